@@ -1,0 +1,170 @@
+//! Time as data ([`Timestamp`]) and as a port ([`Clock`], [`Timer`]): nothing else in NAQ reads the
+//! machine's clock.
+
+use std::fmt;
+use std::ops::Add;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A moment in UTC with a precision of one millisecond; RFC 3339 text on the wire.
+///
+/// ```
+/// use naq_core::Timestamp;
+/// use std::time::Duration;
+///
+/// let t: Timestamp = "2026-11-23T12:00:00.250Z".parse()?;
+/// assert_eq!((t + Duration::from_secs(2)).to_string(), "2026-11-23T12:00:02.250Z");
+/// # Ok::<(), naq_core::TimestampError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(u64);
+
+/// A text that is no RFC 3339 time in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid time {0:?}: write RFC 3339 in UTC, as 2026-11-23T12:00:00Z")]
+pub struct TimestampError(String);
+
+impl Timestamp {
+    /// The latest moment that RFC 3339 can write: the end of the year 9999.
+    pub const MAX: Self = Self(253_402_300_799_999);
+
+    /// From milliseconds since the Unix epoch; clamped to [`Timestamp::MAX`].
+    pub const fn from_millis(millis: u64) -> Self {
+        if millis > Self::MAX.0 { Self::MAX } else { Self(millis) }
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// The time from `earlier` to this moment; zero when `earlier` is in fact later.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// This moment less `by`; the epoch at the earliest.
+    pub fn saturating_sub(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(millis_up(by)))
+    }
+}
+
+/// Whole milliseconds, rounded up: a delay may be a little longer than asked for, never shorter.
+pub(crate) fn millis_up(d: Duration) -> u64 {
+    u64::try_from(d.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    /// Saturates at [`Timestamp::MAX`]; parts of a millisecond are rounded up.
+    fn add(self, by: Duration) -> Self {
+        Self::from_millis(self.0.saturating_add(millis_up(by)))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(t: SystemTime) -> Self {
+        let since = t.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(t: Timestamp) -> Self {
+        UNIX_EPOCH + Duration::from_millis(t.0)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_rfc3339_millis(SystemTime::from(*self)).fmt(f)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(s: &str) -> Result<Self, TimestampError> {
+        // Python and Go write UTC as an offset of zero.
+        let utc = s.strip_suffix("+00:00").map_or_else(|| s.to_owned(), |head| format!("{head}Z"));
+        humantime::parse_rfc3339(&utc)
+            .map(Self::from)
+            .map_err(|_| TimestampError(s.chars().take(40).collect()))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Tells the time. Decisions take a [`Timestamp`]; only shells hold a clock.
+pub trait Clock: Send + Sync + fmt::Debug + 'static {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+}
+
+/// A clock that can also be waited on.
+#[async_trait]
+pub trait Timer: Clock {
+    /// Returns once `at` has come; at once when it is past.
+    async fn sleep_until(&self, at: Timestamp);
+}
+
+/// The machine's clock. With the feature `tokio` it is a [`Timer`] too.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    fn now(&self) -> Timestamp {
+        SystemTime::now().into()
+    }
+}
+
+#[cfg(feature = "tokio")]
+#[async_trait]
+impl Timer for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
+    async fn sleep_until(&self, at: Timestamp) {
+        tokio::time::sleep(at.since(self.now())).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_rounds_up_so_that_nothing_is_early() {
+        let t = Timestamp::from_millis(1000);
+        assert_eq!(t + Duration::from_micros(1), Timestamp::from_millis(1001));
+        assert_eq!(t + Duration::MAX, Timestamp::MAX);
+    }
+
+    #[test]
+    fn text_round_trips_to_the_millisecond() {
+        for ms in [0, 1, 999, 1_795_435_200_250, Timestamp::MAX.as_millis()] {
+            let t = Timestamp::from_millis(ms);
+            assert_eq!(t.to_string().parse(), Ok(t));
+        }
+    }
+
+    #[test]
+    fn an_offset_of_zero_is_utc_and_any_other_is_refused() {
+        assert_eq!("1970-01-01T00:00:01+00:00".parse(), Ok(Timestamp::from_millis(1000)));
+        assert!("1970-01-01T00:00:01+02:00".parse::<Timestamp>().is_err());
+        assert!("yesterday".parse::<Timestamp>().is_err());
+    }
+}

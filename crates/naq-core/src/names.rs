@@ -1,0 +1,196 @@
+//! The names that end up in subjects, stream names, logs and terminals, checked once at the edge.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A name that NAQ refuses, with what it may look like.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid {what} {value:?}: {allowed}")]
+pub struct NameError {
+    what: &'static str,
+    value: String,
+    allowed: &'static str,
+}
+
+/// At most this much of a refused name is repeated in the error, so that hostile input stays short.
+const SHOWN_CHARS: usize = 80;
+
+fn check(
+    what: &'static str,
+    allowed: &'static str,
+    max: usize,
+    extra: &str,
+    value: &str,
+) -> Result<(), NameError> {
+    let fits = !value.is_empty()
+        && value.len() <= max
+        && value.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c));
+    if fits {
+        return Ok(());
+    }
+    Err(NameError { what, value: value.chars().take(SHOWN_CHARS).collect(), allowed })
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $ty:ident, $what:literal, $max:literal, $extra:literal, $allowed:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $ty(Arc<str>);
+
+        impl $ty {
+            /// The longest name accepted, in bytes.
+            pub const MAX_LEN: usize = $max;
+
+            /// Checks `value` and keeps it.
+            ///
+            /// # Errors
+            /// [`NameError`] when it is empty, too long, or has a character that is not allowed.
+            pub fn new(value: impl AsRef<str>) -> Result<Self, NameError> {
+                let value = value.as_ref();
+                check($what, $allowed, $max, $extra, value)?;
+                Ok(Self(value.into()))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $ty {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $ty {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", &*self.0)
+            }
+        }
+
+        impl FromStr for $ty {
+            type Err = NameError;
+
+            fn from_str(s: &str) -> Result<Self, NameError> {
+                Self::new(s)
+            }
+        }
+
+        impl TryFrom<&str> for $ty {
+            type Error = NameError;
+
+            fn try_from(s: &str) -> Result<Self, NameError> {
+                Self::new(s)
+            }
+        }
+
+        impl TryFrom<String> for $ty {
+            type Error = NameError;
+
+            fn try_from(s: String) -> Result<Self, NameError> {
+                Self::new(s)
+            }
+        }
+
+        impl AsRef<str> for $ty {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Serialize for $ty {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $ty {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(d)?;
+                Self::new(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+name!(
+    /// The name of a queue. It becomes one subject token and part of a stream name, so it has no
+    /// dots: `mail`, `retry_queue`.
+    QueueName, "queue name", 64, "_-",
+    "use 1 to 64 letters, digits, `_` or `-`"
+);
+name!(
+    /// The name of a task, that is, of a handler: `email.send`.
+    TaskName, "task name", 128, "_-.:/",
+    "use 1 to 128 letters, digits, `_`, `-`, `.`, `:` or `/`"
+);
+name!(
+    /// The id of a job: one subject token. NAQ makes one from a UUIDv7 when none is given.
+    JobId, "job id", 128, "_-",
+    "use 1 to 128 letters, digits, `_` or `-`"
+);
+name!(
+    /// The id of a worker process, unique among those alive.
+    WorkerId, "worker id", 128, "_-",
+    "use 1 to 128 letters, digits, `_` or `-`"
+);
+
+impl QueueName {
+    /// The queue that is meant when none is named: `default`.
+    pub fn default_queue() -> Self {
+        Self("default".into())
+    }
+}
+
+impl Default for QueueName {
+    fn default() -> Self {
+        Self::default_queue()
+    }
+}
+
+impl JobId {
+    /// A fresh id; ids made later sort later.
+    pub fn random() -> Self {
+        Self(uuid::Uuid::now_v7().to_string().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_break_a_subject_are_refused() {
+        for bad in ["", "a.b", "a b", "a*", ">", "a\n", "ä", "a\u{202e}b", &"x".repeat(65)] {
+            assert!(QueueName::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(QueueName::new("retry_queue-2").is_ok());
+    }
+
+    #[test]
+    fn the_error_names_the_value_and_what_is_allowed() {
+        let err = QueueName::new("a.b").expect_err("dots are refused");
+        assert_eq!(
+            err.to_string(),
+            "invalid queue name \"a.b\": use 1 to 64 letters, digits, `_` or `-`"
+        );
+    }
+
+    #[test]
+    fn a_hostile_name_is_shown_short_and_escaped() {
+        let err = TaskName::new("\u{1b}[2J".repeat(1000)).expect_err("control characters");
+        let text = err.to_string();
+        assert!(text.len() < 1000 && !text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn random_ids_are_valid_and_differ() {
+        let (a, b) = (JobId::random(), JobId::random());
+        assert_ne!(a, b);
+        assert_eq!(JobId::new(a.as_str()), Ok(a));
+    }
+}
