@@ -1,0 +1,43 @@
+//! Which nats-server binary to run.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+
+/// Where nats-server is: `NAQ_NATS_SERVER`, or what `scripts/nats-server` finds or fetches. Looked up
+/// once a process.
+pub(crate) fn nats_server() -> Result<&'static Path> {
+    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    match FOUND.get_or_init(|| find().map_err(|error| format!("{error:#}"))) {
+        Ok(path) => Ok(path),
+        Err(why) => Err(anyhow!("no nats-server to test with: {why}")),
+    }
+}
+
+fn find() -> Result<PathBuf> {
+    if let Some(given) = std::env::var_os("NAQ_NATS_SERVER").filter(|value| !value.is_empty()) {
+        let path = PathBuf::from(given);
+        ensure!(
+            path.is_file(),
+            "NAQ_NATS_SERVER={} is not a file; correct or unset it",
+            path.display()
+        );
+        return Ok(path);
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/nats-server");
+    let output = Command::new("bash")
+        .arg(&script)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run bash {}", script.display()))?;
+    if !output.status.success() {
+        bail!(
+            "{} failed:\n{}",
+            script.display(),
+            String::from_utf8_lossy(&output.stderr).trim_end()
+        );
+    }
+    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end()))
+}
