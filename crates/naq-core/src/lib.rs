@@ -1,10 +1,19 @@
 //! The core of NAQ: the job model, retry policies, and the decision that follows an attempt.
 
+pub mod client;
 pub mod clock;
 pub mod failure;
+pub mod job;
 pub mod names;
 pub mod retry;
+pub mod state;
+pub mod transport;
+pub mod wire;
 
+pub use client::{Client, ClientError, Enqueue, EnqueueError, JobHandle, JobReport};
 pub use clock::{Clock, SystemClock, Timer, Timestamp, TimestampError};
 pub use failure::{Advice, ErrorKind, Failure, IntoFailure, JobError, KindError, ResultExt};
+pub use job::{Job, JobOptions};
 pub use names::{JobId, NameError, QueueName, TaskName, WorkerId};
+pub use state::JobState;
+pub use wire::{AttemptRecord, Codec, DeadLetter, Envelope, FinalRecord, Payload};

@@ -1,0 +1,70 @@
+//! Cancel and retry-now: an operator's verbs on one job.
+
+use std::time::Duration;
+
+use super::{Client, ClientError, JobReport};
+use crate::state::JobState;
+use crate::transport::{Fact, JobKey, Signal};
+use crate::wire::{AttemptOutcome, AttemptRecord, FinalRecord};
+
+/// The record of a cancelled job that asked for none is kept this long, so that whoever runs it
+/// learns that it is over.
+const SHORTEST_CANCEL_RECORD: Duration = Duration::from_secs(60);
+
+impl Client {
+    /// Ends a job that has not ended. Pending and waiting jobs never start; a running handler gets
+    /// its cancellation token, and whatever it does then changes nothing any more.
+    ///
+    /// The record is written first, then the message goes: a crash between the two leaves a job
+    /// that is known to be cancelled, never one that is gone without a trace.
+    ///
+    /// # Errors
+    /// [`ClientError::State`] when it has ended; [`ClientError::NoJob`].
+    pub async fn cancel(&self, key: &JobKey, reason: &str) -> Result<JobReport, ClientError> {
+        let report = self.report(key).await?;
+        if report.state.is_final() {
+            return Err(state_error(&report, "there is nothing to cancel"));
+        }
+        let mut envelope = report
+            .stored
+            .envelope()
+            .map_err(|source| ClientError::Decode { id: key.id.clone(), source })?;
+        let now = self.clock.now();
+        let mut entry = AttemptRecord::new(envelope.attempt, AttemptOutcome::Cancelled);
+        entry.ended_at = Some(now);
+        entry.decision = Some("cancel".into());
+        entry.rule = Some(crate::retry::Rule::Cancel);
+        entry.reason = Some(reason.to_owned());
+        envelope.record(entry);
+        envelope.record_ttl = envelope.record_ttl.max(SHORTEST_CANCEL_RECORD);
+        let record =
+            FinalRecord { envelope, state: JobState::Cancelled, finished_at: now, result: None };
+        if let Some(fact) = Fact::record(&report.stored, &record)? {
+            self.transport.write(&fact).await?;
+        }
+        self.transport.remove(&report.stored).await?;
+        let signal = Signal::Cancel { queue: key.queue.clone(), id: key.id.clone() };
+        self.transport.signal(&signal).await?;
+        self.report(key).await
+    }
+
+    /// Makes a waiting job due now. It starts exactly once, also when its time comes meanwhile.
+    ///
+    /// # Errors
+    /// [`ClientError::State`] when it does not wait; [`ClientError::NoJob`].
+    pub async fn retry_now(&self, key: &JobKey) -> Result<JobReport, ClientError> {
+        let report = self.report(key).await?;
+        match report.state {
+            JobState::Scheduled | JobState::Retrying => {}
+            JobState::Dead => return Err(state_error(&report, "use `naq dlq requeue`")),
+            _ => return Err(state_error(&report, "only a waiting job can be made due")),
+        }
+        // False: its time came meanwhile, and that is what was asked for.
+        self.transport.release(&report.stored).await?;
+        self.report(key).await
+    }
+}
+
+fn state_error(report: &JobReport, why: &'static str) -> ClientError {
+    ClientError::State { id: report.key.id.clone(), state: report.state, why }
+}

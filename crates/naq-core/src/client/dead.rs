@@ -1,0 +1,165 @@
+//! The dead letter queue: list, requeue, purge.
+
+use std::time::Duration;
+
+use super::{Client, ClientError};
+use crate::clock::Timestamp;
+use crate::failure::ErrorKind;
+use crate::names::{JobId, QueueName, TaskName};
+use crate::transport::{DeadPage, Receipt, Stored, Submission, TransportError};
+use crate::wire::{AttemptOutcome, AttemptRecord, Codec, Nonce, Step, WireMessage, headers};
+
+/// Which dead letters. Everything that is set must fit; nothing set means all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeadFilter {
+    /// Of this queue.
+    pub queue: Option<QueueName>,
+    /// With an error of this kind or below it.
+    pub error_kind: Option<ErrorKind>,
+    /// Of this task.
+    pub task: Option<TaskName>,
+    /// With this id.
+    pub id: Option<JobId>,
+}
+
+/// A dead letter in one line.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct DeadSummary {
+    /// The job's id.
+    pub id: JobId,
+    /// Its queue.
+    pub queue: QueueName,
+    /// Its task, when the body could be read.
+    pub task: Option<TaskName>,
+    /// The attempt after which it died.
+    pub attempt: u32,
+    /// The kind of the last error.
+    pub error_kind: ErrorKind,
+    /// The message of the last error.
+    pub message: String,
+    /// The rule that ended it.
+    pub rule: String,
+    /// The decision in one sentence.
+    pub reason: String,
+    /// When it died.
+    pub died_at: Timestamp,
+    /// Its sequence in the dead letter queue.
+    pub seq: u64,
+}
+
+impl DeadFilter {
+    /// Whether this letter is meant.
+    pub fn fits(&self, stored: &Stored) -> bool {
+        let letter = stored.dead_letter();
+        self.queue.as_ref().is_none_or(|q| *q == stored.key.queue)
+            && self.id.as_ref().is_none_or(|id| *id == stored.key.id)
+            && self.task.as_ref().is_none_or(|t| letter.task.as_ref() == Some(t))
+            && self.error_kind.as_ref().is_none_or(|kind| letter.error_kind.is(kind))
+    }
+}
+
+impl From<&Stored> for DeadSummary {
+    fn from(stored: &Stored) -> Self {
+        let letter = stored.dead_letter();
+        Self {
+            id: stored.key.id.clone(),
+            queue: stored.key.queue.clone(),
+            task: letter.task,
+            attempt: letter.step.attempt,
+            error_kind: letter.error_kind,
+            message: letter.message,
+            rule: letter.rule.as_str().to_owned(),
+            reason: letter.reason,
+            died_at: letter.died_at,
+            seq: stored.seq,
+        }
+    }
+}
+
+impl Client {
+    /// A page of dead letters from sequence `from` on. The filter is applied to the page, so a page
+    /// may be empty and not the last.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub async fn dead_letters(
+        &self,
+        filter: &DeadFilter,
+        from: u64,
+        limit: usize,
+    ) -> Result<DeadPage, TransportError> {
+        let mut page = self.transport.dead_letters(filter.queue.as_ref(), from, limit).await?;
+        page.letters.retain(|letter| filter.fits(letter));
+        Ok(page)
+    }
+
+    /// Gives a dead job another life, in `delay` or at once: the same arguments, headers and
+    /// policy, attempts from 1, no crashes, its history kept. A body that could not be decoded goes
+    /// back byte for byte.
+    ///
+    /// Repeating it after a crash, also much later, begins no second life: the new life is named
+    /// after the letter, and a life that left any trace is not begun again.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn requeue(
+        &self,
+        letter: &Stored,
+        delay: Option<Duration>,
+    ) -> Result<Receipt, ClientError> {
+        let nonce = Nonce::from_requeue(letter.seq);
+        let now = self.clock.now();
+        let due_at = delay.map(|delay| now + delay);
+        let traces = self.transport.evidence(std::slice::from_ref(&letter.key)).await?;
+        let begun = traces.iter().flatten().any(|trace| trace.step.nonce == nonce);
+        let receipt = if begun {
+            Receipt::Duplicate
+        } else {
+            let submission = Submission {
+                key: letter.key.clone(),
+                due_at,
+                dedup: format!("{}/{nonce}/requeue", letter.key.id),
+                unique: false,
+                message: next_life(letter, nonce, now, due_at)?,
+            };
+            self.transport.publish(submission).await?
+        };
+        self.transport.remove(letter).await?;
+        Ok(receipt)
+    }
+
+    /// Removes a dead letter for good. False when it is gone already.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub async fn purge_dead(&self, letter: &Stored) -> Result<bool, TransportError> {
+        self.transport.remove(letter).await
+    }
+}
+
+fn next_life(
+    letter: &Stored,
+    nonce: Nonce,
+    now: Timestamp,
+    due_at: Option<Timestamp>,
+) -> Result<WireMessage, ClientError> {
+    let Ok(mut job) = letter.envelope() else {
+        let content_type = letter.message.header(headers::CONTENT_TYPE);
+        let message = WireMessage::new(letter.message.body.clone())
+            .with(headers::CONTENT_TYPE, content_type.unwrap_or(Codec::Json.content_type()))
+            .with(headers::STEP, Step { nonce, attempt: 1, snoozes: 0 }.to_string());
+        return Ok(message);
+    };
+    let mut entry = AttemptRecord::new(job.attempt, AttemptOutcome::Requeued);
+    entry.ended_at = Some(now);
+    job.record(entry);
+    job.nonce = nonce;
+    job.attempt = 1;
+    job.crashes = 0;
+    job.snoozes = 0;
+    job.first_started_at = None;
+    job.due_at = due_at;
+    // A deadline that has passed is what killed it: another life needs another one.
+    job.deadline = job.deadline.filter(|deadline| *deadline > now);
+    Ok(job.to_message()?)
+}

@@ -1,0 +1,125 @@
+//! [`Client`]: enqueue jobs, look at them, and act on them, over any transport.
+
+mod cancel;
+mod dead;
+mod enqueue;
+mod error;
+mod handle;
+mod report;
+
+use std::sync::Arc;
+
+pub use dead::{DeadFilter, DeadSummary};
+pub use enqueue::{Enqueue, Prepared};
+pub use error::{ClientError, EnqueueError};
+pub use handle::JobHandle;
+pub use report::JobReport;
+
+use crate::clock::{Clock, SystemClock};
+use crate::job::Job;
+use crate::names::{NameError, QueueName, TaskName};
+use crate::transport::{QueueInfo, Transport, TransportError, WorkerInfo};
+use crate::wire::Codec;
+
+/// The verbs of NAQ for producers and operators. Cheap to clone; clones share the connection.
+#[derive(Debug, Clone)]
+pub struct Client {
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    codec: Codec,
+    queue: QueueName,
+}
+
+impl Client {
+    /// A client over `transport`, writing JSON into the queue `default` where a job says no other.
+    pub fn new(transport: Arc<dyn Transport>) -> Self {
+        Self {
+            transport,
+            clock: Arc::new(SystemClock),
+            codec: Codec::Json,
+            queue: QueueName::default(),
+        }
+    }
+
+    /// Writes jobs in this codec.
+    #[must_use]
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.codec = codec;
+        self
+    }
+
+    /// Puts jobs that name no queue into this one.
+    #[must_use]
+    pub fn default_queue(mut self, queue: QueueName) -> Self {
+        self.queue = queue;
+        self
+    }
+
+    /// Tells the time by this clock; for tests.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The transport underneath.
+    pub fn transport(&self) -> &Arc<dyn Transport> {
+        &self.transport
+    }
+
+    /// Prepares a job; `.await` sends it.
+    ///
+    /// ```no_run
+    /// # use naq_core::{Client, Job, retry::Strategy};
+    /// # use std::time::Duration;
+    /// # async fn f<J: Job>(client: &Client, job: J) -> Result<(), naq_core::EnqueueError> {
+    /// let handle = client
+    ///     .enqueue(job)
+    ///     .max_retries(4)
+    ///     .retry_delay(Duration::from_secs(2))
+    ///     .retry_strategy(Strategy::Exponential) // 2 s, 4 s, 8 s, 16 s
+    ///     .await?;
+    /// println!("job {}", handle.id());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// When `J::NAME` is no task name.
+    pub fn enqueue<J: Job>(&self, job: J) -> Enqueue<'_, J::Output> {
+        let task = TaskName::new(J::NAME).unwrap_or_else(|err| panic!("{err}"));
+        Enqueue::new(self, task, &job, J::options())
+    }
+
+    /// Prepares a job of a task known only by name, with any arguments.
+    ///
+    /// # Errors
+    /// [`NameError`] when `task` is no task name.
+    pub fn enqueue_task<A: serde::Serialize + Sync>(
+        &self,
+        task: &str,
+        args: &A,
+    ) -> Result<Enqueue<'_, serde_json::Value>, NameError> {
+        Ok(Enqueue::new(self, TaskName::new(task)?, args, crate::job::JobOptions::default()))
+    }
+
+    /// All queues with their numbers, sorted by name.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub async fn queues(&self) -> Result<Vec<QueueInfo>, TransportError> {
+        let mut infos = Vec::new();
+        for queue in self.transport.queues().await? {
+            infos.extend(self.transport.queue_info(&queue).await?);
+        }
+        Ok(infos)
+    }
+
+    /// The workers alive now, sorted by id.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub async fn list_workers(&self) -> Result<Vec<WorkerInfo>, TransportError> {
+        self.transport.workers().await
+    }
+}

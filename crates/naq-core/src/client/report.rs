@@ -1,0 +1,121 @@
+//! [`JobReport`]: everything known of one job, read from where its messages stand.
+
+use super::{Client, ClientError};
+use crate::clock::Timestamp;
+use crate::names::{JobId, QueueName};
+use crate::state::JobState;
+use crate::transport::{Evidence, JobKey, Place, Stored, stale};
+use crate::wire::{DeadLetter, Envelope, Payload};
+
+/// One job as an operator sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobReport {
+    /// Which job.
+    pub key: JobKey,
+    /// Where it stands.
+    pub state: JobState,
+    /// The job itself; none for a dead letter that could not be decoded.
+    pub envelope: Option<Envelope>,
+    /// Why it died, if it did.
+    pub dead: Option<DeadLetter>,
+    /// When it will run, if it waits.
+    pub due_at: Option<Timestamp>,
+    /// When it ended, if it did.
+    pub finished_at: Option<Timestamp>,
+    /// What the handler returned.
+    pub result: Option<Payload>,
+    /// The message that says so.
+    pub stored: Stored,
+}
+
+impl JobReport {
+    /// Reads the state off what the broker holds of a job: the newest life that something of is
+    /// still on its way, or else the way that the last one ended. None when it holds nothing.
+    pub fn resolve(messages: &[Stored]) -> Option<Self> {
+        let evidence: Vec<Evidence> = messages.iter().map(Evidence::from).collect();
+        let live = messages
+            .iter()
+            .zip(&evidence)
+            .filter(|(m, _)| matches!(m.place, Place::Queue | Place::Schedule))
+            .filter(|(m, e)| stale(&e.step, m.seq, &evidence).is_none())
+            .max_by_key(|(m, _)| m.seq);
+        let ended = || messages.iter().max_by_key(|m| m.stored_at);
+        Some(Self::read(live.map(|(m, _)| m).or_else(ended)?))
+    }
+
+    fn read(stored: &Stored) -> Self {
+        let mut report = Self {
+            key: stored.key.clone(),
+            state: JobState::Pending,
+            envelope: None,
+            dead: None,
+            due_at: stored.due_at,
+            finished_at: None,
+            result: None,
+            stored: stored.clone(),
+        };
+        match stored.place {
+            Place::Queue => {
+                report.envelope = stored.envelope().ok();
+                report.state = if stored.delivered { JobState::Running } else { JobState::Pending };
+            }
+            Place::Schedule => {
+                report.envelope = stored.envelope().ok();
+                let fresh = report.envelope.as_ref().is_none_or(|e| e.history.is_empty());
+                report.state = if fresh { JobState::Scheduled } else { JobState::Retrying };
+            }
+            Place::Dead => {
+                let letter = stored.dead_letter();
+                report.envelope = stored.envelope().ok();
+                report.finished_at = Some(letter.died_at);
+                report.dead = Some(letter);
+                report.state = JobState::Dead;
+            }
+            Place::Record => match stored.record() {
+                Ok(record) => {
+                    report.state = record.state;
+                    report.finished_at = Some(record.finished_at);
+                    report.result = record.result;
+                    report.envelope = Some(record.envelope);
+                }
+                // Its place says that it ended; what it says beyond that cannot be read.
+                Err(_) => report.state = JobState::Completed,
+            },
+        }
+        report
+    }
+}
+
+impl Client {
+    /// Finds a job by its id, in `queue` or wherever it is.
+    ///
+    /// # Errors
+    /// [`ClientError::NoJob`] and [`ClientError::Ambiguous`] among others.
+    pub async fn job(
+        &self,
+        id: &JobId,
+        queue: Option<&QueueName>,
+    ) -> Result<JobReport, ClientError> {
+        let queue = match queue {
+            Some(queue) => queue.clone(),
+            None => {
+                let mut queues = self.transport.find(id).await?;
+                match queues.len() {
+                    0 => return Err(ClientError::NoJob(id.clone())),
+                    1 => queues.remove(0),
+                    _ => return Err(ClientError::Ambiguous { id: id.clone(), queues }),
+                }
+            }
+        };
+        self.report(&JobKey { queue, id: id.clone() }).await
+    }
+
+    /// Everything known of the job.
+    ///
+    /// # Errors
+    /// [`ClientError::NoJob`] among others.
+    pub async fn report(&self, key: &JobKey) -> Result<JobReport, ClientError> {
+        let messages = self.transport.locate(key).await?;
+        JobReport::resolve(&messages).ok_or_else(|| ClientError::NoJob(key.id.clone()))
+    }
+}

@@ -1,0 +1,97 @@
+//! [`Job`]: the contract between who enqueues and who handles.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::names::QueueName;
+use crate::retry::RetryPolicy;
+
+/// A job's arguments as a type, with the name of its task and what its handler returns.
+///
+/// ```
+/// use naq_core::{Job, JobOptions, retry::RetryPolicy};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct SendEmail {
+///     to: String,
+/// }
+///
+/// impl Job for SendEmail {
+///     const NAME: &'static str = "email.send";
+///     type Output = ();
+///
+///     fn options() -> JobOptions {
+///         JobOptions::new().queue("mail").policy(RetryPolicy::aggressive())
+///     }
+/// }
+/// ```
+pub trait Job: Serialize + DeserializeOwned + Send + 'static {
+    /// The name of the task. It stays when the type is renamed: jobs already stored carry it.
+    const NAME: &'static str;
+    /// What the handler returns, kept as the job's result.
+    type Output: Serialize + DeserializeOwned + Send + 'static;
+
+    /// What every job of this type starts from; each can still be changed at enqueue.
+    fn options() -> JobOptions {
+        JobOptions::default()
+    }
+}
+
+/// What a job starts from. All of it can be overridden at enqueue.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct JobOptions {
+    pub(crate) queue: Option<QueueName>,
+    pub(crate) policy: Option<RetryPolicy>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) record_ttl: Option<Duration>,
+    pub(crate) tags: Vec<String>,
+}
+
+impl JobOptions {
+    /// Nothing set: the client's default queue, the conservative policy, no timeout, a record kept
+    /// for an hour.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The queue.
+    ///
+    /// # Panics
+    /// When it is no queue name.
+    #[must_use]
+    pub fn queue(mut self, queue: impl AsRef<str>) -> Self {
+        self.queue = Some(QueueName::new(queue).unwrap_or_else(|err| panic!("{err}")));
+        self
+    }
+
+    /// The retry policy.
+    #[must_use]
+    pub fn policy(mut self, policy: RetryPolicy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// The longest that one attempt may run; no limit by default.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// How long the record of the finished job is kept; zero for none. 1 hour by default.
+    #[must_use]
+    pub fn record_ttl(mut self, ttl: Duration) -> Self {
+        self.record_ttl = Some(ttl);
+        self
+    }
+
+    /// Adds a tag.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+}

@@ -1,0 +1,146 @@
+//! Settle, first half: the new fact, written and awaited before the old message is acked.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{JobKey, Stored, TransportError};
+use crate::clock::Timestamp;
+use crate::wire::{DeadLetter, EncodeError, Envelope, FinalRecord, Step, WireMessage};
+
+/// Where a fact goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FactKind {
+    /// To `naq.r...`, kept this long.
+    Record {
+        /// How long; brokers round up to a whole second.
+        ttl: Duration,
+    },
+    /// To `naq.s...`, moved to the queue when due.
+    Retry {
+        /// When.
+        due_at: Timestamp,
+    },
+    /// To `naq.d...`.
+    Dead,
+    /// To `naq.q...`, at the end of the queue.
+    GiveBack,
+}
+
+/// What became of a job, ready to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// Which job.
+    pub key: JobKey,
+    /// Where it goes.
+    pub kind: FactKind,
+    /// The same fact written again, after a lost answer or by a second worker, is stored once.
+    pub dedup: String,
+    /// The sequence of the delivery that this settles. For [`FactKind::Retry`] and
+    /// [`FactKind::GiveBack`] the broker stores the fact only while that message is still the last
+    /// on the job's queue subject: a worker that lost its lease, or whose job was cancelled or
+    /// purged, cannot bring the job back.
+    pub settles: u64,
+    /// Headers and body.
+    pub message: WireMessage,
+}
+
+fn dedup(key: &JobKey, step: &Step, what: &str) -> String {
+    format!("{}/{step}/{what}", key.id)
+}
+
+impl Fact {
+    /// The job ended as `record` says. None when the job asked for no record.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the result cannot be written.
+    pub fn record(delivery: &Stored, record: &FinalRecord) -> Result<Option<Self>, EncodeError> {
+        if record.envelope.record_ttl.is_zero() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            key: delivery.key.clone(),
+            kind: FactKind::Record { ttl: record.envelope.record_ttl },
+            dedup: dedup(&delivery.key, &delivery.step(), record.state.as_str()),
+            settles: delivery.seq,
+            message: record.to_message()?,
+        }))
+    }
+
+    /// The job waits until `due_at`; `next` is its envelope for then.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the envelope cannot be written.
+    pub fn retry(
+        delivery: &Stored,
+        next: &Envelope,
+        due_at: Timestamp,
+    ) -> Result<Self, EncodeError> {
+        Ok(Self {
+            key: delivery.key.clone(),
+            kind: FactKind::Retry { due_at },
+            dedup: dedup(&delivery.key, &delivery.step(), "next"),
+            settles: delivery.seq,
+            message: next.to_message()?,
+        })
+    }
+
+    /// The job is dead.
+    pub fn dead(delivery: &Stored, letter: &DeadLetter) -> Self {
+        Self {
+            key: delivery.key.clone(),
+            kind: FactKind::Dead,
+            dedup: dedup(&delivery.key, &delivery.step(), "dead"),
+            settles: delivery.seq,
+            message: letter.to_message(),
+        }
+    }
+
+    /// The job goes back to its queue as if it had not been handed out: body and headers as they
+    /// came, or as `envelope` says where the crash count has to be carried over.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the envelope cannot be written.
+    pub fn give_back(delivery: &Stored, envelope: Option<&Envelope>) -> Result<Self, EncodeError> {
+        let step = delivery.step();
+        let message = match envelope {
+            Some(envelope) => envelope.to_message()?,
+            None => {
+                let mut message = WireMessage::new(delivery.message.body.clone());
+                for (name, value) in delivery.message.headers() {
+                    message = message.with(name, value);
+                }
+                match message.step() {
+                    Some(_) => message,
+                    None => message.with(crate::wire::headers::STEP, step.to_string()),
+                }
+            }
+        };
+        Ok(Self {
+            key: delivery.key.clone(),
+            kind: FactKind::GiveBack,
+            dedup: dedup(&delivery.key, &step, &format!("back{}", delivery.seq)),
+            settles: delivery.seq,
+            message,
+        })
+    }
+}
+
+/// Whether a fact was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is, now or since an earlier try.
+    Stored,
+    /// It is not: the message that it settles is no longer the job's. Ack nothing, run nothing.
+    Fenced,
+}
+
+/// Stores facts.
+#[async_trait]
+pub trait Settler: Send + Sync + 'static {
+    /// Stores `fact`, once however often it is called. Returns once the broker has it.
+    ///
+    /// # Errors
+    /// [`TransportError`]; after a transient one the same fact can be written again.
+    async fn write(&self, fact: &Fact) -> Result<Written, TransportError>;
+}

@@ -1,0 +1,33 @@
+//! The ports to a broker. One small trait a role; whoever implements all of them is a
+//! [`Transport`], and proves it with the contract suite (`testing::contract`).
+
+mod consume;
+mod directory;
+mod error;
+mod fact;
+mod lookup;
+mod operate;
+mod produce;
+mod stale;
+mod stored;
+
+pub use consume::{AckHandle, Consumer, Delivery, Subscription};
+pub use directory::{Directory, WorkerInfo, WorkerStatus};
+pub use error::TransportError;
+pub use fact::{Fact, FactKind, Settler, Written};
+pub use lookup::{BrokerInfo, DeadPage, Lookup, QueueInfo};
+pub use operate::{Operator, Signal, Signals};
+pub use produce::{Producer, Receipt, Submission};
+pub use stale::{Evidence, StaleReason, stale};
+pub use stored::{JobKey, Place, Stored};
+
+/// A broker, from every side. Implemented by whatever implements the parts.
+pub trait Transport:
+    Producer + Consumer + Settler + Lookup + Operator + Directory + std::fmt::Debug
+{
+}
+
+impl<T> Transport for T where
+    T: Producer + Consumer + Settler + Lookup + Operator + Directory + std::fmt::Debug
+{
+}

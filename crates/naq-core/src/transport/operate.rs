@@ -1,0 +1,78 @@
+//! Change what is stored, on an operator's behalf.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{Stored, TransportError};
+use crate::clock::Timestamp;
+use crate::names::{JobId, QueueName};
+
+/// A word to all workers, heard by those that are connected now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "signal", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Signal {
+    /// Whoever runs this job: cancel its handler. Its record is written already.
+    Cancel {
+        /// The job's queue.
+        queue: QueueName,
+        /// The job.
+        id: JobId,
+    },
+}
+
+/// The signals that arrive from now on.
+#[async_trait]
+pub trait Signals: Send + fmt::Debug {
+    /// The next one; none once the connection is closed for good.
+    async fn next(&mut self) -> Option<Signal>;
+}
+
+/// Moves, removes, pauses.
+#[async_trait]
+pub trait Operator: Send + Sync + 'static {
+    /// Removes exactly this message, and older ones on its subject. False when it is gone already.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn remove(&self, stored: &Stored) -> Result<bool, TransportError>;
+
+    /// Makes a waiting job due now, in one step: it starts exactly once, also when this races the
+    /// broker's own timer. False when it is no longer waiting.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn release(&self, stored: &Stored) -> Result<bool, TransportError>;
+
+    /// Hands out no job of the queue until then. What runs goes on.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn pause(&self, queue: &QueueName, until: Timestamp) -> Result<(), TransportError>;
+
+    /// Hands out jobs again.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn resume(&self, queue: &QueueName) -> Result<(), TransportError>;
+
+    /// Removes every pending, running and waiting job of the queue; says how many.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError>;
+
+    /// Sends `signal` to all workers.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn signal(&self, signal: &Signal) -> Result<(), TransportError>;
+
+    /// Listens to signals.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn signals(&self) -> Result<Box<dyn Signals>, TransportError>;
+}

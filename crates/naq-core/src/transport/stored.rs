@@ -1,0 +1,97 @@
+//! A job's message where it stands in the broker.
+
+use std::fmt;
+
+use crate::clock::Timestamp;
+use crate::names::{JobId, QueueName};
+use crate::wire::{
+    Arrival, DeadLetter, DecodeError, Envelope, FinalRecord, Nonce, Step, WireMessage,
+};
+
+/// A job as the broker knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobKey {
+    /// Its queue.
+    pub queue: QueueName,
+    /// Its id.
+    pub id: JobId,
+}
+
+impl fmt::Display for JobKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.queue, self.id)
+    }
+}
+
+/// Which of a job's four subjects a message stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Place {
+    /// `naq.q.<queue>.<id>`: pending or running.
+    Queue,
+    /// `naq.s.<queue>.<id>`: waits for its time.
+    Schedule,
+    /// `naq.d.<queue>.<id>`: dead letter.
+    Dead,
+    /// `naq.r.<queue>.<id>`: final record.
+    Record,
+}
+
+/// A message that the broker holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Of which job.
+    pub key: JobKey,
+    /// Where it stands.
+    pub place: Place,
+    /// Its sequence in its stream. Queue and schedule share a stream, so theirs compare.
+    pub seq: u64,
+    /// When the broker stored it.
+    pub stored_at: Timestamp,
+    /// In [`Place::Schedule`]: when the broker will move it to the queue.
+    pub due_at: Option<Timestamp>,
+    /// In [`Place::Queue`]: whether a worker has it.
+    pub delivered: bool,
+    /// Headers and body.
+    pub message: WireMessage,
+}
+
+impl Stored {
+    /// The job, from a message in a queue or a schedule.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the body is no job.
+    pub fn envelope(&self) -> Result<Envelope, DecodeError> {
+        Envelope::decode(&self.message, &self.arrival())
+    }
+
+    /// The final record, from a message in [`Place::Record`].
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the body is no record.
+    pub fn record(&self) -> Result<FinalRecord, DecodeError> {
+        FinalRecord::decode(&self.message, &self.arrival())
+    }
+
+    /// The dead letter, from a message in [`Place::Dead`].
+    pub fn dead_letter(&self) -> DeadLetter {
+        DeadLetter::from_message(&self.message, self.seq, self.stored_at)
+    }
+
+    /// Where its life stands: what NAQ wrote into the header, or for a message from elsewhere what
+    /// its body and sequence say.
+    pub fn step(&self) -> Step {
+        self.message.step().unwrap_or_else(|| match self.envelope() {
+            Ok(envelope) => envelope.step(),
+            Err(_) => Step { nonce: Nonce::from_sequence(self.seq), attempt: 1, snoozes: 0 },
+        })
+    }
+
+    fn arrival(&self) -> Arrival {
+        Arrival {
+            queue: self.key.queue.clone(),
+            id: self.key.id.clone(),
+            seq: self.seq,
+            stored_at: self.stored_at,
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! [`Envelope`]: one job, as it travels.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::codec::{Codec, DecodeError, EncodeError};
+use super::fields::{Fields, Payload};
+use super::history::{self, AttemptRecord};
+use super::message::{WireMessage, headers};
+use super::step::{Nonce, Step};
+use crate::clock::Timestamp;
+use crate::names::{JobId, QueueName, TaskName};
+use crate::retry::RetryPolicy;
+
+/// The wire version that this crate writes, and the newest that it reads.
+pub const WIRE_VERSION: u64 = 1;
+/// The largest body of a job. Below the broker's default `max_payload` (1 MiB) by what a retry adds:
+/// the history, and headers.
+pub const MAX_ENVELOPE_BYTES: usize = 1024 * 1024 - 64 * 1024;
+/// Tags that a job may carry.
+pub const MAX_TAGS: usize = 32;
+/// How long the record of a finished job is kept when the job does not say.
+pub const DEFAULT_RECORD_TTL: Duration = Duration::from_secs(60 * 60);
+/// The longest tag, in bytes.
+const MAX_TAG_BYTES: usize = 128;
+
+/// One job: what to run, how to retry it, and what has happened so far.
+///
+/// In the body only `task` is required; the rest has defaults, so that any NATS client can write a
+/// job by hand: `{"task":"email.send","args":{"to":"a@example.com"}}`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Envelope {
+    /// The job's id.
+    pub id: JobId,
+    /// The queue it is in.
+    pub queue: QueueName,
+    /// The task, that is, the handler to run.
+    pub task: TaskName,
+    /// The handler's arguments; null when none are given.
+    pub args: Payload,
+    /// When and how often to retry.
+    pub policy: RetryPolicy,
+    /// The longest that one attempt may run; no limit by default.
+    pub timeout: Option<Duration>,
+    /// When it was enqueued.
+    pub enqueued_at: Timestamp,
+    /// After this moment no attempt begins; none by default.
+    pub deadline: Option<Timestamp>,
+    /// How long the final record is kept: 1 hour by default, zero for none at all (and then a
+    /// finished job may run again if the broker crashes within a moment of its ack).
+    pub record_ttl: Duration,
+    /// Labels to find it by.
+    pub tags: Vec<String>,
+    /// W3C trace context of the producer.
+    pub traceparent: Option<String>,
+    /// Which life of this id it is.
+    pub nonce: Nonce,
+    /// The attempt that this message is for, 1-based.
+    pub attempt: u32,
+    /// Worker deaths so far, in this life.
+    pub crashes: u32,
+    /// Snoozes so far, in this life.
+    pub snoozes: u32,
+    /// When the first attempt began; `retry_for` counts from here.
+    pub first_started_at: Option<Timestamp>,
+    /// When this attempt was due, if it had to wait.
+    pub due_at: Option<Timestamp>,
+    /// What happened so far, oldest first.
+    pub history: Vec<AttemptRecord>,
+    /// The codec it came in, and goes out in.
+    pub codec: Codec,
+    /// Fields that this version does not know, and the policy as it was written.
+    kept: Fields,
+}
+
+/// What a transport knows of a message and a body need not repeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    pub(crate) queue: QueueName,
+    pub(crate) id: JobId,
+    pub(crate) seq: u64,
+    pub(crate) stored_at: Timestamp,
+}
+
+impl Envelope {
+    /// A fresh job with defaults for all that is not given here.
+    pub fn new(queue: QueueName, id: JobId, task: TaskName, args: Payload, now: Timestamp) -> Self {
+        let codec = args.codec();
+        Self {
+            id,
+            queue,
+            task,
+            args,
+            policy: RetryPolicy::default(),
+            timeout: None,
+            enqueued_at: now,
+            deadline: None,
+            record_ttl: DEFAULT_RECORD_TTL,
+            tags: Vec::new(),
+            traceparent: None,
+            nonce: Nonce::random(),
+            attempt: 1,
+            crashes: 0,
+            snoozes: 0,
+            first_started_at: None,
+            due_at: None,
+            history: Vec::new(),
+            codec,
+            kept: Fields::new(codec),
+        }
+    }
+
+    /// Reads a message that stands on `naq.q.<queue>.<id>` or its schedule. Queue and id are those
+    /// of the subject: it is what the broker knows the job by.
+    pub(crate) fn decode(message: &WireMessage, arrival: &Arrival) -> Result<Self, DecodeError> {
+        let codec = message.codec()?;
+        if message.body.len() > MAX_ENVELOPE_BYTES + history::MAX_HISTORY_BYTES {
+            return Err(DecodeError::TooLarge {
+                size: message.body.len(),
+                max: MAX_ENVELOPE_BYTES,
+            });
+        }
+        let mut f = Fields::split(codec, &message.body)?;
+        let found = f.take::<u64>("v")?.unwrap_or(WIRE_VERSION);
+        if found != WIRE_VERSION {
+            return Err(DecodeError::Version { found, known: WIRE_VERSION });
+        }
+        // Where they are given they must at least be names.
+        f.take::<JobId>("id")?;
+        f.take::<QueueName>("queue")?;
+        let written_policy = f.raw("policy");
+        let millis = |ms: Option<u64>| ms.map(Duration::from_millis);
+        let mut envelope = Self {
+            id: arrival.id.clone(),
+            queue: arrival.queue.clone(),
+            task: f.take("task")?.ok_or(DecodeError::Missing("task"))?,
+            args: f.take_raw("args").unwrap_or_else(|| Payload::null(codec)),
+            policy: f.take("policy")?.unwrap_or_default(),
+            timeout: millis(f.take("timeout_ms")?),
+            enqueued_at: f.take("enqueued_at")?.unwrap_or(arrival.stored_at),
+            deadline: f.take("deadline")?,
+            record_ttl: millis(f.take("record_ttl_ms")?).unwrap_or(DEFAULT_RECORD_TTL),
+            tags: f.take("tags")?.unwrap_or_default(),
+            traceparent: f.take("traceparent")?,
+            nonce: nonce(f.take("nonce")?, message, arrival.seq)?,
+            attempt: f.take("attempt")?.unwrap_or(1).max(1),
+            crashes: f.take("crashes")?.unwrap_or(0),
+            snoozes: f.take("snoozes")?.unwrap_or(0),
+            first_started_at: f.take("first_started_at")?,
+            due_at: f.take("due_at")?,
+            history: f.take("history")?.unwrap_or_default(),
+            codec,
+            kept: f,
+        };
+        envelope
+            .check_tags()
+            .map_err(|reason| DecodeError::Field { field: "tags".into(), reason })?;
+        if let Some(policy) = written_policy {
+            // Back it goes as it was written: a newer NAQ may have put more into it.
+            envelope.keep("policy", &policy);
+        }
+        Ok(envelope)
+    }
+
+    /// Writes the body.
+    ///
+    /// # Errors
+    /// [`EncodeError::Value`] for what the codec cannot write; [`EncodeError::TooLarge`] when it is
+    /// longer than [`MAX_ENVELOPE_BYTES`], not counting the history.
+    pub fn encode(&self) -> Result<Bytes, EncodeError> {
+        let fields = self.fields()?;
+        let (body, history) = (fields.join(), fields.raw("history"));
+        let size = body.len() - history.map_or(0, |h| h.bytes().len());
+        if size > MAX_ENVELOPE_BYTES {
+            return Err(EncodeError::TooLarge { size, max: MAX_ENVELOPE_BYTES });
+        }
+        Ok(body)
+    }
+
+    pub(super) fn fields(&self) -> Result<Fields, EncodeError> {
+        let mut f = self.kept.clone();
+        f.put("v", &WIRE_VERSION)?;
+        f.put("id", &self.id)?;
+        f.put("queue", &self.queue)?;
+        f.put("task", &self.task)?;
+        f.put_raw("args", &self.args)?;
+        if f.raw("policy").is_none() && self.policy != RetryPolicy::default() {
+            f.put("policy", &self.policy)?;
+        }
+        put_some(&mut f, "timeout_ms", self.timeout.map(millis).as_ref())?;
+        f.put("enqueued_at", &self.enqueued_at)?;
+        put_some(&mut f, "deadline", self.deadline.as_ref())?;
+        if self.record_ttl != DEFAULT_RECORD_TTL {
+            f.put("record_ttl_ms", &millis(self.record_ttl))?;
+        }
+        put_some(&mut f, "tags", (!self.tags.is_empty()).then_some(&self.tags))?;
+        put_some(&mut f, "traceparent", self.traceparent.as_ref())?;
+        f.put("nonce", self.nonce.as_str())?;
+        f.put("attempt", &self.attempt)?;
+        put_some(&mut f, "crashes", (self.crashes > 0).then_some(&self.crashes))?;
+        put_some(&mut f, "snoozes", (self.snoozes > 0).then_some(&self.snoozes))?;
+        put_some(&mut f, "first_started_at", self.first_started_at.as_ref())?;
+        put_some(&mut f, "due_at", self.due_at.as_ref())?;
+        put_some(&mut f, "history", (!self.history.is_empty()).then_some(&self.history))?;
+        Ok(f)
+    }
+
+    /// The whole message: body, `Content-Type` and `Naq-Step`.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn to_message(&self) -> Result<WireMessage, EncodeError> {
+        Ok(WireMessage::new(self.encode()?)
+            .with(headers::CONTENT_TYPE, self.codec.content_type())
+            .with(headers::STEP, self.step().to_string()))
+    }
+
+    /// Replaces the policy, also the one that was kept as written.
+    pub fn set_policy(&mut self, policy: RetryPolicy) {
+        self.kept.take_raw("policy");
+        self.policy = policy;
+    }
+
+    /// Where this life stands.
+    pub fn step(&self) -> Step {
+        Step { nonce: self.nonce.clone(), attempt: self.attempt, snoozes: self.snoozes }
+    }
+
+    /// Adds to the history, within its limits.
+    pub fn record(&mut self, record: AttemptRecord) {
+        history::push(&mut self.history, record);
+    }
+
+    /// Attempts in all: retries and the first.
+    pub fn max_attempts(&self) -> u32 {
+        self.policy.max_attempts()
+    }
+
+    /// The last error in the history, if there is one.
+    pub fn last_error(&self) -> Option<&AttemptRecord> {
+        self.history.iter().rev().find(|r| r.error_kind.is_some())
+    }
+
+    fn keep(&mut self, field: &str, value: &Payload) {
+        // Same codec, so there is nothing to translate that could fail.
+        let _ = self.kept.put_raw(field, value);
+    }
+
+    pub(crate) fn check_tags(&self) -> Result<(), String> {
+        if self.tags.len() > MAX_TAGS {
+            return Err(format!("{} tags, at most {MAX_TAGS} are allowed", self.tags.len()));
+        }
+        match self
+            .tags
+            .iter()
+            .find(|t| t.is_empty() || t.len() > MAX_TAG_BYTES || t.chars().any(char::is_control))
+        {
+            None => Ok(()),
+            Some(bad) => Err(format!(
+                "tag {:?}: use 1 to {MAX_TAG_BYTES} bytes without control characters",
+                bad.chars().take(40).collect::<String>()
+            )),
+        }
+    }
+}
+
+/// From the body; else from the header, where a message from elsewhere was given back or requeued
+/// as it came; else a new life, named after the message.
+fn nonce(given: Option<String>, message: &WireMessage, seq: u64) -> Result<Nonce, DecodeError> {
+    match given {
+        None => Ok(message.step().map_or_else(|| Nonce::from_sequence(seq), |step| step.nonce)),
+        Some(text) => Nonce::parse(&text)
+            .map_err(|e| DecodeError::Field { field: "nonce".into(), reason: e.to_string() }),
+    }
+}
+
+fn millis(d: Duration) -> u64 {
+    crate::clock::millis_up(d)
+}
+
+fn put_some<T: serde::Serialize + ?Sized>(
+    fields: &mut Fields,
+    field: &'static str,
+    value: Option<&T>,
+) -> Result<(), EncodeError> {
+    value.map_or(Ok(()), |value| fields.put(field, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::AttemptOutcome;
+
+    fn arrival() -> Arrival {
+        Arrival {
+            queue: QueueName::default(),
+            id: JobId::new("job-1").expect("an id"),
+            seq: 7,
+            stored_at: Timestamp::from_millis(1000),
+        }
+    }
+
+    fn by_hand(body: &str) -> Result<Envelope, DecodeError> {
+        Envelope::decode(&WireMessage::new(Bytes::from(body.to_owned())), &arrival())
+    }
+
+    #[test]
+    fn a_job_written_by_hand_needs_only_a_task() {
+        let job = by_hand(r#"{"task":"email.send","args":{"to":"a@example.com"}}"#).expect("a job");
+        assert_eq!((job.id.as_str(), job.queue.as_str()), ("job-1", "default"));
+        assert_eq!(job.nonce, Nonce::from_sequence(7));
+        assert_eq!((job.attempt, job.policy), (1, RetryPolicy::default()));
+        assert_eq!(job.enqueued_at, Timestamp::from_millis(1000));
+    }
+
+    #[test]
+    fn a_rewrite_keeps_what_this_version_does_not_know() {
+        let body =
+            r#"{"task":"t","args":[1.50],"policy":{"max_retries":9,"new":{"a":1}},"later":[ 1 ]}"#;
+        let mut job = by_hand(body).expect("a job");
+        job.attempt = 2;
+        job.record(AttemptRecord::new(1, AttemptOutcome::Failed));
+        let text = String::from_utf8(job.encode().expect("writes").to_vec()).expect("text");
+        for part in
+            [r#""args":[1.50]"#, r#""policy":{"max_retries":9,"new":{"a":1}}"#, r#""later":[ 1 ]"#]
+        {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert_eq!(by_hand(&text).expect("reads again"), job);
+    }
+
+    #[test]
+    fn an_envelope_round_trips_in_both_codecs() {
+        for codec in [Codec::Json, Codec::MsgPack] {
+            let args = Payload::encode(codec, &("x", 1u8, [1.5f32])).expect("writes");
+            let a = arrival();
+            let task = TaskName::new("t").expect("a name");
+            let mut job = Envelope::new(a.queue.clone(), a.id.clone(), task, args, a.stored_at);
+            job.timeout = Some(Duration::from_millis(1500));
+            job.deadline = Some(Timestamp::from_millis(99_000));
+            job.record_ttl = Duration::ZERO;
+            job.tags = vec!["a".into()];
+            job.crashes = 1;
+            job.record(AttemptRecord::new(1, AttemptOutcome::Crashed));
+            let message = job.to_message().expect("writes");
+            assert_eq!(message.step(), Some(job.step()));
+            assert_eq!(Envelope::decode(&message, &a).expect("reads"), job);
+        }
+    }
+
+    #[test]
+    fn what_is_no_job_is_refused_with_the_part_that_is_wrong() {
+        for (body, part) in [
+            ("", "empty"),
+            ("{", "json"),
+            ("{}", "\"task\" is missing"),
+            (r#"{"task":"a b"}"#, "task"),
+            (r#"{"task":"t","v":2}"#, "version 2"),
+            (r#"{"task":"t","attempt":-1}"#, "attempt"),
+            (r#"{"task":"t","policy":"sometimes:1s"}"#, "policy"),
+            (r#"{"task":"t","policy":{"max_retries":"x"}}"#, "policy"),
+            (r#"{"task":"t","timeout_ms":1e400}"#, "timeout_ms"),
+            (r#"{"task":"t","deadline":"soon"}"#, "deadline"),
+            (r#"{"task":"t","tags":["\u001b[2J"]}"#, "tags"),
+            (r#"{"task":"t","id":"a.b"}"#, "id"),
+            (r#"{"task":"t","nonce":"a b"}"#, "nonce"),
+            (r#"{"task":"t","task":"u"}"#, "twice"),
+        ] {
+            let err = by_hand(body).expect_err(body).to_string();
+            assert!(err.contains(part), "{body}: {err}");
+        }
+    }
+
+    #[test]
+    fn a_job_over_the_limit_is_refused_before_it_is_sent() {
+        let args = Payload::encode(Codec::Json, &"x".repeat(MAX_ENVELOPE_BYTES)).expect("writes");
+        let a = arrival();
+        let job =
+            Envelope::new(a.queue, a.id, TaskName::new("t").expect("a name"), args, a.stored_at);
+        assert!(matches!(job.encode(), Err(EncodeError::TooLarge { .. })));
+    }
+}

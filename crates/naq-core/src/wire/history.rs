@@ -1,0 +1,154 @@
+//! What happened to a job, one record an attempt.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::failure::ErrorKind;
+use crate::names::WorkerId;
+use crate::retry::Rule;
+
+/// Records kept with a job; the first ones are the most telling, so the oldest after the first go.
+pub const MAX_HISTORY: usize = 50;
+/// Bytes that the history may add to a job, so that a job accepted at enqueue can always be written
+/// again after it failed.
+pub const MAX_HISTORY_BYTES: usize = 32 * 1024;
+/// Bytes of an error message that are kept.
+pub const MAX_MESSAGE_BYTES: usize = 8 * 1024;
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AttemptOutcome {
+    /// The handler succeeded.
+    Completed,
+    /// The handler failed, panicked or ran out of time.
+    Failed,
+    /// The handler asked to run again later; not counted.
+    Snoozed,
+    /// The handler, or somebody from outside, cancelled the job.
+    Cancelled,
+    /// The worker died or lost its lease while it ran the attempt; not counted.
+    Crashed,
+    /// It was not run: the deadline had passed, the crash budget was spent, or nobody could.
+    NotRun,
+    /// No attempt: an operator put the dead job back, and a new life began.
+    Requeued,
+    /// Written by a newer NAQ.
+    #[serde(other)]
+    Unknown,
+}
+
+/// One attempt: when, where, how it ended, what was decided and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttemptRecord {
+    /// Which attempt of this life, 1-based.
+    pub attempt: u32,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// When it was due; none for a job that was due at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
+    /// When the handler began; unknown for a crash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// On which worker; unknown for a crash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerId>,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_kind: Option<ErrorKind>,
+    /// The error's message, cut to [`MAX_MESSAGE_BYTES`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What was decided: `complete`, `retry`, `snooze`, `dead`, `cancel`, `expire`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<String>,
+    /// The rule that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Rule>,
+    /// The decision in one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The delay until the next attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_ms: Option<u64>,
+}
+
+impl AttemptRecord {
+    /// A record that says no more than which attempt and how it ended.
+    pub fn new(attempt: u32, outcome: AttemptOutcome) -> Self {
+        Self {
+            attempt,
+            outcome,
+            due_at: None,
+            started_at: None,
+            ended_at: None,
+            worker: None,
+            error_kind: None,
+            message: None,
+            decision: None,
+            rule: None,
+            reason: None,
+            delay_ms: None,
+        }
+    }
+
+    /// About what it takes on the wire: its texts, and the names and times around them.
+    fn weight(&self) -> usize {
+        const FIXED: usize = 320;
+        let text = |t: &Option<String>| t.as_ref().map_or(0, String::len);
+        FIXED + text(&self.message) + text(&self.reason)
+    }
+}
+
+/// Cuts a message to [`MAX_MESSAGE_BYTES`], at a character.
+pub(crate) fn clip(mut message: String) -> String {
+    if message.len() > MAX_MESSAGE_BYTES {
+        let mut end = MAX_MESSAGE_BYTES - '…'.len_utf8();
+        while !message.is_char_boundary(end) {
+            end -= 1;
+        }
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
+/// Adds a record and keeps the limits. The first and the newest always stay.
+pub(super) fn push(history: &mut Vec<AttemptRecord>, mut record: AttemptRecord) {
+    record.message = record.message.map(clip);
+    history.push(record);
+    let mut bytes: usize = history.iter().map(AttemptRecord::weight).sum();
+    while history.len() > 2 && (history.len() > MAX_HISTORY || bytes > MAX_HISTORY_BYTES) {
+        bytes -= history.remove(1).weight();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_history_keeps_its_limits_and_its_ends() {
+        let mut history = Vec::new();
+        for attempt in 1..=200 {
+            let mut record = AttemptRecord::new(attempt, AttemptOutcome::Failed);
+            record.message = Some("é".repeat(10_000));
+            push(&mut history, record);
+        }
+        let bytes: usize = history.iter().map(AttemptRecord::weight).sum();
+        assert!(history.len() <= MAX_HISTORY && bytes <= MAX_HISTORY_BYTES, "{bytes}");
+        assert_eq!((history[0].attempt, history[history.len() - 1].attempt), (1, 200));
+    }
+
+    #[test]
+    fn an_outcome_of_a_newer_version_is_read() {
+        let record: AttemptRecord =
+            serde_json::from_str(r#"{"attempt":1,"outcome":"teleported","new":1}"#).expect("reads");
+        assert_eq!(record.outcome, AttemptOutcome::Unknown);
+    }
+}

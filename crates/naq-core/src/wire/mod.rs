@@ -1,0 +1,23 @@
+//! What travels: codecs, the envelope of a job, its history, and the messages that carry them.
+
+mod codec;
+mod dead;
+mod envelope;
+mod fields;
+mod history;
+mod message;
+mod record;
+mod step;
+
+pub(crate) use envelope::Arrival;
+
+pub use codec::{Codec, CodecError, DecodeError, EncodeError};
+pub use dead::DeadLetter;
+pub use envelope::{DEFAULT_RECORD_TTL, Envelope, MAX_ENVELOPE_BYTES, MAX_TAGS, WIRE_VERSION};
+pub use fields::Payload;
+pub use history::{
+    AttemptOutcome, AttemptRecord, MAX_HISTORY, MAX_HISTORY_BYTES, MAX_MESSAGE_BYTES,
+};
+pub use message::{WireMessage, headers};
+pub use record::FinalRecord;
+pub use step::{Nonce, Step, StepError};

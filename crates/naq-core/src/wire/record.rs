@@ -1,0 +1,51 @@
+//! [`FinalRecord`]: what is kept of a job that ended well, was cancelled, or expired.
+
+use crate::clock::Timestamp;
+use crate::state::JobState;
+
+use super::codec::{DecodeError, EncodeError};
+use super::envelope::{Arrival, Envelope};
+use super::fields::{Fields, Payload};
+use super::message::{WireMessage, headers};
+
+/// The envelope as it ended, with its final state and result. On the wire it is the envelope with
+/// three more fields: `state`, `finished_at`, `result`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FinalRecord {
+    /// The job, with the record of its last attempt in the history.
+    pub envelope: Envelope,
+    /// `completed`, `cancelled` or `expired`.
+    pub state: JobState,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// What the handler returned, for `completed`.
+    pub result: Option<Payload>,
+}
+
+impl FinalRecord {
+    /// Writes the message.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when a part cannot be written in the envelope's codec.
+    pub fn to_message(&self) -> Result<WireMessage, EncodeError> {
+        let mut fields = self.envelope.fields()?;
+        fields.put("state", &self.state)?;
+        fields.put("finished_at", &self.finished_at)?;
+        if let Some(result) = &self.result {
+            fields.put_raw("result", result)?;
+        }
+        Ok(WireMessage::new(fields.join())
+            .with(headers::CONTENT_TYPE, self.envelope.codec.content_type())
+            .with(headers::STEP, self.envelope.step().to_string()))
+    }
+
+    pub(crate) fn decode(message: &WireMessage, arrival: &Arrival) -> Result<Self, DecodeError> {
+        let mut fields = Fields::split(message.codec()?, &message.body)?;
+        let state = fields.take("state")?.ok_or(DecodeError::Missing("state"))?;
+        let finished_at = fields.take("finished_at")?.unwrap_or(arrival.stored_at);
+        let result = fields.take_raw("result");
+        let mut bare = message.clone();
+        bare.body = fields.join();
+        Ok(Self { envelope: Envelope::decode(&bare, arrival)?, state, finished_at, result })
+    }
+}
