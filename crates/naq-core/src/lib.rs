@@ -15,5 +15,6 @@ pub use clock::{Clock, SystemClock, Timer, Timestamp, TimestampError};
 pub use failure::{Advice, ErrorKind, Failure, IntoFailure, JobError, KindError, ResultExt};
 pub use job::{Job, JobOptions};
 pub use names::{JobId, NameError, QueueName, TaskName, WorkerId};
+pub use retry::{Delay, Jitter, PolicyError, RetryPolicy, Strategy};
 pub use state::JobState;
 pub use wire::{AttemptRecord, Codec, DeadLetter, Envelope, FinalRecord, Payload};

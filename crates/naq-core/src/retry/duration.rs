@@ -1,0 +1,91 @@
+//! Durations as text: `1m30s`.
+//!
+//! `humantime` reads more than a policy should say (`5 5s` is 55 s to it, `M` a month of 30.44
+//! days) and, up to 2.4, panics on some sums; this reads back exactly what it writes.
+
+use std::fmt;
+use std::time::Duration;
+
+const UNITS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// What the text form takes as a duration.
+pub(super) const ALLOWED: &str = "use a duration such as 500ms, 5s, 1m30s, 2h or 1d, at most 3650d";
+
+/// A duration in whole milliseconds, in the shortest exact form: `0s`, `1m30s`, `2d500ms`.
+pub(super) struct Compact(pub(super) Duration);
+
+impl fmt::Display for Compact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = crate::clock::millis_up(self.0);
+        if rest == 0 {
+            return f.write_str("0s");
+        }
+        for (unit, size) in UNITS {
+            let n = rest / size;
+            rest %= size;
+            if n > 0 {
+                write!(f, "{n}{unit}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads `1m30s`, `500ms`, `1.5s`: numbers, each with its unit, largest first or not.
+/// Parts of a millisecond are rounded up. `None` when it is anything else, or over ten years.
+pub(super) fn parse(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut millis = 0.0;
+    while !rest.is_empty() {
+        let (number, tail) = split_at_first(rest, |c| !(c.is_ascii_digit() || c == '.'));
+        let (unit, tail) = split_at_first(tail, |c| !c.is_ascii_alphabetic());
+        let (_, size) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        if !number.starts_with(|c: char| c.is_ascii_digit()) {
+            return None;
+        }
+        millis += number.parse::<f64>().ok()? * *size as f64;
+        rest = tail;
+    }
+    let max = super::RetryPolicy::MAX_DURATION.as_millis() as f64;
+    (!text.is_empty() && millis <= max)
+        .then(|| Duration::from_millis(super::backoff::whole_millis(millis)))
+}
+
+fn split_at_first(text: &str, stop: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(stop).unwrap_or(text.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_and_write() {
+        for (text, ms, written) in [
+            ("0s", 0, "0s"),
+            ("0ms", 0, "0s"),
+            ("500ms", 500, "500ms"),
+            ("5s", 5_000, "5s"),
+            ("1.5s", 1_500, "1s500ms"),
+            ("0.1ms", 1, "1ms"),
+            ("1m30s", 90_000, "1m30s"),
+            ("90s", 90_000, "1m30s"),
+            ("36h", 129_600_000, "1d12h"),
+            ("3650d", 315_360_000_000, "3650d"),
+        ] {
+            let d = parse(text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!((d, Compact(d).to_string()), (Duration::from_millis(ms), written.into()));
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for bad in [
+            "", "5", "s", "5 s", " 5s", "5s ", "-5s", "+5s", ".5s", "5x", "5S", "1e3s", "5s5",
+            "3651d", "1..5s", "٣s",
+        ] {
+            assert_eq!(parse(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! [`RetryPolicy`]: when a failed attempt is tried again, as plain data.
+
+use std::time::Duration;
+
+use super::{Jitter, PolicyBuilder};
+use crate::ErrorKind;
+
+/// When a failed attempt is tried again, and when no more.
+///
+/// A policy is valid by construction: it comes from [`RetryPolicy::builder`], from text
+/// (`"exponential:2s,max_retries=5".parse()`), or from the wire, and each of them checks it. All
+/// durations are whole milliseconds, rounded up. The default is [`RetryPolicy::conservative`].
+///
+/// ```
+/// use naq_core::retry::{RetryPolicy, Strategy};
+/// use std::time::Duration;
+///
+/// let policy = RetryPolicy::builder()
+///     .max_retries(4)
+///     .delay(Duration::from_secs(2))
+///     .strategy(Strategy::Exponential)
+///     .retry_on(["ConnectionError", "TimeoutError"])
+///     .build();
+/// assert_eq!(policy.max_attempts(), 5);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct RetryPolicy {
+    pub(super) max_retries: u32,
+    pub(super) delay: Delay,
+    pub(super) strategy: Strategy,
+    pub(super) increment: Option<Duration>,
+    pub(super) multiplier: f64,
+    pub(super) max_delay: Duration,
+    pub(super) jitter: Jitter,
+    pub(super) retry_on: Vec<ErrorKind>,
+    pub(super) ignore_on: Vec<ErrorKind>,
+    pub(super) retry_for: Option<Duration>,
+    pub(super) max_crashes: u32,
+}
+
+/// The wait before a retry, before the strategy makes it grow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delay {
+    /// The same for every retry; the strategy may let it grow.
+    Every(Duration),
+    /// One for each retry; the last repeats. A list wins over the strategy, so that a list of one
+    /// is a fixed delay, and is kept as such.
+    List(Vec<Duration>),
+}
+
+/// How the delay grows from retry to retry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Strategy {
+    /// Always `delay`.
+    #[default]
+    Fixed,
+    /// `delay + increment * (retry - 1)`; without an increment the same as `Fixed`.
+    Linear,
+    /// `delay * multiplier ^ (retry - 1)`.
+    Exponential,
+}
+
+impl RetryPolicy {
+    /// The most delays in a list. The policy travels in every message of the job, so it stays
+    /// small; a longer series is what the strategies are for.
+    pub const MAX_DELAYS: usize = 100;
+
+    /// The most kinds in `retry_on`, and in `ignore_on`. The policy travels in every message, and
+    /// each failure is compared with each kind; a parent kind covers everything below it.
+    pub const MAX_KINDS: usize = 32;
+
+    /// The longest duration in a policy: ten years, longer than any broker is asked to keep a
+    /// message, and short enough that all sums stay exact.
+    pub const MAX_DURATION: Duration = Duration::from_secs(3_650 * 86_400);
+
+    /// The largest multiplier. More is a slip of the unit: 1000 turns a second into a day in two
+    /// retries.
+    pub const MAX_MULTIPLIER: f64 = 1_000.0;
+
+    /// The longest text form, in bytes: room for the longest valid policy.
+    pub const MAX_TEXT_LEN: usize = 16 * 1024;
+
+    pub(super) const DEFAULT_MAX_RETRIES: u32 = 3;
+    pub(super) const DEFAULT_DELAY: Duration = Duration::from_secs(5);
+    pub(super) const DEFAULT_MULTIPLIER: f64 = 2.0;
+    pub(super) const DEFAULT_MAX_CRASHES: u32 = 3;
+    const DEFAULT_MAX_DELAY: Duration = Duration::from_secs(86_400);
+
+    /// A builder that starts from the default policy.
+    pub fn builder() -> PolicyBuilder {
+        PolicyBuilder::default()
+    }
+
+    /// A builder that starts from this policy.
+    pub fn to_builder(&self) -> PolicyBuilder {
+        PolicyBuilder::from(self.clone())
+    }
+
+    /// Tries after the first; 3 by default.
+    pub fn max_retries(&self) -> u32 {
+        self.max_retries
+    }
+
+    /// Tries in all: `max_retries + 1`, saturating.
+    pub fn max_attempts(&self) -> u32 {
+        self.max_retries.saturating_add(1)
+    }
+
+    /// The delay that the strategy starts from, or one for each retry; 5 s by default.
+    pub fn delay(&self) -> &Delay {
+        &self.delay
+    }
+
+    /// How the delay grows; fixed by default.
+    pub fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+
+    /// What `linear` adds with each retry; none by default.
+    pub fn increment(&self) -> Option<Duration> {
+        self.increment
+    }
+
+    /// What `exponential` multiplies by with each retry; 2 by default.
+    pub fn multiplier(&self) -> f64 {
+        self.multiplier
+    }
+
+    /// No delay of this policy is longer, whatever its jitter. By default a day, or the longest
+    /// delay that `delay` names if that is more: what was asked for in so many words is not cut.
+    pub fn max_delay(&self) -> Duration {
+        self.max_delay
+    }
+
+    /// How delays are spread; not at all by default.
+    pub fn jitter(&self) -> Jitter {
+        self.jitter
+    }
+
+    /// The kinds that are retried; empty, the default, means all.
+    pub fn retry_on(&self) -> &[ErrorKind] {
+        &self.retry_on
+    }
+
+    /// The kinds that are never retried, whatever `retry_on` says; none by default.
+    pub fn ignore_on(&self) -> &[ErrorKind] {
+        &self.ignore_on
+    }
+
+    /// How long after the start of the first attempt the last retry may start; no limit by default.
+    pub fn retry_for(&self) -> Option<Duration> {
+        self.retry_for
+    }
+
+    /// How many deaths of a worker make the job poison; 3 by default, at least 1.
+    pub fn max_crashes(&self) -> u32 {
+        self.max_crashes
+    }
+
+    /// `max_delay` where none is given.
+    pub(super) fn default_max_delay(delay: &Delay) -> Duration {
+        delay.as_slice().iter().copied().fold(Self::DEFAULT_MAX_DELAY, Duration::max)
+    }
+}
+
+impl Delay {
+    /// The delays as a slice: one, or the list.
+    pub fn as_slice(&self) -> &[Duration] {
+        match self {
+            Self::Every(delay) => std::slice::from_ref(delay),
+            Self::List(delays) => delays,
+        }
+    }
+}
+
+impl From<Duration> for Delay {
+    fn from(delay: Duration) -> Self {
+        Self::Every(delay)
+    }
+}
+
+impl From<Vec<Duration>> for Delay {
+    fn from(delays: Vec<Duration>) -> Self {
+        Self::List(delays)
+    }
+}
+
+impl From<&[Duration]> for Delay {
+    fn from(delays: &[Duration]) -> Self {
+        Self::List(delays.to_vec())
+    }
+}
+
+impl<const N: usize> From<[Duration; N]> for Delay {
+    fn from(delays: [Duration; N]) -> Self {
+        Self::List(delays.into())
+    }
+}
+
+impl Strategy {
+    /// Every strategy, for help texts and completions.
+    pub const ALL: &'static [Self] = &[Self::Fixed, Self::Linear, Self::Exponential];
+
+    /// The strategy's name: `fixed`, `linear`, `exponential`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Linear => "linear",
+            Self::Exponential => "exponential",
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The policies that have a name, with the numbers of the reference.
+
+use std::time::Duration;
+
+use super::{Delay, RetryPolicy, Strategy};
+use crate::ErrorKind;
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+impl RetryPolicy {
+    /// The names that the text form knows beside `STRATEGY:DELAY`.
+    pub const PRESETS: &'static [&'static str] =
+        &["conservative", "aggressive", "selective", "none"];
+
+    /// The default, for most jobs: 3 retries, 5 s apart.
+    pub fn conservative() -> Self {
+        let delay = Delay::Every(Self::DEFAULT_DELAY);
+        Self {
+            max_retries: Self::DEFAULT_MAX_RETRIES,
+            max_delay: Self::default_max_delay(&delay),
+            delay,
+            strategy: Strategy::Fixed,
+            increment: None,
+            multiplier: Self::DEFAULT_MULTIPLIER,
+            jitter: super::Jitter::None,
+            retry_on: Vec::new(),
+            ignore_on: Vec::new(),
+            retry_for: None,
+            max_crashes: Self::DEFAULT_MAX_CRASHES,
+        }
+    }
+
+    /// For critical operations: 5 retries, after 1, 2, 4, 8 and 16 s.
+    pub fn aggressive() -> Self {
+        Self::builder()
+            .max_retries(5)
+            .delay([secs(1), secs(2), secs(4), secs(8), secs(16)])
+            .strategy(Strategy::Exponential)
+            .build()
+    }
+
+    /// For calls to other services: 3 retries, 10 s apart, only of errors that may pass.
+    pub fn selective() -> Self {
+        Self::builder()
+            .delay(secs(10))
+            .retry_on([ErrorKind::CONNECTION, ErrorKind::TIMEOUT, ErrorKind::HTTP])
+            .ignore_on([ErrorKind::VALUE, ErrorKind::AUTHENTICATION, ErrorKind::PERMISSION])
+            .build()
+    }
+
+    /// No retry.
+    pub fn none() -> Self {
+        Self::builder().max_retries(0).build()
+    }
+
+    /// The preset of this name.
+    pub fn preset(name: &str) -> Option<Self> {
+        match name {
+            "conservative" => Some(Self::conservative()),
+            "aggressive" => Some(Self::aggressive()),
+            "selective" => Some(Self::selective()),
+            "none" => Some(Self::none()),
+            _ => None,
+        }
+    }
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self::conservative()
+    }
+}

@@ -1,0 +1,74 @@
+//! A decision as one sentence.
+
+use super::decision::Detail;
+use super::duration::Compact;
+use super::{Action, Decision, Jitter, Rule};
+
+impl Decision {
+    /// Why, in one sentence for people; scripts read [`Decision::rule`].
+    pub fn reason(&self) -> String {
+        match self.rule {
+            Rule::Undecodable => return "the message cannot be decoded".into(),
+            Rule::UnknownTask => return "no worker knows this task".into(),
+            Rule::Unknown => return "decided by a newer version of NAQ".into(),
+            _ => {}
+        }
+        if let Detail::Crashes { crashes, limit } = &self.because.detail {
+            let times = if *crashes == 1 { "time" } else { "times" };
+            return format!(
+                "poison: workers died {crashes} {times} while they ran it, max_crashes is {limit}"
+            );
+        }
+        format!("{}{}", self.what_happened(), self.what_follows())
+    }
+
+    fn what_happened(&self) -> String {
+        let because = &self.because;
+        let attempt = match because.max_attempts {
+            0 => "the attempt".to_owned(), // no policy took this decision
+            max => format!("attempt {} of {max}", because.attempt),
+        };
+        match (&because.kind, self.rule) {
+            (_, Rule::Cancel) => format!("{attempt} cancelled the job"),
+            (_, Rule::Snooze) => format!("{attempt} asked to run again"),
+            (_, Rule::Succeeded) => format!("{attempt} succeeded"),
+            (Some(kind), _) => format!("{attempt} failed with {kind}"),
+            (None, _) => attempt,
+        }
+    }
+
+    fn what_follows(&self) -> String {
+        let retry = self.because.attempt;
+        let wait = self.action.delay().map(Compact);
+        match (&self.because.detail, self.rule, wait) {
+            (_, Rule::Snooze, Some(wait)) => format!(" in {wait}, which counts as no attempt"),
+            (_, Rule::RetryAfter, Some(wait)) => {
+                format!(": retry {retry} in {wait}, as the handler asked")
+            }
+            (Detail::Shape { strategy, list, jitter }, _, Some(wait)) => {
+                let shape = if *list { "listed delay" } else { strategy.as_str() };
+                let spread = match jitter {
+                    Jitter::None => String::new(),
+                    jitter => format!(", jitter {jitter}"),
+                };
+                format!(": retry {retry} in {wait} ({shape}{spread})")
+            }
+            (Detail::Listed(kind), ..) => format!(", and ignore_on has {kind}"),
+            (Detail::TooLate { after, limit }, ..) => format!(
+                ": retry {retry} would start {} after the first attempt, retry_for is {}",
+                Compact(*after),
+                Compact(*limit)
+            ),
+            (Detail::PastDeadline { start, deadline }, ..) => match self.action {
+                Action::Dead => {
+                    format!(": retry {retry} would start at {start}, the deadline is {deadline}")
+                }
+                _ => format!(" would start at {start}, the deadline is {deadline}"),
+            },
+            (_, Rule::Fatal, _) => ", and the handler said never to retry it".into(),
+            (_, Rule::MaxRetries, _) => ", and no retry is left".into(),
+            (_, Rule::RetryOn, _) => ", which retry_on does not have".into(),
+            _ => String::new(),
+        }
+    }
+}
