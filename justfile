@@ -1,0 +1,30 @@
+# Shortcuts; every recipe is one command that works without just.
+
+_list:
+    @just --list --unsorted
+
+# watch retries happen on a real broker, within a minute
+demo-retries *args:
+    bash scripts/demo-retries {{ args }}
+
+# everything that must hold before a change lands
+test:
+    bash scripts/test
+
+# format, lints and architecture only
+lint:
+    cargo fmt --all --check
+    bash scripts/check-architecture
+    cargo clippy --workspace --all-features --all-targets --locked -- -D warnings
+
+# the API documentation, in a browser
+doc:
+    cargo doc --workspace --all-features --no-deps --open
+
+# naq against raw async-nats doing the same broker work
+bench *args:
+    NAQ_NATS_SERVER="$(bash scripts/nats-server)" cargo run --release --package naq-cli -- bench {{ args }}
+
+# the long fault run: kills, restarts and cuts, for minutes
+faults *args:
+    NAQ_NATS_SERVER="$(bash scripts/nats-server)" cargo run --release --package naq-faults -- {{ args }}
