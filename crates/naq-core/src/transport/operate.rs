@@ -33,7 +33,9 @@ pub trait Signals: Send + fmt::Debug {
 /// Moves, removes, pauses.
 #[async_trait]
 pub trait Operator: Send + Sync + 'static {
-    /// Removes exactly this message, and older ones on its subject. False when it is gone already.
+    /// Removes this message, in a queue or a schedule with older ones on its subject; of dead
+    /// letters exactly this one, since a letter of an earlier life is a job of its own. False when it
+    /// is gone already.
     ///
     /// # Errors
     /// [`TransportError`].
