@@ -209,16 +209,14 @@ fn checked_jitter(jitter: Jitter) -> Result<Jitter, PolicyError> {
 fn checked_kinds(key: &'static str, kinds: Vec<ErrorKind>) -> Result<Vec<ErrorKind>, PolicyError> {
     let mut distinct: Vec<ErrorKind> = Vec::new();
     for kind in kinds {
-        if distinct.len() > RetryPolicy::MAX_KINDS {
-            break;
+        if distinct.contains(&kind) {
+            continue;
         }
-        if !distinct.contains(&kind) {
-            distinct.push(kind);
+        if distinct.len() == RetryPolicy::MAX_KINDS {
+            let allowed = format!("use at most {} kinds", RetryPolicy::MAX_KINDS);
+            return Err(PolicyError::invalid(key, "a longer list", allowed));
         }
-    }
-    if distinct.len() > RetryPolicy::MAX_KINDS {
-        let allowed = format!("use at most {} kinds", RetryPolicy::MAX_KINDS);
-        return Err(PolicyError::invalid(key, "a longer list", allowed));
+        distinct.push(kind);
     }
     Ok(distinct)
 }
