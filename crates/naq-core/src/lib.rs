@@ -4,9 +4,13 @@ pub mod client;
 pub mod clock;
 pub mod failure;
 pub mod job;
+#[cfg(feature = "memory")]
+pub mod memory;
 pub mod names;
 pub mod retry;
 pub mod state;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 pub mod wire;
 

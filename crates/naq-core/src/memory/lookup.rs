@@ -1,0 +1,71 @@
+//! Look without touching.
+
+use async_trait::async_trait;
+
+use super::state::MAX_PAYLOAD;
+use super::transport::MemoryTransport;
+use crate::names::{JobId, QueueName};
+use crate::transport::{
+    BrokerInfo, DeadPage, Evidence, JobKey, Lookup, QueueInfo, Stored, TransportError,
+};
+
+#[async_trait]
+impl Lookup for MemoryTransport {
+    async fn evidence(&self, keys: &[JobKey]) -> Result<Vec<Vec<Evidence>>, TransportError> {
+        let (state, _) = self.shared.state();
+        Ok(keys.iter().map(|key| state.locate(key).iter().map(Evidence::from).collect()).collect())
+    }
+
+    async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {
+        Ok(self.shared.state().0.locate(key))
+    }
+
+    async fn find(&self, id: &JobId) -> Result<Vec<QueueName>, TransportError> {
+        let (state, _) = self.shared.state();
+        let holds = |queue: &&QueueName| {
+            let key = JobKey { queue: (*queue).clone(), id: id.clone() };
+            !state.locate(&key).is_empty()
+        };
+        Ok(state.queues.keys().filter(holds).cloned().collect())
+    }
+
+    async fn queues(&self) -> Result<Vec<QueueName>, TransportError> {
+        Ok(self.shared.state().0.queues.keys().cloned().collect())
+    }
+
+    async fn queue_info(&self, name: &QueueName) -> Result<Option<QueueInfo>, TransportError> {
+        let (state, now) = self.shared.state();
+        let Some(queue) = state.queues.get(name) else { return Ok(None) };
+        let (pending, running, waiting) = queue.counts();
+        Ok(Some(QueueInfo {
+            name: name.clone(),
+            pending,
+            running,
+            waiting,
+            dead: state.dead.from(0).filter(|letter| letter.key.queue == *name).count() as u64,
+            oldest: queue.log.from(0).next().map(|stored| now.since(stored.stored_at)),
+            paused_until: queue.paused_until,
+            lease: queue.lease,
+            concurrency_limit: None,
+            bytes: queue.log.bytes() as u64,
+        }))
+    }
+
+    async fn dead_letters(
+        &self,
+        queue: Option<&QueueName>,
+        from: u64,
+        limit: usize,
+    ) -> Result<DeadPage, TransportError> {
+        let (state, _) = self.shared.state();
+        let mut fitting =
+            state.dead.from(from).filter(|letter| queue.is_none_or(|q| *q == letter.key.queue));
+        let letters = fitting.by_ref().take(limit).cloned().collect();
+        Ok(DeadPage { letters, next: fitting.next().map(|letter| letter.seq) })
+    }
+
+    async fn broker(&self) -> Result<BrokerInfo, TransportError> {
+        let server = format!("in-memory {}", env!("CARGO_PKG_VERSION"));
+        Ok(BrokerInfo { server, clock_ahead_ms: 0, max_payload: MAX_PAYLOAD })
+    }
+}

@@ -1,0 +1,30 @@
+//! A broker in this process's memory, with the semantics of NATS JetStream as NAQ uses it: for
+//! demos, for users' tests, and to prove the ports without a server. Nothing outlives the process.
+//!
+//! What it keeps is a plain state machine that is told the time; around it lie a lock and wake-ups.
+//!
+//! ```
+//! use naq_core::Client;
+//! use naq_core::memory::MemoryTransport;
+//! use std::sync::Arc;
+//!
+//! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new(Arc::new(MemoryTransport::new()));
+//! client.enqueue_task("email.send", &["a@example.com"])?.await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod dedup;
+mod directory;
+mod handle;
+mod log;
+mod lookup;
+mod operate;
+mod queue;
+mod settle;
+mod state;
+mod subscription;
+mod transport;
+
+pub use transport::MemoryTransport;

@@ -1,0 +1,93 @@
+//! Move, remove, pause, signal.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::transport::MemoryTransport;
+use crate::clock::Timestamp;
+use crate::names::QueueName;
+use crate::transport::{Operator, Place, Signal, Signals, Stored, TransportError};
+
+#[async_trait]
+impl Operator for MemoryTransport {
+    async fn remove(&self, stored: &Stored) -> Result<bool, TransportError> {
+        let (mut state, _) = self.shared.state();
+        let (place, key, seq) = (stored.place, &stored.key, stored.seq);
+        let removed = match place {
+            Place::Queue | Place::Schedule => {
+                let queue = state.queue(&key.queue);
+                let seqs = queue.log.up_to(place, key, seq);
+                seqs.iter().filter_map(|seq| queue.remove(*seq)).count()
+            }
+            Place::Dead => {
+                let seqs = state.dead.up_to(place, key, seq);
+                seqs.iter().filter_map(|seq| state.dead.remove(*seq)).count()
+            }
+            Place::Record => {
+                let seqs = state.records.up_to(place, key, seq);
+                seqs.iter().filter_map(|seq| state.records.remove(*seq)).count()
+            }
+        };
+        Ok(removed > 0)
+    }
+
+    async fn release(&self, stored: &Stored) -> Result<bool, TransportError> {
+        let (mut state, now) = self.shared.state();
+        let queue = state.queue(&stored.key.queue);
+        let waits = queue.log.get(stored.seq).is_some_and(|it| it.place == Place::Schedule);
+        let released = waits && queue.fire(stored.seq, now);
+        drop(state);
+        self.shared.changed.notify_waiters();
+        Ok(released)
+    }
+
+    async fn pause(&self, queue: &QueueName, until: Timestamp) -> Result<(), TransportError> {
+        let (mut state, now) = self.shared.state();
+        state.known(queue)?.paused_until = (until > now).then_some(until);
+        Ok(())
+    }
+
+    async fn resume(&self, queue: &QueueName) -> Result<(), TransportError> {
+        self.shared.state().0.known(queue)?.paused_until = None;
+        self.shared.changed.notify_waiters();
+        Ok(())
+    }
+
+    async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
+        Ok(self.shared.state().0.known(queue)?.purge())
+    }
+
+    async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {
+        // An error means that nobody listens, which is nothing to complain about.
+        let _ = self.shared.signals.send(signal.clone());
+        Ok(())
+    }
+
+    async fn signals(&self) -> Result<Box<dyn Signals>, TransportError> {
+        Ok(Box::new(MemorySignals(self.shared.signals.subscribe())))
+    }
+}
+
+struct MemorySignals(broadcast::Receiver<Signal>);
+
+#[async_trait]
+impl Signals for MemorySignals {
+    async fn next(&mut self) -> Option<Signal> {
+        loop {
+            match self.0.recv().await {
+                Ok(signal) => return Some(signal),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for MemorySignals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemorySignals")
+    }
+}

@@ -1,0 +1,111 @@
+//! Everything the broker holds: a plain state machine that is told the time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::log::Log;
+use super::queue::Queue;
+use crate::clock::Timestamp;
+use crate::names::{QueueName, WorkerId};
+use crate::transport::{JobKey, Place, Receipt, Stored, Submission, TransportError, WorkerInfo};
+use crate::wire::WireMessage;
+
+/// The largest message: a NATS server's default `max_payload`.
+pub(super) const MAX_PAYLOAD: usize = 1024 * 1024;
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) queues: BTreeMap<QueueName, Queue>,
+    pub(super) dead: Log,
+    pub(super) records: Log,
+    /// The records by the time at which they vanish.
+    expiries: BTreeSet<(Timestamp, u64)>,
+    pub(super) workers: BTreeMap<WorkerId, (Timestamp, WorkerInfo)>,
+}
+
+impl State {
+    /// Lets time pass: schedules fire, records and silent workers vanish.
+    pub(super) fn advance(&mut self, now: Timestamp) {
+        self.queues.values_mut().for_each(|queue| queue.advance(now));
+        while let Some(&(until, seq)) = self.expiries.first()
+            && until <= now
+        {
+            self.expiries.remove(&(until, seq));
+            self.records.remove(seq);
+        }
+        self.workers.retain(|_, (until, _)| *until > now);
+    }
+
+    /// The queue, made if need be.
+    pub(super) fn queue(&mut self, name: &QueueName) -> &mut Queue {
+        self.queues.entry(name.clone()).or_default()
+    }
+
+    /// The queue, if there is one.
+    pub(super) fn known(&mut self, name: &QueueName) -> Result<&mut Queue, TransportError> {
+        self.queues.get_mut(name).ok_or_else(|| TransportError::NoQueue(name.to_string()))
+    }
+
+    pub(super) fn publish(
+        &mut self,
+        job: Submission,
+        now: Timestamp,
+    ) -> Result<Receipt, TransportError> {
+        check_size(&job.message)?;
+        let queue = self.queue(&job.key.queue);
+        let stands = |place| queue.log.last(place, &job.key).is_some();
+        let known = queue.log.dedup.knows(&job.dedup, now)
+            || (job.unique && (stands(Place::Queue) || stands(Place::Schedule)));
+        if known {
+            return Ok(Receipt::Duplicate);
+        }
+        queue.log.dedup.remember(&job.dedup, now);
+        Ok(Receipt::Stored(match job.due_at {
+            Some(due_at) if due_at > now => queue.schedule(job.key, job.message, now, due_at),
+            _ => queue.push(job.key, job.message, now),
+        }))
+    }
+
+    /// Stores a record in place of the one that the job may have.
+    pub(super) fn put_record(
+        &mut self,
+        key: JobKey,
+        message: WireMessage,
+        now: Timestamp,
+        ttl: Duration,
+    ) {
+        let earlier = self.records.last(Place::Record, &key).map(|stored| stored.seq);
+        earlier.and_then(|seq| self.records.remove(seq));
+        let seq = self.records.append(Place::Record, key, message, now, None);
+        self.expiries.insert((now + whole_seconds(ttl), seq));
+    }
+
+    /// The last message on each of a job's four subjects.
+    pub(super) fn locate(&self, key: &JobKey) -> Vec<Stored> {
+        let queue = self.queues.get(&key.queue);
+        let here = |place| queue.and_then(|queue| queue.last(place, key));
+        [
+            here(Place::Queue),
+            here(Place::Schedule),
+            self.dead.last(Place::Dead, key).cloned(),
+            self.records.last(Place::Record, key).cloned(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+pub(super) fn check_size(message: &WireMessage) -> Result<(), TransportError> {
+    let size = message.size();
+    if size > MAX_PAYLOAD {
+        return Err(TransportError::TooLarge { size, max: MAX_PAYLOAD });
+    }
+    Ok(())
+}
+
+/// A broker counts time to live in whole seconds, at least one.
+pub(super) fn whole_seconds(ttl: Duration) -> Duration {
+    let up = u64::from(ttl.subsec_nanos() > 0);
+    Duration::from_secs(ttl.as_secs().saturating_add(up).max(1))
+}

@@ -1,0 +1,89 @@
+//! Waiting for deliveries.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::handle::MemoryHandle;
+use super::queue::Handed;
+use super::transport::Shared;
+use crate::clock::Timestamp;
+use crate::names::QueueName;
+use crate::transport::{Delivery, Subscription, TransportError};
+
+pub(super) struct MemorySubscription {
+    pub(super) shared: Arc<Shared>,
+    pub(super) queue: QueueName,
+    pub(super) lease: Duration,
+    /// The last sequence when this was opened: up to here a message may have been settled by a
+    /// worker before us.
+    pub(super) older_than: u64,
+}
+
+impl MemorySubscription {
+    /// What is there, and when it is worth looking again.
+    fn look(&self, max: usize) -> (Vec<Delivery>, Option<Timestamp>) {
+        let (mut state, now) = self.shared.state();
+        let queue = state.queue(&self.queue);
+        let taken = queue.take(max, now);
+        let again = queue.next_change();
+        drop(state);
+        (taken.into_iter().map(|handed| self.delivery(handed)).collect(), again)
+    }
+
+    fn delivery(&self, handed: Handed) -> Delivery {
+        let Handed { stored, delivered } = handed;
+        let handle = MemoryHandle {
+            shared: self.shared.clone(),
+            queue: self.queue.clone(),
+            seq: stored.seq,
+        };
+        Delivery {
+            suspect: delivered > 1 || stored.seq <= self.older_than,
+            stored,
+            delivered,
+            handle: Arc::new(handle),
+        }
+    }
+}
+
+#[async_trait]
+impl Subscription for MemorySubscription {
+    async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, TransportError> {
+        let end = self.shared.timer.now() + wait;
+        loop {
+            let mut changed = pin!(self.shared.changed.notified());
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            let (taken, again) = self.look(max);
+            if !taken.is_empty() || max == 0 || self.shared.timer.now() >= end {
+                return Ok(taken);
+            }
+            let wake = again.map_or(end, |again| again.min(end));
+            tokio::select! {
+                () = changed => {}
+                () = self.shared.timer.sleep_until(wake) => {}
+            }
+        }
+    }
+
+    fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    async fn close(self: Box<Self>) -> Vec<Delivery> {
+        Vec::new()
+    }
+}
+
+impl fmt::Debug for MemorySubscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemorySubscription")
+            .field("queue", &self.queue)
+            .field("lease", &self.lease)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,203 @@
+//! The ports of a [`FaultyTransport`]: each call passes the plan.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Op;
+use super::faulty::{Faults, FaultyTransport};
+use crate::clock::Timestamp;
+use crate::names::{JobId, QueueName, WorkerId};
+use crate::transport::{
+    AckHandle, BrokerInfo, Consumer, DeadPage, Delivery, Directory, Evidence, Fact, FactKind,
+    JobKey, Lookup, Operator, Producer, QueueInfo, Receipt, Settler, Signal, Signals, Stored,
+    Submission, Subscription, Transport, TransportError, WorkerInfo, Written,
+};
+
+#[async_trait]
+impl<T: Transport> Producer for FaultyTransport<T> {
+    async fn publish(&self, job: Submission) -> Result<Receipt, TransportError> {
+        self.faults.pass(Op::Publish, || Receipt::Stored(0), self.inner.publish(job)).await
+    }
+
+    async fn publish_many(&self, jobs: Vec<Submission>) -> Vec<Result<Receipt, TransportError>> {
+        let mut receipts = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            receipts.push(self.publish(job).await);
+        }
+        receipts
+    }
+}
+
+#[async_trait]
+impl<T: Transport> Settler for FaultyTransport<T> {
+    async fn write(&self, fact: &Fact) -> Result<Written, TransportError> {
+        let op = match fact.kind {
+            FactKind::Record { .. } => Op::Record,
+            FactKind::Retry { .. } => Op::Retry,
+            FactKind::Dead => Op::Dead,
+            FactKind::GiveBack => Op::GiveBack,
+        };
+        self.faults.pass(op, || Written::Stored, self.inner.write(fact)).await
+    }
+}
+
+#[async_trait]
+impl<T: Transport> Consumer for FaultyTransport<T> {
+    async fn subscribe(
+        &self,
+        queue: &QueueName,
+        lease: Duration,
+    ) -> Result<Box<dyn Subscription>, TransportError> {
+        self.faults.alive()?;
+        let inner = self.inner.subscribe(queue, lease).await?;
+        Ok(Box::new(FaultySubscription { inner, faults: self.faults.clone() }))
+    }
+}
+
+struct FaultySubscription {
+    inner: Box<dyn Subscription>,
+    faults: Arc<Faults>,
+}
+
+impl FaultySubscription {
+    fn wrap(faults: &Arc<Faults>, delivery: Delivery) -> Delivery {
+        let handle = FaultyHandle { inner: delivery.handle, faults: faults.clone() };
+        Delivery { handle: Arc::new(handle), ..delivery }
+    }
+}
+
+#[async_trait]
+impl Subscription for FaultySubscription {
+    async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, TransportError> {
+        let fetched = self.inner.fetch(max, wait);
+        let deliveries = self.faults.pass(Op::Fetch, Vec::new, fetched).await?;
+        Ok(deliveries.into_iter().map(|delivery| Self::wrap(&self.faults, delivery)).collect())
+    }
+
+    fn lease(&self) -> Duration {
+        self.inner.lease()
+    }
+
+    async fn close(self: Box<Self>) -> Vec<Delivery> {
+        let Self { inner, faults } = *self;
+        let left = inner.close().await;
+        left.into_iter().map(|delivery| Self::wrap(&faults, delivery)).collect()
+    }
+}
+
+impl fmt::Debug for FaultySubscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FaultySubscription").field(&self.inner).finish()
+    }
+}
+
+struct FaultyHandle {
+    inner: Arc<dyn AckHandle>,
+    faults: Arc<Faults>,
+}
+
+#[async_trait]
+impl AckHandle for FaultyHandle {
+    async fn ack(&self) -> Result<(), TransportError> {
+        self.faults.pass(Op::Ack, || (), self.inner.ack()).await
+    }
+
+    async fn renew(&self) -> Result<(), TransportError> {
+        self.faults.pass(Op::Renew, || (), self.inner.renew()).await
+    }
+}
+
+impl fmt::Debug for FaultyHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FaultyHandle").field(&self.inner).finish()
+    }
+}
+
+#[async_trait]
+impl<T: Transport> Lookup for FaultyTransport<T> {
+    async fn evidence(&self, keys: &[JobKey]) -> Result<Vec<Vec<Evidence>>, TransportError> {
+        let none = || vec![Vec::new(); keys.len()];
+        self.faults.pass(Op::Evidence, none, self.inner.evidence(keys)).await
+    }
+
+    async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {
+        self.faults.pass(Op::Other, Vec::new, self.inner.locate(key)).await
+    }
+
+    async fn find(&self, id: &JobId) -> Result<Vec<QueueName>, TransportError> {
+        self.faults.pass(Op::Other, Vec::new, self.inner.find(id)).await
+    }
+
+    async fn queues(&self) -> Result<Vec<QueueName>, TransportError> {
+        self.faults.pass(Op::Other, Vec::new, self.inner.queues()).await
+    }
+
+    async fn queue_info(&self, queue: &QueueName) -> Result<Option<QueueInfo>, TransportError> {
+        self.faults.pass(Op::Other, || None, self.inner.queue_info(queue)).await
+    }
+
+    async fn dead_letters(
+        &self,
+        queue: Option<&QueueName>,
+        from: u64,
+        limit: usize,
+    ) -> Result<DeadPage, TransportError> {
+        let page = self.inner.dead_letters(queue, from, limit);
+        self.faults.pass(Op::Other, DeadPage::default, page).await
+    }
+
+    async fn broker(&self) -> Result<BrokerInfo, TransportError> {
+        self.faults.alive()?;
+        self.inner.broker().await
+    }
+}
+
+#[async_trait]
+impl<T: Transport> Operator for FaultyTransport<T> {
+    async fn remove(&self, stored: &Stored) -> Result<bool, TransportError> {
+        self.faults.pass(Op::Remove, || true, self.inner.remove(stored)).await
+    }
+
+    async fn release(&self, stored: &Stored) -> Result<bool, TransportError> {
+        self.faults.pass(Op::Release, || true, self.inner.release(stored)).await
+    }
+
+    async fn pause(&self, queue: &QueueName, until: Timestamp) -> Result<(), TransportError> {
+        self.faults.pass(Op::Other, || (), self.inner.pause(queue, until)).await
+    }
+
+    async fn resume(&self, queue: &QueueName) -> Result<(), TransportError> {
+        self.faults.pass(Op::Other, || (), self.inner.resume(queue)).await
+    }
+
+    async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
+        self.faults.pass(Op::Other, || 0, self.inner.purge(queue)).await
+    }
+
+    async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {
+        self.faults.pass(Op::Signal, || (), self.inner.signal(signal)).await
+    }
+
+    async fn signals(&self) -> Result<Box<dyn Signals>, TransportError> {
+        self.faults.alive()?;
+        self.inner.signals().await
+    }
+}
+
+#[async_trait]
+impl<T: Transport> Directory for FaultyTransport<T> {
+    async fn heartbeat(&self, worker: &WorkerInfo, ttl: Duration) -> Result<(), TransportError> {
+        self.faults.pass(Op::Other, || (), self.inner.heartbeat(worker, ttl)).await
+    }
+
+    async fn leave(&self, worker: &WorkerId) -> Result<(), TransportError> {
+        self.faults.pass(Op::Other, || (), self.inner.leave(worker)).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerInfo>, TransportError> {
+        self.faults.pass(Op::Other, Vec::new, self.inner.workers()).await
+    }
+}
