@@ -61,6 +61,8 @@ fn the_last_retry_of_all_is_capped_like_any_other() {
         let policy = policy(text);
         assert_eq!(policy.retry_delay(&job, u32::MAX), policy.max_delay(), "{text}");
     }
+    // Nothing times infinity is nothing.
+    assert_eq!(policy("exponential:0s").retry_delay(&job, u32::MAX), Duration::ZERO);
 }
 
 /// Computed apart from this code, from the description in `docs/retries.md`.

@@ -36,10 +36,8 @@ pub(super) fn whole_millis(millis: f64) -> u64 {
     (millis - NOISE_MILLIS).ceil() as u64
 }
 
+/// Zero times infinity is NaN, which casts to zero, as it should.
 fn exponential(first: u64, multiplier: f64, steps: u32) -> u64 {
-    if first == 0 {
-        return 0; // and not zero times infinity
-    }
     whole_millis(first as f64 * power(multiplier, steps))
 }
 

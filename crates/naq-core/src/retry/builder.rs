@@ -199,10 +199,10 @@ fn checked_multiplier(m: f64) -> Result<f64, PolicyError> {
 
 fn checked_jitter(jitter: Jitter) -> Result<Jitter, PolicyError> {
     match jitter {
-        // The sum turns -0.0 into 0.0.
-        Jitter::Factor(f) if (0.0..=1.0).contains(&f) => Ok(Jitter::Factor(f + 0.0)),
-        Jitter::Factor(f) => Err(PolicyError::invalid("jitter", f, Jitter::ALLOWED)),
-        named => Ok(named),
+        Jitter::Factor(f) if !(0.0..=1.0).contains(&f) => {
+            Err(PolicyError::invalid("jitter", f, Jitter::ALLOWED))
+        }
+        _ => Ok(jitter),
     }
 }
 

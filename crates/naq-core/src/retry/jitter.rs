@@ -67,7 +67,7 @@ pub(super) fn band(jitter: Jitter, d: u64, previous: u64, cap: u64) -> (u64, u64
 fn chain(policy: &RetryPolicy, job_id: &JobId, retry: u32) -> u64 {
     let (seed, cap) = (fnv1a(job_id), millis(policy.max_delay));
     let first = retry.saturating_sub(CHAIN_STEPS - 1).max(1);
-    (first..=retry).fold(base_delay(policy, first - 1), |previous, n| {
+    (first..=retry).fold(base_delay(policy, first), |previous, n| {
         let (low, high) = band(Jitter::Decorrelated, base_delay(policy, n), previous, cap);
         pick(random(seed, n), low, high)
     })
