@@ -4,27 +4,41 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use naq_core::memory::MemoryTransport;
 use naq_core::testing::ManualClock;
-use naq_core::transport::*;
-use naq_core::{Client, QueueName};
+use naq_core::testing::contract::Subject;
+use naq_core::transport::Transport;
+use naq_core::{Clock, contract_suite};
 
-#[tokio::test]
-async fn smoke() {
-    let clock = ManualClock::new();
-    let t = MemoryTransport::with_timer(Arc::new(clock.clone()));
-    let client = Client::new(Arc::new(t.clone())).clock(Arc::new(clock.clone()));
-    let h = client.enqueue_task("a", &1).unwrap().delay(Duration::from_secs(5)).await.unwrap();
-    let q = QueueName::default();
-    let mut sub = t.subscribe(&q, Duration::from_secs(10)).await.unwrap();
-    let wait = Duration::from_secs(60);
-    let (got, ()) = tokio::join!(sub.fetch(5, wait), clock.advance(Duration::from_secs(5)));
-    let got = got.unwrap();
-    assert_eq!(got.len(), 1);
-    assert!(!got[0].suspect);
-    let (again, ()) = tokio::join!(sub.fetch(5, wait), clock.advance(Duration::from_secs(10)));
-    let again = again.unwrap();
-    assert_eq!(again[0].delivered, 2);
-    again[0].handle.ack().await.unwrap();
-    assert!(h.report().await.is_err());
+struct Memory {
+    clock: ManualClock,
+    transport: MemoryTransport,
 }
+
+async fn memory() -> Memory {
+    let clock = ManualClock::new();
+    let transport = MemoryTransport::with_timer(Arc::new(clock.clone()));
+    Memory { clock, transport }
+}
+
+#[async_trait]
+impl Subject for Memory {
+    fn transport(&self) -> Arc<dyn Transport> {
+        Arc::new(self.transport.clone())
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(self.clock.clone())
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    async fn pass(&self, span: Duration) {
+        self.clock.advance(span).await;
+    }
+}
+
+contract_suite!(memory);

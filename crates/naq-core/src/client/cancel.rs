@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Client, ClientError, JobReport};
 use crate::state::JobState;
-use crate::transport::{Fact, JobKey, Signal};
+use crate::transport::{Fact, JobKey, Place, Signal, TransportError};
 use crate::wire::{AttemptOutcome, AttemptRecord, FinalRecord};
 
 /// The record of a cancelled job that asked for none is kept this long, so that whoever runs it
@@ -23,7 +23,9 @@ impl Client {
     pub async fn cancel(&self, key: &JobKey, reason: &str) -> Result<JobReport, ClientError> {
         let report = self.report(key).await?;
         if report.state.is_final() {
-            return Err(state_error(&report, "there is nothing to cancel"));
+            // Of a cancel that was broken off there may be something left to run.
+            let left = report.state == JobState::Cancelled && self.sweep(&report).await?;
+            return if left { Ok(report) } else { Err(ended(&report)) };
         }
         let mut envelope = report
             .stored
@@ -42,10 +44,29 @@ impl Client {
         if let Some(fact) = Fact::record(&report.stored, &record)? {
             self.transport.write(&fact).await?;
         }
-        self.transport.remove(&report.stored).await?;
+        self.sweep(&report).await?;
+        self.report(key).await
+    }
+
+    /// Removes what is left to run of the reported life, and tells whoever runs it. True if there
+    /// was something. Looks again until nothing is left: a schedule may fire meanwhile.
+    async fn sweep(&self, report: &JobReport) -> Result<bool, TransportError> {
+        let (key, nonce) = (&report.key, report.stored.step().nonce);
+        let mut any = false;
+        loop {
+            let mut stored = self.transport.locate(key).await?;
+            stored.retain(|s| matches!(s.place, Place::Queue | Place::Schedule));
+            stored.retain(|s| s.step().nonce == nonce);
+            if stored.is_empty() {
+                break;
+            }
+            for stored in &stored {
+                any |= self.transport.remove(stored).await?;
+            }
+        }
         let signal = Signal::Cancel { queue: key.queue.clone(), id: key.id.clone() };
         self.transport.signal(&signal).await?;
-        self.report(key).await
+        Ok(any)
     }
 
     /// Makes a waiting job due now. It starts exactly once, also when its time comes meanwhile.
@@ -63,6 +84,10 @@ impl Client {
         self.transport.release(&report.stored).await?;
         self.report(key).await
     }
+}
+
+fn ended(report: &JobReport) -> ClientError {
+    state_error(report, "there is nothing to cancel")
 }
 
 fn state_error(report: &JobReport, why: &'static str) -> ClientError {

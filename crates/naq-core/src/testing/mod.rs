@@ -2,6 +2,7 @@
 //! that every transport has to pass.
 
 mod clock;
+pub mod contract;
 
 mod die_point;
 mod faulty;

@@ -45,8 +45,10 @@ pub struct Fact {
     pub message: WireMessage,
 }
 
+/// With the queue: the streams of records and letters are shared, and two jobs written by hand can
+/// have the same id and the same first sequence in two queues.
 fn dedup(key: &JobKey, step: &Step, what: &str) -> String {
-    format!("{}/{step}/{what}", key.id)
+    format!("{key}/{step}/{what}")
 }
 
 impl Fact {

@@ -1,0 +1,32 @@
+//! The contract: what every transport does, one behaviour a function, named by a sentence. A
+//! transport proves itself with one line in its tests:
+//!
+//! ```ignore
+//! naq_core::contract_suite!(make_subject); // async fn make_subject() -> impl Subject
+//! ```
+//!
+//! which expands to one `#[tokio::test]` a behaviour. Tests use queues and ids of their own, so
+//! that all of them can run at once against one broker.
+#![expect(missing_docs, reason = "the names of the behaviours are sentences")]
+#![expect(clippy::unwrap_used, reason = "a suite of tests")]
+
+mod case;
+mod subject;
+mod suite;
+
+pub mod cancel;
+pub mod crash;
+pub mod dead;
+pub mod fence;
+pub mod input;
+pub mod lease;
+pub mod lookup;
+pub mod operate;
+pub mod queue;
+pub mod record;
+pub mod requeue;
+pub mod schedule;
+pub mod settle;
+pub mod workers;
+
+pub use subject::Subject;

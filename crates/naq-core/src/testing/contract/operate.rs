@@ -1,0 +1,95 @@
+//! Pause, purge, remove, signal.
+
+use std::time::Duration;
+
+use super::Subject;
+use super::case::{BRIEF, Case};
+use crate::transport::{Place, Signal};
+
+pub async fn a_paused_queue_hands_out_nothing_until_it_is_resumed(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.enqueue("a").await;
+    let running = case.one(&mut sub).await;
+    let until = case.now() + Duration::from_secs(60);
+    case.transport.pause(&case.queue, until).await.unwrap();
+    case.enqueue("b").await;
+    case.nothing(&mut sub, BRIEF).await;
+    let info = case.transport.queue_info(&case.queue).await.unwrap().unwrap();
+    assert_eq!((info.paused_until, info.pending), (Some(until), 1));
+    // What runs goes on.
+    running.handle.renew().await.unwrap();
+    case.complete(&running).await;
+    case.stands("a", &[Place::Record]).await;
+    case.transport.resume(&case.queue).await.unwrap();
+    assert_eq!(case.one(&mut sub).await.stored.key, case.key("b"));
+    let info = case.transport.queue_info(&case.queue).await.unwrap().unwrap();
+    assert_eq!(info.paused_until, None);
+}
+
+pub async fn a_pause_ends_by_itself(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let until = case.now() + Duration::from_secs(1);
+    case.transport.pause(&case.queue, until).await.unwrap();
+    case.enqueue("a").await;
+    case.one(&mut sub).await;
+    assert!(case.now() >= until);
+}
+
+pub async fn a_purge_removes_what_is_pending_running_and_waiting(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let other = Case::new(subject);
+    let mut sub = case.open().await;
+    for name in ["a", "b", "dead"] {
+        case.enqueue(name).await;
+    }
+    other.enqueue("a").await;
+    let mut held = case.many(&mut sub, 3).await;
+    let dead = held.remove(2);
+    case.settle(&dead, &case.dead(&dead, "Error")).await;
+    case.stands("dead", &[Place::Dead]).await;
+    case.enqueue_in("c", Duration::from_millis(500)).await;
+    case.enqueue("d").await;
+    assert_eq!(case.transport.purge(&case.queue).await.unwrap(), 4);
+    case.nothing(&mut sub, case.lease() + BRIEF).await;
+    case.stands("a", &[]).await;
+    case.stands("c", &[]).await;
+    // Not what has ended, nor what is elsewhere.
+    case.stands("dead", &[Place::Dead]).await;
+    other.stands("a", &[Place::Queue]).await;
+    // And the queue goes on.
+    case.enqueue("e").await;
+    assert_eq!(case.one(&mut sub).await.stored.key, case.key("e"));
+}
+
+pub async fn exactly_the_message_that_was_meant_is_removed(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    case.enqueue_in("a", Duration::from_secs(60)).await;
+    case.enqueue("b").await;
+    let waiting = case.transport.locate(&case.key("a")).await.unwrap().remove(0);
+    assert!(case.transport.remove(&waiting).await.unwrap());
+    assert!(!case.transport.remove(&waiting).await.unwrap(), "it is gone");
+    case.stands("a", &[]).await;
+    case.stands("b", &[Place::Queue]).await;
+    // A newer message on the same subject stays.
+    let old = case.transport.locate(&case.key("b")).await.unwrap().remove(0);
+    case.json("b", r#"{"task":"t"}"#).await;
+    assert!(case.transport.remove(&old).await.unwrap());
+    let left = case.transport.locate(&case.key("b")).await.unwrap();
+    assert!(left.len() == 1 && left[0].seq > old.seq);
+}
+
+pub async fn a_signal_reaches_everybody_who_listens(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut listeners = Vec::new();
+    for _ in 0..3 {
+        listeners.push(case.transport.signals().await.unwrap());
+    }
+    let signal = Signal::Cancel { queue: case.queue.clone(), id: case.key("a").id };
+    case.transport.signal(&signal).await.unwrap();
+    for listener in &mut listeners {
+        // Other tests may signal too.
+        while listener.next().await.unwrap() != signal {}
+    }
+}

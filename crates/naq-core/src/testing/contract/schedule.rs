@@ -1,0 +1,177 @@
+//! Waiting in the broker.
+
+use std::time::Duration;
+
+use super::Subject;
+use super::case::{BRIEF, Case};
+use crate::state::JobState;
+use crate::transport::{Fact, Place, Submission};
+use crate::wire::{Codec, WireMessage, headers};
+
+const WAIT: Duration = Duration::from_secs(1);
+
+pub async fn a_scheduled_job_is_never_early_and_arrives_unchanged(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    for (name, codec) in [("json", Codec::Json), ("msgpack", Codec::MsgPack)] {
+        let due_at = case.now() + WAIT;
+        let body = codec.encode("a job", &serde_json::json!({"task": "t", "args": [1, "é"]}));
+        let message = WireMessage::new(body.unwrap())
+            .with(headers::CONTENT_TYPE, codec.content_type())
+            .with("X-Mine", "kept");
+        let job = Submission {
+            key: case.key(name),
+            due_at: Some(due_at),
+            dedup: format!("{}/{name}", case.queue),
+            unique: false,
+            message: message.clone(),
+        };
+        case.transport.publish(job).await.unwrap();
+        case.stands(name, &[Place::Schedule]).await;
+        let waiting = case.transport.locate(&case.key(name)).await.unwrap().remove(0);
+        assert_eq!(waiting.due_at, Some(due_at));
+        let delivery = case.one(&mut sub).await;
+        assert!(case.now() >= due_at, "early by {:?}", due_at.since(case.now()));
+        assert_eq!(delivery.stored.key, case.key(name));
+        assert_eq!(delivery.stored.message.body, message.body, "byte for byte");
+        for (header, value) in message.headers() {
+            assert_eq!(delivery.stored.message.header(header), Some(value), "{header}");
+        }
+        assert_eq!((delivery.delivered, delivery.suspect), (1, false));
+        assert!(delivery.stored.seq > waiting.seq);
+        case.complete(&delivery).await;
+        case.stands(name, &[Place::Record]).await;
+    }
+}
+
+pub async fn a_waiting_job_holds_nothing_and_fresh_ones_pass_it(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.enqueue_in("later", Duration::from_secs(60)).await;
+    case.enqueue("now").await;
+    let delivery = case.one(&mut sub).await;
+    assert_eq!(delivery.stored.key, case.key("now"));
+    assert_eq!(case.state("later").await, JobState::Scheduled);
+    assert_eq!(case.state("now").await, JobState::Running);
+    case.nothing(&mut sub, BRIEF).await;
+}
+
+pub async fn a_time_that_is_past_means_at_once(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let past = case.now().saturating_sub(WAIT);
+    let job = Submission {
+        key: case.key("a"),
+        due_at: Some(past),
+        dedup: format!("{}/a", case.queue),
+        unique: false,
+        message: WireMessage::new(b"{\"task\":\"t\"}".to_vec().into()),
+    };
+    case.transport.publish(job).await.unwrap();
+    let delivery = case.one(&mut sub).await;
+    // A retry without a delay is the same thing.
+    case.settle(&delivery, &case.retry(&delivery, Duration::ZERO)).await;
+    assert_eq!(case.one(&mut sub).await.envelope().unwrap().attempt, 2);
+}
+
+pub async fn a_new_schedule_of_a_job_replaces_the_old_one(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.enqueue("a").await;
+    let delivery = case.one(&mut sub).await;
+    let first = case.retry(&delivery, WAIT);
+    let second = Fact { dedup: format!("{}x", first.dedup), ..case.retry(&delivery, 2 * WAIT) };
+    case.write(&first).await;
+    case.write(&second).await;
+    delivery.handle.ack().await.unwrap();
+    let again = case.one(&mut sub).await;
+    let due_at = again.envelope().unwrap().due_at.unwrap();
+    assert!(case.now() >= due_at && due_at > delivery.stored.stored_at + WAIT + BRIEF);
+    case.complete(&again).await;
+    case.nothing(&mut sub, BRIEF).await;
+    case.stands("a", &[Place::Record]).await;
+}
+
+pub async fn jobs_that_are_due_together_all_start_once(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    for i in 0..50 {
+        case.enqueue_in(&format!("job-{i}"), WAIT).await;
+    }
+    let mut ids: Vec<_> = Vec::new();
+    for delivery in case.many(&mut sub, 50).await {
+        ids.push(delivery.stored.key.id.to_string());
+        case.complete(&delivery).await;
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 50);
+    case.nothing(&mut sub, BRIEF).await;
+}
+
+pub async fn a_released_job_starts_at_once_and_once(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.enqueue_in("a", WAIT).await;
+    let waiting = case.transport.locate(&case.key("a")).await.unwrap().remove(0);
+    assert!(case.transport.release(&waiting).await.unwrap());
+    assert!(!case.transport.release(&waiting).await.unwrap(), "it waits no longer");
+    let delivery = case.one(&mut sub).await;
+    assert_eq!(delivery.stored.message.body, waiting.message.body);
+    assert_eq!(delivery.step(), waiting.step());
+    case.complete(&delivery).await;
+    case.nothing(&mut sub, WAIT + BRIEF).await;
+    case.stands("a", &[Place::Record]).await;
+}
+
+pub async fn a_release_that_races_the_due_time_starts_the_job_once(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    // Before, about, and after the moment.
+    for (i, wait) in [0, 300, 500, 600, 700].into_iter().enumerate() {
+        let name = format!("job-{i}");
+        case.enqueue_in(&name, Duration::from_millis(500)).await;
+        let waiting = case.transport.locate(&case.key(&name)).await.unwrap();
+        case.pass(Duration::from_millis(wait)).await;
+        let released = case.transport.release(&waiting[0]).await.unwrap();
+        let delivery = case.one(&mut sub).await;
+        assert_eq!(delivery.stored.key, case.key(&name), "released: {released}");
+        case.complete(&delivery).await;
+    }
+    case.nothing(&mut sub, BRIEF).await;
+}
+
+pub async fn retry_now_makes_a_waiting_retry_due(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.enqueue("a").await;
+    assert!(case.client.retry_now(&case.key("a")).await.is_err(), "it does not wait");
+    let delivery = case.one(&mut sub).await;
+    case.settle(&delivery, &case.retry(&delivery, Duration::from_secs(60))).await;
+    case.stands("a", &[Place::Schedule]).await;
+    assert_eq!(case.state("a").await, JobState::Retrying);
+    case.client.retry_now(&case.key("a")).await.unwrap();
+    let again = case.one(&mut sub).await;
+    assert_eq!(again.envelope().unwrap().attempt, 2);
+    case.complete(&again).await;
+    case.stands("a", &[Place::Record]).await;
+}
+
+pub async fn what_is_stored_survives_a_restart_of_the_broker(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    case.enqueue("pending").await;
+    case.enqueue_in("waiting", WAIT).await;
+    // An unclean broker may forget what it was told within the last moment.
+    case.pass(BRIEF).await;
+    if !case.restart().await {
+        return;
+    }
+    let mut sub = case.open().await;
+    let mut ids: Vec<_> = Vec::new();
+    for delivery in case.many(&mut sub, 2).await {
+        ids.push(delivery.stored.key.id.to_string());
+        case.complete(&delivery).await;
+    }
+    ids.sort_unstable();
+    assert_eq!(ids, ["pending", "waiting"]);
+}

@@ -1,0 +1,62 @@
+//! The directory of workers.
+
+use std::time::Duration;
+
+use super::Subject;
+use super::case::Case;
+use crate::names::{JobId, WorkerId};
+use crate::transport::{WorkerInfo, WorkerStatus};
+
+fn worker(case: &Case<'_>) -> WorkerInfo {
+    WorkerInfo {
+        worker_id: WorkerId::new(JobId::random()).unwrap(),
+        status: WorkerStatus::Idle,
+        queues: vec![case.queue.clone()],
+        concurrency: 4,
+        running: 0,
+        hostname: "host".into(),
+        pid: 1,
+        version: "0.0.0".into(),
+        started_at: case.now(),
+        heartbeat_at: case.now(),
+        finished: 0,
+        failed: 0,
+    }
+}
+
+async fn find(case: &Case<'_>, worker: &WorkerInfo) -> Option<WorkerInfo> {
+    let workers = case.client.list_workers().await.unwrap();
+    assert!(workers.is_sorted_by_key(|w| w.worker_id.clone()));
+    workers.into_iter().find(|w| w.worker_id == worker.worker_id)
+}
+
+pub async fn a_worker_is_listed_as_it_last_described_itself(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut me = worker(&case);
+    let ttl = Duration::from_secs(30);
+    case.transport.heartbeat(&me, ttl).await.unwrap();
+    assert_eq!(find(&case, &me).await.as_ref(), Some(&me));
+    me.status = WorkerStatus::Busy;
+    me.running = 3;
+    case.transport.heartbeat(&me, ttl).await.unwrap();
+    assert_eq!(find(&case, &me).await.as_ref(), Some(&me));
+    case.transport.leave(&me.worker_id).await.unwrap();
+    assert_eq!(find(&case, &me).await, None);
+    case.transport.leave(&me.worker_id).await.unwrap();
+}
+
+pub async fn a_worker_that_falls_silent_vanishes(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let (silent, alive) = (worker(&case), worker(&case));
+    let ttl = Duration::from_secs(1);
+    case.transport.heartbeat(&silent, ttl).await.unwrap();
+    let end = case.now() + Duration::from_secs(10);
+    while find(&case, &silent).await.is_some() {
+        assert!(case.now() < end, "it is still listed");
+        case.transport.heartbeat(&alive, ttl).await.unwrap();
+        case.pass(Duration::from_millis(200)).await;
+    }
+    case.transport.heartbeat(&alive, ttl).await.unwrap();
+    assert!(find(&case, &alive).await.is_some(), "renewed in time");
+    case.transport.leave(&alive.worker_id).await.unwrap();
+}
