@@ -1,1 +1,42 @@
-//! x
+//! NAQ's execution loop: it takes jobs from queues, runs their handlers, and settles what became of
+//! them. Over any transport of `naq-core`; it names no broker.
+//!
+//! One delivery is one line through this crate: [`feed`] fetches it, [`suspects`] makes sure that it
+//! was not settled before, [`ready`] holds it until a slot is free, [`execute`] runs it, [`conclude`]
+//! turns the outcome into a fact, [`settle`] writes the fact and then acks. [`lease`] keeps whatever
+//! is [`held`] meanwhile.
+
+mod ahead;
+mod builder;
+mod classify;
+mod conclude;
+mod context;
+mod drain;
+mod engine;
+mod execute;
+mod exit;
+mod feed;
+mod guarded;
+mod handler;
+mod heartbeat;
+mod held;
+mod identity;
+mod lease;
+mod outage;
+mod ready;
+mod registry;
+mod runtime;
+mod settle;
+mod signals;
+mod story;
+mod suspects;
+mod worker;
+
+pub use builder::WorkerBuilder;
+pub use classify::Class;
+pub use context::{Context, LastError};
+pub use exit::{Exit, StopSignal, WorkerError};
+pub use handler::RawArgs;
+pub use registry::Registry;
+pub use runtime::HandlerRuntime;
+pub use worker::Worker;

@@ -80,7 +80,8 @@ impl IntoFailure for Box<dyn StdError + Send + Sync> {
 #[cfg(feature = "anyhow")]
 impl IntoFailure for anyhow::Error {
     fn into_failure(self) -> Failure {
-        Failure::from_error(self)
+        // The plain conversion hides the error's own type behind one of anyhow's.
+        Failure::from_error(self.reallocate_into_boxed_dyn_error_without_backtrace())
     }
 }
 
@@ -163,6 +164,19 @@ mod tests {
             (io::Error::from(io::ErrorKind::TimedOut).into_failure(), "TimeoutError"),
         ] {
             assert_eq!(failure.kind().as_str(), kind, "{failure}");
+        }
+    }
+
+    #[cfg(feature = "anyhow")]
+    #[test]
+    fn an_error_inside_anyhow_is_still_recognised() {
+        use anyhow::Context;
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        for err in [
+            anyhow::Error::from(refused()),
+            Err::<(), _>(refused()).context("x").expect_err("failed"),
+        ] {
+            assert_eq!(err.into_failure().kind().as_str(), "ConnectionError.refused");
         }
     }
 

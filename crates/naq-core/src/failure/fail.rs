@@ -43,6 +43,7 @@ pub enum Advice {
 /// Like `anyhow::Error` it is not itself a `std::error::Error`.
 pub struct Failure {
     kind: ErrorKind,
+    named: bool,
     message: String,
     advice: Advice,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -54,7 +55,13 @@ impl Failure {
     /// # Panics
     /// When `kind` is text that is no error kind.
     pub fn new(kind: impl Into<ErrorKind>, message: impl Into<String>) -> Self {
-        Self { kind: kind.into(), message: message.into(), advice: Advice::Policy, source: None }
+        Self {
+            kind: kind.into(),
+            named: true,
+            message: message.into(),
+            advice: Advice::Policy,
+            source: None,
+        }
     }
 
     /// A failure of kind `Error`.
@@ -66,7 +73,13 @@ impl Failure {
     pub fn from_error(err: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let err = err.into();
         let kind = classify::known_kind(err.as_ref()).unwrap_or(ErrorKind::ERROR);
-        Self { kind, message: chain_text(err.as_ref()), advice: Advice::Policy, source: Some(err) }
+        Self {
+            kind,
+            named: false,
+            message: chain_text(err.as_ref()),
+            advice: Advice::Policy,
+            source: Some(err),
+        }
     }
 
     /// Run again after `delay`, without counting an attempt. Not an error: "not yet".
@@ -101,6 +114,7 @@ impl Failure {
     #[must_use]
     pub fn with_kind(mut self, kind: impl Into<ErrorKind>) -> Self {
         self.kind = kind.into();
+        self.named = true;
         self
     }
 
@@ -114,6 +128,11 @@ impl Failure {
     /// What went wrong.
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
+    }
+
+    /// Whether somebody named the kind, rather than that it was found by a look at the error.
+    pub fn is_named(&self) -> bool {
+        self.named
     }
 
     /// The message, with those of its causes.

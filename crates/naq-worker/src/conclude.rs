@@ -1,0 +1,293 @@
+//! From an [`Outcome`] to what has to be written: the decision, its record in the history, and the
+//! fact. No I/O; whoever settles writes the fact as it is.
+
+use naq_core::retry::{Action, AttemptFacts, Decision, RetryPolicy, Rule, decide};
+use naq_core::transport::{Fact, Stored};
+use naq_core::wire::{AttemptOutcome, AttemptRecord, DecodeError, EncodeError, headers};
+use naq_core::{
+    Advice, DeadLetter, Envelope, ErrorKind, Failure, FinalRecord, JobState, TaskName, Timestamp,
+    WorkerId,
+};
+
+use crate::execute::{Outcome, Ran, facts};
+use crate::story;
+
+/// What to do with a delivery.
+#[derive(Debug)]
+pub(crate) enum Conclusion {
+    /// Write this, then ack.
+    Write(Fact),
+    /// The same, for a job that completed: the broker may find its result too large.
+    WriteResult(Fact, Box<Ran>),
+    /// Ack it: there is nothing to write, or it is written already.
+    Drop,
+    /// Give it back to its queue, then ack.
+    GiveBack,
+    /// Do nothing: it is no longer ours.
+    LetGo,
+}
+
+/// What conclusions depend on besides the outcome.
+pub(crate) struct Judge<'a> {
+    pub(crate) worker: &'a WorkerId,
+    /// How long a task may stay unknown.
+    pub(crate) unknown_tasks: &'a RetryPolicy,
+    /// The tasks that are known here, for the error's message.
+    pub(crate) known: &'a dyn Fn() -> String,
+    pub(crate) now: Timestamp,
+}
+
+impl Judge<'_> {
+    pub(crate) fn conclude(&self, stored: &Stored, outcome: Outcome) -> Conclusion {
+        match outcome {
+            Outcome::Undecodable(err) => self.undecodable(stored, &err),
+            Outcome::NotRun(envelope, decision) => self.not_run(stored, envelope, &decision),
+            Outcome::UnknownTask(envelope) => self.unknown_task(stored, envelope),
+            Outcome::Ran(ran) => self.ran(stored, ran),
+            Outcome::Interrupted => Conclusion::GiveBack,
+            Outcome::Cancelled => Conclusion::Drop,
+            Outcome::LeaseLost => Conclusion::LetGo,
+        }
+    }
+
+    fn undecodable(&self, stored: &Stored, err: &DecodeError) -> Conclusion {
+        let failure = Failure::new(ErrorKind::DECODE, err.to_string());
+        let decision = Decision::new(Action::Dead, Rule::Undecodable);
+        tracing::error!(job = %stored.key, "dead: {}: {err}", decision.reason());
+        let letter = self.letter(stored, None, &failure, &decision);
+        Conclusion::Write(Fact::dead(stored, &letter))
+    }
+
+    fn not_run(&self, stored: &Stored, envelope: Envelope, decision: &Decision) -> Conclusion {
+        let _span = story::span(&envelope).entered();
+        story::not_run(&envelope, decision);
+        let mut record = self.record(&envelope, AttemptOutcome::NotRun, decision);
+        if decision.action == Action::Dead {
+            let failure = Failure::new(ErrorKind::CRASH, decision.reason());
+            return self.die(stored, envelope, record, &failure, decision);
+        }
+        record.ended_at = Some(self.now);
+        self.end(stored, envelope, record, JobState::Expired)
+    }
+
+    /// A snooze, since nothing was tried: the job's own attempts are untouched. How often it was
+    /// looked for is read off the history, where each look leaves a record.
+    fn unknown_task(&self, stored: &Stored, mut envelope: Envelope) -> Conclusion {
+        let _span = story::span(&envelope).entered();
+        let looked = envelope
+            .history
+            .iter()
+            .rev()
+            .take_while(|r| r.error_kind.as_ref() == Some(&ErrorKind::UNKNOWN_TASK))
+            .count();
+        let look = AttemptFacts {
+            attempt: u32::try_from(looked).unwrap_or(u32::MAX).saturating_add(1),
+            crashes: 0,
+            ..facts(&envelope, self.now, self.now)
+        };
+        let outcome = naq_core::retry::Outcome::Failed {
+            kind: &ErrorKind::UNKNOWN_TASK,
+            advice: Advice::Policy,
+        };
+        let action = match decide(self.unknown_tasks, &look, &outcome).action {
+            Action::Retry { delay, at } => Action::Snooze { delay, at },
+            _ => Action::Dead,
+        };
+        let decision = Decision::new(action, Rule::UnknownTask);
+        let message = format!("no handler for task {:?}; known: {}", envelope.task, (self.known)());
+        story::unknown_task(&message, &decision);
+        let failure = Failure::new(ErrorKind::UNKNOWN_TASK, message);
+        let mut record = self.record(&envelope, AttemptOutcome::NotRun, &decision);
+        record.error_kind = Some(ErrorKind::UNKNOWN_TASK);
+        record.message = Some(failure.message().to_owned());
+        let Action::Snooze { at, .. } = action else {
+            return self.die(stored, envelope, record, &failure, &decision);
+        };
+        envelope.snoozes = envelope.snoozes.saturating_add(1);
+        self.again(stored, envelope, record, &failure, &decision, at)
+    }
+
+    fn ran(&self, stored: &Stored, ran: Ran) -> Conclusion {
+        let _span = story::span(&ran.envelope).entered();
+        match &ran.result {
+            Ok(_) => self.completed(stored, ran),
+            Err(_) => self.failed(stored, ran),
+        }
+    }
+
+    fn completed(&self, stored: &Stored, mut ran: Ran) -> Conclusion {
+        story::succeeded(&ran.envelope, ran.ended_at.since(ran.started_at));
+        if ran.envelope.record_ttl.is_zero() {
+            return Conclusion::Drop;
+        }
+        let facts = facts(&ran.envelope, ran.started_at, ran.ended_at);
+        let outcome = naq_core::retry::Outcome::Completed;
+        let decision = decide(&ran.envelope.policy, &facts, &outcome);
+        let record = self.record_of(&ran, AttemptOutcome::Completed, &decision);
+        let mut envelope = ran.envelope.clone();
+        envelope.record(record);
+        let result = ran.result.as_ref().ok().cloned();
+        let record =
+            FinalRecord { envelope, state: JobState::Completed, finished_at: ran.ended_at, result };
+        match Fact::record(stored, &record) {
+            Ok(Some(fact)) => Conclusion::WriteResult(fact, Box::new(ran)),
+            Ok(None) => Conclusion::Drop,
+            Err(err) => {
+                ran.result = Err(Failure::new(ErrorKind::VALUE, err.to_string()).fatal());
+                self.failed(stored, ran)
+            }
+        }
+    }
+
+    /// A job whose result the broker does not take. It would be as large the next time.
+    pub(crate) fn result_too_large(
+        &self,
+        stored: &Stored,
+        mut ran: Ran,
+        reason: &str,
+    ) -> Conclusion {
+        let text = format!("the result: {reason}: store the data elsewhere and return its key");
+        ran.result = Err(Failure::new(ErrorKind::RESULT_TOO_LARGE, text).fatal());
+        self.ran(stored, ran)
+    }
+
+    fn failed(&self, stored: &Stored, ran: Ran) -> Conclusion {
+        let Err(failure) = &ran.result else { return Conclusion::LetGo };
+        let facts = facts(&ran.envelope, ran.started_at, ran.ended_at);
+        let outcome =
+            naq_core::retry::Outcome::Failed { kind: failure.kind(), advice: failure.advice() };
+        let decision = decide(&ran.envelope.policy, &facts, &outcome);
+        story::failed(&ran.envelope, failure, &decision);
+        let how = match decision.action {
+            Action::Snooze { .. } => AttemptOutcome::Snoozed,
+            Action::Cancel => AttemptOutcome::Cancelled,
+            _ => AttemptOutcome::Failed,
+        };
+        let record = self.record_of(&ran, how, &decision);
+        let mut envelope = ran.envelope;
+        envelope.first_started_at.get_or_insert(ran.started_at);
+        match decision.action {
+            Action::Retry { at, .. } => {
+                envelope.attempt = envelope.attempt.saturating_add(1);
+                self.again(stored, envelope, record, failure, &decision, at)
+            }
+            Action::Snooze { at, .. } => {
+                envelope.snoozes = envelope.snoozes.saturating_add(1);
+                self.again(stored, envelope, record, failure, &decision, at)
+            }
+            Action::Cancel => self.end(stored, envelope, record, JobState::Cancelled),
+            Action::Expire => self.end(stored, envelope, record, JobState::Expired),
+            Action::Dead | Action::Complete => {
+                self.die(stored, envelope, record, failure, &decision)
+            }
+        }
+    }
+
+    /// `envelope` runs again at `at`, its counts already moved on.
+    fn again(
+        &self,
+        stored: &Stored,
+        mut envelope: Envelope,
+        record: AttemptRecord,
+        failure: &Failure,
+        decision: &Decision,
+        at: Timestamp,
+    ) -> Conclusion {
+        envelope.record(record);
+        envelope.due_at = Some(at);
+        match Fact::retry(stored, &envelope, at) {
+            Ok(fact) => Conclusion::Write(fact),
+            // Larger than a job may be, as only a job from elsewhere can be: it ran, and it cannot
+            // wait for another time.
+            Err(_) => {
+                let letter = self.letter(stored, Some(&envelope), failure, decision);
+                Conclusion::Write(Fact::dead(stored, &letter))
+            }
+        }
+    }
+
+    fn end(
+        &self,
+        stored: &Stored,
+        mut envelope: Envelope,
+        record: AttemptRecord,
+        state: JobState,
+    ) -> Conclusion {
+        envelope.record(record);
+        let record = FinalRecord { envelope, state, finished_at: self.now, result: None };
+        match Fact::record(stored, &record) {
+            Ok(Some(fact)) => Conclusion::Write(fact),
+            // No record wanted, or none possible: the job ends all the same.
+            Ok(None) | Err(_) => Conclusion::Drop,
+        }
+    }
+
+    fn die(
+        &self,
+        stored: &Stored,
+        mut envelope: Envelope,
+        record: AttemptRecord,
+        failure: &Failure,
+        decision: &Decision,
+    ) -> Conclusion {
+        envelope.record(record);
+        let letter = self.letter(stored, Some(&envelope), failure, decision);
+        Conclusion::Write(Fact::dead(stored, &letter))
+    }
+
+    fn letter(
+        &self,
+        stored: &Stored,
+        envelope: Option<&Envelope>,
+        failure: &Failure,
+        decision: &Decision,
+    ) -> DeadLetter {
+        // What cannot be written anew is kept as it came.
+        let body = envelope
+            .map(Envelope::encode)
+            .and_then(Result::<_, EncodeError>::ok)
+            .unwrap_or_else(|| stored.message.body.clone());
+        DeadLetter {
+            step: stored.step(),
+            task: envelope.map(|e| -> TaskName { e.task.clone() }),
+            error_kind: failure.kind().clone(),
+            message: failure.message().to_owned(),
+            rule: decision.rule,
+            reason: decision.reason(),
+            died_at: self.now,
+            content_type: stored.message.header(headers::CONTENT_TYPE).map(str::to_owned),
+            body,
+        }
+    }
+
+    fn record_of(&self, ran: &Ran, how: AttemptOutcome, decision: &Decision) -> AttemptRecord {
+        let mut record = self.record(&ran.envelope, how, decision);
+        record.started_at = Some(ran.started_at);
+        record.ended_at = Some(ran.ended_at);
+        if let Err(failure) = &ran.result
+            && how != AttemptOutcome::Snoozed
+        {
+            record.error_kind = Some(failure.kind().clone());
+            record.message = Some(failure.message().to_owned());
+        }
+        record
+    }
+
+    fn record(
+        &self,
+        envelope: &Envelope,
+        how: AttemptOutcome,
+        decision: &Decision,
+    ) -> AttemptRecord {
+        let mut record = AttemptRecord::new(envelope.attempt, how);
+        record.due_at = envelope.due_at;
+        record.ended_at = Some(self.now);
+        record.worker = Some(self.worker.clone());
+        record.decision = Some(decision.action.as_str().to_owned());
+        record.rule = Some(decision.rule);
+        record.reason = Some(decision.reason());
+        let whole = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        record.delay_ms = decision.action.delay().map(whole);
+        record
+    }
+}

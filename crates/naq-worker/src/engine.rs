@@ -1,0 +1,173 @@
+//! [`Engine`]: what the parts of a running worker share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use naq_core::retry::RetryPolicy;
+use naq_core::transport::{Transport, TransportError};
+use naq_core::{QueueName, TaskName, Timer, Timestamp};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::conclude::{Conclusion, Judge};
+use crate::execute::{self, Outcome, Stage};
+use crate::heartbeat::Rhythm;
+use crate::held::{Held, HeldJobs};
+use crate::outage::Outage;
+use crate::ready::Ready;
+use crate::settle::Settlement;
+
+/// Known tasks that an error names before it says "and more".
+const NAMED_TASKS: usize = 8;
+
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) timer: Arc<dyn Timer>,
+    pub(crate) stage: Stage,
+    pub(crate) queues: Vec<Arc<Queue>>,
+    pub(crate) concurrency: usize,
+    pub(crate) lease: Duration,
+    pub(crate) heartbeat: Rhythm,
+    pub(crate) unknown_tasks: RetryPolicy,
+    pub(crate) ready: Ready,
+    pub(crate) counts: Counts,
+    pub(crate) settling: Link,
+    /// Set when the worker is asked to stop.
+    pub(crate) stopping: CancellationToken,
+    pub(crate) settlements: mpsc::UnboundedSender<Settlement>,
+}
+
+/// One queue, and what is held of it.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) name: QueueName,
+    pub(crate) held: HeldJobs,
+    lease_ms: AtomicU64,
+}
+
+/// Attempts so far.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    finished: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// The way to the broker, as many settlements at once see it: they share one outage.
+#[derive(Debug)]
+pub(crate) struct Link(Mutex<Outage>);
+
+impl Queue {
+    pub(crate) fn new(name: QueueName, lease: Duration) -> Self {
+        let queue = Self { name, held: HeldJobs::default(), lease_ms: AtomicU64::new(0) };
+        queue.set_lease(lease);
+        queue
+    }
+
+    /// The lease in force.
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_ms.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_lease(&self, lease: Duration) {
+        let millis = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+        self.lease_ms.store(millis, Ordering::Relaxed);
+    }
+}
+
+impl Counts {
+    fn add(&self, outcome: &Outcome) {
+        let (finished, failed) = outcome.tally();
+        self.finished.fetch_add(finished.into(), Ordering::Relaxed);
+        self.failed.fetch_add(failed.into(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn finished(&self) -> u64 {
+        self.finished.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+}
+
+impl Link {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Outage::of("settling jobs")))
+    }
+
+    pub(crate) fn ok(&self, now: Timestamp) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).over(now);
+    }
+
+    pub(crate) fn failed(&self, err: &TransportError, now: Timestamp) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).failed(err, now);
+    }
+}
+
+impl Engine {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.timer.now()
+    }
+
+    pub(crate) async fn sleep(&self, wait: Duration) {
+        self.timer.sleep_until(self.now() + wait).await;
+    }
+
+    /// One slot: takes jobs and runs them until there will be no more.
+    pub(crate) async fn slot(self: Arc<Self>) {
+        while let Some(held) = self.ready.next().await {
+            let outcome = execute::execute(&self.stage, &held).await;
+            self.counts.add(&outcome);
+            if held.claim() {
+                let stored = &held.delivery.stored;
+                let conclusion = self.judge(|judge| judge.conclude(stored, outcome));
+                if let Some(queue) = self.queue_of(&held) {
+                    self.settle_claimed(&queue, held, conclusion);
+                }
+            }
+            self.ready.done();
+        }
+    }
+
+    pub(crate) fn queue_of(&self, held: &Held) -> Option<Arc<Queue>> {
+        let name = &held.delivery.stored.key.queue;
+        self.queues.iter().find(|q| q.name == *name).cloned()
+    }
+
+    pub(crate) fn judge(&self, conclude: impl FnOnce(&Judge<'_>) -> Conclusion) -> Conclusion {
+        conclude(&Judge {
+            worker: &self.stage.worker,
+            unknown_tasks: &self.unknown_tasks,
+            known: &|| self.known_tasks(),
+            now: self.now(),
+        })
+    }
+
+    fn known_tasks(&self) -> String {
+        let names: Vec<_> = self.stage.tasks.names().map(TaskName::as_str).collect();
+        match names.len() {
+            0 => "none".to_owned(),
+            n if n <= NAMED_TASKS => names.join(", "),
+            n => format!("{} and {} more", names[..NAMED_TASKS].join(", "), n - NAMED_TASKS),
+        }
+    }
+
+    /// Sends a delivery to be settled, unless somebody else claimed it first.
+    pub(crate) fn settle(&self, queue: &Arc<Queue>, held: Arc<Held>, conclusion: Conclusion) {
+        if held.claim() {
+            self.settle_claimed(queue, held, conclusion);
+        }
+    }
+
+    pub(crate) fn settle_claimed(
+        &self,
+        queue: &Arc<Queue>,
+        held: Arc<Held>,
+        conclusion: Conclusion,
+    ) {
+        // An error means that the worker has ended: the lease will.
+        let _ = self.settlements.send(Settlement { queue: queue.clone(), held, conclusion });
+    }
+}

@@ -1,0 +1,165 @@
+//! One attempt, as a pipeline of steps that ends in one [`Outcome`]. Nothing here acks.
+
+use std::sync::Arc;
+
+use naq_core::retry::{AttemptFacts, Decision, Start, decide_start};
+use naq_core::transport::Delivery;
+use naq_core::wire::{AttemptOutcome, AttemptRecord, DecodeError, MAX_HISTORY};
+use naq_core::{Advice, Client, Envelope, ErrorKind, Failure, Payload, Timer, Timestamp, WorkerId};
+use tracing::Instrument;
+
+use crate::context::{Context, Scene};
+use crate::guarded::{self, End};
+use crate::handler::Handler;
+use crate::held::{Held, StopReason};
+use crate::registry::Tasks;
+use crate::story;
+
+/// What every attempt of a worker has around it.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) worker: WorkerId,
+    pub(crate) client: Client,
+    pub(crate) timer: Arc<dyn Timer>,
+    pub(crate) tasks: Tasks,
+}
+
+/// What became of a delivery in its slot.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The body is no job.
+    Undecodable(DecodeError),
+    /// The policy says that this attempt does not begin.
+    NotRun(Envelope, Decision),
+    /// No handler of that name is here.
+    UnknownTask(Envelope),
+    /// The handler ran to its end.
+    Ran(Ran),
+    /// The worker stops; the attempt does not count.
+    Interrupted,
+    /// An operator cancelled the job, and has recorded it.
+    Cancelled,
+    /// The lease is lost: the job is no longer ours.
+    LeaseLost,
+}
+
+impl Outcome {
+    /// Whether an attempt was made, and whether it failed: for the worker's counts.
+    pub(crate) fn tally(&self) -> (bool, bool) {
+        match self {
+            Self::Ran(ran) => {
+                let failed =
+                    |f: &Failure| !matches!(f.advice(), Advice::Snooze(_) | Advice::Cancel);
+                (true, ran.result.as_ref().is_err_and(failed))
+            }
+            Self::Undecodable(_) => (true, true),
+            Self::NotRun(..) | Self::UnknownTask(_) => (true, false),
+            Self::Interrupted | Self::Cancelled | Self::LeaseLost => (false, false),
+        }
+    }
+}
+
+/// An attempt that ran.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) envelope: Envelope,
+    pub(crate) started_at: Timestamp,
+    pub(crate) ended_at: Timestamp,
+    pub(crate) result: Result<Payload, Failure>,
+}
+
+/// Runs one delivery.
+pub(crate) async fn execute(stage: &Stage, held: &Held) -> Outcome {
+    if let Some(reason) = held.stop_reason() {
+        return stopped(reason);
+    }
+    let envelope = match decode(&held.delivery) {
+        Ok(envelope) => envelope,
+        Err(err) => return Outcome::Undecodable(err),
+    };
+    let now = stage.timer.now();
+    if let Start::Stop(decision) = may_start(&envelope, now) {
+        return Outcome::NotRun(envelope, decision);
+    }
+    let Some(handler) = stage.tasks.get(&envelope.task) else {
+        return Outcome::UnknownTask(envelope);
+    };
+    let span = story::span(&envelope);
+    run(stage, held, handler, envelope, now).instrument(span).await
+}
+
+/// The job, with a record of every death that this delivery tells of.
+pub(crate) fn decode(delivery: &Delivery) -> Result<Envelope, DecodeError> {
+    let mut envelope = delivery.envelope()?;
+    let deaths = delivery.delivered.saturating_sub(1) as usize;
+    for _ in 0..deaths.min(MAX_HISTORY) {
+        let mut record = AttemptRecord::new(envelope.attempt, AttemptOutcome::Crashed);
+        record.error_kind = Some(ErrorKind::CRASH);
+        record.message = Some("the worker died, or lost its lease".to_owned());
+        envelope.record(record);
+    }
+    Ok(envelope)
+}
+
+fn may_start(envelope: &Envelope, now: Timestamp) -> Start {
+    decide_start(&envelope.policy, &facts(envelope, now, now))
+}
+
+pub(crate) fn facts(
+    envelope: &Envelope,
+    started_at: Timestamp,
+    now: Timestamp,
+) -> AttemptFacts<'_> {
+    AttemptFacts {
+        job_id: &envelope.id,
+        attempt: envelope.attempt,
+        crashes: envelope.crashes,
+        first_started_at: envelope.first_started_at.unwrap_or(started_at),
+        deadline: envelope.deadline,
+        now,
+    }
+}
+
+async fn run(
+    stage: &Stage,
+    held: &Held,
+    handler: &Handler,
+    envelope: Envelope,
+    started_at: Timestamp,
+) -> Outcome {
+    story::started(&envelope);
+    let timeout = envelope.timeout;
+    let scene = Arc::new(Scene {
+        envelope,
+        worker: stage.worker.clone(),
+        client: stage.client.clone(),
+        cancel: held.cancel.clone(),
+    });
+    let future = handler(Context::new(scene.clone()));
+    let end = guarded::run(future, held, &*stage.timer, timeout).await;
+    let result = match end {
+        End::Returned(result) => result.map_err(|failure| stage.tasks.classify(failure)),
+        End::Panicked(message) => Err(Failure::new(ErrorKind::PANIC, message)),
+        End::TimedOut => {
+            let limit = humantime::format_duration(timeout.unwrap_or_default());
+            Err(Failure::new(ErrorKind::TIMEOUT, format!("took longer than its timeout, {limit}")))
+        }
+        End::Stopped(reason) => return stopped(reason),
+    };
+    // Whoever the handler gave its context to may hold it still.
+    let Scene { envelope, .. } = Arc::try_unwrap(scene).unwrap_or_else(|shared| Scene {
+        envelope: shared.envelope.clone(),
+        worker: shared.worker.clone(),
+        client: shared.client.clone(),
+        cancel: shared.cancel.clone(),
+    });
+    Outcome::Ran(Ran { envelope, started_at, ended_at: stage.timer.now(), result })
+}
+
+fn stopped(reason: StopReason) -> Outcome {
+    match reason {
+        StopReason::Shutdown => Outcome::Interrupted,
+        StopReason::Cancelled => Outcome::Cancelled,
+        StopReason::LeaseLost => Outcome::LeaseLost,
+    }
+}

@@ -1,0 +1,123 @@
+//! One queue's fetch loop: as many deliveries as there are slots for, plus a little ahead.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use naq_core::transport::{Delivery, Subscription};
+
+use crate::ahead::Ahead;
+use crate::conclude::Conclusion;
+use crate::engine::{Engine, Queue};
+use crate::held::Held;
+use crate::outage::Outage;
+use crate::suspects;
+
+/// How long one request waits for a job.
+const FETCH_WAIT: Duration = Duration::from_secs(10);
+/// Deliveries that may be held beyond the slots, whether they wait, or their outcome is on its way.
+const MOST_BEYOND_SLOTS: usize = 2000;
+
+/// Feeds the slots from one queue until the worker stops; then gives back what never got a slot.
+pub(crate) async fn feed(
+    engine: Arc<Engine>,
+    queue: Arc<Queue>,
+    mut open: Option<Box<dyn Subscription>>,
+) {
+    let mut outage = Outage::of(format!("queue {}", queue.name));
+    let mut ahead = Ahead::new(engine.now());
+    while !engine.stopping.is_cancelled() {
+        let Some(subscription) = open.as_mut() else {
+            open = subscribe(&engine, &queue, &mut outage).await;
+            continue;
+        };
+        let ahead = ahead.jobs(engine.counts.finished(), engine.now());
+        let Some(wanted) = until_stop(&engine, engine.ready.room(ahead)).await else { break };
+        let most = engine.concurrency + MOST_BEYOND_SLOTS;
+        let wanted = wanted.min(most.saturating_sub(queue.held.len()));
+        if wanted == 0 {
+            // Outcomes pile up: the broker does not take them. Until it does, no more jobs.
+            pause(&engine, Duration::from_millis(100)).await;
+            continue;
+        }
+        match until_stop(&engine, subscription.fetch(wanted, FETCH_WAIT)).await {
+            None => break,
+            Some(Ok(batch)) => {
+                outage.over(engine.now());
+                take_in(&engine, &queue, batch, &mut outage).await;
+            }
+            Some(Err(err)) => {
+                let wait = outage.failed(&err, engine.now());
+                if !err.is_transient() {
+                    // The queue may be gone; opening it anew creates it.
+                    let left = open.take().map(Subscription::close);
+                    if let Some(left) = left {
+                        take_in(&engine, &queue, left.await, &mut outage).await;
+                    }
+                }
+                pause(&engine, wait).await;
+            }
+        }
+    }
+    if let Some(subscription) = open {
+        let left = subscription.close().await;
+        take_in(&engine, &queue, left, &mut outage).await;
+    }
+}
+
+async fn subscribe(
+    engine: &Engine,
+    queue: &Queue,
+    outage: &mut Outage,
+) -> Option<Box<dyn Subscription>> {
+    let asked = engine.transport.subscribe(&queue.name, engine.lease);
+    match until_stop(engine, asked).await? {
+        Ok(subscription) => {
+            outage.over(engine.now());
+            queue.set_lease(subscription.lease());
+            Some(subscription)
+        }
+        Err(err) => {
+            pause(engine, outage.failed(&err, engine.now())).await;
+            None
+        }
+    }
+}
+
+/// Holds a batch, and passes on to the slots what is to run.
+async fn take_in(engine: &Engine, queue: &Arc<Queue>, batch: Vec<Delivery>, outage: &mut Outage) {
+    let (now, lease) = (engine.now(), queue.lease());
+    let held = batch.into_iter().filter_map(|delivery| queue.held.insert(delivery, lease, now));
+    let (suspects, clear): (Vec<_>, Vec<_>) = held.partition(|held| held.delivery.suspect);
+    pass_on(engine, queue, clear);
+    if !suspects.is_empty() {
+        let clear = suspects::innocent(engine, queue, suspects, outage).await;
+        pass_on(engine, queue, clear);
+    }
+}
+
+fn pass_on(engine: &Engine, queue: &Arc<Queue>, batch: Vec<Arc<Held>>) {
+    if let Err(batch) = engine.ready.push(batch) {
+        for held in batch {
+            give_back_waiting(engine, queue, held);
+        }
+    }
+}
+
+/// Gives back a delivery that has no slot. One that got a slot just now is left alone.
+pub(crate) fn give_back_waiting(engine: &Engine, queue: &Arc<Queue>, held: Arc<Held>) {
+    if held.claim_waiting() {
+        engine.settle_claimed(queue, held, Conclusion::GiveBack);
+    }
+}
+
+async fn until_stop<T>(engine: &Engine, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = engine.stopping.cancelled() => None,
+        done = work => Some(done),
+    }
+}
+
+async fn pause(engine: &Engine, wait: Duration) {
+    until_stop(engine, engine.sleep(wait)).await;
+}

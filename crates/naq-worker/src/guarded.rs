@@ -1,0 +1,113 @@
+//! A handler under guard: whatever it does, one [`End`] comes out, and the worker lives.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use naq_core::{Failure, Payload, Timer};
+
+use crate::handler::HandlerFuture;
+use crate::held::{Held, StopReason};
+
+/// How long a handler that was told to stop has until it is dropped.
+pub(crate) const STOP_GRACE: Duration = Duration::from_secs(1);
+
+/// How a handler ended.
+pub(crate) enum End {
+    /// By itself.
+    Returned(Result<Payload, Failure>),
+    /// With a panic, whose message this is.
+    Panicked(String),
+    /// Dropped: it took longer than its timeout.
+    TimedOut,
+    /// Told to stop, and then dropped or failed.
+    Stopped(StopReason),
+}
+
+/// Runs the handler until it returns, panics, times out, or has to stop.
+pub(crate) async fn run(
+    handler: HandlerFuture,
+    held: &Held,
+    timer: &dyn Timer,
+    timeout: Option<Duration>,
+) -> End {
+    let mut handler = Guarded(Some(handler));
+    // A handler that is ready at once costs neither a timer nor a waiter.
+    let end = tokio::select! {
+        biased;
+        end = &mut handler => return end,
+        () = held.cancel.cancelled() => stopped(&mut handler, held, timer).await,
+        () = time_out(timer, timeout) => End::TimedOut,
+    };
+    handler.discard();
+    end
+}
+
+async fn time_out(timer: &dyn Timer, timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => timer.sleep_until(timer.now() + timeout).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Gives the handler a moment to end well. What it has finished counts, if the job is still ours.
+async fn stopped(handler: &mut Guarded, held: &Held, timer: &dyn Timer) -> End {
+    let end = tokio::select! {
+        biased;
+        end = handler => Some(end),
+        () = timer.sleep_until(timer.now() + STOP_GRACE) => None,
+    };
+    let reason = held.stop_reason().unwrap_or(StopReason::Shutdown);
+    match end {
+        Some(End::Returned(Ok(result))) if reason == StopReason::Shutdown => {
+            End::Returned(Ok(result))
+        }
+        _ => End::Stopped(reason),
+    }
+}
+
+/// Polls and drops the handler behind a wall that no panic passes.
+struct Guarded(Option<HandlerFuture>);
+
+impl Guarded {
+    fn discard(&mut self) {
+        let handler = self.0.take();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(handler))) {
+            tracing::warn!("the handler panicked while it was dropped: {}", message(panic));
+        }
+    }
+}
+
+impl Future for Guarded {
+    type Output = End;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End> {
+        let Some(handler) = self.0.as_mut() else { return Poll::Pending };
+        let end = match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(result)) => End::Returned(result),
+            Err(panic) => End::Panicked(message(panic)),
+        };
+        self.discard();
+        Poll::Ready(end)
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.discard();
+    }
+}
+
+fn message(panic: Box<dyn Any + Send>) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned());
+    // A payload may panic in its own drop.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+    text
+}

@@ -1,0 +1,60 @@
+//! The worker's entry in the directory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use naq_core::Timestamp;
+use naq_core::transport::{WorkerInfo, WorkerStatus};
+
+use crate::engine::Engine;
+use crate::identity::hostname;
+use crate::outage::Outage;
+
+/// How often, and how long an entry outlives its worker.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rhythm {
+    pub(crate) interval: Duration,
+    pub(crate) ttl: Duration,
+}
+
+/// Renews the entry until the worker ends, and at once when it begins to stop.
+pub(crate) async fn beat(engine: Arc<Engine>) {
+    let mut outage = Outage::of("the worker directory");
+    let (hostname, started_at) = (hostname(), engine.now());
+    loop {
+        let stopping = engine.stopping.is_cancelled();
+        let info = describe(&engine, &hostname, started_at);
+        match engine.transport.heartbeat(&info, engine.heartbeat.ttl).await {
+            Ok(()) => outage.over(engine.now()),
+            Err(err) => drop(outage.failed(&err, engine.now())),
+        }
+        tokio::select! {
+            () = engine.sleep(engine.heartbeat.interval) => {}
+            () = engine.stopping.cancelled(), if !stopping => {}
+        }
+    }
+}
+
+fn describe(engine: &Engine, hostname: &str, started_at: Timestamp) -> WorkerInfo {
+    let running = engine.ready.running();
+    let status = match running {
+        _ if engine.stopping.is_cancelled() => WorkerStatus::Stopping,
+        0 => WorkerStatus::Idle,
+        _ => WorkerStatus::Busy,
+    };
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    WorkerInfo {
+        worker_id: engine.stage.worker.clone(),
+        status,
+        queues: engine.queues.iter().map(|q| q.name.clone()).collect(),
+        concurrency: count(engine.concurrency),
+        running: count(running),
+        hostname: hostname.to_owned(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at,
+        heartbeat_at: engine.now(),
+        finished: engine.counts.finished(),
+        failed: engine.counts.failed(),
+    }
+}

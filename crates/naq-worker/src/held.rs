@@ -1,0 +1,208 @@
+//! [`Held`]: a delivery from the moment it arrives until it is settled.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use naq_core::transport::{AckHandle, Delivery};
+use naq_core::{JobId, Timestamp};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// Why an attempt must stop; a later one outweighs an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum StopReason {
+    /// The worker stops, and the grace period is over.
+    Shutdown = 1,
+    /// An operator cancelled the job; its record is written already.
+    Cancelled = 2,
+    /// The lease ran out unrenewed: somebody else may run the job by now.
+    LeaseLost = 3,
+}
+
+/// Not yet checked for having been settled before.
+const SUSPECT: u8 = 0;
+const WAITING: u8 = 1;
+const RUNNING: u8 = 2;
+const SETTLING: u8 = 3;
+
+/// One delivery in this worker's hands.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) delivery: Delivery,
+    pub(crate) lease: Duration,
+    pub(crate) received_at: Timestamp,
+    pub(crate) cancel: CancellationToken,
+    newest: Mutex<Arc<dyn AckHandle>>,
+    renewed_at: AtomicU64,
+    stop: AtomicU8,
+    stage: AtomicU8,
+}
+
+impl Held {
+    pub(crate) fn new(delivery: Delivery, lease: Duration, now: Timestamp) -> Self {
+        let stage = if delivery.suspect { SUSPECT } else { WAITING };
+        Self {
+            newest: Mutex::new(delivery.handle.clone()),
+            delivery,
+            lease,
+            received_at: now,
+            cancel: CancellationToken::new(),
+            renewed_at: AtomicU64::new(now.as_millis()),
+            stop: AtomicU8::new(0),
+            stage: AtomicU8::new(stage),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &JobId {
+        &self.delivery.stored.key.id
+    }
+
+    /// The handle of the newest delivery of this message.
+    pub(crate) fn handle(&self) -> Arc<dyn AckHandle> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The broker handed the same message to us again: its lease runs anew.
+    fn adopt(&self, again: &Delivery, now: Timestamp) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = again.handle.clone();
+        self.renewed(now);
+    }
+
+    pub(crate) fn renewed(&self, at: Timestamp) {
+        self.renewed_at.fetch_max(at.as_millis(), Ordering::Relaxed);
+    }
+
+    /// How long ago the lease was renewed.
+    pub(crate) fn age(&self, now: Timestamp) -> Duration {
+        now.since(Timestamp::from_millis(self.renewed_at.load(Ordering::Relaxed)))
+    }
+
+    /// When the lease ends if nothing renews it.
+    pub(crate) fn lease_end(&self) -> Timestamp {
+        Timestamp::from_millis(self.renewed_at.load(Ordering::Relaxed)) + self.lease
+    }
+
+    /// Tells the handler to stop.
+    pub(crate) fn stop(&self, reason: StopReason) {
+        self.stop.fetch_max(reason as u8, Ordering::AcqRel);
+        self.cancel.cancel();
+    }
+
+    pub(crate) fn stop_reason(&self) -> Option<StopReason> {
+        match self.stop.load(Ordering::Acquire) {
+            1 => Some(StopReason::Shutdown),
+            2 => Some(StopReason::Cancelled),
+            3 => Some(StopReason::LeaseLost),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.stop_reason() == Some(StopReason::LeaseLost)
+    }
+
+    /// It was checked, and is to run.
+    pub(crate) fn clear(&self) {
+        self.step_from(SUSPECT, WAITING);
+    }
+
+    /// Whether it may have been settled before. Such a one must not even be given back: it would
+    /// come to life again.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.stage.load(Ordering::Acquire) == SUSPECT
+    }
+
+    /// Takes it into a slot. False when it was given back meanwhile.
+    pub(crate) fn start(&self) -> bool {
+        self.step_from(WAITING, RUNNING)
+    }
+
+    /// Claims the right to settle it, from whoever waits for a slot.
+    pub(crate) fn claim_waiting(&self) -> bool {
+        self.step_from(WAITING, SETTLING)
+    }
+
+    /// Claims the right to settle it. Only the first claim succeeds, so that a handler that comes
+    /// back after its job was given back settles nothing.
+    pub(crate) fn claim(&self) -> bool {
+        self.stage.swap(SETTLING, Ordering::AcqRel) != SETTLING
+    }
+
+    fn step_from(&self, from: u8, to: u8) -> bool {
+        self.stage.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// What this worker holds of one queue, by sequence.
+#[derive(Debug, Default)]
+pub(crate) struct HeldJobs {
+    by_seq: Mutex<HashMap<u64, Arc<Held>>>,
+    changed: Notify,
+}
+
+impl HeldJobs {
+    /// Keeps the delivery. None when its message is held already: then its handle is adopted, and
+    /// there is nothing more to do.
+    pub(crate) fn insert(
+        &self,
+        delivery: Delivery,
+        lease: Duration,
+        now: Timestamp,
+    ) -> Option<Arc<Held>> {
+        let mut by_seq = self.lock();
+        let seq = delivery.stored.seq;
+        if let Some(held) = by_seq.get(&seq)
+            && !held.is_lost()
+        {
+            held.adopt(&delivery, now);
+            return None;
+        }
+        let held = Arc::new(Held::new(delivery, lease, now));
+        by_seq.insert(seq, held.clone());
+        Some(held)
+    }
+
+    pub(crate) fn remove(&self, held: &Arc<Held>) {
+        let mut by_seq = self.lock();
+        let seq = held.delivery.stored.seq;
+        // After a lost lease the same message may be held anew.
+        if by_seq.get(&seq).is_some_and(|found| Arc::ptr_eq(found, held)) {
+            by_seq.remove(&seq);
+        }
+        let empty = by_seq.is_empty();
+        drop(by_seq);
+        if empty {
+            self.changed.notify_waiters();
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Held>> {
+        self.lock().values().cloned().collect()
+    }
+
+    pub(crate) fn find(&self, id: &JobId) -> Vec<Arc<Held>> {
+        self.lock().values().filter(|held| held.id() == id).cloned().collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Returns once nothing is held.
+    pub(crate) async fn empty(&self) {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if self.len() == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Held>>> {
+        self.by_seq.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,79 @@
+//! Keeps the leases of all that is held of one queue, from a task that no handler runs on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use naq_core::Timestamp;
+
+use crate::engine::{Engine, Queue};
+use crate::feed::give_back_waiting;
+use crate::held::{Held, StopReason};
+
+/// A pause that no setting of a broker makes shorter.
+const SHORTEST: Duration = Duration::from_millis(10);
+/// Renewals under way at once.
+const AT_ONCE: usize = 64;
+
+/// Renews every lease when a third of it is over; tells a handler when its lease is lost; gives
+/// back what has waited for a slot as long as a lease, so that another worker can have it.
+pub(crate) async fn keep(engine: Arc<Engine>, queue: Arc<Queue>) {
+    loop {
+        let third = (queue.lease() / 3).max(SHORTEST);
+        let now = engine.now();
+        let mut wake = now + third;
+        let mut due = Vec::new();
+        for held in queue.held.all() {
+            if held.is_lost() {
+                continue;
+            }
+            if now >= held.lease_end() {
+                lose(&held);
+                continue;
+            }
+            wake = wake.min(held.lease_end());
+            if now.since(held.received_at) >= held.lease {
+                give_back_waiting(&engine, &queue, held.clone());
+            }
+            // A younger one has until the next round.
+            if held.age(now) >= third / 2 {
+                due.push(held);
+            }
+        }
+        let failed = tokio::select! {
+            failed = renew(due, now) => failed,
+            // Renewals that hang must not hide that leases end.
+            () = engine.timer.sleep_until(wake) => continue,
+        };
+        if failed {
+            wake = wake.min(now + third / 4);
+        }
+        engine.timer.sleep_until(wake).await;
+    }
+}
+
+/// Whether any renewal failed.
+async fn renew(due: Vec<Arc<Held>>, now: Timestamp) -> bool {
+    stream::iter(due)
+        .map(|held| async move {
+            match held.handle().renew().await {
+                Ok(()) => {
+                    held.renewed(now);
+                    false
+                }
+                Err(err) => {
+                    tracing::debug!(job = %held.id(), "lease not renewed: {err}");
+                    true
+                }
+            }
+        })
+        .buffer_unordered(AT_ONCE)
+        .fold(false, |any, failed| async move { any | failed })
+        .await
+}
+
+fn lose(held: &Held) {
+    tracing::warn!(job = %held.id(), "lease lost: it could not be renewed in time");
+    held.stop(StopReason::LeaseLost);
+}

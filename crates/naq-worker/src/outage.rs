@@ -1,0 +1,72 @@
+//! Living through a broker that does not answer: one line in the log, and patience.
+
+use std::time::Duration;
+
+use naq_core::Timestamp;
+use naq_core::transport::TransportError;
+
+use crate::identity::random;
+
+/// The first wait after a failure.
+const FIRST: Duration = Duration::from_millis(100);
+/// The longest.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// One stretch of failures, from the first to the next success.
+#[derive(Debug)]
+pub(crate) struct Outage {
+    what: String,
+    since: Option<Timestamp>,
+    failures: u32,
+}
+
+impl Outage {
+    pub(crate) fn of(what: impl Into<String>) -> Self {
+        Self { what: what.into(), since: None, failures: 0 }
+    }
+
+    /// It failed. Logs the first failure; returns how long to wait.
+    pub(crate) fn failed(&mut self, err: &TransportError, now: Timestamp) -> Duration {
+        if self.since.is_none() {
+            self.since = Some(now);
+            if err.is_transient() {
+                tracing::warn!("{}: {err}; trying until it works", self.what);
+            } else {
+                tracing::error!("{}: {err}; trying until it works", self.what);
+            }
+        }
+        self.failures = self.failures.saturating_add(1);
+        backoff(self.failures)
+    }
+
+    /// It worked. Logs the end of an outage.
+    pub(crate) fn over(&mut self, now: Timestamp) {
+        if let Some(since) = self.since.take() {
+            self.failures = 0;
+            let lasted = humantime::format_duration(now.since(since));
+            tracing::info!("{}: works again, after {lasted}", self.what);
+        }
+    }
+}
+
+/// Twice as long each time, within bounds, and half of it random: workers that failed together do
+/// not come back together.
+pub(crate) fn backoff(failures: u32) -> Duration {
+    let full = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST);
+    let share = (random() % 1000) as u32;
+    full / 2 + full * share / 2000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_grows_to_a_limit_and_is_never_zero() {
+        for failures in [0, 1, 2, 5, 100, u32::MAX] {
+            let wait = backoff(failures);
+            assert!(wait >= FIRST / 2 && wait <= LONGEST, "{failures}: {wait:?}");
+        }
+        assert!(backoff(100) >= LONGEST / 2);
+    }
+}

@@ -1,0 +1,36 @@
+//! An operator's word to all workers.
+
+use std::sync::Arc;
+
+use naq_core::transport::Signal;
+
+use crate::engine::Engine;
+use crate::held::StopReason;
+use crate::outage::Outage;
+
+/// Listens for as long as the worker lives.
+pub(crate) async fn listen(engine: Arc<Engine>) {
+    let mut outage = Outage::of("signals to workers");
+    loop {
+        match engine.transport.signals().await {
+            Ok(mut signals) => {
+                outage.over(engine.now());
+                while let Some(signal) = signals.next().await {
+                    obey(&engine, signal);
+                }
+                engine.sleep(crate::outage::backoff(1)).await;
+            }
+            Err(err) => engine.sleep(outage.failed(&err, engine.now())).await,
+        }
+    }
+}
+
+fn obey(engine: &Engine, signal: Signal) {
+    let Signal::Cancel { queue, id } = signal else { return };
+    for queue in engine.queues.iter().filter(|q| q.name == queue) {
+        for held in queue.held.find(&id) {
+            tracing::info!(job = %id, "cancelled by an operator");
+            held.stop(StopReason::Cancelled);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! [`Worker`]: takes jobs and runs them, until it is asked to stop.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use naq_core::{Client, QueueName, WorkerId};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::builder::WorkerBuilder;
+use crate::engine::{Counts, Engine, Link, Queue};
+use crate::execute::Stage;
+use crate::exit::{Exit, StopSignal, WorkerError};
+use crate::ready::Ready;
+use crate::registry::Registry;
+use crate::runtime::Runners;
+use crate::{drain, feed, heartbeat, lease, settle, signals};
+
+/// Takes jobs from queues and runs their handlers.
+///
+/// ```no_run
+/// # use naq_core::Client;
+/// # use naq_worker::{Registry, Worker};
+/// # async fn f(client: Client, registry: Registry) -> Result<(), naq_worker::WorkerError> {
+/// let exit = Worker::builder(client, registry)
+///     .queues(["mail", "default"])
+///     .concurrency(20)
+///     .build()
+///     .run_until_signal()
+///     .await?;
+/// std::process::exit(exit.code().into());
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Worker {
+    settings: WorkerBuilder,
+    id: WorkerId,
+}
+
+impl Worker {
+    /// Settings to start from. The worker uses the client's connection; the handlers find the
+    /// client in their context.
+    pub fn builder<S: Clone + Send + Sync + 'static>(
+        client: Client,
+        registry: Registry<S>,
+    ) -> WorkerBuilder {
+        WorkerBuilder::new(client, registry)
+    }
+
+    pub(crate) fn new(settings: WorkerBuilder, id: WorkerId) -> Self {
+        Self { settings, id }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &WorkerId {
+        &self.id
+    }
+
+    /// The queues that it takes jobs from.
+    pub fn queues(&self) -> &[QueueName] {
+        &self.settings.queues
+    }
+
+    /// Runs until `shutdown` completes, and then drains: fetches nothing more, lets what runs
+    /// finish within the grace period, gives the rest back untouched.
+    ///
+    /// Call it on the runtime that the transport was connected on. Dropping the future ends the
+    /// worker at once, as a crash would: what it held comes back when its lease ends.
+    ///
+    /// # Errors
+    /// [`WorkerError`] when it cannot start. Later errors of the broker are logged and outlived.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<Exit, WorkerError> {
+        let grace = self.settings.shutdown_timeout;
+        let runtime = (self.settings.handlers, self.settings.handler_threads);
+        let (settlements, inbox) = mpsc::unbounded_channel();
+        let engine = Arc::new(self.into_engine(settlements));
+
+        // Dropped in this order at the end: first nobody runs, then nobody fetches or settles.
+        let mut tasks = JoinSet::new();
+        let mut feeds = JoinSet::new();
+        let mut runners = Runners::start(runtime.0, runtime.1)?;
+
+        for queue in &engine.queues {
+            let open = open(&engine, queue).await?;
+            feeds.spawn(feed::feed(engine.clone(), queue.clone(), open));
+            tasks.spawn(lease::keep(engine.clone(), queue.clone()));
+        }
+        tasks.spawn(settle::settle_all(engine.clone(), inbox));
+        tasks.spawn(heartbeat::beat(engine.clone()));
+        tasks.spawn(signals::listen(engine.clone()));
+        for _ in 0..engine.concurrency {
+            runners.spawn(engine.clone().slot());
+        }
+        tracing::info!(worker = %engine.stage.worker, "{}", introduction(&engine));
+
+        shutdown.await;
+        drain::drain(&engine, feeds, grace).await;
+        tracing::info!(worker = %engine.stage.worker, "stopped");
+        Ok(Exit::Drained)
+    }
+
+    /// Runs until SIGINT (Ctrl-C) or SIGTERM, and then drains; a second signal ends it at once.
+    ///
+    /// # Errors
+    /// [`WorkerError`] when it cannot start.
+    pub async fn run_until_signal(self) -> Result<Exit, WorkerError> {
+        let mut signals = Signals::listen().map_err(WorkerError::Signals)?;
+        let (ask, asked) = oneshot::channel();
+        let twice = async {
+            let first = signals.next().await;
+            tracing::info!("{first:?}: stopping; once more to end at once");
+            // An error means that the worker has ended by itself.
+            let _ = ask.send(());
+            signals.next().await
+        };
+        tokio::select! {
+            exit = self.run(async { drop(asked.await) }) => exit,
+            signal = twice => Ok(Exit::Forced(signal)),
+        }
+    }
+
+    fn into_engine(self, settlements: mpsc::UnboundedSender<settle::Settlement>) -> Engine {
+        let Self { settings, id } = self;
+        let queues = settings.queues.into_iter().map(|name| Queue::new(name, settings.lease));
+        Engine {
+            transport: settings.client.transport().clone(),
+            timer: settings.timer.clone(),
+            queues: queues.map(Arc::new).collect(),
+            concurrency: settings.concurrency,
+            lease: settings.lease,
+            heartbeat: settings.heartbeat,
+            unknown_tasks: settings.unknown_tasks,
+            ready: Ready::new(settings.concurrency),
+            counts: Counts::default(),
+            settling: Link::new(),
+            stopping: CancellationToken::new(),
+            settlements,
+            stage: Stage {
+                worker: id,
+                client: settings.client,
+                timer: settings.timer,
+                tasks: settings.tasks,
+            },
+        }
+    }
+}
+
+/// Opens the queue. A broker that is away is waited for later; one that refuses is an error now.
+async fn open(
+    engine: &Engine,
+    queue: &Queue,
+) -> Result<Option<Box<dyn naq_core::transport::Subscription>>, WorkerError> {
+    match engine.transport.subscribe(&queue.name, engine.lease).await {
+        Ok(subscription) => {
+            queue.set_lease(subscription.lease());
+            Ok(Some(subscription))
+        }
+        Err(err) if err.is_transient() => Ok(None),
+        Err(source) => Err(WorkerError::Queue { queue: queue.name.clone(), source }),
+    }
+}
+
+fn introduction(engine: &Engine) -> String {
+    let queues: Vec<_> = engine.queues.iter().map(|q| q.name.as_str()).collect();
+    let tasks = engine.stage.tasks.names().count();
+    let (queues, slots) = (queues.join(", "), engine.concurrency);
+    format!("working on {queues} with {slots} slots and {tasks} tasks")
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> StopSignal {
+        tokio::select! {
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
+            _ = self.terminate.recv() => StopSignal::Terminate,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> StopSignal {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        StopSignal::Interrupt
+    }
+}
