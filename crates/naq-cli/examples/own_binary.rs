@@ -1,0 +1,40 @@
+//! A binary of one's own: the whole `naq` command, with one's own tasks.
+//!
+//! `cargo run --example own_binary -- worker` works on jobs that, in another terminal,
+//! `naq enqueue greet --args '"Ann"'` sends.
+
+use std::process::ExitCode;
+
+use naq_core::{ErrorKind, Failure};
+use naq_worker::{Context, Registry};
+use serde_json::{Value, json};
+
+/// What the handlers share: a database pool, say.
+#[derive(Clone)]
+struct App {
+    greeting: &'static str,
+}
+
+async fn greet(name: Value, cx: Context<App>) -> Result<Value, Failure> {
+    Ok(json!({ "greeting": cx.state().greeting, "to": name, "attempt": cx.attempt() }))
+}
+
+/// Fails as often as its argument says.
+async fn flaky(failures: Value, cx: Context<App>) -> Result<(), Failure> {
+    if Some(u64::from(cx.attempt())) <= failures.as_u64() {
+        return Err(Failure::new(ErrorKind::CONNECTION, "the other side is away"));
+    }
+    Ok(())
+}
+
+/// Fails for good, with the error message that its argument gives.
+async fn refuse(message: Value, _: Context<App>) -> Result<(), Failure> {
+    Err(Failure::new(ErrorKind::VALUE, message.as_str().unwrap_or("no")).fatal())
+}
+
+fn main() -> ExitCode {
+    let app = App { greeting: "hello" };
+    naq_cli::main(
+        Registry::with_state(app).raw("greet", greet).raw("flaky", flaky).raw("refuse", refuse),
+    )
+}

@@ -1,0 +1,131 @@
+//! The command line, as data. Everything that can be wrong with an argument by itself is found
+//! here, before anything is connected to.
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use naq_core::Codec;
+
+use crate::commands::{completions, dev, dlq, enqueue, job, queue, retry, worker};
+use crate::connection::ConnectionArgs;
+use crate::logging::LogArgs;
+use crate::output::{Color, Format};
+
+/// NAQ: background jobs on NATS JetStream, with retries that can be trusted.
+#[derive(Debug, Parser)]
+#[command(
+    name = "naq",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  naq dev                                    a broker and a worker to play with
+  naq enqueue demo.flaky --max-retries 4     a job, with its retry policy
+  naq job watch ID                           its attempts, as they happen
+  naq retry preview exponential:2s           what a policy will do
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 broker unreachable, 5 not authorised."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GlobalArgs {
+    /// How to write results
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "NAQ_OUTPUT",
+        value_name = "FORMAT"
+    )]
+    pub(crate) output: Format,
+    /// When to colour
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        hide_short_help = true
+    )]
+    pub(crate) color: Color,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Work on jobs until told to stop
+    Worker(worker::WorkerArgs),
+    /// Enqueue a job
+    Enqueue(Box<enqueue::EnqueueArgs>),
+    /// Look at a job, or act on it
+    #[command(subcommand)]
+    Job(job::JobCommand),
+    /// The dead letter queue: jobs that failed for good
+    #[command(subcommand)]
+    Dlq(dlq::DlqCommand),
+    /// Queues: their numbers, pause, purge
+    #[command(subcommand)]
+    Queue(queue::QueueCommand),
+    /// The workers alive now
+    #[command(visible_alias = "list-workers")]
+    Workers,
+    /// What a retry policy does; no broker is asked
+    #[command(subcommand)]
+    Retry(retry::RetryCommand),
+    /// Check the broker: connection, rights, version, settings
+    Doctor,
+    /// A broker and a worker with demo tasks, for development
+    Dev(dev::DevArgs),
+    /// Shell completions, to stdout
+    Completions(completions::CompletionsArgs),
+    /// The manual page, to stdout
+    Man,
+    /// Removes every job of the queues
+    #[command(hide = true)]
+    Purge(queue::PurgeArgs),
+}
+
+/// `NAQ_JOB_SERIALIZER`: how a producer writes jobs.
+pub(crate) fn parse_codec(text: &str) -> Result<Codec, String> {
+    text.parse().map_err(|err: naq_core::wire::CodecError| err.to_string())
+}
+
+/// Commands that ask no broker and log nothing.
+const OFFLINE: [&str; 3] = ["retry", "completions", "man"];
+
+/// The definition that is parsed, and that completions and the manual are made from.
+pub(crate) fn definition() -> clap::Command {
+    fn quiet(command: clap::Command) -> clap::Command {
+        // The value of a variable may be a secret: a URL with a password in it.
+        command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(quiet)
+    }
+    let command = quiet(Cli::command());
+    let unused: Vec<_> = command
+        .get_arguments()
+        .filter(|arg| arg.get_help_heading().is_some())
+        .map(|arg| arg.clone().hide(true))
+        .collect();
+    OFFLINE.iter().fold(command, |command, name| {
+        command.mut_subcommand(name, |offline| offline.args(unused.clone()))
+    })
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// What clap has to say, which may also be a help text.
+pub(crate) fn parse(
+    args: impl IntoIterator<Item = std::ffi::OsString>,
+) -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&definition().try_get_matches_from(args)?)
+}

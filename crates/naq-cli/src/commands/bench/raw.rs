@@ -1,0 +1,192 @@
+//! Raw async-nats, doing by hand what NAQ does: the same streams and consumer, a subject a job,
+//! message ids, headers and bodies of the same bytes, a record with a TTL before the ack. In the
+//! fastest way known: pipelined, oldest answer first, large pulls.
+
+use std::collections::VecDeque;
+use std::future::IntoFuture;
+
+use anyhow::{Result, anyhow};
+use async_nats::header::{NATS_MESSAGE_ID, NATS_MESSAGE_TTL, NATS_SCHEDULE, NATS_SCHEDULE_TARGET};
+use async_nats::jetstream::consumer::{PullConsumer, pull};
+use async_nats::jetstream::context::PublishAckFuture;
+use async_nats::jetstream::{self, Message};
+use async_nats::{Client, HeaderMap};
+use futures_util::StreamExt;
+use naq_core::wire::WireMessage;
+use naq_core::{Clock, SystemClock, Timestamp};
+use tokio::sync::oneshot;
+
+use super::side::{Kind, Running, Seen, Side};
+use super::topology::{CONSUMER, Streams};
+
+/// Publishes under way at once; the best of those tried.
+const JOBS_IN_FLIGHT: usize = 1024;
+const RECORDS_IN_FLIGHT: usize = 256;
+/// Messages of one pull.
+const BATCH: usize = 1000;
+
+/// How to connect once more.
+pub(super) type Connect = Box<dyn Fn() -> futures_util::future::BoxFuture<'static, Result<Client>>>;
+
+/// The raw side.
+pub(super) struct Raw {
+    pub(super) connect: Connect,
+    pub(super) streams: Streams,
+    /// A job and a record as NAQ stored them.
+    pub(super) job: WireMessage,
+    pub(super) record: WireMessage,
+}
+
+impl Raw {
+    async fn send(&self, n: usize, due: Option<Timestamp>) -> Result<PublishAckFuture> {
+        let id = format!("{:020}-{n:015}", fresh());
+        let target = format!("{}{id}", self.streams.jobs);
+        let mut headers = header_map(&self.job);
+        headers.insert(NATS_MESSAGE_ID, id.as_str());
+        let subject = match due {
+            None => target,
+            Some(due) => {
+                headers.insert(NATS_SCHEDULE, format!("@at {due}"));
+                headers.insert(NATS_SCHEDULE_TARGET, target);
+                format!("{}{id}", self.streams.schedules)
+            }
+        };
+        Ok(self.streams.js.publish_with_headers(subject, headers, self.job.body.clone()).await?)
+    }
+
+    /// Enqueues a job that is due then.
+    pub(super) async fn enqueue_at(&self, n: usize, due: Timestamp) -> Result<()> {
+        self.send(n, Some(due)).await?.await?;
+        Ok(())
+    }
+}
+
+/// A number that no other run has, so that no id comes twice.
+fn fresh() -> u128 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    u128::from(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn header_map(message: &WireMessage) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in message.headers() {
+        headers.append(name, value);
+    }
+    headers
+}
+
+fn due(kind: Kind) -> Option<Timestamp> {
+    kind.delay.map(|delay| SystemClock.now() + delay)
+}
+
+impl Side for Raw {
+    async fn enqueue(&self, n: usize, kind: Kind) -> Result<()> {
+        self.send(n, due(kind)).await?.await?;
+        Ok(())
+    }
+
+    async fn enqueue_many(&self, count: usize, kind: Kind) -> Result<()> {
+        let mut under_way = VecDeque::with_capacity(JOBS_IN_FLIGHT);
+        for n in 0..count {
+            under_way.push_back(self.send(n, due(kind)).await?.into_future());
+            if under_way.len() == JOBS_IN_FLIGHT
+                && let Some(oldest) = under_way.pop_front()
+            {
+                oldest.await?;
+            }
+        }
+        for ack in under_way {
+            ack.await?;
+        }
+        Ok(())
+    }
+
+    async fn work(&self, _slots: usize, kind: Kind, seen: Seen) -> Result<Running> {
+        let js = jetstream::new((self.connect)().await?);
+        let consumer: PullConsumer =
+            js.get_consumer_from_stream(CONSUMER, &self.streams.queue).await?;
+        let messages = consumer.stream().max_messages_per_batch(BATCH).messages().await?;
+        let worker = Worker {
+            js,
+            seen,
+            records: kind.records.then(|| self.streams.records.clone()),
+            headers: header_map(&self.record),
+            body: self.record.body.clone(),
+            recording: VecDeque::new(),
+        };
+        Ok(Running::start(|stop| worker.run(messages, stop)))
+    }
+
+    fn streams(&self) -> &Streams {
+        &self.streams
+    }
+}
+
+/// A record on its way, and the job to ack once it is there.
+type Recording = (<PublishAckFuture as IntoFuture>::IntoFuture, Message);
+
+struct Worker {
+    js: jetstream::Context,
+    seen: Seen,
+    /// What the subjects of records begin with, if there are to be records.
+    records: Option<String>,
+    headers: HeaderMap,
+    body: bytes::Bytes,
+    recording: VecDeque<Recording>,
+}
+
+impl Worker {
+    async fn run(mut self, mut messages: pull::Stream, mut stop: oneshot::Receiver<()>) -> Result<()> {
+        loop {
+            tokio::select! {
+                biased;
+                Some(message) = messages.next() => self.take(message?).await?,
+                stored = oldest(&mut self.recording), if !self.recording.is_empty() => {
+                    stored?;
+                    self.ack_oldest().await?;
+                }
+                _ = &mut stop => break,
+            }
+        }
+        while !self.recording.is_empty() {
+            oldest(&mut self.recording).await?;
+            self.ack_oldest().await?;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, message: Message) -> Result<()> {
+        let id = message.subject.rsplit('.').next().unwrap_or_default();
+        let number = id.rsplit('-').next().and_then(|n| n.parse().ok());
+        self.seen.mark(number.unwrap_or(usize::MAX));
+        let Some(records) = &self.records else {
+            return message.ack().await.map_err(|e| anyhow!(e));
+        };
+        let mut headers = self.headers.clone();
+        headers.insert(NATS_MESSAGE_ID, format!("bench/{id}/completed"));
+        headers.insert(NATS_MESSAGE_TTL, "3600s");
+        let record = self.js.publish_with_headers(format!("{records}{id}"), headers, self.body.clone());
+        self.recording.push_back((record.await?.into_future(), message));
+        if self.recording.len() >= RECORDS_IN_FLIGHT {
+            oldest(&mut self.recording).await?;
+            self.ack_oldest().await?;
+        }
+        Ok(())
+    }
+
+    async fn ack_oldest(&mut self) -> Result<()> {
+        match self.recording.pop_front() {
+            Some((_, message)) => message.ack().await.map_err(|e| anyhow!(e)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Waits until the oldest record is stored.
+async fn oldest(recording: &mut VecDeque<Recording>) -> Result<()> {
+    match recording.front_mut() {
+        Some((stored, _)) => stored.await.map(drop).map_err(Into::into),
+        None => Ok(()),
+    }
+}

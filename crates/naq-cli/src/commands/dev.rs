@@ -1,0 +1,92 @@
+//! `naq dev`: a broker and a worker to play with, both gone when it ends.
+
+mod demo;
+mod server;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use naq_nats::NatsConfig;
+use naq_worker::{Registry, Worker};
+
+use super::worker;
+use crate::connection::connect;
+use crate::exit::Exit;
+use crate::output::{BOLD, Output, paint};
+use crate::run::runtime;
+use server::DevServer;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  naq dev
+  naq dev --port 0 --data ./naq-data
+
+The broker listens on 127.0.0.1 only. Ctrl-C ends both. An own binary brings its own tasks;
+the stock naq has demo.ok, demo.flaky, demo.fail, demo.slow and demo.panic.")]
+pub(crate) struct DevArgs {
+    /// The broker's port; 0 for a free one
+    #[arg(short, long, env = "NAQ_DEV_PORT", default_value_t = 4222)]
+    port: u16,
+    /// Keep the broker's data in this directory [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+pub(crate) fn run<S: Clone + Send + Sync + 'static>(
+    args: &DevArgs,
+    registry: Registry<S>,
+    out: Output,
+) -> Result<Exit> {
+    let binary = server::find()?;
+    if registry.is_empty() {
+        runtime()?.block_on(serve(args, &binary, demo::registry(), out))
+    } else {
+        runtime()?.block_on(serve(args, &binary, registry, out))
+    }
+}
+
+async fn serve<S: Clone + Send + Sync + 'static>(
+    args: &DevArgs,
+    binary: &std::path::Path,
+    registry: Registry<S>,
+    out: Output,
+) -> Result<Exit> {
+    let mut server = DevServer::start(binary, args.port, args.data.clone())?;
+    let mut config = NatsConfig::new(server.url()).name("naq-dev");
+    config.wait_for_broker = true;
+    let client = tokio::select! {
+        client = connect(config) => client?,
+        ended = server.ended() => return Err(ended),
+    };
+    let tasks: Vec<String> = registry.task_names().map(ToString::to_string).collect();
+    out.raw(&hello(&server, &tasks))?;
+    let exit = tokio::select! {
+        exit = worker::work(Worker::builder(client.clone(), registry)) => exit,
+        ended = server.ended() => Err(ended),
+    };
+    drop(client);
+    server.stop().await;
+    exit
+}
+
+fn hello(server: &DevServer, tasks: &[String]) -> String {
+    let first = tasks.iter().find(|t| *t == "demo.flaky").or(tasks.first());
+    let first = first.map_or("TASK", String::as_str);
+    let heading = paint(BOLD, format_args!("broker {}, tasks: {}", server.url(), tasks.join(", ")));
+    let export = if server.url() == "nats://127.0.0.1:4222" {
+        String::new()
+    } else {
+        format!("  export NAQ_NATS_URL={}\n", server.url())
+    };
+    format!(
+        "{heading}
+data in {}; Ctrl-C ends both. In another terminal:
+{export}  naq enqueue {first} --max-retries 4 --retry-delay 1s --retry-strategy exponential
+  naq job watch ID
+  naq queue list
+  naq dlq list",
+        server.data().display()
+    )
+}

@@ -1,0 +1,50 @@
+//! Tasks to see retries with.
+
+use std::time::Duration;
+
+use naq_core::{Clock, ErrorKind, Failure, SystemClock, Timer};
+use naq_worker::{Context, Registry};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// `demo.ok` succeeds, `demo.flaky` succeeds after two failures or after `{"failures":N}`,
+/// `demo.fail` never does, `demo.slow` takes five seconds or `{"seconds":N}`, `demo.panic` panics.
+pub(super) fn registry() -> Registry {
+    Registry::new()
+        .raw("demo.ok", ok)
+        .raw("demo.flaky", flaky)
+        .raw("demo.fail", fail)
+        .raw("demo.slow", slow)
+        .raw("demo.panic", panics)
+}
+
+async fn ok(args: Value, _: Context) -> Result<Value, Failure> {
+    Ok(args)
+}
+
+async fn flaky(args: Value, cx: Context) -> Result<Value, Failure> {
+    let failures = number(&args, "failures").unwrap_or(2);
+    if u64::from(cx.attempt()) <= failures {
+        let message = format!("the demo service is away ({} of {failures})", cx.attempt());
+        return Err(Failure::new(ErrorKind::CONNECTION, message));
+    }
+    Ok(json!({ "succeeded_at_attempt": cx.attempt() }))
+}
+
+async fn fail(_: Value, _: Context) -> Result<(), Failure> {
+    Err(Failure::new(ErrorKind::VALUE, "this demo never succeeds"))
+}
+
+async fn slow(args: Value, _: Context) -> Result<(), Failure> {
+    let seconds = number(&args, "seconds").unwrap_or(5);
+    SystemClock.sleep_until(SystemClock.now() + Duration::from_secs(seconds)).await;
+    Ok(())
+}
+
+async fn panics(_: Value, _: Context) -> Result<(), Failure> {
+    panic!("this demo panics")
+}
+
+fn number(args: &Value, name: &str) -> Option<u64> {
+    u64::deserialize(args.get(name)?).ok()
+}

@@ -1,0 +1,110 @@
+//! Which dead letters are meant.
+
+use anyhow::Result;
+use clap::Args;
+use naq_core::client::DeadFilter;
+use naq_core::transport::{JobKey, Place, Stored};
+use naq_core::{Client, ClientError, ErrorKind, JobId, QueueName, TaskName};
+
+use crate::exit::Problem;
+
+#[derive(Debug, Args)]
+pub(crate) struct Filter {
+    /// Of this queue
+    #[arg(short, long)]
+    queue: Option<QueueName>,
+    /// With an error of this kind or below it, as HTTPError
+    #[arg(long, value_name = "KIND")]
+    error_kind: Option<ErrorKind>,
+    /// Of this task
+    #[arg(long)]
+    task: Option<TaskName>,
+}
+
+impl Filter {
+    pub(super) fn to_dead_filter(&self) -> DeadFilter {
+        DeadFilter {
+            queue: self.queue.clone(),
+            error_kind: self.error_kind.clone(),
+            task: self.task.clone(),
+            id: None,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.queue.is_none() && self.error_kind.is_none() && self.task.is_none()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Selection {
+    /// The jobs' ids
+    #[arg(value_name = "ID")]
+    pub(super) ids: Vec<JobId>,
+    #[command(flatten)]
+    pub(super) filter: Filter,
+    /// Every dead letter
+    #[arg(long, conflicts_with_all = ["ids", "queue", "error_kind", "task"])]
+    all: bool,
+}
+
+impl Selection {
+    /// Says what is meant, or what is missing.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        match (self.ids.is_empty(), self.filter.is_empty(), self.all) {
+            (true, true, false) => Err(Problem::usage("it is not said which dead letters")
+                .next("name ids, or --queue, --error-kind, --task, or --all")),
+            (false, false, _) if self.filter.error_kind.is_some() || self.filter.task.is_some() => {
+                Err(Problem::usage("ids do not go with --error-kind or --task")
+                    .next("give ids, with --queue at most, or leave the ids out"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The scope in words.
+    pub(super) fn words(&self) -> String {
+        if let [id] = self.ids.as_slice() {
+            return format!("the dead letter {id}");
+        }
+        if !self.ids.is_empty() {
+            return format!("{} dead letters", self.ids.len());
+        }
+        let mut text =
+            if self.all { "every dead letter".to_owned() } else { "the dead letters".into() };
+        for (lead, value) in [
+            ("of queue", self.filter.queue.as_ref().map(QueueName::as_str)),
+            ("of task", self.filter.task.as_ref().map(TaskName::as_str)),
+            ("with error", self.filter.error_kind.as_ref().map(ErrorKind::as_str)),
+        ] {
+            if let Some(value) = value {
+                text.push_str(&format!(" {lead} {value}"));
+            }
+        }
+        text
+    }
+}
+
+/// The dead letter of this id, also when the job lives again.
+pub(super) async fn find(client: &Client, id: &JobId, queue: Option<&QueueName>) -> Result<Stored> {
+    let queues = match queue {
+        Some(queue) => vec![queue.clone()],
+        None => client.transport().find(id).await?,
+    };
+    let mut letters = Vec::new();
+    for queue in queues {
+        let key = JobKey { queue, id: id.clone() };
+        let found = client.transport().locate(&key).await?;
+        letters.extend(found.into_iter().filter(|stored| stored.place == Place::Dead));
+    }
+    match letters.len() {
+        0 => Err(Problem::not_found(format!("no dead letter {id}"))
+            .next(format!("where it is: naq job show {id}"))
+            .into()),
+        1 => Ok(letters.remove(0)),
+        _ => {
+            let queues = letters.into_iter().map(|letter| letter.key.queue).collect();
+            Err(ClientError::Ambiguous { id: id.clone(), queues }.into())
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The retry options of `naq enqueue`, by their names in the API.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use naq_core::ErrorKind;
+use naq_core::retry::{Delay, Jitter, RetryPolicy, Strategy};
+
+use crate::exit::Problem;
+use crate::text::parse_duration;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Retries")]
+pub(crate) struct PolicyArgs {
+    /// The whole policy as text, or a preset; the options below change parts of it
+    #[arg(long, value_name = "POLICY")]
+    policy: Option<RetryPolicy>,
+    /// Tries after the first [default: 3]
+    #[arg(long, value_name = "N")]
+    max_retries: Option<u32>,
+    /// The delay before a retry, or one for each: 5s, 2s/5s/10s [default: 5s]
+    #[arg(long, value_name = "DELAY")]
+    retry_delay: Option<Delay>,
+    /// fixed, linear or exponential [default: fixed]
+    #[arg(long, value_name = "STRATEGY")]
+    retry_strategy: Option<Strategy>,
+    /// With linear: how much longer each delay is than the one before
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    retry_increment: Option<Duration>,
+    /// With exponential: how many times as long each delay is as the one before [default: 2]
+    #[arg(long, value_name = "FACTOR")]
+    retry_multiplier: Option<f64>,
+    /// No delay is longer [default: 1d]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    max_delay: Option<Duration>,
+    /// none, full, equal, decorrelated, or a factor from 0 to 1 [default: none]
+    #[arg(long, value_name = "JITTER")]
+    jitter: Option<Jitter>,
+    /// Retry only these kinds of error: 'ConnectionError|TimeoutError' [default: any]
+    #[arg(long, value_name = "KINDS", value_delimiter = '|')]
+    retry_on: Vec<ErrorKind>,
+    /// Never retry these kinds of error: 'ValueError|PermissionError'
+    #[arg(long, value_name = "KINDS", value_delimiter = '|')]
+    ignore_on: Vec<ErrorKind>,
+    /// Make no retry that would start later than this after the first attempt began
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    retry_for: Option<Duration>,
+    /// How many deaths of a worker make the job poison [default: 3]
+    #[arg(long, value_name = "N")]
+    max_crashes: Option<u32>,
+}
+
+impl PolicyArgs {
+    /// The policy, checked.
+    pub(crate) fn build(&self) -> Result<RetryPolicy> {
+        let mut policy = self.policy.clone().unwrap_or_default().to_builder();
+        macro_rules! set {
+            ($($name:ident = $value:expr;)*) => {
+                $(if let Some(value) = $value { policy = policy.$name(value); })*
+            };
+        }
+        set! {
+            max_retries = self.max_retries;
+            delay = self.retry_delay.clone();
+            strategy = self.retry_strategy;
+            increment = self.retry_increment;
+            multiplier = self.retry_multiplier;
+            max_delay = self.max_delay;
+            jitter = self.jitter;
+            retry_on = (!self.retry_on.is_empty()).then(|| self.retry_on.clone());
+            ignore_on = (!self.ignore_on.is_empty()).then(|| self.ignore_on.clone());
+            retry_for = self.retry_for;
+            max_crashes = self.max_crashes;
+        }
+        policy.try_build().map_err(|err| {
+            Problem::usage(format!("retry policy: {err}"))
+                .next("see what a policy does: naq retry preview POLICY")
+                .into()
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! `naq job`: look at one job, and act on it.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use naq_core::transport::JobKey;
+use naq_core::{
+    Client, ClientError, Clock, JobId, JobReport, JobState, QueueName, SystemClock, Timer,
+};
+
+use crate::exit::Exit;
+use crate::output::{Format, Output};
+use crate::report::{Shown, attempt_words, state};
+use crate::text::{about, parse_duration};
+
+/// How often a watched job is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobCommand {
+    /// Everything known of a job: state, attempts with what was decided and why, result
+    #[command(
+        after_help = "Examples:\n  naq job show ID\n  naq job show ID -o json | jq .attempts"
+    )]
+    Show(Which),
+    /// End a job that has not ended; a running handler is told
+    Cancel {
+        #[command(flatten)]
+        which: Which,
+        /// Why; kept in the job's record
+        #[arg(long, default_value = "cancelled by an operator")]
+        reason: String,
+    },
+    /// Make a waiting job due now
+    RetryNow(Which),
+    /// Follow a job until it ends: exit code 0 when it completed, 1 when it ended otherwise
+    #[command(
+        after_help = "Examples:\n  naq job watch ID\n  naq job watch \"$(naq enqueue demo.flaky)\" --timeout 1m"
+    )]
+    Watch {
+        #[command(flatten)]
+        which: Which,
+        /// Give up after this time [default: never]
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+        timeout: Option<Duration>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// The job's id
+    id: JobId,
+    /// Its queue [default: wherever it is]
+    #[arg(short, long)]
+    queue: Option<QueueName>,
+}
+
+impl Which {
+    async fn find(&self, client: &Client) -> Result<JobReport, ClientError> {
+        client.job(&self.id, self.queue.as_ref()).await
+    }
+
+    async fn key(&self, client: &Client) -> Result<JobKey, ClientError> {
+        Ok(self.find(client).await?.key)
+    }
+}
+
+impl JobCommand {
+    pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<Exit> {
+        match self {
+            Self::Show(which) => show(&which.find(client).await?, out)?,
+            Self::Cancel { which, reason } => {
+                let key = which.key(client).await?;
+                let report = client.cancel(&key, reason).await?;
+                acted(&report, "is cancelled", out)?;
+            }
+            Self::RetryNow(which) => {
+                let key = which.key(client).await?;
+                let report = client.retry_now(&key).await?;
+                acted(&report, "is due now", out)?;
+            }
+            Self::Watch { which, timeout } => return watch(which, *timeout, client, out).await,
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn show(report: &JobReport, out: Output) -> Result<()> {
+    let shown = Shown::from(report);
+    out.one(&shown, || shown.words())
+}
+
+fn acted(report: &JobReport, what: &str, out: Output) -> Result<()> {
+    out.one(&Shown::from(report), || format!("job {} {what}", report.key.id))
+}
+
+async fn watch(
+    which: &Which,
+    timeout: Option<Duration>,
+    client: &Client,
+    out: Output,
+) -> Result<Exit> {
+    let until = timeout.map(|t| SystemClock.now() + t);
+    let key = which.key(client).await?;
+    let mut watch = Watch::default();
+    loop {
+        let report = client.report(&key).await?;
+        watch.tell(&report, out)?;
+        if report.state.is_final() {
+            let completed = report.state == JobState::Completed;
+            return Ok(if completed { Exit::Ok } else { Exit::Failed });
+        }
+        let now = SystemClock.now();
+        if until.is_some_and(|until| now >= until) {
+            out.note(format_args!("job {} is still {}: gave up watching", key.id, report.state))?;
+            return Ok(Exit::Failed);
+        }
+        SystemClock.sleep_until(now + LOOK_EVERY).await;
+    }
+}
+
+/// What was told already.
+#[derive(Default)]
+struct Watch {
+    state: Option<(JobState, u32)>,
+    told: Vec<naq_core::AttemptRecord>,
+}
+
+impl Watch {
+    fn tell(&mut self, report: &JobReport, out: Output) -> Result<()> {
+        let shown = Shown::from(report);
+        let attempt = report.envelope.as_ref().map_or(1, |job| job.attempt);
+        let fresh: Vec<_> =
+            shown.attempts.iter().filter(|r| !self.told.contains(r)).cloned().collect();
+        let moved = self.state != Some((report.state, attempt));
+        if fresh.is_empty() && !moved {
+            return Ok(());
+        }
+        self.state = Some((report.state, attempt));
+        if out.format() == Format::Table {
+            let max = report.envelope.as_ref().map(|job| job.max_attempts());
+            for record in &fresh {
+                out.raw(&attempt_words(record, max))?;
+            }
+            out.raw(&format!("  {}", standing(report, attempt)))?;
+        } else {
+            // A document that grows makes a line each time; one array would have no end.
+            out.line(&shown)?;
+        }
+        self.told.extend(fresh);
+        Ok(())
+    }
+}
+
+fn standing(report: &JobReport, attempt: u32) -> String {
+    let of =
+        report.envelope.as_ref().map_or(String::new(), |job| format!(" of {}", job.max_attempts()));
+    let now = SystemClock.now();
+    match (report.state, report.due_at) {
+        (state_now @ (JobState::Scheduled | JobState::Retrying), Some(due)) => {
+            format!("{}: attempt {attempt}{of} in {}", state(state_now), about(due.since(now)))
+        }
+        (state_now @ (JobState::Pending | JobState::Running), _) => {
+            format!("{}: attempt {attempt}{of}", state(state_now))
+        }
+        (ended, _) => state(ended),
+    }
+}

@@ -1,0 +1,13 @@
+//! One command a file: its arguments, and what it does.
+
+pub(crate) mod completions;
+pub(crate) mod confirm;
+pub(crate) mod dev;
+pub(crate) mod dlq;
+pub(crate) mod doctor;
+pub(crate) mod enqueue;
+pub(crate) mod job;
+pub(crate) mod queue;
+pub(crate) mod retry;
+pub(crate) mod worker;
+pub(crate) mod workers;

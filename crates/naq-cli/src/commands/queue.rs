@@ -1,0 +1,239 @@
+//! `naq queue`: numbers, pause, purge.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use naq_core::transport::QueueInfo;
+use naq_core::{Client, Clock, QueueName, SystemClock, Timestamp};
+use serde::Serialize;
+
+use super::confirm::{self, Confirm};
+use crate::exit::Problem;
+use crate::output::{Details, Output, Row};
+use crate::text::{about, duration, parse_duration};
+
+/// A pause without an end is one of ten years: the broker wants a time.
+const UNTIL_RESUMED: Duration = Duration::from_secs(3_650 * 86_400);
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// All queues, with their numbers
+    #[command(visible_alias = "ls")]
+    List,
+    /// One queue
+    Info {
+        /// The queue
+        queue: QueueName,
+    },
+    /// Hand out no jobs; what runs goes on
+    #[command(
+        after_help = "Examples:\n  naq queue pause mail --for 30m\n  naq queue pause mail billing"
+    )]
+    Pause(PauseArgs),
+    /// Hand out jobs again
+    Resume {
+        /// The queues
+        #[arg(required = true, value_name = "QUEUE")]
+        queues: Vec<QueueName>,
+    },
+    /// Remove every job of the queues: pending, running and waiting. Dead letters stay
+    #[command(
+        after_help = "Examples:\n  naq queue purge mail --dry-run\n  naq queue purge mail --yes"
+    )]
+    Purge(PurgeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PauseArgs {
+    /// The queues
+    #[arg(required = true, value_name = "QUEUE")]
+    queues: Vec<QueueName>,
+    /// For how long, as 30m or 2h [default: until resumed]
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, conflicts_with = "until")]
+    span: Option<Duration>,
+    /// Until when, as 2026-11-23T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    until: Option<Timestamp>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PurgeArgs {
+    /// The queues
+    #[arg(required = true, value_name = "QUEUE")]
+    queues: Vec<QueueName>,
+    #[command(flatten)]
+    confirm: Confirm,
+}
+
+impl QueueCommand {
+    /// What can be said to be wrong before anything is connected to.
+    pub(crate) fn check(&self, out: Output) -> Result<()> {
+        match self {
+            Self::Purge(args) => args.check(out),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
+        match self {
+            Self::List => {
+                let now = SystemClock.now();
+                let queues = client.queues().await?;
+                out.list(&queues.into_iter().map(|info| Line { info, now }).collect::<Vec<_>>())
+            }
+            Self::Info { queue } => {
+                let line = Line { info: info(client, queue).await?, now: SystemClock.now() };
+                out.one(&line, || line.details())
+            }
+            Self::Pause(args) => pause(args, client, out).await,
+            Self::Resume { queues } => resume(queues, client, out).await,
+            Self::Purge(args) => args.run(client, out).await,
+        }
+    }
+}
+
+/// A queue, and the time that its pause is compared with.
+#[derive(Serialize)]
+struct Line {
+    #[serde(flatten)]
+    info: QueueInfo,
+    #[serde(skip)]
+    now: Timestamp,
+}
+
+impl Line {
+    fn state(&self) -> String {
+        match self.info.paused_until.filter(|until| *until > self.now) {
+            None => "open".into(),
+            Some(until) if until > self.now + UNTIL_RESUMED / 2 => "paused".into(),
+            Some(until) => format!("paused for {}", about(until.since(self.now))),
+        }
+    }
+
+    fn details(&self) -> String {
+        let q = &self.info;
+        let limit = q.concurrency_limit.map_or("no limit".into(), |n| n.to_string());
+        Details::default()
+            .with("queue", &q.name)
+            .with("state", self.state())
+            .with("pending", q.pending)
+            .with("running", format_args!("{} (limit: {limit})", q.running))
+            .with("waiting", format_args!("{} (scheduled or retrying)", q.waiting))
+            .with("dead", q.dead)
+            .maybe("oldest", q.oldest.map(about))
+            .maybe("lease", q.lease.map(duration))
+            .with("stored", format_args!("{} bytes", q.bytes))
+            .render()
+    }
+}
+
+impl Row for Line {
+    const COLUMNS: &'static [&'static str] =
+        &["QUEUE", ">PENDING", ">RUNNING", ">WAITING", ">DEAD", "OLDEST", "STATE"];
+    const NONE: &'static str = "no queues; the first job makes one: naq enqueue TASK";
+
+    fn cells(&self) -> Vec<String> {
+        let q = &self.info;
+        vec![
+            q.name.to_string(),
+            q.pending.to_string(),
+            q.running.to_string(),
+            q.waiting.to_string(),
+            q.dead.to_string(),
+            q.oldest.map_or("-".into(), about),
+            self.state(),
+        ]
+    }
+}
+
+async fn info(client: &Client, queue: &QueueName) -> Result<QueueInfo> {
+    let found = client.transport().queue_info(queue).await?;
+    Ok(found.ok_or_else(|| missing(queue))?)
+}
+
+fn missing(queue: &QueueName) -> Problem {
+    Problem::not_found(format!("no queue {queue}")).next("the queues there are: naq queue list")
+}
+
+async fn all_exist(client: &Client, queues: &[QueueName]) -> Result<()> {
+    let known = client.transport().queues().await?;
+    match queues.iter().find(|queue| !known.contains(queue)) {
+        Some(queue) => Err(missing(queue).into()),
+        None => Ok(()),
+    }
+}
+
+/// What was done to a queue.
+#[derive(Serialize)]
+struct Done<'a> {
+    queue: &'a QueueName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused_until: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jobs: Option<u64>,
+    #[serde(skip)]
+    words: String,
+}
+
+impl Row for Done<'_> {
+    const COLUMNS: &'static [&'static str] = &["QUEUE", "DONE"];
+    const NONE: &'static str = "nothing to do";
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.queue.to_string(), self.words.clone()]
+    }
+}
+
+async fn pause(args: &PauseArgs, client: &Client, out: Output) -> Result<()> {
+    all_exist(client, &args.queues).await?;
+    let until = match (args.until, args.span) {
+        (Some(until), _) => until,
+        (None, span) => SystemClock.now() + span.unwrap_or(UNTIL_RESUMED),
+    };
+    let mut done = Vec::new();
+    for queue in &args.queues {
+        client.transport().pause(queue, until).await?;
+        let line = Line { info: info(client, queue).await?, now: SystemClock.now() };
+        done.push(Done { queue, paused_until: Some(until), jobs: None, words: line.state() });
+    }
+    out.list(&done)
+}
+
+async fn resume(queues: &[QueueName], client: &Client, out: Output) -> Result<()> {
+    all_exist(client, queues).await?;
+    let mut done = Vec::new();
+    for queue in queues {
+        client.transport().resume(queue).await?;
+        done.push(Done { queue, paused_until: None, jobs: None, words: "open".into() });
+    }
+    out.list(&done)
+}
+
+impl PurgeArgs {
+    pub(crate) fn check(&self, out: Output) -> Result<()> {
+        let names: Vec<_> = self.queues.iter().map(QueueName::as_str).collect();
+        confirm::ask(
+            &self.confirm,
+            out,
+            &format!("remove every job of {} for good?", names.join(", ")),
+        )
+    }
+
+    pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
+        all_exist(client, &self.queues).await?;
+        let mut done = Vec::new();
+        for queue in &self.queues {
+            let jobs = if self.confirm.dry_run {
+                let info = info(client, queue).await?;
+                info.pending + info.running + info.waiting
+            } else {
+                client.transport().purge(queue).await?
+            };
+            let verb = if self.confirm.dry_run { "would remove" } else { "removed" };
+            let words = format!("{verb} {jobs} jobs");
+            done.push(Done { queue, paused_until: None, jobs: Some(jobs), words });
+        }
+        out.list(&done)
+    }
+}

@@ -1,0 +1,94 @@
+//! `naq worker`: work on jobs until told to stop.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use naq_core::{Client, QueueName};
+use naq_nats::NatsConfig;
+use naq_worker::{Registry, StopSignal, Worker, WorkerBuilder};
+
+use crate::connection::connect;
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::run::runtime;
+use crate::text::{duration, parse_duration};
+
+const OWN_BINARY: &str = "\
+this naq has no tasks, so it has nothing to work on; a worker is a binary of your own:
+  fn main() -> std::process::ExitCode { naq_cli::main(Registry::new().task(send_email)) }
+  cargo run -- worker default    (to see one at work right now, with demo tasks: naq dev)";
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  my-app worker
+  my-app worker mail billing --concurrency 50
+  my-app worker default --log-level DEBUG
+
+SIGINT or SIGTERM: fetches nothing more, finishes what runs, gives the rest back; exit code 0.
+The same again: ends at once; exit code 130 or 143. What ran comes back when its lease ends.")]
+pub(crate) struct WorkerArgs {
+    /// The queues to take jobs from, each in its turn
+    #[arg(env = "NAQ_DEFAULT_QUEUE", value_delimiter = ',', default_value = "default")]
+    queues: Vec<QueueName>,
+    /// Jobs to run at once
+    #[arg(short, long, env = "NAQ_CONCURRENCY", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    concurrency: u32,
+    /// What the worker's id begins with [default: the machine's name]
+    #[arg(short, long, env = "NAQ_WORKER_NAME")]
+    name: Option<String>,
+    /// How long a job is held without a sign of life; for queues that are created here
+    #[arg(long, env = "NAQ_LEASE", value_name = "DURATION", value_parser = parse_lease, default_value = "10s")]
+    lease: Duration,
+    /// How long what runs may take to finish after SIGINT or SIGTERM
+    #[arg(long, env = "NAQ_SHUTDOWN_TIMEOUT", value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
+    shutdown_timeout: Duration,
+    /// Wait for a broker that is not there yet, instead of ending with exit code 4
+    #[arg(long, env = "NAQ_WAIT_FOR_BROKER")]
+    wait_for_broker: bool,
+}
+
+fn parse_lease(text: &str) -> Result<Duration, String> {
+    let lease = parse_duration(text)?;
+    if lease < WorkerBuilder::MIN_LEASE {
+        return Err(format!("use at least {}", duration(WorkerBuilder::MIN_LEASE)));
+    }
+    Ok(lease)
+}
+
+/// Runs a worker until a signal ends it.
+pub(crate) fn run<S: Clone + Send + Sync + 'static>(
+    args: &WorkerArgs,
+    registry: Registry<S>,
+    mut config: NatsConfig,
+    out: Output,
+) -> Result<Exit> {
+    if registry.is_empty() {
+        out.note(OWN_BINARY)?;
+        return Ok(Exit::Usage);
+    }
+    config.wait_for_broker = args.wait_for_broker;
+    "naq-worker".clone_into(&mut config.name);
+    let builder = |client: Client| {
+        let builder = Worker::builder(client, registry)
+            .queues(&args.queues)
+            .concurrency(args.concurrency as usize)
+            .lease(args.lease)
+            .shutdown_timeout(args.shutdown_timeout);
+        match &args.name {
+            Some(name) => builder.name(name),
+            None => builder,
+        }
+    };
+    runtime()?.block_on(async { work(builder(connect(config).await?)).await })
+}
+
+/// Works until a signal.
+pub(crate) async fn work(builder: WorkerBuilder) -> Result<Exit> {
+    Ok(match builder.build().run_until_signal().await? {
+        naq_worker::Exit::Forced(StopSignal::Interrupt) => Exit::Interrupted,
+        naq_worker::Exit::Forced(StopSignal::Terminate) => Exit::Terminated,
+        _ => Exit::Ok,
+    })
+}

@@ -1,0 +1,266 @@
+//! Where the broker is and how to be let in, from flags and variables. Secrets come from variables
+//! or files, never from an argument that every process could read, and are shown nowhere.
+
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use naq_core::Client;
+use naq_nats::{Auth, NatsConfig, NatsTransport, Secret, Storage, Tls};
+
+use crate::exit::Problem;
+
+/// Where streams are kept, as an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StorageArg {
+    /// On disk.
+    File,
+    /// In memory: lost when the broker ends.
+    Memory,
+}
+
+/// How to reach the broker.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct ConnectionArgs {
+    /// The broker, or several with commas between
+    #[arg(
+        short = 'u',
+        long,
+        global = true,
+        env = "NAQ_NATS_URL",
+        value_name = "URL",
+        default_value = "nats://localhost:4222"
+    )]
+    nats_url: String,
+    /// User; the password is in NAQ_NATS_PASSWORD or in a file
+    #[arg(long, global = true, env = "NAQ_NATS_USER", value_name = "USER", hide_short_help = true)]
+    nats_user: Option<String>,
+    /// File with the password [variable for the password itself: NAQ_NATS_PASSWORD]
+    #[arg(
+        long,
+        global = true,
+        env = "NAQ_NATS_PASSWORD_FILE",
+        value_name = "FILE",
+        hide_short_help = true
+    )]
+    nats_password_file: Option<PathBuf>,
+    /// File with a token [variable for the token itself: NAQ_NATS_TOKEN]
+    #[arg(
+        long,
+        global = true,
+        env = "NAQ_NATS_TOKEN_FILE",
+        value_name = "FILE",
+        hide_short_help = true
+    )]
+    nats_token_file: Option<PathBuf>,
+    /// File with an nkey seed
+    #[arg(long, global = true, env = "NAQ_NATS_NKEY", value_name = "FILE", hide_short_help = true)]
+    nats_nkey: Option<PathBuf>,
+    /// File with a user JWT, whose seed is in --nats-nkey
+    #[arg(long, global = true, env = "NAQ_NATS_JWT", value_name = "FILE", hide_short_help = true)]
+    nats_jwt: Option<PathBuf>,
+    /// Credentials file, with JWT and seed
+    #[arg(
+        long,
+        global = true,
+        env = "NAQ_NATS_CREDS",
+        value_name = "FILE",
+        hide_short_help = true
+    )]
+    nats_creds: Option<PathBuf>,
+    /// Encrypt, even if the broker does not ask for it
+    #[arg(long, global = true, env = "NAQ_NATS_TLS", hide_short_help = true)]
+    nats_tls: bool,
+    /// Begin with TLS before the broker has said anything
+    #[arg(long, global = true, env = "NAQ_NATS_TLS_FIRST", hide_short_help = true)]
+    nats_tls_first: bool,
+    /// Trust this authority (PEM) instead of the system's
+    #[arg(long, global = true, env = "NAQ_NATS_CA", value_name = "FILE", hide_short_help = true)]
+    nats_ca: Option<PathBuf>,
+    /// Client certificate (PEM), for mTLS
+    #[arg(long, global = true, env = "NAQ_NATS_CERT", value_name = "FILE", hide_short_help = true)]
+    nats_cert: Option<PathBuf>,
+    /// Key of the client certificate (PEM)
+    #[arg(long, global = true, env = "NAQ_NATS_KEY", value_name = "FILE", hide_short_help = true)]
+    nats_key: Option<PathBuf>,
+    /// What the subjects begin with on which answers come
+    #[arg(
+        long,
+        global = true,
+        env = "NAQ_NATS_INBOX_PREFIX",
+        value_name = "SUBJECT",
+        default_value = "_INBOX",
+        hide_short_help = true
+    )]
+    nats_inbox_prefix: String,
+    /// What all of NAQ's subjects and streams begin with
+    #[arg(long, global = true, env = "NAQ_PREFIX", default_value = "naq", hide_short_help = true)]
+    prefix: String,
+    /// Copies of each stream that is created here
+    #[arg(long, global = true, env = "NAQ_REPLICAS", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5), hide_short_help = true)]
+    replicas: u8,
+    /// Where streams that are created here are kept
+    #[arg(
+        long,
+        global = true,
+        env = "NAQ_STORAGE",
+        value_name = "STORAGE",
+        default_value = "file",
+        value_enum,
+        ignore_case = true,
+        hide_short_help = true
+    )]
+    storage: StorageArg,
+    /// Jobs of one queue that may run at once across all workers, for queues that are created here
+    #[arg(
+        long,
+        global = true,
+        env = "NAQ_CONCURRENCY_LIMIT",
+        value_name = "N",
+        hide_short_help = true
+    )]
+    concurrency_limit: Option<NonZeroU64>,
+}
+
+impl ConnectionArgs {
+    /// The settings, checked as far as they can be without a connection.
+    ///
+    /// # Errors
+    /// A [`Problem`] that names the argument.
+    pub(crate) fn config(&self) -> Result<NatsConfig> {
+        let mut config = NatsConfig::new(self.url()?).prefix(prefix(&self.prefix)?);
+        config = config.auth(self.auth()?).tls(self.tls()?).name("naq-cli");
+        config.replicas = usize::from(self.replicas);
+        config.storage = match self.storage {
+            StorageArg::File => Storage::File,
+            StorageArg::Memory => Storage::Memory,
+        };
+        config.concurrency_limit = self.concurrency_limit;
+        config.inbox_prefix = self.nats_inbox_prefix.clone();
+        Ok(config)
+    }
+
+    /// The URL as given. Nothing of it is repeated in an error: it may hold a password.
+    fn url(&self) -> Result<String, Problem> {
+        let good = |url: &str| {
+            let rest = match url.split_once("://") {
+                None => url,
+                Some(("nats" | "tls", rest)) => rest,
+                Some(_) => return false,
+            };
+            let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+            let port = host.rsplit_once(':').filter(|_| !host.ends_with(']'));
+            !host.is_empty()
+                && !host.starts_with(':')
+                && port.is_none_or(|(_, port)| port.trim_end_matches('/').parse::<u16>().is_ok())
+        };
+        if self.nats_url.split(',').map(str::trim).all(good) {
+            return Ok(self.nats_url.clone());
+        }
+        Err(Problem::usage("--nats-url (NAQ_NATS_URL) is no URL of a NATS server")
+            .next("write nats://HOST:PORT or tls://HOST:PORT, several with commas between"))
+    }
+
+    fn auth(&self) -> Result<Auth> {
+        let password = secret("NAQ_NATS_PASSWORD", self.nats_password_file.as_deref())?;
+        let token = secret("NAQ_NATS_TOKEN", self.nats_token_file.as_deref())?;
+        let user = self.nats_user.clone().filter(|user| !user.is_empty());
+        let mut forms = Vec::new();
+        match (user, password) {
+            (Some(user), Some(password)) => forms.push(Auth::UserPassword { user, password }),
+            (Some(_), None) => {
+                return Err(Problem::usage("--nats-user is given without a password")
+                    .next("set NAQ_NATS_PASSWORD, or use --nats-password-file")
+                    .into());
+            }
+            (None, Some(_)) => {
+                return Err(Problem::usage("a password is given without a user")
+                    .next("use --nats-user or NAQ_NATS_USER")
+                    .into());
+            }
+            (None, None) => {}
+        }
+        forms.extend(token.map(Auth::Token));
+        match (existing("--nats-jwt", &self.nats_jwt)?, existing("--nats-nkey", &self.nats_nkey)?) {
+            (Some(jwt), Some(seed)) => forms.push(Auth::JwtFiles { jwt, seed }),
+            (None, Some(seed)) => forms.push(Auth::NkeyFile(seed)),
+            (Some(_), None) => {
+                return Err(Problem::usage("--nats-jwt is given without its seed")
+                    .next("add --nats-nkey FILE, or use --nats-creds")
+                    .into());
+            }
+            (None, None) => {}
+        }
+        forms.extend(existing("--nats-creds", &self.nats_creds)?.map(Auth::CredsFile));
+        if forms.len() > 1 {
+            return Err(Problem::usage("credentials are given in more than one form")
+                .next("keep one of: user and password, token, nkey, JWT and nkey, creds")
+                .into());
+        }
+        Ok(forms.pop().unwrap_or_default())
+    }
+
+    fn tls(&self) -> Result<Tls> {
+        if self.nats_cert.is_some() != self.nats_key.is_some() {
+            return Err(Problem::usage("--nats-cert and --nats-key go together").into());
+        }
+        Ok(Tls {
+            required: self.nats_tls || self.nats_tls_first,
+            first: self.nats_tls_first,
+            ca: existing("--nats-ca", &self.nats_ca)?,
+            cert: existing("--nats-cert", &self.nats_cert)?,
+            key: existing("--nats-key", &self.nats_key)?,
+        })
+    }
+}
+
+fn prefix(text: &str) -> Result<&str, Problem> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if (1..=32).contains(&text.len()) && text.chars().all(fits) {
+        return Ok(text);
+    }
+    let shown: String = text.chars().take(40).collect();
+    Err(Problem::usage(format!(
+        "invalid --prefix {shown:?}: use 1 to 32 lower-case letters, digits or `-`"
+    )))
+}
+
+/// A secret from its variable or from a file; not from both.
+fn secret(variable: &str, file: Option<&Path>) -> Result<Option<Secret>> {
+    let given = std::env::var(variable).ok().filter(|value| !value.is_empty());
+    match (given, file) {
+        (Some(_), Some(_)) => {
+            Err(Problem::usage(format!("{variable} and {variable}_FILE are both given")).into())
+        }
+        (Some(value), None) => Ok(Some(Secret::new(value))),
+        (None, Some(path)) => match std::fs::read_to_string(path) {
+            Ok(text) if !text.trim().is_empty() => Ok(Some(Secret::new(text.trim()))),
+            Ok(_) => Err(Problem::usage(format!("{} is empty", path.display())).into()),
+            Err(err) => {
+                Err(Problem::usage(format!("cannot read {}: {err}", path.display())).into())
+            }
+        },
+        (None, None) => Ok(None),
+    }
+}
+
+fn existing(flag: &str, path: &Option<PathBuf>) -> Result<Option<PathBuf>, Problem> {
+    match path {
+        Some(path) if !path.is_file() => {
+            Err(Problem::usage(format!("{flag}: there is no file {}", path.display())))
+        }
+        path => Ok(path.clone()),
+    }
+}
+
+/// Connects.
+///
+/// # Errors
+/// The broker's answer, or that there is none.
+pub(crate) async fn connect(config: NatsConfig) -> Result<Client> {
+    let transport = NatsTransport::connect(config).await?;
+    Ok(Client::new(Arc::new(transport)))
+}

@@ -1,0 +1,152 @@
+//! Logs: on stderr, as text for people or JSON for machines, never with a job's control characters.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use clap::{Args, ValueEnum};
+use naq_core::{Clock, SystemClock};
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{self, Writer};
+use tracing_subscriber::fmt::time::FormatTime;
+
+use crate::text::{printable, printable_json};
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Level {
+    /// Only what needs somebody's attention.
+    #[value(alias = "critical")]
+    Error,
+    /// And what may.
+    #[value(alias = "warning")]
+    Warn,
+    /// And what happens to the process.
+    Info,
+    /// And the story of every attempt.
+    Debug,
+    /// And what is said to the broker.
+    Trace,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What to log, and how.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Logging")]
+pub(crate) struct LogArgs {
+    /// How much to log, on stderr [default: info for worker and dev, else warn]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        ignore_case = true,
+        env = "NAQ_LOG_LEVEL",
+        value_name = "LEVEL",
+        hide_short_help = true
+    )]
+    log_level: Option<Level>,
+    /// How to write log lines
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        ignore_case = true,
+        env = "NAQ_LOG_FORMAT",
+        value_name = "FORMAT",
+        hide_short_help = true
+    )]
+    log_format: LogFormat,
+}
+
+impl LogArgs {
+    /// Begins to log. `usual` is the level when none is given.
+    pub(crate) fn init(&self, usual: Level) {
+        let builder = tracing_subscriber::fmt()
+            .with_env_filter(filter(self.log_level.unwrap_or(usual)))
+            .with_timer(Utc)
+            .with_target(false);
+        // An own binary may have set up its logging already; then that stays.
+        let _ = match self.log_format {
+            LogFormat::Text => builder
+                .with_writer(io::stderr)
+                .with_ansi(colours())
+                .fmt_fields(format::debug_fn(field).delimited(" "))
+                .try_init(),
+            LogFormat::Json => builder
+                .with_writer(SafeStderr)
+                .json()
+                .flatten_event(true)
+                .with_span_list(false)
+                .try_init(),
+        };
+    }
+}
+
+fn colours() -> bool {
+    anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+}
+
+/// The client library's own words are for those who look for a fault in it.
+fn filter(level: Level) -> EnvFilter {
+    EnvFilter::new(match level {
+        Level::Error => "error",
+        Level::Warn => "warn,async_nats=error",
+        Level::Info => "info,async_nats=error",
+        Level::Debug => "debug,async_nats=warn,tokio=info,mio=info,rustls=info",
+        Level::Trace => "trace,tokio=info,mio=info",
+    })
+}
+
+fn field(w: &mut Writer<'_>, field: &tracing::field::Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let text = format!("{value:?}");
+    match field.name() {
+        "message" => write!(w, "{}", printable(&text)),
+        name => write!(w, "{name}={}", printable(&text)),
+    }
+}
+
+/// UTC, to the millisecond, as everywhere in NAQ.
+struct Utc;
+
+impl FormatTime for Utc {
+    fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
+        write!(w, "{}", SystemClock.now())
+    }
+}
+
+/// Takes whole events of JSON, and escapes what JSON itself would let through.
+struct SafeStderr;
+
+impl<'a> MakeWriter<'a> for SafeStderr {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        Self
+    }
+}
+
+impl Write for SafeStderr {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let mut line = printable_json(text.trim_end()).into_owned();
+        line.push('\n');
+        io::stderr().write_all(line.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

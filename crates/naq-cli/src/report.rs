@@ -1,0 +1,197 @@
+//! A job as it is shown: the same facts as JSON and in words.
+
+use naq_core::retry::Rule;
+use naq_core::wire::AttemptOutcome;
+use naq_core::{
+    AttemptRecord, Clock, Codec, ErrorKind, JobId, JobReport, JobState, Payload, QueueName,
+    SystemClock, TaskName, Timestamp,
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::output::{BOLD, DIM, Details, GREEN, RED, YELLOW, paint};
+use crate::text::{about, duration, printable, printable_lines};
+
+/// What `naq job show` prints. The names are stable; scripts may rely on them.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    id: JobId,
+    queue: QueueName,
+    task: Option<TaskName>,
+    pub(crate) state: JobState,
+    attempt: u32,
+    max_attempts: Option<u32>,
+    crashes: u32,
+    snoozes: u32,
+    policy: Option<String>,
+    args: Option<Box<RawValue>>,
+    enqueued_at: Option<Timestamp>,
+    first_started_at: Option<Timestamp>,
+    due_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
+    deadline: Option<Timestamp>,
+    timeout_ms: Option<u64>,
+    tags: Vec<String>,
+    traceparent: Option<String>,
+    pub(crate) attempts: Vec<AttemptRecord>,
+    result: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead: Option<Dead>,
+    /// The body, where it is no job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_hex: Option<String>,
+}
+
+/// Why it is in the dead letter queue.
+#[derive(Debug, Serialize)]
+struct Dead {
+    died_at: Timestamp,
+    error_kind: ErrorKind,
+    message: String,
+    rule: Rule,
+    reason: String,
+}
+
+/// The value as JSON, as it was written where it was JSON. None for what JSON has no form for.
+fn json(payload: &Payload) -> Option<Box<RawValue>> {
+    let json = payload.transcode(Codec::Json).ok()?;
+    serde_json::from_slice(json.bytes()).ok()
+}
+
+impl From<&JobReport> for Shown {
+    fn from(report: &JobReport) -> Self {
+        let job = report.envelope.as_ref();
+        let dead = report.dead.as_ref();
+        let body = job.is_none().then_some(&report.stored.message.body);
+        Self {
+            id: report.key.id.clone(),
+            queue: report.key.queue.clone(),
+            task: job.map(|j| j.task.clone()).or_else(|| dead?.task.clone()),
+            state: report.state,
+            attempt: job.map_or_else(|| report.stored.step().attempt, |j| j.attempt),
+            max_attempts: job.map(|j| j.max_attempts()),
+            crashes: job.map_or(0, |j| j.crashes),
+            snoozes: job.map_or(0, |j| j.snoozes),
+            policy: job.map(|j| j.policy.to_string()),
+            args: job.and_then(|j| json(&j.args)),
+            enqueued_at: job.map(|j| j.enqueued_at),
+            first_started_at: job.and_then(|j| j.first_started_at),
+            due_at: report.due_at,
+            finished_at: report.finished_at,
+            deadline: job.and_then(|j| j.deadline),
+            timeout_ms: job
+                .and_then(|j| j.timeout)
+                .map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
+            tags: job.map(|j| j.tags.clone()).unwrap_or_default(),
+            traceparent: job.and_then(|j| j.traceparent.clone()),
+            attempts: job.map(|j| j.history.clone()).unwrap_or_default(),
+            result: report.result.as_ref().and_then(json),
+            dead: dead.map(|letter| Dead {
+                died_at: letter.died_at,
+                error_kind: letter.error_kind.clone(),
+                message: letter.message.clone(),
+                rule: letter.rule,
+                reason: letter.reason.clone(),
+            }),
+            body: body.map(|b| String::from_utf8_lossy(b).into_owned()),
+            body_hex: body.map(|b| b.iter().map(|byte| format!("{byte:02x}")).collect()),
+        }
+    }
+}
+
+/// The state, in its colour.
+pub(crate) fn state(state: JobState) -> String {
+    let style = match state {
+        JobState::Completed => GREEN,
+        JobState::Dead => RED,
+        JobState::Retrying | JobState::Scheduled => YELLOW,
+        JobState::Cancelled | JobState::Expired => DIM,
+        _ => BOLD,
+    };
+    paint(style, state)
+}
+
+impl Shown {
+    /// In words, for a terminal.
+    pub(crate) fn words(&self) -> String {
+        let now = SystemClock.now();
+        let ago = |t: Timestamp| {
+            if t > now {
+                format!("{t} (in {})", about(t.since(now)))
+            } else {
+                format!("{t} ({} ago)", about(now.since(t)))
+            }
+        };
+        let attempt = self.max_attempts.map(|max| format!("{} of {max}", self.attempt));
+        let none_zero = |n: u32| (n > 0).then_some(n);
+        let details = Details::default()
+            .with("job", &self.id)
+            .styled("state", state(self.state))
+            .with("queue", &self.queue)
+            .with("task", self.task.as_ref().map_or("unknown", |t| t.as_str()))
+            .maybe("attempt", attempt)
+            .maybe("crashes", none_zero(self.crashes))
+            .maybe("snoozes", none_zero(self.snoozes))
+            .maybe("policy", self.policy.as_ref())
+            .maybe("enqueued", self.enqueued_at.map(ago))
+            .maybe("due", self.due_at.map(ago))
+            .maybe("finished", self.finished_at.map(ago))
+            .maybe("deadline", self.deadline.map(ago))
+            .maybe(
+                "timeout",
+                self.timeout_ms.map(|ms| duration(std::time::Duration::from_millis(ms))),
+            )
+            .maybe("tags", (!self.tags.is_empty()).then(|| self.tags.join(", ")))
+            .maybe("args", self.args.as_ref().map(|args| args.get()))
+            .maybe("result", self.result.as_ref().map(|result| result.get()))
+            .maybe("dead", self.dead.as_ref().map(|d| &d.reason))
+            .maybe("error", self.dead.as_ref().map(|d| format!("{}: {}", d.error_kind, d.message)))
+            .maybe("body", self.body.as_ref());
+        let mut text = details.render();
+        if !self.attempts.is_empty() {
+            text.push_str("\n\n");
+            text.push_str(&paint(BOLD, "attempts"));
+            for record in &self.attempts {
+                text.push('\n');
+                text.push_str(&attempt_words(record, self.max_attempts));
+            }
+        }
+        text
+    }
+}
+
+/// One attempt as lines of a story: when, on which worker, how it ended, and what follows.
+pub(crate) fn attempt_words(record: &AttemptRecord, max: Option<u32>) -> String {
+    let when = record.started_at.or(record.ended_at).map_or(String::new(), |t| format!("{t}  "));
+    let of = max.map_or(String::new(), |max| format!(" of {max}"));
+    let (style, outcome) = match record.outcome {
+        AttemptOutcome::Completed => (GREEN, "succeeded"),
+        AttemptOutcome::Failed => (RED, "failed"),
+        AttemptOutcome::Snoozed => (YELLOW, "snoozed"),
+        AttemptOutcome::Cancelled => (DIM, "cancelled"),
+        AttemptOutcome::Crashed => (RED, "crashed"),
+        AttemptOutcome::NotRun => (RED, "not run"),
+        AttemptOutcome::Requeued => (YELLOW, "requeued"),
+        _ => (BOLD, "ended in a way that this version does not know"),
+    };
+    let took = match (record.started_at, record.ended_at) {
+        (Some(start), Some(end)) => format!(" after {}", about(end.since(start))),
+        _ => String::new(),
+    };
+    let worker = record.worker.as_ref().map_or(String::new(), |w| format!(" on {w}"));
+    let mut text =
+        format!("  {when}attempt {}{of} {}{took}{worker}", record.attempt, paint(style, outcome));
+    if let Some(kind) = &record.error_kind {
+        let message = record.message.as_deref().unwrap_or_default();
+        text.push_str(&format!(
+            "\n      {kind}: {}",
+            printable_lines(message).replace('\n', "\n      ")
+        ));
+    }
+    if let Some(reason) = &record.reason {
+        text.push_str(&format!("\n      {} {}", paint(DIM, "->"), printable(reason)));
+    }
+    text
+}

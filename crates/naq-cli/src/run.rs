@@ -1,0 +1,104 @@
+//! From arguments to an exit code: parse, check, connect, run.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use naq_worker::Registry;
+use tokio::runtime::Runtime;
+
+use crate::args::{self, Cli, Command};
+use crate::commands::{completions, dev, doctor, enqueue, retry, worker, workers};
+use crate::connection::connect;
+use crate::exit::{self, Exit};
+use crate::logging::Level;
+use crate::output::{Format, Output};
+
+/// Runs the whole `naq` command with the tasks of `registry`: reads the command line and the `NAQ_*`
+/// variables, does what they say, and returns the exit code (0 done, 1 failed, 2 usage, 3 not
+/// found, 4 broker unreachable, 5 not authorised).
+///
+/// It starts a runtime of its own, so it is called from a plain `fn main`.
+///
+/// # Panics
+/// When it is called from within an async runtime.
+pub fn main<S: Clone + Send + Sync + 'static>(registry: Registry<S>) -> ExitCode {
+    let cli = match args::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => return Output::new(Format::Table).clap(&error).into(),
+    };
+    cli.global.color.apply();
+    let out = Output::new(cli.global.output);
+    match run(cli, registry, out) {
+        Ok(exit) => exit.into(),
+        Err(error) if exit::is_broken_pipe(&error) => Exit::Ok.into(),
+        Err(error) => {
+            let (exit, next) = exit::explain(&error);
+            out.error(&error, next.as_deref());
+            exit.into()
+        }
+    }
+}
+
+fn run<S: Clone + Send + Sync + 'static>(
+    cli: Cli,
+    registry: Registry<S>,
+    out: Output,
+) -> Result<Exit> {
+    let global = cli.global;
+    let usual = match cli.command {
+        Command::Worker(_) | Command::Dev(_) => Level::Info,
+        _ => Level::Warn,
+    };
+    global.log.init(usual);
+    // Checked even where nothing connects: a wrong variable is better found early.
+    let config = || global.connection.config();
+    match &cli.command {
+        Command::Retry(command) => retry::run(command, out)?,
+        Command::Completions(args) => completions::completions(args, out)?,
+        Command::Man => completions::man(out)?,
+        Command::Worker(args) => return worker::run(args, registry, config()?, out),
+        Command::Dev(args) => return dev::run(args, registry, out),
+        Command::Doctor => {
+            let config = config()?;
+            return runtime()?.block_on(doctor::run(config, out));
+        }
+        Command::Enqueue(args) => {
+            let (config, ready) = (config()?, args.prepare()?);
+            runtime()?
+                .block_on(async { enqueue::run(ready, &connect(config).await?, out).await })?;
+        }
+        Command::Job(command) => {
+            let config = config()?;
+            return runtime()?.block_on(async { command.run(&connect(config).await?, out).await });
+        }
+        Command::Dlq(command) => {
+            let config = config()?;
+            command.check(out)?;
+            return runtime()?.block_on(async { command.run(&connect(config).await?, out).await });
+        }
+        Command::Queue(command) => {
+            let config = config()?;
+            command.check(out)?;
+            runtime()?.block_on(async { command.run(&connect(config).await?, out).await })?;
+        }
+        Command::Purge(args) => {
+            let config = config()?;
+            args.check(out)?;
+            runtime()?.block_on(async { args.run(&connect(config).await?, out).await })?;
+        }
+        Command::Workers => {
+            let config = config()?;
+            runtime()?.block_on(async { workers::run(&connect(config).await?, out).await })?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// The threads that commands run on.
+pub(crate) fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}

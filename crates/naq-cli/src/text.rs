@@ -1,0 +1,126 @@
+//! Text from jobs, made safe for a terminal: what could move the cursor, recolour the screen or
+//! reverse the reading order is shown as an escape, never sent.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::time::Duration;
+
+use naq_core::retry::Delay;
+
+/// Whether a terminal would act on this character instead of showing it: control characters, those
+/// that change direction, and those that take no room at all (but for the two joiners that
+/// scripts and emoji need).
+pub(crate) fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// One line of text: whatever is unprintable, line breaks included, becomes an escape such as
+/// `\u{1b}` or `\n`.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unprintable) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_unprintable(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// As [`printable`], but line breaks stay.
+pub(crate) fn printable_lines(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(|c| c != '\n' && is_unprintable(c)) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.split('\n').map(printable).collect::<Vec<_>>().join("\n"))
+}
+
+/// What is unprintable as JSON's own escapes. `text` is JSON already, so inside its strings this
+/// changes the spelling and not the value; a line break can only stand between its parts.
+pub(crate) fn printable_json(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unprintable) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => out.push(' '),
+            c if is_unprintable(c) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    // Writing to a string cannot fail.
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// A duration as it is written in policies: `1m30s`.
+pub(crate) fn duration(d: Duration) -> String {
+    Delay::Every(d).to_string()
+}
+
+/// A duration in its two largest units, for reading at a glance: `3d4h`, `1m30s`, `250ms`.
+pub(crate) fn about(d: Duration) -> String {
+    let grain = match d.as_secs() {
+        0 => return duration(d),
+        1..3_600 => 1,
+        3_600..86_400 => 60,
+        _ => 3_600,
+    };
+    duration(Duration::from_secs(d.as_secs() / grain * grain))
+}
+
+/// Reads what [`duration`] writes; for arguments.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    match text.parse::<Delay>() {
+        Ok(Delay::Every(d)) => Ok(d),
+        _ => Err("use a duration such as 500ms, 5s, 1m30s, 2h or 1d, at most 3650d".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_acts_on_gets_through() {
+        for hostile in
+            ["\u{1b}[2J", "\u{9b}31m", "\u{7}", "\u{202e}txt", "\u{2066}", "a\rb", "\u{7f}"]
+        {
+            for safe in [printable(hostile), printable_lines(hostile), printable_json(hostile)] {
+                assert!(!safe.chars().any(is_unprintable), "{safe:?}");
+            }
+        }
+        assert_eq!(printable("a\n\u{1b}[0m"), "a\\n\\u{1b}[0m");
+        assert_eq!(printable_lines("a\n\u{7}"), "a\n\\u{7}");
+        assert_eq!(printable("grün 日本 👩‍💻"), "grün 日本 👩‍💻");
+    }
+
+    #[test]
+    fn escaped_json_reads_back_as_the_same_value() {
+        let json = "{\"a\":\"\u{202e}\u{9b}\u{e0041}\",\n\"b\":1.50}";
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("json");
+        assert_eq!(read(&printable_json(json)), read(json));
+    }
+
+    #[test]
+    fn durations_read_at_a_glance() {
+        for (ms, text) in
+            [(250, "250ms"), (90_400, "1m30s"), (3_725_000, "1h2m"), (273_599_000, "3d3h")]
+        {
+            assert_eq!(about(Duration::from_millis(ms)), text);
+        }
+        assert!(parse_duration("5").is_err() && parse_duration("1s/2s").is_err());
+    }
+}

@@ -1,0 +1,67 @@
+//! Help texts: complete, and as they were.
+
+use crate::run::{finish, naq, offline};
+
+const COMMANDS: &[&str] = &[
+    "worker", "enqueue", "job", "job show", "job cancel", "job retry-now", "job watch", "dlq",
+    "dlq list", "dlq show", "dlq requeue", "dlq purge", "queue", "queue list", "queue info",
+    "queue pause", "queue resume", "queue purge", "workers", "retry", "retry preview",
+    "retry explain", "retry decide", "doctor", "dev", "completions", "man",
+];
+
+#[test]
+fn help_is_as_it_was() {
+    insta::assert_snapshot!("help", offline(&["--help"]).ok().stdout);
+    for command in COMMANDS {
+        let mut args: Vec<&str> = command.split(' ').collect();
+        args.push("-h");
+        let name = format!("help-{}", command.replace(' ', "-"));
+        insta::assert_snapshot!(name, offline(&args).ok().stdout);
+    }
+}
+
+#[test]
+fn commands_with_something_to_show_have_examples() {
+    for command in ["worker", "enqueue", "job show", "job watch", "dlq list", "dlq requeue", "dlq purge", "queue pause", "retry preview", "retry explain", "retry decide", "dev", "completions"] {
+        let mut args: Vec<&str> = command.split(' ').collect();
+        args.push("--help");
+        assert!(offline(&args).ok().stdout.contains("Examples:"), "{command}");
+    }
+}
+
+#[test]
+fn variables_are_in_the_help_and_their_values_are_not() {
+    let mut command = naq();
+    command.env("NAQ_NATS_URL", "nats://ann:hunter2@127.0.0.1:9").env("NAQ_NATS_USER", "hunter2");
+    let ran = finish(command.args(["worker", "--help"])).ok();
+    for variable in [
+        "NAQ_NATS_URL", "NAQ_NATS_USER", "NAQ_NATS_PASSWORD", "NAQ_NATS_TOKEN", "NAQ_NATS_CREDS",
+        "NAQ_DEFAULT_QUEUE", "NAQ_LOG_LEVEL", "NAQ_LOG_FORMAT", "NAQ_CONCURRENCY", "NAQ_LEASE",
+        "NAQ_SHUTDOWN_TIMEOUT", "NAQ_PREFIX", "NAQ_REPLICAS", "NAQ_STORAGE",
+    ] {
+        assert!(ran.stdout.contains(variable), "{variable}");
+    }
+    assert!(!ran.stdout.contains("hunter2"), "{}", ran.stdout);
+}
+
+#[test]
+fn commands_without_a_broker_do_not_speak_of_one() {
+    for command in [["retry", "preview"].as_slice(), &["completions"], &["man"]] {
+        let help = offline(&[command, &["--help"]].concat()).ok().stdout;
+        assert!(!help.contains("--nats-url") && help.contains("--output"), "{help}");
+    }
+}
+
+#[test]
+fn completions_and_manual_know_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = offline(&["completions", shell]).ok().stdout;
+        for word in ["retry-now", "requeue", "max-retries"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    let page = offline(&["man"]).ok().stdout;
+    for word in ["NAQ DLQ REQUEUE", "NAQ RETRY DECIDE", "max\\-retries"] {
+        assert!(page.contains(word), "{word}");
+    }
+}

@@ -1,0 +1,62 @@
+//! Where output goes, and what it never does.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use crate::run::{finish, naq, offline};
+
+#[test]
+fn a_reader_that_goes_away_is_no_reason_to_panic() {
+    for format in ["table", "json", "jsonl"] {
+        let mut child = naq()
+            .args(["retry", "preview", "fixed:5s,max_retries=500000", "--limit", "500000", "-o", format])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("naq starts");
+        drop(child.stdout.take());
+        let mut stderr = String::new();
+        child.stderr.take().expect("piped").read_to_string(&mut stderr).expect("text");
+        assert!(child.wait().expect("ends").success(), "{format}: {stderr}");
+        assert_eq!(stderr, "", "{format}");
+    }
+}
+
+#[test]
+fn help_and_completions_into_a_closed_pipe_end_quietly() {
+    for args in ["--help", "completions bash", "man"] {
+        let line = format!("'{}' {args} | head -c 1", env!("CARGO_BIN_EXE_naq"));
+        let ran = finish(Command::new("sh").args(["-c", &line]));
+        assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+    }
+}
+
+#[test]
+fn colours_only_where_they_are_wanted() {
+    let explain = |change: &dyn Fn(&mut Command)| {
+        let mut command = naq();
+        change(&mut command);
+        finish(command.args(["retry", "explain", "fixed:5s"])).ok().stdout
+    };
+    assert!(!explain(&|_| {}).contains('\u{1b}'), "not on a terminal");
+    assert!(explain(&|c| drop(c.env("CLICOLOR_FORCE", "1"))).contains('\u{1b}'));
+    assert!(explain(&|c| drop(c.args(["--color", "always"]))).contains('\u{1b}'));
+    assert!(!explain(&|c| drop(c.env("CLICOLOR_FORCE", "1").args(["--color", "never"]))).contains('\u{1b}'));
+    assert!(!explain(&|c| drop(c.env("NO_COLOR", "1"))).contains('\u{1b}'));
+}
+
+#[test]
+fn json_has_no_colours_even_if_forced() {
+    let mut command = naq();
+    command.env("CLICOLOR_FORCE", "1").args(["retry", "explain", "fixed:5s", "-o", "json"]);
+    assert_eq!(finish(&mut command).ok().json()["strategy"], "fixed");
+}
+
+#[test]
+fn the_format_can_come_from_the_environment_and_the_flag_from_anywhere() {
+    let ran = finish(naq().env("NAQ_OUTPUT", "json").args(["retry", "explain", "fixed:5s"])).ok();
+    assert_eq!(ran.json()["strategy"], "fixed");
+    let before = offline(&["-o", "json", "retry", "explain", "fixed:5s"]).ok().stdout;
+    let after = offline(&["retry", "explain", "fixed:5s", "-o", "json"]).ok().stdout;
+    assert_eq!(before, after);
+}
