@@ -1,1 +1,28 @@
-//! x
+//! NAQ's transport over NATS JetStream: the only crate that names async-nats.
+
+mod api;
+mod config;
+mod connect;
+mod dead;
+mod delivery;
+mod direct;
+mod directory;
+mod error;
+mod fetch;
+mod link;
+mod lookup;
+mod message;
+mod offset;
+mod operate;
+mod publish;
+mod pulls;
+mod records;
+mod schedule;
+mod server;
+mod settle;
+mod subjects;
+mod topology;
+mod transport;
+
+pub use config::{Auth, NatsConfig, Secret, Storage, Tls};
+pub use transport::NatsTransport;

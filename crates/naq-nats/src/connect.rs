@@ -1,0 +1,198 @@
+//! Connects, with settings fit for a job queue: async-nats' own notice a dead broker after minutes.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, ServerAddr};
+use naq_core::SystemClock;
+use naq_core::clock::{Clock, Timer};
+use naq_core::transport::TransportError;
+
+use crate::config::{Auth, NatsConfig};
+use crate::error;
+use crate::link::Link;
+
+/// The longest pause between two attempts to connect.
+const MAX_PAUSE: Duration = Duration::from_millis(500);
+
+/// Connects once, or until it works where the configuration says so.
+pub(crate) async fn connect(
+    config: &NatsConfig,
+    link: &Arc<Link>,
+) -> Result<Client, TransportError> {
+    let mut attempt = 1;
+    loop {
+        match connect_once(config, link).await {
+            Err(error) if config.wait_for_broker && error.is_transient() => {
+                tracing::warn!(%error, "waiting for the broker");
+                attempt += 1;
+                SystemClock.sleep_until(SystemClock.now() + pause(attempt)).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn connect_once(config: &NatsConfig, link: &Arc<Link>) -> Result<Client, TransportError> {
+    let unreachable =
+        |reason: String| TransportError::Unreachable { url: config.redacted_url(), reason };
+    let mut addresses = Vec::new();
+    let mut in_url = None;
+    for url in config.urls() {
+        let address: ServerAddr =
+            url.parse().map_err(|_| unreachable("this is no nats:// URL".into()))?;
+        in_url = in_url.or_else(|| credentials(&address));
+        addresses.push(address);
+    }
+    if addresses.is_empty() {
+        return Err(unreachable("no URL is given".into()));
+    }
+    let options = options(config, link, in_url).await?;
+    options
+        .connect(addresses)
+        .await
+        .map_err(|source| error::connect(&source, config.redacted_url()))
+}
+
+/// The credentials that a URL carries: user and password, or a lone token.
+fn credentials(address: &ServerAddr) -> Option<Auth> {
+    let user = decode(address.username()?);
+    Some(match address.password() {
+        Some(password) => Auth::UserPassword { user, password: decode(password).into() },
+        None => Auth::Token(user.into()),
+    })
+}
+
+/// Undoes the percent encoding of a URL.
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let hex = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) if *first == b'%' => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+async fn options(
+    config: &NatsConfig,
+    link: &Arc<Link>,
+    in_url: Option<Auth>,
+) -> Result<ConnectOptions, TransportError> {
+    let heard = Arc::clone(link);
+    let mut options = ConnectOptions::new()
+        .name(&config.name)
+        .custom_inbox_prefix(&config.inbox_prefix)
+        .connection_timeout(config.connect_timeout)
+        .request_timeout(Some(config.answer_timeout))
+        .ping_interval(config.ping_interval)
+        .reconnect_delay_callback(pause)
+        .require_tls(config.tls.required)
+        .event_callback(move |event| {
+            heard.hear(event);
+            std::future::ready(())
+        });
+    if config.tls.first {
+        options = options.tls_first();
+    }
+    if let Some(ca) = &config.tls.ca {
+        options = options.add_root_certificates(ca.clone());
+    }
+    if let (Some(cert), Some(key)) = (&config.tls.cert, &config.tls.key) {
+        options = options.add_client_certificate(cert.clone(), key.clone());
+    }
+    let auth = match &config.auth {
+        Auth::None => in_url.unwrap_or_default(),
+        given => given.clone(),
+    };
+    authenticate(options, auth)
+}
+
+fn authenticate(options: ConnectOptions, auth: Auth) -> Result<ConnectOptions, TransportError> {
+    let read = |path: &std::path::Path| {
+        std::fs::read_to_string(path)
+            .map_err(|e| TransportError::Auth(format!("cannot read {}: {e}", path.display())))
+    };
+    let signed = |options: ConnectOptions, creds: &str, from: &std::path::Path| {
+        options.credentials(creds).map_err(|_| {
+            TransportError::Auth(format!("{} holds no user JWT with its seed", from.display()))
+        })
+    };
+    Ok(match auth {
+        Auth::None => options,
+        Auth::UserPassword { user, password } => {
+            options.user_and_password(user, password.expose().to_owned())
+        }
+        Auth::Token(token) => options.token(token.expose().to_owned()),
+        Auth::NkeyFile(path) => {
+            let text = read(&path)?;
+            let seed = text.lines().map(str::trim).find(|line| line.starts_with("SU"));
+            let seed = seed.ok_or_else(|| {
+                TransportError::Auth(format!("{} holds no nkey seed (SU...)", path.display()))
+            })?;
+            options.nkey(seed.to_owned())
+        }
+        Auth::CredsFile(path) => signed(options, &read(&path)?, &path)?,
+        Auth::JwtFiles { jwt, seed } => {
+            let creds = format!(
+                "-----BEGIN NATS USER JWT-----\n{}\n------END NATS USER JWT------\n\n\
+                 -----BEGIN USER NKEY SEED-----\n{}\n------END USER NKEY SEED------\n",
+                read(&jwt)?.trim(),
+                read(&seed)?.trim(),
+            );
+            signed(options, &creds, &jwt)?
+        }
+    })
+}
+
+/// How long to wait before this attempt, counted from 1: none, then anything up to a bound that
+/// grows to half a second, so that many clients do not come back as one.
+fn pause(attempt: usize) -> Duration {
+    if attempt <= 1 {
+        return Duration::ZERO;
+    }
+    let doublings = u32::try_from(attempt).unwrap_or(u32::MAX).min(10);
+    let bound = (Duration::from_millis(10) * 2u32.pow(doublings)).min(MAX_PAUSE);
+    spread(bound)
+}
+
+/// A time between zero and `bound`, unlike that of another process.
+pub(crate) fn spread(bound: Duration) -> Duration {
+    let micros = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX).max(1);
+    Duration::from_micros(RandomState::new().hash_one(micros) % micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_from_none_to_half_a_second() {
+        assert_eq!(pause(1), Duration::ZERO);
+        for attempt in [2, 3, 10, 1000, usize::MAX] {
+            assert!(pause(attempt) <= MAX_PAUSE, "{attempt}");
+        }
+        assert!((0..100).any(|_| pause(50) > MAX_PAUSE / 2));
+    }
+
+    #[test]
+    fn credentials_in_a_url_are_decoded() {
+        let of = |url: &str| credentials(&url.parse().expect("a URL"));
+        assert_eq!(of("nats://h"), None);
+        assert_eq!(of("nats://t%40k@h"), Some(Auth::Token("t@k".into())));
+        let expected = Auth::UserPassword { user: "u".into(), password: "p:%a".into() };
+        assert_eq!(of("nats://u:p%3A%25a@h"), Some(expected));
+        assert_eq!(decode("100%"), "100%");
+    }
+}

@@ -1,0 +1,208 @@
+//! Finds jobs and counts them, without reading more than is asked for.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use futures_util::future::{join_all, try_join_all};
+use naq_core::transport::{
+    BrokerInfo, DeadPage, Evidence, JobKey, Lookup, Place, QueueInfo, Stored, TransportError,
+};
+use naq_core::{JobId, QueueName};
+use serde::{Deserialize, Serialize};
+
+use crate::api::Api;
+use crate::subjects::api;
+use crate::transport::NatsTransport;
+
+const PLACES: [Place; 4] = [Place::Queue, Place::Schedule, Place::Dead, Place::Record];
+
+#[derive(Debug, Serialize)]
+struct AskNames<'a> {
+    offset: usize,
+    subject: &'a str,
+}
+
+#[derive(Debug, Deserialize)]
+struct Names {
+    #[serde(default)]
+    total: usize,
+    #[serde(default)]
+    streams: Option<Vec<String>>,
+}
+
+impl Api {
+    /// The last message on each of these places of a job.
+    pub(crate) async fn last_at(
+        &self,
+        key: &JobKey,
+        places: &[Place],
+    ) -> Result<Vec<Stored>, TransportError> {
+        let mut lists = self.last_of_each(std::slice::from_ref(key), places).await?;
+        Ok(lists.pop().unwrap_or_default())
+    }
+
+    /// The last message on each of these places of each job, in the order of the keys.
+    async fn last_of_each(
+        &self,
+        keys: &[JobKey],
+        places: &[Place],
+    ) -> Result<Vec<Vec<Stored>>, TransportError> {
+        // A key may be asked for twice.
+        let mut indexes: HashMap<&JobKey, Vec<usize>> = HashMap::new();
+        for (index, key) in keys.iter().enumerate() {
+            indexes.entry(key).or_default().push(index);
+        }
+        let mut wanted: HashMap<String, Vec<String>> = HashMap::new();
+        for key in indexes.keys() {
+            for place in places {
+                let stream = self.subjects.stream(*place, &key.queue);
+                wanted.entry(stream).or_default().push(self.subjects.job(*place, key));
+            }
+        }
+        let asked = wanted
+            .into_iter()
+            .map(|(stream, subjects)| async move { self.last_of(&stream, subjects).await });
+        let mut lists: Vec<Vec<Stored>> = keys.iter().map(|_| Vec::new()).collect();
+        for held in try_join_all(asked).await?.into_iter().flatten() {
+            let Some(stored) = self.stored(held) else { continue };
+            for index in indexes.get(&stored.key).into_iter().flatten() {
+                lists[*index].push(stored.clone());
+            }
+        }
+        Ok(lists)
+    }
+
+    async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {
+        let mut found = self.last_at(key, &PLACES).await?;
+        if let Some(queued) = found.iter_mut().find(|stored| stored.place == Place::Queue) {
+            let info = self.consumer_info(&key.queue).await;
+            let info = info.map_err(|e| e.into_transport("look at the queue", self.url()))?;
+            // Jobs are handed out in the order of their sequences: what is still here and not
+            // beyond the last one handed out is with a worker.
+            queued.delivered = info.is_some_and(|info| info.delivered.stream_seq >= queued.seq);
+        }
+        Ok(found)
+    }
+
+    async fn find(&self, id: &JobId) -> Result<Vec<QueueName>, TransportError> {
+        let anywhere = |place| self.subjects.anywhere(place, id);
+        let mut streams: Vec<(String, Vec<String>)> = self
+            .queues()
+            .await?
+            .iter()
+            .map(|queue| {
+                let subjects = [Place::Queue, Place::Schedule].map(anywhere);
+                (self.subjects.queue_stream(queue), subjects.into())
+            })
+            .collect();
+        streams.push((self.subjects.dead_stream(), vec![anywhere(Place::Dead)]));
+        streams.push((self.subjects.records_stream(), vec![anywhere(Place::Record)]));
+        let asked = streams
+            .into_iter()
+            .map(|(stream, subjects)| async move { self.last_of(&stream, subjects).await });
+        let held = try_join_all(asked).await?;
+        let mut queues: Vec<_> = held
+            .into_iter()
+            .flatten()
+            .filter_map(|held| Some(self.subjects.parse(&held.subject)?.queue))
+            .collect();
+        queues.sort();
+        queues.dedup();
+        Ok(queues)
+    }
+
+    pub(crate) async fn queues(&self) -> Result<Vec<QueueName>, TransportError> {
+        let subject = self.subjects.of_all(Place::Queue);
+        let mut queues = Vec::new();
+        let mut seen = 0;
+        loop {
+            let ask = AskNames { offset: seen, subject: &subject };
+            let page: Names = self
+                .call_again(api::STREAM_NAMES, &ask)
+                .await
+                .map_err(|e| e.into_transport("list the queues", self.url()))?;
+            let names = page.streams.unwrap_or_default();
+            seen += names.len();
+            queues.extend(names.iter().filter_map(|name| self.subjects.queue_of_stream(name)));
+            if names.is_empty() || seen >= page.total {
+                break;
+            }
+        }
+        queues.sort();
+        Ok(queues)
+    }
+
+    async fn queue_info(&self, queue: &QueueName) -> Result<Option<QueueInfo>, TransportError> {
+        let stream = self.subjects.queue_stream(queue);
+        let fail = |e: crate::error::ApiError| e.into_transport("look at the queue", self.url());
+        let Some(info) = self.stream_info(&stream).await.map_err(fail)? else { return Ok(None) };
+        let consumer = self.consumer_info(queue).await.map_err(fail)?;
+        let schedules = self.subjects.of_queue(Place::Schedule, queue);
+        let letters = self.subjects.of_queue(Place::Dead, queue);
+        let dead_stream = self.subjects.dead_stream();
+        let counts = [self.count(&stream, &schedules), self.count(&dead_stream, &letters)];
+        let [waiting, dead] = join_all(counts).await.try_into().unwrap_or([Ok(0), Ok(0)]);
+        let waiting = waiting?;
+        let consumer = consumer.as_ref();
+        let now = info.broker_now().unwrap_or_else(|| self.config.clock.now());
+        Ok(Some(QueueInfo {
+            name: queue.clone(),
+            // Nobody has opened the queue yet: all that does not wait for its time is pending.
+            pending: consumer
+                .map_or(info.state.messages.saturating_sub(waiting), |c| c.num_pending),
+            running: consumer.map_or(0, |c| c.num_ack_pending),
+            waiting,
+            dead: dead?,
+            oldest: info.state.first_at().map(|first| now.since(first)),
+            paused_until: consumer
+                .filter(|c| c.paused)
+                .and_then(|c| crate::operate::pause_end(&c.config))
+                .map(|until| self.offset.to_ours(until)),
+            lease: consumer.map(|c| c.config.ack_wait),
+            concurrency_limit: consumer.and_then(|c| u64::try_from(c.config.max_ack_pending).ok()),
+            bytes: info.state.bytes,
+        }))
+    }
+}
+
+#[async_trait]
+impl Lookup for NatsTransport {
+    async fn evidence(&self, keys: &[JobKey]) -> Result<Vec<Vec<Evidence>>, TransportError> {
+        let lists = self.api.last_of_each(keys, &PLACES).await?;
+        Ok(lists.iter().map(|list| list.iter().map(Evidence::from).collect()).collect())
+    }
+
+    async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {
+        self.api.locate(key).await
+    }
+
+    async fn find(&self, id: &JobId) -> Result<Vec<QueueName>, TransportError> {
+        self.api.find(id).await
+    }
+
+    async fn queues(&self) -> Result<Vec<QueueName>, TransportError> {
+        self.api.queues().await
+    }
+
+    async fn queue_info(&self, queue: &QueueName) -> Result<Option<QueueInfo>, TransportError> {
+        self.api.queue_info(queue).await
+    }
+
+    async fn dead_letters(
+        &self,
+        queue: Option<&QueueName>,
+        from: u64,
+        limit: usize,
+    ) -> Result<DeadPage, TransportError> {
+        self.api.dead_letters(queue, from, limit).await
+    }
+
+    async fn broker(&self) -> Result<BrokerInfo, TransportError> {
+        let server = self.api.client().server_info();
+        Ok(BrokerInfo {
+            server: format!("nats-server {}", server.version),
+            clock_ahead_ms: self.api.offset.ahead_ms(),
+            max_payload: self.api.client().max_payload(),
+        })
+    }
+}

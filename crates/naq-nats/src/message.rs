@@ -1,0 +1,68 @@
+//! Headers between NAQ and NATS. `Nats-*` headers are the broker's: they pass in neither direction.
+
+use async_nats::HeaderMap;
+use async_nats::header::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use naq_core::wire::WireMessage;
+
+/// The broker's deduplication.
+pub(crate) const MSG_ID: &str = "Nats-Msg-Id";
+/// Store only if the last sequence on the subject is this one.
+pub(crate) const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
+/// ... on this subject rather than the message's own.
+pub(crate) const EXPECTED_LAST_ON: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
+/// How long to keep it.
+pub(crate) const TTL: &str = "Nats-TTL";
+
+fn is_brokers(name: &str) -> bool {
+    name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("nats-"))
+}
+
+/// The headers of `message`, to which a caller adds the broker's.
+pub(crate) fn outgoing(message: &WireMessage) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in message.headers().filter(|(name, _)| !is_brokers(name)) {
+        // What cannot be a header came from elsewhere, and nobody reads it.
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+/// A message as NAQ sees it.
+pub(crate) fn incoming(headers: Option<&HeaderMap>, body: Bytes) -> WireMessage {
+    let mut message = WireMessage::new(body);
+    for (name, values) in headers.into_iter().flat_map(HeaderMap::iter) {
+        let name: &str = name.as_ref();
+        if !is_brokers(name) {
+            for value in values {
+                message = message.with(name, value.as_str());
+            }
+        }
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_brokers_headers_pass_in_neither_direction() {
+        let message = WireMessage::new(Bytes::from_static(b"x"))
+            .with("Naq-Step", "a/1/0")
+            .with("nats-schedule", "@every 1s")
+            .with("Nats-TTL", "1s")
+            .with("no header", "\u{1}");
+        let headers = outgoing(&message);
+        assert_eq!(headers.get("Naq-Step").map(HeaderValue::as_str), Some("a/1/0"));
+        assert!(headers.get("Nats-TTL").is_none() && headers.get("nats-schedule").is_none());
+
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Msg-Id", "x");
+        headers.insert("X-Mine", "1");
+        let message = incoming(Some(&headers), Bytes::new());
+        assert_eq!(message.headers().collect::<Vec<_>>(), [("X-Mine", "1")]);
+    }
+}

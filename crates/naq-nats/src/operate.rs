@@ -1,0 +1,159 @@
+//! Removes, releases, pauses, purges and signals, on an operator's behalf.
+
+use async_nats::jetstream::consumer;
+use async_nats::{HeaderMap, Subscriber};
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use naq_core::transport::{Operator, Place, Signal, Signals, Stored, TransportError};
+use naq_core::{QueueName, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::api::Api;
+use crate::error::{ApiError, STREAM_NOT_FOUND, WRONG_LAST_SEQUENCE};
+use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, outgoing};
+use crate::subjects::api;
+use crate::topology::DEFAULT_LEASE;
+use crate::transport::NatsTransport;
+
+#[derive(Debug, Default, Serialize)]
+struct Purge {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<String>,
+    /// Up to this sequence, itself left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Purged {
+    purged: u64,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Pause {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pause_until: Option<Timestamp>,
+}
+
+/// Until when a consumer is paused, by the broker's clock.
+pub(crate) fn pause_end(config: &consumer::Config) -> Option<Timestamp> {
+    let until = config.pause_until?;
+    let millis = until.unix_timestamp_nanos() / 1_000_000;
+    Some(Timestamp::from_millis(u64::try_from(millis).unwrap_or_default()))
+}
+
+impl Api {
+    async fn purge(&self, stream: &str, ask: &Purge) -> Result<u64, TransportError> {
+        let purged: Result<Purged, ApiError> =
+            self.call_again(&api::stream_purge(stream), ask).await;
+        match purged {
+            Ok(answer) => Ok(answer.purged),
+            Err(error) if error.is(STREAM_NOT_FOUND) => Ok(0),
+            Err(error) => Err(error.into_transport("remove", self.url())),
+        }
+    }
+
+    async fn remove(&self, stored: &Stored) -> Result<bool, TransportError> {
+        let stream = self.subjects.stream(stored.place, &stored.key.queue);
+        let filter = Some(self.subjects.job(stored.place, &stored.key));
+        let ask = Purge { filter, seq: Some(stored.seq + 1) };
+        Ok(self.purge(&stream, &ask).await? > 0)
+    }
+
+    async fn release(&self, stored: &Stored) -> Result<bool, TransportError> {
+        let schedule = self.subjects.job(Place::Schedule, &stored.key);
+        let target = self.subjects.job(Place::Queue, &stored.key);
+        let mut headers: HeaderMap = outgoing(&stored.message);
+        headers.insert(EXPECTED_LAST, stored.seq.to_string());
+        headers.insert(EXPECTED_LAST_ON, schedule.as_str());
+        headers.insert(async_nats::header::NATS_SCHEDULER, schedule.as_str());
+        headers.insert(async_nats::header::NATS_SCHEDULE_NEXT, "purge");
+        let mut tries = self.tries(format!("release to {target}"));
+        loop {
+            let body = stored.message.body.clone();
+            match self.store(&target, headers.clone(), body).await {
+                Ok(_) => return Ok(true),
+                // After a failed try it may have been that one that released it.
+                Err(error) if error.is(WRONG_LAST_SEQUENCE) => return Ok(tries.failed > 0),
+                Err(error) => tries.again(error).await?,
+            }
+        }
+    }
+
+    async fn set_pause(
+        &self,
+        queue: &QueueName,
+        pause_until: Option<Timestamp>,
+    ) -> Result<(), TransportError> {
+        let stream = self.subjects.queue_stream(queue);
+        let fail = |error: ApiError| error.into_transport("pause the queue", self.url());
+        // Compares the clocks, too.
+        if self.stream_info(&stream).await.map_err(fail)?.is_none() {
+            return Err(TransportError::NoQueue(queue.to_string()));
+        }
+        // A queue may be paused before the first worker opens it.
+        self.ensure_consumer(queue, DEFAULT_LEASE).await?;
+        let ask = Pause { pause_until: pause_until.map(|until| self.offset.to_broker(until)) };
+        let answer: Result<serde_json::Value, ApiError> =
+            self.call_again(&api::consumer_pause(&stream), &ask).await;
+        answer.map(drop).map_err(fail)
+    }
+}
+
+/// Signals off the control subject. What is none is passed over.
+#[derive(Debug)]
+struct Heard(Subscriber);
+
+#[async_trait]
+impl Signals for Heard {
+    async fn next(&mut self) -> Option<Signal> {
+        loop {
+            let message = self.0.next().await?;
+            match serde_json::from_slice(&message.payload) {
+                Ok(signal) => return Some(signal),
+                Err(error) => tracing::warn!(%error, "not a signal"),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Operator for NatsTransport {
+    async fn remove(&self, stored: &Stored) -> Result<bool, TransportError> {
+        self.api.remove(stored).await
+    }
+
+    async fn release(&self, stored: &Stored) -> Result<bool, TransportError> {
+        self.api.release(stored).await
+    }
+
+    async fn pause(&self, queue: &QueueName, until: Timestamp) -> Result<(), TransportError> {
+        self.api.set_pause(queue, Some(until)).await
+    }
+
+    async fn resume(&self, queue: &QueueName) -> Result<(), TransportError> {
+        self.api.set_pause(queue, None).await
+    }
+
+    async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
+        let stream = self.api.subjects.queue_stream(queue);
+        self.api.purge(&stream, &Purge::default()).await
+    }
+
+    async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {
+        let what = "send a signal".to_owned();
+        let body = serde_json::to_vec(signal)
+            .map_err(|e| TransportError::Rejected { what, reason: e.to_string() })?;
+        self.api.send(self.api.subjects.control(), body.into()).await
+    }
+
+    async fn signals(&self) -> Result<Box<dyn Signals>, TransportError> {
+        let subject = self.api.subjects.control();
+        let subscriber = self.api.client().subscribe(subject.clone()).await;
+        let subscriber = subscriber.map_err(|e| TransportError::Rejected {
+            what: format!("listen to {subject}"),
+            reason: e.to_string(),
+        })?;
+        Ok(Box::new(Heard(subscriber)))
+    }
+}

@@ -1,0 +1,198 @@
+//! Enqueue: one job, or many with many under way at once.
+
+use std::collections::VecDeque;
+use std::future::IntoFuture;
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::context::PublishAckFuture;
+use async_nats::jetstream::message::PublishMessage;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt, stream};
+use naq_core::transport::{JobKey, Place, Producer, Receipt, Submission, TransportError};
+use naq_core::wire::Step;
+
+use crate::api::Api;
+use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
+use crate::message::{EXPECTED_LAST, MSG_ID, outgoing};
+use crate::transport::NatsTransport;
+
+/// Jobs sent and not yet acknowledged.
+const IN_FLIGHT: usize = 768;
+/// Jobs sent one by one that are under way at once: those that need a look first, or failed.
+const ONE_BY_ONE: usize = 128;
+
+/// A message as it goes out.
+#[derive(Debug, Clone)]
+pub(crate) struct Outgoing {
+    pub(crate) place: Place,
+    pub(crate) subject: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Api {
+    async fn submission(&self, job: &Submission) -> Outgoing {
+        let mut headers = outgoing(&job.message);
+        headers.insert(MSG_ID, job.dedup.as_str());
+        let place = match job.due_at {
+            None => Place::Queue,
+            Some(due_at) => {
+                self.compare_clocks(&job.key).await;
+                self.put_due(&mut headers, &job.key, due_at);
+                Place::Schedule
+            }
+        };
+        if job.unique {
+            headers.insert(EXPECTED_LAST, "0");
+        }
+        let subject = self.subjects.job(place, &job.key);
+        Outgoing { place, subject, headers, body: job.message.body.clone() }
+    }
+
+    async fn publish(&self, job: &Submission) -> Result<Receipt, TransportError> {
+        let message = self.submission(job).await;
+        let other = if message.place == Place::Queue { Place::Schedule } else { Place::Queue };
+        if job.unique && self.holds(&job.key, other).await? {
+            return Ok(Receipt::Duplicate);
+        }
+        let mut tries = self.tries(format!("enqueue to {}", message.subject));
+        loop {
+            let (headers, body) = (message.headers.clone(), message.body.clone());
+            match self.store(&message.subject, headers, body).await {
+                Ok(ack) if !ack.duplicate => return Ok(Receipt::Stored(ack.seq)),
+                // Ours, if an earlier try arrived and only its answer was lost.
+                Ok(ack) if tries.failed > 0 && !job.unique => return Ok(Receipt::Stored(ack.seq)),
+                Ok(_) => return self.whose(job, tries.failed).await,
+                Err(error) if job.unique && error.is(WRONG_LAST_SEQUENCE) => {
+                    return self.whose(job, tries.failed).await;
+                }
+                Err(ApiError::NoResponders) => {
+                    if !self.ensure_for_publish(&job.key).await? {
+                        tries.again(ApiError::NoResponders).await?;
+                    }
+                }
+                Err(error) => tries.again(error).await?,
+            }
+        }
+    }
+
+    /// There is a job of this id: after a failed try it may be the very one that was sent.
+    async fn whose(&self, job: &Submission, failed: u32) -> Result<Receipt, TransportError> {
+        let step = job.message.step().filter(|_| failed > 0);
+        let found = match step {
+            Some(step) => self.find_step(&job.key, &step).await?,
+            None => None,
+        };
+        Ok(found.map_or(Receipt::Duplicate, Receipt::Stored))
+    }
+
+    async fn holds(&self, key: &JobKey, place: Place) -> Result<bool, TransportError> {
+        Ok(!self.last_at(key, &[place]).await?.is_empty())
+    }
+
+    /// The sequence of this very message, in the queue or waiting.
+    pub(crate) async fn find_step(
+        &self,
+        key: &JobKey,
+        step: &Step,
+    ) -> Result<Option<u64>, TransportError> {
+        let found = self.last_at(key, &[Place::Queue, Place::Schedule]).await?;
+        Ok(found.iter().find(|stored| stored.step() == *step).map(|stored| stored.seq))
+    }
+
+    /// Nobody took the message: perhaps the queue is missing. True when it was made now.
+    pub(crate) async fn ensure_for_publish(&self, key: &JobKey) -> Result<bool, TransportError> {
+        match self.ensure_queue(&key.queue).await {
+            Err(error) if error.is_transient() => Ok(false),
+            done => done,
+        }
+    }
+
+    /// Sends without waiting for the answer.
+    async fn begin(&self, job: &Submission) -> Result<PublishAckFuture, ()> {
+        let message = self.submission(job).await;
+        let publish = PublishMessage::build().headers(message.headers).payload(message.body);
+        self.jetstream().send_publish(message.subject, publish).await.map_err(drop)
+    }
+
+    /// The jobs that the broker acknowledged at the first try, each in its place; nothing where
+    /// another try is needed.
+    async fn publish_pipelined(&self, jobs: &[Submission]) -> Vec<Option<Receipt>> {
+        let mut receipts = vec![None; jobs.len()];
+        let mut under_way: VecDeque<(usize, PublishAckFuture)> = VecDeque::new();
+        let since = self.link.now();
+        // After the first failure nothing new is begun, and only what is there is taken: a broker
+        // that does not answer is waited for once, not once a job.
+        let mut healthy = since.connected;
+        for (index, job) in jobs.iter().enumerate().filter(|(_, job)| !job.unique) {
+            if !healthy {
+                break;
+            }
+            match self.begin(job).await {
+                Ok(ack) => under_way.push_back((index, ack)),
+                Err(()) => healthy = false,
+            }
+            if under_way.len() >= IN_FLIGHT {
+                healthy &= self.collect(&mut under_way, &mut receipts, healthy).await;
+            }
+        }
+        while !under_way.is_empty() {
+            healthy &= self.collect(&mut under_way, &mut receipts, healthy).await;
+        }
+        receipts
+    }
+
+    /// Takes the oldest answer; false when there was none.
+    async fn collect(
+        &self,
+        under_way: &mut VecDeque<(usize, PublishAckFuture)>,
+        receipts: &mut [Option<Receipt>],
+        wait: bool,
+    ) -> bool {
+        let Some((index, ack)) = under_way.pop_front() else { return true };
+        let mut ack = ack.into_future();
+        let answer = if wait {
+            let since = self.link.now();
+            tokio::select! {
+                biased;
+                answer = &mut ack => Some(answer),
+                () = self.link.lost(since) => None,
+            }
+        } else {
+            ack.now_or_never()
+        };
+        let Some(Ok(ack)) = answer else { return false };
+        receipts[index] = Some(match ack.duplicate {
+            true => Receipt::Duplicate,
+            false => Receipt::Stored(ack.sequence),
+        });
+        true
+    }
+}
+
+#[async_trait]
+impl Producer for NatsTransport {
+    async fn publish(&self, job: Submission) -> Result<Receipt, TransportError> {
+        self.api.publish(&job).await
+    }
+
+    async fn publish_many(&self, jobs: Vec<Submission>) -> Vec<Result<Receipt, TransportError>> {
+        let api = &*self.api;
+        if let Some(first) = jobs.first() {
+            // Makes the queue if it is missing, before hundreds ask for it at once.
+            let _ = api.ensure_for_publish(&first.key).await;
+        }
+        let receipts = api.publish_pipelined(&jobs).await;
+        stream::iter(jobs.into_iter().zip(receipts))
+            .map(|(job, receipt)| async move {
+                match receipt {
+                    Some(receipt) => Ok(receipt),
+                    None => api.publish(&job).await,
+                }
+            })
+            .buffered(ONE_BY_ONE)
+            .collect()
+            .await
+    }
+}

@@ -1,0 +1,33 @@
+//! A message that the broker moves to the job's queue when it is due.
+
+use async_nats::HeaderMap;
+use async_nats::header::{NATS_SCHEDULE, NATS_SCHEDULE_TARGET};
+use naq_core::Timestamp;
+use naq_core::transport::{JobKey, Place};
+
+use crate::api::Api;
+
+impl Api {
+    /// Compares the clocks, if that was not done lately: a due time is sent in the broker's.
+    pub(crate) async fn compare_clocks(&self, key: &JobKey) {
+        if self.offset.is_old() {
+            // Who may not ask, or has no queue yet, takes the clocks for equal.
+            if let Err(error) = self.stream_info(&self.subjects.queue_stream(&key.queue)).await {
+                tracing::debug!(?error, "the broker's clock is not known");
+            }
+        }
+    }
+
+    /// Adds what makes the broker wait until `due_at`.
+    pub(crate) fn put_due(&self, headers: &mut HeaderMap, key: &JobKey, due_at: Timestamp) {
+        headers.insert(NATS_SCHEDULE, format!("@at {}", self.offset.to_broker(due_at)));
+        headers.insert(NATS_SCHEDULE_TARGET, self.subjects.job(Place::Queue, key));
+    }
+
+    /// When a stored schedule is due, by our clock.
+    pub(crate) fn due_at(&self, headers: &HeaderMap) -> Option<Timestamp> {
+        let at: Timestamp =
+            headers.get(NATS_SCHEDULE)?.as_str().strip_prefix("@at ")?.parse().ok()?;
+        Some(self.offset.to_ours(at))
+    }
+}

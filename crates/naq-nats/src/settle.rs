@@ -1,0 +1,103 @@
+//! Settle, first half: writes the new fact, once however often it is tried.
+
+use async_trait::async_trait;
+use naq_core::transport::{Fact, FactKind, Place, Settler, TransportError, Written};
+
+use crate::api::Api;
+use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
+use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, MSG_ID, TTL, outgoing};
+use crate::publish::Outgoing;
+use crate::records;
+use crate::transport::NatsTransport;
+
+impl Api {
+    async fn fact(&self, fact: &Fact) -> Outgoing {
+        let mut headers = outgoing(&fact.message);
+        // Dead letters and records of all queues share a stream, and so its message ids.
+        headers.insert(MSG_ID, format!("{}/{}", fact.key.queue, fact.dedup));
+        let place = match fact.kind {
+            FactKind::Record { ttl } => {
+                headers.insert(TTL, records::ttl(ttl));
+                Place::Record
+            }
+            FactKind::Retry { due_at } => {
+                self.compare_clocks(&fact.key).await;
+                self.put_due(&mut headers, &fact.key, due_at);
+                Place::Schedule
+            }
+            FactKind::Dead => Place::Dead,
+            FactKind::GiveBack => Place::Queue,
+        };
+        if is_guarded(fact) {
+            headers.insert(EXPECTED_LAST, fact.settles.to_string());
+            headers.insert(EXPECTED_LAST_ON, self.subjects.job(Place::Queue, &fact.key));
+        }
+        let subject = self.subjects.job(place, &fact.key);
+        Outgoing { place, subject, headers, body: fact.message.body.clone() }
+    }
+
+    async fn write(&self, fact: &Fact) -> Result<Written, TransportError> {
+        let mut message = self.fact(fact).await;
+        let mut tries = self.tries(format!("settle to {}", message.subject));
+        loop {
+            let (headers, body) = (message.headers.clone(), message.body.clone());
+            match self.store(&message.subject, headers, body).await {
+                Ok(_) => return Ok(Written::Stored),
+                Err(error) if is_guarded(fact) && error.is(WRONG_LAST_SEQUENCE) => {
+                    match self.judge(fact).await? {
+                        Some(written) => return Ok(written),
+                        None => unguard(&mut message),
+                    }
+                }
+                Err(ApiError::NoResponders) => {
+                    let wanted = self.config_of(message.place, &fact.key.queue);
+                    let made = match self.ensure_stream(&wanted).await {
+                        Err(error) if error.is_transient() => false,
+                        done => done?,
+                    };
+                    if !made {
+                        tries.again(ApiError::NoResponders).await?;
+                    }
+                }
+                Err(error) => tries.again(error).await?,
+            }
+        }
+    }
+
+    /// The guard did not hold. Either this very fact is there already, and only the answer was
+    /// lost; or the settled message is gone, and with it the right to settle; or somebody wrote
+    /// another message to the job's subject, which takes nothing from this one: none.
+    async fn judge(&self, fact: &Fact) -> Result<Option<Written>, TransportError> {
+        if let Some(step) = fact.message.step() {
+            let found = self.find_step(&fact.key, &step).await?;
+            if found.is_some_and(|seq| seq > fact.settles) {
+                return Ok(Some(Written::Stored));
+            }
+        }
+        let stream = self.subjects.queue_stream(&fact.key.queue);
+        let held = self.holds_seq(&stream, fact.settles).await?;
+        Ok((!held).then_some(Written::Fenced))
+    }
+}
+
+/// Only what brings the job back can bring it back wrongly.
+fn is_guarded(fact: &Fact) -> bool {
+    matches!(fact.kind, FactKind::Retry { .. } | FactKind::GiveBack)
+}
+
+fn unguard(message: &mut Outgoing) {
+    let kept = message.headers.iter().filter(|(name, _)| {
+        let name: &str = (*name).as_ref();
+        name != EXPECTED_LAST && name != EXPECTED_LAST_ON
+    });
+    message.headers = kept
+        .flat_map(|(name, values)| values.iter().map(move |value| (name.clone(), value.clone())))
+        .collect();
+}
+
+#[async_trait]
+impl Settler for NatsTransport {
+    async fn write(&self, fact: &Fact) -> Result<Written, TransportError> {
+        self.api.write(fact).await
+    }
+}

@@ -1,0 +1,265 @@
+//! Every subject, stream and consumer name of NAQ, and the way back from one to what it means.
+//! Nothing of this stands anywhere else; `docs/wire-format.md` says the same to people.
+
+use std::fmt;
+use std::sync::Arc;
+
+use naq_core::transport::{JobKey, Place, TransportError};
+use naq_core::{JobId, QueueName, WorkerId};
+
+/// The durable consumer that hands out a queue's jobs.
+pub(crate) const CONSUMER: &str = "workers";
+
+/// The names under one prefix.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Subjects {
+    prefix: Arc<str>,
+    streams: Arc<str>,
+}
+
+impl fmt::Debug for Subjects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Subjects({})", self.prefix)
+    }
+}
+
+/// What a job subject says. The id is missing where somebody wrote to a subject that is no job's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parsed {
+    pub(crate) place: Place,
+    pub(crate) queue: QueueName,
+    pub(crate) id: Option<JobId>,
+}
+
+impl Subjects {
+    /// Names that begin with `prefix`, in stream names in upper case. No `_` is allowed in it, so
+    /// that the streams of two prefixes never meet.
+    pub(crate) fn new(prefix: &str) -> Result<Self, TransportError> {
+        let fits = (1..=32).contains(&prefix.len())
+            && prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if !fits {
+            return Err(TransportError::Rejected {
+                what: format!("the prefix {:?}", prefix.chars().take(80).collect::<String>()),
+                reason: "use 1 to 32 lower-case letters, digits or `-`".into(),
+            });
+        }
+        Ok(Self { prefix: prefix.into(), streams: prefix.to_ascii_uppercase().into() })
+    }
+
+    /// `naq.q.<queue>.<id>` and its siblings.
+    pub(crate) fn job(&self, place: Place, key: &JobKey) -> String {
+        format!("{}.{}.{}.{}", self.prefix, letter(place), key.queue, key.id)
+    }
+
+    /// Where the broker keeps what stands at this place.
+    pub(crate) fn stream(&self, place: Place, queue: &QueueName) -> String {
+        match place {
+            Place::Queue | Place::Schedule => self.queue_stream(queue),
+            Place::Dead => self.dead_stream(),
+            Place::Record => self.records_stream(),
+        }
+    }
+
+    /// All of one queue at this place.
+    pub(crate) fn of_queue(&self, place: Place, queue: &QueueName) -> String {
+        format!("{}.{}.{queue}.>", self.prefix, letter(place))
+    }
+
+    /// All queues at this place.
+    pub(crate) fn of_all(&self, place: Place) -> String {
+        format!("{}.{}.>", self.prefix, letter(place))
+    }
+
+    /// This id in any queue.
+    pub(crate) fn anywhere(&self, place: Place, id: &JobId) -> String {
+        format!("{}.{}.*.{id}", self.prefix, letter(place))
+    }
+
+    /// Reads a job subject.
+    pub(crate) fn parse(&self, subject: &str) -> Option<Parsed> {
+        let rest = subject.strip_prefix(&*self.prefix)?.strip_prefix('.')?;
+        let mut tokens = rest.splitn(3, '.');
+        let place = match tokens.next()? {
+            "q" => Place::Queue,
+            "s" => Place::Schedule,
+            "d" => Place::Dead,
+            "r" => Place::Record,
+            _ => return None,
+        };
+        let queue = QueueName::new(tokens.next()?).ok()?;
+        Some(Parsed { place, queue, id: tokens.next().and_then(|id| JobId::new(id).ok()) })
+    }
+
+    pub(crate) fn queue_stream(&self, queue: &QueueName) -> String {
+        format!("{}_Q_{queue}", self.streams)
+    }
+
+    /// The queue that a stream holds, if it is one of ours.
+    pub(crate) fn queue_of_stream(&self, stream: &str) -> Option<QueueName> {
+        let queue = stream.strip_prefix(&*self.streams)?.strip_prefix("_Q_")?;
+        QueueName::new(queue).ok()
+    }
+
+    pub(crate) fn dead_stream(&self) -> String {
+        format!("{}_DEAD", self.streams)
+    }
+
+    pub(crate) fn records_stream(&self) -> String {
+        format!("{}_RECORDS", self.streams)
+    }
+
+    pub(crate) fn workers_stream(&self) -> String {
+        format!("{}_WORKERS", self.streams)
+    }
+
+    /// A worker's entry in the directory.
+    pub(crate) fn worker(&self, id: &WorkerId) -> String {
+        format!("{}.w.{id}", self.prefix)
+    }
+
+    pub(crate) fn all_workers(&self) -> String {
+        format!("{}.w.>", self.prefix)
+    }
+
+    /// Where signals go, over core NATS.
+    pub(crate) fn control(&self) -> String {
+        format!("{}.ctl", self.prefix)
+    }
+}
+
+fn letter(place: Place) -> char {
+    match place {
+        Place::Queue => 'q',
+        Place::Schedule => 's',
+        Place::Dead => 'd',
+        Place::Record => 'r',
+    }
+}
+
+/// The subjects of the JetStream API.
+pub(crate) mod api {
+    use super::CONSUMER;
+
+    pub(crate) const ACCOUNT: &str = "$JS.API.INFO";
+    pub(crate) const STREAM_NAMES: &str = "$JS.API.STREAM.NAMES";
+
+    pub(crate) fn stream_info(stream: &str) -> String {
+        format!("$JS.API.STREAM.INFO.{stream}")
+    }
+
+    pub(crate) fn stream_create(stream: &str) -> String {
+        format!("$JS.API.STREAM.CREATE.{stream}")
+    }
+
+    pub(crate) fn stream_purge(stream: &str) -> String {
+        format!("$JS.API.STREAM.PURGE.{stream}")
+    }
+
+    pub(crate) fn direct_get(stream: &str) -> String {
+        format!("$JS.API.DIRECT.GET.{stream}")
+    }
+
+    pub(crate) fn consumer_info(stream: &str) -> String {
+        format!("$JS.API.CONSUMER.INFO.{stream}.{CONSUMER}")
+    }
+
+    pub(crate) fn consumer_create(stream: &str, filter: &str) -> String {
+        format!("$JS.API.CONSUMER.CREATE.{stream}.{CONSUMER}.{filter}")
+    }
+
+    pub(crate) fn consumer_pause(stream: &str) -> String {
+        format!("$JS.API.CONSUMER.PAUSE.{stream}.{CONSUMER}")
+    }
+
+    pub(crate) fn pull(stream: &str) -> String {
+        format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{CONSUMER}")
+    }
+}
+
+/// What the reply subject of a delivery says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AckSubject {
+    /// How often it was handed out, this time included.
+    pub(crate) delivered: u32,
+    /// Its sequence in the stream.
+    pub(crate) seq: u64,
+    /// When it was stored, in nanoseconds since the epoch.
+    pub(crate) stored_ns: u64,
+}
+
+impl AckSubject {
+    /// Reads both forms: `$JS.ACK.<stream>.<consumer>.<delivered>.<seq>.<cseq>.<ts>.<pending>`, and
+    /// with `<domain>.<account>` before the stream and perhaps one more token at the end.
+    pub(crate) fn parse(reply: &str) -> Option<Self> {
+        let tokens: Vec<&str> = reply.strip_prefix("$JS.ACK.")?.split('.').collect();
+        let at = match tokens.len() {
+            7 => 2,
+            9.. => 4,
+            _ => return None,
+        };
+        Some(Self {
+            delivered: tokens[at].parse().ok()?,
+            seq: tokens[at + 1].parse().ok()?,
+            stored_ns: tokens[at + 3].parse().ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_round_trips() {
+        let subjects = Subjects::new("naq").expect("a prefix");
+        let key = JobKey {
+            queue: QueueName::new("retry_queue-2").expect("a name"),
+            id: JobId::new("01ab_c-9").expect("an id"),
+        };
+        for place in [Place::Queue, Place::Schedule, Place::Dead, Place::Record] {
+            let parsed = subjects.parse(&subjects.job(place, &key)).expect("parses");
+            let id = Some(key.id.clone());
+            assert_eq!(parsed, Parsed { place, queue: key.queue.clone(), id });
+        }
+        let stream = subjects.stream(Place::Schedule, &key.queue);
+        assert_eq!(stream, "NAQ_Q_retry_queue-2");
+        assert_eq!(subjects.queue_of_stream(&stream), Some(key.queue));
+    }
+
+    #[test]
+    fn what_is_no_jobs_subject_keeps_its_queue_and_loses_its_id() {
+        let subjects = Subjects::new("naq").expect("a prefix");
+        for odd in ["naq.q.mail.a.b", "naq.q.mail", "naq.q.mail.", "naq.q.mail.ä", "naq.q.mail.*"]
+        {
+            let parsed = subjects.parse(odd).expect(odd);
+            assert_eq!((parsed.queue.as_str(), parsed.id), ("mail", None), "{odd}");
+        }
+        for foreign in ["naq", "naq.x.mail.1", "naqq.q.mail.1", "other.q.mail.1", "naq.q", ""] {
+            assert_eq!(subjects.parse(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_that_could_break_a_name_is_refused() {
+        for bad in ["", "NAQ", "a.b", "a_q", "a b", ">", "*", "ä", &"x".repeat(33)] {
+            assert!(Subjects::new(bad).is_err(), "{bad}");
+        }
+        assert!(Subjects::new("team-a1").is_ok());
+    }
+
+    #[test]
+    fn both_forms_of_an_ack_subject_are_read() {
+        let expected = Some(AckSubject { delivered: 3, seq: 17, stored_ns: 1_795_435_200 });
+        for reply in [
+            "$JS.ACK.NAQ_Q_mail.workers.3.17.9.1795435200.5",
+            "$JS.ACK._.ACCHASH.NAQ_Q_mail.workers.3.17.9.1795435200.5",
+            "$JS.ACK.hub.ACCHASH.NAQ_Q_mail.workers.3.17.9.1795435200.5.rnd",
+        ] {
+            assert_eq!(AckSubject::parse(reply), expected, "{reply}");
+        }
+        for bad in ["", "$JS.ACK.", "$JS.ACK.S.workers.3.17", "$JS.ACK.S.w.x.17.9.1.5", "_INBOX.a"]
+        {
+            assert_eq!(AckSubject::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The streams and consumers that NAQ stands on: created where they are missing and this user may,
+//! never changed where they are there.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use naq_core::transport::{Place, TransportError};
+use naq_core::{QueueName, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::api::Api;
+use crate::config::Storage;
+use crate::error::{
+    ApiError, CONSUMER_EXISTS, CONSUMER_NOT_FOUND, STREAM_NAME_IN_USE, STREAM_NOT_FOUND,
+};
+use crate::subjects::{CONSUMER, api};
+
+/// How long the broker knows a message id: what is sent twice within it is stored once.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+
+/// The lease where nobody who opens the queue says another.
+pub(crate) const DEFAULT_LEASE: Duration = Duration::from_secs(10);
+
+/// The parts of a stream's description that NAQ uses.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct StreamInfo {
+    pub(crate) config: Config,
+    pub(crate) state: StreamState,
+    /// The broker's clock when it answered.
+    #[serde(default)]
+    ts: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct StreamState {
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+    pub(crate) last_seq: u64,
+    /// Nonsense of the year 1 while the stream is empty, so it is read late.
+    #[serde(default)]
+    first_ts: String,
+}
+
+impl StreamState {
+    pub(crate) fn first_at(&self) -> Option<Timestamp> {
+        self.first_ts.parse().ok().filter(|_| self.messages > 0)
+    }
+}
+
+impl StreamInfo {
+    pub(crate) fn broker_now(&self) -> Option<Timestamp> {
+        self.ts.as_deref()?.parse().ok()
+    }
+}
+
+/// The parts of the consumer's description that NAQ uses.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ConsumerInfo {
+    pub(crate) config: consumer::Config,
+    pub(crate) delivered: Delivered,
+    pub(crate) num_ack_pending: u64,
+    pub(crate) num_pending: u64,
+    #[serde(default)]
+    pub(crate) paused: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Delivered {
+    pub(crate) stream_seq: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct CreateConsumer<'a> {
+    stream_name: &'a str,
+    config: &'a consumer::Config,
+    action: &'static str,
+}
+
+impl Api {
+    fn stream_config(&self, name: String, subjects: Vec<String>) -> Config {
+        Config {
+            name,
+            subjects,
+            discard: DiscardPolicy::Old,
+            duplicate_window: DUPLICATE_WINDOW,
+            allow_direct: true,
+            num_replicas: self.config.replicas,
+            storage: match self.config.storage {
+                Storage::File => StorageType::File,
+                Storage::Memory => StorageType::Memory,
+            },
+            ..Config::default()
+        }
+    }
+
+    pub(crate) fn queue_config(&self, queue: &QueueName) -> Config {
+        let subjects = [Place::Queue, Place::Schedule].map(|p| self.subjects.of_queue(p, queue));
+        Config {
+            retention: RetentionPolicy::WorkQueue,
+            allow_message_schedules: true,
+            allow_message_ttl: true,
+            ..self.stream_config(self.subjects.queue_stream(queue), subjects.into())
+        }
+    }
+
+    pub(crate) fn dead_config(&self) -> Config {
+        let subjects = vec![self.subjects.of_all(Place::Dead)];
+        self.stream_config(self.subjects.dead_stream(), subjects)
+    }
+
+    pub(crate) fn records_config(&self) -> Config {
+        let subjects = vec![self.subjects.of_all(Place::Record)];
+        Config {
+            allow_message_ttl: true,
+            max_messages_per_subject: 1,
+            ..self.stream_config(self.subjects.records_stream(), subjects)
+        }
+    }
+
+    pub(crate) fn workers_config(&self) -> Config {
+        let subjects = vec![self.subjects.all_workers()];
+        Config {
+            allow_message_ttl: true,
+            max_messages_per_subject: 1,
+            storage: StorageType::Memory,
+            ..self.stream_config(self.subjects.workers_stream(), subjects)
+        }
+    }
+
+    /// What stands at this place, as it would be made.
+    pub(crate) fn config_of(&self, place: Place, queue: &QueueName) -> Config {
+        match place {
+            Place::Queue | Place::Schedule => self.queue_config(queue),
+            Place::Dead => self.dead_config(),
+            Place::Record => self.records_config(),
+        }
+    }
+
+    fn consumer_config(&self, queue: &QueueName, lease: Duration) -> consumer::Config {
+        let limit = self.config.concurrency_limit.map(|limit| i64::try_from(limit.get()));
+        consumer::Config {
+            durable_name: Some(CONSUMER.to_owned()),
+            name: Some(CONSUMER.to_owned()),
+            deliver_policy: DeliverPolicy::All,
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: lease,
+            // The broker is never the one that gives a job up.
+            max_deliver: -1,
+            max_ack_pending: limit.map_or(-1, |limit| limit.unwrap_or(i64::MAX)),
+            filter_subject: self.subjects.of_queue(Place::Queue, queue),
+            ..consumer::Config::default()
+        }
+    }
+
+    /// Describes a stream; none when there is no such stream. Compares the clocks on the way.
+    pub(crate) async fn stream_info(&self, stream: &str) -> Result<Option<StreamInfo>, ApiError> {
+        let asked = self.config.clock.now();
+        let answer = self.call_again(&api::stream_info(stream), &()).await;
+        let info: StreamInfo = match answer {
+            Ok(info) => info,
+            Err(error) if error.is(STREAM_NOT_FOUND) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if let Some(broker) = info.broker_now() {
+            self.offset.measured(asked, broker, self.config.clock.now());
+        }
+        Ok(Some(info))
+    }
+
+    /// Describes a queue's consumer; none when there is none.
+    pub(crate) async fn consumer_info(
+        &self,
+        queue: &QueueName,
+    ) -> Result<Option<ConsumerInfo>, ApiError> {
+        let stream = self.subjects.queue_stream(queue);
+        match self.call_again(&api::consumer_info(&stream), &()).await {
+            Ok(info) => Ok(Some(info)),
+            Err(error) if error.is(CONSUMER_NOT_FOUND) || error.is(STREAM_NOT_FOUND) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sees to it that the stream is there and does what NAQ needs of it. Says whether it was made
+    /// now; a user who may not look is told no, and will see when using it.
+    pub(crate) async fn ensure_stream(&self, wanted: &Config) -> Result<bool, TransportError> {
+        match self.stream_info(&wanted.name).await {
+            Ok(Some(info)) => check_echo(wanted, &info.config).map(|()| false),
+            Ok(None) => self.create_stream(wanted).await,
+            Err(error) if error.is_permission() => Ok(false),
+            Err(error) => Err(error.into_transport("describe a stream", self.url())),
+        }
+    }
+
+    async fn create_stream(&self, wanted: &Config) -> Result<bool, TransportError> {
+        let created = self.call_again(&api::stream_create(&wanted.name), wanted).await;
+        let info: StreamInfo = match created {
+            Ok(info) => info,
+            // Somebody else was faster.
+            Err(error) if error.is(STREAM_NAME_IN_USE) => return Ok(true),
+            Err(error) if error.is_permission() => {
+                return Err(match self.subjects.queue_of_stream(&wanted.name) {
+                    Some(queue) => TransportError::NoQueue(queue.to_string()),
+                    None => TransportError::Rejected {
+                        what: format!("create the stream {}", wanted.name),
+                        reason: "this user may not; start one worker with the right to (see \
+                                 docs/operating.md)"
+                            .into(),
+                    },
+                });
+            }
+            Err(error) => {
+                return Err(
+                    error.into_transport(&format!("create the stream {}", wanted.name), self.url())
+                );
+            }
+        };
+        tracing::info!(stream = wanted.name, "created");
+        check_echo(wanted, &info.config).map(|()| true)
+    }
+
+    /// The queue's stream, as [`ensure_stream`](Self::ensure_stream).
+    pub(crate) async fn ensure_queue(&self, queue: &QueueName) -> Result<bool, TransportError> {
+        self.ensure_stream(&self.queue_config(queue)).await
+    }
+
+    /// Sees to it that the queue has its consumer; returns the lease in force.
+    pub(crate) async fn ensure_consumer(
+        &self,
+        queue: &QueueName,
+        lease: Duration,
+    ) -> Result<Duration, TransportError> {
+        let stream = self.subjects.queue_stream(queue);
+        let fail = |error: ApiError| error.into_transport("open the queue", self.url());
+        match self.consumer_info(queue).await {
+            Ok(Some(info)) => return Ok(info.config.ack_wait),
+            Ok(None) => {}
+            Err(error) if error.is_permission() => return Ok(lease),
+            Err(error) => return Err(fail(error)),
+        }
+        let config = self.consumer_config(queue, lease);
+        let ask = CreateConsumer { stream_name: &stream, config: &config, action: "create" };
+        let subject = api::consumer_create(&stream, &config.filter_subject);
+        match self.call_again::<_, ConsumerInfo>(&subject, &ask).await {
+            Ok(info) => Ok(info.config.ack_wait),
+            Err(error) if CONSUMER_EXISTS.iter().any(|code| error.is(*code)) => {
+                let info = self.consumer_info(queue).await.map_err(fail)?;
+                Ok(info.map_or(lease, |info| info.config.ack_wait))
+            }
+            Err(error) if error.is_permission() || error.is(STREAM_NOT_FOUND) => {
+                Err(TransportError::NoQueue(queue.to_string()))
+            }
+            Err(error) => Err(fail(error)),
+        }
+    }
+}
+
+/// What in `found` keeps NAQ from working on it. Limits, replicas and storage are the operator's.
+pub(crate) fn drift(wanted: &Config, found: &Config) -> Vec<String> {
+    let mut drift = Vec::new();
+    let mut need = |holds: bool, what: &str| {
+        if !holds {
+            drift.push(what.to_owned());
+        }
+    };
+    let schedules = found.allow_message_schedules || !wanted.allow_message_schedules;
+    need(schedules, "allow_msg_schedules is off: delays and retries would be lost");
+    let ttl = found.allow_message_ttl || !wanted.allow_message_ttl;
+    need(ttl, "allow_msg_ttl is off: what should expire would stay");
+    need(found.allow_direct, "allow_direct is off: jobs could not be looked up");
+    need(found.retention == wanted.retention, "the retention is another one");
+    let all = wanted.subjects.iter().all(|subject| found.subjects.contains(subject));
+    need(all, "subjects are missing");
+    drift
+}
+
+fn check_echo(wanted: &Config, found: &Config) -> Result<(), TransportError> {
+    let drift = drift(wanted, found);
+    if drift.is_empty() {
+        return Ok(());
+    }
+    Err(TransportError::Unsupported {
+        found: format!("the stream {}", wanted.name),
+        needs: format!(
+            "{}; run `naq doctor` (a server older than 2.14 drops such settings without a word)",
+            drift.join("; ")
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_whose_settings_were_dropped_is_refused() {
+        let wanted = Config {
+            name: "NAQ_Q_mail".into(),
+            subjects: vec!["naq.q.mail.>".into()],
+            allow_message_schedules: true,
+            allow_direct: true,
+            ..Config::default()
+        };
+        assert_eq!(drift(&wanted, &wanted), [""; 0]);
+        let larger = Config { max_bytes: 1 << 30, num_replicas: 3, ..wanted.clone() };
+        check_echo(&wanted, &larger).expect("limits are the operator's");
+        let old = Config { allow_message_schedules: false, ..wanted.clone() };
+        let text = check_echo(&wanted, &old).expect_err("no schedules").to_string();
+        assert!(text.contains("NAQ_Q_mail") && text.contains("allow_msg_schedules"), "{text}");
+    }
+}
