@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 /// Nesting that a decoder follows before it gives up: `serde_json`'s own limit, and for MessagePack
 /// low enough for a thread with a small stack (the crate's default, 1024, is not).
 const MAX_DEPTH: usize = 128;
+/// Characters of a parser's message that are kept: enough for the place and what was expected.
+const MAX_REASON_CHARS: usize = 200;
 
 /// How a body is written. Producers choose (`NAQ_JOB_SERIALIZER`); whoever reads follows the
 /// message's `Content-Type`.
@@ -152,15 +154,25 @@ impl Codec {
     /// # Errors
     /// [`DecodeError::Syntax`] with what the parser said.
     pub fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, DecodeError> {
-        let fail = |reason: String| DecodeError::Syntax { codec: self, reason };
         match self {
-            Self::Json => serde_json::from_slice(bytes).map_err(|e| fail(e.to_string())),
+            Self::Json => serde_json::from_slice(bytes).map_err(|e| self.syntax(e)),
             Self::MsgPack => {
                 let mut de = rmp_serde::Deserializer::from_read_ref(bytes);
                 de.set_max_depth(MAX_DEPTH);
-                T::deserialize(&mut de).map_err(|e| fail(e.to_string()))
+                T::deserialize(&mut de).map_err(|e| self.syntax(e))
             }
         }
+    }
+
+    /// What the parser said, short and printable: parsers repeat their input.
+    pub(super) fn syntax(self, said: impl fmt::Display) -> DecodeError {
+        let said = said.to_string();
+        let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+        let mut reason: String = said.chars().take(MAX_REASON_CHARS).map(printable).collect();
+        if said.chars().nth(MAX_REASON_CHARS).is_some() {
+            reason.push('…');
+        }
+        DecodeError::Syntax { codec: self, reason }
     }
 
     /// The depth limit that both codecs keep.

@@ -222,30 +222,29 @@ fn split_json(body: &Bytes) -> Result<Pairs, DecodeError> {
         }
     }
 
-    let Raw(pairs) = serde_json::from_slice(body)
-        .map_err(|e| DecodeError::Syntax { codec: Codec::Json, reason: e.to_string() })?;
+    let Raw(pairs) = serde_json::from_slice(body).map_err(|e| Codec::Json.syntax(e))?;
     Ok(pairs.into_iter().map(|(k, v)| (k, body.slice_ref(v.get().as_bytes()))).collect())
 }
 
 fn split_msgpack(body: &Bytes) -> Result<Pairs, DecodeError> {
-    let fail = |reason: String| DecodeError::Syntax { codec: Codec::MsgPack, reason };
+    let codec = Codec::MsgPack;
     let mut cursor = Cursor::new(&body[..]);
     let count = rmp::decode::read_map_len(&mut cursor)
-        .map_err(|_| fail("expected a map at the top".to_owned()))?;
+        .map_err(|_| codec.syntax("expected a map at the top"))?;
     let mut de = rmp_serde::Deserializer::new(cursor);
     de.set_max_depth(Codec::max_depth());
     // `count` is only a claim: nothing is reserved for it, and a short body ends the loop.
     let mut pairs = Vec::new();
     for _ in 0..count {
-        let key = String::deserialize(&mut de).map_err(|e| fail(e.to_string()))?;
+        let key = String::deserialize(&mut de).map_err(|e| codec.syntax(e))?;
         let start = at(de.position());
-        IgnoredAny::deserialize(&mut de).map_err(|e| fail(e.to_string()))?;
+        IgnoredAny::deserialize(&mut de).map_err(|e| codec.syntax(e))?;
         pairs.push((key, body.slice(start..at(de.position()))));
     }
     if at(de.position()) == body.len() {
         Ok(pairs)
     } else {
-        Err(fail("there are bytes after the end".to_owned()))
+        Err(codec.syntax("there are bytes after the end"))
     }
 }
 
