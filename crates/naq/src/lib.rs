@@ -1,1 +1,76 @@
-//! x
+//! NAQ, the NATS Asynchronous Queue: background jobs on JetStream with retries that can be trusted.
+//!
+//! A job is a type, a handler is an async function, and one line each enqueues and works:
+//!
+//! ```no_run
+//! use naq::prelude::*;
+//!
+//! #[derive(Serialize, Deserialize)]
+//! #[serde(crate = "naq::serde")]
+//! struct SendEmail {
+//!     to: String,
+//! }
+//!
+//! impl Job for SendEmail {
+//!     const NAME: &'static str = "email.send";
+//!     type Output = ();
+//! }
+//!
+//! async fn send_email(job: SendEmail, cx: Context) -> Result<(), Failure> {
+//!     println!("{cx}: to {}", job.to);
+//!     Ok(())
+//! }
+//!
+//! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = naq::connect("nats://127.0.0.1:4222").await?;
+//! let job = SendEmail { to: "a@example.com".into() };
+//! client.enqueue(job).max_retries(5).retry_strategy(Strategy::Exponential).await?;
+//!
+//! let registry = Registry::new().task(send_email);
+//! Worker::builder(client, registry).build().run_until_signal().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A handler says what went wrong by the kind of its error ([`ErrorKind`], [`JobError`]); the
+//! job's [`RetryPolicy`] says what follows. Programs that are not async use [`blocking`].
+//!
+//! # Features
+//!
+//! - `nats` (default): [`connect`], the transport over NATS JetStream.
+//! - `worker` (default): [`Worker`], [`Registry`], [`Context`].
+//! - `memory`: a transport in memory, for demos and tests without a server.
+//! - `testing`: a clock that is moved by hand, a transport that fails on command.
+//! - `anyhow`: handlers may return `anyhow::Error`.
+
+pub mod blocking;
+#[cfg(feature = "nats")]
+mod connect;
+#[cfg(feature = "nats")]
+mod env;
+pub mod prelude;
+
+#[cfg(feature = "nats")]
+pub use connect::{ConnectError, connect, connect_from_env};
+#[cfg(feature = "nats")]
+pub use env::{EnvError, config_from_env};
+
+#[cfg(feature = "memory")]
+pub use naq_core::memory;
+#[cfg(feature = "testing")]
+pub use naq_core::testing;
+pub use naq_core::{
+    Advice, Client, ClientError, Clock, Codec, Delay, Enqueue, EnqueueError, ErrorKind, Failure,
+    IntoFailure, Jitter, Job, JobError, JobHandle, JobId, JobOptions, JobReport, JobState,
+    KindError, NameError, Payload, PolicyError, QueueName, ResultExt, RetryPolicy, Strategy,
+    SystemClock, TaskName, Timer, Timestamp, WorkerId, client, retry, transport, wire,
+};
+#[cfg(feature = "nats")]
+pub use naq_nats::{self as nats, NatsConfig, NatsTransport};
+#[cfg(feature = "worker")]
+pub use naq_worker::{
+    Class, Context, Exit, HandlerRuntime, LastError, RawArgs, Registry, StopSignal, Worker,
+    WorkerBuilder, WorkerError,
+};
+#[doc(no_inline)]
+pub use serde;

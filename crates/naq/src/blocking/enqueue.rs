@@ -1,0 +1,100 @@
+//! The builder behind [`Client::enqueue`].
+
+use std::time::Duration;
+
+use naq_core::client::Prepared;
+use naq_core::{
+    Delay, Enqueue as AsyncEnqueue, EnqueueError, ErrorKind, Jitter, RetryPolicy, Strategy,
+    Timestamp,
+};
+
+use super::{Client, JobHandle};
+
+/// A job about to be enqueued: [`send`](Self::send) it. The options are those of
+/// [`naq_core::Enqueue`].
+#[must_use = "nothing is enqueued until this is sent"]
+#[derive(Debug)]
+pub struct Enqueue<'a, O> {
+    client: &'a Client,
+    inner: AsyncEnqueue<'a, O>,
+}
+
+macro_rules! same {
+    ($($(#[$doc:meta])* $name:ident($arg:ident: $ty:ty);)*) => {
+        $($(#[$doc])*
+        pub fn $name(self, $arg: $ty) -> Self {
+            Self { client: self.client, inner: self.inner.$name($arg) }
+        })*
+    };
+}
+
+impl<'a, O> Enqueue<'a, O> {
+    pub(super) fn new(client: &'a Client, inner: AsyncEnqueue<'a, O>) -> Self {
+        Self { client, inner }
+    }
+
+    same! {
+        /// The queue.
+        queue(queue: impl AsRef<str>);
+        /// The job's id. The same id twice is one job.
+        id(id: impl AsRef<str>);
+        /// The whole retry policy at once.
+        policy(policy: &RetryPolicy);
+        /// Tries after the first.
+        max_retries(max_retries: u32);
+        /// The delay before a retry, or a list with one for each.
+        retry_delay(delay: impl Into<Delay>);
+        /// How the delay grows.
+        retry_strategy(strategy: Strategy);
+        /// With [`Strategy::Linear`]: by how much the delay grows each time.
+        retry_increment(increment: Duration);
+        /// With [`Strategy::Exponential`]: the factor by which the delay grows each time.
+        retry_multiplier(multiplier: f64);
+        /// No delay is longer than this.
+        max_delay(max_delay: Duration);
+        /// Spreads retries, so that jobs that failed together do not come back together.
+        jitter(jitter: Jitter);
+        /// Retry only errors of these kinds; empty for any.
+        retry_on(kinds: impl IntoIterator<Item = impl Into<ErrorKind>>);
+        /// Never retry errors of these kinds. Wins over `retry_on`.
+        ignore_on(kinds: impl IntoIterator<Item = impl Into<ErrorKind>>);
+        /// Makes no retry that would start later than this after the first attempt began.
+        retry_for(span: Duration);
+        /// Worker deaths before the job counts as poison.
+        max_crashes(max_crashes: u32);
+        /// The longest that one attempt may run.
+        timeout(timeout: Duration);
+        /// Runs it after `delay`, not at once.
+        delay(delay: Duration);
+        /// Runs it at this time, not at once.
+        at(due: Timestamp);
+        /// Starts no attempt after this time.
+        deadline(deadline: Timestamp);
+        /// How long the record of the finished job is kept; zero for none.
+        record_ttl(ttl: Duration);
+        /// Adds a tag.
+        tag(tag: impl Into<String>);
+        /// The W3C trace context that the job belongs to.
+        traceparent(traceparent: impl Into<String>);
+    }
+
+    /// Checks everything and writes the job, without sending it; see [`Client::enqueue_many`].
+    ///
+    /// # Errors
+    /// [`EnqueueError`], all but `Transport`.
+    pub fn prepare(self) -> Result<Prepared<O>, EnqueueError> {
+        self.inner.prepare()
+    }
+}
+
+impl<O: Send + 'static> Enqueue<'_, O> {
+    /// Sends the job; returns once the broker has it.
+    ///
+    /// # Errors
+    /// [`EnqueueError`]. After a timeout the broker may have it: send it again under the same id.
+    pub fn send(self) -> Result<JobHandle<O>, EnqueueError> {
+        let (client, prepared) = (self.client, self.inner.prepare()?);
+        // One prepared job has one answer.
+        client.enqueue_many([prepared]).swap_remove(0)
+    }
+}

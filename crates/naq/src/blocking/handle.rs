@@ -1,0 +1,63 @@
+//! [`JobHandle`]: what `send` returns.
+
+use std::fmt;
+
+use naq_core::{ClientError, JobHandle as AsyncHandle, JobId, JobReport, QueueName};
+use serde::de::DeserializeOwned;
+
+use super::Client;
+
+/// A job that the broker has. `O` is what its handler returns.
+pub struct JobHandle<O> {
+    client: Client,
+    inner: AsyncHandle<O>,
+}
+
+impl<O> JobHandle<O> {
+    pub(super) fn new(client: &Client, inner: AsyncHandle<O>) -> Self {
+        Self { client: client.clone(), inner }
+    }
+
+    /// The job's id.
+    pub fn id(&self) -> &JobId {
+        self.inner.id()
+    }
+
+    /// The job's queue.
+    pub fn queue(&self) -> &QueueName {
+        self.inner.queue()
+    }
+
+    /// Whether a job of this id was there already, so that nothing was added.
+    pub fn is_duplicate(&self) -> bool {
+        self.inner.is_duplicate()
+    }
+
+    /// Where it stands, with its history.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn report(&self) -> Result<JobReport, ClientError> {
+        let key =
+            naq_core::transport::JobKey { queue: self.queue().clone(), id: self.id().clone() };
+        self.client.report(&key)
+    }
+}
+
+impl<O: DeserializeOwned> JobHandle<O> {
+    /// The result, once the job has completed; none before, and when no record is kept.
+    ///
+    /// # Errors
+    /// [`ClientError`]; `Decode` when what is stored is no `O`.
+    pub fn result(&self) -> Result<Option<O>, ClientError> {
+        let Some(result) = self.report()?.result else { return Ok(None) };
+        let decoded = result.decode().map(Some);
+        decoded.map_err(|source| ClientError::Decode { id: self.id().clone(), source })
+    }
+}
+
+impl<O> fmt::Debug for JobHandle<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
