@@ -5,8 +5,16 @@
 //! The oracle is [`script`]: what each job's handler does, and so how the job must end, without
 //! asking NAQ. `naq-fault-run --help` shows the long run; `tests/fault_run.rs` is the short one.
 
+pub mod broker;
 pub mod check;
+pub mod cli;
+pub mod fleet;
 pub mod history;
+pub mod job;
 pub mod ledger;
 pub mod plan;
+pub mod producer;
+pub mod report;
+pub mod roles;
+pub mod run;
 pub mod script;

@@ -1,6 +1,8 @@
 //! The plan of a run: which jobs, and which faults when. A pure function of seed and settings, so
 //! that a seed replays it. (What the faults hit is the machine's doing and differs from run to run.)
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::script::{Pace, Script};
@@ -88,6 +90,20 @@ pub enum Harm {
     },
     /// All connections are reset.
     Cut,
+}
+
+impl fmt::Display for Harm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KillWorker { place } => write!(f, "SIGKILL to worker {place}"),
+            Self::KillBroker { down_ms } => {
+                write!(f, "SIGKILL to the broker, back in {down_ms} ms")
+            }
+            Self::Roll => f.write_str("SIGTERM to each worker in turn"),
+            Self::PauseBroker { ms } => write!(f, "SIGSTOP to the broker for {ms} ms"),
+            Self::Cut => f.write_str("all connections reset"),
+        }
+    }
 }
 
 /// The queues of a run.

@@ -1,0 +1,91 @@
+//! The producer: sends each job of a plan at its time, many at once, again under the same id until
+//! it is acknowledged; and writes down what it is about to do, and what the broker said.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use anyhow::Result;
+use naq_core::client::Prepared;
+use naq_core::{Client, EnqueueError, Timestamp};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::job::{Blocking, Scripted};
+use crate::ledger::{Entry, Ledger, now};
+use crate::plan::{Plan, PlannedJob};
+use crate::script::Script;
+
+/// Jobs under way at once.
+const BATCH: usize = 200;
+const TICK: Duration = Duration::from_millis(20);
+
+/// Sends all jobs and returns when the last is acknowledged.
+///
+/// # Errors
+/// The ledger cannot be written, or the broker refuses a job for good.
+pub async fn produce(plan: &Plan, client: &Client, ledger: &Ledger) -> Result<()> {
+    let start = now();
+    let mut left: VecDeque<&PlannedJob> = plan.jobs.iter().collect();
+    let mut again: Vec<&PlannedJob> = Vec::new();
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while !left.is_empty() || !again.is_empty() {
+        ticks.tick().await;
+        let mut batch = std::mem::take(&mut again);
+        let due = |job: &&PlannedJob| start + job.send_at_ms <= now();
+        while batch.len() < BATCH && left.front().is_some_and(due) {
+            batch.extend(left.pop_front());
+        }
+        if !batch.is_empty() {
+            again = send(&batch, client, ledger).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Sends a batch; returns those that must be sent again.
+async fn send<'a>(
+    batch: &[&'a PlannedJob],
+    client: &Client,
+    ledger: &Ledger,
+) -> Result<Vec<&'a PlannedJob>> {
+    let sending = batch.iter().map(|job| Entry::Sending { job: job.id.clone(), at: now() });
+    ledger.write(&sending.collect::<Vec<_>>())?;
+    let prepared = batch.iter().map(|job| prepare(job, client)).collect::<Result<Vec<_>, _>>()?;
+    let (mut acked, mut again) = (Vec::new(), Vec::new());
+    for (job, answer) in batch.iter().zip(client.enqueue_many(prepared).await) {
+        match answer {
+            Ok(handle) => {
+                let (job, duplicate) = (job.id.clone(), handle.is_duplicate());
+                acked.push(Entry::Acked { job, at: now(), duplicate });
+            }
+            // It may have arrived: the same id again is the same job.
+            Err(EnqueueError::Transport(error)) if error.is_transient() => again.push(*job),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if !acked.is_empty() {
+        ledger.write(&acked)?;
+    }
+    Ok(again)
+}
+
+/// The job, ready to be sent.
+///
+/// # Errors
+/// As [`naq_core::client::Enqueue::prepare`].
+pub fn prepare(job: &PlannedJob, client: &Client) -> Result<Prepared<u32>, EnqueueError> {
+    let scripted = Scripted { script: job.script, pace: job.pace };
+    let mut enqueue = match job.script {
+        Script::Blocking { .. } => client.enqueue(Blocking(scripted)),
+        _ => client.enqueue(scripted),
+    };
+    enqueue = enqueue.id(&job.id).queue(&job.queue).policy(&job.script.policy(job.pace));
+    if job.delay_ms > 0 {
+        enqueue = enqueue.delay(Duration::from_millis(job.delay_ms));
+    }
+    if job.script == Script::Expire {
+        // Before it is due.
+        enqueue = enqueue.deadline(Timestamp::from_millis(now() + job.delay_ms / 2));
+    }
+    enqueue.prepare()
+}

@@ -1,0 +1,80 @@
+//! Whoever acts on a job from outside dies between two steps, on a real broker: nothing is lost,
+//! nothing is doubled, and doing it again finishes it.
+
+use crate::support::{PATIENCE, Scene, died};
+use naq_core::JobState;
+use naq_faults::script::Script;
+
+#[tokio::test]
+async fn a_cancel_that_dies_half_way_still_keeps_the_job_from_running() {
+    let cancel = async |die: &str| {
+        let scene = Scene::new("cancel").await;
+        // It is there when the job becomes due: nothing about the delivery looks suspicious to it.
+        let _worker = scene.worker("worker", None);
+        let job = scene.enqueue(Script::Succeed, 3_000).await;
+        died(scene.operator("cancel", &job, Some(die))).await;
+        let end = scene.end(&job).await;
+        scene.quiet().await;
+        assert_eq!(end.state, JobState::Cancelled, "{die}");
+        assert_eq!(scene.runs(&job), [], "{die}");
+    };
+    tokio::join!(cancel("after-record"), cancel("before-remove"), cancel("after-remove"));
+}
+
+#[tokio::test]
+async fn a_cancel_that_dies_before_its_record_has_done_nothing() {
+    let scene = Scene::new("cancel").await;
+    let job = scene.enqueue(Script::Succeed, 1_000).await;
+    died(scene.operator("cancel", &job, Some("before-record"))).await;
+    let _worker = scene.worker("worker", None);
+    assert_eq!(scene.end(&job).await.state, JobState::Completed);
+    assert_eq!(scene.runs(&job).len(), 1);
+}
+
+#[tokio::test]
+async fn a_requeue_that_dies_and_is_repeated_begins_one_new_life() {
+    let requeue = async |die: &str, repeats: bool| {
+        let scene = Scene::new("requeue").await;
+        let job = scene.enqueue(Script::Fatal, 0).await;
+        let _worker = scene.worker("worker", None);
+        let first = scene.end(&job).await;
+        died(scene.operator("requeue", &job, Some(die))).await;
+        if repeats {
+            let mut again = scene.operator("requeue", &job, None);
+            let status = again.wait(PATIENCE).await.expect("it ends");
+            assert!(status.success(), "{die}: {}", again.stderr());
+        }
+        // It dies again, once: the second letter is the only one.
+        let wait = naq_testing::eventually("a second death", PATIENCE, async || {
+            scene.end(&job).await.at > first.at
+        });
+        wait.await;
+        scene.quiet().await;
+        assert_eq!(scene.held(&job).await.ends.len(), 1, "{die}");
+        assert_eq!(scene.runs(&job).len(), 2, "{die}");
+    };
+    tokio::join!(
+        requeue("before-publish", true),
+        requeue("after-publish", true),
+        requeue("before-remove", true),
+        requeue("after-remove", false),
+    );
+}
+
+#[tokio::test]
+async fn a_retry_now_that_dies_starts_the_job_once() {
+    const LONG: u64 = 3_600_000;
+    let retry_now = async |die: &str, repeats: bool| {
+        let scene = Scene::new("now").await;
+        let _worker = scene.worker("worker", None);
+        let job = scene.enqueue(Script::Succeed, LONG).await;
+        died(scene.operator("retry-now", &job, Some(die))).await;
+        if repeats {
+            let mut again = scene.operator("retry-now", &job, None);
+            assert!(again.wait(PATIENCE).await.expect("it ends").success(), "{}", again.stderr());
+        }
+        assert_eq!(scene.end(&job).await.state, JobState::Completed, "{die}");
+        assert_eq!(scene.runs(&job).len(), 1, "{die}");
+    };
+    tokio::join!(retry_now("before-release", true), retry_now("after-release", false));
+}
