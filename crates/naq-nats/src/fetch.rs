@@ -89,7 +89,7 @@ impl Fetch {
         api.ensure_stream(&api.records_config()).await?;
         let stream = api.subjects.queue_stream(&queue);
         let in_force = api.ensure_consumer(&queue, lease).await?;
-        Ok(Self {
+        let mut fetch = Self {
             api,
             queue,
             stream,
@@ -104,7 +104,10 @@ impl Fetch {
             refusals: 0,
             resume_at: None,
             check: false,
-        })
+        };
+        // Now, not at the first fetch: what is stored from here on is not suspect.
+        fetch.heal().await?;
+        Ok(fetch)
     }
 
     /// Takes in all that has arrived.

@@ -42,7 +42,7 @@ impl Api {
     }
 
     /// The last message on each of these places of each job, in the order of the keys.
-    async fn last_of_each(
+    pub(crate) async fn last_of_each(
         &self,
         keys: &[JobKey],
         places: &[Place],

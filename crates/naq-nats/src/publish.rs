@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::IntoFuture;
 
 use async_nats::HeaderMap;
-use async_nats::jetstream::context::PublishAckFuture;
+use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use crate::transport::NatsTransport;
 
 /// Jobs sent and not yet acknowledged.
 const IN_FLIGHT: usize = 768;
-/// Jobs sent one by one that are under way at once: those that need a look first, or failed.
+/// Jobs under way at once of those that are sent one by one, since the pipeline failed.
 const ONE_BY_ONE: usize = 128;
 
 /// A message as it goes out.
@@ -50,13 +50,14 @@ impl Api {
         Outgoing { place, subject, headers, body: job.message.body.clone() }
     }
 
-    async fn publish(&self, job: &Submission) -> Result<Receipt, TransportError> {
-        let message = self.submission(job).await;
-        let other = if message.place == Place::Queue { Place::Schedule } else { Place::Queue };
-        if job.unique && self.holds(&job.key, other).await? {
-            return Ok(Receipt::Duplicate);
+    /// Publishes one job, of which `failed` tries came to nothing that is known of.
+    async fn publish(&self, job: &Submission, failed: u32) -> Result<Receipt, TransportError> {
+        if job.unique && self.elsewhere(std::slice::from_ref(job)).await? == [true] {
+            return self.whose(job, failed).await;
         }
+        let message = self.submission(job).await;
         let mut tries = self.tries(format!("enqueue to {}", message.subject));
+        tries.failed = failed;
         loop {
             let (headers, body) = (message.headers.clone(), message.body.clone());
             match self.store(&message.subject, headers, body).await {
@@ -87,8 +88,24 @@ impl Api {
         Ok(found.map_or(Receipt::Duplicate, Receipt::Stored))
     }
 
-    async fn holds(&self, key: &JobKey, place: Place) -> Result<bool, TransportError> {
-        Ok(!self.last_at(key, &[place]).await?.is_empty())
+    /// Of each job, whether one of its id stands where its guard does not look: a fresh job is
+    /// guarded against another in the queue, and may have one that waits for its time.
+    async fn elsewhere(&self, jobs: &[Submission]) -> Result<Vec<bool>, TransportError> {
+        let other = |job: &Submission| match job.due_at {
+            None => Place::Schedule,
+            Some(_) => Place::Queue,
+        };
+        let unique: Vec<_> =
+            jobs.iter().filter(|job| job.unique).map(|job| job.key.clone()).collect();
+        let mut found =
+            self.last_of_each(&unique, &[Place::Queue, Place::Schedule]).await?.into_iter();
+        Ok(jobs
+            .iter()
+            .map(|job| {
+                job.unique
+                    && found.next().is_some_and(|list| list.iter().any(|s| s.place == other(job)))
+            })
+            .collect())
     }
 
     /// The sequence of this very message, in the queue or waiting.
@@ -116,18 +133,19 @@ impl Api {
         self.jetstream().send_publish(message.subject, publish).await.map_err(drop)
     }
 
-    /// The jobs that the broker acknowledged at the first try, each in its place; nothing where
-    /// another try is needed.
+    /// The jobs that the broker answered at the first try, each in its place; nothing where another
+    /// try is needed.
     async fn publish_pipelined(&self, jobs: &[Submission]) -> Vec<Option<Receipt>> {
         let mut receipts = vec![None; jobs.len()];
-        let mut under_way: VecDeque<(usize, PublishAckFuture)> = VecDeque::new();
-        let since = self.link.now();
+        let Ok(elsewhere) = self.elsewhere(jobs).await else { return receipts };
+        let mut under_way = VecDeque::new();
         // After the first failure nothing new is begun, and only what is there is taken: a broker
         // that does not answer is waited for once, not once a job.
-        let mut healthy = since.connected;
-        for (index, job) in jobs.iter().enumerate().filter(|(_, job)| !job.unique) {
-            if !healthy {
-                break;
+        let mut healthy = self.link.now().connected;
+        for (index, job) in jobs.iter().enumerate() {
+            if elsewhere[index] {
+                receipts[index] = Some(Receipt::Duplicate);
+                continue;
             }
             match self.begin(job).await {
                 Ok(ack) => under_way.push_back((index, ack)),
@@ -135,6 +153,9 @@ impl Api {
             }
             if under_way.len() >= IN_FLIGHT {
                 healthy &= self.collect(&mut under_way, &mut receipts, healthy).await;
+            }
+            if !healthy {
+                break;
             }
         }
         while !under_way.is_empty() {
@@ -162,10 +183,12 @@ impl Api {
         } else {
             ack.now_or_never()
         };
-        let Some(Ok(ack)) = answer else { return false };
-        receipts[index] = Some(match ack.duplicate {
-            true => Receipt::Duplicate,
-            false => Receipt::Stored(ack.sequence),
+        receipts[index] = Some(match answer {
+            Some(Ok(ack)) if ack.duplicate => Receipt::Duplicate,
+            Some(Ok(ack)) => Receipt::Stored(ack.sequence),
+            // Only a job that must be the only one of its id is guarded by a sequence.
+            Some(Err(e)) if e.kind() == PublishErrorKind::WrongLastSequence => Receipt::Duplicate,
+            _ => return false,
         });
         true
     }
@@ -174,7 +197,7 @@ impl Api {
 #[async_trait]
 impl Producer for NatsTransport {
     async fn publish(&self, job: Submission) -> Result<Receipt, TransportError> {
-        self.api.publish(&job).await
+        self.api.publish(&job, 0).await
     }
 
     async fn publish_many(&self, jobs: Vec<Submission>) -> Vec<Result<Receipt, TransportError>> {
@@ -188,7 +211,7 @@ impl Producer for NatsTransport {
             .map(|(job, receipt)| async move {
                 match receipt {
                     Some(receipt) => Ok(receipt),
-                    None => api.publish(&job).await,
+                    None => api.publish(&job, 1).await,
                 }
             })
             .buffered(ONE_BY_ONE)

@@ -39,6 +39,12 @@ impl NatsTransport {
         Ok(Self { api: Arc::new(api) })
     }
 
+    /// The connection underneath, for `naq bench`, which does by hand what NAQ does.
+    #[doc(hidden)]
+    pub fn client(&self) -> &async_nats::Client {
+        self.api.client()
+    }
+
     /// Sends what is still in this process, such as the last acks. Call it before exiting.
     ///
     /// # Errors
