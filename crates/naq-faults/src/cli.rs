@@ -61,7 +61,8 @@ enum Output {
 /// Parses the command line and does as it says.
 pub async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("NAQ_FAULT_LOG").unwrap_or_else(|_| "info".into());
+    let quiet = if cli.role.is_some() { "info" } else { "error" };
+    let filter = EnvFilter::try_from_env("NAQ_FAULT_LOG").unwrap_or_else(|_| quiet.into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -79,7 +80,7 @@ pub async fn main() -> ExitCode {
 
 async fn long_run(args: RunArgs) -> Result<ExitCode> {
     let millis = u64::try_from(args.duration.as_millis())?;
-    let settings = Settings::long(args.jobs, args.workers, millis);
+    let settings = Settings { jobs: args.jobs, workers: args.workers, duration_ms: millis };
     let plan = Plan::new(args.seed.unwrap_or_else(|| fastrand::u64(..)), settings);
     tell(&report::intent(&plan));
     let scratch = tempfile::Builder::new().prefix("naq-faults-").tempdir()?;

@@ -16,16 +16,6 @@ pub struct Settings {
     pub workers: u32,
     /// Over how long jobs arrive and faults happen; then the run drains.
     pub duration_ms: u64,
-    /// Workers to kill with SIGKILL.
-    pub worker_kills: u32,
-    /// SIGKILLs of the broker, each followed by a restart.
-    pub broker_kills: u32,
-    /// Passes of SIGTERM over all workers, one after the other.
-    pub rolls: u32,
-    /// SIGSTOPs of the broker, for up to twice the lease.
-    pub pauses: u32,
-    /// Resets of all connections.
-    pub cuts: u32,
 }
 
 /// A run, thought out.
@@ -106,6 +96,16 @@ impl fmt::Display for Harm {
     }
 }
 
+/// About how long a round takes. In its first three quarters there is harm; in the last there is
+/// none, but a deploy of all workers, so that in each round there are jobs whose counts must be exact.
+const ROUND_MS: u64 = 30_000;
+/// Out of four.
+const HARM_QUARTERS: u64 = 3;
+/// SIGKILLs of a worker in a round.
+const WORKER_KILLS: usize = 6;
+/// SIGKILLs of the broker in a round.
+const BROKER_KILLS: usize = 2;
+
 /// The queues of a run.
 pub const QUEUES: [&str; 2] = ["faults-a", "faults-b"];
 /// The lease of a run: short, so that a dead worker's jobs are soon with another.
@@ -130,39 +130,28 @@ const MIX: [(u32, Script); 13] = [
     (15, Script::Expire),
 ];
 
+/// How long a poison job takes to use up its crashes.
+const POISON_TAKES_MS: u64 = 10_000;
+
 /// How many jobs take their process down: once, and always.
 fn deadly(jobs: u32) -> (usize, usize) {
     ((jobs / 1_000 + 1) as usize, (jobs / 2_500 + 1) as usize)
 }
 
 impl Settings {
-    /// A run that a test command can afford.
-    pub fn short() -> Self {
-        Self {
-            jobs: 5_000,
-            workers: 4,
-            duration_ms: 30_000,
-            worker_kills: 6,
-            broker_kills: 2,
-            rolls: 1,
-            pauses: 1,
-            cuts: 1,
-        }
+    /// A run that a test command can afford: one round.
+    pub const SHORT: Self = Self { jobs: 5_000, workers: 4, duration_ms: ROUND_MS };
+
+    /// How many rounds, and how long each of them takes.
+    fn rounds(&self) -> (u64, u64) {
+        let rounds = (self.duration_ms / ROUND_MS).max(1);
+        (rounds, self.duration_ms / rounds)
     }
 
-    /// A run of this length, with a fault every few seconds.
-    pub fn long(jobs: u32, workers: u32, duration_ms: u64) -> Self {
-        let every = |seconds: u64| u32::try_from(duration_ms / 1_000 / seconds).unwrap_or(u32::MAX);
-        Self {
-            jobs,
-            workers,
-            duration_ms,
-            worker_kills: every(6).max(1),
-            broker_kills: every(30).max(1),
-            rolls: every(90).max(1),
-            pauses: every(60),
-            cuts: every(20),
-        }
+    /// Whether harm may be done from this time on, for so long.
+    fn is_harmful(&self, at_ms: u64, for_ms: u64) -> bool {
+        let (_, round) = self.rounds();
+        at_ms % round + for_ms < round * HARM_QUARTERS / 4
     }
 }
 
@@ -177,31 +166,33 @@ impl Plan {
 }
 
 fn jobs(rng: &mut fastrand::Rng, seed: u64, settings: &Settings) -> Vec<PlannedJob> {
-    let mut scripts: Vec<Script> = (0..settings.jobs).map(|_| pick(rng)).collect();
-    let (crashing, poisonous) = deadly(settings.jobs);
-    for (script, count) in [(Script::Crash, crashing), (Script::Poison, poisonous)] {
-        for _ in 0..count.min(scripts.len()) {
-            let at = rng.usize(..scripts.len());
-            scripts[at] = script;
-        }
-    }
+    let count = settings.jobs as usize;
     let last = settings.duration_ms * 9 / 10;
-    scripts
-        .into_iter()
-        .enumerate()
-        .map(|(n, script)| PlannedJob {
-            id: format!("f{seed:x}-{n}"),
-            queue: QUEUES[rng.usize(..QUEUES.len())].to_owned(),
-            send_at_ms: last * n as u64 / u64::from(settings.jobs.max(1)),
-            delay_ms: match script {
-                Script::Expire => 500,
-                _ if rng.u32(..10) == 0 => rng.u64(200..1_500),
-                _ => 0,
-            },
-            script,
-            pace: Pace::ALL[rng.usize(..Pace::ALL.len())],
-        })
-        .collect()
+    let send_at = |n: usize| last * n as u64 / count.max(1) as u64;
+    let mut scripts: Vec<Script> = (0..count).map(|_| pick(rng)).collect();
+    // Those that take their process down come in harmful times, early enough to have done it.
+    let harmful = |n: &usize| settings.is_harmful(send_at(*n), POISON_TAKES_MS);
+    let mut places: Vec<usize> = (0..count).filter(harmful).collect();
+    rng.shuffle(&mut places);
+    let (crashing, poisonous) = deadly(settings.jobs);
+    let deadly =
+        [Script::Crash].repeat(crashing).into_iter().chain([Script::Poison].repeat(poisonous));
+    for (script, place) in deadly.zip(places) {
+        scripts[place] = script;
+    }
+    let job = |(n, script)| PlannedJob {
+        id: format!("f{seed:x}-{n}"),
+        queue: QUEUES[rng.usize(..QUEUES.len())].to_owned(),
+        send_at_ms: send_at(n),
+        delay_ms: match script {
+            Script::Expire => 500,
+            _ if rng.u32(..10) == 0 => rng.u64(200..1_500),
+            _ => 0,
+        },
+        script,
+        pace: Pace::ALL[rng.usize(..Pace::ALL.len())],
+    };
+    scripts.into_iter().enumerate().map(job).collect()
 }
 
 fn pick(rng: &mut fastrand::Rng) -> Script {
@@ -215,27 +206,31 @@ fn pick(rng: &mut fastrand::Rng) -> Script {
     Script::Succeed
 }
 
-/// All faults in random order, spread over the run with some chance in the distances.
 fn faults(rng: &mut fastrand::Rng, settings: &Settings) -> Vec<PlannedFault> {
-    let mut harms = Vec::new();
-    let mut add = |count: u32, harm: &mut dyn FnMut() -> Harm| {
-        harms.extend((0..count).map(|_| harm()));
-    };
-    add(settings.worker_kills, &mut || Harm::KillWorker { place: rng.u32(..settings.workers) });
-    add(settings.broker_kills, &mut || Harm::KillBroker { down_ms: rng.u64(50..2_000) });
-    add(settings.rolls, &mut || Harm::Roll);
-    add(settings.pauses, &mut || Harm::PauseBroker { ms: rng.u64(200..2 * LEASE_MS) });
-    add(settings.cuts, &mut || Harm::Cut);
-    rng.shuffle(&mut harms);
-    let every = settings.duration_ms / (harms.len() as u64 + 1);
-    harms
-        .into_iter()
-        .enumerate()
-        .map(|(n, harm)| PlannedFault {
-            at_ms: every * (n as u64 + 1) + rng.u64(..=every / 2),
-            harm,
-        })
-        .collect()
+    let (rounds, length) = settings.rounds();
+    let mut faults = Vec::new();
+    for start in (0..rounds).map(|n| n * length) {
+        let mut harms = Vec::new();
+        for _ in 0..WORKER_KILLS {
+            harms.push(Harm::KillWorker { place: rng.u32(..settings.workers) });
+        }
+        for _ in 0..BROKER_KILLS {
+            harms.push(Harm::KillBroker { down_ms: rng.u64(50..2_000) });
+        }
+        harms.push(Harm::PauseBroker { ms: rng.u64(200..2 * LEASE_MS) });
+        harms.push(Harm::Cut);
+        rng.shuffle(&mut harms);
+        // Spread evenly, with some chance in the distances.
+        let harmful = length * HARM_QUARTERS / 4;
+        let every = harmful / (harms.len() as u64 + 1);
+        let at = |n: usize, rng: &mut fastrand::Rng| {
+            start + every * (n as u64 + 1) + rng.u64(..=every / 2)
+        };
+        let timed = harms.into_iter().enumerate();
+        faults.extend(timed.map(|(n, harm)| PlannedFault { at_ms: at(n, rng), harm }));
+        faults.push(PlannedFault { at_ms: start + length * 7 / 8, harm: Harm::Roll });
+    }
+    faults
 }
 
 #[cfg(test)]
@@ -244,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_seed_is_a_plan() {
-        let plan = |seed| Plan::new(seed, Settings::short());
+        let plan = |seed| Plan::new(seed, Settings::SHORT);
         assert_eq!(plan(7), plan(7));
         assert_ne!(plan(7).jobs, plan(8).jobs);
         assert_ne!(plan(7).faults, plan(8).faults);
@@ -252,12 +247,14 @@ mod tests {
 
     #[test]
     fn a_plan_has_every_script_every_fault_and_a_rising_time() {
-        let plan = Plan::new(1, Settings::short());
+        let plan = Plan::new(1, Settings::SHORT);
         let has = |wanted: Script| plan.jobs.iter().any(|job| job.script == wanted);
         assert!(MIX.iter().all(|(_, script)| has(*script)));
         assert!(has(Script::Crash) && has(Script::Poison) && has(Script::Succeed));
         let kills = |f: &&PlannedFault| matches!(f.harm, Harm::KillWorker { .. });
-        assert_eq!(plan.faults.iter().filter(kills).count(), 6);
+        assert_eq!(plan.faults.iter().filter(kills).count(), WORKER_KILLS);
+        let quiet = |f: &&PlannedFault| !plan.settings.is_harmful(f.at_ms, 0);
+        assert!(plan.faults.iter().filter(quiet).all(|f| f.harm == Harm::Roll));
         assert!(plan.faults.is_sorted_by_key(|fault| fault.at_ms));
         assert!(plan.faults.iter().all(|f| f.at_ms <= plan.settings.duration_ms));
         assert!(plan.jobs.is_sorted_by_key(|job| job.send_at_ms));
@@ -265,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_plan_survives_its_file() {
-        let plan = Plan::new(3, Settings { jobs: 50, ..Settings::short() });
+        let plan = Plan::new(3, Settings { jobs: 50, ..Settings::SHORT });
         let text = serde_json::to_string(&plan).expect("writes");
         assert_eq!(serde_json::from_str::<Plan>(&text).expect("reads"), plan);
     }

@@ -11,7 +11,7 @@ async fn a_short_fault_run_breaks_no_promise() {
         Ok(seed) => seed.parse().expect("NAQ_FAULT_SEED is a number"),
         Err(_) => fastrand::u64(..),
     };
-    let plan = Plan::new(seed, Settings::short());
+    let plan = Plan::new(seed, Settings::SHORT);
     let dir = tempfile::Builder::new().prefix("naq-faults-").tempdir().expect("a directory");
     println!("{}", report::intent(&plan));
 
@@ -30,5 +30,5 @@ async fn a_short_fault_run_breaks_no_promise() {
     assert_eq!(figures.faults.get("broker killed"), Some(&2), "{table}");
     assert!(figures.faults.get("worker killed").is_some_and(|n| *n >= 4), "{table}");
     assert!(figures.faults.get("worker rolled").is_some_and(|n| *n >= 4), "{table}");
-    assert!(figures.extra_runs > 0 && figures.untouched > 0, "{table}");
+    assert!(figures.extra_runs > 0 && figures.untouched > 200, "{table}");
 }

@@ -54,7 +54,7 @@ impl Forged {
             script,
             pace,
         };
-        let settings = Settings { jobs: 1, ..Settings::short() };
+        let settings = Settings { jobs: 1, ..Settings::SHORT };
         Self {
             plan: Plan { seed: 0, settings, jobs: vec![planned], faults: Vec::new() },
             history: History {

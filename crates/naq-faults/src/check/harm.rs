@@ -7,7 +7,9 @@ use crate::plan::LEASE_MS;
 /// How long after a handler's end its settling may take, undisturbed: two requests to the broker on
 /// a busy machine. A fault in this time can still make the attempt run again.
 const SETTLE_MS: u64 = 1_000;
-/// How long a fault has an effect after it is over: clients reconnect, leases of the dead run out.
+/// How long after a broker or a network came back a handler may begin on a delivery from before.
+const RECONNECT_MS: u64 = 1_000;
+/// How long a fault has any effect after it is over: clients reconnect, leases of the dead run out.
 const WAKE_MS: u64 = LEASE_MS + 1_000;
 
 /// The faults that do harm, in the order of their beginning. A deploy is none of them.
@@ -43,7 +45,7 @@ impl<'a> Harms<'a> {
         let end = run.finish.map_or(next, |finish| next.min(finish + SETTLE_MS));
         self.faults.iter().any(|fault| {
             let its_own = fault.worker.as_ref().is_none_or(|worker| *worker == run.worker);
-            let wake = if fault.worker.is_none() { WAKE_MS } else { 0 };
+            let wake = if fault.worker.is_none() { RECONNECT_MS } else { 0 };
             its_own && fault.from <= end && fault.to + wake >= run.start
         })
     }

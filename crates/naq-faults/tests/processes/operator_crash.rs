@@ -5,20 +5,29 @@ use crate::support::{PATIENCE, Scene, died};
 use naq_core::JobState;
 use naq_faults::script::Script;
 
+/// Far beyond any test.
+const LONG_MS: u64 = 3_600_000;
+
 #[tokio::test]
-async fn a_cancel_that_dies_half_way_still_keeps_the_job_from_running() {
-    let cancel = async |die: &str| {
+async fn a_cancel_that_dies_half_way_shows_as_cancelled_and_is_finished_by_repeating_it() {
+    let cancel = async |die: &str, repeats: bool| {
         let scene = Scene::new("cancel").await;
-        // It is there when the job becomes due: nothing about the delivery looks suspicious to it.
         let _worker = scene.worker("worker", None);
-        let job = scene.enqueue(Script::Succeed, 3_000).await;
+        let job = scene.enqueue(Script::Succeed, LONG_MS).await;
         died(scene.operator("cancel", &job, Some(die))).await;
-        let end = scene.end(&job).await;
-        scene.quiet().await;
-        assert_eq!(end.state, JobState::Cancelled, "{die}");
+        if repeats {
+            assert_eq!(scene.held(&job).await.ends[0].state, JobState::Cancelled, "{die}");
+            let mut again = scene.operator("cancel", &job, None);
+            assert!(again.wait(PATIENCE).await.unwrap().success(), "{die}: {}", again.stderr());
+        }
+        assert_eq!(scene.end(&job).await.state, JobState::Cancelled, "{die}");
         assert_eq!(scene.runs(&job), [], "{die}");
     };
-    tokio::join!(cancel("after-record"), cancel("before-remove"), cancel("after-remove"));
+    tokio::join!(
+        cancel("after-record", true),
+        cancel("before-remove", true),
+        cancel("after-remove", false),
+    );
 }
 
 #[tokio::test]
@@ -41,7 +50,7 @@ async fn a_requeue_that_dies_and_is_repeated_begins_one_new_life() {
         died(scene.operator("requeue", &job, Some(die))).await;
         if repeats {
             let mut again = scene.operator("requeue", &job, None);
-            let status = again.wait(PATIENCE).await.expect("it ends");
+            let status = again.wait(PATIENCE).await.unwrap();
             assert!(status.success(), "{die}: {}", again.stderr());
         }
         // It dies again, once: the second letter is the only one.
@@ -63,15 +72,14 @@ async fn a_requeue_that_dies_and_is_repeated_begins_one_new_life() {
 
 #[tokio::test]
 async fn a_retry_now_that_dies_starts_the_job_once() {
-    const LONG: u64 = 3_600_000;
     let retry_now = async |die: &str, repeats: bool| {
         let scene = Scene::new("now").await;
         let _worker = scene.worker("worker", None);
-        let job = scene.enqueue(Script::Succeed, LONG).await;
+        let job = scene.enqueue(Script::Succeed, LONG_MS).await;
         died(scene.operator("retry-now", &job, Some(die))).await;
         if repeats {
             let mut again = scene.operator("retry-now", &job, None);
-            assert!(again.wait(PATIENCE).await.expect("it ends").success(), "{}", again.stderr());
+            assert!(again.wait(PATIENCE).await.unwrap().success(), "{}", again.stderr());
         }
         assert_eq!(scene.end(&job).await.state, JobState::Completed, "{die}");
         assert_eq!(scene.runs(&job).len(), 1, "{die}");
