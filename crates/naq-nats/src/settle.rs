@@ -13,8 +13,7 @@ use crate::transport::NatsTransport;
 impl Api {
     async fn fact(&self, fact: &Fact) -> Outgoing {
         let mut headers = outgoing(&fact.message);
-        // Dead letters and records of all queues share a stream, and so its message ids.
-        headers.insert(MSG_ID, format!("{}/{}", fact.key.queue, fact.dedup));
+        headers.insert(MSG_ID, fact.dedup.as_str());
         let place = match fact.kind {
             FactKind::Record { ttl } => {
                 headers.insert(TTL, records::ttl(ttl));
@@ -65,13 +64,18 @@ impl Api {
     }
 
     /// The guard did not hold. Either this very fact is there already, and only the answer was
-    /// lost; or the settled message is gone, and with it the right to settle; or somebody wrote
-    /// another message to the job's subject, which takes nothing from this one: none.
+    /// lost; or the settled message is gone, or was given back by somebody else, and with it the
+    /// right to settle; or somebody wrote another life of the job to its subject, which takes
+    /// nothing from this one: none.
     async fn judge(&self, fact: &Fact) -> Result<Option<Written>, TransportError> {
         if let Some(step) = fact.message.step() {
-            let found = self.find_step(&fact.key, &step).await?;
-            if found.is_some_and(|seq| seq > fact.settles) {
+            let mut newer = self.last_at(&fact.key, &[Place::Queue, Place::Schedule]).await?;
+            newer.retain(|it| it.seq > fact.settles && it.step().nonce == step.nonce);
+            if newer.iter().any(|it| it.step() == step) {
                 return Ok(Some(Written::Stored));
+            }
+            if newer.iter().any(|it| it.place == Place::Queue) {
+                return Ok(Some(Written::Fenced));
             }
         }
         let stream = self.subjects.queue_stream(&fact.key.queue);

@@ -102,3 +102,23 @@ pub async fn evidence_of_an_earlier_life_swallows_nothing(subject: &dyn Subject)
     assert_eq!(case.stale(&again).await, Some(StaleReason::Ended));
     again.handle.ack().await.unwrap();
 }
+
+pub async fn a_late_worker_cannot_go_on_with_a_job_that_was_given_back(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.enqueue("a").await;
+    let late = case.one(&mut sub).await;
+    let other = case.one(&mut sub).await;
+    // Given back, and dead before the ack: the message stands beside a newer one of the same life.
+    assert_eq!(case.write(&case.give_back(&other)).await, Written::Stored);
+    assert_eq!(case.write(&case.retry(&late, Duration::ZERO)).await, Written::Fenced);
+    case.lose_lease().await;
+    for delivery in case.many(&mut sub, 2).await {
+        assert_eq!(delivery.envelope().unwrap().attempt, 1);
+        match case.stale(&delivery).await {
+            Some(_) => delivery.handle.ack().await.unwrap(),
+            None => case.complete(&delivery).await,
+        }
+    }
+    case.stands("a", &[Place::Record]).await;
+}

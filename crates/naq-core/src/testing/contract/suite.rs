@@ -48,6 +48,7 @@ macro_rules! contract_suite {
                 a_late_worker_cannot_bring_back_a_job_that_was_purged
                 a_late_worker_cannot_bring_back_a_job_that_was_cancelled
                 a_late_worker_cannot_disturb_a_retry_that_has_begun
+                a_late_worker_cannot_go_on_with_a_job_that_was_given_back
                 another_job_under_the_same_id_swallows_nothing
                 evidence_of_an_earlier_life_swallows_nothing;
             crash:
