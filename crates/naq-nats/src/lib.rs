@@ -5,6 +5,7 @@ mod config;
 mod connect;
 mod dead;
 mod delivery;
+mod diagnose;
 mod direct;
 mod directory;
 mod error;
@@ -25,4 +26,5 @@ mod topology;
 mod transport;
 
 pub use config::{Auth, NatsConfig, Secret, Storage, Tls};
+pub use diagnose::{Finding, Level};
 pub use transport::NatsTransport;

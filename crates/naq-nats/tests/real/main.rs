@@ -3,3 +3,8 @@
 mod support;
 
 mod delivery;
+mod foreign;
+mod network;
+mod permissions;
+mod restart;
+mod topology;

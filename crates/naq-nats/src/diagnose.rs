@@ -1,0 +1,242 @@
+//! Is the broker as NAQ needs it? The facts behind `naq doctor`, as plain data.
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::consumer::AckPolicy;
+use async_nats::jetstream::stream::{Config, StorageType};
+use bytes::Bytes;
+use naq_core::transport::{JobKey, Place};
+use naq_core::{JobId, QueueName};
+use serde::Serialize;
+
+use crate::api::Api;
+use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
+use crate::message::EXPECTED_LAST;
+use crate::server;
+use crate::topology::{ConsumerInfo, StreamInfo, drift};
+use crate::transport::NatsTransport;
+
+/// Clocks that differ by more are worth a word; due times are corrected anyway.
+const CLOCK_TOLERANCE_MS: u64 = 250;
+/// What a job at its limit needs, with its history and headers.
+const PAYLOAD_FLOOR: usize = 1024 * 1024;
+/// A sequence that no stream has reached: a publish that expects it is refused, and stores nothing.
+const NEVER: u64 = 1 << 62;
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// Works, and is worth knowing.
+    Warn,
+    /// Does not work.
+    Fail,
+}
+
+/// One check of [`NatsTransport::diagnose`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at: `server`, `clock`, `stream NAQ_Q_mail`, `publish to naq.d`.
+    pub check: String,
+    /// How it is.
+    pub level: Level,
+    /// What was found.
+    pub detail: String,
+    /// What to do about it, unless it is as it should be.
+    pub next_step: Option<String>,
+}
+
+fn finding(check: impl Into<String>, level: Level, detail: impl Into<String>) -> Finding {
+    Finding { check: check.into(), level, detail: detail.into(), next_step: None }
+}
+
+impl Finding {
+    fn then(mut self, next: &str) -> Self {
+        self.next_step = Some(next.to_owned());
+        self
+    }
+}
+
+impl NatsTransport {
+    /// Looks at everything that NAQ stands on: server, clock, payload limit, streams and consumers,
+    /// durability, permissions, backlog. Stores and changes nothing. What cannot be looked at is
+    /// itself a finding.
+    pub async fn diagnose(&self) -> Vec<Finding> {
+        let api = &*self.api;
+        let mut found = vec![server(api).await];
+        let queues = match api.queues().await {
+            Ok(queues) => queues,
+            Err(error) => {
+                found.push(finding("queues", Level::Warn, error.to_string()));
+                Vec::new()
+            }
+        };
+        for config in [api.dead_config(), api.records_config(), api.workers_config()] {
+            found.push(stream(&config, &api.stream_info(&config.name).await));
+        }
+        for queue in &queues {
+            found.extend(look_at_queue(api, queue).await);
+        }
+        if let Some(queue) = queues.first() {
+            for place in [Place::Queue, Place::Schedule, Place::Dead, Place::Record] {
+                found.push(may_publish(api, place, queue).await);
+            }
+        }
+        found.push(clock(api.offset.ahead_ms()));
+        found.push(payload(api.client().max_payload()));
+        found
+    }
+}
+
+async fn server(api: &Api) -> Finding {
+    match server::check(api).await {
+        Ok(server) => {
+            let level =
+                server.level.map_or("not to be seen by this user".into(), |l| l.to_string());
+            let detail = format!("nats-server {}, JetStream API level {level}", server.version);
+            finding("server", Level::Ok, detail)
+        }
+        Err(error) => finding("server", Level::Fail, error.to_string()),
+    }
+}
+
+fn clock(ahead_ms: i64) -> Finding {
+    let detail = match ahead_ms {
+        0 => "agrees with the broker's".to_owned(),
+        ms => {
+            format!("the broker's is {} ms {}", ms.abs(), if ms > 0 { "ahead" } else { "behind" })
+        }
+    };
+    if ahead_ms.unsigned_abs() <= CLOCK_TOLERANCE_MS {
+        return finding("clock", Level::Ok, detail);
+    }
+    finding("clock", Level::Warn, detail)
+        .then("set both by NTP; due times are corrected, times in records are not")
+}
+
+fn payload(max: usize) -> Finding {
+    let detail = format!("the broker takes messages of {max} bytes");
+    if max >= PAYLOAD_FLOOR {
+        return finding("max_payload", Level::Ok, detail);
+    }
+    finding("max_payload", Level::Warn, detail)
+        .then("set `max_payload: 1MB` or more: a large job may not fit with its retry history")
+}
+
+fn stream(wanted: &Config, info: &Result<Option<StreamInfo>, ApiError>) -> Finding {
+    let check = format!("stream {}", wanted.name);
+    let info = match info {
+        Ok(Some(info)) => info,
+        Ok(None) => return finding(check, Level::Ok, "not there yet: made at first use"),
+        Err(error) => return not_seen(check, error),
+    };
+    let drift = drift(wanted, &info.config);
+    if !drift.is_empty() {
+        return finding(check, Level::Fail, drift.join("; "))
+            .then("correct it with `nats stream edit`, or back it up and create it anew");
+    }
+    let held = format!("{} messages, {} bytes; ", info.state.messages, info.state.bytes);
+    let class = durability(&info.config);
+    let lasting = info.config.storage == StorageType::File || wanted.storage == StorageType::Memory;
+    if lasting {
+        return finding(check, Level::Ok, held + class);
+    }
+    finding(check, Level::Warn, held + class).then("create it with file storage")
+}
+
+fn durability(config: &Config) -> &'static str {
+    match (config.storage, config.num_replicas) {
+        (StorageType::Memory, 0 | 1) => "in memory: lost when the broker ends",
+        (StorageType::Memory, _) => "in memory of several servers: lost when all of them end",
+        (StorageType::File, 0 | 1) => {
+            "on one disk: survives a broker crash; a power loss may take what was not yet synced \
+             (2 minutes by default, see sync_interval)"
+        }
+        (StorageType::File, _) => {
+            "on several disks: survives the loss of a minority of servers; a power loss of all may \
+             take what was not yet synced (see sync_interval)"
+        }
+    }
+}
+
+fn not_seen(check: String, error: &ApiError) -> Finding {
+    let next = "give this user the permission (docs/operating.md), or look as an operator";
+    match error {
+        ApiError::Transport(error) => finding(check, Level::Warn, error.to_string()).then(next),
+        ApiError::Refused(refusal) => finding(check, Level::Warn, &*refusal.description).then(next),
+        ApiError::NoResponders => finding(check, Level::Fail, "nobody answers")
+            .then("wait for the cluster to elect a leader, or see whether JetStream is enabled"),
+    }
+}
+
+async fn look_at_queue(api: &Api, queue: &QueueName) -> Vec<Finding> {
+    let wanted = api.queue_config(queue);
+    let info = api.stream_info(&wanted.name).await;
+    let mut found = vec![stream(&wanted, &info)];
+    let check = format!("queue {queue}");
+    let filter = api.subjects.of_queue(Place::Queue, queue);
+    match api.consumer_info(queue).await {
+        Ok(Some(info)) => {
+            let held = api.count(&wanted.name, &filter).await.unwrap_or(0);
+            // Jobs move while we look: only what is missing twice is missing.
+            let again = match api.consumer_info(queue).await {
+                Ok(Some(again)) => again.num_pending + again.num_ack_pending,
+                _ => held,
+            };
+            let known = again.max(info.num_pending + info.num_ack_pending);
+            found.push(consumer(check, &info, &filter, held.saturating_sub(known)));
+        }
+        Ok(None) => found.push(finding(check, Level::Ok, "no worker has opened it yet")),
+        Err(error) => found.push(not_seen(check, &error)),
+    }
+    found
+}
+
+fn consumer(check: String, info: &ConsumerInfo, filter: &str, missed: u64) -> Finding {
+    let config = &info.config;
+    let sound = config.ack_policy == AckPolicy::Explicit
+        && config.max_deliver < 1
+        && config.filter_subject == filter;
+    if !sound {
+        return finding(check, Level::Fail, "the consumer `workers` is not as NAQ makes it")
+            .then("remove it while no worker runs: `nats consumer rm`; the next worker makes it");
+    }
+    if missed > 0 {
+        let detail =
+            format!("{missed} jobs are in the stream, and its consumer knows nothing of them");
+        return finding(check, Level::Warn, detail).then(
+            "if they stay: stop the workers and remove the consumer `workers`; the next worker \
+             makes it again, and checks every job before it runs",
+        );
+    }
+    let limit = u64::try_from(config.max_ack_pending).ok();
+    let detail = format!(
+        "{} pending, {} running{}, lease {:?}",
+        info.num_pending,
+        info.num_ack_pending,
+        limit.map_or(String::new(), |limit| format!(" of at most {limit}")),
+        config.ack_wait
+    );
+    if info.paused {
+        return finding(check, Level::Warn, detail + ", paused").then("`naq queue resume`");
+    }
+    finding(check, Level::Ok, detail)
+}
+
+/// Tries a publish that the broker must refuse for its expected sequence, after it has looked at
+/// the permission.
+async fn may_publish(api: &Api, place: Place, queue: &QueueName) -> Finding {
+    let id = JobId::new("naq-doctor").unwrap_or_else(|_| JobId::random());
+    let subject = api.subjects.job(place, &JobKey { queue: queue.clone(), id });
+    let check = format!("publish to {subject}");
+    let mut headers = HeaderMap::new();
+    headers.insert(EXPECTED_LAST, NEVER.to_string());
+    match api.store(&subject, headers, Bytes::new()).await {
+        Ok(_) => finding(check, Level::Fail, "the broker ignores expected sequences")
+            .then("install nats-server 2.14 or later"),
+        Err(error) if error.is(WRONG_LAST_SEQUENCE) => finding(check, Level::Ok, "allowed"),
+        Err(ApiError::NoResponders) => finding(check, Level::Ok, "no stream yet"),
+        Err(error) => not_seen(check, &error),
+    }
+}

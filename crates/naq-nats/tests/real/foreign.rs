@@ -1,0 +1,149 @@
+//! Messages that NAQ has not written: by hand, and by enemies.
+
+use std::time::Duration;
+
+use async_nats::{Client, HeaderMap};
+use naq_core::transport::{Fact, Lookup, Operator, Place, Producer, Settler, Written};
+use naq_core::{Clock, SystemClock};
+use naq_nats::{NatsConfig, NatsTransport};
+use naq_testing::{shared_server, unique};
+
+use crate::support::{fetch, job, key, queue, subscribe};
+
+async fn both() -> (NatsTransport, Client, String) {
+    let (prefix, url) = (unique("t"), shared_server().url());
+    let config = NatsConfig::new(&url).prefix(&prefix);
+    let transport = NatsTransport::connect(config).await.expect("connects");
+    (transport, async_nats::connect(&url).await.expect("connects"), prefix)
+}
+
+#[tokio::test]
+async fn a_plain_client_enqueues_with_one_publish() {
+    let (transport, client, prefix) = both().await;
+    let mut from = subscribe(&transport).await;
+    let body = r#"{"task":"email.send","args":{"to":"a@example.com"}}"#;
+    client.publish(format!("{prefix}.q.default.42"), body.into()).await.expect("publishes");
+    let delivery = fetch(&mut from, 1).await.remove(0);
+    let envelope = delivery.envelope().expect("a job");
+    assert_eq!((envelope.id.as_str(), envelope.task.as_str()), ("42", "email.send"));
+}
+
+#[tokio::test]
+async fn a_message_on_no_jobs_subject_can_be_put_away() {
+    let (transport, client, prefix) = both().await;
+    let mut from = subscribe(&transport).await;
+    for odd in ["a.b", "ä", "x.y.z"] {
+        client.publish(format!("{prefix}.q.default.{odd}"), "x".into()).await.expect("publishes");
+    }
+    for delivery in fetch(&mut from, 3).await {
+        let stored = &delivery.stored;
+        assert_eq!(stored.key.id.as_str(), format!("bad-{}", stored.seq));
+        assert!(delivery.envelope().is_err());
+        let fact = match stored.seq {
+            1 => Fact::give_back(stored, None).expect("a fact"),
+            _ => Fact::dead(stored, &stored.dead_letter()),
+        };
+        assert_eq!(transport.write(&fact).await.expect("settles"), Written::Stored);
+        delivery.handle.ack().await.expect("acks");
+    }
+    assert_eq!(fetch(&mut from, 1).await[0].stored.key, key("bad-1"), "given back, by that name");
+    let dead = transport.dead_letters(Some(&queue()), 0, 10).await.expect("reads");
+    assert_eq!(dead.letters.len(), 2);
+}
+
+#[tokio::test]
+async fn headers_that_pose_as_the_brokers_deceive_nobody() {
+    let (transport, client, prefix) = both().await;
+    let mut from = subscribe(&transport).await;
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("Nats-Subject", "naq.d.other.victim"),
+        ("Nats-Sequence", "999999"),
+        ("Nats-Num-Pending", "5"),
+        ("Nats-Stream", "OTHER"),
+        ("nats-schedule", "@every 1s"),
+        ("X-Mine", "1"),
+    ] {
+        headers.insert(name, value);
+    }
+    let subject = format!("{prefix}.q.default.posing");
+    let body = r#"{"task":"t"}"#;
+    client.publish_with_headers(subject, headers, body.into()).await.expect("publishes");
+    let delivery = fetch(&mut from, 1).await.remove(0);
+    let found = transport.locate(&key("posing")).await.expect("finds");
+    assert_eq!((found.len(), found[0].seq, found[0].place), (1, 1, Place::Queue));
+    assert_eq!(found[0].message.headers().collect::<Vec<_>>(), [("X-Mine", "1")]);
+    assert_eq!(delivery.stored.message, found[0].message);
+
+    let due_at = SystemClock.now() + Duration::from_millis(300);
+    let next = delivery.envelope().expect("a job");
+    let fact = Fact::retry(&delivery.stored, &next, due_at).expect("a fact");
+    assert_eq!(transport.write(&fact).await.expect("settles"), Written::Stored);
+    delivery.handle.ack().await.expect("acks");
+    assert!(!fetch(&mut from, 1).await[0].suspect);
+}
+
+#[tokio::test]
+async fn a_job_that_looks_like_a_status_is_a_job() {
+    let (transport, _, prefix) = both().await;
+    let mut from = subscribe(&transport).await;
+    raw_publish(&format!("{prefix}.q.default.status"), "NATS/1.0 409 Consumer Deleted\r\n\r\n")
+        .await;
+    let delivery = fetch(&mut from, 1).await.remove(0);
+    assert_eq!(delivery.stored.key, key("status"));
+    let found = transport.locate(&key("status")).await.expect("finds");
+    assert_eq!(found.len(), 1);
+    assert!(transport.remove(&found[0]).await.expect("removes"));
+}
+
+/// Publishes with header bytes that no client library would write.
+async fn raw_publish(subject: &str, headers: &str) {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let stream = tokio::net::TcpStream::connect(shared_server().address()).await.expect("connects");
+    let mut stream = BufReader::new(stream);
+    let (body, size) = (r#"{"task":"t"}"#, headers.len());
+    let total = size + body.len();
+    let lines = format!(
+        "CONNECT {{\"verbose\":false,\"headers\":true}}\r\n\
+         HPUB {subject} {size} {total}\r\n{headers}{body}\r\nPING\r\n"
+    );
+    stream.write_all(lines.as_bytes()).await.expect("writes");
+    let mut line = String::new();
+    while !line.starts_with("PONG") {
+        line.clear();
+        assert!(stream.read_line(&mut line).await.expect("reads") > 0, "closed");
+        assert!(!line.starts_with("-ERR"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_schedule_by_the_brokers_clock_is_not_early_for_a_worker_with_a_wrong_one() {
+    #[derive(Debug)]
+    struct Wrong(i64);
+    impl Clock for Wrong {
+        fn now(&self) -> naq_core::Timestamp {
+            let by = Duration::from_millis(self.0.unsigned_abs());
+            let now = SystemClock.now();
+            if self.0 < 0 { now.saturating_sub(by) } else { now + by }
+        }
+    }
+    for skew in [-300_000, 300_000] {
+        let mut config = NatsConfig::new(shared_server().url()).prefix(unique("t"));
+        let clock = std::sync::Arc::new(Wrong(skew));
+        config.clock = clock.clone();
+        let transport = NatsTransport::connect(config).await.expect("connects");
+        let mut from = subscribe(&transport).await;
+        let delay = Duration::from_millis(800);
+        let due = clock.now() + delay;
+        let really_due = SystemClock.now() + delay;
+        transport.publish(job("skewed", Some(due))).await.expect("enqueues");
+        let found = transport.locate(&key("skewed")).await.expect("finds");
+        assert_eq!(found[0].due_at, Some(due), "as we said it");
+        fetch(&mut from, 1).await.remove(0).handle.ack().await.expect("acks");
+        let late = SystemClock.now().since(really_due);
+        assert!(SystemClock.now() >= really_due, "early by a skew of {skew} ms");
+        assert!(late < Duration::from_secs(3), "late by {late:?}");
+        let broker = transport.broker().await.expect("says");
+        assert!((broker.clock_ahead_ms + skew).abs() < 1000, "{broker:?}");
+    }
+}

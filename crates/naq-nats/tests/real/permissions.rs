@@ -1,0 +1,172 @@
+//! The permissions of docs/operating.md are enough for each role, and no more.
+
+use std::time::Duration;
+
+use naq_core::transport::{
+    Consumer, Directory, Fact, Lookup, Operator, Producer, Settler, Signal, TransportError,
+    WorkerInfo, WorkerStatus, Written,
+};
+use naq_core::{Clock, QueueName, SystemClock, WorkerId};
+use naq_nats::{Auth, Level, NatsConfig, NatsTransport};
+use naq_testing::NatsServer;
+
+use crate::support::{LEASE, fetch, job, key};
+
+const PAGE: &str = include_str!("../../../../docs/operating.md");
+
+/// The block of the page, with passwords.
+fn server() -> NatsServer {
+    let (_, rest) = PAGE.split_once("```text acl\n").expect("the page has the block");
+    let (acl, _) = rest.split_once("\n```").expect("and its end");
+    let mut acl = acl.to_owned();
+    for role in ["admin", "producer", "worker", "operator"] {
+        acl = acl.replace(&format!("${}_PASSWORD", role.to_uppercase()), &format!("\"{role}-pw\""));
+    }
+    NatsServer::builder().config(&acl).start().expect("a server with the permissions of the page")
+}
+
+async fn connect(server: &NatsServer, role: &str) -> NatsTransport {
+    let auth = Auth::UserPassword { user: role.into(), password: format!("{role}-pw").into() };
+    let mut config = NatsConfig::new(server.url()).auth(auth);
+    config.inbox_prefix = format!("_INBOX_{role}");
+    NatsTransport::connect(config).await.expect(role)
+}
+
+fn mail() -> QueueName {
+    QueueName::new("mail").expect("a name")
+}
+
+fn in_mail(id: &str) -> naq_core::transport::Submission {
+    let mut job = job(id, None);
+    job.key.queue = mail();
+    job
+}
+
+fn worker_info() -> WorkerInfo {
+    let now = SystemClock.now();
+    WorkerInfo {
+        worker_id: WorkerId::new("w1").expect("an id"),
+        status: WorkerStatus::Idle,
+        queues: vec![mail()],
+        concurrency: 1,
+        running: 0,
+        hostname: "h".into(),
+        pid: 1,
+        version: "0".into(),
+        started_at: now,
+        heartbeat_at: now,
+        finished: 0,
+        failed: 0,
+    }
+}
+
+fn subject_of(error: TransportError) -> String {
+    match error {
+        TransportError::Permission { subject } => subject,
+        other => panic!("not a refusal: {other}"),
+    }
+}
+
+#[tokio::test]
+async fn each_role_does_its_work_and_nothing_else() {
+    let server = server();
+    let worker = connect(&server, "worker").await;
+    let refused = worker.subscribe(&mail(), LEASE).await.err().map(|e| e.to_string());
+    assert!(refused.is_some_and(|text| text.contains("no queue \"mail\"")), "creates nothing");
+
+    let admin = connect(&server, "admin").await;
+    drop(admin.subscribe(&mail(), LEASE).await.expect("creates"));
+    admin.heartbeat(&worker_info(), Duration::from_secs(1)).await.expect("creates");
+
+    let producer = connect(&server, "producer").await;
+    for id in ["done", "later", "dead", "back"] {
+        producer.publish(in_mail(id)).await.expect("enqueues");
+    }
+    let mut delayed = in_mail("delayed");
+    delayed.due_at = Some(SystemClock.now() + Duration::from_secs(60));
+    producer.publish(delayed).await.expect("enqueues for later");
+    let mut unique = in_mail("delayed");
+    unique.unique = true;
+    unique.dedup = "another".into();
+    let receipt = producer.publish(unique).await.expect("looks");
+    assert_eq!(receipt, naq_core::transport::Receipt::Duplicate);
+    let refused = producer.publish(job("x", None)).await.expect_err("another queue");
+    assert_eq!(subject_of(refused), "naq.q.default.x");
+    let refused = producer.purge(&mail()).await.expect_err("an operator's");
+    assert_eq!(subject_of(refused), "$JS.API.STREAM.PURGE.NAQ_Q_mail");
+
+    work(&worker).await;
+
+    let operator = connect(&server, "operator").await;
+    operate(&operator).await;
+    let found = operator.diagnose().await;
+    let wrong: Vec<_> = found.iter().filter(|f| f.level == Level::Fail).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    let refused = found.iter().find(|f| f.check.starts_with("publish to naq.d")).expect("checked");
+    assert_eq!(refused.level, Level::Warn, "an operator writes no dead letter");
+}
+
+async fn work(worker: &NatsTransport) {
+    let mut queue = worker.subscribe(&mail(), LEASE).await.expect("subscribes");
+    worker.heartbeat(&worker_info(), Duration::from_secs(30)).await.expect("enters");
+    let mut deliveries = fetch(&mut queue, 4).await;
+    deliveries.sort_by_key(|delivery| delivery.stored.seq);
+    for (n, delivery) in deliveries.iter().enumerate() {
+        delivery.handle.renew().await.expect("renews");
+        let stored = &delivery.stored;
+        let envelope = delivery.envelope().expect("a job");
+        let fact = match n {
+            0 => Fact::record(
+                stored,
+                &naq_core::FinalRecord {
+                    envelope,
+                    state: naq_core::JobState::Completed,
+                    finished_at: SystemClock.now(),
+                    result: None,
+                },
+            )
+            .expect("a fact")
+            .expect("a record"),
+            1 => {
+                let due_at = SystemClock.now() + Duration::from_secs(60);
+                Fact::retry(stored, &envelope, due_at).expect("a fact")
+            }
+            2 => Fact::dead(stored, &stored.dead_letter()),
+            _ => Fact::give_back(stored, None).expect("a fact"),
+        };
+        assert_eq!(worker.write(&fact).await.expect("settles"), Written::Stored);
+        delivery.handle.ack().await.expect("acks");
+    }
+    let back = fetch(&mut queue, 1).await.remove(0);
+    assert_eq!(back.stored.key.id.as_str(), "back");
+    let evidence = worker.evidence(std::slice::from_ref(&back.stored.key)).await.expect("checks");
+    assert_eq!(evidence[0].len(), 1, "itself");
+    back.handle.ack().await.expect("acks");
+    assert!(worker.signals().await.is_ok());
+    worker.leave(&worker_info().worker_id).await.expect("leaves");
+    // An ack that was not allowed would show as a job that comes back.
+    let again = queue.fetch(1, LEASE + Duration::from_secs(1)).await.expect("asks");
+    assert!(again.is_empty(), "{again:?}");
+}
+
+async fn operate(operator: &NatsTransport) {
+    assert_eq!(operator.queues().await.expect("lists"), [mail()]);
+    let info = operator.queue_info(&mail()).await.expect("looks").expect("there");
+    assert_eq!((info.pending, info.running, info.waiting, info.dead), (0, 0, 2, 1));
+    let dead = operator.dead_letters(None, 0, 10).await.expect("reads").letters;
+    assert!(operator.remove(&dead[0]).await.expect("removes"));
+    let mut later = key("later");
+    later.queue = mail();
+    let waiting = operator.locate(&later).await.expect("finds");
+    assert!(operator.release(waiting.last().expect("it waits")).await.expect("releases"));
+    assert_eq!(operator.find(&later.id).await.expect("finds"), [mail()]);
+    let until = SystemClock.now() + Duration::from_secs(60);
+    operator.pause(&mail(), until).await.expect("pauses");
+    let info = operator.queue_info(&mail()).await.expect("looks").expect("there");
+    assert_eq!(info.paused_until, Some(until));
+    operator.resume(&mail()).await.expect("resumes");
+    let signal = Signal::Cancel { queue: mail(), id: later.id };
+    operator.signal(&signal).await.expect("signals");
+    assert!(operator.workers().await.expect("lists").is_empty());
+    assert_eq!(operator.purge(&mail()).await.expect("purges"), 2);
+}

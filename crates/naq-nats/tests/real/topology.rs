@@ -1,0 +1,82 @@
+//! Streams and consumers that others made, changed or removed.
+
+use std::time::Duration;
+
+use async_nats::jetstream;
+use async_nats::jetstream::stream::Config;
+use naq_core::transport::{Consumer, Lookup, Producer, TransportError};
+use naq_nats::{Level, NatsConfig, NatsTransport};
+use naq_testing::{shared_server, unique};
+
+use crate::support::{LEASE, enqueue, fetch, ids, job, queue, subscribe};
+
+async fn with_prefix() -> (NatsTransport, jetstream::Context, String) {
+    let (prefix, url) = (unique("t"), shared_server().url());
+    let config = NatsConfig::new(&url).prefix(&prefix);
+    let transport = NatsTransport::connect(config).await.expect("connects");
+    let client = async_nats::connect(&url).await.expect("connects");
+    (transport, jetstream::new(client), prefix)
+}
+
+#[tokio::test]
+async fn what_an_operator_set_is_left_alone() {
+    let (transport, operator, prefix) = with_prefix().await;
+    drop(subscribe(&transport).await);
+    let name = format!("{}_Q_default", prefix.to_uppercase());
+    let stream = operator.get_stream(&name).await.expect("made");
+    let mut config = stream.cached_info().config.clone();
+    config.max_messages = 5000;
+    operator.update_stream(&config).await.expect("edits");
+    let from = transport.subscribe(&queue(), Duration::from_secs(77)).await.expect("opens");
+    assert_eq!(from.lease(), LEASE, "the lease in force, not the one asked for");
+    let stream = operator.get_stream(&name).await.expect("still there");
+    assert_eq!(stream.cached_info().config.max_messages, 5000);
+}
+
+#[tokio::test]
+async fn a_stream_without_what_naq_needs_is_refused_and_diagnosed() {
+    let (transport, operator, prefix) = with_prefix().await;
+    let name = format!("{}_Q_default", prefix.to_uppercase());
+    let subjects = vec![format!("{prefix}.q.default.>"), format!("{prefix}.s.default.>")];
+    let old = Config { name, subjects, ..Config::default() };
+    operator.create_stream(old).await.expect("makes it");
+    let refused = transport.subscribe(&queue(), LEASE).await.expect_err("of no use");
+    assert!(matches!(refused, TransportError::Unsupported { .. }), "{refused}");
+    assert!(refused.to_string().contains("allow_msg_schedules"), "{refused}");
+    let found = transport.diagnose().await;
+    let stream = found.iter().find(|f| f.check.contains("_Q_default")).expect("looked at");
+    assert_eq!(stream.level, Level::Fail);
+}
+
+#[tokio::test]
+async fn a_queue_that_is_removed_under_a_worker_is_made_again() {
+    let (transport, operator, prefix) = with_prefix().await;
+    let name = format!("{}_Q_default", prefix.to_uppercase());
+    let mut from = subscribe(&transport).await;
+    enqueue(&transport, "one").await;
+    fetch(&mut from, 1).await.remove(0).handle.ack().await.expect("acks");
+
+    let stream = operator.get_stream(&name).await.expect("there");
+    stream.delete_consumer("workers").await.expect("removes");
+    enqueue(&transport, "two").await;
+    let two = fetch(&mut from, 1).await.remove(0);
+    assert_eq!(two.stored.key.id.as_str(), "two");
+    two.handle.ack().await.expect("acks");
+
+    operator.delete_stream(&name).await.expect("removes");
+    assert!(from.fetch(1, Duration::from_millis(800)).await.is_ok_and(|none| none.is_empty()));
+    transport.publish(job("three", None)).await.expect("enqueues");
+    assert_eq!(ids(&fetch(&mut from, 1).await), ["three"]);
+}
+
+#[tokio::test]
+async fn a_sound_broker_has_nothing_wrong() {
+    let (transport, _, _) = with_prefix().await;
+    enqueue(&transport, "one").await;
+    drop(subscribe(&transport).await);
+    let found = transport.diagnose().await;
+    let wrong: Vec<_> = found.iter().filter(|f| f.level != Level::Ok).collect();
+    assert!(wrong.is_empty() && found.len() > 8, "{wrong:?}");
+    let broker = transport.broker().await.expect("says");
+    assert!(broker.server.starts_with("nats-server 2."), "{broker:?}");
+}
