@@ -22,7 +22,7 @@ pub(crate) enum End {
     Panicked(String),
     /// Dropped: it took longer than its timeout.
     TimedOut,
-    /// Told to stop, and then dropped or failed.
+    /// Told to stop, and then it failed or was dropped.
     Stopped(StopReason),
 }
 
@@ -37,12 +37,18 @@ pub(crate) async fn run(
     // A handler that is ready at once costs neither a timer nor a waiter.
     let end = tokio::select! {
         biased;
-        end = &mut handler => return end,
-        () = held.cancel.cancelled() => stopped(&mut handler, held, timer).await,
+        end = &mut handler => end,
+        () = held.cancel.cancelled() => stopped(&mut handler, timer).await,
         () = time_out(timer, timeout) => End::TimedOut,
     };
     handler.discard();
-    end
+    match (held.stop_reason(), end) {
+        (None, end) => end,
+        // What it has finished counts, if the job is still ours.
+        (Some(StopReason::Shutdown), End::Returned(Ok(result))) => End::Returned(Ok(result)),
+        // An error may be no more than the handler's answer to being told to stop.
+        (Some(reason), _) => End::Stopped(reason),
+    }
 }
 
 async fn time_out(timer: &dyn Timer, timeout: Option<Duration>) {
@@ -52,19 +58,12 @@ async fn time_out(timer: &dyn Timer, timeout: Option<Duration>) {
     }
 }
 
-/// Gives the handler a moment to end well. What it has finished counts, if the job is still ours.
-async fn stopped(handler: &mut Guarded, held: &Held, timer: &dyn Timer) -> End {
-    let end = tokio::select! {
+/// Gives the handler a moment to end well.
+async fn stopped(handler: &mut Guarded, timer: &dyn Timer) -> End {
+    tokio::select! {
         biased;
-        end = handler => Some(end),
-        () = timer.sleep_until(timer.now() + STOP_GRACE) => None,
-    };
-    let reason = held.stop_reason().unwrap_or(StopReason::Shutdown);
-    match end {
-        Some(End::Returned(Ok(result))) if reason == StopReason::Shutdown => {
-            End::Returned(Ok(result))
-        }
-        _ => End::Stopped(reason),
+        end = handler => end,
+        () = timer.sleep_until(timer.now() + STOP_GRACE) => End::TimedOut,
     }
 }
 

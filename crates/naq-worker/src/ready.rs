@@ -2,7 +2,6 @@
 //! first come, first served: that is what keeps a busy queue from starving another.
 
 use std::collections::VecDeque;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
@@ -17,6 +16,9 @@ pub(crate) struct Ready {
     jobs: Semaphore,
     /// Told when it may be worth fetching more.
     room: Notify,
+    /// Whose turn it is to fetch. Feeds line up here: otherwise the first to see the room would
+    /// always be the same.
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -40,8 +42,13 @@ impl State {
 
 impl Ready {
     pub(crate) fn new(slots: usize) -> Self {
-        let (state, jobs, room) = (Mutex::default(), Semaphore::new(0), Notify::new());
-        Self { slots, state, jobs, room }
+        Self {
+            slots,
+            state: Mutex::default(),
+            jobs: Semaphore::new(0),
+            room: Notify::new(),
+            turn: tokio::sync::Mutex::new(()),
+        }
     }
 
     /// Adds jobs. Returns them when there will be no more slots.
@@ -79,12 +86,12 @@ impl Ready {
         job
     }
 
-    /// Lets go of the state, and wakes the feeds if they should fetch.
+    /// Lets go of the state, and wakes the feed whose turn it is if it should fetch.
     fn tell(&self, state: MutexGuard<'_, State>) {
         let more = state.wanted(self.slots) > 0;
         drop(state);
         if more {
-            self.room.notify_waiters();
+            self.room.notify_one();
         }
     }
 
@@ -97,14 +104,13 @@ impl Ready {
 
     /// Waits until it is worth fetching, and says how many.
     pub(crate) async fn room(&self, ahead: usize) -> usize {
+        let _turn = self.turn.lock().await;
         loop {
-            let mut room = pin!(self.room.notified());
-            room.as_mut().enable();
             let wanted = self.wanted(ahead);
             if wanted > 0 {
                 return wanted;
             }
-            room.await;
+            self.room.notified().await;
         }
     }
 

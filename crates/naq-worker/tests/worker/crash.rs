@@ -1,0 +1,138 @@
+//! The worker dies between any two steps of settle, and another takes over: nothing is lost, and
+//! nothing that has finished runs again.
+
+use naq_core::JobState;
+use naq_core::testing::{DiePoint, FaultPlan, Op};
+
+use crate::bench::{Bench, Do, LEASE, Script, secs};
+
+/// What happens to `script` when its worker dies at `point`.
+async fn die(point: DiePoint, script: &[Do], ends: JobState, starts: u32) {
+    let what = format!("{point} {script:?}");
+    let bench = Bench::new();
+    let (worker, faulty) = bench.start_faulty(FaultPlan::new().die_at(point, 1)).await;
+    let job = bench.client.enqueue(Script(script.to_vec())).id("job").max_retries(1);
+    job.await.expect("sent");
+    bench.turn().await;
+    assert_eq!(faulty.died_at(), Some(point), "{what}");
+    worker.kill().await;
+
+    let _second = bench.start().await;
+    // Its lease ends, and then its retry comes, if there is one.
+    bench.pass(LEASE + secs(60)).await;
+    assert_eq!(bench.state("job").await, ends, "{what}");
+    assert_eq!(bench.seen.starts("job"), starts, "{what}");
+    assert_eq!(bench.left().await, 0, "{what}");
+    // One end, and it stays the end.
+    bench.pass(LEASE + secs(60)).await;
+    assert_eq!((bench.state("job").await, bench.seen.starts("job")), (ends, starts), "{what}");
+}
+
+#[tokio::test]
+async fn nothing_is_lost_or_doubled_wherever_the_worker_dies_in_settle() {
+    let fail = || Do::Fail("Error".into());
+    let outcomes = [
+        (Op::Record, vec![Do::Succeed], JobState::Completed),
+        (Op::Retry, vec![fail(), Do::Succeed], JobState::Completed),
+        (Op::Retry, vec![Do::Snooze(30)], JobState::Completed),
+        (Op::Dead, vec![Do::Fatal], JobState::Dead),
+        (Op::Record, vec![Do::Cancel], JobState::Cancelled),
+    ];
+    for (op, script, ends) in outcomes {
+        let starts = match script[0] {
+            Do::Snooze(_) => 2,
+            _ => script.len() as u32,
+        };
+        // The fact was not written: the attempt in flight runs again. A script that looks at how
+        // often it ran, as the snooze does, has then run its course.
+        let again = if matches!(script[0], Do::Snooze(_)) { 2 } else { starts + 1 };
+        die(DiePoint::Before(op), &script, ends, again).await;
+        for point in [DiePoint::After(op), DiePoint::Before(Op::Ack), DiePoint::After(Op::Ack)] {
+            die(point, &script, ends, starts).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_while_it_gives_back_costs_no_attempt() {
+    for (point, crashes) in [
+        (DiePoint::Before(Op::GiveBack), 1),
+        (DiePoint::After(Op::GiveBack), 0),
+        (DiePoint::Before(Op::Ack), 0),
+        (DiePoint::After(Op::Ack), 0),
+    ] {
+        let bench = Bench::new();
+        let (mut worker, faulty) = bench.start_faulty(FaultPlan::new().die_at(point, 1)).await;
+        bench.enqueue("job", [Do::Gate]).await;
+        worker.stop();
+        bench.pass(secs(32)).await;
+        assert_eq!(faulty.died_at(), Some(point));
+        worker.kill().await;
+
+        let _second = bench.start().await;
+        bench.pass(LEASE + secs(1)).await;
+        bench.seen.gate.notify_waiters();
+        bench.turn().await;
+        let report = bench.report("job").await;
+        assert_eq!(report.state, JobState::Completed, "{point}");
+        let job = report.envelope.expect("readable");
+        assert_eq!((job.attempt, job.crashes), (1, crashes), "{point}");
+        assert_eq!((bench.seen.starts("job"), bench.left().await), (2, 0), "{point}");
+    }
+}
+
+#[tokio::test]
+async fn a_crash_is_recorded_and_counts_as_no_attempt() {
+    let bench = Bench::new();
+    let worker = bench.start().await;
+    bench.enqueue("job", [Do::Gate]).await;
+    worker.kill().await;
+    let _second = bench.start().await;
+    bench.pass(LEASE).await;
+    bench.seen.gate.notify_waiters();
+    bench.turn().await;
+    assert_eq!(bench.history("job").await, ["1:Crashed:-", "1:Completed:succeeded"]);
+    let job = bench.report("job").await.envelope.expect("readable");
+    assert_eq!((job.attempt, job.crashes), (1, 1));
+}
+
+#[tokio::test]
+async fn a_job_that_kills_its_workers_is_poison_and_dies_without_being_run_again() {
+    let bench = Bench::new();
+    let mut worker = bench.start().await;
+    bench.enqueue("job", [Do::Hang { heed: false }]).await;
+    for death in 1..=3 {
+        assert_eq!(bench.seen.starts("job"), death);
+        worker.kill().await;
+        worker = bench.start().await;
+        bench.pass(LEASE).await;
+    }
+    let report = bench.report("job").await;
+    assert_eq!((report.state, bench.seen.starts("job")), (JobState::Dead, 3));
+    let dead = report.dead.expect("dead");
+    assert_eq!((dead.error_kind.as_str(), dead.rule.as_str()), ("Crash", "max_crashes"));
+    assert_eq!(
+        bench.history("job").await,
+        ["1:Crashed:-", "1:Crashed:-", "1:Crashed:-", "1:NotRun:max_crashes"]
+    );
+}
+
+#[tokio::test]
+async fn an_undecodable_message_is_not_lost_when_the_worker_dies_over_it() {
+    for point in [
+        DiePoint::Before(Op::Dead),
+        DiePoint::After(Op::Dead),
+        DiePoint::Before(Op::Ack),
+        DiePoint::After(Op::Ack),
+    ] {
+        let bench = Bench::new();
+        let (worker, faulty) = bench.start_faulty(FaultPlan::new().die_at(point, 1)).await;
+        crate::malformed::publish(&bench, "bad", b"{", "application/json").await;
+        assert_eq!(faulty.died_at(), Some(point));
+        worker.kill().await;
+        let _second = bench.start().await;
+        bench.pass(LEASE + secs(1)).await;
+        assert_eq!(bench.state("bad").await, JobState::Dead, "{point}");
+        assert_eq!(bench.left().await, 0, "{point}");
+    }
+}

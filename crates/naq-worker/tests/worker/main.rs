@@ -1,0 +1,16 @@
+//! The worker's behaviour, through its public API, over the transport in memory.
+
+mod bench;
+mod cancel;
+mod classify;
+mod context;
+mod crash;
+mod drain;
+mod handlers;
+mod lease;
+mod malformed;
+mod outage;
+mod own_threads;
+mod queues;
+mod retries;
+mod unknown;

@@ -1,0 +1,67 @@
+//! What is no job ends in the dead letter queue, byte for byte, and costs the worker nothing.
+
+use bytes::Bytes;
+use naq_core::transport::{JobKey, Producer, Submission};
+use naq_core::wire::{WireMessage, headers};
+use naq_core::{JobId, JobState, QueueName};
+
+use crate::bench::{Bench, Do};
+
+pub(crate) async fn publish(bench: &Bench, id: &str, body: &[u8], content_type: &str) {
+    let message =
+        WireMessage::new(Bytes::copy_from_slice(body)).with(headers::CONTENT_TYPE, content_type);
+    let key = JobKey { queue: QueueName::default(), id: JobId::new(id).expect("an id") };
+    let dedup = id.to_owned();
+    let job = Submission { key, due_at: None, dedup, unique: false, message };
+    bench.broker.publish(job).await.expect("stored");
+    bench.turn().await;
+}
+
+#[tokio::test]
+async fn malformed_bodies_in_quantity_die_at_once_with_their_bytes() {
+    let bench = Bench::new();
+    let _worker = bench.start_with(|b| b.concurrency(2)).await;
+    let deep = "[".repeat(10_000);
+    let bodies: Vec<(&[u8], &str)> = vec![
+        (b"", "application/json"),
+        (b"{", "application/json"),
+        (b"null", "application/json"),
+        (b"{\"task\":1}", "application/json"),
+        (b"{\"task\":\"a\\u0000b\"}", "application/json"),
+        (b"{\"v\":99,\"task\":\"script\"}", "application/json"),
+        (b"{\"task\":\"script\",\"timeout_ms\":-1}", "application/json"),
+        (b"\xff\xfe", "application/json"),
+        (deep.as_bytes(), "application/json"),
+        (b"\x81", "application/msgpack"),
+        (b"\xdf\xff\xff\xff\xff", "application/msgpack"),
+        (b"{\"task\":\"script\"}", "application/msgpack"),
+        (b"{\"task\":\"script\"}", "text/plain"),
+    ];
+    for round in 0..20 {
+        for (n, (body, content_type)) in bodies.iter().enumerate() {
+            let id = format!("bad{round}-{n}");
+            publish(&bench, &id, body, content_type).await;
+            let report = bench.report(&id).await;
+            let dead = report.dead.unwrap_or_else(|| panic!("{id} is {}", report.state));
+            assert_eq!(&dead.body[..], *body, "{id}");
+            assert_eq!(dead.content_type.as_deref(), Some(*content_type), "{id}");
+            let told = (dead.error_kind.as_str(), dead.rule.as_str());
+            assert_eq!(told, ("DecodeError", "undecodable"), "{id}");
+            assert!(!dead.message.is_empty(), "{id}");
+        }
+    }
+    bench.enqueue("good", [Do::Succeed]).await;
+    assert_eq!(bench.state("good").await, JobState::Completed);
+    assert_eq!(bench.left().await, 0);
+}
+
+#[tokio::test]
+async fn a_job_written_by_hand_runs_and_retries_under_the_default_policy() {
+    let bench = Bench::new();
+    let _worker = bench.start().await;
+    let body = br#"{"task":"script","args":[{"Fail":"ConnectionError"},"Succeed"],"x":{"kept":1}}"#;
+    publish(&bench, "by-hand", body, "application/json").await;
+    assert_eq!(bench.state("by-hand").await, JobState::Retrying);
+    bench.pass(crate::bench::secs(5)).await;
+    assert_eq!(bench.history("by-hand").await, ["1:Failed:strategy", "2:Completed:succeeded"]);
+}

@@ -1,0 +1,52 @@
+//! The broker goes away, and comes back.
+
+use std::time::Duration;
+
+use naq_core::JobState;
+use naq_core::testing::{Fault, FaultPlan, Op};
+
+use crate::bench::{Bench, Do, LEASE, secs};
+
+#[tokio::test]
+async fn the_worker_outlives_a_long_outage_and_goes_on() {
+    let bench = Bench::new();
+    let (worker, faulty) = bench.start_faulty(FaultPlan::new()).await;
+    faulty.cut();
+    bench.pass(secs(3600)).await;
+    assert!(!worker.has_ended());
+    bench.enqueue("job", [Do::Succeed]).await;
+    faulty.mend();
+    bench.pass(secs(2)).await;
+    assert_eq!(bench.state("job").await, JobState::Completed);
+}
+
+#[tokio::test]
+async fn an_outage_is_met_with_patience_not_with_a_storm() {
+    let bench = Bench::new();
+    let (_worker, faulty) = bench.start_faulty(FaultPlan::new()).await;
+    faulty.set_plan(FaultPlan::new().on(Op::Fetch, 1, u32::MAX, Fault::Unreachable));
+    bench.pass(secs(60)).await;
+    let tries = faulty.calls(Op::Fetch);
+    assert!((20..=80).contains(&tries), "{tries} tries in a minute");
+}
+
+#[tokio::test]
+async fn a_worker_starts_before_its_broker() {
+    let bench = Bench::new();
+    let plan = FaultPlan::new().on(Op::Other, 1, 6, Fault::Unreachable);
+    let (worker, _) = bench.start_faulty(plan).await;
+    bench.enqueue("job", [Do::Succeed]).await;
+    bench.pass(secs(10)).await;
+    assert!(!worker.has_ended());
+    assert_eq!(bench.state("job").await, JobState::Completed);
+}
+
+#[tokio::test]
+async fn deliveries_that_never_arrive_come_again() {
+    let bench = Bench::new();
+    let plan = FaultPlan::new().on(Op::Fetch, 1, 2, Fault::Timeout);
+    let (_worker, _) = bench.start_faulty(plan).await;
+    bench.enqueue("job", [Do::Succeed]).await;
+    bench.pass(LEASE * 2 + Duration::from_secs(2)).await;
+    assert_eq!((bench.state("job").await, bench.seen.starts("job")), (JobState::Completed, 1));
+}

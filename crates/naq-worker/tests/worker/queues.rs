@@ -1,0 +1,58 @@
+//! Several queues share the slots.
+
+use naq_core::JobState;
+
+use crate::bench::{Bench, Do, Script, secs};
+
+#[tokio::test]
+async fn a_busy_queue_does_not_starve_another() {
+    let bench = Bench::new();
+    for n in 0..500 {
+        let job = bench.client.enqueue(Script(vec![Do::Fatal])).id(format!("busy{n}"));
+        job.queue("busy").await.expect("sent");
+    }
+    for n in 0..5 {
+        let job = bench.client.enqueue(Script(vec![Do::Succeed])).id(format!("quiet{n}"));
+        job.queue("quiet").await.expect("sent");
+    }
+    let _worker = bench.start_with(|b| b.concurrency(1).queues(["busy", "quiet"])).await;
+    while bench.seen.total() < 505 {
+        bench.pass(std::time::Duration::from_millis(1)).await;
+    }
+    let order = bench.seen.order();
+    let last_quiet = order.iter().rposition(|id| id.starts_with("quiet")).expect("they ran");
+    assert!(last_quiet < 50, "the quiet queue had to wait for {last_quiet} jobs");
+}
+
+#[tokio::test]
+async fn more_queues_than_slots_all_get_their_turn() {
+    let bench = Bench::new();
+    let names: Vec<String> = (0..8).map(|n| format!("q{n}")).collect();
+    let _worker = bench.start_with(|b| b.concurrency(2).queues(&names)).await;
+    for round in 0..3 {
+        for name in &names {
+            let id = format!("{name}-{round}");
+            let job = bench.client.enqueue(Script(vec![Do::Succeed])).id(&id).queue(name);
+            job.await.expect("sent");
+        }
+        bench.pass(secs(1)).await;
+        for name in &names {
+            assert_eq!(bench.state(&format!("{name}-{round}")).await, JobState::Completed);
+        }
+    }
+}
+
+#[tokio::test]
+async fn slots_bound_what_runs_at_once() {
+    let bench = Bench::new();
+    let _worker = bench.start_with(|b| b.concurrency(3)).await;
+    for n in 0..10 {
+        bench.enqueue(&format!("job{n}"), [Do::Gate]).await;
+    }
+    assert_eq!(bench.seen.total(), 3);
+    for round in 1..=3 {
+        bench.seen.gate.notify_waiters();
+        bench.turn().await;
+        assert_eq!(bench.seen.total(), (3 + 3 * round).min(10));
+    }
+}
