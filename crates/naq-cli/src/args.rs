@@ -1,10 +1,12 @@
 //! The command line, as data. Everything that can be wrong with an argument by itself is found
 //! here, before anything is connected to.
 
+use clap::builder::Resettable;
+use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use naq_core::Codec;
 
-use crate::commands::{completions, dev, dlq, enqueue, job, queue, retry, worker};
+use crate::commands::{bench, completions, dev, dlq, enqueue, job, queue, retry, worker};
 use crate::connection::ConnectionArgs;
 use crate::logging::LogArgs;
 use crate::output::{Color, Format};
@@ -33,6 +35,7 @@ pub(crate) struct Cli {
 
 /// What every command takes.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
 pub(crate) struct GlobalArgs {
     /// How to write results
     #[arg(
@@ -86,6 +89,8 @@ pub(crate) enum Command {
     Doctor,
     /// A broker and a worker with demo tasks, for development
     Dev(dev::DevArgs),
+    /// Measure NAQ against plain NATS
+    Bench(bench::BenchArgs),
     /// Shell completions, to stdout
     Completions(completions::CompletionsArgs),
     /// The manual page, to stdout
@@ -106,13 +111,22 @@ const OFFLINE: [&str; 3] = ["retry", "completions", "man"];
 /// The definition that is parsed, and that completions and the manual are made from.
 pub(crate) fn definition() -> clap::Command {
     fn quiet(command: clap::Command) -> clap::Command {
-        // The value of a variable may be a secret: a URL with a password in it.
-        command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(quiet)
+        command
+            .mut_args(|arg| {
+                // Set to nothing, as compose files do, is not set.
+                let empty = arg.get_env().is_some_and(|name| {
+                    std::env::var_os(name).is_some_and(|value| value.is_empty())
+                });
+                let arg = if empty { arg.env(Resettable::Reset) } else { arg };
+                // The value of a variable may be a secret: a URL with a password in it.
+                arg.hide_env_values(true)
+            })
+            .mut_subcommands(quiet)
     }
     let command = quiet(Cli::command());
     let unused: Vec<_> = command
         .get_arguments()
-        .filter(|arg| arg.get_help_heading().is_some())
+        .filter(|arg| matches!(arg.get_help_heading(), Some("Connection" | "Logging")))
         .map(|arg| arg.clone().hide(true))
         .collect();
     OFFLINE.iter().fold(command, |command, name| {
@@ -127,5 +141,9 @@ pub(crate) fn definition() -> clap::Command {
 pub(crate) fn parse(
     args: impl IntoIterator<Item = std::ffi::OsString>,
 ) -> Result<Cli, clap::Error> {
-    Cli::from_arg_matches(&definition().try_get_matches_from(args)?)
+    let matches = definition().try_get_matches_from(args)?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    let source = matches.value_source("nats_url");
+    cli.global.connection.is_given = source != Some(ValueSource::DefaultValue);
+    Ok(cli)
 }

@@ -35,6 +35,9 @@ pub(crate) struct ConnectionArgs {
         default_value = "nats://localhost:4222"
     )]
     nats_url: String,
+    /// Whether somebody said where the broker is, rather than nobody.
+    #[arg(skip)]
+    pub(crate) is_given: bool,
     /// User; the password is in NAQ_NATS_PASSWORD or in a file
     #[arg(long, global = true, env = "NAQ_NATS_USER", value_name = "USER", hide_short_help = true)]
     nats_user: Option<String>,

@@ -1,17 +1,16 @@
 //! Logs: on stderr, as text for people or JSON for machines, never with a job's control characters.
 
-use std::fmt;
+mod text;
+
 use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
-use naq_core::{Clock, SystemClock};
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::{self, Writer};
-use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::format;
 
-use crate::text::{printable, printable_json};
+use crate::text::printable_json;
 
 /// How much is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -52,8 +51,7 @@ pub(crate) struct LogArgs {
         value_enum,
         ignore_case = true,
         env = "NAQ_LOG_LEVEL",
-        value_name = "LEVEL",
-        hide_short_help = true
+        value_name = "LEVEL"
     )]
     log_level: Option<Level>,
     /// How to write log lines
@@ -75,14 +73,15 @@ impl LogArgs {
     pub(crate) fn init(&self, usual: Level) {
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter(self.log_level.unwrap_or(usual)))
-            .with_timer(Utc)
+            .with_timer(text::Utc)
             .with_target(false);
         // An own binary may have set up its logging already; then that stays.
         let _ = match self.log_format {
             LogFormat::Text => builder
                 .with_writer(io::stderr)
                 .with_ansi(colours())
-                .fmt_fields(format::debug_fn(field).delimited(" "))
+                .fmt_fields(format::debug_fn(text::field).delimited(" "))
+                .event_format(text::Line)
                 .try_init(),
             LogFormat::Json => builder
                 .with_writer(SafeStderr)
@@ -107,23 +106,6 @@ fn filter(level: Level) -> EnvFilter {
         Level::Debug => "debug,async_nats=warn,tokio=info,mio=info,rustls=info",
         Level::Trace => "trace,tokio=info,mio=info",
     })
-}
-
-fn field(w: &mut Writer<'_>, field: &tracing::field::Field, value: &dyn fmt::Debug) -> fmt::Result {
-    let text = format!("{value:?}");
-    match field.name() {
-        "message" => write!(w, "{}", printable(&text)),
-        name => write!(w, "{name}={}", printable(&text)),
-    }
-}
-
-/// UTC, to the millisecond, as everywhere in NAQ.
-struct Utc;
-
-impl FormatTime for Utc {
-    fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
-        write!(w, "{}", SystemClock.now())
-    }
 }
 
 /// Takes whole events of JSON, and escapes what JSON itself would let through.

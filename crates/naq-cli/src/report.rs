@@ -1,5 +1,7 @@
 //! A job as it is shown: the same facts as JSON and in words.
 
+use std::time::Duration;
+
 use naq_core::retry::Rule;
 use naq_core::wire::AttemptOutcome;
 use naq_core::{
@@ -139,10 +141,7 @@ impl Shown {
             .maybe("due", self.due_at.map(ago))
             .maybe("finished", self.finished_at.map(ago))
             .maybe("deadline", self.deadline.map(ago))
-            .maybe(
-                "timeout",
-                self.timeout_ms.map(|ms| duration(std::time::Duration::from_millis(ms))),
-            )
+            .maybe("timeout", self.timeout_ms.map(|ms| duration(Duration::from_millis(ms))))
             .maybe("tags", (!self.tags.is_empty()).then(|| self.tags.join(", ")))
             .maybe("args", self.args.as_ref().map(|args| args.get()))
             .maybe("result", self.result.as_ref().map(|result| result.get()))
@@ -165,6 +164,9 @@ impl Shown {
 /// One attempt as lines of a story: when, on which worker, how it ended, and what follows.
 pub(crate) fn attempt_words(record: &AttemptRecord, max: Option<u32>) -> String {
     let when = record.started_at.or(record.ended_at).map_or(String::new(), |t| format!("{t}  "));
+    if record.outcome == AttemptOutcome::Requeued {
+        return format!("  {when}{}", paint(YELLOW, "requeued: attempts begin again"));
+    }
     let of = max.map_or(String::new(), |max| format!(" of {max}"));
     let (style, outcome) = match record.outcome {
         AttemptOutcome::Completed => (GREEN, "succeeded"),
@@ -173,11 +175,11 @@ pub(crate) fn attempt_words(record: &AttemptRecord, max: Option<u32>) -> String 
         AttemptOutcome::Cancelled => (DIM, "cancelled"),
         AttemptOutcome::Crashed => (RED, "crashed"),
         AttemptOutcome::NotRun => (RED, "not run"),
-        AttemptOutcome::Requeued => (YELLOW, "requeued"),
         _ => (BOLD, "ended in a way that this version does not know"),
     };
     let took = match (record.started_at, record.ended_at) {
-        (Some(start), Some(end)) => format!(" after {}", about(end.since(start))),
+        (Some(start), Some(end)) if start == end => " in <1ms".to_owned(),
+        (Some(start), Some(end)) => format!(" in {}", about(end.since(start))),
         _ => String::new(),
     };
     let worker = record.worker.as_ref().map_or(String::new(), |w| format!(" on {w}"));
@@ -185,13 +187,25 @@ pub(crate) fn attempt_words(record: &AttemptRecord, max: Option<u32>) -> String 
         format!("  {when}attempt {}{of} {}{took}{worker}", record.attempt, paint(style, outcome));
     if let Some(kind) = &record.error_kind {
         let message = record.message.as_deref().unwrap_or_default();
-        text.push_str(&format!(
-            "\n      {kind}: {}",
-            printable_lines(message).replace('\n', "\n      ")
-        ));
+        let message = printable_lines(message).replace('\n', "\n      ");
+        text.push_str(&format!("\n      {kind}: {message}"));
     }
-    if let Some(reason) = &record.reason {
-        text.push_str(&format!("\n      {} {}", paint(DIM, "->"), printable(reason)));
+    if let Some(follows) = what_follows(record) {
+        text.push_str(&format!("\n      {} {}", paint(DIM, "->"), printable(&follows)));
     }
     text
+}
+
+/// The delay and the rule where it goes on; the whole sentence where it ends.
+fn what_follows(record: &AttemptRecord) -> Option<String> {
+    let rule = record.rule.map_or(String::new(), |rule| format!(" (rule: {rule})"));
+    match (record.decision.as_deref()?, record.delay_ms) {
+        ("complete", _) => None,
+        (decision, Some(ms)) => {
+            Some(format!("{decision} in {}{rule}", duration(Duration::from_millis(ms))))
+        }
+        (decision, None) => {
+            Some(format!("{decision}{rule}: {}", record.reason.as_deref().unwrap_or_default()))
+        }
+    }
 }

@@ -7,7 +7,7 @@ use naq_worker::Registry;
 use tokio::runtime::Runtime;
 
 use crate::args::{self, Cli, Command};
-use crate::commands::{completions, dev, doctor, enqueue, retry, worker, workers};
+use crate::commands::{bench, completions, dev, doctor, enqueue, retry, worker, workers};
 use crate::connection::connect;
 use crate::exit::{self, Exit};
 use crate::logging::Level;
@@ -85,6 +85,10 @@ fn run<S: Clone + Send + Sync + 'static>(
             let config = config()?;
             args.check(out)?;
             runtime()?.block_on(async { args.run(&connect(config).await?, out).await })?;
+        }
+        Command::Bench(args) => {
+            let config = global.connection.is_given.then(config).transpose()?;
+            runtime()?.block_on(bench::run(args, config, out))?;
         }
         Command::Workers => {
             let config = config()?;

@@ -11,7 +11,7 @@ pub(crate) struct Confirm {
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Do not ask; needed where there is no terminal to ask on
+    /// Do not ask; what removes jobs needs this where there is no terminal to ask on
     #[arg(short, long)]
     pub(crate) yes: bool,
 }

@@ -1,7 +1,7 @@
 //! `naq dev`: a broker and a worker to play with, both gone when it ends.
 
 mod demo;
-mod server;
+pub(super) mod server;
 
 use std::path::PathBuf;
 

@@ -27,7 +27,7 @@ Examples:
   naq enqueue email.send --args '{\"to\":\"a@example.com\"}'
   naq enqueue report --queue slow --args @report.json --timeout 5m
   naq enqueue api.call --max-retries 4 --retry-delay 2s --retry-strategy exponential
-  naq enqueue api.call --policy 'exponential:2s,max_retries=4,jitter=full' --retry-on 'ConnectionError|TimeoutError'
+  naq enqueue api.call --policy exponential:2s,jitter=full --retry-on 'HTTPError|TimeoutError'
   naq enqueue cleanup --delay 10m --id nightly-cleanup
 
 The id of the job goes to stdout. The same --id twice is one job.")]

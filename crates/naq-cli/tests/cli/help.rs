@@ -3,10 +3,33 @@
 use crate::run::{finish, naq, offline};
 
 const COMMANDS: &[&str] = &[
-    "worker", "enqueue", "job", "job show", "job cancel", "job retry-now", "job watch", "dlq",
-    "dlq list", "dlq show", "dlq requeue", "dlq purge", "queue", "queue list", "queue info",
-    "queue pause", "queue resume", "queue purge", "workers", "retry", "retry preview",
-    "retry explain", "retry decide", "doctor", "dev", "completions", "man",
+    "worker",
+    "enqueue",
+    "job",
+    "job show",
+    "job cancel",
+    "job retry-now",
+    "job watch",
+    "dlq",
+    "dlq list",
+    "dlq show",
+    "dlq requeue",
+    "dlq purge",
+    "queue",
+    "queue list",
+    "queue info",
+    "queue pause",
+    "queue resume",
+    "queue purge",
+    "workers",
+    "retry",
+    "retry preview",
+    "retry explain",
+    "retry decide",
+    "doctor",
+    "dev",
+    "completions",
+    "man",
 ];
 
 #[test]
@@ -22,7 +45,21 @@ fn help_is_as_it_was() {
 
 #[test]
 fn commands_with_something_to_show_have_examples() {
-    for command in ["worker", "enqueue", "job show", "job watch", "dlq list", "dlq requeue", "dlq purge", "queue pause", "retry preview", "retry explain", "retry decide", "dev", "completions"] {
+    for command in [
+        "worker",
+        "enqueue",
+        "job show",
+        "job watch",
+        "dlq list",
+        "dlq requeue",
+        "dlq purge",
+        "queue pause",
+        "retry preview",
+        "retry explain",
+        "retry decide",
+        "dev",
+        "completions",
+    ] {
         let mut args: Vec<&str> = command.split(' ').collect();
         args.push("--help");
         assert!(offline(&args).ok().stdout.contains("Examples:"), "{command}");
@@ -35,9 +72,20 @@ fn variables_are_in_the_help_and_their_values_are_not() {
     command.env("NAQ_NATS_URL", "nats://ann:hunter2@127.0.0.1:9").env("NAQ_NATS_USER", "hunter2");
     let ran = finish(command.args(["worker", "--help"])).ok();
     for variable in [
-        "NAQ_NATS_URL", "NAQ_NATS_USER", "NAQ_NATS_PASSWORD", "NAQ_NATS_TOKEN", "NAQ_NATS_CREDS",
-        "NAQ_DEFAULT_QUEUE", "NAQ_LOG_LEVEL", "NAQ_LOG_FORMAT", "NAQ_CONCURRENCY", "NAQ_LEASE",
-        "NAQ_SHUTDOWN_TIMEOUT", "NAQ_PREFIX", "NAQ_REPLICAS", "NAQ_STORAGE",
+        "NAQ_NATS_URL",
+        "NAQ_NATS_USER",
+        "NAQ_NATS_PASSWORD",
+        "NAQ_NATS_TOKEN",
+        "NAQ_NATS_CREDS",
+        "NAQ_DEFAULT_QUEUE",
+        "NAQ_LOG_LEVEL",
+        "NAQ_LOG_FORMAT",
+        "NAQ_CONCURRENCY",
+        "NAQ_LEASE",
+        "NAQ_SHUTDOWN_TIMEOUT",
+        "NAQ_PREFIX",
+        "NAQ_REPLICAS",
+        "NAQ_STORAGE",
     ] {
         assert!(ran.stdout.contains(variable), "{variable}");
     }

@@ -9,7 +9,15 @@ use crate::run::{finish, naq, offline};
 fn a_reader_that_goes_away_is_no_reason_to_panic() {
     for format in ["table", "json", "jsonl"] {
         let mut child = naq()
-            .args(["retry", "preview", "fixed:5s,max_retries=500000", "--limit", "500000", "-o", format])
+            .args([
+                "retry",
+                "preview",
+                "fixed:5s,max_retries=500000",
+                "--limit",
+                "500000",
+                "-o",
+                format,
+            ])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -33,16 +41,18 @@ fn help_and_completions_into_a_closed_pipe_end_quietly() {
 
 #[test]
 fn colours_only_where_they_are_wanted() {
-    let explain = |change: &dyn Fn(&mut Command)| {
+    let explain = |change: &dyn Fn(&mut Command) -> &mut Command| {
         let mut command = naq();
         change(&mut command);
         finish(command.args(["retry", "explain", "fixed:5s"])).ok().stdout
     };
-    assert!(!explain(&|_| {}).contains('\u{1b}'), "not on a terminal");
-    assert!(explain(&|c| drop(c.env("CLICOLOR_FORCE", "1"))).contains('\u{1b}'));
-    assert!(explain(&|c| drop(c.args(["--color", "always"]))).contains('\u{1b}'));
-    assert!(!explain(&|c| drop(c.env("CLICOLOR_FORCE", "1").args(["--color", "never"]))).contains('\u{1b}'));
-    assert!(!explain(&|c| drop(c.env("NO_COLOR", "1"))).contains('\u{1b}'));
+    assert!(!explain(&|c| c).contains('\u{1b}'), "not on a terminal");
+    assert!(explain(&|c| c.env("CLICOLOR_FORCE", "1")).contains('\u{1b}'));
+    assert!(explain(&|c| c.args(["--color", "always"])).contains('\u{1b}'));
+    assert!(
+        !explain(&|c| c.env("CLICOLOR_FORCE", "1").args(["--color", "never"])).contains('\u{1b}')
+    );
+    assert!(!explain(&|c| c.env("NO_COLOR", "1")).contains('\u{1b}'));
 }
 
 #[test]

@@ -14,7 +14,8 @@ fn a_preview_in_json_is_an_array_of_retries() {
             "elapsed_min_ms": elapsed, "elapsed_max_ms": elapsed,
         })
     };
-    let expected = [row(1, 2000, 2000), row(2, 4000, 6000), row(3, 8000, 14000), row(4, 16000, 30000)];
+    let expected =
+        [row(1, 2000, 2000), row(2, 4000, 6000), row(3, 8000, 14000), row(4, 16000, 30000)];
     assert_eq!(ran.json(), json!(expected));
     let first = r#"[{"retry":1,"attempt":2,"delay_min_ms":2000,"delay_max_ms":2000,"elapsed_min_ms":2000,"elapsed_max_ms":2000},"#;
     assert!(ran.stdout.starts_with(first), "{}", ran.stdout);
@@ -26,7 +27,9 @@ fn json_lines_are_one_retry_each() {
     let delays: Vec<_> = ran
         .stdout
         .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("json")["delay_max_ms"].clone())
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).expect("json")["delay_max_ms"].clone()
+        })
         .collect();
     assert_eq!(delays, [2000, 5000, 10000]);
 }
@@ -49,9 +52,16 @@ fn a_preview_of_billions_is_short_and_says_so() {
 #[test]
 fn tables_are_as_they_were() {
     for (name, args) in [
-        ("preview", ["retry", "preview", "exponential:1s,max_retries=6,max_delay=10s,jitter=full"].as_slice()),
+        (
+            "preview",
+            ["retry", "preview", "exponential:1s,max_retries=6,max_delay=10s,jitter=full"]
+                .as_slice(),
+        ),
         ("explain", &["retry", "explain", "selective"]),
-        ("decide", &["retry", "decide", "exponential:2s", "--error", "ConnectionError", "--attempt", "2"]),
+        (
+            "decide",
+            &["retry", "decide", "exponential:2s", "--error", "ConnectionError", "--attempt", "2"],
+        ),
     ] {
         insta::assert_snapshot!(name, offline(args).ok().stdout);
     }
@@ -60,13 +70,33 @@ fn tables_are_as_they_were() {
 #[test]
 fn a_decision_names_its_rule() {
     for (args, action, rule, delay) in [
-        (["selective", "--error", "HTTPError.503", "--attempt", "1"].as_slice(), "retry", "strategy", Some(10_000)),
+        (
+            ["selective", "--error", "HTTPError.503", "--attempt", "1"].as_slice(),
+            "retry",
+            "strategy",
+            Some(10_000),
+        ),
         (&["selective", "--error", "ValueError", "--attempt", "1"], "dead", "ignore_on", None),
         (&["selective", "--error", "OSError", "--attempt", "1"], "dead", "retry_on", None),
         (&["fixed:5s", "--error", "OSError", "--attempt", "4"], "dead", "max_retries", None),
-        (&["fixed:5s", "--error", "Crash", "--attempt", "1", "--crashes", "3"], "dead", "max_crashes", None),
-        (&["fixed:5s,retry_for=1m", "--error", "OSError", "--attempt", "1", "--elapsed", "58s"], "dead", "retry_for", None),
-        (&["fixed:5s,retry_for=1m", "--error", "OSError", "--attempt", "1", "--elapsed", "50s"], "retry", "strategy", Some(5_000)),
+        (
+            &["fixed:5s", "--error", "Crash", "--attempt", "1", "--crashes", "3"],
+            "dead",
+            "max_crashes",
+            None,
+        ),
+        (
+            &["fixed:5s,retry_for=1m", "--error", "OSError", "--attempt", "1", "--elapsed", "58s"],
+            "dead",
+            "retry_for",
+            None,
+        ),
+        (
+            &["fixed:5s,retry_for=1m", "--error", "OSError", "--attempt", "1", "--elapsed", "50s"],
+            "retry",
+            "strategy",
+            Some(5_000),
+        ),
     ] {
         let ran = offline(&[&["retry", "decide"], args, &["-o", "json"]].concat()).ok();
         let decision = ran.json();
@@ -81,7 +111,8 @@ fn a_decision_names_its_rule() {
 fn with_jitter_a_job_has_its_own_delay_always_the_same() {
     let delay = |id: &str| {
         let args = ["retry", "decide", "fixed:1h,jitter=full", "--error", "A", "--attempt", "1"];
-        offline(&[&args[..], &["--job-id", id, "-o", "json"]].concat()).ok().json()["delay_ms"].clone()
+        offline(&[&args[..], &["--job-id", id, "-o", "json"]].concat()).ok().json()["delay_ms"]
+            .clone()
     };
     assert_eq!(delay("a"), delay("a"));
     assert_ne!(delay("a"), delay("b"));
@@ -89,7 +120,8 @@ fn with_jitter_a_job_has_its_own_delay_always_the_same() {
 
 #[test]
 fn an_explanation_is_a_policy_again() {
-    let args = ["retry", "explain", "linear:5s,increment=5s,jitter=0.5,retry_on=A.b|C", "-o", "json"];
+    let args =
+        ["retry", "explain", "linear:5s,increment=5s,jitter=0.5,retry_on=A.b|C", "-o", "json"];
     let explained = offline(&args).ok().json();
     let text = explained["policy"].as_str().expect("a policy");
     assert_eq!(offline(&["retry", "explain", text, "-o", "json"]).ok().json(), explained);

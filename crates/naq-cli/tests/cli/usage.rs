@@ -21,7 +21,10 @@ const MISTAKES: &[(&[&str], &[&str])] = &[
     (&["enqueue", "t", "--retry-delay", "5"], &["5", "500ms"]),
     (&["enqueue", "t", "--retry-delay", "2s//5s"], &["--retry-delay", "500ms"]),
     (&["enqueue", "t", "--retry-increment", "5s"], &["increment", "linear"]),
-    (&["enqueue", "t", "--retry-multiplier", "0.5", "--retry-strategy", "exponential"], &["multiplier", "from 1"]),
+    (
+        &["enqueue", "t", "--retry-multiplier", "0.5", "--retry-strategy", "exponential"],
+        &["multiplier", "from 1"],
+    ),
     (&["enqueue", "t", "--retry-on", "A||B"], &["--retry-on", "error kind"]),
     (&["enqueue", "t", "--jitter", "2"], &["jitter", "0 to 1"]),
     (&["enqueue", "t", "--max-crashes", "0"], &["max_crashes", "at least 1"]),
@@ -41,7 +44,10 @@ const MISTAKES: &[(&[&str], &[&str])] = &[
     (&["dlq", "purge", "--all"], &["no terminal", "--yes"]),
     (&["queue", "purge", "q"], &["no terminal", "--yes"]),
     (&["purge", "q"], &["no terminal", "--yes"]),
-    (&["queue", "pause", "q", "--for", "1h", "--until", "2026-11-23T12:00:00Z"], &["--for", "--until"]),
+    (
+        &["queue", "pause", "q", "--for", "1h", "--until", "2026-11-23T12:00:00Z"],
+        &["--for", "--until"],
+    ),
     (&["retry", "preview", ""], &["malformed start", "exponential"]),
     (&["retry", "preview", "fixed"], &["fixed", "STRATEGY:DELAY"]),
     (&["retry", "preview", "cubic:5s"], &["cubic", "linear"]),
@@ -90,12 +96,32 @@ fn mistakes_in_variables_are_mistakes_too() {
 }
 
 #[test]
+fn a_variable_that_is_set_to_nothing_is_not_set() {
+    let mut command = naq();
+    for variable in [
+        "NAQ_NATS_USER",
+        "NAQ_NATS_PASSWORD",
+        "NAQ_LOG_LEVEL",
+        "NAQ_DEFAULT_QUEUE",
+        "NAQ_REPLICAS",
+        "NAQ_OUTPUT",
+    ] {
+        command.env(variable, "");
+    }
+    let ran = finish(command.args(["enqueue", "t", "--nats-url", "nats://127.0.0.1:9"]));
+    assert_eq!(ran.code, 4, "{ran:?}");
+}
+
+#[test]
 fn two_forms_of_credentials_are_one_too_many() {
     let mut command = naq();
     command.env("NAQ_NATS_TOKEN", "hunter2").env("NAQ_NATS_PASSWORD", "hunter2");
     let ran = finish(command.args(["queue", "list", "--nats-user", "ann"]));
     assert_eq!(ran.code, 2, "{ran:?}");
-    assert!(ran.stderr.contains("more than one form") && !ran.stderr.contains("hunter2"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("more than one form") && !ran.stderr.contains("hunter2"),
+        "{ran:?}"
+    );
 }
 
 #[test]

@@ -22,7 +22,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// There is none, or it is too old; with how to get one.
-pub(super) fn find() -> Result<PathBuf> {
+pub(crate) fn find() -> Result<PathBuf> {
     let given = std::env::var_os("NAQ_NATS_SERVER").filter(|value| !value.is_empty());
     let binary = given.as_ref().map_or_else(|| PathBuf::from("nats-server"), PathBuf::from);
     let found = std::process::Command::new(&binary).arg("--version").stdin(Stdio::null()).output();
@@ -48,16 +48,16 @@ pub(super) fn find() -> Result<PathBuf> {
     Err(Problem::new(Exit::NotFound, problem).next(next).into())
 }
 
-/// Major and minor in `nats-server: v2.15.1`.
+/// Major and minor of `nats-server: v2.15.1`.
 fn version(text: &str) -> Option<(u32, u32)> {
-    let (_, numbers) = text.split_once('v')?;
+    let (_, numbers) = text.split_once(": v")?;
     let mut parts = numbers.split(['.', '-']);
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 /// A broker that ends with this value.
 #[derive(Debug)]
-pub(super) struct DevServer {
+pub(crate) struct DevServer {
     child: Child,
     port: u16,
     data: PathBuf,
@@ -66,7 +66,7 @@ pub(super) struct DevServer {
 }
 
 impl DevServer {
-    pub(super) fn start(binary: &Path, port: u16, data: Option<PathBuf>) -> Result<Self> {
+    pub(crate) fn start(binary: &Path, port: u16, data: Option<PathBuf>) -> Result<Self> {
         let temporary = match data {
             Some(_) => None,
             None => Some(tempfile::Builder::new().prefix("naq-dev-").tempdir()?),
@@ -100,16 +100,16 @@ impl DevServer {
         Ok(Self { child, port, data, _temporary: temporary })
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    pub(super) fn data(&self) -> &Path {
+    pub(crate) fn data(&self) -> &Path {
         &self.data
     }
 
     /// Returns when the broker has ended, which it should not: with the end of its log.
-    pub(super) async fn ended(&mut self) -> anyhow::Error {
+    pub(crate) async fn ended(&mut self) -> anyhow::Error {
         let status = self.child.wait().await;
         let log = std::fs::read_to_string(self.data.join("nats-server.log")).unwrap_or_default();
         let last: Vec<&str> = log.lines().rev().take(3).collect();
@@ -121,7 +121,7 @@ impl DevServer {
     }
 
     /// Stops it in order, so that it writes down what it holds.
-    pub(super) async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         let pid = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         if let Some(pid) = pid {
             // If that fails it is gone, or will be killed when it is dropped.

@@ -10,7 +10,7 @@ use super::rate::Rate;
 use super::select::{Selection, find};
 use super::{PAGE, PurgeArgs, RequeueArgs};
 use crate::commands::confirm::{self, Confirm};
-use crate::exit::Exit;
+use crate::exit::{Exit, Problem};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::text::duration;
@@ -18,8 +18,17 @@ use crate::text::duration;
 /// Letters that are worked on at once.
 const AT_ONCE: usize = 32;
 
-pub(super) fn check_requeue(args: &RequeueArgs, _out: Output) -> Result<()> {
-    Ok(args.selection.check()?)
+/// Nothing is lost by a requeue, so only many at once are asked about, and only where somebody is.
+pub(super) fn check_requeue(args: &RequeueArgs, out: Output) -> Result<()> {
+    args.selection.check()?;
+    let many = args.selection.ids.is_empty();
+    if !many || args.confirm.yes || args.confirm.dry_run {
+        return Ok(());
+    }
+    match out.confirm(&format!("requeue {}?", args.selection.words()))? {
+        Some(false) => Err(Problem::new(Exit::Failed, "not done: the answer was no").into()),
+        Some(true) | None => Ok(()),
+    }
 }
 
 pub(super) fn check_purge(args: &PurgeArgs, out: Output) -> Result<()> {

@@ -1,0 +1,78 @@
+//! A log line for people: when, how serious, what happened, and then to which job.
+
+use std::fmt;
+
+use anstyle::{AnsiColor, Style};
+use naq_core::{Clock, SystemClock};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::{FmtContext, FormattedFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::output::DIM;
+use crate::text::printable;
+
+/// `TIME LEVEL message field=value  span fields`.
+pub(super) struct Line;
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        cx: &FmtContext<'_, S, N>,
+        mut w: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let colours = w.has_ansi_escapes();
+        let paint = |style: Style| if colours { style } else { Style::new() };
+        let (dim, level) = (paint(DIM), paint(style(event.metadata().level())));
+        write!(w, "{dim}")?;
+        Utc.format_time(&mut w)?;
+        write!(w, "{dim:#} {level}{:>5}{level:#} ", event.metadata().level())?;
+        cx.format_fields(w.by_ref(), event)?;
+        for span in cx.event_scope().into_iter().flatten() {
+            let extensions = span.extensions();
+            let Some(fields) = extensions.get::<FormattedFields<N>>() else { continue };
+            if !fields.is_empty() {
+                write!(w, "  {dim}{fields}{dim:#}")?;
+            }
+        }
+        writeln!(w)
+    }
+}
+
+fn style(level: &Level) -> Style {
+    match *level {
+        Level::ERROR => AnsiColor::Red.on_default(),
+        Level::WARN => AnsiColor::Yellow.on_default(),
+        Level::INFO => AnsiColor::Green.on_default(),
+        Level::DEBUG => AnsiColor::Blue.on_default(),
+        _ => AnsiColor::Magenta.on_default(),
+    }
+}
+
+/// Writes one field, with what a terminal would act on escaped.
+pub(super) fn field(
+    w: &mut Writer<'_>,
+    field: &tracing::field::Field,
+    value: &dyn fmt::Debug,
+) -> fmt::Result {
+    let text = format!("{value:?}");
+    match field.name() {
+        "message" => write!(w, "{}", printable(&text)),
+        name => write!(w, "{name}={}", printable(&text)),
+    }
+}
+
+/// UTC, to the millisecond, as everywhere in NAQ.
+pub(super) struct Utc;
+
+impl FormatTime for Utc {
+    fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
+        write!(w, "{}", SystemClock.now())
+    }
+}

@@ -1,0 +1,120 @@
+//! `naq dlq`, on letters of a real broker.
+
+use serde_json::{Value, json};
+
+use crate::run::Broker;
+
+/// A broker with dead letters: three of `refuse` in `default`, two of `flaky` in `mail`.
+fn graveyard() -> (Broker, naq_testing::ChildProcess, Vec<String>, Vec<String>) {
+    let broker = Broker::start();
+    let worker = broker.worker(&["default", "mail"]);
+    let refused: Vec<_> =
+        (0..3).map(|n| broker.enqueue(&["refuse", "--args", &format!("\"no {n}\"")])).collect();
+    let flaky: Vec<_> = (0..2)
+        .map(|_| broker.enqueue(&["flaky", "-q", "mail", "--args", "99", "--max-retries", "0"]))
+        .collect();
+    for id in refused.iter().chain(&flaky) {
+        assert_eq!(broker.watch(id).code, 1);
+    }
+    (broker, worker, refused, flaky)
+}
+
+fn ids(letters: &Value) -> Vec<String> {
+    let letters = letters.as_array().expect("a list");
+    letters.iter().map(|l| l["id"].as_str().expect("an id").to_owned()).collect()
+}
+
+#[test]
+fn letters_are_listed_and_filtered() {
+    let (broker, _worker, refused, flaky) = graveyard();
+    assert_eq!(ids(&broker.json(&["dlq", "list"])).len(), 5);
+    assert_eq!(ids(&broker.json(&["dlq", "list", "--queue", "mail"])), flaky);
+    assert_eq!(ids(&broker.json(&["dlq", "list", "--task", "refuse"])), refused);
+    assert_eq!(ids(&broker.json(&["dlq", "list", "--error-kind", "ValueError"])), refused);
+    assert_eq!(ids(&broker.json(&["dlq", "list", "--error-kind", "ValueErro"])).len(), 0);
+    let letter = &broker.json(&["dlq", "list", "--task", "refuse"])[0];
+    for (field, value) in [
+        ("queue", json!("default")),
+        ("task", json!("refuse")),
+        ("attempt", json!(1)),
+        ("error_kind", json!("ValueError")),
+        ("message", json!("no 0")),
+        ("rule", json!("fatal")),
+    ] {
+        assert_eq!(letter[field], value, "{field}: {letter}");
+    }
+    let lines = broker.naq(&["dlq", "list", "-o", "jsonl"]).ok();
+    assert_eq!(lines.stdout.lines().count(), 5);
+    let short = broker.naq(&["dlq", "list", "--limit", "2", "-o", "json"]).ok();
+    assert!(short.stderr.contains("--from"), "{short:?}");
+    assert_eq!(ids(&short.json()).len(), 2);
+    let words = broker.naq(&["dlq", "list"]).ok();
+    assert!(words.stdout.contains("ValueError: no 2"), "{words:?}");
+}
+
+#[test]
+fn a_letter_shows_why() {
+    let (broker, _worker, refused, _) = graveyard();
+    let letter = broker.json(&["dlq", "show", &refused[1]]);
+    assert_eq!(letter["state"], "dead");
+    assert_eq!(letter["dead"]["rule"], "fatal");
+    assert_eq!(letter["attempts"][0]["message"], "no 1");
+    let words = broker.naq(&["dlq", "show", &refused[1]]).ok();
+    assert!(words.stdout.contains("never to retry"), "{words:?}");
+}
+
+#[test]
+fn requeue_says_what_it_would_do_and_then_does_it() {
+    let (broker, mut worker, refused, _) = graveyard();
+    let filter = ["dlq", "requeue", "--error-kind", "ValueError"];
+    let looked = broker.json(&[&filter[..], &["--dry-run"]].concat());
+    assert_eq!((&looked["matched"], &looked["done"]), (&json!(3), &json!(0)), "{looked}");
+    assert_eq!(ids(&broker.json(&["dlq", "list"])).len(), 5);
+    // Nobody works, so that what is put back stays where it is.
+    worker.kill().expect("a signal");
+    let done = broker.json(&filter);
+    assert_eq!((&done["matched"], &done["done"]), (&json!(3), &json!(3)), "{done}");
+    assert_eq!(ids(&broker.json(&["dlq", "list"])).len(), 2);
+    let job = broker.json(&["job", "show", &refused[0]]);
+    assert_eq!((&job["state"], &job["attempt"]), (&json!("pending"), &json!(1)), "{job}");
+    assert_eq!(job["attempts"].as_array().map(Vec::len), Some(2), "{job}");
+    let gone = broker.naq(&["dlq", "requeue", &refused[0]]);
+    assert_eq!(gone.code, 3, "{gone:?}");
+}
+
+#[test]
+fn a_rate_becomes_times_that_the_broker_keeps() {
+    let (broker, _worker, refused, _) = graveyard();
+    let done = broker.json(&["dlq", "requeue", "--queue", "default", "--rate", "1/h"]);
+    assert_eq!((&done["done"], &done["last_due_in_ms"]), (&json!(3), &json!(7_200_000)), "{done}");
+    // The first is due at once, the others wait an hour and two.
+    assert_eq!(broker.json(&["queue", "info", "default"])["waiting"], 2);
+    assert_eq!(broker.json(&["job", "show", &refused[2]])["state"], "scheduled");
+}
+
+#[test]
+fn jobs_that_die_again_at_once_do_not_keep_a_requeue_going() {
+    let (broker, _worker, ..) = graveyard();
+    let done = broker.json(&["dlq", "requeue", "--all"]);
+    assert_eq!(done["matched"], 5, "{done}");
+}
+
+#[test]
+fn a_wrong_id_among_many_changes_nothing() {
+    let (broker, _worker, refused, _) = graveyard();
+    let ran = broker.naq(&["dlq", "purge", &refused[0], "nope", "--yes"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_eq!(ids(&broker.json(&["dlq", "list"])).len(), 5);
+}
+
+#[test]
+fn purge_removes_what_it_says_and_no_more() {
+    let (broker, _worker, refused, flaky) = graveyard();
+    let looked = broker.naq(&["dlq", "purge", "--task", "refuse", "--dry-run"]).ok();
+    assert!(looked.stdout.contains("would remove 3"), "{looked:?}");
+    let one = broker.naq(&["dlq", "purge", &refused[0], "--yes"]).ok();
+    assert!(one.stdout.contains("removed 1"), "{one:?}");
+    broker.naq(&["dlq", "purge", "--task", "refuse", "--yes"]).ok();
+    assert_eq!(ids(&broker.json(&["dlq", "list"])), flaky);
+    assert_eq!(broker.naq(&["job", "show", &refused[0]]).code, 3);
+}

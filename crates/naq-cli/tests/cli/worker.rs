@@ -1,0 +1,82 @@
+//! `naq worker`, as an own binary.
+
+use naq_testing::eventually;
+
+use crate::run::{Broker, PATIENCE, finish, own_binary};
+
+#[tokio::test]
+async fn the_log_tells_the_story_of_each_attempt() {
+    let broker = Broker::start();
+    let mut worker = broker.worker(&["default", "retry_queue", "--log-level", "DEBUG"]);
+    let id = broker.enqueue(&[
+        "flaky",
+        "-q",
+        "retry_queue",
+        "--args",
+        "2",
+        "--retry-delay",
+        "100ms/200ms",
+    ]);
+    assert_eq!(broker.watch(&id).code, 0);
+    worker.wait_for_output("attempt 3 of 4 succeeded", PATIENCE).await.expect("the story");
+    let log = worker.stderr();
+    let mut rest = log.as_str();
+    for part in [
+        "attempt 1 of 4 failed: ConnectionError: the other side is away",
+        "retrying in 100ms",
+        "attempt 2 of 4 failed: ConnectionError: the other side is away",
+        "retrying in 200ms",
+        "attempt 3 of 4 succeeded",
+    ] {
+        let at = rest.find(part).unwrap_or_else(|| panic!("{part} is missing in {log}"));
+        rest = &rest[at..];
+    }
+    assert!(log.contains(&format!("job={id}")), "{log}");
+    assert_eq!(worker.stdout(), "", "logs are on stderr");
+}
+
+#[tokio::test]
+async fn a_signal_drains_and_is_exit_0() {
+    let broker = Broker::start();
+    let mut worker = broker.worker(&[]);
+    worker.wait_for_output("working on default", PATIENCE).await.expect("starts");
+    worker.interrupt().expect("a signal");
+    assert_eq!(worker.wait(PATIENCE).await.expect("ends").code(), Some(0), "{}", worker.stderr());
+}
+
+#[test]
+fn the_queue_can_come_from_the_environment() {
+    let broker = Broker::start();
+    let mut command = std::process::Command::new(own_binary());
+    command.env("NAQ_NATS_URL", broker.server.url()).env("NAQ_DEFAULT_QUEUE", "mail");
+    let mut worker = naq_testing::ChildProcess::spawn({
+        command.arg("worker");
+        command
+    })
+    .expect("starts");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("tokio");
+    runtime
+        .block_on(worker.wait_for_output("working on mail", PATIENCE))
+        .expect("it works on the queue of the variable");
+}
+
+#[test]
+fn without_a_broker_it_ends_with_exit_4() {
+    let mut command = std::process::Command::new(own_binary());
+    let ran = finish(command.env("NAQ_NATS_URL", "nats://127.0.0.1:9").arg("worker"));
+    assert_eq!(ran.code, 4, "{ran:?}");
+}
+
+#[tokio::test]
+async fn or_waits_for_one_if_told_to() {
+    let mut broker = Broker::start();
+    broker.server.kill().expect("a broker that is away");
+    let worker = broker.worker(&["--wait-for-broker"]);
+    eventually("it says that it waits", PATIENCE, async || {
+        worker.stderr().contains("waiting for the broker")
+    })
+    .await;
+    broker.server.restart().expect("a broker");
+    eventually("it works", PATIENCE, async || worker.stderr().contains("working on default")).await;
+}
