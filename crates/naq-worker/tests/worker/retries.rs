@@ -116,3 +116,16 @@ async fn a_write_whose_answer_is_lost_is_repeated_and_stored_once() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_result_that_the_broker_does_not_take_ends_the_job_and_not_the_worker() {
+    let bench = Bench::new();
+    let _worker = bench.start().await;
+    bench.enqueue("big", [Do::Big(2 * 1024 * 1024)]).await;
+    let dead = bench.report("big").await.dead.expect("dead");
+    assert_eq!((dead.error_kind.as_str(), dead.rule.as_str()), ("ResultTooLarge", "fatal"));
+    assert_eq!(bench.history("big").await, ["1:Failed:fatal"]);
+    assert_eq!((bench.seen.starts("big"), bench.left().await), (1, 0));
+    bench.enqueue("small", [Do::Big(10)]).await;
+    assert_eq!(bench.state("small").await, JobState::Completed);
+}
