@@ -134,7 +134,8 @@ impl Side for Naq {
 
     async fn work(&self, slots: usize, _kind: Kind, seen: Seen) -> Result<Running> {
         let client = connect(self.config.clone()).await?;
-        let worker = Worker::builder(client, registry(seen)).queue(QUEUE).concurrency(slots).build();
+        let worker =
+            Worker::builder(client, registry(seen)).queue(QUEUE).concurrency(slots).build();
         Ok(Running::start(|stop| async move {
             worker.run(async { drop(stop.await) }).await?;
             Ok(())

@@ -6,14 +6,15 @@ use std::collections::VecDeque;
 use std::future::IntoFuture;
 
 use anyhow::{Result, anyhow};
+use async_nats::HeaderMap;
 use async_nats::header::{NATS_MESSAGE_ID, NATS_MESSAGE_TTL, NATS_SCHEDULE, NATS_SCHEDULE_TARGET};
 use async_nats::jetstream::consumer::{PullConsumer, pull};
 use async_nats::jetstream::context::PublishAckFuture;
 use async_nats::jetstream::{self, Message};
-use async_nats::{Client, HeaderMap};
 use futures_util::StreamExt;
 use naq_core::wire::WireMessage;
 use naq_core::{Clock, SystemClock, Timestamp};
+use naq_nats::{NatsConfig, NatsTransport};
 use tokio::sync::oneshot;
 
 use super::side::{Kind, Running, Seen, Side};
@@ -25,12 +26,9 @@ const RECORDS_IN_FLIGHT: usize = 256;
 /// Messages of one pull.
 const BATCH: usize = 1000;
 
-/// How to connect once more.
-pub(super) type Connect = Box<dyn Fn() -> futures_util::future::BoxFuture<'static, Result<Client>>>;
-
 /// The raw side.
 pub(super) struct Raw {
-    pub(super) connect: Connect,
+    pub(super) config: NatsConfig,
     pub(super) streams: Streams,
     /// A job and a record as NAQ stored them.
     pub(super) job: WireMessage,
@@ -103,7 +101,8 @@ impl Side for Raw {
     }
 
     async fn work(&self, _slots: usize, kind: Kind, seen: Seen) -> Result<Running> {
-        let js = jetstream::new((self.connect)().await?);
+        let transport = NatsTransport::connect(self.config.clone()).await?;
+        let js = jetstream::new(transport.client().clone());
         let consumer: PullConsumer =
             js.get_consumer_from_stream(CONSUMER, &self.streams.queue).await?;
         let messages = consumer.stream().max_messages_per_batch(BATCH).messages().await?;
@@ -137,7 +136,11 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run(mut self, mut messages: pull::Stream, mut stop: oneshot::Receiver<()>) -> Result<()> {
+    async fn run(
+        mut self,
+        mut messages: pull::Stream,
+        mut stop: oneshot::Receiver<()>,
+    ) -> Result<()> {
         loop {
             tokio::select! {
                 biased;
@@ -166,7 +169,8 @@ impl Worker {
         let mut headers = self.headers.clone();
         headers.insert(NATS_MESSAGE_ID, format!("bench/{id}/completed"));
         headers.insert(NATS_MESSAGE_TTL, "3600s");
-        let record = self.js.publish_with_headers(format!("{records}{id}"), headers, self.body.clone());
+        let record =
+            self.js.publish_with_headers(format!("{records}{id}"), headers, self.body.clone());
         self.recording.push_back((record.await?.into_future(), message));
         if self.recording.len() >= RECORDS_IN_FLIGHT {
             oldest(&mut self.recording).await?;

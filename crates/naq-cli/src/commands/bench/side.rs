@@ -73,7 +73,8 @@ impl Seen {
 
     /// Waits until that many have started.
     pub(super) async fn reaches(&self, count: usize) -> Result<()> {
-        let what = || format!("{count} jobs started (so far {})", self.0.count.load(Ordering::Acquire));
+        let what =
+            || format!("{count} jobs started (so far {})", self.0.count.load(Ordering::Acquire));
         eventually(what, async || Ok(self.0.count.load(Ordering::Acquire) >= count)).await
     }
 
@@ -128,6 +129,19 @@ pub(super) async fn eventually(
         pause(Duration::from_millis(1)).await;
     }
     Ok(())
+}
+
+/// Waits until somebody listens at `nats://HOST:PORT`.
+pub(super) async fn listening(url: String) -> Result<()> {
+    let address = url.trim_start_matches("nats://");
+    eventually(
+        || format!("a broker at {url}"),
+        async || {
+            // On loopback, where this does not block.
+            Ok(std::net::TcpStream::connect(address).is_ok())
+        },
+    )
+    .await
 }
 
 /// Waits.

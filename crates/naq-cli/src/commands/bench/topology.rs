@@ -87,14 +87,16 @@ pub(super) async fn copy(js: &jetstream::Context, from: &str, to: &str) -> Resul
         js.get_consumer_from_stream(CONSUMER, &theirs.queue).await?;
     let mut config = source.cached_info().config.clone();
     config.filter_subject = config.filter_subject.replacen(from, to, 1);
-    let config = pull::Config::try_from_consumer_config(config).map_err(anyhow::Error::from_boxed)?;
+    let config =
+        pull::Config::try_from_consumer_config(config).map_err(anyhow::Error::from_boxed)?;
     js.create_consumer_on_stream(config, &ours.queue).await?;
     Ok(())
 }
 
 /// Removes every stream of these prefixes, which no one else has.
-pub(super) async fn remove(js: &jetstream::Context, prefixes: &[&str]) -> Result<()> {
-    let ours: Vec<String> = prefixes.iter().map(|p| format!("{}_", p.to_ascii_uppercase())).collect();
+pub(super) async fn remove(js: &jetstream::Context, prefixes: &[String]) -> Result<()> {
+    let ours: Vec<String> =
+        prefixes.iter().map(|p| format!("{}_", p.to_ascii_uppercase())).collect();
     let names: Vec<String> = js.stream_names().try_collect().await?;
     for name in names.iter().filter(|name| ours.iter().any(|prefix| name.starts_with(prefix))) {
         js.delete_stream(name).await.with_context(|| format!("cannot remove the stream {name}"))?;

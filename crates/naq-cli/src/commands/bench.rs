@@ -1,0 +1,218 @@
+//! `naq bench`: NAQ against raw async-nats doing the same broker work, in the same run and in turn.
+
+mod arena;
+mod decide;
+mod drain;
+mod enqueue;
+mod figure;
+mod latency;
+mod memory;
+mod naq;
+mod raw;
+mod retries;
+mod side;
+mod stats;
+mod topology;
+mod waiting;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use naq_core::{Clock, SystemClock, Timestamp};
+use naq_nats::NatsConfig;
+use serde::Serialize;
+
+use super::dev::server::{DevServer, find};
+use crate::output::{Format, Output};
+use arena::{Arena, Plan};
+use figure::Figure;
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Measure {
+    /// Everything
+    All,
+    /// Enqueue, one at a time and pipelined
+    Enqueue,
+    /// Drain of jobs that do nothing, with records and without
+    Drain,
+    /// From enqueue to the start of the handler, idle
+    Latency,
+    /// How late retries start
+    Retries,
+    /// Fresh jobs beside many waiting ones
+    Waiting,
+    /// Memory of a worker process
+    Memory,
+    /// One retry decision
+    Decide,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  naq bench --quick
+  naq bench enqueue drain --jobs 50000 --rounds 7
+  naq bench -u nats://localhost:4222 -o json > bench.json
+
+Without --nats-url it starts a broker of its own (NAQ_NATS_SERVER, or nats-server on PATH), on
+loopback, in a temporary directory. On a broker of yours it uses streams with a prefix of their own
+and removes them at the end. Nothing else should run on the machine meanwhile.")]
+pub(crate) struct BenchArgs {
+    /// What to measure
+    #[arg(value_enum, default_value = "all")]
+    measures: Vec<Measure>,
+    /// Jobs of one round of enqueue and drain
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    jobs: u32,
+    /// Rounds: each measures both sides; medians are shown
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Slots of the worker
+    #[arg(short, long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    concurrency: u32,
+    /// Size of a job's arguments in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 300, value_parser = clap::value_parser!(u32).range(16..=500_000))]
+    payload: u32,
+    /// Waiting jobs beside fresh ones
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
+    waiting: u32,
+    /// One round of a little of everything, in less than a minute: a look, not a measurement
+    #[arg(long)]
+    quick: bool,
+    /// Works on the jobs of a benchmark; its memory is measured
+    #[arg(long, value_name = "PREFIX", hide = true)]
+    as_worker: Option<String>,
+}
+
+/// The whole result.
+#[derive(Debug, Serialize)]
+struct Report {
+    at: Timestamp,
+    naq: &'static str,
+    server: Option<String>,
+    jobs: usize,
+    rounds: usize,
+    concurrency: usize,
+    payload: u32,
+    waiting: usize,
+    figures: Vec<Figure>,
+}
+
+impl BenchArgs {
+    fn plan(&self, out: Output) -> Plan {
+        let full = Plan {
+            jobs: self.jobs as usize,
+            rounds: self.rounds as usize,
+            concurrency: self.concurrency as usize,
+            samples: 1000,
+            retries: 300,
+            waiting: self.waiting as usize,
+            out,
+        };
+        if !self.quick {
+            return full;
+        }
+        Plan {
+            jobs: full.jobs.min(5000),
+            rounds: 1,
+            samples: 200,
+            retries: 50,
+            waiting: full.waiting.min(10_000),
+            ..full
+        }
+    }
+
+    fn wants(&self, measure: Measure) -> bool {
+        self.measures.iter().any(|given| [Measure::All, measure].contains(given))
+    }
+
+    fn wants_broker(&self) -> bool {
+        self.measures.iter().any(|given| *given != Measure::Decide)
+    }
+}
+
+/// Runs it on the broker of `config`, or on one of its own.
+pub(crate) async fn run(args: &BenchArgs, config: Option<NatsConfig>, out: Output) -> Result<()> {
+    if let (Some(prefix), Some(config)) = (&args.as_worker, &config) {
+        return memory::work(config.clone().prefix(prefix)).await;
+    }
+    let plan = args.plan(out);
+    let mut figures = Vec::new();
+    let mut server = None;
+    if args.wants_broker() {
+        let (measured, on) = match config {
+            Some(config) => on_broker(args, &plan, config).await?,
+            None => {
+                let own = DevServer::start(&find()?, 0, None)?;
+                let config = NatsConfig::new(own.url()).name("naq-bench");
+                let measured = match side::listening(own.url()).await {
+                    Ok(()) => on_broker(args, &plan, config).await,
+                    Err(error) => Err(error),
+                };
+                own.stop().await;
+                measured?
+            }
+        };
+        figures = measured;
+        server = Some(on);
+    }
+    if args.wants(Measure::Decide) {
+        figures.extend(decide::measure(plan.rounds)?);
+    }
+    let report = Report {
+        at: SystemClock.now(),
+        naq: env!("CARGO_PKG_VERSION"),
+        server,
+        jobs: plan.jobs,
+        rounds: plan.rounds,
+        concurrency: plan.concurrency,
+        payload: args.payload,
+        waiting: plan.waiting,
+        figures,
+    };
+    match out.format() {
+        Format::Table => out.list(&report.figures),
+        Format::Json | Format::Jsonl => out.one(&report, String::new),
+    }
+}
+
+/// Measures, and removes what it made also when that fails or is broken off.
+async fn on_broker(
+    args: &BenchArgs,
+    plan: &Plan,
+    config: NatsConfig,
+) -> Result<(Vec<Figure>, String)> {
+    let arena = Arena::open(config, args.payload as usize).await?;
+    let measured = tokio::select! {
+        measured = measure(args, plan, &arena) => measured,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("broken off")),
+    };
+    let closed = arena.close().await;
+    let measured = measured?;
+    closed?;
+    Ok(measured)
+}
+
+async fn measure(args: &BenchArgs, plan: &Plan, arena: &Arena) -> Result<(Vec<Figure>, String)> {
+    let server = arena.naq.client.transport().broker().await?.server;
+    let mut figures = Vec::new();
+    if args.wants(Measure::Enqueue) {
+        figures.extend(enqueue::measure(arena, plan).await?);
+    }
+    if args.wants(Measure::Drain) {
+        figures.extend(drain::measure(arena, plan).await?);
+    }
+    if args.wants(Measure::Latency) {
+        figures.extend(latency::measure(arena, plan).await?);
+    }
+    if args.wants(Measure::Retries) {
+        figures.extend(retries::measure(arena, plan).await?);
+    }
+    if args.wants(Measure::Waiting) {
+        figures.extend(waiting::measure(arena, plan).await?);
+    }
+    if args.wants(Measure::Memory) {
+        figures.extend(memory::measure(arena, plan).await?);
+    }
+    Ok((figures, server))
+}
