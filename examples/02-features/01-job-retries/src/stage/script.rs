@@ -85,7 +85,8 @@ impl Stage {
 
     /// Says how long a second lasts here.
     pub fn say_scale(&self) {
-        self.screen.line(format_args!("scale   a second of the document lasts {:?}", self.second));
+        let second = self.second;
+        self.screen.line(format_args!("scale   what is called a second here lasts {second:?}"));
     }
 
     /// One line of what else there is to say.

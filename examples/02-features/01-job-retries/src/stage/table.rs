@@ -14,7 +14,7 @@ pub(super) fn show(screen: Screen, rows: &[Row]) {
     };
     let (planned, measured) = (width(|line| &line.planned), width(|line| &line.measured));
     let heads = format!(
-        "  {:<15}want got  {:<planned$} {:<measured$} ended",
+        "  {:<14}want got  {:<planned$} {:<measured$} ended",
         "job", "planned, ms", "measured, ms"
     );
     screen.line("\nevery job: its attempts, wanted and made, and the waits between them");
@@ -28,7 +28,7 @@ pub(super) fn show(screen: Screen, rows: &[Row]) {
         let differences = row.differences();
         let mark = if differences.is_empty() { styled(GOOD, "✓") } else { styled(BAD, "✗") };
         screen.line(format_args!(
-            "{mark} {:<15}{:>4} {:>3}  {:<planned$} {:<measured$} {}",
+            "{mark} {:<14}{:>4} {:>3}  {:<planned$} {:<measured$} {}",
             row.name, line.want, line.got, line.planned, line.measured, line.ended
         ));
         for difference in differences {

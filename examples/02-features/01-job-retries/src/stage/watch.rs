@@ -82,11 +82,11 @@ pub(super) async fn all(
     Ok(jobs.into_iter().map(|job| job.row).collect())
 }
 
-/// `0.4s  fixed          attempt 1 of 4  ✗ ConnectionError  retry in 1s`
+/// `0.4s fixed         attempt 1 of 4   ↻ ConnectionError, retry in 1s`
 fn line(job: &Watched, record: &AttemptRecord, at: Duration) -> String {
     let time = styled(FAINT, format_args!("{:>4.1}s", at.as_secs_f64()));
     let attempt = format!("attempt {} of {}", record.attempt, job.max_attempts);
-    format!("{time}  {:<14} {attempt:<16} {}", job.row.name, told(job, record))
+    format!("{time} {:<13} {attempt:<16} {}", job.row.name, told(job, record))
 }
 
 fn told(job: &Watched, record: &AttemptRecord) -> String {
