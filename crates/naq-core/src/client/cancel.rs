@@ -13,10 +13,12 @@ const SHORTEST_CANCEL_RECORD: Duration = Duration::from_secs(60);
 
 impl Client {
     /// Ends a job that has not ended. Pending and waiting jobs never start; a running handler gets
-    /// its cancellation token, and whatever it does then changes nothing any more.
+    /// its cancellation token, and no retry can follow whatever it does then. One that ends in the
+    /// very moment of the cancel may still say so: its record then replaces this one.
     ///
     /// The record is written first, then the message goes: a crash between the two leaves a job
-    /// that is known to be cancelled, never one that is gone without a trace.
+    /// that is known to be cancelled, never one that is gone without a trace. Its message may still
+    /// be run once; cancelling again finishes what was broken off.
     ///
     /// # Errors
     /// [`ClientError::State`] when it has ended; [`ClientError::NoJob`].

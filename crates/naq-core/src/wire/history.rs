@@ -1,5 +1,7 @@
 //! What happened to a job, one record an attempt.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -76,6 +78,9 @@ pub struct AttemptRecord {
     /// The delay until the next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<u64>,
+    /// What a newer NAQ wrote beside these, kept for it.
+    #[serde(flatten)]
+    pub kept: BTreeMap<String, serde_json::Value>,
 }
 
 impl AttemptRecord {
@@ -94,6 +99,7 @@ impl AttemptRecord {
             rule: None,
             reason: None,
             delay_ms: None,
+            kept: BTreeMap::new(),
         }
     }
 
@@ -143,6 +149,15 @@ mod tests {
         let bytes: usize = history.iter().map(AttemptRecord::weight).sum();
         assert!(history.len() <= MAX_HISTORY && bytes <= MAX_HISTORY_BYTES, "{bytes}");
         assert_eq!((history[0].attempt, history[history.len() - 1].attempt), (1, 200));
+    }
+
+    #[test]
+    fn fields_of_a_newer_version_are_kept_in_both_codecs() {
+        let text = r#"{"attempt":1,"outcome":"failed","new":{"a":[1,2.5]}}"#;
+        let record: AttemptRecord = serde_json::from_str(text).expect("reads");
+        assert_eq!(serde_json::to_string(&record).expect("writes"), text);
+        let packed = rmp_serde::to_vec_named(&record).expect("writes");
+        assert_eq!(rmp_serde::from_slice::<AttemptRecord>(&packed).expect("reads"), record);
     }
 
     #[test]
