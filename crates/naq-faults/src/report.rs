@@ -1,5 +1,6 @@
 //! What a run says about itself.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::Result;
@@ -47,6 +48,13 @@ pub fn table(verdict: &Verdict, plan: &Plan) -> String {
     row("retries late, no fault near", late(&figures.lateness));
     row("retries late, all", late(&figures.lateness_all));
     row("violations", verdict.violations.len().to_string());
+    let mut kinds = BTreeMap::new();
+    for violation in &verdict.violations {
+        *kinds.entry(violation.what.name()).or_insert(0) += 1;
+    }
+    for (kind, count) in &kinds {
+        row(&format!("  {kind}"), count.to_string());
+    }
     for violation in verdict.violations.iter().take(SHOWN) {
         let _ = writeln!(text, "  {violation}");
     }

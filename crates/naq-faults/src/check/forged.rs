@@ -100,11 +100,7 @@ impl Forged {
 
 /// The names of what the checker finds.
 pub(super) fn names(forged: &Forged) -> Vec<String> {
-    let name = |what: What| {
-        let text = format!("{what:?}");
-        text.split([' ', '{']).next().unwrap_or_default().to_owned()
-    };
-    forged.violations().into_iter().map(name).collect()
+    forged.violations().iter().map(What::name).collect()
 }
 
 #[test]

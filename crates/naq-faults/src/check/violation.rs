@@ -120,6 +120,12 @@ pub enum What {
 }
 
 impl What {
+    /// Its name.
+    pub fn name(&self) -> String {
+        let text = format!("{self:?}");
+        text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
+    }
+
     /// The promise of DESIGN.md that it breaks; none when the run itself is at fault.
     pub const fn promise(&self) -> Option<u8> {
         match self {
