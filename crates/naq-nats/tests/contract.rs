@@ -38,7 +38,7 @@ impl Subject for Nats {
     }
 
     fn lease(&self) -> Duration {
-        Duration::from_secs(2)
+        Duration::from_secs(1)
     }
 
     async fn pass(&self, span: Duration) {

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod auth;
 mod delivery;
 mod foreign;
 mod network;
