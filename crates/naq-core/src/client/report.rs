@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName};
 use crate::state::JobState;
 use crate::transport::{Evidence, JobKey, Place, Stored, stale};
-use crate::wire::{DeadLetter, Envelope, Payload};
+use crate::wire::{AttemptOutcome, DeadLetter, Envelope, Payload};
 
 /// One job as an operator sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,7 +61,8 @@ impl JobReport {
             }
             Place::Schedule => {
                 report.envelope = stored.envelope().ok();
-                let fresh = report.envelope.as_ref().is_none_or(|e| e.history.is_empty());
+                let last = report.envelope.as_ref().and_then(|job| job.history.last());
+                let fresh = last.is_none_or(|entry| entry.outcome == AttemptOutcome::Requeued);
                 report.state = if fresh { JobState::Scheduled } else { JobState::Retrying };
             }
             Place::Dead => {
