@@ -65,6 +65,12 @@ pub(crate) fn printable_json(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// `1 job`, `3 jobs`.
+pub(crate) fn count(n: u64, what: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{plural}")
+}
+
 /// A duration as it is written in policies: `1m30s`.
 pub(crate) fn duration(d: Duration) -> String {
     Delay::Every(d).to_string()

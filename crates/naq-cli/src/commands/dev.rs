@@ -54,12 +54,11 @@ async fn serve<S: Clone + Send + Sync + 'static>(
     out: Output,
 ) -> Result<Exit> {
     let mut server = DevServer::start(binary, args.port, args.data.clone())?;
-    let mut config = NatsConfig::new(server.url()).name("naq-dev");
-    config.wait_for_broker = true;
-    let client = tokio::select! {
-        client = connect(config) => client?,
+    tokio::select! {
+        () = server.listens() => {}
         ended = server.ended() => return Err(ended),
-    };
+    }
+    let client = connect(NatsConfig::new(server.url()).name("naq-dev")).await?;
     let tasks: Vec<String> = registry.task_names().map(ToString::to_string).collect();
     out.raw(&hello(&server, &tasks))?;
     let exit = tokio::select! {

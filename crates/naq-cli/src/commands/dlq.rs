@@ -129,8 +129,7 @@ struct Line {
 }
 
 impl Row for Line {
-    const COLUMNS: &'static [&'static str] =
-        &["JOB", "QUEUE", "TASK", ">ATTEMPT", "ERROR", "RULE", "DIED"];
+    const COLUMNS: &'static [&'static str] = &["JOB", "QUEUE", "TASK", "AGE", "~ERROR"];
     const NONE: &'static str = "no dead letters";
 
     fn cells(&self) -> Vec<String> {
@@ -139,10 +138,8 @@ impl Row for Line {
             letter.id.to_string(),
             letter.queue.to_string(),
             letter.task.as_ref().map_or("?".into(), ToString::to_string),
-            letter.attempt.to_string(),
+            about(self.now.since(letter.died_at)),
             error_cell(letter),
-            letter.rule.clone(),
-            format!("{} ago", about(self.now.since(letter.died_at))),
         ]
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::exit::{Exit, explain};
 use crate::output::{Output, Row};
+use crate::text::count;
 
 /// One check.
 #[derive(Debug, Serialize)]
@@ -17,7 +18,7 @@ use crate::output::{Output, Row};
 struct Check(Finding);
 
 impl Row for Check {
-    const COLUMNS: &'static [&'static str] = &["", "CHECK", "FOUND"];
+    const COLUMNS: &'static [&'static str] = &["", "CHECK", "~FOUND"];
     const NONE: &'static str = "nothing was checked";
 
     fn cells(&self) -> Vec<String> {
@@ -89,14 +90,14 @@ fn unattended(queue: &QueueInfo, workers: &[WorkerInfo]) -> Option<Finding> {
     if jobs == 0 || workers.iter().any(|w| w.queues.contains(&queue.name)) {
         return None;
     }
-    let detail = format!("{jobs} jobs, and no worker takes jobs from it");
+    let detail = format!("{}, and no worker takes jobs from it", count(jobs, "job"));
     let next = format!("naq worker {}", queue.name);
     Some(finding(&format!("queue {}", queue.name), Level::Warn, detail, Some(&next)))
 }
 
 fn dead(queue: &QueueInfo) -> Option<Finding> {
     let next = format!("naq dlq list --queue {}", queue.name);
-    let detail = format!("{} dead letters", queue.dead);
+    let detail = count(queue.dead, "dead letter");
     let check = format!("queue {}", queue.name);
     (queue.dead > 0).then(|| finding(&check, Level::Warn, detail, Some(&next)))
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::confirm::{self, Confirm};
 use crate::exit::Problem;
 use crate::output::{Details, Output, Row};
-use crate::text::{about, duration, parse_duration};
+use crate::text::{about, count, duration, parse_duration};
 
 /// A pause without an end is one of ten years: the broker wants a time.
 const UNTIL_RESUMED: Duration = Duration::from_secs(3_650 * 86_400);
@@ -130,7 +130,7 @@ impl Line {
 
 impl Row for Line {
     const COLUMNS: &'static [&'static str] =
-        &["QUEUE", ">PENDING", ">RUNNING", ">WAITING", ">DEAD", "OLDEST", "STATE"];
+        &["QUEUE", ">PENDING", ">RUNNING", ">WAITING", ">DEAD", "OLDEST", "~STATE"];
     const NONE: &'static str = "no queues; the first job makes one: naq enqueue TASK";
 
     fn cells(&self) -> Vec<String> {
@@ -177,7 +177,7 @@ struct Done<'a> {
 }
 
 impl Row for Done<'_> {
-    const COLUMNS: &'static [&'static str] = &["QUEUE", "DONE"];
+    const COLUMNS: &'static [&'static str] = &["QUEUE", "~DONE"];
     const NONE: &'static str = "nothing to do";
 
     fn cells(&self) -> Vec<String> {
@@ -231,7 +231,7 @@ impl PurgeArgs {
                 client.transport().purge(queue).await?
             };
             let verb = if self.confirm.dry_run { "would remove" } else { "removed" };
-            let words = format!("{verb} {jobs} jobs");
+            let words = format!("{verb} {}", count(jobs, "job"));
             done.push(Done { queue, paused_until: None, jobs: Some(jobs), words });
         }
         out.list(&done)

@@ -19,7 +19,7 @@ struct Line {
 
 impl Row for Line {
     const COLUMNS: &'static [&'static str] =
-        &["WORKER", "STATUS", "QUEUES", ">RUNNING", ">DONE", ">FAILED", "HOST", "UP", "SEEN"];
+        &["WORKER", "STATUS", "~QUEUES", ">RUNNING", ">DONE", ">FAILED", "HOST", "UP", "SEEN"];
     const NONE: &'static str = "no workers; start one: naq worker";
 
     fn cells(&self) -> Vec<String> {

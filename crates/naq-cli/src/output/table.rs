@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
 use terminal_size::{Width, terminal_size_of};
 
@@ -11,7 +11,8 @@ use crate::text::{printable, printable_lines};
 
 /// A thing that has a line in a table.
 pub(crate) trait Row: Serialize {
-    /// The columns. A name that begins with `>` is of a column of numbers, aligned to the right.
+    /// The columns. A name that begins with `>` is of a column of numbers, aligned to the right; one
+    /// that begins with `~` is of prose, which is wrapped where the window is narrow.
     const COLUMNS: &'static [&'static str];
     /// What is said, on stderr, when there are none.
     const NONE: &'static str;
@@ -27,7 +28,7 @@ pub(super) fn render<T: Row>(rows: &[T]) -> String {
     if let Some(width) = window() {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
-    table.set_header(T::COLUMNS.iter().map(|name| name.trim_start_matches('>')));
+    table.set_header(T::COLUMNS.iter().map(|name| name.trim_start_matches(['>', '~'])));
     for row in rows {
         table.add_row(row.cells().iter().map(|cell| printable(cell).into_owned()));
     }
@@ -35,6 +36,10 @@ pub(super) fn render<T: Row>(rows: &[T]) -> String {
         if let Some(column) = table.column_mut(index) {
             let left = if index == 0 { 0 } else { 1 };
             column.set_padding((left, 1));
+            if !name.starts_with('~') {
+                // What is to be copied stays in one piece.
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
             if name.starts_with('>') {
                 column.set_cell_alignment(CellAlignment::Right);
             }

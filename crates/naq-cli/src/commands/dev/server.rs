@@ -7,8 +7,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use naq_core::{Clock, SystemClock, Timer};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use crate::exit::{Exit, Problem};
@@ -106,6 +108,17 @@ impl DevServer {
 
     pub(crate) fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// Returns once the broker takes connections.
+    pub(super) fn listens(&self) -> impl Future<Output = ()> + use<> {
+        const LOOK_EVERY: Duration = Duration::from_millis(10);
+        let address = (Ipv4Addr::LOCALHOST, self.port);
+        async move {
+            while TcpStream::connect(address).await.is_err() {
+                SystemClock.sleep_until(SystemClock.now() + LOOK_EVERY).await;
+            }
+        }
     }
 
     /// Returns when the broker has ended, which it should not: with the end of its log.
