@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use naq_core::{Clock, SystemClock};
 
+/// The target under which the client library itself logs, for those who filter logs.
+pub const CLIENT_LOG_TARGET: &str = "async_nats";
+
 /// Text that `Debug` does not show.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

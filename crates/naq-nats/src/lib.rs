@@ -25,6 +25,6 @@ mod subjects;
 mod topology;
 mod transport;
 
-pub use config::{Auth, NatsConfig, Secret, Storage, Tls};
+pub use config::{Auth, CLIENT_LOG_TARGET, NatsConfig, Secret, Storage, Tls};
 pub use diagnose::{Finding, Level};
 pub use transport::NatsTransport;
