@@ -5,6 +5,7 @@ mod text;
 use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
+use naq_nats::CLIENT_LOG_TARGET;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -99,12 +100,13 @@ fn colours() -> bool {
 
 /// The client library's own words are for those who look for a fault in it.
 fn filter(level: Level) -> EnvFilter {
+    const QUIET: &str = "tokio=info,mio=info,rustls=info";
     EnvFilter::new(match level {
-        Level::Error => "error",
-        Level::Warn => "warn,async_nats=error",
-        Level::Info => "info,async_nats=error",
-        Level::Debug => "debug,async_nats=warn,tokio=info,mio=info,rustls=info",
-        Level::Trace => "trace,tokio=info,mio=info",
+        Level::Error => "error".to_owned(),
+        Level::Warn => format!("warn,{CLIENT_LOG_TARGET}=error"),
+        Level::Info => format!("info,{CLIENT_LOG_TARGET}=error"),
+        Level::Debug => format!("debug,{CLIENT_LOG_TARGET}=warn,{QUIET}"),
+        Level::Trace => format!("trace,{QUIET}"),
     })
 }
 

@@ -38,11 +38,13 @@ Examples:
     Decide(Decide),
 }
 
+const POLICY_HELP: &str = "STRATEGY:DELAY[/DELAY...][,key=value...], or a preset: conservative, \
+                           aggressive, selective, none";
+
 #[derive(Debug, Args)]
 pub(crate) struct Policy {
-    /// STRATEGY:DELAY[/DELAY...][,key=value...] or a preset: conservative, aggressive, selective,
-    /// none
-    #[arg(value_name = "POLICY")]
+    /// The policy as text, or the name of a preset.
+    #[arg(value_name = "POLICY", help = POLICY_HELP)]
     policy: RetryPolicy,
 }
 

@@ -106,6 +106,11 @@ impl DevServer {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
+    /// Its process, while it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     pub(crate) fn data(&self) -> &Path {
         &self.data
     }
