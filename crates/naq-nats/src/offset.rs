@@ -30,6 +30,14 @@ impl Offset {
         }
     }
 
+    /// The broker would not say: what was known, or else no difference, must do for a while.
+    pub(crate) fn not_now(&self) {
+        let ahead_ms = self.ahead_ms();
+        if let Ok(mut last) = self.0.lock() {
+            *last = Some(Measured { ahead_ms, at: Instant::now() });
+        }
+    }
+
     /// Milliseconds that the broker is ahead, as far as is known.
     pub(crate) fn ahead_ms(&self) -> i64 {
         self.0.lock().ok().and_then(|last| *last).map_or(0, |measured| measured.ahead_ms)

@@ -11,9 +11,10 @@ impl Api {
     /// Compares the clocks, if that was not done lately: a due time is sent in the broker's.
     pub(crate) async fn compare_clocks(&self, key: &JobKey) {
         if self.offset.is_old() {
-            // Who may not ask, or has no queue yet, takes the clocks for equal.
-            if let Err(error) = self.stream_info(&self.subjects.queue_stream(&key.queue)).await {
+            let stream = self.subjects.queue_stream(&key.queue);
+            if let Err(error) = self.stream_info(&stream).await {
                 tracing::debug!(?error, "the broker's clock is not known");
+                self.offset.not_now();
             }
         }
     }
