@@ -1,10 +1,13 @@
 //! The programs, over the in-memory transport.
 
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use job_retries::programs;
-use job_retries::stage::{Screen, Stage, in_memory};
+use job_retries::stage::{Expected, MeasuredWait, Observed, Row, Screen, Stage, in_memory};
+use job_retries::tasks::Flaky;
+use naq::retry::Rule;
+use naq::{JobId, JobState};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_job_does_as_its_program_says() {
@@ -21,23 +24,56 @@ async fn every_job_does_as_its_program_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_does_otherwise_is_told_apart() {
+async fn a_job_that_does_otherwise_fails_the_program() {
     let (client, worker) = in_memory();
-    let mut stage = Stage::new(client, Duration::from_millis(10), Screen::Silent);
+    let ms = Duration::from_millis;
+    let mut stage = Stage::new(client.clone(), ms(10), Screen::Silent);
+    let played = async {
+        stage.open("program", "a wrong expectation").await?;
+        let job = client.enqueue(Flaky::failing(2)).retry_delay(ms(20));
+        let expected = Expected::dead_after([ms(30)], Rule::MaxRetries).result("none");
+        stage.add("wrong", "completes at attempt 3", job, expected).await?;
+        stage.watch().await
+    };
     tokio::select! {
-        played = programs::basic(&mut stage) => played.expect("a broker and a worker"),
+        played = played => played.expect("a broker and a worker"),
         exit = worker.run(std::future::pending()) => panic!("the worker ended: {exit:?}"),
     }
-    let mut row = stage.rows().iter().find(|row| row.name == "list").expect("a row").clone();
-    assert_eq!(row.differences(), [""; 0]);
-
-    row.expected.waits[1].min = Duration::from_secs(1);
-    row.expected.waits[1].max = Duration::from_secs(1);
-    row.expected.waits.pop();
     assert_eq!(
-        row.differences(),
-        ["attempts should be 3, is 4", "waits should be 2, is 3", "delay 2 is 50ms, not 1s to 1s"]
+        stage.rows()[0].differences(),
+        [
+            "state should be dead, is completed",
+            "attempts should be 2, is 3",
+            "waits should be 1, is 2",
+            "rule should be max_retries, is succeeded",
+            "result should be \"none\", is \"it worked\"",
+            "delay 1 is 20ms, not 30ms to 30ms",
+        ]
     );
+    assert_eq!(stage.finish(), ExitCode::FAILURE);
+}
+
+#[test]
+fn a_wait_that_is_too_short_is_told() {
+    let wait = |measured| MeasuredWait {
+        planned: Duration::from_millis(20),
+        measured: Duration::from_millis(measured),
+    };
+    let row = |measured| Row {
+        program: "program",
+        name: "early",
+        id: JobId::random(),
+        expected: Expected::completed_after([Duration::from_millis(20)]),
+        observed: Some(Observed {
+            state: JobState::Completed,
+            attempts: 2,
+            waits: vec![wait(measured)],
+            rule: Some(Rule::Succeeded),
+            result: None,
+        }),
+    };
+    assert_eq!(row(19).differences(), ["wait 1 took 19ms, less than 20ms"]);
+    assert_eq!(row(20).differences(), [""; 0]);
 }
 
 #[test]

@@ -34,10 +34,9 @@ impl Job for SendMail {
 impl JobError for MailError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Smtp(451) => "SMTPError.451".into(), // greylisted
-            Self::Smtp(452) => "SMTPError.452".into(), // mailbox full
-            Self::Smtp(550) => "SMTPError.550".into(), // no such mailbox
-            Self::Smtp(_) => "SMTPError".into(),
+            Self::Smtp(code) => {
+                ErrorKind::new(format!("SMTPError.{code}")).unwrap_or(ErrorKind::ERROR)
+            }
             Self::Reset => "ConnectionError.reset".into(),
         }
     }
