@@ -4,8 +4,9 @@
 //! `naq enqueue greet --args '"Ann"'` sends.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use naq_core::{ErrorKind, Failure};
+use naq_core::{Clock, ErrorKind, Failure, SystemClock, Timer};
 use naq_worker::{Context, Registry};
 use serde_json::{Value, json};
 
@@ -32,9 +33,20 @@ async fn refuse(message: Value, _: Context<App>) -> Result<(), Failure> {
     Err(Failure::new(ErrorKind::VALUE, message.as_str().unwrap_or("no")).fatal())
 }
 
+/// Takes as many milliseconds as its argument says.
+async fn wait(millis: Value, _: Context<App>) -> Result<(), Failure> {
+    let millis = Duration::from_millis(millis.as_u64().unwrap_or_default());
+    SystemClock.sleep_until(SystemClock.now() + millis).await;
+    Ok(())
+}
+
 fn main() -> ExitCode {
     let app = App { greeting: "hello" };
     naq_cli::main(
-        Registry::with_state(app).raw("greet", greet).raw("flaky", flaky).raw("refuse", refuse),
+        Registry::with_state(app)
+            .raw("greet", greet)
+            .raw("flaky", flaky)
+            .raw("refuse", refuse)
+            .raw("wait", wait),
     )
 }

@@ -1,6 +1,6 @@
 //! `naq worker`, as an own binary.
 
-use naq_testing::eventually;
+use naq_testing::{ChildProcess, eventually};
 
 use crate::run::{Broker, PATIENCE, finish, own_binary};
 
@@ -44,12 +44,45 @@ async fn a_signal_drains_and_is_exit_0() {
     assert_eq!(worker.wait(PATIENCE).await.expect("ends").code(), Some(0), "{}", worker.stderr());
 }
 
+fn signal(worker: &mut ChildProcess, interrupt: bool) {
+    let sent = if interrupt { worker.interrupt() } else { worker.terminate() };
+    sent.expect("a signal");
+}
+
+#[tokio::test]
+async fn what_runs_is_finished_after_the_first_signal() {
+    let broker = Broker::start();
+    let mut worker = broker.worker(&["--log-level", "debug"]);
+    let id = broker.enqueue(&["wait", "--args", "1500"]);
+    worker.wait_for_output("attempt 1 of 4 started", PATIENCE).await.expect("it runs");
+    worker.terminate().expect("a signal");
+    assert_eq!(worker.wait(PATIENCE).await.expect("ends").code(), Some(0), "{}", worker.stderr());
+    let job = broker.json(&["job", "show", &id]);
+    assert_eq!((&job["state"], &job["attempt"]), (&"completed".into(), &1.into()), "{job}");
+}
+
+#[tokio::test]
+async fn the_second_signal_ends_it_at_once_with_the_code_of_shells() {
+    let broker = Broker::start();
+    for (interrupt, code) in [(true, 130), (false, 143)] {
+        let mut worker = broker.worker(&["--log-level", "debug", "--lease", "1s"]);
+        let id = broker.enqueue(&["wait", "--args", "600000"]);
+        worker.wait_for_output("attempt 1 of 4 started", PATIENCE).await.expect("it runs");
+        signal(&mut worker, interrupt);
+        worker.wait_for_output("once more to end at once", PATIENCE).await.expect("it heard");
+        signal(&mut worker, interrupt);
+        let ended = worker.wait(PATIENCE).await.expect("ends");
+        assert_eq!(ended.code(), Some(code), "{}", worker.stderr());
+        broker.naq(&["job", "cancel", &id]).ok();
+    }
+}
+
 #[test]
 fn the_queue_can_come_from_the_environment() {
     let broker = Broker::start();
     let mut command = std::process::Command::new(own_binary());
     command.env("NAQ_NATS_URL", broker.server.url()).env("NAQ_DEFAULT_QUEUE", "mail");
-    let mut worker = naq_testing::ChildProcess::spawn({
+    let mut worker = ChildProcess::spawn({
         command.arg("worker");
         command
     })
