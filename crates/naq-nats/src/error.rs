@@ -9,6 +9,8 @@ use serde::Deserialize;
 
 /// No such stream.
 pub(crate) const STREAM_NOT_FOUND: u64 = 10059;
+/// A message could not be deleted; most often because it is gone.
+pub(crate) const DELETE_FAILED: u64 = 10057;
 /// No such consumer.
 pub(crate) const CONSUMER_NOT_FOUND: u64 = 10014;
 /// The guard of a publish did not hold: the subject's last sequence is another one.
@@ -43,6 +45,12 @@ pub(crate) enum ApiError {
 impl ApiError {
     pub(crate) fn is(&self, err_code: u64) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.err_code == err_code)
+    }
+
+    /// Whether the message to delete was gone already.
+    pub(crate) fn is_gone(&self) -> bool {
+        let gone = |text: &str| text.contains("no message found") || text.contains("not found");
+        matches!(self, Self::Refused(r) if r.err_code == DELETE_FAILED && gone(&r.description))
     }
 
     pub(crate) fn is_permission(&self) -> bool {

@@ -24,6 +24,12 @@ struct Purge {
     seq: Option<u64>,
 }
 
+#[derive(Debug, Serialize)]
+struct Delete {
+    seq: u64,
+    no_erase: bool,
+}
+
 #[derive(Debug, Deserialize)]
 struct Purged {
     purged: u64,
@@ -55,9 +61,24 @@ impl Api {
 
     async fn remove(&self, stored: &Stored) -> Result<bool, TransportError> {
         let stream = self.subjects.stream(stored.place, &stored.key.queue);
+        if stored.place == Place::Dead {
+            return self.delete(&stream, stored.seq).await;
+        }
         let filter = Some(self.subjects.job(stored.place, &stored.key));
         let ask = Purge { filter, seq: Some(stored.seq + 1) };
         Ok(self.purge(&stream, &ask).await? > 0)
+    }
+
+    /// Removes one message and no other. Not wiped on disk, which would take the broker long.
+    async fn delete(&self, stream: &str, seq: u64) -> Result<bool, TransportError> {
+        let ask = Delete { seq, no_erase: true };
+        let deleted: Result<serde_json::Value, ApiError> =
+            self.call_again(&api::message_delete(stream), &ask).await;
+        match deleted {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_gone() || error.is(STREAM_NOT_FOUND) => Ok(false),
+            Err(error) => Err(error.into_transport("remove", self.url())),
+        }
     }
 
     async fn release(&self, stored: &Stored) -> Result<bool, TransportError> {

@@ -155,6 +155,10 @@ pub(crate) mod api {
         format!("$JS.API.STREAM.PURGE.{stream}")
     }
 
+    pub(crate) fn message_delete(stream: &str) -> String {
+        format!("$JS.API.STREAM.MSG.DELETE.{stream}")
+    }
+
     pub(crate) fn direct_get(stream: &str) -> String {
         format!("$JS.API.DIRECT.GET.{stream}")
     }

@@ -23,8 +23,8 @@ impl Operator for MemoryTransport {
                 seqs.iter().filter_map(|seq| queue.remove(*seq)).count()
             }
             Place::Dead => {
-                let seqs = state.dead.up_to(place, key, seq);
-                seqs.iter().filter_map(|seq| state.dead.remove(*seq)).count()
+                // One of an earlier life is a job of its own.
+                usize::from(state.dead.remove(seq).is_some())
             }
             Place::Record => {
                 let seqs = state.records.up_to(place, key, seq);

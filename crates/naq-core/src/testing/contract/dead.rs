@@ -102,3 +102,13 @@ pub async fn a_purged_letter_is_gone(subject: &dyn Subject) {
     let page = case.transport.dead_letters(Some(&case.queue), 0, 10).await.unwrap();
     assert_eq!(names(&page.letters), ["b"]);
 }
+
+pub async fn a_removed_letter_leaves_those_of_earlier_lives(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    kill(&case, &[("a", "Error"), ("a", "HTTPError")]).await;
+    let letters = case.transport.dead_letters(Some(&case.queue), 0, 10).await.unwrap().letters;
+    assert_eq!(letters.len(), 2);
+    assert!(case.client.purge_dead(&letters[1]).await.unwrap());
+    let left = case.transport.dead_letters(Some(&case.queue), 0, 10).await.unwrap().letters;
+    assert_eq!(left.iter().map(|l| l.seq).collect::<Vec<_>>(), [letters[0].seq]);
+}

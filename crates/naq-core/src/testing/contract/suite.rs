@@ -76,7 +76,8 @@ macro_rules! contract_suite {
                 an_empty_dead_letter_queue_is_an_empty_page
                 dead_letters_are_picked_by_kind_task_and_id
                 a_letter_says_why_and_keeps_the_body
-                a_purged_letter_is_gone;
+                a_purged_letter_is_gone
+                a_removed_letter_leaves_those_of_earlier_lives;
             requeue:
                 a_requeued_job_begins_another_life_with_its_history
                 what_cannot_be_decoded_is_requeued_byte_for_byte
