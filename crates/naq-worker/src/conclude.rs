@@ -1,15 +1,15 @@
 //! From an [`Outcome`] to what has to be written: the decision, its record in the history, and the
 //! fact. No I/O; whoever settles writes the fact as it is.
 
-use naq_core::retry::{Action, AttemptFacts, Decision, RetryPolicy, Rule, decide};
-use naq_core::transport::{Fact, Stored};
+use naq_core::retry::{self, Action, AttemptFacts, Decision, RetryPolicy, Rule, decide};
+use naq_core::transport::{Delivery, Fact, Stored};
 use naq_core::wire::{AttemptOutcome, AttemptRecord, DecodeError, EncodeError, headers};
 use naq_core::{
-    Advice, DeadLetter, Envelope, ErrorKind, Failure, FinalRecord, JobState, TaskName, Timestamp,
-    WorkerId,
+    Advice, DeadLetter, Envelope, ErrorKind, Failure, FinalRecord, JobState, Payload, TaskName,
+    Timestamp, WorkerId,
 };
 
-use crate::execute::{Outcome, Ran, facts};
+use crate::execute::{self, Outcome, Ran, Times, facts};
 use crate::story;
 
 /// What to do with a delivery.
@@ -17,8 +17,9 @@ use crate::story;
 pub(crate) enum Conclusion {
     /// Write this, then ack.
     Write(Fact),
-    /// The same, for a job that completed: the broker may find its result too large.
-    WriteResult(Fact, Box<Ran>),
+    /// The same, for a job that completed: the broker may find its result too large. Then it has
+    /// to be told when the attempt ran.
+    WriteResult(Fact, Times),
     /// Ack it: there is nothing to write, or it is written already.
     Drop,
     /// Give it back to its queue, then ack.
@@ -85,10 +86,8 @@ impl Judge<'_> {
             crashes: 0,
             ..facts(&envelope, self.now, self.now)
         };
-        let outcome = naq_core::retry::Outcome::Failed {
-            kind: &ErrorKind::UNKNOWN_TASK,
-            advice: Advice::Policy,
-        };
+        let outcome =
+            retry::Outcome::Failed { kind: &ErrorKind::UNKNOWN_TASK, advice: Advice::Policy };
         let action = match decide(self.unknown_tasks, &look, &outcome).action {
             Action::Retry { delay, at } => Action::Snooze { delay, at },
             _ => Action::Dead,
@@ -108,33 +107,44 @@ impl Judge<'_> {
     }
 
     fn ran(&self, stored: &Stored, ran: Ran) -> Conclusion {
-        let _span = story::span(&ran.envelope).entered();
-        match &ran.result {
-            Ok(_) => self.completed(stored, ran),
-            Err(_) => self.failed(stored, ran),
+        let Ran { mut envelope, times, result } = ran;
+        let _span = story::span(&envelope).entered();
+        envelope.first_started_at.get_or_insert(times.started_at);
+        match result {
+            Ok(result) => self.completed(stored, envelope, times, result),
+            Err(failure) => self.failed(stored, envelope, times, &failure),
         }
     }
 
-    fn completed(&self, stored: &Stored, mut ran: Ran) -> Conclusion {
-        story::succeeded(&ran.envelope, ran.ended_at.since(ran.started_at));
-        if ran.envelope.record_ttl.is_zero() {
+    fn completed(
+        &self,
+        stored: &Stored,
+        mut envelope: Envelope,
+        times: Times,
+        result: Payload,
+    ) -> Conclusion {
+        story::succeeded(&envelope, times.ended_at.since(times.started_at));
+        if envelope.record_ttl.is_zero() {
             return Conclusion::Drop;
         }
-        let facts = facts(&ran.envelope, ran.started_at, ran.ended_at);
-        let outcome = naq_core::retry::Outcome::Completed;
-        let decision = decide(&ran.envelope.policy, &facts, &outcome);
-        let record = self.record_of(&ran, AttemptOutcome::Completed, &decision);
-        let mut envelope = ran.envelope.clone();
+        let facts = facts(&envelope, times.started_at, times.ended_at);
+        let decision = decide(&envelope.policy, &facts, &retry::Outcome::Completed);
+        let record = self.record_of(&envelope, times, AttemptOutcome::Completed, &decision);
         envelope.record(record);
-        let result = ran.result.as_ref().ok().cloned();
-        let record =
-            FinalRecord { envelope, state: JobState::Completed, finished_at: ran.ended_at, result };
+        let record = FinalRecord {
+            envelope,
+            state: JobState::Completed,
+            finished_at: times.ended_at,
+            result: Some(result),
+        };
         match Fact::record(stored, &record) {
-            Ok(Some(fact)) => Conclusion::WriteResult(fact, Box::new(ran)),
+            Ok(Some(fact)) => Conclusion::WriteResult(fact, times),
             Ok(None) => Conclusion::Drop,
             Err(err) => {
-                ran.result = Err(Failure::new(ErrorKind::VALUE, err.to_string()).fatal());
-                self.failed(stored, ran)
+                let mut envelope = record.envelope;
+                envelope.history.pop();
+                let failure = Failure::new(ErrorKind::VALUE, err.to_string()).fatal();
+                self.failed(stored, envelope, times, &failure)
             }
         }
     }
@@ -142,30 +152,42 @@ impl Judge<'_> {
     /// A job whose result the broker does not take. It would be as large the next time.
     pub(crate) fn result_too_large(
         &self,
-        stored: &Stored,
-        mut ran: Ran,
+        delivery: &Delivery,
+        times: Times,
         reason: &str,
     ) -> Conclusion {
         let text = format!("the result: {reason}: store the data elsewhere and return its key");
-        ran.result = Err(Failure::new(ErrorKind::RESULT_TOO_LARGE, text).fatal());
-        self.ran(stored, ran)
+        let failure = Failure::new(ErrorKind::RESULT_TOO_LARGE, text).fatal();
+        match execute::decode(delivery) {
+            Ok(envelope) => {
+                let _span = story::span(&envelope).entered();
+                self.failed(&delivery.stored, envelope, times, &failure)
+            }
+            Err(err) => self.undecodable(&delivery.stored, &err),
+        }
     }
 
-    fn failed(&self, stored: &Stored, ran: Ran) -> Conclusion {
-        let Err(failure) = &ran.result else { return Conclusion::LetGo };
-        let facts = facts(&ran.envelope, ran.started_at, ran.ended_at);
-        let outcome =
-            naq_core::retry::Outcome::Failed { kind: failure.kind(), advice: failure.advice() };
-        let decision = decide(&ran.envelope.policy, &facts, &outcome);
-        story::failed(&ran.envelope, failure, &decision);
+    fn failed(
+        &self,
+        stored: &Stored,
+        mut envelope: Envelope,
+        times: Times,
+        failure: &Failure,
+    ) -> Conclusion {
+        let facts = facts(&envelope, times.started_at, times.ended_at);
+        let outcome = retry::Outcome::Failed { kind: failure.kind(), advice: failure.advice() };
+        let decision = decide(&envelope.policy, &facts, &outcome);
+        story::failed(&envelope, failure, &decision);
         let how = match decision.action {
             Action::Snooze { .. } => AttemptOutcome::Snoozed,
             Action::Cancel => AttemptOutcome::Cancelled,
             _ => AttemptOutcome::Failed,
         };
-        let record = self.record_of(&ran, how, &decision);
-        let mut envelope = ran.envelope;
-        envelope.first_started_at.get_or_insert(ran.started_at);
+        let mut record = self.record_of(&envelope, times, how, &decision);
+        if how != AttemptOutcome::Snoozed {
+            record.error_kind = Some(failure.kind().clone());
+            record.message = Some(failure.message().to_owned());
+        }
         match decision.action {
             Action::Retry { at, .. } => {
                 envelope.attempt = envelope.attempt.saturating_add(1);
@@ -260,16 +282,16 @@ impl Judge<'_> {
         }
     }
 
-    fn record_of(&self, ran: &Ran, how: AttemptOutcome, decision: &Decision) -> AttemptRecord {
-        let mut record = self.record(&ran.envelope, how, decision);
-        record.started_at = Some(ran.started_at);
-        record.ended_at = Some(ran.ended_at);
-        if let Err(failure) = &ran.result
-            && how != AttemptOutcome::Snoozed
-        {
-            record.error_kind = Some(failure.kind().clone());
-            record.message = Some(failure.message().to_owned());
-        }
+    fn record_of(
+        &self,
+        envelope: &Envelope,
+        times: Times,
+        how: AttemptOutcome,
+        decision: &Decision,
+    ) -> AttemptRecord {
+        let mut record = self.record(envelope, how, decision);
+        record.started_at = Some(times.started_at);
+        record.ended_at = Some(times.ended_at);
         record
     }
 

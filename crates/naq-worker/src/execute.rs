@@ -63,9 +63,15 @@ impl Outcome {
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) envelope: Envelope,
+    pub(crate) times: Times,
+    pub(crate) result: Result<Payload, Failure>,
+}
+
+/// From when to when an attempt ran.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
     pub(crate) started_at: Timestamp,
     pub(crate) ended_at: Timestamp,
-    pub(crate) result: Result<Payload, Failure>,
 }
 
 /// Runs one delivery.
@@ -153,7 +159,8 @@ async fn run(
         client: shared.client.clone(),
         cancel: shared.cancel.clone(),
     });
-    Outcome::Ran(Ran { envelope, started_at, ended_at: stage.timer.now(), result })
+    let times = Times { started_at, ended_at: stage.timer.now() };
+    Outcome::Ran(Ran { envelope, times, result })
 }
 
 fn stopped(reason: StopReason) -> Outcome {

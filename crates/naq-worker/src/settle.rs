@@ -41,11 +41,12 @@ async fn settle(engine: &Engine, settlement: Settlement) {
     let Settlement { queue, held, conclusion } = settlement;
     match conclusion {
         Conclusion::Write(fact) => write_then_ack(engine, &held, &fact).await,
-        Conclusion::WriteResult(fact, ran) => {
+        Conclusion::WriteResult(fact, times) => {
             let written = write(engine, &held, &fact).await;
             if let Err(Unwritten::TooLarge(reason)) = written {
-                let stored = &held.delivery.stored;
-                let instead = engine.judge(|judge| judge.result_too_large(stored, *ran, &reason));
+                let delivery = &held.delivery;
+                let instead =
+                    engine.judge(|judge| judge.result_too_large(delivery, times, &reason));
                 if let Conclusion::Write(fact) = instead {
                     write_then_ack(engine, &held, &fact).await;
                 }
