@@ -1,7 +1,9 @@
 //! `naq bench`: NAQ against raw async-nats doing the same broker work, in the same run and in turn.
 
 mod arena;
+mod cpu;
 mod decide;
+mod delayed;
 mod drain;
 mod enqueue;
 mod figure;
@@ -13,7 +15,6 @@ mod retries;
 mod side;
 mod stats;
 mod topology;
-mod waiting;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -40,7 +41,7 @@ pub(crate) enum Measure {
     /// How late retries start
     Retries,
     /// Fresh jobs beside many waiting ones
-    Waiting,
+    Delayed,
     /// Memory of a worker process
     Memory,
     /// One retry decision
@@ -107,6 +108,7 @@ impl BenchArgs {
             samples: 1000,
             retries: 300,
             waiting: self.waiting as usize,
+            broker: None,
             out,
         };
         if !self.quick {
@@ -136,7 +138,7 @@ pub(crate) async fn run(args: &BenchArgs, config: Option<NatsConfig>, out: Outpu
     if let (Some(prefix), Some(config)) = (&args.as_worker, &config) {
         return memory::work(config.clone().prefix(prefix)).await;
     }
-    let plan = args.plan(out);
+    let mut plan = args.plan(out);
     let mut figures = Vec::new();
     let mut server = None;
     if args.wants_broker() {
@@ -144,6 +146,7 @@ pub(crate) async fn run(args: &BenchArgs, config: Option<NatsConfig>, out: Outpu
             Some(config) => on_broker(args, &plan, config).await?,
             None => {
                 let own = DevServer::start(&find()?, 0, None)?;
+                plan.broker = own.pid();
                 let config = NatsConfig::new(own.url()).name("naq-bench");
                 let measured = match side::listening(own.url()).await {
                     Ok(()) => on_broker(args, &plan, config).await,
@@ -208,8 +211,8 @@ async fn measure(args: &BenchArgs, plan: &Plan, arena: &Arena) -> Result<(Vec<Fi
     if args.wants(Measure::Retries) {
         figures.extend(retries::measure(arena, plan).await?);
     }
-    if args.wants(Measure::Waiting) {
-        figures.extend(waiting::measure(arena, plan).await?);
+    if args.wants(Measure::Delayed) {
+        figures.extend(delayed::measure(arena, plan).await?);
     }
     if args.wants(Measure::Memory) {
         figures.extend(memory::measure(arena, plan).await?);

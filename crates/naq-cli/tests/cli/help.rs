@@ -28,6 +28,7 @@ const COMMANDS: &[&str] = &[
     "retry decide",
     "doctor",
     "dev",
+    "bench",
     "completions",
     "man",
 ];
@@ -58,6 +59,7 @@ fn commands_with_something_to_show_have_examples() {
         "retry explain",
         "retry decide",
         "dev",
+        "bench",
         "completions",
     ] {
         let mut args: Vec<&str> = command.split(' ').collect();

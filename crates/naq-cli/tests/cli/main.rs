@@ -1,6 +1,7 @@
 //! The built binary, as people and scripts meet it.
 
 mod access;
+mod bench;
 mod dev;
 mod dlq;
 mod help;

@@ -26,6 +26,8 @@ pub(super) struct Plan {
     pub(super) retries: usize,
     /// Jobs that wait beside fresh ones.
     pub(super) waiting: usize,
+    /// The broker's process, if it is our own.
+    pub(super) broker: Option<u32>,
     pub(super) out: Output,
 }
 

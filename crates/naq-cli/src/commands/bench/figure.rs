@@ -55,7 +55,7 @@ struct Round {
 /// One measured thing.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Figure {
-    name: &'static str,
+    name: String,
     unit: Unit,
     /// The median of the rounds.
     naq: f64,
@@ -75,8 +75,8 @@ pub(super) struct Figure {
 }
 
 impl Figure {
-    pub(super) fn new(name: &'static str, unit: Unit, asked: Target) -> Self {
-        let (naq, rounds) = (f64::NAN, Vec::new());
+    pub(super) fn new(name: impl Into<String>, unit: Unit, asked: Target) -> Self {
+        let (name, naq, rounds) = (name.into(), f64::NAN, Vec::new());
         let (base, against, ratio, ratio_range) = (None, None, None, None);
         let (target, ok) = (None, None);
         Self { name, unit, naq, base, against, ratio, ratio_range, target, ok, rounds, asked }
@@ -97,6 +97,11 @@ impl Figure {
     /// Adds a round of a thing that has no counterpart.
     pub(super) fn alone(&mut self, naq: f64) {
         self.rounds.push(Round { naq, base: None });
+    }
+
+    /// Whether there was a round.
+    pub(super) fn is_measured(&self) -> bool {
+        !self.rounds.is_empty()
     }
 
     /// Sums the rounds up.
@@ -140,7 +145,7 @@ impl Row for Figure {
 
     fn cells(&self) -> Vec<String> {
         vec![
-            self.name.to_owned(),
+            self.name.clone(),
             short(self.naq),
             self.base.map(short).unwrap_or_default(),
             self.unit.text().to_owned(),

@@ -1,0 +1,57 @@
+//! `naq bench`: its form, and that it leaves nothing behind. What it measures depends on the machine.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+
+use crate::run::{Broker, offline};
+
+/// The streams there are, asked for in the broker's own words.
+fn stream_names(broker: &Broker) -> String {
+    let mut connection = TcpStream::connect(broker.server.address()).expect("a broker");
+    let ask = "CONNECT {\"verbose\":false}\r\nSUB in 1\r\nPUB $JS.API.STREAM.NAMES in 0\r\n\r\n";
+    connection.write_all(ask.as_bytes()).expect("sent");
+    let lines = BufReader::new(connection).lines().map(|line| line.expect("an answer"));
+    lines.skip_while(|line| !line.starts_with("MSG in")).nth(1).expect("its body")
+}
+
+#[test]
+fn every_measure_has_numbers_and_nothing_is_left_behind() {
+    let broker = Broker::start();
+    broker.enqueue(&["demo.ok"]);
+    let before = stream_names(&broker);
+    assert!(before.contains("NAQ_Q_default"), "{before}");
+    let report = broker.json(&["bench", "--quick", "--jobs", "200", "--waiting", "500"]);
+
+    let figures = report["figures"].as_array().expect("figures");
+    let named = |name: &str| -> Vec<_> { figures.iter().filter(|f| f["name"] == name).collect() };
+    for (name, unit, paired) in [
+        ("enqueue, one at a time", "jobs/s", true),
+        ("enqueue, pipelined", "jobs/s", true),
+        ("drain, with records", "jobs/s", true),
+        ("drain, without records", "jobs/s", true),
+        ("drain, with records, of an old backlog", "jobs/s", true),
+        ("idle latency, p50", "us", true),
+        ("retry lateness, p99", "ms", true),
+        ("retries started early", "jobs", true),
+        ("fresh job beside waiting ones, p99", "us", true),
+        ("decide(), slowest policy", "ns", false),
+    ] {
+        assert!(!named(name).is_empty(), "{name} in {report}");
+        for figure in named(name) {
+            assert_eq!(figure["unit"], unit, "{figure}");
+            assert!(figure["naq"].is_number(), "{figure}");
+            assert_eq!(figure["base"].is_number(), paired, "{figure}");
+        }
+    }
+    let early = named("retries started early")[0];
+    assert_eq!(early["naq"], 0.0, "{early}");
+
+    assert_eq!(stream_names(&broker), before, "what was there stays, and nothing else does");
+    assert_eq!(broker.json(&["queue", "info", "default"])["pending"], 1);
+}
+
+#[test]
+fn a_decision_is_measured_without_a_broker() {
+    let ran = offline(&["bench", "decide", "--rounds", "1", "-o", "json"]).ok();
+    assert_eq!(ran.json()["figures"].as_array().map(Vec::len), Some(1), "{ran:?}");
+}
