@@ -1,10 +1,10 @@
 //! NAQ's execution loop: it takes jobs from queues, runs their handlers, and settles what became of
 //! them. Over any transport of `naq-core`; it names no broker.
 //!
-//! One delivery is one line through this crate: [`feed`] fetches it, [`suspects`] makes sure that it
-//! was not settled before, [`ready`] holds it until a slot is free, [`execute`] runs it, [`conclude`]
-//! turns the outcome into a fact, [`settle`] writes the fact and then acks. [`lease`] keeps whatever
-//! is [`held`] meanwhile.
+//! One delivery is one line through this crate: `feed` fetches it, `suspects` makes sure that it
+//! was not settled before, `ready` holds it until a slot is free, `execute` runs it, `conclude` turns
+//! the outcome into a fact, `settle` writes the fact and then acks. `lease` keeps whatever is `held`
+//! meanwhile.
 
 mod ahead;
 mod builder;
