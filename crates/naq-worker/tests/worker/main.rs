@@ -8,6 +8,7 @@ mod crash;
 mod drain;
 mod handlers;
 mod lease;
+mod log;
 mod malformed;
 mod outage;
 mod own_threads;
