@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use async_nats::{Message, Subscriber};
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use naq_core::QueueName;
 use naq_core::transport::{Consumer, Delivery, Subscription, TransportError};
@@ -33,10 +32,6 @@ const NO_RESPONDERS: u16 = 503;
 
 /// Pause before asking a broker again that would not hear of it.
 const REFUSED_PAUSE: Duration = Duration::from_millis(250);
-/// More messages than can be on their way to an inbox, beyond what its pulls may bring.
-const SPARE: usize = 8;
-/// Where the answers go that an ending inbox is filled up with; no pull's number.
-const FILL: &str = "fill";
 /// How long to wait for what is on its way when a queue is closed.
 const CLOSING: Duration = Duration::from_secs(1);
 
@@ -53,8 +48,6 @@ struct Ask {
 struct Inbox {
     subject: String,
     messages: Subscriber,
-    /// Messages taken from it.
-    taken: u64,
     /// The connection that it was made on.
     made: LinkState,
 }
@@ -142,9 +135,6 @@ impl Fetch {
 
     fn accept(&mut self, message: Message) {
         let now = Instant::now();
-        if let Some(inbox) = self.inbox.as_mut() {
-            inbox.taken += 1;
-        }
         let number = self.inbox.as_ref().and_then(|inbox| {
             message.subject.strip_prefix(inbox.subject.as_str())?.strip_prefix('.')?.parse().ok()
         });
@@ -225,35 +215,12 @@ impl Fetch {
         })?;
         self.collect();
         self.pulls.reset();
-        if let Some(mut old) = self.inbox.replace(Inbox { subject, messages, taken: 0, made })
+        if let Some(mut old) = self.inbox.replace(Inbox { subject, messages, made })
             && old.messages.drain().await.is_ok()
         {
             self.retired.push(old.messages);
         }
         Ok(())
-    }
-
-    /// Ends an inbox without losing what is on its way to it, which would come back only after its
-    /// lease, as if this worker had died with it. async-nats' `drain` does lose it: it forgets the
-    /// subscription before the broker has. But an end after so many messages, both sides count
-    /// alike. So that is what is asked for, more than can be on their way, and the rest is filled
-    /// up with the answers to questions that make no sense.
-    async fn end(&self, mut inbox: Inbox) -> Option<Subscriber> {
-        let link = self.api.link.now();
-        if !link.connected || link.connects != inbox.made.connects {
-            // Its pulls have ended with its connection.
-            return None;
-        }
-        let fill = self.pulls.most_to_come() + SPARE;
-        let last = inbox.taken + u64::try_from(fill).unwrap_or(u64::MAX);
-        inbox.messages.unsubscribe_after(last).await.ok()?;
-        let (pull, reply) = (api::pull(&self.stream), format!("{}.{FILL}", inbox.subject));
-        for _ in 0..fill {
-            let nonsense = Bytes::from_static(b"{");
-            let sent = self.api.client().publish_with_reply(pull.clone(), reply.clone(), nonsense);
-            sent.await.ok()?;
-        }
-        Some(inbox.messages)
     }
 
     /// Nothing came of a pull. Right, if there is nothing; otherwise the queue is made again, or
@@ -368,12 +335,14 @@ impl Subscription for Fetch {
     }
 
     async fn close(mut self: Box<Self>) -> Vec<Delivery> {
-        self.collect();
-        if let Some(inbox) = self.inbox.take() {
-            self.retired.extend(self.end(inbox).await);
+        if let Some(mut inbox) = self.inbox.take()
+            && timeout(CLOSING, inbox.messages.drain()).await.is_ok_and(|sent| sent.is_ok())
+        {
+            self.retired.push(inbox.messages);
         }
         for mut inbox in std::mem::take(&mut self.retired) {
-            // Ends once the last message that was on its way has come.
+            // async-nats forgets it before the broker has confirmed that nothing more is coming, so a
+            // delivery on its way just now may be lost: it returns when its lease ends.
             while let Ok(Some(message)) = timeout(CLOSING, inbox.next()).await {
                 self.deliver(message);
             }

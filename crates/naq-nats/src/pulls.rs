@@ -38,12 +38,6 @@ impl Pulls {
         if self.owed * 2 > room { 0 } else { room - self.owed }
     }
 
-    /// Messages that can still come of the pulls under way: what they owe, and for each a sign of
-    /// life and its end.
-    pub(crate) fn most_to_come(&self) -> usize {
-        self.owed + 2 * self.open.len()
-    }
-
     /// The number of the next pull.
     pub(crate) fn next(&self) -> u64 {
         self.next
