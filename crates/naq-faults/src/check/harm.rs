@@ -9,18 +9,27 @@ use crate::plan::LEASE_MS;
 const SETTLE_MS: u64 = 1_000;
 /// How long after a broker or a network came back a handler may begin on a delivery from before.
 const RECONNECT_MS: u64 = 1_000;
+/// How long a delivery may wait for a slot after it was compared with the evidence.
+const RACE_MS: u64 = 500;
 /// How long a fault has any effect after it is over: clients reconnect, leases of the dead run out.
 const WAKE_MS: u64 = LEASE_MS + 1_000;
 
-/// The faults that do harm, in the order of their beginning. A deploy is none of them.
+/// The faults that do harm, in the order of their beginning; and apart from them the deploys.
 #[derive(Debug)]
 pub(super) struct Harms<'a> {
     faults: Vec<&'a Fault>,
+    deploys: Vec<&'a Fault>,
 }
 
 impl<'a> Harms<'a> {
     pub(super) fn new(faults: &'a [Fault]) -> Self {
-        Self { faults: faults.iter().filter(|fault| fault.kind.is_harm()).collect() }
+        let (faults, deploys) = faults.iter().partition(|fault| fault.kind.is_harm());
+        Self { faults, deploys }
+    }
+
+    /// Workers that stopped in this time, as told.
+    pub(super) fn deploys(&self, from: u64, to: u64) -> usize {
+        self.deploys.iter().filter(|f| f.from <= to && f.to + RECONNECT_MS >= from).count()
     }
 
     /// Whether any fault, or what it leaves in its wake, falls into this time.
@@ -48,6 +57,18 @@ impl<'a> Harms<'a> {
             let wake = if fault.worker.is_none() { RECONNECT_MS } else { 0 };
             its_own && fault.from <= end && fault.to + wake >= run.start
         })
+    }
+
+    /// Whether what was stored or begun at `fact` and a run that began later, at `start`, may have
+    /// raced: an outage of the broker or the network had just ended when two workers held the same
+    /// delivery, one of them to settle what it had run before the outage; and no other fault lay
+    /// between, which could have taken an ack with it.
+    pub(super) fn raced(&self, fact: u64, start: u64) -> bool {
+        let outages = self.faults.iter().filter(|fault| fault.worker.is_none());
+        let mut healed = outages.clone().filter(|f| f.from <= fact && fact <= f.to + WAKE_MS);
+        start <= fact + RACE_MS
+            && healed.next().is_some()
+            && !outages.clone().any(|f| (fact..=start).contains(&f.from))
     }
 
     /// Whether `worker` took itself down.

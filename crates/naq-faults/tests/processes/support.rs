@@ -1,5 +1,6 @@
 //! One job, one queue, some processes.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -90,9 +91,14 @@ impl Scene {
         spawn(command, die)
     }
 
+    /// What all processes have written down.
+    pub(crate) fn history(&self) -> History {
+        History::load(&self.site.dir).unwrap()
+    }
+
     /// What ran of a job.
     pub(crate) fn runs(&self, job: &PlannedJob) -> Vec<Run> {
-        History::load(&self.site.dir).unwrap().runs(&job.id).to_vec()
+        self.history().runs(&job.id).to_vec()
     }
 
     /// Waits until a handler of the job has begun.
@@ -102,8 +108,15 @@ impl Scene {
 
     /// What the broker holds of a job.
     pub(crate) async fn held(&self, job: &PlannedJob) -> Held {
-        let mut held = broker::held(&*self.transport, std::slice::from_ref(job)).await.unwrap();
-        held.remove(&job.id).unwrap()
+        self.held_all(std::slice::from_ref(job)).await.remove(&job.id).unwrap()
+    }
+
+    /// The same of many, by id.
+    pub(crate) async fn held_all(&self, jobs: &[PlannedJob]) -> BTreeMap<String, Held> {
+        let mut held = broker::held(&*self.transport, jobs).await.unwrap();
+        // Dead letters of other tests.
+        held.retain(|id, _| jobs.iter().any(|job| job.id == *id));
+        held
     }
 
     /// Waits until the broker holds the job's end and nothing else of it.

@@ -1,9 +1,12 @@
 //! How a worker process ends: by a deploy, at once, or by the hand of a poison job.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use crate::support::{PATIENCE, Scene, died};
 use naq_core::JobState;
+use naq_faults::ledger::now;
+use naq_faults::plan::LEASE_MS;
 use naq_faults::script::{POISON_CRASHES, Script, Step};
 use naq_testing::{ChildProcess, eventually};
 
@@ -32,6 +35,41 @@ async fn a_deploy_finishes_what_runs_gives_back_the_rest_and_counts_as_nothing()
         assert_eq!(end.state, JobState::Completed);
         assert_eq!((end.step, end.crashes), (Step::attempt(1), 0), "{}", job.id);
         assert_eq!(ran(job).len(), 1, "{}", job.id);
+    }
+}
+
+#[tokio::test]
+async fn a_job_on_its_way_to_a_worker_that_stops_runs_once() {
+    let scene = Scene::new("onway").await;
+    let done = Cell::new(false);
+    // Small batches in quick succession: some jobs are on their way at any moment.
+    let traffic = async {
+        let mut jobs = Vec::new();
+        while !done.get() {
+            jobs.extend(scene.enqueue_many(Script::Succeed, 4).await);
+        }
+        jobs
+    };
+    let deploys = async {
+        let mut worker = scene.worker("w0", None);
+        worker.wait_for_output("working on", PATIENCE).await.unwrap();
+        for life in 1..=40 {
+            let mut next = scene.worker(&format!("w{life}"), None);
+            next.wait_for_output("working on", PATIENCE).await.unwrap();
+            worker.terminate().unwrap();
+            let status = worker.wait(PATIENCE).await.unwrap();
+            assert_eq!(status.code(), Some(0), "{}", worker.stderr());
+            worker = next;
+        }
+        done.set(true);
+        worker
+    };
+    let (jobs, _worker) = tokio::join!(traffic, deploys);
+    scene.quiet().await;
+    let history = scene.history();
+    for job in &jobs {
+        let runs = history.runs(&job.id);
+        assert_eq!(runs.len(), 1, "{}: {runs:?}", job.id);
     }
 }
 
@@ -93,10 +131,10 @@ async fn a_worker_that_was_killed_is_taken_over_within_a_lease_and_a_second() {
     scene.started(&job).await;
     let _second = scene.worker("second", None);
     first.kill().expect("SIGKILL");
-    let killed = naq_faults::ledger::now();
+    let killed = now();
     eventually("a second start", PATIENCE, async || scene.runs(&job).len() == 2).await;
     let waited = scene.runs(&job)[1].start - killed;
-    assert!(waited <= naq_faults::plan::LEASE_MS + 1_000, "{waited} ms");
+    assert!(waited <= LEASE_MS + 1_000, "{waited} ms");
     let end = scene.end(&job).await;
     assert_eq!((end.state, end.step, end.crashes), (JobState::Completed, Step::attempt(1), 1));
 }
