@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A name that NAQ refuses, with what it may look like.
@@ -110,8 +111,19 @@ macro_rules! name {
 
         impl<'de> Deserialize<'de> for $ty {
             fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(d)?;
-                Self::new(&text).map_err(serde::de::Error::custom)
+                struct Text;
+                impl Visitor<'_> for Text {
+                    type Value = $ty;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str(concat!("a ", $what))
+                    }
+
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$ty, E> {
+                        $ty::new(text).map_err(E::custom)
+                    }
+                }
+                d.deserialize_str(Text)
             }
         }
     };

@@ -140,13 +140,27 @@ impl Codec {
         what: &str,
         value: &T,
     ) -> Result<Bytes, EncodeError> {
-        let fail =
-            |reason: String| EncodeError::Value { what: what.to_owned(), codec: self, reason };
+        let mut out = Vec::new();
+        self.encode_into(what, value, &mut out)?;
+        Ok(out.into())
+    }
+
+    /// As [`encode`](Self::encode), at the end of `out`.
+    pub(super) fn encode_into<T: Serialize + ?Sized>(
+        self,
+        what: &str,
+        value: &T,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
         match self {
-            Self::Json => serde_json::to_vec(value).map_err(|e| fail(e.to_string())),
-            Self::MsgPack => rmp_serde::to_vec_named(value).map_err(|e| fail(e.to_string())),
+            Self::Json => serde_json::to_writer(out, value).map_err(|e| e.to_string()),
+            Self::MsgPack => rmp_serde::encode::write_named(out, value).map_err(|e| e.to_string()),
         }
-        .map(Bytes::from)
+        .map_err(|reason| EncodeError::Value {
+            what: what.to_owned(),
+            codec: self,
+            reason,
+        })
     }
 
     /// Reads a `T`, at most 128 levels deep.

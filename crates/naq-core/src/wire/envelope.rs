@@ -9,9 +9,11 @@ use super::fields::{Fields, Payload};
 use super::history::{self, AttemptRecord};
 use super::message::{WireMessage, headers};
 use super::step::{Nonce, Step};
+use super::writer::Writer;
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName, TaskName};
 use crate::retry::RetryPolicy;
+use crate::state::JobState;
 
 /// The wire version that this crate writes, and the newest that it reads.
 pub const WIRE_VERSION: u64 = 1;
@@ -24,6 +26,8 @@ pub const MAX_TAGS: usize = 32;
 pub const DEFAULT_RECORD_TTL: Duration = Duration::from_secs(60 * 60);
 /// The longest tag, in bytes.
 const MAX_TAG_BYTES: usize = 128;
+/// About what a body takes beside its arguments.
+const ROOM: usize = 640;
 
 /// One job: what to run, how to retry it, and what has happened so far.
 ///
@@ -70,7 +74,9 @@ pub struct Envelope {
     pub history: Vec<AttemptRecord>,
     /// The codec it came in, and goes out in.
     pub codec: Codec,
-    /// Fields that this version does not know, and the policy as it was written.
+    /// The policy as it was written: a newer NAQ may have put more into it.
+    written_policy: Option<Payload>,
+    /// Fields that this version does not know.
     kept: Fields,
 }
 
@@ -81,6 +87,13 @@ pub(crate) struct Arrival {
     pub(crate) id: JobId,
     pub(crate) seq: u64,
     pub(crate) stored_at: Timestamp,
+}
+
+/// How a job ended, for its record.
+pub(super) struct Ending<'a> {
+    pub(super) state: JobState,
+    pub(super) finished_at: Timestamp,
+    pub(super) result: Option<&'a Payload>,
 }
 
 impl Envelope {
@@ -107,6 +120,7 @@ impl Envelope {
             due_at: None,
             history: Vec::new(),
             codec,
+            written_policy: None,
             kept: Fields::new(codec),
         }
     }
@@ -121,7 +135,16 @@ impl Envelope {
                 max: MAX_ENVELOPE_BYTES,
             });
         }
-        let mut f = Fields::split(codec, &message.body)?;
+        Self::from_fields(Fields::split(codec, &message.body)?, message, arrival)
+    }
+
+    /// Reads the fields of a job, or those of a record that are not the record's own.
+    pub(super) fn from_fields(
+        mut f: Fields,
+        message: &WireMessage,
+        arrival: &Arrival,
+    ) -> Result<Self, DecodeError> {
+        let codec = f.codec();
         let found = f.take::<u64>("v")?.unwrap_or(WIRE_VERSION);
         if found != WIRE_VERSION {
             return Err(DecodeError::Version { found, known: WIRE_VERSION });
@@ -129,14 +152,16 @@ impl Envelope {
         // Where they are given they must at least be names.
         f.take::<JobId>("id")?;
         f.take::<QueueName>("queue")?;
-        let written_policy = f.raw("policy");
+        let written_policy = f.take_raw("policy");
+        let policy = written_policy.as_ref().map(Payload::decode::<Option<RetryPolicy>>);
+        let policy = policy.transpose().map_err(|err| in_field("policy", err))?.flatten();
         let millis = |ms: Option<u64>| ms.map(Duration::from_millis);
-        let mut envelope = Self {
+        let envelope = Self {
             id: arrival.id.clone(),
             queue: arrival.queue.clone(),
             task: f.take("task")?.ok_or(DecodeError::Missing("task"))?,
             args: f.take_raw("args").unwrap_or_else(|| Payload::null(codec)),
-            policy: f.take("policy")?.unwrap_or_default(),
+            policy: policy.unwrap_or_default(),
             timeout: millis(f.take("timeout_ms")?),
             enqueued_at: f.take("enqueued_at")?.unwrap_or(arrival.stored_at),
             deadline: f.take("deadline")?,
@@ -151,15 +176,12 @@ impl Envelope {
             due_at: f.take("due_at")?,
             history: f.take("history")?.unwrap_or_default(),
             codec,
+            written_policy,
             kept: f,
         };
         envelope
             .check_tags()
             .map_err(|reason| DecodeError::Field { field: "tags".into(), reason })?;
-        if let Some(policy) = written_policy {
-            // Back it goes as it was written: a newer NAQ may have put more into it.
-            envelope.keep("policy", &policy);
-        }
         Ok(envelope)
     }
 
@@ -169,41 +191,53 @@ impl Envelope {
     /// [`EncodeError::Value`] for what the codec cannot write; [`EncodeError::TooLarge`] when it is
     /// longer than [`MAX_ENVELOPE_BYTES`], not counting the history.
     pub fn encode(&self) -> Result<Bytes, EncodeError> {
-        let fields = self.fields()?;
-        let (body, history) = (fields.join(), fields.raw("history"));
-        let size = body.len() - history.map_or(0, |h| h.bytes().len());
+        let (body, history) = self.write(None)?;
+        let size = body.len() - history;
         if size > MAX_ENVELOPE_BYTES {
             return Err(EncodeError::TooLarge { size, max: MAX_ENVELOPE_BYTES });
         }
         Ok(body)
     }
 
-    pub(super) fn fields(&self) -> Result<Fields, EncodeError> {
-        let mut f = self.kept.clone();
-        f.put("v", &WIRE_VERSION)?;
-        f.put("id", &self.id)?;
-        f.put("queue", &self.queue)?;
-        f.put("task", &self.task)?;
-        f.put_raw("args", &self.args)?;
-        if f.raw("policy").is_none() && self.policy != RetryPolicy::default() {
-            f.put("policy", &self.policy)?;
+    /// The body, with how it ended if it has; and how many bytes of it are history. Fields stand in
+    /// the order of their names, then those that this version does not know.
+    pub(super) fn write(&self, ending: Option<Ending<'_>>) -> Result<(Bytes, usize), EncodeError> {
+        let mut w = Writer::new(self.codec, self.args.bytes().len() + ROOM);
+        w.put_raw("args", &self.args)?;
+        w.put("attempt", &self.attempt)?;
+        w.put_some("crashes", Some(self.crashes).filter(|n| *n > 0))?;
+        w.put_some("deadline", self.deadline)?;
+        w.put_some("due_at", self.due_at)?;
+        w.put("enqueued_at", &self.enqueued_at)?;
+        w.put_some("finished_at", ending.as_ref().map(|e| e.finished_at))?;
+        w.put_some("first_started_at", self.first_started_at)?;
+        let before = w.len();
+        w.put_some("history", Some(&self.history).filter(|h| !h.is_empty()))?;
+        let history = w.len() - before;
+        w.put("id", &self.id)?;
+        w.put("nonce", self.nonce.as_str())?;
+        match &self.written_policy {
+            Some(written) => w.put_raw("policy", written)?,
+            None if self.policy == RetryPolicy::default() => {}
+            None => w.put("policy", &self.policy)?,
         }
-        put_some(&mut f, "timeout_ms", self.timeout.map(millis).as_ref())?;
-        f.put("enqueued_at", &self.enqueued_at)?;
-        put_some(&mut f, "deadline", self.deadline.as_ref())?;
-        if self.record_ttl != DEFAULT_RECORD_TTL {
-            f.put("record_ttl_ms", &millis(self.record_ttl))?;
+        w.put("queue", &self.queue)?;
+        let ttl = Some(self.record_ttl).filter(|ttl| *ttl != DEFAULT_RECORD_TTL);
+        w.put_some("record_ttl_ms", ttl.map(millis))?;
+        if let Some(result) = ending.as_ref().and_then(|e| e.result) {
+            w.put_raw("result", result)?;
         }
-        put_some(&mut f, "tags", (!self.tags.is_empty()).then_some(&self.tags))?;
-        put_some(&mut f, "traceparent", self.traceparent.as_ref())?;
-        f.put("nonce", self.nonce.as_str())?;
-        f.put("attempt", &self.attempt)?;
-        put_some(&mut f, "crashes", (self.crashes > 0).then_some(&self.crashes))?;
-        put_some(&mut f, "snoozes", (self.snoozes > 0).then_some(&self.snoozes))?;
-        put_some(&mut f, "first_started_at", self.first_started_at.as_ref())?;
-        put_some(&mut f, "due_at", self.due_at.as_ref())?;
-        put_some(&mut f, "history", (!self.history.is_empty()).then_some(&self.history))?;
-        Ok(f)
+        w.put_some("snoozes", Some(self.snoozes).filter(|n| *n > 0))?;
+        w.put_some("state", ending.as_ref().map(|e| e.state))?;
+        w.put_some("tags", Some(&self.tags).filter(|tags| !tags.is_empty()))?;
+        w.put("task", &self.task)?;
+        w.put_some("timeout_ms", self.timeout.map(millis))?;
+        w.put_some("traceparent", self.traceparent.as_ref())?;
+        w.put("v", &WIRE_VERSION)?;
+        for (field, value) in self.kept.iter() {
+            w.put_raw(field, &value)?;
+        }
+        Ok((w.finish(), history))
     }
 
     /// The whole message: body, `Content-Type` and `Naq-Step`.
@@ -218,7 +252,7 @@ impl Envelope {
 
     /// Replaces the policy, also the one that was kept as written.
     pub fn set_policy(&mut self, policy: RetryPolicy) {
-        self.kept.take_raw("policy");
+        self.written_policy = None;
         self.policy = policy;
     }
 
@@ -240,11 +274,6 @@ impl Envelope {
     /// The last error in the history, if there is one.
     pub fn last_error(&self) -> Option<&AttemptRecord> {
         self.history.iter().rev().find(|r| r.error_kind.is_some())
-    }
-
-    fn keep(&mut self, field: &str, value: &Payload) {
-        // Same codec, so there is nothing to translate that could fail.
-        let _ = self.kept.put_raw(field, value);
     }
 
     pub(crate) fn check_tags(&self) -> Result<(), String> {
@@ -279,12 +308,13 @@ fn millis(d: Duration) -> u64 {
     crate::clock::millis_up(d)
 }
 
-fn put_some<T: serde::Serialize + ?Sized>(
-    fields: &mut Fields,
-    field: &'static str,
-    value: Option<&T>,
-) -> Result<(), EncodeError> {
-    value.map_or(Ok(()), |value| fields.put(field, value))
+fn in_field(field: &str, err: DecodeError) -> DecodeError {
+    match err {
+        DecodeError::Syntax { reason, .. } => {
+            DecodeError::Field { field: field.to_owned(), reason }
+        }
+        other => other,
+    }
 }
 
 #[cfg(test)]
@@ -312,6 +342,16 @@ mod tests {
         assert_eq!(job.nonce, Nonce::from_sequence(7));
         assert_eq!((job.attempt, job.policy), (1, RetryPolicy::default()));
         assert_eq!(job.enqueued_at, Timestamp::from_millis(1000));
+    }
+
+    #[test]
+    fn a_field_of_null_is_as_good_as_absent() {
+        let nulls = r#"{"task":"t","args":null,"policy":null,"timeout_ms":null,"deadline":null,
+            "tags":null,"nonce":null,"attempt":null,"history":null,"v":null,"id":null}"#;
+        let (with, without) = (by_hand(nulls), by_hand(r#"{"task":"t"}"#));
+        let (with, without) = (with.expect("a job"), without.expect("a job"));
+        assert_eq!((with.policy, with.args), (without.policy, without.args));
+        assert_eq!((with.nonce, with.history), (without.nonce, without.history));
     }
 
     #[test]

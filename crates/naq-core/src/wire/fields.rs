@@ -1,12 +1,11 @@
 //! A job's body, cut into its top-level fields without looking inside them. What NAQ does not
 //! change it writes back byte for byte: arguments, and fields that only a newer NAQ knows.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Cursor;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -84,16 +83,45 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// The top-level fields of one document, each as the bytes it was written with.
+/// Top-level fields that a body may have; a lookup walks through them.
+const MAX_FIELDS: usize = 256;
+
+/// The names that NAQ gives to fields; they are not copied for each job.
+const KNOWN: [&str; 22] = [
+    "args",
+    "attempt",
+    "crashes",
+    "deadline",
+    "due_at",
+    "enqueued_at",
+    "finished_at",
+    "first_started_at",
+    "history",
+    "id",
+    "nonce",
+    "policy",
+    "queue",
+    "record_ttl_ms",
+    "result",
+    "snoozes",
+    "state",
+    "tags",
+    "task",
+    "timeout_ms",
+    "traceparent",
+    "v",
+];
+
+/// The top-level fields of one document, each as the bytes it was written with, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fields {
     codec: Codec,
-    map: BTreeMap<String, Bytes>,
+    list: Vec<(Cow<'static, str>, Bytes)>,
 }
 
 impl Fields {
     pub(super) fn new(codec: Codec) -> Self {
-        Self { codec, map: BTreeMap::new() }
+        Self { codec, list: Vec::new() }
     }
 
     /// Cuts `body` into its fields. Nested values are skipped, not decoded.
@@ -101,18 +129,25 @@ impl Fields {
         if body.is_empty() {
             return Err(DecodeError::Empty);
         }
-        let pairs = match codec {
+        let list = match codec {
             Codec::Json => split_json(body)?,
             Codec::MsgPack => split_msgpack(body)?,
         };
-        let mut map = BTreeMap::new();
-        for (key, value) in pairs {
-            match map.entry(key) {
-                Entry::Vacant(slot) => drop(slot.insert(value)),
-                Entry::Occupied(slot) => return Err(DecodeError::Duplicate(shown(slot.key()))),
+        if list.len() > MAX_FIELDS {
+            let said = format!("{} fields, at most {MAX_FIELDS} are allowed", list.len());
+            return Err(codec.syntax(said));
+        }
+        for (i, (name, _)) in list.iter().enumerate() {
+            if list[..i].iter().any(|(earlier, _)| earlier == name) {
+                return Err(DecodeError::Duplicate(name.chars().take(80).collect()));
             }
         }
-        Ok(Self { codec, map })
+        Ok(Self { codec, list })
+    }
+
+    /// The codec that they are written in.
+    pub(super) fn codec(&self) -> Codec {
+        self.codec
     }
 
     /// Takes the field out and reads it; absent and null are both `None`.
@@ -120,8 +155,8 @@ impl Fields {
         &mut self,
         field: &'static str,
     ) -> Result<Option<T>, DecodeError> {
-        let Some(bytes) = self.map.remove(field) else { return Ok(None) };
-        self.codec.decode(&bytes).map_err(|err| match err {
+        let Some(value) = self.take_raw(field) else { return Ok(None) };
+        value.decode().map_err(|err| match err {
             DecodeError::Syntax { reason, .. } => {
                 DecodeError::Field { field: field.to_owned(), reason }
             }
@@ -131,74 +166,44 @@ impl Fields {
 
     /// Takes the field out unread.
     pub(super) fn take_raw(&mut self, field: &str) -> Option<Payload> {
-        self.map.remove(field).map(|bytes| Payload::from_raw(self.codec, bytes))
+        let at = self.list.iter().position(|(name, _)| name == field)?;
+        Some(Payload::from_raw(self.codec, self.list.remove(at).1))
     }
 
-    /// A copy of the field, unread.
-    pub(super) fn raw(&self, field: &str) -> Option<Payload> {
-        self.map.get(field).map(|bytes| Payload::from_raw(self.codec, bytes.clone()))
+    /// What is left, unread.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Payload)> {
+        self.list
+            .iter()
+            .map(|(name, value)| (name.as_ref(), Payload::from_raw(self.codec, value.clone())))
     }
+}
 
-    pub(super) fn put<T: Serialize + ?Sized>(
-        &mut self,
-        field: &'static str,
-        value: &T,
-    ) -> Result<(), EncodeError> {
-        let bytes = self.codec.encode(field, value)?;
-        self.map.insert(field.to_owned(), bytes);
-        Ok(())
-    }
+/// A field's name: one of ours, or a copy.
+struct Name(Cow<'static, str>);
 
-    pub(super) fn put_raw(&mut self, field: &str, value: &Payload) -> Result<(), EncodeError> {
-        let value = value.transcode(self.codec)?;
-        self.map.insert(field.to_owned(), value.bytes);
-        Ok(())
-    }
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Name;
 
-    /// Writes the document again.
-    pub(super) fn join(&self) -> Bytes {
-        let size: usize = self.map.iter().map(|(k, v)| k.len() + v.len() + 8).sum();
-        let mut out = Vec::with_capacity(size + 8);
-        match self.codec {
-            Codec::Json => self.join_json(&mut out),
-            Codec::MsgPack => self.join_msgpack(&mut out),
-        }
-        BytesMut::from(out.as_slice()).freeze()
-    }
-
-    fn join_json(&self, out: &mut Vec<u8>) {
-        out.push(b'{');
-        for (i, (key, value)) in self.map.iter().enumerate() {
-            if i > 0 {
-                out.push(b',');
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a field's name")
             }
-            // Writing a string to memory cannot fail.
-            let _ = serde_json::to_writer(&mut *out, key);
-            out.push(b':');
-            out.extend_from_slice(value);
-        }
-        out.push(b'}');
-    }
 
-    fn join_msgpack(&self, out: &mut Vec<u8>) {
-        // Writing to memory cannot fail; a body's size bounds the count far below u32::MAX.
-        let count = u32::try_from(self.map.len()).unwrap_or(u32::MAX);
-        let _ = rmp::encode::write_map_len(out, count);
-        for (key, value) in &self.map {
-            let _ = rmp::encode::write_str(out, key);
-            out.extend_from_slice(value);
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Name, E> {
+                let known = KNOWN.iter().find(|known| **known == text);
+                Ok(Name(known.map_or_else(|| text.to_owned().into(), |known| (*known).into())))
+            }
         }
+        d.deserialize_str(Text)
     }
 }
 
-fn shown(text: &str) -> String {
-    text.chars().take(80).collect()
-}
+type List = Vec<(Cow<'static, str>, Bytes)>;
 
-type Pairs = Vec<(String, Bytes)>;
-
-fn split_json(body: &Bytes) -> Result<Pairs, DecodeError> {
-    struct Raw<'a>(Vec<(String, &'a RawValue)>);
+fn split_json(body: &Bytes) -> Result<List, DecodeError> {
+    struct Raw<'a>(Vec<(Name, &'a RawValue)>);
 
     impl<'de> Deserialize<'de> for Raw<'de> {
         fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
@@ -211,7 +216,7 @@ fn split_json(body: &Bytes) -> Result<Pairs, DecodeError> {
                 }
 
                 fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw<'de>, A::Error> {
-                    let mut pairs = Vec::new();
+                    let mut pairs = Vec::with_capacity(KNOWN.len());
                     while let Some(pair) = map.next_entry()? {
                         pairs.push(pair);
                     }
@@ -223,10 +228,10 @@ fn split_json(body: &Bytes) -> Result<Pairs, DecodeError> {
     }
 
     let Raw(pairs) = serde_json::from_slice(body).map_err(|e| Codec::Json.syntax(e))?;
-    Ok(pairs.into_iter().map(|(k, v)| (k, body.slice_ref(v.get().as_bytes()))).collect())
+    Ok(pairs.into_iter().map(|(k, v)| (k.0, body.slice_ref(v.get().as_bytes()))).collect())
 }
 
-fn split_msgpack(body: &Bytes) -> Result<Pairs, DecodeError> {
+fn split_msgpack(body: &Bytes) -> Result<List, DecodeError> {
     let codec = Codec::MsgPack;
     let mut cursor = Cursor::new(&body[..]);
     let count = rmp::decode::read_map_len(&mut cursor)
@@ -236,10 +241,10 @@ fn split_msgpack(body: &Bytes) -> Result<Pairs, DecodeError> {
     // `count` is only a claim: nothing is reserved for it, and a short body ends the loop.
     let mut pairs = Vec::new();
     for _ in 0..count {
-        let key = String::deserialize(&mut de).map_err(|e| codec.syntax(e))?;
+        let name = Name::deserialize(&mut de).map_err(|e| codec.syntax(e))?;
         let start = at(de.position());
         IgnoredAny::deserialize(&mut de).map_err(|e| codec.syntax(e))?;
-        pairs.push((key, body.slice(start..at(de.position()))));
+        pairs.push((name.0, body.slice(start..at(de.position()))));
     }
     if at(de.position()) == body.len() {
         Ok(pairs)
@@ -254,21 +259,45 @@ fn at(position: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::writer::Writer;
     use super::*;
 
     fn msgpack(value: &serde_json::Value) -> Bytes {
         rmp_serde::to_vec_named(value).expect("writes").into()
     }
 
+    fn copy(codec: Codec, body: &Bytes) -> Bytes {
+        let mut copy = Writer::new(codec, 0);
+        for (name, value) in Fields::split(codec, body).expect("splits").iter() {
+            copy.put_raw(name, &value).expect("the same codec");
+        }
+        copy.finish()
+    }
+
+    #[test]
+    fn a_body_has_as_many_fields_as_are_allowed() {
+        for codec in [Codec::Json, Codec::MsgPack] {
+            let fill = |count: usize| {
+                let mut body = Writer::new(codec, 0);
+                for i in 0..count {
+                    body.put_raw(&i.to_string(), &Payload::null(codec)).expect("the same codec");
+                }
+                Fields::split(codec, &body.finish())
+            };
+            for fits in [0, 1, 15, 16, MAX_FIELDS] {
+                assert_eq!(fill(fits).expect("fits").iter().count(), fits);
+            }
+            fill(MAX_FIELDS + 1).expect_err("too many");
+        }
+    }
+
     #[test]
     fn fields_come_back_byte_for_byte_in_both_codecs() {
         let json = Bytes::from_static(br#"{ "a" : [1, 2.50,{"x":null}] , "b":"\u00e9" }"#);
-        let fields = Fields::split(Codec::Json, &json).expect("splits");
-        assert_eq!(&fields.join()[..], br#"{"a":[1, 2.50,{"x":null}],"b":"\u00e9"}"#);
+        assert_eq!(&copy(Codec::Json, &json)[..], br#"{"a":[1, 2.50,{"x":null}],"b":"\u00e9"}"#);
 
         let pack = msgpack(&serde_json::json!({"a": [1, 2.5, {"x": null}], "b": "é"}));
-        let fields = Fields::split(Codec::MsgPack, &pack).expect("splits");
-        assert_eq!(fields.join(), pack);
+        assert_eq!(copy(Codec::MsgPack, &pack), pack);
     }
 
     #[test]

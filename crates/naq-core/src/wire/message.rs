@@ -42,8 +42,11 @@ impl WireMessage {
     /// Adds a header. Line breaks, which would begin another header, become spaces.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
-        let value = value.as_ref().replace(|c: char| c.is_control(), " ");
-        self.headers.push((name.to_owned(), value.trim().to_owned()));
+        let mut value = value.as_ref().trim().to_owned();
+        if value.contains(char::is_control) {
+            value = value.replace(char::is_control, " ").trim().to_owned();
+        }
+        self.headers.push((name.to_owned(), value));
         self
     }
 

@@ -8,6 +8,7 @@ mod history;
 mod message;
 mod record;
 mod step;
+mod writer;
 
 pub(crate) use envelope::Arrival;
 

@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::state::JobState;
 
 use super::codec::{DecodeError, EncodeError};
-use super::envelope::{Arrival, Envelope};
+use super::envelope::{Arrival, Ending, Envelope};
 use super::fields::{Fields, Payload};
 use super::message::{WireMessage, headers};
 
@@ -28,13 +28,10 @@ impl FinalRecord {
     /// # Errors
     /// [`EncodeError`] when a part cannot be written in the envelope's codec.
     pub fn to_message(&self) -> Result<WireMessage, EncodeError> {
-        let mut fields = self.envelope.fields()?;
-        fields.put("state", &self.state)?;
-        fields.put("finished_at", &self.finished_at)?;
-        if let Some(result) = &self.result {
-            fields.put_raw("result", result)?;
-        }
-        Ok(WireMessage::new(fields.join())
+        let (state, finished_at) = (self.state, self.finished_at);
+        let ending = Ending { state, finished_at, result: self.result.as_ref() };
+        let (body, _) = self.envelope.write(Some(ending))?;
+        Ok(WireMessage::new(body)
             .with(headers::CONTENT_TYPE, self.envelope.codec.content_type())
             .with(headers::STEP, self.envelope.step().to_string()))
     }
@@ -44,8 +41,7 @@ impl FinalRecord {
         let state = fields.take("state")?.ok_or(DecodeError::Missing("state"))?;
         let finished_at = fields.take("finished_at")?.unwrap_or(arrival.stored_at);
         let result = fields.take_raw("result");
-        let mut bare = message.clone();
-        bare.body = fields.join();
-        Ok(Self { envelope: Envelope::decode(&bare, arrival)?, state, finished_at, result })
+        let envelope = Envelope::from_fields(fields, message, arrival)?;
+        Ok(Self { envelope, state, finished_at, result })
     }
 }

@@ -1,0 +1,95 @@
+//! Writes a job's body in one pass: the counterpart of [`Fields`](super::fields::Fields).
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::codec::{Codec, EncodeError};
+use super::fields::Payload;
+
+/// A MessagePack map's header is written when its size is known; this much is left for it.
+const HEADER: usize = 5;
+
+/// One document in the making: a map, field by field.
+#[derive(Debug)]
+pub(super) struct Writer {
+    codec: Codec,
+    out: Vec<u8>,
+    count: u32,
+}
+
+impl Writer {
+    /// A map in `codec`, with room for about `size` bytes.
+    pub(super) fn new(codec: Codec, size: usize) -> Self {
+        let mut out = Vec::with_capacity(size + HEADER);
+        match codec {
+            Codec::Json => out.push(b'{'),
+            Codec::MsgPack => out.resize(HEADER, 0),
+        }
+        Self { codec, out, count: 0 }
+    }
+
+    /// Adds a field.
+    pub(super) fn put<T: Serialize + ?Sized>(
+        &mut self,
+        field: &'static str,
+        value: &T,
+    ) -> Result<(), EncodeError> {
+        self.key(field);
+        self.codec.encode_into(field, value, &mut self.out)
+    }
+
+    /// Adds a field, if there is a value.
+    pub(super) fn put_some<T: Serialize>(
+        &mut self,
+        field: &'static str,
+        value: Option<T>,
+    ) -> Result<(), EncodeError> {
+        value.map_or(Ok(()), |value| self.put(field, &value))
+    }
+
+    /// Adds a value that is written already.
+    pub(super) fn put_raw(&mut self, field: &str, value: &Payload) -> Result<(), EncodeError> {
+        self.key(field);
+        self.out.extend_from_slice(value.transcode(self.codec)?.bytes());
+        Ok(())
+    }
+
+    /// Bytes so far.
+    pub(super) fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    // Writing to memory cannot fail.
+    fn key(&mut self, field: &str) {
+        match self.codec {
+            Codec::Json => {
+                if self.count > 0 {
+                    self.out.push(b',');
+                }
+                let _ = serde_json::to_writer(&mut self.out, field);
+                self.out.push(b':');
+            }
+            Codec::MsgPack => {
+                let _ = rmp::encode::write_str(&mut self.out, field);
+            }
+        }
+        self.count += 1;
+    }
+
+    /// The document.
+    pub(super) fn finish(mut self) -> Bytes {
+        match self.codec {
+            Codec::Json => {
+                self.out.push(b'}');
+                self.out.into()
+            }
+            Codec::MsgPack => {
+                let mut header = Vec::with_capacity(HEADER);
+                let _ = rmp::encode::write_map_len(&mut header, self.count);
+                let start = HEADER - header.len();
+                self.out[start..HEADER].copy_from_slice(&header);
+                Bytes::from(self.out).slice(start..)
+            }
+        }
+    }
+}
