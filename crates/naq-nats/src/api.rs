@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{Context, ContextBuilder};
-use async_nats::{Client, HeaderMap, Message, Request};
+use async_nats::{Client, HeaderMap, Message, Request, Subject};
 use bytes::Bytes;
 use naq_core::SystemClock;
 use naq_core::clock::{Clock, Timer};
@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 use crate::config::NatsConfig;
 use crate::connect::{self, spread};
 use crate::error::{self, ApiError, Refusal};
-use crate::link::Link;
+use crate::link::{Link, Trouble};
 use crate::offset::Offset;
 use crate::subjects::Subjects;
 
@@ -37,10 +37,9 @@ pub(crate) struct Api {
 }
 
 /// What the broker says to a publish.
-#[derive(Debug, Clone, Copy, serde::Deserialize)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct PubAck {
     pub(crate) seq: u64,
-    #[serde(default)]
     pub(crate) duplicate: bool,
 }
 
@@ -48,7 +47,8 @@ pub(crate) struct PubAck {
 #[derive(Debug)]
 pub(crate) struct Tries<'a> {
     api: &'a Api,
-    what: String,
+    what: &'static str,
+    subject: &'a str,
     until: Instant,
     /// How many failed so far.
     pub(crate) failed: u32,
@@ -96,21 +96,26 @@ impl Api {
         let patience = self.config.answer_timeout;
         let size = body.len();
         let asking = async {
-            self.link.connected().await;
-            let (before, refusals) = (self.link.now(), self.link.refusal_count());
+            // Most often it is, and then there is nothing to wait for.
+            if !self.link.now().connected {
+                self.link.connected().await;
+            }
+            let before = self.link.now();
             let mut request = Request::new().payload(body).timeout(None);
             if let Some(headers) = headers {
                 request = request.headers(headers);
             }
             tokio::select! {
+                biased;
                 answer = self.client.send_request(subject.to_owned(), request) => {
                     answer.map_err(|e| error::request(&e, subject, size, self.client.max_payload()))
                 }
-                subject = self.link.refused(refusals, subject, &self.config.inbox_prefix) => {
-                    Err(TransportError::Permission { subject }.into())
+                trouble = self.link.trouble(before, subject, &self.config.inbox_prefix) => {
+                    Err(match trouble {
+                        Trouble::Refused(subject) => TransportError::Permission { subject }.into(),
+                        Trouble::Lost => self.unanswered(subject, patience).into(),
+                    })
                 }
-                // Its answer would have come on the connection that is gone.
-                () = self.link.lost(before) => Err(self.unanswered(subject, patience).into()),
             }
         };
         match timeout(patience, asking).await {
@@ -140,7 +145,7 @@ impl Api {
         T: Serialize + Sync + ?Sized,
         R: DeserializeOwned,
     {
-        let mut tries = self.tries(subject);
+        let mut tries = self.tries("ask", subject);
         loop {
             match self.call(subject, ask).await {
                 Err(error) if error.is_transient() => tries.again(error).await?,
@@ -156,25 +161,40 @@ impl Api {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<PubAck, ApiError> {
+        #[derive(serde::Deserialize)]
+        struct Answer {
+            error: Option<Refusal>,
+            #[serde(default)]
+            seq: u64,
+            #[serde(default)]
+            duplicate: bool,
+        }
         let answer = self.request(subject, Some(headers), body).await?;
-        read_answer(subject, &answer.payload)
+        let answer: Answer =
+            serde_json::from_slice(&answer.payload).map_err(|e| unreadable(subject, &e))?;
+        match answer.error {
+            Some(refusal) => Err(ApiError::Refused(refusal)),
+            None => Ok(PubAck { seq: answer.seq, duplicate: answer.duplicate }),
+        }
     }
 
     /// Sends a message that nobody answers, such as an ack.
-    pub(crate) async fn send(&self, subject: String, body: Bytes) -> Result<(), TransportError> {
-        let what = subject.clone();
+    pub(crate) async fn send(&self, subject: Subject, body: Bytes) -> Result<(), TransportError> {
         let patience = self.config.answer_timeout;
-        match timeout(patience, self.client.publish(subject, body)).await {
+        match timeout(patience, self.client.publish(subject.clone(), body)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(e)) => Err(TransportError::Rejected { what, reason: error::chain(&e) }),
-            Err(_) => Err(self.unanswered(&what, patience)),
+            Ok(Err(e)) => {
+                let what = subject.to_string();
+                Err(TransportError::Rejected { what, reason: error::chain(&e) })
+            }
+            Err(_) => Err(self.unanswered(&subject, patience)),
         }
     }
 
     /// Begins an operation that is tried until it works, fails for good, or takes too long.
-    pub(crate) fn tries(&self, what: impl Into<String>) -> Tries<'_> {
+    pub(crate) fn tries<'a>(&'a self, what: &'static str, subject: &'a str) -> Tries<'a> {
         let until = Instant::now() + self.config.request_timeout;
-        Tries { api: self, what: what.into(), until, failed: 0 }
+        Tries { api: self, what, subject, until, failed: 0 }
     }
 }
 
@@ -184,9 +204,11 @@ impl Tries<'_> {
         self.failed += 1;
         let pause = spread((Duration::from_millis(20) * self.failed).min(MAX_PAUSE));
         if !error.is_transient() || Instant::now() + pause >= self.until {
-            return Err(error.into_transport(&self.what, self.api.url()));
+            let what = format!("{} {}", self.what, self.subject);
+            return Err(error.into_transport(&what, self.api.url()));
         }
-        tracing::debug!(what = self.what, ?error, "asking the broker again");
+        let Self { what, subject, .. } = self;
+        tracing::debug!(what, subject, ?error, "asking the broker again");
         SystemClock.sleep_until(SystemClock.now() + pause).await;
         Ok(())
     }

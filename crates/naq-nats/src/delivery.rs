@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_nats::Message;
+use async_nats::{Message, Subject};
 use async_trait::async_trait;
 use bytes::Bytes;
 use naq_core::transport::{AckHandle, Delivery, JobKey, Place, Stored, TransportError};
@@ -19,7 +19,7 @@ const PROGRESS: &[u8] = b"+WPI";
 #[derive(Debug)]
 struct Handle {
     api: Arc<Api>,
-    reply: String,
+    reply: Subject,
 }
 
 #[async_trait]
@@ -41,7 +41,7 @@ pub(crate) fn read(
     message: Message,
     settled_until: Option<u64>,
 ) -> Option<Delivery> {
-    let reply = message.reply?.to_string();
+    let reply = message.reply?;
     let ack = AckSubject::parse(&reply)?;
     let key = key(api, queue, &message.subject, ack.seq);
     let stored = Stored {

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::api::Api;
 use crate::error::ApiError;
+use crate::link::Trouble;
 use crate::message::incoming;
 use crate::subjects::api;
 
@@ -109,7 +110,7 @@ impl Api {
         ask: &T,
     ) -> Result<Batch, TransportError> {
         let subject = api::direct_get(stream);
-        let mut tries = self.tries(subject.as_str());
+        let mut tries = self.tries("ask", &subject);
         loop {
             match self.get(&subject, ask).await {
                 Ok(batch) => return Ok(batch),
@@ -127,7 +128,7 @@ impl Api {
         let rejected = |reason: String| TransportError::Rejected { what: subject.into(), reason };
         let body = serde_json::to_vec(ask).map_err(|e| rejected(e.to_string()))?;
         let patience = self.config.answer_timeout;
-        let (before, refusals) = (self.link.now(), self.link.refusal_count());
+        let before = self.link.now();
         let mut answers = match timeout(patience, self.ask(subject, body.into())).await {
             Ok(asked) => asked?,
             Err(_) => return Err(self.unanswered(subject, patience).into()),
@@ -136,11 +137,11 @@ impl Api {
         loop {
             let answer = tokio::select! {
                 answer = timeout(patience, answers.next()) => answer,
-                subject = self.link.refused(refusals, subject, &self.config.inbox_prefix) => {
-                    return Err(TransportError::Permission { subject }.into());
-                }
-                () = self.link.lost(before) => {
-                    return Err(self.unanswered(subject, patience).into());
+                trouble = self.link.trouble(before, subject, &self.config.inbox_prefix) => {
+                    return Err(match trouble {
+                        Trouble::Refused(subject) => TransportError::Permission { subject }.into(),
+                        Trouble::Lost => self.unanswered(subject, patience).into(),
+                    });
                 }
             };
             let Ok(Some(answer)) = answer else {

@@ -22,7 +22,7 @@ impl Api {
         let subject = self.subjects.worker(id);
         let mut headers = HeaderMap::new();
         headers.insert(TTL, records::ttl(ttl));
-        let mut tries = self.tries(format!("heartbeat to {subject}"));
+        let mut tries = self.tries("heartbeat to", &subject);
         loop {
             match self.store(&subject, headers.clone(), body.clone()).await {
                 Ok(_) => return Ok(()),

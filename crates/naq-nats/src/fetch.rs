@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::api::Api;
 use crate::delivery;
-use crate::link::LinkState;
+use crate::link::{LinkState, Trouble};
 use crate::pulls::{EXPIRES, HEARTBEAT, Pulls};
 use crate::subjects::api;
 use crate::transport::NatsTransport;
@@ -270,7 +270,7 @@ impl Fetch {
         let rejected = |reason: String| TransportError::Rejected { what: what.clone(), reason };
         let body = serde_json::to_vec(&ask).map_err(|e| rejected(e.to_string()))?;
         let reply = format!("{}.{}", inbox.subject, self.pulls.next());
-        self.refusals = self.api.link.refusal_count();
+        self.refusals = self.api.link.now().refusals;
         let sent = self.api.client().publish_with_reply(what.clone(), reply, body.into()).await;
         sent.map_err(|e| rejected(e.to_string()))?;
         self.pulls.begun(batch, now);
@@ -284,7 +284,8 @@ impl Fetch {
         let silent_at = self.pulls.silent_at();
         let wake = [Some(deadline), silent_at, self.resume_at];
         let wake = wake.into_iter().flatten().min().unwrap_or(deadline);
-        let refusals = self.refusals;
+        // Refusals since the last pull; losses from here on, which end a wait early at worst.
+        let since = LinkState { refusals: self.refusals, ..self.api.link.now() };
         let pull = api::pull(&self.stream);
         tokio::select! {
             biased;
@@ -293,8 +294,10 @@ impl Fetch {
                 None => self.inbox = None,
             },
             () = self.api.link.reconnected(made) => {}
-            subject = self.api.link.refused(refusals, &pull, &self.api.config.inbox_prefix) => {
-                return Err(TransportError::Permission { subject });
+            trouble = self.api.link.trouble(since, &pull, &self.api.config.inbox_prefix) => {
+                if let Trouble::Refused(subject) = trouble {
+                    return Err(TransportError::Permission { subject });
+                }
             }
             () = sleep_until(wake) => {
                 if silent_at.is_some_and(|at| at <= Instant::now()) && self.api.link.now().connected

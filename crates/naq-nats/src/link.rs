@@ -2,6 +2,7 @@
 //! and what the broker refused. A refusal comes apart from the answer that it keeps away.
 
 use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
 
 use async_nats::{Event, ServerError};
 use tokio::sync::watch;
@@ -17,19 +18,24 @@ pub(crate) struct LinkState {
     pub(crate) connects: u64,
     /// How often it was lost.
     pub(crate) losses: u64,
+    /// How often the broker refused something.
+    pub(crate) refusals: u64,
 }
 
-#[derive(Debug, Default)]
-struct Refusals {
-    count: u64,
-    latest: VecDeque<(u64, String)>,
+/// Why an answer will not come.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Its connection is gone.
+    Lost,
+    /// The broker refused this subject.
+    Refused(String),
 }
 
 /// Hears the connection's events and tells whoever waits.
 #[derive(Debug, Default)]
 pub(crate) struct Link {
     state: watch::Sender<LinkState>,
-    refusals: watch::Sender<Refusals>,
+    refused: Mutex<VecDeque<(u64, String)>>,
 }
 
 impl Link {
@@ -61,22 +67,19 @@ impl Link {
     }
 
     fn refuse(&self, subject: &str) {
-        self.refusals.send_modify(|refusals| {
-            refusals.count += 1;
-            if refusals.latest.len() == REFUSALS {
-                refusals.latest.pop_front();
-            }
-            refusals.latest.push_back((refusals.count, subject.to_owned()));
-        });
+        let number = self.now().refusals + 1;
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.len() == REFUSALS {
+            refused.pop_front();
+        }
+        refused.push_back((number, subject.to_owned()));
+        drop(refused);
+        // Told last, so that whoever hears of it finds it.
+        self.state.send_modify(|now| now.refusals = number);
     }
 
     pub(crate) fn now(&self) -> LinkState {
         *self.state.borrow()
-    }
-
-    /// Refusals so far: what [`refused`](Self::refused) counts from.
-    pub(crate) fn refusal_count(&self) -> u64 {
-        self.refusals.borrow().count
     }
 
     /// Returns once the connection stands.
@@ -95,21 +98,29 @@ impl Link {
         let _ = self.state.subscribe().wait_for(|now| now.connects > since.connects).await;
     }
 
-    /// Returns the subject once the broker refuses, after the refusal number `since`, this subject
-    /// or one below `inbox`, where the answer would have come.
-    pub(crate) async fn refused(&self, since: u64, subject: &str, inbox: &str) -> String {
-        let mut found = None;
+    /// Returns once an answer that was asked for at `since` will not come: the connection is gone,
+    /// or the broker has refused this subject, or one below `inbox`, where it would have come.
+    pub(crate) async fn trouble(&self, since: LinkState, subject: &str, inbox: &str) -> Trouble {
+        let mut changes = self.state.subscribe();
+        let mut seen = since;
+        loop {
+            let news = |now: &LinkState| now.losses > seen.losses || now.refusals > seen.refusals;
+            // The sender lives in `self`, so this cannot fail.
+            let now = changes.wait_for(news).await.map_or(since, |now| *now);
+            if let Some(refused) = self.refused_since(since.refusals, subject, inbox) {
+                return Trouble::Refused(refused);
+            }
+            if now.losses > since.losses {
+                return Trouble::Lost;
+            }
+            seen = now;
+        }
+    }
+
+    fn refused_since(&self, number: u64, subject: &str, inbox: &str) -> Option<String> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let ours = |refused: &str| refused == subject || refused.starts_with(inbox);
-        let _ = self
-            .refusals
-            .subscribe()
-            .wait_for(|refusals| {
-                let mut later = refusals.latest.iter().filter(|(number, _)| *number > since);
-                found = later.find(|(_, refused)| ours(refused)).map(|(_, s)| s.clone());
-                found.is_some()
-            })
-            .await;
-        found.unwrap_or_default()
+        refused.iter().find(|(n, refused)| *n > number && ours(refused)).map(|(_, s)| s.clone())
     }
 }
 
@@ -124,6 +135,8 @@ fn refused_subject(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[test]
@@ -138,12 +151,14 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_reaches_whoever_waits_for_that_subject() {
         let link = Link::default();
-        let since = link.refusal_count();
+        let since = link.now();
         for subject in ["a", "b"] {
             let text = format!(r#"Permissions Violation for Publish to "{subject}""#);
             link.hear(Event::ServerError(ServerError::Other(text)));
         }
-        assert_eq!(link.refused(since, "b", "_INBOX").await, "b");
-        assert_eq!(link.refusal_count(), since + 2);
+        assert_eq!(link.trouble(since, "b", "_INBOX").await, Trouble::Refused("b".into()));
+        link.hear(Event::Disconnected);
+        assert_eq!(link.trouble(link.now(), "c", "_INBOX").now_or_never(), None);
+        assert_eq!(link.trouble(since, "c", "_INBOX").await, Trouble::Lost);
     }
 }

@@ -89,7 +89,7 @@ impl Api {
         headers.insert(EXPECTED_LAST_ON, schedule.as_str());
         headers.insert(async_nats::header::NATS_SCHEDULER, schedule.as_str());
         headers.insert(async_nats::header::NATS_SCHEDULE_NEXT, "purge");
-        let mut tries = self.tries(format!("release to {target}"));
+        let mut tries = self.tries("release to", &target);
         loop {
             let body = stored.message.body.clone();
             match self.store(&target, headers.clone(), body).await {
@@ -165,7 +165,7 @@ impl Operator for NatsTransport {
         let what = "send a signal".to_owned();
         let body = serde_json::to_vec(signal)
             .map_err(|e| TransportError::Rejected { what, reason: e.to_string() })?;
-        self.api.send(self.api.subjects.control(), body.into()).await
+        self.api.send(self.api.subjects.control().into(), body.into()).await
     }
 
     async fn signals(&self) -> Result<Box<dyn Signals>, TransportError> {

@@ -7,7 +7,6 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
 use naq_core::transport::{JobKey, Place, Producer, Receipt, Submission, TransportError};
 use naq_core::wire::Step;
@@ -22,32 +21,23 @@ const IN_FLIGHT: usize = 768;
 /// Jobs under way at once of those that are sent one by one, since the pipeline failed.
 const ONE_BY_ONE: usize = 128;
 
-/// A message as it goes out.
-#[derive(Debug, Clone)]
-pub(crate) struct Outgoing {
-    pub(crate) place: Place,
-    pub(crate) subject: String,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
-
 impl Api {
-    async fn submission(&self, job: &Submission) -> Outgoing {
+    fn subject_of(&self, job: &Submission) -> String {
+        let place = if job.due_at.is_some() { Place::Schedule } else { Place::Queue };
+        self.subjects.job(place, &job.key)
+    }
+
+    async fn headers_of(&self, job: &Submission) -> HeaderMap {
         let mut headers = outgoing(&job.message);
         headers.insert(MSG_ID, job.dedup.as_str());
-        let place = match job.due_at {
-            None => Place::Queue,
-            Some(due_at) => {
-                self.compare_clocks(&job.key).await;
-                self.put_due(&mut headers, &job.key, due_at);
-                Place::Schedule
-            }
-        };
+        if let Some(due_at) = job.due_at {
+            self.compare_clocks(&job.key).await;
+            self.put_due(&mut headers, &job.key, due_at);
+        }
         if job.unique {
             headers.insert(EXPECTED_LAST, "0");
         }
-        let subject = self.subjects.job(place, &job.key);
-        Outgoing { place, subject, headers, body: job.message.body.clone() }
+        headers
     }
 
     /// Publishes one job, of which `failed` tries came to nothing that is known of.
@@ -55,12 +45,12 @@ impl Api {
         if job.unique && self.elsewhere(std::slice::from_ref(job)).await? == [true] {
             return self.whose(job, failed).await;
         }
-        let message = self.submission(job).await;
-        let mut tries = self.tries(format!("enqueue to {}", message.subject));
+        let subject = self.subject_of(job);
+        let mut tries = self.tries("enqueue to", &subject);
         tries.failed = failed;
         loop {
-            let (headers, body) = (message.headers.clone(), message.body.clone());
-            match self.store(&message.subject, headers, body).await {
+            let headers = self.headers_of(job).await;
+            match self.store(&subject, headers, job.message.body.clone()).await {
                 Ok(ack) if !ack.duplicate => return Ok(Receipt::Stored(ack.seq)),
                 // Ours, if an earlier try arrived and only its answer was lost.
                 Ok(ack) if tries.failed > 0 && !job.unique => return Ok(Receipt::Stored(ack.seq)),
@@ -128,9 +118,10 @@ impl Api {
 
     /// Sends without waiting for the answer.
     async fn begin(&self, job: &Submission) -> Result<PublishAckFuture, ()> {
-        let message = self.submission(job).await;
-        let publish = PublishMessage::build().headers(message.headers).payload(message.body);
-        self.jetstream().send_publish(message.subject, publish).await.map_err(drop)
+        let publish = PublishMessage::build()
+            .headers(self.headers_of(job).await)
+            .payload(job.message.body.clone());
+        self.jetstream().send_publish(self.subject_of(job), publish).await.map_err(drop)
     }
 
     /// The jobs that the broker answered at the first try, each in its place; nothing where another

@@ -1,55 +1,51 @@
 //! Settle, first half: writes the new fact, once however often it is tried.
 
+use async_nats::HeaderMap;
 use async_trait::async_trait;
 use naq_core::transport::{Fact, FactKind, Place, Settler, TransportError, Written};
 
 use crate::api::Api;
 use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
 use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, MSG_ID, TTL, outgoing};
-use crate::publish::Outgoing;
 use crate::records;
 use crate::transport::NatsTransport;
 
 impl Api {
-    async fn fact(&self, fact: &Fact) -> Outgoing {
+    async fn fact(&self, fact: &Fact, guarded: bool) -> HeaderMap {
         let mut headers = outgoing(&fact.message);
         headers.insert(MSG_ID, fact.dedup.as_str());
-        let place = match fact.kind {
-            FactKind::Record { ttl } => {
-                headers.insert(TTL, records::ttl(ttl));
-                Place::Record
-            }
+        match fact.kind {
+            FactKind::Record { ttl } => headers.insert(TTL, records::ttl(ttl)),
             FactKind::Retry { due_at } => {
                 self.compare_clocks(&fact.key).await;
                 self.put_due(&mut headers, &fact.key, due_at);
-                Place::Schedule
             }
-            FactKind::Dead => Place::Dead,
-            FactKind::GiveBack => Place::Queue,
-        };
-        if is_guarded(fact) {
+            FactKind::Dead | FactKind::GiveBack => {}
+        }
+        if guarded {
             headers.insert(EXPECTED_LAST, fact.settles.to_string());
             headers.insert(EXPECTED_LAST_ON, self.subjects.job(Place::Queue, &fact.key));
         }
-        let subject = self.subjects.job(place, &fact.key);
-        Outgoing { place, subject, headers, body: fact.message.body.clone() }
+        headers
     }
 
     async fn write(&self, fact: &Fact) -> Result<Written, TransportError> {
-        let mut message = self.fact(fact).await;
-        let mut tries = self.tries(format!("settle to {}", message.subject));
+        let place = place(fact.kind);
+        let subject = self.subjects.job(place, &fact.key);
+        let mut guarded = is_guarded(fact);
+        let mut tries = self.tries("settle to", &subject);
         loop {
-            let (headers, body) = (message.headers.clone(), message.body.clone());
-            match self.store(&message.subject, headers, body).await {
+            let headers = self.fact(fact, guarded).await;
+            match self.store(&subject, headers, fact.message.body.clone()).await {
                 Ok(_) => return Ok(Written::Stored),
-                Err(error) if is_guarded(fact) && error.is(WRONG_LAST_SEQUENCE) => {
+                Err(error) if guarded && error.is(WRONG_LAST_SEQUENCE) => {
                     match self.judge(fact).await? {
                         Some(written) => return Ok(written),
-                        None => unguard(&mut message),
+                        None => guarded = false,
                     }
                 }
                 Err(ApiError::NoResponders) => {
-                    let wanted = self.config_of(message.place, &fact.key.queue);
+                    let wanted = self.config_of(place, &fact.key.queue);
                     let made = match self.ensure_stream(&wanted).await {
                         Err(error) if error.is_transient() => false,
                         done => done?,
@@ -89,14 +85,13 @@ fn is_guarded(fact: &Fact) -> bool {
     matches!(fact.kind, FactKind::Retry { .. } | FactKind::GiveBack)
 }
 
-fn unguard(message: &mut Outgoing) {
-    let kept = message.headers.iter().filter(|(name, _)| {
-        let name: &str = (*name).as_ref();
-        name != EXPECTED_LAST && name != EXPECTED_LAST_ON
-    });
-    message.headers = kept
-        .flat_map(|(name, values)| values.iter().map(move |value| (name.clone(), value.clone())))
-        .collect();
+fn place(kind: FactKind) -> Place {
+    match kind {
+        FactKind::Record { .. } => Place::Record,
+        FactKind::Retry { .. } => Place::Schedule,
+        FactKind::Dead => Place::Dead,
+        FactKind::GiveBack => Place::Queue,
+    }
 }
 
 #[async_trait]
