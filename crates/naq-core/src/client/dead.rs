@@ -6,7 +6,8 @@ use super::{Client, ClientError};
 use crate::clock::Timestamp;
 use crate::failure::ErrorKind;
 use crate::names::{JobId, QueueName, TaskName};
-use crate::transport::{DeadPage, Receipt, Stored, Submission, TransportError};
+use crate::state::JobState;
+use crate::transport::{DeadPage, Place, Receipt, Stored, Submission, TransportError};
 use crate::wire::{AttemptOutcome, AttemptRecord, Codec, Nonce, Step, WireMessage, headers};
 
 /// Which dead letters. Everything that is set must fit; nothing set means all.
@@ -101,7 +102,8 @@ impl Client {
     /// after the letter, and a life that left any trace is not begun again.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// [`ClientError::State`] while another job of this id is on its way: an id has one place to
+    /// wait in, and one would push the other out. The letter stays. Others of [`ClientError`].
     pub async fn requeue(
         &self,
         letter: &Stored,
@@ -111,7 +113,20 @@ impl Client {
         let now = self.clock.now();
         let due_at = delay.map(|delay| now + delay);
         let traces = self.transport.evidence(std::slice::from_ref(&letter.key)).await?;
-        let begun = traces.iter().flatten().any(|trace| trace.step.nonce == nonce);
+        let mut traces = traces.iter().flatten();
+        let begun = traces.clone().any(|trace| trace.step.nonce == nonce);
+        let dead = letter.step().nonce;
+        let other = traces.find(|trace| {
+            matches!(trace.place, Place::Queue | Place::Schedule) && trace.step.nonce != dead
+        });
+        if let Some(other) = other.filter(|_| !begun) {
+            let state = match other.place {
+                Place::Schedule => JobState::Scheduled,
+                _ => JobState::Pending,
+            };
+            let why = "another job of its id is on its way: requeue this one when that has ended";
+            return Err(ClientError::State { id: letter.key.id.clone(), state, why });
+        }
         let receipt = if begun {
             Receipt::Duplicate
         } else {

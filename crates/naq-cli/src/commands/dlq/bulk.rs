@@ -3,7 +3,7 @@
 use anyhow::Result;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use naq_core::transport::{Receipt, Stored};
-use naq_core::{Client, Clock, SystemClock, Timestamp};
+use naq_core::{Client, ClientError, Clock, SystemClock, Timestamp};
 use serde::Serialize;
 
 use super::rate::Rate;
@@ -51,7 +51,7 @@ struct Done {
     matched: u64,
     /// Those that were requeued or removed.
     done: u64,
-    /// Those that somebody else had dealt with meanwhile.
+    /// Those that somebody else had dealt with meanwhile, or whose id has a job on its way.
     skipped: u64,
     dry_run: bool,
     /// When the last of the requeued is due, with a rate.
@@ -87,7 +87,7 @@ async fn run(
         for id in &selection.ids {
             letters.push(find(client, id, selection.filter.to_dead_filter().queue.as_ref()).await?);
         }
-        page(verb, letters, client, &mut done, &progress).await?;
+        page(verb, letters, false, client, &mut done, &progress).await?;
     }
     progress.finish();
     out.one(&done, || words(verb, selection, &done))?;
@@ -110,7 +110,7 @@ async fn all_pages(
         let before = found.letters.len();
         found.letters.retain(|letter| letter.stored_at <= begun);
         next = found.next.filter(|_| found.letters.len() == before);
-        page(verb, found.letters, client, done, progress).await?;
+        page(verb, found.letters, true, client, done, progress).await?;
     }
     Ok(())
 }
@@ -125,6 +125,7 @@ async fn broker_now(client: &Client) -> Result<Timestamp> {
 async fn page(
     verb: Verb,
     letters: Vec<Stored>,
+    by_scope: bool,
     client: &Client,
     done: &mut Done,
     progress: &Progress,
@@ -139,7 +140,11 @@ async fn page(
         return Ok(());
     }
     let mut work = stream::iter((first..).zip(letters))
-        .map(async |(number, letter)| one(verb, number, &letter, client).await)
+        .map(async |(number, letter)| match one(verb, number, &letter, client).await {
+            // One that cannot be requeued now holds up none of the others.
+            Err(ClientError::State { .. }) if by_scope => Ok(false),
+            done => done.map_err(anyhow::Error::from),
+        })
         .buffer_unordered(AT_ONCE);
     while let Some(changed) = work.try_next().await? {
         if changed {
@@ -152,7 +157,12 @@ async fn page(
     Ok(())
 }
 
-async fn one(verb: Verb, number: u64, letter: &Stored, client: &Client) -> Result<bool> {
+async fn one(
+    verb: Verb,
+    number: u64,
+    letter: &Stored,
+    client: &Client,
+) -> Result<bool, ClientError> {
     match verb {
         Verb::Requeue(rate) => {
             let delay = rate.map(|rate| rate.delay(number)).filter(|delay| !delay.is_zero());
@@ -173,7 +183,10 @@ fn words(verb: Verb, selection: &Selection, done: &Done) -> String {
     let count = if done.dry_run { done.matched } else { done.done };
     let mut text = format!("{verb} {count}: {}", selection.words());
     if done.skipped > 0 {
-        text.push_str(&format!("; {} were dealt with by somebody else", done.skipped));
+        text.push_str(&format!(
+            "; {} were dealt with by somebody else, or have a job of their id on its way",
+            done.skipped
+        ));
     }
     if let Some(ms) = done.last_due_in_ms.filter(|ms| *ms > 0) {
         text.push_str(&format!(

@@ -39,6 +39,16 @@ pub async fn a_record_vanishes_after_its_time(subject: &dyn Subject) {
     assert!(matches!(gone, Err(ClientError::NoJob(_))), "{gone:?}");
 }
 
+pub async fn a_record_may_be_kept_longer_than_a_broker_can_count(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.enqueue("a").await;
+    let delivery = case.one(&mut sub).await;
+    let kind = FactKind::Record { ttl: Duration::from_millis(u64::MAX) };
+    case.settle(&delivery, &Fact { kind, ..case.record(&delivery) }).await;
+    case.stands("a", &[Place::Record]).await;
+}
+
 pub async fn a_record_of_another_life_replaces_the_one_before(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;

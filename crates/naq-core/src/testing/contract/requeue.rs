@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Subject;
 use super::case::{BRIEF, Case};
+use crate::ClientError;
 use crate::state::JobState;
 use crate::transport::{Delivery, Place, Receipt, Stored, Subscription};
 use crate::wire::{AttemptOutcome, WireMessage, headers};
@@ -115,4 +116,31 @@ pub async fn a_requeue_can_wait(subject: &dyn Subject) {
     let job = case.one(&mut sub).await;
     assert!(case.now() >= due_at);
     case.complete(&job).await;
+}
+
+pub async fn a_requeue_pushes_no_other_job_of_its_id_out(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.json("a", r#"{"task":"t"}"#).await;
+    let (_, letter) = letter(&case, &mut sub).await;
+    case.json("a", r#"{"task":"t","nonce":"other"}"#).await;
+    let other = case.one(&mut sub).await;
+    let wait = Duration::from_secs(1);
+    for at in [Place::Queue, Place::Schedule] {
+        case.stands("a", &[at, Place::Dead]).await;
+        for delay in [None, Some(wait)] {
+            let refused = case.client.requeue(&letter, delay).await;
+            assert!(matches!(refused, Err(ClientError::State { .. })), "{at:?}: {refused:?}");
+        }
+        if at == Place::Queue {
+            case.settle(&other, &case.retry(&other, wait)).await;
+        }
+    }
+    let other = case.one(&mut sub).await;
+    assert_eq!(other.step().nonce.as_str(), "other");
+    case.complete(&other).await;
+    assert!(matches!(case.client.requeue(&letter, None).await, Ok(Receipt::Stored(_))));
+    let again = case.one(&mut sub).await;
+    case.complete(&again).await;
+    case.stands("a", &[Place::Record]).await;
 }

@@ -56,6 +56,18 @@ pub async fn a_waiting_job_holds_nothing_and_fresh_ones_pass_it(subject: &dyn Su
     case.nothing(&mut sub, BRIEF).await;
 }
 
+pub async fn a_time_that_no_broker_can_count_to_is_not_now(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.enqueue_in("never", Duration::MAX).await;
+    case.enqueue("a").await;
+    let delivery = case.one(&mut sub).await;
+    case.settle(&delivery, &case.retry(&delivery, Duration::MAX)).await;
+    case.nothing(&mut sub, BRIEF).await;
+    assert_eq!(case.state("never").await, JobState::Scheduled);
+    case.stands("a", &[Place::Schedule]).await;
+}
+
 pub async fn a_time_that_is_past_means_at_once(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;

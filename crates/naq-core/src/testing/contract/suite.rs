@@ -28,6 +28,7 @@ macro_rules! contract_suite {
                 a_waiting_job_holds_nothing_and_fresh_ones_pass_it
                 a_time_that_is_past_means_at_once
                 a_new_schedule_of_a_job_replaces_the_old_one
+                a_time_that_no_broker_can_count_to_is_not_now
                 jobs_that_are_due_together_all_start_once
                 a_released_job_starts_at_once_and_once
                 a_release_that_races_the_due_time_starts_the_job_once
@@ -65,6 +66,7 @@ macro_rules! contract_suite {
             record:
                 a_record_keeps_the_result_and_the_history
                 a_record_vanishes_after_its_time
+                a_record_may_be_kept_longer_than_a_broker_can_count
                 a_record_of_another_life_replaces_the_one_before;
             cancel:
                 a_pending_job_that_is_cancelled_never_starts
@@ -83,7 +85,8 @@ macro_rules! contract_suite {
                 what_cannot_be_decoded_is_requeued_byte_for_byte
                 a_requeue_repeated_after_a_crash_begins_one_life
                 a_letter_that_a_crashed_requeue_left_swallows_nothing
-                a_requeue_can_wait;
+                a_requeue_can_wait
+                a_requeue_pushes_no_other_job_of_its_id_out;
             lookup:
                 evidence_of_every_kind_is_found
                 evidence_of_many_jobs_comes_in_their_order
