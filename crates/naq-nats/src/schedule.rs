@@ -7,6 +7,10 @@ use naq_core::transport::{JobKey, Place};
 
 use crate::api::Api;
 
+/// In the year 2262 the broker's clock, nanoseconds in 63 bits, is at its end. A schedule beyond it
+/// would fire at once.
+const LATEST: Timestamp = Timestamp::from_millis(9_223_372_036_854);
+
 impl Api {
     /// Compares the clocks, if that was not done lately: a due time is sent in the broker's.
     pub(crate) async fn compare_clocks(&self, key: &JobKey) {
@@ -21,7 +25,8 @@ impl Api {
 
     /// Adds what makes the broker wait until `due_at`.
     pub(crate) fn put_due(&self, headers: &mut HeaderMap, key: &JobKey, due_at: Timestamp) {
-        headers.insert(NATS_SCHEDULE, format!("@at {}", self.offset.to_broker(due_at)));
+        let at = self.offset.to_broker(due_at).min(LATEST);
+        headers.insert(NATS_SCHEDULE, format!("@at {at}"));
         headers.insert(NATS_SCHEDULE_TARGET, self.subjects.job(Place::Queue, key));
     }
 
