@@ -99,8 +99,8 @@ pub enum Storage {
 /// ```
 /// use naq_nats::NatsConfig;
 ///
-/// let config = NatsConfig::new("nats://127.0.0.1:4222").prefix("staging");
-/// assert_eq!(config.redacted_url(), "nats://127.0.0.1:4222");
+/// let config = NatsConfig::new("nats://localhost:4222").prefix("staging");
+/// assert_eq!(config.redacted_url(), "nats://localhost:4222");
 /// ```
 #[derive(Clone)]
 #[non_exhaustive]
@@ -198,7 +198,7 @@ fn redact(url: &str) -> String {
 impl Default for NatsConfig {
     fn default() -> Self {
         Self {
-            url: "nats://127.0.0.1:4222".into(),
+            url: "nats://localhost:4222".into(),
             prefix: "naq".into(),
             replicas: 1,
             storage: Storage::File,

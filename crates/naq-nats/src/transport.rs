@@ -16,7 +16,7 @@ use crate::server;
 /// use naq_nats::{NatsConfig, NatsTransport};
 ///
 /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
-/// let transport = NatsTransport::connect(NatsConfig::new("nats://127.0.0.1:4222")).await?;
+/// let transport = NatsTransport::connect(NatsConfig::new("nats://localhost:4222")).await?;
 /// let client = Client::new(Arc::new(transport));
 /// client.enqueue_task("email.send", &serde_json::json!({"to": "a@example.com"}))?.await?;
 /// # Ok(())

@@ -18,7 +18,12 @@ const LAST_WRITES: Duration = Duration::from_secs(5);
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Returns when nothing is held any more, or when it is no use to wait.
-pub(crate) async fn drain(engine: &Arc<Engine>, mut feeds: JoinSet<()>, grace: Duration) {
+pub(crate) async fn drain(
+    engine: &Arc<Engine>,
+    mut feeds: JoinSet<()>,
+    mut beat: JoinSet<()>,
+    grace: Duration,
+) {
     let grace_ends = engine.now() + grace;
     tracing::info!("stopping: {} running, up to {grace:?} to finish", engine.ready.running());
     engine.stopping.cancel();
@@ -35,6 +40,8 @@ pub(crate) async fn drain(engine: &Arc<Engine>, mut feeds: JoinSet<()>, grace: D
         () = finished => {}
         () = engine.timer.sleep_until(grace_ends) => give_back_running(engine).await,
     }
+    // A heartbeat behind the farewell would bring the entry back.
+    beat.shutdown().await;
     tokio::select! {
         left = engine.transport.leave(&engine.stage.worker) => {
             if let Err(err) = left {

@@ -79,6 +79,7 @@ impl Worker {
         // Dropped in this order at the end: first nobody runs, then nobody fetches or settles.
         let mut tasks = JoinSet::new();
         let mut feeds = JoinSet::new();
+        let mut beat = JoinSet::new();
         let mut runners = Runners::start(runtime.0, runtime.1)?;
 
         for queue in &engine.queues {
@@ -87,7 +88,7 @@ impl Worker {
             tasks.spawn(lease::keep(engine.clone(), queue.clone()));
         }
         tasks.spawn(settle::settle_all(engine.clone(), inbox));
-        tasks.spawn(heartbeat::beat(engine.clone()));
+        beat.spawn(heartbeat::beat(engine.clone()));
         tasks.spawn(signals::listen(engine.clone()));
         for _ in 0..engine.concurrency {
             runners.spawn(engine.clone().slot());
@@ -95,7 +96,7 @@ impl Worker {
         tracing::info!(worker = %engine.stage.worker, "{}", introduction(&engine));
 
         shutdown.await;
-        drain::drain(&engine, feeds, grace).await;
+        drain::drain(&engine, feeds, beat, grace).await;
         tracing::info!(worker = %engine.stage.worker, "stopped");
         Ok(Exit::Drained)
     }

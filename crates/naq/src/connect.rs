@@ -32,11 +32,11 @@ pub async fn connect(url: impl Into<String>) -> Result<Client, ConnectError> {
     open(&Env::process(), Some(url.into())).await
 }
 
-/// Connects as the `NAQ_*` variables say; without any to `nats://127.0.0.1:4222`.
+/// Connects as the `NAQ_*` variables say; without any to `nats://localhost:4222`.
 ///
 /// | variable | meaning | default |
 /// |---|---|---|
-/// | `NAQ_NATS_URL` | the broker, or several with commas between | `nats://127.0.0.1:4222` |
+/// | `NAQ_NATS_URL` | the broker, or several with commas between | `nats://localhost:4222` |
 /// | `NAQ_NATS_USER`, `NAQ_NATS_PASSWORD` | who connects | nobody |
 /// | `NAQ_NATS_TOKEN` | a token instead | |
 /// | `NAQ_NATS_NKEY` | a file with an nkey seed instead | |

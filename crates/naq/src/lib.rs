@@ -22,7 +22,7 @@
 //! }
 //!
 //! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = naq::connect("nats://127.0.0.1:4222").await?;
+//! let client = naq::connect("nats://localhost:4222").await?;
 //! let job = SendEmail { to: "a@example.com".into() };
 //! client.enqueue(job).max_retries(5).retry_strategy(Strategy::Exponential).await?;
 //!
@@ -74,3 +74,8 @@ pub use naq_worker::{
 };
 #[doc(no_inline)]
 pub use serde;
+
+/// The code in the README compiles.
+#[cfg(all(doctest, feature = "nats", feature = "worker"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

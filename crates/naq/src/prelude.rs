@@ -1,7 +1,8 @@
 //! What a file with jobs and handlers needs: `use naq::prelude::*;`.
 
 pub use naq_core::{
-    Client, ErrorKind, Failure, Jitter, Job, JobError, JobOptions, ResultExt, RetryPolicy, Strategy,
+    Client, EnqueueError, ErrorKind, Failure, Jitter, Job, JobError, JobOptions, ResultExt,
+    RetryPolicy, Strategy,
 };
 #[cfg(feature = "worker")]
 pub use naq_worker::{Context, Registry, Worker};

@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! # fn f() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = naq::blocking::connect("nats://127.0.0.1:4222")?;
+//! let client = naq::blocking::connect("nats://localhost:4222")?;
 //! let job = client.enqueue_task("email.send", &["a@example.com"])?.max_retries(3).send()?;
 //! println!("job {}", job.id());
 //! for worker in client.list_workers()? {

@@ -12,7 +12,7 @@ const NO_BROKER: &str = "start a broker (docker compose -f docker/docker-compose
 
 /// Enqueues jobs that fail, shows their attempts, and compares them with what was expected.
 ///
-/// The broker is the one that NAQ_NATS_URL names (nats://127.0.0.1:4222 by default).
+/// The broker is the one that NAQ_NATS_URL names (nats://localhost:4222 by default).
 #[derive(Debug, Parser)]
 pub struct Args {
     /// How long a second of the reference document lasts here; 1s for its own numbers.
