@@ -35,8 +35,9 @@ pub(crate) async fn feed(
         let most = engine.concurrency + MOST_BEYOND_SLOTS;
         let wanted = wanted.min(most.saturating_sub(queue.held.len()));
         if wanted == 0 {
-            // Outcomes pile up: the broker does not take them. Until it does, no more jobs.
-            pause(&engine, Duration::from_millis(100)).await;
+            // Outcomes pile up faster than the broker takes them. No more jobs until there is room
+            // for a good many: a pull for each would be most of the work.
+            until_stop(&engine, queue.held.below(most - MOST_BEYOND_SLOTS / 4)).await;
             continue;
         }
         match until_stop(&engine, subscription.fetch(wanted, FETCH_WAIT)).await {

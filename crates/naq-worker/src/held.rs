@@ -135,6 +135,9 @@ impl Held {
     }
 }
 
+/// Who waits for the number of held jobs to fall is told at every multiple of this, and so at zero.
+const TOLD_EVERY: usize = 64;
+
 /// What this worker holds of one queue, by sequence.
 #[derive(Debug, Default)]
 pub(crate) struct HeldJobs {
@@ -171,9 +174,9 @@ impl HeldJobs {
         if by_seq.get(&seq).is_some_and(|found| Arc::ptr_eq(found, held)) {
             by_seq.remove(&seq);
         }
-        let empty = by_seq.is_empty();
+        let left = by_seq.len();
         drop(by_seq);
-        if empty {
+        if left.is_multiple_of(TOLD_EVERY) {
             self.changed.notify_waiters();
         }
     }
@@ -192,10 +195,15 @@ impl HeldJobs {
 
     /// Returns once nothing is held.
     pub(crate) async fn empty(&self) {
+        self.below(1).await;
+    }
+
+    /// Returns once fewer than `limit` are held, or a few less than that.
+    pub(crate) async fn below(&self, limit: usize) {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            if self.len() == 0 {
+            if self.len() < limit {
                 return;
             }
             changed.await;
