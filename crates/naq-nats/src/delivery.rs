@@ -1,6 +1,7 @@
 //! A message that a worker was handed, and how to keep and drop it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_nats::{Message, Subject};
 use async_trait::async_trait;
@@ -29,6 +30,11 @@ impl AckHandle for Handle {
     }
 
     async fn renew(&self) -> Result<(), TransportError> {
+        // The client would keep it and call it sent; but a lease is not renewed by what may arrive
+        // after its end.
+        if !self.api.link.now().connected {
+            return Err(self.api.unanswered("renew", Duration::ZERO));
+        }
         self.api.send(self.reply.clone(), Bytes::from_static(PROGRESS)).await
     }
 }

@@ -62,7 +62,9 @@ impl Api {
                 let ask = Get { batch: BATCH, multi_last: &open, ..Get::default() };
                 let batch = self.get_again(stream, &ask).await?;
                 let more = batch.left > 0 && !batch.held.is_empty();
-                open.retain(|subject| batch.held.iter().all(|held| held.subject != *subject));
+                if more {
+                    open.retain(|subject| batch.held.iter().all(|held| held.subject != *subject));
+                }
                 found.extend(batch.held);
                 if !more || open.is_empty() {
                     break;

@@ -215,6 +215,8 @@ impl Fetch {
         })?;
         self.collect();
         self.pulls.reset();
+        // Whatever silenced the old one may have lost acks too.
+        self.settled_until = None;
         if let Some(mut old) = self.inbox.replace(Inbox { subject, messages, made })
             && old.messages.drain().await.is_ok()
         {

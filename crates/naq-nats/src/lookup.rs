@@ -198,7 +198,7 @@ impl Lookup for NatsTransport {
     }
 
     async fn broker(&self) -> Result<BrokerInfo, TransportError> {
-        if self.api.offset.is_old() {
+        if self.api.offset.is_old(self.api.config.clock.now()) {
             // Compares the clocks; while there is no record yet, there is nothing to be late.
             let _ = self.api.stream_info(&self.api.subjects.records_stream()).await;
         }

@@ -14,11 +14,11 @@ const LATEST: Timestamp = Timestamp::from_millis(9_223_372_036_854);
 impl Api {
     /// Compares the clocks, if that was not done lately: a due time is sent in the broker's.
     pub(crate) async fn compare_clocks(&self, key: &JobKey) {
-        if self.offset.is_old() {
+        if self.offset.is_old(self.config.clock.now()) {
             let stream = self.subjects.queue_stream(&key.queue);
             if let Err(error) = self.stream_info(&stream).await {
                 tracing::debug!(?error, "the broker's clock is not known");
-                self.offset.not_now();
+                self.offset.not_now(self.config.clock.now());
             }
         }
     }

@@ -148,3 +148,19 @@ async fn a_broker_that_stays_away_is_a_typed_error_in_bounded_time() {
     assert!(fetched.expect("in time").expect_err("no broker").is_transient());
     drop(tokio::time::timeout(bounded, from.close()).await.expect("closes in time"));
 }
+
+#[tokio::test]
+async fn a_lease_is_not_renewed_while_the_broker_is_away() {
+    let mut server = NatsServer::start().expect("a server");
+    let transport = connect(&server.url()).await;
+    let mut from = subscribe(&transport).await;
+    enqueue(&transport, "a").await;
+    let delivery = fetch(&mut from, 1).await.remove(0);
+    delivery.handle.renew().await.expect("the broker is there");
+    server.kill().expect("killed");
+    // What the client keeps to send later would arrive after the lease, and must not count.
+    eventually("a renewal that fails", PATIENCE, async || delivery.handle.renew().await.is_err())
+        .await;
+    server.restart().expect("back");
+    eventually("renewals again", PATIENCE, async || delivery.handle.renew().await.is_ok()).await;
+}
