@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use naq_core::transport::{Receipt, Stored};
+use naq_core::transport::{Receipt, Stored, TransportError};
 use naq_core::{Client, ClientError, Clock, SystemClock, Timestamp};
 use serde::Serialize;
 
@@ -53,6 +53,11 @@ struct Done {
     done: u64,
     /// Those that somebody else had dealt with meanwhile, or whose id has a job on its way.
     skipped: u64,
+    /// Those that the broker did not take; they are dead letters still.
+    failed: u64,
+    /// Why the first of them was not taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_failure: Option<String>,
     dry_run: bool,
     /// When the last of the requeued is due, with a rate.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,7 +96,7 @@ async fn run(
     }
     progress.finish();
     out.one(&done, || words(verb, selection, &done))?;
-    Ok(Exit::Ok)
+    Ok(if done.failed > 0 { Exit::Failed } else { Exit::Ok })
 }
 
 async fn all_pages(
@@ -142,19 +147,30 @@ async fn page(
     let mut work = stream::iter((first..).zip(letters))
         .map(async |(number, letter)| match one(verb, number, &letter, client).await {
             // One that cannot be requeued now holds up none of the others.
-            Err(ClientError::State { .. }) if by_scope => Ok(false),
-            done => done.map_err(anyhow::Error::from),
+            Err(ClientError::State { .. }) if by_scope => Ok(Ok(false)),
+            Err(ClientError::Transport(err)) if concerns_all(&err) => Err(err.into()),
+            Err(err) if by_scope => Ok(Err(format!("{}: {err}", letter.key))),
+            done => done.map(Ok).map_err(anyhow::Error::from),
         })
         .buffer_unordered(AT_ONCE);
-    while let Some(changed) = work.try_next().await? {
-        if changed {
-            done.done += 1;
-        } else {
-            done.skipped += 1;
+    while let Some(outcome) = work.try_next().await? {
+        match outcome {
+            Ok(true) => done.done += 1,
+            Ok(false) => done.skipped += 1,
+            Err(failure) => {
+                done.failed += 1;
+                done.first_failure.get_or_insert(failure);
+            }
         }
         progress.step();
     }
     Ok(())
+}
+
+/// Whether the next letter would fare no better.
+fn concerns_all(err: &TransportError) -> bool {
+    let refused = matches!(err, TransportError::Auth(_) | TransportError::Permission { .. });
+    err.is_transient() || refused
 }
 
 async fn one(
@@ -187,6 +203,9 @@ fn words(verb: Verb, selection: &Selection, done: &Done) -> String {
             "; {} were dealt with by somebody else, or have a job of their id on its way",
             done.skipped
         ));
+    }
+    if let Some(first) = &done.first_failure {
+        text.push_str(&format!("; {} were not taken, the first: {first}", done.failed));
     }
     if let Some(ms) = done.last_due_in_ms.filter(|ms| *ms > 0) {
         text.push_str(&format!(
