@@ -98,8 +98,9 @@ impl Client {
     /// policy, attempts from 1, no crashes, its history kept. A body that could not be decoded goes
     /// back byte for byte.
     ///
-    /// Repeating it after a crash, also much later, begins no second life: the new life is named
-    /// after the letter, and a life that left any trace is not begun again.
+    /// Repeating it after a crash begins no second life: the new life is named after the letter, and
+    /// a life of which there is a trace is not begun again. The last trace is its record, which is
+    /// kept for an hour unless the job says otherwise.
     ///
     /// # Errors
     /// [`ClientError::State`] while another job of this id is on its way: an id has one place to
