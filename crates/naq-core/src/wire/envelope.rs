@@ -2,18 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use super::codec::{Codec, DecodeError, EncodeError};
+use super::codec::Codec;
 use super::fields::{Fields, Payload};
 use super::history::{self, AttemptRecord};
-use super::message::{WireMessage, headers};
 use super::step::{Nonce, Step};
-use super::writer::Writer;
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName, TaskName};
 use crate::retry::RetryPolicy;
-use crate::state::JobState;
 
 /// The wire version that this crate writes, and the newest that it reads.
 pub const WIRE_VERSION: u64 = 1;
@@ -26,8 +21,6 @@ pub const MAX_TAGS: usize = 32;
 pub const DEFAULT_RECORD_TTL: Duration = Duration::from_secs(60 * 60);
 /// The longest tag, in bytes.
 const MAX_TAG_BYTES: usize = 128;
-/// About what a body takes beside its arguments.
-const ROOM: usize = 640;
 
 /// One job: what to run, how to retry it, and what has happened so far.
 ///
@@ -75,25 +68,9 @@ pub struct Envelope {
     /// The codec it came in, and goes out in.
     pub codec: Codec,
     /// The policy as it was written: a newer NAQ may have put more into it.
-    written_policy: Option<Payload>,
+    pub(super) written_policy: Option<Payload>,
     /// Fields that this version does not know.
-    kept: Fields,
-}
-
-/// What a transport knows of a message and a body need not repeat.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Arrival {
-    pub(crate) queue: QueueName,
-    pub(crate) id: JobId,
-    pub(crate) seq: u64,
-    pub(crate) stored_at: Timestamp,
-}
-
-/// How a job ended, for its record.
-pub(super) struct Ending<'a> {
-    pub(super) state: JobState,
-    pub(super) finished_at: Timestamp,
-    pub(super) result: Option<&'a Payload>,
+    pub(super) kept: Fields,
 }
 
 impl Envelope {
@@ -123,131 +100,6 @@ impl Envelope {
             written_policy: None,
             kept: Fields::new(codec),
         }
-    }
-
-    /// Reads a message that stands on `naq.q.<queue>.<id>` or its schedule. Queue and id are those
-    /// of the subject: it is what the broker knows the job by.
-    pub(crate) fn decode(message: &WireMessage, arrival: &Arrival) -> Result<Self, DecodeError> {
-        let codec = message.codec()?;
-        if message.body.len() > MAX_ENVELOPE_BYTES + history::MAX_HISTORY_BYTES {
-            return Err(DecodeError::TooLarge {
-                size: message.body.len(),
-                max: MAX_ENVELOPE_BYTES,
-            });
-        }
-        Self::from_fields(Fields::split(codec, &message.body)?, message, arrival)
-    }
-
-    /// Reads the fields of a job, or those of a record that are not the record's own.
-    pub(super) fn from_fields(
-        mut f: Fields,
-        message: &WireMessage,
-        arrival: &Arrival,
-    ) -> Result<Self, DecodeError> {
-        let codec = f.codec();
-        let found = f.take::<u64>("v")?.unwrap_or(WIRE_VERSION);
-        if found != WIRE_VERSION {
-            return Err(DecodeError::Version { found, known: WIRE_VERSION });
-        }
-        // Where they are given they must at least be names.
-        f.take::<JobId>("id")?;
-        f.take::<QueueName>("queue")?;
-        let written_policy = f.take_raw("policy");
-        let policy = written_policy.as_ref().map(Payload::decode::<Option<RetryPolicy>>);
-        let policy = policy.transpose().map_err(|err| in_field("policy", err))?.flatten();
-        let millis = |ms: Option<u64>| ms.map(Duration::from_millis);
-        let envelope = Self {
-            id: arrival.id.clone(),
-            queue: arrival.queue.clone(),
-            task: f.take("task")?.ok_or(DecodeError::Missing("task"))?,
-            args: f.take_raw("args").unwrap_or_else(|| Payload::null(codec)),
-            policy: policy.unwrap_or_default(),
-            timeout: millis(f.take("timeout_ms")?),
-            enqueued_at: f.take("enqueued_at")?.unwrap_or(arrival.stored_at),
-            deadline: f.take("deadline")?,
-            record_ttl: millis(f.take("record_ttl_ms")?).unwrap_or(DEFAULT_RECORD_TTL),
-            tags: f.take("tags")?.unwrap_or_default(),
-            traceparent: f.take("traceparent")?,
-            nonce: nonce(f.take("nonce")?, message, arrival.seq)?,
-            attempt: f.take("attempt")?.unwrap_or(1).max(1),
-            crashes: f.take("crashes")?.unwrap_or(0),
-            snoozes: f.take("snoozes")?.unwrap_or(0),
-            first_started_at: f.take("first_started_at")?,
-            due_at: f.take("due_at")?,
-            history: f.take("history")?.unwrap_or_default(),
-            codec,
-            written_policy,
-            kept: f,
-        };
-        envelope
-            .check_tags()
-            .map_err(|reason| DecodeError::Field { field: "tags".into(), reason })?;
-        Ok(envelope)
-    }
-
-    /// Writes the body.
-    ///
-    /// # Errors
-    /// [`EncodeError::Value`] for what the codec cannot write; [`EncodeError::TooLarge`] when it is
-    /// longer than [`MAX_ENVELOPE_BYTES`], not counting the history.
-    pub fn encode(&self) -> Result<Bytes, EncodeError> {
-        let (body, history) = self.write(None)?;
-        let size = body.len() - history;
-        if size > MAX_ENVELOPE_BYTES {
-            return Err(EncodeError::TooLarge { size, max: MAX_ENVELOPE_BYTES });
-        }
-        Ok(body)
-    }
-
-    /// The body, with how it ended if it has; and how many bytes of it are history. Fields stand in
-    /// the order of their names, then those that this version does not know.
-    pub(super) fn write(&self, ending: Option<Ending<'_>>) -> Result<(Bytes, usize), EncodeError> {
-        let mut w = Writer::new(self.codec, self.args.bytes().len() + ROOM);
-        w.put_raw("args", &self.args)?;
-        w.put("attempt", &self.attempt)?;
-        w.put_some("crashes", Some(self.crashes).filter(|n| *n > 0))?;
-        w.put_some("deadline", self.deadline)?;
-        w.put_some("due_at", self.due_at)?;
-        w.put("enqueued_at", &self.enqueued_at)?;
-        w.put_some("finished_at", ending.as_ref().map(|e| e.finished_at))?;
-        w.put_some("first_started_at", self.first_started_at)?;
-        let before = w.len();
-        w.put_some("history", Some(&self.history).filter(|h| !h.is_empty()))?;
-        let history = w.len() - before;
-        w.put("id", &self.id)?;
-        w.put("nonce", self.nonce.as_str())?;
-        match &self.written_policy {
-            Some(written) => w.put_raw("policy", written)?,
-            None if self.policy == RetryPolicy::default() => {}
-            None => w.put("policy", &self.policy)?,
-        }
-        w.put("queue", &self.queue)?;
-        let ttl = Some(self.record_ttl).filter(|ttl| *ttl != DEFAULT_RECORD_TTL);
-        w.put_some("record_ttl_ms", ttl.map(millis))?;
-        if let Some(result) = ending.as_ref().and_then(|e| e.result) {
-            w.put_raw("result", result)?;
-        }
-        w.put_some("snoozes", Some(self.snoozes).filter(|n| *n > 0))?;
-        w.put_some("state", ending.as_ref().map(|e| e.state))?;
-        w.put_some("tags", Some(&self.tags).filter(|tags| !tags.is_empty()))?;
-        w.put("task", &self.task)?;
-        w.put_some("timeout_ms", self.timeout.map(millis))?;
-        w.put_some("traceparent", self.traceparent.as_ref())?;
-        w.put("v", &WIRE_VERSION)?;
-        for (field, value) in self.kept.iter() {
-            w.put_raw(field, &value)?;
-        }
-        Ok((w.finish(), history))
-    }
-
-    /// The whole message: body, `Content-Type` and `Naq-Step`.
-    ///
-    /// # Errors
-    /// As [`encode`](Self::encode).
-    pub fn to_message(&self) -> Result<WireMessage, EncodeError> {
-        Ok(WireMessage::new(self.encode()?)
-            .with(headers::CONTENT_TYPE, self.codec.content_type())
-            .with(headers::STEP, self.step().to_string()))
     }
 
     /// Replaces the policy, also the one that was kept as written.
@@ -291,133 +143,5 @@ impl Envelope {
                 bad.chars().take(40).collect::<String>()
             )),
         }
-    }
-}
-
-/// From the body; else from the header, where a message from elsewhere was given back or requeued
-/// as it came; else a new life, named after the message.
-fn nonce(given: Option<String>, message: &WireMessage, seq: u64) -> Result<Nonce, DecodeError> {
-    match given {
-        None => Ok(message.step().map_or_else(|| Nonce::from_sequence(seq), |step| step.nonce)),
-        Some(text) => Nonce::parse(&text)
-            .map_err(|e| DecodeError::Field { field: "nonce".into(), reason: e.to_string() }),
-    }
-}
-
-fn millis(d: Duration) -> u64 {
-    crate::clock::millis_up(d)
-}
-
-fn in_field(field: &str, err: DecodeError) -> DecodeError {
-    match err {
-        DecodeError::Syntax { reason, .. } => {
-            DecodeError::Field { field: field.to_owned(), reason }
-        }
-        other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::AttemptOutcome;
-
-    fn arrival() -> Arrival {
-        Arrival {
-            queue: QueueName::default(),
-            id: JobId::new("job-1").expect("an id"),
-            seq: 7,
-            stored_at: Timestamp::from_millis(1000),
-        }
-    }
-
-    fn by_hand(body: &str) -> Result<Envelope, DecodeError> {
-        Envelope::decode(&WireMessage::new(Bytes::from(body.to_owned())), &arrival())
-    }
-
-    #[test]
-    fn a_job_written_by_hand_needs_only_a_task() {
-        let job = by_hand(r#"{"task":"email.send","args":{"to":"a@example.com"}}"#).expect("a job");
-        assert_eq!((job.id.as_str(), job.queue.as_str()), ("job-1", "default"));
-        assert_eq!(job.nonce, Nonce::from_sequence(7));
-        assert_eq!((job.attempt, job.policy), (1, RetryPolicy::default()));
-        assert_eq!(job.enqueued_at, Timestamp::from_millis(1000));
-    }
-
-    #[test]
-    fn a_field_of_null_is_as_good_as_absent() {
-        let nulls = r#"{"task":"t","args":null,"policy":null,"timeout_ms":null,"deadline":null,
-            "tags":null,"nonce":null,"attempt":null,"history":null,"v":null,"id":null}"#;
-        let (with, without) = (by_hand(nulls), by_hand(r#"{"task":"t"}"#));
-        let (with, without) = (with.expect("a job"), without.expect("a job"));
-        assert_eq!((with.policy, with.args), (without.policy, without.args));
-        assert_eq!((with.nonce, with.history), (without.nonce, without.history));
-    }
-
-    #[test]
-    fn a_rewrite_keeps_what_this_version_does_not_know() {
-        let body =
-            r#"{"task":"t","args":[1.50],"policy":{"max_retries":9,"new":{"a":1}},"later":[ 1 ]}"#;
-        let mut job = by_hand(body).expect("a job");
-        job.attempt = 2;
-        job.record(AttemptRecord::new(1, AttemptOutcome::Failed));
-        let text = String::from_utf8(job.encode().expect("writes").to_vec()).expect("text");
-        for part in
-            [r#""args":[1.50]"#, r#""policy":{"max_retries":9,"new":{"a":1}}"#, r#""later":[ 1 ]"#]
-        {
-            assert!(text.contains(part), "{part} in {text}");
-        }
-        assert_eq!(by_hand(&text).expect("reads again"), job);
-    }
-
-    #[test]
-    fn an_envelope_round_trips_in_both_codecs() {
-        for codec in [Codec::Json, Codec::MsgPack] {
-            let args = Payload::encode(codec, &("x", 1u8, [1.5f32])).expect("writes");
-            let a = arrival();
-            let task = TaskName::new("t").expect("a name");
-            let mut job = Envelope::new(a.queue.clone(), a.id.clone(), task, args, a.stored_at);
-            job.timeout = Some(Duration::from_millis(1500));
-            job.deadline = Some(Timestamp::from_millis(99_000));
-            job.record_ttl = Duration::ZERO;
-            job.tags = vec!["a".into()];
-            job.crashes = 1;
-            job.record(AttemptRecord::new(1, AttemptOutcome::Crashed));
-            let message = job.to_message().expect("writes");
-            assert_eq!(message.step(), Some(job.step()));
-            assert_eq!(Envelope::decode(&message, &a).expect("reads"), job);
-        }
-    }
-
-    #[test]
-    fn what_is_no_job_is_refused_with_the_part_that_is_wrong() {
-        for (body, part) in [
-            ("", "empty"),
-            ("{", "json"),
-            ("{}", "\"task\" is missing"),
-            (r#"{"task":"a b"}"#, "task"),
-            (r#"{"task":"t","v":2}"#, "version 2"),
-            (r#"{"task":"t","attempt":-1}"#, "attempt"),
-            (r#"{"task":"t","policy":"sometimes:1s"}"#, "policy"),
-            (r#"{"task":"t","policy":{"max_retries":"x"}}"#, "policy"),
-            (r#"{"task":"t","timeout_ms":1e400}"#, "timeout_ms"),
-            (r#"{"task":"t","deadline":"soon"}"#, "deadline"),
-            (r#"{"task":"t","tags":["\u001b[2J"]}"#, "tags"),
-            (r#"{"task":"t","id":"a.b"}"#, "id"),
-            (r#"{"task":"t","nonce":"a b"}"#, "nonce"),
-            (r#"{"task":"t","task":"u"}"#, "twice"),
-        ] {
-            let err = by_hand(body).expect_err(body).to_string();
-            assert!(err.contains(part), "{body}: {err}");
-        }
-    }
-
-    #[test]
-    fn a_job_over_the_limit_is_refused_before_it_is_sent() {
-        let args = Payload::encode(Codec::Json, &"x".repeat(MAX_ENVELOPE_BYTES)).expect("writes");
-        let a = arrival();
-        let job =
-            Envelope::new(a.queue, a.id, TaskName::new("t").expect("a name"), args, a.stored_at);
-        assert!(matches!(job.encode(), Err(EncodeError::TooLarge { .. })));
     }
 }

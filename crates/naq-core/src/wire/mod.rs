@@ -1,5 +1,6 @@
 //! What travels: codecs, the envelope of a job, its history, and the messages that carry them.
 
+mod body;
 mod codec;
 mod dead;
 mod envelope;
@@ -10,7 +11,7 @@ mod record;
 mod step;
 mod writer;
 
-pub(crate) use envelope::Arrival;
+pub(crate) use body::Arrival;
 
 pub use codec::{Codec, CodecError, DecodeError, EncodeError};
 pub use dead::DeadLetter;

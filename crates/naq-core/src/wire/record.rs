@@ -3,8 +3,9 @@
 use crate::clock::Timestamp;
 use crate::state::JobState;
 
+use super::body::{Arrival, Ending};
 use super::codec::{DecodeError, EncodeError};
-use super::envelope::{Arrival, Ending, Envelope};
+use super::envelope::Envelope;
 use super::fields::{Fields, Payload};
 use super::message::{WireMessage, headers};
 
