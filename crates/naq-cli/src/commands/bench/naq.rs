@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use naq_core::transport::JobKey;
 use naq_core::{Client, ErrorKind, Failure, Job, JobOptions, RetryPolicy};
 use naq_nats::NatsConfig;
@@ -13,8 +14,10 @@ use super::side::{Kind, Running, Seen, Side};
 use super::topology::{QUEUE, Streams};
 use crate::connection::connect;
 
-/// Jobs that are prepared at once before they are sent.
-const CHUNK: usize = 10_000;
+/// Jobs of one call of `enqueue_many`.
+const CHUNK: usize = 2000;
+/// Calls under way at once.
+const CHUNKS: usize = 3;
 
 /// The job of every measure.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -83,28 +86,38 @@ impl Naq {
         Probe { n, takes_ms: 0, fails_once: false, pad: self.pad.clone() }
     }
 
-    /// Enqueues many, with many under way at once.
+    /// Enqueues many, with many under way at once: while some are sent, the next are prepared.
     pub(super) async fn send(
         &self,
         jobs: impl IntoIterator<Item = Probe>,
         kind: Kind,
     ) -> Result<()> {
-        let mut jobs = jobs.into_iter().peekable();
-        while jobs.peek().is_some() {
-            let chunk = jobs.by_ref().take(CHUNK).map(|job| {
-                let mut job = self.client.enqueue(job);
-                if !kind.records {
-                    job = job.record_ttl(Duration::ZERO);
-                }
-                if let Some(delay) = kind.delay {
-                    job = job.delay(delay);
-                }
-                job.prepare()
-            });
-            let chunk = chunk.collect::<Result<Vec<_>, _>>()?;
-            for sent in self.client.enqueue_many(chunk).await {
-                sent?;
+        let mut jobs = jobs.into_iter();
+        let chunks = std::iter::from_fn(|| {
+            let chunk: Vec<Probe> = jobs.by_ref().take(CHUNK).collect();
+            (!chunk.is_empty()).then_some(chunk)
+        });
+        stream::iter(chunks)
+            .map(|chunk| self.send_chunk(chunk, kind))
+            .buffered(CHUNKS)
+            .try_collect::<()>()
+            .await
+    }
+
+    async fn send_chunk(&self, jobs: Vec<Probe>, kind: Kind) -> Result<()> {
+        let prepared = jobs.into_iter().map(|job| {
+            let mut job = self.client.enqueue(job);
+            if !kind.records {
+                job = job.record_ttl(Duration::ZERO);
             }
+            if let Some(delay) = kind.delay {
+                job = job.delay(delay);
+            }
+            job.prepare()
+        });
+        let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
+        for sent in self.client.enqueue_many(prepared).await {
+            sent?;
         }
         Ok(())
     }
