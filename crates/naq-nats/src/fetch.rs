@@ -319,8 +319,9 @@ impl Subscription for Fetch {
         let deadline = Instant::now() + wait;
         loop {
             self.collect();
-            if !self.ready.is_empty() && max > 0 {
-                let count = self.ready.len().min(max);
+            if !self.ready.is_empty() {
+                let all = self.ready.len();
+                let count = if max == 0 { all } else { all.min(max) };
                 return Ok(self.ready.drain(..count).collect());
             }
             if Instant::now() >= deadline {
@@ -330,6 +331,7 @@ impl Subscription for Fetch {
                 return Err(self.api.unanswered("fetch", wait));
             }
             self.heal().await?;
+            // Without room it asks for nothing, but forgets the pulls that are over.
             self.pull(max).await?;
             self.wait(deadline).await?;
         }

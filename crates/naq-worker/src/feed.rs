@@ -31,16 +31,16 @@ pub(crate) async fn feed(
             continue;
         };
         let ahead = ahead.jobs(engine.counts.finished(), engine.now());
-        let Some(wanted) = until_stop(&engine, engine.ready.room(ahead)).await else { break };
-        let most = engine.concurrency + MOST_BEYOND_SLOTS;
-        let wanted = wanted.min(most.saturating_sub(queue.held.len()));
-        if wanted == 0 {
-            // Outcomes pile up faster than the broker takes them. No more jobs until there is room
-            // for a good many: a pull for each would be most of the work.
-            until_stop(&engine, queue.held.below(most - MOST_BEYOND_SLOTS / 4)).await;
-            continue;
-        }
-        match until_stop(&engine, subscription.fetch(wanted, FETCH_WAIT)).await {
+        let fetched = async {
+            tokio::select! {
+                biased;
+                wanted = room(&engine, &queue, ahead) => subscription.fetch(wanted, FETCH_WAIT).await,
+                // What was asked for before comes also while there is no room. It must not lie
+                // where nobody renews its lease.
+                owed = subscription.fetch(0, FETCH_WAIT) => owed,
+            }
+        };
+        match until_stop(&engine, fetched).await {
             None => break,
             Some(Ok(batch)) => {
                 outage.over(engine.now());
@@ -62,6 +62,20 @@ pub(crate) async fn feed(
     if let Some(subscription) = open {
         let left = subscription.close().await;
         take_in(&engine, &queue, left, &mut outage).await;
+    }
+}
+
+/// Waits until it is worth fetching, and says how many.
+async fn room(engine: &Engine, queue: &Queue, ahead: usize) -> usize {
+    let most = engine.concurrency + MOST_BEYOND_SLOTS;
+    loop {
+        let wanted = engine.ready.room(ahead).await;
+        match wanted.min(most.saturating_sub(queue.held.len())) {
+            // Outcomes pile up faster than the broker takes them. No more jobs until there is room
+            // for a good many: a pull for each would be most of the work.
+            0 => queue.held.below(most - MOST_BEYOND_SLOTS / 4).await,
+            wanted => return wanted,
+        }
     }
 }
 

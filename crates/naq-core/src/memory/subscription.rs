@@ -21,16 +21,28 @@ pub(super) struct MemorySubscription {
     /// The last sequence when this was opened: up to here a message may have been settled by a
     /// worker before us.
     pub(super) older_than: u64,
+    /// What was asked for and has not come.
+    pub(super) owed: usize,
+    pub(super) owed_until: Timestamp,
 }
 
+/// How long a fetch that found too little goes on asking, as a pull at a NATS server does.
+const PULL: Duration = Duration::from_secs(5);
+
 impl MemorySubscription {
-    /// What is there, and when it is worth looking again.
-    fn look(&self, max: usize) -> (Vec<Delivery>, Option<Timestamp>) {
+    /// What is there, and when it is worth looking again. With a `max` of 0 only what is owed.
+    fn look(&mut self, max: usize) -> (Vec<Delivery>, Option<Timestamp>) {
         let (mut state, now) = self.shared.state();
+        match max {
+            0 if now >= self.owed_until => self.owed = 0,
+            0 => {}
+            _ => (self.owed, self.owed_until) = (max, now + PULL),
+        }
         let queue = state.queue(&self.queue);
-        let taken = queue.take(max, now);
-        let again = queue.next_change();
+        let taken = queue.take(self.owed, now);
+        let again = queue.next_change().filter(|_| self.owed > 0);
         drop(state);
+        self.owed -= taken.len();
         (taken.into_iter().map(|handed| self.delivery(handed)).collect(), again)
     }
 
@@ -55,11 +67,12 @@ impl Subscription for MemorySubscription {
     async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, TransportError> {
         let end = self.shared.timer.now() + wait;
         loop {
-            let mut changed = pin!(self.shared.changed.notified());
+            let shared = self.shared.clone();
+            let mut changed = pin!(shared.changed.notified());
             // From here on no change is missed.
             changed.as_mut().enable();
             let (taken, again) = self.look(max);
-            if !taken.is_empty() || max == 0 || self.shared.timer.now() >= end {
+            if !taken.is_empty() || self.shared.timer.now() >= end {
                 return Ok(taken);
             }
             let wake = again.map_or(end, |again| again.min(end));

@@ -110,12 +110,19 @@ impl Consumer for MemoryTransport {
         queue: &QueueName,
         lease: Duration,
     ) -> Result<Box<dyn Subscription>, TransportError> {
-        let (mut state, _) = self.shared.state();
+        let (mut state, now) = self.shared.state();
         let open = state.queue(queue);
         let lease = *open.lease.get_or_insert(lease);
         let older_than = open.log.last_seq();
         drop(state);
         let (shared, queue) = (self.shared.clone(), queue.clone());
-        Ok(Box::new(MemorySubscription { shared, queue, lease, older_than }))
+        Ok(Box::new(MemorySubscription {
+            shared,
+            queue,
+            lease,
+            older_than,
+            owed: 0,
+            owed_until: now,
+        }))
     }
 }

@@ -73,7 +73,9 @@ impl FaultySubscription {
 impl Subscription for FaultySubscription {
     async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, TransportError> {
         let fetched = self.inner.fetch(max, wait);
-        let deliveries = self.faults.pass(Op::Fetch, Vec::new, fetched).await?;
+        // Without a wish it is no fetch, only a look at what an earlier one brings.
+        let op = if max == 0 { Op::Other } else { Op::Fetch };
+        let deliveries = self.faults.pass(op, Vec::new, fetched).await?;
         Ok(deliveries.into_iter().map(|delivery| Self::wrap(&self.faults, delivery)).collect())
     }
 

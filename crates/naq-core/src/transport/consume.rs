@@ -66,6 +66,10 @@ pub trait Subscription: Send + fmt::Debug {
     /// after `wait`. Returns as soon as there is one, it does not wait for `max`. The broker is
     /// never asked for more than `max` beyond what was returned, so nothing ages in a buffer.
     ///
+    /// What the broker was asked for may still come for a while after the call: such a delivery is
+    /// out, and its lease runs. Whoever wants no more for now calls with a `max` of 0, which asks for
+    /// nothing, and returns all that has arrived as soon as there is any; an empty list after `wait`.
+    ///
     /// Cancel safe: what has arrived when the future is dropped is returned by the next call.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use naq_core::JobState;
 
-use crate::bench::{Bench, Do, Script, secs};
+use crate::bench::{Bench, Do, LEASE, Script, secs};
 
 #[tokio::test]
 async fn a_busy_queue_does_not_starve_another() {
@@ -39,6 +39,33 @@ async fn more_queues_than_slots_all_get_their_turn() {
         for name in &names {
             assert_eq!(bench.state(&format!("{name}-{round}")).await, JobState::Completed);
         }
+    }
+}
+
+#[tokio::test]
+async fn what_an_open_pull_brings_while_the_slots_are_full_is_held_and_given_back_untouched() {
+    let bench = Bench::new();
+    let job = |queue: &'static str, id: &str, script| {
+        bench.client.enqueue(Script(vec![script])).id(id).queue(queue)
+    };
+    let _busy = bench.start_with(|b| b.concurrency(2).queues(["a", "b"])).await;
+    for id in ["b1", "b2"] {
+        job("b", id, Do::Hang { heed: false }).await.expect("sent");
+    }
+    bench.turn().await;
+    // Queue a was asked for two jobs while there was room.
+    for id in ["a1", "a2"] {
+        job("a", id, Do::Succeed).await.expect("sent");
+    }
+    bench.turn().await;
+    assert_eq!((bench.seen.total(), bench.state("a1").await), (2, JobState::Running));
+    bench.pass(LEASE + secs(4)).await;
+    assert_eq!((bench.seen.total(), bench.state("a1").await), (2, JobState::Pending));
+    let _free = bench.start_with(|b| b.queue("a")).await;
+    for id in ["a1", "a2"] {
+        let report = bench.report(id).await;
+        let (state, job) = (report.state, report.envelope.expect("readable"));
+        assert_eq!((state, job.crashes, bench.seen.starts(id)), (JobState::Completed, 0, 1));
     }
 }
 

@@ -124,6 +124,33 @@ pub async fn a_fetch_that_is_dropped_loses_nothing(subject: &dyn Subject) {
     assert_eq!(delivery.delivered, 1);
 }
 
+pub async fn what_was_asked_for_is_handed_over_although_no_more_is_wanted(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    // Ten are asked for, and for a while they will be.
+    case.nothing(&mut sub, BRIEF).await;
+    for name in ["a", "b", "c"] {
+        case.enqueue(name).await;
+    }
+    let mut owed = Vec::new();
+    while owed.len() < 3 {
+        let more = case.fetch(&mut sub, 0, Duration::from_secs(3)).await;
+        assert!(!more.is_empty(), "{} of 3 deliveries arrived", owed.len());
+        owed.extend(more);
+    }
+    assert!(owed.iter().all(|delivery| (delivery.delivered, delivery.suspect) == (1, false)));
+}
+
+pub async fn a_fetch_of_none_asks_for_nothing_and_waits(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.enqueue("a").await;
+    let before = case.now();
+    assert!(case.fetch(&mut sub, 0, BRIEF).await.is_empty());
+    assert!(case.now() >= before + BRIEF, "it did not wait");
+    assert_eq!(case.one(&mut case.open().await).await.delivered, 1);
+}
+
 pub async fn a_closed_subscription_leaves_nothing_behind(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut first = case.open().await;

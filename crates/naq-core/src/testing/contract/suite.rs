@@ -14,6 +14,8 @@ macro_rules! contract_suite {
                 many_at_once_are_all_stored_and_answered_in_their_order
                 a_fetch_takes_no_more_than_it_was_asked_for
                 a_fetch_that_is_dropped_loses_nothing
+                what_was_asked_for_is_handed_over_although_no_more_is_wanted
+                a_fetch_of_none_asks_for_nothing_and_waits
                 a_closed_subscription_leaves_nothing_behind
                 an_oversize_message_is_refused_with_its_size;
             lease:
