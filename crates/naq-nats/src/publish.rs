@@ -193,20 +193,17 @@ impl Producer for NatsTransport {
 
     async fn publish_many(&self, jobs: Vec<Submission>) -> Vec<Result<Receipt, TransportError>> {
         let api = &*self.api;
-        if let Some(first) = jobs.first() {
-            // Makes the queue if it is missing, before hundreds ask for it at once.
-            let _ = api.ensure_for_publish(&first.key).await;
-        }
-        let receipts = api.publish_pipelined(&jobs).await;
-        stream::iter(jobs.into_iter().zip(receipts))
-            .map(|(job, receipt)| async move {
-                match receipt {
-                    Some(receipt) => Ok(receipt),
-                    None => api.publish(&job, 1).await,
-                }
+        let Some((first, rest)) = jobs.split_first() else { return Vec::new() };
+        // By itself, so that a missing queue is made before hundreds ask for it at once.
+        let mut answers = vec![Some(api.publish(first, 0).await)];
+        let receipts = api.publish_pipelined(rest).await;
+        answers.extend(receipts.into_iter().map(|receipt| receipt.map(Ok)));
+        let open = jobs.iter().zip(&mut answers).filter(|(_, answer)| answer.is_none());
+        stream::iter(open)
+            .for_each_concurrent(ONE_BY_ONE, |(job, answer)| async move {
+                *answer = Some(api.publish(job, 1).await);
             })
-            .buffered(ONE_BY_ONE)
-            .collect()
-            .await
+            .await;
+        answers.into_iter().flatten().collect()
     }
 }
