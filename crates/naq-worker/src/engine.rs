@@ -1,9 +1,11 @@
 //! [`Engine`]: what the parts of a running worker share.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use naq_core::retry::RetryPolicy;
 use naq_core::transport::{Transport, TransportError};
 use naq_core::{QueueName, TaskName, Timer, Timestamp};
@@ -106,6 +108,15 @@ impl Link {
     }
 }
 
+/// A slot in use: free again whatever becomes of the one who uses it.
+struct Slot<'a>(&'a Ready);
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.0.done();
+    }
+}
+
 impl Engine {
     pub(crate) fn now(&self) -> Timestamp {
         self.timer.now()
@@ -118,7 +129,10 @@ impl Engine {
     /// One slot: takes jobs and runs them until there will be no more.
     pub(crate) async fn slot(self: Arc<Self>) {
         while let Some(held) = self.ready.next().await {
-            let outcome = execute::execute(&self.stage, &held).await;
+            let _slot = Slot(&self.ready);
+            let attempt = AssertUnwindSafe(execute::execute(&self.stage, &held)).catch_unwind();
+            // Whatever has panicked outside the handler's guard: let go, it comes back as a crash.
+            let outcome = attempt.await.unwrap_or(Outcome::LeaseLost);
             self.counts.add(&outcome);
             if held.claim() {
                 let stored = &held.delivery.stored;
@@ -127,7 +141,6 @@ impl Engine {
                     self.settle_claimed(&queue, held, conclusion);
                 }
             }
-            self.ready.done();
         }
     }
 

@@ -141,10 +141,13 @@ async fn run(
         client: stage.client.clone(),
         cancel: held.cancel.clone(),
     });
-    let future = handler(Context::new(scene.clone()));
-    let end = guarded::run(future, held, &*stage.timer, timeout).await;
+    // The call clones the state, which is the user's code as well.
+    let end = match guarded::call(|| handler(Context::new(scene.clone()))) {
+        Ok(future) => guarded::run(future, held, &*stage.timer, timeout).await,
+        Err(message) => End::Panicked(message),
+    };
     let result = match end {
-        End::Returned(result) => result.map_err(|failure| stage.tasks.classify(failure)),
+        End::Returned(result) => result.map_err(|failure| classify(&stage.tasks, failure)),
         End::Panicked(message) => Err(Failure::new(ErrorKind::PANIC, message)),
         End::TimedOut => {
             let limit = humantime::format_duration(timeout.unwrap_or_default());
@@ -161,6 +164,13 @@ async fn run(
     });
     let times = Times { started_at, ended_at: stage.timer.now() };
     Outcome::Ran(Ran { envelope, times, result })
+}
+
+/// A classifier is the user's code too.
+fn classify(tasks: &Tasks, failure: Failure) -> Failure {
+    guarded::call(|| tasks.classify(failure)).unwrap_or_else(|message| {
+        Failure::new(ErrorKind::PANIC, format!("while the error was classified: {message}"))
+    })
 }
 
 fn stopped(reason: StopReason) -> Outcome {

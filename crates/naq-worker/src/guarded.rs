@@ -67,6 +67,11 @@ async fn stopped(handler: &mut Guarded, timer: &dyn Timer) -> End {
     }
 }
 
+/// Runs code of the user's that returns at once; the message of its panic if it panics.
+pub(crate) fn call<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(message)
+}
+
 /// Polls and drops the handler behind a wall that no panic passes.
 struct Guarded(Option<HandlerFuture>);
 

@@ -84,3 +84,23 @@ async fn kinds_come_from_the_error_the_registry_or_the_handler_in_that_order_of_
         assert_eq!(report.state, state, "{task}");
     }
 }
+
+#[tokio::test]
+async fn a_classifier_that_panics_is_a_failed_attempt_and_costs_no_slot() {
+    let bench = Bench::new();
+    let registry = Registry::new()
+        .classify_with(|_: &std::net::AddrParseError| -> ErrorKind { panic!("in the classifier") })
+        .raw("wrapped", wrapped)
+        .raw("typed", typed);
+    let builder = bench.builder_of(Arc::new(bench.broker.clone()), registry);
+    let _worker = run(builder.concurrency(1));
+    for task in ["wrapped", "typed"] {
+        let job = bench.client.enqueue_task(task, &()).expect("a name").id(task).max_retries(0);
+        job.await.expect("sent");
+        bench.turn().await;
+    }
+    let dead = bench.report("wrapped").await.dead.expect("dead");
+    assert_eq!(dead.error_kind, ErrorKind::PANIC);
+    assert!(dead.message.contains("in the classifier"), "{}", dead.message);
+    assert_eq!(bench.state("typed").await, JobState::Dead);
+}

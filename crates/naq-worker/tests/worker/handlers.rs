@@ -103,3 +103,33 @@ fn two_handlers_for_one_task_are_refused() {
     }
     let _ = Registry::new().raw("same", handler).raw("same", handler);
 }
+
+/// State whose clone panics where the worker calls a handler.
+struct Brittle(Arc<std::sync::atomic::AtomicBool>);
+
+impl Clone for Brittle {
+    fn clone(&self) -> Self {
+        assert!(!self.0.load(std::sync::atomic::Ordering::SeqCst), "in clone");
+        Self(self.0.clone())
+    }
+}
+
+async fn idle(_: Payload, _: Context<Brittle>) -> Result<(), Failure> {
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_state_whose_clone_panics_is_a_failed_attempt_and_costs_no_slot() {
+    let bench = Bench::new();
+    let broken = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let registry = Registry::with_state(Brittle(broken.clone())).raw("idle", idle);
+    let builder = bench.builder_of(Arc::new(bench.broker.clone()), registry);
+    let _worker = run(builder.concurrency(1));
+    for (id, breaks, state) in [("a", true, JobState::Dead), ("b", false, JobState::Completed)] {
+        broken.store(breaks, std::sync::atomic::Ordering::SeqCst);
+        let job = bench.client.enqueue_task("idle", &()).expect("a name").id(id).max_retries(0);
+        job.await.expect("sent");
+        bench.turn().await;
+        assert_eq!(bench.state(id).await, state, "{id}");
+    }
+}
