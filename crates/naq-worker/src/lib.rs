@@ -28,6 +28,7 @@ mod registry;
 mod runtime;
 mod settle;
 mod signals;
+mod smaller;
 mod story;
 mod suspects;
 mod worker;

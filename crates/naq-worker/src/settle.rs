@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use naq_core::transport::{Fact, TransportError, Written};
+use naq_core::transport::{Fact, FactKind, TransportError, Written};
 use tokio::sync::mpsc;
 
 use crate::conclude::Conclusion;
@@ -12,6 +12,7 @@ use crate::engine::{Engine, Queue};
 use crate::execute::decode;
 use crate::held::Held;
 use crate::outage::backoff;
+use crate::smaller::smaller;
 
 /// A delivery whose fate is decided.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ pub(crate) async fn settle_all(
 async fn settle(engine: &Engine, settlement: Settlement) {
     let Settlement { queue, held, conclusion } = settlement;
     match conclusion {
-        Conclusion::Write(fact) => write_then_ack(engine, &held, &fact).await,
+        Conclusion::Write(fact) => write_then_ack(engine, &held, fact).await,
         Conclusion::WriteResult(fact, times) => {
             let written = write(engine, &held, &fact).await;
             if let Err(Unwritten::TooLarge(reason)) = written {
@@ -48,7 +49,7 @@ async fn settle(engine: &Engine, settlement: Settlement) {
                 let instead =
                     engine.judge(|judge| judge.result_too_large(delivery, times, &reason));
                 if let Conclusion::Write(fact) = instead {
-                    write_then_ack(engine, &held, &fact).await;
+                    write_then_ack(engine, &held, fact).await;
                 }
             } else {
                 ack_if_stored(engine, &held, written).await;
@@ -57,7 +58,7 @@ async fn settle(engine: &Engine, settlement: Settlement) {
         Conclusion::Drop => ack(engine, &held).await,
         Conclusion::GiveBack => {
             if let Some(fact) = give_back(&held) {
-                write_then_ack(engine, &held, &fact).await;
+                write_then_ack(engine, &held, fact).await;
             }
         }
         Conclusion::LetGo => {}
@@ -78,9 +79,26 @@ fn give_back(held: &Held) -> Option<Fact> {
         .ok()
 }
 
-async fn write_then_ack(engine: &Engine, held: &Held, fact: &Fact) {
-    let written = write(engine, held, fact).await;
-    ack_if_stored(engine, held, written).await;
+/// What the broker finds too large is written with less in it: a job that nothing can be written of
+/// would come back for ever.
+async fn write_then_ack(engine: &Engine, held: &Held, mut fact: Fact) {
+    loop {
+        let written = write(engine, held, &fact).await;
+        let Err(Unwritten::TooLarge(reason)) = &written else {
+            return ack_if_stored(engine, held, written).await;
+        };
+        match smaller(&fact, &held.delivery.stored, reason, engine.now()) {
+            Some(less) => {
+                tracing::warn!(job = %held.id(), "stored with less in it: {reason}");
+                fact = less;
+            }
+            None if matches!(fact.kind, FactKind::Record { .. }) => {
+                tracing::error!(job = %held.id(), "ended without a record: {reason}");
+                return ack(engine, held).await;
+            }
+            None => return ack_if_stored(engine, held, written).await,
+        }
+    }
 }
 
 async fn ack_if_stored(engine: &Engine, held: &Held, written: Result<Written, Unwritten>) {

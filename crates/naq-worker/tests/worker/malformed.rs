@@ -65,3 +65,20 @@ async fn a_job_written_by_hand_runs_and_retries_under_the_default_policy() {
     bench.pass(crate::bench::secs(5)).await;
     assert_eq!(bench.history("by-hand").await, ["1:Failed:strategy", "2:Completed:succeeded"]);
 }
+
+#[tokio::test]
+async fn what_is_no_job_and_fills_the_broker_s_limit_dies_once_with_its_bytes() {
+    const MAX: usize = 1024 * 1024;
+    // Room for a short letter, and for none.
+    for (spare, told) in [(320, "DecodeError"), (100, "Error")] {
+        let bench = Bench::new();
+        let _worker = bench.start().await;
+        let body = vec![b'{'; MAX - spare];
+        publish(&bench, "bad", &body, "application/json").await;
+        let dead = bench.report("bad").await.dead.expect("dead");
+        assert!(dead.body == body, "byte for byte");
+        assert_eq!(dead.content_type.as_deref(), Some("application/json"));
+        assert_eq!(dead.error_kind.as_str(), told, "{spare}");
+        assert_eq!(bench.left().await, 0);
+    }
+}
