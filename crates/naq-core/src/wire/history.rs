@@ -103,22 +103,39 @@ impl AttemptRecord {
         }
     }
 
-    /// About what it takes on the wire: its texts, and the names and times around them.
+    /// About what it takes on the wire at most: its texts, the names and times around them, and
+    /// what a newer NAQ put beside them.
     fn weight(&self) -> usize {
         const FIXED: usize = 320;
-        let text = |t: &Option<String>| t.as_ref().map_or(0, String::len);
-        FIXED + text(&self.message) + text(&self.reason)
+        let text = |t: &Option<String>| t.as_deref().map_or(0, escaped);
+        let kept = |(name, value): (&String, &serde_json::Value)| {
+            escaped(name) + serde_json::to_string(value).map_or(0, |json| json.len())
+        };
+        let kept: usize = self.kept.iter().map(kept).sum();
+        FIXED + text(&self.message) + text(&self.reason) + kept
     }
 }
 
-/// Cuts a message to [`MAX_MESSAGE_BYTES`], at a character.
+/// The bytes of a text in JSON, which writes some characters as `\n` and some as `\u001b`.
+fn escaped(text: &str) -> usize {
+    let bytes = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..0x20 => 6,
+        _ => 1,
+    });
+    bytes.sum()
+}
+
+/// Cuts a message to [`MAX_MESSAGE_BYTES`] as JSON writes them, at a character.
 pub(crate) fn clip(mut message: String) -> String {
-    if message.len() > MAX_MESSAGE_BYTES {
-        let mut end = MAX_MESSAGE_BYTES - '…'.len_utf8();
-        while !message.is_char_boundary(end) {
-            end -= 1;
-        }
-        message.truncate(end);
+    if escaped(&message) > MAX_MESSAGE_BYTES {
+        let mut room = MAX_MESSAGE_BYTES - '…'.len_utf8();
+        let end = message.char_indices().find_map(|(at, c)| {
+            let left = room.checked_sub(escaped(c.encode_utf8(&mut [0; 4])));
+            room = left.unwrap_or(room);
+            left.is_none().then_some(at)
+        });
+        message.truncate(end.unwrap_or(message.len()));
         message.push('…');
     }
     message
@@ -149,6 +166,29 @@ mod tests {
         let bytes: usize = history.iter().map(AttemptRecord::weight).sum();
         assert!(history.len() <= MAX_HISTORY && bytes <= MAX_HISTORY_BYTES, "{bytes}");
         assert_eq!((history[0].attempt, history[history.len() - 1].attempt), (1, 200));
+    }
+
+    #[test]
+    fn a_message_is_cut_where_json_would_be_too_long() {
+        for (text, kept) in [("é", 4094), ("\0", 1364), ("\"", 4094), ("x", 8189)] {
+            let cut = clip(text.repeat(10_000));
+            assert_eq!(cut.chars().count(), kept + 1, "{text:?}");
+            assert!(serde_json::to_string(&cut).expect("writes").len() <= MAX_MESSAGE_BYTES + 2);
+        }
+        assert_eq!(clip("x".repeat(MAX_MESSAGE_BYTES)).len(), MAX_MESSAGE_BYTES);
+    }
+
+    #[test]
+    fn the_history_keeps_its_limit_in_bytes_as_they_are_written() {
+        let mut history = Vec::new();
+        for attempt in 1..=50 {
+            let mut record = AttemptRecord::new(attempt, AttemptOutcome::Failed);
+            record.message = Some("\u{1b}[31m\"\0\n".repeat(100));
+            record.kept.insert("new".into(), "x".repeat(1000).into());
+            push(&mut history, record);
+        }
+        let written = serde_json::to_string(&history).expect("writes").len();
+        assert!(history.len() > 2 && written <= MAX_HISTORY_BYTES, "{written}");
     }
 
     #[test]
