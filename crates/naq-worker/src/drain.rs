@@ -32,13 +32,12 @@ pub(crate) async fn drain(
             give_back_waiting(engine, &queue, held);
         }
     }
-    let finished = async {
-        while feeds.join_next().await.is_some() {}
-        nothing_held(engine).await;
+    let in_time = tokio::select! {
+        () = finished(engine, &mut feeds) => true,
+        () = engine.timer.sleep_until(grace_ends) => false,
     };
-    tokio::select! {
-        () = finished => {}
-        () = engine.timer.sleep_until(grace_ends) => give_back_running(engine).await,
+    if !in_time {
+        give_back_running(engine, &mut feeds).await;
     }
     // A heartbeat behind the farewell would bring the entry back.
     beat.shutdown().await;
@@ -52,12 +51,12 @@ pub(crate) async fn drain(
     }
 }
 
-async fn give_back_running(engine: &Arc<Engine>) {
+async fn give_back_running(engine: &Arc<Engine>, feeds: &mut JoinSet<()>) {
     for held in engine.queues.iter().flat_map(|q| q.held.all()) {
         held.stop(StopReason::Shutdown);
     }
     tokio::select! {
-        () = nothing_held(engine) => return,
+        () = finished(engine, feeds) => return,
         () = engine.sleep(STOP_GRACE + STOP_GRACE / 2) => {}
     }
     // Handlers that block their thread do not even notice that they are dropped.
@@ -68,7 +67,7 @@ async fn give_back_running(engine: &Arc<Engine>) {
         }
     }
     tokio::select! {
-        () = nothing_held(engine) => {}
+        () = finished(engine, feeds) => {}
         () = engine.sleep(LAST_WRITES) => {
             let left: usize = engine.queues.iter().map(|q| q.held.len()).sum();
             tracing::warn!("{left} jobs could not be given back; they return when their lease ends");
@@ -76,6 +75,40 @@ async fn give_back_running(engine: &Arc<Engine>) {
     }
 }
 
-async fn nothing_held(engine: &Engine) {
+/// Returns once nothing is held, and nothing will be: a feed that still closes its queue may bring
+/// deliveries that have to be given back too.
+async fn finished(engine: &Engine, feeds: &mut JoinSet<()>) {
+    while feeds.join_next().await.is_some() {}
     join_all(engine.queues.iter().map(|q| q.held.empty())).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use naq_core::memory::MemoryTransport;
+    use naq_core::testing::ManualClock;
+    use naq_core::{Client, Clock, Timer};
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::{Registry, Worker};
+
+    #[tokio::test]
+    async fn the_end_of_the_grace_period_does_not_cut_off_a_feed_that_closes_its_queue() {
+        let clock = ManualClock::new();
+        let client = Client::new(Arc::new(MemoryTransport::with_timer(Arc::new(clock.clone()))));
+        let worker = Worker::builder(client, Registry::new()).clock(Arc::new(clock.clone()));
+        let (settlements, _inbox) = mpsc::unbounded_channel();
+        let engine = Arc::new(worker.build().into_engine(settlements));
+        let (closing, closed) = tokio::sync::oneshot::channel();
+        let mut feeds = JoinSet::new();
+        let feed = clock.clone();
+        feeds.spawn(async move {
+            feed.sleep_until(feed.now() + Duration::from_secs(2)).await;
+            closing.send(()).expect("somebody waits for it");
+        });
+        let grace = Duration::from_secs(1);
+        let drained = drain(&engine, feeds, JoinSet::new(), grace);
+        tokio::join!(drained, clock.advance(Duration::from_secs(30)));
+        closed.await.expect("it closed in full");
+    }
 }

@@ -121,7 +121,10 @@ impl Worker {
         }
     }
 
-    fn into_engine(self, settlements: mpsc::UnboundedSender<settle::Settlement>) -> Engine {
+    pub(crate) fn into_engine(
+        self,
+        settlements: mpsc::UnboundedSender<settle::Settlement>,
+    ) -> Engine {
         let Self { settings, id } = self;
         let queues = settings.queues.into_iter().map(|name| Queue::new(name, settings.lease));
         Engine {
