@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{Message, Subject};
+use async_nats::{Message, Subject, header};
 use async_trait::async_trait;
 use bytes::Bytes;
 use naq_core::transport::{AckHandle, Delivery, JobKey, Place, Stored, TransportError};
@@ -13,6 +13,8 @@ use crate::api::Api;
 use crate::message::incoming;
 use crate::subjects::AckSubject;
 
+/// Twice the broker's tick.
+const LATE: Duration = Duration::from_millis(500);
 const ACK: &[u8] = b"+ACK";
 const PROGRESS: &[u8] = b"+WPI";
 
@@ -40,13 +42,16 @@ impl AckHandle for Handle {
 }
 
 /// Reads a delivery of `queue`; none when it is no delivery. `settled_until` is the sequence up to
-/// which a message may have been settled on an earlier connection; all of them while not known.
+/// which a message may have been settled on an earlier connection; all of them while not known. While
+/// `wary`, a schedule that fired late may have fired before.
 pub(crate) fn read(
     api: &Arc<Api>,
     queue: &QueueName,
     message: Message,
     settled_until: Option<u64>,
+    wary: bool,
 ) -> Option<Delivery> {
+    let fired = message.headers.as_ref().is_some_and(|h| h.get(header::NATS_SCHEDULER).is_some());
     let reply = message.reply?;
     let ack = AckSubject::parse(&reply)?;
     let key = key(api, queue, &message.subject, ack.seq);
@@ -59,12 +64,20 @@ pub(crate) fn read(
         delivered: true,
         message: incoming(message.headers.as_ref(), message.payload),
     };
+    let old = settled_until.is_none_or(|until| ack.seq <= until);
+    let refired = wary && fired && is_late(&stored);
     Some(Delivery {
+        suspect: ack.delivered > 1 || old || refired,
         stored,
         delivered: ack.delivered,
-        suspect: ack.delivered > 1 || settled_until.is_none_or(|until| ack.seq <= until),
         handle: Arc::new(Handle { api: Arc::clone(api), reply }),
     })
+}
+
+/// Whether a schedule fired later than the broker's tick explains.
+fn is_late(stored: &Stored) -> bool {
+    let due = stored.envelope().ok().and_then(|envelope| envelope.due_at);
+    due.is_some_and(|due| stored.stored_at.since(due) > LATE)
 }
 
 /// The job that a subject names. Somebody may have written to a subject that is no job's: that

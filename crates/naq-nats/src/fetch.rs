@@ -32,6 +32,9 @@ const NO_RESPONDERS: u16 = 503;
 
 /// Pause before asking a broker again that would not hear of it.
 const REFUSED_PAUSE: Duration = Duration::from_millis(250);
+/// A broker that was killed may find schedules again that had fired, and fires them anew as soon as
+/// it is back: what a schedule brings late in this time after a connection began is checked too.
+const REFIRED: Duration = Duration::from_secs(10);
 /// How long to wait for what is on its way when a queue is closed.
 const CLOSING: Duration = Duration::from_secs(1);
 
@@ -68,6 +71,8 @@ pub(crate) struct Fetch {
     /// The stream's last sequence when this connection began: what is older may have been settled
     /// on an earlier one. None while not known, and then everything may have been.
     settled_until: Option<u64>,
+    /// When this connection was first used.
+    opened: Instant,
     /// This user may not see it.
     hidden: bool,
     /// Refusals before the last pull was sent.
@@ -100,6 +105,7 @@ impl Fetch {
             pulls: Pulls::default(),
             ready: VecDeque::new(),
             settled_until: None,
+            opened: Instant::now(),
             hidden: false,
             refusals: 0,
             resume_at: None,
@@ -149,7 +155,8 @@ impl Fetch {
     }
 
     fn deliver(&mut self, message: Message) {
-        let read = delivery::read(&self.api, &self.queue, message, self.settled_until);
+        let wary = self.opened.elapsed() < REFIRED;
+        let read = delivery::read(&self.api, &self.queue, message, self.settled_until, wary);
         self.ready.extend(read);
     }
 
@@ -187,6 +194,7 @@ impl Fetch {
         let link = self.api.link.now();
         if self.inbox.as_ref().is_none_or(|inbox| inbox.made.connects != link.connects) {
             self.settled_until = None;
+            self.opened = Instant::now();
             self.open_inbox(link).await?;
         }
         if self.settled_until.is_none() && !self.hidden {
