@@ -9,8 +9,9 @@ use crate::plan::LEASE_MS;
 const SETTLE_MS: u64 = 1_000;
 /// How long after a broker or a network came back a handler may begin on a delivery from before.
 const RECONNECT_MS: u64 = 1_000;
-/// How long a delivery may wait for a slot after it was compared with the evidence.
-const RACE_MS: u64 = 500;
+/// How long a delivery may wait for a slot after it was compared with the evidence: with slow jobs
+/// before it, some hundred milliseconds; a lease at most.
+const RACE_MS: u64 = LEASE_MS;
 /// How long a fault has any effect after it is over: clients reconnect, leases of the dead run out.
 const WAKE_MS: u64 = LEASE_MS + 1_000;
 

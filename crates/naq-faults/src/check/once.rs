@@ -13,7 +13,7 @@
 //! One case is excused from the last two, since it is a run of what was in flight and no ack was
 //! lost: after an outage the broker hands a delivery to a second worker while the first, whose lease
 //! still holds, writes what it had done before. The second has found no evidence yet and waits for a
-//! slot. So a start within half a second after a fact that was itself stored just after an outage
+//! slot. So a start within a lease after a fact that was itself stored just after an outage
 //! may be such a race, if no other outage began in between.
 
 use super::{Case, What};
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_run_after_the_end_is_found_even_beside_a_fault() {
-        let (mut forged, finish) = twice(2_000);
+        let (mut forged, finish) = twice(2_500);
         forged.faults().push(fault(FaultKind::BrokerKilled, None, finish));
         forged.end_at(finish + 3);
         assert_eq!(names(&forged), ["RanAfterEnd"]);
@@ -138,10 +138,10 @@ mod tests {
         forged.faults().push(fault(FaultKind::NetworkCut, None, again - 50));
         assert_eq!(names(&forged), ["RanAfterEnd"]);
         // And later it is no race any more.
-        let (mut forged, finish) = twice(2_000);
+        let (mut forged, finish) = twice(2_500);
         let again = forged.runs()[1].start;
         forged.faults().push(fault(FaultKind::BrokerKilled, None, finish));
-        forged.end_at(again - 600);
+        forged.end_at(again - 2_001);
         assert_eq!(names(&forged), ["RanAfterEnd"]);
     }
 
@@ -151,9 +151,9 @@ mod tests {
         let mut first = forged.runs()[0].clone();
         let second = forged.runs()[1].start;
         forged.faults().push(fault(FaultKind::BrokerKilled, None, first.start));
-        (first.start, first.finish) = (second + 600, Some(second + 601));
+        (first.start, first.finish) = (second + 2_001, Some(second + 2_002));
         forged.runs().push(first);
-        forged.end_at(second + 602);
+        forged.end_at(second + 2_003);
         assert_eq!(names(&forged), ["WentBack"]);
     }
 }
