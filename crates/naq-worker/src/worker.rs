@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use naq_core::transport::Subscription;
 use naq_core::{Client, QueueName, WorkerId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -82,8 +83,13 @@ impl Worker {
         let mut beat = JoinSet::new();
         let mut runners = Runners::start(runtime.0, runtime.1)?;
 
-        for queue in &engine.queues {
-            let open = open(&engine, queue).await?;
+        let mut shutdown = std::pin::pin!(shutdown);
+        let opened = tokio::select! {
+            biased;
+            () = &mut shutdown => return Ok(Exit::Drained),
+            opened = open_all(&engine) => opened?,
+        };
+        for (queue, open) in engine.queues.iter().zip(opened) {
             feeds.spawn(feed::feed(engine.clone(), queue.clone(), open));
             tasks.spawn(lease::keep(engine.clone(), queue.clone()));
         }
@@ -150,11 +156,21 @@ impl Worker {
     }
 }
 
+/// Opens every queue before the first is fetched from: when one is refused, nothing has been handed
+/// out yet.
+async fn open_all(engine: &Engine) -> Result<Vec<Option<Box<dyn Subscription>>>, WorkerError> {
+    let mut opened = Vec::with_capacity(engine.queues.len());
+    for queue in &engine.queues {
+        opened.push(open(engine, queue).await?);
+    }
+    Ok(opened)
+}
+
 /// Opens the queue. A broker that is away is waited for later; one that refuses is an error now.
 async fn open(
     engine: &Engine,
     queue: &Queue,
-) -> Result<Option<Box<dyn naq_core::transport::Subscription>>, WorkerError> {
+) -> Result<Option<Box<dyn Subscription>>, WorkerError> {
     match engine.transport.subscribe(&queue.name, engine.lease).await {
         Ok(subscription) => {
             queue.set_lease(subscription.lease());

@@ -5,6 +5,7 @@ mod cancel;
 mod classify;
 mod context;
 mod crash;
+mod doors;
 mod drain;
 mod handlers;
 mod lease;

@@ -1,0 +1,141 @@
+//! Opening queues: all of them or none, and not for ever. And what the lease is once they are open.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use naq_core::memory::MemoryTransport;
+use naq_core::transport::*;
+use naq_core::{JobId, JobState, QueueName, Timestamp, WorkerId};
+use naq_worker::{Exit, WorkerError};
+
+use crate::bench::{Bench, Do, LEASE, run, secs};
+
+/// The broker in memory, but the queue `refused` cannot be opened, `stuck` is opened never, and the
+/// leases of all others can change.
+#[derive(Debug)]
+struct Doors {
+    inner: MemoryTransport,
+    lease_ms: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+struct Open {
+    inner: Box<dyn Subscription>,
+    lease_ms: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl Consumer for Doors {
+    async fn subscribe(
+        &self,
+        queue: &QueueName,
+        lease: Duration,
+    ) -> Result<Box<dyn Subscription>, TransportError> {
+        match queue.as_str() {
+            "refused" => {
+                // The answer takes a while, in which others have their turn.
+                for _ in 0..32 {
+                    tokio::task::yield_now().await;
+                }
+                Err(TransportError::Permission { subject: "refused".into() })
+            }
+            "stuck" => std::future::pending().await,
+            _ => {
+                let inner = self.inner.subscribe(queue, lease).await?;
+                Ok(Box::new(Open { inner, lease_ms: self.lease_ms.clone() }))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Subscription for Open {
+    async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, TransportError> {
+        self.inner.fetch(max, wait).await
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_ms.load(Ordering::SeqCst))
+    }
+
+    async fn close(self: Box<Self>) -> Vec<Delivery> {
+        self.inner.close().await
+    }
+}
+
+/// Everything else is the broker's own.
+macro_rules! pass_on {
+    ($($port:ident { $($call:ident($($arg:ident: $type:ty),*) -> $answer:ty;)* })*) => {$(
+        #[async_trait]
+        impl $port for Doors {
+            $(async fn $call(&self, $($arg: $type),*) -> $answer {
+                self.inner.$call($($arg),*).await
+            })*
+        }
+    )*};
+}
+
+pass_on! {
+    Producer {
+        publish(job: Submission) -> Result<Receipt, TransportError>;
+        publish_many(jobs: Vec<Submission>) -> Vec<Result<Receipt, TransportError>>;
+    }
+    Settler {
+        write(fact: &Fact) -> Result<Written, TransportError>;
+    }
+    Lookup {
+        evidence(keys: &[JobKey]) -> Result<Vec<Vec<Evidence>>, TransportError>;
+        locate(key: &JobKey) -> Result<Vec<Stored>, TransportError>;
+        find(id: &JobId) -> Result<Vec<QueueName>, TransportError>;
+        queues() -> Result<Vec<QueueName>, TransportError>;
+        queue_info(queue: &QueueName) -> Result<Option<QueueInfo>, TransportError>;
+        dead_letters(queue: Option<&QueueName>, from: u64, limit: usize)
+            -> Result<DeadPage, TransportError>;
+        broker() -> Result<BrokerInfo, TransportError>;
+    }
+    Operator {
+        remove(stored: &Stored) -> Result<bool, TransportError>;
+        release(stored: &Stored) -> Result<bool, TransportError>;
+        pause(queue: &QueueName, until: Timestamp) -> Result<(), TransportError>;
+        resume(queue: &QueueName) -> Result<(), TransportError>;
+        purge(queue: &QueueName) -> Result<u64, TransportError>;
+        signal(signal: &Signal) -> Result<(), TransportError>;
+        signals() -> Result<Box<dyn Signals>, TransportError>;
+    }
+    Directory {
+        heartbeat(worker: &WorkerInfo, ttl: Duration) -> Result<(), TransportError>;
+        leave(worker: &WorkerId) -> Result<(), TransportError>;
+        workers() -> Result<Vec<WorkerInfo>, TransportError>;
+    }
+}
+
+fn doors(bench: &Bench) -> Arc<Doors> {
+    let millis = u64::try_from(LEASE.as_millis()).expect("short");
+    Arc::new(Doors { inner: bench.broker.clone(), lease_ms: Arc::new(AtomicU64::new(millis)) })
+}
+
+#[tokio::test]
+async fn a_worker_that_may_not_open_a_queue_has_taken_nothing_from_the_others() {
+    let bench = Bench::new();
+    bench.enqueue("job", [Do::Succeed]).await;
+    let builder = bench.builder(doors(&bench)).queues(["default", "refused"]);
+    let refused = builder.build().run(std::future::pending()).await;
+    assert!(matches!(refused, Err(WorkerError::Queue { .. })), "{refused:?}");
+    assert_eq!((bench.state("job").await, bench.seen.total()), (JobState::Pending, 0));
+}
+
+#[tokio::test]
+async fn a_worker_stops_also_while_a_queue_is_being_opened() {
+    let bench = Bench::new();
+    bench.enqueue("job", [Do::Succeed]).await;
+    let mut worker = run(bench.builder(doors(&bench)).queues(["default", "stuck"]));
+    bench.pass(secs(1)).await;
+    assert!(!worker.has_ended());
+    worker.stop();
+    bench.turn().await;
+    assert!(worker.has_ended());
+    assert_eq!(worker.exit().await, Exit::Drained);
+    assert_eq!(bench.state("job").await, JobState::Pending);
+}
