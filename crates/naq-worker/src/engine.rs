@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use naq_core::retry::RetryPolicy;
 use naq_core::transport::{Transport, TransportError};
 use naq_core::{QueueName, TaskName, Timer, Timestamp};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::conclude::{Conclusion, Judge};
@@ -47,6 +47,7 @@ pub(crate) struct Queue {
     pub(crate) name: QueueName,
     pub(crate) held: HeldJobs,
     lease_ms: AtomicU64,
+    lease_changed: Notify,
 }
 
 /// Attempts so far.
@@ -62,7 +63,8 @@ pub(crate) struct Link(Mutex<Outage>);
 
 impl Queue {
     pub(crate) fn new(name: QueueName, lease: Duration) -> Self {
-        let queue = Self { name, held: HeldJobs::default(), lease_ms: AtomicU64::new(0) };
+        let (held, lease_ms) = (HeldJobs::default(), AtomicU64::new(0));
+        let queue = Self { name, held, lease_ms, lease_changed: Notify::new() };
         queue.set_lease(lease);
         queue
     }
@@ -74,7 +76,14 @@ impl Queue {
 
     pub(crate) fn set_lease(&self, lease: Duration) {
         let millis = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-        self.lease_ms.store(millis, Ordering::Relaxed);
+        if self.lease_ms.swap(millis, Ordering::Relaxed) != millis {
+            self.lease_changed.notify_one();
+        }
+    }
+
+    /// Waits until the lease in force is another one.
+    pub(crate) async fn lease_changed(&self) {
+        self.lease_changed.notified().await;
     }
 }
 

@@ -40,7 +40,10 @@ pub(crate) async fn feed(
                 owed = subscription.fetch(0, FETCH_WAIT) => owed,
             }
         };
-        match until_stop(&engine, fetched).await {
+        let fetched = until_stop(&engine, fetched).await;
+        // It may have been changed at the broker.
+        queue.set_lease(subscription.lease());
+        match fetched {
             None => break,
             Some(Ok(batch)) => {
                 outage.over(engine.now());
@@ -100,8 +103,8 @@ async fn subscribe(
 
 /// Holds a batch, and passes on to the slots what is to run.
 async fn take_in(engine: &Engine, queue: &Arc<Queue>, batch: Vec<Delivery>, outage: &mut Outage) {
-    let (now, lease) = (engine.now(), queue.lease());
-    let held = batch.into_iter().filter_map(|delivery| queue.held.insert(delivery, lease, now));
+    let now = engine.now();
+    let held = batch.into_iter().filter_map(|delivery| queue.held.insert(delivery, now));
     let (suspects, clear): (Vec<_>, Vec<_>) = held.partition(|held| held.delivery.suspect);
     pass_on(engine, queue, clear);
     if !suspects.is_empty() {

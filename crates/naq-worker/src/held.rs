@@ -31,7 +31,6 @@ const SETTLING: u8 = 3;
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) delivery: Delivery,
-    pub(crate) lease: Duration,
     pub(crate) received_at: Timestamp,
     pub(crate) cancel: CancellationToken,
     newest: Mutex<Arc<dyn AckHandle>>,
@@ -41,12 +40,11 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) fn new(delivery: Delivery, lease: Duration, now: Timestamp) -> Self {
+    pub(crate) fn new(delivery: Delivery, now: Timestamp) -> Self {
         let stage = if delivery.suspect { SUSPECT } else { WAITING };
         Self {
             newest: Mutex::new(delivery.handle.clone()),
             delivery,
-            lease,
             received_at: now,
             cancel: CancellationToken::new(),
             renewed_at: AtomicU64::new(now.as_millis()),
@@ -79,9 +77,9 @@ impl Held {
         now.since(Timestamp::from_millis(self.renewed_at.load(Ordering::Relaxed)))
     }
 
-    /// When the lease ends if nothing renews it.
-    pub(crate) fn lease_end(&self) -> Timestamp {
-        Timestamp::from_millis(self.renewed_at.load(Ordering::Relaxed)) + self.lease
+    /// When a lease of this length ends if nothing renews it.
+    pub(crate) fn lease_end(&self, lease: Duration) -> Timestamp {
+        Timestamp::from_millis(self.renewed_at.load(Ordering::Relaxed)) + lease
     }
 
     /// Tells the handler to stop.
@@ -148,12 +146,7 @@ pub(crate) struct HeldJobs {
 impl HeldJobs {
     /// Keeps the delivery. None when its message is held already: then its handle is adopted, and
     /// there is nothing more to do.
-    pub(crate) fn insert(
-        &self,
-        delivery: Delivery,
-        lease: Duration,
-        now: Timestamp,
-    ) -> Option<Arc<Held>> {
+    pub(crate) fn insert(&self, delivery: Delivery, now: Timestamp) -> Option<Arc<Held>> {
         let mut by_seq = self.lock();
         let seq = delivery.stored.seq;
         if let Some(held) = by_seq.get(&seq)
@@ -162,7 +155,7 @@ impl HeldJobs {
             held.adopt(&delivery, now);
             return None;
         }
-        let held = Arc::new(Held::new(delivery, lease, now));
+        let held = Arc::new(Held::new(delivery, now));
         by_seq.insert(seq, held.clone());
         Some(held)
     }

@@ -19,8 +19,11 @@ const AT_ONCE: usize = 64;
 /// Renews every lease when a third of it is over; tells a handler when its lease is lost; gives
 /// back what has waited for a slot as long as a lease, so that another worker can have it.
 pub(crate) async fn keep(engine: Arc<Engine>, queue: Arc<Queue>) {
+    let mut lease = queue.lease();
     loop {
-        let third = (queue.lease() / 3).max(SHORTEST);
+        // What was renewed under a longer lease, before somebody changed it, has that one still.
+        let before = std::mem::replace(&mut lease, queue.lease());
+        let third = (lease / 3).max(SHORTEST);
         let now = engine.now();
         let mut wake = now + third;
         let mut due = Vec::new();
@@ -28,12 +31,12 @@ pub(crate) async fn keep(engine: Arc<Engine>, queue: Arc<Queue>) {
             if held.is_lost() {
                 continue;
             }
-            if now >= held.lease_end() {
+            if now >= held.lease_end(lease.max(before)) {
                 lose(&held);
                 continue;
             }
-            wake = wake.min(held.lease_end());
-            if now.since(held.received_at) >= held.lease {
+            wake = wake.min(held.lease_end(lease.max(before)));
+            if now.since(held.received_at) >= lease {
                 give_back_waiting(&engine, &queue, held.clone());
             }
             // A younger one has until the next round.
@@ -45,11 +48,15 @@ pub(crate) async fn keep(engine: Arc<Engine>, queue: Arc<Queue>) {
             failed = renew(due, now) => failed,
             // Renewals that hang must not hide that leases end.
             () = engine.timer.sleep_until(wake) => continue,
+            () = queue.lease_changed() => continue,
         };
         if failed {
             wake = wake.min(now + third / 4);
         }
-        engine.timer.sleep_until(wake).await;
+        tokio::select! {
+            () = engine.timer.sleep_until(wake) => {}
+            () = queue.lease_changed() => {}
+        }
     }
 }
 

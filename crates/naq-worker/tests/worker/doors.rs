@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use naq_core::memory::MemoryTransport;
+use naq_core::testing::{FaultPlan, FaultyTransport, Op};
 use naq_core::transport::*;
 use naq_core::{JobId, JobState, QueueName, Timestamp, WorkerId};
 use naq_worker::{Exit, WorkerError};
@@ -111,16 +112,16 @@ pass_on! {
     }
 }
 
-fn doors(bench: &Bench) -> Arc<Doors> {
+fn doors(bench: &Bench) -> Doors {
     let millis = u64::try_from(LEASE.as_millis()).expect("short");
-    Arc::new(Doors { inner: bench.broker.clone(), lease_ms: Arc::new(AtomicU64::new(millis)) })
+    Doors { inner: bench.broker.clone(), lease_ms: Arc::new(AtomicU64::new(millis)) }
 }
 
 #[tokio::test]
 async fn a_worker_that_may_not_open_a_queue_has_taken_nothing_from_the_others() {
     let bench = Bench::new();
     bench.enqueue("job", [Do::Succeed]).await;
-    let builder = bench.builder(doors(&bench)).queues(["default", "refused"]);
+    let builder = bench.builder(Arc::new(doors(&bench))).queues(["default", "refused"]);
     let refused = builder.build().run(std::future::pending()).await;
     assert!(matches!(refused, Err(WorkerError::Queue { .. })), "{refused:?}");
     assert_eq!((bench.state("job").await, bench.seen.total()), (JobState::Pending, 0));
@@ -130,7 +131,7 @@ async fn a_worker_that_may_not_open_a_queue_has_taken_nothing_from_the_others() 
 async fn a_worker_stops_also_while_a_queue_is_being_opened() {
     let bench = Bench::new();
     bench.enqueue("job", [Do::Succeed]).await;
-    let mut worker = run(bench.builder(doors(&bench)).queues(["default", "stuck"]));
+    let mut worker = run(bench.builder(Arc::new(doors(&bench))).queues(["default", "stuck"]));
     bench.pass(secs(1)).await;
     assert!(!worker.has_ended());
     worker.stop();
@@ -138,4 +139,23 @@ async fn a_worker_stops_also_while_a_queue_is_being_opened() {
     assert!(worker.has_ended());
     assert_eq!(worker.exit().await, Exit::Drained);
     assert_eq!(bench.state("job").await, JobState::Pending);
+}
+
+#[tokio::test]
+async fn a_lease_that_is_changed_at_the_broker_is_followed() {
+    let bench = Bench::new();
+    let doors = doors(&bench);
+    let lease_ms = doors.lease_ms.clone();
+    let faulty = Arc::new(FaultyTransport::new(doors, FaultPlan::new()));
+    let _worker = run(bench.builder(faulty.clone()).concurrency(2));
+    bench.turn().await;
+    bench.enqueue("job", [Do::Gate]).await;
+    bench.pass(LEASE * 2).await;
+    // A third of the old one is longer than all of the new one.
+    lease_ms.store(3000, Ordering::SeqCst);
+    bench.pass(secs(11)).await;
+    let before = faulty.calls(Op::Renew);
+    bench.pass(secs(10)).await;
+    let renewals = faulty.calls(Op::Renew) - before;
+    assert!((9..=12).contains(&renewals), "{renewals} renewals in ten seconds");
 }
