@@ -7,6 +7,11 @@ use tokio::task::JoinSet;
 
 use crate::exit::WorkerError;
 
+/// The blocking threads that a runtime of tokio's has by default.
+const TOKIO_THREADS: usize = 512;
+/// Threads for what handlers themselves hand to `spawn_blocking`, beside one for every slot.
+const SPARE_THREADS: usize = 64;
+
 /// The runtime that handlers run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -31,12 +36,19 @@ pub(crate) struct Runners {
 }
 
 impl Runners {
-    pub(crate) fn start(kind: HandlerRuntime, threads: Option<usize>) -> Result<Self, WorkerError> {
+    pub(crate) fn start(
+        kind: HandlerRuntime,
+        threads: Option<usize>,
+        slots: usize,
+    ) -> Result<Self, WorkerError> {
         let own = match kind {
             HandlerRuntime::Current => None,
             HandlerRuntime::Own => {
                 let mut builder = Builder::new_multi_thread();
                 builder.thread_name("naq-handler").enable_all();
+                // A blocking handler that has a slot has a thread, too.
+                builder
+                    .max_blocking_threads(slots.saturating_add(SPARE_THREADS).max(TOKIO_THREADS));
                 if let Some(threads) = threads {
                     builder.worker_threads(threads);
                 }

@@ -81,7 +81,7 @@ impl Worker {
         let mut tasks = JoinSet::new();
         let mut feeds = JoinSet::new();
         let mut beat = JoinSet::new();
-        let mut runners = Runners::start(runtime.0, runtime.1)?;
+        let mut runners = Runners::start(runtime.0, runtime.1, engine.concurrency)?;
 
         let mut shutdown = std::pin::pin!(shutdown);
         let opened = tokio::select! {

@@ -124,6 +124,24 @@ async fn a_thread_that_never_returns_does_not_keep_the_worker_from_giving_its_jo
 }
 
 #[tokio::test]
+async fn every_slot_has_a_thread_for_a_blocking_handler() {
+    const SLOTS: usize = 520;
+    fn meet(_: crate::bench::Script, cx: Context<Arc<Barrier>>) -> Result<String, Failure> {
+        cx.state().wait();
+        Ok("all are here".into())
+    }
+    let client = Client::new(Arc::new(MemoryTransport::new()));
+    let registry = Registry::with_state(Arc::new(Barrier::new(SLOTS))).blocking(meet);
+    let worker = Worker::builder(client.clone(), registry).concurrency(SLOTS).build();
+    let _worker = tokio::spawn(worker.run(std::future::pending()));
+    let jobs = (0..SLOTS).map(|_| client.enqueue(crate::bench::Script(Vec::new())).prepare());
+    let jobs: Vec<_> = jobs.collect::<Result<_, _>>().expect("jobs");
+    for job in client.enqueue_many(jobs).await {
+        eventually(&client, job.expect("sent").id(), |r| r.state == JobState::Completed).await;
+    }
+}
+
+#[tokio::test]
 async fn a_panic_in_a_blocking_handler_is_a_failed_attempt() {
     fn panics(_: crate::bench::Script, _: Context) -> Result<String, Failure> {
         panic!("in a thread")
