@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::failure::ErrorKind;
 use crate::names::{JobId, QueueName, TaskName};
 use crate::state::JobState;
-use crate::transport::{DeadPage, Place, Receipt, Stored, Submission, TransportError};
+use crate::transport::{DeadPage, Place, Receipt, Stored, Submission, TransportError, stale};
 use crate::wire::{AttemptOutcome, AttemptRecord, Codec, Nonce, Step, WireMessage, headers};
 
 /// Which dead letters. Everything that is set must fit; nothing set means all.
@@ -113,12 +113,14 @@ impl Client {
         let nonce = Nonce::from_requeue(letter.seq);
         let now = self.clock.now();
         let due_at = delay.map(|delay| now + delay);
-        let traces = self.transport.evidence(std::slice::from_ref(&letter.key)).await?;
-        let mut traces = traces.iter().flatten();
-        let begun = traces.clone().any(|trace| trace.step.nonce == nonce);
+        let traces = self.transport.evidence(std::slice::from_ref(&letter.key)).await?.concat();
+        let begun = traces.iter().any(|trace| trace.step.nonce == nonce);
         let dead = letter.step().nonce;
-        let other = traces.find(|trace| {
-            matches!(trace.place, Place::Queue | Place::Schedule) && trace.step.nonce != dead
+        // One that has ended may still stand there for a moment, until its ack arrives.
+        let other = traces.iter().find(|trace| {
+            matches!(trace.place, Place::Queue | Place::Schedule)
+                && trace.step.nonce != dead
+                && stale(&trace.step, trace.seq, &traces).is_none()
         });
         if let Some(other) = other.filter(|_| !begun) {
             let state = match other.place {
