@@ -68,18 +68,28 @@ impl Held {
         self.renewed(now);
     }
 
+    /// Also when that is earlier than before: then the clock was set back.
     pub(crate) fn renewed(&self, at: Timestamp) {
-        self.renewed_at.fetch_max(at.as_millis(), Ordering::Relaxed);
+        self.renewed_at.store(at.as_millis(), Ordering::Relaxed);
     }
 
-    /// How long ago the lease was renewed.
-    pub(crate) fn age(&self, now: Timestamp) -> Duration {
-        now.since(Timestamp::from_millis(self.renewed_at.load(Ordering::Relaxed)))
+    fn renewed_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.renewed_at.load(Ordering::Relaxed))
+    }
+
+    /// Whether the lease was renewed so long ago, or nobody can say when.
+    pub(crate) fn is_due(&self, now: Timestamp, age: Duration) -> bool {
+        now < self.renewed_at() || now.since(self.renewed_at()) >= age
+    }
+
+    /// The clock was set forward.
+    pub(crate) fn clock_moved(&self, by: Duration) {
+        self.renewed(self.renewed_at() + by);
     }
 
     /// When a lease of this length ends if nothing renews it.
     pub(crate) fn lease_end(&self, lease: Duration) -> Timestamp {
-        Timestamp::from_millis(self.renewed_at.load(Ordering::Relaxed)) + lease
+        self.renewed_at() + lease
     }
 
     /// Tells the handler to stop.
@@ -205,5 +215,32 @@ impl HeldJobs {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Held>>> {
         self.by_seq.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use naq_core::memory::MemoryTransport;
+    use naq_core::transport::Consumer;
+    use naq_core::{Client, QueueName};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_makes_a_renewal_due_and_not_the_lease_longer() {
+        let (transport, lease) = (MemoryTransport::new(), Duration::from_secs(10));
+        let subscribed = transport.subscribe(&QueueName::default(), lease).await;
+        let mut deliveries = subscribed.expect("opens");
+        let client = Client::new(Arc::new(transport));
+        client.enqueue_task("t", &()).expect("a name").await.expect("sent");
+        let delivery = deliveries.fetch(1, lease).await.expect("fetches").remove(0);
+        let now = Timestamp::from_millis(1_000_000);
+        let held = Held::new(delivery, now);
+        assert!(!held.is_due(now, lease) && held.is_due(now + lease, lease));
+        let set_back = now.saturating_sub(Duration::from_secs(600));
+        assert!(held.is_due(set_back, lease));
+        held.renewed(set_back);
+        assert_eq!(held.lease_end(lease), set_back + lease);
+        assert!(!held.is_due(set_back, lease));
     }
 }

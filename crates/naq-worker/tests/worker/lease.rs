@@ -1,11 +1,13 @@
 //! Leases: kept, lost, and found again.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use naq_core::JobState;
-use naq_core::testing::{Fault, FaultPlan, Op};
+use naq_core::testing::{Fault, FaultPlan, ManualClock, Op};
+use naq_core::{Clock, JobState};
 
-use crate::bench::{Bench, Do, LEASE, secs};
+use crate::bench::{Bench, Do, LEASE, run, secs};
 
 #[tokio::test]
 async fn a_long_job_keeps_its_lease_and_runs_once_beside_an_idle_worker() {
@@ -111,4 +113,26 @@ async fn a_job_that_waits_for_a_slot_as_long_as_a_lease_is_given_back() {
     let job = bench.report("other").await;
     let envelope = job.envelope.expect("readable");
     assert_eq!((job.state, envelope.attempt, envelope.crashes), (JobState::Completed, 1, 0));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_forward_costs_no_lease() {
+    let bench = Bench::new();
+    let clock = ManualClock::new();
+    let (builder, timer) = (bench.builder(Arc::new(bench.broker.clone())), clock.clone());
+    let _worker = run(builder.clock(Arc::new(timer)));
+    let pass = async |secs| {
+        for _ in 0..secs {
+            bench.pass(Duration::from_secs(1)).await;
+            clock.advance(Duration::from_secs(1)).await;
+        }
+    };
+    pass(1).await;
+    bench.enqueue("job", [Do::Hang { heed: true }]).await;
+    pass(5).await;
+    // The broker's clock is another one.
+    clock.set(clock.now() + LEASE * 6);
+    pass(30).await;
+    assert!(!bench.seen.stopped.load(Ordering::SeqCst), "it was told that its lease is lost");
+    assert_eq!((bench.state("job").await, bench.seen.starts("job")), (JobState::Running, 1));
 }
