@@ -5,7 +5,7 @@ use std::sync::Arc;
 use naq_core::transport::Signal;
 
 use crate::engine::Engine;
-use crate::held::StopReason;
+use crate::held::{Held, StopReason};
 use crate::outage::Outage;
 
 /// Listens for as long as the worker lives.
@@ -26,9 +26,11 @@ pub(crate) async fn listen(engine: Arc<Engine>) {
 }
 
 fn obey(engine: &Engine, signal: Signal) {
-    let Signal::Cancel { queue, id } = signal else { return };
+    let Signal::Cancel { queue, id, nonce } = signal else { return };
+    let meant =
+        |held: &Held| nonce.as_ref().is_none_or(|n| *n == held.delivery.step().nonce.as_str());
     for queue in engine.queues.iter().filter(|q| q.name == queue) {
-        for held in queue.held.find(&id) {
+        for held in queue.held.find(&id).into_iter().filter(|held| meant(held)) {
             tracing::info!(job = %id, "cancelled by an operator");
             held.stop(StopReason::Cancelled);
         }

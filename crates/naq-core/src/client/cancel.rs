@@ -66,7 +66,11 @@ impl Client {
                 any |= self.transport.remove(stored).await?;
             }
         }
-        let signal = Signal::Cancel { queue: key.queue.clone(), id: key.id.clone() };
+        let signal = Signal::Cancel {
+            queue: key.queue.clone(),
+            id: key.id.clone(),
+            nonce: Some(nonce.to_string()),
+        };
         self.transport.signal(&signal).await?;
         Ok(any)
     }

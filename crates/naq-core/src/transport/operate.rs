@@ -20,6 +20,9 @@ pub enum Signal {
         queue: QueueName,
         /// The job.
         id: JobId,
+        /// Which life of it; every one when none is named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nonce: Option<String>,
     },
 }
 

@@ -165,7 +165,7 @@ async fn operate(operator: &NatsTransport) {
     let info = operator.queue_info(&mail()).await.expect("looks").expect("there");
     assert_eq!(info.paused_until, Some(until));
     operator.resume(&mail()).await.expect("resumes");
-    let signal = Signal::Cancel { queue: mail(), id: later.id };
+    let signal = Signal::Cancel { queue: mail(), id: later.id, nonce: None };
     operator.signal(&signal).await.expect("signals");
     assert!(operator.workers().await.expect("lists").is_empty());
     assert_eq!(operator.purge(&mail()).await.expect("purges"), 2);

@@ -54,7 +54,8 @@ pub async fn a_running_job_that_is_cancelled_is_told_and_does_not_come_back(subj
     case.enqueue("a").await;
     let running = case.one(&mut sub).await;
     case.client.cancel(&case.key("a"), "not needed").await.unwrap();
-    let expected = Signal::Cancel { queue: case.queue.clone(), id: case.key("a").id };
+    let nonce = Some(running.step().nonce.to_string());
+    let expected = Signal::Cancel { queue: case.queue.clone(), id: case.key("a").id, nonce };
     // Other tests may signal too.
     while signals.next().await.unwrap() != expected {}
     assert_eq!(case.stale(&running).await, Some(StaleReason::Ended));

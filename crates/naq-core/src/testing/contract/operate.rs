@@ -86,7 +86,7 @@ pub async fn a_signal_reaches_everybody_who_listens(subject: &dyn Subject) {
     for _ in 0..3 {
         listeners.push(case.transport.signals().await.unwrap());
     }
-    let signal = Signal::Cancel { queue: case.queue.clone(), id: case.key("a").id };
+    let signal = Signal::Cancel { queue: case.queue.clone(), id: case.key("a").id, nonce: None };
     case.transport.signal(&signal).await.unwrap();
     for listener in &mut listeners {
         // Other tests may signal too.
