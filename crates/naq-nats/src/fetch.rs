@@ -15,16 +15,15 @@ use futures_util::{FutureExt, StreamExt};
 use naq_core::QueueName;
 use naq_core::transport::{Consumer, Delivery, Subscription, TransportError};
 use serde::Serialize;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::api::Api;
 use crate::delivery;
 use crate::link::{LinkState, Trouble};
-use crate::pulls::{EXPIRES, HEARTBEAT, Pulls};
+use crate::pulls::{EXPIRES, Pulls};
 use crate::subjects::api;
 use crate::transport::NatsTransport;
 
-const IDLE: u16 = 100;
 const NO_MESSAGES: u16 = 404;
 const EXPIRED: u16 = 408;
 const CONFLICT: u16 = 409;
@@ -35,6 +34,8 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(250);
 /// A broker that was killed may find schedules again that had fired, and fires them anew as soon as
 /// it is back: what a schedule brings late in this time after a connection began is checked too.
 const REFIRED: Duration = Duration::from_secs(10);
+/// How often a look is taken whether jobs are there although no pull brings one.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How long to wait for what is on its way when a queue is closed.
 const CLOSING: Duration = Duration::from_secs(1);
 
@@ -43,7 +44,6 @@ struct Ask {
     batch: usize,
     /// Nanoseconds, as all durations of the API.
     expires: u64,
-    idle_heartbeat: u64,
 }
 
 /// The subscription that deliveries and statuses arrive on.
@@ -79,6 +79,8 @@ pub(crate) struct Fetch {
     refusals: u64,
     /// No pull before this.
     resume_at: Option<Instant>,
+    /// When an empty pull last made us look.
+    looked_at: Instant,
     /// A pull ended empty, or found nobody: see whether the queue is still as it should be.
     check: bool,
 }
@@ -109,6 +111,7 @@ impl Fetch {
             hidden: false,
             refusals: 0,
             resume_at: None,
+            looked_at: Instant::now(),
             check: false,
         };
         // Now, not at the first fetch: what is stored from here on is not suspect.
@@ -163,15 +166,16 @@ impl Fetch {
     fn status(&mut self, number: u64, message: &Message, now: Instant) {
         let status = message.status.map_or(0, |status| status.as_u16());
         let text = message.description.as_deref().unwrap_or_default();
-        if status == IDLE {
-            return self.pulls.heartbeat(now);
-        }
         let left = message.headers.as_ref().and_then(|headers| {
             headers.get("Nats-Pending-Messages")?.as_str().parse::<usize>().ok()
         });
         let brought_nothing = self.pulls.ended(number, left, now);
         match status {
-            NO_MESSAGES | EXPIRED => self.check |= brought_nothing,
+            NO_MESSAGES | EXPIRED if brought_nothing && self.looked_at + LOOK_AGAIN <= now => {
+                self.looked_at = now;
+                self.check = true;
+            }
+            NO_MESSAGES | EXPIRED => {}
             NO_RESPONDERS => self.hold_off(now),
             CONFLICT if text.contains("Leadership Change") || text.contains("Server Shutdown") => {
                 // As after a reconnect: acks on their way to the old leader may be lost.
@@ -275,7 +279,7 @@ impl Fetch {
         let batch = self.pulls.wanted(max);
         let Some(inbox) = self.inbox.as_ref().filter(|_| batch > 0) else { return Ok(()) };
         let nanos = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
-        let ask = Ask { batch, expires: nanos(EXPIRES), idle_heartbeat: nanos(HEARTBEAT) };
+        let ask = Ask { batch, expires: nanos(EXPIRES.min(self.lease / 3)) };
         let what = api::pull(&self.stream);
         let rejected = |reason: String| TransportError::Rejected { what: what.clone(), reason };
         let body = serde_json::to_vec(&ask).map_err(|e| rejected(e.to_string()))?;
@@ -350,14 +354,24 @@ impl Subscription for Fetch {
     }
 
     async fn close(mut self: Box<Self>) -> Vec<Delivery> {
+        // The broker counts what it hands to nobody, and so it would look like a death: what was
+        // asked for is waited for.
+        let deadline = Instant::now() + EXPIRES + CLOSING;
+        while self.pulls.are_open() && self.api.link.now().connected {
+            let Some(inbox) = self.inbox.as_mut() else { break };
+            match timeout_at(deadline, inbox.messages.next()).await {
+                Ok(Some(message)) => self.accept(message),
+                Ok(None) | Err(_) => break,
+            }
+        }
         if let Some(mut inbox) = self.inbox.take()
             && timeout(CLOSING, inbox.messages.drain()).await.is_ok_and(|sent| sent.is_ok())
         {
             self.retired.push(inbox.messages);
         }
         for mut inbox in std::mem::take(&mut self.retired) {
-            // async-nats forgets it before the broker has confirmed that nothing more is coming, so a
-            // delivery on its way just now may be lost: it returns when its lease ends.
+            // async-nats forgets it before the broker has confirmed that nothing more is coming; but
+            // by now nothing is asked for.
             while let Ok(Some(message)) = timeout(CLOSING, inbox.next()).await {
                 self.deliver(message);
             }
