@@ -19,6 +19,7 @@ use crate::held::{Held, HeldJobs};
 use crate::outage::Outage;
 use crate::ready::Ready;
 use crate::settle::Settlement;
+use crate::suspects;
 
 /// Known tasks that an error names before it says "and more".
 const NAMED_TASKS: usize = 8;
@@ -139,6 +140,9 @@ impl Engine {
     pub(crate) async fn slot(self: Arc<Self>) {
         while let Some(held) = self.ready.next().await {
             let _slot = Slot(&self.ready);
+            if held.is_suspect_again(self.now()) && !self.may_still_run(&held).await {
+                continue;
+            }
             let attempt = AssertUnwindSafe(execute::execute(&self.stage, &held)).catch_unwind();
             // Whatever has panicked outside the handler's guard: let go, it comes back as a crash.
             let outcome = attempt.await.unwrap_or(Outcome::LeaseLost);
@@ -151,6 +155,13 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Checks a suspect that has waited for its slot; settles it if it went on meanwhile.
+    async fn may_still_run(&self, held: &Arc<Held>) -> bool {
+        let Some(queue) = self.queue_of(held) else { return false };
+        let mut outage = Outage::of("the check of a job that waited");
+        !suspects::innocent(self, &queue, vec![held.clone()], &mut outage).await.is_empty()
     }
 
     pub(crate) fn queue_of(&self, held: &Held) -> Option<Arc<Queue>> {

@@ -27,6 +27,9 @@ const WAITING: u8 = 1;
 const RUNNING: u8 = 2;
 const SETTLING: u8 = 3;
 
+/// How long the check of a suspect is good for.
+const CHECK_HOLDS: Duration = Duration::from_millis(50);
+
 /// One delivery in this worker's hands.
 #[derive(Debug)]
 pub(crate) struct Held {
@@ -37,6 +40,7 @@ pub(crate) struct Held {
     renewed_at: AtomicU64,
     stop: AtomicU8,
     stage: AtomicU8,
+    checked_at: AtomicU64,
 }
 
 impl Held {
@@ -50,6 +54,7 @@ impl Held {
             renewed_at: AtomicU64::new(now.as_millis()),
             stop: AtomicU8::new(0),
             stage: AtomicU8::new(stage),
+            checked_at: AtomicU64::new(0),
         }
     }
 
@@ -112,8 +117,16 @@ impl Held {
     }
 
     /// It was checked, and is to run.
-    pub(crate) fn clear(&self) {
+    pub(crate) fn clear(&self, now: Timestamp) {
+        self.checked_at.store(now.as_millis(), Ordering::Relaxed);
         self.step_from(SUSPECT, WAITING);
+    }
+
+    /// Whether it was a suspect, and has waited for a slot since it was checked: whoever had it
+    /// before may have settled it meanwhile.
+    pub(crate) fn is_suspect_again(&self, now: Timestamp) -> bool {
+        let checked = Timestamp::from_millis(self.checked_at.load(Ordering::Relaxed));
+        self.delivery.suspect && now.since(checked) > CHECK_HOLDS
     }
 
     /// Whether it may have been settled before. Such a one must not even be given back: it would

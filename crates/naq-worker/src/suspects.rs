@@ -36,7 +36,7 @@ pub(crate) async fn innocent(
         let delivery = &held.delivery;
         match stale(&delivery.step(), delivery.stored.seq, &evidence) {
             None => {
-                held.clear();
+                held.clear(engine.now());
                 innocent.push(held);
             }
             Some(reason) => {

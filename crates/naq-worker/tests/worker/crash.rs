@@ -1,8 +1,9 @@
 //! The worker dies between any two steps of settle, and another takes over: nothing is lost, and
 //! nothing that has finished runs again.
 
-use naq_core::JobState;
 use naq_core::testing::{DiePoint, FaultPlan, Op};
+use naq_core::transport::{Consumer, Fact, Settler};
+use naq_core::{FinalRecord, JobState, QueueName, Timestamp};
 
 use crate::bench::{Bench, Do, LEASE, Script, secs};
 
@@ -135,4 +136,34 @@ async fn an_undecodable_message_is_not_lost_when_the_worker_dies_over_it() {
         assert_eq!(bench.state("bad").await, JobState::Dead, "{point}");
         assert_eq!(bench.left().await, 0, "{point}");
     }
+}
+
+#[tokio::test]
+async fn a_job_that_was_settled_while_it_waited_for_a_slot_is_not_run() {
+    let bench = Bench::new();
+    // Somebody else has the job, and falls silent.
+    let queue = QueueName::new("a").expect("a name");
+    let mut silent = bench.broker.subscribe(&queue, secs(2)).await.expect("opens");
+    let job = bench.client.enqueue(Script(vec![Do::Succeed])).id("job").queue("a");
+    job.await.expect("sent");
+    let theirs = silent.fetch(1, secs(0)).await.expect("fetches").remove(0);
+    // It comes to a worker that has no slot for it.
+    let _worker = bench.start_with(|b| b.concurrency(1).queues(["a", "b"])).await;
+    let busy = bench.client.enqueue(Script(vec![Do::Gate])).id("busy").queue("b");
+    busy.await.expect("sent");
+    bench.pass(secs(3)).await;
+    assert_eq!(bench.seen.order(), ["busy"]);
+    // The other one was only slow.
+    let record = FinalRecord {
+        envelope: theirs.envelope().expect("readable"),
+        state: JobState::Completed,
+        finished_at: Timestamp::from_millis(0),
+        result: None,
+    };
+    let fact = Fact::record(&theirs.stored, &record).expect("writes").expect("kept");
+    bench.broker.write(&fact).await.expect("stored");
+    bench.seen.gate.notify_waiters();
+    bench.turn().await;
+    assert_eq!(bench.seen.order(), ["busy"]);
+    assert_eq!((bench.state("job").await, bench.left().await), (JobState::Completed, 0));
 }

@@ -9,7 +9,6 @@ mod doors;
 mod drain;
 mod handlers;
 mod lease;
-mod log;
 mod malformed;
 mod outage;
 mod own_threads;

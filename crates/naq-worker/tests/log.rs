@@ -1,11 +1,15 @@
-//! What the log tells.
+//! What the log tells. A program of its own, since what is logged is decided for a whole process.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::bench::{Bench, Do, Script, secs};
+use bench::{Bench, Do, Script, secs};
+
+#[path = "worker/bench.rs"]
+#[allow(dead_code, reason = "the other tests use more of it")]
+mod bench;
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
