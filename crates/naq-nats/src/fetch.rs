@@ -95,6 +95,7 @@ impl Fetch {
         api.ensure_stream(&api.dead_config()).await?;
         api.ensure_stream(&api.records_config()).await?;
         let stream = api.subjects.queue_stream(&queue);
+        let refusals = api.link.now().refusals;
         let in_force = api.ensure_consumer(&queue, lease).await?;
         let mut fetch = Self {
             api,
@@ -109,7 +110,7 @@ impl Fetch {
             settled_until: None,
             opened: Instant::now(),
             hidden: false,
-            refusals: 0,
+            refusals,
             resume_at: None,
             looked_at: Instant::now(),
             check: false,
