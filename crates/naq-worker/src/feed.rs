@@ -15,7 +15,7 @@ use crate::suspects;
 /// How long one request waits for a job.
 const FETCH_WAIT: Duration = Duration::from_secs(10);
 /// Deliveries that may be held beyond the slots, whether they wait, or their outcome is on its way.
-const MOST_BEYOND_SLOTS: usize = 2000;
+const MOST_BEYOND_SLOTS: usize = 1000;
 
 /// Feeds the slots from one queue until the worker stops; then gives back what never got a slot.
 pub(crate) async fn feed(
