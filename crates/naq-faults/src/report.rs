@@ -45,7 +45,6 @@ pub fn table(verdict: &Verdict, plan: &Plan) -> String {
     row("handler runs", figures.runs.to_string());
     row("  again, paid by a fault", figures.extra_runs.to_string());
     row("jobs no fault can have met", figures.untouched.to_string());
-    row("  with a crash of a deploy", figures.marked_by_deploy.to_string());
     row("retries late, no fault near", late(&figures.lateness));
     row("retries late, all", late(&figures.lateness_all));
     row("violations", verdict.violations.len().to_string());

@@ -4,12 +4,6 @@
 //! that no fault can have touched has exactly the crashes that it caused itself. For the others the
 //! count is not known from outside: a worker that dies may hold jobs that it had not begun, and a
 //! broker killed at the wrong moment forgets a delivery.
-//!
-//! A deploy may mark a job that was on its way to a worker at that moment: async-nats forgets a
-//! subscription before the broker does, and nats-server counts a delivery that finds nobody listening
-//! any more. Both look like a death. So a job that lived through a deploy may have one crash for each
-//! worker that stopped meanwhile; how many have is a figure of the run (`marked_by_deploy`), and more
-//! than one in a hundred is a violation. A handler that ran is never excused by this.
 
 use std::collections::BTreeMap;
 
@@ -33,10 +27,9 @@ pub(super) fn check(case: &Case<'_>) -> Vec<What> {
             found.push(What::PoisonTooOften { budget: POISON_CRASHES, runs });
         }
     }
-    let own = script.own_crashes();
-    let most = own + case.deploys();
-    if !case.touched() && !(own..=most).contains(&end.crashes) {
-        found.push(What::WrongCrashes { expected: script.own_crashes(), found: end.crashes });
+    let expected = script.own_crashes();
+    if !case.touched() && end.crashes != expected {
+        found.push(What::WrongCrashes { expected, found: end.crashes });
     }
     found
 }
@@ -53,25 +46,6 @@ impl Case<'_> {
             .within(sent.first, end.at)
             .any(|fault| fault.kind != FaultKind::WorkerAborted || !own(&fault.worker))
     }
-}
-
-impl Case<'_> {
-    /// Workers that stopped, as told, in its life.
-    fn deploys(&self) -> u32 {
-        let (Some(sent), [end]) = (self.sent, self.held.ends.as_slice()) else { return 0 };
-        u32::try_from(self.harms.deploys(sent.first, end.at)).unwrap_or(u32::MAX)
-    }
-
-    /// Whether a deploy has counted as a crash of it.
-    pub(super) fn marked_by_deploy(&self) -> bool {
-        let own = self.planned.script.own_crashes();
-        !self.touched() && self.held.ends.iter().any(|end| end.crashes > own)
-    }
-}
-
-/// Marks are rare, or something is wrong.
-pub(super) fn check_marks(marked: u64, untouched: u64) -> Option<What> {
-    (marked * 100 > untouched).then_some(What::DeploysCount { marked, untouched })
 }
 
 /// What a deploy did, and whether workers stay up by themselves.
@@ -119,7 +93,7 @@ mod tests {
     fn a_crash_that_nobody_died_of_is_found() {
         let mut forged = Forged::new(Script::Succeed);
         forged.held().ends[0].crashes = 1;
-        assert_eq!(names(&forged), ["WrongCrashes", "DeploysCount"]);
+        assert_eq!(names(&forged), ["WrongCrashes"]);
     }
 
     #[test]
@@ -128,10 +102,7 @@ mod tests {
         let start = forged.runs()[0].start;
         forged.faults().push(fault(FaultKind::WorkerRolled, start));
         forged.held().ends[0].crashes = 1;
-        // One of one is too many; two are more than one worker can have left.
-        assert_eq!(names(&forged), ["DeploysCount"]);
-        forged.held().ends[0].crashes = 2;
-        assert_eq!(names(&forged), ["WrongCrashes", "DeploysCount"]);
+        assert_eq!(names(&forged), ["WrongCrashes"]);
     }
 
     #[test]

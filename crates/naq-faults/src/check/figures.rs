@@ -20,8 +20,6 @@ pub struct Figures {
     pub extra_runs: u64,
     /// Jobs that no fault can have touched, whose counts must be exact.
     pub untouched: u64,
-    /// Of those, jobs that have a crash because a deploy had them on their way to a worker.
-    pub marked_by_deploy: u64,
     /// Faults by kind.
     pub faults: BTreeMap<&'static str, u64>,
     /// Retries that no fault can have touched: how late they began.
@@ -59,7 +57,6 @@ impl Figures {
         self.runs += case.runs.len() as u64;
         self.extra_runs += (0..case.runs.len()).filter(|n| again(*n)).count() as u64;
         self.untouched += u64::from(!case.touched());
-        self.marked_by_deploy += u64::from(case.marked_by_deploy());
     }
 
     pub(super) fn finish(&mut self, history: &History, samples: Samples) {

@@ -15,22 +15,15 @@ const RACE_MS: u64 = LEASE_MS;
 /// How long a fault has any effect after it is over: clients reconnect, leases of the dead run out.
 const WAKE_MS: u64 = LEASE_MS + 1_000;
 
-/// The faults that do harm, in the order of their beginning; and apart from them the deploys.
+/// The faults that do harm, in the order of their beginning. A deploy is none.
 #[derive(Debug)]
 pub(super) struct Harms<'a> {
     faults: Vec<&'a Fault>,
-    deploys: Vec<&'a Fault>,
 }
 
 impl<'a> Harms<'a> {
     pub(super) fn new(faults: &'a [Fault]) -> Self {
-        let (faults, deploys) = faults.iter().partition(|fault| fault.kind.is_harm());
-        Self { faults, deploys }
-    }
-
-    /// Workers that stopped in this time, as told.
-    pub(super) fn deploys(&self, from: u64, to: u64) -> usize {
-        self.deploys.iter().filter(|f| f.from <= to && f.to + RECONNECT_MS >= from).count()
+        Self { faults: faults.iter().filter(|fault| fault.kind.is_harm()).collect() }
     }
 
     /// Whether any fault, or what it leaves in its wake, falls into this time.

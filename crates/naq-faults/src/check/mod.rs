@@ -66,9 +66,7 @@ pub fn check(plan: &Plan, history: &History, held: &BTreeMap<String, Held>) -> V
         verdict.figures.count(&case);
         lateness.add(&case);
     }
-    let mut found = crash::check_workers(history, &harms);
-    let figures = &verdict.figures;
-    found.extend(crash::check_marks(figures.marked_by_deploy, figures.untouched));
+    let found = crash::check_workers(history, &harms);
     verdict.violations.extend(found.into_iter().map(|what| Violation { job: None, what }));
     verdict.figures.finish(history, lateness);
     verdict

@@ -91,13 +91,6 @@ pub enum What {
         /// How many are counted.
         found: u32,
     },
-    /// Deploys count as crashes more often than nats-server's own counting explains.
-    DeploysCount {
-        /// Jobs that have a crash of a deploy.
-        marked: u64,
-        /// Jobs that nothing but a deploy can have touched.
-        untouched: u64,
-    },
     /// A poison job was given up before it had used its budget.
     PoisonTooSoon {
         /// Its budget.
@@ -146,7 +139,6 @@ impl What {
             Self::RanTwice { .. } | Self::RanAfterEnd { .. } | Self::WentBack { .. } => Some(2),
             Self::Early { .. } | Self::OutOfNowhere { .. } => Some(3),
             Self::WrongCrashes { .. }
-            | Self::DeploysCount { .. }
             | Self::PoisonTooSoon { .. }
             | Self::PoisonTooOften { .. }
             | Self::CutByDrain { .. }
