@@ -95,9 +95,24 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// As [`parse_duration`]; a plain number is seconds, as the original's variables have them.
+pub(crate) fn parse_duration_or_seconds(text: &str) -> Result<Duration, String> {
+    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if plain { parse_duration(&format!("{text}s")) } else { parse_duration(text) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plain_number_is_seconds_where_the_original_has_it_so() {
+        let read = parse_duration_or_seconds;
+        assert_eq!((read("60"), read("60s")), (Ok(Duration::from_secs(60)), read("1m")));
+        for bad in ["", "-1", "6 0", "99999999999999999999"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn nothing_that_a_terminal_acts_on_gets_through() {

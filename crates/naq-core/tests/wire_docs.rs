@@ -2,12 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use bytes::Bytes;
-use naq_core::transport::{JobKey, Place, Stored};
+use naq_core::transport::Stored;
 use naq_core::wire::{
     MAX_ENVELOPE_BYTES, MAX_HISTORY, MAX_HISTORY_BYTES, MAX_MESSAGE_BYTES, MAX_TAGS, WireMessage,
     headers,
 };
-use naq_core::{JobId, JobState, QueueName, Timestamp};
+use naq_core::{JobId, JobState, QueueName};
+
+use support::delivered;
+
+mod support;
 
 fn page() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/wire-format.md");
@@ -21,15 +25,7 @@ fn json_blocks() -> Vec<String> {
 }
 
 fn stored(body: String) -> Stored {
-    Stored {
-        key: JobKey { queue: QueueName::default(), id: JobId::new("job-1").unwrap() },
-        place: Place::Queue,
-        seq: 7,
-        stored_at: Timestamp::from_millis(1000),
-        due_at: None,
-        delivered: false,
-        message: WireMessage::new(Bytes::from(body)),
-    }
+    delivered(WireMessage::new(Bytes::from(body)))
 }
 
 #[test]

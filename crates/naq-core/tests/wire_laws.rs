@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use naq_core::retry::RetryPolicy;
-use naq_core::transport::{JobKey, Place, Stored};
-use naq_core::wire::{AttemptOutcome, MAX_HISTORY, MAX_HISTORY_BYTES, Nonce, WireMessage};
+use naq_core::wire::{AttemptOutcome, MAX_HISTORY, MAX_HISTORY_BYTES, Nonce};
 use naq_core::{
     AttemptRecord, Codec, Envelope, ErrorKind, FinalRecord, JobId, JobState, Payload, QueueName,
     TaskName, Timestamp,
@@ -13,17 +12,9 @@ use naq_core::{
 use proptest::prelude::*;
 use serde_json::Value;
 
-fn stored(message: WireMessage) -> Stored {
-    Stored {
-        key: JobKey { queue: QueueName::default(), id: JobId::new("job-1").unwrap() },
-        place: Place::Queue,
-        seq: 7,
-        stored_at: Timestamp::from_millis(1000),
-        due_at: None,
-        delivered: false,
-        message,
-    }
-}
+use support::delivered;
+
+mod support;
 
 fn codec() -> impl Strategy<Value = Codec> {
     prop_oneof![Just(Codec::Json), Just(Codec::MsgPack)]
@@ -123,7 +114,7 @@ proptest! {
     #[test]
     fn a_job_comes_back_as_it_went(job in job()) {
         let message = job.to_message().unwrap();
-        let stored = stored(message.clone());
+        let stored = delivered(message.clone());
         prop_assert_eq!(stored.step(), job.step());
         let read = stored.envelope().unwrap();
         prop_assert_eq!(&bare(read.clone()), &job);
@@ -135,7 +126,7 @@ proptest! {
     fn a_record_comes_back_as_it_went(job in job(), result in value(), finished_at in moment()) {
         let result = Some(Payload::encode(job.codec, &result).unwrap());
         let record = FinalRecord { envelope: job, state: JobState::Completed, finished_at, result };
-        let mut read = stored(record.to_message().unwrap()).record().unwrap();
+        let mut read = delivered(record.to_message().unwrap()).record().unwrap();
         read.envelope = bare(read.envelope);
         prop_assert_eq!(read, record);
     }
@@ -166,6 +157,6 @@ proptest! {
         let size = job.encode().unwrap().len();
         prop_assert!(job.history.len() <= MAX_HISTORY);
         prop_assert!(size <= empty + 2 * MAX_HISTORY_BYTES, "{size} bytes");
-        prop_assert_eq!(&stored(job.to_message().unwrap()).envelope().unwrap(), &job);
+        prop_assert_eq!(&delivered(job.to_message().unwrap()).envelope().unwrap(), &job);
     }
 }

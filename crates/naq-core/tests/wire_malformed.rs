@@ -2,27 +2,23 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use bytes::Bytes;
-use naq_core::transport::{JobKey, Place, Stored};
+use naq_core::transport::Stored;
 use naq_core::wire::{DecodeError, MAX_ENVELOPE_BYTES, WireMessage, headers};
-use naq_core::{Codec, JobId, QueueName, Timestamp};
+use naq_core::{Codec, Timestamp};
 use proptest::prelude::*;
+
+use support::delivered;
+
+mod support;
 
 const CODECS: [Codec; 2] = [Codec::Json, Codec::MsgPack];
 
 fn stored(content_type: Option<&str>, body: impl Into<Bytes>) -> Stored {
     let message = WireMessage::new(body.into());
-    Stored {
-        key: JobKey { queue: QueueName::default(), id: JobId::new("job-1").unwrap() },
-        place: Place::Queue,
-        seq: 7,
-        stored_at: Timestamp::from_millis(1000),
-        due_at: None,
-        delivered: false,
-        message: match content_type {
-            Some(text) => message.with(headers::CONTENT_TYPE, text),
-            None => message,
-        },
-    }
+    delivered(match content_type {
+        Some(text) => message.with(headers::CONTENT_TYPE, text),
+        None => message,
+    })
 }
 
 /// Looks at a message from every side. Whatever it is: no panic, and an error that can be shown.

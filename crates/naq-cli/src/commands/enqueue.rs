@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use crate::args::parse_codec;
 use crate::exit::Problem;
 use crate::output::Output;
-use crate::text::parse_duration;
+use crate::text::{parse_duration, parse_duration_or_seconds};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -56,7 +56,7 @@ pub(crate) struct EnqueueArgs {
     #[arg(long, value_name = "TIME")]
     deadline: Option<Timestamp>,
     /// How long the record of the finished job is kept; 0s for none [default: 1h]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, env = "NAQ_DEFAULT_RESULT_TTL", value_name = "DURATION", value_parser = parse_duration_or_seconds)]
     record_ttl: Option<Duration>,
     /// A label; may be repeated
     #[arg(long = "tag", value_name = "TAG")]

@@ -9,10 +9,10 @@ use naq_nats::NatsConfig;
 use naq_worker::{Registry, StopSignal, Worker, WorkerBuilder};
 
 use crate::connection::connect;
-use crate::exit::Exit;
+use crate::exit::{Exit, Problem};
 use crate::output::Output;
 use crate::run::runtime;
-use crate::text::{duration, parse_duration};
+use crate::text::{duration, parse_duration, parse_duration_or_seconds};
 
 const OWN_BINARY: &str = "\
 this naq has no tasks, so it has nothing to work on; a worker is a binary of your own:
@@ -39,22 +39,41 @@ pub(crate) struct WorkerArgs {
     #[arg(short, long, env = "NAQ_WORKER_NAME")]
     name: Option<String>,
     /// How long a job is held without a sign of life; for queues that are created here
-    #[arg(long, env = "NAQ_LEASE", value_name = "DURATION", value_parser = parse_lease, default_value = "10s")]
+    #[arg(long, env = "NAQ_DEFAULT_ACK_WAIT", value_name = "DURATION", value_parser = parse_lease, default_value = "10s")]
     lease: Duration,
     /// How long what runs may take to finish after SIGINT or SIGTERM
     #[arg(long, env = "NAQ_SHUTDOWN_TIMEOUT", value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
     shutdown_timeout: Duration,
+    /// How often the worker says that it is alive
+    #[arg(long, env = "NAQ_WORKER_HEARTBEAT_INTERVAL", value_name = "DURATION", value_parser = parse_duration_or_seconds, default_value = "5s")]
+    heartbeat_interval: Duration,
+    /// How long it is listed after it last said so
+    #[arg(long, env = "NAQ_WORKER_TTL", value_name = "DURATION", value_parser = parse_duration_or_seconds, default_value = "15s")]
+    worker_ttl: Duration,
     /// Wait for a broker that is not there yet, instead of ending with exit code 4
     #[arg(long, env = "NAQ_WAIT_FOR_BROKER")]
     wait_for_broker: bool,
 }
 
 fn parse_lease(text: &str) -> Result<Duration, String> {
-    let lease = parse_duration(text)?;
+    let lease = parse_duration_or_seconds(text)?;
     if lease < WorkerBuilder::MIN_LEASE {
         return Err(format!("use at least {}", duration(WorkerBuilder::MIN_LEASE)));
     }
     Ok(lease)
+}
+
+/// A worker must say that it is alive before it is forgotten.
+fn check_heartbeat(args: &WorkerArgs) -> Result<()> {
+    if args.heartbeat_interval.is_zero() || args.worker_ttl <= args.heartbeat_interval {
+        let (interval, ttl) = (duration(args.heartbeat_interval), duration(args.worker_ttl));
+        let what = format!(
+            "--heartbeat-interval {interval} with --worker-ttl {ttl}: the worker would drop out of \
+             the list between two heartbeats; use an interval above 0s and a longer time to live"
+        );
+        return Err(Problem::new(Exit::Usage, what).into());
+    }
+    Ok(())
 }
 
 /// Runs a worker until a signal ends it.
@@ -64,6 +83,7 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
     mut config: NatsConfig,
     out: Output,
 ) -> Result<Exit> {
+    check_heartbeat(args)?;
     if registry.is_empty() {
         out.note(OWN_BINARY)?;
         return Ok(Exit::Usage);
@@ -75,6 +95,7 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
             .queues(&args.queues)
             .concurrency(args.concurrency as usize)
             .lease(args.lease)
+            .heartbeat(args.heartbeat_interval, args.worker_ttl)
             .shutdown_timeout(args.shutdown_timeout);
         match &args.name {
             Some(name) => builder.name(name),

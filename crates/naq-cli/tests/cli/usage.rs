@@ -8,6 +8,8 @@ const MISTAKES: &[(&[&str], &[&str])] = &[
     (&["worker", "a.b"], &["a.b", "letters, digits"]),
     (&["worker", "--concurrency", "0"], &["0", "1..=10000"]),
     (&["worker", "--lease", "1ms"], &["--lease", "100ms"]),
+    // A plain number is seconds, as the original's variables have it.
+    (&["worker", "--worker-ttl", "5"], &["--heartbeat-interval 5s", "--worker-ttl 5s"]),
     (&["worker", "--shutdown-timeout", "soon"], &["soon", "1m30s"]),
     (&["worker", "--log-level", "loud"], &["loud", "debug"]),
     (&["wroker"], &["wroker", "worker"]),
