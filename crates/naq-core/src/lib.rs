@@ -3,6 +3,7 @@
 pub mod client;
 pub mod clock;
 pub mod failure;
+pub mod flow;
 pub mod job;
 #[cfg(feature = "memory")]
 pub mod memory;

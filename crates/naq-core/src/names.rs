@@ -135,6 +135,9 @@ name!(
     QueueName, "queue name", 64, "_-",
     "use 1 to 64 letters, digits, `_` or `-`"
 );
+/// The queue of NAQ's own jobs: ticks of schedules, and what lets blocked jobs go.
+pub const CHORES: &str = "naq-chores";
+
 name!(
     /// The name of a task, that is, of a handler: `email.send`.
     TaskName, "task name", 128, "_-.:/",

@@ -14,6 +14,8 @@ pub enum JobState {
     Pending,
     /// Delivered to a worker.
     Running,
+    /// Waits for other jobs to end.
+    Blocked,
     /// Waits for the time of its first attempt.
     Scheduled,
     /// Waits for the time of its next attempt.
@@ -30,9 +32,10 @@ pub enum JobState {
 
 impl JobState {
     /// Every state, in the order of a job's life.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Pending,
         Self::Running,
+        Self::Blocked,
         Self::Scheduled,
         Self::Retrying,
         Self::Completed,
@@ -46,6 +49,7 @@ impl JobState {
         match self {
             Self::Pending => "pending",
             Self::Running => "running",
+            Self::Blocked => "blocked",
             Self::Scheduled => "scheduled",
             Self::Retrying => "retrying",
             Self::Completed => "completed",

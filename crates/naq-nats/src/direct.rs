@@ -24,7 +24,7 @@ const NO_RESPONDERS: u16 = 503;
 pub(crate) struct Held {
     pub(crate) subject: String,
     pub(crate) seq: u64,
-    stored_at: Timestamp,
+    pub(crate) stored_at: Timestamp,
     headers: HeaderMap,
     pub(crate) body: Bytes,
 }

@@ -21,6 +21,7 @@ mod records;
 mod schedule;
 mod server;
 mod settle;
+mod shared_state;
 mod subjects;
 mod topology;
 mod transport;

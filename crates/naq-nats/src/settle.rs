@@ -15,7 +15,7 @@ impl Api {
         let mut headers = outgoing(&fact.message);
         headers.insert(MSG_ID, fact.dedup.as_str());
         match fact.kind {
-            FactKind::Record { ttl } => headers.insert(TTL, records::ttl(ttl)),
+            FactKind::Record { ttl, .. } => headers.insert(TTL, records::ttl(ttl)),
             FactKind::Retry { due_at } => {
                 self.compare_clocks(&fact.key).await;
                 self.put_due(&mut headers, &fact.key, due_at);

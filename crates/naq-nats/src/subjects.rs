@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use naq_core::transport::{JobKey, Place, TransportError};
+use naq_core::transport::{JobKey, Place, StateKey, TransportError};
 use naq_core::{JobId, QueueName, WorkerId};
 
 /// The durable consumer that hands out a queue's jobs.
@@ -119,6 +119,29 @@ impl Subjects {
 
     pub(crate) fn all_workers(&self) -> String {
         format!("{}.w.>", self.prefix)
+    }
+
+    pub(crate) fn state_stream(&self) -> String {
+        format!("{}_STATE", self.streams)
+    }
+
+    /// `naq.k.<key>`: an entry that all workers share.
+    pub(crate) fn state(&self, key: &StateKey) -> String {
+        format!("{}.k.{key}", self.prefix)
+    }
+
+    /// All entries under a prefix, itself left out.
+    pub(crate) fn states(&self, prefix: &StateKey) -> String {
+        format!("{}.k.{prefix}.>", self.prefix)
+    }
+
+    pub(crate) fn all_states(&self) -> String {
+        format!("{}.k.>", self.prefix)
+    }
+
+    /// The key of an entry's subject.
+    pub(crate) fn state_key(&self, subject: &str) -> Option<StateKey> {
+        subject.strip_prefix(&*self.prefix)?.strip_prefix(".k.")?.parse().ok()
     }
 
     /// Where signals go, over core NATS.

@@ -128,6 +128,15 @@ impl Api {
         }
     }
 
+    pub(crate) fn state_config(&self) -> Config {
+        let subjects = vec![self.subjects.all_states()];
+        Config {
+            allow_message_ttl: true,
+            max_messages_per_subject: 1,
+            ..self.stream_config(self.subjects.state_stream(), subjects)
+        }
+    }
+
     /// What stands at this place, as it would be made.
     pub(crate) fn config_of(&self, place: Place, queue: &QueueName) -> Config {
         match place {

@@ -29,6 +29,9 @@ pub struct WorkerBuilder {
     pub(crate) handlers: HandlerRuntime,
     pub(crate) handler_threads: Option<usize>,
     pub(crate) timer: Arc<dyn Timer>,
+    pub(crate) chores: bool,
+    /// The worker inside a worker, which does the chores: nobody need see it.
+    pub(crate) inner: bool,
 }
 
 impl WorkerBuilder {
@@ -53,6 +56,8 @@ impl WorkerBuilder {
             handlers: HandlerRuntime::default(),
             handler_threads: None,
             timer: Arc::new(SystemClock),
+            chores: true,
+            inner: false,
         }
     }
 
@@ -151,6 +156,13 @@ impl WorkerBuilder {
     pub fn handler_threads(mut self, threads: usize) -> Self {
         assert!(threads > 0, "handlers need at least one thread");
         self.handler_threads = Some(threads);
+        self
+    }
+
+    /// Whether it takes part in NAQ's own jobs, which turn schedules and let blocked jobs go; it
+    /// does by default. Somebody has to: where no worker does, they wait.
+    pub fn chores(mut self, does: bool) -> Self {
+        self.chores = does;
         self
     }
 

@@ -10,6 +10,7 @@ use naq_core::{
 };
 
 use crate::execute::{self, Outcome, Ran, Times, facts};
+use crate::gates::Entry;
 use crate::story;
 
 /// What to do with a delivery.
@@ -43,6 +44,7 @@ impl Judge<'_> {
         match outcome {
             Outcome::Undecodable(err) => self.undecodable(stored, &err),
             Outcome::NotRun(envelope, decision) => self.not_run(stored, envelope, &decision),
+            Outcome::Parked(envelope, entry) => self.parked(stored, envelope, entry),
             Outcome::UnknownTask(envelope) => self.unknown_task(stored, envelope),
             Outcome::Ran(ran) => self.ran(stored, ran),
             Outcome::Interrupted => Conclusion::GiveBack,
@@ -68,7 +70,24 @@ impl Judge<'_> {
             return self.die(stored, envelope, record, &failure, decision);
         }
         record.ended_at = Some(self.now);
-        self.end(stored, envelope, record, JobState::Expired)
+        let state = match decision.action {
+            Action::Cancel => JobState::Cancelled,
+            _ => JobState::Expired,
+        };
+        self.end(stored, envelope, record, state)
+    }
+
+    /// Held back at a gate: it goes on waiting, and neither an attempt nor a crash is counted.
+    fn parked(&self, stored: &Stored, mut envelope: Envelope, entry: Entry) -> Conclusion {
+        let Entry::Park { until, rule, reason } = entry else { return Conclusion::GiveBack };
+        let delay = until.since(self.now);
+        let decision = Decision::saying(Action::Snooze { delay, at: until }, rule, reason);
+        let _span = story::span(&envelope).entered();
+        story::parked(&envelope, &decision);
+        let record = self.record(&envelope, AttemptOutcome::HeldBack, &decision);
+        envelope.snoozes = envelope.snoozes.saturating_add(1);
+        let failure = Failure::new(ErrorKind::ERROR, decision.reason());
+        self.again(stored, envelope, record, &failure, &decision, until)
     }
 
     /// A snooze, since nothing was tried: the job's own attempts are untouched. How often it was

@@ -41,6 +41,12 @@ pub(crate) async fn drain(
     }
     // A heartbeat behind the farewell would bring the entry back.
     beat.shutdown().await;
+    if !engine.inner {
+        say_goodbye(engine).await;
+    }
+}
+
+async fn say_goodbye(engine: &Engine) {
     tokio::select! {
         left = engine.transport.leave(&engine.stage.worker) => {
             if let Err(err) = left {

@@ -31,6 +31,8 @@ pub(crate) struct Engine {
     pub(crate) stage: Stage,
     pub(crate) queues: Vec<Arc<Queue>>,
     pub(crate) concurrency: usize,
+    /// The one inside another, which does the chores and need not be seen.
+    pub(crate) inner: bool,
     pub(crate) lease: Duration,
     pub(crate) heartbeat: Rhythm,
     pub(crate) unknown_tasks: RetryPolicy,
@@ -149,9 +151,11 @@ impl Engine {
             self.counts.add(&outcome);
             if held.claim() {
                 let stored = &held.delivery.stored;
+                let job = outcome.job().filter(|job| self.stage.gates.guard(job));
+                let job = job.cloned().map(Box::new);
                 let conclusion = self.judge(|judge| judge.conclude(stored, outcome));
                 if let Some(queue) = self.queue_of(&held) {
-                    self.settle_claimed(&queue, held, conclusion);
+                    self.send(Settlement { queue, held, conclusion, job });
                 }
             }
         }
@@ -200,7 +204,11 @@ impl Engine {
         held: Arc<Held>,
         conclusion: Conclusion,
     ) {
+        self.send(Settlement { queue: queue.clone(), held, conclusion, job: None });
+    }
+
+    fn send(&self, settlement: Settlement) {
         // An error means that the worker has ended: the lease will.
-        let _ = self.settlements.send(Settlement { queue: queue.clone(), held, conclusion });
+        let _ = self.settlements.send(settlement);
     }
 }

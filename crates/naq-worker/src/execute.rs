@@ -9,9 +9,11 @@ use naq_core::{Advice, Client, Envelope, ErrorKind, Failure, Payload, Timer, Tim
 use tracing::Instrument;
 
 use crate::context::{Context, Scene};
+use crate::gates::{Asked, Entry, Gates, Left};
 use crate::guarded::{self, End};
 use crate::handler::Handler;
 use crate::held::{Held, StopReason};
+use crate::outage::backoff;
 use crate::registry::Tasks;
 use crate::story;
 
@@ -22,6 +24,7 @@ pub(crate) struct Stage {
     pub(crate) client: Client,
     pub(crate) timer: Arc<dyn Timer>,
     pub(crate) tasks: Tasks,
+    pub(crate) gates: Gates,
 }
 
 /// What became of a delivery in its slot.
@@ -31,6 +34,8 @@ pub(crate) enum Outcome {
     Undecodable(DecodeError),
     /// The policy says that this attempt does not begin.
     NotRun(Envelope, Decision),
+    /// A gate holds it back until then, and says why.
+    Parked(Envelope, Entry),
     /// No handler of that name is here.
     UnknownTask(Envelope),
     /// The handler ran to its end.
@@ -44,6 +49,15 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// The job, where it is known.
+    pub(crate) fn job(&self) -> Option<&Envelope> {
+        match self {
+            Self::NotRun(job, _) | Self::Parked(job, _) | Self::UnknownTask(job) => Some(job),
+            Self::Ran(ran) => Some(&ran.envelope),
+            _ => None,
+        }
+    }
+
     /// Whether an attempt was made, and whether it failed: for the worker's counts.
     pub(crate) fn tally(&self) -> (bool, bool) {
         match self {
@@ -54,7 +68,9 @@ impl Outcome {
             }
             Self::Undecodable(_) => (true, true),
             Self::NotRun(..) | Self::UnknownTask(_) => (true, false),
-            Self::Interrupted | Self::Cancelled | Self::LeaseLost => (false, false),
+            Self::Parked(..) | Self::Interrupted | Self::Cancelled | Self::LeaseLost => {
+                (false, false)
+            }
         }
     }
 }
@@ -91,7 +107,61 @@ pub(crate) async fn execute(stage: &Stage, held: &Held) -> Outcome {
         return Outcome::UnknownTask(envelope);
     };
     let span = story::span(&envelope);
-    run(stage, held, handler, envelope, now).instrument(span).await
+    if !stage.gates.guard(&envelope) {
+        return run(stage, held, handler, envelope, now).instrument(span).await;
+    }
+    through_gates(stage, held, handler, envelope).instrument(span).await
+}
+
+/// An attempt that has to pass gates first, and leaves them when it is over.
+async fn through_gates(
+    stage: &Stage,
+    held: &Held,
+    handler: &Handler,
+    envelope: Envelope,
+) -> Outcome {
+    let mut failures = 0;
+    let stored = &held.delivery.stored;
+    let asked = loop {
+        if let Some(reason) = held.stop_reason() {
+            return stopped(reason);
+        }
+        match stage.gates.enter(&envelope, stored, stage.timer.now()).await {
+            Ok(asked) => break asked,
+            Err(err) => {
+                failures += 1;
+                tracing::warn!("a gate cannot be asked: {err}");
+                let again = stage.timer.now() + backoff(failures);
+                tokio::select! {
+                    () = stage.timer.sleep_until(again) => {}
+                    () = held.cancel.cancelled() => {}
+                }
+            }
+        }
+    };
+    match asked {
+        Asked::Held(Entry::Stop(decision)) => Outcome::NotRun(envelope, decision),
+        Asked::Held(entry) => Outcome::Parked(envelope, entry),
+        Asked::Pass => {
+            let (job, now) = (envelope.clone(), stage.timer.now());
+            let outcome = run(stage, held, handler, envelope, now).await;
+            stage.gates.leave(&job, &left(&outcome), stage.timer.now()).await;
+            outcome
+        }
+    }
+}
+
+fn left(outcome: &Outcome) -> Left {
+    match outcome {
+        Outcome::Ran(ran) => match &ran.result {
+            Ok(_) => Left::Succeeded,
+            Err(failure) => match failure.advice() {
+                Advice::Snooze(_) | Advice::Cancel => Left::Undecided,
+                _ => Left::Failed(failure.kind().clone()),
+            },
+        },
+        _ => Left::Undecided,
+    }
 }
 
 /// The job, with a record of every death that this delivery tells of.

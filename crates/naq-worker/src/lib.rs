@@ -8,6 +8,7 @@
 
 mod ahead;
 mod builder;
+mod chores;
 mod classify;
 mod conclude;
 mod context;
@@ -16,6 +17,7 @@ mod engine;
 mod execute;
 mod exit;
 mod feed;
+mod gates;
 mod guarded;
 mod handler;
 mod heartbeat;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use naq_core::Envelope;
 use naq_core::transport::{Fact, FactKind, TransportError, Written};
 use tokio::sync::mpsc;
 
@@ -20,6 +21,8 @@ pub(crate) struct Settlement {
     pub(crate) queue: Arc<Queue>,
     pub(crate) held: Arc<Held>,
     pub(crate) conclusion: Conclusion,
+    /// The job, where a gate has to hear of its end.
+    pub(crate) job: Option<Box<Envelope>>,
 }
 
 /// Settles whatever comes, many at once, for as long as the worker lives.
@@ -39,9 +42,10 @@ pub(crate) async fn settle_all(
 }
 
 async fn settle(engine: &Engine, settlement: Settlement) {
-    let Settlement { queue, held, conclusion } = settlement;
+    let Settlement { queue, held, conclusion, job } = settlement;
+    let job = job.as_deref();
     match conclusion {
-        Conclusion::Write(fact) => write_then_ack(engine, &held, fact).await,
+        Conclusion::Write(fact) => write_then_ack(engine, &held, fact, job).await,
         Conclusion::WriteResult(fact, times) => {
             let written = write(engine, &held, &fact).await;
             if let Err(Unwritten::TooLarge(reason)) = written {
@@ -49,16 +53,19 @@ async fn settle(engine: &Engine, settlement: Settlement) {
                 let instead =
                     engine.judge(|judge| judge.result_too_large(delivery, times, &reason));
                 if let Conclusion::Write(fact) = instead {
-                    write_then_ack(engine, &held, fact).await;
+                    write_then_ack(engine, &held, fact, job).await;
                 }
             } else {
-                ack_if_stored(engine, &held, written).await;
+                ack_if_stored(engine, &held, written, job).await;
             }
         }
-        Conclusion::Drop => ack(engine, &held).await,
+        Conclusion::Drop => {
+            ended(engine, job).await;
+            ack(engine, &held).await;
+        }
         Conclusion::GiveBack => {
             if let Some(fact) = give_back(&held) {
-                write_then_ack(engine, &held, fact).await;
+                write_then_ack(engine, &held, fact, None).await;
             }
         }
         Conclusion::LetGo => {}
@@ -81,11 +88,13 @@ fn give_back(held: &Held) -> Option<Fact> {
 
 /// What the broker finds too large is written with less in it: a job that nothing can be written of
 /// would come back for ever.
-async fn write_then_ack(engine: &Engine, held: &Held, mut fact: Fact) {
+async fn write_then_ack(engine: &Engine, held: &Held, mut fact: Fact, job: Option<&Envelope>) {
+    // Only a job that ends has a gate that hears of it.
+    let job = job.filter(|_| fact.ends().is_some());
     loop {
         let written = write(engine, held, &fact).await;
         let Err(Unwritten::TooLarge(reason)) = &written else {
-            return ack_if_stored(engine, held, written).await;
+            return ack_if_stored(engine, held, written, job).await;
         };
         match smaller(&fact, &held.delivery.stored, reason, engine.now()) {
             Some(less) => {
@@ -94,16 +103,32 @@ async fn write_then_ack(engine: &Engine, held: &Held, mut fact: Fact) {
             }
             None if matches!(fact.kind, FactKind::Record { .. }) => {
                 tracing::error!(job = %held.id(), "ended without a record: {reason}");
+                ended(engine, job).await;
                 return ack(engine, held).await;
             }
-            None => return ack_if_stored(engine, held, written).await,
+            None => return ack_if_stored(engine, held, written, job).await,
         }
     }
 }
 
-async fn ack_if_stored(engine: &Engine, held: &Held, written: Result<Written, Unwritten>) {
+/// Tells the gates that the job has ended.
+async fn ended(engine: &Engine, job: Option<&Envelope>) {
+    if let Some(job) = job {
+        engine.stage.gates.ended(job, engine.now()).await;
+    }
+}
+
+async fn ack_if_stored(
+    engine: &Engine,
+    held: &Held,
+    written: Result<Written, Unwritten>,
+    job: Option<&Envelope>,
+) {
     match written {
-        Ok(Written::Stored) => ack(engine, held).await,
+        Ok(Written::Stored | Written::Awaited | Written::Ended) => {
+            ended(engine, job).await;
+            ack(engine, held).await;
+        }
         Ok(Written::Fenced) => {
             tracing::info!(job = %held.id(), "the job has gone on without this attempt");
         }

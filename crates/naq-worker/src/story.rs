@@ -75,6 +75,11 @@ pub(crate) fn not_run(envelope: &Envelope, decision: &Decision) {
     }
 }
 
+pub(crate) fn parked(envelope: &Envelope, decision: &Decision) {
+    let wait = decision.action.delay().unwrap_or_default();
+    tracing::debug!("{} held back for {}: {}", Of(envelope), span_of(wait), decision.reason());
+}
+
 pub(crate) fn unknown_task(message: &str, decision: &Decision) {
     match decision.action.delay() {
         Some(delay) => tracing::warn!("{message}; looking again in {}", span_of(delay)),

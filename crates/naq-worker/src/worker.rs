@@ -13,10 +13,11 @@ use crate::builder::WorkerBuilder;
 use crate::engine::{Counts, Engine, Link, Queue};
 use crate::execute::Stage;
 use crate::exit::{Exit, StopSignal, WorkerError};
+use crate::gates::Gates;
 use crate::ready::Ready;
 use crate::registry::Registry;
 use crate::runtime::Runners;
-use crate::{drain, feed, heartbeat, lease, settle, signals};
+use crate::{chores, drain, feed, heartbeat, lease, settle, signals};
 
 /// Takes jobs from queues and runs their handlers.
 ///
@@ -75,6 +76,8 @@ impl Worker {
         let grace = self.settings.shutdown_timeout;
         let runtime = (self.settings.handlers, self.settings.handler_threads);
         let (settlements, inbox) = mpsc::unbounded_channel();
+        let chores = self.settings.chores.then(|| chores::settings(&self.settings));
+        let inner = self.settings.inner;
         let engine = Arc::new(self.into_engine(settlements));
 
         // Dropped in this order at the end: first nobody runs, then nobody fetches or settles.
@@ -94,16 +97,27 @@ impl Worker {
             tasks.spawn(lease::keep(engine.clone(), queue.clone()));
         }
         tasks.spawn(settle::settle_all(engine.clone(), inbox));
-        beat.spawn(heartbeat::beat(engine.clone()));
+        if !inner {
+            beat.spawn(heartbeat::beat(engine.clone()));
+        }
+        let mut own = JoinSet::new();
+        if let Some(settings) = chores {
+            own.spawn(chores::keep(engine.clone(), settings));
+        }
         tasks.spawn(signals::listen(engine.clone()));
         for _ in 0..engine.concurrency {
             runners.spawn(engine.clone().slot());
         }
-        tracing::info!(worker = %engine.stage.worker, "{}", introduction(&engine));
+        if !inner {
+            tracing::info!(worker = %engine.stage.worker, "{}", introduction(&engine));
+        }
 
         shutdown.await;
         drain::drain(&engine, feeds, beat, grace).await;
-        tracing::info!(worker = %engine.stage.worker, "stopped");
+        while own.join_next().await.is_some() {}
+        if !inner {
+            tracing::info!(worker = %engine.stage.worker, "stopped");
+        }
         Ok(Exit::Drained)
     }
 
@@ -138,6 +152,7 @@ impl Worker {
             timer: settings.timer.clone(),
             queues: queues.map(Arc::new).collect(),
             concurrency: settings.concurrency,
+            inner: settings.inner,
             lease: settings.lease,
             heartbeat: settings.heartbeat,
             unknown_tasks: settings.unknown_tasks,
@@ -151,6 +166,7 @@ impl Worker {
                 client: settings.client,
                 timer: settings.timer,
                 tasks: settings.tasks,
+                gates: Gates::new(Vec::new()),
             },
         }
     }

@@ -17,7 +17,7 @@ pub use report::JobReport;
 
 use crate::clock::{Clock, SystemClock};
 use crate::job::Job;
-use crate::names::{NameError, QueueName, TaskName};
+use crate::names::{CHORES, NameError, QueueName, TaskName};
 use crate::transport::{QueueInfo, Transport, TransportError, WorkerInfo};
 use crate::wire::Codec;
 
@@ -103,13 +103,15 @@ impl Client {
         Ok(Enqueue::new(self, TaskName::new(task)?, args, crate::job::JobOptions::default()))
     }
 
-    /// All queues with their numbers, sorted by name.
+    /// All queues with their numbers, sorted by name; but for the one of NAQ's own jobs, which
+    /// [`queue_info`](crate::transport::Lookup::queue_info) describes, too.
     ///
     /// # Errors
     /// [`TransportError`].
     pub async fn queues(&self) -> Result<Vec<QueueInfo>, TransportError> {
         let mut infos = Vec::new();
-        for queue in self.transport.queues().await? {
+        let queues = self.transport.queues().await?;
+        for queue in queues.into_iter().filter(|queue| queue.as_str() != CHORES) {
             infos.extend(self.transport.queue_info(&queue).await?);
         }
         Ok(infos)

@@ -23,6 +23,7 @@ mod lookup;
 mod operate;
 mod queue;
 mod settle;
+mod shared_state;
 mod state;
 mod subscription;
 mod transport;

@@ -26,7 +26,7 @@ impl State {
         }
         dedup.remember(&fact.dedup, now);
         match fact.kind {
-            FactKind::Record { ttl } => self.put_record(key, message, now, ttl),
+            FactKind::Record { ttl, .. } => self.put_record(key, message, now, ttl),
             FactKind::Dead => {
                 self.dead.append(Place::Dead, key, message, now, None);
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::log::Log;
 use super::queue::Queue;
+use super::shared_state::SharedState;
 use crate::clock::Timestamp;
 use crate::names::{QueueName, WorkerId};
 use crate::transport::{JobKey, Place, Receipt, Stored, Submission, TransportError, WorkerInfo};
@@ -20,6 +21,7 @@ pub(super) struct State {
     pub(super) records: Log,
     /// The records by the time at which they vanish.
     expiries: BTreeSet<(Timestamp, u64)>,
+    pub(super) shared: SharedState,
     pub(super) workers: BTreeMap<WorkerId, (Timestamp, WorkerInfo)>,
 }
 
@@ -33,6 +35,7 @@ impl State {
             self.expiries.remove(&(until, seq));
             self.records.remove(seq);
         }
+        self.shared.advance(now);
         self.workers.retain(|_, (until, _)| *until > now);
     }
 

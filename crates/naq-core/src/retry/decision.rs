@@ -79,6 +79,8 @@ pub(super) enum Detail {
         crashes: u32,
         limit: u32,
     },
+    /// What no policy decided.
+    Said(String),
 }
 
 impl Decision {
@@ -86,6 +88,12 @@ impl Decision {
     /// worker knows.
     pub fn new(action: Action, rule: Rule) -> Self {
         Self { action, rule, because: Because::default() }
+    }
+
+    /// A decision that no policy took, with its whole sentence.
+    pub fn saying(action: Action, rule: Rule, sentence: impl Into<String>) -> Self {
+        let detail = Detail::Said(sentence.into());
+        Self { action, rule, because: Because { detail, ..Because::default() } }
     }
 }
 

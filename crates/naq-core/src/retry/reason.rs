@@ -19,6 +19,9 @@ impl Decision {
                 "poison: workers died {crashes} {times} while they ran it, max_crashes is {limit}"
             );
         }
+        if let Detail::Said(sentence) = &self.because.detail {
+            return sentence.clone();
+        }
         format!("{}{}", self.what_happened(), self.what_follows())
     }
 

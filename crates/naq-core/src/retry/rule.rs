@@ -52,6 +52,16 @@ rules! {
     RetryAfter = "retry_after",
     /// A retry, after the delay that the policy gives.
     Strategy = "strategy",
+    /// The jobs that it depends on: it waits for them, or they ended so that it must not run.
+    Dependencies = "dependencies",
+    /// A limit on how many of its kind run at once, or start in a time.
+    Limit = "limit",
+    /// A circuit breaker that is open: what the job needs is known to be down.
+    Breaker = "breaker",
+    /// The retry budget: as many retries as may start have started.
+    Budget = "budget",
+    /// A retry was not made, or failed too; the fallback handler ran instead.
+    Fallback = "fallback",
     /// The message could not be decoded.
     Undecodable = "undecodable",
     /// No worker knew the task in time.

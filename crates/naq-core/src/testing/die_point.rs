@@ -31,13 +31,15 @@ pub enum Op {
     Release,
     /// Send a signal.
     Signal,
+    /// Change what all workers share.
+    State,
     /// Everything else that reads or writes.
     Other,
 }
 
 impl Op {
     /// Every operation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Publish,
         Self::Fetch,
         Self::Evidence,
@@ -50,6 +52,7 @@ impl Op {
         Self::Remove,
         Self::Release,
         Self::Signal,
+        Self::State,
         Self::Other,
     ];
 
@@ -68,6 +71,7 @@ impl Op {
             Self::Remove => "remove",
             Self::Release => "release",
             Self::Signal => "signal",
+            Self::State => "state",
             Self::Other => "other",
         }
     }

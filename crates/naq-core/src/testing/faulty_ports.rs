@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::Op;
 use super::faulty::{Faults, FaultyTransport};
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName, WorkerId};
 use crate::transport::{
-    AckHandle, BrokerInfo, Consumer, DeadPage, Delivery, Directory, Evidence, Fact, FactKind,
-    JobKey, Lookup, Operator, Producer, QueueInfo, Receipt, Settler, Signal, Signals, Stored,
-    Submission, Subscription, Transport, TransportError, WorkerInfo, Written,
+    AckHandle, BrokerInfo, Consumer, DeadPage, Delivery, Directory, Evidence, Expect, Fact,
+    FactKind, JobKey, Lookup, Operator, Producer, QueueInfo, Receipt, Saved, Settler, Signal,
+    Signals, StateEntry, StateKey, StatePage, StateStore, StateWatch, Stored, Submission,
+    Subscription, Transport, TransportError, WorkerInfo, Written,
 };
 
 #[async_trait]
@@ -201,5 +203,47 @@ impl<T: Transport> Directory for FaultyTransport<T> {
 
     async fn workers(&self) -> Result<Vec<WorkerInfo>, TransportError> {
         self.faults.pass(Op::Other, Vec::new, self.inner.workers()).await
+    }
+}
+
+#[async_trait]
+impl<T: Transport> StateStore for FaultyTransport<T> {
+    async fn state_get(
+        &self,
+        keys: &[StateKey],
+    ) -> Result<Vec<Option<StateEntry>>, TransportError> {
+        let nothing = || vec![None; keys.len()];
+        self.faults.pass(Op::Other, nothing, self.inner.state_get(keys)).await
+    }
+
+    async fn state_put(
+        &self,
+        key: &StateKey,
+        value: Bytes,
+        expect: Expect,
+        ttl: Option<Duration>,
+    ) -> Result<Saved, TransportError> {
+        let put = self.inner.state_put(key, value, expect, ttl);
+        self.faults.pass(Op::State, || Saved::Stored(0), put).await
+    }
+
+    async fn state_remove(&self, key: &StateKey, expect: Expect) -> Result<Saved, TransportError> {
+        let remove = self.inner.state_remove(key, expect);
+        self.faults.pass(Op::State, || Saved::Stored(0), remove).await
+    }
+
+    async fn state_list(
+        &self,
+        prefix: &StateKey,
+        from: u64,
+        limit: usize,
+    ) -> Result<StatePage, TransportError> {
+        let page = self.inner.state_list(prefix, from, limit);
+        self.faults.pass(Op::Other, StatePage::default, page).await
+    }
+
+    async fn state_watch(&self, prefix: &StateKey) -> Result<Box<dyn StateWatch>, TransportError> {
+        self.faults.alive()?;
+        self.inner.state_watch(prefix).await
     }
 }

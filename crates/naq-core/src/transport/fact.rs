@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::{JobKey, Stored, TransportError};
 use crate::clock::Timestamp;
+use crate::state::JobState;
 use crate::wire::{DeadLetter, EncodeError, Envelope, FinalRecord, Step, WireMessage};
 
 /// Where a fact goes.
@@ -15,6 +16,8 @@ pub enum FactKind {
     Record {
         /// How long; brokers round up to a whole second.
         ttl: Duration,
+        /// How the job ended.
+        state: JobState,
     },
     /// To `naq.s...`, moved to the queue when due.
     Retry {
@@ -62,11 +65,20 @@ impl Fact {
         }
         Ok(Some(Self {
             key: delivery.key.clone(),
-            kind: FactKind::Record { ttl: record.envelope.record_ttl },
+            kind: FactKind::Record { ttl: record.envelope.record_ttl, state: record.state },
             dedup: dedup(&delivery.key, &delivery.step(), record.state.as_str()),
             settles: delivery.seq,
             message: record.to_message()?,
         }))
+    }
+
+    /// How the job ends with this; none when it goes on.
+    pub fn ends(&self) -> Option<JobState> {
+        match self.kind {
+            FactKind::Record { state, .. } => Some(state),
+            FactKind::Dead => Some(JobState::Dead),
+            FactKind::Retry { .. } | FactKind::GiveBack => None,
+        }
     }
 
     /// The job waits until `due_at`; `next` is its envelope for then.
@@ -133,8 +145,21 @@ impl Fact {
 pub enum Written {
     /// It is, now or since an earlier try.
     Stored,
+    /// It is, and other jobs wait for this end: they are to be woken before the ack.
+    Awaited,
+    /// It is not: this life of the job has ended already, otherwise. Ack, run nothing.
+    Ended,
     /// It is not: the message that it settles is no longer the job's. Ack nothing, run nothing.
     Fenced,
+}
+
+/// What becomes of whoever wants to be told of a job's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Awaiting {
+    /// It is noted: whoever ends the job is told so by [`Written::Awaited`].
+    Marked,
+    /// It has ended already; this is its record.
+    Ended(Stored),
 }
 
 /// Stores facts.

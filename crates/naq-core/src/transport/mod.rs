@@ -9,25 +9,30 @@ mod lookup;
 mod operate;
 mod produce;
 mod stale;
+mod state;
 mod stored;
 
 pub use consume::{AckHandle, Consumer, Delivery, Subscription};
 pub use directory::{Directory, WorkerInfo, WorkerStatus};
 pub use error::TransportError;
-pub use fact::{Fact, FactKind, Settler, Written};
+pub use fact::{Awaiting, Fact, FactKind, Settler, Written};
 pub use lookup::{BrokerInfo, DeadPage, Lookup, QueueInfo};
 pub use operate::{Operator, Signal, Signals};
 pub use produce::{Producer, Receipt, Submission};
 pub use stale::{Evidence, StaleReason, stale};
+pub use state::{
+    Expect, Saved, StateChange, StateEntry, StateKey, StateKeyError, StatePage, StateStore,
+    StateWatch,
+};
 pub use stored::{JobKey, Place, Stored};
 
 /// A broker, from every side. Implemented by whatever implements the parts.
 pub trait Transport:
-    Producer + Consumer + Settler + Lookup + Operator + Directory + std::fmt::Debug
+    Producer + Consumer + Settler + Lookup + Operator + Directory + StateStore + std::fmt::Debug
 {
 }
 
 impl<T> Transport for T where
-    T: Producer + Consumer + Settler + Lookup + Operator + Directory + std::fmt::Debug
+    T: Producer + Consumer + Settler + Lookup + Operator + Directory + StateStore + std::fmt::Debug
 {
 }

@@ -78,6 +78,10 @@ impl Envelope {
             deadline: f.take("deadline")?,
             record_ttl: millis(f.take("record_ttl_ms")?).unwrap_or(DEFAULT_RECORD_TTL),
             tags: f.take("tags")?.unwrap_or_default(),
+            depends_on: f.take("depends_on")?,
+            workflow: f.take("workflow")?,
+            unique: f.take("unique")?,
+            limits: f.take("limits")?.unwrap_or_default(),
             traceparent: f.take("traceparent")?,
             nonce: nonce(f.take("nonce")?, message, arrival.seq)?,
             attempt: f.take("attempt")?.unwrap_or(1).max(1),
@@ -118,6 +122,7 @@ impl Envelope {
         w.put("attempt", &self.attempt)?;
         w.put_some("crashes", Some(self.crashes).filter(|n| *n > 0))?;
         w.put_some("deadline", self.deadline)?;
+        w.put_some("depends_on", self.depends_on.as_ref())?;
         w.put_some("due_at", self.due_at)?;
         w.put("enqueued_at", &self.enqueued_at)?;
         w.put_some("finished_at", ending.as_ref().map(|e| e.finished_at))?;
@@ -126,6 +131,7 @@ impl Envelope {
         w.put_some("history", Some(&self.history).filter(|h| !h.is_empty()))?;
         let history = w.len() - before;
         w.put("id", &self.id)?;
+        w.put_some("limits", Some(&self.limits).filter(|limits| !limits.is_empty()))?;
         w.put("nonce", self.nonce.as_str())?;
         match &self.written_policy {
             Some(written) => w.put_raw("policy", written)?,
@@ -144,7 +150,9 @@ impl Envelope {
         w.put("task", &self.task)?;
         w.put_some("timeout_ms", self.timeout.map(millis_up))?;
         w.put_some("traceparent", self.traceparent.as_ref())?;
+        w.put_some("unique", self.unique.as_ref())?;
         w.put("v", &WIRE_VERSION)?;
+        w.put_some("workflow", self.workflow.as_ref())?;
         for (field, value) in self.kept.iter() {
             w.put_raw(field, &value)?;
         }

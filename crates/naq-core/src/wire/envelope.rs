@@ -7,6 +7,7 @@ use super::fields::{Fields, Payload};
 use super::history::{self, AttemptRecord};
 use super::step::{Nonce, Step};
 use crate::clock::Timestamp;
+use crate::flow::{Dependencies, Limit, Unique};
 use crate::names::{JobId, QueueName, TaskName};
 use crate::retry::RetryPolicy;
 
@@ -49,6 +50,14 @@ pub struct Envelope {
     pub record_ttl: Duration,
     /// Labels to find it by.
     pub tags: Vec<String>,
+    /// The jobs that it waits for; none by default.
+    pub depends_on: Option<Dependencies>,
+    /// The workflow that it is part of; none by default.
+    pub workflow: Option<JobId>,
+    /// The key that it holds; none by default.
+    pub unique: Option<Unique>,
+    /// The limits that it shares with others; none by default.
+    pub limits: Vec<Limit>,
     /// W3C trace context of the producer.
     pub traceparent: Option<String>,
     /// Which life of this id it is.
@@ -88,6 +97,10 @@ impl Envelope {
             deadline: None,
             record_ttl: DEFAULT_RECORD_TTL,
             tags: Vec::new(),
+            depends_on: None,
+            workflow: None,
+            unique: None,
+            limits: Vec::new(),
             traceparent: None,
             nonce: Nonce::random(),
             attempt: 1,

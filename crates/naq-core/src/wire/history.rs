@@ -34,6 +34,9 @@ pub enum AttemptOutcome {
     Crashed,
     /// It was not run: the deadline had passed, the crash budget was spent, or nobody could.
     NotRun,
+    /// It was not run, and waits: a limit, a breaker or a budget holds the job back; not counted.
+    /// However often, one record a row of them stays: the last.
+    HeldBack,
     /// No attempt: an operator put the dead job back, and a new life began.
     Requeued,
     /// Written by a newer NAQ.
@@ -144,6 +147,10 @@ pub(crate) fn clip(mut message: String) -> String {
 /// Adds a record and keeps the limits. The first and the newest always stay.
 pub(super) fn push(history: &mut Vec<AttemptRecord>, mut record: AttemptRecord) {
     record.message = record.message.map(clip);
+    let held_back = |r: &AttemptRecord| r.outcome == AttemptOutcome::HeldBack;
+    if held_back(&record) && history.last().is_some_and(held_back) {
+        history.pop();
+    }
     history.push(record);
     let mut bytes: usize = history.iter().map(AttemptRecord::weight).sum();
     while history.len() > 2 && (history.len() > MAX_HISTORY || bytes > MAX_HISTORY_BYTES) {

@@ -11,6 +11,9 @@ pub mod headers {
     pub const CONTENT_TYPE: &str = "Content-Type";
     /// Which life and attempt the message is for.
     pub const STEP: &str = "Naq-Step";
+    /// On a record: other jobs wait for the end of this one. A message with nothing but this header
+    /// stands there before the job has ended.
+    pub const AWAITED: &str = "Naq-Awaited";
     /// On a dead letter: the task, when it could be read.
     pub const TASK: &str = "Naq-Task";
     /// On a dead letter: the kind of the last error.

@@ -165,6 +165,7 @@ impl Bench {
         Worker::builder(Client::new(over), registry)
             .clock(Arc::new(self.clock.clone()))
             .handler_runtime(HandlerRuntime::Current)
+            .chores(false)
             .lease(LEASE)
     }
 

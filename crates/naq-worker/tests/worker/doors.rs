@@ -105,6 +105,15 @@ pass_on! {
         signal(signal: &Signal) -> Result<(), TransportError>;
         signals() -> Result<Box<dyn Signals>, TransportError>;
     }
+    StateStore {
+        state_get(keys: &[StateKey]) -> Result<Vec<Option<StateEntry>>, TransportError>;
+        state_put(key: &StateKey, value: bytes::Bytes, expect: Expect, ttl: Option<Duration>)
+            -> Result<Saved, TransportError>;
+        state_remove(key: &StateKey, expect: Expect) -> Result<Saved, TransportError>;
+        state_list(prefix: &StateKey, from: u64, limit: usize)
+            -> Result<StatePage, TransportError>;
+        state_watch(prefix: &StateKey) -> Result<Box<dyn StateWatch>, TransportError>;
+    }
     Directory {
         heartbeat(worker: &WorkerInfo, ttl: Duration) -> Result<(), TransportError>;
         leave(worker: &WorkerId) -> Result<(), TransportError>;

@@ -30,7 +30,8 @@ pub async fn a_record_vanishes_after_its_time(subject: &dyn Subject) {
     case.enqueue("a").await;
     let delivery = case.one(&mut sub).await;
     let ttl = Duration::from_secs(1);
-    let record = Fact { kind: FactKind::Record { ttl }, ..case.record(&delivery) };
+    let state = JobState::Completed;
+    let record = Fact { kind: FactKind::Record { ttl, state }, ..case.record(&delivery) };
     case.settle(&delivery, &record).await;
     case.stands("a", &[Place::Record]).await;
     case.pass(ttl).await;
@@ -44,7 +45,8 @@ pub async fn a_record_may_be_kept_longer_than_a_broker_can_count(subject: &dyn S
     let mut sub = case.open().await;
     case.enqueue("a").await;
     let delivery = case.one(&mut sub).await;
-    let kind = FactKind::Record { ttl: Duration::from_millis(u64::MAX) };
+    let kind =
+        FactKind::Record { ttl: Duration::from_millis(u64::MAX), state: JobState::Completed };
     case.settle(&delivery, &Fact { kind, ..case.record(&delivery) }).await;
     case.stands("a", &[Place::Record]).await;
 }

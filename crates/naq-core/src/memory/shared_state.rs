@@ -1,0 +1,177 @@
+//! What all workers share: keys with revisions.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::state::whole_seconds;
+use super::transport::MemoryTransport;
+use crate::clock::Timestamp;
+use crate::transport::{
+    Expect, Saved, StateChange, StateEntry, StateKey, StatePage, StateStore, StateWatch,
+    TransportError,
+};
+
+/// Changes that a slow watcher may fall behind before its watch is broken off.
+const CHANGES: usize = 4096;
+
+/// The entries, and who is told of changes.
+#[derive(Debug)]
+pub(super) struct SharedState {
+    entries: BTreeMap<StateKey, (StateEntry, Option<Timestamp>)>,
+    revision: u64,
+    changes: broadcast::Sender<StateChange>,
+}
+
+impl Default for SharedState {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), revision: 0, changes: broadcast::channel(CHANGES).0 }
+    }
+}
+
+impl SharedState {
+    /// Lets time pass: entries whose time is up vanish.
+    pub(super) fn advance(&mut self, now: Timestamp) {
+        let over: Vec<_> = self
+            .entries
+            .iter()
+            .filter(|(_, (_, until))| until.is_some_and(|until| until <= now))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in over {
+            self.entries.remove(&key);
+            self.tell(StateChange { key, entry: None });
+        }
+    }
+
+    fn fits(&self, key: &StateKey, expect: Expect) -> bool {
+        let stands = self.entries.get(key).map(|(entry, _)| entry.revision);
+        match expect {
+            Expect::Any => true,
+            Expect::Absent => stands.is_none(),
+            Expect::Revision(revision) => stands == Some(revision),
+        }
+    }
+
+    fn put(&mut self, entry: StateEntry, expect: Expect, until: Option<Timestamp>) -> Saved {
+        if !self.fits(&entry.key, expect) {
+            return Saved::Conflict;
+        }
+        self.revision += 1;
+        let entry = StateEntry { revision: self.revision, ..entry };
+        self.entries.insert(entry.key.clone(), (entry.clone(), until));
+        self.tell(StateChange { key: entry.key.clone(), entry: Some(entry) });
+        Saved::Stored(self.revision)
+    }
+
+    fn remove(&mut self, key: &StateKey, expect: Expect) -> Saved {
+        if !self.fits(key, expect) {
+            return Saved::Conflict;
+        }
+        if self.entries.remove(key).is_some() {
+            self.revision += 1;
+            self.tell(StateChange { key: key.clone(), entry: None });
+        }
+        Saved::Stored(self.revision)
+    }
+
+    fn under(&self, prefix: &StateKey, from: u64) -> Vec<StateEntry> {
+        let entries = self.entries.values().map(|(entry, _)| entry);
+        let fits = |e: &&StateEntry| prefix.covers(&e.key) && e.revision >= from;
+        let mut found: Vec<_> = entries.filter(fits).cloned().collect();
+        found.sort_by_key(|entry| entry.revision);
+        found
+    }
+
+    fn tell(&self, change: StateChange) {
+        // An error means that nobody watches.
+        let _ = self.changes.send(change);
+    }
+}
+
+#[async_trait]
+impl StateStore for MemoryTransport {
+    async fn state_get(
+        &self,
+        keys: &[StateKey],
+    ) -> Result<Vec<Option<StateEntry>>, TransportError> {
+        let (state, _) = self.shared.state();
+        let entry = |key| state.shared.entries.get(key).map(|(entry, _)| entry.clone());
+        Ok(keys.iter().map(entry).collect())
+    }
+
+    async fn state_put(
+        &self,
+        key: &StateKey,
+        value: Bytes,
+        expect: Expect,
+        ttl: Option<Duration>,
+    ) -> Result<Saved, TransportError> {
+        if value.is_empty() {
+            let (what, reason) = (format!("store {key}"), "the value is empty".into());
+            return Err(TransportError::Rejected { what, reason });
+        }
+        let (mut state, now) = self.shared.state();
+        let until = ttl.map(|ttl| now + whole_seconds(ttl));
+        let entry = StateEntry { key: key.clone(), revision: 0, stored_at: now, value };
+        Ok(state.shared.put(entry, expect, until))
+    }
+
+    async fn state_remove(&self, key: &StateKey, expect: Expect) -> Result<Saved, TransportError> {
+        Ok(self.shared.state().0.shared.remove(key, expect))
+    }
+
+    async fn state_list(
+        &self,
+        prefix: &StateKey,
+        from: u64,
+        limit: usize,
+    ) -> Result<StatePage, TransportError> {
+        let mut entries = self.shared.state().0.shared.under(prefix, from);
+        let next = entries.get(limit).map(|entry| entry.revision);
+        entries.truncate(limit);
+        Ok(StatePage { entries, next })
+    }
+
+    async fn state_watch(&self, prefix: &StateKey) -> Result<Box<dyn StateWatch>, TransportError> {
+        let (state, _) = self.shared.state();
+        let (changes, first) = (state.shared.changes.subscribe(), state.shared.under(prefix, 0));
+        let told = |entry: StateEntry| StateChange { key: entry.key.clone(), entry: Some(entry) };
+        let first = first.into_iter().map(told).collect();
+        Ok(Box::new(MemoryWatch { prefix: prefix.clone(), first, changes }))
+    }
+}
+
+struct MemoryWatch {
+    prefix: StateKey,
+    first: VecDeque<StateChange>,
+    changes: broadcast::Receiver<StateChange>,
+}
+
+#[async_trait]
+impl StateWatch for MemoryWatch {
+    async fn next(&mut self) -> Option<StateChange> {
+        if let Some(change) = self.first.pop_front() {
+            return Some(change);
+        }
+        loop {
+            match self.changes.recv().await {
+                Ok(change) if self.prefix.covers(&change.key) => return Some(change),
+                Ok(_) => {}
+                // What was missed cannot be made up for, except by another watch.
+                Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for MemoryWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryWatch").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,218 @@
+//! What all workers share: the last message on one subject a key, compared and set by its sequence.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{HeaderMap, Message, Subscriber};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use naq_core::transport::{
+    Expect, Saved, StateChange, StateEntry, StateKey, StatePage, StateStore, StateWatch,
+    TransportError,
+};
+
+use crate::api::Api;
+use crate::direct::Held;
+use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
+use crate::message::{EXPECTED_LAST, TTL};
+use crate::records;
+use crate::transport::NatsTransport;
+
+/// How long the mark of a removal is kept, for those who watch: the broker's shortest time.
+const MARK: Duration = Duration::from_secs(1);
+/// Entries read at once.
+const PAGE: usize = 500;
+
+impl Api {
+    /// The entry, if one is there: an empty message is the mark of a removal.
+    fn entry(&self, held: &Held) -> Option<StateEntry> {
+        let key = self.subjects.state_key(&held.subject)?;
+        (!held.body.is_empty()).then(|| StateEntry {
+            key,
+            revision: held.seq,
+            stored_at: held.stored_at,
+            value: held.body.clone(),
+        })
+    }
+
+    async fn last_states(
+        &self,
+        keys: &[StateKey],
+    ) -> Result<HashMap<StateKey, Held>, TransportError> {
+        let subjects = keys.iter().map(|key| self.subjects.state(key)).collect();
+        let found = self.last_of(&self.subjects.state_stream(), subjects).await?;
+        let keyed = |held: Held| Some((self.subjects.state_key(&held.subject)?, held));
+        Ok(found.into_iter().filter_map(keyed).collect())
+    }
+
+    /// Writes a value, or the mark of a removal.
+    async fn write_state(
+        &self,
+        key: &StateKey,
+        value: Bytes,
+        expect: Expect,
+        ttl: Option<Duration>,
+    ) -> Result<Saved, TransportError> {
+        let subject = self.subjects.state(key);
+        let mut tries = self.tries("write to", &subject);
+        let mut expected = match expect {
+            Expect::Any => None,
+            Expect::Absent => Some(0),
+            Expect::Revision(revision) => Some(revision),
+        };
+        loop {
+            let mut headers = HeaderMap::new();
+            if let Some(ttl) = ttl {
+                headers.insert(TTL, records::ttl(ttl));
+            }
+            if let Some(expected) = expected {
+                headers.insert(EXPECTED_LAST, expected.to_string());
+            }
+            match self.store(&subject, headers, value.clone()).await {
+                Ok(ack) => return Ok(Saved::Stored(ack.seq)),
+                Err(error) if expected.is_some() && error.is(WRONG_LAST_SEQUENCE) => {
+                    let last = self.last_states(std::slice::from_ref(key)).await?.remove(key);
+                    match last {
+                        // An earlier try of this very call, whose answer was lost.
+                        Some(last) if tries.failed > 0 && last.body == value => {
+                            return Ok(Saved::Stored(last.seq));
+                        }
+                        // Nothing is there; only the mark of what was.
+                        Some(last)
+                            if expect == Expect::Absent
+                                && last.body.is_empty()
+                                && expected != Some(last.seq) =>
+                        {
+                            expected = Some(last.seq);
+                        }
+                        None if expect == Expect::Absent && expected != Some(0) => {
+                            expected = Some(0);
+                        }
+                        _ => return Ok(Saved::Conflict),
+                    }
+                }
+                Err(ApiError::NoResponders) => {
+                    if !self.ensure_stream(&self.state_config()).await? {
+                        tries.again(ApiError::NoResponders).await?;
+                    }
+                }
+                Err(error) => tries.again(error).await?,
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl StateStore for NatsTransport {
+    async fn state_get(
+        &self,
+        keys: &[StateKey],
+    ) -> Result<Vec<Option<StateEntry>>, TransportError> {
+        let found = self.api.last_states(keys).await?;
+        Ok(keys.iter().map(|key| self.api.entry(found.get(key)?)).collect())
+    }
+
+    async fn state_put(
+        &self,
+        key: &StateKey,
+        value: Bytes,
+        expect: Expect,
+        ttl: Option<Duration>,
+    ) -> Result<Saved, TransportError> {
+        if value.is_empty() {
+            let (what, reason) = (format!("store {key}"), "the value is empty".into());
+            return Err(TransportError::Rejected { what, reason });
+        }
+        self.api.write_state(key, value, expect, ttl).await
+    }
+
+    async fn state_remove(&self, key: &StateKey, expect: Expect) -> Result<Saved, TransportError> {
+        self.api.write_state(key, Bytes::new(), expect, Some(MARK)).await
+    }
+
+    async fn state_list(
+        &self,
+        prefix: &StateKey,
+        from: u64,
+        limit: usize,
+    ) -> Result<StatePage, TransportError> {
+        let (stream, subject) =
+            (self.api.subjects.state_stream(), self.api.subjects.states(prefix));
+        let batch = self.api.next_of(&stream, &subject, from, limit).await?;
+        let next = (batch.left > 0).then(|| batch.held.last().map(|held| held.seq + 1)).flatten();
+        Ok(StatePage {
+            entries: batch.held.iter().filter_map(|h| self.api.entry(h)).collect(),
+            next,
+        })
+    }
+
+    async fn state_watch(&self, prefix: &StateKey) -> Result<Box<dyn StateWatch>, TransportError> {
+        let subject = self.api.subjects.states(prefix);
+        self.api.link.connected().await;
+        let losses = self.api.link.now().losses;
+        // Listens before it looks, so that no change falls between.
+        let changes = self.api.client().subscribe(subject.clone()).await;
+        let changes = changes.map_err(|e| TransportError::Rejected {
+            what: format!("listen to {subject}"),
+            reason: e.to_string(),
+        })?;
+        let (mut first, mut from) = (VecDeque::new(), 0);
+        loop {
+            let page = self.state_list(prefix, from, PAGE).await?;
+            let told = |e: StateEntry| StateChange { key: e.key.clone(), entry: Some(e) };
+            first.extend(page.entries.into_iter().map(told));
+            match page.next {
+                Some(next) => from = next,
+                None => break,
+            }
+        }
+        Ok(Box::new(Watch { api: self.api.clone(), losses, first, changes }))
+    }
+}
+
+struct Watch {
+    api: Arc<Api>,
+    losses: u64,
+    first: VecDeque<StateChange>,
+    changes: Subscriber,
+}
+
+impl Watch {
+    /// The change behind a message, as the store has it by now: the message itself does not say
+    /// under which revision it was stored.
+    async fn change(&self, message: &Message) -> Option<StateChange> {
+        let key = self.api.subjects.state_key(&message.subject)?;
+        let found = self.api.last_states(std::slice::from_ref(&key)).await.ok()?;
+        let entry = found.get(&key).and_then(|held| self.api.entry(held));
+        Some(StateChange { key, entry })
+    }
+}
+
+#[async_trait]
+impl StateWatch for Watch {
+    async fn next(&mut self) -> Option<StateChange> {
+        if let Some(change) = self.first.pop_front() {
+            return Some(change);
+        }
+        loop {
+            let mut since = self.api.link.now();
+            since.losses = self.losses;
+            let message = tokio::select! {
+                message = self.changes.next() => message?,
+                () = self.api.link.lost(since) => return None,
+            };
+            if let Some(change) = self.change(&message).await {
+                return Some(change);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}

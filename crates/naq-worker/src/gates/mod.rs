@@ -1,0 +1,125 @@
+//! What stands between a delivery and its handler, beside the retry policy: other jobs that it waits
+//! for, keys, limits, breakers, budgets. A job that is held back burns no attempt and holds no slot.
+//!
+//! Each gate is one file here. A job that needs none of them passes without a request.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use naq_core::retry::{Decision, Rule};
+use naq_core::transport::{Stored, TransportError};
+use naq_core::{Envelope, ErrorKind, Timestamp};
+
+/// What a gate says to a job that wants to start.
+#[allow(dead_code, reason = "the gates themselves follow")]
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Entry {
+    /// Go on.
+    Pass,
+    /// Not now: look again then. It may be released earlier.
+    Park {
+        /// When.
+        until: Timestamp,
+        /// Which gate.
+        rule: Rule,
+        /// Why, in one sentence.
+        reason: String,
+    },
+    /// It does not run at all: it is settled as decided.
+    Stop(Decision),
+}
+
+/// How an attempt that had passed the gates ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// With success.
+    Succeeded,
+    /// With an error of this kind.
+    Failed(ErrorKind),
+    /// Without either: snoozed, cancelled, stopped, parked at a later gate, lease lost.
+    Undecided,
+}
+
+/// One gate.
+#[async_trait]
+pub(crate) trait Gate: Send + Sync + fmt::Debug {
+    /// Whether this job has to pass here. No I/O: it is asked of every job.
+    fn guards(&self, job: &Envelope) -> bool;
+
+    /// May it start? Called again after an error, for as long as the lease holds.
+    async fn enter(
+        &self,
+        job: &Envelope,
+        stored: &Stored,
+        now: Timestamp,
+    ) -> Result<Entry, TransportError>;
+
+    /// A job that had passed here runs no longer. Best effort: its worker may die before.
+    async fn leave(&self, job: &Envelope, how: &Left, now: Timestamp);
+
+    /// The job has ended: its final fact is stored, and its delivery not yet acked. Called again
+    /// when the job comes back because its ack was lost.
+    async fn ended(&self, _job: &Envelope, _now: Timestamp) {}
+}
+
+/// All gates of a worker, in the order in which they are passed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gates(Vec<Arc<dyn Gate>>);
+
+/// What came of asking all gates.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// Every gate let it pass.
+    Pass,
+    /// One did not; those before it have been left again.
+    Held(Entry),
+}
+
+impl Gates {
+    pub(crate) fn new(gates: Vec<Arc<dyn Gate>>) -> Self {
+        Self(gates)
+    }
+
+    fn of<'a>(&'a self, job: &'a Envelope) -> impl DoubleEndedIterator<Item = &'a Arc<dyn Gate>> {
+        self.0.iter().filter(|gate| gate.guards(job))
+    }
+
+    /// Whether the job has to pass any.
+    pub(crate) fn guard(&self, job: &Envelope) -> bool {
+        self.0.iter().any(|gate| gate.guards(job))
+    }
+
+    pub(crate) async fn enter(
+        &self,
+        job: &Envelope,
+        stored: &Stored,
+        now: Timestamp,
+    ) -> Result<Asked, TransportError> {
+        let mut passed: Vec<&Arc<dyn Gate>> = Vec::new();
+        for gate in self.of(job) {
+            match gate.enter(job, stored, now).await {
+                Ok(Entry::Pass) => passed.push(gate),
+                held => {
+                    for gate in passed.into_iter().rev() {
+                        gate.leave(job, &Left::Undecided, now).await;
+                    }
+                    return held.map(Asked::Held);
+                }
+            }
+        }
+        Ok(Asked::Pass)
+    }
+
+    pub(crate) async fn leave(&self, job: &Envelope, how: &Left, now: Timestamp) {
+        for gate in self.of(job).rev() {
+            gate.leave(job, how, now).await;
+        }
+    }
+
+    pub(crate) async fn ended(&self, job: &Envelope, now: Timestamp) {
+        for gate in self.of(job) {
+            gate.ended(job, now).await;
+        }
+    }
+}
