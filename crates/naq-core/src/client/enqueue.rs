@@ -1,5 +1,9 @@
 //! The builder behind [`Client::enqueue`].
 
+mod bulk;
+mod retries;
+mod times;
+
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -9,15 +13,14 @@ use serde::Serialize;
 
 use super::{Client, EnqueueError, JobHandle};
 use crate::clock::Timestamp;
-use crate::failure::ErrorKind;
 use crate::job::JobOptions;
 use crate::names::{JobId, NameError, QueueName, TaskName};
-use crate::retry::{Delay, Jitter, PolicyBuilder, RetryPolicy, Strategy};
+use crate::retry::PolicyBuilder;
 use crate::transport::{JobKey, Receipt, Submission};
 use crate::wire::{EncodeError, Envelope, Payload};
 
 /// A job about to be enqueued: `.await` it. The retry options have the names of the reference
-/// document; see [`RetryPolicy`] for their defaults.
+/// document; see [`RetryPolicy`](crate::retry::RetryPolicy) for their defaults.
 #[must_use = "nothing is enqueued until this is awaited"]
 #[derive(Debug)]
 pub struct Enqueue<'a, O> {
@@ -80,93 +83,9 @@ impl<'a, O> Enqueue<'a, O> {
         self
     }
 
-    /// The whole retry policy at once.
-    pub fn policy(mut self, policy: &RetryPolicy) -> Self {
-        self.policy = policy.to_builder();
-        self
-    }
-
-    fn retry(mut self, change: impl FnOnce(PolicyBuilder) -> PolicyBuilder) -> Self {
-        self.policy = change(self.policy);
-        self
-    }
-
-    /// Tries after the first.
-    pub fn max_retries(self, max_retries: u32) -> Self {
-        self.retry(|p| p.max_retries(max_retries))
-    }
-
-    /// The delay before a retry, or a list with one for each.
-    pub fn retry_delay(self, delay: impl Into<Delay>) -> Self {
-        self.retry(|p| p.delay(delay))
-    }
-
-    /// How the delay grows.
-    pub fn retry_strategy(self, strategy: Strategy) -> Self {
-        self.retry(|p| p.strategy(strategy))
-    }
-
-    /// With [`Strategy::Linear`]: by how much the delay grows each time.
-    pub fn retry_increment(self, increment: Duration) -> Self {
-        self.retry(|p| p.increment(increment))
-    }
-
-    /// With [`Strategy::Exponential`]: the factor by which the delay grows each time.
-    pub fn retry_multiplier(self, multiplier: f64) -> Self {
-        self.retry(|p| p.multiplier(multiplier))
-    }
-
-    /// No delay is longer than this.
-    pub fn max_delay(self, max_delay: Duration) -> Self {
-        self.retry(|p| p.max_delay(max_delay))
-    }
-
-    /// Spreads retries, so that jobs that failed together do not come back together.
-    pub fn jitter(self, jitter: Jitter) -> Self {
-        self.retry(|p| p.jitter(jitter))
-    }
-
-    /// Retry only errors of these kinds; empty for any.
-    pub fn retry_on<K: Into<ErrorKind>>(self, kinds: impl IntoIterator<Item = K>) -> Self {
-        self.retry(|p| p.retry_on(kinds))
-    }
-
-    /// Never retry errors of these kinds. Wins over `retry_on`.
-    pub fn ignore_on<K: Into<ErrorKind>>(self, kinds: impl IntoIterator<Item = K>) -> Self {
-        self.retry(|p| p.ignore_on(kinds))
-    }
-
-    /// Makes no retry that would start later than this after the first attempt began.
-    pub fn retry_for(self, span: Duration) -> Self {
-        self.retry(|p| p.retry_for(span))
-    }
-
-    /// Worker deaths before the job counts as poison.
-    pub fn max_crashes(self, max_crashes: u32) -> Self {
-        self.retry(|p| p.max_crashes(max_crashes))
-    }
-
     /// The longest that one attempt may run.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
-        self
-    }
-
-    /// Runs it after `delay`, not at once.
-    pub fn delay(self, delay: Duration) -> Self {
-        let due = self.client.clock.now() + delay;
-        self.at(due)
-    }
-
-    /// Runs it at this time, not at once. A time that is past means at once.
-    pub fn at(mut self, due: Timestamp) -> Self {
-        self.due_at = Some(due);
-        self
-    }
-
-    /// Starts no attempt after this time.
-    pub fn deadline(mut self, deadline: Timestamp) -> Self {
-        self.deadline = Some(deadline);
         self
     }
 
@@ -242,23 +161,5 @@ impl<'a, O: Send + 'static> IntoFuture for Enqueue<'a, O> {
             let receipt = client.transport.publish(prepared.submission).await?;
             Ok(JobHandle::new(client.clone(), key, receipt == Receipt::Duplicate))
         })
-    }
-}
-
-impl Client {
-    /// Sends many prepared jobs, with many under way at once; one answer a job, in their order.
-    pub async fn enqueue_many<O: Send + 'static>(
-        &self,
-        jobs: impl IntoIterator<Item = Prepared<O>>,
-    ) -> Vec<Result<JobHandle<O>, EnqueueError>> {
-        let submissions: Vec<_> = jobs.into_iter().map(|job| job.submission).collect();
-        let keys: Vec<_> = submissions.iter().map(|s| s.key.clone()).collect();
-        let receipts = self.transport.publish_many(submissions).await;
-        keys.into_iter()
-            .zip(receipts)
-            .map(|(key, receipt)| {
-                Ok(JobHandle::new(self.clone(), key, receipt? == Receipt::Duplicate))
-            })
-            .collect()
     }
 }
