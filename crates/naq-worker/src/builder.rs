@@ -8,8 +8,9 @@ use naq_core::{Client, Jitter, QueueName, RetryPolicy, SystemClock, Timer, Worke
 
 use crate::heartbeat::Rhythm;
 use crate::identity;
-use crate::registry::{Registry, Tasks};
+use crate::registry::Registry;
 use crate::runtime::HandlerRuntime;
+use crate::tasks::Tasks;
 use crate::worker::Worker;
 
 /// Settings of a [`Worker`], all with defaults.

@@ -13,9 +13,11 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::conclude::{Conclusion, Judge};
+use crate::events::Event;
 use crate::execute::{self, Outcome, Stage};
 use crate::heartbeat::Rhythm;
 use crate::held::{Held, HeldJobs};
+use crate::hooks;
 use crate::outage::Outage;
 use crate::ready::Ready;
 use crate::settle::Settlement;
@@ -153,12 +155,27 @@ impl Engine {
                 let stored = &held.delivery.stored;
                 let job = outcome.job().filter(|job| self.stage.gates.guard(job));
                 let job = job.cloned().map(Box::new);
+                let recovered = self.stage.tasks.tell_hooks().then(|| Event::of_outcome(&outcome));
                 let conclusion = self.judge(|judge| judge.conclude(stored, outcome));
+                if let Some(recovered) = recovered {
+                    self.tell_hooks(&held, recovered, &conclusion).await;
+                }
                 if let Some(queue) = self.queue_of(&held) {
                     self.send(Settlement { queue, held, conclusion, job });
                 }
             }
         }
+    }
+
+    async fn tell_hooks(&self, held: &Held, event: Option<Event>, conclusion: &Conclusion) {
+        let fact = match conclusion {
+            Conclusion::Write(fact) => Some(fact),
+            _ => None,
+        };
+        let stored = &held.delivery.stored;
+        let Some(event) = event.or_else(|| Event::of_fact(stored, fact?)) else { return };
+        let told = self.stage.tasks.hooks(&event.job().task);
+        hooks::tell(&told, &event, held, &*self.timer).await;
     }
 
     /// Checks a suspect that has waited for its slot; settles it if it went on meanwhile.

@@ -14,8 +14,8 @@ use crate::guarded::{self, End};
 use crate::handler::Handler;
 use crate::held::{Held, StopReason};
 use crate::outage::backoff;
-use crate::registry::Tasks;
 use crate::story;
+use crate::tasks::Tasks;
 
 /// What every attempt of a worker has around it.
 #[derive(Debug)]
@@ -103,9 +103,10 @@ pub(crate) async fn execute(stage: &Stage, held: &Held) -> Outcome {
     if let Start::Stop(decision) = may_start(&envelope, now) {
         return Outcome::NotRun(envelope, decision);
     }
-    let Some(handler) = stage.tasks.get(&envelope.task) else {
+    let Some(task) = stage.tasks.get(&envelope.task) else {
         return Outcome::UnknownTask(envelope);
     };
+    let handler = &task.handler;
     let span = story::span(&envelope);
     if !stage.gates.guard(&envelope) {
         return run(stage, held, handler, envelope, now).instrument(span).await;

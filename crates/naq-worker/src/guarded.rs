@@ -105,7 +105,8 @@ impl Drop for Guarded {
     }
 }
 
-fn message(panic: Box<dyn Any + Send>) -> String {
+/// What a panic says.
+pub(crate) fn message(panic: Box<dyn Any + Send>) -> String {
     let text = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

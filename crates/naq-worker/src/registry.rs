@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 
-use naq_core::{Failure, IntoFailure, Job, JobError, TaskName};
+use naq_core::{IntoFailure, Job, JobError, TaskName};
 use serde::Serialize;
 
-use crate::Context;
 use crate::classify::{Class, Classifiers};
+use crate::events::{Exhausted, Recovered, Retrying};
 use crate::handler::{self, Handler, RawArgs};
+use crate::hooks::Hooks;
+use crate::tasks::{Task, Tasks};
+use crate::{Context, TaskOptions};
 
 /// The handlers of a worker, with the state that they share.
 ///
@@ -61,8 +64,9 @@ use crate::handler::{self, Handler, RawArgs};
 #[derive(Clone)]
 pub struct Registry<S = ()> {
     state: S,
-    tasks: BTreeMap<TaskName, Handler>,
+    tasks: BTreeMap<TaskName, Task>,
     classifiers: Classifiers,
+    hooks: Hooks,
 }
 
 impl Registry {
@@ -81,7 +85,8 @@ impl Default for Registry {
 impl<S: Clone + Send + Sync + 'static> Registry<S> {
     /// No handlers yet; each will find a clone of `state` in its [`Context`].
     pub fn with_state(state: S) -> Self {
-        Self { state, tasks: BTreeMap::new(), classifiers: Classifiers::default() }
+        let (classifiers, hooks) = (Classifiers::default(), Hooks::default());
+        Self { state, tasks: BTreeMap::new(), classifiers, hooks }
     }
 
     /// Adds an async handler for the jobs of type `J`.
@@ -96,8 +101,23 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         Fut: Future<Output = Result<J::Output, E>> + Send + 'static,
         E: IntoFailure + 'static,
     {
+        self.task_with(handler, TaskOptions::new())
+    }
+
+    /// [`task`](Self::task), with more than a handler.
+    ///
+    /// # Panics
+    /// As `task`.
+    #[must_use]
+    pub fn task_with<J, F, Fut, E>(self, handler: F, options: TaskOptions) -> Self
+    where
+        J: Job,
+        F: Fn(J, Context<S>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<J::Output, E>> + Send + 'static,
+        E: IntoFailure + 'static,
+    {
         let handler = handler::asynchronous(self.state.clone(), handler::decoded::<J>, handler);
-        self.insert(J::NAME, handler)
+        self.insert(J::NAME, handler, options)
     }
 
     /// Adds a handler that blocks, for the jobs of type `J`. It runs on a thread of its own.
@@ -115,8 +135,22 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         F: Fn(J, Context<S>) -> Result<J::Output, E> + Send + Sync + 'static,
         E: IntoFailure + 'static,
     {
+        self.blocking_with(handler, TaskOptions::new())
+    }
+
+    /// [`blocking`](Self::blocking), with more than a handler.
+    ///
+    /// # Panics
+    /// As `blocking`.
+    #[must_use]
+    pub fn blocking_with<J, F, E>(self, handler: F, options: TaskOptions) -> Self
+    where
+        J: Job,
+        F: Fn(J, Context<S>) -> Result<J::Output, E> + Send + Sync + 'static,
+        E: IntoFailure + 'static,
+    {
         let handler = handler::blocking(self.state.clone(), handler::decoded::<J>, handler);
-        self.insert(J::NAME, handler)
+        self.insert(J::NAME, handler, options)
     }
 
     /// Adds a handler by the task's name, with arguments as they came ([`naq_core::Payload`]) or as
@@ -133,8 +167,24 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         Fut: Future<Output = Result<R, E>> + Send + 'static,
         E: IntoFailure + 'static,
     {
+        self.raw_with(name, handler, TaskOptions::new())
+    }
+
+    /// [`raw`](Self::raw), with more than a handler.
+    ///
+    /// # Panics
+    /// As `raw`.
+    #[must_use]
+    pub fn raw_with<A, R, F, Fut, E>(self, name: &str, handler: F, options: TaskOptions) -> Self
+    where
+        A: RawArgs,
+        R: Serialize + 'static,
+        F: Fn(A, Context<S>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, E>> + Send + 'static,
+        E: IntoFailure + 'static,
+    {
         let handler = handler::asynchronous(self.state.clone(), A::from_payload, handler);
-        self.insert(name, handler)
+        self.insert(name, handler, options)
     }
 
     /// Recognises the user's error type `E` wherever it is the cause of a failure, so that a
@@ -165,15 +215,61 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         self
     }
 
-    fn insert(mut self, name: &str, handler: Handler) -> Self {
+    /// Tells `tell` of every attempt that failed and is followed by another, of any task. Not of a
+    /// snooze, nor of a job that is held back: nothing has failed there.
+    ///
+    /// Hooks change nothing of what happens to the job. They run in its slot, before the decision
+    /// is written: at least once, as handlers do; but best effort, and dropped when those of one
+    /// event together take longer than 3 s. A panic is logged. Code that blocks belongs elsewhere.
+    ///
+    /// ```
+    /// # use naq_worker::Registry;
+    /// let registry = Registry::new()
+    ///     .on_retry(|failed| async move { eprintln!("{failed}, again in {:?}", failed.delay) });
+    /// ```
+    #[must_use]
+    pub fn on_retry<F, Fut>(mut self, tell: F) -> Self
+    where
+        F: Fn(Retrying) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.hooks.on_retry(tell);
+        self
+    }
+
+    /// Tells `tell` of every job that succeeds after an attempt that failed. Otherwise as
+    /// [`on_retry`](Self::on_retry).
+    #[must_use]
+    pub fn on_success_after_retry<F, Fut>(mut self, tell: F) -> Self
+    where
+        F: Fn(Recovered) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.hooks.on_success_after_retry(tell);
+        self
+    }
+
+    /// Tells `tell` of every job that dies here, whatever the reason. Otherwise as
+    /// [`on_retry`](Self::on_retry).
+    #[must_use]
+    pub fn on_exhausted<F, Fut>(mut self, tell: F) -> Self
+    where
+        F: Fn(Exhausted) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.hooks.on_exhausted(tell);
+        self
+    }
+
+    fn insert(mut self, name: &str, handler: Handler, options: TaskOptions) -> Self {
         let name = TaskName::new(name).unwrap_or_else(|err| panic!("{err}"));
         assert!(!self.tasks.contains_key(&name), "task {name:?} has a handler already");
-        self.tasks.insert(name, handler);
+        self.tasks.insert(name, Task { handler, options });
         self
     }
 
     pub(crate) fn into_tasks(self) -> Tasks {
-        Tasks { handlers: self.tasks, classifiers: self.classifiers }
+        Tasks::new(self.tasks, self.classifiers, self.hooks)
     }
 }
 
@@ -192,32 +288,5 @@ impl<S> Registry<S> {
 impl<S> fmt::Debug for Registry<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registry").field("tasks", &self.tasks.keys()).finish_non_exhaustive()
-    }
-}
-
-/// A registry whose handlers have their state: what a worker runs.
-#[derive(Clone)]
-pub(crate) struct Tasks {
-    handlers: BTreeMap<TaskName, Handler>,
-    classifiers: Classifiers,
-}
-
-impl Tasks {
-    pub(crate) fn get(&self, task: &TaskName) -> Option<&Handler> {
-        self.handlers.get(task)
-    }
-
-    pub(crate) fn names(&self) -> impl Iterator<Item = &TaskName> {
-        self.handlers.keys()
-    }
-
-    pub(crate) fn classify(&self, failure: Failure) -> Failure {
-        self.classifiers.apply(failure)
-    }
-}
-
-impl fmt::Debug for Tasks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.handlers.keys()).finish()
     }
 }

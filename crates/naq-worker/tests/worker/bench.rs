@@ -94,7 +94,7 @@ impl Drop for PanicsWhenDropped {
     }
 }
 
-async fn script(job: Script, cx: Context<Arc<Seen>>) -> Result<String, Failure> {
+pub(crate) async fn script(job: Script, cx: Context<Arc<Seen>>) -> Result<String, Failure> {
     let seen = cx.state().clone();
     seen.start(cx.job_id());
     let line = (cx.attempt() as usize - 1).min(job.0.len() - 1);

@@ -8,6 +8,7 @@ mod crash;
 mod doors;
 mod drain;
 mod handlers;
+mod hooks;
 mod lease;
 mod malformed;
 mod outage;
