@@ -29,6 +29,13 @@ pub(crate) struct Held {
     pub(crate) body: Bytes,
 }
 
+impl Held {
+    /// Whether it has this header.
+    pub(crate) fn is_by(&self, name: &str, value: &str) -> bool {
+        self.headers.get(name).is_some_and(|found| found.as_str() == value)
+    }
+}
+
 /// What a batch brought, and how much it left.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -166,8 +173,13 @@ impl Api {
         Ok(answers)
     }
 
-    /// The message as the ports know it; none when its subject is no job's.
+    /// The message as the ports know it; none when its subject is no job's, or it is a marker.
     pub(crate) fn stored(&self, held: Held) -> Option<Stored> {
+        self.anything(held).filter(|stored| !stored.message.is_marker())
+    }
+
+    /// The same, be it a marker.
+    pub(crate) fn anything(&self, held: Held) -> Option<Stored> {
         let parsed = self.subjects.parse(&held.subject)?;
         let id = parsed.id?;
         Some(Stored {

@@ -104,7 +104,7 @@ impl Api {
         let mut queues: Vec<_> = held
             .into_iter()
             .flatten()
-            .filter_map(|held| Some(self.subjects.parse(&held.subject)?.queue))
+            .filter_map(|held| Some(self.stored(held)?.key.queue))
             .collect();
         queues.sort();
         queues.dedup();

@@ -1,13 +1,16 @@
 //! Settle, first half: writes the new fact, once however often it is tried.
 
 use async_nats::HeaderMap;
+use async_nats::jetstream::stream::Config;
 use async_trait::async_trait;
-use naq_core::transport::{Fact, FactKind, Place, Settler, TransportError, Written};
+use naq_core::transport::{
+    Awaiting, Fact, FactKind, JobKey, Place, Settler, TransportError, Written,
+};
+use naq_core::wire::Nonce;
 
-use crate::api::Api;
+use crate::api::{Api, Tries};
 use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
-use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, MSG_ID, TTL, outgoing};
-use crate::records;
+use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, MSG_ID, outgoing};
 use crate::transport::NatsTransport;
 
 impl Api {
@@ -15,12 +18,11 @@ impl Api {
         let mut headers = outgoing(&fact.message);
         headers.insert(MSG_ID, fact.dedup.as_str());
         match fact.kind {
-            FactKind::Record { ttl, .. } => headers.insert(TTL, records::ttl(ttl)),
             FactKind::Retry { due_at } => {
                 self.compare_clocks(&fact.key).await;
                 self.put_due(&mut headers, &fact.key, due_at);
             }
-            FactKind::Dead | FactKind::GiveBack => {}
+            FactKind::Record { .. } | FactKind::Dead | FactKind::GiveBack => {}
         }
         if guarded {
             headers.insert(EXPECTED_LAST, fact.settles.to_string());
@@ -45,18 +47,24 @@ impl Api {
                     }
                 }
                 Err(ApiError::NoResponders) => {
-                    let wanted = self.config_of(place, &fact.key.queue);
-                    let made = match self.ensure_stream(&wanted).await {
-                        Err(error) if error.is_transient() => false,
-                        done => done?,
-                    };
-                    if !made {
-                        tries.again(ApiError::NoResponders).await?;
-                    }
+                    self.make(&mut tries, &self.config_of(place, &fact.key.queue)).await?;
                 }
                 Err(error) => tries.again(error).await?,
             }
         }
+    }
+
+    /// Nobody took the message: makes the stream if it is missing, or waits a little.
+    pub(crate) async fn make(
+        &self,
+        tries: &mut Tries<'_>,
+        wanted: &Config,
+    ) -> Result<(), TransportError> {
+        let made = match self.ensure_stream(wanted).await {
+            Err(error) if error.is_transient() => false,
+            done => done?,
+        };
+        if made { Ok(()) } else { tries.again(ApiError::NoResponders).await }
     }
 
     /// The guard did not hold. Either this very fact is there already, and only the answer was
@@ -97,6 +105,13 @@ fn place(kind: FactKind) -> Place {
 #[async_trait]
 impl Settler for NatsTransport {
     async fn write(&self, fact: &Fact) -> Result<Written, TransportError> {
-        self.api.write(fact).await
+        match fact.kind {
+            FactKind::Record { ttl, .. } => self.api.claim(fact, ttl).await,
+            _ => self.api.write(fact).await,
+        }
+    }
+
+    async fn await_end(&self, key: &JobKey, life: &Nonce) -> Result<Awaiting, TransportError> {
+        self.api.await_end(key, life).await
     }
 }

@@ -1,44 +1,73 @@
-//! Settle: facts and the fence around them.
+//! Settle: facts, the fence around them, and the one record of a life.
+
+use std::time::Duration;
 
 use super::queue::Queue;
 use super::state::{State, check_size};
 use crate::clock::Timestamp;
-use crate::transport::{Fact, FactKind, Place, TransportError, Written};
+use crate::transport::{
+    AWAITED_RECORD_TTL, Awaiting, Claim, Fact, FactKind, JobKey, Mark, Place, TransportError,
+    Written,
+};
+use crate::wire::{Nonce, WireMessage, headers};
 
 impl State {
     pub(super) fn write(&mut self, fact: &Fact, now: Timestamp) -> Result<Written, TransportError> {
         check_size(&fact.message)?;
-        let (key, message) = (fact.key.clone(), fact.message.clone());
-        let fenced = matches!(fact.kind, FactKind::Retry { .. } | FactKind::GiveBack);
         // Also for a record or a dead letter: `find` looks where there is a queue.
         let queue = self.queues.entry(fact.key.queue.clone()).or_default();
-        let in_place = !fenced || is_current(queue, fact);
-        let dedup = match fact.kind {
-            FactKind::Record { .. } => &mut self.records.dedup,
-            FactKind::Dead => &mut self.dead.dedup,
-            FactKind::Retry { .. } | FactKind::GiveBack => &mut queue.log.dedup,
-        };
-        if dedup.knows(&fact.dedup, now) {
-            return Ok(Written::Stored);
-        }
-        if !in_place {
-            return Ok(Written::Fenced);
-        }
-        dedup.remember(&fact.dedup, now);
+        let fenced = !is_current(queue, fact);
+        let (key, message) = (fact.key.clone(), fact.message.clone());
         match fact.kind {
-            FactKind::Record { ttl, .. } => self.put_record(key, message, now, ttl),
+            FactKind::Record { ttl, .. } => return Ok(self.claim(fact, now, ttl)),
+            FactKind::Dead if self.dead.dedup.knows(&fact.dedup, now) => {}
             FactKind::Dead => {
+                self.dead.dedup.remember(&fact.dedup, now);
                 self.dead.append(Place::Dead, key, message, now, None);
             }
+            _ if queue.log.dedup.knows(&fact.dedup, now) => {}
+            _ if fenced => return Ok(Written::Fenced),
             FactKind::Retry { due_at } => {
+                queue.log.dedup.remember(&fact.dedup, now);
                 queue.schedule(key, message, now, due_at);
                 queue.advance(now);
             }
             FactKind::GiveBack => {
+                queue.log.dedup.remember(&fact.dedup, now);
                 queue.push(key, message, now);
             }
         }
         Ok(Written::Stored)
+    }
+
+    /// Writes a final record, if it is the first of its life.
+    fn claim(&mut self, fact: &Fact, now: Timestamp, ttl: Duration) -> Written {
+        let standing = self.records.last(Place::Record, &fact.key);
+        let (written, message, ttl) = match Claim::of(fact, standing) {
+            Claim::Decided(written) => return written,
+            Claim::Free(_) => (Written::Stored, fact.message.clone(), ttl),
+            Claim::Awaited(_) => {
+                let message = fact.message.clone().with(headers::AWAITED, "1");
+                (Written::Awaited, message, ttl.max(AWAITED_RECORD_TTL))
+            }
+        };
+        // One that was stored, and has vanished since.
+        if !self.records.dedup.knows(&fact.dedup, now) {
+            self.records.dedup.remember(&fact.dedup, now);
+            self.put_record(fact.key.clone(), message, now, Some(ttl));
+        }
+        written
+    }
+
+    pub(super) fn await_end(&mut self, key: &JobKey, life: &Nonce, now: Timestamp) -> Awaiting {
+        let standing = self.records.last(Place::Record, key).cloned();
+        match Mark::of(life, standing) {
+            Mark::Known(awaiting) => awaiting,
+            Mark::Over(_) => {
+                self.put_record(key.clone(), WireMessage::marker(), now, None);
+                Awaiting::Marked
+            }
+        }
     }
 }
 

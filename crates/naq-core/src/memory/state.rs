@@ -69,21 +69,21 @@ impl State {
         }))
     }
 
-    /// Stores a record in place of the one that the job may have.
+    /// Stores a record, or without a time to live a marker, in place of what the job may have.
     pub(super) fn put_record(
         &mut self,
         key: JobKey,
         message: WireMessage,
         now: Timestamp,
-        ttl: Duration,
+        ttl: Option<Duration>,
     ) {
         let earlier = self.records.last(Place::Record, &key).map(|stored| stored.seq);
         earlier.and_then(|seq| self.records.remove(seq));
         let seq = self.records.append(Place::Record, key, message, now, None);
-        self.expiries.insert((now + whole_seconds(ttl), seq));
+        self.expiries.extend(ttl.map(|ttl| (now + whole_seconds(ttl), seq)));
     }
 
-    /// The last message on each of a job's four subjects.
+    /// The last message on each of a job's four subjects, but for a marker.
     pub(super) fn locate(&self, key: &JobKey) -> Vec<Stored> {
         let queue = self.queues.get(&key.queue);
         let here = |place| queue.and_then(|queue| queue.last(place, key));
@@ -91,7 +91,7 @@ impl State {
             here(Place::Queue),
             here(Place::Schedule),
             self.dead.last(Place::Dead, key).cloned(),
-            self.records.last(Place::Record, key).cloned(),
+            self.records.last(Place::Record, key).filter(|it| !it.message.is_marker()).cloned(),
         ]
         .into_iter()
         .flatten()

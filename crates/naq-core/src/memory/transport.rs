@@ -12,9 +12,10 @@ use super::subscription::MemorySubscription;
 use crate::clock::{SystemClock, Timer, Timestamp};
 use crate::names::QueueName;
 use crate::transport::{
-    Consumer, Fact, Producer, Receipt, Settler, Signal, Submission, Subscription, TransportError,
-    Written,
+    Awaiting, Consumer, Fact, JobKey, Producer, Receipt, Settler, Signal, Submission, Subscription,
+    TransportError, Written,
 };
+use crate::wire::Nonce;
 
 /// Signals that a slow listener may fall behind before it misses some.
 const SIGNALS: usize = 1024;
@@ -100,6 +101,11 @@ impl Settler for MemoryTransport {
         drop(state);
         self.shared.changed.notify_waiters();
         written
+    }
+
+    async fn await_end(&self, key: &JobKey, life: &Nonce) -> Result<Awaiting, TransportError> {
+        let (mut state, now) = self.shared.state();
+        Ok(state.await_end(key, life, now))
     }
 }
 

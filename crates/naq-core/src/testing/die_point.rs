@@ -19,6 +19,8 @@ pub enum Op {
     Retry,
     /// Write a dead letter.
     Dead,
+    /// Note that somebody waits for the end of a job.
+    Await,
     /// Give a delivery back.
     GiveBack,
     /// Ack a delivery.
@@ -39,13 +41,14 @@ pub enum Op {
 
 impl Op {
     /// Every operation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Publish,
         Self::Fetch,
         Self::Evidence,
         Self::Record,
         Self::Retry,
         Self::Dead,
+        Self::Await,
         Self::GiveBack,
         Self::Ack,
         Self::Renew,
@@ -65,6 +68,7 @@ impl Op {
             Self::Record => "record",
             Self::Retry => "retry",
             Self::Dead => "dead",
+            Self::Await => "await",
             Self::GiveBack => "give-back",
             Self::Ack => "ack",
             Self::Renew => "renew",

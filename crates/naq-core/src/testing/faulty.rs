@@ -147,7 +147,7 @@ impl Faults {
     }
 
     /// Waits until nothing passes any more: what is under way then is broken off.
-    async fn down(&self) -> TransportError {
+    pub(super) async fn down(&self) -> TransportError {
         let (mut died, mut cut) = (self.died.subscribe(), self.cut.subscribe());
         loop {
             if let Err(err) = self.alive() {

@@ -12,11 +12,12 @@ use super::faulty::{Faults, FaultyTransport};
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName, WorkerId};
 use crate::transport::{
-    AckHandle, BrokerInfo, Consumer, DeadPage, Delivery, Directory, Evidence, Expect, Fact,
-    FactKind, JobKey, Lookup, Operator, Producer, QueueInfo, Receipt, Saved, Settler, Signal,
-    Signals, StateEntry, StateKey, StatePage, StateStore, StateWatch, Stored, Submission,
-    Subscription, Transport, TransportError, WorkerInfo, Written,
+    AckHandle, Awaiting, BrokerInfo, Consumer, DeadPage, Delivery, Directory, Evidence, Expect,
+    Fact, FactKind, JobKey, Lookup, Operator, Producer, QueueInfo, Receipt, Saved, Settler, Signal,
+    Signals, StateChange, StateEntry, StateKey, StatePage, StateStore, StateWatch, Stored,
+    Submission, Subscription, Transport, TransportError, WorkerInfo, Written,
 };
+use crate::wire::Nonce;
 
 #[async_trait]
 impl<T: Transport> Producer for FaultyTransport<T> {
@@ -43,6 +44,10 @@ impl<T: Transport> Settler for FaultyTransport<T> {
             FactKind::GiveBack => Op::GiveBack,
         };
         self.faults.pass(op, || Written::Stored, self.inner.write(fact)).await
+    }
+
+    async fn await_end(&self, key: &JobKey, life: &Nonce) -> Result<Awaiting, TransportError> {
+        self.faults.pass(Op::Await, || Awaiting::Marked, self.inner.await_end(key, life)).await
     }
 }
 
@@ -244,6 +249,30 @@ impl<T: Transport> StateStore for FaultyTransport<T> {
 
     async fn state_watch(&self, prefix: &StateKey) -> Result<Box<dyn StateWatch>, TransportError> {
         self.faults.alive()?;
-        self.inner.state_watch(prefix).await
+        let (inner, faults) = (self.inner.state_watch(prefix).await?, self.faults.clone());
+        Ok(Box::new(FaultyWatch { inner, faults }))
+    }
+}
+
+/// A watch that is broken off with the connection.
+struct FaultyWatch {
+    inner: Box<dyn StateWatch>,
+    faults: Arc<Faults>,
+}
+
+#[async_trait]
+impl StateWatch for FaultyWatch {
+    async fn next(&mut self) -> Option<StateChange> {
+        tokio::select! {
+            biased;
+            _ = self.faults.down() => None,
+            change = self.inner.next() => change,
+        }
+    }
+}
+
+impl fmt::Debug for FaultyWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
     }
 }

@@ -7,7 +7,11 @@ use async_trait::async_trait;
 use super::{JobKey, Stored, TransportError};
 use crate::clock::Timestamp;
 use crate::state::JobState;
-use crate::wire::{DeadLetter, EncodeError, Envelope, FinalRecord, Step, WireMessage};
+use crate::wire::{DeadLetter, EncodeError, Envelope, FinalRecord, Nonce, Step, WireMessage};
+
+/// A record that other jobs wait for is kept this long at least: they read the results of those
+/// before them when they start, and may wait for a slot, a limit or their own retries until then.
+pub const AWAITED_RECORD_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where a fact goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,4 +174,12 @@ pub trait Settler: Send + Sync + 'static {
     /// # Errors
     /// [`TransportError`]; after a transient one the same fact can be written again.
     async fn write(&self, fact: &Fact) -> Result<Written, TransportError>;
+
+    /// Notes that somebody waits for the end of this life of the job, which may have come already
+    /// and may not even have begun: a marker on its record subject, which goes when a record takes
+    /// its place. One marker stands for any number of those who wait.
+    ///
+    /// # Errors
+    /// [`TransportError`]; after a transient one it can be noted again.
+    async fn await_end(&self, key: &JobKey, life: &Nonce) -> Result<Awaiting, TransportError>;
 }

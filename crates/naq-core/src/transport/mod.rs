@@ -1,6 +1,7 @@
 //! The ports to a broker. One small trait a role; whoever implements all of them is a
 //! [`Transport`], and proves it with the contract suite (`testing::contract`).
 
+mod claim;
 mod consume;
 mod directory;
 mod error;
@@ -12,10 +13,11 @@ mod stale;
 mod state;
 mod stored;
 
+pub use claim::{Claim, Mark};
 pub use consume::{AckHandle, Consumer, Delivery, Subscription};
 pub use directory::{Directory, WorkerInfo, WorkerStatus};
 pub use error::TransportError;
-pub use fact::{Awaiting, Fact, FactKind, Settler, Written};
+pub use fact::{AWAITED_RECORD_TTL, Awaiting, Fact, FactKind, Settler, Written};
 pub use lookup::{BrokerInfo, DeadPage, Lookup, QueueInfo};
 pub use operate::{Operator, Signal, Signals};
 pub use produce::{Producer, Receipt, Submission};

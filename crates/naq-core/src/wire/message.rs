@@ -76,6 +76,22 @@ impl WireMessage {
         self.header(headers::STEP)?.parse().ok()
     }
 
+    /// What notes that other jobs wait for an end that has not come: the header
+    /// [`AWAITED`](headers::AWAITED) and nothing else.
+    pub fn marker() -> Self {
+        Self::default().with(headers::AWAITED, "1")
+    }
+
+    /// Whether it is such a note, and so no record.
+    pub fn is_marker(&self) -> bool {
+        self.body.is_empty() && self.is_awaited()
+    }
+
+    /// Whether other jobs wait, or waited, for the end that it stands for.
+    pub fn is_awaited(&self) -> bool {
+        self.header(headers::AWAITED).is_some()
+    }
+
     /// Body and headers in bytes, about as the broker counts them.
     pub fn size(&self) -> usize {
         self.body.len() + self.headers.iter().map(|(n, v)| n.len() + v.len() + 4).sum::<usize>()

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use naq_core::memory::MemoryTransport;
 use naq_core::testing::{FaultPlan, FaultyTransport, Op};
 use naq_core::transport::*;
+use naq_core::wire::Nonce;
 use naq_core::{JobId, JobState, QueueName, Timestamp, WorkerId};
 use naq_worker::{Exit, WorkerError};
 
@@ -85,6 +86,7 @@ pass_on! {
     }
     Settler {
         write(fact: &Fact) -> Result<Written, TransportError>;
+        await_end(key: &JobKey, life: &Nonce) -> Result<Awaiting, TransportError>;
     }
     Lookup {
         evidence(keys: &[JobKey]) -> Result<Vec<Vec<Evidence>>, TransportError>;

@@ -17,6 +17,7 @@ mod suite;
 pub mod cancel;
 pub mod crash;
 pub mod dead;
+pub mod end;
 pub mod fence;
 pub mod input;
 pub mod lease;

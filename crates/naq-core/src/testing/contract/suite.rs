@@ -65,6 +65,13 @@ macro_rules! contract_suite {
                 a_crash_between_give_back_and_ack_is_known_while_the_job_waits
                 a_crash_of_the_worker_that_cleans_up_changes_nothing
                 a_crash_between_the_record_of_a_cancel_and_its_end_leaves_it_cancelled;
+            end:
+                who_waits_for_an_end_before_it_comes_is_told_by_whoever_ends_it
+                who_waits_for_an_end_that_has_come_gets_its_record
+                who_waits_for_another_life_is_not_told_of_the_one_before
+                a_marker_is_no_record_and_no_trace_of_a_job
+                of_an_end_and_somebody_who_waits_at_once_one_is_told
+                a_record_that_is_awaited_is_kept_for_those_who_will_read_it;
             record:
                 a_record_keeps_the_result_and_the_history
                 a_record_vanishes_after_its_time
