@@ -10,6 +10,7 @@ use naq_core::{
 };
 
 use crate::execute::{self, Outcome, Ran, Times, facts};
+use crate::fallback::Fallback;
 use crate::gates::Entry;
 use crate::story;
 
@@ -126,12 +127,12 @@ impl Judge<'_> {
     }
 
     fn ran(&self, stored: &Stored, ran: Ran) -> Conclusion {
-        let Ran { mut envelope, times, result } = ran;
+        let Ran { mut envelope, times, result, fallback } = ran;
         let _span = story::span(&envelope).entered();
         envelope.first_started_at.get_or_insert(times.started_at);
         match result {
-            Ok(result) => self.completed(stored, envelope, times, result),
-            Err(failure) => self.failed(stored, envelope, times, &failure),
+            Ok(result) => self.completed(stored, envelope, times, result, fallback.as_deref()),
+            Err(failure) => self.failed(stored, envelope, times, &failure, fallback.as_deref()),
         }
     }
 
@@ -141,14 +142,26 @@ impl Judge<'_> {
         mut envelope: Envelope,
         times: Times,
         result: Payload,
+        fallback: Option<&Fallback>,
     ) -> Conclusion {
-        story::succeeded(&envelope, times.ended_at.since(times.started_at));
+        match fallback {
+            Some(Fallback::Saved { decision, .. }) => story::saved(decision),
+            _ => story::succeeded(&envelope, times.ended_at.since(times.started_at)),
+        }
         if envelope.record_ttl.is_zero() {
             return Conclusion::Drop;
         }
-        let facts = facts(&envelope, times.started_at, times.ended_at);
-        let decision = decide(&envelope.policy, &facts, &retry::Outcome::Completed);
-        let record = self.record_of(&envelope, times, AttemptOutcome::Completed, &decision);
+        let how = AttemptOutcome::Completed;
+        let record = if let Some(Fallback::Saved { failure, decision }) = fallback {
+            let mut record = self.record_of(&envelope, times, how, decision);
+            record.error_kind = Some(failure.kind().clone());
+            record.message = Some(failure.message().to_owned());
+            record
+        } else {
+            let facts = facts(&envelope, times.started_at, times.ended_at);
+            let decision = decide(&envelope.policy, &facts, &retry::Outcome::Completed);
+            self.record_of(&envelope, times, how, &decision)
+        };
         envelope.record(record);
         let record = FinalRecord {
             envelope,
@@ -163,7 +176,7 @@ impl Judge<'_> {
                 let mut envelope = record.envelope;
                 envelope.history.pop();
                 let failure = Failure::new(ErrorKind::VALUE, err.to_string()).fatal();
-                self.failed(stored, envelope, times, &failure)
+                self.failed(stored, envelope, times, &failure, None)
             }
         }
     }
@@ -180,7 +193,7 @@ impl Judge<'_> {
         match execute::decode(delivery) {
             Ok(envelope) => {
                 let _span = story::span(&envelope).entered();
-                self.failed(&delivery.stored, envelope, times, &failure)
+                self.failed(&delivery.stored, envelope, times, &failure, None)
             }
             Err(err) => self.undecodable(&delivery.stored, &err),
         }
@@ -192,10 +205,14 @@ impl Judge<'_> {
         mut envelope: Envelope,
         times: Times,
         failure: &Failure,
+        fallback: Option<&Fallback>,
     ) -> Conclusion {
         let facts = facts(&envelope, times.started_at, times.ended_at);
         let outcome = retry::Outcome::Failed { kind: failure.kind(), advice: failure.advice() };
-        let decision = decide(&envelope.policy, &facts, &outcome);
+        let mut decision = decide(&envelope.policy, &facts, &outcome);
+        if let Some(fallback) = fallback {
+            decision = fallback.noted(decision);
+        }
         story::failed(&envelope, failure, &decision);
         let how = match decision.action {
             Action::Snooze { .. } => AttemptOutcome::Snoozed,

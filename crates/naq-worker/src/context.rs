@@ -86,7 +86,7 @@ impl<S> Context<S> {
         self.scene.envelope.max_attempts()
     }
 
-    /// Whether no retry is left: the moment for a fallback.
+    /// Whether no retry is left.
     pub fn is_last_attempt(&self) -> bool {
         self.attempt() >= self.max_attempts()
     }

@@ -82,7 +82,9 @@ impl Event {
 
     /// What an outcome tells by itself.
     pub(crate) fn of_outcome(outcome: &Outcome) -> Option<Self> {
-        let Outcome::Ran(Ran { envelope, times, result: Ok(_), .. }) = outcome else { return None };
+        let Outcome::Ran(Ran { envelope, times, result: Ok(_), fallback: None }) = outcome else {
+            return None;
+        };
         let attempt = envelope.attempt;
         let took = times.ended_at.since(times.started_at);
         (attempt > 1)

@@ -9,13 +9,14 @@ use naq_core::{Advice, Client, Envelope, ErrorKind, Failure, Payload, Timer, Tim
 use tracing::Instrument;
 
 use crate::context::{Context, Scene};
+use crate::fallback::{self, Fallback};
 use crate::gates::{Asked, Entry, Gates, Left};
 use crate::guarded::{self, End};
 use crate::handler::Handler;
 use crate::held::{Held, StopReason};
 use crate::outage::backoff;
 use crate::story;
-use crate::tasks::Tasks;
+use crate::tasks::{Task, Tasks};
 
 /// What every attempt of a worker has around it.
 #[derive(Debug)]
@@ -81,6 +82,8 @@ pub(crate) struct Ran {
     pub(crate) envelope: Envelope,
     pub(crate) times: Times,
     pub(crate) result: Result<Payload, Failure>,
+    /// How its fallback ended, where that ran.
+    pub(crate) fallback: Option<Box<Fallback>>,
 }
 
 /// From when to when an attempt ran.
@@ -106,21 +109,15 @@ pub(crate) async fn execute(stage: &Stage, held: &Held) -> Outcome {
     let Some(task) = stage.tasks.get(&envelope.task) else {
         return Outcome::UnknownTask(envelope);
     };
-    let handler = &task.handler;
     let span = story::span(&envelope);
     if !stage.gates.guard(&envelope) {
-        return run(stage, held, handler, envelope, now).instrument(span).await;
+        return run(stage, held, task, envelope, now).instrument(span).await;
     }
-    through_gates(stage, held, handler, envelope).instrument(span).await
+    through_gates(stage, held, task, envelope).instrument(span).await
 }
 
 /// An attempt that has to pass gates first, and leaves them when it is over.
-async fn through_gates(
-    stage: &Stage,
-    held: &Held,
-    handler: &Handler,
-    envelope: Envelope,
-) -> Outcome {
+async fn through_gates(stage: &Stage, held: &Held, task: &Task, envelope: Envelope) -> Outcome {
     let mut failures = 0;
     let stored = &held.delivery.stored;
     let asked = loop {
@@ -145,7 +142,7 @@ async fn through_gates(
         Asked::Held(entry) => Outcome::Parked(envelope, entry),
         Asked::Pass => {
             let (job, now) = (envelope.clone(), stage.timer.now());
-            let outcome = run(stage, held, handler, envelope, now).await;
+            let outcome = run(stage, held, task, envelope, now).await;
             stage.gates.leave(&job, &left(&outcome), stage.timer.now()).await;
             outcome
         }
@@ -154,9 +151,10 @@ async fn through_gates(
 
 fn left(outcome: &Outcome) -> Left {
     match outcome {
-        Outcome::Ran(ran) => match &ran.result {
-            Ok(_) => Left::Succeeded,
-            Err(failure) => match failure.advice() {
+        Outcome::Ran(ran) => match (&ran.result, ran.fallback.as_deref()) {
+            (Ok(_), Some(Fallback::Saved { failure, .. })) => Left::Failed(failure.kind().clone()),
+            (Ok(_), _) => Left::Succeeded,
+            (Err(failure), _) => match failure.advice() {
                 Advice::Snooze(_) | Advice::Cancel => Left::Undecided,
                 _ => Left::Failed(failure.kind().clone()),
             },
@@ -200,31 +198,20 @@ pub(crate) fn facts(
 async fn run(
     stage: &Stage,
     held: &Held,
-    handler: &Handler,
+    task: &Task,
     envelope: Envelope,
     started_at: Timestamp,
 ) -> Outcome {
     story::started(&envelope);
-    let timeout = envelope.timeout;
     let scene = Arc::new(Scene {
         envelope,
         worker: stage.worker.clone(),
         client: stage.client.clone(),
         cancel: held.cancel.clone(),
     });
-    // The call clones the state, which is the user's code as well.
-    let end = match guarded::call(|| handler(Context::new(scene.clone()))) {
-        Ok(future) => guarded::run(future, held, &*stage.timer, timeout).await,
-        Err(message) => End::Panicked(message),
-    };
-    let result = match end {
-        End::Returned(result) => result.map_err(|failure| classify(&stage.tasks, failure)),
-        End::Panicked(message) => Err(Failure::new(ErrorKind::PANIC, message)),
-        End::TimedOut => {
-            let limit = humantime::format_duration(timeout.unwrap_or_default());
-            Err(Failure::new(ErrorKind::TIMEOUT, format!("took longer than its timeout, {limit}")))
-        }
-        End::Stopped(reason) => return stopped(reason),
+    let result = match attempt(stage, held, &task.handler, &scene).await {
+        Ok(result) => result,
+        Err(reason) => return stopped(reason),
     };
     // Whoever the handler gave its context to may hold it still.
     let Scene { envelope, .. } = Arc::try_unwrap(scene).unwrap_or_else(|shared| Scene {
@@ -234,7 +221,36 @@ async fn run(
         cancel: shared.cancel.clone(),
     });
     let times = Times { started_at, ended_at: stage.timer.now() };
-    Outcome::Ran(Ran { envelope, times, result })
+    match (result, &task.fallback) {
+        (Err(failure), Some(fallback)) => {
+            fallback::run(stage, held, fallback, envelope, times, failure).await
+        }
+        (result, _) => Outcome::Ran(Ran { envelope, times, result, fallback: None }),
+    }
+}
+
+/// One call of a handler, of whatever becomes of it. An error tells why it had to stop.
+pub(crate) async fn attempt(
+    stage: &Stage,
+    held: &Held,
+    handler: &Handler,
+    scene: &Arc<Scene>,
+) -> Result<Result<Payload, Failure>, StopReason> {
+    let timeout = scene.envelope.timeout;
+    // The call clones the state, which is the user's code as well.
+    let end = match guarded::call(|| handler(Context::new(scene.clone()))) {
+        Ok(future) => guarded::run(future, held, &*stage.timer, timeout).await,
+        Err(message) => End::Panicked(message),
+    };
+    Ok(match end {
+        End::Returned(result) => result.map_err(|failure| classify(&stage.tasks, failure)),
+        End::Panicked(message) => Err(Failure::new(ErrorKind::PANIC, message)),
+        End::TimedOut => {
+            let limit = humantime::format_duration(timeout.unwrap_or_default());
+            Err(Failure::new(ErrorKind::TIMEOUT, format!("took longer than its timeout, {limit}")))
+        }
+        End::Stopped(reason) => return Err(reason),
+    })
 }
 
 /// A classifier is the user's code too.
@@ -244,7 +260,8 @@ fn classify(tasks: &Tasks, failure: Failure) -> Failure {
     })
 }
 
-fn stopped(reason: StopReason) -> Outcome {
+/// What becomes of a delivery whose handler was told to stop.
+pub(crate) fn stopped(reason: StopReason) -> Outcome {
     match reason {
         StopReason::Shutdown => Outcome::Interrupted,
         StopReason::Cancelled => Outcome::Cancelled,

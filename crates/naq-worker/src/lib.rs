@@ -17,6 +17,7 @@ mod engine;
 mod events;
 mod execute;
 mod exit;
+mod fallback;
 mod feed;
 mod gates;
 mod guarded;

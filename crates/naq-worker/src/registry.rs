@@ -187,6 +187,64 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         self.insert(name, handler, options)
     }
 
+    /// Adds a fallback for the jobs of type `J`: what runs when a failure of the handler would be the
+    /// end of the job, in the same slot, with the same arguments and timeout. It finds the failure in
+    /// [`Context::last_error`]. What it returns is the job's result, and the job is completed; when it
+    /// fails too, the job is dead with the handler's error.
+    ///
+    /// It does not run for a job that its handler cancels, nor for one that dies without a handler:
+    /// as poison, unread, or of a task that nobody knows.
+    ///
+    /// ```
+    /// # use naq_core::{ErrorKind, Failure, Job};
+    /// # use naq_worker::{Context, Registry};
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Rate { currency: String }
+    /// # impl Job for Rate {
+    /// #     const NAME: &'static str = "rate";
+    /// #     type Output = f64;
+    /// # }
+    /// async fn ask_the_bank(job: Rate, cx: Context) -> Result<f64, Failure> {
+    ///     Err(Failure::new(ErrorKind::CONNECTION, "no route to the bank"))
+    /// }
+    /// async fn yesterdays_rate(job: Rate, cx: Context) -> Result<f64, Failure> {
+    ///     Ok(1.08)
+    /// }
+    ///
+    /// let registry = Registry::new().task(ask_the_bank).fallback(yesterdays_rate);
+    /// ```
+    ///
+    /// # Panics
+    /// When the task has no handler yet, or has a fallback already.
+    #[must_use]
+    pub fn fallback<J, F, Fut, E>(self, fallback: F) -> Self
+    where
+        J: Job,
+        F: Fn(J, Context<S>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<J::Output, E>> + Send + 'static,
+        E: IntoFailure + 'static,
+    {
+        let fallback = handler::asynchronous(self.state.clone(), handler::decoded::<J>, fallback);
+        self.insert_fallback(J::NAME, fallback)
+    }
+
+    /// The same for a task known by name.
+    ///
+    /// # Panics
+    /// As [`fallback`](Self::fallback).
+    #[must_use]
+    pub fn raw_fallback<A, R, F, Fut, E>(self, name: &str, fallback: F) -> Self
+    where
+        A: RawArgs,
+        R: Serialize + 'static,
+        F: Fn(A, Context<S>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, E>> + Send + 'static,
+        E: IntoFailure + 'static,
+    {
+        let fallback = handler::asynchronous(self.state.clone(), A::from_payload, fallback);
+        self.insert_fallback(name, fallback)
+    }
+
     /// Recognises the user's error type `E` wherever it is the cause of a failure, so that a
     /// handler may return [`Failure`] and use `?`. A kind that the handler names stays.
     #[must_use]
@@ -264,7 +322,17 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
     fn insert(mut self, name: &str, handler: Handler, options: TaskOptions) -> Self {
         let name = TaskName::new(name).unwrap_or_else(|err| panic!("{err}"));
         assert!(!self.tasks.contains_key(&name), "task {name:?} has a handler already");
-        self.tasks.insert(name, Task { handler, options });
+        self.tasks.insert(name, Task { handler, fallback: None, options });
+        self
+    }
+
+    fn insert_fallback(mut self, name: &str, fallback: Handler) -> Self {
+        let task = self.tasks.iter_mut().find(|(task, _)| task.as_str() == name);
+        let Some((_, task)) = task else {
+            panic!("a fallback for {name:?}, which has no handler: add that one first");
+        };
+        assert!(task.fallback.is_none(), "task {name:?} has a fallback already");
+        task.fallback = Some(fallback);
         self
     }
 

@@ -38,6 +38,10 @@ pub(crate) fn succeeded(envelope: &Envelope, took: Duration) {
     tracing::debug!("{} succeeded in {}", Of(envelope), span_of(took));
 }
 
+pub(crate) fn saved(decision: &Decision) {
+    tracing::warn!("{}", decision.reason());
+}
+
 pub(crate) fn failed(envelope: &Envelope, failure: &Failure, decision: &Decision) {
     match decision.action {
         Action::Retry { delay, .. } => {

@@ -25,6 +25,8 @@ pub(crate) struct Tasks {
 #[derive(Clone)]
 pub(crate) struct Task {
     pub(crate) handler: Handler,
+    /// What runs when the handler's failure would be the end of the job.
+    pub(crate) fallback: Option<Handler>,
     pub(crate) options: TaskOptions,
 }
 

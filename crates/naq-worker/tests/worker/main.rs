@@ -7,6 +7,7 @@ mod context;
 mod crash;
 mod doors;
 mod drain;
+mod fallback;
 mod handlers;
 mod hooks;
 mod lease;
