@@ -1,12 +1,15 @@
 //! Time as data ([`Timestamp`]) and as a port ([`Clock`], [`Timer`]): nothing else in NAQ reads the
 //! machine's clock.
 
+mod read;
+
 use std::fmt;
 use std::ops::Add;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+pub use read::TimeTextError;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A moment in UTC with a precision of one millisecond; RFC 3339 text on the wire.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::flow::Unique;
 use crate::names::QueueName;
 use crate::retry::RetryPolicy;
 
@@ -48,6 +49,8 @@ pub struct JobOptions {
     pub(crate) timeout: Option<Duration>,
     pub(crate) record_ttl: Option<Duration>,
     pub(crate) tags: Vec<String>,
+    pub(crate) expires_in: Option<Duration>,
+    pub(crate) unique: Option<Unique>,
 }
 
 impl JobOptions {
@@ -92,6 +95,34 @@ impl JobOptions {
     #[must_use]
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tags.push(tag.into());
+        self
+    }
+    /// Starts no attempt later than this after the job was due: when it was enqueued, or the time
+    /// that it waited for. None by default.
+    #[must_use]
+    pub fn expires_in(mut self, span: Duration) -> Self {
+        self.expires_in = Some(span);
+        self
+    }
+
+    /// At most one job of this key until it has ended; see [`Enqueue::unique`](crate::Enqueue::unique).
+    #[must_use]
+    pub fn unique(mut self, key: impl Into<String>) -> Self {
+        self.unique = Some(Unique::until_finished(key));
+        self
+    }
+
+    /// At most one job of this key until it starts.
+    #[must_use]
+    pub fn unique_until_started(mut self, key: impl Into<String>) -> Self {
+        self.unique = Some(Unique::until_started(key));
+        self
+    }
+
+    /// At most one job of this key in this time; rounded up to whole seconds.
+    #[must_use]
+    pub fn unique_for(mut self, key: impl Into<String>, time: Duration) -> Self {
+        self.unique = Some(Unique::for_time(key, time));
         self
     }
 }

@@ -3,6 +3,7 @@
 mod bulk;
 mod retries;
 mod times;
+mod unique;
 
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
@@ -11,8 +12,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use self::bulk::Prepare;
+use super::unique::{Taken, Wanted};
 use super::{Client, EnqueueError, JobHandle};
 use crate::clock::Timestamp;
+use crate::flow::Unique;
 use crate::job::JobOptions;
 use crate::names::{JobId, NameError, QueueName, TaskName};
 use crate::retry::PolicyBuilder;
@@ -33,8 +37,10 @@ pub struct Enqueue<'a, O> {
     timeout: Option<Duration>,
     due_at: Option<Timestamp>,
     deadline: Option<Timestamp>,
+    expires_in: Option<Duration>,
     record_ttl: Option<Duration>,
     tags: Vec<String>,
+    unique: Option<Unique>,
     traceparent: Option<String>,
     output: PhantomData<fn() -> O>,
 }
@@ -42,7 +48,8 @@ pub struct Enqueue<'a, O> {
 /// A job ready to be sent: by [`Client::enqueue_many`], with others at once.
 #[derive(Debug)]
 pub struct Prepared<O> {
-    pub(super) submission: Submission,
+    submission: Submission,
+    wanted: Option<Wanted>,
     output: PhantomData<fn() -> O>,
 }
 
@@ -63,8 +70,10 @@ impl<'a, O> Enqueue<'a, O> {
             timeout: options.timeout,
             due_at: None,
             deadline: None,
+            expires_in: options.expires_in,
             record_ttl: options.record_ttl,
             tags: options.tags,
+            unique: options.unique,
             traceparent: None,
             output: PhantomData,
         }
@@ -121,15 +130,21 @@ impl<'a, O> Enqueue<'a, O> {
             return Err(EnqueueError::Option("timeout is zero: leave it out for no limit".into()));
         }
         job.timeout = self.timeout;
-        job.deadline = self.deadline;
         job.due_at = self.due_at.filter(|due| *due > now);
+        let expires_at = self.expires_in.map(|span| job.due_at.unwrap_or(now) + span);
+        job.deadline = self.deadline.into_iter().chain(expires_at).min();
         if let Some(ttl) = self.record_ttl {
             job.record_ttl = ttl;
         }
         job.tags = self.tags;
         job.check_tags().map_err(EnqueueError::Option)?;
         job.traceparent = self.traceparent;
+        if let Some(unique) = &self.unique {
+            unique.check().map_err(EnqueueError::Option)?;
+        }
+        job.unique = self.unique;
         Ok(Prepared {
+            wanted: Wanted::by(&job),
             submission: Submission {
                 dedup: job.id.to_string(),
                 due_at: job.due_at,
@@ -155,11 +170,26 @@ impl<'a, O: Send + 'static> IntoFuture for Enqueue<'a, O> {
 
     fn into_future(self) -> Self::IntoFuture {
         let client = self.client;
-        Box::pin(async move {
-            let prepared = self.prepare()?;
-            let key = prepared.submission.key.clone();
-            let receipt = client.transport.publish(prepared.submission).await?;
-            Ok(JobHandle::new(client.clone(), key, receipt == Receipt::Duplicate))
-        })
+        Box::pin(async move { client.send(self.prepare()?).await })
+    }
+}
+
+impl Client {
+    /// Takes the job's key, if it wants one, and then sends the job.
+    async fn send<O>(&self, job: Prepared<O>) -> Result<JobHandle<O>, EnqueueError> {
+        let Prepared { submission, wanted, .. } = job;
+        let key = submission.key.clone();
+        let Some(wanted) = wanted else {
+            let receipt = self.transport.publish(submission).await?;
+            return Ok(JobHandle::new(self.clone(), key, receipt == Receipt::Duplicate));
+        };
+        match self.take(&submission, &wanted).await? {
+            Taken::By(holder) => Ok(JobHandle::held_by_another(self.clone(), holder)),
+            Taken::Ours(revision) => {
+                let receipt = self.transport.publish(submission).await;
+                let receipt = self.sent(&wanted, revision, receipt).await?;
+                Ok(JobHandle::new(self.clone(), key, receipt == Receipt::Duplicate))
+            }
+        }
     }
 }

@@ -14,12 +14,18 @@ pub struct JobHandle<O> {
     client: Client,
     key: JobKey,
     duplicate: bool,
+    held: bool,
     output: PhantomData<fn() -> O>,
 }
 
 impl<O> JobHandle<O> {
     pub(super) fn new(client: Client, key: JobKey, duplicate: bool) -> Self {
-        Self { client, key, duplicate, output: PhantomData }
+        Self { client, key, duplicate, held: false, output: PhantomData }
+    }
+
+    /// The job that holds the key which another one wanted.
+    pub(super) fn held_by_another(client: Client, holder: JobKey) -> Self {
+        Self { held: true, ..Self::new(client, holder, true) }
     }
 
     /// The job's id.
@@ -32,9 +38,16 @@ impl<O> JobHandle<O> {
         &self.key.queue
     }
 
-    /// Whether a job of this id was there already, so that nothing was added.
+    /// Whether nothing was added: a job of this id was there already, or this job holds the key
+    /// that the new one wanted.
     pub fn is_duplicate(&self) -> bool {
         self.duplicate
+    }
+
+    /// The job that holds the [unique key](crate::Enqueue::unique), if that is why nothing was
+    /// added. It is the job of this handle; its task may be another one.
+    pub fn held_by(&self) -> Option<&JobKey> {
+        self.held.then_some(&self.key)
     }
 
     /// Where it stands, with its history.

@@ -6,11 +6,12 @@ mod enqueue;
 mod error;
 mod handle;
 mod report;
+mod unique;
 
 use std::sync::Arc;
 
 pub use dead::{DeadFilter, DeadSummary};
-pub use enqueue::{Enqueue, Prepared};
+pub use enqueue::{Enqueue, Prepare, Prepared};
 pub use error::{ClientError, EnqueueError};
 pub use handle::JobHandle;
 pub use report::JobReport;

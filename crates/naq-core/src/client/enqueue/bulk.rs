@@ -1,23 +1,151 @@
 //! Many jobs at once.
 
-use super::Prepared;
+use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
+use std::task::Poll;
+
+use super::{Enqueue, Prepared};
 use crate::client::{Client, EnqueueError, JobHandle};
 use crate::transport::Receipt;
 
+/// Jobs with a key of their own that are on their way at once.
+const AT_ONCE: usize = 64;
+
+/// What [`Client::enqueue_many`] takes: an [`Enqueue`], a [`Prepared`] job, or what
+/// [`Enqueue::prepare`] gave.
+pub trait Prepare {
+    /// What the job's handler returns.
+    type Output;
+
+    /// The job, checked and written.
+    ///
+    /// # Errors
+    /// [`EnqueueError`], all but `Transport`.
+    fn prepare(self) -> Result<Prepared<Self::Output>, EnqueueError>;
+}
+
+impl<O> Prepare for Prepared<O> {
+    type Output = O;
+
+    fn prepare(self) -> Result<Prepared<O>, EnqueueError> {
+        Ok(self)
+    }
+}
+
+impl<O> Prepare for Enqueue<'_, O> {
+    type Output = O;
+
+    fn prepare(self) -> Result<Prepared<O>, EnqueueError> {
+        Enqueue::prepare(self)
+    }
+}
+
+impl<O> Prepare for Result<Prepared<O>, EnqueueError> {
+    type Output = O;
+
+    fn prepare(self) -> Self {
+        self
+    }
+}
+
+impl<'a, O> Enqueue<'a, O> {
+    /// The same job with a result of any type, so that jobs of several types fit in one list.
+    ///
+    /// ```no_run
+    /// # use naq_core::{Client, Job};
+    /// # async fn f<A: Job, B: Job>(client: Client, mail: A, invoice: B) {
+    /// let jobs = [client.enqueue(mail).untyped(), client.enqueue(invoice).untyped()];
+    /// for sent in client.enqueue_many(jobs).await {
+    ///     match sent {
+    ///         Ok(job) => println!("job {}", job.id()),
+    ///         Err(err) => println!("not enqueued: {err}"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn untyped(self) -> Enqueue<'a, serde_json::Value> {
+        Enqueue {
+            client: self.client,
+            task: self.task,
+            args: self.args,
+            queue: self.queue,
+            id: self.id,
+            policy: self.policy,
+            timeout: self.timeout,
+            due_at: self.due_at,
+            deadline: self.deadline,
+            expires_in: self.expires_in,
+            record_ttl: self.record_ttl,
+            tags: self.tags,
+            unique: self.unique,
+            traceparent: self.traceparent,
+            output: PhantomData,
+        }
+    }
+}
+
 impl Client {
-    /// Sends many prepared jobs, with many under way at once; one answer a job, in their order.
-    pub async fn enqueue_many<O: Send + 'static>(
+    /// Sends many jobs, with many under way at once; one answer a job, in their order. A job that
+    /// cannot be written, or that the broker does not take, costs the others nothing.
+    ///
+    /// ```no_run
+    /// # use naq_core::{Client, Job};
+    /// # async fn f<J: Job>(client: Client, jobs: Vec<J>) {
+    /// let jobs = jobs.into_iter().map(|job| client.enqueue(job).tag("nightly"));
+    /// let failed = client.enqueue_many(jobs).await.into_iter().filter(Result::is_err).count();
+    /// # }
+    /// ```
+    pub async fn enqueue_many<P: Prepare>(
         &self,
-        jobs: impl IntoIterator<Item = Prepared<O>>,
-    ) -> Vec<Result<JobHandle<O>, EnqueueError>> {
-        let submissions: Vec<_> = jobs.into_iter().map(|job| job.submission).collect();
-        let keys: Vec<_> = submissions.iter().map(|s| s.key.clone()).collect();
+        jobs: impl IntoIterator<Item = P>,
+    ) -> Vec<Result<JobHandle<P::Output>, EnqueueError>> {
+        let mut answers = Vec::new();
+        let (mut plain, mut submissions, mut keyed) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, job) in jobs.into_iter().enumerate() {
+            answers.push(None);
+            match job.prepare() {
+                Err(err) => answers[place] = Some(Err(err)),
+                Ok(job) if job.wanted.is_some() => keyed.push((place, job)),
+                Ok(job) => {
+                    plain.push((place, job.submission.key.clone()));
+                    submissions.push(job.submission);
+                }
+            }
+        }
         let receipts = self.transport.publish_many(submissions).await;
-        keys.into_iter()
-            .zip(receipts)
-            .map(|(key, receipt)| {
-                Ok(JobHandle::new(self.clone(), key, receipt? == Receipt::Duplicate))
-            })
-            .collect()
+        for ((place, key), receipt) in plain.into_iter().zip(receipts) {
+            let handle = |receipt| JobHandle::new(self.clone(), key, receipt == Receipt::Duplicate);
+            answers[place] = Some(receipt.map(handle).map_err(EnqueueError::from));
+        }
+        let keyed =
+            keyed.into_iter().map(|(place, job)| async move { (place, self.send(job).await) });
+        for (place, answer) in together(keyed).await {
+            answers[place] = Some(answer);
+        }
+        // Every place has its answer by now.
+        answers.into_iter().flatten().collect()
+    }
+}
+
+/// Runs all of them, some at once; in any order.
+async fn together<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let (mut waiting, mut running, mut done) = (all, Vec::new(), Vec::new());
+    loop {
+        running.extend(waiting.by_ref().take(AT_ONCE - running.len()).map(Box::pin));
+        if running.is_empty() {
+            return done;
+        }
+        poll_fn(|cx| {
+            let before = done.len();
+            running.retain_mut(|future| match future.as_mut().poll(cx) {
+                Poll::Ready(output) => {
+                    done.push(output);
+                    false
+                }
+                Poll::Pending => true,
+            });
+            if done.len() > before { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 }
