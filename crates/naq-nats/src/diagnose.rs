@@ -72,7 +72,9 @@ impl NatsTransport {
                 Vec::new()
             }
         };
-        for config in [api.dead_config(), api.records_config(), api.workers_config()] {
+        let shared =
+            [api.dead_config(), api.records_config(), api.workers_config(), api.state_config()];
+        for config in shared {
             found.push(stream(&config, &api.stream_info(&config.name).await));
         }
         for queue in &queues {

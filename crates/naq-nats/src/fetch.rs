@@ -94,6 +94,10 @@ impl Fetch {
         api.ensure_queue(&queue).await?;
         api.ensure_stream(&api.dead_config()).await?;
         api.ensure_stream(&api.records_config()).await?;
+        // Only for jobs that share something: the others do without it.
+        if let Err(error) = api.ensure_stream(&api.state_config()).await {
+            tracing::debug!(%error, "no stream for what workers share");
+        }
         let stream = api.subjects.queue_stream(&queue);
         let refusals = api.link.now().refusals;
         let in_force = api.ensure_consumer(&queue, lease).await?;

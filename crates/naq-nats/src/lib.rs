@@ -22,6 +22,7 @@ mod schedule;
 mod server;
 mod settle;
 mod shared_state;
+mod state_watch;
 mod subjects;
 mod topology;
 mod transport;

@@ -1,17 +1,14 @@
 //! What all workers share: the last message on one subject a key, compared and set by its sequence.
 
-use std::collections::{HashMap, VecDeque};
-use std::fmt;
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::time::Duration;
 
-use async_nats::{HeaderMap, Message, Subscriber};
+use async_nats::HeaderMap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::StreamExt;
+use naq_core::JobId;
 use naq_core::transport::{
-    Expect, Saved, StateChange, StateEntry, StateKey, StatePage, StateStore, StateWatch,
-    TransportError,
+    Expect, Saved, StateEntry, StateKey, StatePage, StateStore, StateWatch, TransportError,
 };
 
 use crate::api::Api;
@@ -19,12 +16,16 @@ use crate::direct::Held;
 use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
 use crate::message::{EXPECTED_LAST, TTL};
 use crate::records;
+use crate::state_watch::Watch;
 use crate::transport::NatsTransport;
 
-/// How long the mark of a removal is kept, for those who watch: the broker's shortest time.
-const MARK: Duration = Duration::from_secs(1);
-/// Entries read at once.
-const PAGE: usize = 500;
+/// How long the mark of a removal is kept beyond the time that a write is tried for: a removal whose
+/// answer was lost is known by its mark.
+const MARK: Duration = Duration::from_secs(5);
+/// Says to the broker that this is a mark, so that it puts no other mark in its place in the end.
+const OPERATION: &str = "KV-Operation";
+/// Which call wrote this: one that asks again after a lost answer knows its own.
+const WRITE: &str = "Naq-Write";
 
 impl Api {
     /// The entry, if one is there: an empty message is the mark of a removal.
@@ -58,6 +59,7 @@ impl Api {
     ) -> Result<Saved, TransportError> {
         let subject = self.subjects.state(key);
         let mut tries = self.tries("write to", &subject);
+        let write = JobId::random();
         let mut expected = match expect {
             Expect::Any => None,
             Expect::Absent => Some(0),
@@ -65,11 +67,15 @@ impl Api {
         };
         loop {
             let mut headers = HeaderMap::new();
+            if value.is_empty() {
+                headers.insert(OPERATION, "PURGE");
+            }
             if let Some(ttl) = ttl {
                 headers.insert(TTL, records::ttl(ttl));
             }
             if let Some(expected) = expected {
                 headers.insert(EXPECTED_LAST, expected.to_string());
+                headers.insert(WRITE, write.as_str());
             }
             match self.store(&subject, headers, value.clone()).await {
                 Ok(ack) => return Ok(Saved::Stored(ack.seq)),
@@ -77,7 +83,7 @@ impl Api {
                     let last = self.last_states(std::slice::from_ref(key)).await?.remove(key);
                     match last {
                         // An earlier try of this very call, whose answer was lost.
-                        Some(last) if tries.failed > 0 && last.body == value => {
+                        Some(last) if tries.failed > 0 && last.is_by(WRITE, write.as_str()) => {
                             return Ok(Saved::Stored(last.seq));
                         }
                         // Nothing is there; only the mark of what was.
@@ -130,7 +136,8 @@ impl StateStore for NatsTransport {
     }
 
     async fn state_remove(&self, key: &StateKey, expect: Expect) -> Result<Saved, TransportError> {
-        self.api.write_state(key, Bytes::new(), expect, Some(MARK)).await
+        let mark = self.api.config.request_timeout + MARK;
+        self.api.write_state(key, Bytes::new(), expect, Some(mark)).await
     }
 
     async fn state_list(
@@ -139,80 +146,18 @@ impl StateStore for NatsTransport {
         from: u64,
         limit: usize,
     ) -> Result<StatePage, TransportError> {
-        let (stream, subject) =
-            (self.api.subjects.state_stream(), self.api.subjects.states(prefix));
+        let stream = self.api.subjects.state_stream();
+        let subject = self.api.subjects.states(prefix);
         let batch = self.api.next_of(&stream, &subject, from, limit).await?;
         let next = (batch.left > 0).then(|| batch.held.last().map(|held| held.seq + 1)).flatten();
         Ok(StatePage {
             entries: batch.held.iter().filter_map(|h| self.api.entry(h)).collect(),
             next,
+            left: batch.left,
         })
     }
 
     async fn state_watch(&self, prefix: &StateKey) -> Result<Box<dyn StateWatch>, TransportError> {
-        let subject = self.api.subjects.states(prefix);
-        self.api.link.connected().await;
-        let losses = self.api.link.now().losses;
-        // Listens before it looks, so that no change falls between.
-        let changes = self.api.client().subscribe(subject.clone()).await;
-        let changes = changes.map_err(|e| TransportError::Rejected {
-            what: format!("listen to {subject}"),
-            reason: e.to_string(),
-        })?;
-        let (mut first, mut from) = (VecDeque::new(), 0);
-        loop {
-            let page = self.state_list(prefix, from, PAGE).await?;
-            let told = |e: StateEntry| StateChange { key: e.key.clone(), entry: Some(e) };
-            first.extend(page.entries.into_iter().map(told));
-            match page.next {
-                Some(next) => from = next,
-                None => break,
-            }
-        }
-        Ok(Box::new(Watch { api: self.api.clone(), losses, first, changes }))
-    }
-}
-
-struct Watch {
-    api: Arc<Api>,
-    losses: u64,
-    first: VecDeque<StateChange>,
-    changes: Subscriber,
-}
-
-impl Watch {
-    /// The change behind a message, as the store has it by now: the message itself does not say
-    /// under which revision it was stored.
-    async fn change(&self, message: &Message) -> Option<StateChange> {
-        let key = self.api.subjects.state_key(&message.subject)?;
-        let found = self.api.last_states(std::slice::from_ref(&key)).await.ok()?;
-        let entry = found.get(&key).and_then(|held| self.api.entry(held));
-        Some(StateChange { key, entry })
-    }
-}
-
-#[async_trait]
-impl StateWatch for Watch {
-    async fn next(&mut self) -> Option<StateChange> {
-        if let Some(change) = self.first.pop_front() {
-            return Some(change);
-        }
-        loop {
-            let mut since = self.api.link.now();
-            since.losses = self.losses;
-            let message = tokio::select! {
-                message = self.changes.next() => message?,
-                () = self.api.link.lost(since) => return None,
-            };
-            if let Some(change) = self.change(&message).await {
-                return Some(change);
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Watch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").finish_non_exhaustive()
+        Ok(Box::new(Watch::begin(&self.api, prefix).await?))
     }
 }

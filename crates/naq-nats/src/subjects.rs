@@ -190,8 +190,8 @@ pub(crate) mod api {
         format!("$JS.API.CONSUMER.INFO.{stream}.{CONSUMER}")
     }
 
-    pub(crate) fn consumer_create(stream: &str, filter: &str) -> String {
-        format!("$JS.API.CONSUMER.CREATE.{stream}.{CONSUMER}.{filter}")
+    pub(crate) fn consumer_create(stream: &str, name: &str, filter: &str) -> String {
+        format!("$JS.API.CONSUMER.CREATE.{stream}.{name}.{filter}")
     }
 
     pub(crate) fn consumer_pause(stream: &str) -> String {
@@ -210,6 +210,8 @@ pub(crate) struct AckSubject {
     pub(crate) delivered: u32,
     /// Its sequence in the stream.
     pub(crate) seq: u64,
+    /// Its number among all that were handed out by this consumer, from 1.
+    pub(crate) consumer_seq: u64,
     /// When it was stored, in nanoseconds since the epoch.
     pub(crate) stored_ns: u64,
 }
@@ -227,6 +229,7 @@ impl AckSubject {
         Some(Self {
             delivered: tokens[at].parse().ok()?,
             seq: tokens[at + 1].parse().ok()?,
+            consumer_seq: tokens[at + 2].parse().ok()?,
             stored_ns: tokens[at + 3].parse().ok()?,
         })
     }
@@ -276,7 +279,8 @@ mod tests {
 
     #[test]
     fn both_forms_of_an_ack_subject_are_read() {
-        let expected = Some(AckSubject { delivered: 3, seq: 17, stored_ns: 1_795_435_200 });
+        let expected =
+            Some(AckSubject { delivered: 3, seq: 17, consumer_seq: 9, stored_ns: 1_795_435_200 });
         for reply in [
             "$JS.ACK.NAQ_Q_mail.workers.3.17.9.1795435200.5",
             "$JS.ACK._.ACCHASH.NAQ_Q_mail.workers.3.17.9.1795435200.5",

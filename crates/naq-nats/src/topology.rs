@@ -71,10 +71,10 @@ pub(crate) struct Delivered {
 }
 
 #[derive(Debug, Serialize)]
-struct CreateConsumer<'a> {
-    stream_name: &'a str,
-    config: &'a consumer::Config,
-    action: &'static str,
+pub(crate) struct CreateConsumer<'a> {
+    pub(crate) stream_name: &'a str,
+    pub(crate) config: &'a consumer::Config,
+    pub(crate) action: &'static str,
 }
 
 impl Api {
@@ -133,6 +133,8 @@ impl Api {
         Config {
             allow_message_ttl: true,
             max_messages_per_subject: 1,
+            // So that whoever watches is told when an entry's time is up: the broker's shortest.
+            subject_delete_marker_ttl: Some(Duration::from_secs(1)),
             ..self.stream_config(self.subjects.state_stream(), subjects)
         }
     }
@@ -249,7 +251,7 @@ impl Api {
         }
         let config = self.consumer_config(queue, lease);
         let ask = CreateConsumer { stream_name: &stream, config: &config, action: "create" };
-        let subject = api::consumer_create(&stream, &config.filter_subject);
+        let subject = api::consumer_create(&stream, CONSUMER, &config.filter_subject);
         match self.call_again::<_, ConsumerInfo>(&subject, &ask).await {
             Ok(info) => Ok(info.config.ack_wait),
             Err(error) if CONSUMER_EXISTS.iter().any(|code| error.is(*code)) => {
@@ -276,6 +278,9 @@ pub(crate) fn drift(wanted: &Config, found: &Config) -> Vec<String> {
     need(schedules, "allow_msg_schedules is off: delays and retries would be lost");
     let ttl = found.allow_message_ttl || !wanted.allow_message_ttl;
     need(ttl, "allow_msg_ttl is off: what should expire would stay");
+    let marks = found.subject_delete_marker_ttl.is_some_and(|ttl| !ttl.is_zero());
+    let marks = marks || wanted.subject_delete_marker_ttl.is_none();
+    need(marks, "subject_delete_marker_ttl is off: nobody would be told of what expires");
     need(found.allow_direct, "allow_direct is off: jobs could not be looked up");
     need(found.retention == wanted.retention, "the retention is another one");
     let all = wanted.subjects.iter().all(|subject| found.subjects.contains(subject));

@@ -1,7 +1,9 @@
 //! What all workers share: keys with revisions.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,8 +11,8 @@ use bytes::Bytes;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::state::whole_seconds;
-use super::transport::MemoryTransport;
+use super::state::{MAX_PAYLOAD, whole_seconds};
+use super::transport::{MemoryTransport, Shared};
 use crate::clock::Timestamp;
 use crate::transport::{
     Expect, Saved, StateChange, StateEntry, StateKey, StatePage, StateStore, StateWatch,
@@ -24,29 +26,35 @@ const CHANGES: usize = 4096;
 #[derive(Debug)]
 pub(super) struct SharedState {
     entries: BTreeMap<StateKey, (StateEntry, Option<Timestamp>)>,
+    /// The keys by the time at which their entries vanish.
+    deadlines: BTreeSet<(Timestamp, StateKey)>,
     revision: u64,
     changes: broadcast::Sender<StateChange>,
 }
 
 impl Default for SharedState {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), revision: 0, changes: broadcast::channel(CHANGES).0 }
+        Self {
+            entries: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            revision: 0,
+            changes: broadcast::channel(CHANGES).0,
+        }
     }
 }
 
 impl SharedState {
     /// Lets time pass: entries whose time is up vanish.
     pub(super) fn advance(&mut self, now: Timestamp) {
-        let over: Vec<_> = self
-            .entries
-            .iter()
-            .filter(|(_, (_, until))| until.is_some_and(|until| until <= now))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in over {
+        while self.next_deadline().is_some_and(|until| until <= now) {
+            let Some((_, key)) = self.deadlines.pop_first() else { return };
             self.entries.remove(&key);
             self.tell(StateChange { key, entry: None });
         }
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(until, _)| *until)
     }
 
     fn fits(&self, key: &StateKey, expect: Expect) -> bool {
@@ -62,8 +70,10 @@ impl SharedState {
         if !self.fits(&entry.key, expect) {
             return Saved::Conflict;
         }
+        self.take(&entry.key);
         self.revision += 1;
         let entry = StateEntry { revision: self.revision, ..entry };
+        self.deadlines.extend(until.map(|until| (until, entry.key.clone())));
         self.entries.insert(entry.key.clone(), (entry.clone(), until));
         self.tell(StateChange { key: entry.key.clone(), entry: Some(entry) });
         Saved::Stored(self.revision)
@@ -73,17 +83,28 @@ impl SharedState {
         if !self.fits(key, expect) {
             return Saved::Conflict;
         }
-        if self.entries.remove(key).is_some() {
+        if self.take(key) {
             self.revision += 1;
             self.tell(StateChange { key: key.clone(), entry: None });
         }
         Saved::Stored(self.revision)
     }
 
+    /// Takes an entry out, with its deadline. False when there was none.
+    fn take(&mut self, key: &StateKey) -> bool {
+        let Some((entry, until)) = self.entries.remove(key) else { return false };
+        if let Some(until) = until {
+            self.deadlines.remove(&(until, entry.key));
+        }
+        true
+    }
+
     fn under(&self, prefix: &StateKey, from: u64) -> Vec<StateEntry> {
-        let entries = self.entries.values().map(|(entry, _)| entry);
+        let after = self.entries.range((Excluded(prefix), Unbounded));
+        // In the order of text, keys such as `a-b` stand between `a` and `a.b`.
+        let near = after.take_while(|(key, _)| key.as_str().starts_with(prefix.as_str()));
         let fits = |e: &&StateEntry| prefix.covers(&e.key) && e.revision >= from;
-        let mut found: Vec<_> = entries.filter(fits).cloned().collect();
+        let mut found: Vec<_> = near.map(|(_, (entry, _))| entry).filter(fits).cloned().collect();
         found.sort_by_key(|entry| entry.revision);
         found
     }
@@ -116,6 +137,9 @@ impl StateStore for MemoryTransport {
             let (what, reason) = (format!("store {key}"), "the value is empty".into());
             return Err(TransportError::Rejected { what, reason });
         }
+        if value.len() > MAX_PAYLOAD {
+            return Err(TransportError::TooLarge { size: value.len(), max: MAX_PAYLOAD });
+        }
         let (mut state, now) = self.shared.state();
         let until = ttl.map(|ttl| now + whole_seconds(ttl));
         let entry = StateEntry { key: key.clone(), revision: 0, stored_at: now, value };
@@ -134,8 +158,9 @@ impl StateStore for MemoryTransport {
     ) -> Result<StatePage, TransportError> {
         let mut entries = self.shared.state().0.shared.under(prefix, from);
         let next = entries.get(limit).map(|entry| entry.revision);
+        let left = entries.len().saturating_sub(limit) as u64;
         entries.truncate(limit);
-        Ok(StatePage { entries, next })
+        Ok(StatePage { entries, next, left })
     }
 
     async fn state_watch(&self, prefix: &StateKey) -> Result<Box<dyn StateWatch>, TransportError> {
@@ -143,7 +168,9 @@ impl StateStore for MemoryTransport {
         let (changes, first) = (state.shared.changes.subscribe(), state.shared.under(prefix, 0));
         let told = |entry: StateEntry| StateChange { key: entry.key.clone(), entry: Some(entry) };
         let first = first.into_iter().map(told).collect();
-        Ok(Box::new(MemoryWatch { prefix: prefix.clone(), first, changes }))
+        drop(state);
+        let (prefix, shared) = (prefix.clone(), self.shared.clone());
+        Ok(Box::new(MemoryWatch { prefix, first, changes, shared }))
     }
 }
 
@@ -151,6 +178,16 @@ struct MemoryWatch {
     prefix: StateKey,
     first: VecDeque<StateChange>,
     changes: broadcast::Receiver<StateChange>,
+    shared: Arc<Shared>,
+}
+
+/// Returns when the next entry is due to vanish; nothing else may look by then.
+async fn next_expiry(shared: &Shared) {
+    let next = shared.state().0.shared.next_deadline();
+    match next {
+        Some(until) => shared.timer.sleep_until(until).await,
+        None => std::future::pending().await,
+    }
 }
 
 #[async_trait]
@@ -160,7 +197,12 @@ impl StateWatch for MemoryWatch {
             return Some(change);
         }
         loop {
-            match self.changes.recv().await {
+            let change = tokio::select! {
+                biased;
+                change = self.changes.recv() => change,
+                () = next_expiry(&self.shared) => continue,
+            };
+            match change {
                 Ok(change) if self.prefix.covers(&change.key) => return Some(change),
                 Ok(_) => {}
                 // What was missed cannot be made up for, except by another watch.

@@ -15,7 +15,7 @@ use super::TransportError;
 use crate::clock::Timestamp;
 
 /// The name of an entry: tokens with dots between, most general first, as in `unique.order=2317`.
-/// A key is also the prefix of every key that goes on after a dot.
+/// A key is also the prefix of every key that goes on after a dot, though not of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StateKey(Arc<str>);
 
@@ -56,10 +56,9 @@ impl StateKey {
         self.0.split('.').map(unescape)
     }
 
-    /// Whether `other` is this key or goes on after it.
+    /// Whether `other` goes on after this key: `a.b` covers `a.b.c`, and neither itself nor `a.bc`.
     pub fn covers(&self, other: &Self) -> bool {
-        let rest = other.0.strip_prefix(&*self.0);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        other.0.strip_prefix(&*self.0).is_some_and(|rest| rest.starts_with('.'))
     }
 }
 
@@ -157,6 +156,8 @@ pub struct StatePage {
     pub entries: Vec<StateEntry>,
     /// The revision at which the next page begins; none after the last.
     pub next: Option<u64>,
+    /// How many entries come after this page; what was removed in the last second may count too.
+    pub left: u64,
 }
 
 /// A key whose entry changed.
@@ -168,15 +169,17 @@ pub struct StateChange {
     pub entry: Option<StateEntry>,
 }
 
-/// The changes under one prefix.
+/// The changes under one prefix. Of an entry that changes often, some versions may be left out,
+/// never the last; a removal may be told of an entry that was not.
 #[async_trait]
 pub trait StateWatch: Send + fmt::Debug {
     /// The next change; what stood there when the watch began comes first, as changes. None once
-    /// the watch is broken off, with the connection for example: begin another one.
+    /// the watch is broken off, with the connection for example: forget what it told and begin
+    /// another one. Nothing is lost when this is dropped before it is done.
     async fn next(&mut self) -> Option<StateChange>;
 }
 
-/// Keeps what all workers share.
+/// Keeps what all workers share: small values, some thousands of them.
 #[async_trait]
 pub trait StateStore: Send + Sync + 'static {
     /// What stands under each of these keys, in their order.
@@ -186,11 +189,14 @@ pub trait StateStore: Send + Sync + 'static {
     async fn state_get(&self, keys: &[StateKey])
     -> Result<Vec<Option<StateEntry>>, TransportError>;
 
-    /// Stores a value, for `ttl` (rounded up to whole seconds) or until it is removed. Returns once
-    /// the broker has it. Sent again after a lost answer, its own first try is no conflict.
+    /// Stores a value, for `ttl` (rounded up to whole seconds) or until it is removed; a value that
+    /// takes its place has a lifetime of its own. Returns once the broker has it. When a transport
+    /// asks again after a lost answer, its own first try is no conflict. Nothing is expected of
+    /// what was removed or has expired: it is [`Expect::Absent`].
     ///
     /// # Errors
-    /// [`TransportError::Rejected`] for an empty value; [`TransportError`].
+    /// [`TransportError::Rejected`] for an empty value, [`TransportError::TooLarge`],
+    /// [`TransportError::Permission`] among others. After a time-out it may be stored.
     async fn state_put(
         &self,
         key: &StateKey,
@@ -206,7 +212,9 @@ pub trait StateStore: Send + Sync + 'static {
     /// [`TransportError`].
     async fn state_remove(&self, key: &StateKey, expect: Expect) -> Result<Saved, TransportError>;
 
-    /// Entries under `prefix` from revision `from` on, at most `limit`.
+    /// Entries that `prefix` [covers](StateKey::covers), from revision `from` on, at most `limit`
+    /// (fewer do not mean that it was the last page). An entry that is stored anew meanwhile comes
+    /// on a later page, perhaps once more.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -217,7 +225,7 @@ pub trait StateStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<StatePage, TransportError>;
 
-    /// Watches `prefix`.
+    /// Watches what `prefix` [covers](StateKey::covers).
     ///
     /// # Errors
     /// [`TransportError`].
@@ -248,9 +256,11 @@ mod tests {
     }
 
     #[test]
-    fn a_key_covers_itself_and_what_goes_on_after_a_dot() {
+    fn a_key_covers_what_goes_on_after_a_dot() {
         let key = |s: &str| s.parse::<StateKey>().expect("a key");
-        assert!(key("a.b").covers(&key("a.b")) && key("a.b").covers(&key("a.b.c")));
-        assert!(!key("a.b").covers(&key("a.bc")) && !key("a.b").covers(&key("a")));
+        assert!(key("a.b").covers(&key("a.b.c")) && key("a").covers(&key("a.b.c")));
+        for other in ["a.b", "a.bc", "a"] {
+            assert!(!key("a.b").covers(&key(other)), "{other}");
+        }
     }
 }

@@ -8,4 +8,5 @@ mod foreign;
 mod network;
 mod permissions;
 mod restart;
+mod shared_state;
 mod topology;

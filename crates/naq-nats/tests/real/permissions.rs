@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use naq_core::transport::{
-    Consumer, Directory, Fact, Lookup, Operator, Producer, Settler, Signal, TransportError,
-    WorkerInfo, WorkerStatus, Written,
+    Consumer, Directory, Expect, Fact, Lookup, Operator, Producer, Saved, Settler, Signal,
+    StateKey, StateStore, TransportError, WorkerInfo, WorkerStatus, Written,
 };
 use naq_core::{Clock, QueueName, SystemClock, WorkerId};
 use naq_nats::{Auth, Level, NatsConfig, NatsTransport};
@@ -95,9 +95,20 @@ async fn each_role_does_its_work_and_nothing_else() {
     let refused = producer.purge(&mail()).await.expect_err("an operator's");
     assert_eq!(subject_of(refused), "$JS.API.STREAM.PURGE.NAQ_Q_mail");
 
+    let shared = |text: &str| StateKey::new(["breaker", text]).expect("a key");
+    let put = producer.state_put(&shared("a"), "x".into(), Expect::Any, None).await;
+    assert_eq!(subject_of(put.expect_err("a worker's")), "naq.k.breaker.a");
+    let watch = producer.state_watch(&shared("a")).await.err().expect("a worker's");
+    assert!(subject_of(watch).starts_with("$JS.API.CONSUMER.CREATE.NAQ_STATE."));
+    let unique = StateKey::new(["unique", "a"]).expect("a key");
+    let put = producer.state_put(&unique, "x".into(), Expect::Absent, None).await;
+    assert!(matches!(put, Ok(Saved::Stored(_))), "{put:?}");
+
     work(&worker).await;
+    share(&worker, "worker").await;
 
     let operator = connect(&server, "operator").await;
+    share(&operator, "operator").await;
     operate(&operator).await;
     let found = operator.diagnose().await;
     let wrong: Vec<_> = found.iter().filter(|f| f.level == Level::Fail).collect();
@@ -147,6 +158,18 @@ async fn work(worker: &NatsTransport) {
     // An ack that was not allowed would show as a job that comes back.
     let again = queue.fetch(1, LEASE + Duration::from_secs(1)).await.expect("asks");
     assert!(again.is_empty(), "{again:?}");
+}
+
+async fn share(state: &NatsTransport, who: &str) {
+    let prefix = StateKey::new(["limit", who]).expect("a key");
+    let key = prefix.join("a").expect("a key");
+    let mut watch = state.state_watch(&prefix).await.expect("watches");
+    let put = state.state_put(&key, "x".into(), Expect::Absent, None).await.expect("stores");
+    assert!(matches!(put, Saved::Stored(_)), "{put:?}");
+    let told = watch.next().await.expect("is told");
+    assert_eq!(state.state_get(&[key.clone()]).await.expect("reads"), [told.entry]);
+    assert_eq!(state.state_list(&prefix, 0, 10).await.expect("lists").entries.len(), 1);
+    state.state_remove(&key, Expect::Any).await.expect("removes");
 }
 
 async fn operate(operator: &NatsTransport) {

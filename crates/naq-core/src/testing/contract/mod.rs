@@ -28,6 +28,8 @@ pub mod record;
 pub mod requeue;
 pub mod schedule;
 pub mod settle;
+pub mod state;
+pub mod unique;
 pub mod workers;
 
 pub use subject::Subject;

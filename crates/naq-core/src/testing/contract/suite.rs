@@ -109,9 +109,31 @@ macro_rules! contract_suite {
                 a_purge_removes_what_is_pending_running_and_waiting
                 exactly_the_message_that_was_meant_is_removed
                 a_signal_reaches_everybody_who_listens;
+            unique:
+                of_many_that_want_a_key_at_once_one_gets_it
+                a_key_is_free_again_and_again_and_never_held_twice
+                a_key_is_held_over_queues_until_the_job_has_ended
+                a_job_that_is_cancelled_or_dead_holds_no_key
+                a_requeued_job_needs_its_key_again
+                a_key_for_a_time_is_held_also_when_the_job_has_ended
+                a_key_until_the_start_is_free_while_the_job_runs
+                many_at_once_are_answered_one_by_one;
             workers:
                 a_worker_is_listed_as_it_last_described_itself
                 a_worker_that_falls_silent_vanishes;
+            state:
+                a_value_is_stored_read_replaced_and_removed
+                a_value_is_stored_only_over_what_is_expected
+                of_many_who_expect_the_same_one_stores
+                a_value_vanishes_after_its_time
+                an_empty_value_and_one_too_large_are_refused
+                many_keys_are_read_at_once_in_their_order
+                a_list_has_what_the_prefix_covers_oldest_first_in_pages
+                keys_of_any_text_stay_apart
+                a_watch_tells_what_is_there_and_then_each_change
+                a_watch_tells_what_expires
+                a_watch_that_is_dropped_and_begun_again_misses_nothing
+                thousands_of_entries_are_stored_listed_and_watched;
             input:
                 a_job_written_by_hand_needs_only_a_task_in_json
                 a_job_written_by_hand_needs_only_a_task_in_messagepack
