@@ -170,6 +170,7 @@ impl Engine {
     async fn tell_hooks(&self, held: &Held, event: Option<Event>, conclusion: &Conclusion) {
         let fact = match conclusion {
             Conclusion::Write(fact) => Some(fact),
+            Conclusion::Die(death) => Some(death.letter()),
             _ => None,
         };
         let stored = &held.delivery.stored;
@@ -212,6 +213,16 @@ impl Engine {
     pub(crate) fn settle(&self, queue: &Arc<Queue>, held: Arc<Held>, conclusion: Conclusion) {
         if held.claim() {
             self.settle_claimed(queue, held, conclusion);
+        }
+    }
+
+    /// The same with a delivery of a job that had ended before; its gates may not have heard of it.
+    pub(crate) fn settle_ended(&self, queue: &Arc<Queue>, held: Arc<Held>, conclusion: Conclusion) {
+        if held.claim() {
+            let job =
+                execute::decode(&held.delivery).ok().filter(|job| self.stage.gates.guard(job));
+            let (queue, job) = (queue.clone(), job.map(Box::new));
+            self.send(Settlement { queue, held, conclusion, job });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use naq_core::transport::stale;
+use naq_core::transport::{StaleReason, Unfinished, stale};
 
 use crate::conclude::Conclusion;
 use crate::engine::{Engine, Queue};
@@ -41,7 +41,15 @@ pub(crate) async fn innocent(
             }
             Some(reason) => {
                 tracing::info!(job = %held.id(), "delivered again, not run: {reason}");
-                engine.settle(queue, held, Conclusion::Drop);
+                match reason {
+                    StaleReason::Ended | StaleReason::Died => {
+                        let left = Unfinished::of(&delivery.step().nonce, &evidence);
+                        let nothing = left.is_nothing();
+                        let next = if nothing { Conclusion::Drop } else { Conclusion::Finish };
+                        engine.settle_ended(queue, held, next);
+                    }
+                    _ => engine.settle(queue, held, Conclusion::Drop),
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::builder::WorkerBuilder;
 use crate::engine::{Counts, Engine, Link, Queue};
 use crate::execute::Stage;
 use crate::exit::{Exit, StopSignal, WorkerError};
-use crate::gates::Gates;
+use crate::gates::{DependsGate, Gates, UniqueGate};
 use crate::ready::Ready;
 use crate::registry::Registry;
 use crate::runtime::Runners;
@@ -147,6 +147,10 @@ impl Worker {
     ) -> Engine {
         let Self { settings, id } = self;
         let queues = settings.queues.into_iter().map(|name| Queue::new(name, settings.lease));
+        let gates = Gates::new(vec![
+            Arc::new(DependsGate::new(settings.client.clone())),
+            Arc::new(UniqueGate::new(settings.client.clone())),
+        ]);
         Engine {
             transport: settings.client.transport().clone(),
             timer: settings.timer.clone(),
@@ -166,7 +170,7 @@ impl Worker {
                 client: settings.client,
                 timer: settings.timer,
                 tasks: settings.tasks,
-                gates: Gates::new(Vec::new()),
+                gates,
             },
         }
     }

@@ -1,34 +1,42 @@
 //! Cancel and retry-now: an operator's verbs on one job.
 
-use std::time::Duration;
-
 use super::{Client, ClientError, JobReport};
+use crate::retry::Rule;
 use crate::state::JobState;
-use crate::transport::{Fact, JobKey, Place, Signal, TransportError};
+use crate::transport::{Fact, JobKey, Place, SHORTEST_RECORD_TTL, Signal, TransportError, Written};
 use crate::wire::{AttemptOutcome, AttemptRecord, FinalRecord};
-
-/// The record of a cancelled job that asked for none is kept this long, so that whoever runs it
-/// learns that it is over.
-const SHORTEST_CANCEL_RECORD: Duration = Duration::from_secs(60);
 
 impl Client {
     /// Ends a job that has not ended. Pending and waiting jobs never start; a running handler gets
-    /// its cancellation token, and no retry can follow whatever it does then. One that ends in the
-    /// very moment of the cancel may still say so: its record then replaces this one.
+    /// its cancellation token, and whatever it does then, neither a retry nor another end follows.
+    /// One that ends in the very moment of the cancel has ended either way, never both: who writes
+    /// the job's record first. (A job that keeps no record says nothing when it completes: it stays
+    /// cancelled.)
     ///
     /// The record is written first, then the message goes: a crash between the two leaves a job
     /// that is known to be cancelled, never one that is gone without a trace. Its message may still
     /// be run once; cancelling again finishes what was broken off.
     ///
     /// # Errors
-    /// [`ClientError::State`] when it has ended; [`ClientError::NoJob`].
+    /// [`ClientError::State`] when it has ended, with what it has ended as; [`ClientError::NoJob`].
     pub async fn cancel(&self, key: &JobKey, reason: &str) -> Result<JobReport, ClientError> {
         let report = self.report(key).await?;
         if report.state.is_final() {
-            // Of a cancel that was broken off there may be something left to run.
-            let left = report.state == JobState::Cancelled && self.sweep(&report).await?;
+            // Of a cancel that was broken off there may be something left to do.
+            let left = report.state == JobState::Cancelled && self.finish(&report).await?;
             return if left { Ok(report) } else { Err(ended(&report)) };
         }
+        self.end_as_cancelled(report, Rule::Cancel, reason).await
+    }
+
+    /// Ends a job of which `report` says that it has not ended.
+    pub(super) async fn end_as_cancelled(
+        &self,
+        report: JobReport,
+        rule: Rule,
+        reason: &str,
+    ) -> Result<JobReport, ClientError> {
+        let key = &report.key;
         let mut envelope = report
             .stored
             .envelope()
@@ -37,17 +45,38 @@ impl Client {
         let mut entry = AttemptRecord::new(envelope.attempt, AttemptOutcome::Cancelled);
         entry.ended_at = Some(now);
         entry.decision = Some("cancel".into());
-        entry.rule = Some(crate::retry::Rule::Cancel);
+        entry.rule = Some(rule);
         entry.reason = Some(reason.to_owned());
         envelope.record(entry);
-        envelope.record_ttl = envelope.record_ttl.max(SHORTEST_CANCEL_RECORD);
+        envelope.record_ttl = envelope.record_ttl.max(SHORTEST_RECORD_TTL);
         let record =
             FinalRecord { envelope, state: JobState::Cancelled, finished_at: now, result: None };
         if let Some(fact) = Fact::record(&report.stored, &record)? {
-            self.transport.write(&fact).await?;
+            match self.transport.write(&fact).await? {
+                Written::Stored | Written::Fenced => {}
+                Written::Awaited => self.wake(&report, JobState::Cancelled).await?,
+                Written::Ended => return Err(self.ended_otherwise(report).await?),
+            }
         }
         self.sweep(&report).await?;
         self.report(key).await
+    }
+
+    /// What was ahead of a cancel.
+    async fn ended_otherwise(&self, report: JobReport) -> Result<ClientError, ClientError> {
+        let life = report.stored.step().nonce;
+        let mut messages = self.transport.locate(&report.key).await?;
+        messages.retain(|message| message.step().nonce == life);
+        // None when its record has vanished in this very moment.
+        Ok(ended(&JobReport::resolve(&messages).unwrap_or(report)))
+    }
+
+    /// Does what a cancel that was broken off had left to do. True if there was something to run.
+    async fn finish(&self, report: &JobReport) -> Result<bool, ClientError> {
+        if report.stored.message.is_awaited() {
+            self.wake(report, JobState::Cancelled).await?;
+        }
+        Ok(self.sweep(report).await?)
     }
 
     /// Removes what is left to run of the reported life, and tells whoever runs it. True if there
@@ -65,6 +94,10 @@ impl Client {
             for stored in &stored {
                 any |= self.transport.remove(stored).await?;
             }
+        }
+        if let Some(job) = &report.envelope {
+            // Also free without this, for whoever wants it next: the record says that it is.
+            let _ = self.free_unique(job).await;
         }
         let signal = Signal::Cancel {
             queue: key.queue.clone(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::unique::{Taken, Wanted};
 use super::{Client, ClientError};
 use crate::clock::Timestamp;
 use crate::failure::ErrorKind;
@@ -104,7 +105,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::State`] while another job of this id is on its way: an id has one place to
-    /// wait in, and one would push the other out. The letter stays. Others of [`ClientError`].
+    /// wait in, and one would push the other out; [`ClientError::Unique`] while another job holds its
+    /// unique key. The letter stays. Others of [`ClientError`].
     pub async fn requeue(
         &self,
         letter: &Stored,
@@ -140,10 +142,31 @@ impl Client {
                 unique: false,
                 message: next_life(letter, nonce, now, due_at)?,
             };
-            self.transport.publish(submission).await?
+            self.publish_next_life(letter, submission).await?
         };
         self.transport.remove(letter).await?;
         Ok(receipt)
+    }
+
+    /// With the key that the job wants, if it wants one.
+    async fn publish_next_life(
+        &self,
+        letter: &Stored,
+        submission: Submission,
+    ) -> Result<Receipt, ClientError> {
+        let Some(wanted) = Wanted::by_next_life(letter, submission.message.step()) else {
+            return Ok(self.transport.publish(submission).await?);
+        };
+        match self.take(&submission, &wanted).await? {
+            Taken::By(holder) => {
+                let (id, key) = (letter.key.id.clone(), wanted.text().to_owned());
+                Err(ClientError::Unique { id, key, holder })
+            }
+            Taken::Ours(revision) => {
+                let receipt = self.transport.publish(submission).await;
+                Ok(self.sent(&wanted, revision, receipt).await?)
+            }
+        }
     }
 
     /// Removes a dead letter for good. False when it is gone already.
@@ -171,12 +194,18 @@ fn next_life(
     let mut entry = AttemptRecord::new(job.attempt, AttemptOutcome::Requeued);
     entry.ended_at = Some(now);
     job.record(entry);
+    let had_run = job.first_started_at.is_some();
+    let origin = job.origin.take().unwrap_or(job.nonce);
+    job.origin = Some(origin);
     job.nonce = nonce;
     job.attempt = 1;
     job.crashes = 0;
     job.snoozes = 0;
     job.first_started_at = None;
     job.due_at = due_at;
+    if let Some(depends) = job.depends_on.as_mut().filter(|_| had_run) {
+        depends.waived = true;
+    }
     // A deadline that has passed is what killed it: another life needs another one.
     job.deadline = job.deadline.filter(|deadline| *deadline > now);
     Ok(job.to_message()?)

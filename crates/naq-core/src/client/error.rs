@@ -3,7 +3,7 @@
 use crate::names::{JobId, NameError, QueueName};
 use crate::retry::PolicyError;
 use crate::state::JobState;
-use crate::transport::TransportError;
+use crate::transport::{JobKey, TransportError};
 use crate::wire::{DecodeError, EncodeError};
 
 /// A job that was not enqueued.
@@ -19,6 +19,12 @@ pub enum EnqueueError {
     /// Another option is out of range.
     #[error("{0}")]
     Option(String),
+    /// A job that this one should wait for is nowhere.
+    #[error("no job {0} to wait for: it was never enqueued, or its record has expired")]
+    UnknownDependency(JobKey),
+    /// A job that this one should wait for keeps no record, so nothing would tell of its end.
+    #[error("job {0} keeps no record (record_ttl is zero): give it one, so that others can wait for it")]
+    RecordlessDependency(JobKey),
     /// The job cannot be written, or is too large.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -50,6 +56,24 @@ pub enum ClientError {
         /// Its state.
         state: JobState,
         /// What that means for what was asked.
+        why: &'static str,
+    },
+    /// Another job holds the key that makes this one unique.
+    #[error("job {id} needs the unique key {key:?}, which job {holder} holds: wait for its end")]
+    Unique {
+        /// The id.
+        id: JobId,
+        /// The key.
+        key: String,
+        /// Who holds it.
+        holder: JobKey,
+    },
+    /// A job that this one depended on has left it no result.
+    #[error("no result of {job}: {why}")]
+    NoResult {
+        /// The job, as it was asked for.
+        job: String,
+        /// Why there is none.
         why: &'static str,
     },
     /// What is stored cannot be read.

@@ -13,9 +13,9 @@ use holding::Holding;
 use super::Client;
 use crate::flow::{Standing, Unique, UniqueScope};
 use crate::transport::{
-    Expect, JobKey, Receipt, Saved, StateEntry, StateKey, Submission, TransportError,
+    Expect, JobKey, Receipt, Saved, StateEntry, StateKey, Stored, Submission, TransportError,
 };
-use crate::wire::{Envelope, Nonce};
+use crate::wire::{Envelope, Nonce, Step};
 
 /// How long after its key was taken a job may still be on its way: longer than a transport tries to
 /// send it, shorter than brokers know a job that is sent twice.
@@ -45,6 +45,17 @@ impl Wanted {
         let unique = job.unique.clone()?;
         let holder = JobKey { queue: job.queue.clone(), id: job.id.clone() };
         Some(Self { key: unique.state_key()?, unique, holder, life: job.nonce.clone() })
+    }
+
+    /// What the job of this letter wants for another life. A key for a time was for its enqueue.
+    pub(super) fn by_next_life(letter: &Stored, step: Option<Step>) -> Option<Self> {
+        let job = letter.envelope().ok()?;
+        let wanted = Self { life: step?.nonce, ..Self::by(&job)? };
+        (!wanted.is_for_a_time()).then_some(wanted)
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.unique.key
     }
 
     fn is_for_a_time(&self) -> bool {

@@ -55,11 +55,11 @@ fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
     let (time, zone) = rest.split_at(zone.unwrap_or(rest.len()));
     let offset = offset(zone.trim())?;
     if let Some(date) = date {
-        return Some(offset.to_utc(utc(date, time)?));
+        return Some(offset.utc(utc(date, time)?));
     }
     // That time today, where the offset holds; or else tomorrow.
-    let today = offset.from_utc(now).to_string();
-    let at = offset.to_utc(utc(today.get(..10)?, time)?);
+    let today = offset.there(now).to_string();
+    let at = offset.utc(utc(today.get(..10)?, time)?);
     Some(if at > now { at } else { at + DAY })
 }
 
@@ -80,11 +80,11 @@ impl Offset {
         if later { at + by } else { at.saturating_sub(by) }
     }
 
-    fn to_utc(self, there: Timestamp) -> Timestamp {
+    fn utc(self, there: Timestamp) -> Timestamp {
         Self::shift(there, !self.ahead, self.by)
     }
 
-    fn from_utc(self, at: Timestamp) -> Timestamp {
+    fn there(self, at: Timestamp) -> Timestamp {
         Self::shift(at, self.ahead, self.by)
     }
 }

@@ -127,6 +127,10 @@ impl Faults {
                 Err(self.die(DiePoint::After(op)))
             }
             Some(Fault::Unreachable) => Err(unreachable("the plan says so".into())),
+            Some(Fault::Refused) => {
+                let reason = "the plan says so".into();
+                Err(TransportError::Rejected { what: op.as_str().to_owned(), reason })
+            }
             Some(Fault::Timeout) => {
                 let _ = call.await;
                 let (what, after) = (op.as_str().to_owned(), Duration::from_secs(2));

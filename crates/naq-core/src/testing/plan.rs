@@ -12,6 +12,8 @@ pub enum Fault {
     DieAfter,
     /// It has no effect and answers `Unreachable`.
     Unreachable,
+    /// It has no effect and answers `Rejected`, which will not change.
+    Refused,
     /// It takes effect and answers `Timeout`. Of a fetch: what was handed out never arrives.
     Timeout,
     /// It has no effect and pretends that it had: a lost ack.

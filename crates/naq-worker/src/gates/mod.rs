@@ -3,6 +3,9 @@
 //!
 //! Each gate is one file here. A job that needs none of them passes without a request.
 
+mod depends;
+mod unique;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,6 +13,9 @@ use async_trait::async_trait;
 use naq_core::retry::{Decision, Rule};
 use naq_core::transport::{Stored, TransportError};
 use naq_core::{Envelope, ErrorKind, Timestamp};
+
+pub(crate) use self::depends::DependsGate;
+pub(crate) use self::unique::UniqueGate;
 
 /// What a gate says to a job that wants to start.
 #[allow(dead_code, reason = "the gates themselves follow")]
@@ -57,6 +63,10 @@ pub(crate) trait Gate: Send + Sync + fmt::Debug {
 
     /// A job that had passed here runs no longer. Best effort: its worker may die before.
     async fn leave(&self, job: &Envelope, how: &Left, now: Timestamp);
+
+    /// A job that was put aside, at this gate or another, without an attempt: its next message is
+    /// stored. What changed between the look and now is to be looked at again. Best effort.
+    async fn parked(&self, _job: &Envelope) {}
 
     /// The job has ended: its final fact is stored, and its delivery not yet acked. Called again
     /// when the job comes back because its ack was lost.
@@ -114,6 +124,12 @@ impl Gates {
     pub(crate) async fn leave(&self, job: &Envelope, how: &Left, now: Timestamp) {
         for gate in self.of(job).rev() {
             gate.leave(job, how, now).await;
+        }
+    }
+
+    pub(crate) async fn parked(&self, job: &Envelope) {
+        for gate in self.of(job) {
+            gate.parked(job).await;
         }
     }
 

@@ -78,7 +78,11 @@ impl<'a, O> Enqueue<'a, O> {
             record_ttl: self.record_ttl,
             tags: self.tags,
             unique: self.unique,
+            limits: self.limits,
+            on_exhausted: self.on_exhausted,
+            once: self.once,
             traceparent: self.traceparent,
+            wish: self.wish,
             output: PhantomData,
         }
     }
@@ -105,7 +109,7 @@ impl Client {
             answers.push(None);
             match job.prepare() {
                 Err(err) => answers[place] = Some(Err(err)),
-                Ok(job) if job.wanted.is_some() => keyed.push((place, job)),
+                Ok(job) if job.is_more() => keyed.push((place, job)),
                 Ok(job) => {
                     plain.push((place, job.submission.key.clone()));
                     submissions.push(job.submission);
@@ -128,7 +132,7 @@ impl Client {
 }
 
 /// Runs all of them, some at once; in any order.
-async fn together<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+pub(in crate::client) async fn together<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
     let (mut waiting, mut running, mut done) = (all, Vec::new(), Vec::new());
     loop {
         running.extend(waiting.by_ref().take(AT_ONCE - running.len()).map(Box::pin));
