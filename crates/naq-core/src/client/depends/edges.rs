@@ -143,16 +143,20 @@ impl Client {
         self.transport.state_put(&key, value(&waits)?, Expect::Any, Some(KEPT)).await.map(drop)
     }
 
-    /// Notes for `child` how `parent` ended. The first note stays: false when this is not it.
+    /// Notes for `child` how `parent` ended, and says what is noted: the first note stays.
     pub(super) async fn note_met(
         &self,
         child: &Child,
         parent: &JobKey,
         state: JobState,
-    ) -> Result<bool, TransportError> {
+    ) -> Result<JobState, TransportError> {
         let (key, value) = (child.met_by(parent)?, value(&Met { state })?);
         let saved = self.transport.state_put(&key, value, Expect::Absent, Some(KEPT)).await?;
-        Ok(saved != Saved::Conflict)
+        if saved != Saved::Conflict {
+            return Ok(state);
+        }
+        let noted = self.transport.state_get(std::slice::from_ref(&key)).await?.pop().flatten();
+        Ok(noted.and_then(|entry| MetBy::read(&entry)).map_or(state, |met| met.state))
     }
 
     /// A page of the edges to those who wait for `parent`.

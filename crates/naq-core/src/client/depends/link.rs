@@ -1,0 +1,160 @@
+//! From the child's side: who it waits for, and seeing to it that their ends are told.
+
+use super::edges::{Child, KEPT, ends};
+use crate::client::enqueue::together;
+use crate::client::{Client, EnqueueError, JobReport};
+use crate::flow::{Dependencies, Verdict};
+use crate::state::JobState;
+use crate::transport::{Awaiting, JobKey, TransportError};
+use crate::wire::{Envelope, Nonce};
+
+/// A job that another one waits for, as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::client) enum Parent {
+    /// On its way, in this life.
+    Live(Nonce),
+    /// It has ended.
+    Ended(JobState),
+    /// Nothing is known of it: never enqueued, purged, or its record has expired.
+    Nowhere,
+}
+
+/// How long after it was enqueued a job still waits for one that is nowhere: whoever declares a
+/// workflow makes the children before the parents.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(600);
+
+impl Client {
+    /// The jobs that a job about to be enqueued is to wait for.
+    pub(in crate::client) async fn parents_of(
+        &self,
+        depends: &Dependencies,
+    ) -> Result<Vec<(JobKey, Parent)>, EnqueueError> {
+        let found = depends.on.iter().map(|key| async move {
+            let report = self.newest(key).await?;
+            match parent(report.as_ref()) {
+                Parent::Nowhere => Err(EnqueueError::UnknownDependency(key.clone())),
+                Parent::Live(_) if report.is_some_and(|report| keeps_no_record(&report)) => {
+                    Err(EnqueueError::RecordlessDependency(key.clone()))
+                }
+                found => Ok((key.clone(), found)),
+            }
+        });
+        together(found).await.into_iter().collect()
+    }
+
+    pub(super) async fn newest(&self, key: &JobKey) -> Result<Option<JobReport>, TransportError> {
+        Ok(JobReport::resolve(&self.transport.locate(key).await?))
+    }
+
+    /// Ties a child that is stored to the jobs that it waits for, and lets it go or ends it if they
+    /// have ended already. Whoever ends one of them from now on finds the child.
+    pub(in crate::client) async fn tie(
+        &self,
+        child: &Child,
+        parents: &[(JobKey, Parent)],
+    ) -> Result<(), TransportError> {
+        let ended = self.link(child, parents).await?;
+        let failed = ended.iter().find(|(_, state)| *state != JobState::Completed);
+        match failed.or(ended.first()) {
+            Some((parent, state)) => self.after_end(child, parent, *state).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Those of `parents` that have ended; the others will be told of.
+    async fn link(
+        &self,
+        child: &Child,
+        parents: &[(JobKey, Parent)],
+    ) -> Result<Vec<(JobKey, JobState)>, TransportError> {
+        let linked = parents.iter().map(|(key, parent)| async move {
+            let ended = self.link_one(child, key, parent).await?;
+            Ok(ended.map(|state| (key.clone(), state)))
+        });
+        let linked: Result<Vec<_>, TransportError> = together(linked).await.into_iter().collect();
+        Ok(linked?.into_iter().flatten().collect())
+    }
+
+    /// The edge first, then the marker: whoever finds the marker when he ends the parent finds the
+    /// edge too. Without a marker the parent has ended before, and this is the one who notes it.
+    async fn link_one(
+        &self,
+        child: &Child,
+        key: &JobKey,
+        parent: &Parent,
+    ) -> Result<Option<JobState>, TransportError> {
+        let state = match parent {
+            Parent::Nowhere => return Ok(None),
+            Parent::Ended(state) => *state,
+            Parent::Live(life) => {
+                self.note_waits(child, key, life).await?;
+                match self.transport.await_end(key, life).await? {
+                    Awaiting::Marked => return Ok(None),
+                    Awaiting::Ended(record) => end_of(&record),
+                }
+            }
+        };
+        self.note_met(child, key, state).await.map(Some)
+    }
+
+    /// Whether a delivered job may run, of which nobody has said so yet: reads what is noted, and
+    /// where that is not enough, looks after each job that it waits for, as if it were enqueued
+    /// now. That heals whatever was lost on the way.
+    ///
+    /// Costs a job whose parents have ended one request for each 500 of them.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub async fn check_dependencies(&self, job: &Envelope) -> Result<Verdict, TransportError> {
+        let (Some(depends), Some(child)) = (&job.depends_on, Child::of(job)) else {
+            return Ok(Verdict::Run);
+        };
+        let met = self.list_met(&child).await?;
+        let verdict = depends.verdict(&ends(&met));
+        if depends.waived || verdict != Verdict::Wait {
+            return Ok(if depends.waived { Verdict::Run } else { verdict });
+        }
+        let now = self.clock.now();
+        for old in met.iter().filter(|met| now.since(met.noted_at) > KEPT / 2) {
+            self.keep_met(old).await?;
+        }
+        let known: std::collections::HashSet<_> = met.iter().map(|met| &met.parent).collect();
+        let open = depends.on.iter().filter(|key| !known.contains(*key));
+        let found = open
+            .map(|key| async move { Ok((key.clone(), parent(self.newest(key).await?.as_ref()))) });
+        let found: Result<Vec<_>, TransportError> = together(found).await.into_iter().collect();
+        let found = found?;
+        if !self.link(&child, &found).await?.is_empty() {
+            let verdict = depends.verdict(&ends(&self.list_met(&child).await?));
+            if verdict != Verdict::Wait {
+                return Ok(verdict);
+            }
+        }
+        for (key, _) in found.iter().filter(|(_, parent)| *parent == Parent::Nowhere) {
+            let overdue = now.since(job.enqueued_at) > GRACE;
+            // Looked for twice: the broker may just have moved it from its schedule to the queue.
+            if overdue && self.newest(key).await?.is_none() {
+                let why = "is nowhere: it was purged, never enqueued, or its record has expired";
+                return Ok(Verdict::Cancel(format!("job {key}, which it depends on, {why}")));
+            }
+        }
+        Ok(Verdict::Wait)
+    }
+}
+
+fn parent(report: Option<&JobReport>) -> Parent {
+    match report {
+        None => Parent::Nowhere,
+        Some(report) if report.state.is_final() => Parent::Ended(report.state),
+        Some(report) => Parent::Live(report.stored.step().nonce),
+    }
+}
+
+fn keeps_no_record(report: &JobReport) -> bool {
+    report.envelope.as_ref().is_some_and(|job| job.record_ttl.is_zero())
+}
+
+/// How the job of this record ended; one that cannot be read says that it ended.
+pub(super) fn end_of(record: &crate::transport::Stored) -> JobState {
+    record.record().map_or(JobState::Completed, |record| record.state)
+}
