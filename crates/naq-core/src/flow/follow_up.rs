@@ -131,7 +131,7 @@ mod tests {
             assert_eq!(
                 summary.decode::<Value>().expect("reads"),
                 json!({
-                    "args": {"order": 7}, "attempts": 4, "died_at": "1970-01-01T00:00:01Z",
+                    "args": {"order": 7}, "attempts": 4, "died_at": "1970-01-01T00:00:01.000Z",
                     "error_kind": "ConnectionError", "job": "order-7", "message": "no route",
                     "queue": "default", "reason": "attempt 4 of 4 failed", "rule": "max_retries",
                     "task": "order.ship",
