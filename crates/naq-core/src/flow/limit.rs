@@ -1,6 +1,23 @@
 //! A limit that jobs of one key share, across all workers.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use super::rate::Rate;
+use crate::clock::Timestamp;
+use crate::names::WorkerId;
+use crate::transport::{JobKey, StateKey, StateKeyError};
+
+/// Limits that one job may carry.
+pub const MAX_LIMITS: usize = 8;
+/// The longest key of a limit, in bytes.
+pub const MAX_LIMIT_KEY: usize = 100;
+/// The most jobs of one key that may run at once: each has an entry that all workers look at.
+pub const MAX_CONCURRENCY: u32 = 1000;
+
+/// The first token of all that is kept of limits.
+const KIND: &str = "limit";
 
 /// How many jobs of one key may run at once, and how many may start in a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,13 +30,269 @@ pub struct Limit {
     /// Attempts that may start in a time; none for no such limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
+    /// The start that the rate has given to the attempt that this message is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved: Option<Timestamp>,
 }
 
-/// So many in so long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rate {
-    /// How many.
-    pub count: u32,
-    /// In how many milliseconds.
-    pub per_ms: u64,
+impl Limit {
+    /// At most `jobs` with this key run at once.
+    pub fn concurrency(key: impl Into<String>, jobs: u32) -> Self {
+        Self { concurrency: Some(jobs), ..Self::of(key) }
+    }
+
+    /// At most `count` attempts of jobs with this key start in `per`, evenly spaced; see
+    /// [`Rate::burst`] for some at once.
+    pub fn rate(key: impl Into<String>, count: u32, per: Duration) -> Self {
+        Self { rate: Some(Rate::new(count, per)), ..Self::of(key) }
+    }
+
+    fn of(key: impl Into<String>) -> Self {
+        Self { key: key.into(), concurrency: None, rate: None, reserved: None }
+    }
+
+    /// Adds it to others: the later limit of a key replaces what an earlier one said.
+    pub fn add_to(self, limits: &mut Vec<Self>) {
+        match limits.iter_mut().find(|limit| limit.key == self.key) {
+            None => limits.push(self),
+            Some(same) => {
+                same.concurrency = self.concurrency.or(same.concurrency);
+                same.rate = self.rate.or(same.rate);
+            }
+        }
+    }
+
+    /// What is wrong with these, if anything is.
+    pub(crate) fn check_all(limits: &[Self]) -> Result<(), String> {
+        if limits.len() > MAX_LIMITS {
+            return Err(format!("{} limits, at most {MAX_LIMITS} are allowed", limits.len()));
+        }
+        limits.iter().try_for_each(Self::check)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let key = &self.key;
+        if key.is_empty() || key.len() > MAX_LIMIT_KEY {
+            let start: String = key.chars().take(40).collect();
+            return Err(format!("limit {start:?}: use a key of 1 to {MAX_LIMIT_KEY} bytes"));
+        }
+        match self.concurrency {
+            Some(jobs) if jobs == 0 || jobs > MAX_CONCURRENCY => {
+                Err(format!("limit {key:?}: {jobs} at once: use 1 to {MAX_CONCURRENCY}"))
+            }
+            None if self.rate.is_none() => {
+                Err(format!("limit {key:?}: neither a concurrency nor a rate"))
+            }
+            _ => match self.rate.map_or(Ok(()), |rate| rate.check()) {
+                Ok(()) => Ok(()),
+                Err(reason) => Err(format!("limit {key:?}: {reason}")),
+            },
+        }
+    }
+
+    /// Whether the start that was reserved is now: neither early nor so late that it is forfeited.
+    pub fn may_start(&self, now: Timestamp) -> bool {
+        let grace = self.rate.map_or(Duration::ZERO, |rate| rate.grace());
+        self.reserved.is_some_and(|at| now >= at && now <= at + grace)
+    }
+}
+
+/// Where what all workers share of one key stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitKeys(StateKey);
+
+impl LimitKeys {
+    /// Of this key.
+    ///
+    /// # Errors
+    /// [`StateKeyError`] when it is empty or too long.
+    pub fn new(key: &str) -> Result<Self, StateKeyError> {
+        StateKey::new([KIND, key]).map(Self)
+    }
+
+    /// Of all keys.
+    ///
+    /// # Errors
+    /// None in fact.
+    pub fn all() -> Result<StateKey, StateKeyError> {
+        StateKey::new([KIND])
+    }
+
+    /// All that is kept of the key.
+    pub fn prefix(&self) -> &StateKey {
+        &self.0
+    }
+
+    /// The slots: each is held by one running job.
+    ///
+    /// # Errors
+    /// [`StateKeyError`] when the key is too long.
+    pub fn slots(&self, count: u32) -> Result<Vec<StateKey>, StateKeyError> {
+        let slots = self.0.join("slot")?;
+        (0..count).map(|i| slots.join(i.to_string())).collect()
+    }
+
+    /// The line of those who wait for a slot; whoever has waited longest has the oldest entry.
+    ///
+    /// # Errors
+    /// [`StateKeyError`] when the key is too long.
+    pub fn line(&self) -> Result<StateKey, StateKeyError> {
+        self.0.join("wait")
+    }
+
+    /// One place in that line.
+    ///
+    /// # Errors
+    /// [`StateKeyError`] when the key is too long.
+    pub fn place(&self, job: &JobKey) -> Result<StateKey, StateKeyError> {
+        self.line()?.join(&job.queue)?.join(&job.id)
+    }
+
+    /// How much of the rate is used up.
+    ///
+    /// # Errors
+    /// [`StateKeyError`] when the key is too long.
+    pub fn rate(&self) -> Result<StateKey, StateKeyError> {
+        self.0.join("rate")
+    }
+}
+
+/// A job in a slot, or in the line for one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Which job: `queue/id`.
+    pub job: JobKey,
+    /// Which life of it.
+    pub nonce: String,
+    /// On which worker.
+    pub worker: WorkerId,
+}
+
+/// One slot of a key, as it is stored. One that is free stays for a while, so that the next who takes
+/// it knows its revision.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Slot {
+    /// Slots in all, as whoever wrote this had it.
+    pub of: u32,
+    /// Who has it; none when it is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Holder>,
+}
+
+/// The slot that a job is to take: its own, which a delivery before this one left behind, or else the
+/// first free one from `start` on. None when all are taken.
+pub fn choose(slots: &[Slot], job: &JobKey, nonce: &str, start: usize) -> Option<usize> {
+    let own = |slot: &Slot| slot.holder.as_ref().is_some_and(|h| h.job == *job && h.nonce == nonce);
+    if let Some(own) = slots.iter().position(own) {
+        return Some(own);
+    }
+    let all = 0..slots.len();
+    all.map(|i| (start % slots.len() + i) % slots.len()).find(|i| slots[*i].holder.is_none())
+}
+
+/// Between two looks of anybody at one key, however many wait in its line.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The longest that one job waits before it looks by itself.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// When a job in line looks by itself, in case nobody has told it that a slot is free: not before a
+/// slot whose holder died would be free again, and the later the more wait. `spread` is a number from
+/// 0 to 1 by which jobs that wait together look apart.
+pub fn look_again(now: Timestamp, slot_ttl: Duration, waiting: u64, spread: f64) -> Timestamp {
+    let line = LOOK_EVERY.saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX));
+    let wait = line.max(slot_ttl).min(LONGEST);
+    now + wait + wait.mul_f64(spread.clamp(0.0, 1.0) / 4.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(id: &str) -> JobKey {
+        format!("q/{id}").parse().expect("a key")
+    }
+
+    fn slots(held: &[&str]) -> Vec<Slot> {
+        let holder = |id: &&str| Holder {
+            job: job(id),
+            nonce: "n".into(),
+            worker: WorkerId::new("w").expect("an id"),
+        };
+        held.iter()
+            .map(|id| Some(id).filter(|id| !id.is_empty()).map(holder))
+            .map(|holder| Slot { of: 3, holder })
+            .collect()
+    }
+
+    #[test]
+    fn a_job_takes_its_own_slot_or_a_free_one_and_no_other() {
+        let me = job("me");
+        for (held, start, taken) in [
+            (["", "", ""], 0, Some(0)),
+            (["", "", ""], 5, Some(2)),
+            (["a", "", "c"], 2, Some(1)),
+            (["a", "b", "c"], 1, None),
+            (["", "me", "c"], 0, Some(1)),
+        ] {
+            assert_eq!(choose(&slots(&held), &me, "n", start), taken, "{held:?}");
+        }
+        // What an earlier life of the id holds is not its own.
+        assert_eq!(choose(&slots(&["me"]), &me, "other", 0), None);
+        assert_eq!(choose(&[], &me, "n", 0), None);
+    }
+
+    #[test]
+    fn a_key_is_looked_at_at_most_ten_times_a_second_however_many_wait() {
+        let (now, ttl) = (Timestamp::from_millis(0), Duration::from_secs(30));
+        assert_eq!(look_again(now, ttl, 0, 0.0), now + ttl);
+        assert_eq!(look_again(now, ttl, 10_000, 0.0), now + Duration::from_secs(1000));
+        assert_eq!(look_again(now, ttl, u64::MAX, 0.0), now + LONGEST);
+        assert!(look_again(now, ttl, 5, 1.0) <= now + ttl + ttl / 4);
+    }
+
+    #[test]
+    fn a_limit_that_nobody_can_keep_is_refused() {
+        let check = |limit: Limit| Limit::check_all(&[limit]);
+        assert_eq!(check(Limit::concurrency("tenant:7", 3)), Ok(()));
+        let longest = "%".repeat(MAX_LIMIT_KEY);
+        assert_eq!(check(Limit::rate(&longest, 100, Duration::from_secs(60))), Ok(()));
+        let key = JobKey {
+            queue: crate::QueueName::new("q".repeat(64)).expect("a name"),
+            id: crate::JobId::new("i".repeat(128)).expect("an id"),
+        };
+        LimitKeys::new(&longest).and_then(|keys| keys.place(&key)).expect("a key, however long");
+        for bad in [
+            Limit::concurrency("", 3),
+            Limit::concurrency("x".repeat(MAX_LIMIT_KEY + 1), 3),
+            Limit::concurrency("a", 0),
+            Limit::concurrency("a", MAX_CONCURRENCY + 1),
+            Limit::rate("a", 0, Duration::from_secs(1)),
+            Limit { concurrency: None, ..Limit::concurrency("a", 1) },
+        ] {
+            assert!(check(bad.clone()).is_err(), "{bad:?}");
+        }
+        assert!(Limit::check_all(&vec![Limit::concurrency("a", 1); MAX_LIMITS + 1]).is_err());
+    }
+
+    #[test]
+    fn a_later_limit_of_a_key_replaces_what_an_earlier_one_said() {
+        let mut limits = Vec::new();
+        let minute = Duration::from_secs(60);
+        Limit::concurrency("a", 3).add_to(&mut limits);
+        Limit::rate("a", 5, minute).add_to(&mut limits);
+        Limit::concurrency("a", 2).add_to(&mut limits);
+        Limit::concurrency("b", 1).add_to(&mut limits);
+        let both = Limit { concurrency: Some(2), ..Limit::rate("a", 5, minute) };
+        assert_eq!(limits, [both, Limit::concurrency("b", 1)]);
+    }
+
+    #[test]
+    fn a_reserved_start_is_neither_early_nor_too_late() {
+        let at = Timestamp::from_millis(50_000);
+        let limit = Limit { reserved: Some(at), ..Limit::rate("a", 1, Duration::from_secs(60)) };
+        let ms = |ms| Timestamp::from_millis(ms);
+        assert!(!limit.may_start(ms(49_999)) && limit.may_start(at));
+        assert!(limit.may_start(ms(56_000)) && !limit.may_start(ms(56_001)));
+        assert!(!Limit::concurrency("a", 1).may_start(at));
+    }
 }

@@ -1,0 +1,212 @@
+//! The slots of a key, and those of them that this worker's jobs hold.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use naq_core::flow::{Holder, LimitKeys, Slot, choose};
+use naq_core::transport::{Expect, JobKey, Saved, StateEntry, StateKey, Transport, TransportError};
+use naq_core::{Envelope, Timer, WorkerId};
+use tokio::sync::Notify;
+
+use super::key_of;
+
+/// Races for a slot before the job waits.
+const TRIES: usize = 5;
+/// How long a free slot is remembered.
+const FREE_FOR: Duration = Duration::from_secs(60);
+/// Renewals under way at once.
+const AT_ONCE: usize = 32;
+
+/// What came of asking for a slot.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Took {
+    /// The job has one.
+    Slot,
+    /// All are taken.
+    None,
+    /// Others were faster, again and again.
+    Lost,
+}
+
+#[derive(Debug)]
+pub(super) struct Slots {
+    transport: Arc<dyn Transport>,
+    timer: Arc<dyn Timer>,
+    worker: WorkerId,
+    /// How long a slot is kept unless it is renewed.
+    pub(super) ttl: Duration,
+    held: Mutex<Vec<Arc<Held>>>,
+    taken: Notify,
+}
+
+/// A slot that a job of ours is in.
+#[derive(Debug)]
+struct Held {
+    key: String,
+    slot: StateKey,
+    value: Slot,
+    /// Of the entry. Locked while it is renewed.
+    revision: tokio::sync::Mutex<u64>,
+}
+
+impl Held {
+    fn is_of(&self, job: &JobKey, nonce: &str) -> bool {
+        self.value.holder.as_ref().is_some_and(|h| h.job == *job && h.nonce == nonce)
+    }
+}
+
+impl Slots {
+    pub(super) fn new(
+        transport: Arc<dyn Transport>,
+        timer: Arc<dyn Timer>,
+        worker: WorkerId,
+        ttl: Duration,
+    ) -> Self {
+        Self { transport, timer, worker, ttl, held: Mutex::default(), taken: Notify::new() }
+    }
+
+    /// Takes a slot of `of`; the job's own where an earlier delivery of it left one behind.
+    pub(super) async fn take(
+        &self,
+        job: &Envelope,
+        key: &str,
+        of: u32,
+    ) -> Result<Took, TransportError> {
+        let (me, nonce) = (key_of(job), job.nonce.as_str());
+        let keys = keys(key, of)?;
+        let mut start = place(job);
+        for _ in 0..TRIES {
+            let entries = self.transport.state_get(&keys).await?;
+            let slots: Vec<Slot> = entries.iter().map(read).collect();
+            let Some(i) = choose(&slots, &me, nonce, start) else { return Ok(Took::None) };
+            let holder =
+                Holder { job: me.clone(), nonce: nonce.to_owned(), worker: self.worker.clone() };
+            let value = Slot { of, holder: Some(holder) };
+            let expect =
+                entries[i].as_ref().map_or(Expect::Absent, |e| Expect::Revision(e.revision));
+            let put = self.transport.state_put(&keys[i], written(&value), expect, Some(self.ttl));
+            if let Saved::Stored(revision) = put.await? {
+                let (key, slot) = (key.to_owned(), keys[i].clone());
+                let revision = tokio::sync::Mutex::new(revision);
+                self.held().push(Arc::new(Held { key, slot, value, revision }));
+                self.taken.notify_one();
+                return Ok(Took::Slot);
+            }
+            start += 1;
+        }
+        Ok(Took::Lost)
+    }
+
+    /// Whether one is free.
+    pub(super) async fn any_free(&self, key: &str, of: u32) -> Result<bool, TransportError> {
+        let entries = self.transport.state_get(&keys(key, of)?).await?;
+        Ok(entries.iter().any(|entry| read(entry).holder.is_none()))
+    }
+
+    /// Frees all that the job holds; the keys of what is free now. What cannot be freed is when its
+    /// time is up.
+    pub(super) async fn free(&self, job: &Envelope) -> Vec<String> {
+        let (me, nonce) = (key_of(job), job.nonce.as_str());
+        let mine: Vec<_> = self.held().extract_if(.., |held| held.is_of(&me, nonce)).collect();
+        let mut freed = Vec::with_capacity(mine.len());
+        for held in mine {
+            match self.free_one(&held).await {
+                Ok(true) => freed.push(held.key.clone()),
+                Ok(false) => tracing::warn!(job = %me, "its slot of {:?} was lost", held.key),
+                Err(err) => tracing::warn!(job = %me, "its slot of {:?} stays: {err}", held.key),
+            }
+        }
+        freed
+    }
+
+    /// False when it is somebody else's by now.
+    async fn free_one(&self, held: &Held) -> Result<bool, TransportError> {
+        let mut revision = *held.revision.lock().await;
+        loop {
+            let value = written(&Slot { of: held.value.of, holder: None });
+            let expect = Expect::Revision(revision);
+            let put = self.transport.state_put(&held.slot, value, expect, Some(FREE_FOR));
+            if let Saved::Stored(_) = put.await? {
+                return Ok(true);
+            }
+            // A renewal whose answer was lost, or its time was up.
+            let now = self.transport.state_get(std::slice::from_ref(&held.slot)).await?;
+            match now.into_iter().next().flatten() {
+                Some(e) if e.revision != revision && read_one(&e) == held.value => {
+                    revision = e.revision;
+                }
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    /// Renews what is held, for ever.
+    pub(super) async fn keep(&self) {
+        loop {
+            if self.held().is_empty() {
+                self.taken.notified().await;
+            }
+            let third = self.ttl / 3;
+            self.timer.sleep_until(self.timer.now() + third).await;
+            let held = self.held().clone();
+            stream::iter(held).for_each_concurrent(AT_ONCE, |held| self.renew(held)).await;
+        }
+    }
+
+    async fn renew(&self, held: Arc<Held>) {
+        let mut revision = held.revision.lock().await;
+        if !self.held().iter().any(|other| Arc::ptr_eq(other, &held)) {
+            return;
+        }
+        let (value, expect) = (written(&held.value), Expect::Revision(*revision));
+        match self.transport.state_put(&held.slot, value, expect, Some(self.ttl)).await {
+            Ok(Saved::Stored(renewed)) => *revision = renewed,
+            Ok(Saved::Conflict) => {
+                // One whose answer was lost may have worked.
+                let now = self.transport.state_get(std::slice::from_ref(&held.slot)).await;
+                match now.map(|found| found.into_iter().next().flatten()) {
+                    Ok(Some(e)) if read_one(&e) == held.value => *revision = e.revision,
+                    Ok(_) => tracing::warn!("a slot of {:?} was lost to another", held.key),
+                    Err(_) => {}
+                }
+            }
+            Err(err) => tracing::debug!("a slot of {:?} is not renewed: {err}", held.key),
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<Arc<Held>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a job begins to look for a free slot: not all at the first.
+fn place(job: &Envelope) -> usize {
+    let mut hasher = DefaultHasher::new();
+    (&job.id, job.snoozes).hash(&mut hasher);
+    (hasher.finish() % 1_000_000) as usize
+}
+
+fn keys(key: &str, of: u32) -> Result<Vec<StateKey>, TransportError> {
+    LimitKeys::new(key).and_then(|keys| keys.slots(of)).map_err(rejected)
+}
+
+/// A key that was checked when its job was read is never refused.
+pub(super) fn rejected(err: impl std::fmt::Display) -> TransportError {
+    TransportError::Rejected { what: "use a limit".into(), reason: err.to_string() }
+}
+
+fn read(entry: &Option<StateEntry>) -> Slot {
+    entry.as_ref().map(read_one).unwrap_or_default()
+}
+
+/// What cannot be read is nobody's.
+fn read_one(entry: &StateEntry) -> Slot {
+    serde_json::from_slice(&entry.value).unwrap_or_default()
+}
+
+fn written(slot: &Slot) -> Bytes {
+    serde_json::to_vec(slot).unwrap_or_default().into()
+}
