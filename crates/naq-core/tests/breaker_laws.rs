@@ -136,10 +136,7 @@ impl World {
 
     /// Probes that the breaker holds to run.
     fn probes(&self) -> usize {
-        match self.state.at(&self.config, self.now).phase {
-            Phase::HalfOpen { probes, .. } => probes.len(),
-            _ => 0,
-        }
+        self.state.at(&self.config, self.now).phase.probes().len()
     }
 }
 

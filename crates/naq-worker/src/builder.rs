@@ -1,8 +1,10 @@
 //! [`WorkerBuilder`]: a worker's settings.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use naq_core::flow::RetryBudget;
 use naq_core::retry::Strategy;
 use naq_core::{Client, Jitter, QueueName, RetryPolicy, SystemClock, Timer, WorkerId};
 
@@ -31,6 +33,7 @@ pub struct WorkerBuilder {
     pub(crate) handler_threads: Option<usize>,
     pub(crate) timer: Arc<dyn Timer>,
     pub(crate) chores: bool,
+    pub(crate) retry_budgets: BTreeMap<QueueName, RetryBudget>,
     /// The worker inside a worker, which does the chores: nobody need see it.
     pub(crate) inner: bool,
 }
@@ -58,6 +61,7 @@ impl WorkerBuilder {
             handler_threads: None,
             timer: Arc::new(SystemClock),
             chores: true,
+            retry_budgets: BTreeMap::new(),
             inner: false,
         }
     }
@@ -157,6 +161,17 @@ impl WorkerBuilder {
     pub fn handler_threads(mut self, threads: usize) -> Self {
         assert!(threads > 0, "handlers need at least one thread");
         self.handler_threads = Some(threads);
+        self
+    }
+
+    /// Bounds how many retries of a queue's jobs start, over all workers; those beyond it wait. No
+    /// bound by default. Every worker of the queue should be given the same.
+    ///
+    /// # Panics
+    /// When it is no queue name.
+    pub fn retry_budget(mut self, queue: impl AsRef<str>, budget: RetryBudget) -> Self {
+        let queue = QueueName::new(queue).unwrap_or_else(|err| panic!("{err}"));
+        self.retry_budgets.insert(queue, budget);
         self
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 
+use naq_core::flow::breaker::{BreakerConfig, BreakerEntry};
 use naq_core::{IntoFailure, Job, JobError, TaskName};
 use serde::Serialize;
 
@@ -67,6 +68,7 @@ pub struct Registry<S = ()> {
     tasks: BTreeMap<TaskName, Task>,
     classifiers: Classifiers,
     hooks: Hooks,
+    breakers: BTreeMap<String, BreakerConfig>,
 }
 
 impl Registry {
@@ -86,7 +88,8 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
     /// No handlers yet; each will find a clone of `state` in its [`Context`].
     pub fn with_state(state: S) -> Self {
         let (classifiers, hooks) = (Classifiers::default(), Hooks::default());
-        Self { state, tasks: BTreeMap::new(), classifiers, hooks }
+        let breakers = BTreeMap::new();
+        Self { state, tasks: BTreeMap::new(), classifiers, hooks, breakers }
     }
 
     /// Adds an async handler for the jobs of type `J`.
@@ -273,6 +276,41 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         self
     }
 
+    /// Adds a circuit breaker: for a task of that name, or for a dependency of tasks that name it in
+    /// their options. It has one state for all workers that share a broker: when too many calls
+    /// fail, all of them stop starting jobs under it, and those wait with their attempts untouched.
+    ///
+    /// ```
+    /// # use naq_core::{Failure, Job};
+    /// # use naq_worker::{Context, Registry, TaskOptions};
+    /// use naq_core::flow::breaker::BreakerConfig;
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Charge;
+    /// # impl Job for Charge {
+    /// #     const NAME: &'static str = "charge";
+    /// #     type Output = ();
+    /// # }
+    /// # async fn charge(_: Charge, cx: Context) -> Result<(), Failure> { Ok(()) }
+    ///
+    /// let registry = Registry::new()
+    ///     .breaker("stripe", BreakerConfig::default())
+    ///     .task_with(charge, TaskOptions::new().breaker("stripe"));
+    /// ```
+    ///
+    /// # Panics
+    /// When it is there already, or `key` is empty or too long. A worker that is built with a task
+    /// whose breaker is not there panics, too.
+    #[must_use]
+    pub fn breaker(mut self, key: impl Into<String>, config: BreakerConfig) -> Self {
+        let key = key.into();
+        if let Err(err) = BreakerEntry::state_key(&key) {
+            panic!("the breaker {key:?}: {err}");
+        }
+        assert!(!self.breakers.contains_key(&key), "breaker {key:?} is there already");
+        self.breakers.insert(key, config);
+        self
+    }
+
     /// Tells `tell` of every attempt that failed and is followed by another, of any task. Not of a
     /// snooze, nor of a job that is held back: nothing has failed there.
     ///
@@ -337,7 +375,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
     }
 
     pub(crate) fn into_tasks(self) -> Tasks {
-        Tasks::new(self.tasks, self.classifiers, self.hooks)
+        Tasks::new(self.tasks, self.classifiers, self.hooks).with_breakers(self.breakers)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 
+use naq_core::flow::{FollowUp, RetryBudget};
+
 use crate::events::{Exhausted, Recovered, Retrying};
 use crate::hooks::Hooks;
 
@@ -26,6 +28,9 @@ use crate::hooks::Hooks;
 #[derive(Debug, Clone, Default)]
 pub struct TaskOptions {
     pub(crate) hooks: Hooks,
+    pub(crate) breaker: Option<String>,
+    pub(crate) retry_budget: Option<RetryBudget>,
+    pub(crate) follow_up: Option<FollowUp>,
 }
 
 impl TaskOptions {
@@ -55,6 +60,17 @@ impl TaskOptions {
         self
     }
 
+    /// The job that is enqueued when one of this task dies here, before its dead letter is
+    /// acknowledged: exactly one. What a job says itself
+    /// ([`Enqueue::on_exhausted_job`](naq_core::Enqueue::on_exhausted_job)) comes first.
+    ///
+    /// # Panics
+    /// When it is a text that is no task name.
+    pub fn on_exhausted_job(mut self, follow_up: impl Into<FollowUp>) -> Self {
+        self.follow_up = Some(follow_up.into());
+        self
+    }
+
     /// As [`Registry::on_exhausted`](crate::Registry::on_exhausted), for this task.
     pub fn on_exhausted<F, Fut>(mut self, tell: F) -> Self
     where
@@ -62,6 +78,29 @@ impl TaskOptions {
         Fut: Future<Output = ()> + Send + 'static,
     {
         self.hooks.on_exhausted(tell);
+        self
+    }
+
+    /// Runs under the breaker `key`, which [`Registry::breaker`](crate::Registry::breaker) adds:
+    /// the dependency that the task needs. While it is open the task's jobs wait, with their
+    /// attempts untouched. None by default, but for a breaker of the task's own name.
+    pub fn breaker(mut self, key: impl Into<String>) -> Self {
+        self.breaker = Some(key.into());
+        self
+    }
+
+    /// Bounds how many retries of this task start, over all workers; those beyond it wait. No bound
+    /// by default.
+    ///
+    /// ```
+    /// # use naq_worker::TaskOptions;
+    /// use naq_core::flow::RetryBudget;
+    ///
+    /// // One retry for five first attempts, and one a second beside.
+    /// let options = TaskOptions::new().retry_budget(RetryBudget::new(0.2, 1.0));
+    /// ```
+    pub fn retry_budget(mut self, budget: RetryBudget) -> Self {
+        self.retry_budget = Some(budget);
         self
     }
 }

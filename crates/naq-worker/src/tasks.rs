@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use naq_core::flow::RetryBudget;
+use naq_core::flow::breaker::BreakerConfig;
 use naq_core::{Failure, TaskName};
 
 use crate::TaskOptions;
@@ -19,6 +21,7 @@ pub(crate) struct Tasks {
     hooks: Hooks,
     /// Whether there are any hooks at all.
     tell_hooks: bool,
+    breakers: BTreeMap<String, BreakerConfig>,
 }
 
 /// One of them.
@@ -38,7 +41,48 @@ impl Tasks {
     ) -> Self {
         let of_tasks = || tasks.values().any(|task| !task.options.hooks.is_empty());
         let tell_hooks = !hooks.is_empty() || of_tasks();
-        Self { tasks, classifiers, hooks, tell_hooks }
+        Self { tasks, classifiers, hooks, tell_hooks, breakers: BTreeMap::new() }
+    }
+
+    /// With these breakers.
+    ///
+    /// # Panics
+    /// When a task runs under one that is not among them.
+    pub(crate) fn with_breakers(mut self, breakers: BTreeMap<String, BreakerConfig>) -> Self {
+        for (name, task) in &self.tasks {
+            let missing = task.options.breaker.as_ref().filter(|key| !breakers.contains_key(*key));
+            if let Some(key) = missing {
+                panic!("task {name:?} runs under breaker {key:?}: add that to the registry");
+            }
+        }
+        self.breakers = breakers;
+        self
+    }
+
+    /// With every handler in a wrapper of its own.
+    #[cfg(feature = "testing")]
+    pub(crate) fn wrapped(mut self, wrap: impl Fn(Handler) -> Handler) -> Self {
+        for task in self.tasks.values_mut() {
+            task.handler = wrap(task.handler.clone());
+        }
+        self
+    }
+
+    pub(crate) fn breakers(&self) -> impl Iterator<Item = (&str, &BreakerConfig)> {
+        self.breakers.iter().map(|(key, config)| (key.as_str(), config))
+    }
+
+    /// The breakers that a task runs under: that of its own name, and that of its options.
+    pub(crate) fn breakers_of(&self, task: &TaskName) -> Vec<String> {
+        let own = self.breakers.contains_key(task.as_str()).then(|| task.to_string());
+        let named = self.tasks.get(task).and_then(|task| task.options.breaker.clone());
+        let named = named.filter(|named| own.as_ref() != Some(named));
+        own.into_iter().chain(named).collect()
+    }
+
+    /// The retry budgets of tasks.
+    pub(crate) fn retry_budgets(&self) -> impl Iterator<Item = (&TaskName, RetryBudget)> {
+        self.tasks.iter().filter_map(|(name, task)| Some((name, task.options.retry_budget?)))
     }
 
     pub(crate) fn get(&self, task: &TaskName) -> Option<&Task> {

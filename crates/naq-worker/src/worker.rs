@@ -13,7 +13,7 @@ use crate::builder::WorkerBuilder;
 use crate::engine::{Counts, Engine, Link, Queue};
 use crate::execute::Stage;
 use crate::exit::{Exit, StopSignal, WorkerError};
-use crate::gates::{DependsGate, Gates, UniqueGate};
+use crate::gates::{BreakerGate, BudgetGate, DependsGate, Gate, Gates, LimitGate, UniqueGate};
 use crate::ready::Ready;
 use crate::registry::Registry;
 use crate::runtime::Runners;
@@ -97,6 +97,8 @@ impl Worker {
             tasks.spawn(lease::keep(engine.clone(), queue.clone()));
         }
         tasks.spawn(settle::settle_all(engine.clone(), inbox));
+        let gates = engine.stage.gates.clone();
+        tasks.spawn(async move { gates.keep().await });
         if !inner {
             beat.spawn(heartbeat::beat(engine.clone()));
         }
@@ -146,11 +148,8 @@ impl Worker {
         settlements: mpsc::UnboundedSender<settle::Settlement>,
     ) -> Engine {
         let Self { settings, id } = self;
+        let gates = gates(&settings, &id);
         let queues = settings.queues.into_iter().map(|name| Queue::new(name, settings.lease));
-        let gates = Gates::new(vec![
-            Arc::new(DependsGate::new(settings.client.clone())),
-            Arc::new(UniqueGate::new(settings.client.clone())),
-        ]);
         Engine {
             transport: settings.client.transport().clone(),
             timer: settings.timer.clone(),
@@ -174,6 +173,23 @@ impl Worker {
             },
         }
     }
+}
+
+/// In the order in which a job passes them.
+fn gates(settings: &WorkerBuilder, id: &WorkerId) -> Gates {
+    let WorkerBuilder { client, timer, tasks, lease, .. } = settings;
+    let queues = settings.retry_budgets.iter().map(|(queue, budget)| (queue, *budget));
+    let budgets = tasks.retry_budgets();
+    let breaker = || BreakerGate::new(client.clone(), timer.clone(), tasks, *lease);
+    let transport = || client.transport().clone();
+    let mut gates: Vec<Arc<dyn Gate>> = vec![Arc::new(DependsGate::new(client.clone()))];
+    if !settings.inner {
+        gates.push(Arc::new(breaker()));
+    }
+    gates.push(Arc::new(LimitGate::new(transport(), timer.clone(), id.clone(), *lease)));
+    gates.push(Arc::new(BudgetGate::new(transport(), timer.clone(), budgets, queues)));
+    gates.push(Arc::new(UniqueGate::new(client.clone())));
+    Gates::new(gates)
 }
 
 /// Opens every queue before the first is fetched from: when one is refused, nothing has been handed

@@ -1,5 +1,6 @@
 //! [`Client`]: enqueue jobs, look at them, and act on them, over any transport.
 
+mod breaker;
 mod cancel;
 mod dead;
 mod enqueue;

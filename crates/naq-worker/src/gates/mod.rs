@@ -3,18 +3,26 @@
 //!
 //! Each gate is one file here. A job that needs none of them passes without a request.
 
+mod breaker;
+mod budget;
 mod depends;
+mod limit;
 mod unique;
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
+use naq_core::flow::Limit;
 use naq_core::retry::{Decision, Rule};
 use naq_core::transport::{Stored, TransportError};
 use naq_core::{Envelope, ErrorKind, Timestamp};
 
+pub(crate) use self::breaker::BreakerGate;
+pub(crate) use self::budget::BudgetGate;
 pub(crate) use self::depends::DependsGate;
+pub(crate) use self::limit::LimitGate;
 pub(crate) use self::unique::UniqueGate;
 
 /// What a gate says to a job that wants to start.
@@ -31,6 +39,15 @@ pub(crate) enum Entry {
         rule: Rule,
         /// Why, in one sentence.
         reason: String,
+    },
+    /// Not now: a limit gave it a start of its own, which is written into it with these limits.
+    Reserve {
+        /// When.
+        until: Timestamp,
+        /// Why, in one sentence.
+        reason: String,
+        /// The job's limits, with the start.
+        limits: Vec<Limit>,
     },
     /// It does not run at all: it is settled as decided.
     Stop(Decision),
@@ -67,6 +84,10 @@ pub(crate) trait Gate: Send + Sync + fmt::Debug {
     /// A job that was put aside, at this gate or another, without an attempt: its next message is
     /// stored. What changed between the look and now is to be looked at again. Best effort.
     async fn parked(&self, _job: &Envelope) {}
+
+    /// What it has to do beside the jobs, for as long as the worker lives; on a task that no handler
+    /// runs on.
+    async fn keep(&self) {}
 
     /// The job has ended: its final fact is stored, and its delivery not yet acked. Called again
     /// when the job comes back because its ack was lost.
@@ -131,6 +152,10 @@ impl Gates {
         for gate in self.of(job) {
             gate.parked(job).await;
         }
+    }
+
+    pub(crate) async fn keep(&self) {
+        join_all(self.0.iter().map(|gate| gate.keep())).await;
     }
 
     pub(crate) async fn ended(&self, job: &Envelope, now: Timestamp) {

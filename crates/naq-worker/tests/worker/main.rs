@@ -1,6 +1,8 @@
 //! The worker's behaviour, through its public API, over the transport in memory.
 
 mod bench;
+mod breaker;
+mod budget;
 mod cancel;
 mod classify;
 mod context;

@@ -46,6 +46,7 @@
 //! ```
 
 mod config;
+mod entry;
 mod event;
 mod phase;
 mod start;
@@ -53,6 +54,7 @@ mod step;
 mod window;
 
 pub use config::BreakerConfig;
+pub use entry::BreakerEntry;
 pub use event::BreakerEvent;
 pub use phase::{BreakerState, Phase, Probe};
 pub use start::{MayStart, may_start};

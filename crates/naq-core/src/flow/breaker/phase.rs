@@ -11,6 +11,8 @@ use crate::flow::SKEW;
 
 /// How long an open breaker is remembered that nobody asks any more.
 const REMEMBERED: Duration = Duration::from_secs(86_400);
+/// How long one is kept that is closed again.
+const SPARE: Duration = Duration::from_secs(60);
 
 /// Where a breaker stands; closed by default. Plain data: JSON, for example.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -51,6 +53,9 @@ pub enum Phase {
         /// Why.
         #[serde(default)]
         reason: String,
+        /// Probes of before that still run: they count among those that may run at once.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        probes: Vec<Probe>,
     },
     /// A few calls go, as probes.
     HalfOpen {
@@ -67,6 +72,8 @@ pub enum Phase {
     Recovering {
         /// Since when.
         since: Timestamp,
+        /// When all of them go.
+        until: Timestamp,
         /// What became of them.
         #[serde(default)]
         window: Window,
@@ -99,6 +106,18 @@ impl Phase {
         }
     }
 
+    /// The probes that run.
+    pub fn probes(&self) -> &[Probe] {
+        match self {
+            Self::Open { probes, .. } | Self::HalfOpen { probes, .. } => probes,
+            Self::Closed { .. } | Self::Recovering { .. } => &[],
+        }
+    }
+
+    pub(super) fn recovering(since: Timestamp, span: Duration) -> Self {
+        Self::Recovering { since, until: since + span, window: Window::default() }
+    }
+
     /// Since when it has lasted; none for closed.
     pub const fn since(&self) -> Option<Timestamp> {
         match self {
@@ -126,10 +145,10 @@ impl BreakerState {
         if let Phase::Open { until: Some(until), by_hand: true, .. } = state.phase
             && until <= now
         {
-            state.phase = Phase::Recovering { since: until, window: Window::default() };
+            state.phase = Phase::recovering(until, config.recovery);
         }
-        if let Phase::Recovering { since, window } = &state.phase
-            && now >= *since + config.recovery
+        if let Phase::Recovering { until, window, .. } = &state.phase
+            && *until <= now
         {
             state.round = 0;
             state.phase = Phase::Closed { window: window.clone() };
@@ -138,8 +157,9 @@ impl BreakerState {
             Phase::Closed { window } | Phase::Recovering { window, .. } => {
                 window.prune(config, now);
             }
-            Phase::HalfOpen { probes, .. } => probes.retain(|probe| probe.until > now),
-            Phase::Open { .. } => {}
+            Phase::Open { probes, .. } | Phase::HalfOpen { probes, .. } => {
+                probes.retain(|probe| probe.until > now);
+            }
         }
         state
     }
@@ -163,16 +183,18 @@ impl BreakerState {
         let shift = |at: &mut Timestamp| *at = at.saturating_sub(back);
         match &mut self.phase {
             Phase::Closed { .. } => {}
-            Phase::Open { since, until, .. } => {
+            Phase::Open { since, until, probes, .. } => {
                 shift(since);
                 until.iter_mut().for_each(shift);
+                probes.iter_mut().for_each(|probe| shift(&mut probe.until));
             }
             Phase::HalfOpen { since, probes, .. } => {
                 shift(since);
                 probes.iter_mut().for_each(|probe| shift(&mut probe.until));
             }
-            Phase::Recovering { since, window } => {
+            Phase::Recovering { since, until, window } => {
                 shift(since);
+                shift(until);
                 window.shift(back);
             }
         }
@@ -180,8 +202,7 @@ impl BreakerState {
 
     /// Whether the probe is one of those that may run.
     pub fn has_probe(&self, id: &str, now: Timestamp) -> bool {
-        matches!(&self.phase, Phase::HalfOpen { probes, .. }
-            if probes.iter().any(|probe| probe.id == id && probe.until > now))
+        self.phase.probes().iter().any(|probe| probe.id == id && probe.until > now)
     }
 
     /// Calls that failed lately, where that is counted.
@@ -196,8 +217,11 @@ impl BreakerState {
     /// ever.
     pub fn kept_for(&self, config: &BreakerConfig, now: Timestamp) -> Option<Duration> {
         match &self.phase {
-            Phase::Closed { .. } => Some(config.window.saturating_mul(2)),
-            Phase::Recovering { .. } => Some(config.recovery + config.window.saturating_mul(2)),
+            Phase::Closed { .. } => Some(config.window * 2),
+            Phase::Recovering { until, window, .. } => {
+                let counts = if window.is_empty() { SPARE } else { config.window * 2 };
+                Some(until.since(now) + counts)
+            }
             Phase::Open { until, .. } => until.map(|until| until.since(now) + REMEMBERED),
             Phase::HalfOpen { .. } => Some(REMEMBERED),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{BreakerConfig, BreakerState, Phase};
+use super::{BreakerConfig, BreakerState, Phase, Probe};
 use crate::clock::Timestamp;
 
 /// The share of calls that goes when the recovery begins.
@@ -37,9 +37,15 @@ pub fn may_start(
 ) -> MayStart {
     let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 1.0 };
     let wait = |wait: Duration| MayStart::Wait(now + wait.max(SHORTEST_WAIT));
+    let probed = |running: &[Probe]| {
+        let room = running.len() < config.probes as usize;
+        if room { MayStart::Probe } else { wait(PROBED + config.recovery.mul_f64(share)) }
+    };
     match state.at(config, now).phase {
         Phase::Closed { .. } => MayStart::Go,
-        Phase::Open { until: Some(until), by_hand: false, .. } if until <= now => MayStart::Probe,
+        Phase::Open { until: Some(until), by_hand: false, probes, .. } if until <= now => {
+            probed(&probes)
+        }
         Phase::Open { until, by_hand, since, .. } => {
             let look = now.since(since).clamp(LOOK.0, LOOK.1).mul_f64(0.5 + share / 2.0);
             let over = until.map(|until| until.since(now) + config.recovery.mul_f64(share));
@@ -49,14 +55,9 @@ pub fn may_start(
                 None => look,
             })
         }
-        Phase::HalfOpen { probes, .. } => {
-            if probes.len() < config.probes as usize {
-                return MayStart::Probe;
-            }
-            wait(PROBED + config.recovery.mul_f64(share))
-        }
-        Phase::Recovering { since, .. } => {
-            let (span, gone) = (config.recovery, now.since(since));
+        Phase::HalfOpen { probes, .. } => probed(&probes),
+        Phase::Recovering { since, until, .. } => {
+            let (span, gone) = (until.since(since), now.since(since));
             let grown = gone.as_secs_f64() / span.as_secs_f64();
             let allowed = FIRST_SHARE + (1.0 - FIRST_SHARE) * grown;
             if share < allowed {

@@ -24,13 +24,11 @@ pub fn step(
         BreakerEvent::ProbeTaken { id, until } => take(config, &mut state, id, *until, now),
         BreakerEvent::ProbeEnded { id, success } => end(config, &mut state, id, *success, now),
         BreakerEvent::Open { until, reason } => {
-            state.opened_at = Some(opening(&state, now));
-            let (until, reason) = (*until, reason.clone());
-            state.phase = Phase::Open { since: now, until, by_hand: true, reason };
+            shut(&mut state, *until, true, reason.clone(), now);
         }
         BreakerEvent::Close => {
             if !matches!(state.phase, Phase::Closed { .. }) {
-                state.phase = Phase::Recovering { since: now, window: Window::default() };
+                state.phase = Phase::recovering(now, config.recovery);
             }
         }
     }
@@ -56,20 +54,25 @@ fn take(
     until: Timestamp,
     now: Timestamp,
 ) {
-    if let Phase::Open { until: Some(over), by_hand: false, .. } = state.phase
-        && over <= now
+    if let Phase::Open { until: Some(over), by_hand: false, probes, .. } = &mut state.phase
+        && *over <= now
     {
-        state.phase = Phase::HalfOpen { since: now, probes: Vec::new(), successes: 0 };
+        let probes = std::mem::take(probes);
+        state.phase = Phase::HalfOpen { since: now, probes, successes: 0 };
     }
-    let Phase::HalfOpen { probes, .. } = &mut state.phase else { return };
+    let half_open = matches!(state.phase, Phase::HalfOpen { .. });
+    let (Phase::Open { probes, .. } | Phase::HalfOpen { probes, .. }) = &mut state.phase else {
+        return;
+    };
     if let Some(own) = probes.iter_mut().find(|probe| probe.id == id) {
         own.until = own.until.max(until);
-    } else if probes.len() < config.probes as usize {
+    } else if half_open && probes.len() < config.probes as usize {
         probes.push(Probe { id: id.to_owned(), until });
     }
 }
 
-/// The end of a probe whose time was up meanwhile counts no more: its place may be taken.
+/// The end of a probe whose time was up meanwhile counts no more: its place may be taken. Neither
+/// does that of one that ends while it is open again.
 fn end(
     config: &BreakerConfig,
     state: &mut BreakerState,
@@ -77,15 +80,18 @@ fn end(
     success: Option<bool>,
     now: Timestamp,
 ) {
-    let Phase::HalfOpen { probes, successes, .. } = &mut state.phase else { return };
+    let (Phase::Open { probes, .. } | Phase::HalfOpen { probes, .. }) = &mut state.phase else {
+        return;
+    };
     let Some(place) = probes.iter().position(|probe| probe.id == id) else { return };
     probes.remove(place);
+    let Phase::HalfOpen { successes, .. } = &mut state.phase else { return };
     match success {
         Some(false) => open(config, state, "a probe failed".into(), now),
         Some(true) => {
             *successes = successes.saturating_add(1);
             if *successes >= config.successes {
-                state.phase = Phase::Recovering { since: now, window: Window::default() };
+                state.phase = Phase::recovering(now, config.recovery);
             }
         }
         None => {}
@@ -93,10 +99,21 @@ fn end(
 }
 
 fn open(config: &BreakerConfig, state: &mut BreakerState, reason: String, now: Timestamp) {
-    state.opened_at = Some(opening(state, now));
     state.round = state.round.saturating_add(1);
-    let until = Some(now + config.open_for_round(state.round));
-    state.phase = Phase::Open { since: now, until, by_hand: false, reason };
+    let until = now + config.open_for_round(state.round);
+    shut(state, Some(until), false, reason, now);
+}
+
+fn shut(
+    state: &mut BreakerState,
+    until: Option<Timestamp>,
+    by_hand: bool,
+    reason: String,
+    now: Timestamp,
+) {
+    state.opened_at = Some(opening(state, now));
+    let probes = state.phase.probes().to_vec();
+    state.phase = Phase::Open { since: now, until, by_hand, reason, probes };
 }
 
 /// Now; but never the same moment twice.
