@@ -19,6 +19,7 @@ pub(super) struct MemoryHandle {
 impl AckHandle for MemoryHandle {
     async fn ack(&self) -> Result<(), TransportError> {
         self.shared.state().0.queue(&self.queue).ack(self.seq);
+        self.shared.settled.notify_waiters();
         Ok(())
     }
 

@@ -18,6 +18,7 @@
 mod dedup;
 mod directory;
 mod handle;
+mod journal;
 mod log;
 mod lookup;
 mod operate;
@@ -28,4 +29,5 @@ mod state;
 mod subscription;
 mod transport;
 
+pub use journal::JournalEntry;
 pub use transport::MemoryTransport;

@@ -1,6 +1,7 @@
 //! Move, remove, pause, signal.
 
 use std::fmt;
+use std::num::NonZeroU64;
 
 use async_trait::async_trait;
 use tokio::sync::broadcast;
@@ -31,6 +32,8 @@ impl Operator for MemoryTransport {
                 seqs.iter().filter_map(|seq| state.records.remove(*seq)).count()
             }
         };
+        drop(state);
+        self.shared.settled.notify_waiters();
         Ok(removed > 0)
     }
 
@@ -47,6 +50,8 @@ impl Operator for MemoryTransport {
     async fn pause(&self, queue: &QueueName, until: Timestamp) -> Result<(), TransportError> {
         let (mut state, now) = self.shared.state();
         state.known(queue)?.paused_until = (until > now).then_some(until);
+        drop(state);
+        self.shared.settled.notify_waiters();
         Ok(())
     }
 
@@ -56,8 +61,20 @@ impl Operator for MemoryTransport {
         Ok(())
     }
 
+    async fn set_limit(
+        &self,
+        queue: &QueueName,
+        limit: Option<NonZeroU64>,
+    ) -> Result<(), TransportError> {
+        self.shared.state().0.known(queue)?.limit = limit.map(NonZeroU64::get);
+        self.shared.changed.notify_waiters();
+        Ok(())
+    }
+
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
-        Ok(self.shared.state().0.known(queue)?.purge())
+        let purged = self.shared.state().0.known(queue)?.purge();
+        self.shared.settled.notify_waiters();
+        Ok(purged)
     }
 
     async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::journal::JournalEntry;
 use super::log::Log;
 use super::queue::Queue;
 use super::shared_state::SharedState;
@@ -22,6 +23,8 @@ pub(super) struct State {
     /// The records by the time at which they vanish.
     expiries: BTreeSet<(Timestamp, u64)>,
     pub(super) shared: SharedState,
+    /// Kept only where somebody asked for it.
+    pub(super) journal: Option<Vec<JournalEntry>>,
     pub(super) workers: BTreeMap<WorkerId, (Timestamp, WorkerInfo)>,
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Shared {
     pub(super) timer: Arc<dyn Timer>,
     /// Wakes whoever waits for a delivery.
     pub(super) changed: Notify,
+    /// Wakes whoever waits for a queue to be empty.
+    pub(super) settled: Notify,
     pub(super) signals: broadcast::Sender<Signal>,
 }
 
@@ -56,7 +58,8 @@ impl MemoryTransport {
     pub fn with_timer(timer: Arc<dyn Timer>) -> Self {
         let (signals, _) = broadcast::channel(SIGNALS);
         let state = Mutex::new(State::default());
-        Self { shared: Arc::new(Shared { state, timer, changed: Notify::new(), signals }) }
+        let (changed, settled) = (Notify::new(), Notify::new());
+        Self { shared: Arc::new(Shared { state, timer, changed, settled, signals }) }
     }
 }
 
@@ -78,7 +81,7 @@ impl fmt::Debug for MemoryTransport {
 impl Producer for MemoryTransport {
     async fn publish(&self, job: Submission) -> Result<Receipt, TransportError> {
         let (mut state, now) = self.shared.state();
-        let receipt = state.publish(job, now);
+        let receipt = state.publish_noted(job, now);
         drop(state);
         self.shared.changed.notify_waiters();
         receipt
@@ -86,7 +89,7 @@ impl Producer for MemoryTransport {
 
     async fn publish_many(&self, jobs: Vec<Submission>) -> Vec<Result<Receipt, TransportError>> {
         let (mut state, now) = self.shared.state();
-        let receipts = jobs.into_iter().map(|job| state.publish(job, now)).collect();
+        let receipts = jobs.into_iter().map(|job| state.publish_noted(job, now)).collect();
         drop(state);
         self.shared.changed.notify_waiters();
         receipts
@@ -97,7 +100,7 @@ impl Producer for MemoryTransport {
 impl Settler for MemoryTransport {
     async fn write(&self, fact: &Fact) -> Result<Written, TransportError> {
         let (mut state, now) = self.shared.state();
-        let written = state.write(fact, now);
+        let written = state.write_noted(fact, now);
         drop(state);
         self.shared.changed.notify_waiters();
         written

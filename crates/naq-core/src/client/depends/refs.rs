@@ -12,7 +12,8 @@ pub struct NamedJob {
 }
 
 impl NamedJob {
-    pub(in crate::client) fn in_queue(self, queue: &QueueName) -> JobKey {
+    /// Its key, where `queue` is meant if it names none.
+    pub fn in_queue(self, queue: &QueueName) -> JobKey {
         JobKey { queue: self.queue.unwrap_or_else(|| queue.clone()), id: self.id }
     }
 }
