@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::flow::Unique;
+use crate::flow::{FollowUp, Limit, Unique};
 use crate::names::QueueName;
 use crate::retry::RetryPolicy;
 
@@ -49,8 +49,10 @@ pub struct JobOptions {
     pub(crate) timeout: Option<Duration>,
     pub(crate) record_ttl: Option<Duration>,
     pub(crate) tags: Vec<String>,
+    pub(crate) on_exhausted: Option<FollowUp>,
     pub(crate) expires_in: Option<Duration>,
     pub(crate) unique: Option<Unique>,
+    pub(crate) limits: Vec<Limit>,
 }
 
 impl JobOptions {
@@ -91,6 +93,17 @@ impl JobOptions {
         self
     }
 
+    /// The job that is enqueued when this one dies: `order.refund`, or a [`FollowUp`] with its queue
+    /// and policy.
+    ///
+    /// # Panics
+    /// When it is a text that is no task name.
+    #[must_use]
+    pub fn on_exhausted_job(mut self, follow_up: impl Into<FollowUp>) -> Self {
+        self.on_exhausted = Some(follow_up.into());
+        self
+    }
+
     /// Adds a tag.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
@@ -123,6 +136,26 @@ impl JobOptions {
     #[must_use]
     pub fn unique_for(mut self, key: impl Into<String>, time: Duration) -> Self {
         self.unique = Some(Unique::for_time(key, time));
+        self
+    }
+    /// At most `jobs` with this key run at once; see
+    /// [`Enqueue::concurrency_key`](crate::Enqueue::concurrency_key).
+    #[must_use]
+    pub fn concurrency_key(self, key: impl Into<String>, jobs: u32) -> Self {
+        self.limit(Limit::concurrency(key, jobs))
+    }
+
+    /// At most `count` attempts of jobs with this key start in `per`; see
+    /// [`Enqueue::rate_limit`](crate::Enqueue::rate_limit).
+    #[must_use]
+    pub fn rate_limit(self, key: impl Into<String>, count: u32, per: Duration) -> Self {
+        self.limit(Limit::rate(key, count, per))
+    }
+
+    /// Any limit.
+    #[must_use]
+    pub fn limit(mut self, limit: Limit) -> Self {
+        limit.add_to(&mut self.limits);
         self
     }
 }

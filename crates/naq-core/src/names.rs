@@ -149,6 +149,11 @@ name!(
     "use 1 to 128 letters, digits, `_` or `-`"
 );
 name!(
+    /// The name of a recurring schedule. The ids of its runs begin with it.
+    ScheduleName, "schedule name", 100, "_-",
+    "use 1 to 100 letters, digits, `_` or `-`"
+);
+name!(
     /// The id of a worker process, unique among those alive.
     WorkerId, "worker id", 128, "_-",
     "use 1 to 128 letters, digits, `_` or `-`"
@@ -171,6 +176,32 @@ impl JobId {
     /// A fresh id; ids made later sort later.
     pub fn random() -> Self {
         Self(uuid::Uuid::now_v7().to_string().into())
+    }
+
+    /// The id that belongs to these parts, always the same: the parts with `-` between. Where that
+    /// is too long, or has a character that an id may not have, the end is a hash of it.
+    ///
+    /// ```
+    /// # use naq_core::JobId;
+    /// assert_eq!(JobId::derived(["order-7", "invoice"]).as_str(), "order-7-invoice");
+    /// assert_ne!(JobId::derived(["order-7", "page 1"]), JobId::derived(["order-7", "page.1"]));
+    /// ```
+    pub fn derived<P: AsRef<str>>(parts: impl IntoIterator<Item = P>) -> Self {
+        const SHOWN: usize = 90;
+        let parts: Vec<P> = parts.into_iter().collect();
+        let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
+        let plain = parts.join("-");
+        if let Ok(id) = Self::new(&plain) {
+            return id;
+        }
+        let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        let shown: String = plain.chars().take(SHOWN).map(allowed).collect();
+        let hash = |seed: u64| {
+            plain.bytes().fold(seed, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+        };
+        // Two of FNV's, from its own start and from another.
+        let (a, b) = (hash(0xcbf2_9ce4_8422_2325), hash(0x9e37_79b9_7f4a_7c15));
+        Self(format!("{shown}-{a:016x}{b:016x}").into())
     }
 }
 
@@ -200,6 +231,18 @@ mod tests {
         let err = TaskName::new("\u{1b}[2J".repeat(1000)).expect_err("control characters");
         let text = err.to_string();
         assert!(text.len() < 1000 && !text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn derived_ids_are_valid_and_always_the_same() {
+        let long = "x".repeat(128);
+        for parts in [vec!["a", "b"], vec!["a b", "ä"], vec![&long, "b"], vec![&long, "c"], vec![]]
+        {
+            let id = JobId::derived(&parts);
+            assert_eq!(id, JobId::derived(&parts));
+            assert_eq!(JobId::new(id.as_str()), Ok(id), "{parts:?}");
+        }
+        assert_ne!(JobId::derived([&*long, "b"]), JobId::derived([&*long, "c"]));
     }
 
     #[test]

@@ -5,12 +5,18 @@
 pub mod breaker;
 mod budget;
 mod depends;
+mod follow_up;
 mod limit;
+mod rate;
 mod unique;
 
 pub use budget::{RetryBudget, Tokens};
-pub use depends::{Dependencies, MAX_DEPENDENCIES, RunWhen};
-pub use limit::{Limit, Rate};
+pub use depends::{Dependencies, Ends, MAX_DEPENDENCIES, RunWhen, Verdict};
+pub use follow_up::FollowUp;
+pub use limit::{
+    Holder, Limit, LimitKeys, MAX_CONCURRENCY, MAX_LIMIT_KEY, MAX_LIMITS, Slot, choose, look_again,
+};
+pub use rate::{Gcra, MAX_RATE_COUNT, MAX_RATE_PERIOD, MIN_RATE_PERIOD, Rate};
 pub use unique::{MAX_UNIQUE_KEY, Standing, Unique, UniqueScope};
 
 /// Clocks of different machines may differ by this much before one of them is held to have been set.

@@ -12,6 +12,7 @@ use super::message::{WireMessage, headers};
 use super::step::Nonce;
 use super::writer::Writer;
 use crate::clock::{Timestamp, millis_up};
+use crate::flow::Limit;
 use crate::names::{JobId, QueueName};
 use crate::retry::RetryPolicy;
 use crate::state::JobState;
@@ -50,7 +51,7 @@ impl Envelope {
     }
 
     /// Reads the fields of a job, or those of a record that are not the record's own.
-    pub(super) fn from_fields(
+    pub(crate) fn from_fields(
         mut f: Fields,
         message: &WireMessage,
         arrival: &Arrival,
@@ -82,8 +83,10 @@ impl Envelope {
             workflow: f.take("workflow")?,
             unique: f.take("unique")?,
             limits: f.take("limits")?.unwrap_or_default(),
+            on_exhausted: f.take("on_exhausted")?,
             traceparent: f.take("traceparent")?,
             nonce: nonce(f.take("nonce")?, message, arrival.seq)?,
+            origin: f.take("origin")?.map(|text| parse_nonce("origin", text)).transpose()?,
             attempt: f.take("attempt")?.unwrap_or(1).max(1),
             crashes: f.take("crashes")?.unwrap_or(0),
             snoozes: f.take("snoozes")?.unwrap_or(0),
@@ -97,6 +100,8 @@ impl Envelope {
         envelope
             .check_tags()
             .map_err(|reason| DecodeError::Field { field: "tags".into(), reason })?;
+        Limit::check_all(&envelope.limits)
+            .map_err(|reason| DecodeError::Field { field: "limits".into(), reason })?;
         Ok(envelope)
     }
 
@@ -133,6 +138,8 @@ impl Envelope {
         w.put("id", &self.id)?;
         w.put_some("limits", Some(&self.limits).filter(|limits| !limits.is_empty()))?;
         w.put("nonce", self.nonce.as_str())?;
+        w.put_some("on_exhausted", self.on_exhausted.as_ref())?;
+        w.put_some("origin", self.origin.as_ref().map(Nonce::as_str))?;
         match &self.written_policy {
             Some(written) => w.put_raw("policy", written)?,
             None if self.policy == RetryPolicy::default() => {}
@@ -175,9 +182,13 @@ impl Envelope {
 fn nonce(given: Option<String>, message: &WireMessage, seq: u64) -> Result<Nonce, DecodeError> {
     match given {
         None => Ok(message.step().map_or_else(|| Nonce::from_sequence(seq), |step| step.nonce)),
-        Some(text) => Nonce::parse(&text)
-            .map_err(|e| DecodeError::Field { field: "nonce".into(), reason: e.to_string() }),
+        Some(text) => parse_nonce("nonce", text),
     }
+}
+
+fn parse_nonce(field: &str, text: String) -> Result<Nonce, DecodeError> {
+    Nonce::parse(&text)
+        .map_err(|e| DecodeError::Field { field: field.into(), reason: e.to_string() })
 }
 
 fn in_field(field: &str, err: DecodeError) -> DecodeError {
@@ -255,6 +266,7 @@ mod tests {
             job.record_ttl = Duration::ZERO;
             job.tags = vec!["a".into()];
             job.crashes = 1;
+            job.origin = Some(Nonce::from_sequence(3));
             job.record(AttemptRecord::new(1, AttemptOutcome::Crashed));
             let message = job.to_message().expect("writes");
             assert_eq!(message.step(), Some(job.step()));
@@ -278,6 +290,8 @@ mod tests {
             (r#"{"task":"t","tags":["\u001b[2J"]}"#, "tags"),
             (r#"{"task":"t","id":"a.b"}"#, "id"),
             (r#"{"task":"t","nonce":"a b"}"#, "nonce"),
+            (r#"{"task":"t","origin":"a b"}"#, "origin"),
+            (r#"{"task":"t","limits":[{"key":"a","rate":{"count":0,"per_ms":1000}}]}"#, "limits"),
             (r#"{"task":"t","task":"u"}"#, "twice"),
         ] {
             let err = by_hand(body).expect_err(body).to_string();

@@ -2,9 +2,13 @@
 
 use bytes::Bytes;
 
+use super::codec::EncodeError;
+use super::envelope::Envelope;
+use super::fields::Payload;
 use super::history::clip;
 use super::message::{WireMessage, headers};
 use super::step::Step;
+use super::writer::Writer;
 use crate::clock::Timestamp;
 use crate::failure::ErrorKind;
 use crate::names::TaskName;
@@ -12,6 +16,8 @@ use crate::retry::Rule;
 
 /// Bytes of an error message that go into a header; the history in the body has more of it.
 const MAX_HEADER_MESSAGE: usize = 1024;
+/// About what a summary takes beside the arguments.
+const SUMMARY_ROOM: usize = 512;
 
 /// What stands on `naq.d.<queue>.<id>`: the body byte for byte, decodable or not, and in headers
 /// why it is here, so that a list of dead letters never decodes bodies.
@@ -38,22 +44,49 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
+    /// What the job that follows this death is told, in the dead job's codec: `job` (its id), `task`,
+    /// `queue`, `error_kind`, `message`, `rule`, `reason`, `attempts`, `died_at`, and `args`, those of
+    /// the dead job as they were, or null without `with_args`.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when one of them cannot be written.
+    pub fn summary(&self, dead: &Envelope, with_args: bool) -> Result<Payload, EncodeError> {
+        let null = Payload::null(dead.codec);
+        let args = if with_args { &dead.args } else { &null };
+        let mut w = Writer::new(dead.codec, args.bytes().len() + SUMMARY_ROOM);
+        w.put_raw("args", args)?;
+        w.put("attempts", &dead.attempt)?;
+        w.put("died_at", &self.died_at)?;
+        w.put("error_kind", &self.error_kind)?;
+        w.put("job", &dead.id)?;
+        w.put("message", &self.message)?;
+        w.put("queue", &dead.queue)?;
+        w.put("reason", &self.reason)?;
+        w.put("rule", &self.rule)?;
+        w.put("task", &dead.task)?;
+        Ok(Payload::from_raw(dead.codec, w.finish()))
+    }
+
     /// The message as it is stored.
     pub fn to_message(&self) -> WireMessage {
+        let mut message = WireMessage::new(self.body.clone());
+        if let Some(content_type) = &self.content_type {
+            message = message.with(headers::CONTENT_TYPE, content_type);
+        }
+        self.say_why(message.with(headers::STEP, self.step.to_string()))
+    }
+
+    /// Adds the headers that say why. The record of the dead job has them, too.
+    pub(crate) fn say_why(&self, mut message: WireMessage) -> WireMessage {
         let short = if self.message.len() > MAX_HEADER_MESSAGE {
             self.message.chars().take(MAX_HEADER_MESSAGE / 4).chain(['…']).collect()
         } else {
             clip(self.message.clone())
         };
-        let mut message = WireMessage::new(self.body.clone());
-        if let Some(content_type) = &self.content_type {
-            message = message.with(headers::CONTENT_TYPE, content_type);
-        }
         if let Some(task) = &self.task {
             message = message.with(headers::TASK, task);
         }
         message
-            .with(headers::STEP, self.step.to_string())
             .with(headers::ERROR_KIND, self.error_kind.as_str())
             .with(headers::ERROR, short)
             .with(headers::RULE, self.rule.as_str())

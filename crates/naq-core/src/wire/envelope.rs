@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::codec::Codec;
 use super::fields::{Fields, Payload};
-use super::history::{self, AttemptRecord};
+use super::history::{self, AttemptOutcome, AttemptRecord};
 use super::step::{Nonce, Step};
 use crate::clock::Timestamp;
-use crate::flow::{Dependencies, Limit, Unique};
+use crate::flow::{Dependencies, FollowUp, Limit, Unique};
 use crate::names::{JobId, QueueName, TaskName};
-use crate::retry::RetryPolicy;
+use crate::retry::{RetryPolicy, Rule};
 
 /// The wire version that this crate writes, and the newest that it reads.
 pub const WIRE_VERSION: u64 = 1;
@@ -58,10 +58,15 @@ pub struct Envelope {
     pub unique: Option<Unique>,
     /// The limits that it shares with others; none by default.
     pub limits: Vec<Limit>,
+    /// The job that is enqueued when this one dies; none by default.
+    pub on_exhausted: Option<FollowUp>,
     /// W3C trace context of the producer.
     pub traceparent: Option<String>,
     /// Which life of this id it is.
     pub nonce: Nonce,
+    /// The first life of this job, when an operator's requeue began this one: what a handler has
+    /// kept is found under that name.
+    pub origin: Option<Nonce>,
     /// The attempt that this message is for, 1-based.
     pub attempt: u32,
     /// Worker deaths so far, in this life.
@@ -80,6 +85,14 @@ pub struct Envelope {
     pub(super) written_policy: Option<Payload>,
     /// Fields that this version does not know.
     pub(super) kept: Fields,
+}
+
+fn only_waited(last: &AttemptRecord) -> bool {
+    match last.outcome {
+        AttemptOutcome::Requeued => true,
+        AttemptOutcome::HeldBack => last.rule == Some(Rule::Dependencies),
+        _ => false,
+    }
 }
 
 impl Envelope {
@@ -101,8 +114,10 @@ impl Envelope {
             workflow: None,
             unique: None,
             limits: Vec::new(),
+            on_exhausted: None,
             traceparent: None,
             nonce: Nonce::random(),
+            origin: None,
             attempt: 1,
             crashes: 0,
             snoozes: 0,
@@ -121,6 +136,11 @@ impl Envelope {
         self.policy = policy;
     }
 
+    /// The first life of this job: this one, or the one whose dead letter was requeued.
+    pub fn origin(&self) -> &Nonce {
+        self.origin.as_ref().unwrap_or(&self.nonce)
+    }
+
     /// Where this life stands.
     pub fn step(&self) -> Step {
         Step { nonce: self.nonce.clone(), attempt: self.attempt, snoozes: self.snoozes }
@@ -134,6 +154,19 @@ impl Envelope {
     /// Attempts in all: retries and the first.
     pub fn max_attempts(&self) -> u32 {
         self.policy.max_attempts()
+    }
+
+    /// Whether it still waits for other jobs, given that it waits for something: it depends on
+    /// some, and nothing but waiting for them has happened to it in this life.
+    pub fn is_blocked(&self) -> bool {
+        let waits = self.depends_on.as_ref().is_some_and(|depends| !depends.waived);
+        waits && self.attempt == 1 && self.history.last().is_none_or(only_waited)
+    }
+
+    /// When a job that waits for others first looks after them by itself.
+    pub(crate) fn first_check(&self) -> Option<Timestamp> {
+        let depends = self.depends_on.as_ref().filter(|depends| !depends.waived);
+        depends.map(|_| Dependencies::next_check(0, self.enqueued_at, self.deadline))
     }
 
     /// The last error in the history, if there is one.
