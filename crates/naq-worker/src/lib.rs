@@ -8,10 +8,12 @@
 
 mod ahead;
 mod builder;
+mod checkpoint;
 mod chores;
 mod classify;
 mod conclude;
 mod context;
+mod death;
 mod drain;
 mod engine;
 mod events;
@@ -19,6 +21,7 @@ mod execute;
 mod exit;
 mod fallback;
 mod feed;
+mod follow_up;
 mod gates;
 mod guarded;
 mod handler;
@@ -26,8 +29,11 @@ mod heartbeat;
 mod held;
 mod hooks;
 mod identity;
+mod kept;
+mod lanes;
 mod lease;
 mod outage;
+mod progress;
 mod ready;
 mod registry;
 mod runtime;
@@ -38,6 +44,8 @@ mod story;
 mod suspects;
 mod task_options;
 mod tasks;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod worker;
 
 pub use builder::WorkerBuilder;

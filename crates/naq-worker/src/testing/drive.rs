@@ -1,0 +1,164 @@
+//! Lets the worker work, and time pass.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use naq_core::names::CHORES;
+use naq_core::transport::{Lookup, QueueInfo};
+use naq_core::{Clock, QueueName, Timestamp};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::{Harness, at_once};
+
+/// A handler may really take this long: one that takes longer is held to be stuck.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Attempts at one moment: more mean that they never end.
+const MOST_AT_ONCE: usize = 100_000;
+/// `run_to_end` looks this far.
+const HORIZON: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+impl Harness {
+    /// Works until nothing is due at this time: jobs that jobs enqueue, and retries without a
+    /// delay, too. The clock stands still.
+    ///
+    /// # Panics
+    /// When a handler takes more than 10 s of real time, or when it never ends.
+    pub async fn drain(&self) {
+        while let Some(queues) = self.busy() {
+            self.work(queues).await;
+        }
+    }
+
+    /// Lets this much time pass, from one due time to the next, and works off what is due at each.
+    ///
+    /// # Panics
+    /// As [`drain`](Self::drain).
+    pub async fn pass(&self, span: Duration) {
+        let end = self.now() + span;
+        self.drain().await;
+        while let Some(next) = self.next_moment().filter(|next| *next < end) {
+            self.clock.advance_to(next).await;
+            self.drain().await;
+        }
+        self.clock.advance_to(end).await;
+        self.drain().await;
+    }
+
+    /// Lets as much time pass as it takes until no job waits any more: weeks of retries take
+    /// milliseconds. A recurring schedule never ends; for that, [`pass`](Self::pass).
+    ///
+    /// # Panics
+    /// When jobs still wait after a year; as [`drain`](Self::drain).
+    pub async fn run_to_end(&self) {
+        let began = self.now();
+        self.drain().await;
+        while let Some(next) = self.next_moment().filter(|_| self.jobs_wait()) {
+            assert!(
+                next.since(began) < HORIZON,
+                "after a year there are still jobs that wait; let some time `pass` instead. \
+                 Enqueued were:\n{}",
+                self.listing()
+            );
+            self.clock.advance_to(next).await;
+            self.drain().await;
+        }
+    }
+
+    /// When something is due next: a job, or a queue that was paused.
+    fn next_moment(&self) -> Option<Timestamp> {
+        let waiting = self.broker.waiting().into_iter().find(|job| self.serves(&job.key.queue));
+        let paused = self.queues().into_iter().filter(|queue| queue.pending > 0);
+        let pauses = paused.filter_map(|queue| queue.paused_until);
+        pauses.chain(waiting.and_then(|job| job.due_at)).min()
+    }
+
+    /// Whether anything waits beside NAQ's own jobs, which may have no end.
+    fn jobs_wait(&self) -> bool {
+        let own = |queue: &QueueName| queue.as_str() == CHORES;
+        let waiting = self.broker.waiting();
+        let served = |queue: &QueueName| !own(queue) && self.serves(queue);
+        waiting.iter().any(|job| served(&job.key.queue))
+            || self.queues().iter().any(|queue| served(&queue.name) && queue.pending > 0)
+    }
+
+    fn serves(&self, queue: &QueueName) -> bool {
+        match queue.as_str() {
+            CHORES => self.worker.chores,
+            _ => self.worker.queues.is_empty() || self.worker.queues.contains(queue),
+        }
+    }
+
+    /// The queues that the worker works on.
+    fn queues(&self) -> Vec<QueueInfo> {
+        let names = at_once(self.broker.queues()).unwrap_or_default();
+        let served = names.into_iter().filter(|name| self.serves(name));
+        served.filter_map(|name| at_once(self.broker.queue_info(&name)).ok().flatten()).collect()
+    }
+
+    /// Those queues, while there is something to do in one of them now.
+    fn busy(&self) -> Option<Vec<QueueName>> {
+        let queues = self.queues();
+        let any = queues.iter().any(is_busy);
+        any.then(|| queues.into_iter().map(|queue| queue.name).collect())
+    }
+
+    /// Whether nothing is left to do in these. What is put into others needs another worker.
+    fn are_idle(&self, names: &[QueueName]) -> bool {
+        !self.queues().iter().any(|queue| is_busy(queue) && names.contains(&queue.name))
+    }
+
+    /// Runs the worker until there is nothing to do, and then stops it: one that runs on would wake
+    /// at every heartbeat when time passes.
+    async fn work(&self, queues: Vec<QueueName>) {
+        let own = |queue: &&QueueName| queue.as_str() == CHORES;
+        let mut worker = self.worker.clone().chores(queues.iter().any(|queue| own(&queue)));
+        if worker.queues.is_empty() {
+            worker = worker.queues(queues.iter().filter(|queue| !own(queue)));
+        }
+        let (stop, stopped) = oneshot::channel::<()>();
+        let mut running = pin!(worker.build().run(async { drop(stopped.await) }));
+        tokio::select! {
+            ended = &mut running => panic!("the worker ended by itself: {ended:?}"),
+            () = self.until_idle(&queues) => drop(stop),
+        }
+        if let Err(err) = running.await {
+            panic!("the worker could not stop: {err}");
+        }
+    }
+
+    async fn until_idle(&self, queues: &[QueueName]) {
+        for _ in 0..MOST_AT_ONCE {
+            let mut looks = 0;
+            let progress = self.broker.until(|| {
+                looks += 1;
+                looks > 1 || self.are_idle(queues)
+            });
+            if timeout(PATIENCE, progress).await.is_err() {
+                panic!("{}", self.stuck());
+            }
+            if self.are_idle(queues) {
+                return;
+            }
+        }
+        let now = self.clock.now();
+        panic!("{MOST_AT_ONCE} attempts at {now}, and no end:\n{}", self.listing());
+    }
+
+    fn stuck(&self) -> String {
+        let running = |queue: &QueueInfo| format!("{} on {:?}", queue.running, queue.name.as_str());
+        let queues = self.queues();
+        let running: Vec<_> = queues.iter().filter(|q| q.running > 0).map(running).collect();
+        format!(
+            "no job has ended for {} of real time; running: {}. A handler that waits for the \
+             harness's clock, or for its timeout, needs somebody who moves it meanwhile: \
+             tokio::join!(harness.drain(), harness.clock().advance(..))",
+            humantime::format_duration(PATIENCE),
+            running.join(", ")
+        )
+    }
+}
+
+fn is_busy(queue: &QueueInfo) -> bool {
+    queue.running > 0 || (queue.pending > 0 && queue.paused_until.is_none())
+}

@@ -1,0 +1,65 @@
+//! [`Enqueued`]: a job as it was enqueued.
+
+use std::time::Duration;
+
+use naq_core::transport::Stored;
+use naq_core::{Envelope, Job, Timestamp};
+use serde_json::Value;
+
+/// A job as it was when it was enqueued.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Enqueued<J> {
+    /// Its arguments.
+    pub args: J,
+    /// All else: queue, id, policy, tags, deadline, unique key.
+    pub envelope: Envelope,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl<J> Enqueued<J> {
+    /// How long after it was enqueued it was due; zero for at once.
+    pub fn due_in(&self) -> Duration {
+        self.envelope.due_at.map_or(Duration::ZERO, |due_at| due_at.since(self.at))
+    }
+}
+
+impl Enqueued<Value> {
+    #[track_caller]
+    pub(super) fn typed<J: Job>(self) -> Enqueued<J> {
+        let Self { envelope, at, .. } = self;
+        match envelope.args.decode() {
+            Ok(args) => Enqueued { args, envelope, at },
+            Err(err) => panic!("job {} of {:?} does not read as such: {err}", envelope.id, J::NAME),
+        }
+    }
+}
+
+/// None for what is no new job: a requeue, or no job at all.
+pub(super) fn of_message(stored: &Stored) -> Option<Enqueued<Value>> {
+    let envelope = stored.envelope().ok().filter(|job| job.history.is_empty())?;
+    let args = envelope.args.decode().unwrap_or(Value::Null);
+    Some(Enqueued { args, at: stored.stored_at, envelope })
+}
+
+/// One line a job, for messages.
+pub(super) fn listing(jobs: &[Enqueued<Value>]) -> String {
+    let lines: Vec<_> = jobs.iter().map(line).collect();
+    if lines.is_empty() { "  nothing at all".to_owned() } else { lines.join("\n") }
+}
+
+fn line(job: &Enqueued<Value>) -> String {
+    let Envelope { task, queue, id, policy, tags, unique, .. } = &job.envelope;
+    let due = match job.due_in() {
+        Duration::ZERO => "due at once".to_owned(),
+        wait => format!("due in {}", humantime::format_duration(wait)),
+    };
+    let mut line = format!("  {task} {} on {queue:?}, {due}, {policy}", job.args);
+    if !tags.is_empty() {
+        line += &format!(", tags {}", tags.join(" "));
+    }
+    if let Some(unique) = unique {
+        line += &format!(", unique {:?}", unique.key);
+    }
+    line + &format!(", id {id}")
+}
