@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::{DiePoint, Fault, FaultPlan, Op};
 use crate::transport::{Transport, TransportError};
@@ -32,12 +32,13 @@ pub(super) struct Faults {
     cut: watch::Sender<bool>,
     died: watch::Sender<Option<DiePoint>>,
     hook: Option<DieHook>,
+    steps: Option<Arc<Semaphore>>,
 }
 
 impl<T: Transport> FaultyTransport<T> {
     /// Fails as `plan` says.
     pub fn new(inner: T, plan: FaultPlan) -> Self {
-        Self::build(inner, plan, None)
+        Self::build(inner, plan, None, None)
     }
 
     /// Calls `hook` at a die point, for a process that really ends itself there.
@@ -46,16 +47,28 @@ impl<T: Transport> FaultyTransport<T> {
         plan: FaultPlan,
         hook: impl Fn(DiePoint) + Send + Sync + 'static,
     ) -> Self {
-        Self::build(inner, plan, Some(Arc::new(hook)))
+        Self::build(inner, plan, Some(Arc::new(hook)), None)
     }
 
-    fn build(inner: T, plan: FaultPlan, hook: Option<DieHook>) -> Self {
+    /// Fails never, but waits before each call for a permit of `steps`: so that a test decides who
+    /// of several processes goes on, call by call.
+    pub fn in_steps(inner: T, steps: Arc<Semaphore>) -> Self {
+        Self::build(inner, FaultPlan::new(), None, Some(steps))
+    }
+
+    fn build(
+        inner: T,
+        plan: FaultPlan,
+        hook: Option<DieHook>,
+        steps: Option<Arc<Semaphore>>,
+    ) -> Self {
         let faults = Faults {
             plan: Mutex::new(plan),
             calls: Mutex::default(),
             cut: watch::Sender::new(false),
             died: watch::Sender::new(None),
             hook,
+            steps,
         };
         Self { inner, faults: Arc::new(faults) }
     }
@@ -114,6 +127,11 @@ impl Faults {
         lost: impl FnOnce() -> R,
         call: impl Future<Output = Result<R, TransportError>>,
     ) -> Result<R, TransportError> {
+        if let Some(steps) = &self.steps
+            && let Ok(permit) = steps.acquire().await
+        {
+            permit.forget();
+        }
         self.alive()?;
         match self.next_fault(op) {
             None => tokio::select! {
