@@ -1,6 +1,7 @@
 //! From an [`Outcome`] to what has to be written: the decision, its record in the history, and the
 //! fact. No I/O; whoever settles writes the fact as it is.
 
+use naq_core::names::CHORES;
 use naq_core::retry::{self, Action, AttemptFacts, Decision, RetryPolicy, Rule, decide};
 use naq_core::transport::{Delivery, Fact, Stored};
 use naq_core::wire::{AttemptOutcome, AttemptRecord, DecodeError, EncodeError, headers};
@@ -9,6 +10,7 @@ use naq_core::{
     Timestamp, WorkerId,
 };
 
+use crate::death::Death;
 use crate::execute::{self, Outcome, Ran, Times, facts};
 use crate::fallback::Fallback;
 use crate::gates::Entry;
@@ -22,6 +24,10 @@ pub(crate) enum Conclusion {
     /// The same, for a job that completed: the broker may find its result too large. Then it has
     /// to be told when the attempt ran.
     WriteResult(Fact, Times),
+    /// The record, then the letter, then ack.
+    Die(Box<Death>),
+    /// It has ended already: see to what whoever ended it may not have lived to do, then ack.
+    Finish,
     /// Ack it: there is nothing to write, or it is written already.
     Drop,
     /// Give it back to its queue, then ack.
@@ -59,7 +65,7 @@ impl Judge<'_> {
         let decision = Decision::new(Action::Dead, Rule::Undecodable);
         tracing::error!(job = %stored.key, "dead: {}: {err}", decision.reason());
         let letter = self.letter(stored, None, &failure, &decision);
-        Conclusion::Write(Fact::dead(stored, &letter))
+        dead(stored, None, &letter)
     }
 
     fn not_run(&self, stored: &Stored, envelope: Envelope, decision: &Decision) -> Conclusion {
@@ -188,7 +194,10 @@ impl Judge<'_> {
         times: Times,
         reason: &str,
     ) -> Conclusion {
-        let text = format!("the result: {reason}: store the data elsewhere and return its key");
+        let text = format!(
+            "the result: {reason}: store the data elsewhere and return its key, or let the worker \
+             keep large results"
+        );
         let failure = Failure::new(ErrorKind::RESULT_TOO_LARGE, text).fatal();
         match execute::decode(delivery) {
             Ok(envelope) => {
@@ -252,6 +261,11 @@ impl Judge<'_> {
         at: Timestamp,
     ) -> Conclusion {
         envelope.record(record);
+        if matches!(decision.action, Action::Snooze { .. }) && envelope.queue.as_str() == CHORES {
+            // NAQ's own jobs wait again and again, some for years: each time is the first.
+            envelope.history.clear();
+            envelope.crashes = 0;
+        }
         envelope.due_at = Some(at);
         match Fact::retry(stored, &envelope, at) {
             Ok(fact) => Conclusion::Write(fact),
@@ -259,7 +273,8 @@ impl Judge<'_> {
             // wait for another time.
             Err(_) => {
                 let letter = self.letter(stored, Some(&envelope), failure, decision);
-                Conclusion::Write(Fact::dead(stored, &letter))
+                (envelope.attempt, envelope.snoozes) = (letter.step.attempt, letter.step.snoozes);
+                dead(stored, Some(envelope), &letter)
             }
         }
     }
@@ -290,7 +305,7 @@ impl Judge<'_> {
     ) -> Conclusion {
         envelope.record(record);
         let letter = self.letter(stored, Some(&envelope), failure, decision);
-        Conclusion::Write(Fact::dead(stored, &letter))
+        dead(stored, Some(envelope), &letter)
     }
 
     fn letter(
@@ -348,4 +363,8 @@ impl Judge<'_> {
         record.delay_ms = decision.action.delay().map(whole);
         record
     }
+}
+
+fn dead(stored: &Stored, envelope: Option<Envelope>, letter: &DeadLetter) -> Conclusion {
+    Conclusion::Die(Box::new(Death::new(stored, envelope, letter)))
 }

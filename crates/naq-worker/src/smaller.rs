@@ -2,32 +2,75 @@
 
 use naq_core::transport::{Fact, FactKind, Place, Stored};
 use naq_core::wire::{WireMessage, headers};
-use naq_core::{DeadLetter, ErrorKind, Timestamp, retry::Rule};
+use naq_core::{DeadLetter, ErrorKind, Payload, Timestamp, retry::Rule};
+
+use crate::conclude::Conclusion;
+use crate::death::Death;
 
 /// Characters of an error message that a letter which has to be short keeps.
 const SHORT: usize = 100;
 
-/// The next smaller form of the fact, given why it was refused. None when it has none.
-pub(crate) fn smaller(fact: &Fact, stored: &Stored, reason: &str, now: Timestamp) -> Option<Fact> {
+/// What takes the place of a conclusion, given why it was refused. None when nothing does.
+pub(crate) fn smaller(
+    conclusion: Conclusion,
+    stored: &Stored,
+    reason: &str,
+    now: Timestamp,
+) -> Option<Conclusion> {
+    match conclusion {
+        Conclusion::Write(fact) => match fact.kind {
+            FactKind::Retry { .. } => {
+                let letter = instead_of_retry(&fact, stored, reason, now);
+                let death = Death::new(stored, stored.envelope().ok(), &letter);
+                Some(Conclusion::Die(Box::new(death)))
+            }
+            FactKind::Record { .. } => {
+                // It ends all the same.
+                Some(less(&fact, stored).map_or(Conclusion::Drop, Conclusion::Write))
+            }
+            FactKind::GiveBack | FactKind::Dead => less(&fact, stored).map(Conclusion::Write),
+        },
+        Conclusion::Die(death) => {
+            let less = less(death.next(), stored);
+            death.instead(less).map(|death| Conclusion::Die(Box::new(death)))
+        }
+        _ => None,
+    }
+}
+
+/// The next smaller form of the fact. None when it has none.
+fn less(fact: &Fact, stored: &Stored) -> Option<Fact> {
     let written = |place| Stored { place, message: fact.message.clone(), ..stored.clone() };
     match fact.kind {
-        FactKind::Record { .. } => {
-            let mut record = written(Place::Record).record().ok()?;
-            if record.result.is_none() && record.envelope.history.is_empty() {
-                return None;
-            }
-            record.result = None;
-            record.envelope.history.clear();
-            Fact::record(stored, &record).ok()?
-        }
-        FactKind::Retry { .. } => {
-            Some(Fact::dead(stored, &instead_of_retry(fact, stored, reason, now)))
-        }
+        FactKind::Record { .. } => smaller_record(fact, &written(Place::Record)),
         FactKind::Dead => smaller_letter(fact, stored, written(Place::Dead).dead_letter()),
         FactKind::GiveBack => {
             Fact::give_back(stored, None).ok().filter(|plain| plain.message != fact.message)
         }
+        FactKind::Retry { .. } => None,
     }
+}
+
+/// First without result and history, then without arguments: how the job ended is said in any case.
+fn smaller_record(fact: &Fact, written: &Stored) -> Option<Fact> {
+    let mut record = written.record().ok()?;
+    let none = Payload::null(record.envelope.codec);
+    if record.result.is_some() || !record.envelope.history.is_empty() {
+        record.result = None;
+        record.envelope.history.clear();
+    } else if record.envelope.args != none {
+        record.envelope.args = none;
+    } else {
+        return None;
+    }
+    let mut message = record.to_message().ok()?;
+    // A record of a death also says why.
+    for (name, value) in written.message.headers() {
+        if message.header(name).is_none() {
+            message = message.with(name, value);
+        }
+    }
+    Some(Fact { message, ..fact.clone() })
 }
 
 /// It ran, and it cannot wait for another time.
@@ -93,43 +136,92 @@ mod tests {
         Stored { place: Place::Dead, message, ..stored.clone() }.dead_letter()
     }
 
-    #[test]
-    fn a_retry_becomes_a_letter_that_gets_shorter_and_keeps_the_body() {
-        let (stored, mut next) = job();
-        next.attempt = 2;
-        let retry = Fact::retry(&stored, &next, NOW).expect("writes");
-        let dead = smaller(&retry, &stored, "too much", NOW).expect("a letter");
-        let told = letter(&dead, &stored);
-        assert_eq!(
-            (dead.kind, &told.error_kind, told.rule),
-            (FactKind::Dead, &ErrorKind::CONNECTION, Rule::Fatal)
-        );
-        assert!(told.reason.contains("too much"), "{}", told.reason);
-        let short = smaller(&dead, &stored, "too much", NOW).expect("a short one");
-        let told = letter(&short, &stored);
-        assert_eq!((told.message.len(), told.reason.as_str()), (SHORT, ""));
-        assert_eq!(told.step, stored.step());
-        let bare = smaller(&short, &stored, "too much", NOW).expect("a bare one");
-        assert_eq!(bare.message.headers().count(), 1);
-        for fact in [&dead, &short, &bare] {
-            assert_eq!(fact.message.body, stored.message.body);
+    fn next(conclusion: Conclusion, stored: &Stored) -> Option<Conclusion> {
+        smaller(conclusion, stored, "too much", NOW)
+    }
+
+    fn written(conclusion: &Conclusion) -> Fact {
+        match conclusion {
+            Conclusion::Write(fact) => fact.clone(),
+            Conclusion::Die(death) => death.next().clone(),
+            other => panic!("{other:?}"),
         }
-        assert_eq!(smaller(&bare, &stored, "too much", NOW), None);
     }
 
     #[test]
-    fn a_record_loses_result_and_history_and_a_give_back_its_rewrite() {
-        let (stored, envelope) = job();
-        let rewritten = Fact::give_back(&stored, Some(&envelope)).expect("writes");
-        let plain = smaller(&rewritten, &stored, "too much", NOW).expect("as it came");
-        assert_eq!(plain.message, stored.message);
-        assert_eq!(smaller(&plain, &stored, "too much", NOW), None);
+    fn a_retry_becomes_a_death_whose_letter_gets_shorter_and_keeps_the_body() {
+        let (stored, mut job) = job();
+        job.attempt = 2;
+        let retry = Fact::retry(&stored, &job, NOW).expect("writes");
+        let mut dead = next(Conclusion::Write(retry), &stored).expect("a death");
+        let record = written(&dead);
+        assert_eq!(record.ends(), Some(JobState::Dead));
+        assert!(matches!(record.kind, FactKind::Record { .. }));
+        // The record gets out of the way of the letter.
+        let mut records = 0;
+        while matches!(written(&dead).kind, FactKind::Record { .. }) {
+            records += 1;
+            dead = next(dead, &stored).expect("a death in any case");
+        }
+        assert_eq!(records, 1, "it had neither history nor arguments");
+        let full = written(&dead);
+        let told = letter(&full, &stored);
+        assert_eq!((&told.error_kind, told.rule), (&ErrorKind::CONNECTION, Rule::Fatal));
+        assert!(told.reason.contains("too much"), "{}", told.reason);
+        let short = next(dead, &stored).expect("a short one");
+        let told = letter(&written(&short), &stored);
+        assert_eq!((told.message.len(), told.reason.as_str()), (SHORT, ""));
+        assert_eq!(told.step, stored.step());
+        let shorter = written(&short);
+        let bare = next(short, &stored).expect("a bare one");
+        assert_eq!(written(&bare).message.headers().count(), 1);
+        for fact in [&full, &shorter, &written(&bare)] {
+            assert_eq!(fact.message.body, stored.message.body);
+        }
+        assert!(next(bare, &stored).is_none());
+    }
 
+    #[test]
+    fn a_record_loses_what_it_can_and_the_job_ends_all_the_same() {
+        let (stored, mut envelope) = job();
+        envelope.args = Payload::encode(Codec::Json, "much").expect("writes");
         let result = Some(Payload::null(Codec::Json));
         let record = FinalRecord { envelope, state: JobState::Cancelled, finished_at: NOW, result };
         let full = Fact::record(&stored, &record).expect("writes").expect("wanted");
-        let less = smaller(&full, &stored, "too much", NOW).expect("less");
-        assert!(less.message.size() < stored.message.size() + 100);
-        assert_eq!(smaller(&less, &stored, "too much", NOW), None);
+        let mut sizes = vec![full.message.size()];
+        let mut conclusion = Conclusion::Write(full);
+        loop {
+            conclusion = next(conclusion, &stored).expect("an end");
+            if matches!(conclusion, Conclusion::Drop) {
+                break;
+            }
+            sizes.push(written(&conclusion).message.size());
+        }
+        assert_eq!(sizes.len(), 3, "{sizes:?}");
+        assert!(sizes.is_sorted_by(|a, b| a > b), "{sizes:?}");
+    }
+
+    #[test]
+    fn a_record_of_a_death_says_why_however_small() {
+        let (stored, envelope) = job();
+        let mut letter = letter(&Fact::give_back(&stored, None).expect("writes"), &stored);
+        letter.reason = "the budget is spent".into();
+        let full = Fact::death(&stored, envelope, &letter).expect("writes");
+        let small = less(&full, &stored).expect("without its history");
+        let place = Place::Record;
+        let record = Stored { place, message: small.message.clone(), ..stored.clone() };
+        assert_eq!((small.kind, &small.dedup), (full.kind, &full.dedup));
+        let told = record.letter_of_record(&stored.message).expect("a letter");
+        assert_eq!(told.reason, "the budget is spent");
+        assert_eq!(told.body, stored.message.body, "the record has less");
+    }
+
+    #[test]
+    fn a_give_back_loses_its_rewrite() {
+        let (stored, envelope) = job();
+        let rewritten = Fact::give_back(&stored, Some(&envelope)).expect("writes");
+        let plain = next(Conclusion::Write(rewritten), &stored).expect("as it came");
+        assert_eq!(written(&plain).message, stored.message);
+        assert!(next(plain, &stored).is_none());
     }
 }

@@ -44,7 +44,8 @@ pub(crate) async fn innocent(
                 match reason {
                     StaleReason::Ended | StaleReason::Died => {
                         let left = Unfinished::of(&delivery.step().nonce, &evidence);
-                        let nothing = left.is_nothing();
+                        // A death may lack the job that follows it.
+                        let nothing = left.is_nothing() && reason == StaleReason::Ended;
                         let next = if nothing { Conclusion::Drop } else { Conclusion::Finish };
                         engine.settle_ended(queue, held, next);
                     }

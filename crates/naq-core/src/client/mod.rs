@@ -8,6 +8,7 @@ mod error;
 mod handle;
 mod report;
 mod unique;
+mod wake;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ pub use enqueue::{Enqueue, Prepare, Prepared};
 pub use error::{ClientError, EnqueueError};
 pub use handle::JobHandle;
 pub use report::JobReport;
+pub use wake::Wake;
 
 use crate::clock::{Clock, SystemClock};
 use crate::job::Job;

@@ -39,8 +39,14 @@ impl JobReport {
             .filter(|(m, _)| matches!(m.place, Place::Queue | Place::Schedule))
             .filter(|(m, e)| stale(&e.step, m.seq, &evidence).is_none())
             .max_by_key(|(m, _)| m.seq);
-        let ended = || messages.iter().max_by_key(|m| m.stored_at);
-        Some(Self::read(live.map(|(m, _)| m).or_else(ended)?))
+        if let Some((live, _)) = live {
+            return Some(Self::read(live));
+        }
+        let (last, end) = messages.iter().zip(&evidence).max_by_key(|(m, _)| m.stored_at)?;
+        // Of a job that died the letter says more than its record, and can be requeued.
+        let of_death = |e: &Evidence| e.place == Place::Dead && e.step.nonce == end.step.nonce;
+        let letter = messages.iter().zip(&evidence).find(|(_, e)| end.died && of_death(e));
+        Some(Self::read(letter.map_or(last, |(letter, _)| letter)))
     }
 
     fn read(stored: &Stored) -> Self {
@@ -74,6 +80,7 @@ impl JobReport {
             }
             Place::Record => match stored.record() {
                 Ok(record) => {
+                    report.dead = stored.letter_of_record(&stored.message);
                     report.state = record.state;
                     report.finished_at = Some(record.finished_at);
                     report.result = record.result;

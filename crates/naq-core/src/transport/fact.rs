@@ -9,6 +9,10 @@ use crate::clock::Timestamp;
 use crate::state::JobState;
 use crate::wire::{DeadLetter, EncodeError, Envelope, FinalRecord, Nonce, Step, WireMessage};
 
+/// The record of a job that was cancelled or died is kept this long at least, also when the job
+/// wants none: whoever else has the job must learn that it is over.
+pub const SHORTEST_RECORD_TTL: Duration = Duration::from_secs(60);
+
 /// A record that other jobs wait for is kept this long at least: they read the results of those
 /// before them when they start, and may wait for a slot, a limit or their own retries until then.
 pub const AWAITED_RECORD_TTL: Duration = Duration::from_secs(24 * 60 * 60);
@@ -76,6 +80,27 @@ impl Fact {
         }))
     }
 
+    /// The record of a job that dies with `letter`: written first, it decides whether it does.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the envelope cannot be written.
+    pub fn death(
+        delivery: &Stored,
+        envelope: Envelope,
+        letter: &DeadLetter,
+    ) -> Result<Self, EncodeError> {
+        let ttl = envelope.record_ttl.max(SHORTEST_RECORD_TTL);
+        let (state, finished_at) = (JobState::Dead, letter.died_at);
+        let record = FinalRecord { envelope, state, finished_at, result: None };
+        Ok(Self {
+            key: delivery.key.clone(),
+            kind: FactKind::Record { ttl, state },
+            dedup: dedup(&delivery.key, &letter.step, "died"),
+            settles: delivery.seq,
+            message: letter.say_why(record.to_message()?),
+        })
+    }
+
     /// How the job ends with this; none when it goes on.
     pub fn ends(&self) -> Option<JobState> {
         match self.kind {
@@ -103,12 +128,13 @@ impl Fact {
         })
     }
 
-    /// The job is dead.
+    /// The job is dead. Of a job whose body can be read, its record comes before:
+    /// [`death`](Self::death).
     pub fn dead(delivery: &Stored, letter: &DeadLetter) -> Self {
         Self {
             key: delivery.key.clone(),
             kind: FactKind::Dead,
-            dedup: dedup(&delivery.key, &delivery.step(), "dead"),
+            dedup: dedup(&delivery.key, &letter.step, "dead"),
             settles: delivery.seq,
             message: letter.to_message(),
         }

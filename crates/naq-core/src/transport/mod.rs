@@ -17,11 +17,13 @@ pub use claim::{Claim, Mark};
 pub use consume::{AckHandle, Consumer, Delivery, Subscription};
 pub use directory::{Directory, WorkerInfo, WorkerStatus};
 pub use error::TransportError;
-pub use fact::{AWAITED_RECORD_TTL, Awaiting, Fact, FactKind, Settler, Written};
+pub use fact::{
+    AWAITED_RECORD_TTL, Awaiting, Fact, FactKind, SHORTEST_RECORD_TTL, Settler, Written,
+};
 pub use lookup::{BrokerInfo, DeadPage, Lookup, QueueInfo};
 pub use operate::{Operator, Signal, Signals};
 pub use produce::{Producer, Receipt, Submission};
-pub use stale::{Evidence, StaleReason, stale};
+pub use stale::{Evidence, StaleReason, Unfinished, stale};
 pub use state::{
     Expect, Saved, StateChange, StateEntry, StateKey, StateKeyError, StatePage, StateStore,
     StateWatch,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Place, Stored};
-use crate::wire::Step;
+use crate::wire::{Nonce, Step, headers};
 
 /// A message of the same job elsewhere, reduced to what tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,11 +14,45 @@ pub struct Evidence {
     pub seq: u64,
     /// Of which life, and how far along.
     pub step: Step,
+    /// On a record: other jobs wait, or waited, for this end.
+    pub awaited: bool,
+    /// On a record: the job died, and a letter belongs to it.
+    pub died: bool,
 }
 
 impl From<&Stored> for Evidence {
     fn from(stored: &Stored) -> Self {
-        Self { place: stored.place, seq: stored.seq, step: stored.step() }
+        let (place, seq, step) = (stored.place, stored.seq, stored.step());
+        let record = place == Place::Record;
+        let awaited = record && stored.message.is_awaited();
+        let died = record && stored.message.header(headers::DIED_AT).is_some();
+        Self { place, seq, step, awaited, died }
+    }
+}
+
+/// What whoever ended a job died before it could do. The ack is left, too: it is the last step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unfinished {
+    /// The dead letter that belongs to the record.
+    pub letter: bool,
+    /// The jobs that wait for this end may not know of it.
+    pub wake: bool,
+}
+
+impl Unfinished {
+    /// Read off the evidence for the end of this life.
+    pub fn of(life: &Nonce, evidence: &[Evidence]) -> Self {
+        let stands =
+            |fits: fn(&Evidence) -> bool| evidence.iter().any(|e| e.step.nonce == *life && fits(e));
+        Self {
+            letter: stands(|e| e.died) && !stands(|e| e.place == Place::Dead),
+            wake: stands(|e| e.awaited),
+        }
+    }
+
+    /// Whether there is nothing left to do but the ack.
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
     }
 }
 
@@ -27,7 +61,7 @@ impl From<&Stored> for Evidence {
 pub enum StaleReason {
     /// A final record says that the job ended.
     Ended,
-    /// A dead letter says so.
+    /// A dead letter says so, or the record that goes before it.
     Died,
     /// A later attempt waits for its time.
     Waiting,
@@ -50,6 +84,7 @@ impl fmt::Display for StaleReason {
 /// of the id says nothing.
 pub fn stale(step: &Step, seq: u64, evidence: &[Evidence]) -> Option<StaleReason> {
     evidence.iter().filter(|e| e.step.nonce == step.nonce).find_map(|e| match e.place {
+        Place::Record if e.died => Some(StaleReason::Died),
         Place::Record => Some(StaleReason::Ended),
         Place::Dead => Some(StaleReason::Died),
         Place::Schedule => step.is_before(&e.step).then_some(StaleReason::Waiting),
@@ -61,6 +96,41 @@ pub fn stale(step: &Step, seq: u64, evidence: &[Evidence]) -> Option<StaleReason
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn trace(place: Place, seq: u64, step: &str) -> Evidence {
+        let step = step.parse().expect("a step");
+        Evidence { place, seq, step, awaited: false, died: false }
+    }
+
+    #[test]
+    fn a_death_without_its_letter_and_an_end_that_is_awaited_are_unfinished() {
+        use Place::{Dead, Record};
+        let life = Nonce::parse("a").expect("a nonce");
+        let died = |step| Evidence { died: true, ..trace(Record, 1, step) };
+        let awaited = |step| Evidence { awaited: true, ..trace(Record, 1, step) };
+        for (evidence, letter, wake) in [
+            (vec![], false, false),
+            (vec![trace(Record, 1, "a/1/0")], false, false),
+            (vec![died("a/1/0")], true, false),
+            (vec![died("a/1/0"), trace(Dead, 9, "a/1/0")], false, false),
+            (vec![died("a/1/0"), trace(Dead, 9, "b/1/0")], true, false),
+            (vec![died("b/1/0")], false, false),
+            (vec![awaited("a/1/0")], false, true),
+            (vec![awaited("b/1/0")], false, false),
+            (vec![trace(Dead, 9, "a/1/0")], false, false),
+        ] {
+            assert_eq!(
+                Unfinished::of(&life, &evidence),
+                Unfinished { letter, wake },
+                "{evidence:?}"
+            );
+        }
+        assert!(Unfinished::default().is_nothing());
+        assert_eq!(
+            stale(&"a/1/0".parse().expect("a step"), 1, &[died("a/1/0")]),
+            Some(StaleReason::Died)
+        );
+    }
 
     #[test]
     fn evidence_of_the_same_life_decides_and_of_another_does_not() {
@@ -83,7 +153,7 @@ mod tests {
             // Another job that somebody wrote by hand under the same id.
             (Queue, "s12/1/0", 12, None),
         ] {
-            let evidence = [Evidence { place, seq, step: step.parse().expect("a step") }];
+            let evidence = [trace(place, seq, step)];
             assert_eq!(stale(&me, 10, &evidence), expected, "{place:?} {step} {seq}");
         }
     }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::clock::Timestamp;
 use crate::names::{JobId, NameError, QueueName};
+use crate::state::JobState;
 use crate::wire::{
-    Arrival, DeadLetter, DecodeError, Envelope, FinalRecord, Nonce, Step, WireMessage,
+    Arrival, DeadLetter, DecodeError, Envelope, FinalRecord, Nonce, Step, WireMessage, headers,
 };
 
 /// A job as the broker knows it.
@@ -101,6 +102,23 @@ impl Stored {
     /// The dead letter, from a message in [`Place::Dead`].
     pub fn dead_letter(&self) -> DeadLetter {
         DeadLetter::from_message(&self.message, self.seq, self.stored_at)
+    }
+
+    /// The dead letter that belongs to a message in [`Place::Record`], for the case that whoever
+    /// wrote the record did not live to write the letter. None for a job that did not die. The body
+    /// is that of `job` where the record has none of its own: it had to be short.
+    pub fn letter_of_record(&self, job: &WireMessage) -> Option<DeadLetter> {
+        let record = self.record().ok().filter(|record| record.state == JobState::Dead)?;
+        let told = Some(&record.envelope).filter(|envelope| !envelope.history.is_empty());
+        let letter = self.dead_letter();
+        Some(match told.and_then(|envelope| envelope.encode().ok()) {
+            Some(body) => DeadLetter { body, ..letter },
+            None => DeadLetter {
+                content_type: job.header(headers::CONTENT_TYPE).map(str::to_owned),
+                body: job.body.clone(),
+                ..letter
+            },
+        })
     }
 
     /// Where its life stands: what NAQ wrote into the header, or for a message from elsewhere what

@@ -1,4 +1,4 @@
-//! [`FinalRecord`]: what is kept of a job that ended well, was cancelled, or expired.
+//! [`FinalRecord`]: what is kept of a job that has ended.
 
 use crate::clock::Timestamp;
 use crate::state::JobState;
@@ -15,7 +15,7 @@ use super::message::{WireMessage, headers};
 pub struct FinalRecord {
     /// The job, with the record of its last attempt in the history.
     pub envelope: Envelope,
-    /// `completed`, `cancelled` or `expired`.
+    /// `completed`, `cancelled`, `expired`, or `dead`: then a dead letter follows it.
     pub state: JobState,
     /// When it ended.
     pub finished_at: Timestamp,
@@ -34,7 +34,7 @@ impl FinalRecord {
         let (body, _) = self.envelope.write(Some(ending))?;
         Ok(WireMessage::new(body)
             .with(headers::CONTENT_TYPE, self.envelope.codec.content_type())
-            .with(headers::STEP, self.envelope.step().to_string()))
+            .with_step(&self.envelope.step()))
     }
 
     pub(crate) fn decode(message: &WireMessage, arrival: &Arrival) -> Result<Self, DecodeError> {

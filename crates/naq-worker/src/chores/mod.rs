@@ -5,6 +5,8 @@
 //!
 //! Each chore is one file here, with its handler; [`registry`] names them all.
 
+mod wake;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +22,8 @@ use crate::outage::backoff;
 use crate::registry::Registry;
 use crate::runtime::HandlerRuntime;
 use crate::worker::Worker;
+
+pub(crate) use self::wake::wake;
 
 /// Chores that one worker does at once. They are short: a few requests each.
 const AT_ONCE: usize = 4;

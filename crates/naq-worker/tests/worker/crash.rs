@@ -36,6 +36,7 @@ async fn nothing_is_lost_or_doubled_wherever_the_worker_dies_in_settle() {
         (Op::Record, vec![Do::Succeed], JobState::Completed),
         (Op::Retry, vec![fail(), Do::Succeed], JobState::Completed),
         (Op::Retry, vec![Do::Snooze(30)], JobState::Completed),
+        (Op::Record, vec![Do::Fatal], JobState::Dead),
         (Op::Dead, vec![Do::Fatal], JobState::Dead),
         (Op::Record, vec![Do::Cancel], JobState::Cancelled),
     ];
@@ -45,8 +46,10 @@ async fn nothing_is_lost_or_doubled_wherever_the_worker_dies_in_settle() {
             _ => script.len() as u32,
         };
         // The fact was not written: the attempt in flight runs again. A script that looks at how
-        // often it ran, as the snooze does, has then run its course.
-        let again = if matches!(script[0], Do::Snooze(_)) { 2 } else { starts + 1 };
+        // often it ran, as the snooze does, has then run its course; and before a letter there is
+        // the record, which says that the job is dead.
+        let over = op == Op::Dead || matches!(script[0], Do::Snooze(_));
+        let again = if over { starts } else { starts + 1 };
         die(DiePoint::Before(op), &script, ends, again).await;
         for point in [DiePoint::After(op), DiePoint::Before(Op::Ack), DiePoint::After(Op::Ack)] {
             die(point, &script, ends, starts).await;
