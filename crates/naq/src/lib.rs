@@ -40,7 +40,7 @@
 //! - `nats` (default): [`connect`], the transport over NATS JetStream.
 //! - `worker` (default): [`Worker`], [`Registry`], [`Context`].
 //! - `memory`: a transport in memory, for demos and tests without a server.
-//! - `testing`: a clock that is moved by hand, a transport that fails on command.
+//! - `testing`: [`testing`], to test your own jobs without a server.
 //! - `anyhow`: handlers may return `anyhow::Error`.
 
 pub mod blocking;
@@ -49,6 +49,8 @@ mod connect;
 #[cfg(feature = "nats")]
 mod env;
 pub mod prelude;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[cfg(feature = "nats")]
 pub use connect::{ConnectError, connect, connect_from_env};
@@ -57,20 +59,18 @@ pub use env::{EnvError, config_from_env};
 
 #[cfg(feature = "memory")]
 pub use naq_core::memory;
-#[cfg(feature = "testing")]
-pub use naq_core::testing;
 pub use naq_core::{
     Advice, Client, ClientError, Clock, Codec, Delay, Enqueue, EnqueueError, ErrorKind, Failure,
     IntoFailure, Jitter, Job, JobError, JobHandle, JobId, JobOptions, JobReport, JobState,
     KindError, NameError, Payload, PolicyError, QueueName, ResultExt, RetryPolicy, Strategy,
-    SystemClock, TaskName, Timer, Timestamp, WorkerId, client, retry, transport, wire,
+    SystemClock, TaskName, Timer, Timestamp, WorkerId, client, flow, retry, transport, wire,
 };
 #[cfg(feature = "nats")]
 pub use naq_nats::{self as nats, NatsConfig, NatsTransport};
 #[cfg(feature = "worker")]
 pub use naq_worker::{
-    Class, Context, Exit, HandlerRuntime, LastError, RawArgs, Registry, StopSignal, Worker,
-    WorkerBuilder, WorkerError,
+    Class, Context, Exhausted, Exit, HandlerRuntime, LastError, RawArgs, Recovered, Registry,
+    Retrying, StopSignal, TaskOptions, Worker, WorkerBuilder, WorkerError,
 };
 #[doc(no_inline)]
 pub use serde;
@@ -79,3 +79,8 @@ pub use serde;
 #[cfg(all(doctest, feature = "nats", feature = "worker"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// So does that of the page on hooks.
+#[cfg(all(doctest, feature = "worker"))]
+#[doc = include_str!("../../../docs/hooks.md")]
+struct Hooks;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use naq::memory::MemoryTransport;
 use naq::prelude::*;
-use naq::{JobState, blocking};
+use naq::{JobState, Timestamp, blocking};
 
 #[derive(Serialize, Deserialize)]
 struct Add(u32, u32);
@@ -51,6 +51,42 @@ fn many_jobs_are_sent_at_once() {
     let jobs = (0..100).map(|n| client.enqueue(Add(n, 1)).prepare().expect("a job"));
     let sent = client.enqueue_many(jobs.collect::<Vec<_>>());
     assert!(sent.len() == 100 && sent.iter().all(Result::is_ok));
+}
+
+#[test]
+fn jobs_of_several_types_are_sent_together_and_one_that_is_wrong_costs_the_others_nothing() {
+    let client = client();
+    let jobs = [
+        client.enqueue(Add(1, 2)).untyped(),
+        client.enqueue_task("other", &"a").expect("a task").untyped(),
+        client.enqueue(Add(1, 2)).queue("no name").untyped(),
+    ];
+    let sent: Vec<_> = client.enqueue_many(jobs).iter().map(Result::is_ok).collect();
+    assert_eq!(sent, [true, true, false]);
+}
+
+#[test]
+fn a_key_has_one_job_and_the_handle_is_its() {
+    let client = client();
+    let first = client.enqueue(Add(1, 2)).unique("sum").send().expect("enqueued");
+    let second = client.enqueue(Add(3, 4)).unique("sum").send().expect("answered");
+    assert!(second.is_duplicate() && second.id() == first.id());
+    assert_eq!(second.held_by().map(|holder| &holder.id), Some(first.id()));
+    let minute = Duration::from_secs(60);
+    let other = client.enqueue(Add(3, 4)).unique_for("other", minute).send().expect("enqueued");
+    assert!(!other.is_duplicate() && other.held_by().is_none());
+}
+
+#[test]
+fn a_job_waits_for_its_time() {
+    let client = client();
+    let at = Timestamp::read("2999-12-24 18:00", Timestamp::default()).expect("a time");
+    let job = client.enqueue_at(at, Add(1, 2)).send().expect("enqueued");
+    let report = job.report().expect("known");
+    assert_eq!((report.state, report.due_at), (JobState::Scheduled, Some(at)));
+    let job = client.enqueue_in(Duration::from_secs(60), Add(1, 2)).expires_in(Duration::ZERO);
+    let report = job.send().expect("enqueued").report().expect("known");
+    assert_eq!(report.envelope.expect("a job").deadline, report.due_at);
 }
 
 #[tokio::test]

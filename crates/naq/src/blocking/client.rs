@@ -3,12 +3,14 @@
 use std::io;
 use std::time::Duration;
 
-use naq_core::client::{DeadFilter, Prepared};
+use naq_core::client::{DeadFilter, Prepare};
+use naq_core::flow::breaker::BreakerEntry;
 use naq_core::transport::{
     DeadPage, JobKey, QueueInfo, Receipt, Stored, TransportError, WorkerInfo,
 };
 use naq_core::{
     Client as AsyncClient, ClientError, EnqueueError, Job, JobId, JobReport, NameError, QueueName,
+    Timestamp,
 };
 
 use super::enqueue::Enqueue;
@@ -88,12 +90,32 @@ impl Client {
         Ok(Enqueue::new(self, self.inner.enqueue_task(task, args)?))
     }
 
-    /// Sends many prepared jobs, with many under way at once; one answer a job, in their order.
-    pub fn enqueue_many<O: Send + 'static>(
+    /// Prepares a job that runs at `time`, which is in UTC; one that is past means at once.
+    ///
+    /// # Panics
+    /// When `J::NAME` is no task name.
+    pub fn enqueue_at<J: Job>(&self, time: impl Into<Timestamp>, job: J) -> Enqueue<'_, J::Output> {
+        Enqueue::new(self, self.inner.enqueue_at(time, job))
+    }
+
+    /// Prepares a job that runs after `delay`.
+    ///
+    /// # Panics
+    /// When `J::NAME` is no task name.
+    pub fn enqueue_in<J: Job>(&self, delay: Duration, job: J) -> Enqueue<'_, J::Output> {
+        Enqueue::new(self, self.inner.enqueue_in(delay, job))
+    }
+
+    /// Sends many jobs, with many under way at once; one answer a job, in their order. A job that
+    /// cannot be written, or that the broker does not take, costs the others nothing.
+    pub fn enqueue_many<P>(
         &self,
-        jobs: impl IntoIterator<Item = Prepared<O>>,
-    ) -> Vec<Result<JobHandle<O>, EnqueueError>> {
-        let jobs: Vec<_> = jobs.into_iter().collect();
+        jobs: impl IntoIterator<Item = P>,
+    ) -> Vec<Result<JobHandle<P::Output>, EnqueueError>>
+    where
+        P: Prepare<Output: Send + 'static>,
+    {
+        let jobs: Vec<_> = jobs.into_iter().map(Prepare::prepare).collect();
         let sent = self.wait(|client| async move { client.enqueue_many(jobs).await });
         sent.into_iter().map(|sent| sent.map(|job| JobHandle::new(self, job))).collect()
     }
@@ -148,6 +170,62 @@ impl Client {
     /// [`TransportError`].
     pub fn list_workers(&self) -> Result<Vec<WorkerInfo>, TransportError> {
         self.wait(|client| async move { client.list_workers().await })
+    }
+
+    /// The breakers that are not quite closed, sorted by key.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub fn breakers(&self) -> Result<Vec<BreakerEntry>, TransportError> {
+        self.wait(|client| async move { client.breakers().await })
+    }
+
+    /// The breaker of a task or dependency; closed when nothing is known of it.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub fn breaker(&self, key: &str) -> Result<BreakerEntry, TransportError> {
+        let key = key.to_owned();
+        self.wait(|client| async move { client.breaker(&key).await })
+    }
+
+    /// Opens a breaker by hand, for `span` or until it is closed by hand.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub fn open_breaker(
+        &self,
+        key: &str,
+        span: Option<Duration>,
+        reason: &str,
+    ) -> Result<BreakerEntry, TransportError> {
+        let (key, reason) = (key.to_owned(), reason.to_owned());
+        self.wait(move |client| async move { client.open_breaker(&key, span, &reason).await })
+    }
+
+    /// Closes a breaker by hand: it recovers over `recovery`.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    ///
+    /// # Panics
+    /// When `recovery` is longer than 10 years.
+    pub fn close_breaker(
+        &self,
+        key: &str,
+        recovery: Duration,
+    ) -> Result<BreakerEntry, TransportError> {
+        let key = key.to_owned();
+        self.wait(move |client| async move { client.close_breaker(&key, recovery).await })
+    }
+
+    /// Forgets all that is known of a breaker: it is closed at once. False when nothing was known.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub fn reset_breaker(&self, key: &str) -> Result<bool, TransportError> {
+        let key = key.to_owned();
+        self.wait(|client| async move { client.reset_breaker(&key).await })
     }
 
     /// A page of dead letters from sequence `from` on.

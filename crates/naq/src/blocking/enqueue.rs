@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use naq_core::client::Prepared;
+use naq_core::client::{Prepare, Prepared};
+use naq_core::flow::Unique;
 use naq_core::{
     Delay, Enqueue as AsyncEnqueue, EnqueueError, ErrorKind, Jitter, RetryPolicy, Strategy,
     Timestamp,
@@ -70,6 +71,14 @@ impl<'a, O> Enqueue<'a, O> {
         at(due: Timestamp);
         /// Starts no attempt after this time.
         deadline(deadline: Timestamp);
+        /// Starts no attempt later than this after the job was due.
+        expires_in(span: Duration);
+        /// At most one job of this key until it has ended.
+        unique(key: impl Into<String>);
+        /// At most one job of this key until it starts.
+        unique_until_started(key: impl Into<String>);
+        /// With this key.
+        unique_by(unique: Unique);
         /// How long the record of the finished job is kept; zero for none.
         record_ttl(ttl: Duration);
         /// Adds a tag.
@@ -78,11 +87,29 @@ impl<'a, O> Enqueue<'a, O> {
         traceparent(traceparent: impl Into<String>);
     }
 
+    /// At most one job of this key in this time, also when it has ended.
+    pub fn unique_for(self, key: impl Into<String>, time: Duration) -> Self {
+        Self { client: self.client, inner: self.inner.unique_for(key, time) }
+    }
+
+    /// The same job with a result of any type, so that jobs of several types fit in one list.
+    pub fn untyped(self) -> Enqueue<'a, serde_json::Value> {
+        Enqueue { client: self.client, inner: self.inner.untyped() }
+    }
+
     /// Checks everything and writes the job, without sending it; see [`Client::enqueue_many`].
     ///
     /// # Errors
     /// [`EnqueueError`], all but `Transport`.
     pub fn prepare(self) -> Result<Prepared<O>, EnqueueError> {
+        self.inner.prepare()
+    }
+}
+
+impl<O> Prepare for Enqueue<'_, O> {
+    type Output = O;
+
+    fn prepare(self) -> Result<Prepared<O>, EnqueueError> {
         self.inner.prepare()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use naq_core::transport::JobKey;
 use naq_core::{ClientError, JobHandle as AsyncHandle, JobId, JobReport, QueueName};
 use serde::de::DeserializeOwned;
 
@@ -31,6 +32,11 @@ impl<O> JobHandle<O> {
     /// Whether a job of this id was there already, so that nothing was added.
     pub fn is_duplicate(&self) -> bool {
         self.inner.is_duplicate()
+    }
+
+    /// The job that holds the unique key, if that is why nothing was added: the job of this handle.
+    pub fn held_by(&self) -> Option<&JobKey> {
+        self.inner.held_by()
     }
 
     /// Where it stands, with its history.
