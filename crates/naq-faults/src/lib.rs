@@ -6,6 +6,7 @@
 //! asking NAQ. `naq-fault-run --help` shows the long run; `tests/fault_run.rs` is the short one.
 
 pub mod broker;
+pub mod caller;
 pub mod check;
 pub mod cli;
 pub mod fleet;

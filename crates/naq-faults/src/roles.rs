@@ -12,6 +12,7 @@ use naq_core::{Client, JobId, QueueName, WorkerId};
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_worker::{Exit, Worker};
 
+use crate::caller::{self, CallerArgs};
 use crate::job;
 use crate::ledger::{Entry, Ledger, now};
 use crate::plan::{LEASE_MS, Plan};
@@ -34,6 +35,9 @@ pub enum Role {
     /// Acts on one job.
     #[command(hide = true)]
     Operator(OperatorArgs),
+    /// Calls a service, job by job.
+    #[command(hide = true)]
+    Caller(CallerArgs),
 }
 
 /// What every role needs.
@@ -107,6 +111,7 @@ impl Role {
             Self::Producer(args) => produce(&args.place).await.map(|()| 0),
             Self::Worker(args) => work(args).await.map(Exit::code),
             Self::Operator(args) => operate(args).await.map(|()| 0),
+            Self::Caller(args) => caller::work(args).await.map(Exit::code),
         }
     }
 }

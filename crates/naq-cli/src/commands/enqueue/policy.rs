@@ -10,7 +10,7 @@ use naq_core::retry::{Delay, Jitter, RetryPolicy, Strategy};
 use crate::exit::Problem;
 use crate::text::parse_duration;
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Retries")]
 pub(crate) struct PolicyArgs {
     /// The whole policy as text, or a preset; the options below change parts of it

@@ -1,0 +1,216 @@
+//! Jobs from a file, one a line: read, sent and answered in pieces, however many they are.
+
+mod line;
+
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use naq_core::{Client, Codec, EnqueueError, JobHandle, RetryPolicy, TaskName, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+
+use self::line::{Defaults, LineJob};
+use super::options::OptionArgs;
+use super::{Enqueued, writer};
+use crate::exit::{Exit, Problem};
+use crate::output::{Format, Output};
+use crate::progress::Progress;
+use crate::text::count;
+
+/// Lines that are sent at once.
+const AT_ONCE: usize = 1000;
+
+/// The lines of a file, and what holds for all of them.
+pub(crate) struct Lines {
+    input: Box<dyn BufRead>,
+    name: String,
+    /// How many were read.
+    read: u64,
+    defaults: Defaults,
+}
+
+/// What became of a line.
+struct Done {
+    line: u64,
+    /// What was asked for, if it could be read.
+    asked: Option<(TaskName, Option<Timestamp>)>,
+    result: Result<JobHandle<Value>>,
+}
+
+/// The same as JSON.
+#[derive(Serialize)]
+struct Answer<'a> {
+    line: u64,
+    #[serde(flatten)]
+    enqueued: Option<Enqueued<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// How many came to what.
+#[derive(Default)]
+struct Tally {
+    new: u64,
+    duplicates: u64,
+    failed: u64,
+    /// The first line at which the broker was gone.
+    lost: Option<u64>,
+}
+
+impl Lines {
+    /// Opens the file, or stdin for `-`.
+    pub(super) fn open(
+        path: &Path,
+        codec: Codec,
+        task: Option<TaskName>,
+        options: OptionArgs,
+        policy: RetryPolicy,
+    ) -> Result<Self> {
+        let stdin = path == Path::new("-");
+        let input: Box<dyn BufRead> = if stdin {
+            Box::new(std::io::stdin().lock())
+        } else {
+            let file = File::open(path).map_err(|err| {
+                Problem::usage(format!("cannot read --file {}: {err}", path.display()))
+            })?;
+            Box::new(BufReader::new(file))
+        };
+        let name = if stdin { "stdin".to_owned() } else { path.display().to_string() };
+        let defaults = Defaults { client: writer(codec), codec, task, options, policy };
+        Ok(Self { input, name, read: 0, defaults })
+    }
+
+    /// Sends them all. A line that fails costs the others nothing; a broker that is gone ends it.
+    pub(super) async fn send(mut self, client: &Client, out: Output) -> Result<Exit> {
+        let progress = Progress::new("enqueued");
+        let (mut tally, mut answers) = (Tally::default(), Vec::new());
+        while tally.lost.is_none() {
+            let lines = self.some()?;
+            if lines.is_empty() {
+                break;
+            }
+            for done in send(lines, client).await {
+                tally.add(&done);
+                progress.step();
+                match out.format() {
+                    Format::Table => progress.aside(|| done.write(out))?,
+                    Format::Jsonl => progress.aside(|| out.line(&done.answer()))?,
+                    Format::Json => answers.push(serde_json::to_value(done.answer())?),
+                }
+            }
+        }
+        progress.finish();
+        if out.format() == Format::Json {
+            out.one(&answers, String::new)?;
+        }
+        out.note(format_args!("{}: {tally}", self.name))?;
+        if let Some(line) = tally.lost {
+            let read = self.read;
+            let what =
+                format!("the broker was lost at line {line}; nothing after line {read} was sent");
+            let next = "when it is back, send the lines that failed and those after them again";
+            return Err(Problem::new(Exit::Unreachable, what).next(next).into());
+        }
+        Ok(if tally.failed > 0 { Exit::Failed } else { Exit::Ok })
+    }
+
+    /// The next lines with something on them.
+    fn some(&mut self) -> Result<Vec<(u64, Result<LineJob>)>> {
+        let (mut lines, mut text) = (Vec::new(), Vec::new());
+        while lines.len() < AT_ONCE {
+            text.clear();
+            let read = self.input.read_until(b'\n', &mut text);
+            if read.with_context(|| format!("cannot read {}", self.name))? == 0 {
+                break;
+            }
+            self.read += 1;
+            let text = text.trim_ascii();
+            if !text.is_empty() {
+                lines.push((self.read, self.defaults.read(text)));
+            }
+        }
+        Ok(lines)
+    }
+}
+
+/// Sends what could be read, and answers for every line in its place.
+async fn send(lines: Vec<(u64, Result<LineJob>)>, client: &Client) -> Vec<Done> {
+    let (mut jobs, mut asked) = (Vec::new(), Vec::new());
+    for (line, job) in lines {
+        asked.push(match job {
+            Ok(LineJob { prepared, task, due_at }) => {
+                jobs.push(prepared);
+                (line, Ok((task, due_at)))
+            }
+            Err(err) => (line, Err(err)),
+        });
+    }
+    let mut sent = client.enqueue_many(jobs).await.into_iter();
+    let done = asked.into_iter().filter_map(|(line, asked)| match asked {
+        // One answer a job.
+        Ok(asked) => {
+            let result = sent.next()?.map_err(anyhow::Error::from);
+            Some(Done { line, asked: Some(asked), result })
+        }
+        Err(err) => Some(Done { line, asked: None, result: Err(err) }),
+    });
+    done.collect()
+}
+
+impl Done {
+    fn answer(&self) -> Answer<'_> {
+        let enqueued = self.result.as_ref().ok().zip(self.asked.as_ref());
+        Answer {
+            line: self.line,
+            enqueued: enqueued.map(|(job, (task, due_at))| Enqueued::new(job, task, *due_at)),
+            error: self.result.as_ref().err().map(|err| format!("{err:#}")),
+        }
+    }
+
+    /// The id on stdout, or the error on stderr.
+    fn write(&self, out: Output) -> Result<()> {
+        match &self.result {
+            Ok(handle) => out.raw(handle.id().as_str()),
+            Err(err) => out.note(format_args!("line {}: {err:#}", self.line)),
+        }
+    }
+}
+
+impl Tally {
+    fn add(&mut self, done: &Done) {
+        match &done.result {
+            Ok(handle) if handle.is_duplicate() => self.duplicates += 1,
+            Ok(_) => self.new += 1,
+            Err(err) => {
+                self.failed += 1;
+                if let Some(EnqueueError::Transport(err)) = err.downcast_ref()
+                    && err.is_transient()
+                {
+                    self.lost.get_or_insert(done.line);
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} enqueued", count(self.new, "job"))?;
+        if self.duplicates > 0 {
+            write!(f, ", {} there already", self.duplicates)?;
+        }
+        if self.failed > 0 {
+            write!(f, ", {} failed", self.failed)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("name", &self.name).finish_non_exhaustive()
+    }
+}

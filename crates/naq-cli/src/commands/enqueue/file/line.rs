@@ -1,0 +1,125 @@
+//! One line of a file: a job in JSON.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use naq_core::client::Prepared;
+use naq_core::{Client, Codec, JobId, QueueName, RetryPolicy, TaskName, Timestamp};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::commands::enqueue::begin;
+use crate::commands::enqueue::options::OptionArgs;
+use crate::text::{parse_duration, parse_time};
+
+/// A job as a line has it. What is missing is as the options say.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    task: Option<TaskName>,
+    args: Option<Box<RawValue>>,
+    queue: Option<QueueName>,
+    id: Option<JobId>,
+    #[serde(default, rename = "in", alias = "delay", deserialize_with = "span")]
+    delay: Option<Duration>,
+    #[serde(default, deserialize_with = "time")]
+    at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "time")]
+    deadline: Option<Timestamp>,
+    #[serde(default, deserialize_with = "span")]
+    expires_in: Option<Duration>,
+    #[serde(default, deserialize_with = "span")]
+    timeout: Option<Duration>,
+    #[serde(default, deserialize_with = "span")]
+    record_ttl: Option<Duration>,
+    tags: Option<Vec<String>>,
+    unique: Option<String>,
+    #[serde(default, deserialize_with = "span")]
+    unique_for: Option<Duration>,
+    until_started: Option<bool>,
+    policy: Option<RetryPolicy>,
+}
+
+fn span<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
+    read(d, parse_duration)
+}
+
+fn time<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Timestamp>, D::Error> {
+    read(d, parse_time)
+}
+
+fn read<'de, D: Deserializer<'de>, T>(
+    d: D,
+    parse: fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, D::Error> {
+    let text = Option::<String>::deserialize(d)?;
+    text.map(|text| parse(&text)).transpose().map_err(de::Error::custom)
+}
+
+impl Line {
+    /// Puts what the line says over what holds for all.
+    fn over(&self, mut options: OptionArgs) -> OptionArgs {
+        if self.at.is_some() || self.delay.is_some() {
+            (options.at, options.delay) = (self.at, self.delay);
+        }
+        if self.unique.is_some() {
+            options.unique.clone_from(&self.unique);
+            options.until_started = self.until_started.unwrap_or(false);
+            options.unique_for = self.unique_for;
+        }
+        options.queue = self.queue.clone().unwrap_or(options.queue);
+        options.tags = self.tags.clone().unwrap_or(options.tags);
+        options.deadline = self.deadline.or(options.deadline);
+        options.expires_in = self.expires_in.or(options.expires_in);
+        options.timeout = self.timeout.or(options.timeout);
+        options.record_ttl = self.record_ttl.or(options.record_ttl);
+        options
+    }
+
+    /// What the command line would not take either.
+    fn check(&self) -> Result<(), &'static str> {
+        let scopes =
+            u32::from(self.unique_for.is_some()) + u32::from(self.until_started == Some(true));
+        match (self.at.is_some() && self.delay.is_some(), self.unique.is_some(), scopes) {
+            (true, ..) => Err("both `in` and `at`: one of them is enough"),
+            (_, false, 1..) => Err("`unique_for` and `until_started` need a key: `unique`"),
+            (.., 2) => Err("both `unique_for` and `until_started`: one of them is enough"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What holds for all lines that do not say otherwise.
+pub(super) struct Defaults {
+    pub(super) client: Client,
+    pub(super) codec: Codec,
+    pub(super) task: Option<TaskName>,
+    pub(super) options: OptionArgs,
+    pub(super) policy: RetryPolicy,
+}
+
+/// The job of a line.
+pub(super) struct LineJob {
+    pub(super) prepared: Prepared<Value>,
+    pub(super) task: TaskName,
+    pub(super) due_at: Option<Timestamp>,
+}
+
+impl Defaults {
+    /// Reads a line and writes its job.
+    pub(super) fn read(&self, text: &[u8]) -> Result<LineJob> {
+        let line: Line = serde_json::from_slice(text)?;
+        line.check().map_err(anyhow::Error::msg)?;
+        let task = line.task.clone().or_else(|| self.task.clone());
+        let task = task.context("no task: name it in the line, or for all lines before --file")?;
+        let options = line.over(self.options.clone());
+        let args = line.args.as_deref().unwrap_or(RawValue::NULL);
+        let job = options.apply(begin(&self.client, self.codec, &task, args)?);
+        let mut job = job.policy(line.policy.as_ref().unwrap_or(&self.policy));
+        if let Some(id) = &line.id {
+            job = job.id(id);
+        }
+        Ok(LineJob { prepared: job.prepare()?, task, due_at: options.due_at() })
+    }
+}

@@ -1,0 +1,97 @@
+//! The options of a job, but for what it is: on the command line for one, for lines of a file the
+//! defaults.
+
+use std::time::Duration;
+
+use clap::Args;
+use naq_core::flow::Unique;
+use naq_core::{Clock, Enqueue, QueueName, SystemClock, Timestamp};
+
+use super::policy::PolicyArgs;
+use crate::text::{parse_duration, parse_duration_or_seconds, parse_time};
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OptionArgs {
+    /// The queue
+    #[arg(short, long, env = "NAQ_DEFAULT_QUEUE", default_value = "default")]
+    pub(super) queue: QueueName,
+    /// Run it after this time, as 10m
+    #[arg(
+        long = "in",
+        visible_alias = "delay",
+        value_name = "DURATION",
+        value_parser = parse_duration,
+        conflicts_with = "at"
+    )]
+    pub(super) delay: Option<Duration>,
+    /// Run it at this time: 2026-12-24, '2026-12-24 18:00', 18:00 for the next, or RFC 3339;
+    /// without a zone it is UTC
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(super) at: Option<Timestamp>,
+    /// The longest that one attempt may run [default: no limit]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(super) timeout: Option<Duration>,
+    /// Start no attempt after this time, written as for --at [default: none]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(super) deadline: Option<Timestamp>,
+    /// Start no attempt later than this after it was due [default: none]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(super) expires_in: Option<Duration>,
+    /// How long the record of the finished job is kept; 0s for none [default: 1h]
+    #[arg(long, env = "NAQ_DEFAULT_RESULT_TTL", value_name = "DURATION", value_parser = parse_duration_or_seconds)]
+    pub(super) record_ttl: Option<Duration>,
+    /// A label; may be repeated
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(super) tags: Vec<String>,
+    /// At most one job of this key until it has ended
+    #[arg(long, value_name = "KEY")]
+    pub(super) unique: Option<String>,
+    /// With --unique: at most one in this time, also when it has ended; up to whole seconds
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "unique")]
+    pub(super) unique_for: Option<Duration>,
+    /// With --unique: at most one until it starts
+    #[arg(long, requires = "unique", conflicts_with = "unique_for")]
+    pub(super) until_started: bool,
+    #[command(flatten)]
+    pub(super) policy: PolicyArgs,
+}
+
+impl OptionArgs {
+    /// All but the retry policy, which is checked once.
+    pub(super) fn apply<'a, O>(&self, mut job: Enqueue<'a, O>) -> Enqueue<'a, O> {
+        macro_rules! set {
+            ($($name:ident = $value:expr;)*) => {
+                $(if let Some(value) = $value { job = job.$name(value); })*
+            };
+        }
+        set! {
+            queue = Some(&self.queue);
+            delay = self.delay;
+            at = self.at;
+            timeout = self.timeout;
+            deadline = self.deadline;
+            expires_in = self.expires_in;
+            record_ttl = self.record_ttl;
+        }
+        job = self.tags.iter().fold(job, |job, tag| job.tag(tag));
+        match self.key() {
+            Some(unique) => job.unique_by(unique),
+            None => job,
+        }
+    }
+
+    fn key(&self) -> Option<Unique> {
+        let key = self.unique.clone()?;
+        Some(match (self.unique_for, self.until_started) {
+            (Some(time), _) => Unique::for_time(key, time),
+            (None, true) => Unique::until_started(key),
+            (None, false) => Unique::until_finished(key),
+        })
+    }
+
+    /// When it is due, if it has to wait.
+    pub(super) fn due_at(&self) -> Option<Timestamp> {
+        let now = SystemClock.now();
+        self.at.or_else(|| self.delay.map(|delay| now + delay)).filter(|due_at| *due_at > now)
+    }
+}
