@@ -22,6 +22,7 @@ use crate::delivery;
 use crate::link::{LinkState, Trouble};
 use crate::pulls::{EXPIRES, Pulls};
 use crate::subjects::api;
+use crate::topology::Terms;
 use crate::transport::NatsTransport;
 
 const NO_MESSAGES: u16 = 404;
@@ -61,7 +62,7 @@ pub(crate) struct Fetch {
     api: Arc<Api>,
     queue: QueueName,
     stream: String,
-    lease: Duration,
+    terms: Terms,
     asked_lease: Duration,
     inbox: Option<Inbox>,
     /// Earlier inboxes, until all that was on its way to them has come.
@@ -100,12 +101,12 @@ impl Fetch {
         }
         let stream = api.subjects.queue_stream(&queue);
         let refusals = api.link.now().refusals;
-        let in_force = api.ensure_consumer(&queue, lease).await?;
+        let terms = api.ensure_consumer(&queue, lease).await?;
         let mut fetch = Self {
             api,
             queue,
             stream,
-            lease: in_force,
+            terms,
             asked_lease: lease,
             inbox: None,
             retired: Vec::new(),
@@ -247,8 +248,8 @@ impl Fetch {
     async fn look(&mut self) -> Result<(), TransportError> {
         match self.api.consumer_info(&self.queue).await {
             Ok(Some(info)) => {
-                self.lease = info.config.ack_wait;
-                let limit = u64::try_from(info.config.max_ack_pending).unwrap_or(u64::MAX);
+                self.terms = info.terms();
+                let limit = self.terms.limit.unwrap_or(u64::MAX);
                 let open = !info.paused && info.num_ack_pending < limit;
                 if info.num_pending > 0 && open && self.ready.is_empty() {
                     tracing::warn!(
@@ -263,7 +264,7 @@ impl Fetch {
             Ok(None) => {
                 tracing::warn!(queue = %self.queue, "the queue is gone: opening it again");
                 self.api.ensure_queue(&self.queue).await?;
-                self.lease = self.api.ensure_consumer(&self.queue, self.asked_lease).await?;
+                self.terms = self.api.ensure_consumer(&self.queue, self.asked_lease).await?;
                 self.settled_until = None;
                 Ok(())
             }
@@ -284,7 +285,7 @@ impl Fetch {
         let batch = self.pulls.wanted(max);
         let Some(inbox) = self.inbox.as_ref().filter(|_| batch > 0) else { return Ok(()) };
         let nanos = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
-        let ask = Ask { batch, expires: nanos(EXPIRES.min(self.lease / 3)) };
+        let ask = Ask { batch, expires: nanos(EXPIRES.min(self.terms.lease / 3)) };
         let what = api::pull(&self.stream);
         let rejected = |reason: String| TransportError::Rejected { what: what.clone(), reason };
         let body = serde_json::to_vec(&ask).map_err(|e| rejected(e.to_string()))?;
@@ -355,7 +356,11 @@ impl Subscription for Fetch {
     }
 
     fn lease(&self) -> Duration {
-        self.lease
+        self.terms.lease
+    }
+
+    fn limit(&self) -> Option<u64> {
+        self.terms.limit
     }
 
     async fn close(mut self: Box<Self>) -> Vec<Delivery> {

@@ -1,5 +1,7 @@
 //! Removes, releases, pauses, purges and signals, on an operator's behalf.
 
+use std::num::NonZeroU64;
+
 use async_nats::jetstream::consumer;
 use async_nats::{HeaderMap, Subscriber};
 use async_trait::async_trait;
@@ -11,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::api::Api;
 use crate::error::{ApiError, STREAM_NOT_FOUND, WRONG_LAST_SEQUENCE};
 use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, outgoing};
-use crate::subjects::api;
-use crate::topology::DEFAULT_LEASE;
+use crate::subjects::{CONSUMER, api};
+use crate::topology::{CreateConsumer, DEFAULT_LEASE, max_ack_pending};
 use crate::transport::NatsTransport;
 
 #[derive(Debug, Default, Serialize)]
@@ -121,6 +123,30 @@ impl Api {
     }
 }
 
+impl Api {
+    async fn set_limit(
+        &self,
+        queue: &QueueName,
+        limit: Option<NonZeroU64>,
+    ) -> Result<(), TransportError> {
+        let stream = self.subjects.queue_stream(queue);
+        let fail = |error: ApiError| error.into_transport("limit the queue", self.url());
+        if self.stream_info(&stream).await.map_err(fail)?.is_none() {
+            return Err(TransportError::NoQueue(queue.to_string()));
+        }
+        // A queue may be limited before the first worker opens it.
+        self.ensure_consumer(queue, DEFAULT_LEASE).await?;
+        let Some(info) = self.consumer_info(queue).await.map_err(fail)? else {
+            return Err(TransportError::NoQueue(queue.to_string()));
+        };
+        let config = consumer::Config { max_ack_pending: max_ack_pending(limit), ..info.config };
+        let ask = CreateConsumer { stream_name: &stream, config: &config, action: "update" };
+        let subject = api::consumer_create(&stream, CONSUMER, &config.filter_subject);
+        let answer: Result<serde_json::Value, ApiError> = self.call_again(&subject, &ask).await;
+        answer.map(drop).map_err(fail)
+    }
+}
+
 /// Signals off the control subject. What is none is passed over.
 #[derive(Debug)]
 struct Heard(Subscriber);
@@ -154,6 +180,14 @@ impl Operator for NatsTransport {
 
     async fn resume(&self, queue: &QueueName) -> Result<(), TransportError> {
         self.api.set_pause(queue, None).await
+    }
+
+    async fn set_limit(
+        &self,
+        queue: &QueueName,
+        limit: Option<NonZeroU64>,
+    ) -> Result<(), TransportError> {
+        self.api.set_limit(queue, limit).await
     }
 
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {

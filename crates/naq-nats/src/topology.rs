@@ -1,6 +1,7 @@
 //! The streams and consumers that NAQ stands on: created where they are missing and this user may,
 //! never changed where they are there.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy};
@@ -63,6 +64,26 @@ pub(crate) struct ConsumerInfo {
     pub(crate) num_pending: u64,
     #[serde(default)]
     pub(crate) paused: bool,
+}
+
+/// What a queue's deliveries are bound by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) lease: Duration,
+    /// Deliveries that all workers may hold together.
+    pub(crate) limit: Option<u64>,
+}
+
+impl ConsumerInfo {
+    pub(crate) fn terms(&self) -> Terms {
+        let limit = u64::try_from(self.config.max_ack_pending).ok().filter(|limit| *limit > 0);
+        Terms { lease: self.config.ack_wait, limit }
+    }
+}
+
+/// The limit as the broker writes it.
+pub(crate) fn max_ack_pending(limit: Option<NonZeroU64>) -> i64 {
+    limit.map_or(-1, |limit| i64::try_from(limit.get()).unwrap_or(i64::MAX))
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -139,6 +160,15 @@ impl Api {
         }
     }
 
+    pub(crate) fn blobs_config(&self) -> Config {
+        let subjects = vec![self.subjects.all_blobs()];
+        Config {
+            allow_message_ttl: true,
+            max_messages_per_subject: 1,
+            ..self.stream_config(self.subjects.blobs_stream(), subjects)
+        }
+    }
+
     /// What stands at this place, as it would be made.
     pub(crate) fn config_of(&self, place: Place, queue: &QueueName) -> Config {
         match place {
@@ -149,7 +179,6 @@ impl Api {
     }
 
     fn consumer_config(&self, queue: &QueueName, lease: Duration) -> consumer::Config {
-        let limit = self.config.concurrency_limit.map(|limit| i64::try_from(limit.get()));
         consumer::Config {
             durable_name: Some(CONSUMER.to_owned()),
             name: Some(CONSUMER.to_owned()),
@@ -158,7 +187,7 @@ impl Api {
             ack_wait: lease,
             // The broker is never the one that gives a job up.
             max_deliver: -1,
-            max_ack_pending: limit.map_or(-1, |limit| limit.unwrap_or(i64::MAX)),
+            max_ack_pending: max_ack_pending(self.config.concurrency_limit),
             filter_subject: self.subjects.of_queue(Place::Queue, queue),
             ..consumer::Config::default()
         }
@@ -235,28 +264,29 @@ impl Api {
         self.ensure_stream(&self.queue_config(queue)).await
     }
 
-    /// Sees to it that the queue has its consumer; returns the lease in force.
+    /// Sees to it that the queue has its consumer; returns the terms in force.
     pub(crate) async fn ensure_consumer(
         &self,
         queue: &QueueName,
         lease: Duration,
-    ) -> Result<Duration, TransportError> {
+    ) -> Result<Terms, TransportError> {
         let stream = self.subjects.queue_stream(queue);
+        let asked = Terms { lease, limit: None };
         let fail = |error: ApiError| error.into_transport("open the queue", self.url());
         match self.consumer_info(queue).await {
-            Ok(Some(info)) => return Ok(info.config.ack_wait),
+            Ok(Some(info)) => return Ok(info.terms()),
             Ok(None) => {}
-            Err(error) if error.is_permission() => return Ok(lease),
+            Err(error) if error.is_permission() => return Ok(asked),
             Err(error) => return Err(fail(error)),
         }
         let config = self.consumer_config(queue, lease);
         let ask = CreateConsumer { stream_name: &stream, config: &config, action: "create" };
         let subject = api::consumer_create(&stream, CONSUMER, &config.filter_subject);
         match self.call_again::<_, ConsumerInfo>(&subject, &ask).await {
-            Ok(info) => Ok(info.config.ack_wait),
+            Ok(info) => Ok(info.terms()),
             Err(error) if CONSUMER_EXISTS.iter().any(|code| error.is(*code)) => {
                 let info = self.consumer_info(queue).await.map_err(fail)?;
-                Ok(info.map_or(lease, |info| info.config.ack_wait))
+                Ok(info.map_or(asked, |info| info.terms()))
             }
             Err(error) if error.is_permission() || error.is(STREAM_NOT_FOUND) => {
                 Err(TransportError::NoQueue(queue.to_string()))

@@ -10,6 +10,8 @@ use naq_core::{Client, Jitter, QueueName, RetryPolicy, SystemClock, Timer, Worke
 
 use crate::heartbeat::Rhythm;
 use crate::identity;
+use crate::lanes::Sharing;
+use crate::large_results::LargeResults;
 use crate::registry::Registry;
 use crate::runtime::HandlerRuntime;
 use crate::tasks::Tasks;
@@ -22,6 +24,8 @@ pub struct WorkerBuilder {
     pub(crate) client: Client,
     pub(crate) tasks: Tasks,
     pub(crate) queues: Vec<QueueName>,
+    pub(crate) weights: BTreeMap<QueueName, u32>,
+    pub(crate) strict: bool,
     pub(crate) concurrency: usize,
     pub(crate) name: Option<String>,
     pub(crate) id: Option<WorkerId>,
@@ -42,6 +46,8 @@ impl WorkerBuilder {
     /// The shortest lease that can be kept, given that a broker's own timers are not exact.
     pub const MIN_LEASE: Duration = Duration::from_millis(100);
 
+    /// The greatest weight of a queue.
+    pub const MAX_WEIGHT: u32 = 1000;
     pub(crate) fn new<S: Clone + Send + Sync + 'static>(
         client: Client,
         registry: Registry<S>,
@@ -51,6 +57,8 @@ impl WorkerBuilder {
             tasks: registry.into_tasks(),
             queues: Vec::new(),
             concurrency: 10,
+            weights: BTreeMap::new(),
+            strict: false,
             name: None,
             id: None,
             lease: Duration::from_secs(10),
@@ -81,6 +89,46 @@ impl WorkerBuilder {
 
     /// Adds several queues.
     ///
+    /// Adds a queue with a weight, from 1 to [`MAX_WEIGHT`](Self::MAX_WEIGHT): while all of them have
+    /// jobs, slots are given to queues in the proportion of their weights, and the part of one that
+    /// has none goes to the others. One that is added without a weight has 1.
+    ///
+    /// ```no_run
+    /// # use naq_core::Client;
+    /// # use naq_worker::{Registry, Worker};
+    /// # fn f(client: Client, registry: Registry) {
+    /// Worker::builder(client, registry)
+    ///     .queue_weighted("critical", 6)
+    ///     .queue_weighted("default", 3)
+    ///     .queue_weighted("low", 1)
+    ///     .build();
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// When it is no queue name, or the weight is out of range.
+    pub fn queue_weighted(self, queue: impl AsRef<str>, weight: u32) -> Self {
+        assert!(
+            (1..=Self::MAX_WEIGHT).contains(&weight),
+            "weight {weight}: use 1 to {}",
+            Self::MAX_WEIGHT
+        );
+        let mut builder = self.queue(&queue);
+        let at = builder.queues.iter().position(|name| name.as_str() == queue.as_ref());
+        if let Some(name) = at.map(|at| builder.queues[at].clone()) {
+            builder.weights.insert(name, weight);
+        }
+        builder
+    }
+
+    /// Slots go to the first queue that has a job, in the order in which the queues were added: a
+    /// later one gets a slot only while those before it have nothing. Weights do not count then, and
+    /// a queue may starve. By default no queue comes before another.
+    pub fn strict_priority(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
     /// # Panics
     /// When one is no queue name.
     pub fn queues<Q: AsRef<str>>(self, queues: impl IntoIterator<Item = Q>) -> Self {
@@ -198,6 +246,18 @@ impl WorkerBuilder {
         let id = self.id.take().unwrap_or_else(|| identity::worker_id(&name));
         Worker::new(self, id)
     }
+    /// How the queues share the slots, and their weights in their order.
+    pub(crate) fn sharing(&self) -> (Sharing, Vec<u32>) {
+        let weight = |queue| self.weights.get(queue).copied().unwrap_or(1);
+        let sharing = match self.queues.len() {
+            0 | 1 => Sharing::FirstCome,
+            _ if self.strict => Sharing::Strict,
+            _ if self.weights.is_empty() => Sharing::FirstCome,
+            _ => Sharing::Weighted,
+        };
+        (sharing, self.queues.iter().map(weight).collect())
+    }
+
 }
 
 /// 5 s, 10 s, 20 s, ... up to 15 min: about 50 min in all, long enough for a rolling deploy.

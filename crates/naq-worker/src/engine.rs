@@ -1,13 +1,13 @@
 //! [`Engine`]: what the parts of a running worker share.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use naq_core::retry::RetryPolicy;
-use naq_core::transport::{Transport, TransportError};
+use naq_core::transport::{Subscription, Transport, TransportError};
 use naq_core::{QueueName, TaskName, Timer, Timestamp};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -51,10 +51,13 @@ pub(crate) struct Engine {
 pub(crate) struct Queue {
     pub(crate) name: QueueName,
     pub(crate) held: HeldJobs,
+    /// Which of the worker's queues it is, from 0.
+    pub(crate) index: usize,
     lease_ms: AtomicU64,
     lease_changed: Notify,
 }
 
+    limited: AtomicBool,
 /// Attempts so far.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
@@ -67,9 +70,15 @@ pub(crate) struct Counts {
 pub(crate) struct Link(Mutex<Outage>);
 
 impl Queue {
-    pub(crate) fn new(name: QueueName, lease: Duration) -> Self {
-        let (held, lease_ms) = (HeldJobs::default(), AtomicU64::new(0));
-        let queue = Self { name, held, lease_ms, lease_changed: Notify::new() };
+    pub(crate) fn new(index: usize, name: QueueName, lease: Duration) -> Self {
+        let queue = Self {
+            index,
+            name,
+            held: HeldJobs::default(),
+            lease_ms: AtomicU64::new(0),
+            lease_changed: Notify::new(),
+            limited: AtomicBool::new(false),
+        };
         queue.set_lease(lease);
         queue
     }
@@ -88,6 +97,17 @@ impl Queue {
 
     /// Waits until the lease in force is another one.
     pub(crate) async fn lease_changed(&self) {
+    /// Takes over what may have been changed at the broker.
+    pub(crate) fn set_terms(&self, subscription: &dyn Subscription) {
+        self.set_lease(subscription.lease());
+        self.limited.store(subscription.limit().is_some(), Ordering::Relaxed);
+    }
+
+    /// Whether what is held here and does not run may keep other workers from running it.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.limited.load(Ordering::Relaxed)
+    }
+
         self.lease_changed.notified().await;
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use naq_core::transport::{Delivery, Subscription};
+use naq_core::transport::{Delivery, Subscription, TransportError};
 
 use crate::ahead::Ahead;
 use crate::conclude::Conclusion;
@@ -14,6 +14,8 @@ use crate::suspects;
 
 /// How long one request waits for a job.
 const FETCH_WAIT: Duration = Duration::from_secs(10);
+/// A queue that is asked and answers nothing for so long has nothing.
+const PATIENCE: Duration = Duration::from_millis(10);
 /// Deliveries that may be held beyond the slots, whether they wait, or their outcome is on its way.
 const MOST_BEYOND_SLOTS: usize = 1000;
 
@@ -31,10 +33,14 @@ pub(crate) async fn feed(
             continue;
         };
         let ahead = ahead.jobs(engine.counts.finished(), engine.now());
+        // What waits here counts against the queue's limit, and others might run it.
+        let ahead = if subscription.limit().is_some() { 0 } else { ahead };
         let fetched = async {
             tokio::select! {
                 biased;
-                wanted = room(&engine, &queue, ahead) => subscription.fetch(wanted, FETCH_WAIT).await,
+                wanted = room(&engine, &queue, ahead) => {
+                    fetch(&engine, &queue, subscription.as_mut(), wanted).await
+                }
                 // What was asked for before comes also while there is no room. It must not lie
                 // where nobody renews its lease.
                 owed = subscription.fetch(0, FETCH_WAIT) => owed,
@@ -42,14 +48,16 @@ pub(crate) async fn feed(
         };
         let fetched = until_stop(&engine, fetched).await;
         // It may have been changed at the broker.
-        queue.set_lease(subscription.lease());
+        queue.set_terms(&**subscription);
         match fetched {
             None => break,
             Some(Ok(batch)) => {
                 outage.over(engine.now());
                 take_in(&engine, &queue, batch, &mut outage).await;
+                engine.ready.asked(queue.index);
             }
             Some(Err(err)) => {
+                engine.ready.dry(queue.index);
                 let wait = outage.failed(&err, engine.now());
                 if !err.is_transient() {
                     // The queue may be gone; opening it anew creates it.
@@ -72,12 +80,36 @@ pub(crate) async fn feed(
 async fn room(engine: &Engine, queue: &Queue, ahead: usize) -> usize {
     let most = engine.concurrency + MOST_BEYOND_SLOTS;
     loop {
-        let wanted = engine.ready.room(ahead).await;
+        let wanted = engine.ready.room(queue.index, ahead).await;
         match wanted.min(most.saturating_sub(queue.held.len())) {
             // Outcomes pile up faster than the broker takes them. No more jobs until there is room
             // for a good many: a pull for each would be most of the work.
-            0 => queue.held.below(most - MOST_BEYOND_SLOTS / 4).await,
+            0 => {
+                engine.ready.asked(queue.index);
+                queue.held.below(most - MOST_BEYOND_SLOTS / 4).await;
+            }
             wanted => return wanted,
+        }
+    }
+}
+
+/// Asks the queue. Where it matters to others whether it has something, it is said when not.
+async fn fetch(
+    engine: &Engine,
+    queue: &Queue,
+    subscription: &mut dyn Subscription,
+    wanted: usize,
+) -> Result<Vec<Delivery>, TransportError> {
+    let mut fetched = subscription.fetch(wanted, FETCH_WAIT);
+    if !engine.ready.is_shared() {
+        return fetched.await;
+    }
+    tokio::select! {
+        biased;
+        fetched = &mut fetched => fetched,
+        () = engine.sleep(PATIENCE) => {
+            engine.ready.dry(queue.index);
+            fetched.await
         }
     }
 }
@@ -91,10 +123,11 @@ async fn subscribe(
     match until_stop(engine, asked).await? {
         Ok(subscription) => {
             outage.over(engine.now());
-            queue.set_lease(subscription.lease());
+            queue.set_terms(&*subscription);
             Some(subscription)
         }
         Err(err) => {
+            engine.ready.dry(queue.index);
             pause(engine, outage.failed(&err, engine.now())).await;
             None
         }
@@ -114,7 +147,7 @@ async fn take_in(engine: &Engine, queue: &Arc<Queue>, batch: Vec<Delivery>, outa
 }
 
 fn pass_on(engine: &Engine, queue: &Arc<Queue>, batch: Vec<Arc<Held>>) {
-    if let Err(batch) = engine.ready.push(batch) {
+    if let Err(batch) = engine.ready.push(queue.index, batch) {
         for held in batch {
             give_back_waiting(engine, queue, held);
         }

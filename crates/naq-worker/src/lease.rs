@@ -14,6 +14,8 @@ use crate::held::{Held, StopReason};
 
 /// A pause that no setting of a broker makes shorter.
 const SHORTEST: Duration = Duration::from_millis(10);
+/// How long a job of a queue with a limit waits here for a slot, while others might run it.
+const LIMITED_HOLD: Duration = Duration::from_millis(500);
 /// Renewals under way at once.
 const AT_ONCE: usize = 64;
 
@@ -39,7 +41,7 @@ impl Round {
 }
 
 /// Renews every lease when a third of it is over; tells a handler when its lease is lost; gives
-/// back what has waited for a slot as long as a lease, so that another worker can have it.
+/// back what has waited for a slot too long, so that another worker can have it.
 pub(crate) async fn keep(engine: Arc<Engine>, queue: Arc<Queue>) {
     let mut lease = queue.lease();
     let mut round = Round::at(engine.now(), engine.now());
@@ -52,7 +54,8 @@ pub(crate) async fn keep(engine: Arc<Engine>, queue: Arc<Queue>) {
         if let Some(step) = step {
             tracing::warn!(queue = %queue.name, "the clock was set forward by {step:?}");
         }
-        let mut wake = now + third;
+        let hold = if queue.is_limited() { lease.min(LIMITED_HOLD) } else { lease };
+        let mut wake = now + third.min(hold);
         let mut due = Vec::new();
         for held in queue.held.all() {
             if held.is_lost() {
@@ -66,7 +69,7 @@ pub(crate) async fn keep(engine: Arc<Engine>, queue: Arc<Queue>) {
                 continue;
             }
             wake = wake.min(held.lease_end(lease.max(before)));
-            if now.since(held.received_at) >= lease {
+            if now.since(held.received_at) >= hold {
                 give_back_waiting(&engine, &queue, held.clone());
             }
             // A younger one has until the next round.

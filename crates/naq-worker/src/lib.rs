@@ -31,6 +31,7 @@ mod hooks;
 mod identity;
 mod kept;
 mod lanes;
+mod large_results;
 mod lease;
 mod outage;
 mod progress;

@@ -149,7 +149,10 @@ impl Worker {
     ) -> Engine {
         let Self { settings, id } = self;
         let gates = gates(&settings, &id);
-        let queues = settings.queues.into_iter().map(|name| Queue::new(name, settings.lease));
+        let (sharing, weights) = settings.sharing();
+        let ready = Ready::new(settings.concurrency, sharing, weights);
+        let queues = settings.queues.into_iter().enumerate();
+        let queues = queues.map(|(index, name)| Queue::new(index, name, settings.lease));
         Engine {
             transport: settings.client.transport().clone(),
             timer: settings.timer.clone(),
@@ -159,7 +162,8 @@ impl Worker {
             lease: settings.lease,
             heartbeat: settings.heartbeat,
             unknown_tasks: settings.unknown_tasks,
-            ready: Ready::new(settings.concurrency),
+            large_results: settings.large_results,
+            ready,
             counts: Counts::default(),
             settling: Link::new(),
             stopping: CancellationToken::new(),
@@ -209,7 +213,7 @@ async fn open(
 ) -> Result<Option<Box<dyn Subscription>>, WorkerError> {
     match engine.transport.subscribe(&queue.name, engine.lease).await {
         Ok(subscription) => {
-            queue.set_lease(subscription.lease());
+            queue.set_terms(&*subscription);
             Ok(Some(subscription))
         }
         Err(err) if err.is_transient() => Ok(None),

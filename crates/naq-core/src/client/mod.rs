@@ -9,6 +9,9 @@ mod handle;
 mod report;
 mod unique;
 mod wake;
+mod kept;
+mod limits;
+mod progress;
 
 use std::sync::Arc;
 
@@ -24,6 +27,9 @@ use crate::job::Job;
 use crate::names::{CHORES, NameError, QueueName, TaskName};
 use crate::transport::{QueueInfo, Transport, TransportError, WorkerInfo};
 use crate::wire::Codec;
+pub use limits::{LimitInfo, LimitedJob};
+pub use progress::Progress;
+pub use wait::WaitError;
 
 /// The verbs of NAQ for producers and operators. Cheap to clone; clones share the connection.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ pub use follow_up::FollowUp;
 pub use limit::{
     Holder, Limit, LimitKeys, MAX_CONCURRENCY, MAX_LIMIT_KEY, MAX_LIMITS, Slot, choose, look_again,
 };
-pub use rate::{Gcra, MAX_RATE_COUNT, MAX_RATE_PERIOD, MIN_RATE_PERIOD, Rate};
+pub use rate::{Gcra, MAX_RATE_COUNT, MAX_RATE_PERIOD, MIN_RATE_PERIOD, Rate, RateEntry};
 pub use unique::{MAX_UNIQUE_KEY, Standing, Unique, UniqueScope};
 
 /// Clocks of different machines may differ by this much before one of them is held to have been set.

@@ -114,6 +114,16 @@ impl Gcra {
     }
 }
 
+/// The entry that all workers share of one rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateEntry {
+    /// How much is used up.
+    #[serde(flatten)]
+    pub used: Gcra,
+    /// The rate, as whoever wrote this had it; for those who look at it.
+    pub rate: Rate,
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -46,7 +46,7 @@ impl Lookup for MemoryTransport {
             oldest: queue.log.from(0).next().map(|stored| now.since(stored.stored_at)),
             paused_until: queue.paused_until,
             lease: queue.lease,
-            concurrency_limit: None,
+            concurrency_limit: queue.limit,
             bytes: queue.log.bytes() as u64,
         }))
     }

@@ -34,6 +34,8 @@ pub(super) struct Queue {
     leases: BTreeSet<(Timestamp, u64)>,
     pub(super) lease: Option<Duration>,
     pub(super) paused_until: Option<Timestamp>,
+    /// Deliveries that may be held at once.
+    pub(super) limit: Option<u64>,
 }
 
 impl Queue {
@@ -82,7 +84,9 @@ impl Queue {
             return Vec::new();
         }
         let late = self.leases.iter().take_while(|(until, _)| *until <= now).map(|(_, seq)| *seq);
-        let seqs: Vec<u64> = late.chain(self.ready.iter().copied()).take(max).collect();
+        let limit = self.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        let fresh = self.ready.iter().copied().take(limit.saturating_sub(self.held.len()));
+        let seqs: Vec<u64> = late.chain(fresh).take(max).collect();
         seqs.into_iter().filter_map(|seq| self.hand_out(seq, now)).collect()
     }
 

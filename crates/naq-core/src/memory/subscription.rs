@@ -87,6 +87,10 @@ impl Subscription for MemorySubscription {
         self.lease
     }
 
+    fn limit(&self) -> Option<u64> {
+        self.shared.state().0.queue(&self.queue).limit
+    }
+
     async fn close(self: Box<Self>) -> Vec<Delivery> {
         Vec::new()
     }

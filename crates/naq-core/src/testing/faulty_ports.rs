@@ -1,6 +1,7 @@
 //! The ports of a [`FaultyTransport`]: each call passes the plan.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +89,10 @@ impl Subscription for FaultySubscription {
 
     fn lease(&self) -> Duration {
         self.inner.lease()
+    }
+
+    fn limit(&self) -> Option<u64> {
+        self.inner.limit()
     }
 
     async fn close(self: Box<Self>) -> Vec<Delivery> {
@@ -187,6 +192,14 @@ impl<T: Transport> Operator for FaultyTransport<T> {
     }
 
     async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {
+    async fn set_limit(
+        &self,
+        queue: &QueueName,
+        limit: Option<NonZeroU64>,
+    ) -> Result<(), TransportError> {
+        self.faults.pass(Op::Other, || (), self.inner.set_limit(queue, limit)).await
+    }
+
         self.faults.pass(Op::Signal, || (), self.inner.signal(signal)).await
     }
 

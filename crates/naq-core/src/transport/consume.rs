@@ -79,6 +79,12 @@ pub trait Subscription: Send + fmt::Debug {
     /// The lease in force at the broker, which may be an older one than was asked for.
     fn lease(&self) -> Duration;
 
+    /// How many deliveries of the queue all workers may hold together, as far as is known; none for
+    /// no limit. What is held and does not run keeps others from running.
+    fn limit(&self) -> Option<u64> {
+        None
+    }
+
     /// Stops asking, and returns what had arrived and was never fetched, to be given back.
     async fn close(self: Box<Self>) -> Vec<Delivery>;
 }

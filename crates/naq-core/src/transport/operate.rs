@@ -1,6 +1,7 @@
 //! Change what is stored, on an operator's behalf.
 
 use std::fmt;
+use std::num::NonZeroU64;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,17 @@ pub trait Operator: Send + Sync + 'static {
     /// # Errors
     /// [`TransportError`].
     async fn resume(&self, queue: &QueueName) -> Result<(), TransportError>;
+
+    /// Hands out no more than so many jobs of the queue at once, to all workers together; none for no
+    /// limit. In force at once: what runs beyond a lower limit goes on.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn set_limit(
+        &self,
+        queue: &QueueName,
+        limit: Option<NonZeroU64>,
+    ) -> Result<(), TransportError>;
 
     /// Removes every pending, running and waiting job of the queue; says how many.
     ///

@@ -1,5 +1,6 @@
 //! Opening queues: all of them or none, and not for ever. And what the lease is once they are open.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -105,6 +106,7 @@ pass_on! {
         resume(queue: &QueueName) -> Result<(), TransportError>;
         purge(queue: &QueueName) -> Result<u64, TransportError>;
         signal(signal: &Signal) -> Result<(), TransportError>;
+        set_limit(queue: &QueueName, limit: Option<NonZeroU64>) -> Result<(), TransportError>;
         signals() -> Result<Box<dyn Signals>, TransportError>;
     }
     StateStore {

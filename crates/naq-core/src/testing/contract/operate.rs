@@ -1,10 +1,11 @@
 //! Pause, purge, remove, signal.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::Subject;
 use super::case::{BRIEF, Case};
-use crate::transport::{Place, Signal};
+use crate::transport::{Place, Signal, TransportError};
 
 pub async fn a_paused_queue_hands_out_nothing_until_it_is_resumed(subject: &dyn Subject) {
     let case = Case::new(subject);
@@ -92,4 +93,44 @@ pub async fn a_signal_reaches_everybody_who_listens(subject: &dyn Subject) {
         // Other tests may signal too.
         while listener.next().await.unwrap() != signal {}
     }
+}
+
+pub async fn a_limited_queue_hands_out_no_more_at_once_and_the_limit_changes_live(
+    subject: &dyn Subject,
+) {
+    let case = Case::new(subject);
+    let (mut one, mut two) = (case.open().await, case.open().await);
+    let limit = |n| case.transport.set_limit(&case.queue, NonZeroU64::new(n));
+    limit(3).await.unwrap();
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        case.enqueue(name).await;
+    }
+    let mut held = case.many(&mut one, 2).await;
+    // The limit is for all workers together.
+    held.push(case.one(&mut two).await);
+    case.nothing(&mut two, BRIEF).await;
+    let info = case.transport.queue_info(&case.queue).await.unwrap().unwrap();
+    assert_eq!((info.concurrency_limit, info.running, info.pending), (Some(3), 3, 3));
+    // Each that is done makes room for one.
+    case.complete(&held.remove(0)).await;
+    held.push(case.one(&mut two).await);
+    case.nothing(&mut two, BRIEF).await;
+    // A lower limit takes nothing back; a higher one is in force at once.
+    limit(1).await.unwrap();
+    case.complete(&held.remove(0)).await;
+    case.nothing(&mut two, BRIEF).await;
+    limit(0).await.unwrap();
+    held.extend(case.many(&mut two, 2).await);
+    let info = case.transport.queue_info(&case.queue).await.unwrap().unwrap();
+    assert_eq!((info.concurrency_limit, info.pending), (None, 0));
+    // Whoever opens the queue from now on knows.
+    limit(2).await.unwrap();
+    let later = case.open().await;
+    assert_eq!((later.limit(), later.lease()), (Some(2), case.lease()));
+}
+
+pub async fn a_queue_that_is_not_there_cannot_be_limited(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let refused = case.transport.set_limit(&case.queue, NonZeroU64::new(1)).await;
+    assert!(matches!(refused, Err(TransportError::NoQueue(_))), "{refused:?}");
 }

@@ -115,6 +115,8 @@ macro_rules! contract_suite {
                 a_key_is_held_over_queues_until_the_job_has_ended
                 a_job_that_is_cancelled_or_dead_holds_no_key
                 a_requeued_job_needs_its_key_again
+                a_limited_queue_hands_out_no_more_at_once_and_the_limit_changes_live
+                a_queue_that_is_not_there_cannot_be_limited
                 a_key_for_a_time_is_held_also_when_the_job_has_ended
                 a_key_until_the_start_is_free_while_the_job_runs
                 many_at_once_are_answered_one_by_one;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use naq_core::Timestamp;
-use naq_core::flow::{Gcra, Limit, LimitKeys, Rate};
+use naq_core::flow::{Gcra, Limit, LimitKeys, Rate, RateEntry};
 use naq_core::transport::{Expect, Saved, StateKey, Transport, TransportError};
 use tokio::sync::Mutex as Turn;
 
@@ -101,7 +101,8 @@ impl Rates {
         let expect = seen.map_or(Expect::Absent, |(_, revision)| Expect::Revision(revision));
         // Whatever comes of it, this is not known any more.
         *seen = None;
-        let value = serde_json::to_vec(&after).map_err(rejected)?.into();
+        let written = RateEntry { used: after, rate: *rate };
+        let value = serde_json::to_vec(&written).map_err(rejected)?.into();
         let ttl = after.free_at().since(now) + KEPT;
         match self.transport.state_put(entry, value, expect, Some(ttl)).await? {
             Saved::Stored(revision) => {
