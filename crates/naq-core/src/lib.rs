@@ -9,6 +9,8 @@ pub mod job;
 pub mod memory;
 pub mod names;
 pub mod retry;
+#[cfg(feature = "schedules")]
+pub mod schedule;
 pub mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -19,7 +21,7 @@ pub use client::{Client, ClientError, Enqueue, EnqueueError, JobHandle, JobRepor
 pub use clock::{Clock, SystemClock, Timer, Timestamp, TimestampError};
 pub use failure::{Advice, ErrorKind, Failure, IntoFailure, JobError, KindError, ResultExt};
 pub use job::{Job, JobOptions};
-pub use names::{JobId, NameError, QueueName, TaskName, WorkerId};
+pub use names::{JobId, NameError, QueueName, ScheduleName, TaskName, WorkerId};
 pub use retry::{Delay, Jitter, PolicyError, RetryPolicy, Strategy};
 pub use state::JobState;
 pub use wire::{AttemptRecord, Codec, DeadLetter, Envelope, FinalRecord, Payload};

@@ -175,7 +175,9 @@ impl Default for QueueName {
 impl JobId {
     /// A fresh id; ids made later sort later.
     pub fn random() -> Self {
-        Self(uuid::Uuid::now_v7().to_string().into())
+        let mut text = uuid::Uuid::encode_buffer();
+        let text: &str = uuid::Uuid::now_v7().hyphenated().encode_lower(&mut text);
+        Self(text.into())
     }
 
     /// The id that belongs to these parts, always the same: the parts with `-` between. Where that

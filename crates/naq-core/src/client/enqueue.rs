@@ -1,6 +1,9 @@
 //! The builder behind [`Client::enqueue`].
 
 mod bulk;
+mod follow_up;
+mod limits;
+mod once;
 mod retries;
 mod times;
 mod unique;
@@ -13,10 +16,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use self::bulk::Prepare;
+pub(super) use self::bulk::together;
+use super::depends::{Waiting, Wish};
 use super::unique::{Taken, Wanted};
 use super::{Client, EnqueueError, JobHandle};
 use crate::clock::Timestamp;
-use crate::flow::Unique;
+use crate::flow::{FollowUp, Limit, Unique};
 use crate::job::JobOptions;
 use crate::names::{JobId, NameError, QueueName, TaskName};
 use crate::retry::PolicyBuilder;
@@ -32,16 +37,20 @@ pub struct Enqueue<'a, O> {
     task: TaskName,
     args: Result<Payload, EncodeError>,
     queue: Result<QueueName, NameError>,
-    id: Option<Result<JobId, NameError>>,
+    pub(super) id: Option<Result<JobId, NameError>>,
     policy: PolicyBuilder,
     timeout: Option<Duration>,
     due_at: Option<Timestamp>,
     deadline: Option<Timestamp>,
-    expires_in: Option<Duration>,
+    pub(super) expires_in: Option<Duration>,
     record_ttl: Option<Duration>,
     tags: Vec<String>,
     unique: Option<Unique>,
+    limits: Vec<Limit>,
+    on_exhausted: Option<FollowUp>,
+    once: bool,
     traceparent: Option<String>,
+    pub(super) wish: Wish,
     output: PhantomData<fn() -> O>,
 }
 
@@ -50,6 +59,8 @@ pub struct Enqueue<'a, O> {
 pub struct Prepared<O> {
     submission: Submission,
     wanted: Option<Wanted>,
+    once: bool,
+    waiting: Option<Box<Waiting>>,
     output: PhantomData<fn() -> O>,
 }
 
@@ -74,7 +85,11 @@ impl<'a, O> Enqueue<'a, O> {
             record_ttl: options.record_ttl,
             tags: options.tags,
             unique: options.unique,
+            limits: options.limits,
+            on_exhausted: options.on_exhausted,
+            once: false,
             traceparent: None,
+            wish: Wish::default(),
             output: PhantomData,
         }
     }
@@ -121,8 +136,13 @@ impl<'a, O> Enqueue<'a, O> {
     /// # Errors
     /// [`EnqueueError`], all but `Transport`.
     pub fn prepare(self) -> Result<Prepared<O>, EnqueueError> {
+        let (unique, once) = (self.id.is_some(), self.once);
+        Ok(Prepared { once, ..Prepared::new(self.write()?, unique)? })
+    }
+
+    /// The job as it will be stored.
+    pub(super) fn write(self) -> Result<Envelope, EnqueueError> {
         let now = self.client.clock.now();
-        let unique = self.id.is_some();
         let id = self.id.transpose()?.unwrap_or_else(JobId::random);
         let mut job = Envelope::new(self.queue?, id, self.task, self.args?, now);
         job.policy = self.policy.try_build()?;
@@ -139,15 +159,28 @@ impl<'a, O> Enqueue<'a, O> {
         job.tags = self.tags;
         job.check_tags().map_err(EnqueueError::Option)?;
         job.traceparent = self.traceparent;
+        job.on_exhausted = self.on_exhausted;
         if let Some(unique) = &self.unique {
             unique.check().map_err(EnqueueError::Option)?;
         }
         job.unique = self.unique;
-        Ok(Prepared {
+        Limit::check_all(&self.limits).map_err(EnqueueError::Option)?;
+        job.limits = self.limits;
+        self.wish.write(&mut job)?;
+        Ok(job)
+    }
+}
+
+impl<O> Prepared<O> {
+    /// A job that goes as it is; `unique` where its id was chosen.
+    pub(super) fn new(job: Envelope, unique: bool) -> Result<Self, EnqueueError> {
+        Ok(Self {
             wanted: Wanted::by(&job),
+            once: false,
+            waiting: Waiting::of(&job),
             submission: Submission {
                 dedup: job.id.to_string(),
-                due_at: job.due_at,
+                due_at: job.due_at.or_else(|| job.first_check()),
                 unique,
                 message: job.to_message()?,
                 key: JobKey { queue: job.queue, id: job.id },
@@ -155,9 +188,12 @@ impl<'a, O> Enqueue<'a, O> {
             output: PhantomData,
         })
     }
-}
 
-impl<O> Prepared<O> {
+    /// Whether there is more to do than to send it.
+    fn is_more(&self) -> bool {
+        self.wanted.is_some() || self.waiting.is_some() || self.once
+    }
+
     /// The job's id.
     pub fn id(&self) -> &JobId {
         &self.submission.key.id
@@ -175,20 +211,36 @@ impl<'a, O: Send + 'static> IntoFuture for Enqueue<'a, O> {
 }
 
 impl Client {
+    /// Sends the job, and ties it to those that it waits for, if there are any.
+    async fn send<O>(&self, mut job: Prepared<O>) -> Result<JobHandle<O>, EnqueueError> {
+        let Some(waiting) = job.waiting.take() else { return self.send_alone(job).await };
+        let parents = Box::pin(self.before_send(&waiting)).await?;
+        let sent = self.send_alone(job).await?;
+        if sent.held_by().is_none() {
+            Box::pin(self.after_send(&waiting, &parents, sent.is_duplicate())).await?;
+        }
+        Ok(sent)
+    }
+
     /// Takes the job's key, if it wants one, and then sends the job.
-    async fn send<O>(&self, job: Prepared<O>) -> Result<JobHandle<O>, EnqueueError> {
-        let Prepared { submission, wanted, .. } = job;
+    async fn send_alone<O>(&self, job: Prepared<O>) -> Result<JobHandle<O>, EnqueueError> {
+        let Prepared { submission, wanted, once, .. } = job;
         let key = submission.key.clone();
+        if once && !self.transport.locate(&key).await?.is_empty() {
+            return Ok(JobHandle::new(self.clone(), key, true));
+        }
+        let step = submission.message.step();
+        let handle = |receipt| {
+            JobHandle::new(self.clone(), key, receipt == Receipt::Duplicate).of_life(step)
+        };
         let Some(wanted) = wanted else {
-            let receipt = self.transport.publish(submission).await?;
-            return Ok(JobHandle::new(self.clone(), key, receipt == Receipt::Duplicate));
+            return Ok(handle(self.transport.publish(submission).await?));
         };
         match self.take(&submission, &wanted).await? {
             Taken::By(holder) => Ok(JobHandle::held_by_another(self.clone(), holder)),
             Taken::Ours(revision) => {
                 let receipt = self.transport.publish(submission).await;
-                let receipt = self.sent(&wanted, revision, receipt).await?;
-                Ok(JobHandle::new(self.clone(), key, receipt == Receipt::Duplicate))
+                Ok(handle(self.sent(&wanted, revision, receipt).await?))
             }
         }
     }

@@ -1,35 +1,48 @@
 //! [`Client`]: enqueue jobs, look at them, and act on them, over any transport.
 
 mod breaker;
+mod blob;
 mod cancel;
+mod checkpoint;
 mod dead;
+mod depends;
 mod enqueue;
 mod error;
 mod handle;
-mod report;
-mod unique;
-mod wake;
 mod kept;
 mod limits;
 mod progress;
+mod report;
+#[cfg(feature = "schedules")]
+mod schedule;
+mod unique;
+mod wait;
+mod wake;
 
 use std::sync::Arc;
 
+pub use checkpoint::{Checkpoint, CheckpointError, CheckpointInfo};
 pub use dead::{DeadFilter, DeadSummary};
+pub use depends::{JobRef, JobRefs, NamedJob, ParentEnd, Parents};
 pub use enqueue::{Enqueue, Prepare, Prepared};
 pub use error::{ClientError, EnqueueError};
 pub use handle::JobHandle;
+pub use limits::{LimitInfo, LimitedJob};
+pub use progress::Progress;
+pub use wait::WaitError;
 pub use report::JobReport;
+#[cfg(feature = "schedules")]
+pub use schedule::{
+    Registered, ScheduleBuilder, ScheduleChore, ScheduleError, ScheduleReport, ScheduleState,
+    Schedules,
+};
 pub use wake::Wake;
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::job::Job;
 use crate::names::{CHORES, NameError, QueueName, TaskName};
 use crate::transport::{QueueInfo, Transport, TransportError, WorkerInfo};
 use crate::wire::Codec;
-pub use limits::{LimitInfo, LimitedJob};
-pub use progress::Progress;
-pub use wait::WaitError;
 
 /// The verbs of NAQ for producers and operators. Cheap to clone; clones share the connection.
 #[derive(Debug, Clone)]
@@ -70,6 +83,11 @@ impl Client {
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
+    }
+
+    /// The time by its clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The transport underneath.

@@ -73,6 +73,12 @@ fn chain(policy: &RetryPolicy, job_id: &JobId, retry: u32) -> u64 {
     })
 }
 
+/// From 0 to `within`, both included; always the same for one id.
+#[cfg(feature = "schedules")]
+pub(crate) fn spread(id: &JobId, within: std::time::Duration) -> std::time::Duration {
+    std::time::Duration::from_millis(pick(random(fnv1a(id.as_str()), 1), 0, millis(within)))
+}
+
 /// A whole number from `low` to `high`, both included: the high word of a product.
 fn pick(random: u64, low: u64, high: u64) -> u64 {
     let count = u128::from(high - low) + 1;

@@ -32,6 +32,8 @@ pub use decision::{Action, Decision};
 pub use error::PolicyError;
 pub use jitter::Jitter;
 pub(crate) use jitter::fnv1a;
+#[cfg(feature = "schedules")]
+pub(crate) use jitter::spread;
 pub use policy::{Delay, RetryPolicy, Strategy};
 pub use preview::{PreviewRow, preview};
 pub use rule::Rule;

@@ -61,9 +61,13 @@ impl Envelope {
         if found != WIRE_VERSION {
             return Err(DecodeError::Version { found, known: WIRE_VERSION });
         }
-        // Where they are given they must at least be names.
-        f.take::<JobId>("id")?;
-        f.take::<QueueName>("queue")?;
+        // Where they are given they must at least be names, as those of the subject are.
+        if !f.take_if("id", arrival.id.as_str()) {
+            f.take::<JobId>("id")?;
+        }
+        if !f.take_if("queue", arrival.queue.as_str()) {
+            f.take::<QueueName>("queue")?;
+        }
         let written_policy = f.take_raw("policy");
         let policy = written_policy.as_ref().map(Payload::decode::<Option<RetryPolicy>>);
         let policy = policy.transpose().map_err(|err| in_field("policy", err))?.flatten();
@@ -173,7 +177,7 @@ impl Envelope {
     pub fn to_message(&self) -> Result<WireMessage, EncodeError> {
         Ok(WireMessage::new(self.encode()?)
             .with(headers::CONTENT_TYPE, self.codec.content_type())
-            .with(headers::STEP, self.step().to_string()))
+            .with_step(&self.step()))
     }
 }
 

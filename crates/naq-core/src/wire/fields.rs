@@ -37,7 +37,7 @@ impl Payload {
         Self { codec, bytes: Bytes::from_static(bytes) }
     }
 
-    pub(super) fn from_raw(codec: Codec, bytes: Bytes) -> Self {
+    pub(crate) fn from_raw(codec: Codec, bytes: Bytes) -> Self {
         Self { codec, bytes }
     }
 
@@ -114,18 +114,18 @@ const KNOWN: [&str; 22] = [
 
 /// The top-level fields of one document, each as the bytes it was written with, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fields {
+pub(crate) struct Fields {
     codec: Codec,
     list: Vec<(Cow<'static, str>, Bytes)>,
 }
 
 impl Fields {
-    pub(super) fn new(codec: Codec) -> Self {
+    pub(crate) fn new(codec: Codec) -> Self {
         Self { codec, list: Vec::new() }
     }
 
     /// Cuts `body` into its fields. Nested values are skipped, not decoded.
-    pub(super) fn split(codec: Codec, body: &Bytes) -> Result<Self, DecodeError> {
+    pub(crate) fn split(codec: Codec, body: &Bytes) -> Result<Self, DecodeError> {
         if body.is_empty() {
             return Err(DecodeError::Empty);
         }
@@ -146,12 +146,12 @@ impl Fields {
     }
 
     /// The codec that they are written in.
-    pub(super) fn codec(&self) -> Codec {
+    pub(crate) fn codec(&self) -> Codec {
         self.codec
     }
 
     /// Takes the field out and reads it; absent and null are both `None`.
-    pub(super) fn take<T: DeserializeOwned>(
+    pub(crate) fn take<T: DeserializeOwned>(
         &mut self,
         field: &'static str,
     ) -> Result<Option<T>, DecodeError> {
@@ -164,14 +164,25 @@ impl Fields {
         })
     }
 
+    /// Takes the field out if it is just this text, which has nothing to escape. Only JSON is looked
+    /// at so closely.
+    pub(super) fn take_if(&mut self, field: &str, text: &str) -> bool {
+        let plain = |value: &[u8]| {
+            matches!(value, [b'"', inner @ .., b'"'] if inner == text.as_bytes())
+        };
+        let json = self.codec == Codec::Json;
+        let at = self.list.iter().position(|(name, value)| json && name == field && plain(value));
+        at.map(|at| self.list.remove(at)).is_some()
+    }
+
     /// Takes the field out unread.
-    pub(super) fn take_raw(&mut self, field: &str) -> Option<Payload> {
+    pub(crate) fn take_raw(&mut self, field: &str) -> Option<Payload> {
         let at = self.list.iter().position(|(name, _)| name == field)?;
         Some(Payload::from_raw(self.codec, self.list.remove(at).1))
     }
 
     /// What is left, unread.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Payload)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Payload)> {
         self.list
             .iter()
             .map(|(name, value)| (name.as_ref(), Payload::from_raw(self.codec, value.clone())))

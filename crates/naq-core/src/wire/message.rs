@@ -1,5 +1,7 @@
 //! A message as every transport carries it: headers and a body.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::codec::{Codec, DecodeError};
@@ -14,6 +16,8 @@ pub mod headers {
     /// On a record: other jobs wait for the end of this one. A message with nothing but this header
     /// stands there before the job has ended.
     pub const AWAITED: &str = "Naq-Awaited";
+    /// On a record: where the result is kept that is too large for it.
+    pub const RESULT: &str = "Naq-Result";
     /// On a dead letter: the task, when it could be read.
     pub const TASK: &str = "Naq-Task";
     /// On a dead letter: the kind of the last error.
@@ -28,10 +32,19 @@ pub mod headers {
     pub const DIED_AT: &str = "Naq-Died-At";
 }
 
+/// The names that every job has are not copied for each.
+fn name_of(name: &str) -> Cow<'static, str> {
+    match name {
+        headers::CONTENT_TYPE => Cow::Borrowed(headers::CONTENT_TYPE),
+        headers::STEP => Cow::Borrowed(headers::STEP),
+        other => Cow::Owned(other.to_owned()),
+    }
+}
+
 /// Headers and body, before a transport adds its own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WireMessage {
-    headers: Vec<(String, String)>,
+    headers: Vec<(Cow<'static, str>, String)>,
     /// The body, byte for byte.
     pub body: Bytes,
 }
@@ -45,11 +58,19 @@ impl WireMessage {
     /// Adds a header. Line breaks, which would begin another header, become spaces.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
-        let mut value = value.as_ref().trim().to_owned();
-        if value.contains(char::is_control) {
-            value = value.replace(char::is_control, " ").trim().to_owned();
-        }
-        self.headers.push((name.to_owned(), value));
+        let value = value.as_ref().trim();
+        let value = if value.contains(char::is_control) {
+            value.replace(char::is_control, " ").trim().to_owned()
+        } else {
+            value.to_owned()
+        };
+        self.headers.push((name_of(name), value));
+        self
+    }
+
+    /// Adds where its life stands.
+    pub(super) fn with_step(mut self, step: &Step) -> Self {
+        self.headers.push((Cow::Borrowed(headers::STEP), step.to_string()));
         self
     }
 
@@ -60,7 +81,7 @@ impl WireMessage {
 
     /// All headers, in order.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()))
+        self.headers.iter().map(|(n, v)| (&**n, v.as_str()))
     }
 
     /// The codec that `Content-Type` names.

@@ -12,6 +12,10 @@ mod step;
 mod writer;
 
 pub(crate) use body::Arrival;
+#[cfg(feature = "schedules")]
+pub(crate) use fields::Fields;
+#[cfg(feature = "schedules")]
+pub(crate) use writer::Writer;
 
 pub use codec::{Codec, CodecError, DecodeError, EncodeError};
 pub use dead::DeadLetter;

@@ -1,6 +1,8 @@
 //! Which life of a job, and how far along: what evidence is matched by.
 
+use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::hash::{BuildHasher, Hasher};
 use std::str::FromStr;
 
 /// One life of a job: given at enqueue and again at requeue, so that what an earlier life left
@@ -19,8 +21,10 @@ impl Nonce {
 
     /// A fresh one.
     pub fn random() -> Self {
-        // The low 48 bits of a UUIDv7 are random: enough to tell the lives of one id apart.
-        Self(format!("{:012x}", uuid::Uuid::now_v7().as_u128() & 0xffff_ffff_ffff))
+        // 48 bits are enough to tell the lives of one id apart. They come from the keys of std's
+        // hash maps, which are random in each process and differ each time.
+        let random = RandomState::new().build_hasher().finish() & 0xffff_ffff_ffff;
+        Self(format!("{random:012x}"))
     }
 
     /// For a message that came without one: its sequence in its stream.
@@ -32,6 +36,13 @@ impl Nonce {
     /// that a requeue that is repeated after a crash begins the same life, not a second one.
     pub fn from_requeue(dead_seq: u64) -> Self {
         Self(format!("r{dead_seq}"))
+    }
+
+    /// For the run that a tick of a schedule makes. Not random, so that a tick that is repeated after
+    /// a crash makes the same run, not a second one.
+    #[cfg(feature = "schedules")]
+    pub(crate) fn from_tick(tick: crate::clock::Timestamp) -> Self {
+        Self(format!("t{}", tick.as_millis()))
     }
 
     /// Checks a nonce from the wire.

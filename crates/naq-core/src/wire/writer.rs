@@ -11,7 +11,7 @@ const HEADER: usize = 5;
 
 /// One document in the making: a map, field by field.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     codec: Codec,
     out: Vec<u8>,
     count: u32,
@@ -19,7 +19,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// A map in `codec`, with room for about `size` bytes.
-    pub(super) fn new(codec: Codec, size: usize) -> Self {
+    pub(crate) fn new(codec: Codec, size: usize) -> Self {
         let mut out = Vec::with_capacity(size + HEADER);
         match codec {
             Codec::Json => out.push(b'{'),
@@ -29,7 +29,7 @@ impl Writer {
     }
 
     /// Adds a field.
-    pub(super) fn put<T: Serialize + ?Sized>(
+    pub(crate) fn put<T: Serialize + ?Sized>(
         &mut self,
         field: &'static str,
         value: &T,
@@ -39,7 +39,7 @@ impl Writer {
     }
 
     /// Adds a field, if there is a value.
-    pub(super) fn put_some<T: Serialize>(
+    pub(crate) fn put_some<T: Serialize>(
         &mut self,
         field: &'static str,
         value: Option<T>,
@@ -48,14 +48,14 @@ impl Writer {
     }
 
     /// Adds a value that is written already.
-    pub(super) fn put_raw(&mut self, field: &str, value: &Payload) -> Result<(), EncodeError> {
+    pub(crate) fn put_raw(&mut self, field: &str, value: &Payload) -> Result<(), EncodeError> {
         self.key(field);
         self.out.extend_from_slice(value.transcode(self.codec)?.bytes());
         Ok(())
     }
 
     /// Bytes so far.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.out.len()
     }
 
@@ -66,7 +66,14 @@ impl Writer {
                 if self.count > 0 {
                     self.out.push(b',');
                 }
-                let _ = serde_json::to_writer(&mut self.out, field);
+                // All names of ours are such.
+                if field.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+                    self.out.push(b'"');
+                    self.out.extend_from_slice(field.as_bytes());
+                    self.out.push(b'"');
+                } else {
+                    let _ = serde_json::to_writer(&mut self.out, field);
+                }
                 self.out.push(b':');
             }
             Codec::MsgPack => {
@@ -77,7 +84,7 @@ impl Writer {
     }
 
     /// The document.
-    pub(super) fn finish(mut self) -> Bytes {
+    pub(crate) fn finish(mut self) -> Bytes {
         match self.codec {
             Codec::Json => {
                 self.out.push(b'}');

@@ -5,6 +5,8 @@
 //!
 //! Each chore is one file here, with its handler; [`registry`] names them all.
 
+mod release;
+mod tick;
 mod wake;
 
 use std::sync::Arc;
@@ -30,7 +32,7 @@ const AT_ONCE: usize = 4;
 
 /// All chores and their handlers.
 fn registry() -> Registry {
-    Registry::new()
+    Registry::new().task(release::release).task(tick::tick)
 }
 
 /// The settings of the worker inside the worker, which does the chores.
@@ -53,7 +55,11 @@ pub(crate) async fn keep(engine: Arc<Engine>, settings: WorkerBuilder) {
     while !engine.stopping.is_cancelled() {
         let stopping = engine.stopping.clone();
         let worker = settings.clone().build();
-        if let Err(err) = boxed(worker, stopping).await {
+        let done = tokio::select! {
+            done = boxed(worker, stopping) => done,
+            () = tick::watch(engine.clone()) => return,
+        };
+        if let Err(err) = done {
             failures += 1;
             if failures == 1 {
                 tracing::warn!("schedules and workflows wait for another worker: {err}");

@@ -186,8 +186,18 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn dead(&self, delivery: &Delivery, kind: &str) -> Fact {
+        Fact::dead(&delivery.stored, &self.letter(delivery, kind))
+    }
+
+    /// The record that goes before the letter.
+    pub(super) fn death(&self, delivery: &Delivery, kind: &str) -> Fact {
+        let job = delivery.envelope().unwrap();
+        Fact::death(&delivery.stored, job, &self.letter(delivery, kind)).unwrap()
+    }
+
+    fn letter(&self, delivery: &Delivery, kind: &str) -> DeadLetter {
         let message = &delivery.stored.message;
-        let letter = DeadLetter {
+        DeadLetter {
             step: delivery.step(),
             task: delivery.envelope().ok().map(|job: Envelope| job.task),
             error_kind: ErrorKind::new(kind.to_owned()).unwrap(),
@@ -197,8 +207,7 @@ impl<'a> Case<'a> {
             died_at: self.now(),
             content_type: message.header(headers::CONTENT_TYPE).map(str::to_owned),
             body: message.body.clone(),
-        };
-        Fact::dead(&delivery.stored, &letter)
+        }
     }
 
     pub(super) fn give_back(&self, delivery: &Delivery) -> Fact {

@@ -3,10 +3,170 @@
 use std::time::Duration;
 
 use super::Subject;
-use super::case::Case;
+use super::cancel::cancelled;
+use super::case::{BRIEF, Case};
+use crate::ClientError;
+use crate::retry::Rule;
 use crate::state::JobState;
-use crate::transport::{AWAITED_RECORD_TTL, Awaiting, Place, Written};
-use crate::wire::Nonce;
+use crate::transport::{
+    AWAITED_RECORD_TTL, Awaiting, Delivery, Fact, Place, StaleReason, Unfinished, Written,
+};
+use crate::wire::{FinalRecord, Nonce};
+
+/// How a job can end, and what its record would be.
+const ENDS: [(JobState, fn(&Case<'_>, &Delivery) -> Fact); 4] = [
+    (JobState::Completed, |case, delivery| case.record(delivery)),
+    (JobState::Dead, |case, delivery| case.death(delivery, "Error")),
+    (JobState::Cancelled, |case, delivery| ended(case, delivery, JobState::Cancelled)),
+    (JobState::Expired, |case, delivery| ended(case, delivery, JobState::Expired)),
+];
+
+fn ended(case: &Case<'_>, delivery: &Delivery, state: JobState) -> Fact {
+    let envelope = delivery.envelope().unwrap();
+    let record = FinalRecord { envelope, state, finished_at: case.now(), result: None };
+    Fact::record(&delivery.stored, &record).unwrap().unwrap()
+}
+
+pub async fn of_two_ends_the_first_stands_whichever_they_are(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    for (first, one) in ENDS {
+        for (second, other) in ENDS.iter().filter(|(state, _)| *state != first) {
+            let id = format!("{first}-{second}");
+            case.enqueue(&id).await;
+            let delivery = case.one(&mut sub).await;
+            let (one, other) = (one(&case, &delivery), other(&case, &delivery));
+            assert_eq!(case.write(&one).await, Written::Stored);
+            assert_eq!(case.write(&other).await, Written::Ended, "{second} after {first}");
+            assert_eq!(case.write(&one).await, Written::Stored, "as after a lost answer");
+            delivery.handle.ack().await.unwrap();
+            case.stands(&id, &[Place::Record]).await;
+            assert_eq!(case.state(&id).await, first);
+        }
+    }
+}
+
+pub async fn what_has_ended_cannot_be_cancelled_nor_end_after_a_cancel(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    for (state, record) in ENDS {
+        // Ahead of the cancel: its message stands, as it does until the ack.
+        let id = format!("{state}-first");
+        case.enqueue(&id).await;
+        let delivery = case.one(&mut sub).await;
+        assert_eq!(case.write(&record(&case, &delivery)).await, Written::Stored);
+        if state != JobState::Cancelled {
+            let refused = case.client.cancel(&case.key(&id), "").await;
+            let said = matches!(&refused, Err(ClientError::State { state: s, .. }) if *s == state);
+            assert!(said, "{state}: {refused:?}");
+            assert_eq!(case.state(&id).await, state);
+        }
+        delivery.handle.ack().await.unwrap();
+        // Behind it.
+        let id = format!("{state}-second");
+        case.enqueue(&id).await;
+        let delivery = case.one(&mut sub).await;
+        case.client.cancel(&case.key(&id), "not needed").await.unwrap();
+        assert_eq!(case.write(&record(&case, &delivery)).await, Written::Ended, "{state}");
+        case.stands(&id, &[Place::Record]).await;
+        assert_eq!(case.state(&id).await, JobState::Cancelled);
+    }
+    case.nothing(&mut sub, BRIEF).await;
+}
+
+pub async fn of_an_end_and_a_cancel_at_once_one_happens(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    for n in 0..50 {
+        let (state, record) = ENDS[n % 2];
+        let id = format!("job-{n}");
+        case.enqueue(&id).await;
+        let delivery = case.one(&mut sub).await;
+        let (record, cancel) = (record(&case, &delivery), cancelled(&case, &id).await);
+        let (end, cancel) = tokio::join!(case.write(&record), case.write(&cancel));
+        let ends = match (end, cancel) {
+            (Written::Stored, Written::Ended) => state,
+            (Written::Ended, Written::Stored) => JobState::Cancelled,
+            both => panic!("{both:?}"),
+        };
+        delivery.handle.ack().await.unwrap();
+        assert_eq!(case.state(&id).await, ends);
+    }
+}
+
+pub async fn the_first_of_two_workers_that_end_a_job_has_ended_it(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.enqueue("a").await;
+    let late = case.one(&mut sub).await;
+    let other = case.one(&mut sub).await;
+    assert_eq!(case.write(&case.record(&other)).await, Written::Stored);
+    let first = case.transport.locate(&case.key("a")).await.unwrap().pop().unwrap().message.body;
+    case.pass(Duration::from_millis(10)).await;
+    for (state, record) in ENDS {
+        assert_eq!(case.write(&record(&case, &late)).await, Written::Ended, "{state}");
+    }
+    other.handle.ack().await.unwrap();
+    case.stands("a", &[Place::Record]).await;
+    assert_eq!(case.transport.locate(&case.key("a")).await.unwrap()[0].message.body, first);
+}
+
+pub async fn a_job_is_dead_from_its_record_on_and_its_letter_follows(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.json("a", r#"{"task":"t","record_ttl_ms":0}"#).await;
+    let delivery = case.one(&mut sub).await;
+    assert_eq!(case.write(&case.death(&delivery, "HTTPError.503")).await, Written::Stored);
+    let report = case.client.report(&case.key("a")).await.unwrap();
+    assert_eq!((report.state, report.stored.place), (JobState::Dead, Place::Record));
+    // Whoever comes next finds all that the letter needs.
+    let keys = [case.key("a")];
+    let life = delivery.step().nonce;
+    let evidence = case.transport.evidence(&keys).await.unwrap().remove(0);
+    assert_eq!(Unfinished::of(&life, &evidence), Unfinished { letter: true, wake: false });
+    assert_eq!(case.stale(&delivery).await, Some(StaleReason::Died));
+    let left = report.stored.letter_of_record(&delivery.stored.message).unwrap();
+    assert_eq!((left.error_kind.as_str(), left.rule), ("HTTPError.503", Rule::MaxRetries));
+    assert_eq!(
+        (left.step.clone(), left.body.len()),
+        (delivery.step(), delivery.stored.message.body.len())
+    );
+    // And both write the same letter.
+    for letter in [Fact::dead(&delivery.stored, &left), case.dead(&delivery, "HTTPError.503")] {
+        assert_eq!(case.write(&letter).await, Written::Stored);
+    }
+    delivery.handle.ack().await.unwrap();
+    case.stands("a", &[Place::Dead, Place::Record]).await;
+    let letters = case.transport.dead_letters(Some(&case.queue), 0, 10).await.unwrap().letters;
+    assert_eq!(letters.len(), 1);
+    let evidence = case.transport.evidence(&keys).await.unwrap().remove(0);
+    assert!(Unfinished::of(&life, &evidence).is_nothing());
+    let report = case.client.report(&case.key("a")).await.unwrap();
+    assert_eq!(
+        (report.state, report.stored.place),
+        (JobState::Dead, Place::Dead),
+        "to be requeued"
+    );
+}
+
+pub async fn the_record_of_a_death_says_nothing_of_the_next_life(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.enqueue("a").await;
+    let delivery = case.one(&mut sub).await;
+    case.write(&case.death(&delivery, "Error")).await;
+    case.settle(&delivery, &case.dead(&delivery, "Error")).await;
+    case.stands("a", &[Place::Dead, Place::Record]).await;
+    let letter = case.client.report(&case.key("a")).await.unwrap().stored;
+    case.client.requeue(&letter, None).await.unwrap();
+    assert_eq!(case.state("a").await, JobState::Pending);
+    let again = case.one(&mut sub).await;
+    assert_eq!(case.stale(&again).await, None);
+    assert_eq!(case.write(&case.record(&again)).await, Written::Stored, "over the other one");
+    again.handle.ack().await.unwrap();
+    case.stands("a", &[Place::Record]).await;
+    assert_eq!(case.state("a").await, JobState::Completed);
+}
 
 pub async fn who_waits_for_an_end_before_it_comes_is_told_by_whoever_ends_it(
     subject: &dyn Subject,

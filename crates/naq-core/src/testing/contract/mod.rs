@@ -14,22 +14,28 @@ mod case;
 mod subject;
 mod suite;
 
+pub mod blobs;
 pub mod cancel;
 pub mod crash;
 pub mod dead;
+pub mod depends;
 pub mod end;
 pub mod fence;
 pub mod input;
+pub mod kept;
 pub mod lease;
 pub mod lookup;
+pub mod once;
 pub mod operate;
 pub mod queue;
 pub mod record;
+pub mod recurring;
 pub mod requeue;
 pub mod schedule;
 pub mod settle;
 pub mod state;
 pub mod unique;
+pub mod wait;
 pub mod workers;
 
 pub use subject::Subject;

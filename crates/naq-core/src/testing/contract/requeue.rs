@@ -78,6 +78,21 @@ pub async fn a_requeue_repeated_after_a_crash_begins_one_life(subject: &dyn Subj
     case.nothing(&mut sub, BRIEF).await;
 }
 
+pub async fn a_letter_that_is_gone_is_not_requeued_however_late(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.json("a", r#"{"task":"t","record_ttl_ms":1000}"#).await;
+    let (_, letter) = letter(&case, &mut sub).await;
+    case.client.requeue(&letter, None).await.unwrap();
+    let job = case.one(&mut sub).await;
+    case.complete(&job).await;
+    // No trace of the new life is left.
+    case.pass(Duration::from_secs(2)).await;
+    case.stands("a", &[]).await;
+    assert_eq!(case.client.requeue(&letter, None).await.unwrap(), Receipt::Duplicate);
+    case.nothing(&mut sub, BRIEF).await;
+}
+
 pub async fn a_letter_that_a_crashed_requeue_left_swallows_nothing(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;

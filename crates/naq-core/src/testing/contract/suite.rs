@@ -66,6 +66,12 @@ macro_rules! contract_suite {
                 a_crash_of_the_worker_that_cleans_up_changes_nothing
                 a_crash_between_the_record_of_a_cancel_and_its_end_leaves_it_cancelled;
             end:
+                of_two_ends_the_first_stands_whichever_they_are
+                what_has_ended_cannot_be_cancelled_nor_end_after_a_cancel
+                of_an_end_and_a_cancel_at_once_one_happens
+                the_first_of_two_workers_that_end_a_job_has_ended_it
+                a_job_is_dead_from_its_record_on_and_its_letter_follows
+                the_record_of_a_death_says_nothing_of_the_next_life
                 who_waits_for_an_end_before_it_comes_is_told_by_whoever_ends_it
                 who_waits_for_an_end_that_has_come_gets_its_record
                 who_waits_for_another_life_is_not_told_of_the_one_before
@@ -93,6 +99,7 @@ macro_rules! contract_suite {
                 a_requeued_job_begins_another_life_with_its_history
                 what_cannot_be_decoded_is_requeued_byte_for_byte
                 a_requeue_repeated_after_a_crash_begins_one_life
+                a_letter_that_is_gone_is_not_requeued_however_late
                 a_letter_that_a_crashed_requeue_left_swallows_nothing
                 a_requeue_can_wait
                 a_requeue_pushes_no_other_job_of_its_id_out;
@@ -108,6 +115,8 @@ macro_rules! contract_suite {
                 a_pause_ends_by_itself
                 a_purge_removes_what_is_pending_running_and_waiting
                 exactly_the_message_that_was_meant_is_removed
+                a_limited_queue_hands_out_no_more_at_once_and_the_limit_changes_live
+                a_queue_that_is_not_there_cannot_be_limited
                 a_signal_reaches_everybody_who_listens;
             unique:
                 of_many_that_want_a_key_at_once_one_gets_it
@@ -115,11 +124,31 @@ macro_rules! contract_suite {
                 a_key_is_held_over_queues_until_the_job_has_ended
                 a_job_that_is_cancelled_or_dead_holds_no_key
                 a_requeued_job_needs_its_key_again
-                a_limited_queue_hands_out_no_more_at_once_and_the_limit_changes_live
-                a_queue_that_is_not_there_cannot_be_limited
                 a_key_for_a_time_is_held_also_when_the_job_has_ended
                 a_key_until_the_start_is_free_while_the_job_runs
                 many_at_once_are_answered_one_by_one;
+            once:
+                a_job_enqueued_once_is_not_added_while_anything_is_known_of_it
+                what_follows_a_death_is_stored_once_and_tells_of_it;
+            depends:
+                a_child_waits_until_the_last_of_its_parents_has_ended
+                a_child_of_parents_that_have_ended_starts_at_once
+                a_retry_of_a_parent_is_no_end
+                a_parent_that_does_not_complete_cancels_its_child_and_the_childs_own
+                who_runs_after_a_failure_or_some_successes_waits_for_all
+                a_job_that_is_nowhere_or_keeps_no_record_is_not_waited_for
+                a_blocked_job_can_be_cancelled_and_is_not_let_go_later
+                a_child_that_was_let_go_is_not_brought_forward_by_being_told_again
+                a_child_in_another_queue_is_let_go_too_and_leaves_no_edges
+                many_children_of_one_and_one_child_of_many_are_let_go_once;
+            recurring:
+                of_many_that_register_a_schedule_one_creates_it
+                a_turn_that_many_take_at_once_makes_each_run_once
+                a_change_wins_over_a_chore_that_runs
+                a_change_moves_a_chore_that_waits
+                a_chore_that_is_lost_is_enqueued_again
+                a_schedule_that_is_deleted_leaves_its_name_free
+                a_run_waits_for_the_one_before_it;
             workers:
                 a_worker_is_listed_as_it_last_described_itself
                 a_worker_that_falls_silent_vanishes;
@@ -136,6 +165,22 @@ macro_rules! contract_suite {
                 a_watch_tells_what_expires
                 a_watch_that_is_dropped_and_begun_again_misses_nothing
                 thousands_of_entries_are_stored_listed_and_watched;
+            kept:
+                a_checkpoint_is_not_overwritten_by_an_earlier_attempt
+                a_report_says_what_a_running_job_has_kept;
+            wait:
+                a_wait_is_told_of_the_end_and_gives_the_result
+                a_wait_goes_on_over_a_retry_and_a_lost_lease
+                a_wait_says_how_else_a_job_ended
+                a_wait_that_takes_too_long_says_where_the_job_stands
+                a_wait_for_what_is_unknown_says_so
+                a_wait_takes_no_earlier_jobs_end_for_that_of_its_own
+                many_wait_at_once;
+            blobs:
+                what_is_too_large_for_a_message_comes_back_as_it_was
+                a_blob_over_the_limit_is_refused
+                a_blob_vanishes_after_its_time
+                a_result_that_is_kept_beside_its_record_is_found_by_all_who_ask;
             input:
                 a_job_written_by_hand_needs_only_a_task_in_json
                 a_job_written_by_hand_needs_only_a_task_in_messagepack

@@ -1,0 +1,175 @@
+//! [`Schedule`]: the definition of a recurring schedule.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{
+    CatchUp, JobTemplate, MAX_CATCH_UP, Overlap, Progress, ScheduleFault, Tick, When, Zone,
+};
+use crate::clock::{Timestamp, millis_up};
+use crate::names::ScheduleName;
+use crate::retry::RetryPolicy;
+
+/// The shortest interval. A broker's timer is exact to a quarter of a second, and a tick is some
+/// requests: what is to run more often is a loop in a job.
+pub const MIN_EVERY: Duration = Duration::from_millis(200);
+
+/// How far back ticks are looked for first; further if there are few.
+const FIRST_LOOK: Duration = Duration::from_secs(600);
+
+/// When a job recurs, and which. Everything has a default but name, rhythm and job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    /// Its name, the only one of it.
+    pub name: ScheduleName,
+    /// Its rhythm.
+    pub when: When,
+    /// The zone whose clocks the rhythm goes by; UTC by default.
+    pub time_zone: Zone,
+    /// No tick before it, and the first tick of an interval; none by default.
+    pub start: Option<Timestamp>,
+    /// No tick after it; none by default.
+    pub end: Option<Timestamp>,
+    /// Runs in all; no limit by default.
+    pub max_runs: Option<u64>,
+    /// A run starts up to this much later than its tick; zero by default.
+    pub jitter: Duration,
+    /// What becomes of ticks that nobody was there for.
+    pub catch_up: CatchUp,
+    /// What becomes of a tick while the last run goes on.
+    pub overlap: Overlap,
+    /// A run that has not started so long after its time expires; none by default.
+    pub start_within: Option<Duration>,
+    /// Whether ticks are passed over until it is resumed.
+    pub paused: bool,
+    /// When it was made: the start of an interval that has no other.
+    pub created_at: Timestamp,
+    /// What runs.
+    pub job: JobTemplate,
+}
+
+impl Schedule {
+    /// A schedule with defaults for all that is not given here.
+    pub fn new(name: ScheduleName, when: When, job: JobTemplate, now: Timestamp) -> Self {
+        Self {
+            name,
+            when,
+            time_zone: Zone::default(),
+            start: None,
+            end: None,
+            max_runs: None,
+            jitter: Duration::ZERO,
+            catch_up: CatchUp::default(),
+            overlap: Overlap::default(),
+            start_within: None,
+            paused: false,
+            created_at: now,
+            job,
+        }
+    }
+
+    /// Checks what its parts cannot check by themselves.
+    ///
+    /// # Errors
+    /// [`ScheduleFault::Option`], also for a schedule that would never come.
+    pub fn check(&self) -> Result<(), ScheduleFault> {
+        let fault = |what: String| Err(ScheduleFault::Option(what));
+        let longest = RetryPolicy::MAX_DURATION;
+        if let When::Every(every) = &self.when
+            && !(MIN_EVERY..=longest).contains(every)
+        {
+            return fault(format!("every {every:?}: use 200ms to 3650d"));
+        }
+        if self.max_runs == Some(0) {
+            return fault("max_runs is zero: leave it out for no limit".into());
+        }
+        if self.jitter > longest {
+            return fault(format!("jitter {:?}: use at most 3650d", self.jitter));
+        }
+        if self.start_within.is_some_and(|within| within.is_zero() || within > longest) {
+            return fault("start_within: use 1ms to 3650d, or leave it out for no limit".into());
+        }
+        if let (Some(start), Some(end)) = (self.start, self.end)
+            && end < start
+        {
+            return fault(format!("it ends at {end}, before it starts at {start}"));
+        }
+        match self.next_after(Timestamp::default()) {
+            Some(_) => Ok(()),
+            None => fault(format!("{} never comes between start and end", self.when)),
+        }
+    }
+
+    /// Whether it ticks at the same times.
+    pub fn same_times(&self, other: &Self) -> bool {
+        let times = |s: &Self| (s.when.clone(), s.time_zone.clone(), s.start, s.end);
+        times(self) == times(other)
+    }
+
+    /// The first tick after `after`, whatever was run already; none when there is none.
+    pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        let before = |t: Timestamp| Timestamp::from_millis(t.as_millis().saturating_sub(1));
+        let after = self.start.map_or(after, |start| after.max(before(start)));
+        let next = match &self.when {
+            When::Cron(cron) => cron.next_after(after, &self.time_zone)?,
+            When::Every(every) => {
+                // One that has no start begins with an interval, not with a tick.
+                let (anchor, first) = match self.start {
+                    Some(start) => (start, 0),
+                    None => (self.created_at, 1),
+                };
+                let (anchor, every) = (anchor.as_millis(), millis_up(*every).max(1));
+                let passed = after.as_millis().checked_sub(anchor);
+                let n = passed.map_or(first, |passed| (passed / every + 1).max(first));
+                Timestamp::from_millis(anchor.saturating_add(n.saturating_mul(every)))
+            }
+        };
+        // The last moment that can be written is no tick but the end of all.
+        (next < Timestamp::MAX && self.end.is_none_or(|end| next <= end)).then_some(next)
+    }
+
+    /// The ticks after `after` and up to `until`; of too many the last [`MAX_CATCH_UP`].
+    pub fn ticks(&self, after: Timestamp, until: Timestamp) -> Vec<Timestamp> {
+        let mut look = FIRST_LOOK;
+        loop {
+            let from = after.max(until.saturating_sub(look));
+            let mut ticks = VecDeque::new();
+            let mut last = from;
+            while let Some(tick) = self.next_after(last).filter(|tick| *tick <= until) {
+                ticks.push_back(tick);
+                if ticks.len() > MAX_CATCH_UP {
+                    ticks.pop_front();
+                }
+                last = tick;
+            }
+            if from == after || ticks.len() == MAX_CATCH_UP {
+                return ticks.into();
+            }
+            look *= 8;
+        }
+    }
+
+    /// The next `n` ticks that will make a run, as things stand now; whether it is paused or not.
+    pub fn upcoming(&self, progress: &Progress, now: Timestamp, n: usize) -> Vec<Tick> {
+        let left = self.runs_left(progress);
+        let mut ticks = Vec::new();
+        let mut last = now.max(progress.decided_until);
+        while ticks.len() < n && (ticks.len() as u64) < left {
+            let Some(next) = self.next_after(last) else { break };
+            ticks.push(self.tick(next));
+            last = next;
+        }
+        ticks
+    }
+
+    /// Runs that may still be made.
+    pub fn runs_left(&self, progress: &Progress) -> u64 {
+        self.max_runs.map_or(u64::MAX, |max| max.saturating_sub(progress.runs))
+    }
+
+    /// Whether no tick will make a run any more.
+    pub fn is_finished(&self, progress: &Progress) -> bool {
+        self.runs_left(progress) == 0
+            || (progress.waiting.is_none() && self.next_after(progress.decided_until).is_none())
+    }
+}

@@ -1,0 +1,29 @@
+//! Recurring schedules: when they tick, and what a tick does. Plain data and pure decisions.
+//!
+//! A [`Schedule`] is a definition, and [`Progress`] how far it has come; both stand under one key of
+//! what all workers share. Whichever worker gets the schedule's chore looks at the clock, asks
+//! [`turn`] what follows, publishes the runs, and lets the broker wake the chore for the next tick.
+
+mod cron;
+mod definition;
+mod entry;
+mod error;
+mod options;
+mod progress;
+mod template;
+mod tick;
+mod turn;
+mod when;
+mod zone;
+
+pub use cron::Cron;
+pub use definition::{MIN_EVERY, Schedule};
+pub use entry::ScheduleEntry;
+pub use error::ScheduleFault;
+pub use options::{CatchUp, Overlap};
+pub use progress::{LastRun, Progress};
+pub use template::JobTemplate;
+pub use tick::Tick;
+pub use turn::{MAX_CATCH_UP, ON_TIME, Seen, Turn, turn};
+pub use when::When;
+pub use zone::Zone;

@@ -1,0 +1,70 @@
+//! [`Tick`]: one time at which a schedule comes, and the run that it makes.
+
+use super::Schedule;
+use crate::clock::Timestamp;
+use crate::names::{JobId, ScheduleName};
+use crate::retry::spread;
+use crate::transport::JobKey;
+use crate::wire::{Envelope, Nonce};
+
+/// A time at which a schedule comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub struct Tick {
+    /// The time that its rhythm gives; the run is named after it.
+    pub at: Timestamp,
+    /// When its run starts: that time, and the jitter of this tick.
+    pub starts_at: Timestamp,
+}
+
+/// `20261124T030000Z`, with milliseconds where there are any.
+fn compact(at: Timestamp) -> String {
+    let text = at.to_string();
+    let text = text.strip_suffix(".000Z").map_or(text.clone(), |whole| format!("{whole}Z"));
+    text.chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
+/// The id of the run that this tick makes: `nightly-20261124T030000Z`.
+pub(crate) fn run_id(name: &ScheduleName, tick: Timestamp) -> JobId {
+    // A schedule's name leaves room for it.
+    JobId::new(format!("{name}-{}", compact(tick))).unwrap_or_else(|_| JobId::random())
+}
+
+impl Schedule {
+    /// The tick at this time of its rhythm. Its jitter depends on the schedule's name and this time
+    /// alone, so that every program computes the same.
+    pub fn tick(&self, at: Timestamp) -> Tick {
+        let late = spread(&run_id(&self.name, at), self.jitter);
+        Tick { at, starts_at: at + late }
+    }
+
+    /// The job that the tick at this time makes.
+    pub fn run_key(&self, tick: Timestamp) -> JobKey {
+        JobKey { queue: self.job.queue().clone(), id: run_id(&self.name, tick) }
+    }
+
+    /// The run of a tick. The same tick gives the same life of the same job.
+    pub fn run(&self, tick: Tick, now: Timestamp) -> Envelope {
+        self.copy(run_id(&self.name, tick.at), Nonce::from_tick(tick.at), tick.starts_at, now)
+    }
+
+    /// A run that no tick makes, due at once.
+    pub fn extra_run(&self, now: Timestamp) -> Envelope {
+        let nonce = Nonce::random();
+        let id = JobId::new(format!("{}-run-{nonce}", self.name));
+        self.copy(id.unwrap_or_else(|_| JobId::random()), nonce, now, now)
+    }
+
+    fn copy(&self, id: JobId, nonce: Nonce, starts_at: Timestamp, now: Timestamp) -> Envelope {
+        let mut job = self.job.envelope().clone();
+        (job.id, job.nonce, job.enqueued_at) = (id, nonce, now);
+        job.due_at = Some(starts_at).filter(|at| *at > now);
+        job.deadline = self.start_within.map(|within| starts_at + within);
+        job.tags.push(self.tag());
+        job
+    }
+
+    /// The tag that all its runs carry: `schedule:nightly`.
+    pub fn tag(&self) -> String {
+        format!("schedule:{}", self.name)
+    }
+}

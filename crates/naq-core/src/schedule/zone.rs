@@ -1,0 +1,121 @@
+//! [`Zone`]: a time zone by its IANA name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::ScheduleFault;
+use crate::clock::Timestamp;
+
+/// A time zone of the IANA database, such as `Europe/Berlin`; UTC by default. Its rules are those of
+/// the machine, or where it has none those that this crate was built with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// Its IANA name.
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
+    /// The moment as clocks there show it: `Tue 2026-11-24 03:00:00 CET`, with milliseconds where
+    /// there are any.
+    pub fn local(&self, at: Timestamp) -> String {
+        let there = to_jiff(at).to_zoned(self.0.clone());
+        let form = if at.as_millis() % 1_000 == 0 {
+            "%a %Y-%m-%d %H:%M:%S %Z"
+        } else {
+            "%a %Y-%m-%d %H:%M:%S%.3f %Z"
+        };
+        there.strftime(form).to_string()
+    }
+
+    pub(super) fn rules(&self) -> &TimeZone {
+        &self.0
+    }
+}
+
+pub(super) fn to_jiff(at: Timestamp) -> jiff::Timestamp {
+    let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX)
+}
+
+pub(super) fn from_jiff(at: jiff::Timestamp) -> Timestamp {
+    Timestamp::from_millis(u64::try_from(at.as_millisecond()).unwrap_or(0))
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self(TimeZone::UTC)
+    }
+}
+
+impl FromStr for Zone {
+    type Err = ScheduleFault;
+
+    fn from_str(text: &str) -> Result<Self, ScheduleFault> {
+        let unknown = || ScheduleFault::Zone(text.chars().take(80).collect());
+        match text {
+            "UTC" | "utc" => Ok(Self::default()),
+            // Names, and no offsets: an offset has no summer.
+            _ if text.len() <= 64 => TimeZone::get(text).map(Self).map_err(|_| unknown()),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.name())
+    }
+}
+
+impl Serialize for Zone {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Zone {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_shown_as_clocks_there_show_it() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let berlin: Zone = "Europe/Berlin".parse().expect("a zone");
+        assert_eq!(berlin.local(at("2026-11-24T02:00:00Z")), "Tue 2026-11-24 03:00:00 CET");
+        assert_eq!(
+            berlin.local(at("2026-07-01T02:00:00.250Z")),
+            "Wed 2026-07-01 04:00:00.250 CEST"
+        );
+        assert_eq!(
+            Zone::default().local(at("2026-07-01T02:00:00Z")),
+            "Wed 2026-07-01 02:00:00 UTC"
+        );
+    }
+
+    #[test]
+    fn only_names_of_the_database_are_taken() {
+        for good in ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires"] {
+            assert_eq!(good.parse::<Zone>().expect("a zone").to_string(), good);
+        }
+        for bad in ["", "Berlin", "+02:00", "../etc/passwd", "/etc/localtime", &"x".repeat(300)] {
+            assert!(bad.parse::<Zone>().is_err(), "{bad}");
+        }
+    }
+}
