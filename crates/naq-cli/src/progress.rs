@@ -31,6 +31,11 @@ impl Progress {
         self.0.inc(1);
     }
 
+    /// Lets something else be written meanwhile.
+    pub(crate) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.0.suspend(write)
+    }
+
     /// Done: the line goes.
     pub(crate) fn finish(&self) {
         self.0.finish_and_clear();

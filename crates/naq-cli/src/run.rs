@@ -63,9 +63,9 @@ fn run<S: Clone + Send + Sync + 'static>(
             return runtime()?.block_on(doctor::run(config, out));
         }
         Command::Enqueue(args) => {
-            let (config, ready) = (config()?, args.prepare()?);
-            runtime()?
-                .block_on(async { enqueue::run(ready, &connect(config).await?, out).await })?;
+            let (config, ready) = (config()?, args.clone().prepare()?);
+            let send = async { enqueue::run(ready, &connect(config).await?, out).await };
+            return runtime()?.block_on(send);
         }
         Command::Job(command) => {
             let config = config()?;
@@ -89,6 +89,14 @@ fn run<S: Clone + Send + Sync + 'static>(
         Command::Bench(args) => {
             let config = global.connection.is_given.then(config).transpose()?;
             runtime()?.block_on(bench::run(args, config, out))?;
+        }
+        Command::Breaker(command) => {
+            let config = config()?;
+            runtime()?.block_on(async { command.run(&connect(config).await?, out).await })?;
+        }
+        Command::Limit(command) => {
+            let config = config()?;
+            runtime()?.block_on(async { command.run(&connect(config).await?, out).await })?;
         }
         Command::Workers => {
             let config = config()?;

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use naq_core::retry::Delay;
+use naq_core::{Clock, SystemClock, Timestamp};
 
 /// Whether a terminal would act on this character instead of showing it: control characters, those
 /// that change direction, and those that take no room at all (but for the two joiners that
@@ -99,6 +100,11 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 pub(crate) fn parse_duration_or_seconds(text: &str) -> Result<Duration, String> {
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if plain { parse_duration(&format!("{text}s")) } else { parse_duration(text) }
+}
+
+/// Reads a time as people write it; without a zone it is UTC. For arguments.
+pub(crate) fn parse_time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::read(text, SystemClock.now()).map_err(|err| err.to_string())
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 mod access;
 mod bench;
+mod breaker;
 mod dev;
+mod enqueue;
 mod dlq;
 mod help;
 mod hostile;

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use naq_core::{Client, Codec, EnqueueError, JobHandle, RetryPolicy, TaskName, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::to_raw_value;
 
 use self::line::{Defaults, LineJob};
 use super::options::OptionArgs;
@@ -98,7 +99,7 @@ impl Lines {
                 match out.format() {
                     Format::Table => progress.aside(|| done.write(out))?,
                     Format::Jsonl => progress.aside(|| out.line(&done.answer()))?,
-                    Format::Json => answers.push(serde_json::to_value(done.answer())?),
+                    Format::Json => answers.push(to_raw_value(&done.answer())?),
                 }
             }
         }

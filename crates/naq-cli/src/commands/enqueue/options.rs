@@ -7,6 +7,7 @@ use clap::Args;
 use naq_core::flow::Unique;
 use naq_core::{Clock, Enqueue, QueueName, SystemClock, Timestamp};
 
+use super::limits::LimitArgs;
 use super::policy::PolicyArgs;
 use crate::text::{parse_duration, parse_duration_or_seconds, parse_time};
 
@@ -17,8 +18,8 @@ pub(crate) struct OptionArgs {
     pub(super) queue: QueueName,
     /// Run it after this time, as 10m
     #[arg(
-        long = "in",
-        visible_alias = "delay",
+        long,
+        visible_alias = "in",
         value_name = "DURATION",
         value_parser = parse_duration,
         conflicts_with = "at"
@@ -53,6 +54,8 @@ pub(crate) struct OptionArgs {
     #[arg(long, requires = "unique", conflicts_with = "unique_for")]
     pub(super) until_started: bool,
     #[command(flatten)]
+    pub(super) limits: LimitArgs,
+    #[command(flatten)]
     pub(super) policy: PolicyArgs,
 }
 
@@ -74,6 +77,7 @@ impl OptionArgs {
             record_ttl = self.record_ttl;
         }
         job = self.tags.iter().fold(job, |job, tag| job.tag(tag));
+        job = self.limits.all().fold(job, Enqueue::limit);
         match self.key() {
             Some(unique) => job.unique_by(unique),
             None => job,

@@ -21,22 +21,23 @@ impl<O> Enqueue<'_, O> {
     /// # }
     /// ```
     pub fn unique(self, key: impl Into<String>) -> Self {
-        self.with_key(Unique::until_finished(key))
+        self.unique_by(Unique::until_finished(key))
     }
 
     /// The same, but only until the job's first attempt starts: what changes while it runs gets a
     /// job of its own, and one at most waits.
     pub fn unique_until_started(self, key: impl Into<String>) -> Self {
-        self.with_key(Unique::until_started(key))
+        self.unique_by(Unique::until_started(key))
     }
 
     /// At most one job of this key in this time, also when it has ended before; rounded up to whole
     /// seconds.
     pub fn unique_for(self, key: impl Into<String>, time: Duration) -> Self {
-        self.with_key(Unique::for_time(key, time))
+        self.unique_by(Unique::for_time(key, time))
     }
 
-    fn with_key(mut self, unique: Unique) -> Self {
+    /// With this key; [`unique`](Self::unique) and its like make one.
+    pub fn unique_by(mut self, unique: Unique) -> Self {
         self.unique = Some(unique);
         self
     }

@@ -106,10 +106,17 @@ pub(super) struct LineJob {
     pub(super) due_at: Option<Timestamp>,
 }
 
+/// The line that serde counts is always the first.
+fn no_job(err: &serde_json::Error) -> anyhow::Error {
+    let text = err.to_string();
+    let what = text.split(" at line 1").next().unwrap_or_default();
+    anyhow::anyhow!("no job: {what} (column {})", err.column())
+}
+
 impl Defaults {
     /// Reads a line and writes its job.
     pub(super) fn read(&self, text: &[u8]) -> Result<LineJob> {
-        let line: Line = serde_json::from_slice(text)?;
+        let line: Line = serde_json::from_slice(text).map_err(|err| no_job(&err))?;
         line.check().map_err(anyhow::Error::msg)?;
         let task = line.task.clone().or_else(|| self.task.clone());
         let task = task.context("no task: name it in the line, or for all lines before --file")?;

@@ -1,0 +1,159 @@
+//! Enqueue with a key, at a time, and from a file.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::run::{Broker, Ran, naq};
+
+/// Runs `naq enqueue` with these lines on stdin.
+fn lines(broker: &Broker, args: &[&str], lines: &str) -> Ran {
+    let mut command = naq();
+    command.env("NAQ_NATS_URL", broker.server.url()).arg("enqueue").args(args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("naq starts");
+    child.stdin.take().expect("a pipe").write_all(lines.as_bytes()).expect("written");
+    let output = child.wait_with_output().expect("naq ends");
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+#[test]
+fn a_key_has_one_job_and_its_id_is_the_answer() {
+    let broker = Broker::start();
+    let first = broker.enqueue(&["greet", "--unique", "order-2317"]);
+    let second = broker.naq(&["enqueue", "other", "--unique", "order-2317"]).ok();
+    assert_eq!(second.line(), first);
+    assert!(second.stderr.contains("holds this key already: nothing was added"), "{second:?}");
+    let told = broker.json(&["enqueue", "greet", "--unique", "order-2317"]);
+    assert_eq!(told["held_by"], format!("default/{first}"));
+    assert_eq!((&told["id"], &told["duplicate"]), (&json!(first), &json!(true)));
+    let shown = broker.json(&["job", "show", &first]);
+    assert_eq!(shown["state"], "pending", "{shown}");
+    // Its end frees the key.
+    broker.naq(&["job", "cancel", &first]).ok();
+    let next = broker.json(&["enqueue", "greet", "--unique", "order-2317", "--unique-for", "10m"]);
+    assert_eq!(next["duplicate"], false);
+    broker.naq(&["job", "cancel", next["id"].as_str().expect("an id")]).ok();
+    let still = broker.json(&["enqueue", "greet", "--unique", "order-2317"]);
+    assert_eq!(still["held_by"], json!(format!("default/{}", next["id"].as_str().expect("an id"))));
+}
+
+#[test]
+fn a_time_is_read_as_people_write_it() {
+    let broker = Broker::start();
+    for (time, due_at) in [
+        ("2199-12-24", "2199-12-24T00:00:00.000Z"),
+        ("2199-12-24 18:00", "2199-12-24T18:00:00.000Z"),
+        ("2199-12-24T18:00:00+01:00", "2199-12-24T17:00:00.000Z"),
+    ] {
+        let job = broker.json(&["enqueue", "greet", "--at", time]);
+        assert_eq!(job["due_at"], due_at, "{time}");
+        let id = job["id"].as_str().expect("an id");
+        assert_eq!(broker.json(&["job", "show", id])["due_at"], due_at, "{time}");
+    }
+    for flag in ["--in", "--delay"] {
+        assert!(broker.json(&["enqueue", "greet", flag, "1h"])["due_at"].is_string(), "{flag}");
+    }
+}
+
+#[test]
+fn a_job_that_comes_too_late_is_shown_as_expired() {
+    let broker = Broker::start();
+    let id = broker.enqueue(&["greet", "--expires-in", "1ms"]);
+    let _worker = broker.worker(&[]);
+    assert_eq!(broker.watch(&id).code, 1);
+    let job = broker.json(&["job", "show", &id]);
+    assert_eq!(job["state"], "expired", "{job}");
+    let last = job["attempts"].as_array().and_then(|all| all.last()).expect("an entry");
+    assert_eq!((&last["outcome"], &last["decision"]), (&json!("not_run"), &json!("expire")));
+    assert_eq!(last["rule"], "deadline", "{job}");
+    let shown = broker.naq(&["job", "show", &id]).ok();
+    assert!(shown.stdout.contains("expired"), "{shown:?}");
+}
+
+const JOBS: &str = r#"
+{"task":"greet","args":{"n":1.50},"queue":"a","tags":["x"],"policy":"fixed:1s,max_retries=1"}
+{"task":"greet","arg":1}
+no json
+{"unique":"k","in":"1h"}
+{"unique":"k"}
+
+{"task":"a b"}
+{"task":"greet","id":"chosen","timeout":"5s","deadline":"2199-12-24"}
+{"task":"greet","queue":"no name"}
+"#;
+
+#[test]
+fn every_line_of_a_file_has_an_answer_and_a_bad_one_costs_the_others_nothing() {
+    let broker = Broker::start();
+    let ran = lines(
+        &broker,
+        &["other", "--queue", "b", "--tag", "all", "--file", "-", "-o", "jsonl"],
+        JOBS,
+    );
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let answers: Vec<Value> =
+        ran.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let told: Vec<_> = answers
+        .iter()
+        .map(|it| (it["line"].as_u64().expect("a line"), it["error"].is_null()))
+        .collect();
+    let expected = [
+        (2, true),
+        (3, false),
+        (4, false),
+        (5, true),
+        (6, true),
+        (8, false),
+        (9, true),
+        (10, false),
+    ];
+    assert_eq!(told, expected, "{ran:?}");
+    assert_eq!(
+        answers[4]["held_by"],
+        json!(format!("b/{}", answers[3]["id"].as_str().expect("an id")))
+    );
+    assert!(ran.stderr.contains("stdin: 3 jobs enqueued, 1 there already, 4 failed"), "{ran:?}");
+
+    let first = broker.json(&["job", "show", answers[0]["id"].as_str().expect("an id")]);
+    assert_eq!((&first["queue"], &first["tags"]), (&json!("a"), &json!(["x"])));
+    assert_eq!(first["policy"], "fixed:1s,max_retries=1");
+    let waits = broker.json(&["job", "show", answers[3]["id"].as_str().expect("an id")]);
+    assert_eq!((&waits["task"], &waits["queue"]), (&json!("other"), &json!("b")));
+    assert_eq!((&waits["state"], &waits["tags"]), (&json!("scheduled"), &json!(["all"])));
+    let chosen = broker.json(&["job", "show", "chosen"]);
+    assert_eq!(chosen["deadline"], "2199-12-24T00:00:00.000Z", "{chosen}");
+}
+
+#[test]
+fn words_name_the_line_and_the_ids_are_in_order() {
+    let broker = Broker::start();
+    let ran = lines(&broker, &["other", "--file", "-"], JOBS);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (1, 4), "{ran:?}");
+    for part in [
+        "line 3: no job: unknown field `arg`",
+        "line 4: no job: expected ident (column 2)",
+        "line 8: no job: invalid task name \"a b\"",
+        "line 10: no job: invalid queue name",
+    ] {
+        assert!(ran.stderr.contains(part), "{part}: {ran:?}");
+    }
+    let array = lines(&broker, &["other", "--file", "-", "-o", "json"], JOBS);
+    assert_eq!(array.json().as_array().map(Vec::len), Some(8), "{array:?}");
+    let fine = lines(&broker, &["other", "--file", "-"], "{}\n{}");
+    assert_eq!((fine.code, fine.stderr.as_str()), (0, "stdin: 2 jobs enqueued\n"), "{fine:?}");
+}
+
+#[test]
+fn thousands_of_lines_arrive() {
+    let broker = Broker::start();
+    let text: String = (0..2500).map(|n| format!("{{\"args\":{n}}}\n")).collect();
+    let ran = lines(&broker, &["greet", "--file", "-"], &text).ok();
+    assert_eq!(ran.stdout.lines().count(), 2500);
+    assert_eq!(broker.json(&["queue", "info", "default"])["pending"], 2500);
+}
