@@ -122,7 +122,7 @@ mod tests {
             .iter()
             .map(|(place, step)| {
                 let step = step.parse().expect("a step");
-                Evidence { place: *place, seq: 1, step }
+                Evidence { place: *place, seq: 1, step, awaited: false, died: false }
             })
             .collect();
         Standing::of(scope, &Nonce::parse("a").expect("a nonce"), &traces)
