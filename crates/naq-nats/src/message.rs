@@ -1,9 +1,9 @@
 //! Headers between NAQ and NATS. `Nats-*` headers are the broker's: they pass in neither direction.
 
 use async_nats::HeaderMap;
-use async_nats::header::{HeaderName, HeaderValue};
+use async_nats::header::{HeaderName, HeaderValue, ParseHeaderNameError};
 use bytes::Bytes;
-use naq_core::wire::WireMessage;
+use naq_core::wire::{WireMessage, headers};
 
 /// The broker's deduplication.
 pub(crate) const MSG_ID: &str = "Nats-Msg-Id";
@@ -18,12 +18,23 @@ fn is_brokers(name: &str) -> bool {
     name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("nats-"))
 }
 
+/// Those that every message has are neither checked nor copied each time.
+fn header_name(name: &str) -> Result<HeaderName, ParseHeaderNameError> {
+    const CONTENT_TYPE: HeaderName = HeaderName::from_static(headers::CONTENT_TYPE);
+    const STEP: HeaderName = HeaderName::from_static(headers::STEP);
+    match name {
+        headers::CONTENT_TYPE => Ok(CONTENT_TYPE),
+        headers::STEP => Ok(STEP),
+        other => other.parse(),
+    }
+}
+
 /// The headers of `message`, to which a caller adds the broker's.
 pub(crate) fn outgoing(message: &WireMessage) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in message.headers().filter(|(name, _)| !is_brokers(name)) {
         // What cannot be a header came from elsewhere, and nobody reads it.
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+        if let (Ok(name), Ok(value)) = (header_name(name), value.parse::<HeaderValue>()) {
             headers.append(name, value);
         }
     }

@@ -35,17 +35,20 @@ impl Api {
         let mut tries = self.tries("settle to", &subject);
         let mut claim = Claim::Free(0);
         loop {
-            let mut out = outgoing(&fact.message);
-            out.insert(MSG_ID, fact.dedup.as_str());
             let (over, kept, written) = match claim {
                 Claim::Decided(written) => return Ok(written),
                 Claim::Free(over) => (over, kept, Written::Stored),
-                Claim::Awaited(over) => {
-                    out.insert(headers::AWAITED, "1");
-                    (over, kept.max(AWAITED_RECORD_TTL), Written::Awaited)
-                }
+                Claim::Awaited(over) => (over, kept.max(AWAITED_RECORD_TTL), Written::Awaited),
             };
-            out.insert(TTL, ttl(kept));
+            let out = || {
+                let mut out = outgoing(&fact.message);
+                out.insert(MSG_ID, fact.dedup.as_str());
+                out.insert(TTL, ttl(kept));
+                if written == Written::Awaited {
+                    out.insert(headers::AWAITED, "1");
+                }
+                out
+            };
             let body = fact.message.body.clone();
             if self.put(&mut tries, &fact.key, &subject, out, body, over).await? {
                 return Ok(written);
@@ -68,7 +71,7 @@ impl Api {
                 Mark::Known(awaiting) => return Ok(awaiting),
                 Mark::Over(over) => over,
             };
-            let out = outgoing(&WireMessage::marker());
+            let out = || outgoing(&WireMessage::marker());
             if self.put(&mut tries, key, &subject, out, Bytes::new(), over).await? {
                 return Ok(Awaiting::Marked);
             }
@@ -83,13 +86,14 @@ impl Api {
         tries: &mut Tries<'_>,
         key: &JobKey,
         subject: &str,
-        mut headers: HeaderMap,
+        headers: impl Fn() -> HeaderMap,
         body: Bytes,
         over: u64,
     ) -> Result<bool, TransportError> {
-        headers.insert(EXPECTED_LAST, over.to_string());
         loop {
-            match self.store(subject, headers.clone(), body.clone()).await {
+            let mut headers = headers();
+            headers.insert(EXPECTED_LAST, over.to_string());
+            match self.store(subject, headers, body.clone()).await {
                 Ok(_) => return Ok(true),
                 Err(error) if error.is(WRONG_LAST_SEQUENCE) => return Ok(false),
                 Err(ApiError::NoResponders) => {

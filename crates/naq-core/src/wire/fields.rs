@@ -167,9 +167,8 @@ impl Fields {
     /// Takes the field out if it is just this text, which has nothing to escape. Only JSON is looked
     /// at so closely.
     pub(super) fn take_if(&mut self, field: &str, text: &str) -> bool {
-        let plain = |value: &[u8]| {
-            matches!(value, [b'"', inner @ .., b'"'] if inner == text.as_bytes())
-        };
+        let plain =
+            |value: &[u8]| matches!(value, [b'"', inner @ .., b'"'] if inner == text.as_bytes());
         let json = self.codec == Codec::Json;
         let at = self.list.iter().position(|(name, value)| json && name == field && plain(value));
         at.map(|at| self.list.remove(at)).is_some()
