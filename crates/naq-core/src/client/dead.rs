@@ -99,9 +99,10 @@ impl Client {
     /// policy, attempts from 1, no crashes, its history kept. A body that could not be decoded goes
     /// back byte for byte.
     ///
-    /// Repeating it after a crash begins no second life: the new life is named after the letter, and
-    /// a life of which there is a trace is not begun again. The last trace is its record, which is
-    /// kept for an hour unless the job says otherwise.
+    /// Repeating it begins no second life: a letter that is gone has been requeued or purged, and
+    /// nothing happens. Nor does it after a crash, which leaves letter and new life: that is named
+    /// after the letter, and a life of which there is a trace is not begun again. The last trace is
+    /// its record, kept for an hour unless the job says otherwise: do not wait longer than that.
     ///
     /// # Errors
     /// [`ClientError::State`] while another job of this id is on its way: an id has one place to
@@ -112,6 +113,9 @@ impl Client {
         letter: &Stored,
         delay: Option<Duration>,
     ) -> Result<Receipt, ClientError> {
+        if !self.stands(letter).await? {
+            return Ok(Receipt::Duplicate);
+        }
         let nonce = Nonce::from_requeue(letter.seq);
         let now = self.clock.now();
         let due_at = delay.map(|delay| now + delay);
@@ -146,6 +150,13 @@ impl Client {
         };
         self.transport.remove(letter).await?;
         Ok(receipt)
+    }
+
+    /// Whether the dead letter queue still holds this very letter.
+    async fn stands(&self, letter: &Stored) -> Result<bool, TransportError> {
+        let queue = Some(&letter.key.queue);
+        let page = self.transport.dead_letters(queue, letter.seq, 1).await?;
+        Ok(page.letters.iter().any(|found| found.seq == letter.seq))
     }
 
     /// With the key that the job wants, if it wants one.

@@ -42,7 +42,9 @@ impl JobReport {
         if let Some((live, _)) = live {
             return Some(Self::read(live));
         }
-        let (last, end) = messages.iter().zip(&evidence).max_by_key(|(m, _)| m.stored_at)?;
+        // An end may be as old, in whole milliseconds, as the message that it has settled.
+        let end = |m: &Stored| (matches!(m.place, Place::Dead | Place::Record), m.stored_at);
+        let (last, end) = messages.iter().zip(&evidence).max_by_key(|(m, _)| end(m))?;
         // Of a job that died the letter says more than its record, and can be requeued.
         let of_death = |e: &Evidence| e.place == Place::Dead && e.step.nonce == end.step.nonce;
         let letter = messages.iter().zip(&evidence).find(|(_, e)| end.died && of_death(e));
