@@ -17,7 +17,10 @@ pub mod testing;
 pub mod transport;
 pub mod wire;
 
-pub use client::{Client, ClientError, Enqueue, EnqueueError, JobHandle, JobReport};
+pub use client::{
+    Client, ClientError, Enqueue, EnqueueError, JobHandle, JobReport, Workflow, WorkflowHandle,
+    WorkflowReport,
+};
 pub use clock::{Clock, SystemClock, Timer, Timestamp, TimestampError};
 pub use failure::{Advice, ErrorKind, Failure, IntoFailure, JobError, KindError, ResultExt};
 pub use job::{Job, JobOptions};

@@ -16,7 +16,6 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use self::bulk::Prepare;
-pub(super) use self::bulk::together;
 use super::depends::{Waiting, Wish};
 use super::unique::{Taken, Wanted};
 use super::{Client, EnqueueError, JobHandle};
@@ -82,7 +81,7 @@ impl<'a, O> Enqueue<'a, O> {
             due_at: None,
             deadline: None,
             expires_in: options.expires_in,
-            record_ttl: options.record_ttl,
+            record_ttl: options.record_ttl.or(client.record_ttl),
             tags: options.tags,
             unique: options.unique,
             limits: options.limits,
@@ -138,6 +137,11 @@ impl<'a, O> Enqueue<'a, O> {
     pub fn prepare(self) -> Result<Prepared<O>, EnqueueError> {
         let (unique, once) = (self.id.is_some(), self.once);
         Ok(Prepared { once, ..Prepared::new(self.write()?, unique)? })
+    }
+
+    /// Whether its id was chosen.
+    pub(super) fn has_id(&self) -> bool {
+        self.id.is_some()
     }
 
     /// The job as it will be stored.
@@ -223,7 +227,7 @@ impl Client {
     }
 
     /// Takes the job's key, if it wants one, and then sends the job.
-    async fn send_alone<O>(&self, job: Prepared<O>) -> Result<JobHandle<O>, EnqueueError> {
+    pub(super) async fn send_alone<O>(&self, job: Prepared<O>) -> Result<JobHandle<O>, EnqueueError> {
         let Prepared { submission, wanted, once, .. } = job;
         let key = submission.key.clone();
         if once && !self.transport.locate(&key).await?.is_empty() {

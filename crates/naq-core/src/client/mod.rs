@@ -15,11 +15,14 @@ mod progress;
 mod report;
 #[cfg(feature = "schedules")]
 mod schedule;
+mod together;
 mod unique;
 mod wait;
 mod wake;
+mod workflow;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointInfo};
 pub use dead::{DeadFilter, DeadSummary};
@@ -37,6 +40,10 @@ pub use schedule::{
     Schedules,
 };
 pub use wake::Wake;
+pub use workflow::{
+    NodeJob, Workflow, WorkflowError, WorkflowHandle, WorkflowJob, WorkflowNode, WorkflowReport,
+    WorkflowSummary,
+};
 
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::job::Job;
@@ -51,6 +58,7 @@ pub struct Client {
     clock: Arc<dyn Clock>,
     codec: Codec,
     queue: QueueName,
+    record_ttl: Option<Duration>,
 }
 
 impl Client {
@@ -61,6 +69,7 @@ impl Client {
             clock: Arc::new(SystemClock),
             codec: Codec::Json,
             queue: QueueName::default(),
+            record_ttl: None,
         }
     }
 
@@ -75,6 +84,14 @@ impl Client {
     #[must_use]
     pub fn default_queue(mut self, queue: QueueName) -> Self {
         self.queue = queue;
+        self
+    }
+
+    /// Keeps the records of jobs that say nothing of it for so long; zero for none. 1 hour by
+    /// default.
+    #[must_use]
+    pub fn default_record_ttl(mut self, ttl: Duration) -> Self {
+        self.record_ttl = Some(ttl);
         self
     }
 

@@ -6,6 +6,7 @@ pub mod breaker;
 mod budget;
 mod depends;
 mod follow_up;
+mod graph;
 mod limit;
 mod rate;
 mod unique;
@@ -13,6 +14,7 @@ mod unique;
 pub use budget::{RetryBudget, Tokens};
 pub use depends::{Dependencies, Ends, MAX_DEPENDENCIES, RunWhen, Verdict};
 pub use follow_up::FollowUp;
+pub use graph::{Graph, GraphError};
 pub use limit::{
     Holder, Limit, LimitKeys, MAX_CONCURRENCY, MAX_LIMIT_KEY, MAX_LIMITS, Slot, choose, look_again,
 };

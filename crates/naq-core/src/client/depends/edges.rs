@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
-use crate::client::enqueue::together;
+use crate::client::together::together;
 use crate::flow::{Dependencies, Ends, RunWhen, Verdict};
 use crate::state::JobState;
 use crate::transport::{Expect, JobKey, Saved, StateEntry, StateKey, TransportError};
@@ -168,6 +168,22 @@ impl Client {
         let prefix = state_key(["dep", parent.queue.as_str(), parent.id.as_str()])?;
         let page = self.transport.state_list(&prefix, from, PAGE).await?;
         Ok((page.entries.iter().filter_map(Edge::read).collect(), page.next))
+    }
+
+    /// The jobs that are noted as waiting for this one's end.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub async fn dependents(&self, parent: &JobKey) -> Result<Vec<JobKey>, TransportError> {
+        let (mut all, mut from) = (Vec::new(), 0);
+        loop {
+            let (edges, next) = self.edges_of(parent, from).await?;
+            all.extend(edges.into_iter().map(|edge| edge.child.key));
+            match next {
+                Some(next) => from = next,
+                None => return Ok(all),
+            }
+        }
     }
 
     /// Removes an edge, unless it was written anew: whoever did looks after it.

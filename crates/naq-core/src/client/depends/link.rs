@@ -1,7 +1,9 @@
 //! From the child's side: who it waits for, and seeing to it that their ends are told.
 
+use std::collections::BTreeMap;
+
 use super::edges::{Child, KEPT, ends};
-use crate::client::enqueue::together;
+use crate::client::together::together;
 use crate::client::{Client, EnqueueError, JobReport};
 use crate::flow::{Dependencies, Verdict};
 use crate::state::JobState;
@@ -53,12 +55,33 @@ impl Client {
         child: &Child,
         parents: &[(JobKey, Parent)],
     ) -> Result<(), TransportError> {
-        let ended = self.link(child, parents).await?;
-        let failed = ended.iter().find(|(_, state)| *state != JobState::Completed);
-        match failed.or(ended.first()) {
-            Some((parent, state)) => self.after_end(child, parent, *state).await,
-            None => Ok(()),
+        self.tie_all(vec![(child.clone(), parents.to_vec())]).await
+    }
+
+    /// The same for many children at once, all of whose edges are written side by side.
+    pub(in crate::client) async fn tie_all(
+        &self,
+        children: Vec<(Child, Vec<(JobKey, Parent)>)>,
+    ) -> Result<(), TransportError> {
+        let edges = children.iter().enumerate().flat_map(|(place, (child, parents))| {
+            parents.iter().map(move |(key, parent)| async move {
+                let ended = self.link_one(child, key, parent).await?;
+                Ok(ended.map(|state| (place, (key, state))))
+            })
+        });
+        let ended: Result<Vec<_>, TransportError> = together(edges).await.into_iter().collect();
+        // One is enough to look at a child by, and best one that did not complete.
+        let mut first: BTreeMap<usize, (&JobKey, JobState)> = BTreeMap::new();
+        for (place, (key, state)) in ended?.into_iter().flatten() {
+            let found = first.entry(place).or_insert((key, state));
+            if found.1 == JobState::Completed {
+                *found = (key, state);
+            }
         }
+        let decided = first
+            .iter()
+            .map(|(place, (key, state))| self.after_end(&children[*place].0, key, *state));
+        together(decided).await.into_iter().collect()
     }
 
     /// Those of `parents` that have ended; the others will be told of.

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::client::enqueue::together;
+use crate::client::together::together;
 use crate::client::{Client, ClientError, JobReport};
 use crate::state::JobState;
 use crate::transport::{JobKey, TransportError};
@@ -111,7 +111,10 @@ impl Client {
         let ends = depends.on.iter().enumerate().map(|(place, key)| {
             let noted = met.get(key).copied();
             async move {
-                let report = self.newest(key).await?.filter(|report| report.state.is_final());
+                let mut report = self.newest(key).await?.filter(|report| report.state.is_final());
+                if let Some(report) = &mut report {
+                    self.add_result(report).await?;
+                }
                 Ok((place, ParentEnd::read(key, noted, report)))
             }
         });

@@ -2,7 +2,7 @@
 
 use super::edges::{Child, Edge, ends};
 use super::link::end_of;
-use crate::client::enqueue::together;
+use crate::client::together::together;
 use crate::client::{Client, ClientError};
 use crate::flow::{Ends, Verdict};
 use crate::retry::Rule;

@@ -1,15 +1,11 @@
 //! Many jobs at once.
 
-use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
-use std::task::Poll;
 
 use super::{Enqueue, Prepared};
+use crate::client::together::together;
 use crate::client::{Client, EnqueueError, JobHandle};
 use crate::transport::Receipt;
-
-/// Jobs with a key of their own that are on their way at once.
-const AT_ONCE: usize = 64;
 
 /// What [`Client::enqueue_many`] takes: an [`Enqueue`], a [`Prepared`] job, or what
 /// [`Enqueue::prepare`] gave.
@@ -111,14 +107,16 @@ impl Client {
                 Err(err) => answers[place] = Some(Err(err)),
                 Ok(job) if job.is_more() => keyed.push((place, job)),
                 Ok(job) => {
-                    plain.push((place, job.submission.key.clone()));
+                    plain.push((place, job.submission.key.clone(), job.submission.message.step()));
                     submissions.push(job.submission);
                 }
             }
         }
         let receipts = self.transport.publish_many(submissions).await;
-        for ((place, key), receipt) in plain.into_iter().zip(receipts) {
-            let handle = |receipt| JobHandle::new(self.clone(), key, receipt == Receipt::Duplicate);
+        for ((place, key, step), receipt) in plain.into_iter().zip(receipts) {
+            let handle = |receipt| {
+                JobHandle::new(self.clone(), key, receipt == Receipt::Duplicate).of_life(step)
+            };
             answers[place] = Some(receipt.map(handle).map_err(EnqueueError::from));
         }
         let keyed =
@@ -128,28 +126,5 @@ impl Client {
         }
         // Every place has its answer by now.
         answers.into_iter().flatten().collect()
-    }
-}
-
-/// Runs all of them, some at once; in any order.
-pub(in crate::client) async fn together<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let (mut waiting, mut running, mut done) = (all, Vec::new(), Vec::new());
-    loop {
-        running.extend(waiting.by_ref().take(AT_ONCE - running.len()).map(Box::pin));
-        if running.is_empty() {
-            return done;
-        }
-        poll_fn(|cx| {
-            let before = done.len();
-            running.retain_mut(|future| match future.as_mut().poll(cx) {
-                Poll::Ready(output) => {
-                    done.push(output);
-                    false
-                }
-                Poll::Pending => true,
-            });
-            if done.len() > before { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
     }
 }

@@ -13,7 +13,7 @@ use crate::{Enqueue, EnqueueError};
 
 /// The end of a job, and what its worker does next: the chore of those who wait for it. True if
 /// there was somebody.
-async fn end(case: &Case<'_>, delivery: &Delivery, state: JobState) -> bool {
+pub(super) async fn end(case: &Case<'_>, delivery: &Delivery, state: JobState) -> bool {
     let fact = match state {
         JobState::Completed => case.record(delivery),
         state => {
@@ -49,7 +49,7 @@ fn child<'a>(case: &'a Case<'_>, id: &str, on: &[&str]) -> Enqueue<'a, serde_jso
     case.client.enqueue_task("task", &[id]).unwrap().id(id).depends_on(on.to_vec())
 }
 
-async fn verdict(case: &Case<'_>, delivery: &Delivery) -> Verdict {
+pub(super) async fn verdict(case: &Case<'_>, delivery: &Delivery) -> Verdict {
     case.client.check_dependencies(&delivery.envelope().unwrap()).await.unwrap()
 }
 

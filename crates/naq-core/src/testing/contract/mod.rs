@@ -37,5 +37,6 @@ pub mod state;
 pub mod unique;
 pub mod wait;
 pub mod workers;
+pub mod workflow;
 
 pub use subject::Subject;

@@ -141,6 +141,10 @@ macro_rules! contract_suite {
                 a_child_that_was_let_go_is_not_brought_forward_by_being_told_again
                 a_child_in_another_queue_is_let_go_too_and_leaves_no_edges
                 many_children_of_one_and_one_child_of_many_are_let_go_once;
+            workflow:
+                a_diamond_runs_layer_by_layer_and_shows_where_it_stands
+                a_workflow_that_is_started_twice_is_one
+                a_workflow_that_is_cancelled_runs_nothing_more;
             recurring:
                 of_many_that_register_a_schedule_one_creates_it
                 a_turn_that_many_take_at_once_makes_each_run_once
