@@ -5,9 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use naq_core::{
-    Client, Envelope, ErrorKind, JobId, Payload, QueueName, TaskName, Timestamp, WorkerId,
+    Client, Enqueue, Envelope, ErrorKind, Job, JobId, Payload, QueueName, TaskName, Timer,
+    Timestamp, WorkerId,
 };
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+
+use crate::execute::Stage;
+use crate::held::Held;
 
 /// The second argument of every handler: which attempt this is, the worker's state, and what tells
 /// when to stop. Cheap to clone.
@@ -23,7 +28,24 @@ pub(crate) struct Scene {
     pub(crate) envelope: Envelope,
     pub(crate) worker: WorkerId,
     pub(crate) client: Client,
-    pub(crate) cancel: CancellationToken,
+    pub(crate) timer: Arc<dyn Timer>,
+    /// What handlers run on.
+    pub(crate) runtime: Handle,
+    pub(crate) held: Arc<Held>,
+}
+
+impl Scene {
+    /// An attempt of `envelope`, to be made here and now.
+    pub(crate) fn new(stage: &Stage, held: &Arc<Held>, envelope: Envelope) -> Self {
+        Self {
+            envelope,
+            worker: stage.worker.clone(),
+            client: stage.client.clone(),
+            timer: stage.timer.clone(),
+            runtime: Handle::current(),
+            held: held.clone(),
+        }
+    }
 }
 
 /// How the attempt before this one ended.
@@ -56,6 +78,10 @@ impl Context<()> {
 }
 
 impl<S> Context<S> {
+    pub(crate) fn scene(&self) -> &Scene {
+        &self.scene
+    }
+
     /// The state that the registry was made with.
     pub fn state(&self) -> &S {
         &self.state
@@ -145,21 +171,50 @@ impl<S> Context<S> {
         self.job_id().as_str()
     }
 
+    /// Prepares a job that this one enqueues. An attempt that runs again, after a failure or a crash,
+    /// prepares the same child under the same `name`, and not another one: its id is
+    /// [`child_id`](Self::child_id), and on a job that has run before it is enqueued
+    /// [`once`](Enqueue::once).
+    ///
+    /// ```
+    /// # use naq_core::{Failure, Job};
+    /// # use naq_worker::Context;
+    /// # async fn f<Mail: Job>(cx: Context, mails: Vec<Mail>) -> Result<(), Failure> {
+    /// for (n, mail) in mails.into_iter().enumerate() {
+    ///     cx.child(format!("mail-{n}"), mail).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// When `J::NAME` is no task name.
+    pub fn child<J: Job>(&self, name: impl AsRef<str>, job: J) -> Enqueue<'_, J::Output> {
+        let child = self.client().enqueue(job).id(self.child_id(name));
+        if self.scene.envelope.history.is_empty() { child } else { child.once() }
+    }
+
+    /// The id of a job that this one enqueues under `name`: the same for every attempt, also after a
+    /// requeue.
+    pub fn child_id(&self, name: impl AsRef<str>) -> JobId {
+        JobId::derived([self.job_id().as_str(), name.as_ref()])
+    }
+
     /// Whether the handler should stop: the job was cancelled, the worker lost it, or the worker
     /// shuts down and the grace period is over. A handler that does not look is dropped at its next
     /// await a second later.
     pub fn is_cancelled(&self) -> bool {
-        self.scene.cancel.is_cancelled()
+        self.scene.held.cancel.is_cancelled()
     }
 
     /// Returns when the handler should stop.
     pub async fn cancelled(&self) {
-        self.scene.cancel.cancelled().await;
+        self.scene.held.cancel.cancelled().await;
     }
 
     /// The token behind [`cancelled`](Self::cancelled), to hand on.
     pub fn cancellation(&self) -> &CancellationToken {
-        &self.scene.cancel
+        &self.scene.held.cancel
     }
 }
 

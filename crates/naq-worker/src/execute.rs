@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use naq_core::retry::{AttemptFacts, Decision, Start, decide_start};
+use naq_core::retry::{AttemptFacts, Decision, Rule, Start, decide_start};
 use naq_core::transport::Delivery;
 use naq_core::wire::{AttemptOutcome, AttemptRecord, DecodeError, MAX_HISTORY};
 use naq_core::{Advice, Client, Envelope, ErrorKind, Failure, Payload, Timer, Timestamp, WorkerId};
@@ -94,7 +94,7 @@ pub(crate) struct Times {
 }
 
 /// Runs one delivery.
-pub(crate) async fn execute(stage: &Stage, held: &Held) -> Outcome {
+pub(crate) async fn execute(stage: &Stage, held: &Arc<Held>) -> Outcome {
     if let Some(reason) = held.stop_reason() {
         return stopped(reason);
     }
@@ -117,7 +117,12 @@ pub(crate) async fn execute(stage: &Stage, held: &Held) -> Outcome {
 }
 
 /// An attempt that has to pass gates first, and leaves them when it is over.
-async fn through_gates(stage: &Stage, held: &Held, task: &Task, envelope: Envelope) -> Outcome {
+async fn through_gates(
+    stage: &Stage,
+    held: &Arc<Held>,
+    task: &Task,
+    mut envelope: Envelope,
+) -> Outcome {
     let mut failures = 0;
     let stored = &held.delivery.stored;
     let asked = loop {
@@ -139,9 +144,15 @@ async fn through_gates(stage: &Stage, held: &Held, task: &Task, envelope: Envelo
     };
     match asked {
         Asked::Held(Entry::Stop(decision)) => Outcome::NotRun(envelope, decision),
+        Asked::Held(Entry::Reserve { until, reason, limits }) => {
+            envelope.limits = limits;
+            Outcome::Parked(envelope, Entry::Park { until, rule: Rule::Limit, reason })
+        }
         Asked::Held(entry) => Outcome::Parked(envelope, entry),
         Asked::Pass => {
             let (job, now) = (envelope.clone(), stage.timer.now());
+            // A start is for one attempt; the next one asks again.
+            envelope.limits.iter_mut().for_each(|limit| limit.reserved = None);
             let outcome = run(stage, held, task, envelope, now).await;
             stage.gates.leave(&job, &left(&outcome), stage.timer.now()).await;
             outcome
@@ -197,29 +208,37 @@ pub(crate) fn facts(
 
 async fn run(
     stage: &Stage,
-    held: &Held,
+    held: &Arc<Held>,
     task: &Task,
     envelope: Envelope,
     started_at: Timestamp,
 ) -> Outcome {
     story::started(&envelope);
-    let scene = Arc::new(Scene {
-        envelope,
-        worker: stage.worker.clone(),
-        client: stage.client.clone(),
-        cancel: held.cancel.clone(),
-    });
+    let outcome = perform(stage, held, task, envelope, started_at).await;
+    let goes_on = match &outcome {
+        Outcome::Ran(ran) => ran.result.is_err(),
+        outcome => matches!(outcome, Outcome::Interrupted),
+    };
+    let transport = stage.client.transport();
+    held.kept.progress.close(goes_on, &**transport, &*stage.timer).await;
+    outcome
+}
+
+async fn perform(
+    stage: &Stage,
+    held: &Arc<Held>,
+    task: &Task,
+    envelope: Envelope,
+    started_at: Timestamp,
+) -> Outcome {
+    let scene = Arc::new(Scene::new(stage, held, envelope));
     let result = match attempt(stage, held, &task.handler, &scene).await {
         Ok(result) => result,
         Err(reason) => return stopped(reason),
     };
     // Whoever the handler gave its context to may hold it still.
-    let Scene { envelope, .. } = Arc::try_unwrap(scene).unwrap_or_else(|shared| Scene {
-        envelope: shared.envelope.clone(),
-        worker: shared.worker.clone(),
-        client: shared.client.clone(),
-        cancel: shared.cancel.clone(),
-    });
+    let envelope = Arc::try_unwrap(scene)
+        .map_or_else(|shared| shared.envelope.clone(), |scene| scene.envelope);
     let times = Times { started_at, ended_at: stage.timer.now() };
     match (result, &task.fallback) {
         (Err(failure), Some(fallback)) => {

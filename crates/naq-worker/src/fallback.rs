@@ -32,7 +32,7 @@ impl Fallback {
 /// What becomes of a job whose handler has failed: the fallback runs if this is the end of it.
 pub(crate) async fn run(
     stage: &Stage,
-    held: &Held,
+    held: &Arc<Held>,
     fallback: &Handler,
     envelope: Envelope,
     mut times: Times,
@@ -44,12 +44,7 @@ pub(crate) async fn run(
     if decision.action != Action::Dead {
         return Outcome::Ran(Ran { envelope, times, result: Err(failure), fallback: None });
     }
-    let scene = Arc::new(Scene {
-        envelope: after(&envelope, &failure),
-        worker: stage.worker.clone(),
-        client: stage.client.clone(),
-        cancel: held.cancel.clone(),
-    });
+    let scene = Arc::new(Scene::new(stage, held, after(&envelope, &failure)));
     let (result, how) = match attempt(stage, held, fallback, &scene).await {
         Err(reason) => return stopped(reason),
         Ok(Err(own)) => (Err(failure), Fallback::Failed(own)),

@@ -10,6 +10,8 @@ use naq_core::{JobId, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::kept::Kept;
+
 /// Why an attempt must stop; a later one outweighs an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum StopReason {
@@ -41,6 +43,8 @@ pub(crate) struct Held {
     stop: AtomicU8,
     stage: AtomicU8,
     checked_at: AtomicU64,
+    /// What its handler keeps with the broker.
+    pub(crate) kept: Kept,
 }
 
 impl Held {
@@ -55,6 +59,7 @@ impl Held {
             stop: AtomicU8::new(0),
             stage: AtomicU8::new(stage),
             checked_at: AtomicU64::new(0),
+            kept: Kept::default(),
         }
     }
 
