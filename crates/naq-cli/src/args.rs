@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use naq_core::Codec;
 
-use crate::commands::{bench, completions, dev, dlq, enqueue, job, queue, retry, worker};
+use crate::commands::{bench, breaker, completions, dev, dlq, enqueue, job, limit, queue, retry, schedule, worker};
 use crate::connection::ConnectionArgs;
 use crate::logging::LogArgs;
 use crate::output::{Color, Format};
@@ -76,9 +76,18 @@ pub(crate) enum Command {
     /// The dead letter queue: jobs that failed for good
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
-    /// Queues: their numbers, pause, purge
+    /// Queues: their numbers, pause, limit, purge
     #[command(subcommand)]
     Queue(queue::QueueCommand),
+    /// Circuit breakers: which are open, open or close one by hand
+    #[command(subcommand)]
+    Breaker(breaker::BreakerCommand),
+    /// Limits that jobs share by a key: who holds their slots, who waits
+    #[command(subcommand)]
+    Limit(limit::LimitCommand),
+    /// Recurring jobs: define, look at, pause, run now
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
     /// The workers alive now
     #[command(visible_alias = "list-workers")]
     Workers,

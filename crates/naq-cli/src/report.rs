@@ -123,6 +123,18 @@ impl Shown {
             if t > now {
                 format!("{t} (in {})", about(t.since(now)))
             } else {
+    /// What the handler returned, as JSON.
+    pub(crate) fn result_words(&self) -> Option<String> {
+        self.result.as_ref().map(|result| printable_json(result.get()).into_owned())
+    }
+
+    /// Why it waits, if a limit or the like holds it back.
+    fn held_back(&self) -> Option<&str> {
+        let waits = matches!(self.state, JobState::Scheduled | JobState::Retrying);
+        let last = self.attempts.last().filter(|_| waits)?;
+        last.reason.as_deref().filter(|_| last.outcome == AttemptOutcome::HeldBack)
+    }
+
                 format!("{t} ({} ago)", about(now.since(t)))
             }
         };
@@ -146,6 +158,7 @@ impl Shown {
             .maybe("args", self.args.as_ref().map(|args| args.get()))
             .maybe("result", self.result.as_ref().map(|result| result.get()))
             .maybe("dead", self.dead.as_ref().map(|d| &d.reason))
+            .maybe("held back", self.held_back().map(printable))
             .maybe("error", self.dead.as_ref().map(|d| format!("{}: {}", d.error_kind, d.message)))
             .maybe("body", self.body.as_ref());
         let mut text = details.render();
@@ -209,3 +222,8 @@ fn what_follows(record: &AttemptRecord) -> Option<String> {
         }
     }
 }
+        AttemptOutcome::HeldBack => (YELLOW, "held back"),
+        (_, Some(ms)) if record.outcome == AttemptOutcome::HeldBack => {
+            let reason = record.reason.as_deref().unwrap_or_default();
+            Some(format!("{reason}; looks again in {}{rule}", duration(Duration::from_millis(ms))))
+        }

@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 
 use self::file::Lines;
 use self::options::OptionArgs;
+pub(crate) use self::limits::LimitArgs;
 use crate::args::parse_codec;
 use crate::exit::{Exit, Problem};
 use crate::output::Output;

@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod enqueue;
 pub(crate) mod job;
 pub(crate) mod queue;
+pub(crate) mod limit;
 pub(crate) mod retry;
 pub(crate) mod worker;
 pub(crate) mod workers;

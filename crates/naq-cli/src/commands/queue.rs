@@ -1,4 +1,4 @@
-//! `naq queue`: numbers, pause, purge.
+//! `naq queue`: numbers, pause, limit, purge.
 
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ pub(crate) enum QueueCommand {
     #[command(visible_alias = "ls")]
     List,
     /// One queue
+    #[command(visible_alias = "show")]
     Info {
         /// The queue
         queue: QueueName,
@@ -36,6 +37,20 @@ pub(crate) enum QueueCommand {
         /// The queues
         #[arg(required = true, value_name = "QUEUE")]
         queues: Vec<QueueName>,
+    },
+    /// How many jobs of a queue run at once, on all workers together
+    #[command(after_help = "\
+Examples:
+  naq queue limit reports 20
+  naq queue limit reports none
+
+In force at once, and kept by the broker; what runs beyond a lower limit finishes.")]
+    Limit {
+        /// The queue
+        queue: QueueName,
+        /// How many, or none for no limit
+        #[arg(value_name = "N|none", value_parser = parse_limit)]
+        limit: Ceiling,
     },
     /// Remove every job of the queues: pending, running and waiting. Dead letters stay
     #[command(
@@ -55,6 +70,18 @@ pub(crate) struct PauseArgs {
     /// Until when, as 2026-11-23T12:00:00Z
     #[arg(long, value_name = "TIME")]
     until: Option<Timestamp>,
+}
+
+/// The most jobs that run at once, if that is bounded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ceiling(Option<u64>);
+
+fn parse_limit(text: &str) -> Result<Ceiling, String> {
+    match text.parse() {
+        _ if text == "none" => Ok(Ceiling(None)),
+        Ok(n) if n > 0 => Ok(Ceiling(Some(n))),
+        _ => Err("use a number from 1, or none; to stop a queue: naq queue pause".into()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -88,6 +115,7 @@ impl QueueCommand {
             }
             Self::Pause(args) => pause(args, client, out).await,
             Self::Resume { queues } => resume(queues, client, out).await,
+            Self::Limit { queue, limit } => set_limit(queue, limit.0, client, out).await,
             Self::Purge(args) => args.run(client, out).await,
         }
     }
@@ -130,7 +158,7 @@ impl Line {
 
 impl Row for Line {
     const COLUMNS: &'static [&'static str] =
-        &["QUEUE", ">PENDING", ">RUNNING", ">WAITING", ">DEAD", "OLDEST", "~STATE"];
+        &["QUEUE", ">PENDING", ">RUNNING", ">LIMIT", ">WAITING", ">DEAD", "OLDEST", "~STATE"];
     const NONE: &'static str = "no queues; the first job makes one: naq enqueue TASK";
 
     fn cells(&self) -> Vec<String> {
@@ -139,6 +167,7 @@ impl Row for Line {
             q.name.to_string(),
             q.pending.to_string(),
             q.running.to_string(),
+            q.concurrency_limit.map_or("-".into(), |n| n.to_string()),
             q.waiting.to_string(),
             q.dead.to_string(),
             q.oldest.map_or("-".into(), about),
@@ -208,6 +237,21 @@ async fn resume(queues: &[QueueName], client: &Client, out: Output) -> Result<()
         done.push(Done { queue, paused_until: None, jobs: None, words: "open".into() });
     }
     out.list(&done)
+}
+
+async fn set_limit(
+    queue: &QueueName,
+    limit: Option<u64>,
+    client: &Client,
+    out: Output,
+) -> Result<()> {
+    all_exist(client, std::slice::from_ref(queue)).await?;
+    client.set_queue_limit(queue, limit).await?;
+    let line = Line { info: info(client, queue).await?, now: SystemClock.now() };
+    out.one(&line, || match line.info.concurrency_limit {
+        Some(n) => format!("queue {queue}: at most {} at once", count(n, "job")),
+        None => format!("queue {queue}: no limit"),
+    })
 }
 
 impl PurgeArgs {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use naq_core::{Client, QueueName};
 use naq_nats::NatsConfig;
-use naq_worker::{Registry, StopSignal, Worker, WorkerBuilder};
+use naq_worker::{LargeResults, Registry, StopSignal, Worker, WorkerBuilder};
 
 use crate::connection::connect;
 use crate::exit::{Exit, Problem};
@@ -24,14 +24,20 @@ this naq has no tasks, so it has nothing to work on; a worker is a binary of you
 Examples:
   my-app worker
   my-app worker mail billing --concurrency 50
+  my-app worker critical=6 default=3 low=1     under load 6 of 10 slots for critical
+  my-app worker critical default low --strict  low only while the others have nothing
   my-app worker default --log-level DEBUG
 
 SIGINT or SIGTERM: fetches nothing more, finishes what runs, gives the rest back; exit code 0.
 The same again: ends at once; exit code 130 or 143. What ran comes back when its lease ends.")]
 pub(crate) struct WorkerArgs {
-    /// The queues to take jobs from, each in its turn
-    #[arg(env = "NAQ_DEFAULT_QUEUE", value_delimiter = ',', default_value = "default")]
-    queues: Vec<QueueName>,
+    /// The queues to take jobs from, each in its turn; with weights, as critical=6 default=3 low=1,
+    /// in their proportion
+    #[arg(env = "NAQ_DEFAULT_QUEUE", value_name = "QUEUE[=WEIGHT]", value_delimiter = ',', value_parser = parse_queue, default_value = "default")]
+    queues: Vec<Share>,
+    /// Take jobs from a queue only while those named before it have none
+    #[arg(long)]
+    strict: bool,
     /// Jobs to run at once
     #[arg(short, long, env = "NAQ_CONCURRENCY", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     concurrency: u32,
@@ -50,9 +56,57 @@ pub(crate) struct WorkerArgs {
     /// How long it is listed after it last said so
     #[arg(long, env = "NAQ_WORKER_TTL", value_name = "DURATION", value_parser = parse_duration_or_seconds, default_value = "15s")]
     worker_ttl: Duration,
+    /// What becomes of a result that is larger than one message (1 MB): the job dies, or the result
+    /// is kept beside its record, up to 64 MiB
+    #[arg(long, env = "NAQ_LARGE_RESULTS", value_name = "WHAT", default_value = "refuse")]
+    large_results: Large,
     /// Wait for a broker that is not there yet, instead of ending with exit code 4
     #[arg(long, env = "NAQ_WAIT_FOR_BROKER")]
     wait_for_broker: bool,
+}
+
+/// What becomes of a large result.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Large {
+    Refuse,
+    Store,
+}
+
+impl From<Large> for LargeResults {
+    fn from(large: Large) -> Self {
+        match large {
+            Large::Refuse => Self::Refuse,
+            Large::Store => Self::Store,
+        }
+    }
+}
+
+/// A queue, and its weight if it has one.
+#[derive(Debug, Clone)]
+pub(crate) struct Share {
+    queue: QueueName,
+    weight: Option<u32>,
+}
+
+fn parse_queue(text: &str) -> Result<Share, String> {
+    let (queue, weight) = text.split_once('=').map_or((text, None), |(q, w)| (q, Some(w)));
+    let max = WorkerBuilder::MAX_WEIGHT;
+    let weight = weight.map(|weight| match weight.parse() {
+        Ok(weight) if (1..=max).contains(&weight) => Ok(weight),
+        _ => Err(format!("weight {weight:?}: use 1 to {max}, as mail=3")),
+    });
+    let queue = QueueName::new(queue).map_err(|err| err.to_string())?;
+    Ok(Share { queue, weight: weight.transpose()? })
+}
+
+/// With strict priority the order counts, and a weight would be a mistake.
+fn check_shares(args: &WorkerArgs) -> Result<()> {
+    if args.strict && args.queues.iter().any(|share| share.weight.is_some()) {
+        let what = "--strict with weights: the order of the queues is their priority, so leave the \
+                    weights out, or --strict";
+        return Err(Problem::usage(what).into());
+    }
+    Ok(())
 }
 
 fn parse_lease(text: &str) -> Result<Duration, String> {
@@ -84,6 +138,7 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
     out: Output,
 ) -> Result<Exit> {
     check_heartbeat(args)?;
+    check_shares(args)?;
     if registry.is_empty() {
         out.note(OWN_BINARY)?;
         return Ok(Exit::Usage);
@@ -91,8 +146,18 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
     config.wait_for_broker = args.wait_for_broker;
     "naq-worker".clone_into(&mut config.name);
     let builder = |client: Client| {
-        let builder = Worker::builder(client, registry)
-            .queues(&args.queues)
+        let mut builder = Worker::builder(client, registry);
+        for Share { queue, weight } in &args.queues {
+            builder = match weight {
+                Some(weight) => builder.queue_weighted(queue, *weight),
+                None => builder.queue(queue),
+            };
+        }
+        if args.strict {
+            builder = builder.strict_priority();
+        }
+        let builder = builder
+            .large_results(args.large_results.into())
             .concurrency(args.concurrency as usize)
             .lease(args.lease)
             .heartbeat(args.heartbeat_interval, args.worker_ttl)

@@ -9,6 +9,7 @@ mod dlq;
 mod help;
 mod hostile;
 mod jobs;
+mod limits;
 mod output;
 mod queues;
 mod retry;

@@ -4,8 +4,8 @@ use super::{Client, ClientError};
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName};
 use crate::state::JobState;
-use crate::transport::{Evidence, JobKey, Place, Stored, stale};
-use crate::wire::{AttemptOutcome, DeadLetter, Envelope, Payload};
+use crate::transport::{BlobRef, Evidence, JobKey, Place, Stored, stale};
+use crate::wire::{AttemptOutcome, AttemptRecord, DeadLetter, Envelope, Payload, headers};
 
 /// One job as an operator sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +69,9 @@ impl JobReport {
             }
             Place::Schedule => {
                 report.envelope = stored.envelope().ok();
-                let last = report.envelope.as_ref().and_then(|job| job.history.last());
+                // To be held back is no attempt.
+                let tried = |entry: &&AttemptRecord| entry.outcome != AttemptOutcome::HeldBack;
+                let last = report.envelope.as_ref().and_then(|job| job.history.iter().rfind(tried));
                 let fresh = last.is_none_or(|entry| entry.outcome == AttemptOutcome::Requeued);
                 report.state = if fresh { JobState::Scheduled } else { JobState::Retrying };
             }

@@ -70,7 +70,11 @@ impl Limit {
         limits.iter().try_for_each(Self::check)
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// Whether its key and its numbers are within bounds; otherwise what is wrong.
+    ///
+    /// # Errors
+    /// A sentence for whoever gave the limit.
+    pub fn check(&self) -> Result<(), String> {
         let key = &self.key;
         if key.is_empty() || key.len() > MAX_LIMIT_KEY {
             let start: String = key.chars().take(40).collect();
@@ -123,13 +127,16 @@ impl LimitKeys {
         &self.0
     }
 
-    /// The slots: each is held by one running job.
+    /// These slots: each is held by one running job.
     ///
     /// # Errors
     /// [`StateKeyError`] when the key is too long.
-    pub fn slots(&self, count: u32) -> Result<Vec<StateKey>, StateKeyError> {
+    pub fn slots(
+        &self,
+        numbers: impl IntoIterator<Item = u32>,
+    ) -> Result<Vec<StateKey>, StateKeyError> {
         let slots = self.0.join("slot")?;
-        (0..count).map(|i| slots.join(i.to_string())).collect()
+        numbers.into_iter().map(|i| slots.join(i.to_string())).collect()
     }
 
     /// The line of those who wait for a slot; whoever has waited longest has the oldest entry.
@@ -180,14 +187,11 @@ pub struct Slot {
 }
 
 /// The slot that a job is to take: its own, which a delivery before this one left behind, or else the
-/// first free one from `start` on. None when all are taken.
-pub fn choose(slots: &[Slot], job: &JobKey, nonce: &str, start: usize) -> Option<usize> {
+/// first free one. None when all of these are taken.
+pub fn choose(slots: &[Slot], job: &JobKey, nonce: &str) -> Option<usize> {
     let own = |slot: &Slot| slot.holder.as_ref().is_some_and(|h| h.job == *job && h.nonce == nonce);
-    if let Some(own) = slots.iter().position(own) {
-        return Some(own);
-    }
-    let all = 0..slots.len();
-    all.map(|i| (start % slots.len() + i) % slots.len()).find(|i| slots[*i].holder.is_none())
+    let free = || slots.iter().position(|slot| slot.holder.is_none());
+    slots.iter().position(own).or_else(free)
 }
 
 /// Between two looks of anybody at one key, however many wait in its line.
@@ -227,18 +231,17 @@ mod tests {
     #[test]
     fn a_job_takes_its_own_slot_or_a_free_one_and_no_other() {
         let me = job("me");
-        for (held, start, taken) in [
-            (["", "", ""], 0, Some(0)),
-            (["", "", ""], 5, Some(2)),
-            (["a", "", "c"], 2, Some(1)),
-            (["a", "b", "c"], 1, None),
-            (["", "me", "c"], 0, Some(1)),
+        for (held, taken) in [
+            (["", "", ""], Some(0)),
+            (["a", "", ""], Some(1)),
+            (["a", "b", "c"], None),
+            (["", "me", "c"], Some(1)),
         ] {
-            assert_eq!(choose(&slots(&held), &me, "n", start), taken, "{held:?}");
+            assert_eq!(choose(&slots(&held), &me, "n"), taken, "{held:?}");
         }
         // What an earlier life of the id holds is not its own.
-        assert_eq!(choose(&slots(&["me"]), &me, "other", 0), None);
-        assert_eq!(choose(&[], &me, "n", 0), None);
+        assert_eq!(choose(&slots(&["me"]), &me, "other"), None);
+        assert_eq!(choose(&[], &me, "n"), None);
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Bench {
     }
 
     async fn slots_taken(&self, key: &str) -> usize {
-        let slots = LimitKeys::new(key).and_then(|keys| keys.slots(10)).expect("keys");
+        let slots = LimitKeys::new(key).and_then(|keys| keys.slots(0..10)).expect("keys");
         let found = self.broker.state_get(&slots).await.expect("an answer");
         let slot = |value: &[u8]| serde_json::from_slice::<Slot>(value).expect("a slot");
         found.iter().flatten().filter(|entry| slot(&entry.value).holder.is_some()).count()

@@ -6,7 +6,7 @@ use naq_core::flow::{Limit, Rate};
 use crate::text::parse_duration;
 
 #[derive(Debug, Clone, Args)]
-pub(super) struct LimitArgs {
+pub(crate) struct LimitArgs {
     /// At most N jobs of this key run at once, as tenant:7=3; may be repeated
     #[arg(long = "concurrency-key", value_name = "KEY=N", value_parser = parse_concurrency)]
     concurrency: Vec<Limit>,
@@ -17,7 +17,7 @@ pub(super) struct LimitArgs {
 }
 
 impl LimitArgs {
-    pub(super) fn all(&self) -> impl Iterator<Item = Limit> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = Limit> {
         self.concurrency.iter().chain(&self.rates).cloned()
     }
 }

@@ -17,6 +17,8 @@ use super::key_of;
 const TRIES: usize = 5;
 /// How long a free slot is remembered.
 const FREE_FOR: Duration = Duration::from_secs(60);
+/// Slots that are looked at before all of them are.
+const SOME: u32 = 16;
 /// Renewals under way at once.
 const AT_ONCE: usize = 32;
 
@@ -76,12 +78,22 @@ impl Slots {
         of: u32,
     ) -> Result<Took, TransportError> {
         let (me, nonce) = (key_of(job), job.nonce.as_str());
-        let keys = keys(key, of)?;
-        let mut start = place(job);
-        for _ in 0..TRIES {
+        let mut start = place(job) % of;
+        // One that was handed out before may have left a slot behind, whichever.
+        let mut look = if job.crashes > 0 { of } else { of.min(SOME) };
+        let mut tries = 0;
+        while tries < TRIES {
+            let keys = keys(key, (0..look).map(|i| (start + i) % of))?;
             let entries = self.transport.state_get(&keys).await?;
             let slots: Vec<Slot> = entries.iter().map(read).collect();
-            let Some(i) = choose(&slots, &me, nonce, start) else { return Ok(Took::None) };
+            let i = match choose(&slots, &me, nonce) {
+                Some(i) => i,
+                None if look == of => return Ok(Took::None),
+                None => {
+                    look = of;
+                    continue;
+                }
+            };
             let holder =
                 Holder { job: me.clone(), nonce: nonce.to_owned(), worker: self.worker.clone() };
             let value = Slot { of, holder: Some(holder) };
@@ -95,14 +107,15 @@ impl Slots {
                 self.taken.notify_one();
                 return Ok(Took::Slot);
             }
-            start += 1;
+            start = (start + 1) % of;
+            tries += 1;
         }
         Ok(Took::Lost)
     }
 
     /// Whether one is free.
     pub(super) async fn any_free(&self, key: &str, of: u32) -> Result<bool, TransportError> {
-        let entries = self.transport.state_get(&keys(key, of)?).await?;
+        let entries = self.transport.state_get(&keys(key, 0..of)?).await?;
         Ok(entries.iter().any(|entry| read(entry).holder.is_none()))
     }
 
@@ -183,14 +196,17 @@ impl Slots {
 }
 
 /// Where a job begins to look for a free slot: not all at the first.
-fn place(job: &Envelope) -> usize {
+fn place(job: &Envelope) -> u32 {
     let mut hasher = DefaultHasher::new();
     (&job.id, job.snoozes).hash(&mut hasher);
-    (hasher.finish() % 1_000_000) as usize
+    (hasher.finish() % 1_000_000) as u32
 }
 
-fn keys(key: &str, of: u32) -> Result<Vec<StateKey>, TransportError> {
-    LimitKeys::new(key).and_then(|keys| keys.slots(of)).map_err(rejected)
+fn keys(
+    key: &str,
+    numbers: impl IntoIterator<Item = u32>,
+) -> Result<Vec<StateKey>, TransportError> {
+    LimitKeys::new(key).and_then(|keys| keys.slots(numbers)).map_err(rejected)
 }
 
 /// A key that was checked when its job was read is never refused.

@@ -1,0 +1,207 @@
+//! Limits of keys and of queues, and shares of a worker's queues, from the command line.
+
+use std::time::Duration;
+
+use naq_core::Timestamp;
+use naq_testing::eventually;
+use serde_json::json;
+
+use crate::run::{Broker, PATIENCE, offline};
+
+#[tokio::test]
+async fn a_limit_shows_who_runs_and_who_waits_and_a_waiting_job_says_why() {
+    let broker = Broker::start();
+    let _worker = broker.worker(&["default"]);
+    let limited = |job: &[&str]| {
+        broker.enqueue(&[job, ["--concurrency-key", "tenant:7=1"].as_slice()].concat())
+    };
+    let running = limited(&["wait", "--args", "60000"]);
+    eventually("it runs", PATIENCE, async || broker.naq(&["limit", "show", "tenant:7"]).code == 0)
+        .await;
+    let waiting = limited(&["greet"]);
+    let shown = eventually("one waits", PATIENCE, async || {
+        let shown = broker.json(&["limit", "show", "tenant:7"]);
+        (shown["waiting"].as_array()?.len() == 1).then_some(shown)
+    })
+    .await;
+    assert_eq!(shown["concurrency"], 1);
+    assert_eq!(shown["running"][0]["job"], format!("default/{running}"));
+    assert_eq!(shown["waiting"][0]["job"], format!("default/{waiting}"));
+    let words = broker.naq(&["limit", "show", "tenant:7"]).ok().stdout;
+    assert!(words.contains("1 of 1") && words.contains(&waiting), "{words}");
+    let list = broker.json(&["limit", "list"]);
+    assert_eq!((&list[0]["running"], &list[0]["waiting"]), (&json!(1), &json!(1)), "{list}");
+    let job = broker.naq(&["job", "show", &waiting]).ok().stdout;
+    assert!(job.contains("held back") && job.contains("limit \"tenant:7\": one job runs"), "{job}");
+    broker.naq(&["job", "cancel", &running]).ok();
+    assert_eq!(broker.watch(&waiting).code, 0);
+}
+
+#[tokio::test]
+async fn a_rate_shows_when_the_next_may_start() {
+    let broker = Broker::start();
+    let _worker = broker.worker(&["default"]);
+    for _ in 0..2 {
+        broker.enqueue(&["greet", "--rate-limit", "api=2/1h"]);
+    }
+    let shown = eventually("both have asked", PATIENCE, async || {
+        let shown = broker.naq(&["limit", "show", "api", "-o", "json"]);
+        (shown.code == 0).then(|| shown.json()).filter(|shown| shown["next_start"].is_string())
+    })
+    .await;
+    assert_eq!(shown["rate"], json!({ "count": 2, "per_ms": 3_600_000 }), "{shown}");
+    assert!(broker.naq(&["limit", "list"]).ok().stdout.contains("2/1h"));
+}
+
+#[test]
+fn a_key_that_nobody_uses_is_not_found() {
+    let broker = Broker::start();
+    let ran = broker.naq(&["limit", "show", "nobody"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.stderr.contains("naq limit list"), "{ran:?}");
+    assert_eq!(broker.json(&["limit", "list"]), json!([]));
+}
+
+#[test]
+fn the_limit_of_a_queue_is_set_shown_and_lifted() {
+    let broker = Broker::start();
+    broker.enqueue(&["greet"]);
+    let set = broker.json(&["queue", "limit", "default", "3"]);
+    assert_eq!(set["concurrency_limit"], 3, "{set}");
+    assert_eq!(broker.json(&["queue", "show", "default"])["concurrency_limit"], 3);
+    let list = broker.naq(&["queue", "list"]).ok().stdout;
+    assert!(list.contains("LIMIT"), "{list}");
+    let lifted = broker.naq(&["queue", "limit", "default", "none"]).ok().stdout;
+    assert_eq!(lifted.trim_end(), "queue default: no limit");
+    assert_eq!(broker.naq(&["queue", "limit", "nowhere", "3"]).code, 3);
+}
+
+#[test]
+fn what_is_no_limit_and_no_share_is_refused_before_anything_is_connected_to() {
+    for (args, part) in [
+        (&["enqueue", "t", "--concurrency-key", "a"][..], "KEY=N"),
+        (&["enqueue", "t", "--concurrency-key", "a=0"], "1 to 1000"),
+        (&["enqueue", "t", "--rate-limit", "a=5"], "COUNT/PERIOD"),
+        (&["queue", "limit", "q", "0"], "naq queue pause"),
+        (&["worker", "a=0"], "1 to 1000"),
+        (&["worker", "a=2", "b", "--strict"], "leave the weights out"),
+    ] {
+        let ran = offline(args);
+        assert_eq!(ran.code, 2, "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains(part), "{args:?}: {ran:?}");
+    }
+}
+
+impl Broker {
+    /// Sends so many jobs that each take so long, with these options.
+    fn fill(&self, jobs: usize, millis: u64, options: &[&str]) -> Vec<String> {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let line = format!("{{\"task\":\"wait\",\"args\":{millis}}}\n");
+        std::fs::write(file.path(), line.repeat(jobs)).expect("written");
+        let path = file.path().to_str().expect("a path");
+        let sent = self.naq(&[&["enqueue", "--file", path, "-o", "jsonl"], options].concat()).ok();
+        let id = |line: &str| {
+            let sent: serde_json::Value = serde_json::from_str(line).expect("json");
+            sent["id"].as_str().expect("an id").to_owned()
+        };
+        sent.stdout.lines().map(id).collect()
+    }
+
+    /// When the attempts of these jobs ran, once all of them have completed.
+    fn runs(&self, ids: &[String]) -> Vec<(Timestamp, Timestamp)> {
+        let run = |id: &String| {
+            assert_eq!(self.watch(id).code, 0, "{id}");
+            let shown = self.json(&["job", "show", id]);
+            let attempts = shown["attempts"].as_array().expect("a list");
+            let last = attempts.last().expect("an attempt");
+            let time = |name: &str| last[name].as_str().expect("a time").parse().expect("a time");
+            assert_eq!((&last["attempt"], &shown["crashes"]), (&json!(1), &json!(0)), "{shown}");
+            (time("started_at"), time("ended_at"))
+        };
+        ids.iter().map(run).collect()
+    }
+}
+
+/// The most that ran at once.
+fn most(runs: &[(Timestamp, Timestamp)]) -> usize {
+    let at = |now| runs.iter().filter(|(start, end)| *start <= now && now < *end).count();
+    runs.iter().map(|(start, _)| at(*start)).max().unwrap_or(0)
+}
+
+#[test]
+fn over_two_worker_processes_a_key_has_never_more_and_in_the_end_as_many_as_may_run() {
+    let broker = Broker::start();
+    let ids = broker.fill(24, 150, &["--concurrency-key", "k=3"]);
+    let _workers = [broker.worker(&["-c", "5"]), broker.worker(&["-c", "5"])];
+    assert_eq!(most(&broker.runs(&ids)), 3);
+}
+
+#[test]
+fn over_two_worker_processes_a_rate_holds_but_for_the_brokers_tick() {
+    let broker = Broker::start();
+    let ids = broker.fill(30, 1, &["--rate-limit", "api=10/1s"]);
+    let _workers = [broker.worker(&["-c", "5"]), broker.worker(&["-c", "5"])];
+    let mut starts: Vec<_> = broker.runs(&ids).into_iter().map(|(start, _)| start).collect();
+    starts.sort_unstable();
+    for (i, start) in starts.iter().enumerate() {
+        let end = *start + Duration::from_secs(1);
+        let within = starts[i..].iter().take_while(|at| **at < end).count();
+        // Ten, and what the tick of 250 ms and a busy machine may bring late.
+        assert!(within <= 16, "{within} in a second: {starts:?}");
+    }
+    let took = starts[29].since(starts[0]);
+    assert!(took >= Duration::from_millis(2600), "29 steps in {took:?}");
+}
+
+#[test]
+fn over_two_worker_processes_a_queue_with_a_limit_runs_so_many_and_no_more() {
+    let broker = Broker::start();
+    let ids = broker.fill(40, 100, &[]);
+    broker.naq(&["queue", "limit", "default", "4"]).ok();
+    let _workers = [broker.worker(&["-c", "10"]), broker.worker(&["-c", "10"])];
+    assert_eq!(most(&broker.runs(&ids)), 4);
+}
+
+#[tokio::test]
+async fn the_slot_of_a_worker_that_was_killed_is_free_when_its_lease_is_over() {
+    let broker = Broker::start();
+    let mut doomed = broker.worker(&["--lease", "1s", "--name", "doomed"]);
+    let limit = ["--concurrency-key", "k=1"];
+    let held = broker.fill(1, 60_000, &limit).remove(0);
+    eventually("it runs", PATIENCE, async || broker.naq(&["limit", "show", "k"]).code == 0).await;
+    doomed.kill().expect("killed");
+    // Gone, so that it cannot take over its own slot.
+    broker.naq(&["job", "cancel", &held]).ok();
+    let shown = broker.json(&["limit", "show", "k"]);
+    assert_eq!(shown["running"].as_array().map(Vec::len), Some(1), "{shown}");
+    let _heir = broker.worker(&["--lease", "1s"]);
+    let next = broker.fill(1, 1, &limit);
+    let before = shown["running"][0]["at"].as_str().expect("a time").parse().expect("a time");
+    let (start, _) = broker.runs(&next)[0];
+    // Three leases, the time that it took to look again, and a busy machine.
+    assert!(start.since(before) < Duration::from_secs(12), "{:?}", start.since(before));
+}
+
+#[test]
+fn strictly_a_low_job_starts_after_every_high_one_that_was_there() {
+    let broker = Broker::start();
+    let low = broker.fill(10, 20, &["--queue", "low"]);
+    let high = broker.fill(30, 20, &["--queue", "high"]);
+    let _worker = broker.worker(&["high", "low", "--strict", "-c", "2"]);
+    let (high, low) = (broker.runs(&high), broker.runs(&low));
+    let last_high = high.iter().map(|(start, _)| *start).max();
+    let early = low.iter().filter(|(start, _)| Some(*start) < last_high).count();
+    assert!(early <= 2, "{early} low jobs before the last high one");
+}
+
+#[test]
+fn under_load_a_worker_divides_its_slots_by_weight() {
+    let broker = Broker::start();
+    let (big, small) =
+        (broker.fill(60, 20, &["--queue", "big"]), broker.fill(60, 20, &["--queue", "small"]));
+    let _worker = broker.worker(&["big=3", "small=1", "-c", "4"]);
+    let (big, small) = (broker.runs(&big), broker.runs(&small));
+    let done = big.iter().map(|(start, _)| *start).max();
+    let beside = small.iter().filter(|(start, _)| Some(*start) <= done).count();
+    assert!((14..=28).contains(&beside), "{beside} small jobs beside 60 big ones");
+}
