@@ -6,6 +6,7 @@ mod decide;
 mod delayed;
 mod drain;
 mod enqueue;
+mod features;
 mod figure;
 mod latency;
 mod memory;
@@ -42,6 +43,8 @@ pub(crate) enum Measure {
     Retries,
     /// Fresh jobs beside many waiting ones
     Delayed,
+    /// Jobs with a key, a limit, a dependency, beside plain ones
+    Features,
     /// Memory of a worker process
     Memory,
     /// One retry decision
@@ -213,6 +216,9 @@ async fn measure(args: &BenchArgs, plan: &Plan, arena: &Arena) -> Result<(Vec<Fi
     }
     if args.wants(Measure::Delayed) {
         figures.extend(delayed::measure(arena, plan).await?);
+    }
+    if args.wants(Measure::Features) {
+        figures.extend(features::measure(arena, plan).await?);
     }
     if args.wants(Measure::Memory) {
         figures.extend(memory::measure(arena, plan).await?);

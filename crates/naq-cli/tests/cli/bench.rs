@@ -34,6 +34,12 @@ fn every_measure_has_numbers_and_nothing_is_left_behind() {
         ("retry lateness, p99", "ms", true),
         ("retries started early", "jobs", true),
         ("fresh job beside waiting ones, p99", "us", true),
+        ("enqueue, with nothing", "jobs/s", true),
+        ("drain, with a unique key", "jobs/s", true),
+        ("drain, with a concurrency key", "jobs/s", true),
+        ("drain, with a rate limit", "jobs/s", true),
+        ("drain, with a dependency (half of them)", "jobs/s", true),
+        ("  messages sent a job", "msgs", true),
         ("decide(), slowest policy", "ns", false),
     ] {
         assert!(!named(name).is_empty(), "{name} in {report}");

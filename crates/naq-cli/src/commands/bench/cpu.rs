@@ -71,6 +71,12 @@ impl Costs {
         }
     }
 
+    /// Compares with this instead of raw async-nats.
+    pub(super) fn against(self, what: &'static str) -> Self {
+        let cpu = self.cpu.map(|figure| figure.against(what));
+        Self { rate: self.rate.against(what), cpu }
+    }
+
     pub(super) fn pair(&mut self, naq: Cost, base: Cost) {
         self.rate.pair(naq.rate, base.rate);
         for (figure, times) in self.cpu.iter_mut().zip(naq.cpu.into_iter().zip(base.cpu)) {

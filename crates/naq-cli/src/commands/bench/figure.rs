@@ -27,6 +27,9 @@ pub(super) enum Unit {
     /// Jobs.
     #[serde(rename = "jobs")]
     Jobs,
+    /// Messages to the broker.
+    #[serde(rename = "msgs")]
+    Messages,
 }
 
 /// What DESIGN section 9 asks for.
@@ -134,6 +137,7 @@ impl Unit {
             Self::Nanos => "ns",
             Self::Megabytes => "MB",
             Self::Jobs => "jobs",
+            Self::Messages => "msgs",
         }
     }
 }

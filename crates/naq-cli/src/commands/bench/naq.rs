@@ -62,6 +62,15 @@ async fn handle(job: Probe, cx: Context<Seen>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Starts a worker on this connection.
+pub(super) fn run(client: Client, slots: usize, seen: Seen) -> Running {
+    let worker = Worker::builder(client, registry(seen)).queue(QUEUE).concurrency(slots).build();
+    Running::start(|stop| async move {
+        worker.run(async { drop(stop.await) }).await?;
+        Ok(())
+    })
+}
+
 /// The NAQ side.
 pub(super) struct Naq {
     pub(super) config: NatsConfig,
@@ -146,13 +155,7 @@ impl Side for Naq {
     }
 
     async fn work(&self, slots: usize, _kind: Kind, seen: Seen) -> Result<Running> {
-        let client = connect(self.config.clone()).await?;
-        let worker =
-            Worker::builder(client, registry(seen)).queue(QUEUE).concurrency(slots).build();
-        Ok(Running::start(|stop| async move {
-            worker.run(async { drop(stop.await) }).await?;
-            Ok(())
-        }))
+        Ok(run(connect(self.config.clone()).await?, slots, seen))
     }
 
     fn streams(&self) -> &Streams {
