@@ -1,6 +1,7 @@
 //! One command a file: its arguments, and what it does.
 
 pub(crate) mod bench;
+pub(crate) mod breaker;
 pub(crate) mod completions;
 pub(crate) mod confirm;
 pub(crate) mod dev;

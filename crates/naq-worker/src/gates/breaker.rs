@@ -142,7 +142,8 @@ impl BreakerGate {
             }
             let _turn = self.probing.lock().await;
             // Whoever had the turn before may have taken it.
-            let Some(Answer::Probe(entry, config, take)) = ask() else { continue };
+            let Some(Answer::Probe(probe)) = ask() else { continue };
+            let (entry, config, take) = *probe;
             let entry = self.client.change_breaker(entry, &config, &[take]).await?;
             let now = self.timer.now();
             if let Some(ticket) = self.note(|book| book.probe(entry, id, now)) {

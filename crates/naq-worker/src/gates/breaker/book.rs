@@ -56,7 +56,7 @@ pub(super) struct Ticket {
 pub(super) enum Answer {
     Go(Ticket),
     /// If the others agree: this is what has to be changed, and by which settings.
-    Probe(BreakerEntry, BreakerConfig, BreakerEvent),
+    Probe(Box<(BreakerEntry, BreakerConfig, BreakerEvent)>),
     Wait(Timestamp, String),
 }
 
@@ -105,7 +105,7 @@ impl Page {
             }
             MayStart::Probe => {
                 let event = BreakerEvent::ProbeTaken { id: id.to_owned(), until: now + lease };
-                Answer::Probe(self.entry.clone(), self.config.clone(), event)
+                Answer::Probe(Box::new((self.entry.clone(), self.config.clone(), event)))
             }
         }
     }

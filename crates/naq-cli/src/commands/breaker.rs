@@ -1,0 +1,241 @@
+//! `naq breaker`: which are open, and open or close one by hand.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use naq_core::flow::breaker::{BreakerEntry, BreakerState, Phase};
+use naq_core::{Client, Clock, SystemClock, Timestamp};
+use serde::Serialize;
+
+use crate::output::{Details, Output, Row};
+use crate::text::{about, count, parse_duration};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BreakerCommand {
+    /// The breakers that are not quite closed
+    #[command(visible_alias = "ls")]
+    List,
+    /// One breaker
+    Show {
+        /// The task or dependency
+        #[arg(value_parser = parse_key)]
+        key: String,
+    },
+    /// Start no jobs under a breaker; what runs goes on
+    #[command(
+        long_about = "\
+Start no jobs under a breaker: all workers obey within a second, and what runs goes on. With the \
+name of a task as its key it pauses that task, also where no breaker is registered.",
+        after_help = "\
+Examples:
+  naq breaker open stripe --for 10m --reason maintenance
+  naq breaker open email.send                 pause a task until it is closed"
+    )]
+    Open(OpenArgs),
+    /// Start jobs again: first a share of them, which grows
+    #[command(after_help = "\
+Examples:
+  naq breaker close stripe
+  naq breaker close stripe --over 5m          more gently
+  naq breaker close email.send --over 0s      all at once")]
+    Close(CloseArgs),
+    /// Forget all that is known of a breaker: it is closed at once
+    Reset(ResetArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OpenArgs {
+    /// The task or dependency
+    #[arg(value_parser = parse_key)]
+    key: String,
+    /// For how long, as 30m or 2h [default: until closed]
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    span: Option<Duration>,
+    /// Why; jobs that are held back say it
+    #[arg(long, default_value = "", hide_default_value = true)]
+    reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CloseArgs {
+    /// The task or dependency
+    #[arg(value_parser = parse_key)]
+    key: String,
+    /// Over how long the share of jobs that start grows to all of them
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_recovery)]
+    over: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResetArgs {
+    /// The tasks or dependencies
+    #[arg(value_name = "KEY", required_unless_present = "all", value_parser = parse_key)]
+    keys: Vec<String>,
+    /// All that are known
+    #[arg(long, conflicts_with = "keys")]
+    all: bool,
+}
+
+fn parse_key(text: &str) -> Result<String, String> {
+    match BreakerEntry::state_key(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("a key has 1 to some 160 characters".to_owned()),
+    }
+}
+
+fn parse_recovery(text: &str) -> Result<Duration, String> {
+    let longest = Duration::from_secs(7 * 86_400);
+    match parse_duration(text)? {
+        over if over <= longest => Ok(over),
+        _ => Err("use at most 7d".to_owned()),
+    }
+}
+
+impl BreakerCommand {
+    pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
+        match self {
+            Self::List => {
+                let lines = client.breakers().await?.into_iter().map(Line::new);
+                out.list(&lines.filter(Line::says_something).collect::<Vec<_>>())
+            }
+            Self::Show { key } => show(client.breaker(key).await?, out),
+            Self::Open(args) => {
+                show(client.open_breaker(&args.key, args.span, &args.reason).await?, out)
+            }
+            Self::Close(args) => show(client.close_breaker(&args.key, args.over).await?, out),
+            Self::Reset(args) => reset(args, client, out).await,
+        }
+    }
+}
+
+fn show(entry: BreakerEntry, out: Output) -> Result<()> {
+    let line = Line::new(entry);
+    out.one(&line, || line.details())
+}
+
+/// A breaker as it stands now.
+#[derive(Serialize)]
+struct Line {
+    key: String,
+    #[serde(flatten)]
+    state: BreakerState,
+    failures: u32,
+    #[serde(skip)]
+    now: Timestamp,
+}
+
+impl Line {
+    fn new(entry: BreakerEntry) -> Self {
+        let now = SystemClock.now();
+        let state = entry.now(now);
+        Self { key: entry.key, failures: state.failures(), state, now }
+    }
+
+    fn says_something(&self) -> bool {
+        self.failures > 0 || self.state.phase.since().is_some()
+    }
+
+    fn state(&self) -> &'static str {
+        match self.state.phase {
+            Phase::Open { by_hand: true, .. } => "open by hand",
+            Phase::HalfOpen { .. } => "half open",
+            _ => self.state.phase.as_str(),
+        }
+    }
+
+    /// What happens next, in words.
+    fn next(&self) -> String {
+        let left = |until: Timestamp| about(until.since(self.now));
+        match &self.state.phase {
+            Phase::Closed { .. } if self.failures == 0 => "all jobs start".into(),
+            Phase::Closed { .. } => {
+                format!("all jobs start; {} lately", count(self.failures.into(), "failure"))
+            }
+            Phase::Open { until: None, .. } => "no job starts until it is closed".into(),
+            Phase::Open { until: Some(until), by_hand: true, .. } => {
+                format!("no job starts for {}; then it recovers", left(*until))
+            }
+            Phase::Open { until: Some(until), .. } if *until <= self.now => {
+                "the next job is a probe".into()
+            }
+            Phase::Open { until: Some(until), .. } => {
+                format!("no job starts for {}; then probes", left(*until))
+            }
+            Phase::HalfOpen { probes, successes, .. } => {
+                let running = count(probes.len() as u64, "probe");
+                format!("{running} running, {successes} succeeded")
+            }
+            Phase::Recovering { until, .. } => {
+                format!("a share of the jobs starts; all of them in {}", left(*until))
+            }
+            _ => "this version of naq does not know".into(),
+        }
+    }
+
+    fn reason(&self) -> Option<&str> {
+        match &self.state.phase {
+            Phase::Open { reason, .. } if !reason.is_empty() => Some(reason),
+            _ => None,
+        }
+    }
+
+    fn details(&self) -> String {
+        let ago = |at: Timestamp| format!("{at} ({} ago)", about(self.now.since(at)));
+        let opened = self.state.round.to_string();
+        Details::default()
+            .with("breaker", &self.key)
+            .with("state", self.state())
+            .with("next", self.next())
+            .maybe("because", self.reason())
+            .maybe("since", self.state.phase.since().map(ago))
+            .maybe("opened", (self.state.round > 1).then(|| format!("{opened} times in a row")))
+            .render()
+    }
+}
+
+impl Row for Line {
+    const COLUMNS: &'static [&'static str] = &["BREAKER", "STATE", ">SINCE", "~NEXT", "~BECAUSE"];
+    const NONE: &'static str = "no breaker is open, or saw a failure lately";
+
+    fn cells(&self) -> Vec<String> {
+        let since = self.state.phase.since().map(|since| about(self.now.since(since)));
+        vec![
+            self.key.clone(),
+            self.state().to_owned(),
+            since.unwrap_or_else(|| "-".into()),
+            self.next(),
+            self.reason().unwrap_or("-").to_owned(),
+        ]
+    }
+}
+
+/// What a reset did.
+#[derive(Serialize)]
+struct Done {
+    key: String,
+    known: bool,
+}
+
+impl Row for Done {
+    const COLUMNS: &'static [&'static str] = &["BREAKER", "~DONE"];
+    const NONE: &'static str = "no breaker to reset";
+
+    fn cells(&self) -> Vec<String> {
+        let words = if self.known { "forgotten: closed" } else { "nothing was known: closed" };
+        vec![self.key.clone(), words.to_owned()]
+    }
+}
+
+async fn reset(args: &ResetArgs, client: &Client, out: Output) -> Result<()> {
+    let keys = match args.all {
+        true => client.breakers().await?.into_iter().map(|entry| entry.key).collect(),
+        false => args.keys.clone(),
+    };
+    let mut done = Vec::new();
+    for key in keys {
+        let known = client.reset_breaker(&key).await?;
+        done.push(Done { key, known });
+    }
+    out.list(&done)
+}

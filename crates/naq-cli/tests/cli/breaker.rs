@@ -1,0 +1,52 @@
+//! `naq breaker`.
+
+use naq_testing::eventually;
+use serde_json::json;
+
+use crate::run::{Broker, PATIENCE};
+
+#[test]
+fn a_task_is_paused_and_goes_on_when_its_breaker_is_reset() {
+    let broker = Broker::start();
+    let opened = broker.json(&["breaker", "open", "greet", "--reason", "a test"]);
+    assert_eq!((&opened["phase"], &opened["by_hand"]), (&json!("open"), &json!(true)), "{opened}");
+    let id = broker.enqueue(&["greet"]);
+    let _worker = broker.worker(&["default"]);
+    let waited = broker.naq(&["job", "watch", &id, "--timeout", "1s"]);
+    assert_eq!(waited.code, 1, "{waited:?}");
+    let shown = broker.naq(&["job", "show", &id]).ok().stdout;
+    assert!(shown.contains("breaker greet was opened by hand: a test"), "{shown}");
+
+    let listed = broker.naq(&["breaker", "list"]).ok().stdout;
+    let words = ["greet", "open by hand", "no job starts until it is closed", "a test"];
+    assert!(words.iter().all(|word| listed.contains(word)), "{listed}");
+    let reset = broker.json(&["breaker", "reset", "--all"]);
+    assert_eq!(reset, json!([{ "key": "greet", "known": true }]));
+    broker.naq(&["job", "retry-now", &id]).ok();
+    assert_eq!(broker.watch(&id).code, 0);
+    assert_eq!(broker.json(&["breaker", "list"]), json!([]));
+}
+
+#[tokio::test]
+async fn a_breaker_that_is_closed_by_hand_recovers() {
+    let broker = Broker::start();
+    broker.naq(&["breaker", "open", "stripe", "--for", "10m"]).ok();
+    let shown = broker.naq(&["breaker", "show", "stripe"]).ok().stdout;
+    assert!(shown.contains("no job starts for") && shown.contains("then it recovers"), "{shown}");
+    let closed = broker.json(&["breaker", "close", "stripe", "--over", "2s"]);
+    assert_eq!(closed["phase"], "recovering", "{closed}");
+    eventually("it is closed", PATIENCE, async || {
+        broker.json(&["breaker", "show", "stripe"])["phase"] == "closed"
+    })
+    .await;
+    // What is closed stays so, and unknown ones are.
+    assert_eq!(broker.json(&["breaker", "close", "stripe"])["phase"], "closed");
+    assert_eq!(broker.json(&["breaker", "show", "other"])["phase"], "closed");
+}
+
+#[test]
+fn a_key_that_is_none_is_a_mistake_in_the_arguments() {
+    for args in [["breaker", "open", ""].as_slice(), &["breaker", "reset"]] {
+        assert_eq!(crate::run::offline(args).code, 2, "{args:?}");
+    }
+}
