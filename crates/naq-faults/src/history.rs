@@ -54,6 +54,9 @@ pub struct Held {
     pub live: Vec<String>,
     /// How it ended; more than one is one too many.
     pub ends: Vec<End>,
+    /// Of a record and a letter, which belong together, what is there without the other.
+    #[serde(default)]
+    pub half: Vec<String>,
 }
 
 /// One end of a job: a record or a dead letter.

@@ -14,9 +14,15 @@ pub(super) fn check(case: &Case<'_>) -> Vec<What> {
     if !held.live.is_empty() {
         found.push(What::LeftWaiting { places: held.live.clone() });
     }
+    if !held.half.is_empty() {
+        found.push(What::HalfDead { found: held.half.clone() });
+    }
     match held.ends.as_slice() {
         // Not acknowledged and nothing there: it may never have arrived.
-        [] if held.live.is_empty() && (sent.acked.is_some() || !case.runs.is_empty()) => {
+        [] if held.live.is_empty()
+            && held.half.is_empty()
+            && (sent.acked.is_some() || !case.runs.is_empty()) =>
+        {
             found.push(What::Lost);
         }
         [] => {}
@@ -94,6 +100,15 @@ mod tests {
         second.state = JobState::Completed;
         forged.held().ends.push(second);
         assert_eq!(names(&forged), ["TwoEnds"]);
+    }
+
+    #[test]
+    fn a_death_of_which_a_half_is_missing_is_found() {
+        let mut forged = Forged::new(Script::FailAlways);
+        forged.held().half.push("a letter without its record".into());
+        assert_eq!(names(&forged), ["HalfDead"]);
+        forged.held().ends.clear();
+        assert_eq!(names(&forged), ["HalfDead"]);
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Forged {
                 runs: [(JOB.to_owned(), runs)].into(),
                 faults,
             },
-            held: [(JOB.to_owned(), Held { live: Vec::new(), ends: vec![end] })].into(),
+            held: [(JOB.to_owned(), Held { ends: vec![end], ..Held::default() })].into(),
         }
     }
 

@@ -32,6 +32,11 @@ pub enum What {
         /// How.
         states: Vec<String>,
     },
+    /// It died, and of the record and the letter of its death one is missing.
+    HalfDead {
+        /// What is there.
+        found: Vec<String>,
+    },
     /// It ended otherwise than its script says.
     WrongEnd {
         /// What the script says.
@@ -133,6 +138,7 @@ impl What {
             Self::Lost
             | Self::LeftWaiting { .. }
             | Self::TwoEnds { .. }
+            | Self::HalfDead { .. }
             | Self::WrongEnd { .. }
             | Self::NeverRan { .. }
             | Self::Unscripted { .. } => Some(1),

@@ -81,9 +81,11 @@ async fn a_worker_that_dies_snoozing_a_job_counts_no_attempt_and_no_second_snooz
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_burying_a_job_leaves_one_dead_letter() {
+async fn a_worker_that_dies_burying_a_job_leaves_one_record_and_one_dead_letter() {
     play_all(&[
-        case(Script::Fatal, "before-dead", &[(1, 0), (1, 0)], 1),
+        case(Script::Fatal, "before-record", &[(1, 0), (1, 0)], 1),
+        case(Script::Fatal, "after-record", &[(1, 0)], 0),
+        case(Script::Fatal, "before-dead", &[(1, 0)], 0),
         case(Script::Fatal, "after-dead", &[(1, 0)], 0),
         case(Script::Fatal, "after-ack", &[(1, 0)], 0),
     ])

@@ -124,7 +124,7 @@ impl Scene {
         eventually("one end and nothing else", PATIENCE, async || {
             let held = self.held(job).await;
             match held.ends.as_slice() {
-                [end] if held.live.is_empty() => Ok(end.clone()),
+                [end] if held.live.is_empty() && held.half.is_empty() => Ok(end.clone()),
                 _ => Err(format!("{held:?}")),
             }
         })
