@@ -6,7 +6,9 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use naq_core::Codec;
 
-use crate::commands::{bench, breaker, completions, dev, dlq, enqueue, job, limit, queue, retry, schedule, worker};
+use crate::commands::{
+    bench, breaker, completions, dev, dlq, enqueue, job, limit, queue, retry, schedule, worker,
+};
 use crate::connection::ConnectionArgs;
 use crate::logging::LogArgs;
 use crate::output::{Color, Format};
@@ -132,7 +134,7 @@ pub(crate) fn definition() -> clap::Command {
             })
             .mut_subcommands(quiet)
     }
-    let command = quiet(Cli::command());
+    let command = quiet(Cli::command()).mut_subcommand("schedule", schedule::adapt);
     let unused: Vec<_> = command
         .get_arguments()
         .filter(|arg| matches!(arg.get_help_heading(), Some("Connection" | "Logging")))

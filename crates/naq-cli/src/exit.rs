@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use naq_core::client::WaitError;
+use naq_core::client::ScheduleError;
+use naq_core::schedule::ScheduleFault;
 use naq_core::transport::TransportError;
 use naq_core::{ClientError, EnqueueError};
 
@@ -76,6 +79,19 @@ pub(crate) fn explain(error: &anyhow::Error) -> (Exit, Option<String>) {
         if let Some(error) = cause.downcast_ref::<ClientError>() {
             return of_client(error);
         }
+        if let Some(error) = cause.downcast_ref::<WaitError>() {
+            return match error {
+                WaitError::NoRecord { .. } => (Exit::NotFound, None),
+                WaitError::Client(error) => of_client(error),
+                _ => (Exit::Failed, None),
+            };
+        }
+        if cause.is::<ScheduleFault>() {
+            return (Exit::Usage, None);
+        }
+        if let Some(error) = cause.downcast_ref::<ScheduleError>() {
+            return of_schedule(error);
+        }
         if let Some(error) = cause.downcast_ref::<EnqueueError>() {
             return match error {
                 EnqueueError::Transport(error) => of_transport(error),
@@ -94,6 +110,19 @@ fn of_client(error: &ClientError) -> (Exit, Option<String>) {
         ClientError::Ambiguous { .. } => (Exit::Usage, Some("add --queue QUEUE".into())),
         ClientError::Transport(error) => of_transport(error),
         _ => (Exit::Failed, None),
+    }
+}
+
+fn of_schedule(error: &ScheduleError) -> (Exit, Option<String>) {
+    match error {
+        ScheduleError::NotFound(_) => {
+            (Exit::NotFound, Some("the schedules there are: naq schedule list".into()))
+        }
+        ScheduleError::Transport(error) | ScheduleError::Job(EnqueueError::Transport(error)) => {
+            of_transport(error)
+        }
+        ScheduleError::Unreadable { .. } | ScheduleError::Contended(_) => (Exit::Failed, None),
+        _ => (Exit::Usage, None),
     }
 }
 

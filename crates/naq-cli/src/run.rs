@@ -98,6 +98,13 @@ fn run<S: Clone + Send + Sync + 'static>(
             let config = config()?;
             runtime()?.block_on(async { command.run(&connect(config).await?, out).await })?;
         }
+        Command::Schedule(command) => {
+            let config = config()?;
+            if !command.offline(out)? {
+                command.check(out)?;
+                runtime()?.block_on(async { command.run(&connect(config).await?, out).await })?;
+            }
+        }
         Command::Workers => {
             let config = config()?;
             runtime()?.block_on(async { workers::run(&connect(config).await?, out).await })?;

@@ -1,6 +1,10 @@
 //! Scripted jobs: what a producer enqueues, and the handlers that do as the script says.
 
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use naq_core::{Failure, Job, SystemClock, Timer, Timestamp};
 use naq_worker::{Context, Registry};
@@ -32,6 +36,24 @@ impl Job for Blocking {
     type Output = u32;
 }
 
+/// A job of many steps, with a checkpoint after each.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Walk {
+    /// How many.
+    pub steps: u64,
+    /// How long each takes.
+    pub step_ms: u64,
+    /// A file that gets a line for each: the process, the step.
+    pub file: PathBuf,
+    /// The size of the result.
+    pub result: usize,
+}
+
+impl Job for Walk {
+    const NAME: &'static str = "faults.walk";
+    type Output = String;
+}
+
 /// What handlers share: where to write what they do, and under which name.
 #[derive(Debug, Clone)]
 pub struct Stage {
@@ -42,7 +64,7 @@ pub struct Stage {
 /// The handlers of a worker that writes into `ledger`.
 pub fn registry(ledger: Ledger, worker: &str) -> Registry<Stage> {
     let stage = Stage { ledger: Arc::new(ledger), worker: worker.to_owned() };
-    Registry::with_state(stage).task(scripted).blocking(blocking)
+    Registry::with_state(stage).task(scripted).blocking(blocking).task(walk)
 }
 
 async fn scripted(job: Scripted, cx: Context<Stage>) -> Result<u32, Failure> {
@@ -63,6 +85,19 @@ fn blocking(Blocking(job): Blocking, cx: Context<Stage>) -> Result<u32, Failure>
         return Err(Failure::msg("too late"));
     }
     end(act, &cx)
+}
+
+async fn walk(job: Walk, cx: Context<Stage>) -> Result<String, Failure> {
+    let begin: u64 = cx.restore().await?.unwrap_or(0);
+    for step in begin..job.steps {
+        let until = Timestamp::from_millis(now()) + Duration::from_millis(job.step_ms);
+        SystemClock.sleep_until(until).await;
+        let mut file = File::options().create(true).append(true).open(&job.file)?;
+        file.write_all(format!("{} {step}\n", std::process::id()).as_bytes())?;
+        cx.progress(step + 1, job.steps, "walking");
+        cx.checkpoint(&(step + 1)).await?;
+    }
+    Ok("x".repeat(job.result))
 }
 
 fn begin(job: Scripted, cx: &Context<Stage>) -> Option<Act> {

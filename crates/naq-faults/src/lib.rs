@@ -15,6 +15,7 @@ pub mod job;
 pub mod ledger;
 pub mod plan;
 pub mod producer;
+pub mod recurring;
 pub mod report;
 pub mod roles;
 pub mod run;

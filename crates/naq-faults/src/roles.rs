@@ -10,12 +10,13 @@ use naq_core::testing::{DiePoint, FaultPlan, FaultyTransport};
 use naq_core::transport::{JobKey, Transport};
 use naq_core::{Client, JobId, QueueName, WorkerId};
 use naq_nats::{NatsConfig, NatsTransport};
-use naq_worker::{Exit, Worker};
+use naq_worker::{Exit, LargeResults, Worker};
 
 use crate::caller::{self, CallerArgs};
 use crate::job;
 use crate::ledger::{Entry, Ledger, now};
 use crate::plan::{LEASE_MS, Plan};
+use crate::recurring::ScheduleArgs;
 
 /// The variable that makes a process abort at a [`DiePoint`], such as `after-retry`.
 pub const DIE_VARIABLE: &str = "NAQ_FAULT_DIE";
@@ -72,6 +73,9 @@ pub struct WorkerArgs {
     /// How long what runs may go on after a first signal.
     #[arg(long, default_value_t = SHUTDOWN_MS)]
     shutdown_ms: u64,
+    /// A schedule that it registers first, as all its fellows do.
+    #[command(flatten)]
+    schedule: Option<ScheduleArgs>,
     /// Its queues.
     #[arg(required = true)]
     queues: Vec<QueueName>,
@@ -138,12 +142,16 @@ async fn work(args: WorkerArgs) -> Result<Exit> {
     let ledger = Ledger::open(&args.place.dir.join(format!("worker-{}.jsonl", args.name)))?;
     let (worker, pid) = (args.name.clone(), std::process::id());
     ledger.write(&[Entry::Boot { worker, pid, at: now() }])?;
-    let transport = connect(&args.place.url).await?;
-    let exit = Worker::builder(Client::new(transport), job::registry(ledger, &args.name))
+    let client = Client::new(connect(&args.place.url).await?);
+    if let Some(schedule) = args.schedule {
+        schedule.register(&client, &args.queues[0]).await?;
+    }
+    let exit = Worker::builder(client, job::registry(ledger, &args.name))
         .queues(args.queues)
         .concurrency(args.concurrency)
         .lease(Duration::from_millis(LEASE_MS))
         .id(WorkerId::new(&args.name)?)
+        .large_results(LargeResults::Store)
         .shutdown_timeout(Duration::from_millis(args.shutdown_ms))
         .build()
         .run_until_signal()

@@ -8,6 +8,7 @@ mod policy;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -20,11 +21,14 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use self::file::Lines;
-use self::options::OptionArgs;
 pub(crate) use self::limits::LimitArgs;
+use self::options::OptionArgs;
+pub(crate) use self::policy::PolicyArgs;
+use super::wait::wait;
 use crate::args::parse_codec;
 use crate::exit::{Exit, Problem};
 use crate::output::Output;
+use crate::text::parse_duration;
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -36,6 +40,7 @@ Examples:
   naq enqueue cleanup --in 10m --id nightly-cleanup
   naq enqueue order.ship --args 2317 --unique order-2317
   naq enqueue report --concurrency-key tenant:7=3 --rate-limit api=100/1m
+  naq enqueue report --args 7 --wait --wait-timeout 5m  prints the result
   naq enqueue --file jobs.ndjson                        one job a line; - for stdin
 
 The id of the job goes to stdout. The same --id twice is one job, as is the same --unique while one
@@ -62,6 +67,13 @@ pub(crate) struct EnqueueArgs {
     /// How jobs are written: json or msgpack
     #[arg(long, env = "NAQ_JOB_SERIALIZER", value_name = "CODEC", value_parser = parse_codec, default_value = "json")]
     serializer: Codec,
+    /// Wait for the end of the job: its result goes to stdout, its id to stderr; exit code 1 when it
+    /// does not complete
+    #[arg(long, conflicts_with = "file")]
+    wait: bool,
+    /// With --wait: give up after this time [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "wait")]
+    wait_timeout: Option<Duration>,
     #[command(flatten)]
     options: OptionArgs,
 }
@@ -79,6 +91,8 @@ pub(crate) struct Job {
     prepared: Prepared<Value>,
     task: TaskName,
     due_at: Option<Timestamp>,
+    /// Wait for its end, for so long.
+    wait: Option<Option<Duration>>,
 }
 
 /// What became of a job.
@@ -150,11 +164,12 @@ impl EnqueueArgs {
             job = job.id(id);
         }
         let due_at = self.options.due_at();
-        Ok(Ready::One(Box::new(Job { prepared: job.prepare()?, task, due_at })))
+        let wait = self.wait.then_some(self.wait_timeout);
+        Ok(Ready::One(Box::new(Job { prepared: job.prepare()?, task, due_at, wait })))
     }
 }
 
-fn read_args(given: Option<&str>) -> Result<Box<RawValue>> {
+pub(crate) fn read_args(given: Option<&str>) -> Result<Box<RawValue>> {
     let text = match given {
         None => "null".to_owned(),
         Some("-") => {
@@ -190,11 +205,18 @@ pub(crate) async fn run(ready: Ready, client: &Client, out: Output) -> Result<Ex
     for handle in client.enqueue_many([job.prepared]).await {
         let handle = handle?;
         let enqueued = Enqueued::new(&handle, &job.task, job.due_at);
-        out.one(&enqueued, || handle.id().to_string())?;
+        match job.wait {
+            Some(_) => out.note(format_args!("job {}", handle.id()))?,
+            None => out.one(&enqueued, || handle.id().to_string())?,
+        }
         if let Some(holder) = handle.held_by() {
             out.note(format_args!("job {holder} holds this key already: nothing was added"))?;
         } else if handle.is_duplicate() {
             out.note(format_args!("job {} is there already: nothing was added", handle.id()))?;
+        }
+        if let Some(timeout) = job.wait {
+            let key = JobKey { queue: handle.queue().clone(), id: handle.id().clone() };
+            return wait(&key, timeout, client, out).await;
         }
     }
     Ok(Exit::Ok)

@@ -14,5 +14,7 @@ mod output;
 mod queues;
 mod retry;
 mod run;
+mod schedules;
 mod usage;
+mod wait;
 mod worker;

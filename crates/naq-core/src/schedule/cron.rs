@@ -128,7 +128,9 @@ impl FromStr for Cron {
         let parser =
             CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
         let known = if text.eq_ignore_ascii_case("@midnight") { "@daily" } else { &text };
-        let pattern = parser.parse(known).map_err(|err| bad(err.to_string()))?;
+        let pattern = parser
+            .parse(known)
+            .map_err(|err| bad(err.to_string().trim_end_matches('.').to_owned()))?;
         let times = fields.len().saturating_sub(3);
         let elapsed = if nickname {
             text.eq_ignore_ascii_case("@hourly")

@@ -54,7 +54,12 @@ pub(crate) struct PolicyArgs {
 impl PolicyArgs {
     /// The policy, checked.
     pub(crate) fn build(&self) -> Result<RetryPolicy> {
-        let mut policy = self.policy.clone().unwrap_or_default().to_builder();
+        self.change(RetryPolicy::default())
+    }
+
+    /// Another policy, with what is given changed.
+    pub(crate) fn change(&self, policy: RetryPolicy) -> Result<RetryPolicy> {
+        let mut policy = self.policy.clone().unwrap_or(policy).to_builder();
         macro_rules! set {
             ($($name:ident = $value:expr;)*) => {
                 $(if let Some(value) = $value { policy = policy.$name(value); })*

@@ -1,0 +1,337 @@
+//! `naq schedule`: jobs that recur.
+
+mod define;
+mod shown;
+
+use anyhow::Result;
+use clap::builder::Resettable;
+use clap::{Args, Subcommand};
+use naq_core::client::{Registered, ScheduleReport};
+use naq_core::schedule::{JobTemplate, Schedule, Tick};
+use naq_core::{Client, Clock, ScheduleName, SystemClock, TaskName, Timestamp};
+use serde::Serialize;
+
+use self::define::{JobArgs, TimeArgs, WhenArgs};
+use self::shown::{Line, Next, Shown};
+use super::confirm::{self, Confirm};
+use crate::exit::Problem;
+use crate::output::Output;
+use crate::text::parse_time;
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  naq schedule add nightly report.build --cron '30 2 * * *' --tz Europe/Berlin
+  naq schedule add poll api.poll --every 30s --overlap skip --max-retries 0
+  naq schedule add digest mail.digest --cron '0 9 * * mon-fri' --jitter 10m --catch-up last
+  naq schedule add launch push.send --every 1h --start '2026-12-24 18:00' --count 6
+
+A cron expression has five fields (minute hour day month weekday), or six with seconds first, or is
+@hourly, @daily, @weekly, @monthly, @yearly. It goes by the clocks of --tz; all other times are UTC
+where they name no zone. Adding what is there already changes nothing; adding it otherwise updates
+it, and its counts go on.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ScheduleCommand {
+    /// Define a schedule; the same again is no second one
+    #[command(after_help = ADD_EXAMPLES)]
+    Add(Box<AddArgs>),
+    /// All schedules, with their next runs
+    #[command(visible_alias = "ls")]
+    List,
+    /// One schedule: its definition, the next five runs, the last one
+    #[command(
+        after_help = "Examples:\n  naq schedule show nightly\n  naq schedule show nightly -o json | jq .next"
+    )]
+    Show {
+        /// The schedule
+        name: ScheduleName,
+    },
+    /// Change parts of a schedule; `none` takes an option away
+    #[command(
+        after_help = "Examples:\n  naq schedule update nightly --cron '0 4 * * *'\n  naq schedule update nightly --end none --args '{\"full\":true}'"
+    )]
+    Update(Box<UpdateArgs>),
+    /// Make no runs until it is resumed; those that were made go on
+    Pause(Names),
+    /// Go on with the next run from now on; what passed in the pause is not made up for
+    Resume(Names),
+    /// Make a run now, beside those of the schedule; its id goes to stdout
+    #[command(after_help = "Examples:\n  naq job watch \"$(naq schedule run nightly)\"")]
+    Run {
+        /// The schedule
+        name: ScheduleName,
+    },
+    /// Remove schedules; runs that were made go on
+    #[command(after_help = "Examples:\n  naq schedule delete nightly --yes")]
+    Delete(DeleteArgs),
+    /// The next runs: of a schedule, or of a rhythm that is not one yet, for which no broker is asked
+    #[command(after_help = "\
+Examples:
+  naq schedule next nightly -n 10
+  naq schedule next --cron '30 2 * * *' --tz Europe/Berlin --from 2026-03-28")]
+    Next(NextArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddArgs {
+    /// Its name; the ids of its runs begin with it
+    name: ScheduleName,
+    /// The task to run, as report.build
+    task: TaskName,
+    #[command(flatten)]
+    when: WhenArgs,
+    #[command(flatten)]
+    times: TimeArgs,
+    #[command(flatten)]
+    job: JobArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpdateArgs {
+    /// The schedule
+    name: ScheduleName,
+    /// The task to run
+    #[arg(long)]
+    task: Option<TaskName>,
+    #[command(flatten)]
+    when: WhenArgs,
+    #[command(flatten)]
+    times: TimeArgs,
+    #[command(flatten)]
+    job: JobArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Names {
+    /// The schedules
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<ScheduleName>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    #[command(flatten)]
+    names: Names,
+    #[command(flatten)]
+    confirm: Confirm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NextArgs {
+    /// The schedule
+    #[arg(required_unless_present_any = ["cron", "every"], conflicts_with_all = ["cron", "every"])]
+    name: Option<ScheduleName>,
+    /// How many
+    #[arg(short = 'n', long = "number", value_name = "N", default_value_t = 5)]
+    number: u16,
+    #[command(flatten)]
+    when: WhenArgs,
+    /// From this time on [default: now]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    from: Option<Timestamp>,
+}
+
+/// What adding came to.
+#[derive(Serialize)]
+struct Added<'a> {
+    outcome: Registered,
+    #[serde(flatten)]
+    shown: &'a Shown,
+}
+
+/// A run that was made by hand.
+#[derive(Serialize)]
+struct Started<'a> {
+    id: &'a str,
+    queue: &'a str,
+}
+
+/// What the options of `naq enqueue` are here: a schedule has a jitter of its own, so that of the
+/// retries has a longer name; and a variable changes nothing that stands already.
+pub(crate) fn adapt(schedule: clap::Command) -> clap::Command {
+    let longer =
+        |command: clap::Command| command.mut_arg("jitter", |jitter| jitter.long("retry-jitter"));
+    let unset = |command: clap::Command| {
+        ["queue", "record_ttl"]
+            .into_iter()
+            .fold(command, |command, name| command.mut_arg(name, |arg| arg.env(Resettable::Reset)))
+    };
+    schedule
+        .mut_subcommand("add", longer)
+        .mut_subcommand("update", |command| unset(longer(command)))
+}
+
+impl ScheduleCommand {
+    /// Whether it wants no broker, and is done.
+    pub(crate) fn offline(&self, out: Output) -> Result<bool> {
+        match self {
+            Self::Next(args) if args.name.is_none() => args.of_a_rhythm(out).map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
+    /// What can be said to be wrong before anything is connected to.
+    pub(crate) fn check(&self, out: Output) -> Result<()> {
+        match self {
+            Self::Add(args) => args.schedule().map(drop),
+            Self::Update(args) => args.job.check(),
+            Self::Delete(args) => {
+                let names: Vec<_> = args.names.names.iter().map(ScheduleName::as_str).collect();
+                let question = format!("remove the schedule {} for good?", names.join(", "));
+                confirm::ask(&args.confirm, out, &question)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
+        match self {
+            Self::Add(args) => args.run(client, out).await,
+            Self::List => list(client, out).await,
+            Self::Show { name } => {
+                let shown = Shown::from(&client.schedules().get(name).await?);
+                out.one(&shown, || shown.words())
+            }
+            Self::Update(args) => args.run(client, out).await,
+            Self::Pause(names) => {
+                names.each(out, async |name| client.schedules().pause(name).await).await
+            }
+            Self::Resume(names) => {
+                names.each(out, async |name| client.schedules().resume(name).await).await
+            }
+            Self::Run { name } => {
+                let key = client.schedules().run_now(name).await?;
+                let started = Started { id: key.id.as_str(), queue: key.queue.as_str() };
+                out.one(&started, || key.id.to_string())
+            }
+            Self::Delete(args) => args.run(client, out).await,
+            Self::Next(args) => args.of_a_schedule(client, out).await,
+        }
+    }
+}
+
+async fn list(client: &Client, out: Output) -> Result<()> {
+    let all = client.schedules().list().await?;
+    // Whoever lists them mends what is missing of them, too. That is no reason to fail.
+    let _ = client.schedules().ensure_all().await;
+    out.list(&all.iter().map(Line::from).collect::<Vec<_>>())
+}
+
+impl AddArgs {
+    fn schedule(&self) -> Result<Schedule> {
+        let when = self.when.rhythm().ok_or_else(|| {
+            Problem::usage("it says not when to run")
+                .next("add --cron '30 2 * * *' or --every 10m; try it first: naq schedule next --cron ...")
+        })?;
+        let job = JobTemplate::new(self.job.fresh(&self.task)?)?;
+        let mut schedule = Schedule::new(self.name.clone(), when, job, SystemClock.now());
+        self.times.change(&mut schedule);
+        self.when.change(&mut schedule);
+        schedule.check()?;
+        Ok(schedule)
+    }
+
+    async fn run(&self, client: &Client, out: Output) -> Result<()> {
+        let outcome = client.schedules().register(self.schedule()?).await?;
+        let shown = Shown::from(&client.schedules().get(&self.name).await?);
+        out.one(&Added { outcome, shown: &shown }, || {
+            let what = match outcome {
+                Registered::Created => "is there now",
+                Registered::Updated => "is changed",
+                Registered::Unchanged => "was there already, as it is",
+            };
+            format!("schedule {} {what}; {}", self.name, shown.soon())
+        })
+    }
+}
+
+impl UpdateArgs {
+    async fn run(&self, client: &Client, out: Output) -> Result<()> {
+        let job = self.job.read()?;
+        let change = |schedule: &mut Schedule| {
+            self.when.change(schedule);
+            self.times.change(schedule);
+            let mut envelope = schedule.job.envelope().clone();
+            job.change(&mut envelope, self.task.as_ref())?;
+            schedule.job = JobTemplate::new(envelope)?;
+            Ok(())
+        };
+        let report = client.schedules().update(&self.name, change).await?;
+        acted(&report, out)
+    }
+}
+
+fn acted(report: &ScheduleReport, out: Output) -> Result<()> {
+    let shown = Shown::from(report);
+    out.one(&shown, || format!("schedule {}: {}", report.schedule.name, shown.soon()))
+}
+
+impl Names {
+    async fn each<E: Into<anyhow::Error>>(
+        &self,
+        out: Output,
+        verb: impl AsyncFn(&ScheduleName) -> Result<ScheduleReport, E>,
+    ) -> Result<()> {
+        for name in &self.names {
+            acted(&verb(name).await.map_err(Into::into)?, out)?;
+        }
+        Ok(())
+    }
+}
+
+impl DeleteArgs {
+    async fn run(&self, client: &Client, out: Output) -> Result<()> {
+        for name in &self.names.names {
+            let there = if self.confirm.dry_run {
+                client.schedules().get(name).await.map(|_| true)?
+            } else {
+                client.schedules().delete(name).await?
+            };
+            if !there {
+                return Err(missing(name).into());
+            }
+            let verb = if self.confirm.dry_run { "would be removed" } else { "is removed" };
+            out.one(&serde_json::json!({ "name": name }), || format!("schedule {name} {verb}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn missing(name: &ScheduleName) -> Problem {
+    Problem::not_found(format!("no schedule {name}"))
+        .next("the schedules there are: naq schedule list")
+}
+
+impl NextArgs {
+    async fn of_a_schedule(&self, client: &Client, out: Output) -> Result<()> {
+        let Some(name) = &self.name else { return Ok(()) };
+        let report = client.schedules().get(name).await?;
+        let from = self.from.unwrap_or(report.now);
+        let ticks = report.schedule.upcoming(&report.progress, from, self.number.into());
+        if report.schedule.paused {
+            out.note(format_args!(
+                "schedule {name} is paused: none of these comes until it is resumed"
+            ))?;
+        }
+        self.tell(&report.schedule.time_zone, ticks, out)
+    }
+
+    fn of_a_rhythm(&self, out: Output) -> Result<()> {
+        let (zone, from) = (self.when.zone.clone(), self.from.unwrap_or_else(|| SystemClock.now()));
+        let zone = zone.unwrap_or_default();
+        // A tick at the very moment from which is asked belongs to the answer.
+        let mut last = from.saturating_sub(std::time::Duration::from_millis(1));
+        let mut ticks = Vec::new();
+        while ticks.len() < self.number.into() {
+            let Some(at) = self.when.after(last, from, &zone) else { break };
+            ticks.push(Tick { at, starts_at: at });
+            last = at;
+        }
+        self.tell(&zone, ticks, out)
+    }
+
+    fn tell(&self, zone: &naq_core::schedule::Zone, ticks: Vec<Tick>, out: Output) -> Result<()> {
+        let now = SystemClock.now();
+        out.list(&ticks.iter().map(|tick| Next::new(tick, zone, now)).collect::<Vec<_>>())
+    }
+}

@@ -1,0 +1,221 @@
+//! The parts of a definition, as options.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use naq_core::client::ScheduleError;
+use naq_core::schedule::{CatchUp, Cron, Overlap, Schedule, ScheduleFault, When, Zone};
+use naq_core::{
+    Clock, Codec, Envelope, JobId, Payload, QueueName, RetryPolicy, SystemClock, TaskName,
+    Timestamp,
+};
+
+use crate::commands::enqueue::{LimitArgs, PolicyArgs, read_args};
+use crate::text::{parse_duration, parse_duration_or_seconds, parse_time};
+
+/// The rhythm.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Schedule")]
+pub(crate) struct WhenArgs {
+    /// When it runs, as '30 2 * * *' or @hourly
+    #[arg(long, value_name = "EXPRESSION", conflicts_with = "every")]
+    pub(super) cron: Option<Cron>,
+    /// How often it runs, from its start on; at least 200ms
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(super) every: Option<Duration>,
+    /// The zone whose clocks --cron goes by, as Europe/Berlin [default: UTC]
+    #[arg(long = "tz", visible_alias = "time-zone", value_name = "ZONE")]
+    pub(super) zone: Option<Zone>,
+}
+
+/// A value, or the word that takes it away.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Or<T> {
+    None,
+    Is(T),
+}
+
+impl<T> Or<T> {
+    fn parse(text: &str, parse: fn(&str) -> Result<T, String>) -> Result<Self, String> {
+        if text == "none" { Ok(Self::None) } else { parse(text).map(Self::Is) }
+    }
+}
+
+impl<T: Clone> Or<T> {
+    fn get(&self) -> Option<T> {
+        match self {
+            Self::None => None,
+            Self::Is(value) => Some(value.clone()),
+        }
+    }
+}
+
+fn time(text: &str) -> Result<Or<Timestamp>, String> {
+    Or::parse(text, parse_time)
+}
+
+fn span(text: &str) -> Result<Or<Duration>, String> {
+    Or::parse(text, parse_duration)
+}
+
+fn number(text: &str) -> Result<Or<u64>, String> {
+    Or::parse(text, |text| u64::from_str(text).map_err(|err| err.to_string()))
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Schedule")]
+pub(crate) struct TimeArgs {
+    /// No run before this time, and the first of --every at it
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    start: Option<Or<Timestamp>>,
+    /// No run after this time [default: none]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    end: Option<Or<Timestamp>>,
+    /// So many runs in all [default: no limit]
+    #[arg(long, value_name = "N", value_parser = number)]
+    count: Option<Or<u64>>,
+    /// Start each run up to this much later, by name and time alone [default: none]
+    #[arg(id = "late", long = "jitter", value_name = "DURATION", value_parser = span)]
+    jitter: Option<Or<Duration>>,
+    /// After an outage: skip what was missed, run the last of it, or all [default: last]
+    #[arg(long, value_name = "skip|last|all")]
+    catch_up: Option<CatchUp>,
+    /// While the run before goes on: allow, skip, or queue one [default: allow]
+    #[arg(long, value_name = "allow|skip|queue")]
+    overlap: Option<Overlap>,
+    /// A run that has not started this long after its time expires [default: none]
+    #[arg(long, value_name = "DURATION", value_parser = span)]
+    start_within: Option<Or<Duration>>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Job")]
+pub(crate) struct JobArgs {
+    /// The arguments: JSON, @FILE, or - for stdin [default: null]
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    args: Option<String>,
+    /// The queue [default: default]
+    #[arg(short, long, env = "NAQ_DEFAULT_QUEUE")]
+    queue: Option<QueueName>,
+    /// The longest that one attempt may run [default: no limit]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    timeout: Option<Duration>,
+    /// How long the record of a finished run is kept [default: 1h]
+    #[arg(long, env = "NAQ_DEFAULT_RESULT_TTL", value_name = "DURATION", value_parser = parse_duration_or_seconds)]
+    record_ttl: Option<Duration>,
+    /// A label; may be repeated. Every run has schedule:NAME as well
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
+}
+
+/// The options of the job, with what had to be read for them.
+#[derive(Debug)]
+pub(super) struct ReadJob<'a> {
+    given: &'a JobArgs,
+    args: Option<Payload>,
+}
+
+impl WhenArgs {
+    /// The rhythm, if one is given.
+    pub(super) fn rhythm(&self) -> Option<When> {
+        let cron = self.cron.clone().map(When::Cron);
+        cron.or(self.every.map(When::Every))
+    }
+
+    pub(super) fn change(&self, schedule: &mut Schedule) {
+        if let Some(when) = self.rhythm() {
+            schedule.when = when;
+        }
+        if let Some(zone) = &self.zone {
+            schedule.time_zone = zone.clone();
+        }
+    }
+
+    /// When it comes after `last`, if it begins at `from`.
+    pub(super) fn after(&self, last: Timestamp, from: Timestamp, zone: &Zone) -> Option<Timestamp> {
+        match (&self.cron, self.every) {
+            (Some(cron), _) => cron.next_after(last, zone),
+            (None, Some(every)) if last < from => Some(from).filter(|_| !every.is_zero()),
+            (None, Some(every)) => Some(last + every).filter(|_| !every.is_zero()),
+            (None, None) => None,
+        }
+    }
+}
+
+impl TimeArgs {
+    pub(super) fn change(&self, schedule: &mut Schedule) {
+        macro_rules! set {
+            ($($name:ident = $value:expr;)*) => {
+                $(if let Some(value) = $value { schedule.$name = value; })*
+            };
+        }
+        set! {
+            start = self.start.as_ref().map(Or::get);
+            end = self.end.as_ref().map(Or::get);
+            max_runs = self.count.as_ref().map(Or::get);
+            jitter = self.jitter.as_ref().map(|jitter| jitter.get().unwrap_or_default());
+            catch_up = self.catch_up;
+            overlap = self.overlap;
+            start_within = self.start_within.as_ref().map(Or::get);
+        }
+    }
+}
+
+impl JobArgs {
+    /// What can be said to be wrong with them by themselves. Standard input is left alone.
+    pub(super) fn check(&self) -> Result<()> {
+        self.policy.change(RetryPolicy::default()).map(drop)
+    }
+
+    /// Reads the arguments, from wherever they come.
+    pub(super) fn read(&self) -> Result<ReadJob<'_>> {
+        let args = self.args.as_deref().map(|given| read_args(Some(given))).transpose()?;
+        let args = args.map(|args| Payload::encode(Codec::Json, &args)).transpose()?;
+        Ok(ReadJob { given: self, args })
+    }
+
+    /// A job of this task.
+    pub(super) fn fresh(&self, task: &TaskName) -> Result<Envelope> {
+        let (queue, args) = (QueueName::default(), Payload::null(Codec::Json));
+        let mut job = Envelope::new(queue, JobId::random(), task.clone(), args, SystemClock.now());
+        self.read()?.change(&mut job, None)?;
+        Ok(job)
+    }
+}
+
+impl ReadJob<'_> {
+    /// Changes what is given.
+    pub(super) fn change(
+        &self,
+        job: &mut Envelope,
+        task: Option<&TaskName>,
+    ) -> Result<(), ScheduleError> {
+        let given = self.given;
+        macro_rules! set {
+            ($($name:ident = $value:expr;)*) => {
+                $(if let Some(value) = $value { job.$name = value; })*
+            };
+        }
+        set! {
+            task = task.cloned();
+            args = self.args.clone();
+            queue = given.queue.clone();
+            timeout = given.timeout.map(Some);
+            record_ttl = given.record_ttl;
+            tags = (!given.tags.is_empty()).then(|| given.tags.clone());
+            limits = Some(given.limits.all().collect::<Vec<_>>()).filter(|all| !all.is_empty());
+        }
+        let policy = given.policy.change(job.policy.clone());
+        let policy = policy.map_err(|err| ScheduleFault::Option(err.to_string()))?;
+        if policy != job.policy {
+            job.set_policy(policy);
+        }
+        Ok(())
+    }
+}
