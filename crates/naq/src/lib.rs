@@ -63,13 +63,13 @@ pub use naq_core::{
     Advice, Client, ClientError, Clock, Codec, Delay, Enqueue, EnqueueError, ErrorKind, Failure,
     IntoFailure, Jitter, Job, JobError, JobHandle, JobId, JobOptions, JobReport, JobState,
     KindError, NameError, Payload, PolicyError, QueueName, ResultExt, RetryPolicy, Strategy,
-    SystemClock, TaskName, Timer, Timestamp, WorkerId, client, flow, retry, transport, wire,
+    ScheduleName, SystemClock, TaskName, Timer, Timestamp, WorkerId, client, flow, retry, schedule, transport, wire,
 };
 #[cfg(feature = "nats")]
 pub use naq_nats::{self as nats, NatsConfig, NatsTransport};
 #[cfg(feature = "worker")]
 pub use naq_worker::{
-    Class, Context, Exhausted, Exit, HandlerRuntime, LastError, RawArgs, Recovered, Registry,
+    Class, Context, Exhausted, Exit, HandlerRuntime, LargeResults, LastError, RawArgs, Recovered, Registry,
     Retrying, StopSignal, TaskOptions, Worker, WorkerBuilder, WorkerError,
 };
 #[doc(no_inline)]
@@ -80,7 +80,26 @@ pub use serde;
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+/// So does that of the pages on enqueue and on tests.
+#[cfg(all(doctest, feature = "worker"))]
+#[doc = include_str!("../../../docs/enqueue.md")]
+struct EnqueuePage;
+
+#[cfg(all(doctest, feature = "worker", feature = "testing"))]
+#[doc = include_str!("../../../docs/testing.md")]
+struct TestingPage;
+
+/// So does that of the page on results.
+#[cfg(all(doctest, feature = "worker"))]
+#[doc = include_str!("../../../docs/results.md")]
+struct ResultsPage;
+
 /// So does that of the page on hooks.
 #[cfg(all(doctest, feature = "worker"))]
 #[doc = include_str!("../../../docs/hooks.md")]
 struct Hooks;
+
+/// And that of the page on breakers.
+#[cfg(all(doctest, feature = "worker"))]
+#[doc = include_str!("../../../docs/breakers.md")]
+struct Breakers;

@@ -1,0 +1,33 @@
+//! One attempt of one job: does the handler do the right thing, and what is decided then?
+
+mod support;
+
+use std::time::Duration;
+
+use naq::testing;
+use support::{FakeBank, shop};
+use testing_jobs::jobs::Charge;
+
+#[tokio::test]
+async fn a_charge_returns_its_receipt() {
+    let charge = testing::run(&shop(FakeBank::open()), Charge { order: 7 }).await;
+    assert_eq!(charge.result::<String>(), "receipt 7");
+}
+
+#[tokio::test]
+async fn while_the_bank_is_away_a_charge_waits_longer_and_longer() {
+    let shop = shop(FakeBank::away(100));
+    for (attempt, minutes) in [(1, 1), (2, 2), (3, 4), (24, 24 * 60)] {
+        let charge = testing::run(&shop, Charge { order: 7 }).attempt(attempt).await;
+        charge
+            .assert_failed("ConnectionError")
+            .assert_retries_in(Duration::from_secs(60 * minutes));
+    }
+    testing::run(&shop, Charge { order: 7 }).attempt(25).await.assert_dead("ConnectionError");
+}
+
+#[tokio::test]
+async fn a_declined_card_is_not_tried_again() {
+    let charge = testing::run(&shop(FakeBank::strict()), Charge { order: 7 }).await;
+    charge.assert_dead("ValueError").assert_attempts(1);
+}

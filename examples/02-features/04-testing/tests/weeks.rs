@@ -1,0 +1,39 @@
+//! Weeks of retries, in milliseconds.
+
+mod support;
+
+use std::time::Duration;
+
+use naq::testing::Harness;
+use support::{FakeBank, shop};
+use testing_jobs::jobs::{Charge, Ship};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[tokio::test]
+async fn a_bank_that_is_closed_for_a_week_costs_no_order() {
+    let harness = Harness::new(shop(FakeBank::away(17)));
+    let charge = harness.client().enqueue(Charge { order: 7 }).await.expect("enqueued");
+    harness.pass(6 * DAY).await;
+    harness.assert_not_enqueued::<Ship>();
+    harness.run_to_end().await;
+    harness.job(&charge).assert_completed().assert_attempts(18);
+    harness.assert_enqueued::<Ship>().times(1);
+    assert_eq!(harness.elapsed().as_secs() / DAY.as_secs(), 7, "days");
+}
+
+#[tokio::test]
+async fn a_bank_that_is_gone_for_good_ends_in_the_dead_letter_queue_after_two_weeks() {
+    let harness = Harness::new(shop(FakeBank::away(1000)));
+    let charge = harness.client().enqueue(Charge { order: 7 }).await.expect("enqueued");
+    harness.run_to_end().await;
+    let charge = harness.job(&charge);
+    charge.assert_dead("ConnectionError").assert_attempts(25);
+    let minutes = charge.delays().iter().map(|delay| delay.as_secs() / 60).collect::<Vec<_>>();
+    assert_eq!(minutes[..5], [1, 2, 4, 8, 16]);
+    assert_eq!(minutes[11..], [1440; 13], "once a day");
+    assert_eq!(harness.elapsed(), charge.delays().iter().sum::<Duration>());
+    // The job that follows a death was enqueued, too.
+    let follow_ups = harness.all_enqueued();
+    assert!(follow_ups.iter().any(|job| job.envelope.task.as_str() == "order.cancel"));
+}
