@@ -28,3 +28,4 @@ mod schedules;
 mod shares;
 mod unique;
 mod unknown;
+mod workflows;

@@ -122,9 +122,13 @@ impl Client {
     /// # Errors
     /// [`TransportError`].
     pub async fn release_if_met(&self, job: &Envelope) -> Result<(), TransportError> {
+        let not_before = job.depends_on.as_ref().and_then(|depends| depends.not_before);
         match Child::of(job) {
-            Some(child) => self.look_again(&child).await,
-            None => Ok(()),
+            // One that waits for its own time would come back here at once.
+            Some(child) if not_before.is_none_or(|time| time <= self.clock.now()) => {
+                self.look_again(&child).await
+            }
+            _ => Ok(()),
         }
     }
 
