@@ -24,7 +24,7 @@ use naq_core::{Envelope, Timer, Timestamp, WorkerId};
 
 use self::line::Line;
 use self::rates::{Rates, Start};
-use self::slots::{Slots, Took};
+use self::slots::Slots;
 use super::{Entry, Gate, Left};
 
 /// Leases for which a slot is kept without being renewed.
@@ -73,22 +73,18 @@ impl LimitGate {
         now: Timestamp,
     ) -> Result<Option<Entry>, TransportError> {
         for (key, of) in by_key(job) {
-            match self.slots.take(job, key, of).await? {
-                Took::Slot => {}
-                Took::None => {
-                    self.leaving().insert(key_of(job), Full { key: key.to_owned(), of });
-                    let waiting = self.line.len(key).await?;
-                    let until = look_again(now, self.slots.ttl, waiting, spread(job));
-                    let others =
-                        if waiting > 0 { format!(", {waiting} wait") } else { String::new() };
-                    let reason = match of {
-                        1 => format!("limit {key:?}: one job runs already{others}"),
-                        of => format!("limit {key:?}: {of} jobs run already{others}"),
-                    };
-                    return Ok(Some(park(job, until, reason)));
-                }
-                Took::Lost => return Ok(Some(park(job, later(job, now), contended(key)))),
+            if self.slots.take(job, key, of).await? {
+                continue;
             }
+            self.leaving().insert(key_of(job), Full { key: key.to_owned(), of });
+            let waiting = self.line.len(key).await?;
+            let until = look_again(now, self.slots.ttl, waiting, spread(job));
+            let others = if waiting > 0 { format!(", {waiting} wait") } else { String::new() };
+            let reason = match of {
+                1 => format!("limit {key:?}: one job runs already{others}"),
+                of => format!("limit {key:?}: {of} jobs run already{others}"),
+            };
+            return Ok(Some(park(job, until, reason)));
         }
         Ok(None)
     }
@@ -131,8 +127,11 @@ impl LimitGate {
     /// Puts a job in line that waits in the broker's schedule by now.
     async fn stand_in_line(&self, job: &Envelope, full: &Full) -> Result<(), TransportError> {
         self.line.join(&full.key, job).await?;
-        // Whoever has freed a slot since the job looked may have seen nobody in the line.
-        if self.slots.any_free(&full.key, full.of).await? {
+        // Whoever has freed a slot since the job looked may have seen nobody in the line, if nobody is
+        // before it.
+        if self.line.is_first(&full.key, job).await?
+            && self.slots.any_free(&full.key, full.of).await?
+        {
             self.line.wake(&full.key).await?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use naq_core::client::{DeadFilter, Prepare};
+use naq_core::client::{DeadFilter, LimitInfo, Prepare};
 use naq_core::flow::breaker::BreakerEntry;
 use naq_core::transport::{
     DeadPage, JobKey, QueueInfo, Receipt, Stored, TransportError, WorkerInfo,
@@ -162,6 +162,36 @@ impl Client {
     /// [`TransportError`].
     pub fn queues(&self) -> Result<Vec<QueueInfo>, TransportError> {
         self.wait(|client| async move { client.queues().await })
+    }
+
+    /// Lets at most so many jobs of the queue run at once, on all workers together; none for no limit.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub fn set_queue_limit(
+        &self,
+        queue: &QueueName,
+        limit: Option<u64>,
+    ) -> Result<(), TransportError> {
+        let queue = queue.clone();
+        self.wait(|client| async move { client.set_queue_limit(&queue, limit).await })
+    }
+
+    /// All keys that jobs with limits use now, sorted.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub fn limits(&self) -> Result<Vec<LimitInfo>, TransportError> {
+        self.wait(|client| async move { client.limits().await })
+    }
+
+    /// One of these keys; none when no job uses it now.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub fn limit(&self, key: &str) -> Result<Option<LimitInfo>, TransportError> {
+        let key = key.to_owned();
+        self.wait(|client| async move { client.limit(&key).await })
     }
 
     /// The workers alive now, sorted by id.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use naq_core::client::{Prepare, Prepared};
-use naq_core::flow::Unique;
+use naq_core::flow::{Limit, Unique};
 use naq_core::{
     Delay, Enqueue as AsyncEnqueue, EnqueueError, ErrorKind, Jitter, RetryPolicy, Strategy,
     Timestamp,
@@ -79,6 +79,8 @@ impl<'a, O> Enqueue<'a, O> {
         unique_until_started(key: impl Into<String>);
         /// With this key.
         unique_by(unique: Unique);
+        /// With this limit.
+        limit(limit: Limit);
         /// How long the record of the finished job is kept; zero for none.
         record_ttl(ttl: Duration);
         /// Adds a tag.
@@ -90,6 +92,17 @@ impl<'a, O> Enqueue<'a, O> {
     /// At most one job of this key in this time, also when it has ended.
     pub fn unique_for(self, key: impl Into<String>, time: Duration) -> Self {
         Self { client: self.client, inner: self.inner.unique_for(key, time) }
+    }
+
+    /// At most `jobs` with this key run at once, over all queues and workers.
+    pub fn concurrency_key(self, key: impl Into<String>, jobs: u32) -> Self {
+        self.limit(Limit::concurrency(key, jobs))
+    }
+
+    /// At most `count` attempts of jobs with this key start in `per`, evenly spaced, over all queues
+    /// and workers.
+    pub fn rate_limit(self, key: impl Into<String>, count: u32, per: Duration) -> Self {
+        self.limit(Limit::rate(key, count, per))
     }
 
     /// The same job with a result of any type, so that jobs of several types fit in one list.

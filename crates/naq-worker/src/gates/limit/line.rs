@@ -46,10 +46,16 @@ impl Line {
     /// Puts the job at its end; one that is in it already keeps its place.
     pub(super) async fn join(&self, key: &str, job: &Envelope) -> Result<(), TransportError> {
         let (me, nonce) = (key_of(job), job.nonce.to_string());
-        let place = LimitKeys::new(key).and_then(|keys| keys.place(&me)).map_err(rejected)?;
+        let place = place(key, &me)?;
         let me = Holder { job: me, nonce, worker: self.worker.clone() };
         let value = serde_json::to_vec(&me).map_err(rejected)?.into();
         self.transport.state_put(&place, value, Expect::Absent, Some(PLACE)).await.map(drop)
+    }
+
+    /// Whether nobody is before the job.
+    pub(super) async fn is_first(&self, key: &str, job: &Envelope) -> Result<bool, TransportError> {
+        let first = self.first(key).await?;
+        Ok(first.is_none_or(|first| place(key, &key_of(job)).is_ok_and(|mine| mine == first.key)))
     }
 
     /// Makes the first in it due, and takes it out. Those who wait no longer are passed over.
@@ -105,6 +111,10 @@ impl Line {
         }
         begins.insert(key.to_owned(), revision);
     }
+}
+
+fn place(key: &str, job: &JobKey) -> Result<StateKey, TransportError> {
+    LimitKeys::new(key).and_then(|keys| keys.place(job)).map_err(rejected)
 }
 
 fn line(key: &str) -> Result<StateKey, TransportError> {

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::key_of;
 
-/// Races for a slot before the job waits.
+/// Races for a slot that are lost before the job waits.
 const TRIES: usize = 5;
 /// How long a free slot is remembered.
 const FREE_FOR: Duration = Duration::from_secs(60);
@@ -21,17 +21,6 @@ const FREE_FOR: Duration = Duration::from_secs(60);
 const SOME: u32 = 16;
 /// Renewals under way at once.
 const AT_ONCE: usize = 32;
-
-/// What came of asking for a slot.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Took {
-    /// The job has one.
-    Slot,
-    /// All are taken.
-    None,
-    /// Others were faster, again and again.
-    Lost,
-}
 
 #[derive(Debug)]
 pub(super) struct Slots {
@@ -70,13 +59,14 @@ impl Slots {
         Self { transport, timer, worker, ttl, held: Mutex::default(), taken: Notify::new() }
     }
 
-    /// Takes a slot of `of`; the job's own where an earlier delivery of it left one behind.
+    /// Takes a slot of `of`; the job's own where an earlier delivery of it left one behind. False
+    /// when all are taken, or others are faster again and again.
     pub(super) async fn take(
         &self,
         job: &Envelope,
         key: &str,
         of: u32,
-    ) -> Result<Took, TransportError> {
+    ) -> Result<bool, TransportError> {
         let (me, nonce) = (key_of(job), job.nonce.as_str());
         let mut start = place(job) % of;
         // One that was handed out before may have left a slot behind, whichever.
@@ -88,7 +78,7 @@ impl Slots {
             let slots: Vec<Slot> = entries.iter().map(read).collect();
             let i = match choose(&slots, &me, nonce) {
                 Some(i) => i,
-                None if look == of => return Ok(Took::None),
+                None if look == of => return Ok(false),
                 None => {
                     look = of;
                     continue;
@@ -105,12 +95,12 @@ impl Slots {
                 let revision = tokio::sync::Mutex::new(revision);
                 self.held().push(Arc::new(Held { key, slot, value, revision }));
                 self.taken.notify_one();
-                return Ok(Took::Slot);
+                return Ok(true);
             }
             start = (start + 1) % of;
             tries += 1;
         }
-        Ok(Took::Lost)
+        Ok(false)
     }
 
     /// Whether one is free.
