@@ -50,6 +50,7 @@ pub async fn connect(url: impl Into<String>) -> Result<Client, ConnectError> {
 /// | `NAQ_STORAGE` | `file` or `memory`, for streams that are created | `file` |
 /// | `NAQ_JOB_SERIALIZER` | `json` or `msgpack` | `json` |
 /// | `NAQ_DEFAULT_QUEUE` | the queue of jobs that name none | `default` |
+/// | `NAQ_DEFAULT_RESULT_TTL` | how long records are kept of jobs that do not say; 0 for none | `1h` |
 ///
 /// # Errors
 /// [`ConnectError`].
@@ -64,12 +65,16 @@ async fn open(env: &Env<'_>, url: Option<String>) -> Result<Client, ConnectError
     }
     let codec = env.parsed("NAQ_JOB_SERIALIZER")?;
     let queue = env.parsed("NAQ_DEFAULT_QUEUE")?;
+    let record_ttl = env.span("NAQ_DEFAULT_RESULT_TTL")?;
     let mut client = Client::new(Arc::new(NatsTransport::connect(config).await?));
     if let Some(codec) = codec {
         client = client.codec(codec);
     }
     if let Some(queue) = queue {
         client = client.default_queue(queue);
+    }
+    if let Some(ttl) = record_ttl {
+        client = client.default_record_ttl(ttl);
     }
     Ok(client)
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use naq_nats::{Auth, NatsConfig, Secret, Storage, Tls};
 
@@ -43,6 +44,16 @@ impl Env<'_> {
             Some("true" | "1" | "yes" | "on") => Ok(true),
             Some(_) => Err(wrong(name, "use true or false")),
         }
+    }
+
+    /// A time as `90s` or `1h`; a number alone is in seconds.
+    pub(crate) fn span(&self, name: &'static str) -> Result<Option<Duration>, EnvError> {
+        let read = |text: String| match text.parse() {
+            Ok(seconds) => Ok(Duration::from_secs(seconds)),
+            Err(_) => humantime::parse_duration(&text)
+                .map_err(|_| wrong(name, "write a time, as 30m, 1h or 90 for seconds")),
+        };
+        self.text(name).map(read).transpose()
     }
 
     pub(crate) fn parsed<T: FromStr<Err: fmt::Display>>(
@@ -152,6 +163,18 @@ mod tests {
         );
         assert!(config.tls.required && !config.tls.first && config.replicas == 3);
         assert!(matches!(config.auth, Auth::UserPassword { user, .. } if user == "ann"));
+    }
+
+    #[test]
+    fn a_time_is_in_seconds_or_says_in_what() {
+        for (text, seconds) in [("90", 90), ("1h", 3600), ("0", 0), ("0s", 0)] {
+            let env = Env(Box::new(|_| Some(text.to_owned())));
+            let span = env.span("NAQ_DEFAULT_RESULT_TTL").expect(text);
+            assert_eq!(span, Some(Duration::from_secs(seconds)), "{text}");
+        }
+        let err = Env(Box::new(|_| Some("s3cret".into()))).span("NAQ_DEFAULT_RESULT_TTL");
+        let err = err.expect_err("no time").to_string();
+        assert!(err.starts_with("NAQ_DEFAULT_RESULT_TTL") && !err.contains("s3cret"), "{err}");
     }
 
     #[test]

@@ -62,8 +62,9 @@ pub use naq_core::memory;
 pub use naq_core::{
     Advice, Client, ClientError, Clock, Codec, Delay, Enqueue, EnqueueError, ErrorKind, Failure,
     IntoFailure, Jitter, Job, JobError, JobHandle, JobId, JobOptions, JobReport, JobState,
-    KindError, NameError, Payload, PolicyError, QueueName, ResultExt, RetryPolicy, Strategy,
-    ScheduleName, SystemClock, TaskName, Timer, Timestamp, WorkerId, client, flow, retry, schedule, transport, wire,
+    KindError, NameError, Payload, PolicyError, QueueName, ResultExt, RetryPolicy,
+    ScheduleName, Strategy, SystemClock, TaskName, Timer, Timestamp, WorkerId, client, flow, retry,
+    schedule, transport, wire,
 };
 #[cfg(feature = "nats")]
 pub use naq_nats::{self as nats, NatsConfig, NatsTransport};
@@ -103,3 +104,8 @@ struct Hooks;
 #[cfg(all(doctest, feature = "worker"))]
 #[doc = include_str!("../../../docs/breakers.md")]
 struct Breakers;
+
+/// And that of the page on schedules.
+#[cfg(all(doctest, feature = "worker"))]
+#[doc = include_str!("../../../docs/schedules.md")]
+struct SchedulesPage;

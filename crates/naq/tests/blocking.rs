@@ -5,9 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use naq::client::{Registered, ScheduleState, WaitError};
 use naq::memory::MemoryTransport;
 use naq::prelude::*;
-use naq::{JobState, Timestamp, blocking};
+use naq::{JobState, ScheduleName, Timestamp, blocking};
 
 #[derive(Serialize, Deserialize)]
 struct Add(u32, u32);
@@ -43,6 +44,41 @@ fn a_job_is_enqueued_found_and_cancelled_without_any_async() {
     assert_eq!(cancelled.state, JobState::Cancelled);
     assert!(client.list_workers().expect("a list").is_empty());
     assert_eq!(client.queues().expect("a list").len(), 1);
+}
+
+#[test]
+fn a_schedule_is_registered_and_acted_on_without_any_async() {
+    let client = client();
+    let register = || {
+        let job = client.enqueue(Add(1, 2)).max_retries(7);
+        let schedule = client.schedule("sums").cron("30 2 * * *").time_zone("Europe/Berlin");
+        schedule.template(job).register().expect("registered")
+    };
+    assert_eq!((register(), register()), (Registered::Created, Registered::Unchanged));
+    let (schedules, name) = (client.schedules(), ScheduleName::new("sums").expect("a name"));
+    assert_eq!(schedules.get(&name).expect("there").upcoming(5).len(), 5);
+    assert_eq!(schedules.pause(&name).expect("there").state, ScheduleState::Paused);
+    assert_eq!(schedules.resume(&name).expect("there").state, ScheduleState::Active);
+    let run = schedules.run_now(&name).expect("sent");
+    assert_eq!(client.report(&run).expect("known").state, JobState::Pending);
+    assert_eq!(schedules.list().expect("a list").len(), 1);
+    assert!(schedules.delete(&name).expect("removed"));
+    assert!(schedules.get(&name).is_err());
+}
+
+#[test]
+fn a_result_is_waited_for_without_any_async() {
+    let client = client();
+    let job = client.enqueue(Add(1, 2)).id("sum").send().expect("enqueued");
+    let late = job.wait(Duration::from_millis(50)).expect_err("nobody works");
+    assert!(matches!(late, WaitError::TimedOut { state: JobState::Pending, .. }), "{late}");
+    let cancel = {
+        let (client, key) = (client.clone(), job.report().expect("known").key);
+        std::thread::spawn(move || client.cancel(&key, "not needed").map(drop))
+    };
+    let err = job.wait(Duration::from_secs(60)).expect_err("cancelled");
+    assert!(matches!(err, WaitError::Cancelled { .. }), "{err}");
+    cancel.join().expect("no panic").expect("cancelled");
 }
 
 #[test]

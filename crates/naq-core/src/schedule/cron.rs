@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp as Moment;
@@ -26,7 +27,7 @@ use crate::clock::Timestamp;
 #[derive(Clone)]
 pub struct Cron {
     text: String,
-    pattern: croner::Cron,
+    pattern: Arc<croner::Cron>,
     /// Whether it counts hours and minutes as they pass, not as a clock on the wall shows them.
     elapsed: bool,
 }
@@ -137,7 +138,7 @@ impl FromStr for Cron {
         } else {
             fields[..times].iter().any(|field| field.starts_with(['*', '?']))
         };
-        Ok(Self { text, pattern, elapsed })
+        Ok(Self { text, pattern: Arc::new(pattern), elapsed })
     }
 }
 

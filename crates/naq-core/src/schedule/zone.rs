@@ -24,7 +24,7 @@ impl Zone {
     /// there are any.
     pub fn local(&self, at: Timestamp) -> String {
         let there = to_jiff(at).to_zoned(self.0.clone());
-        let form = if at.as_millis() % 1_000 == 0 {
+        let form = if at.as_millis().is_multiple_of(1_000) {
             "%a %Y-%m-%d %H:%M:%S %Z"
         } else {
             "%a %Y-%m-%d %H:%M:%S%.3f %Z"

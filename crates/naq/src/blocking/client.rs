@@ -62,7 +62,7 @@ impl Client {
         Ok(Self { inner, thread: Thread::start()? })
     }
 
-    fn wait<T, F>(&self, verb: impl FnOnce(AsyncClient) -> F) -> T
+    pub(super) fn wait<T, F>(&self, verb: impl FnOnce(AsyncClient) -> F) -> T
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,

@@ -17,7 +17,7 @@ use super::{Client, JobHandle};
 #[derive(Debug)]
 pub struct Enqueue<'a, O> {
     client: &'a Client,
-    inner: AsyncEnqueue<'a, O>,
+    pub(super) inner: AsyncEnqueue<'a, O>,
 }
 
 macro_rules! same {

@@ -1,8 +1,10 @@
 //! [`JobHandle`]: what `send` returns.
 
 use std::fmt;
+use std::time::Duration;
 
 use naq_core::transport::JobKey;
+use naq_core::client::WaitError;
 use naq_core::{ClientError, JobHandle as AsyncHandle, JobId, JobReport, QueueName};
 use serde::de::DeserializeOwned;
 
@@ -50,15 +52,24 @@ impl<O> JobHandle<O> {
     }
 }
 
-impl<O: DeserializeOwned> JobHandle<O> {
+impl<O: DeserializeOwned + Send + 'static> JobHandle<O> {
+    /// Waits until the job has ended, and gives what its handler returned; see
+    /// [`naq_core::JobHandle::wait`].
+    ///
+    /// # Errors
+    /// [`WaitError`], which says how else it ended, or that it has not after `timeout`.
+    pub fn wait(&self, timeout: Duration) -> Result<O, WaitError> {
+        let job = self.inner.clone();
+        self.client.thread.wait(async move { job.wait(timeout).await })
+    }
+
     /// The result, once the job has completed; none before, and when no record is kept.
     ///
     /// # Errors
     /// [`ClientError`]; `Decode` when what is stored is no `O`.
     pub fn result(&self) -> Result<Option<O>, ClientError> {
-        let Some(result) = self.report()?.result else { return Ok(None) };
-        let decoded = result.decode().map(Some);
-        decoded.map_err(|source| ClientError::Decode { id: self.id().clone(), source })
+        let job = self.inner.clone();
+        self.client.thread.wait(async move { job.result().await })
     }
 }
 

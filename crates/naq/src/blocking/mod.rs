@@ -18,6 +18,7 @@
 mod client;
 mod enqueue;
 mod handle;
+mod schedule;
 mod thread;
 
 pub use client::Client;
@@ -25,3 +26,4 @@ pub use client::Client;
 pub use client::{connect, connect_from_env};
 pub use enqueue::Enqueue;
 pub use handle::JobHandle;
+pub use schedule::{ScheduleBuilder, Schedules};

@@ -1,0 +1,8 @@
+//! A worker with the example's tasks. As any binary that hands its tasks to NAQ it is the whole `naq`
+//! command: `worker worker default`, `worker schedule list`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    naq_cli::main(scheduled_jobs::tasks::registry())
+}

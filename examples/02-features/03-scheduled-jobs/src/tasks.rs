@@ -1,0 +1,64 @@
+//! What runs. A job does not know whether somebody enqueued it or a schedule did, but for its tag.
+
+use naq::prelude::*;
+use naq::{Clock, SystemClock, Timer};
+use std::time::Duration;
+
+/// Sums up a day.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BuildReport {
+    /// Of what.
+    pub title: String,
+}
+
+/// Asks a feed what is new. It takes a while.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PollFeed {
+    /// How long, in milliseconds.
+    pub takes_ms: u64,
+}
+
+/// Says that all is well.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Heartbeat;
+
+impl Job for BuildReport {
+    const NAME: &'static str = "report.build";
+    type Output = String;
+
+    /// What holds for every report, scheduled or not.
+    fn options() -> JobOptions {
+        let policy = RetryPolicy::builder().max_retries(5).strategy(Strategy::Exponential).build();
+        JobOptions::new().policy(policy)
+    }
+}
+
+impl Job for PollFeed {
+    const NAME: &'static str = "feed.poll";
+    type Output = ();
+}
+
+impl Job for Heartbeat {
+    const NAME: &'static str = "heartbeat";
+    type Output = ();
+}
+
+async fn build_report(job: BuildReport, cx: Context) -> Result<String, Failure> {
+    // The id names the tick: the same for every attempt, another for every run.
+    Ok(format!("{}, by {}", job.title, cx.job_id()))
+}
+
+async fn poll_feed(job: PollFeed, _: Context) -> Result<(), Failure> {
+    let until = SystemClock.now() + Duration::from_millis(job.takes_ms);
+    SystemClock.sleep_until(until).await;
+    Ok(())
+}
+
+async fn heartbeat(_: Heartbeat, _: Context) -> Result<(), Failure> {
+    Ok(())
+}
+
+/// Every task with its handler.
+pub fn registry() -> Registry {
+    Registry::new().task(build_report).task(poll_feed).task(heartbeat)
+}
