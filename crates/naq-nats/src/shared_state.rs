@@ -24,6 +24,8 @@ use crate::transport::NatsTransport;
 const MARK: Duration = Duration::from_secs(5);
 /// Says to the broker that this is a mark, so that it puts no other mark in its place in the end.
 const OPERATION: &str = "KV-Operation";
+/// Times that what stood in the way may be gone when it is looked at, in one write.
+const VANISHED: u32 = 5;
 /// Which call wrote this: one that asks again after a lost answer knows its own.
 const WRITE: &str = "Naq-Write";
 
@@ -60,6 +62,7 @@ impl Api {
         let subject = self.subjects.state(key);
         let mut tries = self.tries("write to", &subject);
         let write = JobId::random();
+        let mut vanished = 0;
         let mut expected = match expect {
             Expect::Any => None,
             Expect::Absent => Some(0),
@@ -94,7 +97,10 @@ impl Api {
                         {
                             expected = Some(last.seq);
                         }
-                        None if expect == Expect::Absent && expected != Some(0) => {
+                        // The mark's own time was up between the refusal and the look. A look may
+                        // also be behind in a cluster, so not for ever.
+                        None if expect == Expect::Absent && vanished < VANISHED => {
+                            vanished += 1;
                             expected = Some(0);
                         }
                         _ => return Ok(Saved::Conflict),
