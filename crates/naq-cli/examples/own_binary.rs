@@ -40,6 +40,24 @@ async fn wait(millis: Value, _: Context<App>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Takes so many steps of a tenth of a second, and says how far it is. Another attempt goes on
+/// where this one ends.
+async fn walk(steps: Value, cx: Context<App>) -> Result<u64, Failure> {
+    let steps = steps.as_u64().unwrap_or(10);
+    let begin: u64 = cx.restore().await?.unwrap_or(0);
+    for step in begin..steps {
+        SystemClock.sleep_until(SystemClock.now() + Duration::from_millis(100)).await;
+        cx.progress(step + 1, steps, "walking");
+        cx.checkpoint(&(step + 1)).await?;
+    }
+    Ok(steps)
+}
+
+/// Returns a text of as many bytes as its argument says.
+async fn fill(bytes: Value, _: Context<App>) -> Result<String, Failure> {
+    Ok("x".repeat(bytes.as_u64().and_then(|n| n.try_into().ok()).unwrap_or(0)))
+}
+
 fn main() -> ExitCode {
     let app = App { greeting: "hello" };
     naq_cli::main(
@@ -47,6 +65,8 @@ fn main() -> ExitCode {
             .raw("greet", greet)
             .raw("flaky", flaky)
             .raw("refuse", refuse)
-            .raw("wait", wait),
+            .raw("wait", wait)
+            .raw("walk", walk)
+            .raw("fill", fill),
     )
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use naq_core::client::{CheckpointInfo, Progress};
 use naq_core::retry::Rule;
+use naq_core::transport::JobKey;
 use naq_core::wire::AttemptOutcome;
 use naq_core::{
     AttemptRecord, Clock, Codec, ErrorKind, JobId, JobReport, JobState, Payload, QueueName,
@@ -12,7 +14,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::output::{BOLD, DIM, Details, GREEN, RED, YELLOW, paint};
-use crate::text::{about, duration, printable, printable_lines};
+use crate::text::{about, duration, printable, printable_json, printable_lines};
 
 /// What `naq job show` prints. The names are stable; scripts may rely on them.
 #[derive(Debug, Serialize)]
@@ -29,6 +31,11 @@ pub(crate) struct Shown {
     args: Option<Box<RawValue>>,
     enqueued_at: Option<Timestamp>,
     first_started_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow: Option<JobId>,
+    /// The jobs that a blocked one waits for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waits_for: Vec<JobKey>,
     due_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
     deadline: Option<Timestamp>,
@@ -37,6 +44,10 @@ pub(crate) struct Shown {
     traceparent: Option<String>,
     pub(crate) attempts: Vec<AttemptRecord>,
     result: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<Progress>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<CheckpointInfo>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dead: Option<Dead>,
     /// The body, where it is no job.
@@ -80,7 +91,10 @@ impl From<&JobReport> for Shown {
             args: job.and_then(|j| json(&j.args)),
             enqueued_at: job.map(|j| j.enqueued_at),
             first_started_at: job.and_then(|j| j.first_started_at),
-            due_at: report.due_at,
+            workflow: job.and_then(|j| j.workflow.clone()),
+            waits_for: report.waits_for.clone(),
+            // When a blocked job looks by itself says nothing to anybody.
+            due_at: report.due_at.filter(|_| report.state != JobState::Blocked),
             finished_at: report.finished_at,
             deadline: job.and_then(|j| j.deadline),
             timeout_ms: job
@@ -90,6 +104,8 @@ impl From<&JobReport> for Shown {
             traceparent: job.and_then(|j| j.traceparent.clone()),
             attempts: job.map(|j| j.history.clone()).unwrap_or_default(),
             result: report.result.as_ref().and_then(json),
+            progress: report.progress.clone(),
+            checkpoint: report.checkpoint.clone(),
             dead: dead.map(|letter| Dead {
                 died_at: letter.died_at,
                 error_kind: letter.error_kind.clone(),
@@ -116,13 +132,6 @@ pub(crate) fn state(state: JobState) -> String {
 }
 
 impl Shown {
-    /// In words, for a terminal.
-    pub(crate) fn words(&self) -> String {
-        let now = SystemClock.now();
-        let ago = |t: Timestamp| {
-            if t > now {
-                format!("{t} (in {})", about(t.since(now)))
-            } else {
     /// What the handler returned, as JSON.
     pub(crate) fn result_words(&self) -> Option<String> {
         self.result.as_ref().map(|result| printable_json(result.get()).into_owned())
@@ -135,6 +144,22 @@ impl Shown {
         last.reason.as_deref().filter(|_| last.outcome == AttemptOutcome::HeldBack)
     }
 
+    /// The jobs that it waits for, some of them if there are many.
+    fn waits_for_words(&self) -> Option<String> {
+        const NAMED: usize = 5;
+        let more = self.waits_for.len().saturating_sub(NAMED);
+        let named: Vec<_> = self.waits_for.iter().take(NAMED).map(ToString::to_string).collect();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        (!named.is_empty()).then(|| named.join(", ") + &more)
+    }
+
+    /// In words, for a terminal.
+    pub(crate) fn words(&self) -> String {
+        let now = SystemClock.now();
+        let ago = |t: Timestamp| {
+            if t > now {
+                format!("{t} (in {})", about(t.since(now)))
+            } else {
                 format!("{t} ({} ago)", about(now.since(t)))
             }
         };
@@ -150,15 +175,24 @@ impl Shown {
             .maybe("snoozes", none_zero(self.snoozes))
             .maybe("policy", self.policy.as_ref())
             .maybe("enqueued", self.enqueued_at.map(ago))
+            .maybe("workflow", self.workflow.as_ref())
+            .maybe("waits for", self.waits_for_words())
             .maybe("due", self.due_at.map(ago))
+            .maybe("held back", self.held_back().map(printable))
             .maybe("finished", self.finished_at.map(ago))
             .maybe("deadline", self.deadline.map(ago))
             .maybe("timeout", self.timeout_ms.map(|ms| duration(Duration::from_millis(ms))))
             .maybe("tags", (!self.tags.is_empty()).then(|| self.tags.join(", ")))
             .maybe("args", self.args.as_ref().map(|args| args.get()))
-            .maybe("result", self.result.as_ref().map(|result| result.get()))
+            .maybe_styled("progress", self.progress.as_ref().map(progress_words))
+            .maybe(
+                "checkpoint",
+                self.checkpoint.as_ref().map(|kept| {
+                    format!("of attempt {}, {}, {} bytes", kept.attempt, ago(kept.at), kept.bytes)
+                }),
+            )
+            .maybe("result", self.result.as_ref().map(|result| beginning(result.get())))
             .maybe("dead", self.dead.as_ref().map(|d| &d.reason))
-            .maybe("held back", self.held_back().map(printable))
             .maybe("error", self.dead.as_ref().map(|d| format!("{}: {}", d.error_kind, d.message)))
             .maybe("body", self.body.as_ref());
         let mut text = details.render();
@@ -172,6 +206,32 @@ impl Shown {
         }
         text
     }
+}
+
+/// Characters of a result that fit among the other facts.
+const GLANCE: usize = 2_000;
+
+/// All of a short text; the beginning of a long one, and how long it is.
+fn beginning(text: &str) -> String {
+    match text.char_indices().nth(GLANCE) {
+        None => text.to_owned(),
+        Some((end, _)) => {
+            format!("{} ... ({} bytes; `naq job wait` prints all)", &text[..end], text.len())
+        }
+    }
+}
+
+/// The columns of a bar.
+const BAR: usize = 20;
+
+/// A bar where the end is known, and what the handler said.
+pub(crate) fn progress_words(progress: &Progress) -> String {
+    let Progress { done, total, message, .. } = progress;
+    let message = printable(message);
+    let Some(percent) = progress.percent() else { return format!("{done} done  {message}") };
+    let full = usize::try_from(percent).unwrap_or(0) * BAR / 100;
+    let bar = format!("{}{}", "#".repeat(full), ".".repeat(BAR - full));
+    format!("[{}] {percent} %  {done} of {total}  {message}", paint(GREEN, bar))
 }
 
 /// One attempt as lines of a story: when, on which worker, how it ended, and what follows.
@@ -188,6 +248,7 @@ pub(crate) fn attempt_words(record: &AttemptRecord, max: Option<u32>) -> String 
         AttemptOutcome::Cancelled => (DIM, "cancelled"),
         AttemptOutcome::Crashed => (RED, "crashed"),
         AttemptOutcome::NotRun => (RED, "not run"),
+        AttemptOutcome::HeldBack => (YELLOW, "held back"),
         _ => (BOLD, "ended in a way that this version does not know"),
     };
     let took = match (record.started_at, record.ended_at) {
@@ -214,6 +275,10 @@ fn what_follows(record: &AttemptRecord) -> Option<String> {
     let rule = record.rule.map_or(String::new(), |rule| format!(" (rule: {rule})"));
     match (record.decision.as_deref()?, record.delay_ms) {
         ("complete", _) => None,
+        (_, Some(ms)) if record.outcome == AttemptOutcome::HeldBack => {
+            let reason = record.reason.as_deref().unwrap_or_default();
+            Some(format!("{reason}; looks again in {}{rule}", duration(Duration::from_millis(ms))))
+        }
         (decision, Some(ms)) => {
             Some(format!("{decision} in {}{rule}", duration(Duration::from_millis(ms))))
         }
@@ -222,8 +287,3 @@ fn what_follows(record: &AttemptRecord) -> Option<String> {
         }
     }
 }
-        AttemptOutcome::HeldBack => (YELLOW, "held back"),
-        (_, Some(ms)) if record.outcome == AttemptOutcome::HeldBack => {
-            let reason = record.reason.as_deref().unwrap_or_default();
-            Some(format!("{reason}; looks again in {}{rule}", duration(Duration::from_millis(ms))))
-        }

@@ -72,8 +72,13 @@ impl NatsTransport {
                 Vec::new()
             }
         };
-        let shared =
-            [api.dead_config(), api.records_config(), api.workers_config(), api.state_config()];
+        let shared = [
+            api.dead_config(),
+            api.records_config(),
+            api.workers_config(),
+            api.state_config(),
+            api.blobs_config(),
+        ];
         for config in shared {
             found.push(stream(&config, &api.stream_info(&config.name).await));
         }

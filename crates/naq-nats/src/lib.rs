@@ -1,6 +1,7 @@
 //! NAQ's transport over NATS JetStream: the only crate that names async-nats.
 
 mod api;
+mod blobs;
 mod config;
 mod connect;
 mod dead;
@@ -8,6 +9,7 @@ mod delivery;
 mod diagnose;
 mod direct;
 mod directory;
+mod end_watch;
 mod error;
 mod fetch;
 mod link;

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use futures_util::future::{join_all, try_join_all};
 use naq_core::transport::{
-    BrokerInfo, DeadPage, Evidence, JobKey, Lookup, Place, QueueInfo, Stored, TransportError,
+    BrokerInfo, DeadPage, EndWatch, Evidence, JobKey, Lookup, Place, QueueInfo, Stored,
+    TransportError,
 };
 use naq_core::{JobId, QueueName};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
+use crate::end_watch::Ending;
 use crate::subjects::api;
 use crate::transport::NatsTransport;
 
@@ -73,7 +75,9 @@ impl Api {
     }
 
     async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {
-        let mut found = self.last_at(key, &PLACES).await?;
+        let mut found = self.last_at(key, &[Place::Queue, Place::Schedule]).await?;
+        // Only then: a job that ends in this moment stands there before it goes from here.
+        found.extend(self.last_at(key, &[Place::Dead, Place::Record]).await?);
         if let Some(queued) = found.iter_mut().find(|stored| stored.place == Place::Queue) {
             let info = self.consumer_info(&key.queue).await;
             let info = info.map_err(|e| e.into_transport("look at the queue", self.url()))?;
@@ -174,6 +178,10 @@ impl Lookup for NatsTransport {
 
     async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {
         self.api.locate(key).await
+    }
+
+    async fn watch_end(&self, key: &JobKey) -> Result<Box<dyn EndWatch>, TransportError> {
+        Ok(Box::new(Ending::begin(&self.api, key).await?))
     }
 
     async fn find(&self, id: &JobId) -> Result<Vec<QueueName>, TransportError> {

@@ -144,6 +144,24 @@ impl Subjects {
         subject.strip_prefix(&*self.prefix)?.strip_prefix(".k.")?.parse().ok()
     }
 
+    pub(crate) fn blobs_stream(&self) -> String {
+        format!("{}_BLOBS", self.streams)
+    }
+
+    /// `naq.b.<queue>.<id>.<name>.<n>`: a part of what is too large for a message.
+    pub(crate) fn chunk(&self, job: &JobKey, name: &str, n: usize) -> String {
+        format!("{}.b.{}.{}.{name}.{n}", self.prefix, job.queue, job.id)
+    }
+
+    /// All its parts.
+    pub(crate) fn chunks(&self, job: &JobKey, name: &str) -> String {
+        format!("{}.b.{}.{}.{name}.*", self.prefix, job.queue, job.id)
+    }
+
+    pub(crate) fn all_blobs(&self) -> String {
+        format!("{}.b.>", self.prefix)
+    }
+
     /// Where signals go, over core NATS.
     pub(crate) fn control(&self) -> String {
         format!("{}.ctl", self.prefix)

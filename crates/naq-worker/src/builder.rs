@@ -33,6 +33,7 @@ pub struct WorkerBuilder {
     pub(crate) shutdown_timeout: Duration,
     pub(crate) heartbeat: Rhythm,
     pub(crate) unknown_tasks: RetryPolicy,
+    pub(crate) large_results: LargeResults,
     pub(crate) handlers: HandlerRuntime,
     pub(crate) handler_threads: Option<usize>,
     pub(crate) timer: Arc<dyn Timer>,
@@ -45,9 +46,9 @@ pub struct WorkerBuilder {
 impl WorkerBuilder {
     /// The shortest lease that can be kept, given that a broker's own timers are not exact.
     pub const MIN_LEASE: Duration = Duration::from_millis(100);
-
     /// The greatest weight of a queue.
     pub const MAX_WEIGHT: u32 = 1000;
+
     pub(crate) fn new<S: Clone + Send + Sync + 'static>(
         client: Client,
         registry: Registry<S>,
@@ -56,15 +57,16 @@ impl WorkerBuilder {
             client,
             tasks: registry.into_tasks(),
             queues: Vec::new(),
-            concurrency: 10,
             weights: BTreeMap::new(),
             strict: false,
+            concurrency: 10,
             name: None,
             id: None,
             lease: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(30),
             heartbeat: Rhythm { interval: Duration::from_secs(5), ttl: Duration::from_secs(15) },
             unknown_tasks: unknown_tasks(),
+            large_results: LargeResults::default(),
             handlers: HandlerRuntime::default(),
             handler_threads: None,
             timer: Arc::new(SystemClock),
@@ -87,8 +89,6 @@ impl WorkerBuilder {
         self
     }
 
-    /// Adds several queues.
-    ///
     /// Adds a queue with a weight, from 1 to [`MAX_WEIGHT`](Self::MAX_WEIGHT): while all of them have
     /// jobs, slots are given to queues in the proportion of their weights, and the part of one that
     /// has none goes to the others. One that is added without a weight has 1.
@@ -129,6 +129,8 @@ impl WorkerBuilder {
         self
     }
 
+    /// Adds several queues.
+    ///
     /// # Panics
     /// When one is no queue name.
     pub fn queues<Q: AsRef<str>>(self, queues: impl IntoIterator<Item = Q>) -> Self {
@@ -196,6 +198,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// What becomes of a result that is larger than the broker takes in one message (1 MB unless it
+    /// is set up otherwise): by default the job dies with an error that says so.
+    pub fn large_results(mut self, large: LargeResults) -> Self {
+        self.large_results = large;
+        self
+    }
+
     /// Where handlers run; on threads of their own by default.
     pub fn handler_runtime(mut self, handlers: HandlerRuntime) -> Self {
         self.handlers = handlers;
@@ -237,15 +246,6 @@ impl WorkerBuilder {
         self
     }
 
-    /// The worker.
-    pub fn build(mut self) -> Worker {
-        if self.queues.is_empty() {
-            self.queues.push(QueueName::default());
-        }
-        let name = self.name.take().unwrap_or_else(identity::hostname);
-        let id = self.id.take().unwrap_or_else(|| identity::worker_id(&name));
-        Worker::new(self, id)
-    }
     /// How the queues share the slots, and their weights in their order.
     pub(crate) fn sharing(&self) -> (Sharing, Vec<u32>) {
         let weight = |queue| self.weights.get(queue).copied().unwrap_or(1);
@@ -258,6 +258,15 @@ impl WorkerBuilder {
         (sharing, self.queues.iter().map(weight).collect())
     }
 
+    /// The worker.
+    pub fn build(mut self) -> Worker {
+        if self.queues.is_empty() {
+            self.queues.push(QueueName::default());
+        }
+        let name = self.name.take().unwrap_or_else(identity::hostname);
+        let id = self.id.take().unwrap_or_else(|| identity::worker_id(&name));
+        Worker::new(self, id)
+    }
 }
 
 /// 5 s, 10 s, 20 s, ... up to 15 min: about 50 min in all, long enough for a rolling deploy.

@@ -17,6 +17,7 @@ use crate::events::Event;
 use crate::execute::{self, Outcome, Stage};
 use crate::heartbeat::Rhythm;
 use crate::held::{Held, HeldJobs};
+use crate::large_results::LargeResults;
 use crate::hooks;
 use crate::outage::Outage;
 use crate::ready::Ready;
@@ -38,6 +39,7 @@ pub(crate) struct Engine {
     pub(crate) lease: Duration,
     pub(crate) heartbeat: Rhythm,
     pub(crate) unknown_tasks: RetryPolicy,
+    pub(crate) large_results: LargeResults,
     pub(crate) ready: Ready,
     pub(crate) counts: Counts,
     pub(crate) settling: Link,
@@ -49,15 +51,15 @@ pub(crate) struct Engine {
 /// One queue, and what is held of it.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    pub(crate) name: QueueName,
-    pub(crate) held: HeldJobs,
     /// Which of the worker's queues it is, from 0.
     pub(crate) index: usize,
+    pub(crate) name: QueueName,
+    pub(crate) held: HeldJobs,
     lease_ms: AtomicU64,
     lease_changed: Notify,
+    limited: AtomicBool,
 }
 
-    limited: AtomicBool,
 /// Attempts so far.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
@@ -88,15 +90,13 @@ impl Queue {
         Duration::from_millis(self.lease_ms.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn set_lease(&self, lease: Duration) {
+    fn set_lease(&self, lease: Duration) {
         let millis = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         if self.lease_ms.swap(millis, Ordering::Relaxed) != millis {
             self.lease_changed.notify_one();
         }
     }
 
-    /// Waits until the lease in force is another one.
-    pub(crate) async fn lease_changed(&self) {
     /// Takes over what may have been changed at the broker.
     pub(crate) fn set_terms(&self, subscription: &dyn Subscription) {
         self.set_lease(subscription.lease());
@@ -108,6 +108,8 @@ impl Queue {
         self.limited.load(Ordering::Relaxed)
     }
 
+    /// Waits until the lease in force is another one.
+    pub(crate) async fn lease_changed(&self) {
         self.lease_changed.notified().await;
     }
 }

@@ -39,7 +39,8 @@ impl<S> Context<S> {
     /// ```
     pub fn progress(&self, done: u64, total: u64, message: impl Into<String>) {
         let mut message = message.into();
-        message.truncate(message.floor_char_boundary(Progress::MAX_MESSAGE));
+        let fits = |end: &usize| message.is_char_boundary(*end);
+        message.truncate((0..=Progress::MAX_MESSAGE).rev().find(fits).unwrap_or(0));
         let (attempt, at) = (self.attempt(), self.scene().timer.now());
         Reporter::say(self.scene(), Progress { done, total, message, attempt, at });
     }

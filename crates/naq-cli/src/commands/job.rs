@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use naq_core::client::Progress;
 use naq_core::transport::JobKey;
 use naq_core::{
     Client, ClientError, Clock, JobId, JobReport, JobState, QueueName, SystemClock, Timer,
 };
 
+use super::wait::wait;
 use crate::exit::Exit;
 use crate::output::{Format, Output};
-use crate::report::{Shown, attempt_words, state};
+use crate::report::{Shown, attempt_words, progress_words, state};
 use crate::text::{about, parse_duration};
 
 /// How often a watched job is looked at.
@@ -34,6 +36,22 @@ pub(crate) enum JobCommand {
     },
     /// Make a waiting job due now
     RetryNow(Which),
+    /// Wait for a job's result: exit code 0 when it completed, 1 when it ended otherwise or takes
+    /// too long, 3 when nothing is known of it
+    #[command(after_help = "\
+Examples:
+  naq job wait ID --timeout 5m
+  naq job wait \"$(naq enqueue report --args 7)\" | jq .total
+  naq job wait ID -o json                          the whole job, however it ended
+
+The result goes to stdout, and nothing else does.")]
+    Wait {
+        #[command(flatten)]
+        which: Which,
+        /// Give up after this time [default: never]
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+        timeout: Option<Duration>,
+    },
     /// Follow a job until it ends: exit code 0 when it completed, 1 when it ended otherwise
     #[command(
         after_help = "Examples:\n  naq job watch ID\n  naq job watch \"$(naq enqueue demo.flaky)\" --timeout 1m"
@@ -80,6 +98,10 @@ impl JobCommand {
                 let report = client.retry_now(&key).await?;
                 acted(&report, "is due now", out)?;
             }
+            Self::Wait { which, timeout } => {
+                let key = which.key(client).await?;
+                return wait(&key, *timeout, client, out).await;
+            }
             Self::Watch { which, timeout } => return watch(which, *timeout, client, out).await,
         }
         Ok(Exit::Ok)
@@ -123,7 +145,7 @@ async fn watch(
 /// What was told already.
 #[derive(Default)]
 struct Watch {
-    state: Option<(JobState, u32)>,
+    state: Option<(JobState, u32, Option<Progress>)>,
     told: Vec<naq_core::AttemptRecord>,
 }
 
@@ -133,11 +155,12 @@ impl Watch {
         let attempt = report.envelope.as_ref().map_or(1, |job| job.attempt);
         let fresh: Vec<_> =
             shown.attempts.iter().filter(|r| !self.told.contains(r)).cloned().collect();
-        let moved = self.state != Some((report.state, attempt));
+        let stands = Some((report.state, attempt, report.progress.clone()));
+        let moved = self.state != stands;
         if fresh.is_empty() && !moved {
             return Ok(());
         }
-        self.state = Some((report.state, attempt));
+        self.state = stands;
         if out.format() == Format::Table {
             let max = report.envelope.as_ref().map(|job| job.max_attempts());
             for record in &fresh {
@@ -162,7 +185,8 @@ fn standing(report: &JobReport, attempt: u32) -> String {
             format!("{}: attempt {attempt}{of} in {}", state(state_now), about(due.since(now)))
         }
         (state_now @ (JobState::Pending | JobState::Running), _) => {
-            format!("{}: attempt {attempt}{of}", state(state_now))
+            let come = report.progress.as_ref().map(|p| format!("  {}", progress_words(p)));
+            format!("{}: attempt {attempt}{of}{}", state(state_now), come.unwrap_or_default())
         }
         (ended, _) => state(ended),
     }

@@ -92,6 +92,15 @@ impl Details {
         self
     }
 
+    /// The same, left out when there is nothing to say.
+    #[must_use]
+    pub(crate) fn maybe_styled(self, name: &'static str, value: Option<String>) -> Self {
+        match value {
+            Some(value) => self.styled(name, value),
+            None => self,
+        }
+    }
+
     /// As text, one side a line.
     pub(crate) fn render(&self) -> String {
         let width = self.0.iter().map(|(name, _)| name.len()).max().unwrap_or_default();

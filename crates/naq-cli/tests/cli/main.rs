@@ -18,3 +18,4 @@ mod schedules;
 mod usage;
 mod wait;
 mod worker;
+mod workflow;

@@ -8,11 +8,14 @@ use serde::de::DeserializeOwned;
 use super::{Client, ClientError, JobReport};
 use crate::names::{JobId, QueueName};
 use crate::transport::JobKey;
+use crate::wire::{Nonce, Step};
 
 /// A job that the broker has. `O` is what its handler returns.
 pub struct JobHandle<O> {
-    client: Client,
-    key: JobKey,
+    pub(super) client: Client,
+    pub(super) key: JobKey,
+    /// Which life of it, where this handle began it.
+    pub(super) life: Option<Nonce>,
     duplicate: bool,
     held: bool,
     output: PhantomData<fn() -> O>,
@@ -20,7 +23,13 @@ pub struct JobHandle<O> {
 
 impl<O> JobHandle<O> {
     pub(super) fn new(client: Client, key: JobKey, duplicate: bool) -> Self {
-        Self { client, key, duplicate, held: false, output: PhantomData }
+        Self { client, key, life: None, duplicate, held: false, output: PhantomData }
+    }
+
+    /// The same, with the life that was enqueued, if it was.
+    pub(super) fn of_life(mut self, step: Option<Step>) -> Self {
+        self.life = step.map(|step| step.nonce).filter(|_| !self.duplicate);
+        self
     }
 
     /// The job that holds the key which another one wanted.
@@ -65,12 +74,21 @@ impl<O: DeserializeOwned> JobHandle<O> {
     /// # Errors
     /// [`ClientError`]; `Decode` when what is stored is no `O`.
     pub async fn result(&self) -> Result<Option<O>, ClientError> {
-        let report = self.report().await?;
+        let report = self.client.look(&self.key, self.life.as_ref()).await?;
+        let mut report = report.ok_or_else(|| ClientError::NoJob(self.key.id.clone()))?;
+        self.client.add_result(&mut report).await?;
         let Some(result) = report.result else { return Ok(None) };
         result
             .decode()
             .map(Some)
             .map_err(|source| ClientError::Decode { id: self.key.id.clone(), source })
+    }
+}
+
+impl<O> Clone for JobHandle<O> {
+    fn clone(&self) -> Self {
+        let (client, key, life) = (self.client.clone(), self.key.clone(), self.life.clone());
+        Self { client, key, life, duplicate: self.duplicate, held: self.held, output: PhantomData }
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`JobReport`]: everything known of one job, read from where its messages stand.
 
-use super::{Client, ClientError};
+use super::{CheckpointInfo, Client, ClientError, Progress};
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName};
 use crate::state::JobState;
@@ -24,6 +24,14 @@ pub struct JobReport {
     pub finished_at: Option<Timestamp>,
     /// What the handler returned.
     pub result: Option<Payload>,
+    /// Where that is kept, when it is too large for the record.
+    pub result_blob: Option<BlobRef>,
+    /// Which jobs it waits for, if it is blocked.
+    pub waits_for: Vec<JobKey>,
+    /// How far its handler said that it had come, of a job that has not ended well.
+    pub progress: Option<Progress>,
+    /// What its next attempt starts from, of a job that has not ended well.
+    pub checkpoint: Option<CheckpointInfo>,
     /// The message that says so.
     pub stored: Stored,
 }
@@ -60,6 +68,10 @@ impl JobReport {
             due_at: stored.due_at,
             finished_at: None,
             result: None,
+            result_blob: None,
+            waits_for: Vec::new(),
+            progress: None,
+            checkpoint: None,
             stored: stored.clone(),
         };
         match stored.place {
@@ -73,7 +85,11 @@ impl JobReport {
                 let tried = |entry: &&AttemptRecord| entry.outcome != AttemptOutcome::HeldBack;
                 let last = report.envelope.as_ref().and_then(|job| job.history.iter().rfind(tried));
                 let fresh = last.is_none_or(|entry| entry.outcome == AttemptOutcome::Requeued);
-                report.state = if fresh { JobState::Scheduled } else { JobState::Retrying };
+                report.state = match &report.envelope {
+                    Some(job) if job.is_blocked() => JobState::Blocked,
+                    _ if fresh => JobState::Scheduled,
+                    _ => JobState::Retrying,
+                };
             }
             Place::Dead => {
                 let letter = stored.dead_letter();
@@ -88,6 +104,8 @@ impl JobReport {
                     report.state = record.state;
                     report.finished_at = Some(record.finished_at);
                     report.result = record.result;
+                    let blob = stored.message.header(headers::RESULT);
+                    report.result_blob = blob.and_then(|blob| blob.parse().ok());
                     report.envelope = Some(record.envelope);
                 }
                 // Its place says that it ended; what it says beyond that cannot be read.
@@ -128,6 +146,13 @@ impl Client {
     /// [`ClientError::NoJob`] among others.
     pub async fn report(&self, key: &JobKey) -> Result<JobReport, ClientError> {
         let messages = self.transport.locate(key).await?;
-        JobReport::resolve(&messages).ok_or_else(|| ClientError::NoJob(key.id.clone()))
+        let report = JobReport::resolve(&messages);
+        let mut report = report.ok_or_else(|| ClientError::NoJob(key.id.clone()))?;
+        self.add_result(&mut report).await?;
+        self.add_kept(&mut report).await?;
+        if report.state == JobState::Blocked {
+            self.add_blockers(&mut report).await?;
+        }
+        Ok(report)
     }
 }

@@ -67,6 +67,14 @@ pub enum WaitError {
         /// Which job.
         id: JobId,
     },
+    /// It completed, and what it returned is not kept any longer.
+    #[error(
+        "job {id} has completed, and its result is gone: have it kept longer with `record_ttl`"
+    )]
+    NoResult {
+        /// Which job.
+        id: JobId,
+    },
     /// It completed, and what it returned is of another type than is asked for.
     #[error("the result of job {id}: {source}")]
     Decode {
@@ -97,7 +105,7 @@ impl JobReport {
         match self.state {
             JobState::Completed => match self.result {
                 Some(result) => result.decode().map_err(|source| WaitError::Decode { id, source }),
-                None => Err(WaitError::NoRecord { id }),
+                None => Err(WaitError::NoResult { id }),
             },
             JobState::Dead => {
                 let told = self.dead.map(|letter| (letter.error_kind, letter.message));
@@ -172,7 +180,10 @@ impl Client {
         let mut nothing = false;
         loop {
             match self.look(key, life).await {
-                Ok(Some(report)) if report.state.is_final() => return Ok(report),
+                Ok(Some(mut report)) if report.state.is_final() => {
+                    self.add_result(&mut report).await?;
+                    return Ok(report);
+                }
                 Ok(Some(report)) => (known, nothing) = (Some(report.state), false),
                 Ok(None) if nothing => return Err(WaitError::NoRecord { id: id() }),
                 Ok(None) => nothing = true,

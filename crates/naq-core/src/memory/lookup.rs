@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 
+use super::end_watch::MemoryEnd;
 use super::state::MAX_PAYLOAD;
 use super::transport::MemoryTransport;
 use crate::names::{JobId, QueueName};
 use crate::transport::{
-    BrokerInfo, DeadPage, Evidence, JobKey, Lookup, QueueInfo, Stored, TransportError,
+    BrokerInfo, DeadPage, EndWatch, Evidence, JobKey, Lookup, QueueInfo, Stored, TransportError,
 };
 
 #[async_trait]
@@ -18,6 +19,10 @@ impl Lookup for MemoryTransport {
 
     async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {
         Ok(self.shared.state().0.locate(key))
+    }
+
+    async fn watch_end(&self, key: &JobKey) -> Result<Box<dyn EndWatch>, TransportError> {
+        Ok(Box::new(MemoryEnd::new(self.shared.clone(), key.clone())))
     }
 
     async fn find(&self, id: &JobId) -> Result<Vec<QueueName>, TransportError> {

@@ -15,8 +15,10 @@
 //! # }
 //! ```
 
+mod blobs;
 mod dedup;
 mod directory;
+mod end_watch;
 mod handle;
 mod journal;
 mod log;

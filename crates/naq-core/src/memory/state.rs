@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::journal::JournalEntry;
+use super::blobs::BlobStore;
 use super::log::Log;
 use super::queue::Queue;
 use super::shared_state::SharedState;
@@ -23,6 +24,7 @@ pub(super) struct State {
     /// The records by the time at which they vanish.
     expiries: BTreeSet<(Timestamp, u64)>,
     pub(super) shared: SharedState,
+    pub(super) blobs: BlobStore,
     /// Kept only where somebody asked for it.
     pub(super) journal: Option<Vec<JournalEntry>>,
     pub(super) workers: BTreeMap<WorkerId, (Timestamp, WorkerInfo)>,
@@ -39,6 +41,7 @@ impl State {
             self.records.remove(seq);
         }
         self.shared.advance(now);
+        self.blobs.advance(now);
         self.workers.retain(|_, (until, _)| *until > now);
     }
 

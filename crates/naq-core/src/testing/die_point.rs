@@ -35,13 +35,15 @@ pub enum Op {
     Signal,
     /// Change what all workers share.
     State,
+    /// Store what is too large for a message.
+    Blob,
     /// Everything else that reads or writes.
     Other,
 }
 
 impl Op {
     /// Every operation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Publish,
         Self::Fetch,
         Self::Evidence,
@@ -56,6 +58,7 @@ impl Op {
         Self::Release,
         Self::Signal,
         Self::State,
+        Self::Blob,
         Self::Other,
     ];
 
@@ -76,6 +79,7 @@ impl Op {
             Self::Release => "release",
             Self::Signal => "signal",
             Self::State => "state",
+            Self::Blob => "blob",
             Self::Other => "other",
         }
     }

@@ -13,9 +13,9 @@ use super::faulty::{Faults, FaultyTransport};
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName, WorkerId};
 use crate::transport::{
-    AckHandle, Awaiting, BrokerInfo, Consumer, DeadPage, Delivery, Directory, Evidence, Expect,
-    Fact, FactKind, JobKey, Lookup, Operator, Producer, QueueInfo, Receipt, Saved, Settler, Signal,
-    Signals, StateChange, StateEntry, StateKey, StatePage, StateStore, StateWatch, Stored,
+    AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, Consumer, DeadPage, Delivery, Directory, EndWatch, Evidence,
+    Expect, Fact, FactKind, JobKey, Lookup, Operator, Producer, QueueInfo, Receipt, Saved, Settler,
+    Signal, Signals, StateChange, StateEntry, StateKey, StatePage, StateStore, StateWatch, Stored,
     Submission, Subscription, Transport, TransportError, WorkerInfo, Written,
 };
 use crate::wire::Nonce;
@@ -141,6 +141,11 @@ impl<T: Transport> Lookup for FaultyTransport<T> {
         self.faults.pass(Op::Other, Vec::new, self.inner.locate(key)).await
     }
 
+    async fn watch_end(&self, key: &JobKey) -> Result<Box<dyn EndWatch>, TransportError> {
+        self.faults.alive()?;
+        self.inner.watch_end(key).await
+    }
+
     async fn find(&self, id: &JobId) -> Result<Vec<QueueName>, TransportError> {
         self.faults.pass(Op::Other, Vec::new, self.inner.find(id)).await
     }
@@ -187,11 +192,6 @@ impl<T: Transport> Operator for FaultyTransport<T> {
         self.faults.pass(Op::Other, || (), self.inner.resume(queue)).await
     }
 
-    async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
-        self.faults.pass(Op::Other, || 0, self.inner.purge(queue)).await
-    }
-
-    async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {
     async fn set_limit(
         &self,
         queue: &QueueName,
@@ -200,6 +200,11 @@ impl<T: Transport> Operator for FaultyTransport<T> {
         self.faults.pass(Op::Other, || (), self.inner.set_limit(queue, limit)).await
     }
 
+    async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
+        self.faults.pass(Op::Other, || 0, self.inner.purge(queue)).await
+    }
+
+    async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {
         self.faults.pass(Op::Signal, || (), self.inner.signal(signal)).await
     }
 
@@ -264,6 +269,23 @@ impl<T: Transport> StateStore for FaultyTransport<T> {
         self.faults.alive()?;
         let (inner, faults) = (self.inner.state_watch(prefix).await?, self.faults.clone());
         Ok(Box::new(FaultyWatch { inner, faults }))
+    }
+}
+
+#[async_trait]
+impl<T: Transport> Blobs for FaultyTransport<T> {
+    async fn blob_put(
+        &self,
+        job: &JobKey,
+        blob: &BlobRef,
+        data: Bytes,
+        ttl: Duration,
+    ) -> Result<(), TransportError> {
+        self.faults.pass(Op::Blob, || (), self.inner.blob_put(job, blob, data, ttl)).await
+    }
+
+    async fn blob_get(&self, job: &JobKey, blob: &BlobRef) -> Result<Option<Bytes>, TransportError> {
+        self.faults.pass(Op::Other, || None, self.inner.blob_get(job, blob)).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Serialize;
 
-use super::{Evidence, JobKey, Stored, TransportError};
+use super::{EndWatch, Evidence, JobKey, Stored, TransportError};
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName};
 
@@ -75,6 +75,12 @@ pub trait Lookup: Send + Sync + 'static {
     /// # Errors
     /// [`TransportError`].
     async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError>;
+
+    /// Listens for the end of a job. Begin before looking at it, so that nothing falls between.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn watch_end(&self, key: &JobKey) -> Result<Box<dyn EndWatch>, TransportError>;
 
     /// The queues in which the broker holds something of a job of this id.
     ///

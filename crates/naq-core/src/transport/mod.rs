@@ -1,9 +1,11 @@
 //! The ports to a broker. One small trait a role; whoever implements all of them is a
 //! [`Transport`], and proves it with the contract suite (`testing::contract`).
 
+mod blobs;
 mod claim;
 mod consume;
 mod directory;
+mod end_watch;
 mod error;
 mod fact;
 mod lookup;
@@ -13,9 +15,11 @@ mod stale;
 mod state;
 mod stored;
 
+pub use blobs::{BlobRef, BlobRefError, Blobs, MAX_BLOB_BYTES};
 pub use claim::{Claim, Mark};
 pub use consume::{AckHandle, Consumer, Delivery, Subscription};
 pub use directory::{Directory, WorkerInfo, WorkerStatus};
+pub use end_watch::EndWatch;
 pub use error::TransportError;
 pub use fact::{
     AWAITED_RECORD_TTL, Awaiting, Fact, FactKind, SHORTEST_RECORD_TTL, Settler, Written,
@@ -32,11 +36,27 @@ pub use stored::{JobKey, Place, Stored};
 
 /// A broker, from every side. Implemented by whatever implements the parts.
 pub trait Transport:
-    Producer + Consumer + Settler + Lookup + Operator + Directory + StateStore + std::fmt::Debug
+    Producer
+    + Consumer
+    + Settler
+    + Lookup
+    + Operator
+    + Directory
+    + StateStore
+    + Blobs
+    + std::fmt::Debug
 {
 }
 
 impl<T> Transport for T where
-    T: Producer + Consumer + Settler + Lookup + Operator + Directory + StateStore + std::fmt::Debug
+    T: Producer
+        + Consumer
+        + Settler
+        + Lookup
+        + Operator
+        + Directory
+        + StateStore
+        + Blobs
+        + std::fmt::Debug
 {
 }

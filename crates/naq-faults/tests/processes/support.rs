@@ -1,7 +1,7 @@
 //! One job, one queue, some processes.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +52,17 @@ impl Scene {
         let jobs: Vec<_> = (0..count).map(|_| self.planned(script, 0)).collect();
         self.send(&jobs).await;
         jobs
+    }
+
+    /// A client of its queue.
+    pub(crate) fn client(&self) -> Client {
+        let queue = QueueName::new(&self.queue).unwrap();
+        Client::new(self.transport.clone()).default_queue(queue)
+    }
+
+    /// A file in its directory.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.site.dir.join(name)
     }
 
     fn planned(&self, script: Script, delay_ms: u64) -> PlannedJob {

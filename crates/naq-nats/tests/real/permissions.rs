@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use naq_core::transport::{
-    Consumer, Directory, Expect, Fact, Lookup, Operator, Producer, Saved, Settler, Signal,
-    StateKey, StateStore, TransportError, WorkerInfo, WorkerStatus, Written,
+    BlobRef, Blobs, Consumer, Directory, Expect, Fact, Lookup, Operator, Producer, Saved, Settler,
+    Signal, StateKey, StateStore, TransportError, WorkerInfo, WorkerStatus, Written,
 };
 use naq_core::{Clock, QueueName, SystemClock, WorkerId};
 use naq_nats::{Auth, Level, NatsConfig, NatsTransport};
 use naq_testing::NatsServer;
 
-use crate::support::{LEASE, fetch, job, key};
+use crate::support::{LEASE, PATIENCE, fetch, job, key};
 
 const PAGE: &str = include_str!("../../../../docs/operating.md");
 
@@ -104,8 +104,12 @@ async fn each_role_does_its_work_and_nothing_else() {
     let put = producer.state_put(&unique, "x".into(), Expect::Absent, None).await;
     assert!(matches!(put, Ok(Saved::Stored(_))), "{put:?}");
 
+    let mut end = producer.watch_end(&in_mail("done").key).await.expect("listens");
     work(&worker).await;
     share(&worker, "worker").await;
+    let told = tokio::time::timeout(LEASE, end.changed(PATIENCE)).await;
+    told.expect("is told of the end");
+    keep(&admin, &worker, &producer).await;
 
     let operator = connect(&server, "operator").await;
     share(&operator, "operator").await;
@@ -158,6 +162,21 @@ async fn work(worker: &NatsTransport) {
     // An ack that was not allowed would show as a job that comes back.
     let again = queue.fetch(1, LEASE + Duration::from_secs(1)).await.expect("asks");
     assert!(again.is_empty(), "{again:?}");
+}
+
+/// A large result: its stream is made by who may, and written to by workers.
+async fn keep(admin: &NatsTransport, worker: &NatsTransport, producer: &NatsTransport) {
+    let (key, blob) = (in_mail("done").key, BlobRef::new(3));
+    let put = async |who: &NatsTransport| who.blob_put(&key, &blob, "abc".into(), PATIENCE).await;
+    let refused = put(worker).await.expect_err("creates nothing").to_string();
+    assert!(refused.contains("NAQ_BLOBS"), "{refused}");
+    put(admin).await.expect("creates");
+    put(worker).await.expect("stores");
+    let refused = subject_of(put(producer).await.expect_err("a worker's"));
+    assert!(refused.starts_with("naq.b.mail.done."), "{refused}");
+    for reader in [worker, producer] {
+        assert_eq!(reader.blob_get(&key, &blob).await.expect("reads"), Some("abc".into()));
+    }
 }
 
 async fn share(state: &NatsTransport, who: &str) {

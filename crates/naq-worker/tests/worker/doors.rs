@@ -92,6 +92,7 @@ pass_on! {
     Lookup {
         evidence(keys: &[JobKey]) -> Result<Vec<Vec<Evidence>>, TransportError>;
         locate(key: &JobKey) -> Result<Vec<Stored>, TransportError>;
+        watch_end(key: &JobKey) -> Result<Box<dyn EndWatch>, TransportError>;
         find(id: &JobId) -> Result<Vec<QueueName>, TransportError>;
         queues() -> Result<Vec<QueueName>, TransportError>;
         queue_info(queue: &QueueName) -> Result<Option<QueueInfo>, TransportError>;
@@ -104,9 +105,9 @@ pass_on! {
         release(stored: &Stored) -> Result<bool, TransportError>;
         pause(queue: &QueueName, until: Timestamp) -> Result<(), TransportError>;
         resume(queue: &QueueName) -> Result<(), TransportError>;
+        set_limit(queue: &QueueName, limit: Option<NonZeroU64>) -> Result<(), TransportError>;
         purge(queue: &QueueName) -> Result<u64, TransportError>;
         signal(signal: &Signal) -> Result<(), TransportError>;
-        set_limit(queue: &QueueName, limit: Option<NonZeroU64>) -> Result<(), TransportError>;
         signals() -> Result<Box<dyn Signals>, TransportError>;
     }
     StateStore {
@@ -117,6 +118,11 @@ pass_on! {
         state_list(prefix: &StateKey, from: u64, limit: usize)
             -> Result<StatePage, TransportError>;
         state_watch(prefix: &StateKey) -> Result<Box<dyn StateWatch>, TransportError>;
+    }
+    Blobs {
+        blob_put(job: &JobKey, blob: &BlobRef, data: bytes::Bytes, ttl: Duration)
+            -> Result<(), TransportError>;
+        blob_get(job: &JobKey, blob: &BlobRef) -> Result<Option<bytes::Bytes>, TransportError>;
     }
     Directory {
         heartbeat(worker: &WorkerInfo, ttl: Duration) -> Result<(), TransportError>;

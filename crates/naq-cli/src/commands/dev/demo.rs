@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// `demo.ok` succeeds, `demo.flaky` succeeds after two failures or after `{"failures":N}`,
-/// `demo.fail` never does, `demo.slow` takes five seconds or `{"seconds":N}`, `demo.panic` panics.
+/// `demo.fail` never does, `demo.slow` takes five seconds or `{"seconds":N}`, tells of its
+/// progress and goes on after a crash where it was, `demo.panic` panics.
 pub(super) fn registry() -> Registry {
     Registry::new()
         .raw("demo.ok", ok)
@@ -35,9 +36,14 @@ async fn fail(_: Value, _: Context) -> Result<(), Failure> {
     Err(Failure::new(ErrorKind::VALUE, "this demo never succeeds"))
 }
 
-async fn slow(args: Value, _: Context) -> Result<(), Failure> {
-    let seconds = number(&args, "seconds").unwrap_or(5);
-    SystemClock.sleep_until(SystemClock.now() + Duration::from_secs(seconds)).await;
+async fn slow(args: Value, cx: Context) -> Result<(), Failure> {
+    let steps = number(&args, "seconds").unwrap_or(5).saturating_mul(4);
+    let begin: u64 = cx.restore().await?.unwrap_or(0);
+    for step in begin..steps {
+        SystemClock.sleep_until(SystemClock.now() + Duration::from_millis(250)).await;
+        cx.progress(step + 1, steps, "a quarter of a second each");
+        cx.checkpoint(&(step + 1)).await?;
+    }
     Ok(())
 }
 

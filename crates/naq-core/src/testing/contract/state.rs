@@ -54,7 +54,8 @@ impl<'a> Shared<'a> {
     /// Stores `x` under each of these keys, all at once.
     async fn put_at_once(&self, keys: &[StateKey], expect: Expect) -> Vec<Saved> {
         let mut puts = JoinSet::new();
-        for key in keys.iter().cloned() {
+        for key in keys {
+            let key = key.clone();
             let (transport, value) = (self.case.transport.clone(), Bytes::from_static(b"x"));
             let ttl = Some(Duration::from_secs(3600));
             puts.spawn(async move { transport.state_put(&key, value, expect, ttl).await.unwrap() });

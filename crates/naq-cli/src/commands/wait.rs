@@ -1,0 +1,32 @@
+//! Waits for a job's end, and prints what it left.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use naq_core::transport::JobKey;
+use naq_core::{Client, JobState};
+
+use crate::exit::Exit;
+use crate::output::{Format, Output};
+use crate::report::Shown;
+
+/// The result on stdout; as JSON the whole job. However else it ends, the error says so.
+pub(crate) async fn wait(
+    key: &JobKey,
+    timeout: Option<Duration>,
+    client: &Client,
+    out: Output,
+) -> Result<Exit> {
+    let report = client.wait(key, timeout.unwrap_or(Duration::MAX)).await?;
+    let completed = report.state == JobState::Completed;
+    if out.format() != Format::Table {
+        out.one(&Shown::from(&report), String::new)?;
+        return Ok(if completed { Exit::Ok } else { Exit::Failed });
+    }
+    let shown = Shown::from(&report);
+    report.into_output::<serde::de::IgnoredAny>()?;
+    if let Some(result) = shown.result_words() {
+        out.raw(&result)?;
+    }
+    Ok(Exit::Ok)
+}
