@@ -8,6 +8,7 @@ use naq_core::Codec;
 
 use crate::commands::{
     bench, breaker, completions, dev, dlq, enqueue, job, limit, queue, retry, schedule, worker,
+    workflow,
 };
 use crate::connection::ConnectionArgs;
 use crate::logging::LogArgs;
@@ -90,6 +91,9 @@ pub(crate) enum Command {
     /// Recurring jobs: define, look at, pause, run now
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
+    /// Workflows: jobs that come after each other, drawn, listed, cancelled
+    #[command(subcommand)]
+    Workflow(workflow::WorkflowCommand),
     /// The workers alive now
     #[command(visible_alias = "list-workers")]
     Workers,

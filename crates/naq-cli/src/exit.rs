@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use naq_core::client::WaitError;
+use naq_core::client::{WaitError, WorkflowError};
 use naq_core::client::ScheduleError;
 use naq_core::schedule::ScheduleFault;
 use naq_core::transport::TransportError;
@@ -86,6 +86,15 @@ pub(crate) fn explain(error: &anyhow::Error) -> (Exit, Option<String>) {
                 _ => (Exit::Failed, None),
             };
         }
+        if let Some(error) = cause.downcast_ref::<WorkflowError>() {
+            return match error {
+                WorkflowError::Unknown(_) => {
+                    (Exit::NotFound, Some("the workflows there are: naq workflow list".into()))
+                }
+                WorkflowError::Transport(error) => of_transport(error),
+                _ => (Exit::Failed, None),
+            };
+        }
         if cause.is::<ScheduleFault>() {
             return (Exit::Usage, None);
         }
@@ -95,6 +104,9 @@ pub(crate) fn explain(error: &anyhow::Error) -> (Exit, Option<String>) {
         if let Some(error) = cause.downcast_ref::<EnqueueError>() {
             return match error {
                 EnqueueError::Transport(error) => of_transport(error),
+                EnqueueError::UnknownDependency(_) => {
+                    (Exit::NotFound, Some("enqueue that job first, or check its id and queue".into()))
+                }
                 _ => (Exit::Usage, None),
             };
         }

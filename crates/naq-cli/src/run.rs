@@ -105,6 +105,10 @@ fn run<S: Clone + Send + Sync + 'static>(
                 runtime()?.block_on(async { command.run(&connect(config).await?, out).await })?;
             }
         }
+        Command::Workflow(command) => {
+            let config = config()?;
+            runtime()?.block_on(async { command.run(&connect(config).await?, out).await })?;
+        }
         Command::Workers => {
             let config = config()?;
             runtime()?.block_on(async { workers::run(&connect(config).await?, out).await })?;

@@ -39,6 +39,7 @@ Examples:
   naq enqueue report --at '2026-12-24 18:00'            in UTC; add +01:00 for another zone
   naq enqueue cleanup --in 10m --id nightly-cleanup
   naq enqueue order.ship --args 2317 --unique order-2317
+  naq enqueue load --depends-on extract --depends-on mail/check-7
   naq enqueue report --concurrency-key tenant:7=3 --rate-limit api=100/1m
   naq enqueue report --args 7 --wait --wait-timeout 5m  prints the result
   naq enqueue --file jobs.ndjson                        one job a line; - for stdin
@@ -82,7 +83,7 @@ pub(crate) struct EnqueueArgs {
 #[derive(Debug)]
 pub(crate) enum Ready {
     One(Box<Job>),
-    Many(Lines),
+    Many(Box<Lines>),
 }
 
 /// A job that is written, and was sent nowhere yet.
@@ -151,7 +152,7 @@ impl EnqueueArgs {
         let policy = self.options.policy.build()?;
         if let Some(path) = &self.file {
             let lines = Lines::open(path, self.serializer, self.task, self.options, policy)?;
-            return Ok(Ready::Many(lines));
+            return Ok(Ready::Many(Box::new(lines)));
         }
         let Some(task) = self.task else {
             return Err(Problem::usage("no task is named, and no --file").into());

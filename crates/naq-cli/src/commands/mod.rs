@@ -16,3 +16,4 @@ pub(crate) mod schedule;
 pub(crate) mod wait;
 pub(crate) mod worker;
 pub(crate) mod workers;
+pub(crate) mod workflow;

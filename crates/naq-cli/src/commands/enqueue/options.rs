@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use naq_core::flow::Unique;
+use naq_core::flow::{FollowUp, Unique};
 use naq_core::{Clock, Enqueue, QueueName, SystemClock, Timestamp};
 
 use super::limits::LimitArgs;
@@ -53,6 +53,18 @@ pub(crate) struct OptionArgs {
     /// With --unique: at most one until it starts
     #[arg(long, requires = "unique", conflicts_with = "unique_for")]
     pub(super) until_started: bool,
+    /// Run it once this job has completed: an id of the same queue, or QUEUE/ID; may be repeated
+    #[arg(long, value_name = "JOB")]
+    pub(super) depends_on: Vec<String>,
+    /// With --depends-on: run it once they have ended, if one did not complete
+    #[arg(long, requires = "depends_on")]
+    pub(super) run_after_failure: bool,
+    /// With --depends-on: run it once they have ended, if one completed
+    #[arg(long, requires = "depends_on")]
+    pub(super) allow_partial: bool,
+    /// Enqueue this when the job dies, told of it: TASK, or TASK@QUEUE for another queue
+    #[arg(long, value_name = "TASK", value_parser = str::parse::<FollowUp>)]
+    pub(super) on_exhausted: Option<FollowUp>,
     #[command(flatten)]
     pub(super) limits: LimitArgs,
     #[command(flatten)]
@@ -75,9 +87,17 @@ impl OptionArgs {
             deadline = self.deadline;
             expires_in = self.expires_in;
             record_ttl = self.record_ttl;
+            on_exhausted_job = self.on_exhausted.clone();
         }
         job = self.tags.iter().fold(job, |job, tag| job.tag(tag));
         job = self.limits.all().fold(job, Enqueue::limit);
+        job = job.depends_on(&self.depends_on);
+        if self.run_after_failure {
+            job = job.run_after_failure();
+        }
+        if self.allow_partial {
+            job = job.allow_partial_dependencies();
+        }
         match self.key() {
             Some(unique) => job.unique_by(unique),
             None => job,

@@ -43,8 +43,10 @@ pub struct WorkflowNode {
     pub depth: usize,
     /// Where it stands; none when nothing is known of it any more, or not yet.
     pub state: Option<JobState>,
-    /// The attempt that it is at, and attempts in all.
-    pub attempt: Option<(u32, u32)>,
+    /// The attempt that it is at.
+    pub attempt: Option<u32>,
+    /// Attempts in all.
+    pub max_attempts: Option<u32>,
     /// If it is blocked: the names of those that it still waits for.
     pub waits_for: Vec<String>,
     /// When it runs, if it waits for its time.
@@ -73,7 +75,8 @@ impl WorkflowNode {
         self.finished_at = report.finished_at;
         let Some(job) = &report.envelope else { return };
         self.task = Some(job.task.clone());
-        self.attempt = Some((job.attempt, job.max_attempts()));
+        self.when = job.depends_on.as_ref().map_or(self.when, |depends| depends.when);
+        (self.attempt, self.max_attempts) = (Some(job.attempt), Some(job.max_attempts()));
         let blocked = report.state == JobState::Blocked;
         let last = job.history.last().filter(|_| !blocked);
         self.reason = last.and_then(|last| last.reason.clone());
@@ -165,6 +168,7 @@ fn node(name: String, key: JobKey) -> WorkflowNode {
         depth: 0,
         state: None,
         attempt: None,
+        max_attempts: None,
         waits_for: Vec::new(),
         due_at: None,
         finished_at: None,

@@ -1,0 +1,132 @@
+//! `naq workflow`: graphs of jobs, drawn, listed, cancelled.
+
+mod draw;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use naq_core::client::{WorkflowError, WorkflowSummary};
+use naq_core::{Client, Clock, JobId, QueueName, SystemClock, Timestamp, WorkflowReport};
+use serde::Serialize;
+
+use crate::output::{Output, Row};
+use crate::text::{about, count};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkflowCommand {
+    /// Draw the jobs of a workflow: which come after which, where each stands, what it waits for
+    #[command(after_help = "\
+Examples:
+  naq workflow show etl-7f3a          the whole workflow
+  naq workflow show JOB               a job between those before it and those after it
+  naq workflow show etl-7f3a -o json | jq '.jobs[] | select(.state == \"dead\")'
+
+A job is drawn below the last of those that it comes after; the others are named beside it.")]
+    Show(ShowArgs),
+    /// The workflows of the last 30 days
+    #[command(visible_alias = "ls")]
+    List,
+    /// End all jobs of a workflow that have not ended
+    #[command(after_help = "\
+Examples:
+  naq workflow cancel etl-7f3a --reason 'the source is broken'
+
+The last jobs are ended first, so that none is let go by the end of another.")]
+    Cancel {
+        /// The workflow
+        id: JobId,
+        /// Why; kept in the records of its jobs
+        #[arg(long, default_value = "the workflow was cancelled by an operator")]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// A workflow, or a job
+    id: JobId,
+    /// Of a job: its queue, if the id is in several
+    #[arg(short, long)]
+    queue: Option<QueueName>,
+    /// Draw with plain ASCII; so it is where the locale is not UTF-8
+    #[arg(long)]
+    ascii: bool,
+    /// Draw every job, however many stand side by side
+    #[arg(short, long)]
+    all: bool,
+}
+
+/// A workflow, and how long ago it was started.
+#[derive(Serialize)]
+struct Line {
+    #[serde(flatten)]
+    workflow: WorkflowSummary,
+    #[serde(skip)]
+    now: Timestamp,
+}
+
+impl Row for Line {
+    const COLUMNS: &'static [&'static str] = &["WORKFLOW", "NAME", ">JOBS", "STARTED", "NOTE"];
+    const NONE: &'static str = "no workflows";
+
+    fn cells(&self) -> Vec<String> {
+        let WorkflowSummary { id, name, enqueued_at, jobs, cancelled } = &self.workflow;
+        vec![
+            id.to_string(),
+            name.clone(),
+            jobs.to_string(),
+            format!("{} ago", about(self.now.since(*enqueued_at))),
+            if *cancelled { "cancelled".to_owned() } else { String::new() },
+        ]
+    }
+}
+
+/// How many jobs a cancel ended.
+#[derive(Serialize)]
+struct Cancelled {
+    id: JobId,
+    cancelled: usize,
+}
+
+impl WorkflowCommand {
+    pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
+        match self {
+            Self::Show(args) => {
+                let (report, job) = args.find(client).await?;
+                let style = draw::Style::new(args.ascii, args.all);
+                out.one(&report, || draw::words(&report, job.as_ref(), SystemClock.now(), &style))
+            }
+            Self::List => {
+                let now = SystemClock.now();
+                let lines = client.workflows().await?.into_iter();
+                out.list(&lines.map(|workflow| Line { workflow, now }).collect::<Vec<_>>())
+            }
+            Self::Cancel { id, reason } => {
+                let cancelled = client.cancel_workflow(id, reason).await?;
+                let ended = Cancelled { id: id.clone(), cancelled };
+                out.one(&ended, || {
+                    format!("{} of workflow {id} cancelled", count(cancelled as u64, "job"))
+                })
+            }
+        }
+    }
+}
+
+impl ShowArgs {
+    /// The workflow of this id, or that of the job of this id, or what is around that job; and the
+    /// job.
+    async fn find(&self, client: &Client) -> Result<(WorkflowReport, Option<JobId>)> {
+        match client.workflow(&self.id).await {
+            Err(WorkflowError::Unknown(_)) => {}
+            found => return Ok((found?, None)),
+        }
+        let job = client.job(&self.id, self.queue.as_ref()).await?;
+        let id = Some(job.key.id.clone());
+        if let Some(workflow) = job.envelope.as_ref().and_then(|job| job.workflow.as_ref()) {
+            match client.workflow(workflow).await {
+                Err(WorkflowError::Unknown(_)) => {}
+                found => return Ok((found?, id)),
+            }
+        }
+        Ok((client.surroundings(&job.key).await?, id))
+    }
+}
