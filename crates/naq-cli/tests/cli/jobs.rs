@@ -1,8 +1,23 @@
 //! Enqueue, show, watch, cancel, retry now: against a real broker and a real worker.
 
+use naq_testing::eventually;
 use serde_json::{Value, json};
 
-use crate::run::Broker;
+use crate::run::{Broker, PATIENCE};
+
+#[tokio::test]
+async fn a_job_that_dies_is_followed_by_the_one_that_was_asked_for() {
+    let broker = Broker::start();
+    let _worker = broker.worker(&[]);
+    let id = broker.enqueue(&["refuse", "--args", "\"no\"", "--on-exhausted", "greet@after"]);
+    assert_ne!(broker.watch(&id).code, 0);
+    eventually("what follows", PATIENCE, async || {
+        let queues = broker.json(&["queue", "list"]);
+        let mut queues = queues.as_array().expect("a list").iter();
+        queues.any(|queue| queue["name"] == "after" && queue["pending"] == 1)
+    })
+    .await;
+}
 
 #[test]
 fn a_flaky_job_tells_its_whole_story() {

@@ -1,8 +1,10 @@
 //! [`FollowUp`]: the job that follows a death.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
-use crate::names::{JobId, QueueName, TaskName};
+use crate::names::{JobId, NameError, QueueName, TaskName};
 use crate::retry::RetryPolicy;
 use crate::transport::{JobKey, Submission};
 use crate::wire::{DeadLetter, EncodeError, Envelope};
@@ -84,10 +86,26 @@ impl FollowUp {
     }
 }
 
+impl FromStr for FollowUp {
+    type Err = NameError;
+
+    /// `order.refund`, or `order.refund@money` for another queue.
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let (task, queue) = match text.split_once('@') {
+            Some((task, queue)) => (task, Some(QueueName::new(queue)?)),
+            None => (text, None),
+        };
+        Ok(Self { task: TaskName::new(task)?, queue, policy: None })
+    }
+}
+
 impl From<&str> for FollowUp {
-    /// As [`new`](Self::new).
-    fn from(task: &str) -> Self {
-        Self::new(task)
+    /// `order.refund`, or `order.refund@money`.
+    ///
+    /// # Panics
+    /// When it is neither.
+    fn from(text: &str) -> Self {
+        text.parse().unwrap_or_else(|err| panic!("{err}"))
     }
 }
 
@@ -139,6 +157,15 @@ mod tests {
             );
             let without = letter.summary(&dead, false).expect("writes");
             assert_eq!(without.decode::<Value>().expect("reads")["args"], Value::Null);
+        }
+    }
+
+    #[test]
+    fn its_text_names_a_task_and_perhaps_a_queue() {
+        assert_eq!("a.b".parse(), Ok(FollowUp::new("a.b")));
+        assert_eq!("a.b@money".parse(), Ok(FollowUp::new("a.b").queue("money")));
+        for bad in ["", "@money", "a.b@", "a b", "a@b@c"] {
+            assert!(bad.parse::<FollowUp>().is_err(), "{bad}");
         }
     }
 

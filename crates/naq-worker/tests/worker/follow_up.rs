@@ -137,7 +137,7 @@ async fn what_has_followed_and_ended_does_not_follow_again_after_the_brokers_win
     let faulty = Arc::new(FaultyTransport::new(bench.broker.clone(), plan));
     let worker = run(bench.builder_of(faulty, registry(&bench.seen)));
     let job = bench.client.enqueue(Script(vec![Do::Fatal])).id("job");
-    job.on_exhausted_job(FollowUp::new("refund").queue("money")).await.expect("sent");
+    job.on_exhausted_job("refund@money").await.expect("sent");
     bench.turn().await;
     worker.kill().await;
     // Somebody else has time for what follows, and nobody for the rest.
