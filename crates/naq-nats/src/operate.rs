@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU64;
 
+use std::time::Duration;
+
 use async_nats::jetstream::consumer;
 use async_nats::{HeaderMap, Subscriber};
 use async_trait::async_trait;
@@ -16,6 +18,11 @@ use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, outgoing};
 use crate::subjects::{CONSUMER, api};
 use crate::topology::{CreateConsumer, DEFAULT_LEASE, max_ack_pending};
 use crate::transport::NatsTransport;
+
+/// What is due within this comes by itself. The broker's timer reads the schedules that are due and
+/// stores their messages a moment later, without another look: a release in that moment would be
+/// one message more, and the job would start twice.
+const TOO_NEAR: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default, Serialize)]
 struct Purge {
@@ -93,6 +100,10 @@ impl Api {
         headers.insert(async_nats::header::NATS_SCHEDULE_NEXT, "purge");
         let mut tries = self.tries("release to", &target);
         loop {
+            let soon = self.config.clock.now() + TOO_NEAR;
+            if stored.due_at.is_some_and(|due_at| due_at <= soon) {
+                return Ok(tries.failed > 0);
+            }
             let body = stored.message.body.clone();
             match self.store(&target, headers.clone(), body).await {
                 Ok(_) => return Ok(true),

@@ -46,7 +46,8 @@ pub trait Operator: Send + Sync + 'static {
     async fn remove(&self, stored: &Stored) -> Result<bool, TransportError>;
 
     /// Makes a waiting job due now, in one step: it starts exactly once, also when this races the
-    /// broker's own timer. False when it is no longer waiting.
+    /// broker's own timer. False when it is no longer waiting, or so near its time, a second at
+    /// most, that it is left to come by itself.
     ///
     /// # Errors
     /// [`TransportError`].

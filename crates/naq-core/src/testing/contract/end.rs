@@ -13,8 +13,10 @@ use crate::transport::{
 };
 use crate::wire::{FinalRecord, Nonce};
 
+type Record = fn(&Case<'_>, &Delivery) -> Fact;
+
 /// How a job can end, and what its record would be.
-const ENDS: [(JobState, fn(&Case<'_>, &Delivery) -> Fact); 4] = [
+const ENDS: [(JobState, Record); 4] = [
     (JobState::Completed, |case, delivery| case.record(delivery)),
     (JobState::Dead, |case, delivery| case.death(delivery, "Error")),
     (JobState::Cancelled, |case, delivery| ended(case, delivery, JobState::Cancelled)),

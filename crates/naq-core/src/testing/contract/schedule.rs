@@ -124,7 +124,9 @@ pub async fn jobs_that_are_due_together_all_start_once(subject: &dyn Subject) {
 pub async fn a_released_job_starts_at_once_and_once(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
-    case.enqueue_in("a", WAIT).await;
+    // Longer than what is left to come by itself.
+    let wait = 3 * WAIT;
+    case.enqueue_in("a", wait).await;
     let waiting = case.transport.locate(&case.key("a")).await.unwrap().remove(0);
     assert!(case.transport.release(&waiting).await.unwrap());
     assert!(!case.transport.release(&waiting).await.unwrap(), "it waits no longer");
@@ -132,7 +134,7 @@ pub async fn a_released_job_starts_at_once_and_once(subject: &dyn Subject) {
     assert_eq!(delivery.stored.message.body, waiting.message.body);
     assert_eq!(delivery.step(), waiting.step());
     case.complete(&delivery).await;
-    case.nothing(&mut sub, WAIT + BRIEF).await;
+    case.nothing(&mut sub, wait + BRIEF).await;
     case.stands("a", &[Place::Record]).await;
 }
 
