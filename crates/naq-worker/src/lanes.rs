@@ -189,11 +189,11 @@ mod tests {
         for _ in 0..rounds {
             let mut free = slots;
             while free > 0 {
-                for queue in 0..backlog.len() {
+                for (queue, left) in backlog.iter_mut().enumerate() {
                     let wanted = lanes.wants(queue, free, 0);
-                    let brought = wanted.min(backlog[queue]);
+                    let brought = wanted.min(*left);
                     lanes.push(queue, vec![queue; brought]);
-                    backlog[queue] -= brought;
+                    *left -= brought;
                     if wanted > 0 && brought == 0 {
                         lanes.is_dry(queue);
                     }
