@@ -132,6 +132,22 @@ async fn a_job_waits_for_others_and_their_retries() {
     assert_eq!(harness.elapsed(), secs(2 + 4));
 }
 
+#[tokio::test]
+async fn a_schedule_turns_by_the_same_clock() {
+    let (harness, app) = harness();
+    let hour = secs(3600);
+    harness.client().schedule("hourly").every(hour).job(Odd("tick".into())).await.unwrap();
+    harness.pass(hour - secs(1)).await;
+    assert!(app.log().is_empty());
+    harness.pass(DAY).await;
+    assert_eq!(app.log().len(), 24);
+    let runs = harness.assert_enqueued::<Odd>().times(24);
+    assert_eq!(runs[1].at.since(runs[0].at), hour);
+    // What has no end does not keep the harness from coming to one.
+    harness.run_to_end().await;
+    assert_eq!(harness.elapsed(), DAY + hour - secs(1));
+}
+
 #[tokio::test(start_paused = true)]
 #[should_panic(expected = "no job has ended for 10s of real time; running: 1 on \"default\"")]
 async fn a_handler_that_never_ends_is_told_of() {

@@ -3,7 +3,7 @@
 use naq::{Advice, ErrorKind, JobError};
 
 /// Moves money.
-pub trait Bank: Send + Sync {
+pub trait Bank: std::fmt::Debug + Send + Sync {
     /// Charges for an order. `key` is the same however often it is asked, so that it charges once.
     ///
     /// # Errors

@@ -55,7 +55,7 @@ impl Job for AskForReview {
 }
 
 /// What all handlers share.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Shop {
     /// Who charges.
     pub bank: Arc<dyn Bank>,

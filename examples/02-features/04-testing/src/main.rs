@@ -7,6 +7,7 @@ use testing_jobs::bank::{Bank, BankError, Receipt};
 use testing_jobs::jobs::{Shop, registry};
 
 /// Takes all cards.
+#[derive(Debug)]
 struct Generous;
 
 impl Bank for Generous {

@@ -8,24 +8,24 @@ use testing_jobs::jobs::{Shop, registry};
 
 /// Does not answer a few times, and then answers always the same.
 #[derive(Debug)]
-pub struct FakeBank {
+pub(crate) struct FakeBank {
     away: Mutex<u32>,
     then: Result<(), BankError>,
 }
 
 impl FakeBank {
     /// Answers at once.
-    pub fn open() -> Arc<Self> {
+    pub(crate) fn open() -> Arc<Self> {
         Self::away(0)
     }
 
     /// Answers after so many calls in vain.
-    pub fn away(times: u32) -> Arc<Self> {
+    pub(crate) fn away(times: u32) -> Arc<Self> {
         Arc::new(Self { away: Mutex::new(times), then: Ok(()) })
     }
 
     /// Takes no card.
-    pub fn strict() -> Arc<Self> {
+    pub(crate) fn strict() -> Arc<Self> {
         Arc::new(Self { away: Mutex::new(0), then: Err(BankError::Declined) })
     }
 }
@@ -42,6 +42,6 @@ impl Bank for FakeBank {
 }
 
 /// The handlers of the shop, with this bank.
-pub fn shop(bank: Arc<FakeBank>) -> Registry<Shop> {
+pub(crate) fn shop(bank: Arc<FakeBank>) -> Registry<Shop> {
     registry(Shop { bank })
 }

@@ -1,11 +1,9 @@
 //! Code that enqueues, and the whole of what follows from it.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::bank::{FakeBank, shop};
 use naq::testing::Harness;
-use support::{FakeBank, shop};
 use testing_jobs::checkout::buy;
 use testing_jobs::jobs::{AskForReview, Charge, Ship};
 

@@ -1,11 +1,9 @@
 //! Weeks of retries, in milliseconds.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::bank::{FakeBank, shop};
 use naq::testing::Harness;
-use support::{FakeBank, shop};
 use testing_jobs::jobs::{Charge, Ship};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,11 +1,9 @@
 //! One attempt of one job: does the handler do the right thing, and what is decided then?
 
-mod support;
-
 use std::time::Duration;
 
+use crate::bank::{FakeBank, shop};
 use naq::testing;
-use support::{FakeBank, shop};
 use testing_jobs::jobs::Charge;
 
 #[tokio::test]

@@ -1,0 +1,6 @@
+//! The tests of the shop: no server, no waiting.
+
+mod bank;
+mod inline;
+mod queue;
+mod weeks;
