@@ -62,16 +62,16 @@ pub use naq_core::memory;
 pub use naq_core::{
     Advice, Client, ClientError, Clock, Codec, Delay, Enqueue, EnqueueError, ErrorKind, Failure,
     IntoFailure, Jitter, Job, JobError, JobHandle, JobId, JobOptions, JobReport, JobState,
-    KindError, NameError, Payload, PolicyError, QueueName, ResultExt, RetryPolicy,
-    ScheduleName, Strategy, SystemClock, TaskName, Timer, Timestamp, WorkerId, client, flow, retry,
-    schedule, transport, wire,
+    KindError, NameError, Payload, PolicyError, QueueName, ResultExt, RetryPolicy, ScheduleName,
+    Strategy, SystemClock, TaskName, Timer, Timestamp, WorkerId, Workflow, WorkflowHandle,
+    WorkflowReport, client, flow, retry, schedule, transport, wire,
 };
 #[cfg(feature = "nats")]
 pub use naq_nats::{self as nats, NatsConfig, NatsTransport};
 #[cfg(feature = "worker")]
 pub use naq_worker::{
-    Class, Context, Exhausted, Exit, HandlerRuntime, LargeResults, LastError, RawArgs, Recovered, Registry,
-    Retrying, StopSignal, TaskOptions, Worker, WorkerBuilder, WorkerError,
+    Class, Context, Exhausted, Exit, HandlerRuntime, LargeResults, LastError, RawArgs, Recovered,
+    Registry, Retrying, StopSignal, TaskOptions, Worker, WorkerBuilder, WorkerError,
 };
 #[doc(no_inline)]
 pub use serde;
@@ -89,6 +89,11 @@ struct EnqueuePage;
 #[cfg(all(doctest, feature = "worker", feature = "testing"))]
 #[doc = include_str!("../../../docs/testing.md")]
 struct TestingPage;
+
+/// So does that of the page on workflows.
+#[cfg(all(doctest, feature = "worker"))]
+#[doc = include_str!("../../../docs/workflows.md")]
+struct WorkflowsPage;
 
 /// So does that of the page on results.
 #[cfg(all(doctest, feature = "worker"))]

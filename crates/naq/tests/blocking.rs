@@ -131,3 +131,21 @@ async fn a_blocking_client_survives_being_used_and_dropped_inside_async_code() {
     client.enqueue(Add(1, 2)).send().expect("enqueued");
     drop(client);
 }
+
+#[test]
+fn a_workflow_is_started_shown_and_cancelled_without_any_async() {
+    let client = client();
+    let first = client.enqueue(Add(1, 2)).send().expect("enqueued");
+    let second = client.enqueue(Add(3, 4)).depends_on(&first).send().expect("enqueued");
+    assert_eq!(second.report().expect("known").state, JobState::Blocked);
+    let sums = naq::Workflow::new("sums")
+        .job("a", Add(1, 2))
+        .job("b", client.enqueue(Add(3, 4)).max_retries(1))
+        .sequence(["a", "b"]);
+    let sums = client.start(sums).expect("started");
+    let b = sums.job::<u32>("b").expect("a job");
+    assert_eq!(b.report().expect("known").state, JobState::Blocked);
+    assert_eq!(client.workflows().expect("a list").len(), 1);
+    assert_eq!(sums.cancel("not today").expect("cancelled"), 2);
+    assert_eq!(sums.report().expect("known").ended(), (2, 0));
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use naq_core::client::{Prepare, Prepared};
+use naq_core::client::{JobRefs, NodeJob, Prepare, Prepared, WorkflowJob};
 use naq_core::flow::{Limit, Unique};
 use naq_core::{
     Delay, Enqueue as AsyncEnqueue, EnqueueError, ErrorKind, Jitter, RetryPolicy, Strategy,
@@ -34,6 +34,16 @@ impl<'a, O> Enqueue<'a, O> {
         Self { client, inner }
     }
 
+    /// Runs it once all that it depends on has ended, if at least one did not complete.
+    pub fn run_after_failure(self) -> Self {
+        Self { client: self.client, inner: self.inner.run_after_failure() }
+    }
+
+    /// Runs it once all that it depends on has ended, if at least one completed.
+    pub fn allow_partial_dependencies(self) -> Self {
+        Self { client: self.client, inner: self.inner.allow_partial_dependencies() }
+    }
+
     same! {
         /// The queue.
         queue(queue: impl AsRef<str>);
@@ -61,6 +71,8 @@ impl<'a, O> Enqueue<'a, O> {
         ignore_on(kinds: impl IntoIterator<Item = impl Into<ErrorKind>>);
         /// Makes no retry that would start later than this after the first attempt began.
         retry_for(span: Duration);
+        /// Runs it once these jobs have completed: handles, ids, or `queue/id`, one or many.
+        depends_on(jobs: impl JobRefs);
         /// Worker deaths before the job counts as poison.
         max_crashes(max_crashes: u32);
         /// The longest that one attempt may run.
@@ -136,5 +148,11 @@ impl<O: Send + 'static> Enqueue<'_, O> {
         let (client, prepared) = (self.client, self.inner.prepare()?);
         // One prepared job has one answer.
         client.enqueue_many([prepared]).swap_remove(0)
+    }
+}
+
+impl<O> WorkflowJob for Enqueue<'_, O> {
+    fn node(self) -> NodeJob {
+        self.inner.node()
     }
 }

@@ -20,6 +20,7 @@ mod enqueue;
 mod handle;
 mod schedule;
 mod thread;
+mod workflow;
 
 pub use client::Client;
 #[cfg(feature = "nats")]
@@ -27,3 +28,4 @@ pub use client::{connect, connect_from_env};
 pub use enqueue::Enqueue;
 pub use handle::JobHandle;
 pub use schedule::{ScheduleBuilder, Schedules};
+pub use workflow::WorkflowHandle;

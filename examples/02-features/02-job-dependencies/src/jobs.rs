@@ -1,0 +1,95 @@
+//! The jobs: small steps of moving data from one place to another.
+
+use naq::ResultExt;
+use naq::prelude::*;
+
+/// Reads rows from a source. The source is away at first, as sources are.
+#[derive(Serialize, Deserialize)]
+#[serde(crate = "naq::serde")]
+pub struct Extract {
+    pub source: String,
+    pub rows: u64,
+    /// Attempts that fail before one succeeds.
+    pub fails: u32,
+}
+
+impl Job for Extract {
+    const NAME: &'static str = "extract";
+    type Output = u64;
+
+    fn options() -> JobOptions {
+        let policy =
+            RetryPolicy::builder().max_retries(2).delay(std::time::Duration::from_millis(300));
+        JobOptions::new().policy(policy.build())
+    }
+}
+
+async fn extract(job: Extract, cx: Context) -> Result<u64, Failure> {
+    if cx.attempt() <= job.fails {
+        return Err(Failure::new(ErrorKind::CONNECTION, format!("{} is away", job.source)));
+    }
+    Ok(job.rows)
+}
+
+/// Takes a share of the rows that the job before it has read.
+#[derive(Serialize, Deserialize)]
+#[serde(crate = "naq::serde")]
+pub struct Transform {
+    /// The name of that job in the workflow.
+    pub from: String,
+    pub percent: u64,
+}
+
+impl Job for Transform {
+    const NAME: &'static str = "transform";
+    type Output = u64;
+}
+
+async fn transform(job: Transform, cx: Context) -> Result<u64, Failure> {
+    let rows: u64 = cx.parent_result(&job.from).await.kind(ErrorKind::VALUE)?;
+    Ok(rows * job.percent / 100)
+}
+
+/// Adds up what the jobs before it have left, whichever of them completed.
+#[derive(Serialize, Deserialize)]
+#[serde(crate = "naq::serde")]
+pub struct Load;
+
+impl Job for Load {
+    const NAME: &'static str = "load";
+    type Output = u64;
+}
+
+async fn load(_: Load, cx: Context) -> Result<u64, Failure> {
+    let parents = cx.parents().await.kind(ErrorKind::CONNECTION)?;
+    let mut rows = 0;
+    for parent in parents.completed() {
+        let id = parent.key.id.as_str();
+        rows += parents.result::<u64>(id).kind(ErrorKind::VALUE)?;
+    }
+    Ok(rows)
+}
+
+/// Tells somebody which of the jobs before it went wrong, and how.
+#[derive(Serialize, Deserialize)]
+#[serde(crate = "naq::serde")]
+pub struct Alert;
+
+impl Job for Alert {
+    const NAME: &'static str = "alert";
+    type Output = String;
+}
+
+async fn alert(_: Alert, cx: Context) -> Result<String, Failure> {
+    let parents = cx.parents().await.kind(ErrorKind::CONNECTION)?;
+    let failed = parents.failed().map(|parent| {
+        let error = parent.error.as_deref().unwrap_or("no error is known");
+        format!("{}: {error}", parent.key.id)
+    });
+    Ok(failed.collect::<Vec<_>>().join("; "))
+}
+
+/// The handlers of all of them.
+pub fn registry() -> Registry {
+    Registry::new().task(extract).task(transform).task(load).task(alert)
+}
