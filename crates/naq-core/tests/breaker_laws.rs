@@ -312,3 +312,37 @@ fn a_probe_whose_caller_died_is_free_after_its_time() {
     world.end(false);
     assert_eq!(world.state.phase.as_str(), "open");
 }
+
+#[test]
+fn the_stored_form_is_as_documented() {
+    let text = r#"{"phase":"open","by_hand":true,"since":"2026-11-23T12:00:00Z"}"#;
+    let by_hand: BreakerState = serde_json::from_str(text).expect("a state");
+    let now = "2026-11-24T12:00:00Z".parse().expect("a time");
+    let answer = may_start(&BreakerConfig::new(), &by_hand, now, 0.5);
+    assert!(matches!(answer, MayStart::Wait(_)), "{answer:?}");
+
+    let mut world = World::new(BreakerConfig::new().failures(2));
+    world.ask(0.0);
+    world.end(false);
+    let counted = serde_json::json!({
+        "phase": "closed", "round": 0,
+        "window": { "since": "1970-01-03T07:33:20.000Z", "slots": [[199_998_000, 1, 1]] },
+    });
+    assert_eq!(serde_json::to_value(&world.state).expect("JSON"), counted);
+    world.ask(0.0);
+    world.end(false);
+    let open = serde_json::json!({
+        "phase": "open", "round": 1, "opened_at": "1970-01-03T07:33:20.000Z",
+        "since": "1970-01-03T07:33:20.000Z", "until": "1970-01-03T07:33:50.000Z",
+        "by_hand": false, "reason": "2 of 2 calls failed",
+    });
+    assert_eq!(serde_json::to_value(&world.state).expect("JSON"), open);
+    world.now = world.now + ms(30_000);
+    world.ask(0.0);
+    let half_open = serde_json::json!({
+        "phase": "half_open", "round": 1, "opened_at": "1970-01-03T07:33:20.000Z",
+        "since": "1970-01-03T07:33:50.000Z", "successes": 0,
+        "probes": [{ "id": "call 3", "until": "1970-01-03T07:34:00.000Z" }],
+    });
+    assert_eq!(serde_json::to_value(&world.state).expect("JSON"), half_open);
+}

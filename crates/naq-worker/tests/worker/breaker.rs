@@ -16,6 +16,8 @@ use crate::bench::{Bench, LEASE, Running, run, secs};
 #[derive(Debug, Default)]
 struct Service {
     down: AtomicBool,
+    /// Each nth call fails though it is up; 0 for none.
+    fails_every: AtomicU32,
     /// Calls take so many milliseconds.
     slow: AtomicU32,
     at_once: AtomicU32,
@@ -46,13 +48,19 @@ type State = (Arc<Service>, Arc<dyn naq_core::Timer>);
 
 async fn charge(_: Charge, cx: Context<State>) -> Result<(), Failure> {
     let (service, timer) = cx.state().clone();
-    service.calls.lock().expect("not poisoned").push(timer.now());
+    let nth = {
+        let mut calls = service.calls.lock().expect("not poisoned");
+        calls.push(timer.now());
+        calls.len()
+    };
+    let every = service.fails_every.load(Ordering::SeqCst) as usize;
+    let unlucky = every > 0 && nth.is_multiple_of(every);
     let at_once = service.at_once.fetch_add(1, Ordering::SeqCst) + 1;
     service.most_at_once.fetch_max(at_once, Ordering::SeqCst);
     let slow = service.slow.load(Ordering::SeqCst);
     timer.sleep_until(timer.now() + Duration::from_millis(slow.into())).await;
     service.at_once.fetch_sub(1, Ordering::SeqCst);
-    match service.down.load(Ordering::SeqCst) {
+    match unlucky || service.down.load(Ordering::SeqCst) {
         true => Err(Failure::new(ErrorKind::CONNECTION, "refused")),
         false => Ok(()),
     }
@@ -116,7 +124,7 @@ async fn jobs_of_an_open_breaker_wait_with_their_attempts_untouched() {
     shop.enqueue(0..10).await;
     assert_eq!((shop.service.calls(), shop.phase("bank").await.as_str()), (3, "open"));
     let held = shop.bench.report("job9").await;
-    assert_eq!(held.state, JobState::Retrying);
+    assert_eq!(held.state, JobState::Scheduled);
     assert_eq!(held.envelope.expect("readable").attempt, 1);
     assert_eq!(shop.bench.history("job9").await, ["1:HeldBack:breaker"]);
 
@@ -296,6 +304,34 @@ async fn a_worker_that_starts_later_knows_what_is_open_before_its_first_job() {
     let _worker = run(shop.builder(shop.registry().task(charge)));
     shop.bench.pass(secs(5)).await;
     assert_eq!(shop.service.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_ratio_is_of_the_calls_of_all_workers() {
+    let shop = Shop::new();
+    let config = config().any_number_of_failures().failure_ratio(0.5, 20);
+    // One slot each: so both of them get some.
+    let worker = || run(shop.builder(shop.with_breaker(config.clone())).concurrency(1));
+    let _workers = (worker(), worker());
+    shop.bench.turn().await;
+    shop.service.fails_every.store(3, Ordering::SeqCst);
+    for n in 0..40 {
+        shop.enqueue(n * 5..n * 5 + 5).await;
+        shop.bench.pass(Duration::from_millis(250)).await;
+    }
+    assert_eq!((shop.service.calls(), shop.phase("bank").await.as_str()), (200, "closed"));
+    let counted = shop.bench.client.breaker("bank").await.expect("a breaker").state;
+    let naq_core::flow::breaker::Phase::Closed { window } = counted.phase else { panic!("open") };
+    let (calls, failures) = (window.calls(), window.failures());
+    assert!(calls >= 190 && (60..=66).contains(&failures), "{failures} of {calls}");
+
+    shop.service.set_down(true);
+    for n in 40..120 {
+        shop.enqueue(n * 5..n * 5 + 5).await;
+        shop.bench.pass(Duration::from_millis(250)).await;
+    }
+    assert_eq!(shop.phase("bank").await, "open");
+    assert!(shop.service.calls() < 330, "{} calls", shop.service.calls());
 }
 
 #[tokio::test]

@@ -270,11 +270,14 @@ impl Book {
 
     /// The others say that this is how a breaker stands.
     pub(super) fn hear(&mut self, entry: BreakerEntry, now: Timestamp) {
-        let page = self.pages.entry(entry.key.clone());
-        let page = page.or_insert_with(|| Page::new(&entry.key, None));
+        let page = self.page(&entry.key);
         if entry.is_after(&page.entry) {
             page.learn(entry, now);
         }
+    }
+
+    fn page(&mut self, key: &str) -> &mut Page {
+        self.pages.entry(key.to_owned()).or_insert_with(|| Page::new(key, None))
     }
 
     /// Nothing is stored of a breaker any more.
@@ -287,13 +290,13 @@ impl Book {
         }
     }
 
-    /// All that is stored.
+    /// All that is stored, whatever was known before: the broker may have lost that.
     pub(super) fn hear_all(&mut self, entries: Vec<BreakerEntry>, now: Timestamp) {
         let gone = |key: &&String| !entries.iter().any(|entry| entry.key == **key);
         let gone: Vec<_> = self.pages.keys().filter(gone).cloned().collect();
         gone.iter().for_each(|key| self.forget(key, now));
         for entry in entries {
-            self.hear(entry, now);
+            self.page(&entry.key).learn(entry, now);
         }
     }
 
