@@ -11,6 +11,7 @@ mod crash;
 mod depends;
 mod doors;
 mod drain;
+mod ends;
 mod fallback;
 mod follow_up;
 mod handlers;
