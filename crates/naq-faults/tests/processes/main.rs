@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod fan_in;
 mod kept;
 mod operator_crash;
 mod settle_crash;
