@@ -55,9 +55,12 @@ pub trait WorkflowJob {
     fn node(self) -> NodeJob;
 }
 
+/// Writes the job, once it is known for which client.
+type Write = dyn FnOnce(&Client) -> Result<Envelope, EnqueueError> + Send;
+
 /// A job that is part of a workflow.
 pub struct NodeJob {
-    pub(super) write: Box<dyn FnOnce(&Client) -> Result<Envelope, EnqueueError> + Send>,
+    pub(super) write: Box<Write>,
     pub(super) wish: Wish,
     /// Whether its id was chosen.
     pub(super) named: bool,

@@ -98,7 +98,7 @@ async fn each_role_does_its_work_and_nothing_else() {
     let shared = |text: &str| StateKey::new(["breaker", text]).expect("a key");
     let put = producer.state_put(&shared("a"), "x".into(), Expect::Any, None).await;
     assert_eq!(subject_of(put.expect_err("a worker's")), "naq.k.breaker.a");
-    let watch = producer.state_watch(&shared("a")).await.err().expect("a worker's");
+    let watch = producer.state_watch(&shared("a")).await.expect_err("a worker's");
     assert!(subject_of(watch).starts_with("$JS.API.CONSUMER.CREATE.NAQ_STATE."));
     let unique = StateKey::new(["unique", "a"]).expect("a key");
     let put = producer.state_put(&unique, "x".into(), Expect::Absent, None).await;
@@ -186,7 +186,7 @@ async fn share(state: &NatsTransport, who: &str) {
     let put = state.state_put(&key, "x".into(), Expect::Absent, None).await.expect("stores");
     assert!(matches!(put, Saved::Stored(_)), "{put:?}");
     let told = watch.next().await.expect("is told");
-    assert_eq!(state.state_get(&[key.clone()]).await.expect("reads"), [told.entry]);
+    assert_eq!(state.state_get(std::slice::from_ref(&key)).await.expect("reads"), [told.entry]);
     assert_eq!(state.state_list(&prefix, 0, 10).await.expect("lists").entries.len(), 1);
     state.state_remove(&key, Expect::Any).await.expect("removes");
 }

@@ -4,10 +4,12 @@ use naq::ResultExt;
 use naq::prelude::*;
 
 /// Reads rows from a source. The source is away at first, as sources are.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(crate = "naq::serde")]
 pub struct Extract {
+    /// Its name.
     pub source: String,
+    /// How many there are.
     pub rows: u64,
     /// Attempts that fail before one succeeds.
     pub fails: u32,
@@ -32,11 +34,12 @@ async fn extract(job: Extract, cx: Context) -> Result<u64, Failure> {
 }
 
 /// Takes a share of the rows that the job before it has read.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(crate = "naq::serde")]
 pub struct Transform {
     /// The name of that job in the workflow.
     pub from: String,
+    /// How much of them.
     pub percent: u64,
 }
 
@@ -51,7 +54,7 @@ async fn transform(job: Transform, cx: Context) -> Result<u64, Failure> {
 }
 
 /// Adds up what the jobs before it have left, whichever of them completed.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(crate = "naq::serde")]
 pub struct Load;
 
@@ -71,7 +74,7 @@ async fn load(_: Load, cx: Context) -> Result<u64, Failure> {
 }
 
 /// Tells somebody which of the jobs before it went wrong, and how.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(crate = "naq::serde")]
 pub struct Alert;
 
