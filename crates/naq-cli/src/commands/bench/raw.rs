@@ -1,6 +1,6 @@
 //! Raw async-nats, doing by hand what NAQ does: the same streams and consumer, a subject a job,
-//! message ids, headers and bodies of the same bytes, a record with a TTL before the ack. In the
-//! fastest way known: pipelined, oldest answer first, large pulls.
+//! message ids, headers and bodies of the same bytes, a record with a TTL and a guard before the
+//! ack. In the fastest way known: pipelined, oldest answer first, large pulls.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
@@ -9,7 +9,10 @@ use std::hash::BuildHasher;
 
 use anyhow::{Result, anyhow};
 use async_nats::HeaderMap;
-use async_nats::header::{NATS_MESSAGE_ID, NATS_MESSAGE_TTL, NATS_SCHEDULE, NATS_SCHEDULE_TARGET};
+use async_nats::header::{
+    NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID, NATS_MESSAGE_TTL, NATS_SCHEDULE,
+    NATS_SCHEDULE_TARGET,
+};
 use async_nats::jetstream::consumer::{PullConsumer, pull};
 use async_nats::jetstream::context::PublishAckFuture;
 use async_nats::jetstream::{self, Message};
@@ -178,6 +181,7 @@ impl Worker {
         let mut headers = self.headers.clone();
         headers.insert(NATS_MESSAGE_ID, format!("bench/{id}/completed"));
         headers.insert(NATS_MESSAGE_TTL, "3600s");
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
         let record =
             self.js.publish_with_headers(format!("{records}{id}"), headers, self.body.clone());
         self.recording.push_back((record.await?.into_future(), message));
