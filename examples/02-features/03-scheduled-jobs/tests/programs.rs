@@ -23,13 +23,13 @@ async fn the_demo_and_its_worker_do_as_they_say() {
         command.args(args).env("NAQ_NATS_URL", server.url());
         ChildProcess::spawn(command).expect("a program that starts")
     };
-    let mut worker = start(env!("CARGO_BIN_EXE_worker"), &["worker"]);
+    let mut worker = start(env!("CARGO_BIN_EXE_scheduled-jobs-worker"), &["worker"]);
     let mut demo = start(env!("CARGO_BIN_EXE_basic_scheduling"), &[]);
     let status = demo.wait(PATIENCE).await.expect("an end");
     let told = format!("{}\n{}\n{}", demo.stdout(), demo.stderr(), worker.stderr());
     assert!(status.success() && told.contains("all as it should be"), "{told}");
 
-    let mut list = start(env!("CARGO_BIN_EXE_worker"), &["schedule", "list"]);
+    let mut list = start(env!("CARGO_BIN_EXE_scheduled-jobs-worker"), &["schedule", "list"]);
     assert!(list.wait(PATIENCE).await.expect("an end").success());
     for name in ["nightly-report", "morning-digest", "poll-feed", "heartbeat"] {
         assert!(list.stdout().contains(name), "{}", list.stdout());
