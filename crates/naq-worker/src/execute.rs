@@ -154,7 +154,7 @@ async fn through_gates(
             // A start is for one attempt; the next one asks again.
             envelope.limits.iter_mut().for_each(|limit| limit.reserved = None);
             let outcome = run(stage, held, task, envelope, now).await;
-            stage.gates.leave(&job, &left(&outcome), stage.timer.now()).await;
+            stage.gates.leave(&job, stored, &left(&outcome), stage.timer.now()).await;
             outcome
         }
     }

@@ -206,7 +206,7 @@ impl Gate for BreakerGate {
         Ok(Entry::Pass)
     }
 
-    async fn leave(&self, job: &Envelope, how: &Left, now: Timestamp) {
+    async fn leave(&self, job: &Envelope, _stored: &Stored, how: &Left, now: Timestamp) {
         let tickets = self.book().end(&job_key(job));
         if !tickets.is_empty() {
             self.ended(tickets, how, now);

@@ -164,7 +164,7 @@ impl Gate for BudgetGate {
         Ok(Entry::Pass)
     }
 
-    async fn leave(&self, _job: &Envelope, _how: &Left, _now: Timestamp) {}
+    async fn leave(&self, _job: &Envelope, _stored: &Stored, _how: &Left, _now: Timestamp) {}
 }
 
 impl fmt::Debug for BudgetGate {

@@ -52,7 +52,7 @@ impl Gate for DependsGate {
         })
     }
 
-    async fn leave(&self, _job: &Envelope, _how: &Left, _now: Timestamp) {}
+    async fn leave(&self, _job: &Envelope, _stored: &Stored, _how: &Left, _now: Timestamp) {}
 
     /// The last of the others may have ended between the look and now: whoever ended it found this
     /// job in the queue, and left it to be looked at there.

@@ -212,7 +212,7 @@ impl Gate for LimitGate {
         asked
     }
 
-    async fn leave(&self, job: &Envelope, _how: &Left, _now: Timestamp) {
+    async fn leave(&self, job: &Envelope, _stored: &Stored, _how: &Left, _now: Timestamp) {
         self.let_go(job).await;
     }
 

@@ -79,7 +79,7 @@ pub(crate) trait Gate: Send + Sync + fmt::Debug {
     ) -> Result<Entry, TransportError>;
 
     /// A job that had passed here runs no longer. Best effort: its worker may die before.
-    async fn leave(&self, job: &Envelope, how: &Left, now: Timestamp);
+    async fn leave(&self, job: &Envelope, stored: &Stored, how: &Left, now: Timestamp);
 
     /// A job that was put aside, at this gate or another, without an attempt: its next message is
     /// stored. What changed between the look and now is to be looked at again. Best effort.
@@ -133,7 +133,7 @@ impl Gates {
                 Ok(Entry::Pass) => passed.push(gate),
                 held => {
                     for gate in passed.into_iter().rev() {
-                        gate.leave(job, &Left::Undecided, now).await;
+                        gate.leave(job, stored, &Left::Undecided, now).await;
                     }
                     return held.map(Asked::Held);
                 }
@@ -142,9 +142,15 @@ impl Gates {
         Ok(Asked::Pass)
     }
 
-    pub(crate) async fn leave(&self, job: &Envelope, how: &Left, now: Timestamp) {
+    pub(crate) async fn leave(
+        &self,
+        job: &Envelope,
+        stored: &Stored,
+        how: &Left,
+        now: Timestamp,
+    ) {
         for gate in self.of(job).rev() {
-            gate.leave(job, how, now).await;
+            gate.leave(job, stored, how, now).await;
         }
     }
 

@@ -44,7 +44,7 @@ impl Gate for UniqueGate {
         Ok(Entry::Pass)
     }
 
-    async fn leave(&self, _job: &Envelope, _how: &Left, _now: Timestamp) {}
+    async fn leave(&self, _job: &Envelope, _stored: &Stored, _how: &Left, _now: Timestamp) {}
 
     /// Not retried: whoever wants the key next finds that its holder has ended.
     async fn ended(&self, job: &Envelope, _now: Timestamp) {
