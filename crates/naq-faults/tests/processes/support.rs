@@ -144,11 +144,16 @@ impl Scene {
 
     /// Waits until nothing waits or runs in the queue.
     pub(crate) async fn quiet(&self) {
+        self.fewer_than(1).await;
+    }
+
+    /// Waits until fewer jobs than that wait or run in the queue.
+    pub(crate) async fn fewer_than(&self, limit: u64) {
         let queue = QueueName::new(&self.queue).unwrap();
-        eventually("a quiet queue", PATIENCE, async || {
+        eventually("a quieter queue", PATIENCE, async || {
             let info = self.transport.queue_info(&queue).await.unwrap().unwrap();
             let left = info.pending + info.running + info.waiting;
-            (left == 0).then_some(()).ok_or(format!("{info:?}"))
+            (left < limit).then_some(()).ok_or(format!("{info:?}"))
         })
         .await;
     }
