@@ -156,3 +156,29 @@ impl Client {
         Ok(report)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::TaskName;
+    use crate::transport::Fact;
+    use crate::wire::{Codec, FinalRecord};
+
+    #[test]
+    fn an_end_of_the_same_millisecond_as_the_message_is_the_answer_in_any_order() {
+        let (queue, id, now) = (QueueName::default(), JobId::random(), Timestamp::from_millis(7));
+        let task = TaskName::new("t").expect("a name");
+        let job = Envelope::new(queue.clone(), id.clone(), task, Payload::null(Codec::Json), now);
+        let message = job.to_message().expect("writes");
+        let (key, place) = (JobKey { queue, id }, Place::Queue);
+        let queued =
+            Stored { key, place, seq: 1, stored_at: now, due_at: None, delivered: true, message };
+        let state = JobState::Expired;
+        let record = FinalRecord { envelope: job, state, finished_at: now, result: None };
+        let fact = Fact::record(&queued, &record).expect("writes").expect("wanted");
+        let ended = Stored { place: Place::Record, message: fact.message, ..queued.clone() };
+        for messages in [[queued.clone(), ended.clone()], [ended, queued]] {
+            assert_eq!(JobReport::resolve(&messages).expect("a job").state, state);
+        }
+    }
+}
