@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use naq_core::flow::Limit;
 use naq_core::retry::{AttemptFacts, Decision, Rule, Start, decide_start};
 use naq_core::transport::Delivery;
 use naq_core::wire::{AttemptOutcome, AttemptRecord, DecodeError, MAX_HISTORY};
@@ -152,7 +153,7 @@ async fn through_gates(
         Asked::Pass => {
             let (job, now) = (envelope.clone(), stage.timer.now());
             // A start is for one attempt; the next one asks again.
-            envelope.limits.iter_mut().for_each(|limit| limit.reserved = None);
+            envelope.limits.iter_mut().for_each(Limit::started);
             let outcome = run(stage, held, task, envelope, now).await;
             stage.gates.leave(&job, stored, &left(&outcome), stage.timer.now()).await;
             outcome

@@ -1,5 +1,6 @@
 //! A limit that jobs of one key share, across all workers.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,14 @@ pub struct Limit {
     /// The start that the rate has given to the attempt that this message is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved: Option<Timestamp>,
+    /// Starts in a row that it was given and came too late for.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub lost: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_none(n: &u32) -> bool {
+    *n == 0
 }
 
 impl Limit {
@@ -48,7 +57,7 @@ impl Limit {
     }
 
     fn of(key: impl Into<String>) -> Self {
-        Self { key: key.into(), concurrency: None, rate: None, reserved: None }
+        Self { key: key.into(), concurrency: None, rate: None, reserved: None, lost: 0 }
     }
 
     /// Adds it to others: the later limit of a key replaces what an earlier one said.
@@ -66,6 +75,10 @@ impl Limit {
     pub(crate) fn check_all(limits: &[Self]) -> Result<(), String> {
         if limits.len() > MAX_LIMITS {
             return Err(format!("{} limits, at most {MAX_LIMITS} are allowed", limits.len()));
+        }
+        let mut keys = HashSet::new();
+        if let Some(twice) = limits.iter().find(|limit| !keys.insert(&limit.key)) {
+            return Err(format!("limit {:?}: it is given twice, use one for each key", twice.key));
         }
         limits.iter().try_for_each(Self::check)
     }
@@ -96,8 +109,20 @@ impl Limit {
 
     /// Whether the start that was reserved is now: neither early nor so late that it is forfeited.
     pub fn may_start(&self, now: Timestamp) -> bool {
-        let grace = self.rate.map_or(Duration::ZERO, |rate| rate.grace());
+        let grace = self.rate.map_or(Duration::ZERO, |rate| rate.grace(self.lost));
         self.reserved.is_some_and(|at| now >= at && now <= at + grace)
+    }
+
+    /// The rate has given it this start, instead of one that it came too late for, if it had one.
+    pub fn reserve(&mut self, start: Timestamp) {
+        if self.reserved.replace(start).is_some() {
+            self.lost = self.lost.saturating_add(1);
+        }
+    }
+
+    /// It has started: the next attempt asks for a start of its own.
+    pub fn started(&mut self) {
+        (self.reserved, self.lost) = (None, 0);
     }
 }
 
@@ -184,6 +209,9 @@ pub struct Slot {
     /// Who has it; none when it is free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<Holder>,
+    /// Which delivery of that job: the sequence of its message, and how often its worker was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<(u64, u32)>,
 }
 
 /// The slot that a job is to take: its own, which a delivery before this one left behind, or else the
@@ -210,6 +238,11 @@ pub fn look_again(now: Timestamp, slot_ttl: Duration, waiting: u64, spread: f64)
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::super::rate::Gcra;
     use super::*;
 
     fn job(id: &str) -> JobKey {
@@ -224,7 +257,7 @@ mod tests {
         };
         held.iter()
             .map(|id| Some(id).filter(|id| !id.is_empty()).map(holder))
-            .map(|holder| Slot { of: 3, holder })
+            .map(|holder| Slot { of: 3, holder, delivery: None })
             .collect()
     }
 
@@ -278,6 +311,49 @@ mod tests {
     }
 
     #[test]
+    fn two_limits_of_one_key_are_refused() {
+        let rate = |key| Limit::rate(key, 1, Duration::from_secs(1));
+        assert_eq!(Limit::check_all(&[rate("a"), rate("b")]), Ok(()));
+        let reason = Limit::check_all(&[rate("a"), rate("b"), Limit::concurrency("a", 1)]);
+        assert!(reason.expect_err("refused").contains("\"a\": it is given twice"));
+    }
+
+    proptest! {
+        #[test]
+        fn jobs_that_always_come_late_start_after_a_few_tries_and_no_more_than_may(
+            late_ms in 0u64..3_600_000,
+            per_ms in 10u64..100_000,
+            jobs in 1usize..60,
+        ) {
+            let rate = Rate { count: 1, per_ms, burst: 1 };
+            let mut used = Gcra::default();
+            let mut line: VecDeque<(u64, Limit)> = VecDeque::new();
+            let ask = |now, limit: &mut Limit, used: &mut Gcra| {
+                let start = used.earliest(&rate, Timestamp::from_millis(now));
+                *used = used.take(&rate, start);
+                limit.reserve(start);
+                start.as_millis()
+            };
+            for _ in 0..jobs {
+                let mut limit = Limit { rate: Some(rate), ..Limit::concurrency("a", 1) };
+                line.push_back((ask(0, &mut limit, &mut used), limit));
+            }
+            let mut given = Vec::new();
+            while let Some((start, mut limit)) = line.pop_front() {
+                let now = start + late_ms;
+                if limit.may_start(Timestamp::from_millis(now)) {
+                    given.push(start);
+                    continue;
+                }
+                prop_assert!(limit.lost < 7, "lost {} starts, {late_ms} ms late", limit.lost);
+                line.push_back((ask(now, &mut limit, &mut used), limit));
+            }
+            prop_assert_eq!(given.len(), jobs);
+            prop_assert!(given.windows(2).all(|two| two[1] >= two[0] + per_ms), "{:?}", given);
+        }
+    }
+
+    #[test]
     fn a_later_limit_of_a_key_replaces_what_an_earlier_one_said() {
         let mut limits = Vec::new();
         let minute = Duration::from_secs(60);
@@ -296,6 +372,12 @@ mod tests {
         let ms = |ms| Timestamp::from_millis(ms);
         assert!(!limit.may_start(ms(49_999)) && limit.may_start(at));
         assert!(limit.may_start(ms(56_000)) && !limit.may_start(ms(56_001)));
+        // Whoever has lost one is given more time for the next, until it has started.
+        let mut again = limit.clone();
+        again.reserve(at);
+        assert!(again.may_start(ms(74_000)) && !again.may_start(ms(74_001)));
+        again.started();
+        assert_eq!(again, Limit { reserved: None, ..limit });
         assert!(!Limit::concurrency("a", 1).may_start(at));
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::SKEW;
 use crate::clock::{Timestamp, millis_up};
 
 /// The largest count of a [`Rate`].
@@ -20,6 +21,10 @@ pub const MAX_RATE_PERIOD: Duration = Duration::from_secs(31 * 86_400);
 const MIN_GRACE_MS: u64 = 1000;
 /// ... and so long at most.
 const MAX_GRACE_MS: u64 = 30_000;
+/// Lost starts in a row that make a difference: with ten, the next holds for twelve days at least.
+const MOST_LOST: u32 = 10;
+/// How much longer the next one holds for whoever came too late.
+const PATIENCE: u64 = 4;
 
 /// So many in so long: in any period at most `count` start, and one more for each that `burst`
 /// allows at once beyond the first.
@@ -50,9 +55,11 @@ impl Rate {
     }
 
     /// How long a start that was reserved for a moment may be late: a tenth of the period, from 1 s
-    /// to 30 s. After that it has to be reserved anew.
-    pub fn grace(&self) -> Duration {
-        Duration::from_millis((self.per_ms / 10).clamp(MIN_GRACE_MS, MAX_GRACE_MS))
+    /// to 30 s. After that it has to be reserved anew. Four times as long for each start in a row
+    /// that was `lost` so: who always waits longer for a slot of a worker would never start.
+    pub fn grace(&self, lost: u32) -> Duration {
+        let once = (self.per_ms / 10).clamp(MIN_GRACE_MS, MAX_GRACE_MS);
+        Duration::from_millis(once.saturating_mul(PATIENCE.saturating_pow(lost.min(MOST_LOST))))
     }
 
     /// What is wrong with it, if anything is.
@@ -85,9 +92,21 @@ const NANOS: u64 = 1_000_000;
 pub struct Gcra {
     /// When the next start would be due if all came evenly, in nanoseconds since the Unix epoch.
     pub due_ns: u64,
+    /// When that was said, by the clock of whoever said it.
+    #[serde(default)]
+    pub at: Timestamp,
 }
 
 impl Gcra {
+    /// The same as who looks at it now has to see it: what a clock said that is ahead, or was before
+    /// it was set back, moves back with it. Clocks that differ a little are left alone.
+    #[must_use]
+    pub fn seen_at(self, now: Timestamp) -> Self {
+        let ahead = self.at.since(now);
+        let back = if ahead > SKEW { millis_up(ahead).saturating_mul(NANOS) } else { 0 };
+        Self { due_ns: self.due_ns.saturating_sub(back), at: now }
+    }
+
     /// The earliest moment at which another may start.
     pub fn earliest(self, rate: &Rate, now: Timestamp) -> Timestamp {
         now.max(self.next(rate))
@@ -100,7 +119,7 @@ impl Gcra {
         // for the one after it.
         let waited = self.next(rate) == start;
         let start = if waited { 0 } else { start.as_millis().saturating_mul(NANOS) };
-        Self { due_ns: self.due_ns.max(start).saturating_add(rate.step()) }
+        Self { due_ns: self.due_ns.max(start).saturating_add(rate.step()), ..self }
     }
 
     fn next(self, rate: &Rate) -> Timestamp {
@@ -195,6 +214,24 @@ mod tests {
         assert_eq!(starts(&rate, &[0, 0, 0, 0, 0]), [0, 0, 0, 100, 200].map(|ms| 1_000_000 + ms));
         let even = Rate::new(10, Duration::from_secs(1));
         assert_eq!(starts(&even, &[0, 0, 500]), [0, 100, 500].map(|ms| 1_000_000 + ms));
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_holds_nobody_up_once_another_looks() {
+        let (rate, now) = (Rate::new(1, Duration::from_secs(1)), Timestamp::from_millis(1_000_000));
+        let hour = Duration::from_secs(3600);
+        let ahead = Gcra::default().seen_at(now + hour).take(&rate, now + hour);
+        let seen = ahead.seen_at(now);
+        assert_eq!(seen.earliest(&rate, now), now + Duration::from_secs(1));
+        // What was reserved by then still counts, and nothing moves twice.
+        let reserved = ahead.take(&rate, ahead.earliest(&rate, now + hour)).seen_at(now);
+        assert_eq!(reserved.earliest(&rate, now), now + Duration::from_secs(2));
+        assert_eq!(reserved.seen_at(now), reserved);
+        // Clocks that differ a little share one time.
+        let little = Gcra::default().seen_at(now + SKEW).take(&rate, now + SKEW);
+        assert_eq!(little.seen_at(now).due_ns, little.due_ns);
+        let old: Gcra = serde_json::from_str(r#"{"due_ns":5}"#).expect("as it was written before");
+        assert_eq!(old.seen_at(now).due_ns, 5);
     }
 
     #[test]

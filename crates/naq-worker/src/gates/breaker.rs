@@ -21,7 +21,7 @@ use naq_core::transport::{JobKey, Stored, TransportError};
 use naq_core::{Client, Envelope, TaskName, Timer, Timestamp};
 use tokio::sync::Notify;
 
-use self::book::{Answer, Book, Ticket};
+use self::book::{Answer, Book, Running, Ticket};
 use super::{Entry, Gate, Left};
 use crate::identity::random;
 use crate::tasks::Tasks;
@@ -164,8 +164,9 @@ impl BreakerGate {
     }
 }
 
-fn job_key(job: &Envelope) -> JobKey {
-    JobKey { queue: job.queue.clone(), id: job.id.clone() }
+fn running(job: &Envelope, stored: &Stored) -> Running {
+    let key = JobKey { queue: job.queue.clone(), id: job.id.clone() };
+    Running { job: key, seq: stored.seq, crashes: job.crashes }
 }
 
 #[async_trait]
@@ -179,14 +180,14 @@ impl Gate for BreakerGate {
     async fn enter(
         &self,
         job: &Envelope,
-        _stored: &Stored,
+        stored: &Stored,
         now: Timestamp,
     ) -> Result<Entry, TransportError> {
         if !self.is_known() {
             self.first_look(now).await;
         }
-        let (job_key, mut tickets) = (job_key(job), Vec::new());
-        let id = job_key.to_string();
+        let (running, mut tickets) = (running(job, stored), Vec::new());
+        let id = running.job.to_string();
         for key in self.keys(&job.task) {
             let asked = self.ask(&key, &id).await;
             if let Ok(Ok(ticket)) = asked {
@@ -201,13 +202,13 @@ impl Gate for BreakerGate {
             });
         }
         if !tickets.is_empty() {
-            self.book().begin(job_key, tickets);
+            self.book().begin(running, tickets);
         }
         Ok(Entry::Pass)
     }
 
-    async fn leave(&self, job: &Envelope, _stored: &Stored, how: &Left, now: Timestamp) {
-        let tickets = self.book().end(&job_key(job));
+    async fn leave(&self, job: &Envelope, stored: &Stored, how: &Left, now: Timestamp) {
+        let tickets = self.book().end(&running(job, stored));
         if !tickets.is_empty() {
             self.ended(tickets, how, now);
         }

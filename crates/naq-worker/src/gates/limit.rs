@@ -11,7 +11,7 @@ mod line;
 mod rates;
 mod slots;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,6 +20,7 @@ use async_trait::async_trait;
 use naq_core::flow::{Limit, look_again};
 use naq_core::retry::{Action, Decision, Rule};
 use naq_core::transport::{JobKey, Stored, Transport, TransportError};
+use naq_core::wire::AttemptOutcome;
 use naq_core::{Envelope, Timer, Timestamp, WorkerId};
 
 use self::line::Line;
@@ -42,6 +43,8 @@ pub(crate) struct LimitGate {
     rates: Rates,
     /// Jobs that found no slot, and of which key, until their waiting is stored.
     leaving: Mutex<HashMap<JobKey, Full>>,
+    /// Jobs that were woken for a slot and have come here for it, until they are put aside or end.
+    came: Mutex<HashSet<JobKey>>,
 }
 
 /// All slots of this key are taken.
@@ -63,6 +66,7 @@ impl LimitGate {
             line: Line::new(transport.clone(), worker),
             rates: Rates::new(transport),
             leaving: Mutex::default(),
+            came: Mutex::default(),
         }
     }
 
@@ -70,10 +74,11 @@ impl LimitGate {
     async fn take_slots(
         &self,
         job: &Envelope,
+        stored: &Stored,
         now: Timestamp,
     ) -> Result<Option<Entry>, TransportError> {
         for (key, of) in by_key(job) {
-            if self.slots.take(job, key, of).await? {
+            if self.slots.take(job, stored, key, of).await? {
                 continue;
             }
             self.leaving().insert(key_of(job), Full { key: key.to_owned(), of });
@@ -105,15 +110,15 @@ impl LimitGate {
         };
         let mut limits = job.limits.clone();
         for limit in limits.iter_mut().filter(|limit| wants(&&**limit)) {
-            limit.reserved = Some(start);
+            limit.reserve(start);
         }
         let reason = format!("limit {:?}: its turn is at {start}", first.key);
         Ok(Entry::Reserve { until: start, reason, limits })
     }
 
     /// Frees what the job holds, and lets those go on who wait for it.
-    async fn let_go(&self, job: &Envelope) {
-        for key in self.slots.free(job).await {
+    async fn let_go(&self, job: &Envelope, stored: &Stored) {
+        for key in self.slots.free(job, stored).await {
             self.wake(&key).await;
         }
     }
@@ -129,12 +134,37 @@ impl LimitGate {
         self.line.join(&full.key, job).await?;
         // Whoever has freed a slot since the job looked may have seen nobody in the line, if nobody is
         // before it.
-        if self.line.is_first(&full.key, job).await?
-            && self.slots.any_free(&full.key, full.of).await?
-        {
-            self.line.wake(&full.key).await?;
+        if self.line.is_first(&full.key, job).await? {
+            self.wake_for_free(&full.key, full.of).await?;
         }
         Ok(())
+    }
+
+    /// Lets so many go on as there are free slots.
+    async fn wake_for_free(&self, key: &str, of: u32) -> Result<(), TransportError> {
+        for _ in 0..self.slots.count_free(key, of).await? {
+            if !self.line.wake(key).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// A job that was woken for a slot may not have come for it: another gate holds it back, or it
+    /// has ended. Then the slot is the next one's.
+    async fn pass_on(&self, job: &Envelope) {
+        if self.came().remove(&key_of(job)) || !waited(job) {
+            return;
+        }
+        for (key, of) in by_key(job) {
+            if let Err(err) = self.wake_for_free(key, of).await {
+                tracing::debug!("limit {key:?}: whoever waits looks later: {err}");
+            }
+        }
+    }
+
+    fn came(&self) -> MutexGuard<'_, HashSet<JobKey>> {
+        self.came.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn leaving(&self) -> MutexGuard<'_, HashMap<JobKey, Full>> {
@@ -148,6 +178,12 @@ fn by_key(job: &Envelope) -> Vec<(&str, u32)> {
         job.limits.iter().filter_map(|limit| Some((&*limit.key, limit.concurrency?))).collect();
     keys.sort_unstable();
     keys
+}
+
+/// Whether the last that happened to it is that it waited for a slot.
+fn waited(job: &Envelope) -> bool {
+    let last = job.history.last();
+    last.is_some_and(|r| r.outcome == AttemptOutcome::HeldBack && r.rule == Some(Rule::Limit))
 }
 
 fn key_of(job: &Envelope) -> JobKey {
@@ -185,7 +221,7 @@ impl Gate for LimitGate {
     async fn enter(
         &self,
         job: &Envelope,
-        _stored: &Stored,
+        stored: &Stored,
         now: Timestamp,
     ) -> Result<Entry, TransportError> {
         {
@@ -196,32 +232,44 @@ impl Gate for LimitGate {
                 leaving.clear();
             }
         }
+        if waited(job) {
+            let mut came = self.came();
+            if came.len() >= LEAVING {
+                came.clear();
+            }
+            came.insert(key_of(job));
+        }
         // Somebody was impatient: its start stays what it is.
         if let Some(start) = reserved_ahead(job, now) {
             let reason = format!("its turn is at {start}");
             return Ok(Entry::Park { until: start, rule: Rule::Limit, reason });
         }
-        let asked = match self.take_slots(job, now).await {
+        let asked = match self.take_slots(job, stored, now).await {
             Ok(None) => self.reserve(job, now).await,
             Ok(Some(held)) => Ok(held),
             Err(err) => Err(err),
         };
         if !matches!(asked, Ok(Entry::Pass)) {
-            self.let_go(job).await;
+            self.let_go(job, stored).await;
         }
         asked
     }
 
-    async fn leave(&self, job: &Envelope, _stored: &Stored, _how: &Left, _now: Timestamp) {
-        self.let_go(job).await;
+    async fn leave(&self, job: &Envelope, stored: &Stored, _how: &Left, _now: Timestamp) {
+        self.let_go(job, stored).await;
     }
 
     async fn parked(&self, job: &Envelope) {
         let full = self.leaving().remove(&key_of(job));
-        let Some(full) = full else { return };
+        let Some(full) = full else { return self.pass_on(job).await };
+        self.came().remove(&key_of(job));
         if let Err(err) = self.stand_in_line(job, &full).await {
             tracing::debug!(job = %job.id, "not in line, looks later by itself: {err}");
         }
+    }
+
+    async fn ended(&self, job: &Envelope, _now: Timestamp) {
+        self.pass_on(job).await;
     }
 
     async fn keep(&self) {

@@ -338,3 +338,28 @@ async fn a_job_that_waits_for_its_rate_holds_no_slot_of_its_key() {
     bench.pass(secs(10)).await;
     assert_eq!(bench.state("second").await, JobState::Completed);
 }
+
+#[tokio::test]
+async fn a_slot_goes_on_to_the_next_when_the_one_that_was_woken_ends_before_it_starts() {
+    let bench = Bench::new();
+    let _worker = bench.start_with(|b| b.concurrency(2)).await;
+    bench.keyed("first", [Do::Gate], "k", 1).await;
+    let late = bench.client.enqueue(Script(vec![Do::Succeed])).id("late");
+    let deadline = naq_core::Clock::now(&bench.clock) + secs(5);
+    late.concurrency_key("k", 1).deadline(deadline).await.expect("sent");
+    bench.turn().await;
+    bench.keyed("next", [Do::Succeed], "k", 1).await;
+    assert_eq!(bench.in_line("k").await, 2);
+    // Others are before the one that is woken, until its deadline is over.
+    for n in 0..3 {
+        bench.enqueue(&format!("other{n}"), [Do::Gate]).await;
+    }
+    bench.seen.gate.notify_waiters();
+    bench.turn().await;
+    assert_eq!((bench.in_line("k").await, bench.state("late").await), (1, JobState::Pending));
+    bench.pass(secs(6)).await;
+    bench.seen.gate.notify_waiters();
+    bench.turn().await;
+    assert_eq!(bench.state("late").await, JobState::Expired);
+    assert_eq!(bench.state("next").await, JobState::Completed, "no time had to pass");
+}

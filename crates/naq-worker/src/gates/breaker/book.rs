@@ -18,9 +18,18 @@ const RHYTHM: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(super) struct Book {
     pages: HashMap<String, Page>,
-    running: HashMap<JobKey, Vec<Ticket>>,
+    running: HashMap<Running, Vec<Ticket>>,
     /// How long a probe is its worker's without another sign of life.
     lease: Duration,
+}
+
+/// One delivery of a job: another may come while a handler that heeds nothing runs on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Running {
+    pub(super) job: JobKey,
+    /// The sequence of its message.
+    pub(super) seq: u64,
+    pub(super) crashes: u32,
 }
 
 /// One breaker.
@@ -239,12 +248,21 @@ impl Book {
     }
 
     /// The job runs.
-    pub(super) fn begin(&mut self, job: JobKey, tickets: Vec<Ticket>) {
+    pub(super) fn begin(&mut self, job: Running, tickets: Vec<Ticket>) {
+        if tickets.iter().any(|ticket| ticket.probe.is_some()) {
+            // The probe of an earlier delivery is this one's now.
+            let taken = |old: &Ticket| {
+                let same = |new: &Ticket| new.key == old.key && new.probe == old.probe;
+                old.probe.is_some() && tickets.iter().any(same)
+            };
+            let others = self.running.iter_mut().filter(|(other, _)| other.job == job.job);
+            others.for_each(|(_, old)| old.retain(|ticket| !taken(ticket)));
+        }
         self.running.insert(job, tickets);
     }
 
     /// The job runs no longer.
-    pub(super) fn end(&mut self, job: &JobKey) -> Vec<Ticket> {
+    pub(super) fn end(&mut self, job: &Running) -> Vec<Ticket> {
         self.running.remove(job).unwrap_or_default()
     }
 
@@ -335,5 +353,30 @@ impl Book {
         page.ended.splice(0..0, sending.ended);
         page.not_before = Some(again);
         page.plan(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket(probe: Option<&str>) -> Ticket {
+        Ticket { key: "bank".into(), opened_at: None, probe: probe.map(str::to_owned) }
+    }
+
+    fn delivery(crashes: u32) -> Running {
+        Running { job: "q/job".parse().expect("a key"), seq: 7, crashes }
+    }
+
+    #[test]
+    fn a_delivery_whose_lease_was_lost_does_not_end_the_calls_of_the_next_one() {
+        let mut book = Book::new([], Duration::from_secs(10));
+        book.begin(delivery(0), vec![ticket(None)]);
+        book.begin(delivery(1), vec![ticket(None)]);
+        assert_eq!((book.end(&delivery(0)).len(), book.end(&delivery(1)).len()), (1, 1));
+        // There is one probe of a job: that of the last delivery.
+        book.begin(delivery(1), vec![ticket(Some("q/job"))]);
+        book.begin(delivery(2), vec![ticket(Some("q/job"))]);
+        assert_eq!((book.end(&delivery(1)).len(), book.end(&delivery(2)).len()), (0, 1));
     }
 }

@@ -49,7 +49,14 @@ impl Line {
         let place = place(key, &me)?;
         let me = Holder { job: me, nonce, worker: self.worker.clone() };
         let value = serde_json::to_vec(&me).map_err(rejected)?.into();
-        self.transport.state_put(&place, value, Expect::Absent, Some(PLACE)).await.map(drop)
+        let put = self.transport.state_put(&place, value, Expect::Absent, Some(PLACE)).await?;
+        if let Saved::Stored(revision) = put
+            && revision < self.begin(key)
+        {
+            // The store is another one, and counts anew.
+            self.begins_at(key, 0);
+        }
+        Ok(())
     }
 
     /// Whether nobody is before the job.
@@ -59,9 +66,10 @@ impl Line {
     }
 
     /// Makes the first in it due, and takes it out. Those who wait no longer are passed over.
-    pub(super) async fn wake(&self, key: &str) -> Result<(), TransportError> {
+    /// False when there was nobody.
+    pub(super) async fn wake(&self, key: &str) -> Result<bool, TransportError> {
         for _ in 0..CLEARED {
-            let Some(first) = self.first(key).await? else { return Ok(()) };
+            let Some(first) = self.first(key).await? else { return Ok(false) };
             // Whoever takes the place out is the one to release the job.
             let expect = Expect::Revision(first.revision);
             if self.transport.state_remove(&first.key, expect).await? == Saved::Conflict {
@@ -69,10 +77,10 @@ impl Line {
             }
             let Ok(holder) = serde_json::from_slice::<Holder>(&first.value) else { continue };
             if self.release(&holder.job, &holder.nonce).await? {
-                return Ok(());
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Makes the job due if a limit holds it back.
@@ -135,4 +143,28 @@ fn waits(stored: &Stored, nonce: &str) -> bool {
     let for_a_start =
         job.limits.iter().any(|limit| limit.reserved.is_some() && limit.reserved == due);
     job.nonce.as_str() == nonce && held && !for_a_start
+}
+
+#[cfg(test)]
+mod tests {
+    use naq_core::Client;
+    use naq_core::memory::MemoryTransport;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_line_is_found_again_in_a_store_that_counts_anew() {
+        let transport: Arc<dyn Transport> = Arc::new(MemoryTransport::new());
+        let client = Client::new(transport.clone());
+        let job = client.enqueue_task("t", &()).expect("a name");
+        let job = job.concurrency_key("k", 1).await.expect("sent");
+        let key = JobKey { queue: naq_core::QueueName::default(), id: job.id().clone() };
+        let stored = transport.locate(&key).await.expect("an answer").remove(0);
+        let job = stored.envelope().expect("readable");
+        let line = Line::new(transport, WorkerId::new("w").expect("an id"));
+        line.begins_at("k", 1_000_000);
+        line.join("k", &job).await.expect("in line");
+        assert_eq!(line.len("k").await.expect("an answer"), 1);
+        assert!(line.first("k").await.expect("an answer").is_some());
+    }
 }

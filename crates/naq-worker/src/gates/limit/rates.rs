@@ -67,12 +67,12 @@ impl Rates {
             if seen.is_none() {
                 **seen = self.look(entry).await?;
             }
-            start = used(seen).earliest(rate, start);
+            start = used(seen, now).earliest(rate, start);
         }
         for (entry, rate, seen) in &mut asked {
             let mut tries = 0;
             loop {
-                start = used(seen).earliest(rate, start);
+                start = used(seen, now).earliest(rate, start);
                 if deadline.is_some_and(|deadline| start > deadline) {
                     return Ok(Start::Never(start));
                 }
@@ -97,7 +97,7 @@ impl Rates {
         now: Timestamp,
         seen: &mut Seen,
     ) -> Result<bool, TransportError> {
-        let after = used(seen).take(rate, start);
+        let after = used(seen, now).take(rate, start);
         let expect = seen.map_or(Expect::Absent, |(_, revision)| Expect::Revision(revision));
         // Whatever comes of it, this is not known any more.
         *seen = None;
@@ -132,6 +132,6 @@ impl Rates {
     }
 }
 
-fn used(seen: &Seen) -> Gcra {
-    seen.map(|(used, _)| used).unwrap_or_default()
+fn used(seen: &Seen, now: Timestamp) -> Gcra {
+    seen.map(|(used, _)| used).unwrap_or_default().seen_at(now)
 }
