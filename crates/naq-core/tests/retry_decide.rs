@@ -299,6 +299,7 @@ fn names_of_rules_are_stable_distinct_and_forgiving() {
             "limit",
             "breaker",
             "budget",
+            "unique",
             "fallback",
             "undecodable",
             "unknown_task",

@@ -1,6 +1,8 @@
 //! From an [`Outcome`] to what has to be written: the decision, its record in the history, and the
 //! fact. No I/O; whoever settles writes the fact as it is.
 
+use std::time::Duration;
+
 use naq_core::names::CHORES;
 use naq_core::retry::{self, Action, AttemptFacts, Decision, RetryPolicy, Rule, decide};
 use naq_core::transport::{Delivery, Fact, Stored};
@@ -87,6 +89,9 @@ impl Judge<'_> {
     /// Held back at a gate: it goes on waiting, and neither an attempt nor a crash is counted.
     fn parked(&self, stored: &Stored, mut envelope: Envelope, entry: Entry) -> Conclusion {
         let Entry::Park { until, rule, reason } = entry else { return Conclusion::GiveBack };
+        // No longer than until it is seen to be late.
+        let late = envelope.deadline.map(|deadline| deadline + Duration::from_millis(1));
+        let until = late.map_or(until, |late| late.min(until));
         let delay = until.since(self.now);
         let decision = Decision::saying(Action::Snooze { delay, at: until }, rule, reason);
         let _span = story::span(&envelope).entered();
@@ -359,7 +364,7 @@ impl Judge<'_> {
         record.decision = Some(decision.action.as_str().to_owned());
         record.rule = Some(decision.rule);
         record.reason = Some(decision.reason());
-        let whole = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        let whole = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         record.delay_ms = decision.action.delay().map(whole);
         record
     }

@@ -1,7 +1,9 @@
 //! One attempt, as a pipeline of steps that ends in one [`Outcome`]. Nothing here acks.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use naq_core::flow::Limit;
 use naq_core::retry::{AttemptFacts, Decision, Rule, Start, decide_start};
 use naq_core::transport::Delivery;
@@ -11,8 +13,8 @@ use tracing::Instrument;
 
 use crate::context::{Context, Scene};
 use crate::fallback::{self, Fallback};
-use crate::gates::{Asked, Entry, Gates, Left};
-use crate::guarded::{self, End};
+use crate::gates::{Asked, Entered, Entry, Gates, Left};
+use crate::guarded::{self, End, STOP_GRACE};
 use crate::handler::Handler;
 use crate::held::{Held, StopReason};
 use crate::outage::backoff;
@@ -105,6 +107,7 @@ pub(crate) async fn execute(stage: &Stage, held: &Arc<Held>) -> Outcome {
     };
     let now = stage.timer.now();
     if let Start::Stop(decision) = may_start(&envelope, now) {
+        held.kept.not_run(&envelope);
         return Outcome::NotRun(envelope, decision);
     }
     let Some(task) = stage.tasks.get(&envelope.task) else {
@@ -124,13 +127,22 @@ async fn through_gates(
     task: &Task,
     mut envelope: Envelope,
 ) -> Outcome {
-    let mut failures = 0;
+    let (mut failures, mut entered) = (0, Entered::default());
     let stored = &held.delivery.stored;
     let asked = loop {
         if let Some(reason) = held.stop_reason() {
             return stopped(reason);
         }
-        match stage.gates.enter(&envelope, stored, stage.timer.now()).await {
+        let now = stage.timer.now();
+        let asked = tokio::select! {
+            biased;
+            asked = stage.gates.enter(&envelope, stored, now, &mut entered) => asked,
+            () = out_of_patience(stage, held) => {
+                entered.leave(&envelope, stored, &Left::Undecided, stage.timer.now()).await;
+                continue;
+            }
+        };
+        match asked {
             Ok(asked) => break asked,
             Err(err) => {
                 failures += 1;
@@ -143,8 +155,19 @@ async fn through_gates(
             }
         }
     };
+    match (held.stop_reason(), &asked) {
+        // It waits, and that is written.
+        (None, _) | (Some(StopReason::Shutdown), Asked::Held(_)) => {}
+        (Some(reason), _) => {
+            entered.leave(&envelope, stored, &Left::Undecided, stage.timer.now()).await;
+            return stopped(reason);
+        }
+    }
     match asked {
-        Asked::Held(Entry::Stop(decision)) => Outcome::NotRun(envelope, decision),
+        Asked::Held(Entry::Stop(decision)) => {
+            held.kept.not_run(&envelope);
+            Outcome::NotRun(envelope, decision)
+        }
         Asked::Held(Entry::Reserve { until, reason, limits }) => {
             envelope.limits = limits;
             Outcome::Parked(envelope, Entry::Park { until, rule: Rule::Limit, reason })
@@ -154,11 +177,20 @@ async fn through_gates(
             let (job, now) = (envelope.clone(), stage.timer.now());
             // A start is for one attempt; the next one asks again.
             envelope.limits.iter_mut().for_each(Limit::started);
-            let outcome = run(stage, held, task, envelope, now).await;
-            stage.gates.leave(&job, stored, &left(&outcome), stage.timer.now()).await;
+            let ran = AssertUnwindSafe(run(stage, held, task, envelope, now)).catch_unwind().await;
+            // Whatever has panicked outside the handler's guard: let go, it comes back as a crash.
+            let outcome = ran.unwrap_or(Outcome::LeaseLost);
+            entered.leave(&job, stored, &left(&outcome), stage.timer.now()).await;
             outcome
         }
     }
+}
+
+/// It was told to stop a while ago: an answer of a gate that was on its way then had time to come,
+/// so that what it gave can be given back.
+async fn out_of_patience(stage: &Stage, held: &Held) {
+    held.cancel.cancelled().await;
+    stage.timer.sleep_until(stage.timer.now() + STOP_GRACE).await;
 }
 
 fn left(outcome: &Outcome) -> Left {

@@ -86,17 +86,21 @@ fn each<E: Clone>(hooks: &[Hook<E>], event: &E) -> Vec<BoxFuture<'static, ()>> {
 
 /// Tells all of `hooks`, and outlives whatever they do.
 pub(crate) async fn tell(hooks: &[&Hooks], event: &Event, held: &Held, timer: &dyn Timer) {
-    let told = hooks.iter().flat_map(|hooks| hooks.call(event));
-    let told = told.map(|hook| AssertUnwindSafe(hook).catch_unwind().map(note)).collect::<Vec<_>>();
+    let mut told: Vec<_> = hooks.iter().flat_map(|hooks| hooks.call(event)).collect();
     if told.is_empty() {
         return;
     }
+    let all = told.iter_mut().map(|hook| AssertUnwindSafe(hook).catch_unwind().map(note));
     tokio::select! {
         biased;
-        _ = join_all(told) => {}
+        _ = join_all(all) => {}
         () = timer.sleep_until(timer.now() + HOOK_TIMEOUT) => {
             tracing::warn!(job = %held.id(), "a hook was dropped: it took longer than {HOOK_TIMEOUT:?}");
         }
+    }
+    // One by one: whatever is dropped may panic, too.
+    for hook in told {
+        guarded(|| drop(hook));
     }
 }
 

@@ -1,9 +1,11 @@
 //! Cancel and retry-now: an operator's verbs on one job.
 
-use super::{Client, ClientError, JobReport};
+use super::{Checkpoint, Client, ClientError, JobReport};
 use crate::retry::Rule;
 use crate::state::JobState;
-use crate::transport::{Fact, JobKey, Place, SHORTEST_RECORD_TTL, Signal, TransportError, Written};
+use crate::transport::{
+    Expect, Fact, JobKey, Place, SHORTEST_RECORD_TTL, Signal, TransportError, Written,
+};
 use crate::wire::{AttemptOutcome, AttemptRecord, FinalRecord};
 
 impl Client {
@@ -98,6 +100,11 @@ impl Client {
         if let Some(job) = &report.envelope {
             // Also free without this, for whoever wants it next: the record says that it is.
             let _ = self.free_unique(job).await;
+            // A handler that runs now removes its own; what stays all the same expires.
+            if Checkpoint::may_be_of(job) {
+                let key = Checkpoint::key_of(job);
+                let _ = self.transport.state_remove(&key, Expect::Any).await;
+            }
         }
         let signal = Signal::Cancel {
             queue: key.queue.clone(),

@@ -109,6 +109,11 @@ impl Checkpoint {
         kept_key("checkpoint", job)
     }
 
+    /// Whether earlier attempts of a job that does not run may have kept one.
+    pub fn may_be_of(job: &Envelope) -> bool {
+        job.attempt > 1 || job.snoozes > 0 || job.crashes > 0 || job.origin.is_some()
+    }
+
     /// Where it is kept.
     pub fn key(&self) -> &StateKey {
         &self.key

@@ -19,9 +19,7 @@ impl Client {
         let Some(job) = &report.envelope else { return Ok(()) };
         let may_have = match report.state {
             JobState::Running | JobState::Retrying | JobState::Dead => true,
-            JobState::Pending | JobState::Scheduled => {
-                job.attempt > 1 || job.snoozes > 0 || job.crashes > 0 || job.origin.is_some()
-            }
+            JobState::Pending | JobState::Scheduled => Checkpoint::may_be_of(job),
             _ => false,
         };
         if !may_have {

@@ -60,6 +60,8 @@ rules! {
     Breaker = "breaker",
     /// The retry budget: as many retries as may start have started.
     Budget = "budget",
+    /// A unique key that the job holds and cannot let go of.
+    Unique = "unique",
     /// A retry was not made, or failed too; the fallback handler ran instead.
     Fallback = "fallback",
     /// The message could not be decoded.

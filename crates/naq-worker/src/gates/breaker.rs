@@ -177,6 +177,10 @@ impl Gate for BreakerGate {
             || (self.strangers.load(Ordering::Relaxed) && self.book().knows(job.task.as_str()))
     }
 
+    fn rule(&self) -> Rule {
+        Rule::Breaker
+    }
+
     async fn enter(
         &self,
         job: &Envelope,

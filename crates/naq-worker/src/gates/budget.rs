@@ -137,6 +137,10 @@ impl Gate for BudgetGate {
         (job.attempt > 1 || is_first(job)) && self.of(job).next().is_some()
     }
 
+    fn rule(&self) -> Rule {
+        Rule::Budget
+    }
+
     async fn enter(
         &self,
         job: &Envelope,

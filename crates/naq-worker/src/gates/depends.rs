@@ -24,6 +24,10 @@ impl Gate for DependsGate {
         job.depends_on.is_some()
     }
 
+    fn rule(&self) -> Rule {
+        Rule::Dependencies
+    }
+
     async fn enter(
         &self,
         job: &Envelope,

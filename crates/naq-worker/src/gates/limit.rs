@@ -218,6 +218,10 @@ impl Gate for LimitGate {
         !job.limits.is_empty()
     }
 
+    fn rule(&self) -> Rule {
+        Rule::Limit
+    }
+
     async fn enter(
         &self,
         job: &Envelope,

@@ -11,6 +11,7 @@ mod unique;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -70,7 +71,11 @@ pub(crate) trait Gate: Send + Sync + fmt::Debug {
     /// Whether this job has to pass here. No I/O: it is asked of every job.
     fn guards(&self, job: &Envelope) -> bool;
 
-    /// May it start? Called again after an error, for as long as the lease holds.
+    /// What a job that it holds back waits for.
+    fn rule(&self) -> Rule;
+
+    /// May it start? Called again after an error that may pass, for as long as the lease holds. With
+    /// anything but [`Entry::Pass`] it keeps nothing for the job; dropped on its way, it is left.
     async fn enter(
         &self,
         job: &Envelope,
@@ -107,12 +112,34 @@ pub(crate) enum Asked {
     Held(Entry),
 }
 
+/// How long a job waits whose gate says what will not pass by itself: a right that is missing, say.
+const TROUBLE: Duration = Duration::from_secs(30);
+
+/// The gates that a job has entered and not left. Those that guard it may be others by the time it
+/// leaves.
+#[derive(Debug, Default)]
+pub(crate) struct Entered(Vec<Arc<dyn Gate>>);
+
+impl Entered {
+    pub(crate) async fn leave(
+        &mut self,
+        job: &Envelope,
+        stored: &Stored,
+        how: &Left,
+        now: Timestamp,
+    ) {
+        while let Some(gate) = self.0.pop() {
+            gate.leave(job, stored, how, now).await;
+        }
+    }
+}
+
 impl Gates {
     pub(crate) fn new(gates: Vec<Arc<dyn Gate>>) -> Self {
         Self(gates)
     }
 
-    fn of<'a>(&'a self, job: &'a Envelope) -> impl DoubleEndedIterator<Item = &'a Arc<dyn Gate>> {
+    fn of<'a>(&'a self, job: &'a Envelope) -> impl Iterator<Item = &'a Arc<dyn Gate>> {
         self.0.iter().filter(|gate| gate.guards(job))
     }
 
@@ -121,37 +148,33 @@ impl Gates {
         self.0.iter().any(|gate| gate.guards(job))
     }
 
+    /// What is in `entered` is left by the caller: also when this is dropped on its way.
+    ///
+    /// # Errors
+    /// Those that may pass in a moment. The job waits after any other.
     pub(crate) async fn enter(
         &self,
         job: &Envelope,
         stored: &Stored,
         now: Timestamp,
+        entered: &mut Entered,
     ) -> Result<Asked, TransportError> {
-        let mut passed: Vec<&Arc<dyn Gate>> = Vec::new();
         for gate in self.of(job) {
-            match gate.enter(job, stored, now).await {
-                Ok(Entry::Pass) => passed.push(gate),
-                held => {
-                    for gate in passed.into_iter().rev() {
-                        gate.leave(job, stored, &Left::Undecided, now).await;
-                    }
-                    return held.map(Asked::Held);
+            entered.0.push(gate.clone());
+            let held = match gate.enter(job, stored, now).await {
+                Ok(Entry::Pass) => continue,
+                Err(err) if !err.is_transient() => {
+                    let (rule, reason) = (gate.rule(), format!("its gate cannot be asked: {err}"));
+                    Ok(Entry::Park { until: now + TROUBLE, rule, reason })
                 }
-            }
+                held => held,
+            };
+            // It has let go of whatever it took itself.
+            entered.0.pop();
+            entered.leave(job, stored, &Left::Undecided, now).await;
+            return held.map(Asked::Held);
         }
         Ok(Asked::Pass)
-    }
-
-    pub(crate) async fn leave(
-        &self,
-        job: &Envelope,
-        stored: &Stored,
-        how: &Left,
-        now: Timestamp,
-    ) {
-        for gate in self.of(job).rev() {
-            gate.leave(job, stored, how, now).await;
-        }
     }
 
     pub(crate) async fn parked(&self, job: &Envelope) {
@@ -167,6 +190,64 @@ impl Gates {
     pub(crate) async fn ended(&self, job: &Envelope, now: Timestamp) {
         for gate in self.of(job) {
             gate.ended(job, now).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+    use naq_core::memory::MemoryTransport;
+    use naq_core::{Client, JobId};
+
+    use super::*;
+
+    /// Guards every job, until nobody remembers it.
+    #[derive(Debug, Default)]
+    struct Forgotten {
+        forgotten: AtomicBool,
+        left: AtomicU32,
+    }
+
+    #[async_trait]
+    impl Gate for Forgotten {
+        fn guards(&self, _: &Envelope) -> bool {
+            !self.forgotten.load(Ordering::SeqCst)
+        }
+
+        fn rule(&self) -> Rule {
+            Rule::Breaker
+        }
+
+        async fn enter(
+            &self,
+            _: &Envelope,
+            _: &Stored,
+            _: Timestamp,
+        ) -> Result<Entry, TransportError> {
+            Ok(Entry::Pass)
+        }
+
+        async fn leave(&self, _: &Envelope, _: &Stored, _: &Left, _: Timestamp) {
+            self.left.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_gate_that_was_entered_is_left_once_also_when_it_guards_the_job_no_longer() {
+        let client = Client::new(Arc::new(MemoryTransport::new()));
+        client.enqueue_task("t", &()).expect("a name").id("job").await.expect("sent");
+        let job = client.job(&JobId::new("job").expect("an id"), None).await.expect("a job");
+        let (stored, job) = (job.stored, job.envelope.expect("readable"));
+        let (gate, now) = (Arc::new(Forgotten::default()), Timestamp::from_millis(0));
+        let (gates, mut entered) = (Gates::new(vec![gate.clone()]), Entered::default());
+        let asked = gates.enter(&job, &stored, now, &mut entered).await.expect("an answer");
+        assert!(matches!(asked, Asked::Pass));
+        gate.forgotten.store(true, Ordering::SeqCst);
+        for _ in 0..2 {
+            entered.leave(&job, &stored, &Left::Succeeded, now).await;
+            assert_eq!(gate.left.load(Ordering::SeqCst), 1);
         }
     }
 }

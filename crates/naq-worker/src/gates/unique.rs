@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use naq_core::flow::UniqueScope;
+use naq_core::retry::Rule;
 use naq_core::transport::{Stored, TransportError};
 use naq_core::{Client, Envelope, Timestamp};
 
@@ -28,6 +29,10 @@ fn scope(job: &Envelope) -> Option<UniqueScope> {
 impl Gate for UniqueGate {
     fn guards(&self, job: &Envelope) -> bool {
         matches!(scope(job), Some(UniqueScope::UntilStarted | UniqueScope::UntilFinished))
+    }
+
+    fn rule(&self) -> Rule {
+        Rule::Unique
     }
 
     /// With an error it does not start: who enqueues meanwhile must not be told that a job waits

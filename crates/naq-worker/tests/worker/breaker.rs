@@ -373,3 +373,17 @@ fn a_breaker_that_is_not_registered_is_found_at_the_start() {
     let options = TaskOptions::new().breaker("bnak");
     let _ = shop.builder(shop.registry().breaker("bank", config()).task_with(charge, options));
 }
+
+#[tokio::test]
+async fn a_job_that_waits_for_a_breaker_expires_in_time() {
+    let shop = Shop::new();
+    shop.service.set_down(true);
+    let _worker = shop.worker(config()).await;
+    shop.enqueue(0..3).await;
+    let job = shop.bench.client.enqueue(Charge).id("late").expires_in(secs(2));
+    job.await.expect("enqueued");
+    shop.bench.turn().await;
+    assert_eq!(shop.bench.history("late").await, ["1:HeldBack:breaker"]);
+    shop.bench.pass(secs(2) + Duration::from_millis(1)).await;
+    assert_eq!(shop.bench.state("late").await, JobState::Expired);
+}

@@ -163,6 +163,31 @@ async fn a_hook_that_panics_or_never_ends_stands_in_nobodys_way() {
     worker.exit().await;
 }
 
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("in drop");
+    }
+}
+
+#[tokio::test]
+async fn hooks_that_panic_when_they_are_dropped_cost_neither_the_job_nor_the_slot() {
+    let bench = Bench::new();
+    let hang = |_| async {
+        let _bomb = PanicsWhenDropped;
+        std::future::pending::<()>().await;
+    };
+    let registry = registry(&bench.seen).on_exhausted(hang).on_exhausted(hang);
+    let worker = bench.builder_of(Arc::new(bench.broker.clone()), registry).concurrency(1);
+    let _worker = run(worker);
+    bench.enqueue("job", [Do::Fatal]).await;
+    bench.pass(secs(3)).await;
+    assert_eq!((bench.state("job").await, bench.left().await), (JobState::Dead, 0));
+    bench.enqueue("next", [Do::Succeed]).await;
+    assert_eq!(bench.state("next").await, JobState::Completed);
+}
+
 #[tokio::test]
 async fn a_hook_is_told_again_when_its_worker_dies_before_the_decision_is_written() {
     for (point, times) in [(DiePoint::Before(Op::Retry), 2), (DiePoint::After(Op::Retry), 1)] {

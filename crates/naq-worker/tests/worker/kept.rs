@@ -330,3 +330,26 @@ async fn a_job_that_keeps_nothing_asks_for_nothing() {
     // No more than the heartbeats of ten seconds.
     assert!(faulty.calls(Op::Other) - before <= 4, "{}", faulty.calls(Op::Other) - before);
 }
+
+#[tokio::test]
+async fn a_job_that_ends_without_another_attempt_leaves_no_checkpoint() {
+    for expires in [true, false] {
+        let (bench, seen) = (Bench::new(), Seen::default());
+        let worker = start(&bench, &seen).await;
+        let job = Walk { stops: vec![(2, How::Snooze)], tells: false };
+        bench.client.enqueue(job).id("job").expires_in(secs(20)).await.expect("enqueued");
+        bench.turn().await;
+        assert_eq!(kept(&bench).await, [0, 1]);
+        worker.kill().await;
+        if expires {
+            bench.pass(secs(21)).await;
+            let _late = start(&bench, &seen).await;
+            bench.turn().await;
+            assert_eq!(bench.state("job").await, JobState::Expired);
+        } else {
+            let key = bench.report("job").await.key;
+            bench.client.cancel(&key, "not needed").await.expect("cancelled");
+        }
+        assert_eq!((kept(&bench).await, seen.steps()), ([0, 0], vec![0, 1]));
+    }
+}

@@ -14,6 +14,7 @@ mod drain;
 mod ends;
 mod fallback;
 mod follow_up;
+mod gates;
 mod handlers;
 mod hooks;
 mod kept;
