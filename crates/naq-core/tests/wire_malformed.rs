@@ -288,3 +288,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_job_that_depends_on_one_twice_on_itself_or_on_too_many_is_refused() {
+    let own = delivered(WireMessage::new(Bytes::new())).key;
+    let of = |on: Vec<String>| {
+        let body = serde_json::json!({"task": "t", "depends_on": {"on": on}});
+        stored(None, body.to_string()).envelope()
+    };
+    assert!(of(vec!["q/a".into(), "q/b".into()]).is_ok());
+    let many = (0..=naq_core::flow::MAX_DEPENDENCIES).map(|n| format!("q/{n}")).collect();
+    for (on, why) in [
+        (vec!["q/a".into(), "q/b".into(), "q/a".into()], "named twice"),
+        (vec![own.to_string()], "depends on itself"),
+        (many, "at most 5000"),
+    ] {
+        match of(on) {
+            Err(DecodeError::Field { field, reason }) => {
+                assert!(field == "depends_on" && reason.contains(why), "{field}: {reason}");
+            }
+            other => panic!("{why}: {other:?}"),
+        }
+    }
+}

@@ -88,7 +88,19 @@ impl Judge<'_> {
 
     /// Held back at a gate: it goes on waiting, and neither an attempt nor a crash is counted.
     fn parked(&self, stored: &Stored, mut envelope: Envelope, entry: Entry) -> Conclusion {
-        let Entry::Park { until, rule, reason } = entry else { return Conclusion::GiveBack };
+        let (until, rule, reason) = match entry {
+            Entry::Park { until, rule, reason } => (until, rule, reason),
+            Entry::Due { until } => {
+                pass(&mut envelope);
+                let reason = "the jobs that it depends on have ended; it waits for its time";
+                (until, Rule::Dependencies, reason.into())
+            }
+            _ => return Conclusion::GiveBack,
+        };
+        // They are asked first: held back elsewhere, it has passed there.
+        if rule != Rule::Dependencies {
+            pass(&mut envelope);
+        }
         // No longer than until it is seen to be late.
         let late = envelope.deadline.map(|deadline| deadline + Duration::from_millis(1));
         let until = late.map_or(until, |late| late.min(until));
@@ -141,6 +153,7 @@ impl Judge<'_> {
         let Ran { mut envelope, times, result, fallback } = ran;
         let _span = story::span(&envelope).entered();
         envelope.first_started_at.get_or_insert(times.started_at);
+        pass(&mut envelope);
         match result {
             Ok(result) => self.completed(stored, envelope, times, result, fallback.as_deref()),
             Err(failure) => self.failed(stored, envelope, times, &failure, fallback.as_deref()),
@@ -367,6 +380,13 @@ impl Judge<'_> {
         let whole = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         record.delay_ms = decision.action.delay().map(whole);
         record
+    }
+}
+
+/// The jobs that it depends on have let it go: from now on it waits for its own reasons only.
+fn pass(envelope: &mut Envelope) {
+    if let Some(depends) = &mut envelope.depends_on {
+        depends.waived = true;
     }
 }
 

@@ -100,6 +100,8 @@ impl Client {
         if let Some(job) = &report.envelope {
             // Also free without this, for whoever wants it next: the record says that it is.
             let _ = self.free_unique(job).await;
+            // What is left of it vanishes by itself.
+            let _ = self.forget_dependencies(job).await;
             // A handler that runs now removes its own; what stays all the same expires.
             if Checkpoint::may_be_of(job) {
                 let key = Checkpoint::key_of(job);

@@ -7,6 +7,7 @@ use super::{Client, ClientError};
 use crate::clock::Timestamp;
 use crate::failure::ErrorKind;
 use crate::names::{JobId, QueueName, TaskName};
+use crate::retry::Rule;
 use crate::state::JobState;
 use crate::transport::{DeadPage, Place, Receipt, Stored, Submission, TransportError, stale};
 use crate::wire::{AttemptOutcome, AttemptRecord, Codec, Nonce, Step, WireMessage, headers};
@@ -144,12 +145,24 @@ impl Client {
                 due_at,
                 dedup: format!("{}/{nonce}/requeue", letter.key.id),
                 unique: false,
-                message: next_life(letter, nonce, now, due_at)?,
+                message: next_life(letter, nonce, now, due_at, self.waits_still(letter).await?)?,
             };
             self.publish_next_life(letter, submission).await?
         };
         self.transport.remove(letter).await?;
         Ok(receipt)
+    }
+
+    /// Whether its next life waits for the jobs that it depends on. They have ended long since, but
+    /// for one whose task nobody knew: it died before anybody looked after them.
+    async fn waits_still(&self, letter: &Stored) -> Result<bool, TransportError> {
+        let job = letter.envelope().ok().filter(|job| job.first_started_at.is_none());
+        match job.and_then(|job| job.depends_on) {
+            Some(depends) if letter.dead_letter().rule == Rule::UnknownTask => {
+                self.any_live(&depends.on).await
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Whether the dead letter queue still holds this very letter.
@@ -194,6 +207,7 @@ fn next_life(
     nonce: Nonce,
     now: Timestamp,
     due_at: Option<Timestamp>,
+    waits: bool,
 ) -> Result<WireMessage, ClientError> {
     let Ok(mut job) = letter.envelope() else {
         let content_type = letter.message.header(headers::CONTENT_TYPE);
@@ -205,7 +219,6 @@ fn next_life(
     let mut entry = AttemptRecord::new(job.attempt, AttemptOutcome::Requeued);
     entry.ended_at = Some(now);
     job.record(entry);
-    let had_run = job.first_started_at.is_some();
     let origin = job.origin.take().unwrap_or(job.nonce);
     job.origin = Some(origin);
     job.nonce = nonce;
@@ -214,7 +227,7 @@ fn next_life(
     job.snoozes = 0;
     job.first_started_at = None;
     job.due_at = due_at;
-    if let Some(depends) = job.depends_on.as_mut().filter(|_| had_run) {
+    if let Some(depends) = job.depends_on.as_mut().filter(|_| !waits) {
         depends.waived = true;
     }
     // A deadline that has passed is what killed it: another life needs another one.

@@ -13,7 +13,7 @@ pub use parents::{ParentEnd, Parents};
 pub use refs::{JobRef, JobRefs, NamedJob};
 
 use super::{Client, EnqueueError, JobReport};
-use crate::flow::{Dependencies, MAX_DEPENDENCIES, RunWhen, Verdict};
+use crate::flow::{Dependencies, RunWhen, Verdict};
 use crate::names::NameError;
 use crate::state::JobState;
 use crate::transport::{JobKey, TransportError};
@@ -70,15 +70,8 @@ pub(super) fn write(
             _ => wrong("it runs after other jobs, and depends_on names none".into()),
         };
     }
-    if depends.on.len() > MAX_DEPENDENCIES {
-        let count = depends.on.len();
-        return wrong(format!(
-            "it depends on {count} jobs, at most {MAX_DEPENDENCIES} are allowed"
-        ));
-    }
-    if depends.on.iter().any(|key| key.queue == job.queue && key.id == job.id) {
-        return wrong(format!("job {} depends on itself", job.id));
-    }
+    let own = JobKey { queue: job.queue.clone(), id: job.id.clone() };
+    depends.check(&own).map_err(EnqueueError::Option)?;
     // It waits for its jobs first, and then for its own time.
     depends.not_before = job.due_at.take();
     job.depends_on = Some(depends);

@@ -53,12 +53,10 @@ impl Wake {
     /// The chore's id: the same for the same end.
     fn id(&self) -> String {
         let Self { job, life, .. } = self;
-        let whole = format!("wake-{}-{}-{life}", job.queue, job.id);
-        if whole.len() <= JobId::MAX_LEN {
-            return whole;
-        }
-        let start: String = whole.chars().take(JobId::MAX_LEN - 17).collect();
-        format!("{start}-{:016x}", fnv1a(&whole))
+        let start = format!("wake-{}-{}-{life}", job.queue, job.id);
+        let start: String = start.chars().take(JobId::MAX_LEN - 17).collect();
+        // Names may hold dashes: where one begins and ends, only the hash says.
+        format!("{start}-{:016x}", fnv1a(&format!("{job}/{life}")))
     }
 
     /// The chore, ready to be published.
@@ -100,19 +98,27 @@ impl Client {
 mod tests {
     use super::*;
 
-    fn wake(id: &str, life: &str) -> Wake {
-        let job = JobKey { queue: QueueName::default(), id: JobId::new(id).expect("an id") };
+    fn wake(job: &str, life: &str) -> Wake {
+        let job = job.parse().expect("a key");
         Wake::new(job, &Nonce::parse(life).expect("a nonce"), JobState::Completed)
     }
 
     #[test]
     fn one_end_is_one_chore_and_another_end_another() {
         let now = Timestamp::from_millis(1000);
-        let long = "x".repeat(JobId::MAX_LEN);
-        let ids = [("a", "1"), ("a", "2"), ("b", "1"), (long.as_str(), "1"), (long.as_str(), "2")]
-            .map(|(id, life)| wake(id, life).submission(now).expect("writes").dedup);
-        assert_eq!(ids[0], "wake-default-a-1");
-        assert_eq!(ids[0], wake("a", "1").id());
+        let long = format!("default/{}", "x".repeat(JobId::MAX_LEN));
+        let ids = [
+            ("default/a", "1"),
+            ("default/a", "2"),
+            ("default/b", "1"),
+            (long.as_str(), "1"),
+            (long.as_str(), "2"),
+            ("a/b-x", "1"),
+            ("a-b/x", "1"),
+        ]
+        .map(|(job, life)| wake(job, life).submission(now).expect("writes").dedup);
+        assert!(ids[0].starts_with("wake-default-a-1-"), "{ids:?}");
+        assert_eq!(ids[0], wake("default/a", "1").id());
         let apart: std::collections::HashSet<_> = ids.iter().collect();
         assert_eq!(apart.len(), ids.len(), "{ids:?}");
         assert_eq!(ids[3].len(), JobId::MAX_LEN);

@@ -28,8 +28,8 @@ pub struct Dependencies {
     /// It does not run before this time either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// They have ended in an earlier life of the job, which an operator has put back: they are not
-    /// waited for again.
+    /// They have ended: the job has passed, in this life or in one that an operator has put back,
+    /// and does not wait for them again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waived: bool,
 }
@@ -87,6 +87,27 @@ impl Dependencies {
         let mut seen = std::collections::HashSet::new();
         let on = on.into_iter().filter(|key| seen.insert(key.clone())).collect();
         Self { on, when, not_before: None, waived: false }
+    }
+
+    /// Whether the job `own` may depend on these; otherwise what is wrong. Each has to be named
+    /// once: as many ends are waited for as are named.
+    pub(crate) fn check(&self, own: &JobKey) -> Result<(), String> {
+        let count = self.on.len();
+        if count > MAX_DEPENDENCIES {
+            return Err(format!(
+                "it depends on {count} jobs, at most {MAX_DEPENDENCIES} are allowed"
+            ));
+        }
+        let mut seen = std::collections::HashSet::with_capacity(count);
+        for key in &self.on {
+            if key == own {
+                return Err(format!("job {} depends on itself", own.id));
+            }
+            if !seen.insert(key) {
+                return Err(format!("job {key} is named twice"));
+            }
+        }
+        Ok(())
     }
 
     /// What these ends mean for the job.

@@ -16,6 +16,7 @@ use crate::flow::Limit;
 use crate::names::{JobId, QueueName};
 use crate::retry::RetryPolicy;
 use crate::state::JobState;
+use crate::transport::JobKey;
 
 /// About what a body takes beside its arguments.
 const ROOM: usize = 640;
@@ -106,6 +107,12 @@ impl Envelope {
             .map_err(|reason| DecodeError::Field { field: "tags".into(), reason })?;
         Limit::check_all(&envelope.limits)
             .map_err(|reason| DecodeError::Field { field: "limits".into(), reason })?;
+        if let Some(depends) = &envelope.depends_on {
+            let own = JobKey { queue: envelope.queue.clone(), id: envelope.id.clone() };
+            depends
+                .check(&own)
+                .map_err(|reason| DecodeError::Field { field: "depends_on".into(), reason })?;
+        }
         Ok(envelope)
     }
 

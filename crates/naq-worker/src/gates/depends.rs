@@ -34,18 +34,16 @@ impl Gate for DependsGate {
         _stored: &Stored,
         now: Timestamp,
     ) -> Result<Entry, TransportError> {
-        // A job that has passed here once does not wait again.
-        let Some(depends) = job.depends_on.as_ref().filter(|_| job.attempt == 1) else {
+        // A job that has passed here once does not wait again, neither for others nor for its time.
+        let waits = |depends: &&Dependencies| job.attempt == 1 && !depends.waived;
+        let Some(depends) = job.depends_on.as_ref().filter(waits) else {
             return Ok(Entry::Pass);
         };
         let rule = Rule::Dependencies;
         Ok(match self.0.check_dependencies(job).await? {
             Verdict::Run => match depends.not_before.filter(|time| *time > now) {
                 None => Entry::Pass,
-                Some(until) => {
-                    let reason = "the jobs that it depends on have ended; it waits for its time";
-                    Entry::Park { until, rule, reason: reason.into() }
-                }
+                Some(until) => Entry::Due { until },
             },
             Verdict::Wait => Entry::Park {
                 until: Dependencies::next_check(job.snoozes.saturating_add(1), now, job.deadline),

@@ -41,6 +41,11 @@ pub(crate) enum Entry {
         /// Why, in one sentence.
         reason: String,
     },
+    /// Not now: the jobs that it depends on have ended, and it has to wait for its own time.
+    Due {
+        /// When.
+        until: Timestamp,
+    },
     /// Not now: a limit gave it a start of its own, which is written into it with these limits.
     Reserve {
         /// When.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use naq_core::testing::{DiePoint, FaultPlan, FaultyTransport, Op};
+use naq_core::transport::{Expect, StateKey, StateStore};
 use naq_core::{Client, Failure, JobState};
 use naq_worker::{Context, Registry};
 
@@ -129,6 +130,78 @@ async fn a_dead_child_that_is_requeued_runs_and_waits_for_nobody() {
     bench.client.requeue(&letters.letters[0], None).await.expect("requeued");
     bench.turn().await;
     assert_eq!((bench.state("b").await, bench.seen.starts("b")), (JobState::Dead, 2));
+}
+
+#[tokio::test]
+async fn a_poisoned_child_that_is_requeued_runs_and_waits_for_nobody() {
+    let bench = Bench::new();
+    let worker = start(&bench).await;
+    bench.enqueue("a", [Do::Succeed]).await;
+    let job = bench.client.enqueue(Script(vec![Do::Hang { heed: false }])).id("b");
+    job.depends_on("a").max_crashes(1).await.expect("enqueued");
+    bench.turn().await;
+    assert_eq!(bench.seen.starts("b"), 1);
+    worker.kill().await;
+    let _second = start(&bench).await;
+    bench.pass(LEASE + secs(5)).await;
+    assert_eq!(bench.state("b").await, JobState::Dead);
+    // Longer than the record of its parent is kept.
+    bench.pass(secs(26 * 3600)).await;
+    let letters = bench.client.dead_letters(&Default::default(), 0, 10).await.expect("a list");
+    assert_eq!(letters.letters[0].dead_letter().rule.as_str(), "max_crashes");
+    bench.client.requeue(&letters.letters[0], None).await.expect("requeued");
+    bench.turn().await;
+    assert_eq!((bench.state("b").await, bench.seen.starts("b")), (JobState::Running, 2));
+}
+
+/// As after a month: what was noted of its parents' ends has vanished.
+async fn forget(bench: &Bench) {
+    let met = StateKey::new(["met"]).expect("a key");
+    for entry in bench.broker.state_list(&met, 0, 10).await.expect("a list").entries {
+        bench.broker.state_remove(&entry.key, Expect::Any).await.expect("removed");
+    }
+}
+
+#[tokio::test]
+async fn a_child_whose_time_comes_after_its_notes_have_vanished_runs_then() {
+    let bench = Bench::new();
+    let _worker = start(&bench).await;
+    bench.enqueue("a", [Do::Succeed]).await;
+    let job = bench.client.enqueue(Script(vec![Do::Succeed])).id("b").delay(secs(7200));
+    job.depends_on("a").await.expect("enqueued");
+    bench.pass(secs(70)).await;
+    let report = bench.report("b").await;
+    assert_eq!((report.state, bench.history("b").await.len()), (JobState::Scheduled, 1));
+    assert!(report.envelope.expect("readable").depends_on.expect("a parent").waived);
+    forget(&bench).await;
+    bench.pass(secs(7200)).await;
+    assert_eq!((bench.state("b").await, bench.seen.starts("b")), (JobState::Completed, 1));
+}
+
+#[tokio::test]
+async fn a_child_that_snoozes_until_its_notes_have_vanished_runs_then() {
+    let bench = Bench::new();
+    let _worker = start(&bench).await;
+    bench.enqueue("a", [Do::Succeed]).await;
+    child(&bench, "b", &["a"], [Do::Snooze(7200)]).await;
+    assert_eq!(bench.seen.starts("b"), 1);
+    forget(&bench).await;
+    bench.pass(secs(7300)).await;
+    assert_eq!((bench.state("b").await, bench.seen.starts("b")), (JobState::Completed, 2));
+}
+
+#[tokio::test]
+async fn a_child_that_waits_for_its_own_time_only_is_made_due_by_hand() {
+    let bench = Bench::new();
+    let _worker = start(&bench).await;
+    bench.enqueue("a", [Do::Succeed]).await;
+    let job = bench.client.enqueue(Script(vec![Do::Succeed])).id("b").delay(secs(3600));
+    job.depends_on("a").await.expect("enqueued");
+    bench.turn().await;
+    assert_eq!((bench.state("b").await, bench.seen.starts("b")), (JobState::Scheduled, 0));
+    bench.client.retry_now(&"default/b".parse().expect("a key")).await.expect("due");
+    bench.turn().await;
+    assert_eq!((bench.state("b").await, bench.seen.starts("b")), (JobState::Completed, 1));
 }
 
 async fn sum(_: serde_json::Value, cx: Context) -> Result<u64, Failure> {

@@ -5,6 +5,7 @@
 //! `met.<child>.<life>.<parent>` says how the parent ended. A child runs only upon the second, so
 //! what is lost or read late makes it wait longer, and never run early.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -126,13 +127,14 @@ fn value<T: Serialize>(value: &T) -> Result<bytes::Bytes, TransportError> {
 }
 
 impl Client {
-    /// Notes that `child` waits for this life of `parent`.
+    /// Notes that `child` waits for this life of `parent`; says where, and what removes just this
+    /// note.
     pub(super) async fn note_waits(
         &self,
         child: &Child,
         parent: &JobKey,
         parent_life: &Nonce,
-    ) -> Result<(), TransportError> {
+    ) -> Result<(StateKey, Expect), TransportError> {
         let waits = Waits {
             life: parent_life.to_string(),
             child: child.life.to_string(),
@@ -140,7 +142,12 @@ impl Client {
             when: child.when,
         };
         let key = dep(parent, &child.key)?;
-        self.transport.state_put(&key, value(&waits)?, Expect::Any, Some(KEPT)).await.map(drop)
+        let put = self.transport.state_put(&key, value(&waits)?, Expect::Any, Some(KEPT));
+        let unchanged = match put.await? {
+            Saved::Stored(revision) => Expect::Revision(revision),
+            Saved::Conflict => Expect::Any,
+        };
+        Ok((key, unchanged))
     }
 
     /// Notes for `child` how `parent` ended, and says what is noted: the first note stays.
@@ -186,6 +193,17 @@ impl Client {
         }
     }
 
+    /// The edges from these jobs to `child`, in their order.
+    pub(super) async fn edges_to(
+        &self,
+        child: &Child,
+        parents: &[JobKey],
+    ) -> Result<Vec<Option<Edge>>, TransportError> {
+        let keys = parents.iter().map(|parent| dep(parent, &child.key));
+        let stand = self.transport.state_get(&keys.collect::<Result<Vec<_>, _>>()?).await?;
+        Ok(stand.iter().map(|entry| entry.as_ref().and_then(Edge::read)).collect())
+    }
+
     /// Removes an edge, unless it was written anew: whoever did looks after it.
     pub(super) async fn drop_edge(&self, edge: &Edge) -> Result<(), TransportError> {
         let unchanged = Expect::Revision(edge.revision);
@@ -199,12 +217,15 @@ impl Client {
     }
 
     /// How the jobs that `child` waits for have ended, so far as it is noted, and when that was
-    /// noted first.
+    /// noted first. Each once: a note that is written anew moves to the end, and may be met there
+    /// again.
     pub(super) async fn list_met(&self, child: &Child) -> Result<Vec<MetBy>, TransportError> {
         let (prefix, mut met, mut from) = (child.met()?, Vec::new(), 0);
+        let mut seen = HashSet::new();
         loop {
             let page = self.transport.state_list(&prefix, from, PAGE).await?;
-            met.extend(page.entries.iter().filter_map(MetBy::read));
+            let read = page.entries.iter().filter_map(MetBy::read);
+            met.extend(read.filter(|met| seen.insert(met.parent.clone())));
             match page.next {
                 Some(next) => from = next,
                 None => return Ok(met),
@@ -226,12 +247,11 @@ impl Client {
     ) -> Result<(), TransportError> {
         let mut keys: Vec<_> =
             self.list_met(child).await?.into_iter().map(|met| (met.key, Expect::Any)).collect();
-        if keys.len() < child.of {
-            let edges = depends.on.iter().map(|parent| dep(parent, &child.key));
-            let edges = edges.collect::<Result<Vec<_>, _>>()?;
-            let stand = self.transport.state_get(&edges).await?;
-            keys.extend(stand.into_iter().flatten().map(|e| (e.key, Expect::Revision(e.revision))));
-        }
+        // An edge to one that has ended may stand, too, if the child has found that out by itself.
+        // One of a later life of the child is that one's.
+        let own = |edge: &Edge| edge.child.life == child.life;
+        let edges = self.edges_to(child, &depends.on).await?.into_iter().flatten().filter(own);
+        keys.extend(edges.map(|edge| (edge.key, Expect::Revision(edge.revision))));
         let removed = keys.iter().map(|(key, expect)| self.transport.state_remove(key, *expect));
         together(removed).await.into_iter().try_for_each(|removed| removed.map(drop))
     }

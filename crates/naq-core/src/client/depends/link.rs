@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::edges::{Child, KEPT, ends};
+use super::edges::{Child, KEPT, PAGE, ends};
 use crate::client::together::together;
 use crate::client::{Client, EnqueueError, JobReport};
 use crate::flow::{Dependencies, Verdict};
 use crate::state::JobState;
-use crate::transport::{Awaiting, JobKey, TransportError};
+use crate::transport::{Awaiting, Evidence, JobKey, Place, TransportError, stale};
 use crate::wire::{Envelope, Nonce};
 
 /// A job that another one waits for, as it was found.
@@ -110,10 +110,14 @@ impl Client {
             Parent::Nowhere => return Ok(None),
             Parent::Ended(state) => *state,
             Parent::Live(life) => {
-                self.note_waits(child, key, life).await?;
+                let edge = self.note_waits(child, key, life).await?;
                 match self.transport.await_end(key, life).await? {
                     Awaiting::Marked => return Ok(None),
-                    Awaiting::Ended(record) => end_of(&record),
+                    Awaiting::Ended(record) => {
+                        let state = self.note_met(child, key, end_of(&record)).await?;
+                        self.transport.state_remove(&edge.0, edge.1).await?;
+                        return Ok(Some(state));
+                    }
                 }
             }
         };
@@ -124,7 +128,8 @@ impl Client {
     /// where that is not enough, looks after each job that it waits for, as if it were enqueued
     /// now. That heals whatever was lost on the way.
     ///
-    /// Costs a job whose parents have ended one request for each 500 of them.
+    /// Costs one request for each 500 of those that have ended, and three for each 500 of those
+    /// that are on their way and know of it.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -132,18 +137,23 @@ impl Client {
         let (Some(depends), Some(child)) = (&job.depends_on, Child::of(job)) else {
             return Ok(Verdict::Run);
         };
+        if depends.waived {
+            return Ok(Verdict::Run);
+        }
         let met = self.list_met(&child).await?;
         let verdict = depends.verdict(&ends(&met));
-        if depends.waived || verdict != Verdict::Wait {
-            return Ok(if depends.waived { Verdict::Run } else { verdict });
+        if verdict != Verdict::Wait {
+            return Ok(verdict);
         }
         let now = self.clock.now();
         for old in met.iter().filter(|met| now.since(met.noted_at) > KEPT / 2) {
             self.keep_met(old).await?;
         }
         let known: std::collections::HashSet<_> = met.iter().map(|met| &met.parent).collect();
-        let open = depends.on.iter().filter(|key| !known.contains(*key));
-        let found = open
+        let open = depends.on.iter().filter(|key| !known.contains(*key)).cloned().collect();
+        let untold = self.untold(&child, open).await?;
+        let found = untold
+            .iter()
             .map(|key| async move { Ok((key.clone(), parent(self.newest(key).await?.as_ref()))) });
         let found: Result<Vec<_>, TransportError> = together(found).await.into_iter().collect();
         let found = found?;
@@ -163,14 +173,53 @@ impl Client {
         }
         Ok(Verdict::Wait)
     }
+
+    /// Those of the jobs that `child` waits for which may have ended, or do not know of it: all
+    /// but those that are on their way in the life that its edge names. If the marker of such a one
+    /// is missing, its end is seen at the next look.
+    async fn untold(
+        &self,
+        child: &Child,
+        mut parents: Vec<JobKey>,
+    ) -> Result<Vec<JobKey>, TransportError> {
+        let mut untold = Vec::new();
+        while !parents.is_empty() {
+            let rest = parents.split_off(parents.len().min(PAGE));
+            let edges = self.edges_to(child, &parents).await?;
+            let evidence = self.transport.evidence(&parents).await?;
+            for ((key, edge), found) in parents.into_iter().zip(edges).zip(&evidence) {
+                let edge = edge.filter(|edge| edge.child.life == child.life);
+                if edge.is_none_or(|edge| live_in(found) != Some(&edge.parent_life)) {
+                    untold.push(key);
+                }
+            }
+            parents = rest;
+        }
+        Ok(untold)
+    }
+
+    /// Whether one of these jobs is on its way.
+    pub(in crate::client) async fn any_live(
+        &self,
+        jobs: &[JobKey],
+    ) -> Result<bool, TransportError> {
+        Ok(self.transport.evidence(jobs).await?.iter().any(|found| live_in(found).is_some()))
+    }
 }
 
-fn parent(report: Option<&JobReport>) -> Parent {
+pub(super) fn parent(report: Option<&JobReport>) -> Parent {
     match report {
         None => Parent::Nowhere,
         Some(report) if report.state.is_final() => Parent::Ended(report.state),
         Some(report) => Parent::Live(report.stored.step().nonce),
     }
+}
+
+/// In which life a job is on its way, read off its messages.
+fn live_in(evidence: &[Evidence]) -> Option<&Nonce> {
+    let waits = |e: &&Evidence| matches!(e.place, Place::Queue | Place::Schedule);
+    let live = |e: &&Evidence| stale(&e.step, e.seq, evidence).is_none();
+    evidence.iter().filter(waits).filter(live).max_by_key(|e| e.seq).map(|e| &e.step.nonce)
 }
 
 fn keeps_no_record(report: &JobReport) -> bool {

@@ -1,7 +1,7 @@
 //! From the parent's side: it has ended, and those who wait for it are told.
 
 use super::edges::{Child, Edge, ends};
-use super::link::end_of;
+use super::link::{Parent, end_of, parent as found};
 use crate::client::together::together;
 use crate::client::{Client, ClientError};
 use crate::flow::{Ends, Verdict};
@@ -43,17 +43,43 @@ impl Client {
         mut state: JobState,
     ) -> Result<(), TransportError> {
         if edge.parent_life != *life {
-            // It waits for another life of the same id, whose marker this one's record may have
-            // taken away.
-            match self.transport.await_end(parent, &edge.parent_life).await? {
-                Awaiting::Marked => return Ok(()),
-                Awaiting::Ended(record) => state = end_of(&record),
+            match self.end_of_another_life(edge, parent).await? {
+                Some(ended) => state = ended,
+                None => return Ok(()),
             }
         }
         // Also if somebody has noted it before: he may have died over what follows.
         let state = self.note_met(&edge.child, parent, state).await?;
         self.after_end(&edge.child, parent, state).await?;
         self.drop_edge(edge).await
+    }
+
+    /// How the parent ended for a child that waits for another life of it than the one that is told
+    /// of; none if it waits on. Only for a life that is on its way is the marker put back, which
+    /// the record of another may have replaced: over what has ended there is nothing to ask.
+    async fn end_of_another_life(
+        &self,
+        edge: &Edge,
+        parent: &JobKey,
+    ) -> Result<Option<JobState>, TransportError> {
+        let mut ended = None;
+        // Looked for twice: on its way from one place to another it may be seen at neither.
+        for _ in 0..2 {
+            match found(self.newest(parent).await?.as_ref()) {
+                Parent::Live(life) if life == edge.parent_life => {
+                    return Ok(match self.transport.await_end(parent, &life).await? {
+                        Awaiting::Marked => None,
+                        Awaiting::Ended(record) => Some(end_of(&record)),
+                    });
+                }
+                // The child looks by itself after a life that it does not know.
+                Parent::Live(_) | Parent::Nowhere => return Ok(None),
+                // Its life may have had another name while it was scheduled, or a later one's
+                // record has replaced its own.
+                Parent::Ended(state) => ended = Some(state),
+            }
+        }
+        Ok(ended)
     }
 
     /// Does what follows for `child` from an end that is noted: nothing, most often.
@@ -89,7 +115,9 @@ impl Client {
         }
         // None: it was purged.
         let Some(report) = self.newest(&child.key).await? else { return Ok(()) };
-        if report.stored.step().nonce != child.life {
+        let depends = report.envelope.as_ref().and_then(|job| job.depends_on.as_ref());
+        // Another life, or one that has passed already: what it waits for now is its own.
+        if report.stored.step().nonce != child.life || depends.is_some_and(|it| it.waived) {
             return Ok(());
         }
         match verdict {
@@ -105,13 +133,7 @@ impl Client {
             }
             Verdict::Run | Verdict::Wait => Ok(()),
             Verdict::Cancel(reason) => {
-                let job = report.envelope.clone();
-                let ended = self.end_as_cancelled(report, Rule::Dependencies, &reason).await;
-                transport_only(ended)?;
-                match job {
-                    Some(job) => self.forget_dependencies(&job).await,
-                    None => Ok(()),
-                }
+                transport_only(self.end_as_cancelled(report, Rule::Dependencies, &reason).await)
             }
         }
     }
@@ -122,13 +144,9 @@ impl Client {
     /// # Errors
     /// [`TransportError`].
     pub async fn release_if_met(&self, job: &Envelope) -> Result<(), TransportError> {
-        let not_before = job.depends_on.as_ref().and_then(|depends| depends.not_before);
         match Child::of(job) {
-            // One that waits for its own time would come back here at once.
-            Some(child) if not_before.is_none_or(|time| time <= self.clock.now()) => {
-                self.look_again(&child).await
-            }
-            _ => Ok(()),
+            Some(child) => self.look_again(&child).await,
+            None => Ok(()),
         }
     }
 

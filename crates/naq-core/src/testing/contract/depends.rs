@@ -6,9 +6,12 @@ use super::Subject;
 use super::case::{BRIEF, Case};
 use crate::client::Wake;
 use crate::flow::Verdict;
+use crate::names::JobId;
 use crate::state::JobState;
-use crate::transport::{Delivery, Fact, Place, Subscription, Written};
-use crate::wire::FinalRecord;
+use crate::transport::{
+    Delivery, Expect, Fact, Place, StateEntry, StateKey, Submission, Subscription, Written,
+};
+use crate::wire::{FinalRecord, WireMessage};
 use crate::{Enqueue, EnqueueError};
 
 /// The end of a job, and what its worker does next: the chore of those who wait for it. True if
@@ -252,4 +255,114 @@ pub async fn many_children_of_one_and_one_child_of_many_are_let_go_once(subject:
     }
     starts(&case, &mut sub, "last").await;
     case.nothing(&mut sub, BRIEF).await;
+}
+
+async fn noted(case: &Case<'_>, kind: &str) -> Vec<StateEntry> {
+    let prefix = StateKey::new([kind, case.queue.as_str()]).unwrap();
+    case.transport.state_list(&prefix, 0, 10).await.unwrap().entries
+}
+
+async fn result_of(case: &Case<'_>, id: &str) -> String {
+    let report = case.client.report(&case.key(id)).await.unwrap();
+    assert_eq!(report.state, JobState::Completed);
+    report.result.unwrap().decode().unwrap()
+}
+
+pub async fn a_stale_edge_leaves_the_record_of_a_later_life(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let first = running(&case, &mut sub, "a").await;
+    child(&case, "c", &["a"]).await.unwrap();
+    // Its worker dies before it tells anybody, and all that was known of it goes.
+    assert_eq!(case.write(&case.record(&first)).await, Written::Awaited);
+    first.handle.ack().await.unwrap();
+    case.json("a", r#"{"task":"task"}"#).await;
+    let second = case.one(&mut sub).await;
+    child(&case, "d", &["a"]).await.unwrap();
+    assert!(end(&case, &second, JobState::Completed).await);
+    assert_eq!(result_of(&case, "a").await, "done");
+    // One waited for the life that is gone, the other for this one.
+    let mut arrived = Vec::new();
+    for delivery in case.many(&mut sub, 2).await {
+        assert_eq!(verdict(&case, &delivery).await, Verdict::Run);
+        arrived.push(delivery.stored.key.id.to_string());
+    }
+    arrived.sort_unstable();
+    assert_eq!(arrived, ["c", "d"]);
+    assert!(noted(&case, "dep").await.is_empty());
+}
+
+pub async fn an_edge_to_a_life_that_is_on_its_way_outlasts_the_end_of_another(
+    subject: &dyn Subject,
+) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let first = running(&case, &mut sub, "a").await;
+    case.complete(&first).await;
+    case.json("a", r#"{"task":"task"}"#).await;
+    let second = case.one(&mut sub).await;
+    child(&case, "c", &["a"]).await.unwrap();
+    wake(&case, &first, JobState::Dead).await;
+    assert_eq!(case.state("c").await, JobState::Blocked);
+    assert!(end(&case, &second, JobState::Completed).await, "its child waits");
+    starts(&case, &mut sub, "c").await;
+}
+
+pub async fn a_child_of_a_scheduled_job_that_was_written_by_hand_starts_when_that_ends(
+    subject: &dyn Subject,
+) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let due_at = Some(case.now() + Duration::from_millis(500));
+    let message = WireMessage::new(bytes::Bytes::from_static(br#"{"task":"task"}"#));
+    let (key, dedup) = (case.key("a"), JobId::random().to_string());
+    let job = Submission { key, due_at, dedup, unique: false, message };
+    case.transport.publish(job).await.unwrap();
+    child(&case, "c", &["a"]).await.unwrap();
+    // Without a name of its own, its life is called after its place: another one by now.
+    let parent = case.one(&mut sub).await;
+    assert_eq!(parent.stored.key, case.key("a"));
+    assert!(end(&case, &parent, JobState::Completed).await, "its child waits");
+    assert_eq!(result_of(&case, "a").await, "done");
+    starts(&case, &mut sub, "c").await;
+}
+
+pub async fn a_blocked_job_that_is_cancelled_leaves_no_edges(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let (a, _b) = (running(&case, &mut sub, "a").await, running(&case, &mut sub, "b").await);
+    child(&case, "c", &["a", "b"]).await.unwrap();
+    end(&case, &a, JobState::Completed).await;
+    assert_eq!((noted(&case, "dep").await.len(), noted(&case, "met").await.len()), (1, 1));
+    case.client.cancel(&case.key("c"), "not needed").await.unwrap();
+    assert_eq!((noted(&case, "dep").await.len(), noted(&case, "met").await.len()), (0, 0));
+}
+
+pub async fn the_edge_of_a_later_life_of_the_child_is_not_removed(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let _a = running(&case, &mut sub, "a").await;
+    child(&case, "c", &["a"]).await.unwrap();
+    let mut earlier = case.client.report(&case.key("c")).await.unwrap().envelope.unwrap();
+    earlier.nonce = crate::wire::Nonce::parse("earlier").unwrap();
+    case.client.forget_dependencies(&earlier).await.unwrap();
+    assert_eq!(noted(&case, "dep").await.len(), 1);
+}
+
+pub async fn a_look_at_parents_that_are_tied_writes_nothing(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let (a, _b) = (running(&case, &mut sub, "a").await, running(&case, &mut sub, "b").await);
+    child(&case, "c", &["a", "b"]).await.unwrap();
+    let before = noted(&case, "dep").await;
+    let job = case.client.report(&case.key("c")).await.unwrap().envelope.unwrap();
+    assert_eq!(case.client.check_dependencies(&job).await.unwrap(), Verdict::Wait);
+    assert_eq!(noted(&case, "dep").await, before);
+    // One that was lost is written anew, and the end is told.
+    case.transport.state_remove(&before[0].key, Expect::Any).await.unwrap();
+    assert_eq!(case.client.check_dependencies(&job).await.unwrap(), Verdict::Wait);
+    assert_eq!(noted(&case, "dep").await.len(), 2);
+    assert!(end(&case, &a, JobState::Completed).await);
+    let left = case.client.report(&case.key("c")).await.unwrap().waits_for;
+    assert_eq!(left, [case.key("b")]);
 }

@@ -140,7 +140,13 @@ macro_rules! contract_suite {
                 a_blocked_job_can_be_cancelled_and_is_not_let_go_later
                 a_child_that_was_let_go_is_not_brought_forward_by_being_told_again
                 a_child_in_another_queue_is_let_go_too_and_leaves_no_edges
-                many_children_of_one_and_one_child_of_many_are_let_go_once;
+                many_children_of_one_and_one_child_of_many_are_let_go_once
+                a_stale_edge_leaves_the_record_of_a_later_life
+                an_edge_to_a_life_that_is_on_its_way_outlasts_the_end_of_another
+                a_child_of_a_scheduled_job_that_was_written_by_hand_starts_when_that_ends
+                a_blocked_job_that_is_cancelled_leaves_no_edges
+                the_edge_of_a_later_life_of_the_child_is_not_removed
+                a_look_at_parents_that_are_tied_writes_nothing;
             workflow:
                 a_diamond_runs_layer_by_layer_and_shows_where_it_stands
                 a_workflow_that_is_started_twice_is_one
