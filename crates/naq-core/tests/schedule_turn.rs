@@ -1,12 +1,14 @@
 //! What a tick does: catch-up, overlap, count, pause, and turns that are taken twice.
 #![cfg(feature = "schedules")]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use naq_core::schedule::{
     CatchUp, JobTemplate, MAX_CATCH_UP, Overlap, Progress, Schedule, ScheduleEntry, Seen, Turn,
     When, turn,
 };
+use naq_core::transport::JobKey;
 use naq_core::{
     Codec, Envelope, JobId, Payload, QueueName, RetryPolicy, ScheduleName, TaskName, Timestamp,
 };
@@ -39,6 +41,11 @@ fn hours(n: u32) -> Timestamp {
 fn take(schedule: &Schedule, progress: &Progress, seen: &Seen, now: Timestamp) -> Turn {
     let due = schedule.due(progress, now);
     turn(schedule, progress, &due, seen, now)
+}
+
+/// Runs of these ticks, seen where they are now made.
+fn begun<const N: usize>(schedule: &Schedule, ticks: [Timestamp; N]) -> BTreeMap<Timestamp, JobKey> {
+    ticks.into_iter().map(|tick| (tick, schedule.run_key(tick))).collect()
 }
 
 /// The hours at which a turn makes runs.
@@ -140,7 +147,7 @@ fn a_turn_that_a_worker_died_in_comes_to_the_same_end() {
             let first = take(&schedule, &progress, &Seen::default(), start());
             assert_eq!(runs(&first), [0]);
             // Its run was made and goes on, and nobody wrote that down. An hour later:
-            let seen = Seen { begun: [start()].into(), running: true };
+            let seen = Seen { begun: begun(&schedule, [start()]), running: true };
             let again = take(&schedule, &progress, &seen, hours(1));
             assert!(!runs(&again).contains(&0), "{catch_up} {overlap}");
             let made = 1 + runs(&again).len() as u64;
@@ -156,7 +163,7 @@ fn a_turn_that_a_worker_died_in_comes_to_the_same_end() {
 fn the_count_of_runs_is_exact_also_when_a_worker_died() {
     let schedule = Schedule { catch_up: CatchUp::All, max_runs: Some(3), ..hourly() };
     let progress = Progress::new(start());
-    let seen = Seen { begun: [hours(0), hours(2)].into(), running: false };
+    let seen = Seen { begun: begun(&schedule, [hours(0), hours(2)]), running: false };
     let turn = take(&schedule, &progress, &seen, hours(9));
     assert_eq!((runs(&turn), turn.progress.runs, turn.next), (vec![1], 3, None));
     assert!(schedule.is_finished(&turn.progress));

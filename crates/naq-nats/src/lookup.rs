@@ -207,8 +207,12 @@ impl Lookup for NatsTransport {
 
     async fn broker(&self) -> Result<BrokerInfo, TransportError> {
         if self.api.offset.is_old(self.api.config.clock.now()) {
-            // Compares the clocks; while there is no record yet, there is nothing to be late.
-            let _ = self.api.stream_info(&self.api.subjects.records_stream()).await;
+            // Compares the clocks; while there is no record and no state yet, there is nothing to be
+            // late.
+            let subjects = &self.api.subjects;
+            if let Ok(None) = self.api.stream_info(&subjects.records_stream()).await {
+                let _ = self.api.stream_info(&subjects.state_stream()).await;
+            }
         }
         let server = self.api.client().server_info();
         Ok(BrokerInfo {

@@ -17,6 +17,19 @@ use crate::message::{EXPECTED_LAST, MSG_ID, TTL, outgoing};
 /// job could never be settled.
 const LONGEST_SECS: u64 = 100 * 365 * 86_400;
 
+/// Looks for a record that the broker says it has, before it is taken to have vanished.
+const LOOKS: usize = 3;
+
+/// What became of a message for a record subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Put {
+    Stored,
+    /// Another one stands there, which may be an earlier try of this very message.
+    Taken,
+    /// One of this id was stored before: by an earlier try, or by another who ends the job so, too.
+    Before,
+}
+
 /// A lifetime as the broker reads it: whole seconds, one at least.
 pub(crate) fn ttl(ttl: Duration) -> String {
     let seconds = ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0));
@@ -50,8 +63,10 @@ impl Api {
                 out
             };
             let body = fact.message.body.clone();
-            if self.put(&mut tries, &fact.key, &subject, out, body, over).await? {
-                return Ok(written);
+            match self.put(&mut tries, &fact.key, &subject, out, body, over).await? {
+                Put::Stored => return Ok(written),
+                Put::Before => return self.stored_before(&mut tries, fact, &subject).await,
+                Put::Taken => {}
             }
             let standing = self.standing(&mut tries, &fact.key, &subject, over).await?;
             claim = Claim::of(fact, standing.as_ref());
@@ -72,15 +87,34 @@ impl Api {
                 Mark::Over(over) => over,
             };
             let out = || outgoing(&WireMessage::marker());
-            if self.put(&mut tries, key, &subject, out, Bytes::new(), over).await? {
+            if self.put(&mut tries, key, &subject, out, Bytes::new(), over).await? == Put::Stored {
                 return Ok(Awaiting::Marked);
             }
             mark = Mark::of(life, self.standing(&mut tries, key, &subject, over).await?);
         }
     }
 
-    /// Stores a message over the one of this sequence, 0 for none. False when another one stands
-    /// there, which may be an earlier try of this very message.
+    /// What a record came to that the broker says it has: what stands there tells whose it is, and
+    /// whether others wait for it.
+    async fn stored_before(
+        &self,
+        tries: &mut Tries<'_>,
+        fact: &Fact,
+        subject: &str,
+    ) -> Result<Written, TransportError> {
+        for _ in 0..LOOKS {
+            let standing = self.last_on(&fact.key, subject).await?;
+            if let Claim::Decided(written) = Claim::of(fact, standing.as_ref()) {
+                return Ok(written);
+            }
+            // A replica may lag behind.
+            tries.again(self.unanswered(subject, self.config.answer_timeout).into()).await?;
+        }
+        // Its time was over, or another life's took its place.
+        Ok(Written::Stored)
+    }
+
+    /// Stores a message over the one of this sequence, 0 for none.
     async fn put(
         &self,
         tries: &mut Tries<'_>,
@@ -89,13 +123,14 @@ impl Api {
         headers: impl Fn() -> HeaderMap,
         body: Bytes,
         over: u64,
-    ) -> Result<bool, TransportError> {
+    ) -> Result<Put, TransportError> {
         loop {
             let mut headers = headers();
             headers.insert(EXPECTED_LAST, over.to_string());
             match self.store(subject, headers, body.clone()).await {
-                Ok(_) => return Ok(true),
-                Err(error) if error.is(WRONG_LAST_SEQUENCE) => return Ok(false),
+                Ok(ack) if ack.duplicate => return Ok(Put::Before),
+                Ok(_) => return Ok(Put::Stored),
+                Err(error) if error.is(WRONG_LAST_SEQUENCE) => return Ok(Put::Taken),
                 Err(ApiError::NoResponders) => {
                     self.make(tries, &self.config_of(Place::Record, &key.queue)).await?;
                 }
@@ -113,15 +148,19 @@ impl Api {
         subject: &str,
         not: u64,
     ) -> Result<Option<Stored>, TransportError> {
-        let stream = self.subjects.stream(Place::Record, &key.queue);
-        let mut held = self.last_of(&stream, vec![subject.to_owned()]).await?;
-        let standing = held.pop().and_then(|held| self.anything(held));
+        let standing = self.last_on(key, subject).await?;
         if standing.as_ref().map_or(0, |it| it.seq) == not {
             // A replica that lags behind, or a record that has just vanished.
             let lags = self.unanswered(subject, self.config.answer_timeout);
             tries.again(lags.into()).await?;
         }
         Ok(standing)
+    }
+
+    async fn last_on(&self, key: &JobKey, subject: &str) -> Result<Option<Stored>, TransportError> {
+        let stream = self.subjects.stream(Place::Record, &key.queue);
+        let mut held = self.last_of(&stream, vec![subject.to_owned()]).await?;
+        Ok(held.pop().and_then(|held| self.anything(held)))
     }
 }
 

@@ -225,6 +225,14 @@ async fn finish(engine: &Engine, held: &Held, job: Option<&Envelope>) -> Option<
         None if traces.iter().any(|e| e.step.nonce == life && e.place == Place::Dead) => {
             end(engine, held, JobState::Dead, false, job).await;
         }
+        None if record.is_some() => {
+            let state = match traces.iter().any(|e| e.step.nonce == life && e.died) {
+                true => JobState::Dead,
+                false => JobState::Completed,
+            };
+            tracing::warn!(job = %held.id(), "its record cannot be read; it counts as {state}");
+            end(engine, held, state, unfinished.wake, job).await;
+        }
         // Its record has vanished in this moment: it comes back, and nothing is known of its end.
         None => {}
     }

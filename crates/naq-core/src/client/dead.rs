@@ -137,6 +137,10 @@ impl Client {
             let why = "another job of its id is on its way: requeue this one when that has ended";
             return Err(ClientError::State { id: letter.key.id.clone(), state, why });
         }
+        // Before the new life pushes it out of sight.
+        if traces.iter().any(|trace| trace.place == Place::Queue && trace.step.nonce == dead) {
+            self.bury(letter).await?;
+        }
         let receipt = if begun {
             Receipt::Duplicate
         } else {
@@ -198,7 +202,25 @@ impl Client {
     /// # Errors
     /// [`TransportError`].
     pub async fn purge_dead(&self, letter: &Stored) -> Result<bool, TransportError> {
+        self.bury(letter).await?;
         self.transport.remove(letter).await
+    }
+
+    /// Removes what the life that this letter ends has left in the queue. Whoever wrote the letter
+    /// may have died before the ack: its message would come back, find the record of the death and
+    /// no letter, and write it again.
+    async fn bury(&self, letter: &Stored) -> Result<(), TransportError> {
+        let nonce = letter.step().nonce;
+        loop {
+            let mut left = self.transport.locate(&letter.key).await?;
+            left.retain(|it| it.place == Place::Queue && it.step().nonce == nonce);
+            if left.is_empty() {
+                return Ok(());
+            }
+            for message in &left {
+                self.transport.remove(message).await?;
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod breaker;
 mod blob;
+mod broker_clock;
 mod cancel;
 mod checkpoint;
 mod dead;

@@ -141,11 +141,7 @@ impl Client {
 
     /// How long the entry has stood, by the broker's clock, which stamped it.
     async fn age(&self, entry: &StateEntry) -> Result<Duration, TransportError> {
-        let ahead = self.transport.broker().await?.clock_ahead_ms;
-        let by = Duration::from_millis(ahead.unsigned_abs());
-        let now = self.clock.now();
-        let now = if ahead < 0 { now.saturating_sub(by) } else { now + by };
-        Ok(now.since(entry.stored_at))
+        Ok(self.broker_clock().await?.now.since(entry.stored_at))
     }
 
     /// What became of a job that was sent with its key taken. An answer that did not come leaves

@@ -2,7 +2,7 @@
 
 use super::Schedule;
 use crate::clock::Timestamp;
-use crate::names::{JobId, ScheduleName};
+use crate::names::{JobId, QueueName, ScheduleName};
 use crate::retry::spread;
 use crate::transport::JobKey;
 use crate::wire::{Envelope, Nonce};
@@ -39,7 +39,12 @@ impl Schedule {
 
     /// The job that the tick at this time makes.
     pub fn run_key(&self, tick: Timestamp) -> JobKey {
-        JobKey { queue: self.job.queue().clone(), id: run_id(&self.name, tick) }
+        self.run_key_in(self.job.queue().clone(), tick)
+    }
+
+    /// The same, when its jobs went to this queue.
+    pub(crate) fn run_key_in(&self, queue: QueueName, tick: Timestamp) -> JobKey {
+        JobKey { queue, id: run_id(&self.name, tick) }
     }
 
     /// The run of a tick. The same tick gives the same life of the same job.

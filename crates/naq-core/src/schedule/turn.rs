@@ -1,10 +1,11 @@
 //! [`turn`]: the whole decision of a tick.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{CatchUp, LastRun, Overlap, Progress, Schedule, Tick};
 use crate::clock::Timestamp;
+use crate::transport::JobKey;
 
 /// Missed ticks that are caught up with at once, and looked back for at all: the last thousand.
 pub const MAX_CATCH_UP: usize = 1_000;
@@ -18,8 +19,8 @@ const LOOK: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seen {
     /// Ticks, of those that are due or wait, whose run has been made already: by a worker that died
-    /// before it could say so.
-    pub begun: BTreeSet<Timestamp>,
+    /// before it could say so. And which job that is.
+    pub begun: BTreeMap<Timestamp, JobKey>,
     /// Whether the last run, or one of those, has not ended.
     pub running: bool,
 }
@@ -59,11 +60,13 @@ pub fn turn(
     }
     let all = due.len() as u64 + u64::from(next.waiting.is_some());
     let waiting = next.waiting.take();
+    // Whatever was made there is seen.
+    next.former_queues.clear();
 
     let (begun, fresh): (Vec<_>, Vec<_>) =
-        waiting.into_iter().chain(due.iter().copied()).partition(|tick| seen.begun.contains(tick));
+        waiting.into_iter().chain(due.iter().copied()).partition(|tick| seen.begun.contains_key(tick));
     for tick in &begun {
-        next.made(schedule, *tick);
+        next.made(seen.begun[tick].clone(), *tick);
     }
     let fresh = fresh.into_iter().filter(|tick| {
         let last = due.last() == Some(tick);
@@ -87,7 +90,7 @@ pub fn turn(
         }
     };
     for tick in &runs {
-        next.made(schedule, *tick);
+        next.made(schedule.run_key(*tick), *tick);
     }
     let made = (begun.len() + runs.len()) as u64;
     let skipped = all - made - u64::from(next.waiting.is_some());
@@ -97,9 +100,9 @@ pub fn turn(
 }
 
 impl Progress {
-    fn made(&mut self, schedule: &Schedule, tick: Timestamp) {
+    fn made(&mut self, job: JobKey, tick: Timestamp) {
         self.runs = self.runs.saturating_add(1);
-        self.last = Some(LastRun { job: schedule.run_key(tick), tick });
+        self.last = Some(LastRun { job, tick });
     }
 }
 

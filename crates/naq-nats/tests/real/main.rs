@@ -9,4 +9,5 @@ mod network;
 mod permissions;
 mod restart;
 mod shared_state;
+mod skew;
 mod topology;

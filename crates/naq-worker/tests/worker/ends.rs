@@ -6,7 +6,10 @@ use naq_core::client::Wake;
 use naq_core::names::CHORES;
 use naq_core::retry::Rule;
 use naq_core::testing::{DiePoint, FaultPlan, FaultyTransport, Op};
-use naq_core::transport::{Awaiting, Consumer, Fact, JobKey, Lookup, Place, Settler, Written};
+use naq_core::transport::{
+    Awaiting, Consumer, Fact, FactKind, JobKey, Lookup, Place, Settler, Written,
+};
+use naq_core::wire::{WireMessage, headers};
 use naq_core::{Client, DeadLetter, ErrorKind, JobState, QueueName, Timestamp};
 
 use crate::bench::{Bench, Do, LEASE, secs};
@@ -137,4 +140,28 @@ async fn a_job_that_keeps_no_record_has_one_when_it_dies() {
     assert_eq!(places().await, [Place::Dead, Place::Record]);
     bench.pass(secs(60)).await;
     assert_eq!(places().await, [Place::Dead]);
+}
+
+#[tokio::test]
+async fn an_end_whose_record_cannot_be_read_is_an_end() {
+    let bench = Bench::new();
+    bench.enqueue("job", [Do::Succeed]).await;
+    wait_for(&bench, "job").await;
+    let stored = bench.report("job").await.stored;
+    // By a version to come, or by somebody else's hand; and whoever wrote it is gone.
+    let body = bytes::Bytes::from_static(b"\xffnot a record");
+    let message = WireMessage::new(body).with(headers::STEP, stored.step().to_string());
+    let fact = Fact {
+        key: stored.key.clone(),
+        kind: FactKind::Record { ttl: secs(3600), state: JobState::Completed },
+        dedup: "by-hand".into(),
+        settles: stored.seq,
+        message,
+    };
+    assert_eq!(bench.broker.write(&fact).await.expect("stored"), Written::Awaited);
+    let _worker = bench.start().await;
+    bench.pass(LEASE * 2).await;
+    assert_eq!((bench.left().await, bench.seen.starts("job")), (0, 0), "acked, and not run");
+    let told: Vec<_> = wakes(&bench).await.into_iter().map(|wake| wake.state).collect();
+    assert_eq!(told, [JobState::Completed]);
 }

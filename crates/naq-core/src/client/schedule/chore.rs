@@ -58,8 +58,9 @@ impl Schedules<'_> {
         let transport = &self.client.transport;
         let key = chore_key(&schedule.name);
         for _ in 0..LOOKS {
-            let now = self.client.clock.now();
-            let Some(due) = schedule.look_again(progress, now) else { return Ok(()) };
+            let clock = self.client.broker_clock().await?;
+            let Some(due) = schedule.look_again(progress, clock.now) else { return Ok(()) };
+            let (due, now) = (clock.ours(due), self.client.clock.now());
             let messages = transport.locate(&key).await?;
             let at = |place| messages.iter().find(|stored| stored.place == place);
             let sent = match (at(Place::Queue), at(Place::Schedule)) {

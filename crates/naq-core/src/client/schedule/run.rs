@@ -1,6 +1,6 @@
 //! Runs: those of a turn, and those that somebody asks for.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::store::Found;
 use super::{ScheduleError, Schedules};
@@ -28,21 +28,29 @@ impl Schedules<'_> {
             let Some(Found { mut entry, revision }) = self.find(name).await? else {
                 return Ok(None);
             };
-            let now = self.client.clock.now();
+            // All workers go by one clock, that by which the broker delivers the chore: one whose own
+            // is wrong would decide ticks that are still to come, for everybody.
+            let clock = self.client.broker_clock().await?;
+            let now = clock.now;
             let due = entry.schedule.due(&entry.progress, now);
             if due.is_empty() && entry.progress.waiting.is_none() {
-                return Ok(entry.schedule.look_again(&entry.progress, now));
+                return Ok(entry.schedule.look_again(&entry.progress, now).map(|at| clock.ours(at)));
             }
             let seen = self.look(&entry, &due).await?;
             let turn = turn(&entry.schedule, &entry.progress, &due, &seen, now);
-            let runs = turn.runs.iter().map(|tick| entry.schedule.run(*tick, now));
+            let next = turn.next.map(|at| clock.ours(at));
+            let runs = turn.runs.iter().map(|tick| {
+                let mut run = entry.schedule.run(*tick, now);
+                run.due_at = run.due_at.map(|at| clock.ours(at));
+                run
+            });
             self.send_runs(runs).await?;
             if turn.progress == entry.progress {
-                return Ok(turn.next);
+                return Ok(next);
             }
             entry.progress = turn.progress;
             if self.put(&entry, Expect::Revision(revision)).await?.is_some() {
-                return Ok(turn.next);
+                return Ok(next);
             }
         }
     }
@@ -53,10 +61,16 @@ impl Schedules<'_> {
         let ticks: Vec<_> = progress.waiting.into_iter().chain(due.iter().copied()).collect();
         let last = progress.last.as_ref().map(|last| last.job.clone());
         let mut keys: Vec<_> = ticks.iter().map(|tick| schedule.run_key(*tick)).collect();
+        for queue in &progress.former_queues {
+            let there = |tick: &Timestamp| schedule.run_key_in(queue.clone(), *tick);
+            keys.extend(ticks.iter().map(there));
+        }
+        let of_ticks = keys.len();
         keys.extend(last);
         let evidence = self.client.transport.evidence(&keys).await?;
-        let made = ticks.iter().zip(&evidence).filter(|(_, traces)| !traces.is_empty());
-        let begun: BTreeSet<_> = made.map(|(tick, _)| *tick).collect();
+        let made = ticks.iter().cycle().zip(keys.iter().zip(&evidence)).take(of_ticks);
+        let made = made.filter(|(_, (_, traces))| !traces.is_empty());
+        let begun: BTreeMap<_, _> = made.map(|(tick, (key, _))| (*tick, key.clone())).collect();
         Ok(Seen { begun, running: evidence.iter().any(|traces| goes_on(traces)) })
     }
 

@@ -45,11 +45,12 @@ impl Schedules<'_> {
     /// [`ScheduleError`].
     pub async fn register(&self, schedule: Schedule) -> Result<Registered, ScheduleError> {
         schedule.check()?;
-        let now = self.client.clock.now();
+        let now = self.client.broker_clock().await?.now;
         let name = schedule.name.clone();
         let change = self.change(&name, |found| {
             let Some(found) = found else {
-                return Ok(Change::Put(Box::new(ScheduleEntry::new(schedule.clone()))));
+                let schedule = Schedule { created_at: now, ..schedule.clone() };
+                return Ok(Change::Put(Box::new(ScheduleEntry::new(schedule))));
             };
             let mut entry = found.clone();
             let mut wanted = schedule.clone();
@@ -59,6 +60,9 @@ impl Schedules<'_> {
             }
             if !wanted.same_times(&entry.schedule) {
                 entry.progress.forget_until(now);
+            }
+            if wanted.job.queue() != entry.schedule.job.queue() {
+                entry.progress.moved_from(entry.schedule.job.queue());
             }
             entry.schedule = wanted;
             Ok(Change::Put(Box::new(entry)))
@@ -81,7 +85,7 @@ impl Schedules<'_> {
         name: &ScheduleName,
         change: impl Fn(&mut Schedule) -> Result<(), ScheduleError> + Send + Sync,
     ) -> Result<ScheduleReport, ScheduleError> {
-        let now = self.client.clock.now();
+        let now = self.client.broker_clock().await?.now;
         let changing = self.change(name, |found| {
             let mut entry = found.ok_or_else(|| ScheduleError::NotFound(name.clone()))?.clone();
             let before = entry.schedule.clone();
@@ -94,6 +98,9 @@ impl Schedules<'_> {
             let resumed = before.paused && !entry.schedule.paused;
             if resumed || !before.same_times(&entry.schedule) {
                 entry.progress.forget_until(now);
+            }
+            if before.job.queue() != entry.schedule.job.queue() {
+                entry.progress.moved_from(before.job.queue());
             }
             if resumed && entry.progress.waiting.take().is_some() {
                 entry.progress.skipped += 1;

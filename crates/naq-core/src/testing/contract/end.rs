@@ -254,6 +254,40 @@ pub async fn of_an_end_and_somebody_who_waits_at_once_one_is_told(subject: &dyn 
     }
 }
 
+pub async fn of_two_who_write_the_same_awaited_end_both_are_told_that_others_wait(
+    subject: &dyn Subject,
+) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    for n in 0..20 {
+        let id = format!("job-{n}");
+        case.enqueue(&id).await;
+        let delivery = case.one(&mut sub).await;
+        case.transport.await_end(&case.key(&id), &delivery.step().nonce).await.unwrap();
+        let record = case.record(&delivery);
+        // Whichever of them dies before it can tell the others: each knows that it has to.
+        let both = tokio::join!(case.write(&record), case.write(&record));
+        assert_eq!(both, (Written::Awaited, Written::Awaited));
+        delivery.handle.ack().await.unwrap();
+    }
+}
+
+pub async fn an_end_whose_record_has_vanished_counts_as_stored_when_it_is_written_again(
+    subject: &dyn Subject,
+) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.enqueue("a").await;
+    let delivery = case.one(&mut sub).await;
+    let record = case.record(&delivery);
+    assert_eq!(case.write(&record).await, Written::Stored);
+    let mut stored = case.transport.locate(&case.key("a")).await.unwrap();
+    stored.retain(|it| it.place == Place::Record);
+    assert!(case.transport.remove(&stored[0]).await.unwrap());
+    assert_eq!(case.write(&record).await, Written::Stored);
+    delivery.handle.ack().await.unwrap();
+}
+
 pub async fn a_record_that_is_awaited_is_kept_for_those_who_will_read_it(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;

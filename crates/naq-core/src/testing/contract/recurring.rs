@@ -10,7 +10,7 @@ use crate::Client;
 use crate::client::{Registered, ScheduleBuilder, ScheduleError};
 use crate::names::{CHORES, JobId, QueueName, ScheduleName};
 use crate::schedule::{CatchUp, Overlap};
-use crate::transport::{Delivery, Fact, JobKey, Place, Written};
+use crate::transport::{Delivery, Fact, JobKey, Place, Submission, Written};
 
 const EVERY: Duration = Duration::from_millis(1_200);
 const FAR: Duration = Duration::from_secs(3_600);
@@ -167,4 +167,32 @@ pub async fn a_run_waits_for_the_one_before_it(subject: &dyn Subject) {
     let second = case.one(&mut sub).await;
     assert!(second.stored.key.id > first.stored.key.id);
     case.complete(&second).await;
+}
+
+pub async fn a_tick_makes_one_run_also_when_its_queue_is_changed_over_it(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    define(&case, EVERY).await.unwrap();
+    let schedules = case.client.schedules();
+    let report = schedules.get(&name()).await.unwrap();
+    case.pass(EVERY + EVERY / 4).await;
+    // Somebody takes the turn, and dies when it has made the run, or is not done when the change comes.
+    let tick = report.upcoming(1)[0];
+    let (key, run) = (report.schedule.run_key(tick.at), report.schedule.run(tick, case.now()));
+    let message = run.to_message().unwrap();
+    let dedup = format!("{}/{}", run.id, run.nonce);
+    let run = Submission { key: key.clone(), due_at: None, dedup, unique: true, message };
+    case.transport.publish(run).await.unwrap();
+    let other = QueueName::new(JobId::random()).unwrap();
+    let job = || case.client.enqueue_task("task", &["a"]).unwrap().queue(other.as_str());
+    for tag in ["mine", "moved"] {
+        let job = job().tag(tag);
+        let moved = case.client.schedule("nightly").every(EVERY).catch_up(CatchUp::All).template(job);
+        assert_eq!(moved.await.unwrap(), Registered::Updated);
+    }
+    schedules.take_turn(&name()).await.unwrap();
+    let progress = schedules.get(&name()).await.unwrap().progress;
+    assert_eq!((progress.runs, progress.skipped, &progress.former_queues[..]), (1, 0, &[][..]));
+    assert_eq!(progress.last.unwrap().job, key, "the run that goes on is known where it is");
+    let there = JobKey { queue: other, id: key.id };
+    assert_eq!(case.transport.locate(&there).await.unwrap(), [], "no second run");
 }

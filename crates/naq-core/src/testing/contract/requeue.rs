@@ -6,7 +6,7 @@ use super::Subject;
 use super::case::{BRIEF, Case};
 use crate::ClientError;
 use crate::state::JobState;
-use crate::transport::{Delivery, Place, Receipt, Stored, Subscription};
+use crate::transport::{Delivery, Place, Receipt, Stored, Subscription, Written};
 use crate::wire::{AttemptOutcome, WireMessage, headers};
 
 /// A job that died of `kind`, and its letter.
@@ -158,4 +158,31 @@ pub async fn a_requeue_pushes_no_other_job_of_its_id_out(subject: &dyn Subject) 
     let again = case.one(&mut sub).await;
     case.complete(&again).await;
     case.stands("a", &[Place::Record]).await;
+}
+
+pub async fn a_letter_that_is_requeued_or_purged_leaves_nothing_of_its_life(subject: &dyn Subject) {
+    for requeue in [true, false] {
+        let case = Case::new(subject);
+        let mut sub = case.open().await;
+        case.enqueue("a").await;
+        // Whoever wrote record and letter died before the ack.
+        let delivery = case.one(&mut sub).await;
+        assert_eq!(case.write(&case.death(&delivery, "Error")).await, Written::Stored);
+        assert_eq!(case.write(&case.dead(&delivery, "Error")).await, Written::Stored);
+        let letters = async || case.transport.dead_letters(Some(&case.queue), 0, 100).await.unwrap();
+        let letter = letters().await.letters.remove(0);
+        case.stands("a", &[Place::Queue, Place::Dead, Place::Record]).await;
+        if requeue {
+            assert!(matches!(case.client.requeue(&letter, None).await, Ok(Receipt::Stored(_))));
+            let job = case.one(&mut sub).await;
+            assert_ne!(job.step().nonce, delivery.step().nonce);
+            case.complete(&job).await;
+        } else {
+            assert!(case.client.purge_dead(&letter).await.unwrap());
+        }
+        case.stands("a", &[Place::Record]).await;
+        case.lose_lease().await;
+        case.nothing(&mut sub, BRIEF).await;
+        assert!(letters().await.letters.is_empty());
+    }
 }

@@ -77,6 +77,8 @@ macro_rules! contract_suite {
                 who_waits_for_another_life_is_not_told_of_the_one_before
                 a_marker_is_no_record_and_no_trace_of_a_job
                 of_an_end_and_somebody_who_waits_at_once_one_is_told
+                of_two_who_write_the_same_awaited_end_both_are_told_that_others_wait
+                an_end_whose_record_has_vanished_counts_as_stored_when_it_is_written_again
                 a_record_that_is_awaited_is_kept_for_those_who_will_read_it;
             record:
                 a_record_keeps_the_result_and_the_history
@@ -102,7 +104,8 @@ macro_rules! contract_suite {
                 a_letter_that_is_gone_is_not_requeued_however_late
                 a_letter_that_a_crashed_requeue_left_swallows_nothing
                 a_requeue_can_wait
-                a_requeue_pushes_no_other_job_of_its_id_out;
+                a_requeue_pushes_no_other_job_of_its_id_out
+                a_letter_that_is_requeued_or_purged_leaves_nothing_of_its_life;
             lookup:
                 evidence_of_every_kind_is_found
                 evidence_of_many_jobs_comes_in_their_order
@@ -158,7 +161,8 @@ macro_rules! contract_suite {
                 a_change_moves_a_chore_that_waits
                 a_chore_that_is_lost_is_enqueued_again
                 a_schedule_that_is_deleted_leaves_its_name_free
-                a_run_waits_for_the_one_before_it;
+                a_run_waits_for_the_one_before_it
+                a_tick_makes_one_run_also_when_its_queue_is_changed_over_it;
             workers:
                 a_worker_is_listed_as_it_last_described_itself
                 a_worker_that_falls_silent_vanishes;
