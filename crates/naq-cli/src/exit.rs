@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use naq_core::client::{WaitError, WorkflowError};
 use naq_core::client::ScheduleError;
+use naq_core::client::{WaitError, WorkflowError};
 use naq_core::schedule::ScheduleFault;
 use naq_core::transport::TransportError;
 use naq_core::{ClientError, EnqueueError};
@@ -104,9 +104,10 @@ pub(crate) fn explain(error: &anyhow::Error) -> (Exit, Option<String>) {
         if let Some(error) = cause.downcast_ref::<EnqueueError>() {
             return match error {
                 EnqueueError::Transport(error) => of_transport(error),
-                EnqueueError::UnknownDependency(_) => {
-                    (Exit::NotFound, Some("enqueue that job first, or check its id and queue".into()))
-                }
+                EnqueueError::UnknownDependency(_) => (
+                    Exit::NotFound,
+                    Some("enqueue that job first, or check its id and queue".into()),
+                ),
                 _ => (Exit::Usage, None),
             };
         }

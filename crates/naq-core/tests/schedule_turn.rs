@@ -44,7 +44,10 @@ fn take(schedule: &Schedule, progress: &Progress, seen: &Seen, now: Timestamp) -
 }
 
 /// Runs of these ticks, seen where they are now made.
-fn begun<const N: usize>(schedule: &Schedule, ticks: [Timestamp; N]) -> BTreeMap<Timestamp, JobKey> {
+fn begun<const N: usize>(
+    schedule: &Schedule,
+    ticks: [Timestamp; N],
+) -> BTreeMap<Timestamp, JobKey> {
     ticks.into_iter().map(|tick| (tick, schedule.run_key(tick))).collect()
 }
 

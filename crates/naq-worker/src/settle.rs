@@ -187,9 +187,7 @@ async fn store_result(
     };
     match insist(engine, held, put).await? {
         Ok(()) => Some(Conclusion::Write(large.record)),
-        Err(reason) => {
-            instead(engine, held, Conclusion::WriteResult(fact, times), &reason)
-        }
+        Err(reason) => instead(engine, held, Conclusion::WriteResult(fact, times), &reason),
     }
 }
 
@@ -290,7 +288,11 @@ async fn ack(engine: &Engine, held: &Held) {
 /// Asks the broker until it answers, the same again after an error, for as long as the lease holds.
 /// Also after errors that are not transient: permissions come back, and until then the job is at
 /// least not run over and over. None when the lease is lost.
-pub(crate) async fn insist<T, F>(engine: &Engine, held: &Held, mut ask: impl FnMut() -> F) -> Option<T>
+pub(crate) async fn insist<T, F>(
+    engine: &Engine,
+    held: &Held,
+    mut ask: impl FnMut() -> F,
+) -> Option<T>
 where
     F: Future<Output = Result<T, TransportError>>,
 {

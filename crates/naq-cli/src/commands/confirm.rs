@@ -27,10 +27,10 @@ pub(crate) fn ask(confirm: &Confirm, out: Output, question: &str) -> Result<()> 
     match out.confirm(question)? {
         Some(true) => Ok(()),
         Some(false) => Err(Problem::new(Exit::Failed, "not done: the answer was no").into()),
-        None => {
-            Err(Problem::usage("what this removes is gone for good, and there is no terminal to ask on")
-                .next("add --yes, or look first with --dry-run")
-                .into())
-        }
+        None => Err(Problem::usage(
+            "what this removes is gone for good, and there is no terminal to ask on",
+        )
+        .next("add --yes, or look first with --dry-run")
+        .into()),
     }
 }

@@ -127,7 +127,10 @@ impl Client {
             JobState::Scheduled | JobState::Retrying => {}
             JobState::Dead => return Err(state_error(&report, "use `naq dlq requeue`")),
             JobState::Blocked => {
-                return Err(state_error(&report, "it waits for other jobs, and starts when they end"));
+                return Err(state_error(
+                    &report,
+                    "it waits for other jobs, and starts when they end",
+                ));
             }
             _ => return Err(state_error(&report, "only a waiting job can be made due")),
         }

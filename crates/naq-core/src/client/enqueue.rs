@@ -227,7 +227,10 @@ impl Client {
     }
 
     /// Takes the job's key, if it wants one, and then sends the job.
-    pub(super) async fn send_alone<O>(&self, job: Prepared<O>) -> Result<JobHandle<O>, EnqueueError> {
+    pub(super) async fn send_alone<O>(
+        &self,
+        job: Prepared<O>,
+    ) -> Result<JobHandle<O>, EnqueueError> {
         let Prepared { submission, wanted, once, .. } = job;
         let key = submission.key.clone();
         if once && !self.transport.locate(&key).await?.is_empty() {

@@ -23,7 +23,9 @@ pub enum EnqueueError {
     #[error("no job {0} to wait for: it was never enqueued, or its record has expired")]
     UnknownDependency(JobKey),
     /// A job that this one should wait for keeps no record, so nothing would tell of its end.
-    #[error("job {0} keeps no record (record_ttl is zero): give it one, so that others can wait for it")]
+    #[error(
+        "job {0} keeps no record (record_ttl is zero): give it one, so that others can wait for it"
+    )]
     RecordlessDependency(JobKey),
     /// The job cannot be written, or is too large.
     #[error(transparent)]

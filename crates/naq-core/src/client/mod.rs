@@ -1,7 +1,7 @@
 //! [`Client`]: enqueue jobs, look at them, and act on them, over any transport.
 
-mod breaker;
 mod blob;
+mod breaker;
 mod broker_clock;
 mod cancel;
 mod checkpoint;
@@ -33,13 +33,13 @@ pub use error::{ClientError, EnqueueError};
 pub use handle::JobHandle;
 pub use limits::{LimitInfo, LimitedJob};
 pub use progress::Progress;
-pub use wait::WaitError;
 pub use report::JobReport;
 #[cfg(feature = "schedules")]
 pub use schedule::{
     Registered, ScheduleBuilder, ScheduleChore, ScheduleError, ScheduleReport, ScheduleState,
     Schedules,
 };
+pub use wait::WaitError;
 pub use wake::Wake;
 pub use workflow::{
     NodeJob, Workflow, WorkflowError, WorkflowHandle, WorkflowJob, WorkflowNode, WorkflowReport,

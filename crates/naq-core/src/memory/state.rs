@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::journal::JournalEntry;
 use super::blobs::BlobStore;
+use super::journal::JournalEntry;
 use super::log::Log;
 use super::queue::Queue;
 use super::shared_state::SharedState;

@@ -63,8 +63,10 @@ pub fn turn(
     // Whatever was made there is seen.
     next.former_queues.clear();
 
-    let (begun, fresh): (Vec<_>, Vec<_>) =
-        waiting.into_iter().chain(due.iter().copied()).partition(|tick| seen.begun.contains_key(tick));
+    let (begun, fresh): (Vec<_>, Vec<_>) = waiting
+        .into_iter()
+        .chain(due.iter().copied())
+        .partition(|tick| seen.begun.contains_key(tick));
     for tick in &begun {
         next.made(seen.begun[tick].clone(), *tick);
     }

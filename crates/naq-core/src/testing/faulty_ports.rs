@@ -13,10 +13,11 @@ use super::faulty::{Faults, FaultyTransport};
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName, WorkerId};
 use crate::transport::{
-    AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, Consumer, DeadPage, Delivery, Directory, EndWatch, Evidence,
-    Expect, Fact, FactKind, JobKey, Lookup, Operator, Producer, QueueInfo, Receipt, Saved, Settler,
-    Signal, Signals, StateChange, StateEntry, StateKey, StatePage, StateStore, StateWatch, Stored,
-    Submission, Subscription, Transport, TransportError, WorkerInfo, Written,
+    AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, Consumer, DeadPage, Delivery, Directory,
+    EndWatch, Evidence, Expect, Fact, FactKind, JobKey, Lookup, Operator, Producer, QueueInfo,
+    Receipt, Saved, Settler, Signal, Signals, StateChange, StateEntry, StateKey, StatePage,
+    StateStore, StateWatch, Stored, Submission, Subscription, Transport, TransportError,
+    WorkerInfo, Written,
 };
 use crate::wire::Nonce;
 
@@ -284,7 +285,11 @@ impl<T: Transport> Blobs for FaultyTransport<T> {
         self.faults.pass(Op::Blob, || (), self.inner.blob_put(job, blob, data, ttl)).await
     }
 
-    async fn blob_get(&self, job: &JobKey, blob: &BlobRef) -> Result<Option<Bytes>, TransportError> {
+    async fn blob_get(
+        &self,
+        job: &JobKey,
+        blob: &BlobRef,
+    ) -> Result<Option<Bytes>, TransportError> {
         self.faults.pass(Op::Other, || None, self.inner.blob_get(job, blob)).await
     }
 }

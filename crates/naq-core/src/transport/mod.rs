@@ -36,15 +36,7 @@ pub use stored::{JobKey, Place, Stored};
 
 /// A broker, from every side. Implemented by whatever implements the parts.
 pub trait Transport:
-    Producer
-    + Consumer
-    + Settler
-    + Lookup
-    + Operator
-    + Directory
-    + StateStore
-    + Blobs
-    + std::fmt::Debug
+    Producer + Consumer + Settler + Lookup + Operator + Directory + StateStore + Blobs + std::fmt::Debug
 {
 }
 

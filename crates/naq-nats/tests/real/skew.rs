@@ -33,10 +33,8 @@ fn close(one: Timestamp, other: Timestamp) -> bool {
 #[tokio::test]
 async fn a_worker_whose_clock_is_ahead_skips_no_tick_and_starts_none_early() {
     let prefix = unique("t");
-    let (right, ahead) = tokio::join!(
-        client(&prefix, Arc::new(SystemClock)),
-        client(&prefix, Arc::new(Ahead))
-    );
+    let (right, ahead) =
+        tokio::join!(client(&prefix, Arc::new(SystemClock)), client(&prefix, Arc::new(Ahead)));
     let name = ScheduleName::new("nightly").expect("a name");
     let job = right.enqueue_task("task", &()).expect("a task");
     let every = Duration::from_secs(3600);

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use naq_core::transport::JobKey;
 use naq_core::client::WaitError;
+use naq_core::transport::JobKey;
 use naq_core::{ClientError, JobHandle as AsyncHandle, JobId, JobReport, QueueName};
 use serde::de::DeserializeOwned;
 

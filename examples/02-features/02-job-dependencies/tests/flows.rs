@@ -59,13 +59,15 @@ async fn the_demo_runs_on_a_broker_and_the_command_draws_it() {
         command.args(args).env("NAQ_NATS_URL", server.url());
         command
     };
-    let mut demo = ChildProcess::spawn(run(env!("CARGO_BIN_EXE_job-dependencies-demo"), &[])).expect("it starts");
+    let mut demo = ChildProcess::spawn(run(env!("CARGO_BIN_EXE_job-dependencies-demo"), &[]))
+        .expect("it starts");
     let status = demo.wait(Duration::from_secs(60)).await.expect("an end");
     let told = format!("{}\n{}", demo.stdout(), demo.stderr());
     assert!(status.success() && told.contains("by hand: 110 rows"), "{told}");
     let id = told.split("naq workflow show ").nth(2).expect("two").split_whitespace().next();
     let args = ["workflow", "show", id.expect("an id"), "--ascii", "--color", "never"];
-    let drawn = run(env!("CARGO_BIN_EXE_job-dependencies-worker"), &args).output().expect("it starts");
+    let drawn =
+        run(env!("CARGO_BIN_EXE_job-dependencies-worker"), &args).output().expect("it starts");
     let drawn = String::from_utf8_lossy(&drawn.stdout);
     assert!(drawn.contains("x west  dead  attempt 3 of 3"), "{drawn}");
     assert!(drawn.contains("- invoice  cancelled  after north, south, west"), "{drawn}");

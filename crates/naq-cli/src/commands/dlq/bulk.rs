@@ -147,7 +147,9 @@ async fn page(
     let mut work = stream::iter((first..).zip(letters))
         .map(async |(number, letter)| match one(verb, number, &letter, client).await {
             // One that cannot be requeued now holds up none of the others.
-            Err(ClientError::State { .. } | ClientError::Unique { .. }) if by_scope => Ok(Ok(false)),
+            Err(ClientError::State { .. } | ClientError::Unique { .. }) if by_scope => {
+                Ok(Ok(false))
+            }
             Err(ClientError::Transport(err)) if concerns_all(&err) => Err(err.into()),
             Err(err) if by_scope => Ok(Err(format!("{}: {err}", letter.key))),
             done => done.map(Ok).map_err(anyhow::Error::from),

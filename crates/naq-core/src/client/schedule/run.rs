@@ -34,7 +34,10 @@ impl Schedules<'_> {
             let now = clock.now;
             let due = entry.schedule.due(&entry.progress, now);
             if due.is_empty() && entry.progress.waiting.is_none() {
-                return Ok(entry.schedule.look_again(&entry.progress, now).map(|at| clock.ours(at)));
+                return Ok(entry
+                    .schedule
+                    .look_again(&entry.progress, now)
+                    .map(|at| clock.ours(at)));
             }
             let seen = self.look(&entry, &due).await?;
             let turn = turn(&entry.schedule, &entry.progress, &due, &seen, now);

@@ -186,7 +186,8 @@ pub async fn a_tick_makes_one_run_also_when_its_queue_is_changed_over_it(subject
     let job = || case.client.enqueue_task("task", &["a"]).unwrap().queue(other.as_str());
     for tag in ["mine", "moved"] {
         let job = job().tag(tag);
-        let moved = case.client.schedule("nightly").every(EVERY).catch_up(CatchUp::All).template(job);
+        let moved =
+            case.client.schedule("nightly").every(EVERY).catch_up(CatchUp::All).template(job);
         assert_eq!(moved.await.unwrap(), Registered::Updated);
     }
     schedules.take_turn(&name()).await.unwrap();

@@ -169,7 +169,8 @@ pub async fn a_letter_that_is_requeued_or_purged_leaves_nothing_of_its_life(subj
         let delivery = case.one(&mut sub).await;
         assert_eq!(case.write(&case.death(&delivery, "Error")).await, Written::Stored);
         assert_eq!(case.write(&case.dead(&delivery, "Error")).await, Written::Stored);
-        let letters = async || case.transport.dead_letters(Some(&case.queue), 0, 100).await.unwrap();
+        let letters =
+            async || case.transport.dead_letters(Some(&case.queue), 0, 100).await.unwrap();
         let letter = letters().await.letters.remove(0);
         case.stands("a", &[Place::Queue, Place::Dead, Place::Record]).await;
         if requeue {
