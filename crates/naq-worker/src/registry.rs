@@ -249,7 +249,8 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
     }
 
     /// Recognises the user's error type `E` wherever it is the cause of a failure, so that a
-    /// handler may return [`Failure`](naq_core::Failure) and use `?`. A kind that the handler names stays.
+    /// handler may return [`Failure`](naq_core::Failure) and use `?`. A kind that the handler names
+    /// stays.
     #[must_use]
     pub fn classify<E: JobError>(mut self) -> Self {
         self.classifiers.add_type::<E>();
