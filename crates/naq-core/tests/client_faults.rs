@@ -2,12 +2,15 @@
 #![cfg(all(feature = "memory", feature = "testing"))]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "support/world.rs"]
+mod world;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use naq_core::memory::MemoryTransport;
-use naq_core::testing::{DiePoint, Fault, FaultPlan, FaultyTransport, ManualClock, Op};
+use naq_core::testing::{DiePoint, Fault, FaultPlan, FaultyTransport, Op};
 use naq_core::transport::{
     Consumer, Delivery, Fact, JobKey, Lookup, Stored, Subscription, Transport, TransportError,
 };
@@ -15,22 +18,11 @@ use naq_core::{
     Client, ClientError, Clock, DeadLetter, EnqueueError, ErrorKind, JobId, JobState, QueueName,
 };
 
+use crate::world::World;
+
 const LEASE: Duration = Duration::from_secs(10);
 
-struct World {
-    clock: ManualClock,
-    broker: MemoryTransport,
-    client: Client,
-}
-
 impl World {
-    fn new() -> Self {
-        let clock = ManualClock::new();
-        let broker = MemoryTransport::with_timer(Arc::new(clock.clone()));
-        let client = Client::new(Arc::new(broker.clone())).clock(Arc::new(clock.clone()));
-        Self { clock, broker, client }
-    }
-
     fn faulty(&self, plan: FaultPlan) -> (Arc<FaultyTransport<MemoryTransport>>, Client) {
         let faulty = Arc::new(FaultyTransport::new(self.broker.clone(), plan));
         let transport: Arc<dyn Transport> = faulty.clone();

@@ -3,35 +3,27 @@
 #![cfg(all(feature = "memory", feature = "testing"))]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "support/world.rs"]
+mod world;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use naq_core::memory::MemoryTransport;
-use naq_core::testing::{DiePoint, Fault, FaultPlan, FaultyTransport, ManualClock, Op};
+use naq_core::testing::{DiePoint, Fault, FaultPlan, FaultyTransport, Op};
 use naq_core::transport::{
     Consumer, Delivery, JobKey, Lookup, Operator, Place, Settler, StateKey, StateStore, Transport,
 };
 use naq_core::{Client, Enqueue, JobHandle, QueueName};
+
+use crate::world::World;
 
 const LEASE: Duration = Duration::from_secs(10);
 const KEY: &str = "order-2317";
 
 type Handle = JobHandle<serde_json::Value>;
 
-struct World {
-    clock: ManualClock,
-    broker: MemoryTransport,
-    client: Client,
-}
-
 impl World {
-    fn new() -> Self {
-        let clock = ManualClock::new();
-        let broker = MemoryTransport::with_timer(Arc::new(clock.clone()));
-        let client = Client::new(Arc::new(broker.clone())).clock(Arc::new(clock.clone()));
-        Self { clock, broker, client }
-    }
-
     fn faulty(&self, plan: FaultPlan) -> (Arc<FaultyTransport<MemoryTransport>>, Client) {
         let faulty = Arc::new(FaultyTransport::new(self.broker.clone(), plan));
         let transport: Arc<dyn Transport> = faulty.clone();

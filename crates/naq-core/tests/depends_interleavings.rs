@@ -3,6 +3,9 @@
 #![cfg(all(feature = "memory", feature = "testing"))]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "support/world.rs"]
+mod world;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +13,7 @@ use std::time::Duration;
 use naq_core::flow::{Dependencies, Verdict};
 use naq_core::memory::MemoryTransport;
 use naq_core::retry::Rule;
-use naq_core::testing::{FaultyTransport, ManualClock};
+use naq_core::testing::FaultyTransport;
 use naq_core::transport::{
     Consumer, Delivery, Fact, JobKey, Place, Settler, Subscription, Written,
 };
@@ -18,6 +21,8 @@ use naq_core::wire::{AttemptOutcome, AttemptRecord};
 use naq_core::{Client, Clock, FinalRecord, JobId, JobState, QueueName};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+
+use crate::world::World;
 
 const LEASE: Duration = Duration::from_secs(10);
 
@@ -44,21 +49,7 @@ impl Side {
     }
 }
 
-#[derive(Clone)]
-struct World {
-    clock: ManualClock,
-    broker: MemoryTransport,
-    client: Client,
-}
-
 impl World {
-    fn new() -> Self {
-        let clock = ManualClock::new();
-        let broker = MemoryTransport::with_timer(Arc::new(clock.clone()));
-        let client = Client::new(Arc::new(broker.clone())).clock(Arc::new(clock.clone()));
-        Self { clock, broker, client }
-    }
-
     /// A process that does `work` with a client and a transport of its own.
     fn side<F, W>(&self, work: W) -> Side
     where

@@ -2,29 +2,20 @@
 #![cfg(all(feature = "memory", feature = "testing"))]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "support/world.rs"]
+mod world;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use naq_core::client::{Workflow, WorkflowError};
-use naq_core::memory::MemoryTransport;
-use naq_core::testing::{DiePoint, FaultPlan, FaultyTransport, ManualClock, Op};
+use naq_core::testing::{DiePoint, FaultPlan, FaultyTransport, Op};
 use naq_core::transport::{Consumer, Lookup};
 use naq_core::{Client, Enqueue, JobId, JobState, QueueName};
 
-struct World {
-    clock: ManualClock,
-    broker: MemoryTransport,
-    client: Client,
-}
+use crate::world::World;
 
 impl World {
-    fn new() -> Self {
-        let clock = ManualClock::new();
-        let broker = MemoryTransport::with_timer(Arc::new(clock.clone()));
-        let client = Client::new(Arc::new(broker.clone())).clock(Arc::new(clock.clone()));
-        Self { clock, broker, client }
-    }
-
     /// A client of a process that dies at `point`.
     fn dying(&self, point: DiePoint, nth: u32) -> Client {
         let plan = FaultPlan::new().die_at(point, nth);
