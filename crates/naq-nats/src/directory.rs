@@ -39,16 +39,20 @@ impl Api {
     async fn workers(&self) -> Result<Vec<WorkerInfo>, TransportError> {
         let (stream, subject) = (self.subjects.workers_stream(), self.subjects.all_workers());
         let (mut workers, mut from) = (Vec::new(), 1);
+        if self.offset.is_old(self.config.clock.now()) {
+            // Compares the clocks; if it does not work, what comes now says so.
+            let _ = self.stream_info(&stream).await;
+        }
         loop {
             let batch = self.next_of(&stream, &subject, from, PAGE).await?;
             let Some(last) = batch.held.last().map(|held| held.seq) else { break };
             // What is empty has left; what cannot be read is of another version, and alive.
-            workers.extend(
-                batch
-                    .held
-                    .iter()
-                    .filter_map(|held| serde_json::from_slice::<WorkerInfo>(&held.body).ok()),
-            );
+            workers.extend(batch.held.iter().filter_map(|held| {
+                let mut worker = serde_json::from_slice::<WorkerInfo>(&held.body).ok()?;
+                // Not when the worker thinks that it was: its clock may be wrong.
+                worker.heartbeat_at = self.offset.to_ours(held.stored_at);
+                Some(worker)
+            }));
             if batch.left == 0 {
                 break;
             }

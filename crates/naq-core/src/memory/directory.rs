@@ -13,7 +13,8 @@ use crate::transport::{Directory, TransportError, WorkerInfo};
 impl Directory for MemoryTransport {
     async fn heartbeat(&self, worker: &WorkerInfo, ttl: Duration) -> Result<(), TransportError> {
         let (mut state, now) = self.shared.state();
-        let entry = (now + whole_seconds(ttl), worker.clone());
+        let heard = WorkerInfo { heartbeat_at: now, ..worker.clone() };
+        let entry = (now + whole_seconds(ttl), heard);
         state.workers.insert(worker.worker_id.clone(), entry);
         Ok(())
     }

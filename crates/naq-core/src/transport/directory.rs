@@ -57,7 +57,8 @@ pub struct WorkerInfo {
     pub version: String,
     /// When it started.
     pub started_at: Timestamp,
-    /// When it last said so.
+    /// When it last said so; in what [`Directory::workers`] returns, when the broker heard it. The
+    /// worker's own clock may be wrong, or the worker a liar.
     pub heartbeat_at: Timestamp,
     /// Attempts that it has finished since it started.
     #[serde(default)]

@@ -165,7 +165,8 @@ macro_rules! contract_suite {
                 a_tick_makes_one_run_also_when_its_queue_is_changed_over_it;
             workers:
                 a_worker_is_listed_as_it_last_described_itself
-                a_worker_that_falls_silent_vanishes;
+                a_worker_that_falls_silent_vanishes
+                a_heartbeat_is_as_old_as_the_broker_says_whatever_the_worker_claims;
             state:
                 a_value_is_stored_read_replaced_and_removed
                 a_value_is_stored_only_over_what_is_expected

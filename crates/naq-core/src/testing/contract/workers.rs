@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Subject;
 use super::case::Case;
+use crate::clock::Timestamp;
 use crate::names::{JobId, WorkerId};
 use crate::transport::{WorkerInfo, WorkerStatus};
 
@@ -30,16 +31,22 @@ async fn find(case: &Case<'_>, worker: &WorkerInfo) -> Option<WorkerInfo> {
     workers.into_iter().find(|w| w.worker_id == worker.worker_id)
 }
 
+/// As [`find`], with the time that the worker gave for its heartbeat.
+async fn described(case: &Case<'_>, worker: &WorkerInfo) -> Option<WorkerInfo> {
+    let found = find(case, worker).await?;
+    Some(WorkerInfo { heartbeat_at: worker.heartbeat_at, ..found })
+}
+
 pub async fn a_worker_is_listed_as_it_last_described_itself(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut me = worker(&case);
     let ttl = Duration::from_secs(30);
     case.transport.heartbeat(&me, ttl).await.unwrap();
-    assert_eq!(find(&case, &me).await.as_ref(), Some(&me));
+    assert_eq!(described(&case, &me).await.as_ref(), Some(&me));
     me.status = WorkerStatus::Busy;
     me.running = 3;
     case.transport.heartbeat(&me, ttl).await.unwrap();
-    assert_eq!(find(&case, &me).await.as_ref(), Some(&me));
+    assert_eq!(described(&case, &me).await.as_ref(), Some(&me));
     case.transport.leave(&me.worker_id).await.unwrap();
     assert_eq!(find(&case, &me).await, None);
     case.transport.leave(&me.worker_id).await.unwrap();
@@ -59,4 +66,22 @@ pub async fn a_worker_that_falls_silent_vanishes(subject: &dyn Subject) {
     case.transport.heartbeat(&alive, ttl).await.unwrap();
     assert!(find(&case, &alive).await.is_some(), "renewed in time");
     case.transport.leave(&alive.worker_id).await.unwrap();
+}
+
+pub async fn a_heartbeat_is_as_old_as_the_broker_says_whatever_the_worker_claims(
+    subject: &dyn Subject,
+) {
+    let case = Case::new(subject);
+    let before = case.now();
+    for claimed in [Timestamp::from_millis(0), before + Duration::from_secs(86_400)] {
+        let mut liar = worker(&case);
+        liar.heartbeat_at = claimed;
+        case.transport.heartbeat(&liar, Duration::from_secs(30)).await.unwrap();
+        let heard = find(&case, &liar).await.unwrap().heartbeat_at;
+        // Clocks are compared over a request, which is not exact.
+        let exact = Duration::from_secs(5);
+        assert!(heard + exact >= before, "{heard} is long before {before}");
+        assert!(heard <= case.now() + exact, "{heard} is to come");
+        case.transport.leave(&liar.worker_id).await.unwrap();
+    }
 }
