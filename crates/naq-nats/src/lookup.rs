@@ -3,17 +3,18 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::{try_join_all, try_join3};
 use naq_core::transport::{
     BrokerInfo, DeadPage, EndWatch, Evidence, JobKey, Lookup, Place, QueueInfo, Stored,
     TransportError,
 };
-use naq_core::{JobId, QueueName};
+use naq_core::{JobId, QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
 use crate::end_watch::Ending;
 use crate::subjects::api;
+use crate::topology::ConsumerInfo;
 use crate::transport::NatsTransport;
 
 const PLACES: [Place; 4] = [Place::Queue, Place::Schedule, Place::Dead, Place::Record];
@@ -136,6 +137,23 @@ impl Api {
         Ok(queues)
     }
 
+    /// When the oldest of the pending jobs came into the queue, by the broker's clock. Jobs are
+    /// handed out in the order of their sequences.
+    async fn first_pending(
+        &self,
+        stream: &str,
+        queue: &QueueName,
+        consumer: Option<&ConsumerInfo>,
+    ) -> Result<Option<Timestamp>, TransportError> {
+        if consumer.is_some_and(|consumer| consumer.num_pending == 0) {
+            return Ok(None);
+        }
+        let from = consumer.map_or(1, |consumer| consumer.delivered.stream_seq + 1);
+        let subject = self.subjects.of_queue(Place::Queue, queue);
+        let first = self.next_of(stream, &subject, from, 1).await?;
+        Ok(first.held.first().map(|held| held.stored_at))
+    }
+
     async fn queue_info(&self, queue: &QueueName) -> Result<Option<QueueInfo>, TransportError> {
         let stream = self.subjects.queue_stream(queue);
         let fail = |e: crate::error::ApiError| e.into_transport("look at the queue", self.url());
@@ -144,10 +162,13 @@ impl Api {
         let schedules = self.subjects.of_queue(Place::Schedule, queue);
         let letters = self.subjects.of_queue(Place::Dead, queue);
         let dead_stream = self.subjects.dead_stream();
-        let counts = [self.count(&stream, &schedules), self.count(&dead_stream, &letters)];
-        let [waiting, dead] = join_all(counts).await.try_into().unwrap_or([Ok(0), Ok(0)]);
-        let waiting = waiting?;
         let consumer = consumer.as_ref();
+        let (waiting, dead, first) = try_join3(
+            self.count(&stream, &schedules),
+            self.count(&dead_stream, &letters),
+            self.first_pending(&stream, queue, consumer),
+        )
+        .await?;
         let now = info.broker_now().unwrap_or_else(|| self.config.clock.now());
         Ok(Some(QueueInfo {
             name: queue.clone(),
@@ -156,8 +177,8 @@ impl Api {
                 .map_or(info.state.messages.saturating_sub(waiting), |c| c.num_pending),
             running: consumer.map_or(0, |c| c.num_ack_pending),
             waiting,
-            dead: dead?,
-            oldest: info.state.first_at().map(|first| now.since(first)),
+            dead,
+            oldest: first.map(|first| now.since(first)),
             paused_until: consumer
                 .filter(|c| c.paused)
                 .and_then(|c| crate::operate::pause_end(&c.config))

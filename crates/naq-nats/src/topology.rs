@@ -38,15 +38,6 @@ pub(crate) struct StreamState {
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
     pub(crate) last_seq: u64,
-    /// Nonsense of the year 1 while the stream is empty, so it is read late.
-    #[serde(default)]
-    first_ts: String,
-}
-
-impl StreamState {
-    pub(crate) fn first_at(&self) -> Option<Timestamp> {
-        self.first_ts.parse().ok().filter(|_| self.messages > 0)
-    }
 }
 
 impl StreamInfo {

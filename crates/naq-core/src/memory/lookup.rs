@@ -48,7 +48,7 @@ impl Lookup for MemoryTransport {
             running,
             waiting,
             dead: state.dead.from(0).filter(|letter| letter.key.queue == *name).count() as u64,
-            oldest: queue.log.from(0).next().map(|stored| now.since(stored.stored_at)),
+            oldest: queue.oldest_ready().map(|stored| now.since(stored.stored_at)),
             paused_until: queue.paused_until,
             lease: queue.lease,
             concurrency_limit: queue.limit,

@@ -107,6 +107,11 @@ impl Queue {
         self.leases.insert((until, seq));
     }
 
+    /// The message that has never been handed out and has waited longest to be.
+    pub(super) fn oldest_ready(&self) -> Option<&Stored> {
+        self.log.get(*self.ready.first()?)
+    }
+
     /// Another lease from now. Whoever asks gets it, as at a NATS server.
     pub(super) fn renew(&mut self, seq: u64, now: Timestamp) {
         if let Some(held) = self.held.get(&seq) {

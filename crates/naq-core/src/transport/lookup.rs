@@ -22,7 +22,8 @@ pub struct QueueInfo {
     pub waiting: u64,
     /// Dead letters.
     pub dead: u64,
-    /// How long the oldest message in the queue has been stored, whatever it waits for.
+    /// How long the oldest of the pending jobs has waited for a slot; none when none does. A job
+    /// that waits for its time is not late.
     #[serde(serialize_with = "as_millis", rename = "oldest_ms")]
     pub oldest: Option<Duration>,
     /// Until when the queue is paused.

@@ -108,6 +108,26 @@ pub async fn a_queue_is_counted_by_what_its_jobs_do(subject: &dyn Subject) {
     assert!(info.bytes > 0 && info.oldest.is_some());
 }
 
+pub async fn the_oldest_job_is_the_one_that_waits_longest_for_a_slot(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let oldest = async || case.transport.queue_info(&case.queue).await.unwrap().unwrap().oldest;
+    case.enqueue_in("waits-for-its-time", Duration::from_secs(60)).await;
+    assert_eq!(oldest().await, None);
+    case.enqueue("runs").await;
+    let running = case.one(&mut sub).await;
+    assert_eq!(oldest().await, None);
+    case.pass(Duration::from_millis(600)).await;
+    case.enqueue("waits").await;
+    let age = oldest().await.unwrap();
+    assert!(age < Duration::from_millis(600), "{age:?}");
+    case.pass(Duration::from_millis(700)).await;
+    case.enqueue("waits-less").await;
+    let age = oldest().await.unwrap();
+    assert!(age >= Duration::from_millis(600), "{age:?}");
+    case.complete(&running).await;
+}
+
 pub async fn all_queues_are_listed_by_name(subject: &dyn Subject) {
     let (one, two) = (Case::new(subject), Case::new(subject));
     one.enqueue("a").await;

@@ -111,6 +111,7 @@ macro_rules! contract_suite {
                 evidence_of_many_jobs_comes_in_their_order
                 a_job_is_found_by_its_id_wherever_it_is
                 a_queue_is_counted_by_what_its_jobs_do
+                the_oldest_job_is_the_one_that_waits_longest_for_a_slot
                 all_queues_are_listed_by_name
                 the_broker_says_what_it_is;
             operate:
