@@ -12,6 +12,7 @@ pub mod retry;
 #[cfg(feature = "schedules")]
 pub mod schedule;
 pub mod state;
+pub mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod transport;

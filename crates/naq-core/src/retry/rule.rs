@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 macro_rules! rules {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
         /// The rule that decided what follows an attempt. Its name is stable; scripts may rely on it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Rule {
             $($(#[$doc])* $name,)*
@@ -58,6 +58,8 @@ rules! {
     Limit = "limit",
     /// A circuit breaker that is open: what the job needs is known to be down.
     Breaker = "breaker",
+    /// An operator has paused the task.
+    Paused = "paused",
     /// The retry budget: as many retries as may start have started.
     Budget = "budget",
     /// A unique key that the job holds and cannot let go of.

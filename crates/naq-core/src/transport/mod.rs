@@ -13,6 +13,7 @@ mod operate;
 mod produce;
 mod stale;
 mod state;
+mod stats;
 mod stored;
 
 pub use blobs::{BlobRef, BlobRefError, Blobs, MAX_BLOB_BYTES};
@@ -32,6 +33,7 @@ pub use state::{
     Expect, Saved, StateChange, StateEntry, StateKey, StateKeyError, StatePage, StateStore,
     StateWatch,
 };
+pub use stats::{STATS_TTL, StatsPage, StatsStore};
 pub use stored::{JobKey, Place, Stored};
 
 /// A broker, from every side. Implemented by whatever implements the parts.

@@ -1,0 +1,69 @@
+//! [`Attempts`]: a count for each attempt number.
+
+use serde::{Deserialize, Serialize};
+
+/// How often something happened at the 1st attempt, the 2nd, the 3rd...
+///
+/// From [`LAST`](Self::LAST) on they are counted together: labels stay bounded whatever a policy
+/// allows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Attempts(Vec<u64>);
+
+impl Attempts {
+    /// The attempt that stands for itself and all that follow it.
+    pub const LAST: u32 = 20;
+
+    /// Counts one at this attempt, from 1.
+    pub fn record(&mut self, attempt: u32) {
+        let at = (attempt.clamp(1, Self::LAST) - 1) as usize;
+        if self.0.len() <= at {
+            self.0.resize(at + 1, 0);
+        }
+        self.0[at] += 1;
+    }
+
+    /// How many at this attempt, from 1.
+    pub fn at(&self, attempt: u32) -> u64 {
+        let at = attempt.checked_sub(1).and_then(|at| self.0.get(at as usize));
+        at.copied().unwrap_or(0)
+    }
+
+    /// How many at this attempt and all after it.
+    pub fn from(&self, attempt: u32) -> u64 {
+        self.0.iter().skip(attempt.saturating_sub(1) as usize).sum()
+    }
+
+    /// How many in all.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Attempt numbers, from 1, with their counts; without zeros at the end.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+        (1..).zip(self.0.iter().copied())
+    }
+
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            *mine = mine.saturating_add(*theirs);
+        }
+    }
+
+    pub(super) fn remove(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            *mine = mine.saturating_sub(*theirs);
+        }
+        while self.0.last() == Some(&0) {
+            self.0.pop();
+        }
+    }
+}

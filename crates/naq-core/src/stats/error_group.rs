@@ -1,0 +1,188 @@
+//! [`ErrorGroup`]: failures that are the same failure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Ending, Observation, ObservedError, pattern};
+use crate::clock::Timestamp;
+use crate::failure::ErrorKind;
+use crate::names::{JobId, QueueName, TaskName};
+use crate::retry::Rule;
+use crate::transport::JobKey;
+
+/// Jobs that a group names as samples: the newest.
+pub const SAMPLE_JOBS: usize = 5;
+/// Bytes of a message that a group keeps.
+const MAX_MESSAGE: usize = 400;
+
+/// What names an error group: a hash of task, kind and pattern, the same in every process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupId(u64);
+
+/// Failures of one task with the same kind of error and the same message, but for the ids, numbers
+/// and the like in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ErrorGroup {
+    /// The queue in which it was seen last.
+    pub queue: QueueName,
+    /// The task.
+    pub task: TaskName,
+    /// The kind of error.
+    pub kind: ErrorKind,
+    /// The message without what differs from one to the next; see [`pattern`].
+    pub pattern: String,
+    /// The newest message as it was.
+    pub message: String,
+    /// How many failures.
+    pub count: u64,
+    /// Of those, how many will be tried again.
+    #[serde(default)]
+    pub retried: u64,
+    /// Of those, how many killed their job.
+    #[serde(default)]
+    pub dead: u64,
+    /// When it was seen first.
+    pub first_at: Timestamp,
+    /// When it was seen last.
+    pub last_at: Timestamp,
+    /// The rules that decided, and how often.
+    #[serde(default)]
+    pub rules: BTreeMap<Rule, u64>,
+    /// The newest jobs, newest last.
+    #[serde(default)]
+    pub jobs: Vec<JobKey>,
+    /// The versions of the workers that saw it. Not in a report, which has its worker's.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub versions: BTreeSet<String>,
+}
+
+impl GroupId {
+    /// The group of this task's failures of this kind with this [`pattern`]. FNV-1a, 64 bit.
+    pub fn of(task: &TaskName, kind: &ErrorKind, pattern: &str) -> Self {
+        let parts = [task.as_str(), kind.as_str(), pattern];
+        let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
+        Self(bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        }))
+    }
+}
+
+impl ErrorGroup {
+    pub(super) fn new(
+        task: TaskName,
+        pattern: String,
+        seen: &Observation<'_>,
+        error: &ObservedError<'_>,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            queue: seen.queue.clone(),
+            task,
+            kind: error.kind.clone(),
+            pattern,
+            message: String::new(),
+            count: 0,
+            retried: 0,
+            dead: 0,
+            first_at: at,
+            last_at: at,
+            rules: BTreeMap::new(),
+            jobs: Vec::new(),
+            versions: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn record(
+        &mut self,
+        seen: &Observation<'_>,
+        error: &ObservedError<'_>,
+        at: Timestamp,
+    ) {
+        self.count += 1;
+        match seen.ending {
+            Ending::Retried { .. } => self.retried += 1,
+            Ending::Dead => self.dead += 1,
+            _ => {}
+        }
+        self.queue = seen.queue.clone();
+        self.message = clip(error.message);
+        self.last_at = at;
+        *self.rules.entry(error.rule).or_default() += 1;
+        self.sample(seen.queue, seen.job);
+    }
+
+    fn sample(&mut self, queue: &QueueName, id: &JobId) {
+        let key = JobKey { queue: queue.clone(), id: id.clone() };
+        push_sample(&mut self.jobs, key);
+    }
+
+    /// Its id.
+    pub fn id(&self) -> GroupId {
+        GroupId::of(&self.task, &self.kind, &self.pattern)
+    }
+
+    /// Takes over what a newer or other part of the same group tells besides its counts.
+    pub(super) fn learn(&mut self, other: &Self, version: &str) {
+        self.first_at = self.first_at.min(other.first_at);
+        if other.last_at >= self.last_at {
+            self.last_at = other.last_at;
+            self.message.clone_from(&other.message);
+            self.queue = other.queue.clone();
+        }
+        for job in &other.jobs {
+            push_sample(&mut self.jobs, job.clone());
+        }
+        self.versions.insert(version.to_owned());
+    }
+}
+
+fn push_sample(jobs: &mut Vec<JobKey>, job: JobKey) {
+    if jobs.contains(&job) {
+        return;
+    }
+    if jobs.len() == SAMPLE_JOBS {
+        jobs.remove(0);
+    }
+    jobs.push(job);
+}
+
+fn clip(message: &str) -> String {
+    match message.char_indices().find(|(at, _)| *at >= MAX_MESSAGE) {
+        Some((at, _)) => format!("{}…", &message[..at]),
+        None => message.to_owned(),
+    }
+}
+
+/// The pattern of a failure.
+pub(super) fn pattern_of(error: &ObservedError<'_>) -> String {
+    pattern(error.message)
+}
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for GroupId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u64::from_str_radix(text, 16).map(Self)
+    }
+}
+
+impl Serialize for GroupId {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for GroupId {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}

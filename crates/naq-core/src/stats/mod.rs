@@ -1,0 +1,33 @@
+//! What workers tell of their attempts, in numbers: [`Tally`] counts, a [`StatsReport`] travels, and
+//! [`History`] answers. No I/O here; the port is [`StatsStore`](crate::transport::StatsStore).
+//!
+//! A report holds everything that one worker has counted in one minute so far. The newer report of
+//! the same worker and minute replaces the older, so that nothing is counted twice however often it
+//! is written, and the broker keeps one message a worker and minute.
+
+mod attempts;
+mod error_group;
+mod helped;
+mod histogram;
+mod history;
+mod observation;
+mod pattern;
+mod report;
+mod slot;
+mod storm;
+mod tally;
+mod task_stats;
+mod totals;
+
+pub use attempts::Attempts;
+pub use error_group::{ErrorGroup, GroupId, SAMPLE_JOBS};
+pub use helped::Helped;
+pub use histogram::{BOUNDS_MS, Histogram};
+pub use history::{GroupHistory, History, Point, Pulse};
+pub use observation::{Ending, Observation, ObservedError, Run, UNKNOWN_TASK};
+pub use pattern::pattern;
+pub use report::{Minute, StatsReport};
+pub use storm::{Storm, StormRules, storms};
+pub use tally::{MAX_ERROR_GROUPS, Tally, UNSENT_MINUTES, Unwritten};
+pub use task_stats::{Counts, TaskStats};
+pub use totals::Totals;

@@ -1,0 +1,218 @@
+//! [`Tally`]: counts what a worker sees, until it is written.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::error_group::pattern_of;
+use super::{Counts, ErrorGroup, GroupId, Minute, Observation, StatsReport, TaskStats};
+use crate::clock::Timestamp;
+use crate::names::{QueueName, TaskName, WorkerId};
+
+/// Error groups in a report; further ones are counted without being told apart. A report with all
+/// of them is well below any broker's limit on a message.
+pub const MAX_ERROR_GROUPS: usize = 100;
+
+/// Minutes that are kept while they cannot be written; of a longer outage the oldest are given up.
+pub const UNSENT_MINUTES: usize = 60;
+
+/// Counts observations by minute, and says which minutes are to be written.
+#[derive(Debug, Default)]
+pub struct Tally {
+    minutes: BTreeMap<Minute, Count>,
+    /// The newest minute seen. A clock that is set back goes on counting here: what was written of
+    /// a minute that is over must not be replaced by less.
+    latest: Minute,
+}
+
+#[derive(Debug, Default)]
+struct Count {
+    tasks: HashMap<(QueueName, TaskName), Counts>,
+    errors: HashMap<GroupId, ErrorGroup>,
+    other_errors: u64,
+    /// How often something was added.
+    changes: u64,
+    /// How many of those are in what was written last.
+    written: u64,
+}
+
+/// What was asked to be written, so that it can be ticked off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Due {
+    minute: Minute,
+    changes: u64,
+}
+
+impl Tally {
+    /// Counts one observation, made at `now`.
+    pub fn record(&mut self, seen: &Observation<'_>, now: Timestamp) {
+        self.latest = self.latest.max(Minute::of(now));
+        let count = self.minutes.entry(self.latest).or_default();
+        count.changes += 1;
+        let task = seen.task.cloned().unwrap_or_else(TaskStats::unknown_task);
+        if let Some(error) = &seen.error {
+            let pattern = pattern_of(error);
+            let id = GroupId::of(&task, error.kind, &pattern);
+            let full = count.errors.len() >= MAX_ERROR_GROUPS && !count.errors.contains_key(&id);
+            if full {
+                count.other_errors += 1;
+            } else {
+                let new = || ErrorGroup::new(task.clone(), pattern, seen, error, now);
+                count.errors.entry(id).or_insert_with(new).record(seen, error, now);
+            }
+        }
+        let key = (seen.queue.clone(), task);
+        count.tasks.entry(key).or_default().record(seen);
+    }
+
+    /// The reports that have something new in them, oldest first, each to be confirmed by
+    /// [`written`](Self::written) once it is stored.
+    pub fn unwritten(
+        &mut self,
+        worker: &WorkerId,
+        version: &str,
+        now: Timestamp,
+    ) -> Vec<Unwritten> {
+        self.latest = self.latest.max(Minute::of(now));
+        let latest = self.latest;
+        self.minutes.retain(|minute, count| *minute >= latest || count.changes > count.written);
+        while self.minutes.len() > UNSENT_MINUTES {
+            self.minutes.pop_first();
+        }
+        let dirty = self.minutes.iter().filter(|(_, count)| count.changes > count.written);
+        dirty
+            .map(|(minute, count)| Unwritten {
+                due: Due { minute: *minute, changes: count.changes },
+                report: count.report(worker, version, *minute, now),
+            })
+            .collect()
+    }
+
+    /// This report has been stored.
+    pub fn written(&mut self, report: &Unwritten) {
+        let Due { minute, changes } = report.due;
+        if let Some(count) = self.minutes.get_mut(&minute) {
+            count.written = count.written.max(changes);
+        }
+    }
+}
+
+/// A report that is to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unwritten {
+    due: Due,
+    /// The report.
+    pub report: StatsReport,
+}
+
+impl Count {
+    fn report(
+        &self,
+        worker: &WorkerId,
+        version: &str,
+        minute: Minute,
+        written_at: Timestamp,
+    ) -> StatsReport {
+        let task = |(key, counts): (&(QueueName, TaskName), &Counts)| TaskStats {
+            queue: key.0.clone(),
+            task: key.1.clone(),
+            counts: counts.clone(),
+        };
+        let mut tasks: Vec<_> = self.tasks.iter().map(task).collect();
+        tasks.sort_by(|a, b| (&a.queue, &a.task).cmp(&(&b.queue, &b.task)));
+        let mut errors: Vec<_> = self.errors.values().cloned().collect();
+        errors.sort_by_key(ErrorGroup::id);
+        StatsReport {
+            worker: worker.clone(),
+            version: version.to_owned(),
+            minute,
+            written_at,
+            tasks,
+            errors,
+            other_errors: self.other_errors,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::names::JobId;
+    use crate::stats::Ending;
+
+    fn seen<'a>(queue: &'a QueueName, job: &'a JobId) -> Observation<'a> {
+        let (attempt, crashes, run, error) = (1, 0, None, None);
+        Observation {
+            queue,
+            task: None,
+            job,
+            attempt,
+            crashes,
+            run,
+            ending: Ending::Completed,
+            error,
+        }
+    }
+
+    #[test]
+    fn a_minute_is_written_again_only_when_something_was_added() {
+        let (queue, job) = (QueueName::default(), JobId::random());
+        let worker = WorkerId::new("w").expect("a name");
+        let at = |s: u64| Timestamp::from_millis(s * 1_000);
+        let mut tally = Tally::default();
+        tally.record(&seen(&queue, &job), at(59));
+        tally.record(&seen(&queue, &job), at(61));
+        let due = tally.unwritten(&worker, "1", at(61));
+        let minutes: Vec<_> = due.iter().map(|it| it.report.minute.0).collect();
+        assert_eq!(minutes, [0, 1]);
+        // Something happens while it is on its way.
+        tally.record(&seen(&queue, &job), at(62));
+        due.iter().for_each(|it| tally.written(it));
+        let due = tally.unwritten(&worker, "1", at(62));
+        assert_eq!(due.len(), 1);
+        assert_eq!(due[0].report.tasks[0].counts.completed.total(), 2, "the whole minute");
+        due.iter().for_each(|it| tally.written(it));
+        assert_eq!(tally.unwritten(&worker, "1", at(300)), []);
+        assert!(tally.minutes.is_empty(), "a minute that is over and written is forgotten");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_takes_nothing_from_what_was_written() {
+        let (queue, job) = (QueueName::default(), JobId::random());
+        let worker = WorkerId::new("w").expect("a name");
+        let mut tally = Tally::default();
+        let later = Timestamp::from_millis(10 * Minute::MS);
+        tally.record(&seen(&queue, &job), later);
+        tally.record(&seen(&queue, &job), later.saturating_sub(Duration::from_secs(300)));
+        let due = tally.unwritten(&worker, "1", later);
+        assert_eq!(due.len(), 1);
+        assert_eq!(due[0].report.minute, Minute(10));
+    }
+
+    #[test]
+    fn an_outage_and_a_flood_of_errors_stay_bounded() {
+        let (queue, job) = (QueueName::default(), JobId::random());
+        let worker = WorkerId::new("w").expect("a name");
+        let mut tally = Tally::default();
+        for minute in 0..200 {
+            tally.record(&seen(&queue, &job), Minute(minute).start());
+        }
+        let due = tally.unwritten(&worker, "1", Minute(199).start());
+        assert_eq!(due.len(), UNSENT_MINUTES);
+        let kind = crate::ErrorKind::ERROR;
+        for n in 0..500_u32 {
+            let letters: String = n.to_string().bytes().map(|b| char::from(b + 49)).collect();
+            let error = crate::stats::ObservedError {
+                kind: &kind,
+                message: &letters,
+                rule: crate::retry::Rule::MaxRetries,
+            };
+            let seen = Observation { error: Some(error), ..seen(&queue, &job) };
+            tally.record(&seen, Minute(199).start());
+        }
+        let due = tally.unwritten(&worker, "1", Minute(199).start());
+        let report = &due.last().expect("a report").report;
+        assert_eq!(report.errors.len(), MAX_ERROR_GROUPS);
+        assert_eq!(report.other_errors, 400);
+    }
+}
