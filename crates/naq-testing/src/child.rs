@@ -37,6 +37,12 @@ impl ChildProcess {
         Ok(Self { process: Process::spawn(&mut command, dir.path())?, dir })
     }
 
+    /// The directory of its output, which goes with it.
+    #[cfg(feature = "browser")]
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {

@@ -13,6 +13,8 @@
 //! # anyhow::Ok(())
 //! ```
 
+#[cfg(feature = "browser")]
+mod browser;
 mod builder;
 mod child;
 mod eventually;
@@ -22,6 +24,8 @@ mod proxy;
 mod server;
 mod shared;
 
+#[cfg(feature = "browser")]
+pub use browser::{Browser, Theme, shared_browser};
 pub use builder::NatsServerBuilder;
 pub use child::ChildProcess;
 pub use eventually::{Observed, eventually};

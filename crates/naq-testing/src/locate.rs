@@ -1,4 +1,4 @@
-//! Which nats-server binary to run.
+//! Which programs that are not ours to run.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -26,7 +26,12 @@ fn find() -> Result<PathBuf> {
         );
         return Ok(path);
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/nats-server");
+    ask("nats-server").map(PathBuf::from)
+}
+
+/// What `scripts/NAME` prints, without the last line's end.
+pub(crate) fn ask(name: &str) -> Result<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts").join(name);
     let output = Command::new("bash")
         .arg(&script)
         .stdin(Stdio::null())
@@ -39,5 +44,5 @@ fn find() -> Result<PathBuf> {
             String::from_utf8_lossy(&output.stderr).trim_end()
         );
     }
-    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end()))
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }

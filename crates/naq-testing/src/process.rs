@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
 
 /// A child process and the guard that kills it should this process die without cleaning up.
 #[derive(Debug)]
@@ -69,12 +71,13 @@ impl Process {
         Ok(())
     }
 
-    /// SIGKILL, and reap.
+    /// SIGKILL, to it and to what it has started itself (a browser is many processes), and reap.
     pub(crate) fn kill(&mut self) -> Result<ExitStatus> {
         if let Some(status) = self.try_wait()? {
             return Ok(status);
         }
-        self.child.kill().context("cannot kill a child")?;
+        let group = Pid::from_child(&self.child);
+        kill_process_group(group, Signal::KILL).context("cannot kill a child")?;
         let status = self.child.wait().context("cannot reap a child")?;
         self.reaped(status);
         Ok(status)
@@ -98,7 +101,7 @@ impl Drop for Process {
 /// (Linux could do that with a parent-death signal, but not from safe code, and not elsewhere.)
 fn spawn_guard(pid: u32, scratch: &Path) -> Result<Child> {
     Command::new("sh")
-        .args(["-c", r#"read -r _; kill -9 "$1"; rm -rf "$2""#, "naq-testing-guard"])
+        .args(["-c", r#"read -r _; kill -s KILL -- "-$1"; rm -rf "$2""#, "naq-testing-guard"])
         .arg(pid.to_string())
         .arg(scratch)
         .stdin(Stdio::piped())
