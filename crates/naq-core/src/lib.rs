@@ -7,6 +7,7 @@ pub mod flow;
 pub mod job;
 #[cfg(feature = "memory")]
 pub mod memory;
+pub mod metrics;
 pub mod names;
 pub mod retry;
 #[cfg(feature = "schedules")]

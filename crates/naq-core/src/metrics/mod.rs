@@ -1,0 +1,12 @@
+//! The metrics that NAQ exports: one table of names, labels and buckets, for the code that records
+//! them, the exporter, the documentation, dashboards and alert rules alike.
+//!
+//! Base units, and no label that whoever enqueues can make up: a task that no handler is registered
+//! for is [`UNKNOWN_TASK`](crate::stats::UNKNOWN_TASK), error kinds beyond the first
+//! [`MAX_ERROR_KINDS`] are [`OTHER_ERROR_KIND`].
+
+mod metric;
+mod table;
+
+pub use metric::{Kind, Metric};
+pub use table::*;

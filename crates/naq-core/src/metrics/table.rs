@@ -1,0 +1,256 @@
+//! Every metric, and the values of the labels that have few.
+
+use super::{Kind, Metric};
+use crate::stats::BOUNDS_MS;
+
+/// The version that runs.
+pub const BUILD_INFO: Metric = Metric {
+    name: "naq_build_info",
+    kind: Kind::Gauge,
+    unit: "1",
+    labels: &["version"],
+    help: "The version that runs; always 1.",
+};
+
+/// Whether this process is connected to the broker.
+pub const BROKER_CONNECTED: Metric = Metric {
+    name: "naq_broker_connected",
+    kind: Kind::Gauge,
+    unit: "1",
+    labels: &[],
+    help: "1 while this process is connected to the broker, 0 while it is not.",
+};
+
+/// Jobs that this process has enqueued.
+pub const JOBS_ENQUEUED: Metric = Metric {
+    name: "naq_jobs_enqueued_total",
+    kind: Kind::Counter,
+    unit: "jobs",
+    labels: &["queue", "task"],
+    help: "Jobs that this process has enqueued; one that was there already does not count.",
+};
+
+/// Attempts that have ended, by [outcome](OUTCOMES).
+pub const ATTEMPTS: Metric = Metric {
+    name: "naq_attempts_total",
+    kind: Kind::Counter,
+    unit: "attempts",
+    labels: &["queue", "task", "outcome"],
+    help: "Attempts that have ended, by what became of them.",
+};
+
+/// How long handlers ran.
+pub const ATTEMPT_DURATION: Metric = Metric {
+    name: "naq_attempt_duration_seconds",
+    kind: Kind::Histogram(&SECONDS),
+    unit: "seconds",
+    labels: &["queue", "task"],
+    help: "How long handlers ran, whatever they ended with.",
+};
+
+/// How long first attempts waited for a slot.
+pub const QUEUE_WAIT: Metric = Metric {
+    name: "naq_queue_wait_seconds",
+    kind: Kind::Histogram(&SECONDS),
+    unit: "seconds",
+    labels: &["queue", "task"],
+    help: "How long jobs waited from their enqueue to the start of their first attempt.",
+};
+
+/// The waits that were decided for retries.
+pub const RETRY_DELAY: Metric = Metric {
+    name: "naq_retry_delay_seconds",
+    kind: Kind::Histogram(&DELAYS),
+    unit: "seconds",
+    labels: &["queue", "task"],
+    help: "The delays that were decided for retries.",
+};
+
+/// How much later than due attempts began that had a time to wait for.
+pub const RETRY_LATENESS: Metric = Metric {
+    name: "naq_retry_lateness_seconds",
+    kind: Kind::Histogram(&SECONDS),
+    unit: "seconds",
+    labels: &["queue", "task"],
+    help: "How much later than due retries and scheduled jobs began.",
+};
+
+/// The attempt that jobs succeeded with.
+pub const SUCCESS_ATTEMPT: Metric = Metric {
+    name: "naq_success_attempt_number",
+    kind: Kind::Histogram(&[1.0, 2.0, 3.0, 5.0, 10.0]),
+    unit: "attempts",
+    labels: &["queue", "task"],
+    help: "The number of the attempt that jobs completed with; 1 is the first try.",
+};
+
+/// Jobs that died.
+pub const JOBS_DEAD: Metric = Metric {
+    name: "naq_jobs_dead_total",
+    kind: Kind::Counter,
+    unit: "jobs",
+    labels: &["task", "error_kind"],
+    help: "Jobs that went to the dead letter queue, by the kind of their last error.",
+};
+
+/// Jobs in a queue, by [state](DEPTH_STATES).
+pub const QUEUE_DEPTH: Metric = Metric {
+    name: "naq_queue_depth",
+    kind: Kind::Gauge,
+    unit: "jobs",
+    labels: &["queue", "state"],
+    help: "Jobs in a queue, by the broker's own counters (from the dashboard).",
+};
+
+/// The age of a queue's oldest pending job.
+pub const OLDEST_JOB_AGE: Metric = Metric {
+    name: "naq_oldest_job_age_seconds",
+    kind: Kind::Gauge,
+    unit: "seconds",
+    labels: &["queue"],
+    help: "How long the oldest pending job has waited for a slot; 0 when none does (from the dashboard).",
+};
+
+/// Workers that are alive.
+pub const WORKERS: Metric = Metric {
+    name: "naq_workers",
+    kind: Kind::Gauge,
+    unit: "workers",
+    labels: &["queue"],
+    help: "Workers whose heartbeat is current and that serve the queue (from the dashboard).",
+};
+
+/// This worker's slots, by [state](SLOT_STATES).
+pub const WORKER_SLOTS: Metric = Metric {
+    name: "naq_worker_slots",
+    kind: Kind::Gauge,
+    unit: "slots",
+    labels: &["state"],
+    help: "Slots of this worker, by whether a job is in them.",
+};
+
+/// Deliveries that were not a job's first.
+pub const REDELIVERIES: Metric = Metric {
+    name: "naq_redeliveries_total",
+    kind: Kind::Counter,
+    unit: "deliveries",
+    labels: &["queue"],
+    help: "Messages that the broker delivered again: a worker died, lost its lease, or gave them back.",
+};
+
+/// Heartbeats that could not be written.
+pub const HEARTBEAT_MISSED: Metric = Metric {
+    name: "naq_heartbeat_missed_total",
+    kind: Kind::Counter,
+    unit: "heartbeats",
+    labels: &[],
+    help: "Heartbeats of this worker that the broker did not take.",
+};
+
+/// Messages that cannot be read, by [reason](DECODE_REASONS).
+pub const DECODE_ERRORS: Metric = Metric {
+    name: "naq_decode_errors_total",
+    kind: Kind::Counter,
+    unit: "messages",
+    labels: &["reason"],
+    help: "Deliveries that are no job that can be run, by why.",
+};
+
+/// All of them.
+pub const ALL: [&Metric; 17] = [
+    &BUILD_INFO,
+    &BROKER_CONNECTED,
+    &JOBS_ENQUEUED,
+    &ATTEMPTS,
+    &ATTEMPT_DURATION,
+    &QUEUE_WAIT,
+    &RETRY_DELAY,
+    &RETRY_LATENESS,
+    &SUCCESS_ATTEMPT,
+    &JOBS_DEAD,
+    &QUEUE_DEPTH,
+    &OLDEST_JOB_AGE,
+    &WORKERS,
+    &WORKER_SLOTS,
+    &REDELIVERIES,
+    &HEARTBEAT_MISSED,
+    &DECODE_ERRORS,
+];
+
+/// The metric that a series of Prometheus belongs to, `_bucket`, `_sum` and `_count` of histograms
+/// included; none when NAQ has no such series.
+pub fn of_series(name: &str) -> Option<&'static Metric> {
+    ALL.into_iter().find(|metric| metric.series().any(|series| series == name))
+}
+
+/// The outcomes of attempts: `crash` is a worker's death, which is found out later and is no fault
+/// of the job.
+pub const OUTCOMES: [&str; 6] = ["success", "retry", "dead", "cancelled", "expired", "crash"];
+
+/// The states that a queue's jobs are counted in. `waiting` is scheduled and retrying together: the
+/// broker tells those from the rest, not from one another.
+pub const DEPTH_STATES: [&str; 4] = ["pending", "running", "waiting", "dead"];
+
+/// The states of a slot.
+pub const SLOT_STATES: [&str; 2] = ["busy", "free"];
+
+/// Why a delivery is no job that can be run: its body is no envelope, or no handler of that name is
+/// registered.
+pub const DECODE_REASONS: [&str; 2] = ["envelope", "unknown_task"];
+
+/// Error kinds that a process tells apart.
+pub const MAX_ERROR_KINDS: usize = 50;
+
+/// What stands for the error kinds after those.
+pub const OTHER_ERROR_KIND: &str = "_other";
+
+/// The bounds of durations: those of the [statistics](BOUNDS_MS), in seconds.
+pub const SECONDS: [f64; BOUNDS_MS.len()] = {
+    let mut seconds = [0.0; BOUNDS_MS.len()];
+    let mut i = 0;
+    while i < BOUNDS_MS.len() {
+        seconds[i] = BOUNDS_MS[i] as f64 / 1_000.0;
+        i += 1;
+    }
+    seconds
+};
+
+/// The bounds of retry delays, in seconds: from one to a day.
+pub const DELAYS: [f64; 9] = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_follow_prometheus_and_are_unique() {
+        let series: Vec<String> = ALL.iter().flat_map(|metric| metric.series()).collect();
+        assert_eq!(series.iter().collect::<BTreeSet<_>>().len(), series.len());
+        for metric in ALL {
+            assert!(metric.name.starts_with("naq_"), "{}", metric.name);
+            assert!(metric.name.bytes().all(|b| b == b'_' || b.is_ascii_lowercase()));
+            assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter);
+            assert_eq!(metric.name.ends_with("_seconds"), metric.unit == "seconds");
+        }
+    }
+
+    #[test]
+    fn buckets_grow() {
+        for metric in ALL {
+            let Kind::Histogram(bounds) = metric.kind else { continue };
+            assert!(bounds.is_sorted_by(|a, b| a < b), "{}: {bounds:?}", metric.name);
+        }
+        assert_eq!(SECONDS[0], 0.001);
+        assert_eq!(SECONDS[SECONDS.len() - 1], 1_800.0);
+    }
+
+    #[test]
+    fn a_series_is_found_by_its_whole_name() {
+        assert_eq!(of_series("naq_queue_wait_seconds_sum"), Some(&QUEUE_WAIT));
+        assert_eq!(of_series("naq_attempts_total"), Some(&ATTEMPTS));
+        assert_eq!(of_series("naq_attempts_total_sum"), None);
+        assert_eq!(of_series("naq_queue_wait_seconds"), None);
+    }
+}
