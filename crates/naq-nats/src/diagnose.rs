@@ -78,6 +78,7 @@ impl NatsTransport {
             api.workers_config(),
             api.state_config(),
             api.blobs_config(),
+            api.stats_config(),
         ];
         for config in shared {
             found.push(stream(&config, &api.stream_info(&config.name).await));

@@ -25,6 +25,7 @@ mod server;
 mod settle;
 mod shared_state;
 mod state_watch;
+mod stats;
 mod subjects;
 mod topology;
 mod transport;

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use naq_core::stats::Minute;
 use naq_core::transport::{JobKey, Place, StateKey, TransportError};
 use naq_core::{JobId, QueueName, WorkerId};
 
@@ -160,6 +161,19 @@ impl Subjects {
 
     pub(crate) fn all_blobs(&self) -> String {
         format!("{}.b.>", self.prefix)
+    }
+
+    pub(crate) fn stats_stream(&self) -> String {
+        format!("{}_STATS", self.streams)
+    }
+
+    /// `naq.m.<worker>.<minute>`: what a worker has counted in a minute.
+    pub(crate) fn stats(&self, worker: &WorkerId, minute: Minute) -> String {
+        format!("{}.m.{worker}.{minute}", self.prefix)
+    }
+
+    pub(crate) fn all_stats(&self) -> String {
+        format!("{}.m.>", self.prefix)
     }
 
     /// Where signals go, over core NATS.

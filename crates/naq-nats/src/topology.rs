@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
-use naq_core::transport::{Place, TransportError};
+use naq_core::transport::{Place, STATS_TTL, TransportError};
 use naq_core::{QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,11 @@ use crate::subjects::{CONSUMER, api};
 
 /// How long the broker knows a message id: what is sent twice within it is stored once.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+
+/// The bytes of statistics that are kept, the newest: a day of some thirty busy workers, at 3 KiB a
+/// minute. Bounded, because a day of ten thousand workers, or of many short-lived ones, is not; and
+/// no more, because a broker reserves what a stream may need.
+const STATS_MAX_BYTES: i64 = 128 * 1024 * 1024;
 
 /// The lease where nobody who opens the queue says another.
 pub(crate) const DEFAULT_LEASE: Duration = Duration::from_secs(10);
@@ -157,6 +162,16 @@ impl Api {
             allow_message_ttl: true,
             max_messages_per_subject: 1,
             ..self.stream_config(self.subjects.blobs_stream(), subjects)
+        }
+    }
+
+    pub(crate) fn stats_config(&self) -> Config {
+        let subjects = vec![self.subjects.all_stats()];
+        Config {
+            max_messages_per_subject: 1,
+            max_age: STATS_TTL,
+            max_bytes: STATS_MAX_BYTES,
+            ..self.stream_config(self.subjects.stats_stream(), subjects)
         }
     }
 

@@ -28,6 +28,7 @@ mod queue;
 mod settle;
 mod shared_state;
 mod state;
+mod stats;
 mod subscription;
 mod transport;
 

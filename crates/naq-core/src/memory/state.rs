@@ -8,6 +8,7 @@ use super::journal::JournalEntry;
 use super::log::Log;
 use super::queue::Queue;
 use super::shared_state::SharedState;
+use super::stats::StatsLog;
 use crate::clock::Timestamp;
 use crate::names::{QueueName, WorkerId};
 use crate::transport::{JobKey, Place, Receipt, Stored, Submission, TransportError, WorkerInfo};
@@ -25,6 +26,7 @@ pub(super) struct State {
     expiries: BTreeSet<(Timestamp, u64)>,
     pub(super) shared: SharedState,
     pub(super) blobs: BlobStore,
+    pub(super) stats: StatsLog,
     /// Kept only where somebody asked for it.
     pub(super) journal: Option<Vec<JournalEntry>>,
     pub(super) workers: BTreeMap<WorkerId, (Timestamp, WorkerInfo)>,
@@ -42,6 +44,7 @@ impl State {
         }
         self.shared.advance(now);
         self.blobs.advance(now);
+        self.stats.advance(now);
         self.workers.retain(|_, (until, _)| *until > now);
     }
 

@@ -31,19 +31,23 @@ pub enum Op {
     Remove,
     /// Make a waiting job due.
     Release,
+    /// Move a waiting job to another time.
+    Reschedule,
     /// Send a signal.
     Signal,
     /// Change what all workers share.
     State,
     /// Store what is too large for a message.
     Blob,
+    /// Store statistics.
+    Stats,
     /// Everything else that reads or writes.
     Other,
 }
 
 impl Op {
     /// Every operation.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Publish,
         Self::Fetch,
         Self::Evidence,
@@ -56,9 +60,11 @@ impl Op {
         Self::Renew,
         Self::Remove,
         Self::Release,
+        Self::Reschedule,
         Self::Signal,
         Self::State,
         Self::Blob,
+        Self::Stats,
         Self::Other,
     ];
 
@@ -77,9 +83,11 @@ impl Op {
             Self::Renew => "renew",
             Self::Remove => "remove",
             Self::Release => "release",
+            Self::Reschedule => "reschedule",
             Self::Signal => "signal",
             Self::State => "state",
             Self::Blob => "blob",
+            Self::Stats => "stats",
             Self::Other => "other",
         }
     }

@@ -12,12 +12,13 @@ use super::Op;
 use super::faulty::{Faults, FaultyTransport};
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName, WorkerId};
+use crate::stats::StatsReport;
 use crate::transport::{
     AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, Consumer, DeadPage, Delivery, Directory,
     EndWatch, Evidence, Expect, Fact, FactKind, JobKey, Lookup, Operator, Producer, QueueInfo,
     Receipt, Saved, Settler, Signal, Signals, StateChange, StateEntry, StateKey, StatePage,
-    StateStore, StateWatch, Stored, Submission, Subscription, Transport, TransportError,
-    WorkerInfo, Written,
+    StateStore, StateWatch, StatsPage, StatsStore, Stored, Submission, Subscription, Transport, TransportError,
+    WaitingPage, WorkerInfo, Written,
 };
 use crate::wire::Nonce;
 
@@ -313,6 +314,18 @@ impl StateWatch for FaultyWatch {
 
 impl fmt::Debug for FaultyWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+#[async_trait]
+impl<T: Transport> StatsStore for FaultyTransport<T> {
+    async fn stats_put(&self, report: &StatsReport) -> Result<(), TransportError> {
+        self.faults.pass(Op::Stats, || (), self.inner.stats_put(report)).await
+    }
+
+    async fn stats_since(&self, from: u64, limit: usize) -> Result<StatsPage, TransportError> {
+        let page = self.inner.stats_since(from, limit);
+        self.faults.pass(Op::Other, StatsPage::default, page).await
+    }
+}
+
         self.inner.fmt(f)
     }
 }

@@ -25,7 +25,7 @@ pub use error::TransportError;
 pub use fact::{
     AWAITED_RECORD_TTL, Awaiting, Fact, FactKind, SHORTEST_RECORD_TTL, Settler, Written,
 };
-pub use lookup::{BrokerInfo, DeadPage, Lookup, QueueInfo};
+pub use lookup::{BrokerInfo, DeadPage, Lookup, QueueInfo, WaitingPage};
 pub use operate::{Operator, Signal, Signals};
 pub use produce::{Producer, Receipt, Submission};
 pub use stale::{Evidence, StaleReason, Unfinished, stale};
@@ -38,7 +38,16 @@ pub use stored::{JobKey, Place, Stored};
 
 /// A broker, from every side. Implemented by whatever implements the parts.
 pub trait Transport:
-    Producer + Consumer + Settler + Lookup + Operator + Directory + StateStore + Blobs + std::fmt::Debug
+    Producer
+    + Consumer
+    + Settler
+    + Lookup
+    + Operator
+    + Directory
+    + StateStore
+    + Blobs
+    + StatsStore
+    + std::fmt::Debug
 {
 }
 
@@ -51,6 +60,7 @@ impl<T> Transport for T where
         + Directory
         + StateStore
         + Blobs
+        + StatsStore
         + std::fmt::Debug
 {
 }

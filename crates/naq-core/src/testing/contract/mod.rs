@@ -34,6 +34,7 @@ pub mod requeue;
 pub mod schedule;
 pub mod settle;
 pub mod state;
+pub mod stats;
 pub mod unique;
 pub mod wait;
 pub mod workers;

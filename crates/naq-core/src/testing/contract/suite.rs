@@ -181,6 +181,11 @@ macro_rules! contract_suite {
                 a_watch_tells_what_expires
                 a_watch_that_is_dropped_and_begun_again_misses_nothing
                 thousands_of_entries_are_stored_listed_and_watched;
+            stats:
+                before_anybody_has_told_anything_there_is_nothing
+                a_report_that_is_written_again_is_there_once
+                a_newer_report_takes_the_place_of_the_older
+                reports_come_in_pages_in_the_order_in_which_they_were_written;
             kept:
                 a_checkpoint_is_not_overwritten_by_an_earlier_attempt
                 a_report_says_what_a_running_job_has_kept;

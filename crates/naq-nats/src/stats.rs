@@ -1,0 +1,52 @@
+//! What workers tell, one message a worker and minute: the newer takes the place of the older.
+
+use async_nats::HeaderMap;
+use async_trait::async_trait;
+use naq_core::stats::StatsReport;
+use naq_core::transport::{StatsPage, StatsStore, TransportError};
+
+use crate::error::ApiError;
+use crate::transport::NatsTransport;
+
+#[async_trait]
+impl StatsStore for NatsTransport {
+    async fn stats_put(&self, report: &StatsReport) -> Result<(), TransportError> {
+        let api = &*self.api;
+        let what = "write statistics".to_owned();
+        let body = serde_json::to_vec(report)
+            .map_err(|e| TransportError::Rejected { what, reason: e.to_string() })?;
+        let body = bytes::Bytes::from(body);
+        let subject = api.subjects.stats(&report.worker, report.minute);
+        let mut tries = api.tries("write to", &subject);
+        loop {
+            match api.store(&subject, HeaderMap::new(), body.clone()).await {
+                Ok(_) => return Ok(()),
+                Err(ApiError::NoResponders) => api.make(&mut tries, &api.stats_config()).await?,
+                Err(error) => tries.again(error).await?,
+            }
+        }
+    }
+
+    /// Asks from the message before `from`, which was read before, if it is still the newest: when
+    /// nothing at all comes, the stream is empty, or was made anew and counts from 1 again.
+    async fn stats_since(&self, from: u64, limit: usize) -> Result<StatsPage, TransportError> {
+        let api = &*self.api;
+        let (stream, subject) = (api.subjects.stats_stream(), api.subjects.all_stats());
+        let asked = from.saturating_sub(1);
+        let batch = api.next_of(&stream, &subject, asked, limit.saturating_add(1)).await?;
+        let (old, new): (Vec<_>, Vec<_>) = batch.held.into_iter().partition(|it| it.seq < from);
+        let mut page = StatsPage {
+            next: if old.is_empty() && new.is_empty() { 0 } else { from },
+            more: batch.left > 0 || new.len() > limit,
+            ..StatsPage::default()
+        };
+        for held in new.into_iter().take(limit) {
+            page.next = held.seq + 1;
+            match serde_json::from_slice(&held.body) {
+                Ok(report) => page.reports.push(report),
+                Err(_) => page.unreadable += 1,
+            }
+        }
+        Ok(page)
+    }
+}
