@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures_util::future::{try_join_all, try_join3};
 use naq_core::transport::{
     BrokerInfo, DeadPage, EndWatch, Evidence, JobKey, Lookup, Place, QueueInfo, Stored,
-    TransportError,
+    TransportError, WaitingPage,
 };
 use naq_core::{JobId, QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -186,6 +186,7 @@ impl Api {
             lease: consumer.map(|c| c.config.ack_wait),
             concurrency_limit: consumer.and_then(|c| u64::try_from(c.config.max_ack_pending).ok()),
             bytes: info.state.bytes,
+            last_seq: info.state.last_seq,
         }))
     }
 }
@@ -224,6 +225,20 @@ impl Lookup for NatsTransport {
         limit: usize,
     ) -> Result<DeadPage, TransportError> {
         self.api.dead_letters(queue, from, limit).await
+    }
+
+    async fn waiting(
+        &self,
+        queue: &QueueName,
+        from: u64,
+        limit: usize,
+    ) -> Result<WaitingPage, TransportError> {
+        let api = &*self.api;
+        let subject = api.subjects.of_queue(Place::Schedule, queue);
+        let batch = api.next_of(&api.subjects.queue_stream(queue), &subject, from, limit).await?;
+        let next = batch.held.last().filter(|_| batch.left > 0).map(|last| last.seq + 1);
+        let jobs = batch.held.into_iter().filter_map(|held| api.stored(held)).collect();
+        Ok(WaitingPage { jobs, next })
     }
 
     async fn broker(&self) -> Result<BrokerInfo, TransportError> {

@@ -114,6 +114,50 @@ impl Api {
         }
     }
 
+    /// Puts the job's schedule in its own place, as another one: the broker stores it only while the
+    /// old one is the last there.
+    async fn reschedule(&self, stored: &Stored, due_at: Timestamp) -> Result<bool, TransportError> {
+        if due_at <= self.config.clock.now() {
+            return self.release(stored).await;
+        }
+        let subject = self.subjects.job(Place::Schedule, &stored.key);
+        let message = stored.due_again(due_at);
+        let mut tries = self.tries("move", &subject);
+        loop {
+            self.compare_clocks(&stored.key).await;
+            let soon = self.config.clock.now() + TOO_NEAR;
+            if stored.due_at.is_some_and(|due_at| due_at <= soon) {
+                return self.was_moved(stored, due_at, tries.failed).await;
+            }
+            let mut headers: HeaderMap = outgoing(&message);
+            headers.insert(EXPECTED_LAST, stored.seq.to_string());
+            self.put_due(&mut headers, &stored.key, due_at);
+            match self.store(&subject, headers, message.body.clone()).await {
+                Ok(_) => return Ok(true),
+                Err(error) if error.is(WRONG_LAST_SEQUENCE) => {
+                    return self.was_moved(stored, due_at, tries.failed).await;
+                }
+                Err(error) => tries.again(error).await?,
+            }
+        }
+    }
+
+    /// Whether one of the tries that failed has moved it all the same: only its answer was lost.
+    async fn was_moved(
+        &self,
+        stored: &Stored,
+        due_at: Timestamp,
+        failed: u32,
+    ) -> Result<bool, TransportError> {
+        if failed == 0 {
+            return Ok(false);
+        }
+        let body = stored.due_again(due_at).body;
+        let newer = self.last_at(&stored.key, &[Place::Queue, Place::Schedule]).await?;
+        let moved = |it: &Stored| it.seq > stored.seq && it.message.body == body;
+        Ok(newer.iter().any(moved))
+    }
+
     async fn set_pause(
         &self,
         queue: &QueueName,
@@ -183,6 +227,10 @@ impl Operator for NatsTransport {
 
     async fn release(&self, stored: &Stored) -> Result<bool, TransportError> {
         self.api.release(stored).await
+    }
+
+    async fn reschedule(&self, stored: &Stored, due_at: Timestamp) -> Result<bool, TransportError> {
+        self.api.reschedule(stored, due_at).await
     }
 
     async fn pause(&self, queue: &QueueName, until: Timestamp) -> Result<(), TransportError> {

@@ -43,6 +43,8 @@ pub(crate) struct Engine {
     pub(crate) ready: Ready,
     pub(crate) counts: Counts,
     pub(crate) settling: Link,
+    /// Set when an operator asks it to stop.
+    pub(crate) drained: CancellationToken,
     /// Set when the worker is asked to stop.
     pub(crate) stopping: CancellationToken,
     pub(crate) settlements: mpsc::UnboundedSender<Settlement>,

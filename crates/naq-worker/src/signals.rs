@@ -26,7 +26,15 @@ pub(crate) async fn listen(engine: Arc<Engine>) {
 }
 
 fn obey(engine: &Engine, signal: Signal) {
-    let Signal::Cancel { queue, id, nonce } = signal else { return };
+    let (queue, id, nonce) = match signal {
+        Signal::Cancel { queue, id, nonce } => (queue, id, nonce),
+        Signal::Drain { worker } if worker == engine.stage.worker && !engine.inner => {
+            tracing::info!(%worker, "asked by an operator: stopping");
+            engine.drained.cancel();
+            return;
+        }
+        _ => return,
+    };
     let meant =
         |held: &Held| nonce.as_ref().is_none_or(|n| *n == held.delivery.step().nonce.as_str());
     for queue in engine.queues.iter().filter(|q| q.name == queue) {

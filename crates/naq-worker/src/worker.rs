@@ -64,7 +64,8 @@ impl Worker {
         &self.settings.queues
     }
 
-    /// Runs until `shutdown` completes, and then drains: fetches nothing more, lets what runs
+    /// Runs until `shutdown` completes, or an operator [drains](Client::drain_worker) it, and then
+    /// drains: fetches nothing more, lets what runs
     /// finish within the grace period, gives the rest back untouched.
     ///
     /// Call it on the runtime that the transport was connected on. Dropping the future ends the
@@ -114,7 +115,10 @@ impl Worker {
             tracing::info!(worker = %engine.stage.worker, "{}", introduction(&engine));
         }
 
-        shutdown.await;
+        tokio::select! {
+            () = shutdown => {}
+            () = engine.drained.cancelled() => {}
+        }
         drain::drain(&engine, feeds, beat, grace).await;
         while own.join_next().await.is_some() {}
         if !inner {
@@ -123,7 +127,7 @@ impl Worker {
         Ok(Exit::Drained)
     }
 
-    /// Runs until SIGINT (Ctrl-C) or SIGTERM, and then drains; a second signal ends it at once.
+    /// Runs until SIGINT (Ctrl-C), SIGTERM or an operator's word, and then drains; a second signal ends it at once.
     ///
     /// # Errors
     /// [`WorkerError`] when it cannot start.
@@ -166,6 +170,7 @@ impl Worker {
             ready,
             counts: Counts::default(),
             settling: Link::new(),
+            drained: CancellationToken::new(),
             stopping: CancellationToken::new(),
             settlements,
             stage: Stage {

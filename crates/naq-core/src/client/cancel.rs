@@ -1,6 +1,7 @@
 //! Cancel and retry-now: an operator's verbs on one job.
 
 use super::{Checkpoint, Client, ClientError, JobReport};
+use crate::clock::Timestamp;
 use crate::retry::Rule;
 use crate::state::JobState;
 use crate::transport::{
@@ -122,6 +123,14 @@ impl Client {
     /// # Errors
     /// [`ClientError::State`] when it does not wait; [`ClientError::NoJob`].
     pub async fn retry_now(&self, key: &JobKey) -> Result<JobReport, ClientError> {
+        let report = self.waiting(key).await?;
+        // False: its time came meanwhile, and that is what was asked for.
+        self.transport.release(&report.stored).await?;
+        self.report(key).await
+    }
+
+    /// The job, if it waits for its time.
+    async fn waiting(&self, key: &JobKey) -> Result<JobReport, ClientError> {
         let report = self.report(key).await?;
         match report.state {
             JobState::Scheduled | JobState::Retrying => {}
@@ -132,10 +141,23 @@ impl Client {
                     "it waits for other jobs, and starts when they end",
                 ));
             }
-            _ => return Err(state_error(&report, "only a waiting job can be made due")),
+            _ => return Err(state_error(&report, "only a waiting job can be given another time")),
         }
-        // False: its time came meanwhile, and that is what was asked for.
-        self.transport.release(&report.stored).await?;
+        Ok(report)
+    }
+
+    /// Moves a waiting job to another due time; one that is past is now. It starts exactly once, and
+    /// not before that; where its own time came meanwhile, the report says so.
+    ///
+    /// # Errors
+    /// As [`retry_now`](Self::retry_now).
+    pub async fn reschedule(
+        &self,
+        key: &JobKey,
+        due_at: Timestamp,
+    ) -> Result<JobReport, ClientError> {
+        let report = self.waiting(key).await?;
+        self.transport.reschedule(&report.stored, due_at).await?;
         self.report(key).await
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::unique::{Taken, Wanted};
 use super::{Client, ClientError};
 use crate::clock::Timestamp;
@@ -9,24 +11,33 @@ use crate::failure::ErrorKind;
 use crate::names::{JobId, QueueName, TaskName};
 use crate::retry::Rule;
 use crate::state::JobState;
+use crate::stats::pattern;
 use crate::transport::{DeadPage, Place, Receipt, Stored, Submission, TransportError, stale};
 use crate::wire::{AttemptOutcome, AttemptRecord, Codec, Nonce, Step, WireMessage, headers};
 
 /// Which dead letters. Everything that is set must fit; nothing set means all.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DeadFilter {
     /// Of this queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueName>,
     /// With an error of this kind or below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_kind: Option<ErrorKind>,
     /// Of this task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskName>,
     /// With this id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<JobId>,
+    /// With a message of this [pattern](crate::stats::pattern), and then of exactly the kind that is
+    /// named: with a task, one error group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
 }
 
 /// A dead letter in one line.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeadSummary {
     /// The job's id.
     pub id: JobId,
@@ -57,7 +68,11 @@ impl DeadFilter {
         self.queue.as_ref().is_none_or(|q| *q == stored.key.queue)
             && self.id.as_ref().is_none_or(|id| *id == stored.key.id)
             && self.task.as_ref().is_none_or(|t| letter.task.as_ref() == Some(t))
-            && self.error_kind.as_ref().is_none_or(|kind| letter.error_kind.is(kind))
+            && self.error_kind.as_ref().is_none_or(|kind| match self.pattern {
+                None => letter.error_kind.is(kind),
+                Some(_) => letter.error_kind == *kind,
+            })
+            && self.pattern.as_ref().is_none_or(|p| pattern(&letter.message) == *p)
     }
 }
 
@@ -114,12 +129,20 @@ impl Client {
         letter: &Stored,
         delay: Option<Duration>,
     ) -> Result<Receipt, ClientError> {
+        self.requeue_at(letter, delay.map(|delay| self.clock.now() + delay)).await
+    }
+
+    /// The same, due then or at once.
+    pub(super) async fn requeue_at(
+        &self,
+        letter: &Stored,
+        due_at: Option<Timestamp>,
+    ) -> Result<Receipt, ClientError> {
         if !self.stands(letter).await? {
             return Ok(Receipt::Duplicate);
         }
         let nonce = Nonce::from_requeue(letter.seq);
         let now = self.clock.now();
-        let due_at = delay.map(|delay| now + delay);
         let traces = self.transport.evidence(std::slice::from_ref(&letter.key)).await?.concat();
         let begun = traces.iter().any(|trace| trace.step.nonce == nonce);
         let dead = letter.step().nonce;

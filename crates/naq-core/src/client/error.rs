@@ -1,6 +1,6 @@
 //! What can go wrong between a program and its jobs.
 
-use crate::names::{JobId, NameError, QueueName};
+use crate::names::{JobId, NameError, QueueName, WorkerId};
 use crate::retry::PolicyError;
 use crate::state::JobState;
 use crate::transport::{JobKey, TransportError};
@@ -60,6 +60,9 @@ pub enum ClientError {
         /// What that means for what was asked.
         why: &'static str,
     },
+    /// No worker of this id is in the directory.
+    #[error("no worker {0}: it has stopped, or was silent for too long; see `naq workers`")]
+    NoWorker(WorkerId),
     /// Another job holds the key that makes this one unique.
     #[error("job {id} needs the unique key {key:?}, which job {holder} holds: wait for its end")]
     Unique {

@@ -1,5 +1,6 @@
 //! [`Client`]: enqueue jobs, look at them, and act on them, over any transport.
 
+mod audit;
 mod blob;
 mod breaker;
 mod broker_clock;
@@ -7,11 +8,13 @@ mod cancel;
 mod checkpoint;
 mod dead;
 mod depends;
+mod drain;
 mod enqueue;
 mod error;
 mod handle;
 mod kept;
 mod limits;
+mod pause;
 mod progress;
 mod report;
 #[cfg(feature = "schedules")]
@@ -25,6 +28,7 @@ mod workflow;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use audit::{AUDIT_TTL, AuditEntry, AuditPage, AuditQuery, MAX_AUDIT_PAGE};
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointInfo};
 pub use dead::{DeadFilter, DeadSummary};
 pub use depends::{JobRef, JobRefs, NamedJob, ParentEnd, Parents};

@@ -8,6 +8,7 @@ mod depends;
 mod follow_up;
 mod graph;
 mod limit;
+mod pause;
 mod rate;
 mod unique;
 
@@ -18,6 +19,7 @@ pub use graph::{Graph, GraphError};
 pub use limit::{
     Holder, Limit, LimitKeys, MAX_CONCURRENCY, MAX_LIMIT_KEY, MAX_LIMITS, Slot, choose, look_again,
 };
+pub use pause::TaskPause;
 pub use rate::{Gcra, MAX_RATE_COUNT, MAX_RATE_PERIOD, MIN_RATE_PERIOD, Rate, RateEntry};
 pub use unique::{MAX_UNIQUE_KEY, Standing, Unique, UniqueScope};
 

@@ -7,7 +7,8 @@ use super::state::MAX_PAYLOAD;
 use super::transport::MemoryTransport;
 use crate::names::{JobId, QueueName};
 use crate::transport::{
-    BrokerInfo, DeadPage, EndWatch, Evidence, JobKey, Lookup, QueueInfo, Stored, TransportError,
+    BrokerInfo, DeadPage, EndWatch, Evidence, JobKey, Lookup, Place, QueueInfo, Stored,
+    TransportError, WaitingPage,
 };
 
 #[async_trait]
@@ -53,6 +54,7 @@ impl Lookup for MemoryTransport {
             lease: queue.lease,
             concurrency_limit: queue.limit,
             bytes: queue.log.bytes() as u64,
+            last_seq: queue.log.last_seq(),
         }))
     }
 
@@ -67,6 +69,19 @@ impl Lookup for MemoryTransport {
             state.dead.from(from).filter(|letter| queue.is_none_or(|q| *q == letter.key.queue));
         let letters = fitting.by_ref().take(limit).cloned().collect();
         Ok(DeadPage { letters, next: fitting.next().map(|letter| letter.seq) })
+    }
+
+    async fn waiting(
+        &self,
+        queue: &QueueName,
+        from: u64,
+        limit: usize,
+    ) -> Result<WaitingPage, TransportError> {
+        let (state, _) = self.shared.state();
+        let Some(queue) = state.queues.get(queue) else { return Ok(WaitingPage::default()) };
+        let mut waiting = queue.log.from(from).filter(|stored| stored.place == Place::Schedule);
+        let jobs = waiting.by_ref().take(limit).cloned().collect();
+        Ok(WaitingPage { jobs, next: waiting.next().map(|stored| stored.seq) })
     }
 
     async fn broker(&self) -> Result<BrokerInfo, TransportError> {

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::state::check_size;
 use super::transport::MemoryTransport;
 use crate::clock::Timestamp;
 use crate::names::QueueName;
@@ -45,6 +46,21 @@ impl Operator for MemoryTransport {
         drop(state);
         self.shared.changed.notify_waiters();
         Ok(released)
+    }
+
+    async fn reschedule(&self, stored: &Stored, due_at: Timestamp) -> Result<bool, TransportError> {
+        let message = stored.due_again(due_at);
+        let (mut state, now) = self.shared.state();
+        check_size(&message)?;
+        let queue = state.queue(&stored.key.queue);
+        let waits = queue.log.get(stored.seq).is_some_and(|it| it.place == Place::Schedule);
+        if waits {
+            queue.schedule(stored.key.clone(), message, now, due_at);
+            queue.advance(now);
+        }
+        drop(state);
+        self.shared.changed.notify_waiters();
+        Ok(waits)
     }
 
     async fn pause(&self, queue: &QueueName, until: Timestamp) -> Result<(), TransportError> {

@@ -17,8 +17,8 @@ use crate::transport::{
     AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, Consumer, DeadPage, Delivery, Directory,
     EndWatch, Evidence, Expect, Fact, FactKind, JobKey, Lookup, Operator, Producer, QueueInfo,
     Receipt, Saved, Settler, Signal, Signals, StateChange, StateEntry, StateKey, StatePage,
-    StateStore, StateWatch, StatsPage, StatsStore, Stored, Submission, Subscription, Transport, TransportError,
-    WaitingPage, WorkerInfo, Written,
+    StateStore, StateWatch, StatsPage, StatsStore, Stored, Submission, Subscription, Transport,
+    TransportError, WaitingPage, WorkerInfo, Written,
 };
 use crate::wire::Nonce;
 
@@ -170,6 +170,16 @@ impl<T: Transport> Lookup for FaultyTransport<T> {
         self.faults.pass(Op::Other, DeadPage::default, page).await
     }
 
+    async fn waiting(
+        &self,
+        queue: &QueueName,
+        from: u64,
+        limit: usize,
+    ) -> Result<WaitingPage, TransportError> {
+        let page = self.inner.waiting(queue, from, limit);
+        self.faults.pass(Op::Other, WaitingPage::default, page).await
+    }
+
     async fn broker(&self) -> Result<BrokerInfo, TransportError> {
         self.faults.alive()?;
         self.inner.broker().await
@@ -184,6 +194,15 @@ impl<T: Transport> Operator for FaultyTransport<T> {
 
     async fn release(&self, stored: &Stored) -> Result<bool, TransportError> {
         self.faults.pass(Op::Release, || true, self.inner.release(stored)).await
+    }
+
+    async fn reschedule(
+        &self,
+        stored: &Stored,
+        due_at: Timestamp,
+    ) -> Result<bool, TransportError> {
+        let reschedule = self.inner.reschedule(stored, due_at);
+        self.faults.pass(Op::Reschedule, || true, reschedule).await
     }
 
     async fn pause(&self, queue: &QueueName, until: Timestamp) -> Result<(), TransportError> {
@@ -295,6 +314,18 @@ impl<T: Transport> Blobs for FaultyTransport<T> {
     }
 }
 
+#[async_trait]
+impl<T: Transport> StatsStore for FaultyTransport<T> {
+    async fn stats_put(&self, report: &StatsReport) -> Result<(), TransportError> {
+        self.faults.pass(Op::Stats, || (), self.inner.stats_put(report)).await
+    }
+
+    async fn stats_since(&self, from: u64, limit: usize) -> Result<StatsPage, TransportError> {
+        let page = self.inner.stats_since(from, limit);
+        self.faults.pass(Op::Other, StatsPage::default, page).await
+    }
+}
+
 /// A watch that is broken off with the connection.
 struct FaultyWatch {
     inner: Box<dyn StateWatch>,
@@ -314,18 +345,6 @@ impl StateWatch for FaultyWatch {
 
 impl fmt::Debug for FaultyWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-#[async_trait]
-impl<T: Transport> StatsStore for FaultyTransport<T> {
-    async fn stats_put(&self, report: &StatsReport) -> Result<(), TransportError> {
-        self.faults.pass(Op::Stats, || (), self.inner.stats_put(report)).await
-    }
-
-    async fn stats_since(&self, from: u64, limit: usize) -> Result<StatsPage, TransportError> {
-        let page = self.inner.stats_since(from, limit);
-        self.faults.pass(Op::Other, StatsPage::default, page).await
-    }
-}
-
         self.inner.fmt(f)
     }
 }

@@ -35,6 +35,9 @@ pub struct QueueInfo {
     pub concurrency_limit: Option<u64>,
     /// Bytes stored.
     pub bytes: u64,
+    /// The sequence of the newest message that ever stood in it: what comes later has a greater one.
+    #[serde(skip)]
+    pub last_seq: u64,
 }
 
 fn as_millis<S: serde::Serializer>(d: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
@@ -46,6 +49,15 @@ fn as_millis<S: serde::Serializer>(d: &Option<Duration>, s: S) -> Result<S::Ok, 
 pub struct DeadPage {
     /// The letters.
     pub letters: Vec<Stored>,
+    /// Where the next page begins; none after the last.
+    pub next: Option<u64>,
+}
+
+/// A page of jobs that wait for their time, in the order in which they were stored.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WaitingPage {
+    /// Their messages.
+    pub jobs: Vec<Stored>,
     /// Where the next page begins; none after the last.
     pub next: Option<u64>,
 }
@@ -111,6 +123,18 @@ pub trait Lookup: Send + Sync + 'static {
         from: u64,
         limit: usize,
     ) -> Result<DeadPage, TransportError>;
+
+    /// Jobs of a queue that wait for their time, from sequence `from` on, at most `limit`. One that is
+    /// given another time has another sequence from then on.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn waiting(
+        &self,
+        queue: &QueueName,
+        from: u64,
+        limit: usize,
+    ) -> Result<WaitingPage, TransportError>;
 
     /// The broker.
     ///

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Stored, TransportError};
 use crate::clock::Timestamp;
-use crate::names::{JobId, QueueName};
+use crate::names::{JobId, QueueName, WorkerId};
 
 /// A word to all workers, heard by those that are connected now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,11 @@ pub enum Signal {
         /// Which life of it; every one when none is named.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         nonce: Option<String>,
+    },
+    /// The worker of this id: stop gracefully, as on SIGTERM.
+    Drain {
+        /// Which one.
+        worker: WorkerId,
     },
 }
 
@@ -52,6 +57,17 @@ pub trait Operator: Send + Sync + 'static {
     /// # Errors
     /// [`TransportError`].
     async fn release(&self, stored: &Stored) -> Result<bool, TransportError>;
+
+    /// Moves a waiting job to another due time, in one step: it starts exactly once, also when this
+    /// races the broker's own timer, and not before `due_at` if it was moved. What it carries stays,
+    /// but for the time that it says it was due. A time that is past makes it due now.
+    ///
+    /// False when it is no longer waiting as `stored` says, or so near its time, a second at most,
+    /// that it is left to come by itself.
+    ///
+    /// # Errors
+    /// [`TransportError`]; after a transient one it may have been moved.
+    async fn reschedule(&self, stored: &Stored, due_at: Timestamp) -> Result<bool, TransportError>;
 
     /// Hands out no job of the queue until then. What runs goes on.
     ///

@@ -121,6 +121,25 @@ impl Stored {
         })
     }
 
+    /// Its message for another due time: of the same step, and the same but for the due time in the
+    /// body. What cannot be decoded, or written again, stays as it is.
+    pub fn due_again(&self, due_at: Timestamp) -> WireMessage {
+        let rewritten = self.envelope().ok().and_then(|mut job| {
+            job.due_at = Some(due_at);
+            job.encode().ok()
+        });
+        let body = rewritten.unwrap_or_else(|| self.message.body.clone());
+        let message = self
+            .message
+            .headers()
+            .fold(WireMessage::new(body), |message, (name, value)| message.with(name, value));
+        match message.step() {
+            Some(_) => message,
+            // It was known by its sequence, which is another one from now on.
+            None => message.with(headers::STEP, self.step().to_string()),
+        }
+    }
+
     /// Where its life stands: what NAQ wrote into the header, or for a message from elsewhere what
     /// its body and sequence say.
     pub fn step(&self) -> Step {

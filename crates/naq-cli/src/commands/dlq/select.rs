@@ -27,7 +27,7 @@ impl Filter {
             queue: self.queue.clone(),
             error_kind: self.error_kind.clone(),
             task: self.task.clone(),
-            id: None,
+            ..DeadFilter::default()
         }
     }
 
