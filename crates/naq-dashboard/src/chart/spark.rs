@@ -1,0 +1,29 @@
+//! [`spark`]: a series as a line of the height of a text.
+
+use std::fmt::Write;
+
+const WIDTH: usize = 120;
+const HEIGHT: usize = 24;
+
+/// The series as bars, oldest first, with `label` for who cannot see them.
+pub(crate) fn spark(values: &[u64], label: &str) -> String {
+    let most = values.iter().max().copied().unwrap_or(0).max(1);
+    let width = WIDTH as f64 / values.len().max(1) as f64;
+    let mut svg = format!(
+        r#"<svg class="spark" role="img" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none"><title>{}</title>"#,
+        askama::filters::escape(label, askama::filters::Html)
+            .map_or_else(|_| String::new(), |text| text.to_string())
+    );
+    for (at, value) in values.iter().enumerate().filter(|(_, value)| **value > 0) {
+        let height = (*value as f64 / most as f64 * HEIGHT as f64).max(1.0);
+        // Writing to a string cannot fail.
+        let _ = write!(
+            svg,
+            r#"<rect x="{:.1}" y="{:.1}" width="{:.1}" height="{height:.1}"/>"#,
+            at as f64 * width,
+            HEIGHT as f64 - height,
+            (width - 1.0).max(0.5),
+        );
+    }
+    svg + "</svg>"
+}

@@ -1,0 +1,57 @@
+//! [`Dashboard`]: what an application mounts.
+
+use axum::Router;
+use naq_core::Client;
+
+use crate::app::App;
+use crate::options::{Options, OptionsError};
+use crate::{actions, assets, live, pages, security};
+
+/// A dashboard over a client.
+#[derive(Debug, Clone)]
+pub struct Dashboard {
+    app: App,
+}
+
+impl Dashboard {
+    /// Begins to read the broker, about once a second, for as long as the dashboard or a router of
+    /// it lives.
+    ///
+    /// # Errors
+    /// [`OptionsError`] when the options cannot be.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn new(client: Client, options: Options) -> Result<Self, OptionsError> {
+        options.check()?;
+        Ok(Self { app: App::start(client, options) })
+    }
+
+    /// The pages, the live streams and the actions, under [`Options::prefix`].
+    ///
+    /// ```no_run
+    /// # async fn f(client: naq_core::Client, own: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
+    /// use naq_dashboard::{Dashboard, Options};
+    ///
+    /// let mut options = Options::default();
+    /// options.prefix = "/naq".into();
+    /// let dashboard = Dashboard::new(client, options)?;
+    /// let app = own.merge(dashboard.router());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn router(&self) -> Router {
+        let prefix = self.app.options.prefix.clone();
+        let inner = Router::new()
+            .merge(assets::routes())
+            .merge(live::routes())
+            .nest("/act", actions::routes())
+            .merge(pages::routes())
+            .with_state(self.app.clone());
+        let guarded = security::guard(inner, &self.app);
+        match prefix.is_empty() {
+            true => guarded,
+            false => Router::new().nest(&prefix, guarded),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! [`Snapshot`]: the broker as it was read last. Pages are rendered from it, so that any number of
+//! tabs costs the broker the same.
+
+mod poll;
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use naq_core::Timestamp;
+use naq_core::stats::{History, Storm, Totals};
+use naq_core::transport::{BrokerInfo, QueueInfo, WorkerInfo};
+
+pub(crate) use poll::poll;
+
+/// What was read, and when.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Snapshot {
+    /// Grows by one each time.
+    pub(crate) version: u64,
+    /// When the broker was last read whole; none before the first time.
+    pub(crate) read_at: Option<Timestamp>,
+    /// Why it cannot be read now.
+    pub(crate) problem: Option<String>,
+    pub(crate) queues: Vec<QueueInfo>,
+    pub(crate) workers: Vec<WorkerInfo>,
+    pub(crate) broker: Option<BrokerInfo>,
+    /// What was counted in the last 5 minutes, hour and day.
+    pub(crate) minutes: Totals,
+    pub(crate) hour: Totals,
+    pub(crate) day: Totals,
+    pub(crate) storms: Vec<Storm>,
+    history: Arc<RwLock<History>>,
+}
+
+impl Snapshot {
+    /// The statistics of the last day. Not to be held while waiting for anything.
+    pub(crate) fn history(&self) -> RwLockReadGuard<'_, History> {
+        self.history.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Since when what is shown is not what is; none while it is.
+    pub(crate) fn stale_since(&self) -> Option<Timestamp> {
+        self.problem.as_ref().and(self.read_at)
+    }
+}

@@ -1,0 +1,75 @@
+//! The one reader of the broker.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use naq_core::Client;
+use naq_core::stats::{StormRules, storms};
+use naq_core::transport::TransportError;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use super::Snapshot;
+
+/// Reports read at once; a day of 100 workers is 150 such pages.
+const PAGE: usize = 1_000;
+/// How long one look may take. The client waits longer than that for a broker that has gone.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Reads the broker every `interval` until nobody has the receiver any more.
+pub(crate) fn poll(client: Client, interval: Duration) -> watch::Receiver<Arc<Snapshot>> {
+    let (sender, receiver) = watch::channel(Arc::new(Snapshot::default()));
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next = 0;
+        while !sender.is_closed() {
+            ticks.tick().await;
+            let last = sender.borrow().clone();
+            let mut snapshot = Snapshot { version: last.version + 1, ..(*last).clone() };
+            let look = look(&client, &mut snapshot, &mut next);
+            let problem = match tokio::time::timeout(PATIENCE, look).await {
+                Ok(Ok(())) => None,
+                Ok(Err(err)) => Some(err.to_string()),
+                Err(_) => Some(format!("the broker has not answered within {PATIENCE:?}")),
+            };
+            if let Some(problem) = problem.as_ref().filter(|_| last.problem.is_none()) {
+                tracing::warn!("the dashboard cannot read the broker: {problem}");
+            }
+            snapshot.problem = problem;
+            // Nobody listens: the loop ends.
+            let _ = sender.send(Arc::new(snapshot));
+        }
+    });
+    receiver
+}
+
+async fn look(
+    client: &Client,
+    snapshot: &mut Snapshot,
+    next: &mut u64,
+) -> Result<(), TransportError> {
+    loop {
+        let page = client.transport().stats_since(*next, PAGE).await?;
+        *next = page.next;
+        let now = client.now();
+        let mut history = snapshot.history.write().unwrap_or_else(PoisonError::into_inner);
+        page.reports.into_iter().for_each(|report| history.apply(report, now));
+        if !page.more {
+            break;
+        }
+    }
+    snapshot.queues = client.queues().await?;
+    snapshot.workers = client.list_workers().await?;
+    snapshot.broker = Some(client.transport().broker().await?);
+    let now = client.now();
+    let mut history = snapshot.history.write().unwrap_or_else(PoisonError::into_inner);
+    history.advance(now);
+    snapshot.minutes = history.totals(Duration::from_secs(5 * 60), now);
+    snapshot.hour = history.totals(Duration::from_secs(60 * 60), now);
+    snapshot.day = history.totals(Duration::from_secs(24 * 60 * 60), now);
+    snapshot.storms = storms(&history, &StormRules::default(), now);
+    drop(history);
+    snapshot.read_at = Some(now);
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! Values as people read them: moments, durations, numbers, and text that comes from jobs.
+
+mod moment;
+mod number;
+mod text;
+
+pub(crate) use moment::{Moment, span};
+pub(crate) use number::{count, percent};
+pub(crate) use text::{clean, clip};
