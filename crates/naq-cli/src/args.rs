@@ -7,8 +7,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use naq_core::Codec;
 
 use crate::commands::{
-    bench, breaker, completions, dev, dlq, enqueue, job, limit, queue, retry, schedule, worker,
-    workflow,
+    bench, breaker, check, completions, dev, dlq, enqueue, job, limit, queue, retry, schedule,
+    worker, workflow,
 };
 use crate::connection::ConnectionArgs;
 use crate::logging::LogArgs;
@@ -102,6 +102,8 @@ pub(crate) enum Command {
     Retry(retry::RetryCommand),
     /// Check the broker: connection, rights, version, settings
     Doctor,
+    /// Judge a queue, the workers or the dead letters; for monitoring systems
+    Check(check::CheckArgs),
     /// A broker and a worker with demo tasks, for development
     Dev(dev::DevArgs),
     /// Measure NAQ against plain NATS
@@ -147,6 +149,12 @@ pub(crate) fn definition() -> clap::Command {
     OFFLINE.iter().fold(command, |command, name| {
         command.mut_subcommand(name, |offline| offline.args(unused.clone()))
     })
+}
+
+/// Whether this command line, good or not, is of a check: its mistakes have an exit code of their own.
+pub(crate) fn is_check(args: impl IntoIterator<Item = std::ffi::OsString>) -> bool {
+    let matches = definition().ignore_errors(true).try_get_matches_from(args);
+    matches.is_ok_and(|matches| matches.subcommand_name() == Some("check"))
 }
 
 /// Reads the command line.

@@ -29,6 +29,17 @@ pub(crate) enum Exit {
     Terminated = 143,
 }
 
+/// What `naq check` ends with: the numbers that monitoring systems expect of a plugin, and what they
+/// mean to them.
+impl Exit {
+    /// Beyond a bound that warns.
+    pub(crate) const WARNING: Self = Self::Failed;
+    /// Beyond a bound that alarms.
+    pub(crate) const CRITICAL: Self = Self::Usage;
+    /// Nobody can say: the check itself is wrong, or may not look.
+    pub(crate) const UNKNOWN: Self = Self::NotFound;
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -7,7 +7,7 @@ use naq_worker::Registry;
 use tokio::runtime::Runtime;
 
 use crate::args::{self, Cli, Command};
-use crate::commands::{bench, completions, dev, doctor, enqueue, retry, worker, workers};
+use crate::commands::{bench, check, completions, dev, doctor, enqueue, retry, worker, workers};
 use crate::connection::connect;
 use crate::exit::{self, Exit};
 use crate::logging::Level;
@@ -24,7 +24,11 @@ use crate::output::{Format, Output};
 pub fn main<S: Clone + Send + Sync + 'static>(registry: Registry<S>) -> ExitCode {
     let cli = match args::parse(std::env::args_os()) {
         Ok(cli) => cli,
-        Err(error) => return Output::new(Format::Table).clap(&error).into(),
+        Err(error) => {
+            let exit = Output::new(Format::Table).clap(&error);
+            let unknown = exit == Exit::Usage && args::is_check(std::env::args_os());
+            return if unknown { Exit::UNKNOWN.into() } else { exit.into() };
+        }
     };
     cli.global.color.apply();
     let out = Output::new(cli.global.output);
@@ -62,6 +66,7 @@ fn run<S: Clone + Send + Sync + 'static>(
             let config = config()?;
             return runtime()?.block_on(doctor::run(config, out));
         }
+        Command::Check(args) => return check::run(args, config(), out),
         Command::Enqueue(args) => {
             let (config, ready) = (config()?, args.clone().prepare()?);
             let send = async { enqueue::run(ready, &connect(config).await?, out).await };

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod breaker;
+pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod confirm;
 pub(crate) mod dev;

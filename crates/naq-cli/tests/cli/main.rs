@@ -3,6 +3,7 @@
 mod access;
 mod bench;
 mod breaker;
+mod check;
 mod dev;
 mod dlq;
 mod enqueue;

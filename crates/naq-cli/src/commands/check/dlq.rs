@@ -1,0 +1,110 @@
+//! `naq check dlq`: how many dead letters there are, and how many are new.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use naq_core::{Client, QueueName};
+
+use super::verdict::{Bounds, Measure, Unit, Verdict};
+use super::{parse_duration, queue, recent};
+use crate::text::about;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  naq check dlq --warn-dead 0
+  naq check dlq --queue mail --warn-recent 0 --crit-recent 20 --within 15m
+
+New letters are those of the last hour, or of --within. They are only looked for when one of
+their bounds is given, and counted to just beyond it.")]
+pub(super) struct DlqArgs {
+    /// Only dead letters of this queue
+    #[arg(short, long)]
+    pub(super) queue: Option<QueueName>,
+    /// More dead letters are a warning
+    #[arg(long, value_name = "N")]
+    warn_dead: Option<u64>,
+    /// More are critical
+    #[arg(long, value_name = "N")]
+    crit_dead: Option<u64>,
+    /// More that died lately are a warning
+    #[arg(long, value_name = "N")]
+    warn_recent: Option<u64>,
+    /// More are critical
+    #[arg(long, value_name = "N")]
+    crit_recent: Option<u64>,
+    /// What lately is
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "1h")]
+    within: Duration,
+}
+
+impl DlqArgs {
+    pub(super) fn bounds(&self) -> [(&'static str, Bounds); 2] {
+        [
+            ("dead", Bounds::above(self.warn_dead, self.crit_dead)),
+            ("recent", Bounds::above(self.warn_recent, self.crit_recent)),
+        ]
+    }
+}
+
+pub(super) async fn look(args: &DlqArgs, client: &Client) -> Result<Verdict> {
+    let dead = match &args.queue {
+        Some(name) => queue::find(client, name).await?.dead,
+        None => client.queues().await?.iter().map(|queue| queue.dead).sum(),
+    };
+    let recent = match args.warn_recent.max(args.crit_recent) {
+        Some(bound) => {
+            let enough = bound.saturating_add(1);
+            Some(recent::count(client, args.queue.as_ref(), args.within, enough).await?)
+        }
+        None => None,
+    };
+    Ok(judge(args, dead, recent))
+}
+
+fn judge(args: &DlqArgs, dead: u64, recent: Option<u64>) -> Verdict {
+    let [all, new] = args.bounds().map(|(_, bounds)| bounds);
+    let unit = Unit::Count;
+    let mut measures =
+        vec![Measure { name: "dead", help: "Dead letters", value: dead, unit, bounds: all }];
+    let help = "Dead letters that are new, counted to just beyond the bounds";
+    measures.extend(recent.map(|value| Measure { name: "recent", help, value, unit, bounds: new }));
+    let within = recent.map(|_| format!("recent is within {}", about(args.within)));
+    let of = args.queue.as_ref().map_or(String::new(), |queue| format!(" --queue {queue}"));
+    Verdict::of("dlq", args.queue.as_ref().map(ToString::to_string), measures)
+        .note(within)
+        .next(Some(format!("naq dlq list{of}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::verdict::Severity;
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: DlqArgs,
+    }
+
+    #[test]
+    fn all_and_new_letters_have_bounds_of_their_own() {
+        use Severity::{Critical, Ok, Warning};
+        for (flags, dead, recent, expected) in [
+            ("", 1_000_000, None, Ok),
+            ("--warn-dead 0", 0, None, Ok),
+            ("--warn-dead 0", 1, None, Warning),
+            ("--warn-dead 0 --crit-dead 9", 10, None, Critical),
+            ("--crit-recent 0", 99, Some(0), Ok),
+            ("--crit-recent 0", 99, Some(1), Critical),
+            ("--warn-recent 1 --crit-recent 5", 99, Some(5), Warning),
+        ] {
+            let words = ["check"].into_iter().chain(flags.split_whitespace());
+            let verdict = judge(&Line::parse_from(words).args, dead, recent);
+            assert_eq!(verdict.severity, expected, "{flags} {dead} {recent:?}");
+        }
+    }
+}

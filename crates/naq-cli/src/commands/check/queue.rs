@@ -1,0 +1,135 @@
+//! `naq check queue`: how many jobs wait, and for how long.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use naq_core::transport::QueueInfo;
+use naq_core::{Client, QueueName};
+
+use super::parse_duration;
+use super::verdict::{Bounds, Measure, Unit, Verdict, millis};
+use crate::exit::Problem;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  naq check queue mail --warn-depth 1000 --crit-depth 10000
+  naq check queue mail --warn-oldest 1m --crit-oldest 10m --format nagios
+
+Jobs that wait for their time, scheduled and retrying, are `waiting`: they are neither part of
+the depth nor of the age.")]
+pub(super) struct QueueArgs {
+    /// The queue
+    pub(super) queue: QueueName,
+    /// More jobs that wait for a slot are a warning
+    #[arg(long, value_name = "N")]
+    warn_depth: Option<u64>,
+    /// More are critical
+    #[arg(long, value_name = "N")]
+    crit_depth: Option<u64>,
+    /// A job that has waited longer for a slot is a warning
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    warn_oldest: Option<Duration>,
+    /// Longer is critical
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    crit_oldest: Option<Duration>,
+    /// More jobs that wait for their time are a warning
+    #[arg(long, value_name = "N")]
+    warn_waiting: Option<u64>,
+    /// More are critical
+    #[arg(long, value_name = "N")]
+    crit_waiting: Option<u64>,
+}
+
+impl QueueArgs {
+    pub(super) fn bounds(&self) -> [(&'static str, Bounds); 3] {
+        [
+            ("depth", Bounds::above(self.warn_depth, self.crit_depth)),
+            ("oldest", Bounds::longer(self.warn_oldest, self.crit_oldest)),
+            ("waiting", Bounds::above(self.warn_waiting, self.crit_waiting)),
+        ]
+    }
+}
+
+pub(super) async fn look(args: &QueueArgs, client: &Client) -> Result<Verdict> {
+    Ok(judge(args, &find(client, &args.queue).await?))
+}
+
+/// The queue in numbers.
+///
+/// # Errors
+/// A [`Problem`] when there is no such queue.
+pub(super) async fn find(client: &Client, queue: &QueueName) -> Result<QueueInfo> {
+    let found = client.transport().queue_info(queue).await?;
+    let missing = || {
+        Problem::not_found(format!("no queue {queue}")).next("the queues there are: naq queue list")
+    };
+    Ok(found.ok_or_else(missing)?)
+}
+
+fn judge(args: &QueueArgs, queue: &QueueInfo) -> Verdict {
+    let [depth, oldest, waiting] = args.bounds().map(|(_, bounds)| bounds);
+    let measure = |name, help, value, unit, bounds| Measure { name, help, value, unit, bounds };
+    let age = queue.oldest.map_or(0, millis);
+    let measures = vec![
+        measure("depth", "Jobs that wait for a slot", queue.pending, Unit::Count, depth),
+        measure("oldest", "How long the oldest of them has waited", age, Unit::Millis, oldest),
+        measure("waiting", "Jobs that wait for their time", queue.waiting, Unit::Count, waiting),
+    ];
+    let paused = queue.paused_until.map(|until| format!("paused until {until}"));
+    let next = format!("naq queue info {}", queue.name);
+    Verdict::of("queue", Some(queue.name.to_string()), measures).note(paused).next(Some(next))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::verdict::Severity;
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: QueueArgs,
+    }
+
+    fn verdict(flags: &str, queue: &QueueInfo) -> Severity {
+        let words = ["check", "mail"].into_iter().chain(flags.split_whitespace());
+        judge(&Line::parse_from(words).args, queue).severity
+    }
+
+    #[test]
+    fn each_bound_is_of_its_own_number() {
+        use Severity::{Critical, Ok, Warning};
+        let queue = QueueInfo {
+            name: QueueName::new("mail").expect("a name"),
+            pending: 12,
+            running: 99,
+            waiting: 40,
+            dead: 99,
+            oldest: Some(Duration::from_secs(90)),
+            paused_until: None,
+            lease: None,
+            concurrency_limit: None,
+            bytes: 1,
+            last_seq: 1,
+        };
+        for (flags, expected) in [
+            ("", Ok),
+            ("--warn-depth 12", Ok),
+            ("--warn-depth 11", Warning),
+            ("--warn-depth 5 --crit-depth 11", Critical),
+            ("--warn-waiting 39 --crit-waiting 40", Warning),
+            ("--crit-waiting 39", Critical),
+            ("--warn-oldest 90s", Ok),
+            ("--warn-oldest 1m", Warning),
+            ("--warn-oldest 1m --crit-oldest 89s", Critical),
+        ] {
+            assert_eq!(verdict(flags, &queue), expected, "{flags}");
+        }
+        let empty = QueueInfo { pending: 0, waiting: 0, oldest: None, ..queue };
+        assert_eq!(verdict("--crit-oldest 0s --crit-depth 0 --crit-waiting 0", &empty), Ok);
+    }
+}

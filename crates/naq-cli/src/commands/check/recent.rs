@@ -1,0 +1,145 @@
+//! How many dead letters are younger than a time. They stand in the order in which they died, so the
+//! first young one is found by halving: some forty requests among a million letters, and nothing is
+//! read but it and those after it.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use naq_core::transport::{BrokerInfo, TransportError};
+use naq_core::{Client, QueueName, Timestamp};
+
+/// Letters that are read at once.
+const PAGE: u64 = 100;
+
+/// Dead letters of the last `within`, of one queue or of all; counted to `enough`.
+pub(super) async fn count(
+    client: &Client,
+    queue: Option<&QueueName>,
+    within: Duration,
+    enough: u64,
+) -> Result<u64> {
+    let broker = client.transport().broker().await?;
+    let since = at_broker(client.now(), &broker).saturating_sub(within);
+    let first = first_since(since, async |seq| letter_from(client, queue, seq).await).await?;
+    let Some(mut from) = first else { return Ok(0) };
+    let mut found = 0;
+    loop {
+        let limit = usize::try_from((enough - found).min(PAGE)).unwrap_or(usize::MAX);
+        let page = client.transport().dead_letters(queue, from, limit).await?;
+        found += page.letters.len() as u64;
+        match page.next.filter(|_| found < enough) {
+            Some(next) => from = next,
+            None => return Ok(found.min(enough)),
+        }
+    }
+}
+
+/// A time of ours as the broker's clock shows it: letters are as old as the broker says, not as the
+/// worker that wrote them.
+fn at_broker(ours: Timestamp, broker: &BrokerInfo) -> Timestamp {
+    let by = Duration::from_millis(broker.clock_ahead_ms.unsigned_abs());
+    if broker.clock_ahead_ms < 0 { ours.saturating_sub(by) } else { ours + by }
+}
+
+/// A dead letter's sequence, and when it was stored.
+type Place = (u64, Timestamp);
+
+/// The first letter from a sequence on; none after the last.
+async fn letter_from(
+    client: &Client,
+    queue: Option<&QueueName>,
+    mut seq: u64,
+) -> Result<Option<Place>, TransportError> {
+    loop {
+        let mut page = client.transport().dead_letters(queue, seq, 1).await?;
+        match (page.letters.pop(), page.next) {
+            // What stands there is no letter.
+            (None, Some(next)) => seq = next,
+            (letter, _) => return Ok(letter.map(|letter| (letter.seq, letter.stored_at))),
+        }
+    }
+}
+
+/// The sequence from which on all letters were stored at `since` or later; none when there is no
+/// letter at all.
+async fn first_since<E>(
+    since: Timestamp,
+    letter_from: impl AsyncFn(u64) -> Result<Option<Place>, E>,
+) -> Result<Option<u64>, E> {
+    let Some((first, stored_at)) = letter_from(0).await? else { return Ok(None) };
+    if stored_at >= since {
+        return Ok(Some(first));
+    }
+    // The letter of `old` is too old; from `young` on, all are young enough, or there are none.
+    let (mut old, mut young, mut step) = (first, None, 1);
+    while young.is_none_or(|young| young - old > 1) {
+        let middle = young.map_or(old + step, |young| old + (young - old) / 2);
+        match letter_from(middle).await? {
+            Some((seq, stored_at)) if stored_at < since => {
+                old = seq;
+                step *= 2;
+            }
+            _ => young = Some(middle),
+        }
+    }
+    Ok(young)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::convert::Infallible;
+
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    /// Among letters of these sequences, each stored at ten times its sequence: what is found, and in
+    /// how many looks.
+    fn search(letters: &[u64], since: u64) -> (Option<u64>, u32) {
+        let looks = Cell::new(0);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let found = runtime.block_on(first_since(at(since), async |from| {
+            looks.set(looks.get() + 1);
+            let index = letters.partition_point(|seq| *seq < from);
+            Ok::<_, Infallible>(letters.get(index).map(|seq| (*seq, at(seq * 10))))
+        }));
+        let Ok(found) = found;
+        (found, looks.get())
+    }
+
+    #[test]
+    fn the_first_young_letter_is_found_between_gaps() {
+        let letters = [3, 4, 9, 100, 101, 5_000];
+        for since in 0..60_000 {
+            let (found, _) = search(&letters, since);
+            let found = found.expect("there are letters");
+            // Where reading begins: all from there on are young, all before are not.
+            for seq in letters {
+                assert_eq!(seq >= found, seq * 10 >= since, "{since}: {found} {seq}");
+            }
+        }
+        assert_eq!(search(&[], 5).0, None);
+    }
+
+    #[test]
+    fn a_million_letters_take_some_forty_looks() {
+        let letters: Vec<u64> = (1..=1_000_000).collect();
+        for since in [0, 10, 5_000_000, 9_999_990, 10_000_000, 99_000_000] {
+            let (_, looks) = search(&letters, since);
+            assert!(looks <= 42, "{since}: {looks}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_ours_is_told_in_the_brokers() {
+        let told = |ahead: i64| {
+            let (server, max_payload) = (String::new(), 0);
+            let broker = BrokerInfo { server, clock_ahead_ms: ahead, max_payload };
+            at_broker(at(5_000), &broker).as_millis()
+        };
+        assert_eq!((told(0), told(2_000), told(-2_000), told(-9_000)), (5_000, 7_000, 3_000, 0));
+    }
+}

@@ -1,0 +1,141 @@
+//! `naq check worker`: how many are alive, when they were last heard of, slots in use.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use naq_core::{Client, QueueName};
+
+use super::crew::Crew;
+use super::verdict::{Bounds, Measure, Unit, Verdict, millis};
+use super::{parse_duration, parse_percent};
+use crate::text::{about, count};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  naq check worker
+  naq check worker --queue mail --warn-workers 3 --crit-workers 2
+  naq check worker --warn-heartbeat 10s --warn-slots 90% --format nagios
+
+A worker is as old as its last entry at the broker, whatever its own clock says. By default
+it says that it is alive every 5 seconds, and is forgotten after 15: a longer --worker-ttl of
+the workers wants a longer --silent-after here.")]
+pub(super) struct WorkerArgs {
+    /// Only workers that take jobs from this queue
+    #[arg(short, long)]
+    pub(super) queue: Option<QueueName>,
+    /// Fewer workers that are alive and take jobs are a warning
+    #[arg(long, value_name = "N")]
+    warn_workers: Option<u64>,
+    /// Fewer are critical
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    crit_workers: u64,
+    /// A listed worker that was last heard of longer ago is a warning
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    warn_heartbeat: Option<Duration>,
+    /// Longer ago is critical
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    crit_heartbeat: Option<Duration>,
+    /// A larger share of slots in use is a warning
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
+    warn_slots: Option<u64>,
+    /// A larger share is critical
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
+    crit_slots: Option<u64>,
+    /// A worker that was last heard of longer ago does not count as alive
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "15s")]
+    silent_after: Duration,
+}
+
+impl WorkerArgs {
+    pub(super) fn bounds(&self) -> [(&'static str, Bounds); 3] {
+        [
+            ("workers", Bounds::below(self.warn_workers, Some(self.crit_workers))),
+            ("heartbeat", Bounds::longer(self.warn_heartbeat, self.crit_heartbeat)),
+            ("slots", Bounds::above(self.warn_slots, self.crit_slots)),
+        ]
+    }
+}
+
+pub(super) async fn look(args: &WorkerArgs, client: &Client) -> Result<Verdict> {
+    let mut workers = client.list_workers().await?;
+    if let Some(queue) = &args.queue {
+        workers.retain(|worker| worker.queues.contains(queue));
+    }
+    Ok(judge(args, &Crew::of(&workers, client.now(), args.silent_after)))
+}
+
+fn judge(args: &WorkerArgs, crew: &Crew) -> Verdict {
+    let [workers, heartbeat, slots] = args.bounds().map(|(_, bounds)| bounds);
+    let measure = |name, help, value, unit, bounds| Measure { name, help, value, unit, bounds };
+    let quietest = millis(crew.quietest);
+    let measures = vec![
+        measure("workers", "Workers alive that take jobs", crew.alive, Unit::Count, workers),
+        measure("heartbeat", "Longest silence of a worker", quietest, Unit::Millis, heartbeat),
+        measure("slots", "Share of slots in use", crew.percent(), Unit::Percent, slots),
+    ];
+    let some = |n: u64, words: String| (n > 0).then_some(words);
+    let silent_after = about(args.silent_after);
+    let silent = format!("{} silent for more than {silent_after}", count(crew.silent, "worker"));
+    let stopping = format!("{} stopping", count(crew.stopping, "worker"));
+    let implausible = format!(
+        "{} with a heartbeat from the future or more jobs than slots, set right here",
+        count(crew.implausible, "worker")
+    );
+    Verdict::of("worker", args.queue.as_ref().map(ToString::to_string), measures)
+        .note(some(crew.silent, silent))
+        .note(some(crew.stopping, stopping))
+        .note(some(crew.implausible, implausible))
+        .next(Some("naq workers".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::verdict::Severity;
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: WorkerArgs,
+    }
+
+    #[test]
+    fn no_worker_is_critical_unless_one_says_otherwise() {
+        use Severity::{Critical, Ok, Warning};
+        let crew = |alive, quietest, in_use| Crew {
+            alive,
+            quietest: Duration::from_secs(quietest),
+            slots: alive * 10,
+            in_use,
+            ..Crew::default()
+        };
+        for (flags, crew, expected) in [
+            ("", crew(0, 0, 0), Critical),
+            ("--crit-workers 0", crew(0, 0, 0), Ok),
+            ("", crew(1, 9, 10), Ok),
+            ("--warn-workers 2", crew(1, 0, 0), Warning),
+            ("--warn-workers 3 --crit-workers 2", crew(1, 0, 0), Critical),
+            ("--warn-heartbeat 8s", crew(1, 9, 0), Warning),
+            ("--crit-heartbeat 8s", crew(1, 9, 0), Critical),
+            ("--warn-slots 89%", crew(1, 0, 9), Warning),
+            ("--warn-slots 90 --crit-slots 90", crew(1, 0, 9), Ok),
+            ("--crit-slots 89", crew(2, 0, 18), Critical),
+        ] {
+            let words = ["check"].into_iter().chain(flags.split_whitespace());
+            let verdict = judge(&Line::parse_from(words).args, &crew);
+            assert_eq!(verdict.severity, expected, "{flags} {crew:?}");
+        }
+    }
+
+    #[test]
+    fn who_does_not_count_is_told() {
+        let crew = Crew { alive: 1, silent: 2, stopping: 1, implausible: 1, ..Crew::default() };
+        let notes = judge(&Line::parse_from(["check"]).args, &crew).notes;
+        assert_eq!(notes[0], "2 workers silent for more than 15s");
+        assert_eq!(notes.len(), 3, "{notes:?}");
+    }
+}
