@@ -98,7 +98,7 @@ impl History {
         }
         // What a process has missed before it began to look did not happen in this second.
         if old.is_some() || minute >= began {
-            self.beat(&report, old.as_ref());
+            self.beat(&report, old.as_ref(), now);
         }
         let slot = self.slots.entry(slot_of(minute, this)).or_default();
         if let Some(old) = &old {
@@ -111,6 +111,7 @@ impl History {
             let none = || ErrorGroup { rules: BTreeMap::new(), ..error.clone() };
             let group = self.groups.entry(error.id()).or_insert_with(none);
             group.learn(error, &report.version);
+            group.last_at = group.last_at.min(now);
             let before = old.as_ref().and_then(|old| same_group(old, error));
             for (rule, n) in before.iter().flat_map(|before| &before.rules) {
                 group.rules.entry(*rule).and_modify(|all| *all = all.saturating_sub(*n));
@@ -124,7 +125,7 @@ impl History {
         }
     }
 
-    fn beat(&mut self, report: &StatsReport, old: Option<&StatsReport>) {
+    fn beat(&mut self, report: &StatsReport, old: Option<&StatsReport>, now: Timestamp) {
         let sum = |report: &StatsReport| {
             let mut sum = Counts::default();
             report.tasks.iter().for_each(|stats| sum.add(&stats.counts));
@@ -134,7 +135,8 @@ impl History {
         if let Some(old) = old {
             new.remove(&sum(old));
         }
-        let second = report.written_at.as_millis() / 1_000;
+        // A clock that is ahead must not leave seconds behind that never pass.
+        let second = report.written_at.min(now).as_millis() / 1_000;
         let at = self.pulse.partition_point(|pulse| pulse.second < second);
         if self.pulse.get(at).is_none_or(|pulse| pulse.second != second) {
             let none = Pulse { second, starts: 0, retries: 0, completed: 0, failed: 0 };
@@ -253,7 +255,8 @@ impl History {
     }
 
     /// How many retries come due from now on within `ahead`, as they were decided, by slots of
-    /// [`Counts::DUE_SLOT_MS`]: a job that was cancelled, released or moved since still counts.
+    /// [`Counts::DUE_SLOT_MS`]: a job that was cancelled, released or moved since still counts, and
+    /// one that waits for longer than a day does not.
     pub fn due(
         &self,
         queue: Option<&QueueName>,
@@ -296,8 +299,11 @@ fn comes_due(
     report: &StatsReport,
     count: fn(u64, u64) -> u64,
 ) {
+    let slots = |minute: u64| minute * (Minute::MS / Counts::DUE_SLOT_MS);
+    // What is due later than it is remembered here would be forgotten by whoever starts anew.
+    let near = slots(report.minute.0)..slots(report.minute.0 + KEPT);
     for stats in &report.tasks {
-        for (slot, n) in &stats.counts.due {
+        for (slot, n) in stats.counts.due.iter().filter(|(slot, _)| near.contains(slot)) {
             let key = (stats.queue.clone(), stats.task.clone());
             let all = due.entry(*slot).or_default().entry(key).or_default();
             *all = count(*all, *n);

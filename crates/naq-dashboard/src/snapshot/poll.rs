@@ -13,7 +13,7 @@ use super::Snapshot;
 
 /// Reports read at once; a day of 100 workers is 150 such pages.
 const PAGE: usize = 1_000;
-/// How long one look may take. The client waits longer than that for a broker that has gone.
+/// How long one question may take. The client waits longer than that for a broker that has gone.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Reads the broker every `interval` until nobody has the receiver any more.
@@ -27,12 +27,7 @@ pub(crate) fn poll(client: Client, interval: Duration) -> watch::Receiver<Arc<Sn
             ticks.tick().await;
             let last = sender.borrow().clone();
             let mut snapshot = Snapshot { version: last.version + 1, ..(*last).clone() };
-            let look = look(&client, &mut snapshot, &mut next);
-            let problem = match tokio::time::timeout(PATIENCE, look).await {
-                Ok(Ok(())) => None,
-                Ok(Err(err)) => Some(err.to_string()),
-                Err(_) => Some(format!("the broker has not answered within {PATIENCE:?}")),
-            };
+            let problem = look(&client, &mut snapshot, &mut next).await.err();
             if let Some(problem) = problem.as_ref().filter(|_| last.problem.is_none()) {
                 tracing::warn!("the dashboard cannot read the broker: {problem}");
             }
@@ -44,13 +39,9 @@ pub(crate) fn poll(client: Client, interval: Duration) -> watch::Receiver<Arc<Sn
     receiver
 }
 
-async fn look(
-    client: &Client,
-    snapshot: &mut Snapshot,
-    next: &mut u64,
-) -> Result<(), TransportError> {
+async fn look(client: &Client, snapshot: &mut Snapshot, next: &mut u64) -> Result<(), String> {
     loop {
-        let page = client.transport().stats_since(*next, PAGE).await?;
+        let page = patiently(client.transport().stats_since(*next, PAGE)).await?;
         *next = page.next;
         let now = client.now();
         let mut history = snapshot.history.write().unwrap_or_else(PoisonError::into_inner);
@@ -59,9 +50,9 @@ async fn look(
             break;
         }
     }
-    snapshot.queues = client.queues().await?;
-    snapshot.workers = client.list_workers().await?;
-    snapshot.broker = Some(client.transport().broker().await?);
+    snapshot.queues = patiently(client.queues()).await?;
+    snapshot.workers = patiently(client.list_workers()).await?;
+    snapshot.broker = Some(patiently(client.transport().broker()).await?);
     let now = client.now();
     let mut history = snapshot.history.write().unwrap_or_else(PoisonError::into_inner);
     history.advance(now);
@@ -72,4 +63,11 @@ async fn look(
     drop(history);
     snapshot.read_at = Some(now);
     Ok(())
+}
+
+async fn patiently<T>(ask: impl Future<Output = Result<T, TransportError>>) -> Result<T, String> {
+    match tokio::time::timeout(PATIENCE, ask).await {
+        Ok(answer) => answer.map_err(|err| err.to_string()),
+        Err(_) => Err(format!("the broker has not answered within {PATIENCE:?}")),
+    }
 }
