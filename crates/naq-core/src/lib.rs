@@ -16,6 +16,8 @@ pub mod state;
 pub mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "otel")]
+pub mod trace;
 pub mod transport;
 pub mod wire;
 

@@ -257,4 +257,8 @@ impl Lookup for NatsTransport {
             max_payload: self.api.client().max_payload(),
         })
     }
+
+    fn is_connected(&self) -> bool {
+        self.api.link.now().connected
+    }
 }

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 pub use self::bulk::Prepare;
 use super::depends::{Waiting, Wish};
+use super::sending::Sending;
 use super::unique::{Taken, Wanted};
 use super::{Client, EnqueueError, JobHandle};
 use crate::clock::Timestamp;
@@ -60,6 +61,7 @@ pub struct Prepared<O> {
     wanted: Option<Wanted>,
     once: bool,
     waiting: Option<Box<Waiting>>,
+    sending: Sending,
     output: PhantomData<fn() -> O>,
 }
 
@@ -177,8 +179,10 @@ impl<'a, O> Enqueue<'a, O> {
 
 impl<O> Prepared<O> {
     /// A job that goes as it is; `unique` where its id was chosen.
-    pub(super) fn new(job: Envelope, unique: bool) -> Result<Self, EnqueueError> {
+    pub(super) fn new(mut job: Envelope, unique: bool) -> Result<Self, EnqueueError> {
+        let sending = Sending::begin(&mut job);
         Ok(Self {
+            sending,
             wanted: Wanted::by(&job),
             once: false,
             waiting: Waiting::of(&job),
@@ -231,7 +235,7 @@ impl Client {
         &self,
         job: Prepared<O>,
     ) -> Result<JobHandle<O>, EnqueueError> {
-        let Prepared { submission, wanted, once, .. } = job;
+        let Prepared { submission, wanted, once, sending, .. } = job;
         let key = submission.key.clone();
         if once && !self.transport.locate(&key).await?.is_empty() {
             return Ok(JobHandle::new(self.clone(), key, true));
@@ -241,12 +245,15 @@ impl Client {
             JobHandle::new(self.clone(), key, receipt == Receipt::Duplicate).of_life(step)
         };
         let Some(wanted) = wanted else {
-            return Ok(handle(self.transport.publish(submission).await?));
+            let receipt = self.transport.publish(submission).await;
+            sending.end(&receipt);
+            return Ok(handle(receipt?));
         };
         match self.take(&submission, &wanted).await? {
             Taken::By(holder) => Ok(JobHandle::held_by_another(self.clone(), holder)),
             Taken::Ours(revision) => {
                 let receipt = self.transport.publish(submission).await;
+                sending.end(&receipt);
                 Ok(handle(self.sent(&wanted, revision, receipt).await?))
             }
         }

@@ -17,6 +17,7 @@ mod limits;
 mod pause;
 mod progress;
 mod report;
+mod sending;
 #[cfg(feature = "schedules")]
 mod schedule;
 mod together;

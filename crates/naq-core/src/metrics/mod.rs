@@ -5,8 +5,16 @@
 //! for is [`UNKNOWN_TASK`](crate::stats::UNKNOWN_TASK), error kinds beyond the first
 //! [`MAX_ERROR_KINDS`] are [`OTHER_ERROR_KIND`].
 
+#[cfg(feature = "metrics")]
+mod enqueued;
 mod metric;
+#[cfg(feature = "metrics")]
+mod record;
 mod table;
 
+#[cfg(feature = "metrics")]
+pub(crate) use enqueued::enqueued;
 pub use metric::{Kind, Metric};
+#[cfg(feature = "metrics")]
+pub use record::describe;
 pub use table::*;

@@ -184,6 +184,10 @@ impl<T: Transport> Lookup for FaultyTransport<T> {
         self.faults.alive()?;
         self.inner.broker().await
     }
+
+    fn is_connected(&self) -> bool {
+        self.faults.alive().is_ok() && self.inner.is_connected()
+    }
 }
 
 #[async_trait]

@@ -141,4 +141,7 @@ pub trait Lookup: Send + Sync + 'static {
     /// # Errors
     /// [`TransportError`].
     async fn broker(&self) -> Result<BrokerInfo, TransportError>;
+
+    /// Whether there is a connection to the broker, as far as is known here: nobody is asked.
+    fn is_connected(&self) -> bool;
 }

@@ -107,13 +107,15 @@ impl Client {
                 Err(err) => answers[place] = Some(Err(err)),
                 Ok(job) if job.is_more() => keyed.push((place, job)),
                 Ok(job) => {
-                    plain.push((place, job.submission.key.clone(), job.submission.message.step()));
+                    let (key, step) = (job.submission.key.clone(), job.submission.message.step());
+                    plain.push((place, key, step, job.sending));
                     submissions.push(job.submission);
                 }
             }
         }
         let receipts = self.transport.publish_many(submissions).await;
-        for ((place, key, step), receipt) in plain.into_iter().zip(receipts) {
+        for ((place, key, step, sending), receipt) in plain.into_iter().zip(receipts) {
+            sending.end(&receipt);
             let handle = |receipt| {
                 JobHandle::new(self.clone(), key, receipt == Receipt::Duplicate).of_life(step)
             };

@@ -1,0 +1,50 @@
+//! Handles through the `metrics` facade: whoever has installed a recorder hears of them.
+
+use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
+
+use super::{ALL, Kind, Metric};
+
+const METADATA: Metadata<'static> =
+    Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+
+impl Metric {
+    /// A handle for a counter with these values of its [labels](Self::labels), in their order. Made
+    /// once and kept, counting costs an atomic addition. It counts nowhere when no recorder was
+    /// installed before.
+    pub fn counter(&self, values: &[&str]) -> Counter {
+        self.register(values, |recorder, key| recorder.register_counter(key, &METADATA))
+    }
+
+    /// The same for a gauge.
+    pub fn gauge(&self, values: &[&str]) -> Gauge {
+        self.register(values, |recorder, key| recorder.register_gauge(key, &METADATA))
+    }
+
+    /// The same for a histogram. The recorder has to be told its [buckets](Kind::Histogram).
+    pub fn histogram(&self, values: &[&str]) -> Histogram {
+        self.register(values, |recorder, key| recorder.register_histogram(key, &METADATA))
+    }
+
+    fn register<H>(&self, values: &[&str], with: impl FnOnce(&dyn Recorder, &Key) -> H) -> H {
+        debug_assert_eq!(self.labels.len(), values.len(), "{}", self.name);
+        let label = |(name, value): (&&'static str, &&str)| Label::new(*name, (*value).to_owned());
+        let labels: Vec<_> = self.labels.iter().zip(values).map(label).collect();
+        let key = Key::from_parts(self.name, labels);
+        metrics::with_recorder(|recorder| with(recorder, &key))
+    }
+}
+
+/// Tells the recorder what every metric means.
+pub fn describe() {
+    metrics::with_recorder(|recorder| {
+        for metric in ALL {
+            let unit = (metric.unit == "seconds").then_some(Unit::Seconds);
+            let (name, help) = (metric.name.into(), metric.help.into());
+            match metric.kind {
+                Kind::Counter => recorder.describe_counter(name, unit, help),
+                Kind::Gauge => recorder.describe_gauge(name, unit, help),
+                Kind::Histogram(_) => recorder.describe_histogram(name, unit, help),
+            }
+        }
+    });
+}
