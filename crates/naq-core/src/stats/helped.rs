@@ -105,7 +105,7 @@ impl fmt::Display for Helped {
     }
 }
 
-fn ordinal(n: u32) -> String {
+pub(super) fn ordinal(n: u32) -> String {
     match n {
         2 => "2nd".to_owned(),
         3 => "3rd".to_owned(),
@@ -114,7 +114,7 @@ fn ordinal(n: u32) -> String {
 }
 
 /// With commas between thousands.
-fn grouped(n: u64) -> String {
+pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -5,6 +5,7 @@
 //! the same worker and minute replaces the older, so that nothing is counted twice however often it
 //! is written, and the broker keeps one message a worker and minute.
 
+mod advice;
 mod attempts;
 mod error_group;
 mod helped;
@@ -19,6 +20,7 @@ mod tally;
 mod task_stats;
 mod totals;
 
+pub use advice::FewerRetries;
 pub use attempts::Attempts;
 pub use error_group::{ErrorGroup, GroupId, SAMPLE_JOBS};
 pub use helped::Helped;

@@ -1,0 +1,137 @@
+//! [`FewerRetries`]: what the last attempts of a task cost, where they save next to nothing.
+
+use std::fmt;
+
+use super::helped::{grouped, ordinal};
+use super::{Attempts, Counts, Helped};
+
+/// Fewer failures than this say nothing about a policy.
+const ENOUGH: u64 = 100;
+/// Attempts that save no more than this share of the failures are not worth having, 0 to 1.
+const LITTLE: f64 = 0.01;
+
+/// A lower `max_retries` for a task, and what it would have meant in the time that was looked at.
+///
+/// ```
+/// use naq_core::stats::{Counts, FewerRetries};
+///
+/// let mut counts = Counts::default();
+/// (0..300).for_each(|_| counts.completed.record(2));
+/// (0..100).for_each(|_| counts.dead.record(5));
+/// for attempt in [3, 4, 5] {
+///     (0..100).for_each(|_| counts.starts.record(attempt));
+/// }
+/// let advice = FewerRetries::of(&counts).expect("attempts that save nothing");
+/// assert_eq!((advice.max_retries, advice.lost, advice.spared), (1, 0, 300));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct FewerRetries {
+    /// The number of retries that would have done.
+    pub max_retries: u32,
+    /// Jobs that would have died and did not.
+    pub lost: u64,
+    /// Jobs that failed at least once, and have ended.
+    pub failures: u64,
+    /// Attempts that would not have been made.
+    pub spared: u64,
+}
+
+impl FewerRetries {
+    /// Reads it off the numbers of a task. None when there were fewer than 100 failures, or every
+    /// attempt was worth its while: those that are not, and all that follow them, saved no more than
+    /// one failure in a hundred. Attempts that are counted together
+    /// ([`Attempts::LAST`]) are judged together.
+    pub fn of(counts: &Counts) -> Option<Self> {
+        let helped = Helped::of(counts);
+        let failures = helped.failures();
+        let from = (2..=Attempts::LAST)
+            .find(|attempt| helped.share_from(*attempt).is_some_and(|share| share <= LITTLE))?;
+        let spared = counts.starts.from(from);
+        (failures >= ENOUGH && spared > 0).then(|| Self {
+            max_retries: from - 2,
+            lost: helped.saved_from(from),
+            failures,
+            spared,
+        })
+    }
+
+    /// The first attempt that would not have been made.
+    pub fn first_spared(&self) -> u32 {
+        self.max_retries + 2
+    }
+
+    /// The share of the failures that would have been lost, 0 to 1.
+    pub fn share(&self) -> f64 {
+        self.lost as f64 / self.failures.max(1) as f64
+    }
+}
+
+impl fmt::Display for FewerRetries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { max_retries, lost, failures, spared } = self;
+        let plural = |n: u64| if n == 1 { "" } else { "s" };
+        write!(f, "attempts from the {} on saved ", ordinal(self.first_spared()))?;
+        match lost {
+            0 => f.write_str("nothing")?,
+            _ => write!(f, "{:.1} %", self.share() * 100.0)?,
+        }
+        write!(f, ": max_retries {max_retries} would lose ")?;
+        match lost {
+            0 => write!(f, "none of {}", grouped(*failures))?,
+            _ => write!(f, "{} job{} of {}", grouped(*lost), plural(*lost), grouped(*failures))?,
+        }
+        write!(f, " and spare {} attempt{}", grouped(*spared), plural(*spared))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Completed, dead and started by attempt, from the 1st.
+    fn counts(completed: &[u64], dead: &[u64], starts: &[u64]) -> Counts {
+        let of = |numbers: &[u64]| {
+            let mut attempts = Attempts::default();
+            for (attempt, n) in (1..).zip(numbers) {
+                (0..*n).for_each(|_| attempts.record(attempt));
+            }
+            attempts
+        };
+        Counts { completed: of(completed), dead: of(dead), starts: of(starts), ..Counts::default() }
+    }
+
+    #[test]
+    fn late_attempts_that_save_next_to_nothing_are_said() {
+        let counts =
+            counts(&[10_000, 1_000, 200, 3, 1], &[0, 0, 0, 0, 56], &[11_260, 1_260, 260, 60, 57]);
+        let advice = FewerRetries::of(&counts).expect("advice");
+        assert_eq!(
+            advice.to_string(),
+            "attempts from the 4th on saved 0.3 %: max_retries 2 would lose 4 jobs of 1,260 and \
+             spare 117 attempts"
+        );
+    }
+
+    #[test]
+    fn retries_that_never_help_are_said() {
+        let counts = counts(&[900], &[0, 0, 120], &[1_020, 120, 120]);
+        let advice = FewerRetries::of(&counts).expect("advice");
+        assert_eq!(
+            advice.to_string(),
+            "attempts from the 2nd on saved nothing: max_retries 0 would lose none of 120 and spare \
+             240 attempts"
+        );
+    }
+
+    #[test]
+    fn where_every_attempt_helps_or_little_is_known_nothing_is_said() {
+        let every = counts(&[0, 100, 50, 25], &[0, 0, 0, 25], &[200, 200, 100, 50]);
+        assert_eq!(FewerRetries::of(&every), None);
+        let few = counts(&[900], &[0, 0, 99], &[999, 99, 99]);
+        assert_eq!(FewerRetries::of(&few), None);
+        // The policy has no such attempts already.
+        let none = counts(&[0, 200], &[0, 20], &[220, 220]);
+        assert_eq!(FewerRetries::of(&none), None);
+        assert_eq!(FewerRetries::of(&Counts::default()), None);
+    }
+}
