@@ -1,6 +1,7 @@
 //! [`Client`]: enqueue jobs, look at them, and act on them, over any transport.
 
 mod audit;
+mod batch;
 mod blob;
 mod breaker;
 mod broker_clock;
@@ -22,6 +23,7 @@ mod sending;
 mod schedule;
 mod together;
 mod unique;
+mod view;
 mod wait;
 mod wake;
 mod workflow;
@@ -30,6 +32,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use audit::{AUDIT_TTL, AuditEntry, AuditPage, AuditQuery, MAX_AUDIT_PAGE};
+pub use batch::{
+    BATCH_TTL, Batch, BatchAction, BatchError, BatchId, BatchItem, BatchOrder, BatchScope, BatchState,
+    COUNT_CAP, MAX_SELECTED, Preview, STALE_AFTER, UNDO_WINDOW, WaitingFilter,
+};
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointInfo};
 pub use dead::{DeadFilter, DeadSummary};
 pub use depends::{JobRef, JobRefs, NamedJob, ParentEnd, Parents};
@@ -44,6 +50,7 @@ pub use schedule::{
     Registered, ScheduleBuilder, ScheduleChore, ScheduleError, ScheduleReport, ScheduleState,
     Schedules,
 };
+pub use view::{DeadView, JobView};
 pub use wait::WaitError;
 pub use wake::Wake;
 pub use workflow::{
