@@ -1,121 +1,32 @@
 //! A job as it is shown: the same facts as JSON and in words.
 
+use std::ops::Deref;
 use std::time::Duration;
 
-use naq_core::client::{CheckpointInfo, Progress};
-use naq_core::retry::Rule;
-use naq_core::transport::JobKey;
+use naq_core::client::{JobView, Progress};
 use naq_core::wire::AttemptOutcome;
-use naq_core::{
-    AttemptRecord, Clock, Codec, ErrorKind, JobId, JobReport, JobState, Payload, QueueName,
-    SystemClock, TaskName, Timestamp,
-};
+use naq_core::{AttemptRecord, Clock, JobReport, JobState, SystemClock, Timestamp};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::output::{BOLD, DIM, Details, GREEN, RED, YELLOW, paint};
 use crate::text::{about, duration, printable, printable_json, printable_lines};
 
-/// What `naq job show` prints. The names are stable; scripts may rely on them.
+/// What `naq job show` prints: a [`JobView`], as JSON or in words.
 #[derive(Debug, Serialize)]
-pub(crate) struct Shown {
-    id: JobId,
-    queue: QueueName,
-    task: Option<TaskName>,
-    pub(crate) state: JobState,
-    attempt: u32,
-    max_attempts: Option<u32>,
-    crashes: u32,
-    snoozes: u32,
-    policy: Option<String>,
-    args: Option<Box<RawValue>>,
-    enqueued_at: Option<Timestamp>,
-    first_started_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    workflow: Option<JobId>,
-    /// The jobs that a blocked one waits for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    waits_for: Vec<JobKey>,
-    due_at: Option<Timestamp>,
-    finished_at: Option<Timestamp>,
-    deadline: Option<Timestamp>,
-    timeout_ms: Option<u64>,
-    tags: Vec<String>,
-    traceparent: Option<String>,
-    pub(crate) attempts: Vec<AttemptRecord>,
-    result: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    progress: Option<Progress>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    checkpoint: Option<CheckpointInfo>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dead: Option<Dead>,
-    /// The body, where it is no job.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body_hex: Option<String>,
-}
-
-/// Why it is in the dead letter queue.
-#[derive(Debug, Serialize)]
-struct Dead {
-    died_at: Timestamp,
-    error_kind: ErrorKind,
-    message: String,
-    rule: Rule,
-    reason: String,
-}
-
-/// The value as JSON, as it was written where it was JSON. None for what JSON has no form for.
-fn json(payload: &Payload) -> Option<Box<RawValue>> {
-    let json = payload.transcode(Codec::Json).ok()?;
-    serde_json::from_slice(json.bytes()).ok()
-}
+#[serde(transparent)]
+pub(crate) struct Shown(JobView);
 
 impl From<&JobReport> for Shown {
     fn from(report: &JobReport) -> Self {
-        let job = report.envelope.as_ref();
-        let dead = report.dead.as_ref();
-        let body = job.is_none().then_some(&report.stored.message.body);
-        Self {
-            id: report.key.id.clone(),
-            queue: report.key.queue.clone(),
-            task: job.map(|j| j.task.clone()).or_else(|| dead?.task.clone()),
-            state: report.state,
-            attempt: job.map_or_else(|| report.stored.step().attempt, |j| j.attempt),
-            max_attempts: job.map(|j| j.max_attempts()),
-            crashes: job.map_or(0, |j| j.crashes),
-            snoozes: job.map_or(0, |j| j.snoozes),
-            policy: job.map(|j| j.policy.to_string()),
-            args: job.and_then(|j| json(&j.args)),
-            enqueued_at: job.map(|j| j.enqueued_at),
-            first_started_at: job.and_then(|j| j.first_started_at),
-            workflow: job.and_then(|j| j.workflow.clone()),
-            waits_for: report.waits_for.clone(),
-            // When a blocked job looks by itself says nothing to anybody.
-            due_at: report.due_at.filter(|_| report.state != JobState::Blocked),
-            finished_at: report.finished_at,
-            deadline: job.and_then(|j| j.deadline),
-            timeout_ms: job
-                .and_then(|j| j.timeout)
-                .map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
-            tags: job.map(|j| j.tags.clone()).unwrap_or_default(),
-            traceparent: job.and_then(|j| j.traceparent.clone()),
-            attempts: job.map(|j| j.history.clone()).unwrap_or_default(),
-            result: report.result.as_ref().and_then(json),
-            progress: report.progress.clone(),
-            checkpoint: report.checkpoint.clone(),
-            dead: dead.map(|letter| Dead {
-                died_at: letter.died_at,
-                error_kind: letter.error_kind.clone(),
-                message: letter.message.clone(),
-                rule: letter.rule,
-                reason: letter.reason.clone(),
-            }),
-            body: body.map(|b| String::from_utf8_lossy(b).into_owned()),
-            body_hex: body.map(|b| b.iter().map(|byte| format!("{byte:02x}")).collect()),
-        }
+        Self(JobView::from(report))
+    }
+}
+
+impl Deref for Shown {
+    type Target = JobView;
+
+    fn deref(&self) -> &JobView {
+        &self.0
     }
 }
 
