@@ -5,7 +5,7 @@ use askama::Template;
 use super::PageError;
 use crate::assets;
 use crate::scene::Scene;
-use crate::view::Moment;
+use crate::view::{Moment, clean};
 
 /// A page without what is around it.
 #[derive(Debug)]
@@ -89,7 +89,8 @@ struct Layout<'a> {
     title: &'a str,
     body: &'a str,
     prefix: &'a str,
-    version: &'static str,
+    version: u32,
+    now: String,
     environment: Option<&'a str>,
     who: &'a str,
     may_act: bool,
@@ -110,13 +111,14 @@ pub(super) fn render(scene: &Scene<'_>, content: Content) -> Result<String, Page
         body: &content.body,
         prefix: &scene.app.options.prefix,
         version: assets::VERSION,
+        now: scene.now().to_string(),
         environment: scene.app.options.environment.as_deref(),
         who: &scene.access.who,
         may_act: scene.access.may_act,
         entries: Tab::ALL.map(entry).into(),
         problem: snapshot.problem.as_deref(),
         stale_since: snapshot.stale_since().map(|at| Moment::new(at, scene.now())),
-        storms: snapshot.storms.iter().map(ToString::to_string).collect(),
+        storms: snapshot.storms.iter().map(|storm| clean(&storm.to_string())).collect(),
     };
     Ok(layout.render()?)
 }

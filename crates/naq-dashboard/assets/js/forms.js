@@ -1,0 +1,62 @@
+// Dialogs, typed confirmations, copying, and boxes that check others.
+(() => {
+  const confirm = (form) => {
+    const input = form.elements.namedItem("confirm");
+    const right = input?.value.trim() === form.dataset.confirm;
+    for (const button of form.querySelectorAll("button:not([type=button]):not([data-preview])")) button.disabled = !right;
+  };
+  const count = () => {
+    for (const place of document.querySelectorAll("[data-checked]")) {
+      const boxes = document.querySelectorAll(`input[name="${CSS.escape(place.dataset.checked)}"]:checked`);
+      place.textContent = String(boxes.length);
+    }
+  };
+  const copy = async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // Without TLS there is no clipboard but the old one.
+      const area = document.createElement("textarea");
+      area.value = text;
+      (document.querySelector("dialog[open]") || document.body).append(area);
+      area.select();
+      const done = document.execCommand("copy");
+      area.remove();
+      if (!done) return naq.toast("This browser did not let the text be copied.", true);
+    }
+    naq.toast("Copied.");
+  };
+
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-dialog]");
+    if (opener) {
+      const dialog = document.getElementById(opener.dataset.dialog);
+      if (dialog && !dialog.open) dialog.showModal();
+      return;
+    }
+    const closer = event.target.closest("[data-close]");
+    if (closer) return closer.closest("dialog")?.close();
+    if (event.target.nodeName === "DIALOG") return event.target.close();
+    const copier = event.target.closest("[data-copy]");
+    if (copier) {
+      const source = document.querySelector(copier.dataset.copy);
+      if (source) copy("value" in source ? source.value : source.textContent.trim());
+    }
+  });
+  document.addEventListener("input", (event) => {
+    const form = event.target.closest("form[data-confirm]");
+    if (form) confirm(form);
+  });
+  document.addEventListener("change", (event) => {
+    const all = event.target.closest("input[data-check-all]");
+    if (all) {
+      const boxes = document.querySelectorAll(`input[name="${CSS.escape(all.dataset.checkAll)}"]`);
+      for (const box of boxes) if (!box.disabled) box.checked = all.checked;
+    }
+    count();
+  });
+  naq.ready(() => {
+    for (const form of document.querySelectorAll("form[data-confirm]")) confirm(form);
+    count();
+  });
+})();
