@@ -14,7 +14,7 @@ pub(crate) struct Sending {
 
 impl Sending {
     /// Begins, and writes into the job what its attempts will be linked to.
-    #[cfg_attr(not(feature = "otel"), expect(unused_variables, clippy::needless_pass_by_ref_mut))]
+    #[cfg_attr(not(any(feature = "metrics", feature = "otel")), expect(unused_variables))]
     pub(crate) fn begin(job: &mut Envelope) -> Self {
         Self {
             #[cfg(feature = "metrics")]

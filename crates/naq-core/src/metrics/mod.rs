@@ -7,6 +7,8 @@
 
 #[cfg(feature = "metrics")]
 mod enqueued;
+#[cfg(feature = "metrics")]
+mod gauges;
 mod metric;
 #[cfg(feature = "metrics")]
 mod record;
@@ -14,6 +16,8 @@ mod table;
 
 #[cfg(feature = "metrics")]
 pub(crate) use enqueued::enqueued;
+#[cfg(feature = "metrics")]
+pub use gauges::{set_connected, set_queues};
 pub use metric::{Kind, Metric};
 #[cfg(feature = "metrics")]
 pub use record::describe;

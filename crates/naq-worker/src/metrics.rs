@@ -1,0 +1,196 @@
+//! [`Meters`]: what a worker sees, passed on through the `metrics` facade. Handles are made once for
+//! each queue and task, when it is first seen; from then on counting allocates nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use metrics::{Counter, Gauge, Histogram};
+use naq_core::metrics::{
+    ATTEMPT_DURATION, ATTEMPTS, BROKER_CONNECTED, DECODE_ERRORS, HEARTBEAT_MISSED, JOBS_DEAD,
+    MAX_ERROR_KINDS, OTHER_ERROR_KIND, QUEUE_WAIT, REDELIVERIES, RETRY_DELAY, RETRY_LATENESS,
+    SUCCESS_ATTEMPT, WORKER_SLOTS,
+};
+use naq_core::stats::{Ending, Observation, Run, UNKNOWN_TASK};
+use naq_core::{ErrorKind, QueueName, TaskName};
+
+use crate::tasks::Tasks;
+
+/// A worker's metrics. They count nowhere when no recorder was installed before it ran.
+#[derive(Debug)]
+pub(crate) struct Meters {
+    queues: HashMap<QueueName, OfQueue>,
+    kinds: Kinds,
+    slots: usize,
+    busy: Gauge,
+    free: Gauge,
+    connected: Gauge,
+    heartbeat_missed: Counter,
+    not_read: Counter,
+    not_known: Counter,
+}
+
+#[derive(Debug)]
+struct OfQueue {
+    redeliveries: Counter,
+    tasks: HashMap<TaskName, OnceLock<OfTask>>,
+    unknown: OnceLock<OfTask>,
+}
+
+#[derive(Debug)]
+struct OfTask {
+    success: Counter,
+    retry: Counter,
+    dead: Counter,
+    cancelled: Counter,
+    expired: Counter,
+    crash: Counter,
+    duration: Histogram,
+    wait: Histogram,
+    lateness: Histogram,
+    delay: Histogram,
+    success_attempt: Histogram,
+}
+
+impl Meters {
+    /// Of a worker with these queues, tasks and so many slots, all of them free.
+    pub(crate) fn new(queues: &[QueueName], tasks: &Tasks, slots: usize) -> Self {
+        let of_queue = |queue: &QueueName| OfQueue {
+            redeliveries: REDELIVERIES.counter(&[queue.as_str()]),
+            tasks: tasks.names().map(|task| (task.clone(), OnceLock::new())).collect(),
+            unknown: OnceLock::new(),
+        };
+        let slot = |state| WORKER_SLOTS.gauge(&[state]);
+        let meters = Self {
+            queues: queues.iter().map(|queue| (queue.clone(), of_queue(queue))).collect(),
+            kinds: Kinds::default(),
+            slots,
+            busy: slot("busy"),
+            free: slot("free"),
+            connected: BROKER_CONNECTED.gauge(&[]),
+            heartbeat_missed: HEARTBEAT_MISSED.counter(&[]),
+            not_read: DECODE_ERRORS.counter(&["envelope"]),
+            not_known: DECODE_ERRORS.counter(&["unknown_task"]),
+        };
+        // Added and taken away: a process may have more than one worker.
+        meters.busy.increment(0.0);
+        meters.free.increment(slots as f64);
+        meters.connected.set(1.0);
+        meters
+    }
+
+    /// A delivery has come to its end.
+    pub(crate) fn observe(&self, seen: &Observation<'_>) {
+        let Some(queue) = self.queues.get(seen.queue) else { return };
+        let task = seen.task.and_then(|task| queue.tasks.get_key_value(task));
+        let (name, slot) =
+            task.map_or((UNKNOWN_TASK, &queue.unknown), |(task, slot)| (task.as_str(), slot));
+        let task = slot.get_or_init(|| OfTask::new(seen.queue, name));
+        task.crash.increment(seen.crashes.into());
+        if let Some(run) = &seen.run {
+            task.ran(run);
+        }
+        let kind = seen.error.as_ref().map(|error| error.kind);
+        match kind {
+            Some(kind) if *kind == ErrorKind::DECODE && seen.task.is_none() => {
+                self.not_read.increment(1);
+            }
+            Some(kind) if *kind == ErrorKind::UNKNOWN_TASK => self.not_known.increment(1),
+            _ => {}
+        }
+        match seen.ending {
+            Ending::Completed => {
+                task.success.increment(1);
+                task.success_attempt.record(seen.attempt);
+            }
+            Ending::Retried { delay, .. } => {
+                task.retry.increment(1);
+                task.delay.record(delay);
+            }
+            Ending::Dead => {
+                task.dead.increment(1);
+                let kind = self.kinds.label(kind.unwrap_or(&ErrorKind::ERROR));
+                JOBS_DEAD.counter(&[name, kind]).increment(1);
+            }
+            Ending::Cancelled => task.cancelled.increment(1),
+            Ending::Expired => task.expired.increment(1),
+            // No attempt is counted.
+            _ => {}
+        }
+    }
+
+    /// A message has come that was handed out before.
+    pub(crate) fn redelivered(&self, queue: &QueueName) {
+        if let Some(queue) = self.queues.get(queue) {
+            queue.redeliveries.increment(1);
+        }
+    }
+
+    /// Whether the broker took a heartbeat, and whether there is a connection.
+    pub(crate) fn heartbeat(&self, taken: bool, connected: bool) {
+        self.heartbeat_missed.increment((!taken).into());
+        self.connected.set(f64::from(u8::from(connected)));
+    }
+
+    /// A job is in a slot.
+    pub(crate) fn slot_taken(&self) {
+        self.free.decrement(1.0);
+        self.busy.increment(1.0);
+    }
+
+    /// The slot is free again.
+    pub(crate) fn slot_free(&self) {
+        self.busy.decrement(1.0);
+        self.free.increment(1.0);
+    }
+}
+
+impl Drop for Meters {
+    /// The last to go: every slot is free by now.
+    fn drop(&mut self) {
+        self.free.decrement(self.slots as f64);
+    }
+}
+
+impl OfTask {
+    fn new(queue: &QueueName, task: &str) -> Self {
+        let labels = [queue.as_str(), task];
+        let outcome = |outcome| ATTEMPTS.counter(&[queue.as_str(), task, outcome]);
+        Self {
+            success: outcome("success"),
+            retry: outcome("retry"),
+            dead: outcome("dead"),
+            cancelled: outcome("cancelled"),
+            expired: outcome("expired"),
+            crash: outcome("crash"),
+            duration: ATTEMPT_DURATION.histogram(&labels),
+            wait: QUEUE_WAIT.histogram(&labels),
+            lateness: RETRY_LATENESS.histogram(&labels),
+            delay: RETRY_DELAY.histogram(&labels),
+            success_attempt: SUCCESS_ATTEMPT.histogram(&labels),
+        }
+    }
+
+    fn ran(&self, run: &Run) {
+        self.duration.record(run.ended_at.since(run.started_at));
+        let waited = run.started_at.since(run.ready_at);
+        let histogram = if run.was_due { &self.lateness } else { &self.wait };
+        histogram.record(waited);
+    }
+}
+
+/// The error kinds that are told apart: those that were seen first.
+#[derive(Debug, Default)]
+struct Kinds(Mutex<HashSet<ErrorKind>>);
+
+impl Kinds {
+    fn label<'a>(&self, kind: &'a ErrorKind) -> &'a str {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains(kind) {
+            if known.len() >= MAX_ERROR_KINDS {
+                return OTHER_ERROR_KIND;
+            }
+            known.insert(kind.clone());
+        }
+        kind.as_str()
+    }
+}
