@@ -73,10 +73,9 @@ fn chain(policy: &RetryPolicy, job_id: &JobId, retry: u32) -> u64 {
     })
 }
 
-/// From 0 to `within`, both included; always the same for one id.
-#[cfg(feature = "schedules")]
-pub(crate) fn spread(id: &JobId, within: std::time::Duration) -> std::time::Duration {
-    std::time::Duration::from_millis(pick(random(fnv1a(id.as_str()), 1), 0, millis(within)))
+/// From 0 to `within`, both included; always the same for one text.
+pub(crate) fn spread(text: &str, within: std::time::Duration) -> std::time::Duration {
+    std::time::Duration::from_millis(pick(random(fnv1a(text), 1), 0, millis(within)))
 }
 
 /// A whole number from `low` to `high`, both included: the high word of a product.

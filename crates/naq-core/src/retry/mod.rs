@@ -31,9 +31,7 @@ pub use decide::{AttemptFacts, Outcome, Start, decide, decide_start};
 pub use decision::{Action, Decision};
 pub use error::PolicyError;
 pub use jitter::Jitter;
-pub(crate) use jitter::fnv1a;
-#[cfg(feature = "schedules")]
-pub(crate) use jitter::spread;
+pub(crate) use jitter::{fnv1a, spread};
 pub use policy::{Delay, RetryPolicy, Strategy};
 pub use preview::{PreviewRow, preview};
 pub use rule::Rule;

@@ -33,7 +33,7 @@ impl Schedule {
     /// The tick at this time of its rhythm. Its jitter depends on the schedule's name and this time
     /// alone, so that every program computes the same.
     pub fn tick(&self, at: Timestamp) -> Tick {
-        let late = spread(&run_id(&self.name, at), self.jitter);
+        let late = spread(run_id(&self.name, at).as_str(), self.jitter);
         Tick { at, starts_at: at + late }
     }
 

@@ -9,7 +9,7 @@ use super::scope::BatchItem;
 use super::select::{Cursor, Found};
 use super::slots::Slots;
 use crate::clock::Timestamp;
-use crate::retry::fnv1a;
+use crate::retry::spread;
 use crate::transport::{BlobRef, JobKey, Stored};
 
 /// One letter or job, and when it will be due by what is done with it.
@@ -98,10 +98,8 @@ impl Page {
                 if left.is_zero() {
                     return None;
                 }
-                let hash = fnv1a(&format!("{}/{}", terms.seed, stored.key));
-                // The upper half, which a hash of similar texts mixes best.
-                let share = (hash >> 32) as f64 / f64::from(u32::MAX);
-                Some(Some(due_at + left.mul_f64(share)))
+                let own = format!("{}/{}", terms.seed, stored.key);
+                Some(Some(due_at + spread(&own, left)))
             }
         }
     }

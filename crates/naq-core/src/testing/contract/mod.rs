@@ -14,6 +14,7 @@ mod case;
 mod subject;
 mod suite;
 
+pub mod batch;
 pub mod blobs;
 pub mod cancel;
 pub mod crash;

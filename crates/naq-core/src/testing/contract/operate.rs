@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use super::Subject;
 use super::case::{BRIEF, Case};
-use crate::transport::{Place, Signal, TransportError};
+use crate::ClientError;
+use crate::client::{AuditEntry, AuditQuery};
+use crate::names::{JobId, QueueName, TaskName, WorkerId};
+use crate::transport::{Place, Signal, TransportError, WorkerInfo, WorkerStatus};
 
 pub async fn a_paused_queue_hands_out_nothing_until_it_is_resumed(subject: &dyn Subject) {
     let case = Case::new(subject);
@@ -133,4 +136,91 @@ pub async fn a_queue_that_is_not_there_cannot_be_limited(subject: &dyn Subject) 
     let case = Case::new(subject);
     let refused = case.transport.set_limit(&case.queue, NonZeroU64::new(1)).await;
     assert!(matches!(refused, Err(TransportError::NoQueue(_))), "{refused:?}");
+}
+
+pub async fn a_worker_is_drained_by_its_id_and_nobody_else(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let worker_id = WorkerId::new(JobId::random()).unwrap();
+    let refused = case.client.drain_worker(&worker_id).await;
+    assert!(matches!(refused, Err(ClientError::NoWorker(_))), "{refused:?}");
+    let mut heard = case.transport.signals().await.unwrap();
+    let me = WorkerInfo {
+        worker_id: worker_id.clone(),
+        status: WorkerStatus::Idle,
+        queues: vec![case.queue.clone()],
+        concurrency: 1,
+        running: 0,
+        hostname: "host".into(),
+        pid: 1,
+        version: "0.0.0".into(),
+        started_at: case.now(),
+        heartbeat_at: case.now(),
+        finished: 0,
+        failed: 0,
+    };
+    case.transport.heartbeat(&me, Duration::from_secs(30)).await.unwrap();
+    assert_eq!(case.client.drain_worker(&worker_id).await.unwrap().worker_id, worker_id);
+    let expected = Signal::Drain { worker: worker_id.clone() };
+    // Other tests may signal too.
+    while heard.next().await.unwrap() != expected {}
+    case.transport.leave(&worker_id).await.unwrap();
+}
+
+pub async fn a_task_is_paused_in_one_queue_until_it_is_resumed(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let other = QueueName::new(JobId::random()).unwrap();
+    let task = |name: &str| TaskName::new(name).unwrap();
+    let paused = async || {
+        let mut all = case.client.paused_tasks().await.unwrap();
+        // Other tests pause too.
+        all.retain(|pause| [&case.queue, &other].contains(&&pause.queue));
+        all.into_iter().map(|pause| (pause.queue, pause.task.to_string())).collect::<Vec<_>>()
+    };
+    let until = case.now() + Duration::from_secs(2);
+    let pause = async |queue: &QueueName, name: &str, until| {
+        case.client.pause_task(queue, &task(name), until, "ann", "why").await.unwrap()
+    };
+    let first = pause(&case.queue, "a.b:c/d", None).await;
+    assert_eq!((first.until, first.who.as_str(), first.reason.as_str()), (None, "ann", "why"));
+    pause(&case.queue, "b", Some(until)).await;
+    pause(&other, "b", None).await;
+    let mut both = [(case.queue.clone(), "b".to_owned()), (other.clone(), "b".to_owned())];
+    both.sort();
+    let mut seen = paused().await;
+    seen.retain(|(_, name)| name == "b");
+    assert_eq!(seen, both);
+    // A second pause takes the place of the first; one that is over at once is none.
+    pause(&other, "b", Some(case.now())).await;
+    assert_eq!(paused().await.len(), 2);
+    assert!(case.client.resume_task(&case.queue, &task("a.b:c/d")).await.unwrap());
+    assert!(!case.client.resume_task(&case.queue, &task("a.b:c/d")).await.unwrap());
+    assert_eq!(paused().await, [(case.queue.clone(), "b".to_owned())]);
+    case.pass(Duration::from_secs(3)).await;
+    assert_eq!(paused().await, [], "its time was over");
+}
+
+pub async fn what_was_done_is_read_newest_first_in_pages(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let who = format!("ann@{}", case.queue);
+    for n in 0..5 {
+        let entry = AuditEntry::new(&who, "purge", format!("job {n}")).count(n).reason("tests");
+        case.client.audit(entry).await.unwrap();
+        case.pass(Duration::from_millis(5)).await;
+    }
+    let (mut own, mut query) = (Vec::new(), AuditQuery { before: None, limit: 2 });
+    loop {
+        let page = case.client.audit_log(&query).await.unwrap();
+        assert!(page.entries.len() <= 2);
+        assert!(page.entries.is_sorted_by(|a, b| a.id > b.id));
+        // Other tests write too.
+        own.extend(page.entries.into_iter().filter(|entry| entry.who == who));
+        query.before = page.next;
+        if query.before.is_none() || own.len() == 5 {
+            break;
+        }
+    }
+    let told: Vec<_> = own.iter().map(|entry| (entry.scope.as_str(), entry.count)).collect();
+    let expected: Vec<_> = (0..5).rev().map(|n| (format!("job {n}"), Some(n))).collect();
+    assert_eq!(told, expected.iter().map(|(s, n)| (s.as_str(), *n)).collect::<Vec<_>>());
+    assert!(own.iter().all(|entry| entry.what == "purge" && entry.reason == "tests"));
 }

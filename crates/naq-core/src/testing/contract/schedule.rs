@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Subject;
 use super::case::{BRIEF, Case};
 use crate::state::JobState;
-use crate::transport::{Fact, Place, Submission};
+use crate::transport::{Fact, Place, Stored, Submission};
 use crate::wire::{Codec, WireMessage, headers};
 
 const WAIT: Duration = Duration::from_secs(1);
@@ -188,4 +188,96 @@ pub async fn what_is_stored_survives_a_restart_of_the_broker(subject: &dyn Subje
     }
     ids.sort_unstable();
     assert_eq!(ids, ["pending", "waiting"]);
+}
+
+async fn waiting(case: &Case<'_>, id: &str) -> Stored {
+    let mut found = case.transport.locate(&case.key(id)).await.unwrap();
+    found.retain(|stored| stored.place == Place::Schedule);
+    found.remove(0)
+}
+
+pub async fn a_job_that_is_moved_starts_once_at_its_new_time(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    for (name, was, is) in [("later", 3 * WAIT, 5 * WAIT), ("sooner", 60 * WAIT, 2 * WAIT)] {
+        case.enqueue_in(name, was).await;
+        let before = waiting(&case, name).await;
+        let due_at = case.now() + is;
+        assert!(case.transport.reschedule(&before, due_at).await.unwrap());
+        assert!(!case.transport.reschedule(&before, due_at).await.unwrap(), "it was moved");
+        assert!(!case.transport.release(&before).await.unwrap(), "it was moved");
+        let after = waiting(&case, name).await;
+        assert_eq!((after.due_at, after.step()), (Some(due_at), before.step()));
+        assert!(after.seq > before.seq);
+        let (was, mut is) = (before.envelope().unwrap(), after.envelope().unwrap());
+        assert_eq!(is.due_at, Some(due_at));
+        is.due_at = was.due_at;
+        assert_eq!(is, was, "nothing else has changed");
+        let delivery = case.one(&mut sub).await;
+        assert_eq!(delivery.stored.key, case.key(name));
+        assert!(case.now() >= due_at, "early by {:?}", due_at.since(case.now()));
+        assert_eq!(delivery.step(), before.step());
+        case.complete(&delivery).await;
+    }
+    case.nothing(&mut sub, 3 * WAIT).await;
+    case.stands("later", &[Place::Record]).await;
+}
+
+pub async fn a_move_that_races_the_due_time_starts_the_job_once(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    // Long before, about, and after the moment.
+    for (i, wait) in [0, 300, 1400, 1500, 1600].into_iter().enumerate() {
+        let name = format!("job-{i}");
+        case.enqueue_in(&name, Duration::from_millis(1500)).await;
+        let before = waiting(&case, &name).await;
+        case.pass(Duration::from_millis(wait)).await;
+        let due_at = case.now() + 2 * WAIT;
+        let moved = case.transport.reschedule(&before, due_at).await.unwrap();
+        let delivery = case.one(&mut sub).await;
+        assert_eq!(delivery.stored.key, case.key(&name), "moved: {moved}");
+        assert_eq!(moved, case.now() >= due_at, "moved: {moved}");
+        case.complete(&delivery).await;
+    }
+    case.nothing(&mut sub, 3 * WAIT).await;
+}
+
+pub async fn a_job_written_by_hand_is_moved_byte_for_byte_and_stays_itself(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let message = WireMessage::new(b"no job at all".to_vec().into()).with("X-Mine", "kept");
+    let job = Submission {
+        key: case.key("a"),
+        due_at: Some(case.now() + 60 * WAIT),
+        dedup: format!("{}/a", case.queue),
+        unique: false,
+        message,
+    };
+    case.transport.publish(job).await.unwrap();
+    let before = waiting(&case, "a").await;
+    // A time that is past is now.
+    assert!(case.transport.reschedule(&before, case.now().saturating_sub(WAIT)).await.unwrap());
+    let delivery = case.one(&mut sub).await;
+    assert_eq!(delivery.stored.message.body, before.message.body);
+    assert_eq!(delivery.stored.message.header("X-Mine"), Some("kept"));
+}
+
+pub async fn jobs_that_wait_come_in_pages(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    assert_eq!(case.transport.waiting(&case.queue, 0, 10).await.unwrap().jobs, []);
+    case.enqueue("pending").await;
+    for i in 0..5 {
+        case.enqueue_in(&format!("job-{i}"), 60 * WAIT).await;
+    }
+    let (mut names, mut next, mut pages) = (Vec::new(), Some(0), 0);
+    while let Some(from) = next {
+        let page = case.transport.waiting(&case.queue, from, 2).await.unwrap();
+        names.extend(page.jobs.iter().map(|job| job.key.id.to_string()));
+        assert!(page.jobs.len() <= 2 && page.jobs.iter().all(|job| job.due_at.is_some()));
+        (next, pages) = (page.next, pages + 1);
+    }
+    assert_eq!(names, ["job-0", "job-1", "job-2", "job-3", "job-4"]);
+    assert_eq!(pages, 3);
+    let info = case.transport.queue_info(&case.queue).await.unwrap().unwrap();
+    assert_eq!(info.last_seq, waiting(&case, "job-4").await.seq);
 }

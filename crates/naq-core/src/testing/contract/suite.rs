@@ -34,6 +34,10 @@ macro_rules! contract_suite {
                 jobs_that_are_due_together_all_start_once
                 a_released_job_starts_at_once_and_once
                 a_release_that_races_the_due_time_starts_the_job_once
+                a_job_that_is_moved_starts_once_at_its_new_time
+                a_move_that_races_the_due_time_starts_the_job_once
+                a_job_written_by_hand_is_moved_byte_for_byte_and_stays_itself
+                jobs_that_wait_come_in_pages
                 retry_now_makes_a_waiting_retry_due
                 what_is_stored_survives_a_restart_of_the_broker;
             settle:
@@ -121,7 +125,20 @@ macro_rules! contract_suite {
                 exactly_the_message_that_was_meant_is_removed
                 a_limited_queue_hands_out_no_more_at_once_and_the_limit_changes_live
                 a_queue_that_is_not_there_cannot_be_limited
-                a_signal_reaches_everybody_who_listens;
+                a_signal_reaches_everybody_who_listens
+                a_worker_is_drained_by_its_id_and_nobody_else
+                a_task_is_paused_in_one_queue_until_it_is_resumed
+                what_was_done_is_read_newest_first_in_pages;
+            batch:
+                a_batch_counts_what_it_is_about_and_says_it_in_words
+                a_requeue_drips_after_its_window_and_each_job_runs_once
+                what_is_not_yet_due_is_undone_byte_for_byte
+                an_undo_leaves_what_has_begun
+                a_batch_that_is_cancelled_leaves_the_rest
+                letters_of_one_error_group_are_purged_and_no_others
+                waiting_jobs_are_released_spread_and_cancelled
+                what_is_selected_is_all_that_is_meant
+                of_two_who_run_a_batch_one_does;
             unique:
                 of_many_that_want_a_key_at_once_one_gets_it
                 a_key_is_free_again_and_again_and_never_held_twice
