@@ -38,6 +38,7 @@ pub struct WorkerBuilder {
     pub(crate) handler_threads: Option<usize>,
     pub(crate) timer: Arc<dyn Timer>,
     pub(crate) chores: bool,
+    pub(crate) stats: bool,
     pub(crate) retry_budgets: BTreeMap<QueueName, RetryBudget>,
     /// The worker inside a worker, which does the chores: nobody need see it.
     pub(crate) inner: bool,
@@ -71,6 +72,7 @@ impl WorkerBuilder {
             handler_threads: None,
             timer: Arc::new(SystemClock),
             chores: true,
+            stats: true,
             retry_budgets: BTreeMap::new(),
             inner: false,
         }
@@ -236,6 +238,14 @@ impl WorkerBuilder {
     /// does by default. Somebody has to: where no worker does, they wait.
     pub fn chores(mut self, does: bool) -> Self {
         self.chores = does;
+        self
+    }
+
+    /// Whether it tells what becomes of its attempts, which dashboards, `naq top` and `naq check`
+    /// show; it does by default. That is one message a second while it works, whatever the number of
+    /// jobs, and none while it does not.
+    pub fn stats(mut self, tells: bool) -> Self {
+        self.stats = tells;
         self
     }
 

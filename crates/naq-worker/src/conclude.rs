@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use naq_core::names::CHORES;
 use naq_core::retry::{self, Action, AttemptFacts, Decision, RetryPolicy, Rule, decide};
+use naq_core::stats::Ending;
 use naq_core::transport::{Delivery, Fact, Stored};
 use naq_core::wire::{AttemptOutcome, AttemptRecord, DecodeError, EncodeError, headers};
 use naq_core::{
@@ -16,6 +17,7 @@ use crate::death::Death;
 use crate::execute::{self, Outcome, Ran, Times, facts};
 use crate::fallback::Fallback;
 use crate::gates::Entry;
+use crate::observe::{self, Verdict};
 use crate::story;
 
 /// What to do with a delivery.
@@ -38,6 +40,23 @@ pub(crate) enum Conclusion {
     LetGo,
 }
 
+/// A conclusion, and what those who count are told of it.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) conclusion: Conclusion,
+    pub(crate) verdict: Verdict,
+}
+
+impl Judged {
+    fn new(conclusion: Conclusion, verdict: Verdict) -> Self {
+        Self { conclusion, verdict }
+    }
+
+    fn interrupted(conclusion: Conclusion) -> Self {
+        Self::new(conclusion, Verdict::of(Ending::Interrupted))
+    }
+}
+
 /// What conclusions depend on besides the outcome.
 pub(crate) struct Judge<'a> {
     pub(crate) worker: &'a WorkerId,
@@ -49,28 +68,30 @@ pub(crate) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    pub(crate) fn conclude(&self, stored: &Stored, outcome: Outcome) -> Conclusion {
+    pub(crate) fn conclude(&self, stored: &Stored, outcome: Outcome) -> Judged {
         match outcome {
             Outcome::Undecodable(err) => self.undecodable(stored, &err),
             Outcome::NotRun(envelope, decision) => self.not_run(stored, envelope, &decision),
             Outcome::Parked(envelope, entry) => self.parked(stored, envelope, entry),
             Outcome::UnknownTask(envelope) => self.unknown_task(stored, envelope),
             Outcome::Ran(ran) => self.ran(stored, ran),
-            Outcome::Interrupted => Conclusion::GiveBack,
-            Outcome::Cancelled => Conclusion::Drop,
-            Outcome::LeaseLost => Conclusion::LetGo,
+            Outcome::Interrupted => Judged::interrupted(Conclusion::GiveBack),
+            // Whoever has recorded it has counted it.
+            Outcome::Cancelled => Judged::interrupted(Conclusion::Drop),
+            Outcome::LeaseLost => Judged::interrupted(Conclusion::LetGo),
         }
     }
 
-    fn undecodable(&self, stored: &Stored, err: &DecodeError) -> Conclusion {
+    fn undecodable(&self, stored: &Stored, err: &DecodeError) -> Judged {
         let failure = Failure::new(ErrorKind::DECODE, err.to_string());
         let decision = Decision::new(Action::Dead, Rule::Undecodable);
         tracing::error!(job = %stored.key, "dead: {}: {err}", decision.reason());
         let letter = self.letter(stored, None, &failure, &decision);
-        dead(stored, None, &letter)
+        let verdict = Verdict::of(Ending::Dead).with_error(&failure, decision.rule);
+        Judged::new(dead(stored, None, &letter), verdict)
     }
 
-    fn not_run(&self, stored: &Stored, envelope: Envelope, decision: &Decision) -> Conclusion {
+    fn not_run(&self, stored: &Stored, envelope: Envelope, decision: &Decision) -> Judged {
         let _span = story::span(&envelope).entered();
         story::not_run(&envelope, decision);
         let mut record = self.record(&envelope, AttemptOutcome::NotRun, decision);
@@ -87,7 +108,7 @@ impl Judge<'_> {
     }
 
     /// Held back at a gate: it goes on waiting, and neither an attempt nor a crash is counted.
-    fn parked(&self, stored: &Stored, mut envelope: Envelope, entry: Entry) -> Conclusion {
+    fn parked(&self, stored: &Stored, mut envelope: Envelope, entry: Entry) -> Judged {
         let (until, rule, reason) = match entry {
             Entry::Park { until, rule, reason } => (until, rule, reason),
             Entry::Due { until } => {
@@ -95,7 +116,7 @@ impl Judge<'_> {
                 let reason = "the jobs that it depends on have ended; it waits for its time";
                 (until, Rule::Dependencies, reason.into())
             }
-            _ => return Conclusion::GiveBack,
+            _ => return Judged::interrupted(Conclusion::GiveBack),
         };
         // They are asked first: held back elsewhere, it has passed there.
         if rule != Rule::Dependencies {
@@ -111,12 +132,13 @@ impl Judge<'_> {
         let record = self.record(&envelope, AttemptOutcome::HeldBack, &decision);
         envelope.snoozes = envelope.snoozes.saturating_add(1);
         let failure = Failure::new(ErrorKind::ERROR, decision.reason());
-        self.again(stored, envelope, record, &failure, &decision, until)
+        let again = self.again(stored, envelope, record, &failure, &decision, until);
+        Judged { verdict: Verdict::of(Ending::HeldBack), ..again }
     }
 
     /// A snooze, since nothing was tried: the job's own attempts are untouched. How often it was
     /// looked for is read off the history, where each look leaves a record.
-    fn unknown_task(&self, stored: &Stored, mut envelope: Envelope) -> Conclusion {
+    fn unknown_task(&self, stored: &Stored, mut envelope: Envelope) -> Judged {
         let _span = story::span(&envelope).entered();
         let looked = envelope
             .history
@@ -146,10 +168,12 @@ impl Judge<'_> {
             return self.die(stored, envelope, record, &failure, &decision);
         };
         envelope.snoozes = envelope.snoozes.saturating_add(1);
-        self.again(stored, envelope, record, &failure, &decision, at)
+        let again = self.again(stored, envelope, record, &failure, &decision, at);
+        let verdict = again.verdict.with_error(&failure, decision.rule);
+        Judged { verdict, ..again }
     }
 
-    fn ran(&self, stored: &Stored, ran: Ran) -> Conclusion {
+    fn ran(&self, stored: &Stored, ran: Ran) -> Judged {
         let Ran { mut envelope, times, result, fallback } = ran;
         let _span = story::span(&envelope).entered();
         envelope.first_started_at.get_or_insert(times.started_at);
@@ -167,13 +191,17 @@ impl Judge<'_> {
         times: Times,
         result: Payload,
         fallback: Option<&Fallback>,
-    ) -> Conclusion {
+    ) -> Judged {
         match fallback {
             Some(Fallback::Saved { decision, .. }) => story::saved(decision),
             _ => story::succeeded(&envelope, times.ended_at.since(times.started_at)),
         }
+        let mut verdict = Verdict::of(Ending::Completed);
+        if let Some(Fallback::Saved { failure, decision }) = fallback {
+            verdict = verdict.with_error(failure, decision.rule);
+        }
         if envelope.record_ttl.is_zero() {
-            return Conclusion::Drop;
+            return Judged::new(Conclusion::Drop, verdict);
         }
         let how = AttemptOutcome::Completed;
         let record = if let Some(Fallback::Saved { failure, decision }) = fallback {
@@ -194,8 +222,8 @@ impl Judge<'_> {
             result: Some(result),
         };
         match Fact::record(stored, &record) {
-            Ok(Some(fact)) => Conclusion::WriteResult(fact, times),
-            Ok(None) => Conclusion::Drop,
+            Ok(Some(fact)) => Judged::new(Conclusion::WriteResult(fact, times), verdict),
+            Ok(None) => Judged::new(Conclusion::Drop, verdict),
             Err(err) => {
                 let mut envelope = record.envelope;
                 envelope.history.pop();
@@ -211,7 +239,7 @@ impl Judge<'_> {
         delivery: &Delivery,
         times: Times,
         reason: &str,
-    ) -> Conclusion {
+    ) -> Judged {
         let text = format!(
             "the result: {reason}: store the data elsewhere and return its key, or let the worker \
              keep large results"
@@ -233,7 +261,7 @@ impl Judge<'_> {
         times: Times,
         failure: &Failure,
         fallback: Option<&Fallback>,
-    ) -> Conclusion {
+    ) -> Judged {
         let facts = facts(&envelope, times.started_at, times.ended_at);
         let outcome = retry::Outcome::Failed { kind: failure.kind(), advice: failure.advice() };
         let mut decision = decide(&envelope.policy, &facts, &outcome);
@@ -261,7 +289,11 @@ impl Judge<'_> {
                 self.again(stored, envelope, record, failure, &decision, at)
             }
             Action::Cancel => self.end(stored, envelope, record, JobState::Cancelled),
-            Action::Expire => self.end(stored, envelope, record, JobState::Expired),
+            Action::Expire => {
+                let end = self.end(stored, envelope, record, JobState::Expired);
+                let verdict = end.verdict.with_error(failure, decision.rule);
+                Judged { verdict, ..end }
+            }
             Action::Dead | Action::Complete => {
                 self.die(stored, envelope, record, failure, &decision)
             }
@@ -277,7 +309,7 @@ impl Judge<'_> {
         failure: &Failure,
         decision: &Decision,
         at: Timestamp,
-    ) -> Conclusion {
+    ) -> Judged {
         envelope.record(record);
         if matches!(decision.action, Action::Snooze { .. }) && envelope.queue.as_str() == CHORES {
             // NAQ's own jobs wait again and again, some for years: each time is the first.
@@ -285,7 +317,11 @@ impl Judge<'_> {
             envelope.crashes = 0;
         }
         envelope.due_at = Some(at);
-        match Fact::retry(stored, &envelope, at) {
+        let mut verdict = Verdict::of(observe::ending(&decision.action));
+        if matches!(decision.action, Action::Retry { .. }) {
+            verdict = verdict.with_error(failure, decision.rule);
+        }
+        let conclusion = match Fact::retry(stored, &envelope, at) {
             Ok(fact) => Conclusion::Write(fact),
             // Larger than a job may be, as only a job from elsewhere can be: it ran, and it cannot
             // wait for another time.
@@ -294,7 +330,8 @@ impl Judge<'_> {
                 (envelope.attempt, envelope.snoozes) = (letter.step.attempt, letter.step.snoozes);
                 dead(stored, Some(envelope), &letter)
             }
-        }
+        };
+        Judged::new(conclusion, verdict)
     }
 
     fn end(
@@ -303,14 +340,15 @@ impl Judge<'_> {
         mut envelope: Envelope,
         record: AttemptRecord,
         state: JobState,
-    ) -> Conclusion {
+    ) -> Judged {
         envelope.record(record);
         let record = FinalRecord { envelope, state, finished_at: self.now, result: None };
-        match Fact::record(stored, &record) {
+        let conclusion = match Fact::record(stored, &record) {
             Ok(Some(fact)) => Conclusion::Write(fact),
             // No record wanted, or none possible: the job ends all the same.
             Ok(None) | Err(_) => Conclusion::Drop,
-        }
+        };
+        Judged::new(conclusion, Verdict::of(observe::ended(state)))
     }
 
     fn die(
@@ -320,10 +358,11 @@ impl Judge<'_> {
         record: AttemptRecord,
         failure: &Failure,
         decision: &Decision,
-    ) -> Conclusion {
+    ) -> Judged {
         envelope.record(record);
         let letter = self.letter(stored, Some(&envelope), failure, decision);
-        dead(stored, Some(envelope), &letter)
+        let verdict = Verdict::of(Ending::Dead).with_error(failure, decision.rule);
+        Judged::new(dead(stored, Some(envelope), &letter), verdict)
     }
 
     fn letter(

@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::feed::give_back_waiting;
 use crate::guarded::STOP_GRACE;
 use crate::held::StopReason;
+use crate::stats;
 
 /// How long the last writes may take once nothing runs any more.
 const LAST_WRITES: Duration = Duration::from_secs(5);
@@ -41,6 +42,7 @@ pub(crate) async fn drain(
     }
     // A heartbeat behind the farewell would bring the entry back.
     beat.shutdown().await;
+    stats::last_words(engine).await;
     if !engine.inner {
         say_goodbye(engine).await;
     }

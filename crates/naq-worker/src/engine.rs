@@ -12,16 +12,19 @@ use naq_core::{QueueName, TaskName, Timer, Timestamp};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::conclude::{Conclusion, Judge};
+use crate::conclude::{Conclusion, Judge, Judged};
 use crate::events::Event;
 use crate::execute::{self, Outcome, Stage};
 use crate::heartbeat::Rhythm;
+use crate::health::Health;
 use crate::held::{Held, HeldJobs};
 use crate::hooks;
 use crate::large_results::LargeResults;
+use crate::metrics::Meters;
 use crate::outage::Outage;
 use crate::ready::Ready;
 use crate::settle::Settlement;
+use crate::stats::Stats;
 use crate::suspects;
 
 /// Known tasks that an error names before it says "and more".
@@ -42,6 +45,11 @@ pub(crate) struct Engine {
     pub(crate) large_results: LargeResults,
     pub(crate) ready: Ready,
     pub(crate) counts: Counts,
+    pub(crate) health: Health,
+    /// None inside another.
+    pub(crate) meters: Option<Meters>,
+    /// None when it was asked not to tell, and inside another.
+    pub(crate) stats: Option<Arc<Stats>>,
     pub(crate) settling: Link,
     /// Set when an operator asks it to stop.
     pub(crate) drained: CancellationToken,
@@ -147,11 +155,12 @@ impl Link {
 }
 
 /// A slot in use: free again whatever becomes of the one who uses it.
-struct Slot<'a>(&'a Ready);
+struct Slot<'a>(&'a Engine);
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        self.0.done();
+        self.0.ready.done();
+        self.0.meters.iter().for_each(Meters::slot_free);
     }
 }
 
@@ -167,7 +176,8 @@ impl Engine {
     /// One slot: takes jobs and runs them until there will be no more.
     pub(crate) async fn slot(self: Arc<Self>) {
         while let Some(held) = self.ready.next().await {
-            let _slot = Slot(&self.ready);
+            self.meters.iter().for_each(Meters::slot_taken);
+            let _slot = Slot(&self);
             if held.is_suspect_again(self.now()) && !self.may_still_run(&held).await {
                 continue;
             }
@@ -180,12 +190,15 @@ impl Engine {
                 let job = outcome.job().filter(|job| self.stage.gates.guard(job));
                 let job = job.cloned().map(Box::new);
                 let recovered = self.stage.tasks.tell_hooks().then(|| Event::of_outcome(&outcome));
-                let conclusion = self.judge(|judge| judge.conclude(stored, outcome));
+                let seen = self.sight(&held, &outcome);
+                let Judged { conclusion, verdict } =
+                    self.judge(|judge| judge.conclude(stored, outcome));
+                let seen = seen.map(|seen| seen.judged(verdict));
                 if let Some(recovered) = recovered {
                     self.tell_hooks(&held, recovered, &conclusion).await;
                 }
                 if let Some(queue) = self.queue_of(&held) {
-                    self.send(Settlement { queue, held, conclusion, job });
+                    self.send(Settlement { queue, held, conclusion, job, seen });
                 }
             }
         }
@@ -215,7 +228,7 @@ impl Engine {
         self.queues.iter().find(|q| q.name == *name).cloned()
     }
 
-    pub(crate) fn judge(&self, conclude: impl FnOnce(&Judge<'_>) -> Conclusion) -> Conclusion {
+    pub(crate) fn judge(&self, conclude: impl FnOnce(&Judge<'_>) -> Judged) -> Judged {
         conclude(&Judge {
             worker: &self.stage.worker,
             unknown_tasks: &self.unknown_tasks,
@@ -246,7 +259,7 @@ impl Engine {
             let job =
                 execute::decode(&held.delivery).ok().filter(|job| self.stage.gates.guard(job));
             let (queue, job) = (queue.clone(), job.map(Box::new));
-            self.send(Settlement { queue, held, conclusion, job });
+            self.send(Settlement { queue, held, conclusion, job, seen: None });
         }
     }
 
@@ -256,7 +269,9 @@ impl Engine {
         held: Arc<Held>,
         conclusion: Conclusion,
     ) {
-        self.send(Settlement { queue: queue.clone(), held, conclusion, job: None });
+        // What never began is nothing to count.
+        let seen = self.sight_cut_off(&held);
+        self.send(Settlement { queue: queue.clone(), held, conclusion, job: None, seen });
     }
 
     fn send(&self, settlement: Settlement) {

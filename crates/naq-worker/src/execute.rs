@@ -247,6 +247,7 @@ async fn run(
     started_at: Timestamp,
 ) -> Outcome {
     story::started(&envelope);
+    held.begin(started_at);
     let outcome = perform(stage, held, task, envelope, started_at).await;
     let goes_on = match &outcome {
         Outcome::Ran(ran) => ran.result.is_err(),

@@ -53,11 +53,13 @@ pub(crate) async fn feed(
             None => break,
             Some(Ok(batch)) => {
                 outage.over(engine.now());
+                engine.health.flows(&queue.name);
                 take_in(&engine, &queue, batch, &mut outage).await;
                 engine.ready.asked(queue.index);
             }
             Some(Err(err)) => {
                 engine.ready.dry(queue.index);
+                engine.health.stuck_at(&queue.name);
                 let wait = outage.failed(&err, engine.now());
                 if !err.is_transient() {
                     // The queue may be gone; opening it anew creates it.
@@ -123,11 +125,13 @@ async fn subscribe(
     match until_stop(engine, asked).await? {
         Ok(subscription) => {
             outage.over(engine.now());
+            engine.health.flows(&queue.name);
             queue.set_terms(&*subscription);
             Some(subscription)
         }
         Err(err) => {
             engine.ready.dry(queue.index);
+            engine.health.stuck_at(&queue.name);
             pause(engine, outage.failed(&err, engine.now())).await;
             None
         }
@@ -137,6 +141,10 @@ async fn subscribe(
 /// Holds a batch, and passes on to the slots what is to run.
 async fn take_in(engine: &Engine, queue: &Arc<Queue>, batch: Vec<Delivery>, outage: &mut Outage) {
     let now = engine.now();
+    if let Some(meters) = &engine.meters {
+        let again = batch.iter().filter(|delivery| delivery.delivered > 1);
+        again.for_each(|_| meters.redelivered(&queue.name));
+    }
     let held = batch.into_iter().filter_map(|delivery| queue.held.insert(delivery, now));
     let (suspects, clear): (Vec<_>, Vec<_>) = held.partition(|held| held.delivery.suspect);
     pass_on(engine, queue, clear);

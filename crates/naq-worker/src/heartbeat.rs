@@ -24,7 +24,11 @@ pub(crate) async fn beat(engine: Arc<Engine>) {
     loop {
         let stopping = engine.stopping.is_cancelled();
         let info = describe(&engine, &hostname, started_at);
-        match engine.transport.heartbeat(&info, engine.heartbeat.ttl).await {
+        let told = engine.transport.heartbeat(&info, engine.heartbeat.ttl).await;
+        if let Some(meters) = &engine.meters {
+            meters.heartbeat(told.is_ok(), engine.health.is_connected());
+        }
+        match told {
             Ok(()) => outage.over(engine.now()),
             Err(err) => drop(outage.failed(&err, engine.now())),
         }

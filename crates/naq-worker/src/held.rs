@@ -43,6 +43,7 @@ pub(crate) struct Held {
     stop: AtomicU8,
     stage: AtomicU8,
     checked_at: AtomicU64,
+    started_at: AtomicU64,
     /// What its handler keeps with the broker.
     pub(crate) kept: Kept,
 }
@@ -59,6 +60,7 @@ impl Held {
             stop: AtomicU8::new(0),
             stage: AtomicU8::new(stage),
             checked_at: AtomicU64::new(0),
+            started_at: AtomicU64::new(0),
             kept: Kept::default(),
         }
     }
@@ -143,6 +145,19 @@ impl Held {
     /// Takes it into a slot. False when it was given back meanwhile.
     pub(crate) fn start(&self) -> bool {
         self.step_from(WAITING, RUNNING)
+    }
+
+    /// Its handler begins.
+    pub(crate) fn begin(&self, now: Timestamp) {
+        self.started_at.store(now.as_millis(), Ordering::Relaxed);
+    }
+
+    /// When its handler began, if it has.
+    pub(crate) fn started_at(&self) -> Option<Timestamp> {
+        match self.started_at.load(Ordering::Relaxed) {
+            0 => None,
+            at => Some(Timestamp::from_millis(at)),
+        }
     }
 
     /// Claims the right to settle it, from whoever waits for a slot.

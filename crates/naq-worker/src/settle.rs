@@ -6,18 +6,20 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use naq_core::client::Wake;
+use naq_core::stats::Ending;
 use naq_core::transport::{Evidence, Fact, FactKind, Place, TransportError, Unfinished, Written};
 use naq_core::{Envelope, JobState};
 use tokio::sync::mpsc;
 
 use crate::chores;
-use crate::conclude::Conclusion;
+use crate::conclude::{Conclusion, Judged};
 use crate::death::Death;
 use crate::engine::{Engine, Queue};
 use crate::execute::{Times, decode};
 use crate::follow_up;
 use crate::held::Held;
 use crate::large_results::{LargeResult, LargeResults};
+use crate::observe::{self, Sighting};
 use crate::outage::backoff;
 use crate::smaller::smaller;
 
@@ -29,6 +31,8 @@ pub(crate) struct Settlement {
     pub(crate) conclusion: Conclusion,
     /// The job, where a gate has to hear of its end.
     pub(crate) job: Option<Box<Envelope>>,
+    /// What there is to count.
+    pub(crate) seen: Option<Sighting>,
 }
 
 /// Settles whatever comes, many at once, for as long as the worker lives.
@@ -48,10 +52,13 @@ pub(crate) async fn settle_all(
 }
 
 async fn settle(engine: &Engine, settlement: Settlement) {
-    let Settlement { queue, held, conclusion, job } = settlement;
+    let Settlement { queue, held, conclusion, job, mut seen } = settlement;
     let mut next = Some(conclusion);
     while let Some(conclusion) = next {
-        next = carry_out(engine, &held, conclusion, job.as_deref()).await;
+        next = carry_out(engine, &held, conclusion, job.as_deref(), &mut seen).await;
+    }
+    if let Some(lost) = seen {
+        engine.count(&held, &lost, Ending::Interrupted, false);
     }
     queue.held.remove(&held);
 }
@@ -62,6 +69,7 @@ async fn carry_out(
     held: &Held,
     conclusion: Conclusion,
     job: Option<&Envelope>,
+    seen: &mut Option<Sighting>,
 ) -> Option<Conclusion> {
     let fact = match &conclusion {
         Conclusion::Write(fact) | Conclusion::WriteResult(fact, _) => fact,
@@ -70,6 +78,9 @@ async fn carry_out(
         Conclusion::Drop => {
             drop_ended(engine, held, job).await;
             held.kept.clear(&*engine.transport).await;
+            if let Some(seen) = seen.take() {
+                engine.count(held, &seen, seen.ending(), true);
+            }
             return None;
         }
         Conclusion::GiveBack => return give_back(held).map(Conclusion::Write),
@@ -77,25 +88,34 @@ async fn carry_out(
     };
     let parked = job.filter(|job| puts_aside(fact, job));
     match write(engine, held, fact).await {
-        Ok(written) => match follow(conclusion, written) {
-            Next::Then(conclusion) => return Some(conclusion),
-            Next::End { state, awaited } => end(engine, held, state, awaited, job).await,
-            Next::Ack => {
-                ack(engine, held).await;
-                if let Some(job) = parked {
-                    engine.stage.gates.parked(job).await;
+        Ok(written) => {
+            if !matches!(written, Written::Fenced | Written::Ended)
+                && let Some(seen) = seen.take()
+            {
+                engine.count(held, &seen, came_to(fact, &seen), true);
+            }
+            match follow(conclusion, written) {
+                Next::Then(conclusion) => return Some(conclusion),
+                Next::End { state, awaited } => end(engine, held, state, awaited, job).await,
+                Next::Ack => {
+                    ack(engine, held).await;
+                    if let Some(job) = parked {
+                        engine.stage.gates.parked(job).await;
+                    }
+                }
+                Next::LetGo => {
+                    tracing::info!(job = %held.id(), "it has gone on without this attempt");
                 }
             }
-            Next::LetGo => tracing::info!(job = %held.id(), "it has gone on without this attempt"),
-        },
+        }
         Err(Unwritten::TooLarge(reason)) => {
             return match conclusion {
                 Conclusion::WriteResult(fact, times)
                     if engine.large_results == LargeResults::Store =>
                 {
-                    store_result(engine, held, fact, times, &reason).await
+                    store_result(engine, held, fact, times, &reason, seen).await
                 }
-                conclusion => instead(engine, held, conclusion, &reason),
+                conclusion => instead(engine, held, conclusion, &reason, seen),
             };
         }
         Err(Unwritten::LeaseLost) => {
@@ -103,6 +123,17 @@ async fn carry_out(
         }
     }
     None
+}
+
+/// What a delivery came to whose fact is stored. It is not always what was decided: of what the
+/// broker finds too large something else is written.
+fn came_to(fact: &Fact, seen: &Sighting) -> Ending {
+    match (fact.kind, fact.ends()) {
+        (_, Some(state)) => observe::ended(state),
+        (FactKind::Dead, None) => Ending::Dead,
+        (FactKind::GiveBack, None) => Ending::Interrupted,
+        (FactKind::Retry { .. } | FactKind::Record { .. }, None) => seen.ending(),
+    }
 }
 
 /// Whether the job waits again, and no attempt was counted.
@@ -149,10 +180,14 @@ fn instead(
     held: &Held,
     conclusion: Conclusion,
     reason: &str,
+    seen: &mut Option<Sighting>,
 ) -> Option<Conclusion> {
     let stored = &held.delivery.stored;
     if let Conclusion::WriteResult(_, times) = conclusion {
-        return Some(engine.judge(|judge| judge.result_too_large(&held.delivery, times, reason)));
+        let Judged { conclusion, verdict } =
+            engine.judge(|judge| judge.result_too_large(&held.delivery, times, reason));
+        *seen = seen.take().map(|seen| seen.judged(verdict));
+        return Some(conclusion);
     }
     let less = smaller(conclusion, stored, reason, engine.now());
     match less {
@@ -173,10 +208,11 @@ async fn store_result(
     fact: Fact,
     times: Times,
     reason: &str,
+    seen: &mut Option<Sighting>,
 ) -> Option<Conclusion> {
     let stored = &held.delivery.stored;
     let Some(large) = LargeResult::of(&fact, stored) else {
-        return instead(engine, held, Conclusion::WriteResult(fact, times), reason);
+        return instead(engine, held, Conclusion::WriteResult(fact, times), reason, seen);
     };
     let put = async || {
         let LargeResult { blob, data, ttl, .. } = &large;
@@ -187,7 +223,7 @@ async fn store_result(
     };
     match insist(engine, held, put).await? {
         Ok(()) => Some(Conclusion::Write(large.record)),
-        Err(reason) => instead(engine, held, Conclusion::WriteResult(fact, times), &reason),
+        Err(reason) => instead(engine, held, Conclusion::WriteResult(fact, times), &reason, seen),
     }
 }
 

@@ -14,10 +14,12 @@ use crate::engine::{Counts, Engine, Link, Queue};
 use crate::execute::Stage;
 use crate::exit::{Exit, StopSignal, WorkerError};
 use crate::gates::{BreakerGate, BudgetGate, DependsGate, Gate, Gates, LimitGate, UniqueGate};
+use crate::health::Health;
+use crate::metrics::Meters;
 use crate::ready::Ready;
 use crate::registry::Registry;
 use crate::runtime::Runners;
-use crate::{chores, drain, feed, heartbeat, lease, settle, signals};
+use crate::{chores, drain, feed, heartbeat, lease, settle, signals, stats};
 
 /// Takes jobs from queues and runs their handlers.
 ///
@@ -38,6 +40,7 @@ use crate::{chores, drain, feed, heartbeat, lease, settle, signals};
 pub struct Worker {
     settings: WorkerBuilder,
     id: WorkerId,
+    health: Health,
 }
 
 impl Worker {
@@ -51,7 +54,8 @@ impl Worker {
     }
 
     pub(crate) fn new(settings: WorkerBuilder, id: WorkerId) -> Self {
-        Self { settings, id }
+        let health = Health::new(settings.client.transport().clone());
+        Self { settings, id, health }
     }
 
     /// Its id.
@@ -62,6 +66,11 @@ impl Worker {
     /// The queues that it takes jobs from.
     pub fn queues(&self) -> &[QueueName] {
         &self.settings.queues
+    }
+
+    /// Whether it takes jobs, for whoever asks while it runs.
+    pub fn health(&self) -> Health {
+        self.health.clone()
     }
 
     /// Runs until `shutdown` completes, or an operator [drains](Client::drain_worker) it, and then
@@ -79,6 +88,8 @@ impl Worker {
         let (settlements, inbox) = mpsc::unbounded_channel();
         let chores = self.settings.chores.then(|| chores::settings(&self.settings));
         let inner = self.settings.inner;
+        let health = self.health();
+        let _run = health.run();
         let engine = Arc::new(self.into_engine(settlements));
 
         // Dropped in this order at the end: first nobody runs, then nobody fetches or settles.
@@ -94,6 +105,9 @@ impl Worker {
             opened = open_all(&engine) => opened?,
         };
         for (queue, open) in engine.queues.iter().zip(opened) {
+            if open.is_none() {
+                health.stuck_at(&queue.name);
+            }
             feeds.spawn(feed::feed(engine.clone(), queue.clone(), open));
             tasks.spawn(lease::keep(engine.clone(), queue.clone()));
         }
@@ -103,6 +117,9 @@ impl Worker {
         if !inner {
             beat.spawn(heartbeat::beat(engine.clone()));
         }
+        if let Some(told) = &engine.stats {
+            beat.spawn(stats::tell(engine.clone(), told.clone()));
+        }
         let mut own = JoinSet::new();
         if let Some(settings) = chores {
             own.spawn(chores::keep(engine.clone(), settings));
@@ -111,6 +128,7 @@ impl Worker {
         for _ in 0..engine.concurrency {
             runners.spawn(engine.clone().slot());
         }
+        health.working();
         if !inner {
             tracing::info!(worker = %engine.stage.worker, "{}", introduction(&engine));
         }
@@ -119,6 +137,7 @@ impl Worker {
             () = shutdown => {}
             () = engine.drained.cancelled() => {}
         }
+        health.draining();
         drain::drain(&engine, feeds, beat, grace).await;
         while own.join_next().await.is_some() {}
         if !inner {
@@ -151,10 +170,12 @@ impl Worker {
         self,
         settlements: mpsc::UnboundedSender<settle::Settlement>,
     ) -> Engine {
-        let Self { settings, id } = self;
+        let Self { settings, id, health } = self;
         let gates = gates(&settings, &id);
         let (sharing, weights) = settings.sharing();
         let ready = Ready::new(settings.concurrency, sharing, weights);
+        let meters = (!settings.inner)
+            .then(|| Meters::new(&settings.queues, &settings.tasks, settings.concurrency));
         let queues = settings.queues.into_iter().enumerate();
         let queues = queues.map(|(index, name)| Queue::new(index, name, settings.lease));
         Engine {
@@ -169,6 +190,9 @@ impl Worker {
             large_results: settings.large_results,
             ready,
             counts: Counts::default(),
+            health,
+            meters,
+            stats: (settings.stats && !settings.inner).then(Default::default),
             settling: Link::new(),
             drained: CancellationToken::new(),
             stopping: CancellationToken::new(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use naq_core::memory::MemoryTransport;
+use naq_core::stats::StatsReport;
 use naq_core::testing::{FaultPlan, FaultyTransport, Op};
 use naq_core::transport::*;
 use naq_core::wire::Nonce;
@@ -70,12 +71,18 @@ impl Subscription for Open {
 
 /// Everything else is the broker's own.
 macro_rules! pass_on {
-    ($($port:ident { $($call:ident($($arg:ident: $type:ty),*) -> $answer:ty;)* })*) => {$(
+    ($($port:ident {
+        $($call:ident($($arg:ident: $type:ty),*) -> $answer:ty;)*
+        $(=> $look:ident() -> $seen:ty;)?
+    })*) => {$(
         #[async_trait]
         impl $port for Doors {
             $(async fn $call(&self, $($arg: $type),*) -> $answer {
-                self.inner.$call($($arg),*).await
+                $port::$call(&self.inner, $($arg),*).await
             })*
+            $(fn $look(&self) -> $seen {
+                $port::$look(&self.inner)
+            })?
         }
     )*};
 }
@@ -98,11 +105,15 @@ pass_on! {
         queue_info(queue: &QueueName) -> Result<Option<QueueInfo>, TransportError>;
         dead_letters(queue: Option<&QueueName>, from: u64, limit: usize)
             -> Result<DeadPage, TransportError>;
+        waiting(queue: &QueueName, from: u64, limit: usize)
+            -> Result<WaitingPage, TransportError>;
         broker() -> Result<BrokerInfo, TransportError>;
+        => is_connected() -> bool;
     }
     Operator {
         remove(stored: &Stored) -> Result<bool, TransportError>;
         release(stored: &Stored) -> Result<bool, TransportError>;
+        reschedule(stored: &Stored, due_at: Timestamp) -> Result<bool, TransportError>;
         pause(queue: &QueueName, until: Timestamp) -> Result<(), TransportError>;
         resume(queue: &QueueName) -> Result<(), TransportError>;
         set_limit(queue: &QueueName, limit: Option<NonZeroU64>) -> Result<(), TransportError>;
@@ -123,6 +134,10 @@ pass_on! {
         blob_put(job: &JobKey, blob: &BlobRef, data: bytes::Bytes, ttl: Duration)
             -> Result<(), TransportError>;
         blob_get(job: &JobKey, blob: &BlobRef) -> Result<Option<bytes::Bytes>, TransportError>;
+    }
+    StatsStore {
+        stats_put(report: &StatsReport) -> Result<(), TransportError>;
+        stats_since(from: u64, limit: usize) -> Result<StatsPage, TransportError>;
     }
     Directory {
         heartbeat(worker: &WorkerInfo, ttl: Duration) -> Result<(), TransportError>;

@@ -1,0 +1,93 @@
+//! [`Stats`]: counts what this worker sees, and writes it once a second. Best effort: what the
+//! broker does not take is written later, and no job waits for it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use naq_core::Timestamp;
+use naq_core::stats::{Observation, Tally};
+use naq_core::transport::TransportError;
+use tokio::sync::Notify;
+
+use crate::engine::Engine;
+use crate::outage::Outage;
+
+/// How often what is new is written.
+const EVERY: Duration = Duration::from_secs(1);
+/// How often where the broker refuses it: most likely a right is missing.
+const REFUSED: Duration = Duration::from_secs(60);
+/// How long the broker may take, for one report or at the end for all.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What was counted and not written yet.
+#[derive(Debug, Default)]
+pub(crate) struct Stats {
+    tally: Mutex<Tally>,
+    changed: Notify,
+}
+
+impl Stats {
+    pub(crate) fn record(&self, seen: &Observation<'_>, now: Timestamp) {
+        self.tally().record(seen, now);
+        self.changed.notify_one();
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what is new, one report after the other, up to the first that is not taken.
+    async fn write(&self, engine: &Engine) -> Result<(), TransportError> {
+        let (worker, version) = (&engine.stage.worker, env!("CARGO_PKG_VERSION"));
+        let unwritten = self.tally().unwritten(worker, version, engine.now());
+        for unwritten in unwritten {
+            let put = tokio::select! {
+                put = engine.transport.stats_put(&unwritten.report) => put,
+                () = engine.sleep(PATIENCE) => {
+                    Err(TransportError::Timeout { what: "statistics".into(), after: PATIENCE })
+                }
+            };
+            match put {
+                Ok(()) => {}
+                // It would be as large the next time.
+                Err(TransportError::TooLarge { size, max }) => {
+                    tracing::warn!("statistics of a minute are {size} bytes, the limit is {max}");
+                }
+                Err(err) => return Err(err),
+            }
+            self.tally().written(&unwritten);
+        }
+        Ok(())
+    }
+}
+
+/// Writes for as long as the worker lives. While nothing happens there is nothing to write, nor to
+/// wake up for.
+pub(crate) async fn tell(engine: Arc<Engine>, stats: Arc<Stats>) {
+    let mut outage = Outage::of("statistics");
+    loop {
+        stats.changed.notified().await;
+        engine.sleep(EVERY).await;
+        match stats.write(&engine).await {
+            Ok(()) => outage.over(engine.now()),
+            Err(err) => {
+                let wait = outage.failed(&err, engine.now());
+                engine.sleep(if err.is_transient() { wait } else { REFUSED }).await;
+                stats.changed.notify_one();
+            }
+        }
+    }
+}
+
+/// The last words of a worker that stops.
+pub(crate) async fn last_words(engine: &Engine) {
+    let Some(stats) = &engine.stats else { return };
+    tokio::select! {
+        written = stats.write(engine) => {
+            if let Err(err) = written {
+                tracing::debug!("the last statistics could not be written: {err}");
+            }
+        }
+        () = engine.sleep(PATIENCE) => {}
+    }
+}
