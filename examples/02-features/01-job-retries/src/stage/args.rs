@@ -7,7 +7,7 @@ use clap::Parser;
 
 use super::{Screen, Stage};
 
-const NO_BROKER: &str = "start a broker (docker compose -f docker/docker-compose.yml up -d), or say \
+const NO_BROKER: &str = "start a broker (docker compose -f deploy/compose.yaml up -d nats), or say \
                          where one is (NAQ_NATS_URL)";
 
 /// Enqueues jobs that fail, shows their attempts, and compares them with what was expected.
