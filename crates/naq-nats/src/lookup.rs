@@ -227,7 +227,7 @@ impl Lookup for NatsTransport {
         self.api.dead_letters(queue, from, limit).await
     }
 
-    async fn waiting(
+    async fn waiting_jobs(
         &self,
         queue: &QueueName,
         from: u64,

@@ -71,7 +71,7 @@ impl Lookup for MemoryTransport {
         Ok(DeadPage { letters, next: fitting.next().map(|letter| letter.seq) })
     }
 
-    async fn waiting(
+    async fn waiting_jobs(
         &self,
         queue: &QueueName,
         from: u64,

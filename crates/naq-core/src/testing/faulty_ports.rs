@@ -170,13 +170,13 @@ impl<T: Transport> Lookup for FaultyTransport<T> {
         self.faults.pass(Op::Other, DeadPage::default, page).await
     }
 
-    async fn waiting(
+    async fn waiting_jobs(
         &self,
         queue: &QueueName,
         from: u64,
         limit: usize,
     ) -> Result<WaitingPage, TransportError> {
-        let page = self.inner.waiting(queue, from, limit);
+        let page = self.inner.waiting_jobs(queue, from, limit);
         self.faults.pass(Op::Other, WaitingPage::default, page).await
     }
 

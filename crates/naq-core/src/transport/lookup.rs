@@ -129,7 +129,7 @@ pub trait Lookup: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`TransportError`].
-    async fn waiting(
+    async fn waiting_jobs(
         &self,
         queue: &QueueName,
         from: u64,

@@ -81,7 +81,7 @@ impl Client {
             let first = self.enter_queue(filter, None).await?;
             return Ok(Found { next: first, ..Found::default() });
         };
-        let page = self.transport.waiting(queue, cursor.from, SCANNED).await?;
+        let page = self.transport.waiting_jobs(queue, cursor.from, SCANNED).await?;
         let (mut jobs, cut) = cut(page.jobs);
         let before = jobs.len();
         jobs.retain(|job| job.seq <= cursor.until);

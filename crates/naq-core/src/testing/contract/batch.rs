@@ -45,7 +45,7 @@ impl Case<'_> {
     async fn all_waiting(&self) -> Vec<Stored> {
         let (mut jobs, mut next) = (Vec::new(), Some(0));
         while let Some(from) = next {
-            let page = self.transport.waiting(&self.queue, from, 500).await.unwrap();
+            let page = self.transport.waiting_jobs(&self.queue, from, 500).await.unwrap();
             jobs.extend(page.jobs);
             next = page.next;
         }

@@ -264,14 +264,14 @@ pub async fn a_job_written_by_hand_is_moved_byte_for_byte_and_stays_itself(subje
 
 pub async fn jobs_that_wait_come_in_pages(subject: &dyn Subject) {
     let case = Case::new(subject);
-    assert_eq!(case.transport.waiting(&case.queue, 0, 10).await.unwrap().jobs, []);
+    assert_eq!(case.transport.waiting_jobs(&case.queue, 0, 10).await.unwrap().jobs, []);
     case.enqueue("pending").await;
     for i in 0..5 {
         case.enqueue_in(&format!("job-{i}"), 60 * WAIT).await;
     }
     let (mut names, mut next, mut pages) = (Vec::new(), Some(0), 0);
     while let Some(from) = next {
-        let page = case.transport.waiting(&case.queue, from, 2).await.unwrap();
+        let page = case.transport.waiting_jobs(&case.queue, from, 2).await.unwrap();
         names.extend(page.jobs.iter().map(|job| job.key.id.to_string()));
         assert!(page.jobs.len() <= 2 && page.jobs.iter().all(|job| job.due_at.is_some()));
         (next, pages) = (page.next, pages + 1);
