@@ -5,7 +5,7 @@ use naq_core::Client;
 
 use crate::app::App;
 use crate::options::{Options, OptionsError};
-use crate::{actions, assets, live, pages, security};
+use crate::{actions, assets, health, live, pages, security};
 
 /// A dashboard over a client.
 #[derive(Debug, Clone)]
@@ -27,7 +27,8 @@ impl Dashboard {
         Ok(Self { app: App::start(client, options) })
     }
 
-    /// The pages, the live streams and the actions, under [`Options::prefix`].
+    /// The pages, the live streams and the actions, under [`Options::prefix`]; with `/healthz` (this
+    /// process answers) and `/readyz` (it sees the broker), which need no login.
     ///
     /// ```no_run
     /// # async fn f(client: naq_core::Client, own: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
@@ -44,6 +45,7 @@ impl Dashboard {
         let prefix = self.app.options.prefix.clone();
         let inner = Router::new()
             .merge(assets::routes())
+            .merge(health::routes())
             .merge(live::routes())
             .nest("/act", actions::routes())
             .merge(pages::routes())
@@ -53,5 +55,11 @@ impl Dashboard {
             true => guarded,
             false => Router::new().nest(&prefix, guarded),
         }
+    }
+
+    /// Puts what guards the pages around routes of your own, such as `/metrics`: allowed host names,
+    /// logins, nothing but reading, and headers.
+    pub fn guard(&self, routes: Router) -> Router {
+        security::guard(routes, &self.app)
     }
 }

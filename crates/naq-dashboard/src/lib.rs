@@ -10,6 +10,7 @@ mod app;
 mod assets;
 mod chart;
 mod dashboard;
+mod health;
 mod live;
 mod options;
 mod pages;

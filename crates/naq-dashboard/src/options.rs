@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::security::LONGEST;
+
 /// How a dashboard behaves. The default is right for one person on their own machine.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -34,8 +36,14 @@ pub enum OptionsError {
     #[error("the prefix {0:?} is not like /naq: a slash before it, none after")]
     Prefix(String),
     /// A login.
-    #[error("the login {0:?} has no name or no password, or a colon in its name")]
+    #[error(
+        "the login {0:?} has no name or no password, a colon in its name, or more than 256 bytes in \
+         either"
+    )]
     Login(String),
+    /// A host name.
+    #[error("the host name {0:?} is not like naq.example.com or 10.0.0.7: no scheme, port or path")]
+    Host(String),
 }
 
 impl Default for Options {
@@ -62,8 +70,15 @@ impl Options {
             return Err(OptionsError::Prefix(prefix.clone()));
         }
         let bad = |(name, password): &&(String, String)| {
-            name.is_empty() || password.is_empty() || name.contains(':')
+            let long = name.len().max(password.len()) > LONGEST;
+            name.is_empty() || password.is_empty() || name.contains(':') || long
         };
+        let name = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
+        let port = |host: &str| host.contains(':') && !host.ends_with(']');
+        let wrong = |host: &&String| host.is_empty() || !host.chars().all(name) || port(host);
+        if let Some(host) = self.hosts.iter().find(wrong) {
+            return Err(OptionsError::Host(host.clone()));
+        }
         match self.logins.iter().find(bad) {
             Some((name, _)) => Err(OptionsError::Login(name.clone())),
             None => Ok(()),
