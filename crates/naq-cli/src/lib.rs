@@ -30,6 +30,7 @@ mod commands;
 mod connection;
 mod exit;
 mod logging;
+mod metrics;
 mod output;
 mod progress;
 mod report;

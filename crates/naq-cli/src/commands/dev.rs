@@ -62,7 +62,7 @@ async fn serve<S: Clone + Send + Sync + 'static>(
     let tasks: Vec<String> = registry.task_names().map(ToString::to_string).collect();
     out.raw(&hello(&server, &tasks))?;
     let exit = tokio::select! {
-        exit = worker::work(Worker::builder(client.clone(), registry)) => exit,
+        exit = worker::work(Worker::builder(client.clone(), registry).build()) => exit,
         ended = server.ended() => Err(ended),
     };
     drop(client);

@@ -1,5 +1,6 @@
 //! `naq worker`: work on jobs until told to stop.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -10,6 +11,7 @@ use naq_worker::{LargeResults, Registry, StopSignal, Worker, WorkerBuilder};
 
 use crate::connection::connect;
 use crate::exit::{Exit, Problem};
+use crate::metrics::{MetricsArgs, WorkerProbe};
 use crate::output::Output;
 use crate::run::runtime;
 use crate::text::{duration, parse_duration, parse_duration_or_seconds};
@@ -63,6 +65,8 @@ pub(crate) struct WorkerArgs {
     /// Wait for a broker that is not there yet, instead of ending with exit code 4
     #[arg(long, env = "NAQ_WAIT_FOR_BROKER")]
     wait_for_broker: bool,
+    #[command(flatten)]
+    metrics: MetricsArgs,
 }
 
 /// What becomes of a large result.
@@ -167,12 +171,21 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
             None => builder,
         }
     };
-    runtime()?.block_on(async { work(builder(connect(config).await?)).await })
+    runtime()?.block_on(async {
+        // Before it connects, which may take its time, and before anything is counted.
+        let probe = Arc::new(WorkerProbe::default());
+        if let Some(server) = args.metrics.open().await? {
+            server.start(probe.clone());
+        }
+        let worker = builder(connect(config).await?).build();
+        probe.is(worker.health());
+        work(worker).await
+    })
 }
 
 /// Works until a signal.
-pub(crate) async fn work(builder: WorkerBuilder) -> Result<Exit> {
-    Ok(match builder.build().run_until_signal().await? {
+pub(crate) async fn work(worker: Worker) -> Result<Exit> {
+    Ok(match worker.run_until_signal().await? {
         naq_worker::Exit::Forced(StopSignal::Interrupt) => Exit::Interrupted,
         naq_worker::Exit::Forced(StopSignal::Terminate) => Exit::Terminated,
         _ => Exit::Ok,

@@ -11,6 +11,7 @@ mod help;
 mod hostile;
 mod jobs;
 mod limits;
+mod metrics;
 mod output;
 mod queues;
 mod retry;
