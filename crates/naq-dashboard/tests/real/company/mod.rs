@@ -1,0 +1,157 @@
+//! A company whose evening goes as evenings go: most of it works, a partner's service is away, a card
+//! is declined, and the import of the night is half done.
+
+mod past;
+mod tasks;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use naq_core::retry::Strategy;
+use naq_core::{Client, ErrorKind, Jitter, Workflow};
+use naq_testing::eventually;
+use serde_json::json;
+
+use crate::world::{Hand, PATIENCE, World};
+
+pub(crate) const QUEUES: [&str; 4] = ["mail", "billing", "partners", "media"];
+
+pub(crate) struct Company {
+    pub(crate) world: World,
+    _workers: [Hand; 2],
+}
+
+impl Company {
+    pub(crate) async fn open() -> Result<Self> {
+        let world = World::start().await?;
+        past::tell(&world.client).await?;
+        fill(&world.client).await?;
+        let workers = [
+            world.worker("ada", &QUEUES, tasks::registry()).await?,
+            world.worker("grace", &QUEUES, tasks::registry()).await?,
+        ];
+        // Until most of it has happened: what is left waits for its time, or for long.
+        eventually("an evening's work", PATIENCE, async || {
+            let queues = world.client.queues().await?;
+            let busy: u64 = queues.iter().map(|queue| queue.pending + queue.running).sum();
+            let dead: u64 = queues.iter().map(|queue| queue.dead).sum();
+            anyhow::ensure!(busy <= 8 && dead >= 20, "{queues:?}");
+            Ok(())
+        })
+        .await;
+        world
+            .client
+            .transport()
+            .pause(&crate::world::queue("media"), world.client.now() + Duration::from_secs(3_600))
+            .await?;
+        Ok(Self { world, _workers: workers })
+    }
+}
+
+async fn fill(client: &Client) -> Result<()> {
+    let mut jobs = Vec::new();
+    for n in 0..400 {
+        let to = format!("{}@example.com", tasks::NAMES[n % tasks::NAMES.len()]);
+        let mail = json!({ "to": to, "template": "order_shipped", "order": 70_000 + n });
+        jobs.push(
+            client
+                .enqueue_task("email.send", &mail)?
+                .queue("mail")
+                .id(format!("mail-{n:03}"))
+                .max_retries(3)
+                .retry_delay([
+                    Duration::from_millis(300),
+                    Duration::from_secs(2),
+                    Duration::from_secs(600),
+                ])
+                .tag("transactional"),
+        );
+    }
+    for n in 0..160 {
+        let charge = json!({ "customer": 4_000 + n, "amount": "49.00", "currency": "EUR" });
+        jobs.push(
+            client
+                .enqueue_task("invoice.charge", &charge)?
+                .queue("billing")
+                .id(format!("charge-{n:03}"))
+                .max_retries(2)
+                .retry_delay(Duration::from_millis(400))
+                .ignore_on([ErrorKind::new("PaymentError.declined")?]),
+        );
+    }
+    for n in 0..120 {
+        let sync = json!({ "partner": "acme", "item": 90_000 + n });
+        jobs.push(
+            client
+                .enqueue_task("partner.sync", &sync)?
+                .queue("partners")
+                .id(format!("sync-{n:03}"))
+                .max_retries(6)
+                .retry_delay(Duration::from_millis(250))
+                .retry_strategy(Strategy::Exponential)
+                .retry_multiplier(6.0)
+                .max_delay(Duration::from_secs(1_800))
+                .jitter(Jitter::Factor(0.4)),
+        );
+    }
+    for n in 0..6 {
+        let video = json!({ "source": format!("s3://uploads/{n}.mov"), "height": 1_080 });
+        jobs.push(
+            client
+                .enqueue_task("video.encode", &video)?
+                .queue("media")
+                .id(format!("video-{n}"))
+                .tag("bulk"),
+        );
+    }
+    for n in 0..12 {
+        let report = json!({ "month": n + 1 });
+        let later = Duration::from_secs(900 * (n + 1));
+        jobs.push(
+            client
+                .enqueue_task("report.render", &report)?
+                .queue("billing")
+                .id(format!("report-{n}"))
+                .delay(later),
+        );
+    }
+    for sent in client.enqueue_many(jobs).await {
+        sent?;
+    }
+    for day in ["monday", "tuesday"] {
+        client.start(import(client, day)?).await?;
+    }
+    let ping = client
+        .enqueue_task("health.ping", &json!({}))?
+        .queue("partners")
+        .record_ttl(Duration::from_secs(300));
+    client.schedule("health-ping").every(Duration::from_secs(30)).template(ping).await?;
+    let nightly =
+        client.enqueue_task("report.render", &json!({ "month": "last" }))?.queue("billing");
+    client
+        .schedule("nightly-report")
+        .cron("30 2 * * *")
+        .time_zone("Europe/Berlin")
+        .template(nightly)
+        .await?;
+    let closing = client.enqueue_task("invoice.close", &json!({}))?.queue("billing");
+    client.schedule("month-end").cron("0 6 1 * *").template(closing).await?;
+    client.schedules().pause(&naq_core::ScheduleName::new("month-end")?).await?;
+    Ok(())
+}
+
+/// On tuesdays one of its parts fails for good.
+fn import(client: &Client, day: &str) -> Result<Workflow> {
+    let step = |task: &str, what: &str| {
+        let args = json!({ "day": day, "what": what });
+        anyhow::Ok(client.enqueue_task(task, &args)?.queue("partners").max_retries(0))
+    };
+    Ok(Workflow::new("import")
+        .id(format!("import-{day}"))
+        .job("extract", step("import.extract", "all")?)
+        .job("orders", step("import.load", "orders")?)
+        .job("stock", step("import.load", "stock")?)
+        .job("report", step("import.report", "all")?)
+        .fan_out("extract", ["orders", "stock"])
+        .fan_in(["orders", "stock"], "report"))
+}

@@ -1,0 +1,163 @@
+//! What the statistics should say, from the handlers' ledger alone.
+
+use std::collections::BTreeMap;
+
+use naq_core::retry::Rule;
+use naq_core::stats::{Attempts, Counts, GroupHistory, pattern};
+use naq_core::transport::JobKey;
+use naq_core::{QueueName, TaskName};
+
+use super::Fates;
+use super::fate::End;
+use crate::world::{Entry, Step};
+
+type ByAttempt = BTreeMap<u32, u64>;
+
+/// Task, kind and pattern.
+type Group = (String, String, String);
+
+#[derive(Debug, Default)]
+pub(crate) struct Expected {
+    pub(crate) tasks: BTreeMap<(QueueName, TaskName), Tally>,
+    pub(crate) groups: BTreeMap<Group, GroupCounts>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tally {
+    starts: ByAttempt,
+    completed: ByAttempt,
+    retried: ByAttempt,
+    dead: ByAttempt,
+    cancelled: u64,
+    expired: u64,
+    snoozed: u64,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct GroupCounts {
+    count: u64,
+    retried: u64,
+    dead: u64,
+    rules: BTreeMap<Rule, u64>,
+}
+
+impl Expected {
+    pub(crate) fn new(ledger: &[Entry], fates: &Fates) -> Self {
+        let mut runs: BTreeMap<JobKey, Vec<&Entry>> = BTreeMap::new();
+        for entry in ledger {
+            let key = JobKey { queue: entry.queue.clone(), id: entry.job.clone() };
+            runs.entry(key).or_default().push(entry);
+        }
+        let mut expected = Self::default();
+        for (n, (key, fate)) in fates.iter().enumerate() {
+            let runs = runs.remove(key).unwrap_or_default();
+            assert_eq!(runs.len(), fate.runs(), "{key} ({}) ran so often: {n}", fate.name);
+            expected.job(key, fate.end, &runs);
+        }
+        assert!(runs.is_empty(), "{runs:?}");
+        expected
+    }
+
+    fn job(&mut self, key: &JobKey, end: End, runs: &[&Entry]) {
+        // A job that never ran says nothing of its task; its id does.
+        let task = runs.first().map_or_else(|| super::task_of(&key.id), |run| run.task.clone());
+        let tally = self.tasks.entry((key.queue.clone(), task.clone())).or_default();
+        for (at, run) in runs.iter().enumerate() {
+            let last = at + 1 == runs.len();
+            *tally.starts.entry(run.attempt).or_default() += 1;
+            let (kind, message) = match &run.step {
+                Step::Ok => {
+                    *tally.completed.entry(run.attempt).or_default() += 1;
+                    continue;
+                }
+                Step::Snooze(_) => {
+                    tally.snoozed += 1;
+                    continue;
+                }
+                Step::Cancel => {
+                    tally.cancelled += 1;
+                    continue;
+                }
+                Step::Fail(kind, message) | Step::Fatal(kind, message) => (kind, message),
+            };
+            let group = (task.to_string(), kind.clone(), pattern(message));
+            let group = self.groups.entry(group).or_default();
+            group.count += 1;
+            let rule = match end {
+                End::Dead(rule) if last => {
+                    *tally.dead.entry(run.attempt).or_default() += 1;
+                    group.dead += 1;
+                    rule
+                }
+                _ => {
+                    *tally.retried.entry(run.attempt).or_default() += 1;
+                    group.retried += 1;
+                    Rule::Strategy
+                }
+            };
+            *group.rules.entry(rule).or_default() += 1;
+        }
+        tally.expired += u64::from(end == End::Expired);
+    }
+
+    pub(crate) fn all(&self) -> Tally {
+        let mut all = Tally::default();
+        self.tasks.values().for_each(|tally| all.add(tally));
+        all
+    }
+
+    /// Jobs that succeeded after they had failed.
+    pub(crate) fn saved(&self) -> u64 {
+        self.all().completed.range(2..).map(|(_, n)| n).sum()
+    }
+
+    pub(crate) fn dead(&self) -> u64 {
+        self.all().dead.values().sum()
+    }
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        let sum = |mine: &mut ByAttempt, theirs: &ByAttempt| {
+            theirs.iter().for_each(|(attempt, n)| *mine.entry(*attempt).or_default() += n);
+        };
+        sum(&mut self.starts, &other.starts);
+        sum(&mut self.completed, &other.completed);
+        sum(&mut self.retried, &other.retried);
+        sum(&mut self.dead, &other.dead);
+        self.cancelled += other.cancelled;
+        self.expired += other.expired;
+        self.snoozed += other.snoozed;
+    }
+
+    /// Panics unless `counts` says the same.
+    pub(crate) fn assert_eq(&self, counts: &Counts, what: &str) {
+        let by_attempt = |attempts: &Attempts| -> ByAttempt {
+            attempts.iter().filter(|(_, n)| *n > 0).collect()
+        };
+        assert_eq!(by_attempt(&counts.starts), self.starts, "starts of {what}");
+        assert_eq!(by_attempt(&counts.completed), self.completed, "completed of {what}");
+        assert_eq!(by_attempt(&counts.retried), self.retried, "retried of {what}");
+        assert_eq!(by_attempt(&counts.dead), self.dead, "dead of {what}");
+        assert_eq!(counts.cancelled, self.cancelled, "cancelled of {what}");
+        assert_eq!(counts.expired, self.expired, "expired of {what}");
+        assert_eq!(counts.snoozed, self.snoozed, "snoozed of {what}");
+        let odd = (counts.held_back, counts.interrupted, counts.crashes);
+        assert_eq!(odd, (0, 0, 0), "held back, interrupted, crashed of {what}");
+        let starts = counts.starts.total();
+        assert_eq!(counts.duration.count(), starts, "durations of {what}");
+        assert_eq!(counts.wait.count() + counts.lateness.count(), starts, "waits of {what}");
+        assert_eq!(counts.delay.count(), counts.retried.total(), "delays of {what}");
+    }
+}
+
+/// The same of what the history has.
+pub(crate) fn group_counts(groups: &[GroupHistory]) -> BTreeMap<Group, GroupCounts> {
+    let counts = |GroupHistory { group, points }: &GroupHistory| {
+        assert_eq!(points.iter().map(|(_, n)| n).sum::<u64>(), group.count, "{group:?}");
+        let name = (group.task.to_string(), group.kind.as_str().to_owned(), group.pattern.clone());
+        let (count, retried, dead) = (group.count, group.retried, group.dead);
+        (name, GroupCounts { count, retried, dead, rules: group.rules.clone() })
+    };
+    groups.iter().map(counts).collect()
+}

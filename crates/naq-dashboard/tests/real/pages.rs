@@ -1,0 +1,70 @@
+//! Every page, as it looks: in both themes, on a desk and on a phone.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use naq_dashboard::Options;
+use naq_testing::{Theme, shared_browser};
+
+use crate::company::Company;
+
+/// Pages of the company, and what their pictures are called.
+const PAGES: [(&str, &str); 16] = [
+    ("overview", "/"),
+    ("queues", "/queues"),
+    ("queue", "/queues/mail"),
+    ("jobs", "/jobs"),
+    ("job", "/jobs/mail/mail-004"),
+    ("job-dead", "/jobs/partners/sync-031"),
+    ("retries", "/retries"),
+    ("helping", "/helping"),
+    ("failures", "/failures"),
+    ("dead", "/dead"),
+    ("simulator", "/simulator"),
+    ("schedules", "/schedules"),
+    ("workflows", "/workflows"),
+    ("workers", "/workers"),
+    ("broker", "/broker"),
+    ("audit", "/audit"),
+];
+
+/// With `NAQ_SCREENSHOTS=DIR` it leaves pictures of them in that directory.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_fits_a_desk_and_a_phone_in_both_themes_without_a_complaint() -> Result<()> {
+    let company = Company::open().await?;
+    let mut options = Options::default();
+    options.environment = Some("production".into());
+    let site = company.world.dashboard(options).await?;
+    let browser = shared_browser().await;
+    let pictures = std::env::var_os("NAQ_SCREENSHOTS").map(PathBuf::from);
+    if let Some(directory) = &pictures {
+        std::fs::create_dir_all(directory).context("no directory for pictures")?;
+    }
+
+    let mut wrong = Vec::new();
+    for (name, path) in PAGES {
+        browser.window(1280, 800).await?;
+        browser.theme(Theme::Light).await?;
+        browser.goto(&site.page(path)).await?;
+        browser.wait_for("main h1").await?;
+        for (width, theme, kind) in [
+            (1280, Theme::Light, "light"),
+            (1280, Theme::Dark, "dark"),
+            (360, Theme::Light, "phone"),
+            (360, Theme::Dark, "phone-dark"),
+        ] {
+            browser.window(width, 800).await?;
+            browser.theme(theme).await?;
+            let over = browser.overflow().await?;
+            if over > 0 {
+                wrong.push(format!("{path} is {over} pixels wider than {width}"));
+            }
+            if let Some(directory) = &pictures {
+                browser.screenshot(&directory.join(format!("{name}-{kind}.png"))).await?;
+            }
+        }
+        wrong.extend(browser.problems().await?.iter().map(|problem| format!("{path}: {problem}")));
+    }
+    assert_eq!(wrong, [""; 0]);
+    Ok(())
+}
