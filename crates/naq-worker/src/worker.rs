@@ -13,7 +13,7 @@ use crate::builder::WorkerBuilder;
 use crate::engine::{Counts, Engine, Link, Queue};
 use crate::execute::Stage;
 use crate::exit::{Exit, StopSignal, WorkerError};
-use crate::gates::{BreakerGate, BudgetGate, DependsGate, Gate, Gates, LimitGate, UniqueGate};
+use crate::gates::{BreakerGate, BudgetGate, DependsGate, Gate, Gates, LimitGate, PauseGate, UniqueGate};
 use crate::health::Health;
 use crate::metrics::Meters;
 use crate::ready::Ready;
@@ -217,6 +217,7 @@ fn gates(settings: &WorkerBuilder, id: &WorkerId) -> Gates {
     let transport = || client.transport().clone();
     let mut gates: Vec<Arc<dyn Gate>> = vec![Arc::new(DependsGate::new(client.clone()))];
     if !settings.inner {
+        gates.push(Arc::new(PauseGate::new(client.clone(), timer.clone())));
         gates.push(Arc::new(breaker()));
     }
     gates.push(Arc::new(LimitGate::new(transport(), timer.clone(), id.clone(), *lease)));

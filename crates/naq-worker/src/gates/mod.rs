@@ -7,6 +7,7 @@ mod breaker;
 mod budget;
 mod depends;
 mod limit;
+mod pause;
 mod unique;
 
 use std::fmt;
@@ -24,6 +25,7 @@ pub(crate) use self::breaker::BreakerGate;
 pub(crate) use self::budget::BudgetGate;
 pub(crate) use self::depends::DependsGate;
 pub(crate) use self::limit::LimitGate;
+pub(crate) use self::pause::PauseGate;
 pub(crate) use self::unique::UniqueGate;
 
 /// What a gate says to a job that wants to start.

@@ -105,9 +105,11 @@ pass_on! {
         queue_info(queue: &QueueName) -> Result<Option<QueueInfo>, TransportError>;
         dead_letters(queue: Option<&QueueName>, from: u64, limit: usize)
             -> Result<DeadPage, TransportError>;
-        waiting(queue: &QueueName, from: u64, limit: usize)
+        waiting_jobs(queue: &QueueName, from: u64, limit: usize)
             -> Result<WaitingPage, TransportError>;
+        jobs(query: &JobsQuery) -> Result<JobsPage, TransportError>;
         broker() -> Result<BrokerInfo, TransportError>;
+        streams() -> Result<Vec<StreamReport>, TransportError>;
         => is_connected() -> bool;
     }
     Operator {

@@ -105,3 +105,31 @@ async fn dropping_the_worker_ends_it_without_a_trace_but_its_lease() {
     assert_eq!(bench.state("job").await, JobState::Running);
     assert_eq!(bench.clock.sleepers(), 0, "no task is left behind");
 }
+
+#[tokio::test]
+async fn an_operator_drains_one_worker_by_its_id_as_a_signal_does() {
+    let bench = Bench::new();
+    let (mut one, two) = (bench.start().await, bench.start().await);
+    bench.enqueue("running", [Do::Gate]).await;
+    bench.pass(secs(6)).await;
+    let (busy, idle): (Vec<_>, Vec<_>) =
+        bench.workers().await.into_iter().partition(|it| it.running == 1);
+    let (busy, idle) = (&busy[0], &idle[0]);
+    let told = bench.client.drain_worker(&busy.worker_id).await.expect("it is there");
+    assert_eq!(told.worker_id, busy.worker_id);
+    bench.turn().await;
+    let workers = bench.workers().await;
+    let stopping = workers.iter().find(|it| it.worker_id == busy.worker_id).map(|it| it.status);
+    assert_eq!(stopping, Some(WorkerStatus::Stopping), "what runs may finish");
+    bench.seen.gate.notify_waiters();
+    bench.turn().await;
+    assert_eq!(bench.state("running").await, JobState::Completed);
+    let left = bench.workers().await;
+    assert_eq!(left.iter().map(|it| &it.worker_id).collect::<Vec<_>>(), [&idle.worker_id]);
+    let (drained, other) = if one.has_ended() { (one, two) } else { (two, one) };
+    assert_eq!(drained.exit().await, Exit::Drained);
+    one = other;
+    assert!(!one.has_ended());
+    bench.enqueue("next", [Do::Succeed]).await;
+    assert_eq!(bench.state("next").await, JobState::Completed);
+}

@@ -24,6 +24,7 @@ mod limits;
 mod malformed;
 mod outage;
 mod own_threads;
+mod pause;
 mod queues;
 mod retries;
 mod schedules;

@@ -63,7 +63,10 @@ impl Case<'_> {
     }
 
     fn waiting_here(&self) -> BatchScope {
-        BatchScope::Waiting(WaitingFilter { queue: Some(self.queue.clone()), task: None })
+        BatchScope::Waiting(WaitingFilter {
+            queue: Some(self.queue.clone()),
+            ..WaitingFilter::default()
+        })
     }
 }
 
@@ -283,7 +286,7 @@ pub async fn waiting_jobs_are_released_spread_and_cancelled(subject: &dyn Subjec
         assert!(window[2].since(window[0]) >= Duration::from_millis(999), "{window:?}");
     }
     let task = Some(TaskName::new("another").unwrap());
-    let other = WaitingFilter { queue: Some(case.queue.clone()), task };
+    let other = WaitingFilter { queue: Some(case.queue.clone()), task, ..WaitingFilter::default() };
     let none = BatchOrder::new(BatchAction::Cancel, BatchScope::Waiting(other), "ann");
     assert!(matches!(case.client.start_batch(none).await, Err(BatchError::Nothing(_))));
     let far = case.all_waiting().await.into_iter().find(|it| it.key == case.key("far")).unwrap();
