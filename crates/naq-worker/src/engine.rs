@@ -193,6 +193,7 @@ impl Engine {
                 let seen = self.sight(&held, &outcome);
                 let Judged { conclusion, verdict } =
                     self.judge(|judge| judge.conclude(stored, outcome));
+                held.trace.end(&verdict);
                 let seen = seen.map(|seen| seen.judged(verdict));
                 if let Some(recovered) = recovered {
                     self.tell_hooks(&held, recovered, &conclusion).await;

@@ -248,7 +248,8 @@ async fn run(
 ) -> Outcome {
     story::started(&envelope);
     held.begin(started_at);
-    let outcome = perform(stage, held, task, envelope, started_at).await;
+    held.trace.begin(&envelope);
+    let outcome = held.trace.within(perform(stage, held, task, envelope, started_at)).await;
     let goes_on = match &outcome {
         Outcome::Ran(ran) => ran.result.is_err(),
         outcome => matches!(outcome, Outcome::Interrupted),

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::kept::Kept;
+use crate::trace::Trace;
 
 /// Why an attempt must stop; a later one outweighs an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +47,7 @@ pub(crate) struct Held {
     started_at: AtomicU64,
     /// What its handler keeps with the broker.
     pub(crate) kept: Kept,
+    pub(crate) trace: Trace,
 }
 
 impl Held {
@@ -62,6 +64,7 @@ impl Held {
             checked_at: AtomicU64::new(0),
             started_at: AtomicU64::new(0),
             kept: Kept::default(),
+            trace: Default::default(),
         }
     }
 

@@ -52,6 +52,7 @@ mod task_options;
 mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod trace;
 mod worker;
 
 pub use builder::WorkerBuilder;

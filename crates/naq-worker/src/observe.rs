@@ -12,7 +12,7 @@ use crate::held::Held;
 /// How a delivery was judged.
 #[derive(Debug)]
 pub(crate) struct Verdict {
-    ending: Ending,
+    pub(crate) ending: Ending,
     error: Option<Box<Wrong>>,
 }
 
@@ -32,6 +32,12 @@ impl Verdict {
     pub(crate) fn with_error(self, failure: &Failure, rule: Rule) -> Self {
         let (kind, message) = (failure.kind().clone(), failure.message().to_owned());
         Self { error: Some(Box::new(Wrong { kind, message, rule })), ..self }
+    }
+
+    /// The kind of what went wrong.
+    #[cfg(feature = "otel")]
+    pub(crate) fn error_kind(&self) -> Option<&ErrorKind> {
+        self.error.as_deref().map(|wrong| &wrong.kind)
     }
 }
 

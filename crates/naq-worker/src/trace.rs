@@ -1,0 +1,102 @@
+//! [`Trace`]: the OpenTelemetry span of an attempt, linked to the one that sent the job. Nothing at
+//! all without the feature `otel`.
+
+#[cfg(feature = "otel")]
+pub(crate) use on::Trace;
+
+/// No span.
+#[cfg(not(feature = "otel"))]
+#[derive(Debug, Default)]
+pub(crate) struct Trace;
+
+#[cfg(not(feature = "otel"))]
+impl Trace {
+    pub(crate) fn begin(&self, _job: &naq_core::Envelope) {}
+
+    pub(crate) fn within<F: Future>(&self, attempt: F) -> F {
+        attempt
+    }
+
+    pub(crate) fn end(&self, _verdict: &crate::observe::Verdict) {}
+}
+
+#[cfg(feature = "otel")]
+mod on {
+    use std::sync::OnceLock;
+
+    use naq_core::names::CHORES;
+    use naq_core::stats::Ending;
+    use naq_core::{Envelope, trace};
+    use opentelemetry::trace::{
+        FutureExt, Link, SpanKind, Status, TraceContextExt, Tracer, WithContext,
+    };
+    use opentelemetry::{Context, KeyValue, global};
+
+    use crate::observe::Verdict;
+
+    /// The span `process <queue>` of one attempt. Each attempt is a trace of its own, since days may
+    /// lie between two, and linked to the span that sent the job.
+    #[derive(Debug, Default)]
+    pub(crate) struct Trace(OnceLock<Context>);
+
+    impl Trace {
+        /// The handler is about to run.
+        pub(crate) fn begin(&self, job: &Envelope) {
+            if job.queue.as_str() == CHORES {
+                return;
+            }
+            let mut attributes = trace::attributes(job, "process");
+            attributes.push(KeyValue::new("naq.attempt", i64::from(job.attempt)));
+            let sent = job.traceparent.as_deref().and_then(trace::parse);
+            let tracer = global::tracer(trace::SCOPE);
+            let span = tracer
+                .span_builder(format!("process {}", job.queue))
+                .with_kind(SpanKind::Consumer)
+                .with_attributes(attributes)
+                .with_links(sent.map(Link::with_context).into_iter().collect())
+                .start_with_context(&tracer, &Context::new());
+            // It begins once.
+            let _ = self.0.set(Context::new().with_span(span));
+        }
+
+        /// Runs the attempt inside its span: what it sends and calls belongs to it.
+        pub(crate) fn within<F: Future>(&self, attempt: F) -> WithContext<F> {
+            attempt.with_context(self.0.get().cloned().unwrap_or_default())
+        }
+
+        /// It is decided what follows.
+        pub(crate) fn end(&self, verdict: &Verdict) {
+            let Some(context) = self.0.get() else { return };
+            let span = context.span();
+            span.set_attribute(KeyValue::new("naq.outcome", outcome(verdict.ending)));
+            if let Some(kind) = verdict.error_kind() {
+                span.set_attribute(KeyValue::new("error.type", kind.to_string()));
+                if verdict.ending != Ending::Completed {
+                    // The message may tell more than everybody with access to traces should know.
+                    span.set_status(Status::error(kind.to_string()));
+                }
+            }
+            span.end();
+        }
+    }
+
+    impl Drop for Trace {
+        /// An attempt that was cut off. What has ended already hears nothing of this.
+        fn drop(&mut self) {
+            self.end(&Verdict::of(Ending::Interrupted));
+        }
+    }
+
+    fn outcome(ending: Ending) -> &'static str {
+        match ending {
+            Ending::Completed => "success",
+            Ending::Retried { .. } => "retry",
+            Ending::Dead => "dead",
+            Ending::Cancelled => "cancelled",
+            Ending::Expired => "expired",
+            Ending::Snoozed => "snoozed",
+            Ending::HeldBack => "held_back",
+            _ => "interrupted",
+        }
+    }
+}
