@@ -50,7 +50,7 @@ impl Client {
                 let infos = self.infos(filter.queue.as_ref()).await?;
                 Ok(Preview::new(scope, of(infos, |info| info.dead), true))
             }
-            BatchScope::Waiting(filter) if filter.task.is_none() => {
+            BatchScope::Waiting(filter) if filter.is_any_task() => {
                 let infos = self.infos(filter.queue.as_ref()).await?;
                 let count = of(infos, |info| info.waiting);
                 Ok(Preview { exact: false, ..Preview::new(scope, count, true) })

@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::BatchError;
 use crate::client::DeadFilter;
+use crate::failure::ErrorKind;
 use crate::names::{QueueName, TaskName};
+use crate::stats::pattern;
 use crate::transport::{JobKey, Stored};
+use crate::wire::{AttemptRecord, Envelope};
 
 /// Letters or jobs that can be named one by one in a batch.
 pub const MAX_SELECTED: usize = 1000;
@@ -30,6 +33,13 @@ pub struct WaitingFilter {
     /// Of this task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskName>,
+    /// Whose last attempt failed with an error of this kind or below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_kind: Option<ErrorKind>,
+    /// Whose last attempt failed with a message of this [pattern], and then of exactly the kind that
+    /// is named: with a task, one error group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
 }
 
 /// What a batch is about. What comes after it was started is not meant.
@@ -56,9 +66,34 @@ impl From<&Stored> for BatchItem {
 impl WaitingFilter {
     /// Whether this waiting job is meant.
     pub fn fits(&self, stored: &Stored) -> bool {
-        let of_task = |task: &TaskName| stored.envelope().is_ok_and(|job| job.task == *task);
-        self.queue.as_ref().is_none_or(|queue| *queue == stored.key.queue)
-            && self.task.as_ref().is_none_or(of_task)
+        if self.queue.as_ref().is_some_and(|queue| *queue != stored.key.queue) {
+            return false;
+        }
+        self.is_any_task() || stored.envelope().is_ok_and(|job| self.fits_job(&job))
+    }
+
+    fn fits_job(&self, job: &Envelope) -> bool {
+        let of_kind =
+            |kind: &ErrorKind, last: &AttemptRecord| match (&last.error_kind, &self.pattern) {
+                (Some(of), None) => of.is(kind),
+                (of, _) => of.as_ref() == Some(kind),
+            };
+        let failed = job.history.iter().rfind(|it| it.error_kind.is_some());
+        let of_pattern = |p: &String, last: &AttemptRecord| {
+            last.message.as_ref().is_some_and(|message| pattern(message) == *p)
+        };
+        self.task.as_ref().is_none_or(|task| job.task == *task)
+            && self
+                .error_kind
+                .as_ref()
+                .is_none_or(|kind| failed.is_some_and(|it| of_kind(kind, it)))
+            && self.pattern.as_ref().is_none_or(|p| failed.is_some_and(|it| of_pattern(p, it)))
+    }
+
+    /// Whether it says nothing but the queue: the broker counts those.
+    pub(super) fn is_any_task(&self) -> bool {
+        let Self { queue: _, task, error_kind, pattern } = self;
+        task.is_none() && error_kind.is_none() && pattern.is_none()
     }
 }
 
@@ -114,6 +149,8 @@ impl BatchScope {
             Self::Waiting(filter) => {
                 add("queue", filter.queue.as_ref().map(QueueName::as_str));
                 add("task", filter.task.as_ref().map(TaskName::as_str));
+                add("kind", filter.error_kind.as_ref().map(|kind| kind.as_str()));
+                add("message", filter.pattern.as_ref().map(|p| format!("{p:?}")).as_deref());
             }
         }
         text
@@ -153,7 +190,7 @@ mod tests {
             ),
             (BatchScope::Letters(vec![item]), Some("1"), "1 selected dead letter"),
             (
-                BatchScope::Waiting(WaitingFilter { queue, task }),
+                BatchScope::Waiting(WaitingFilter { queue, task, ..WaitingFilter::default() }),
                 Some("2"),
                 "2 waiting jobs of queue mail, task email.send",
             ),
@@ -162,5 +199,37 @@ mod tests {
             let text = serde_json::to_string(&scope).expect("writes");
             assert_eq!(serde_json::from_str::<BatchScope>(&text).expect("reads"), scope, "{text}");
         }
+    }
+
+    #[test]
+    fn a_waiting_job_is_of_the_group_that_it_failed_with_last() {
+        let (queue, id) = (QueueName::default(), crate::JobId::random());
+        let task = TaskName::new("email.send").expect("a name");
+        let at = crate::Timestamp::from_millis(1_000);
+        let args = crate::Payload::null(crate::Codec::Json);
+        let mut job = Envelope::new(queue, id, task.clone(), args, at);
+        let all = WaitingFilter { task: Some(task), ..WaitingFilter::default() };
+        let of = |kind: &ErrorKind, message: Option<&str>| WaitingFilter {
+            error_kind: Some(kind.clone()),
+            pattern: message.map(pattern),
+            ..all.clone()
+        };
+        let group = of(&ErrorKind::TIMEOUT, Some("no answer in 99 s"));
+        assert!(all.fits_job(&job) && !group.fits_job(&job), "it has not failed yet");
+        let mut failed = |kind: ErrorKind, message: &str| {
+            let mut record = AttemptRecord::new(1, crate::wire::AttemptOutcome::Failed);
+            (record.error_kind, record.message) = (Some(kind), Some(message.to_owned()));
+            job.history.push(record);
+            job.history.push(AttemptRecord::new(1, crate::wire::AttemptOutcome::HeldBack));
+            job.clone()
+        };
+        let first = failed(ErrorKind::TIMEOUT, "no answer in 7 s");
+        assert!(group.fits_job(&first) && of(&ErrorKind::TIMEOUT, None).fits_job(&first));
+        assert!(!of(&ErrorKind::TIMEOUT, Some("refused")).fits_job(&first));
+        let second = failed(ErrorKind::http(503), "no answer in 7 s");
+        assert!(!group.fits_job(&second) && !of(&ErrorKind::TIMEOUT, None).fits_job(&second));
+        let above = ErrorKind::HTTP;
+        assert!(of(&above, None).fits_job(&second));
+        assert!(!of(&above, Some("no answer in 7 s")).fits_job(&second), "exactly that kind");
     }
 }
