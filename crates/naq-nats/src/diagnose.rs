@@ -12,6 +12,7 @@ use crate::api::Api;
 use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
 use crate::message::EXPECTED_LAST;
 use crate::server;
+use crate::streams::durability;
 use crate::topology::{ConsumerInfo, StreamInfo, drift};
 use crate::transport::NatsTransport;
 
@@ -145,27 +146,12 @@ fn stream(wanted: &Config, info: &Result<Option<StreamInfo>, ApiError>) -> Findi
             .then("correct it with `nats stream edit`, or back it up and create it anew");
     }
     let held = format!("{} messages, {} bytes; ", info.state.messages, info.state.bytes);
-    let class = durability(&info.config);
+    let class = durability(&info.config).to_string();
     let lasting = info.config.storage == StorageType::File || wanted.storage == StorageType::Memory;
     if lasting {
-        return finding(check, Level::Ok, held + class);
+        return finding(check, Level::Ok, held + &class);
     }
-    finding(check, Level::Warn, held + class).then("create it with file storage")
-}
-
-fn durability(config: &Config) -> &'static str {
-    match (config.storage, config.num_replicas) {
-        (StorageType::Memory, 0 | 1) => "in memory: lost when the broker ends",
-        (StorageType::Memory, _) => "in memory of several servers: lost when all of them end",
-        (StorageType::File, 0 | 1) => {
-            "on one disk: survives a broker crash; a power loss may take what was not yet synced \
-             (2 minutes by default, see sync_interval)"
-        }
-        (StorageType::File, _) => {
-            "on several disks: survives the loss of a minority of servers; a power loss of all may \
-             take what was not yet synced (see sync_interval)"
-        }
-    }
+    finding(check, Level::Warn, held + &class).then("create it with file storage")
 }
 
 fn not_seen(check: String, error: &ApiError) -> Finding {

@@ -2,6 +2,7 @@
 
 mod api;
 mod blobs;
+mod browse;
 mod config;
 mod connect;
 mod dead;
@@ -26,6 +27,7 @@ mod settle;
 mod shared_state;
 mod state_watch;
 mod stats;
+mod streams;
 mod subjects;
 mod topology;
 mod transport;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use futures_util::future::{try_join_all, try_join3};
 use naq_core::transport::{
-    BrokerInfo, DeadPage, EndWatch, Evidence, JobKey, Lookup, Place, QueueInfo, Stored,
-    TransportError, WaitingPage,
+    BrokerInfo, DeadPage, EndWatch, Evidence, JobKey, JobsPage, JobsQuery, Lookup, Place,
+    QueueInfo, Stored, StreamReport, TransportError, WaitingPage,
 };
 use naq_core::{JobId, QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -241,6 +241,10 @@ impl Lookup for NatsTransport {
         Ok(WaitingPage { jobs, next })
     }
 
+    async fn jobs(&self, query: &JobsQuery) -> Result<JobsPage, TransportError> {
+        self.api.jobs(query).await
+    }
+
     async fn broker(&self) -> Result<BrokerInfo, TransportError> {
         if self.api.offset.is_old(self.api.config.clock.now()) {
             // Compares the clocks; while there is no record and no state yet, there is nothing to be
@@ -256,6 +260,10 @@ impl Lookup for NatsTransport {
             clock_ahead_ms: self.api.offset.ahead_ms(),
             max_payload: self.api.client().max_payload(),
         })
+    }
+
+    async fn streams(&self) -> Result<Vec<StreamReport>, TransportError> {
+        self.api.streams().await
     }
 
     fn is_connected(&self) -> bool {

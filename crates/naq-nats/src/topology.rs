@@ -42,6 +42,8 @@ pub(crate) struct StreamInfo {
 pub(crate) struct StreamState {
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
+    #[serde(default)]
+    pub(crate) first_seq: u64,
     pub(crate) last_seq: u64,
 }
 
@@ -58,6 +60,10 @@ pub(crate) struct ConsumerInfo {
     pub(crate) delivered: Delivered,
     pub(crate) num_ack_pending: u64,
     pub(crate) num_pending: u64,
+    #[serde(default)]
+    pub(crate) num_redelivered: u64,
+    #[serde(default)]
+    pub(crate) num_waiting: u64,
     #[serde(default)]
     pub(crate) paused: bool,
 }

@@ -13,6 +13,7 @@ mod drain;
 mod enqueue;
 mod error;
 mod handle;
+mod jobs;
 mod kept;
 mod limits;
 mod pause;

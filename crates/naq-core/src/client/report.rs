@@ -4,8 +4,8 @@ use super::{CheckpointInfo, Client, ClientError, Progress};
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName};
 use crate::state::JobState;
-use crate::transport::{BlobRef, Evidence, JobKey, Place, Stored, stale};
-use crate::wire::{AttemptOutcome, AttemptRecord, DeadLetter, Envelope, Payload, headers};
+use crate::transport::{BlobRef, Evidence, JobKey, Place, Stored, stale, waits_as};
+use crate::wire::{DeadLetter, Envelope, Payload, headers};
 
 /// One job as an operator sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,15 +81,7 @@ impl JobReport {
             }
             Place::Schedule => {
                 report.envelope = stored.envelope().ok();
-                // To be held back is no attempt.
-                let tried = |entry: &&AttemptRecord| entry.outcome != AttemptOutcome::HeldBack;
-                let last = report.envelope.as_ref().and_then(|job| job.history.iter().rfind(tried));
-                let fresh = last.is_none_or(|entry| entry.outcome == AttemptOutcome::Requeued);
-                report.state = match &report.envelope {
-                    Some(job) if job.is_blocked() => JobState::Blocked,
-                    _ if fresh => JobState::Scheduled,
-                    _ => JobState::Retrying,
-                };
+                report.state = waits_as(report.envelope.as_ref());
             }
             Place::Dead => {
                 let letter = stored.dead_letter();

@@ -69,6 +69,11 @@ impl Log {
         self.messages.range(seq..).map(|(_, stored)| stored)
     }
 
+    /// Messages up to `seq`, newest first.
+    pub(super) fn back_from(&self, seq: u64) -> impl Iterator<Item = &Stored> {
+        self.messages.range(..=seq).rev().map(|(_, stored)| stored)
+    }
+
     pub(super) fn last_seq(&self) -> u64 {
         self.last_seq
     }

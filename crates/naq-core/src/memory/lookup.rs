@@ -3,12 +3,14 @@
 use async_trait::async_trait;
 
 use super::end_watch::MemoryEnd;
+use super::log::Log;
 use super::state::MAX_PAYLOAD;
 use super::transport::MemoryTransport;
 use crate::names::{JobId, QueueName};
 use crate::transport::{
-    BrokerInfo, DeadPage, EndWatch, Evidence, JobKey, Lookup, Place, QueueInfo, Stored,
-    TransportError, WaitingPage,
+    BrokerInfo, ConsumerReport, DeadPage, Durability, EndWatch, Evidence, JobKey, JobsPage,
+    JobsQuery, Lookup, Place, QueueInfo, Stored, StreamReport, StreamRole, TransportError,
+    WaitingPage,
 };
 
 #[async_trait]
@@ -84,9 +86,43 @@ impl Lookup for MemoryTransport {
         Ok(WaitingPage { jobs, next: waiting.next().map(|stored| stored.seq) })
     }
 
+    async fn jobs(&self, query: &JobsQuery) -> Result<JobsPage, TransportError> {
+        Ok(self.shared.state().0.browse(query))
+    }
+
     async fn broker(&self) -> Result<BrokerInfo, TransportError> {
         let server = format!("in-memory {}", env!("CARGO_PKG_VERSION"));
         Ok(BrokerInfo { server, clock_ahead_ms: 0, max_payload: MAX_PAYLOAD })
+    }
+
+    async fn streams(&self) -> Result<Vec<StreamReport>, TransportError> {
+        let (state, now) = self.shared.state();
+        let report = |name: String, role, log: &Log| StreamReport {
+            name,
+            role,
+            messages: log.from(0).count() as u64,
+            bytes: log.bytes() as u64,
+            durability: Durability { on_disk: false, replicas: 1 },
+            consumer: None,
+        };
+        let queues = state.queues.iter().map(|(name, queue)| {
+            let (pending, running, _) = queue.counts();
+            let consumer = ConsumerReport {
+                name: "workers".to_owned(),
+                lag: pending,
+                held: running,
+                held_limit: queue.limit,
+                redelivered: 0,
+                waiting_requests: 0,
+                paused: queue.paused_until.is_some_and(|until| until > now),
+            };
+            let role = StreamRole::Queue(name.clone());
+            let stream = report(format!("NAQ_Q_{name}"), role, &queue.log);
+            StreamReport { consumer: Some(consumer), ..stream }
+        });
+        let dead = report("NAQ_DEAD".to_owned(), StreamRole::Dead, &state.dead);
+        let records = report("NAQ_RECORDS".to_owned(), StreamRole::Records, &state.records);
+        Ok(queues.chain([dead, records]).collect())
     }
 
     fn is_connected(&self) -> bool {

@@ -16,6 +16,7 @@
 //! ```
 
 mod blobs;
+mod browse;
 mod dedup;
 mod directory;
 mod end_watch;

@@ -152,6 +152,11 @@ impl Queue {
         Some(stored)
     }
 
+    /// Whether a worker has the message of this sequence.
+    pub(super) fn is_held(&self, seq: u64) -> bool {
+        self.held.contains_key(&seq)
+    }
+
     /// When something will be ready without anybody's doing.
     pub(super) fn next_change(&self) -> Option<Timestamp> {
         let due = self.due.first().map(|(at, _)| *at);

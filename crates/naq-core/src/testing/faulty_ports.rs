@@ -15,10 +15,10 @@ use crate::names::{JobId, QueueName, WorkerId};
 use crate::stats::StatsReport;
 use crate::transport::{
     AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, Consumer, DeadPage, Delivery, Directory,
-    EndWatch, Evidence, Expect, Fact, FactKind, JobKey, Lookup, Operator, Producer, QueueInfo,
-    Receipt, Saved, Settler, Signal, Signals, StateChange, StateEntry, StateKey, StatePage,
-    StateStore, StateWatch, StatsPage, StatsStore, Stored, Submission, Subscription, Transport,
-    TransportError, WaitingPage, WorkerInfo, Written,
+    EndWatch, Evidence, Expect, Fact, FactKind, JobKey, JobsPage, JobsQuery, Lookup, Operator,
+    Producer, QueueInfo, Receipt, Saved, Settler, Signal, Signals, StateChange, StateEntry,
+    StateKey, StatePage, StateStore, StateWatch, StatsPage, StatsStore, Stored, StreamReport,
+    Submission, Subscription, Transport, TransportError, WaitingPage, WorkerInfo, Written,
 };
 use crate::wire::Nonce;
 
@@ -180,9 +180,17 @@ impl<T: Transport> Lookup for FaultyTransport<T> {
         self.faults.pass(Op::Other, WaitingPage::default, page).await
     }
 
+    async fn jobs(&self, query: &JobsQuery) -> Result<JobsPage, TransportError> {
+        self.faults.pass(Op::Other, JobsPage::default, self.inner.jobs(query)).await
+    }
+
     async fn broker(&self) -> Result<BrokerInfo, TransportError> {
         self.faults.alive()?;
         self.inner.broker().await
+    }
+
+    async fn streams(&self) -> Result<Vec<StreamReport>, TransportError> {
+        self.faults.pass(Op::Other, Vec::new, self.inner.streams()).await
     }
 
     fn is_connected(&self) -> bool {
@@ -200,11 +208,7 @@ impl<T: Transport> Operator for FaultyTransport<T> {
         self.faults.pass(Op::Release, || true, self.inner.release(stored)).await
     }
 
-    async fn reschedule(
-        &self,
-        stored: &Stored,
-        due_at: Timestamp,
-    ) -> Result<bool, TransportError> {
+    async fn reschedule(&self, stored: &Stored, due_at: Timestamp) -> Result<bool, TransportError> {
         let reschedule = self.inner.reschedule(stored, due_at);
         self.faults.pass(Op::Reschedule, || true, reschedule).await
     }

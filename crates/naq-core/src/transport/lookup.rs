@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Serialize;
 
-use super::{EndWatch, Evidence, JobKey, Stored, TransportError};
+use super::{EndWatch, Evidence, JobKey, JobsPage, JobsQuery, Stored, StreamReport, TransportError};
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName};
 
@@ -136,11 +136,24 @@ pub trait Lookup: Send + Sync + 'static {
         limit: usize,
     ) -> Result<WaitingPage, TransportError>;
 
+    /// A page of jobs. Looks at no more than [`SCAN`](super::SCAN) messages.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn jobs(&self, query: &JobsQuery) -> Result<JobsPage, TransportError>;
+
     /// The broker.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn broker(&self) -> Result<BrokerInfo, TransportError>;
+
+    /// The streams in which the broker keeps all this, those that are there already: of the queues by
+    /// name, then the shared ones.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn streams(&self) -> Result<Vec<StreamReport>, TransportError>;
 
     /// Whether there is a connection to the broker, as far as is known here: nobody is asked.
     fn is_connected(&self) -> bool;

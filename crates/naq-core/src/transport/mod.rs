@@ -2,6 +2,7 @@
 //! [`Transport`], and proves it with the contract suite (`testing::contract`).
 
 mod blobs;
+mod browse;
 mod claim;
 mod consume;
 mod directory;
@@ -15,8 +16,14 @@ mod stale;
 mod state;
 mod stats;
 mod stored;
+mod stream;
+
+pub(crate) use browse::waits_as;
 
 pub use blobs::{BlobRef, BlobRefError, Blobs, MAX_BLOB_BYTES};
+pub use browse::{
+    JobSummary, JobsCursor, JobsCursorError, JobsPage, JobsQuery, Looked, Order, SCAN, Scan,
+};
 pub use claim::{Claim, Mark};
 pub use consume::{AckHandle, Consumer, Delivery, Subscription};
 pub use directory::{Directory, WorkerInfo, WorkerStatus};
@@ -35,6 +42,7 @@ pub use state::{
 };
 pub use stats::{STATS_TTL, StatsPage, StatsStore};
 pub use stored::{JobKey, Place, Stored};
+pub use stream::{ConsumerReport, Durability, StreamReport, StreamRole};
 
 /// A broker, from every side. Implemented by whatever implements the parts.
 pub trait Transport:

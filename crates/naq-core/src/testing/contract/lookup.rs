@@ -6,7 +6,7 @@ use super::Subject;
 use super::case::Case;
 use crate::ClientError;
 use crate::names::{JobId, QueueName};
-use crate::transport::Place;
+use crate::transport::{Place, StreamRole};
 
 pub async fn evidence_of_every_kind_is_found(subject: &dyn Subject) {
     let case = Case::new(subject);
@@ -145,4 +145,30 @@ pub async fn the_broker_says_what_it_is(subject: &dyn Subject) {
     let broker = case.transport.broker().await.unwrap();
     assert!(!broker.server.is_empty() && broker.max_payload >= 64 * 1024, "{broker:?}");
     assert!(broker.clock_ahead_ms.abs() < 1000, "on the same machine: {broker:?}");
+}
+
+pub async fn the_streams_say_what_they_hold_and_who_is_handed_it(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    for name in ["a", "b", "c"] {
+        case.enqueue(name).await;
+    }
+    case.enqueue_in("d", Duration::from_secs(60)).await;
+    let a = case.one(&mut sub).await;
+    let b = case.one(&mut sub).await;
+    case.settle(&a, &case.dead(&a, "Error")).await;
+    case.stands("a", &[Place::Dead]).await;
+    let streams = case.transport.streams().await.unwrap();
+    let with = |role| streams.iter().find(|stream| stream.role == role).unwrap();
+    let queue = with(StreamRole::Queue(case.queue.clone()));
+    assert_eq!(queue.messages, 3, "two in the queue and one that waits for its time");
+    assert!(queue.bytes > 0 && !queue.durability.to_string().is_empty());
+    let consumer = queue.consumer.as_ref().unwrap();
+    assert_eq!((consumer.lag, consumer.held, consumer.redelivered), (1, 1, 0));
+    assert!(!consumer.paused);
+    assert!(with(StreamRole::Dead).messages >= 1);
+    assert!(with(StreamRole::Records).consumer.is_none());
+    let roles: Vec<_> = streams.iter().map(|stream| &stream.role).collect();
+    assert!(roles.is_sorted(), "queues by name, then the shared ones: {roles:?}");
+    case.complete(&b).await;
 }

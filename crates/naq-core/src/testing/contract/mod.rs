@@ -16,6 +16,7 @@ mod suite;
 
 pub mod batch;
 pub mod blobs;
+pub mod browse;
 pub mod cancel;
 pub mod crash;
 pub mod dead;

@@ -117,7 +117,15 @@ macro_rules! contract_suite {
                 a_queue_is_counted_by_what_its_jobs_do
                 the_oldest_job_is_the_one_that_waits_longest_for_a_slot
                 all_queues_are_listed_by_name
-                the_broker_says_what_it_is;
+                the_broker_says_what_it_is
+                the_streams_say_what_they_hold_and_who_is_handed_it;
+            browse:
+                jobs_are_listed_by_their_state
+                pages_join_up_from_both_ends_over_gaps
+                a_list_is_narrowed_by_all_that_is_given
+                no_page_looks_at_all_jobs
+                jobs_of_several_queues_are_listed_one_queue_after_the_other
+                a_list_of_what_is_not_there_is_empty;
             operate:
                 a_paused_queue_hands_out_nothing_until_it_is_resumed
                 a_pause_ends_by_itself

@@ -1,0 +1,67 @@
+//! What the broker keeps everything in, in numbers.
+
+use async_nats::jetstream::stream::{Config, StorageType};
+use futures_util::future::try_join_all;
+use naq_core::transport::{ConsumerReport, Durability, StreamReport, StreamRole, TransportError};
+
+use crate::api::Api;
+use crate::topology::ConsumerInfo;
+
+impl Api {
+    pub(crate) async fn streams(&self) -> Result<Vec<StreamReport>, TransportError> {
+        let names = &self.subjects;
+        let queues = self.queues().await?.into_iter();
+        let queues = queues.map(|queue| (names.queue_stream(&queue), StreamRole::Queue(queue)));
+        let shared = [
+            (names.dead_stream(), StreamRole::Dead),
+            (names.records_stream(), StreamRole::Records),
+            (names.workers_stream(), StreamRole::Workers),
+            (names.state_stream(), StreamRole::State),
+            (names.blobs_stream(), StreamRole::Blobs),
+            (names.stats_stream(), StreamRole::Stats),
+        ];
+        let asked = queues.chain(shared).map(|(name, role)| self.report(name, role));
+        Ok(try_join_all(asked).await?.into_iter().flatten().collect())
+    }
+
+    /// One stream; none while it is not there.
+    async fn report(
+        &self,
+        name: String,
+        role: StreamRole,
+    ) -> Result<Option<StreamReport>, TransportError> {
+        let fail = |e: crate::error::ApiError| e.into_transport("look at a stream", self.url());
+        let Some(info) = self.stream_info(&name).await.map_err(fail)? else { return Ok(None) };
+        let consumer = match &role {
+            StreamRole::Queue(queue) => self.consumer_info(queue).await.map_err(fail)?,
+            _ => None,
+        };
+        Ok(Some(StreamReport {
+            name,
+            role,
+            messages: info.state.messages,
+            bytes: info.state.bytes,
+            durability: durability(&info.config),
+            consumer: consumer.map(consumer_report),
+        }))
+    }
+}
+
+fn consumer_report(info: ConsumerInfo) -> ConsumerReport {
+    ConsumerReport {
+        held_limit: info.terms().limit,
+        name: info.config.durable_name.unwrap_or_default(),
+        lag: info.num_pending,
+        held: info.num_ack_pending,
+        redelivered: info.num_redelivered,
+        waiting_requests: info.num_waiting,
+        paused: info.paused,
+    }
+}
+
+pub(crate) fn durability(config: &Config) -> Durability {
+    Durability {
+        on_disk: config.storage == StorageType::File,
+        replicas: u32::try_from(config.num_replicas).unwrap_or(u32::MAX),
+    }
+}
