@@ -2,6 +2,7 @@
 
 mod arena;
 mod cpu;
+mod dashboard;
 mod decide;
 mod delayed;
 mod drain;
@@ -17,6 +18,8 @@ mod side;
 mod stats;
 mod topology;
 
+use std::time::Duration;
+
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use naq_core::{Clock, SystemClock, Timestamp};
@@ -27,6 +30,9 @@ use super::dev::server::{DevServer, find};
 use crate::output::{Format, Output};
 use arena::{Arena, Plan};
 use figure::Figure;
+
+/// Jobs of one round, unless it is said.
+const JOBS: u32 = 20_000;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,8 +53,21 @@ pub(crate) enum Measure {
     Features,
     /// Memory of a worker process
     Memory,
+    /// The dashboard beside a million jobs and 200 tabs; not part of all
+    Dashboard,
     /// One retry decision
     Decide,
+}
+
+/// What needs a process of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The worker whose memory is measured.
+    Worker,
+    /// The worker of jobs that come and go beside the dashboard. Many of them die, and it says so.
+    Traffic,
+    /// The dashboard.
+    Dashboard,
 }
 
 #[derive(Debug, Args)]
@@ -56,6 +75,7 @@ pub(crate) enum Measure {
 Examples:
   naq bench --quick
   naq bench enqueue drain --jobs 50000 --rounds 7
+  naq bench dashboard --jobs 100000 --tabs 50
   naq bench -u nats://localhost:4222 -o json > bench.json
 
 Without --nats-url it starts a broker of its own (NAQ_NATS_SERVER, or nats-server on PATH), on
@@ -65,9 +85,13 @@ pub(crate) struct BenchArgs {
     /// What to measure
     #[arg(value_enum, default_value = "all")]
     measures: Vec<Measure>,
-    /// Jobs of one round of enqueue and drain
-    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    jobs: u32,
+    /// Jobs of one round of enqueue and drain [default: 20000], or stored beside the dashboard
+    /// [default: 1000000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
+    jobs: Option<u32>,
+    /// Tabs open on the dashboard; every tenth hardly reads
+    #[arg(long, value_name = "N", default_value_t = dashboard::TABS, value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    tabs: u32,
     /// Rounds: each measures both sides; medians are shown
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -83,9 +107,11 @@ pub(crate) struct BenchArgs {
     /// One round of a little of everything, in less than a minute: a look, not a measurement
     #[arg(long)]
     quick: bool,
-    /// Works on the jobs of a benchmark; its memory is measured
+    /// Is a part of a benchmark in a process of its own, under a prefix
+    #[arg(long, value_name = "PART", hide = true, requires = "as_prefix")]
+    r#as: Option<Part>,
     #[arg(long, value_name = "PREFIX", hide = true)]
-    as_worker: Option<String>,
+    as_prefix: Option<String>,
 }
 
 /// The whole result.
@@ -105,7 +131,7 @@ struct Report {
 impl BenchArgs {
     fn plan(&self, out: Output) -> Plan {
         let full = Plan {
-            jobs: self.jobs as usize,
+            jobs: self.jobs.unwrap_or(JOBS) as usize,
             rounds: self.rounds as usize,
             concurrency: self.concurrency as usize,
             samples: 1000,
@@ -127,8 +153,25 @@ impl BenchArgs {
         }
     }
 
+    fn load(&self) -> dashboard::Load {
+        let jobs = self.jobs.unwrap_or(dashboard::JOBS) as usize;
+        let full = dashboard::Load {
+            jobs,
+            tabs: self.tabs as usize,
+            visits: 20,
+            span: Duration::from_secs(20),
+        };
+        if !self.quick {
+            return full;
+        }
+        let (jobs, tabs) = (jobs.min(20_000), full.tabs.min(20));
+        dashboard::Load { jobs, tabs, visits: 3, span: Duration::from_secs(3) }
+    }
+
     fn wants(&self, measure: Measure) -> bool {
-        self.measures.iter().any(|given| [Measure::All, measure].contains(given))
+        let whole = [Measure::All, measure];
+        let asked = if measure == Measure::Dashboard { &whole[1..] } else { &whole };
+        self.measures.iter().any(|given| asked.contains(given))
     }
 
     fn wants_broker(&self) -> bool {
@@ -138,8 +181,13 @@ impl BenchArgs {
 
 /// Runs it on the broker of `config`, or on one of its own.
 pub(crate) async fn run(args: &BenchArgs, config: Option<NatsConfig>, out: Output) -> Result<()> {
-    if let (Some(prefix), Some(config)) = (&args.as_worker, &config) {
-        return memory::work(config.clone().prefix(prefix)).await;
+    if let (Some(part), Some(prefix), Some(config)) = (args.r#as, &args.as_prefix, &config) {
+        let config = config.clone().prefix(prefix);
+        return match part {
+            Part::Worker => memory::work(config).await,
+            Part::Traffic => dashboard::work(config).await,
+            Part::Dashboard => dashboard::serve(config, args.load().tabs, out).await,
+        };
     }
     let mut plan = args.plan(out);
     let mut figures = Vec::new();
@@ -222,6 +270,9 @@ async fn measure(args: &BenchArgs, plan: &Plan, arena: &Arena) -> Result<(Vec<Fi
     }
     if args.wants(Measure::Memory) {
         figures.extend(memory::measure(arena, plan).await?);
+    }
+    if args.wants(Measure::Dashboard) {
+        figures.extend(dashboard::measure(arena, plan, args.load()).await?);
     }
     Ok((figures, server))
 }

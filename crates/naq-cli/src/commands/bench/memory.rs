@@ -4,10 +4,12 @@ use std::io::Read;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum;
 use naq_nats::NatsConfig;
 use naq_worker::Worker;
 use tokio::process::{Child, Command};
 
+use super::Part;
 use super::arena::{Arena, Plan};
 use super::figure::{Figure, Target, Unit};
 use super::naq::{Probe, registry};
@@ -15,14 +17,12 @@ use super::side::{Kind, Seen, Side, empty};
 use super::topology::QUEUE;
 use crate::connection::connect;
 
-/// The flag that makes this program that worker.
-pub(super) const WORKER_FLAG: &str = "--as-worker";
 const CONCURRENCY: usize = 100;
 
 /// The most that the worker ever took: with every slot in use, and while it drained a backlog.
 pub(super) async fn measure(arena: &Arena, plan: &Plan) -> Result<Vec<Figure>> {
     plan.progress(format_args!("memory of a worker with concurrency {CONCURRENCY}"));
-    let mut worker = spawn(arena.config())?;
+    let mut worker = spawn(arena.config(), Part::Worker)?;
     let pid = worker.id().context("the worker has ended at once")?;
     let Some(_) = peak_megabytes(pid) else {
         plan.progress("no /proc/PID/status here: memory is not measured");
@@ -47,22 +47,25 @@ pub(super) async fn measure(arena: &Arena, plan: &Plan) -> Result<Vec<Figure>> {
     Ok(vec![slots.done(), drain.done()])
 }
 
-/// Starts this program once more, as a worker: with the same arguments, so that it finds the same
+/// Starts this program once more, as that part: with the same arguments, so that it finds the same
 /// broker and is let in.
-fn spawn(config: &NatsConfig) -> Result<Child> {
+pub(super) fn spawn(config: &NatsConfig, part: Part) -> Result<Child> {
+    let name = part.to_possible_value().context("a part without a name")?;
+    let talks = if part == Part::Traffic { Stdio::null() } else { Stdio::inherit() };
     Command::new(std::env::current_exe()?)
         .args(std::env::args_os().skip(1))
-        .args([WORKER_FLAG, &config.prefix])
+        .args(["--as", name.get_name(), "--as-prefix", &config.prefix])
         .env("NAQ_NATS_URL", &config.url)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(talks)
         .kill_on_drop(true)
         .spawn()
-        .context("cannot start a worker process")
+        .context("cannot start this program once more")
 }
 
 /// Its standard input is what keeps it going.
-async fn stop(worker: &mut Child) -> Result<()> {
+pub(super) async fn stop(worker: &mut Child) -> Result<()> {
     drop(worker.stdin.take());
     worker.wait().await?;
     Ok(())
@@ -73,13 +76,18 @@ pub(super) async fn work(config: NatsConfig) -> Result<()> {
     let client = connect(config).await?;
     let seen = Seen::new(0);
     let worker = Worker::builder(client, registry(seen)).queue(QUEUE).concurrency(CONCURRENCY);
-    let parent_ends = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
-    worker.build().run(async { drop(parent_ends.await) }).await?;
+    worker.build().run(parent_ends()).await?;
     Ok(())
 }
 
+/// Waits until the process that started this one ends, or lets go of it.
+pub(super) async fn parent_ends() {
+    let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+    drop(ended.await);
+}
+
 /// The peak of a process's resident memory in megabytes, where /proc says it.
-fn peak_megabytes(pid: u32) -> Option<f64> {
+pub(super) fn peak_megabytes(pid: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
