@@ -13,6 +13,8 @@ const STYLE: &str = concat!(
     include_str!("../assets/css/frame.css"),
     include_str!("../assets/css/parts.css"),
     include_str!("../assets/css/chart.css"),
+    include_str!("../assets/css/job.css"),
+    include_str!("../assets/css/retries.css"),
 );
 /// `base.js` first; of the others each is a function of its own.
 const SCRIPT: &str = concat!(

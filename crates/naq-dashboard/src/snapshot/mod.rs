@@ -1,14 +1,17 @@
 //! [`Snapshot`]: the broker as it was read last. Pages are rendered from it, so that any number of
 //! tabs costs the broker the same.
 
+mod batches;
 mod poll;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use naq_core::Timestamp;
+use naq_core::flow::TaskPause;
 use naq_core::stats::{History, Storm, Totals};
-use naq_core::transport::{BrokerInfo, QueueInfo, WorkerInfo};
+use naq_core::transport::{BrokerInfo, QueueInfo, StreamReport, WorkerInfo};
 
+pub(crate) use batches::Batches;
 pub(crate) use poll::poll;
 
 /// What was read, and when.
@@ -28,6 +31,10 @@ pub(crate) struct Snapshot {
     pub(crate) hour: Totals,
     pub(crate) day: Totals,
     pub(crate) storms: Vec<Storm>,
+    /// Read now and then.
+    pub(crate) streams: Vec<StreamReport>,
+    pub(crate) paused_tasks: Vec<TaskPause>,
+    pub(crate) batches: Batches,
     history: Arc<RwLock<History>>,
 }
 

@@ -1,11 +1,11 @@
 //! The one reader of the broker.
 
+use std::fmt::Display;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use naq_core::Client;
 use naq_core::stats::{StormRules, storms};
-use naq_core::transport::TransportError;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
@@ -15,6 +15,10 @@ use super::Snapshot;
 const PAGE: usize = 1_000;
 /// How long one question may take. The client waits longer than that for a broker that has gone.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// Looks from one at the batches to the next, while none of them moves.
+const BATCHES_EVERY: u64 = 5;
+/// Looks from one at what changes seldom to the next.
+const SELDOM: u64 = 5;
 
 /// Reads the broker every `interval` until nobody has the receiver any more.
 pub(crate) fn poll(client: Client, interval: Duration) -> watch::Receiver<Arc<Snapshot>> {
@@ -54,6 +58,18 @@ async fn look(client: &Client, snapshot: &mut Snapshot, next: &mut u64) -> Resul
     snapshot.workers = patiently(client.list_workers()).await?;
     snapshot.broker = Some(patiently(client.transport().broker()).await?);
     let now = client.now();
+    if snapshot.version % BATCHES_EVERY == 1 || snapshot.batches.is_moving(now) {
+        snapshot.batches.learn(patiently(client.batches()).await?, now);
+    }
+    if snapshot.version % SELDOM == 1 {
+        // Who may not look at all of it sees the rest.
+        if let Ok(streams) = patiently(client.transport().streams()).await {
+            snapshot.streams = streams;
+        }
+        if let Ok(paused) = patiently(client.paused_tasks()).await {
+            snapshot.paused_tasks = paused;
+        }
+    }
     let mut history = snapshot.history.write().unwrap_or_else(PoisonError::into_inner);
     history.advance(now);
     snapshot.minutes = history.totals(Duration::from_secs(5 * 60), now);
@@ -65,7 +81,7 @@ async fn look(client: &Client, snapshot: &mut Snapshot, next: &mut u64) -> Resul
     Ok(())
 }
 
-async fn patiently<T>(ask: impl Future<Output = Result<T, TransportError>>) -> Result<T, String> {
+async fn patiently<T, E: Display>(ask: impl Future<Output = Result<T, E>>) -> Result<T, String> {
     match tokio::time::timeout(PATIENCE, ask).await {
         Ok(answer) => answer.map_err(|err| err.to_string()),
         Err(_) => Err(format!("the broker has not answered within {PATIENCE:?}")),
