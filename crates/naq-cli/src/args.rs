@@ -13,6 +13,7 @@ use crate::commands::{
 use crate::connection::ConnectionArgs;
 use crate::logging::LogArgs;
 use crate::output::{Color, Format};
+use crate::telemetry::TelemetryArgs;
 
 /// NAQ: background jobs on NATS JetStream, with retries that can be trusted.
 #[derive(Debug, Parser)]
@@ -65,6 +66,8 @@ pub(crate) struct GlobalArgs {
     pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetryArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -35,6 +35,7 @@ mod output;
 mod progress;
 mod report;
 mod run;
+mod telemetry;
 mod text;
 
 pub use run::main;

@@ -6,11 +6,16 @@ use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
 use naq_nats::CLIENT_LOG_TARGET;
+use tracing_subscriber::Layer;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format;
+use tracing_subscriber::fmt::{self, format};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry;
+use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::telemetry::Traces;
 use crate::text::printable_json;
 
 /// How much is logged.
@@ -70,27 +75,26 @@ pub(crate) struct LogArgs {
 }
 
 impl LogArgs {
-    /// Begins to log. `usual` is the level when none is given.
-    pub(crate) fn init(&self, usual: Level) {
-        let builder = tracing_subscriber::fmt()
-            .with_env_filter(filter(self.log_level.unwrap_or(usual)))
-            .with_timer(text::Utc)
-            .with_target(false);
-        // An own binary may have set up its logging already; then that stays.
-        let _ = match self.log_format {
-            LogFormat::Text => builder
+    /// Begins to log, and to trace. `usual` is the level when none is given.
+    pub(crate) fn init(&self, usual: Level, traces: Option<&Traces>) {
+        let lines = fmt::layer().with_timer(text::Utc).with_target(false);
+        let lines = match self.log_format {
+            LogFormat::Text => lines
                 .with_writer(io::stderr)
                 .with_ansi(colours())
                 .fmt_fields(format::debug_fn(text::field).delimited(" "))
                 .event_format(text::Line)
-                .try_init(),
-            LogFormat::Json => builder
+                .boxed(),
+            LogFormat::Json => lines
                 .with_writer(SafeStderr)
                 .json()
                 .flatten_event(true)
                 .with_span_list(false)
-                .try_init(),
+                .boxed(),
         };
+        let lines = lines.with_filter(filter(self.log_level.unwrap_or(usual)));
+        // An own binary may have set up its logging already; then that stays.
+        let _ = registry().with(lines).with(traces.map(Traces::layer)).try_init();
     }
 }
 

@@ -53,7 +53,9 @@ fn run<S: Clone + Send + Sync + 'static>(
         Command::Worker(_) | Command::Dev(_) => Level::Info,
         _ => Level::Warn,
     };
-    global.log.init(usual);
+    // Dropped last, when it sends what is left.
+    let traces = global.telemetry.start()?;
+    global.log.init(usual, traces.as_ref());
     // Checked even where nothing connects: a wrong variable is better found early.
     let config = || global.connection.config();
     match &cli.command {

@@ -17,6 +17,8 @@ mod queues;
 mod retry;
 mod run;
 mod schedules;
+#[cfg(feature = "otel")]
+mod traces;
 mod usage;
 mod wait;
 mod worker;

@@ -14,7 +14,11 @@ pub(crate) fn naq() -> Command {
 fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        if name.starts_with("NAQ_") || name.starts_with("CLICOLOR") || name == "NO_COLOR" {
+        if name.starts_with("NAQ_")
+            || name.starts_with("OTEL_")
+            || name.starts_with("CLICOLOR")
+            || name == "NO_COLOR"
+        {
             command.env_remove(&*name);
         }
     }

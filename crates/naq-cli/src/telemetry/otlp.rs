@@ -1,0 +1,72 @@
+//! [`Traces`]: the process's tracer, and the way of its spans to a collector.
+
+use anyhow::{Context, Result};
+use opentelemetry::global;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::post::Post;
+use crate::exit::Problem;
+
+/// Traces for as long as it lives; then what is left is sent.
+#[derive(Debug)]
+pub(crate) struct Traces(SdkTracerProvider);
+
+impl Traces {
+    /// Sends spans to the collector at `endpoint` from now on, on a thread of its own.
+    ///
+    /// # Errors
+    /// When that is no address of one.
+    pub(super) fn start(endpoint: &str) -> Result<Self> {
+        if !endpoint.starts_with("http://") {
+            return Err(Problem::usage("--otlp-endpoint: only http:// is spoken")
+                .next("send to a collector nearby, as http://localhost:4318; it encrypts the rest")
+                .into());
+        }
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(Post::default())
+            .with_protocol(Protocol::HttpJson)
+            .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
+            .build()
+            .context("--otlp-endpoint")?;
+        let mut resource = Resource::builder();
+        if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
+            resource = resource.with_service_name("naq");
+        }
+        let provider = SdkTracerProvider::builder()
+            .with_resource(resource.build())
+            .with_batch_exporter(exporter)
+            .build();
+        global::set_tracer_provider(provider.clone());
+        Ok(Self(provider))
+    }
+
+    /// Makes the spans of handlers, by the `tracing` crate, part of their attempts. NAQ's own are
+    /// there already.
+    pub(crate) fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+    {
+        let tracer = self.0.tracer("tracing");
+        tracing_opentelemetry::layer().with_tracer(tracer).with_filter(filter_fn(is_of_handler))
+    }
+}
+
+fn is_of_handler(it: &Metadata<'_>) -> bool {
+    it.is_span() && *it.level() <= Level::INFO && !it.target().starts_with("naq_")
+}
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        if let Err(err) = self.0.shutdown() {
+            tracing::debug!("the last traces could not be sent: {err}");
+        }
+    }
+}
