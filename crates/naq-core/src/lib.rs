@@ -9,6 +9,7 @@ pub mod job;
 pub mod memory;
 pub mod metrics;
 pub mod names;
+pub mod redact;
 pub mod retry;
 #[cfg(feature = "schedules")]
 pub mod schedule;
