@@ -7,6 +7,7 @@ use naq_core::Client;
 use tokio::sync::watch;
 
 use crate::live::Tabs;
+use crate::lookups::Lookups;
 use crate::options::Options;
 use crate::renders::Renders;
 use crate::snapshot::{self, Snapshot};
@@ -22,13 +23,21 @@ pub(crate) struct Shared {
     pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
     pub(crate) renders: Renders,
     pub(crate) tabs: Tabs,
+    pub(crate) lookups: Lookups,
 }
 
 impl App {
     pub(crate) fn start(client: Client, options: Options) -> Self {
         let snapshots = snapshot::poll(client.clone(), options.interval);
         let tabs = Tabs::new(options.max_tabs);
-        Self(Arc::new(Shared { client, options, snapshots, renders: Renders::default(), tabs }))
+        Self(Arc::new(Shared {
+            client,
+            options,
+            snapshots,
+            renders: Renders::default(),
+            tabs,
+            lookups: Lookups::default(),
+        }))
     }
 
     /// What the broker looked like last.

@@ -2,10 +2,11 @@
 
 use axum::Router;
 use naq_core::Client;
+use naq_core::transport::{QueueInfo, WorkerInfo};
 
 use crate::app::App;
 use crate::options::{Options, OptionsError};
-use crate::{actions, assets, health, live, pages, security};
+use crate::{actions, assets, live, pages, security};
 
 /// A dashboard over a client.
 #[derive(Debug, Clone)]
@@ -27,8 +28,7 @@ impl Dashboard {
         Ok(Self { app: App::start(client, options) })
     }
 
-    /// The pages, the live streams and the actions, under [`Options::prefix`]; with `/healthz` (this
-    /// process answers) and `/readyz` (it sees the broker), which need no login.
+    /// The pages, the live streams and the actions, under [`Options::prefix`].
     ///
     /// ```no_run
     /// # async fn f(client: naq_core::Client, own: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
@@ -45,7 +45,6 @@ impl Dashboard {
         let prefix = self.app.options.prefix.clone();
         let inner = Router::new()
             .merge(assets::routes())
-            .merge(health::routes())
             .merge(live::routes())
             .nest("/act", actions::routes())
             .merge(pages::routes())
@@ -57,8 +56,31 @@ impl Dashboard {
         }
     }
 
+    /// Whether the broker could be read when that was tried last, about a second ago.
+    ///
+    /// # Errors
+    /// Why not, in a few words.
+    pub fn ready(&self) -> Result<(), String> {
+        let snapshot = self.app.snapshot();
+        match (&snapshot.problem, snapshot.read_at) {
+            (Some(problem), _) => Err(problem.clone()),
+            (None, None) => Err("the broker has not been read yet".to_owned()),
+            (None, Some(_)) => Ok(()),
+        }
+    }
+
+    /// The queues, as they were read last.
+    pub fn queues(&self) -> Vec<QueueInfo> {
+        self.app.snapshot().queues.clone()
+    }
+
+    /// The workers that are alive, as they were read last.
+    pub fn workers(&self) -> Vec<WorkerInfo> {
+        self.app.snapshot().workers.clone()
+    }
+
     /// Puts what guards the pages around routes of your own, such as `/metrics`: allowed host names,
-    /// logins, nothing but reading, and headers.
+    /// logins, nothing but reading, and headers. `/healthz` and `/readyz` need no login.
     pub fn guard(&self, routes: Router) -> Router {
         security::guard(routes, &self.app)
     }

@@ -62,7 +62,11 @@ impl Default for Options {
 }
 
 impl Options {
-    pub(crate) fn check(&self) -> Result<(), OptionsError> {
+    /// Whether they can be, all together.
+    ///
+    /// # Errors
+    /// [`OptionsError`], of the first that cannot.
+    pub fn check(&self) -> Result<(), OptionsError> {
         let prefix = &self.prefix;
         let plain = |c: char| c.is_ascii_alphanumeric() || "/_-.".contains(c);
         let rooted = prefix.starts_with('/') && !prefix.ends_with('/') && !prefix.contains("//");

@@ -5,6 +5,13 @@
     const right = input?.value.trim() === form.dataset.confirm;
     for (const button of form.querySelectorAll("button:not([type=button]):not([data-preview])")) button.disabled = !right;
   };
+  // data-fill="worker=w-1": what a dialog that many rows share is about.
+  const fill = (dialog, pair) => {
+    if (!pair) return;
+    const [name, value] = [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)];
+    for (const input of dialog.querySelectorAll(`input[name="${CSS.escape(name)}"]`)) input.value = value;
+    for (const place of dialog.querySelectorAll(`[data-filled="${CSS.escape(name)}"]`)) place.textContent = value;
+  };
   const count = () => {
     for (const place of document.querySelectorAll("[data-checked]")) {
       const boxes = document.querySelectorAll(`input[name="${CSS.escape(place.dataset.checked)}"]:checked`);
@@ -31,7 +38,10 @@
     const opener = event.target.closest("[data-dialog]");
     if (opener) {
       const dialog = document.getElementById(opener.dataset.dialog);
-      if (dialog && !dialog.open) dialog.showModal();
+      if (dialog && !dialog.open) {
+        fill(dialog, opener.dataset.fill);
+        dialog.showModal();
+      }
       return;
     }
     const closer = event.target.closest("[data-close]");

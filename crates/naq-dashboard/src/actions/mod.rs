@@ -1,6 +1,13 @@
 //! What visitors do: each a POST below `/act`, answered with an [`Answer`], recorded.
 
 mod answer;
+mod asked;
+mod batch;
+mod done;
+mod job;
+mod queue;
+mod storm;
+mod worker;
 
 use axum::Router;
 
@@ -11,4 +18,9 @@ pub(crate) use answer::{ActionError, Answer};
 /// One line a noun.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
+        .merge(batch::routes())
+        .merge(job::routes())
+        .merge(queue::routes())
+        .merge(storm::routes())
+        .merge(worker::routes())
 }

@@ -4,9 +4,25 @@
 //! `<div data-live="name"><!--live name-->...<!--/live--></div>`: it is rendered again with each
 //! snapshot and sent to the tabs that show the page.
 
+mod audit;
+mod batch_form;
+mod batches;
+mod broker;
+mod choice;
+mod dead;
+mod depth;
 mod error;
+mod failure;
+mod failures;
+mod helping;
+mod job;
 mod layout;
+mod simulator;
 mod overview;
+mod queue;
+mod queues;
+mod retries;
+mod workers;
 
 use std::collections::BTreeMap;
 
@@ -64,6 +80,19 @@ async fn content(scene: &Scene<'_>) -> Result<Content, PageError> {
     let path: Vec<&str> = scene.path.iter().map(String::as_str).collect();
     match path.as_slice() {
         [] => overview::render(scene),
+        ["queues"] => queues::render(scene),
+        ["queues", name] => queue::render(scene, name),
+        ["workers"] => workers::render(scene),
+        ["broker"] => broker::render(scene),
+        ["audit"] => audit::render(scene).await,
+        ["simulator"] => simulator::render(scene),
+        ["jobs", queue, id] => job::render(scene, queue, id).await,
+        ["retries"] => retries::render(scene).await,
+        ["helping"] => helping::render(scene),
+        ["failures"] => failures::render(scene),
+        ["failures", id] => failure::render(scene, id),
+        ["dead"] => dead::render(scene).await,
+        ["batches"] => batches::render(scene),
         _ => Err(PageError::no_such(format!("there is no page /{}", path.join("/")))),
     }
 }
