@@ -194,3 +194,19 @@ impl Kinds {
         kind.as_str()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_kinds_beyond_the_first_fifty_are_one() {
+        let kinds = Kinds::default();
+        let kind = |n: usize| ErrorKind::new(format!("Error.{n}")).expect("a kind");
+        for n in 0..MAX_ERROR_KINDS {
+            assert_eq!(kinds.label(&kind(n)), format!("Error.{n}"));
+        }
+        assert_eq!(kinds.label(&kind(MAX_ERROR_KINDS)), OTHER_ERROR_KIND);
+        assert_eq!(kinds.label(&kind(0)), "Error.0", "known ones stay");
+    }
+}

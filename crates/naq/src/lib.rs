@@ -64,14 +64,15 @@ pub use naq_core::{
     IntoFailure, Jitter, Job, JobError, JobHandle, JobId, JobOptions, JobReport, JobState,
     KindError, NameError, Payload, PolicyError, QueueName, ResultExt, RetryPolicy, ScheduleName,
     Strategy, SystemClock, TaskName, Timer, Timestamp, WorkerId, Workflow, WorkflowHandle,
-    WorkflowReport, client, flow, retry, schedule, transport, wire,
+    WorkflowReport, client, flow, metrics, retry, schedule, transport, wire,
 };
 #[cfg(feature = "nats")]
 pub use naq_nats::{self as nats, NatsConfig, NatsTransport};
 #[cfg(feature = "worker")]
 pub use naq_worker::{
-    Class, Context, Exhausted, Exit, HandlerRuntime, LargeResults, LastError, RawArgs, Recovered,
-    Registry, Retrying, StopSignal, TaskOptions, Worker, WorkerBuilder, WorkerError,
+    Class, Context, Exhausted, Exit, HandlerRuntime, Health, LargeResults, LastError, NotReady,
+    RawArgs, Recovered, Registry, Retrying, StopSignal, TaskOptions, Worker, WorkerBuilder,
+    WorkerError,
 };
 #[doc(no_inline)]
 pub use serde;
