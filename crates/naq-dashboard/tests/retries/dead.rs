@@ -1,0 +1,144 @@
+//! Dead letters, and what is done with one, some and all of them.
+
+use std::time::Duration;
+
+use naq_core::client::BatchState;
+use naq_core::{Clock, ErrorKind};
+
+use crate::site::{Site, field, number, text};
+
+const ALL: [(&str, &str); 2] = [("scope", "dead"), ("queue", "mail")];
+
+#[tokio::test]
+async fn letters_are_listed_page_by_page_and_by_group() {
+    let site = Site::open();
+    site.die("email.send", 55, &ErrorKind::TIMEOUT, "no answer in 3 s").await;
+    site.die("report.make", 4, &ErrorKind::VALUE, "<script>\"x\"").await;
+    let first = site.page("/dead", &["data-n=\"dead\" data-value=\"59\""]).await;
+    assert_eq!(first.matches("data-item=").count(), 50);
+    let (_, next) = first.split_once("rel=\"next\" href=\"").unwrap();
+    let next = text(next.split_once('"').unwrap().0);
+    let second = site.get(&next).await;
+    assert_eq!(second.matches("data-item=").count(), 9);
+    assert!(!second.contains("rel=\"next\"") && !second.contains("<script>\""), "{second}");
+    assert!(second.contains("href=\"/jobs/mail/report-make-ValueError-0\""), "{second}");
+    let group = "/dead?task=report.make&kind=ValueError&pattern=%3Cscript%3E%E2%80%A6";
+    assert!(text(&second).contains(group), "{second}");
+    assert_eq!(site.get(group).await.matches("data-item=").count(), 4);
+    let one = site.get("/dead?id=email-send-TimeoutError-7").await;
+    assert_eq!(one.matches("data-item=").count(), 1);
+    let none = site.get("/dead?queue=other").await;
+    assert!(none.contains("There are no such dead letters"), "{none}");
+}
+
+#[tokio::test]
+async fn a_requeue_of_many_is_looked_at_before_comes_slowly_and_is_undone_byte_for_byte() {
+    let site = Site::open();
+    site.die("email.send", 12, &ErrorKind::TIMEOUT, "no answer in 3 s").await;
+    let before = site.letters().await;
+    let mut fields = ALL.to_vec();
+    fields.extend([("verb", "requeue"), ("per_second", "2")]);
+    let refused = site.act("batch", &fields).await.unwrap_err();
+    assert!(refused.contains("say why"), "{refused}");
+    fields.push(("reason", "the provider is back"));
+    let refused = site.act("batch", &fields).await.unwrap_err();
+    assert!(refused.contains("preview"), "{refused}");
+
+    let said = site.act("batch/preview", &fields).await.unwrap();
+    let preview = said["html"].as_str().unwrap();
+    let words = "12 dead letters of queue mail";
+    assert!(preview.contains(words) && preview.contains("10 s"), "{preview}");
+    assert_eq!(site.letters().await.len(), 12, "a preview does nothing");
+    let agreed = field(preview, "agreed");
+    let another = [("scope", "dead"), ("verb", "requeue"), ("reason", "x"), ("agreed", &agreed)];
+    let refused = site.act("batch", &another).await.unwrap_err();
+    assert!(refused.contains("changed since the preview"), "{refused}");
+
+    fields.extend([("agreed", &*agreed), ("back", "/dead?queue=mail")]);
+    let now = site.clock.now();
+    let said = site.act("batch", &fields).await.unwrap();
+    assert_eq!(said["next"], "/dead?queue=mail");
+    assert_eq!(said["message"], format!("Begun: requeue {words}."));
+    let batch = site.ended().await;
+    assert_eq!((batch.done, batch.words.as_str()), (12, words));
+    assert!(site.letters().await.is_empty());
+    let waits: Vec<_> =
+        site.waiting().await.iter().map(|it| it.due_at.unwrap().since(now).as_millis()).collect();
+    let expected: Vec<_> = (0..12).map(|n| 10_000 + n * 500).collect();
+    assert_eq!(waits, expected, "nothing for 10 s, then two a second");
+    let html = site.page("/batches", &["Undo", "data-state=\"done\""]).await;
+    assert_eq!(number(&html, "done"), 12);
+
+    site.clock.advance(Duration::from_secs(1)).await;
+    let undone = site.act(&format!("batch/{}/undo", batch.id), &[]).await.unwrap();
+    assert_eq!(undone["message"], "Undone: 12 of 12 are dead letters again.");
+    assert!(site.waiting().await.is_empty());
+    let after = site.letters().await;
+    let bytes = |letters: &[naq_core::transport::Stored]| -> Vec<_> {
+        letters.iter().map(|it| (it.key.clone(), it.message.clone())).collect()
+    };
+    assert_eq!(bytes(&after), bytes(&before));
+    let verbs: Vec<_> = site.audit().await.into_iter().map(|it| it.what).collect();
+    assert_eq!(verbs, ["undo", "requeue"], "each once, newest first");
+    let again = site.act(&format!("batch/{}/undo", batch.id), &[]).await.unwrap_err();
+    assert!(again.contains("nothing left to undo"), "{again}");
+}
+
+#[tokio::test]
+async fn selected_letters_are_meant_and_no_others_and_one_needs_no_reason() {
+    let site = Site::open();
+    site.die("email.send", 5, &ErrorKind::TIMEOUT, "no answer in 3 s").await;
+    let letters = site.letters().await;
+    let items: Vec<_> = letters.iter().map(|it| format!("{}@{}", it.key, it.seq)).collect();
+    let html = site.page("/dead", &["data-value=\"5\""]).await;
+    assert!(items.iter().all(|item| html.contains(&format!("value=\"{item}\" form=\"selected\""))));
+
+    let mut fields = vec![("scope", "letters"), ("verb", "purge")];
+    let refused = site.act("batch/preview", &fields).await.unwrap_err();
+    assert!(refused.contains("nothing is selected"), "{refused}");
+    fields.extend([("item", &*items[1]), ("item", &*items[3])]);
+    let said = site.act("batch/preview", &fields).await.unwrap();
+    let preview = said["html"].as_str().unwrap();
+    assert!(preview.contains("2 selected dead letters"), "{preview}");
+    let agreed = field(preview, "agreed");
+    fields.extend([("agreed", &*agreed), ("reason", "test data"), ("confirm", "2")]);
+    let more = [fields.clone(), vec![("item", &*items[0])]].concat();
+    assert!(site.act("batch", &more).await.is_err(), "one more was ticked since");
+    site.act("batch", &fields).await.unwrap();
+    assert_eq!(site.ended().await.state, BatchState::Done);
+    assert_eq!(site.letters().await.len(), 3);
+
+    let one = [("scope", "letters"), ("verb", "requeue"), ("item", &*items[0])];
+    let said = site.act("batch", &one).await.unwrap();
+    assert_eq!(said["message"], "Done: requeue 1 selected dead letter.");
+    assert_eq!((site.letters().await.len(), site.waiting().await.len()), (2, 1));
+    let gone = site.act("batch", &one).await.unwrap_err();
+    assert!(gone.contains("gone already"), "{gone}");
+    let purge = [("scope", "letters"), ("verb", "purge"), ("item", &*items[2])];
+    site.act("batch", &purge).await.unwrap();
+    assert_eq!(site.letters().await.len(), 1);
+    let stranger = [("scope", "letters"), ("verb", "purge"), ("item", "mail/../x@y")];
+    assert!(site.act("batch", &stranger).await.is_err());
+}
+
+#[tokio::test]
+async fn a_batch_whose_process_died_says_so_and_is_gone_on_with_or_cancelled() {
+    let site = Site::open();
+    site.die("email.send", 3, &ErrorKind::TIMEOUT, "no answer").await;
+    let order = |who: &str| {
+        let scope = naq_core::client::BatchScope::Dead(naq_core::client::DeadFilter::default());
+        naq_core::client::BatchOrder::new(naq_core::client::BatchAction::PurgeDead, scope, who)
+    };
+    let first = site.client.start_batch(order("ann")).await.unwrap();
+    site.clock.advance(Duration::from_secs(40)).await;
+    site.page("/batches", &["data-state=\"stopped\"", "Go on"]).await;
+    site.act(&format!("batch/{}/cancel", first.id), &[]).await.unwrap();
+    assert_eq!(site.letters().await.len(), 3);
+    let refused = site.act(&format!("batch/{}/cancel", first.id), &[]).await.unwrap_err();
+    assert!(refused.contains("nothing left to cancel"), "{refused}");
+    site.clock.advance(Duration::from_secs(1)).await;
+    let second = site.client.start_batch(order("bob")).await.unwrap();
+    site.act(&format!("batch/{}/resume", second.id), &[]).await.unwrap();
+    assert_eq!(site.ended().await.done, 3);
+    assert!(site.letters().await.is_empty());
+}

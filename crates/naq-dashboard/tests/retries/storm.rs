@@ -1,0 +1,125 @@
+//! Retries to come, and a storm of them.
+
+use std::time::Duration;
+
+use naq_core::{Clock, ErrorKind, RetryPolicy};
+
+use crate::site::{End, Site, field, number, queue, row, task};
+
+const TIMEOUT: (&ErrorKind, &str) = (&ErrorKind::TIMEOUT, "no answer in 3 s");
+
+#[tokio::test]
+async fn what_comes_due_is_counted_and_a_storm_is_called_one() {
+    let mut site = Site::open();
+    (0..20).for_each(|_| site.attempt("email.send", 1, End::Retried(30), TIMEOUT));
+    (0..60).for_each(|_| site.attempt("email.send", 2, End::Retried(600), TIMEOUT));
+    (0..10).for_each(|_| site.attempt("report.make", 1, End::Ok, TIMEOUT));
+    site.tell().await;
+    let html = site.page("/retries", &["data-storm"]).await;
+    assert_eq!((number(&html, "due-minute"), number(&html, "due-hour")), (20, 80));
+    assert!(html.contains("75 % of the starts of email.send in mail are retries"), "{html}");
+    let mail = row(&html, "data-task=\"mail/email.send\"");
+    assert_eq!((number(mail, "retries"), number(mail, "due")), (60, 80));
+    assert!(mail.contains("75.0 %") && mail.contains("50 ms"), "share and lateness: {mail}");
+    assert!(html.contains("<title>in 30 s to 40 s: 20</title>"), "{html}");
+    assert!(html.contains("Calm email.send in mail"), "the worst storm has its actions: {html}");
+    site.clock.advance(Duration::from_secs(700)).await;
+    let over = ["data-n=\"due-hour\" data-value=\"0\"", "No job was started"];
+    let calm = site.page("/retries", &over).await;
+    assert!(!calm.contains("data-storm"), "{calm}");
+    let chosen = site.get("/retries?queue=mail&task=report.make").await;
+    assert!(chosen.contains("Calm report.make in mail"), "{chosen}");
+}
+
+#[tokio::test]
+async fn a_task_is_paused_for_a_while_and_resumed_and_both_are_recorded() {
+    let site = Site::open();
+    let of = [("queue", "mail"), ("task", "email.send")];
+    let pause = |length| [&of[..], &[("for", length), ("reason", "the provider is down")]].concat();
+    for wrong in ["soon", "0s"] {
+        assert!(site.act("task/pause", &pause(wrong)).await.is_err(), "{wrong}");
+    }
+    let said = site.act("task/pause", &pause("15m")).await.unwrap();
+    assert_eq!(said["message"], "Paused for 15 min: email.send in mail.");
+    let paused = site.client.paused_tasks().await.unwrap();
+    assert_eq!(paused.len(), 1);
+    assert_eq!((&paused[0].queue, &paused[0].task), (&queue("mail"), &task("email.send")));
+    assert_eq!(paused[0].until.unwrap().since(site.clock.now()), Duration::from_secs(15 * 60));
+    let html = site.get("/retries").await;
+    assert!(row(&html, "data-paused=\"mail/email.send\"").contains("the provider is down"));
+    site.clock.advance(Duration::from_secs(1)).await;
+    site.act("task/resume", &of).await.unwrap();
+    assert!(site.client.paused_tasks().await.unwrap().is_empty());
+    let audit = site.audit().await;
+    let said: Vec<_> = audit.iter().map(|it| (&*it.what, &*it.scope, &*it.reason)).collect();
+    assert_eq!(
+        said,
+        [
+            ("resume", "task email.send of queue mail", ""),
+            ("pause", "task email.send of queue mail, for 15 min", "the provider is down"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn waiting_jobs_are_spread_over_a_span_or_come_at_a_rate_and_none_comes_earlier() {
+    let site = Site::open();
+    for (name, count) in [("email.send", 30), ("report.make", 2)] {
+        for n in 0..count {
+            let job = site.client.enqueue_task(name, &[n]).unwrap();
+            job.queue(queue("mail")).delay(Duration::from_secs(20)).await.unwrap();
+        }
+    }
+    let now = site.clock.now();
+    for (verb, option, latest) in
+        [("spread", ("over", "10m"), 600_000), ("drip", ("per_second", "0.02"), 1_520_000)]
+    {
+        // Of two of one moment neither is the newer.
+        site.clock.advance(Duration::from_millis(10)).await;
+        let mut fields = vec![
+            ("scope", "waiting"),
+            ("queue", "mail"),
+            ("task", "email.send"),
+            ("verb", verb),
+            option,
+        ];
+        let said = site.act("batch/preview", &fields).await.unwrap();
+        let preview = said["html"].as_str().unwrap();
+        let words = "30 waiting jobs of queue mail, task email.send";
+        assert!(preview.contains(words), "{preview}");
+        let agreed = field(preview, "agreed");
+        fields.extend([("agreed", &*agreed), ("reason", "a storm")]);
+        site.act("batch", &fields).await.unwrap();
+        let batch = site.ended().await;
+        assert_eq!(batch.words, words);
+        let (mut moved, mut others) = (Vec::new(), 0);
+        for job in site.waiting().await {
+            let wait = job.due_at.unwrap().since(now).as_millis();
+            match job.envelope().unwrap().task.as_str() {
+                "email.send" => moved.push(wait),
+                _ if wait == 20_000 => others += 1,
+                _ => panic!("a job of another task was moved: {job:?}"),
+            }
+        }
+        assert_eq!((moved.len(), others), (30, 2));
+        assert!(moved.iter().all(|wait| (20_000..=latest).contains(wait)), "{verb}: {moved:?}");
+        assert!(moved[29] - moved[0] > 100_000, "{verb}: {moved:?}");
+        if verb == "drip" {
+            assert!(moved.windows(3).all(|w| w[2] - w[0] >= 49_999), "{moved:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_job_with_one_attempt_left_is_named() {
+    let site = Site::open();
+    let policy = RetryPolicy::builder().max_retries(1).build();
+    for id in ["last", "first"] {
+        let job = site.client.enqueue_task("email.send", &()).unwrap();
+        job.queue(queue("mail")).id(id).policy(&policy).await.unwrap();
+    }
+    site.retry_once("last").await;
+    let html = site.page("/retries", &["data-n=\"last\" data-value=\"1\""]).await;
+    assert!(html.contains("href=\"/jobs/mail/last\"") && html.contains("the 2nd"), "{html}");
+    assert!(!html.contains("href=\"/jobs/mail/first\""), "{html}");
+}
