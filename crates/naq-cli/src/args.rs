@@ -7,7 +7,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use naq_core::Codec;
 
 use crate::commands::{
-    bench, breaker, check, completions, dev, dlq, enqueue, job, limit, queue, retry, schedule,
+    bench, breaker, check, completions, dev, dlq, enqueue, job, limit, queue, retry, schedule, top,
     worker, workflow,
 };
 use crate::connection::ConnectionArgs;
@@ -100,6 +100,8 @@ pub(crate) enum Command {
     /// The workers alive now
     #[command(visible_alias = "list-workers")]
     Workers,
+    /// Queues, tasks, retries, workers and errors, live
+    Top(top::TopArgs),
     /// What a retry policy does; no broker is asked
     #[command(subcommand)]
     Retry(retry::RetryCommand),

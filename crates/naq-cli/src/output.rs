@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::exit;
 use crate::text::{printable, printable_lines};
 
-pub(crate) use table::{Details, Row};
+pub(crate) use table::{Details, Row, lines};
 
 /// How data is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -7,7 +7,7 @@ use naq_worker::Registry;
 use tokio::runtime::Runtime;
 
 use crate::args::{self, Cli, Command};
-use crate::commands::{bench, check, completions, dev, doctor, enqueue, retry, worker, workers};
+use crate::commands::{bench, check, completions, dev, doctor, enqueue, retry, top, worker, workers};
 use crate::connection::connect;
 use crate::exit::{self, Exit};
 use crate::logging::Level;
@@ -115,6 +115,10 @@ fn run<S: Clone + Send + Sync + 'static>(
         Command::Workflow(command) => {
             let config = config()?;
             runtime()?.block_on(async { command.run(&connect(config).await?, out).await })?;
+        }
+        Command::Top(args) => {
+            let config = config()?;
+            runtime()?.block_on(async { top::run(args, &connect(config).await?, out).await })?;
         }
         Command::Workers => {
             let config = config()?;

@@ -14,6 +14,7 @@ pub(crate) mod limit;
 pub(crate) mod queue;
 pub(crate) mod retry;
 pub(crate) mod schedule;
+pub(crate) mod top;
 pub(crate) mod wait;
 pub(crate) mod worker;
 pub(crate) mod workers;

@@ -22,10 +22,15 @@ pub(crate) trait Row: Serialize {
 }
 
 pub(super) fn render<T: Row>(rows: &[T]) -> String {
+    // Wrapped to the window, if there is one; whole lines for programs.
+    lines(rows, window()).join("\n")
+}
+
+/// The header and the rows; each is one line when there is no width.
+pub(crate) fn lines<T: Row>(rows: &[T], width: Option<u16>) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    // Wrapped to the window, if there is one; whole lines for programs.
-    if let Some(width) = window() {
+    if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
     table.set_header(T::COLUMNS.iter().map(|name| name.trim_start_matches(['>', '~'])));
@@ -45,15 +50,14 @@ pub(super) fn render<T: Row>(rows: &[T]) -> String {
             }
         }
     }
-    let lines: Vec<String> = table
+    table
         .lines()
         .enumerate()
         .map(|(index, line)| {
             let line = line.trim_end();
             if index == 0 { paint(BOLD, line) } else { line.to_owned() }
         })
-        .collect();
-    lines.join("\n")
+        .collect()
 }
 
 fn window() -> Option<u16> {

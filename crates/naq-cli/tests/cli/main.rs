@@ -17,6 +17,7 @@ mod queues;
 mod retry;
 mod run;
 mod schedules;
+mod top;
 #[cfg(feature = "otel")]
 mod traces;
 mod usage;
