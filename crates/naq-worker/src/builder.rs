@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use naq_core::flow::RetryBudget;
+use naq_core::redact::Redactor;
 use naq_core::retry::Strategy;
 use naq_core::{Client, Jitter, QueueName, RetryPolicy, SystemClock, Timer, WorkerId};
 
@@ -39,6 +40,7 @@ pub struct WorkerBuilder {
     pub(crate) timer: Arc<dyn Timer>,
     pub(crate) chores: bool,
     pub(crate) stats: bool,
+    pub(crate) redactor: Redactor,
     pub(crate) retry_budgets: BTreeMap<QueueName, RetryBudget>,
     /// The worker inside a worker, which does the chores: nobody need see it.
     pub(crate) inner: bool,
@@ -73,6 +75,7 @@ impl WorkerBuilder {
             timer: Arc::new(SystemClock),
             chores: true,
             stats: true,
+            redactor: Redactor::default(),
             retry_budgets: BTreeMap::new(),
             inner: false,
         }
@@ -238,6 +241,15 @@ impl WorkerBuilder {
     /// does by default. Somebody has to: where no worker does, they wait.
     pub fn chores(mut self, does: bool) -> Self {
         self.chores = does;
+        self
+    }
+
+    /// What is taken out of the messages of errors before they are stored, logged and counted: by
+    /// default the values of keys that are called like a secret, such as `password` or `api_key`,
+    /// and what looks like one by itself. Arguments and results are stored as they are; whoever shows
+    /// them redacts them then.
+    pub fn redact(mut self, redactor: Redactor) -> Self {
+        self.redactor = redactor;
         self
     }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use naq_core::names::CHORES;
+use naq_core::redact::Redactor;
 use naq_core::retry::{self, Action, AttemptFacts, Decision, RetryPolicy, Rule, decide};
 use naq_core::stats::Ending;
 use naq_core::transport::{Delivery, Fact, Stored};
@@ -64,6 +65,7 @@ pub(crate) struct Judge<'a> {
     pub(crate) unknown_tasks: &'a RetryPolicy,
     /// The tasks that are known here, for the error's message.
     pub(crate) known: &'a dyn Fn() -> String,
+    pub(crate) redactor: &'a Redactor,
     pub(crate) now: Timestamp,
 }
 
@@ -83,9 +85,9 @@ impl Judge<'_> {
     }
 
     fn undecodable(&self, stored: &Stored, err: &DecodeError) -> Judged {
-        let failure = Failure::new(ErrorKind::DECODE, err.to_string());
+        let failure = Failure::new(ErrorKind::DECODE, err.to_string()).redacted(self.redactor);
         let decision = Decision::new(Action::Dead, Rule::Undecodable);
-        tracing::error!(job = %stored.key, "dead: {}: {err}", decision.reason());
+        tracing::error!(job = %stored.key, "dead: {}: {}", decision.reason(), failure.message());
         let letter = self.letter(stored, None, &failure, &decision);
         let verdict = Verdict::of(Ending::Dead).with_error(&failure, decision.rule);
         Judged::new(dead(stored, None, &letter), verdict)

@@ -234,6 +234,7 @@ impl Engine {
             worker: &self.stage.worker,
             unknown_tasks: &self.unknown_tasks,
             known: &|| self.known_tasks(),
+            redactor: &self.stage.redactor,
             now: self.now(),
         })
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use naq_core::flow::Limit;
+use naq_core::redact::Redactor;
 use naq_core::retry::{AttemptFacts, Decision, Rule, Start, decide_start};
 use naq_core::transport::Delivery;
 use naq_core::wire::{AttemptOutcome, AttemptRecord, DecodeError, MAX_HISTORY};
@@ -29,6 +30,7 @@ pub(crate) struct Stage {
     pub(crate) timer: Arc<dyn Timer>,
     pub(crate) tasks: Tasks,
     pub(crate) gates: Gates,
+    pub(crate) redactor: Redactor,
 }
 
 /// What became of a delivery in its slot.
@@ -296,7 +298,7 @@ pub(crate) async fn attempt(
         Ok(future) => guarded::run(future, held, &*stage.timer, timeout).await,
         Err(message) => End::Panicked(message),
     };
-    Ok(match end {
+    let result = match end {
         End::Returned(result) => result.map_err(|failure| classify(&stage.tasks, failure)),
         End::Panicked(message) => Err(Failure::new(ErrorKind::PANIC, message)),
         End::TimedOut => {
@@ -304,7 +306,9 @@ pub(crate) async fn attempt(
             Err(Failure::new(ErrorKind::TIMEOUT, format!("took longer than its timeout, {limit}")))
         }
         End::Stopped(reason) => return Err(reason),
-    })
+    };
+    // Before anybody stores, logs or counts it.
+    Ok(result.map_err(|failure| failure.redacted(&stage.redactor)))
 }
 
 /// A classifier is the user's code too.

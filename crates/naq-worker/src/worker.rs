@@ -203,6 +203,7 @@ impl Worker {
                 timer: settings.timer,
                 tasks: settings.tasks,
                 gates,
+                redactor: settings.redactor,
             },
         }
     }

@@ -54,14 +54,20 @@ impl Client {
         envelope.record_ttl = envelope.record_ttl.max(SHORTEST_RECORD_TTL);
         let record =
             FinalRecord { envelope, state: JobState::Cancelled, finished_at: now, result: None };
+        let mut ended = false;
         if let Some(fact) = Fact::record(&report.stored, &record)? {
-            match self.transport.write(&fact).await? {
+            let written = self.transport.write(&fact).await?;
+            ended = matches!(written, Written::Stored | Written::Awaited);
+            match written {
                 Written::Stored | Written::Fenced => {}
                 Written::Awaited => self.wake(&report, JobState::Cancelled).await?,
                 Written::Ended => return Err(self.ended_otherwise(report).await?),
             }
         }
         self.sweep(&report).await?;
+        if ended {
+            self.tell_of_cancel(&record.envelope).await;
+        }
         self.report(key).await
     }
 

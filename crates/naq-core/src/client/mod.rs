@@ -13,6 +13,7 @@ mod drain;
 mod enqueue;
 mod error;
 mod handle;
+mod history;
 mod jobs;
 mod kept;
 mod limits;
@@ -23,6 +24,7 @@ mod sending;
 #[cfg(feature = "schedules")]
 mod schedule;
 mod together;
+mod told;
 mod unique;
 mod view;
 mod wait;
@@ -73,6 +75,7 @@ pub struct Client {
     codec: Codec,
     queue: QueueName,
     record_ttl: Option<Duration>,
+    told: Arc<told::Told>,
 }
 
 impl Client {
@@ -84,6 +87,7 @@ impl Client {
             codec: Codec::Json,
             queue: QueueName::default(),
             record_ttl: None,
+            told: Arc::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! [`JobView`]: a job as it is shown, the same in `naq job show -o json` and in the dashboard.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -7,6 +9,7 @@ use super::{CheckpointInfo, JobReport, Progress};
 use crate::clock::{Timestamp, millis_up};
 use crate::failure::ErrorKind;
 use crate::names::{JobId, QueueName, TaskName};
+use crate::redact::Redactor;
 use crate::retry::Rule;
 use crate::state::JobState;
 use crate::transport::JobKey;
@@ -106,6 +109,51 @@ pub struct DeadView {
 fn json(payload: &Payload) -> Option<Box<RawValue>> {
     let json = payload.transcode(Codec::Json).ok()?;
     serde_json::from_slice(json.bytes()).ok()
+}
+
+/// The same without the secrets in it; itself where there are none.
+fn without_secrets(json: Box<RawValue>, redactor: &Redactor) -> Box<RawValue> {
+    let Ok(before) = serde_json::from_str::<serde_json::Value>(json.get()) else { return json };
+    let mut after = before.clone();
+    redactor.redact_json(&mut after);
+    if before == after {
+        return json;
+    }
+    serde_json::value::to_raw_value(&after).unwrap_or(json)
+}
+
+impl JobView {
+    /// The same without secrets: in arguments, result, messages of errors, and in the text of a body
+    /// that is no job.
+    #[must_use]
+    pub fn redacted(mut self, redactor: &Redactor) -> Self {
+        let text = |text: &mut String| {
+            if let Cow::Owned(redacted) = redactor.redact_text(text) {
+                *text = redacted;
+            }
+        };
+        self.args = self.args.map(|json| without_secrets(json, redactor));
+        self.result = self.result.map(|json| without_secrets(json, redactor));
+        for attempt in &mut self.attempts {
+            attempt.message.iter_mut().for_each(text);
+            attempt.reason.iter_mut().for_each(text);
+        }
+        if let Some(dead) = &mut self.dead {
+            text(&mut dead.message);
+            text(&mut dead.reason);
+        }
+        if let Some(progress) = &mut self.progress {
+            text(&mut progress.message);
+        }
+        if let Some(body) = &mut self.body
+            && let Cow::Owned(redacted) = redactor.redact_text(body)
+        {
+            *body = redacted;
+            // It would say the same.
+            self.body_hex = None;
+        }
+        self
+    }
 }
 
 impl From<&JobReport> for JobView {

@@ -1,10 +1,12 @@
 //! [`Failure`]: what a handler returns when it did not succeed.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
 use super::{ErrorKind, classify};
+use crate::redact::Redactor;
 
 /// What the handler asks for; NAQ's own rules still hold (see `retry::decide`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -122,6 +124,15 @@ impl Failure {
     #[must_use]
     pub fn with_advice(mut self, advice: Advice) -> Self {
         self.advice = advice;
+        self
+    }
+
+    /// The same failure without the secrets in its message.
+    #[must_use]
+    pub fn redacted(mut self, redactor: &Redactor) -> Self {
+        if let Cow::Owned(message) = redactor.redact_text(&self.message) {
+            self.message = message;
+        }
         self
     }
 

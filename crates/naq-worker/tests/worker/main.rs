@@ -29,6 +29,7 @@ mod queues;
 mod retries;
 mod schedules;
 mod shares;
+mod stats;
 mod unique;
 mod unknown;
 mod workflows;

@@ -1,0 +1,102 @@
+//! [`Told`]: the ends of jobs that no worker sees, since a client made them: those it cancelled.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Client;
+use crate::clock::Timestamp;
+use crate::names::{JobId, WorkerId};
+use crate::stats::{Ending, Observation, Tally, Unwritten};
+use crate::wire::Envelope;
+
+/// What this client and its clones have counted, under an id of their own.
+#[derive(Debug)]
+pub(super) struct Told {
+    id: WorkerId,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    tally: Tally,
+    /// Somebody writes, and looks again before he ends: an older report must not come last.
+    is_written: bool,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        let id = WorkerId::new(format!("client-{}", JobId::random()));
+        Self { id: id.unwrap_or_else(|err| panic!("{err}")), state: Mutex::default() }
+    }
+}
+
+impl Told {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts; gives the turn to write where nobody has it.
+    fn count(&self, seen: &Observation<'_>, now: Timestamp) -> Option<Turn<'_>> {
+        let mut state = self.state();
+        state.tally.record(seen, now);
+        let taken = std::mem::replace(&mut state.is_written, true);
+        (!taken).then_some(Turn { told: self, has_ended: false })
+    }
+}
+
+/// The turn to write. The next one may, also when this one is dropped at its await.
+struct Turn<'a> {
+    told: &'a Told,
+    has_ended: bool,
+}
+
+impl Turn<'_> {
+    /// What is to be written. When there is nothing, the turn has ended, in the same breath: whoever
+    /// counts from now on writes it himself.
+    fn unwritten(&mut self, now: Timestamp) -> Vec<Unwritten> {
+        let mut state = self.told.state();
+        let unwritten = state.tally.unwritten(&self.told.id, env!("CARGO_PKG_VERSION"), now);
+        self.has_ended = unwritten.is_empty();
+        state.is_written = !self.has_ended;
+        unwritten
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.told.state().is_written = false;
+        }
+    }
+}
+
+impl Client {
+    /// Counts a job that this client has cancelled. Best effort: it is cancelled whether or not this
+    /// can be written, and what cannot be is written with the next one.
+    pub(super) async fn tell_of_cancel(&self, job: &Envelope) {
+        let now = self.clock.now();
+        let (attempt, crashes, run, error) = (job.attempt, 0, None, None);
+        let seen = Observation {
+            queue: &job.queue,
+            task: Some(&job.task),
+            job: &job.id,
+            attempt,
+            crashes,
+            run,
+            ending: Ending::Cancelled,
+            error,
+        };
+        let Some(mut turn) = self.told.count(&seen, now) else { return };
+        loop {
+            let unwritten = turn.unwritten(now);
+            for unwritten in &unwritten {
+                if self.transport.stats_put(&unwritten.report).await.is_err() {
+                    return;
+                }
+                self.told.state().tally.written(unwritten);
+            }
+            if unwritten.is_empty() {
+                return;
+            }
+        }
+    }
+}
