@@ -70,3 +70,34 @@ impl Drop for Traces {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::Context;
+    use opentelemetry::trace::{SpanContext, TraceContextExt};
+    use opentelemetry_sdk::trace::InMemorySpanExporter;
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::registry;
+
+    use super::*;
+
+    #[test]
+    fn a_handlers_own_spans_are_part_of_its_attempt_and_naqs_are_not_told_twice() {
+        let exporter = InMemorySpanExporter::default();
+        let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+        let traces = Traces(provider);
+        let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let attempt: SpanContext = naq_core::trace::parse(text).expect("well formed");
+        let inside = Context::new().with_remote_span_context(attempt.clone()).attach();
+        tracing::subscriber::with_default(registry().with(traces.layer()), || {
+            let naqs = tracing::info_span!(target: "naq_worker::story", "attempt").entered();
+            tracing::info_span!(target: "app", "charge").in_scope(|| tracing::info!("not a span"));
+            tracing::debug_span!(target: "app", "detail").in_scope(|| {});
+            drop(naqs);
+        });
+        drop(inside);
+        let spans = exporter.get_finished_spans().expect("spans");
+        let [span] = &spans[..] else { panic!("{spans:#?}") };
+        assert_eq!((span.name.as_ref(), span.parent_span_id), ("charge", attempt.span_id()));
+    }
+}

@@ -147,6 +147,24 @@ async fn a_worker_that_drains_is_alive_and_not_ready() {
 }
 
 #[tokio::test]
+async fn the_death_of_a_worker_is_told_by_the_next() {
+    let broker = Broker::start();
+    let mut first = broker.worker(&["--lease", "1s", "--log-level", "debug"]);
+    let id = broker.enqueue(&["wait", "--args", "1000"]);
+    first.wait_for_output("attempt 1 of 4 started", PATIENCE).await.expect("it runs");
+    first.kill().expect("killed");
+    let mut second = broker.worker(&["--metrics", "127.0.0.1:0"]);
+    let address = address(&mut second).await;
+    assert_eq!(broker.watch(&id).code, 0);
+    let crash = r#"naq_attempts_total{queue="default",task="wait",outcome="crash"}"#;
+    let told = async || Scrape::of(&address).value(crash) == 1.0;
+    eventually("the crash", PATIENCE, told).await;
+    let scrape = Scrape::of(&address);
+    assert_eq!(scrape.value(r#"naq_redeliveries_total{queue="default"}"#), 1.0);
+    assert_eq!(scrape.sum("naq_attempts_total"), 2.0, "the crash, and the success after it");
+}
+
+#[tokio::test]
 async fn without_a_broker_it_is_not_ready_and_says_so() {
     let mut broker = Broker::start();
     broker.server.stop().expect("stops");
