@@ -17,7 +17,7 @@ pub(super) enum Fate {
 }
 
 /// Whether the next one would fare no better.
-fn concerns_all(err: &TransportError) -> bool {
+pub(super) fn concerns_all(err: &TransportError) -> bool {
     let refused = matches!(err, TransportError::Auth(_) | TransportError::Permission { .. });
     err.is_transient() || refused
 }

@@ -33,10 +33,16 @@ impl Client {
         let run = Nonce::random().to_string();
         let mut batch = self.claim_batch(id, &run).await?;
         while batch.progress.run.as_ref() == Some(&run) {
-            match batch.state {
-                BatchState::Running => self.next_page(&mut batch).await?,
-                BatchState::Undoing => self.undo_page(&mut batch).await?,
+            let done = match batch.state {
+                BatchState::Running => self.next_page(&mut batch).await,
+                BatchState::Undoing => self.undo_page(&mut batch).await,
                 _ => break,
+            };
+            if let Err(err) = done {
+                // Best effort: nobody need wait until it is known that this run is over.
+                batch.progress.run = None;
+                let _ = self.note_progress(&mut batch, &run).await;
+                return Err(err);
             }
             let over = !matches!(batch.state, BatchState::Running | BatchState::Undoing);
             if over || stop() {

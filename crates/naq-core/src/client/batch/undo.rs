@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::apply::Fate;
+use super::apply::{Fate, concerns_all};
 use super::page::Planned;
 use super::state::{Batch, BatchState};
 use super::{BatchError, BatchId, letters};
@@ -78,8 +78,9 @@ impl Client {
         let fates = together(
             page.items.iter().map(|planned| self.take_back(planned, kept.get(&planned.item.seq))),
         );
-        for fate in fates.await {
-            match fate? {
+        let fates = fates.await.into_iter().map(settled).collect::<Result<Vec<_>, _>>()?;
+        for fate in fates {
+            match fate {
                 Fate::Done => batch.undone += 1,
                 Fate::Skipped => {}
                 Fate::Failed(why) => {
@@ -135,8 +136,15 @@ impl Client {
                     _ => return Ok(Fate::Skipped),
                 }
             }
-            if standing.is_none() {
-                self.restore(waiting, letter, step).await?;
+            if standing.is_none()
+                && let Err(err) = self.restore(waiting, letter, step).await
+            {
+                if !err.is_transient() {
+                    // The letter may not be written: the life comes when it would have come.
+                    let due_at = planned.due_at.unwrap_or_default();
+                    let _ = self.transport.reschedule(waiting, due_at).await;
+                }
+                return Err(err.into());
             }
             if self.transport.remove(waiting).await? {
                 if let Ok(job) = waiting.envelope() {
@@ -164,6 +172,15 @@ impl Client {
             message: letter.clone(),
         };
         self.transport.write(&fact).await
+    }
+}
+
+/// What became of one, unless it is an error that concerns all.
+fn settled(fate: Result<Fate, ClientError>) -> Result<Fate, BatchError> {
+    match fate {
+        Ok(fate) => Ok(fate),
+        Err(ClientError::Transport(err)) if concerns_all(&err) => Err(err.into()),
+        Err(err) => Ok(Fate::Failed(err.to_string())),
     }
 }
 
