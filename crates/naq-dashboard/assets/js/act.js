@@ -1,10 +1,10 @@
 // What visitors do: forms with data-act are sent with the header that no other site can send.
 (() => {
-  const post = async (url, form, submitter) => {
+  const post = async (url, body) => {
     const answer = await fetch(url, {
       method: "POST",
       headers: { "X-NAQ-Action": "1", Accept: "application/json" },
-      body: new URLSearchParams(new FormData(form, submitter)),
+      body,
       credentials: "same-origin",
       redirect: "error",
     });
@@ -18,6 +18,8 @@
     if (!answer.ok) throw new Error(said.problem || `the dashboard answered ${answer.status}`);
     return said;
   };
+  // What a form says, with the button that sends it: to be asked before that is disabled.
+  const fields = (form, submitter) => new URLSearchParams(new FormData(form, submitter));
   const show = (form, html) => {
     const place = form.querySelector("[data-answer]");
     if (!place) return;
@@ -45,8 +47,9 @@
     event.preventDefault();
     const button = event.submitter || form.querySelector("button:not([type=button])");
     const url = event.submitter?.getAttribute("formaction") || form.getAttribute("action");
+    const body = fields(form, event.submitter);
     busy(button, async () => {
-      const said = await post(url, form, event.submitter);
+      const said = await post(url, body);
       if (said.html) show(form, said.html);
       if (said.next) return naq.go(said.next, said.message);
       if (said.message) naq.toast(said.message);
@@ -57,8 +60,9 @@
     const button = event.target.closest("button[data-preview]");
     if (!button?.form) return;
     event.preventDefault();
+    const body = fields(button.form);
     busy(button, async () => {
-      const said = await post(button.dataset.preview, button.form);
+      const said = await post(button.dataset.preview, body);
       if (said.html) show(button.form, said.html);
       else if (said.message) naq.toast(said.message);
     });
