@@ -1,10 +1,12 @@
 //! [`Lookups`]: looks at single jobs, shared by all tabs, and together within a budget: two hundred
 //! tabs on two hundred jobs ask the broker no more than one tab on each of twenty does.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use naq_core::redact::Redactor;
 use naq_core::transport::{JobKey, TransportError};
 use naq_core::wire::WireMessage;
 use naq_core::{Client, ClientError, JobReport, Payload, Timestamp};
@@ -112,12 +114,30 @@ impl Lookups {
 
 async fn look(client: &Client, key: &JobKey) -> Result<JobReport, ClientError> {
     match tokio::time::timeout(PATIENCE, client.report(key)).await {
-        Ok(report) => report,
+        Ok(report) => report.map(hide),
         Err(_) => {
             let what = format!("look at job {key}");
             Err(TransportError::Timeout { what, after: PATIENCE }.into())
         }
     }
+}
+
+/// Without secrets in what it says; its arguments are shown by whoever shows them.
+fn hide(mut report: JobReport) -> JobReport {
+    let redactor = Redactor::default();
+    let text = |text: &mut String| {
+        if let Cow::Owned(redacted) = redactor.redact_text(text) {
+            *text = redacted;
+        }
+    };
+    for record in report.envelope.iter_mut().flat_map(|job| &mut job.history) {
+        record.message.iter_mut().chain(&mut record.reason).for_each(text);
+    }
+    if let Some(letter) = &mut report.dead {
+        [&mut letter.message, &mut letter.reason].into_iter().for_each(text);
+    }
+    report.progress.iter_mut().for_each(|progress| text(&mut progress.message));
+    report
 }
 
 /// Without what may be large and is shown only when a page is loaded.

@@ -54,6 +54,16 @@ impl Scene<'_> {
         let mark = if query.is_empty() { "" } else { "?" };
         self.link(&format!("/{}{mark}{}", path.join("/"), query.join("&")))
     }
+
+    /// The link to this page with nothing but these in the query, those that are not empty.
+    pub(crate) fn with_only(&self, pairs: &[(&str, &str)]) -> String {
+        let path: Vec<_> = self.path.iter().map(|part| encode(part)).collect();
+        let given = pairs.iter().filter(|(_, value)| !value.is_empty());
+        let query: Vec<_> =
+            given.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let mark = if query.is_empty() { "" } else { "?" };
+        self.link(&format!("/{}{mark}{}", path.join("/"), query.join("&")))
+    }
 }
 
 /// Percent-encodes what is not letter, digit or one of `-._~`.

@@ -6,8 +6,10 @@ mod batch;
 mod done;
 mod job;
 mod queue;
+mod schedule;
 mod storm;
 mod worker;
+mod workflow;
 
 use axum::Router;
 
@@ -20,6 +22,8 @@ pub(crate) fn routes() -> Router<App> {
     Router::new()
         .merge(batch::routes())
         .merge(job::routes())
+        .merge(schedule::routes())
+        .merge(workflow::routes())
         .merge(queue::routes())
         .merge(storm::routes())
         .merge(worker::routes())

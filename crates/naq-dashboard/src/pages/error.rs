@@ -33,6 +33,11 @@ impl PageError {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
+    /// What was asked of the broker did not work.
+    pub(crate) fn broker(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, message)
+    }
+
     pub(crate) fn bad(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }

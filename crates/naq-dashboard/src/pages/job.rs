@@ -2,10 +2,11 @@
 
 use askama::Template;
 use naq_core::client::{CheckpointInfo, JobView, Progress};
+use naq_core::redact::{REDACTED, Redactor};
 use naq_core::transport::JobKey;
 use naq_core::{JobId, JobReport, JobState, QueueName, Timestamp};
 
-use super::{Content, PageError, Tab};
+use super::{Content, PageError, Tab, simulator};
 use crate::chart::waterfall::{self, Kind, Row, Scale, Story, layout};
 use crate::scene::{Scene, encode};
 use crate::view::{Moment, Shown, clean, clip, span};
@@ -79,6 +80,8 @@ struct Line {
 struct Rest {
     args: Option<Shown>,
     result: Option<Shown>,
+    /// It has not ended, so that there may be a result later.
+    runs_on: bool,
     /// The link that shows what is hidden.
     show: Option<String>,
     body: Option<Shown>,
@@ -132,11 +135,7 @@ fn now(scene: &Scene<'_>, report: &JobReport) -> Now {
     Now {
         state: report.state,
         task_link: task.as_deref().map(|task| to_jobs("task", task)).unwrap_or_default(),
-        simulator: scene.link(&format!(
-            "/simulator?policy={}&task={}",
-            encode(&policy_text),
-            encode(task.as_deref().unwrap_or_default())
-        )),
+        simulator: simulator::link(scene, &policy_text, task.as_deref().unwrap_or_default()),
         task,
         tags: job
             .map(|job| job.tags.iter().map(|t| (clip(t, 60), to_jobs("tag", t))).collect())
@@ -214,19 +213,24 @@ fn rest(scene: &Scene<'_>, report: &JobReport) -> Rest {
     let message = &report.stored.message;
     let job = report.envelope.as_ref().filter(|_| !hide);
     let body = report.stored.envelope().err().filter(|_| report.envelope.is_none() && !hide);
-    let mut view = JobView::from(report);
+    let redactor = Redactor::default();
+    let mut view = JobView::from(report).redacted(&redactor);
     if hide {
         (view.args, view.result, view.body, view.body_hex) = (None, None, None, None);
     }
     let json = serde_json::to_value(&view).unwrap_or_default();
     Rest {
-        args: job.map(|job| Shown::of(&job.args)),
-        result: report.result.as_ref().filter(|_| !hide).map(Shown::of),
+        args: job.map(|job| Shown::of(&job.args, &redactor)),
+        result: report.result.as_ref().filter(|_| !hide).map(|it| Shown::of(it, &redactor)),
+        runs_on: !report.state.is_final(),
         show: hide.then(|| scene.with("args", Some("1"))),
-        body: body.map(|err| Shown::hex(&message.body, &err.to_string(), None)),
+        body: body.map(|err| Shown::unreadable(&message.body, &err.to_string(), &redactor)),
         headers: message
             .headers()
-            .map(|(name, value)| (clip(name, 100), clip(value, 1_000)))
+            .map(|(name, value)| match redactor.hides(name) {
+                true => (clip(name, 100), REDACTED.to_owned()),
+                false => (clip(name, 100), clip(&redactor.redact_text(value), 1_000)),
+            })
             .collect(),
         json: Shown::json(json),
         command: format!("naq job show {} --queue {}", report.key.id, report.key.queue),

@@ -16,13 +16,17 @@ mod failure;
 mod failures;
 mod helping;
 mod job;
+mod jobs;
 mod layout;
-mod simulator;
 mod overview;
 mod queue;
 mod queues;
 mod retries;
+mod schedules;
+mod simulator;
 mod workers;
+mod workflow;
+mod workflows;
 
 use std::collections::BTreeMap;
 
@@ -86,6 +90,10 @@ async fn content(scene: &Scene<'_>) -> Result<Content, PageError> {
         ["broker"] => broker::render(scene),
         ["audit"] => audit::render(scene).await,
         ["simulator"] => simulator::render(scene),
+        ["jobs"] => jobs::render(scene).await,
+        ["schedules"] => schedules::render(scene).await,
+        ["workflows"] => workflows::render(scene).await,
+        ["workflows", id] => workflow::render(scene, id).await,
         ["jobs", queue, id] => job::render(scene, queue, id).await,
         ["retries"] => retries::render(scene).await,
         ["helping"] => helping::render(scene),

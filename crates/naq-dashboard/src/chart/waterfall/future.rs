@@ -45,10 +45,7 @@ pub(super) fn rows(story: &Story<'_>, from: Timestamp) -> Vec<Row> {
             let [low, high] = band.map(span);
             row.waited.push_str(&format!(" (jitter allows {low} to {high})"));
         }
-        row.reason = match at.since(story.now) {
-            Duration::ZERO => "at once, if those before it fail".into(),
-            ahead => format!("in {} at the earliest, if those before it fail", span(ahead)),
-        };
+        row.reason = "if those before it fail".into();
         rows.push(row);
     }
     let left = policy.max_retries().saturating_sub(job.attempt.saturating_sub(1));

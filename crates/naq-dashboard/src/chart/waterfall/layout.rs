@@ -141,7 +141,8 @@ impl Told {
         // What an operator moved is due when the message says, not when it was decided.
         let Some(due) = due_at.or(self.planned).filter(|due| *due > self.since) else {
             row.bar(Look::Queued, self.since, start);
-            row.waited = format!("{} for a slot", span(start.since(self.since)));
+            let waited = Some(start.since(self.since)).filter(|waited| !waited.is_zero());
+            row.waited = waited.map(|w| format!("{} for a slot", span(w))).unwrap_or_default();
             return;
         };
         let (wait, late) = (due.since(self.since), start.since(due));
@@ -221,8 +222,7 @@ impl Told {
             (JobState::Scheduled | JobState::Retrying, Some(due)) if due > now => {
                 row.bar(Look::Planned, self.since, due);
                 row.mark = Some(due);
-                let all = span(due.since(self.since));
-                row.waited = format!("due in {}, of {all}", span(due.since(now)));
+                row.waited = format!("{} as planned", span(due.since(self.since)));
                 row.reason = "waits for its time, and holds no slot meanwhile".into();
             }
             (JobState::Blocked, _) => {

@@ -119,6 +119,15 @@ impl Row {
         }
     }
 
+    /// What is said before how long it waited.
+    pub(crate) fn waits(&self) -> &'static str {
+        match self.kind {
+            Kind::Was(_) => "waited",
+            Kind::Waits | Kind::Runs => "waits",
+            _ => "",
+        }
+    }
+
     /// The class that colours it.
     pub(crate) fn tone(&self) -> &'static str {
         match self.kind {

@@ -1,0 +1,174 @@
+//! The page of one job.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use naq_core::transport::Place;
+use naq_core::wire::{WireMessage, headers};
+use naq_core::{Envelope, ErrorKind, JobState};
+use serde_json::json;
+
+use crate::site::{Site, failed, job, queue};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A job that has failed twice and waits for its third attempt.
+fn retrying(site: &Site, id: &str) -> Envelope {
+    let now = site.client.now();
+    let mut job = job("mail", id, "email.send", now.saturating_sub(40 * SECOND));
+    job.policy = "exponential:20s,max_retries=4".parse().expect("a policy");
+    job.tags = vec!["tenant-7".into()];
+    let error = |text| (ErrorKind::CONNECTION, text);
+    job.record(failed(1, now, 35 * SECOND, error("refused by 10.0.0.7"), 20 * SECOND));
+    let mut second = failed(2, now, 5 * SECOND, error("refused by 10.0.0.8"), 40 * SECOND);
+    second.due_at = Some(now.saturating_sub(15 * SECOND));
+    job.record(second);
+    (job.attempt, job.due_at) = (3, Some(now + 35 * SECOND));
+    job.first_started_at = Some(now.saturating_sub(36 * SECOND));
+    job
+}
+
+#[tokio::test]
+async fn a_job_that_waits_is_shown_with_its_past_its_policy_and_what_is_to_come() {
+    let site = Site::new();
+    let job = retrying(&site, "j-1");
+    site.put(&job, job.due_at).await;
+    let page = site.page("/jobs/mail/j-1").await;
+    for part in [
+        r#"data-state="retrying""#,
+        r#"<dd data-n="attempt">3 of 5</dd>"#,
+        "up to 4 retries, after 20s, then 2 times as long each time",
+        "Attempt 1 of 5",
+        "Attempt 3 of 5",
+        "refused by 10.0.0.7",
+        "20 s as planned, then 9.9 s late",
+        r#"<code class="rule" title="the rule that decided">strategy</code>"#,
+        "80 s after attempt 3 has failed",
+        "the job is dead: no retry is left",
+        "# tenant-7",
+        "ann@example.com",
+        "naq job show j-1 --queue mail",
+        r#"action="/act/job/retry-now""#,
+    ] {
+        let part = part.replace("80 s after", "1 min 20 s after");
+        assert!(page.contains(&part), "{part}: {page}");
+    }
+    assert!(!page.contains("style="), "no style that the policy of the page refuses");
+    let rows = page.matches("data-outcome=").count();
+    assert_eq!(rows, 6, "two that were, one that waits, two to come, the end");
+}
+
+#[tokio::test]
+async fn retry_now_makes_it_due_and_is_recorded() {
+    let site = Site::new();
+    let job = retrying(&site, "j-1");
+    site.put(&job, job.due_at).await;
+    let (status, answer) = site.act("/act/job/retry-now", &[("job", "mail/j-1")]).await;
+    assert_eq!((status, &answer["next"]), (StatusCode::OK, &json!("/jobs/mail/j-1")), "{answer}");
+    assert_eq!(site.state("mail/j-1").await, JobState::Pending);
+    let entry = ("retry-now".to_owned(), "job mail/j-1".to_owned(), String::new());
+    assert_eq!(site.recorded().await, [entry]);
+    let (status, answer) = site.act("/act/job/retry-now", &[("job", "mail/j-1")]).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{answer}");
+    assert_eq!(site.recorded().await.len(), 1, "what was not done is not recorded");
+}
+
+#[tokio::test]
+async fn cancel_ends_it_with_the_reason_that_was_given() {
+    let site = Site::new();
+    let job = retrying(&site, "j-1");
+    site.put(&job, job.due_at).await;
+    let form = [("job", "mail/j-1"), ("reason", "the customer <left>")];
+    let (status, answer) = site.act("/act/job/cancel", &form).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert_eq!(site.state("mail/j-1").await, JobState::Cancelled);
+    assert_eq!(site.recorded().await[0].2, "the customer <left>");
+    let page = site.page("/jobs/mail/j-1").await;
+    assert!(page.contains("the customer &#60;left&#62;"), "{page}");
+    assert!(!page.contains("the customer <left>"));
+    assert!(!page.contains(">Cancel…<"), "what has ended is not cancelled");
+}
+
+#[tokio::test]
+async fn a_dead_job_says_why_and_gets_another_life() {
+    let site = Site::new();
+    let job = retrying(&site, "j-1");
+    site.kill(job, ErrorKind::TIMEOUT, "no answer\nin 5 s").await;
+    let page = site.page("/jobs/mail/j-1").await;
+    for part in ["by rule <code>max_retries</code>", "TimeoutError", "no answer in 5 s", "Requeue…"]
+    {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let form = [("job", "mail/j-1"), ("delay", "10m"), ("reason", "fixed")];
+    let (status, answer) = site.act("/act/job/requeue", &form).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert!(site.stands_in("mail/j-1", Place::Schedule).await);
+    assert!(!site.stands_in("mail/j-1", Place::Dead).await);
+    assert_eq!(site.recorded().await[0].0, "requeue");
+    let page = site.page("/jobs/mail/j-1").await;
+    assert!(page.contains("an operator gave the job another life"), "{page}");
+    let (status, answer) = site.act("/act/job/requeue", &form).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{answer}");
+    let (status, answer) =
+        site.act("/act/job/requeue", &[("job", "mail/j-1"), ("delay", "soon")]).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
+}
+
+#[tokio::test]
+async fn a_result_is_shown_and_both_are_hidden_where_that_was_asked_for() {
+    let open = Site::new();
+    let job = job("mail", "done", "email.send", open.client.now());
+    open.complete(job.clone(), &json!({"total": 4711})).await;
+    let page = open.page("/jobs/mail/done").await;
+    assert!(page.contains("&#34;total&#34;: 4711"), "{page}");
+    let shy = Site::with(|options| options.hide_args = true);
+    shy.complete(job, &json!({"total": 4711})).await;
+    let page = shy.page("/jobs/mail/done").await;
+    assert!(!page.contains("4711") && !page.contains("ann@example.com"), "{page}");
+    assert!(page.contains(r#"href="/jobs/mail/done?args=1""#), "{page}");
+    let page = shy.page("/jobs/mail/done?args=1").await;
+    assert!(page.contains("4711") && page.contains("ann@example.com"), "{page}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_job_is_shown_in_hex_with_the_reason() {
+    let site = Site::new();
+    let stored = site.put(&job("mail", "odd", "t", site.client.now()), None).await;
+    let body = WireMessage::new(b"{\"task\": <script>".to_vec().into())
+        .with(headers::CONTENT_TYPE, "application/json");
+    site.client.transport().remove(&stored).await.expect("is removed");
+    let submission = naq_core::transport::Submission {
+        key: stored.key,
+        due_at: None,
+        dedup: "odd-2".into(),
+        unique: false,
+        message: body,
+    };
+    site.client.transport().publish(submission).await.expect("is taken");
+    let page = site.page("/jobs/mail/odd").await;
+    assert!(page.contains("The body is no job") && page.contains("7b 22 74 61 73 6b"), "{page}");
+    assert!(!page.contains("<script>") && page.contains("unknown task"), "{page}");
+}
+
+#[tokio::test]
+async fn a_job_that_is_nowhere_is_a_page_that_says_so() {
+    let site = Site::new();
+    let (status, page) = site.get("/jobs/mail/nothing").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(page.contains("no job nothing") && page.contains("aria-label=\"Pages\""), "{page}");
+    let (status, _) = site.get("/jobs/mail/a%2Fb").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let _ = queue("mail");
+}
+
+#[tokio::test]
+async fn read_only_shows_no_buttons() {
+    let site = Site::with(|options| options.read_only = true);
+    let job = retrying(&site, "j-1");
+    site.put(&job, job.due_at).await;
+    let page = site.page("/jobs/mail/j-1").await;
+    assert!(!page.contains("/act/job/") && !page.contains("Cancel…"), "{page}");
+    let (status, _) = site.act("/act/job/cancel", &[("job", "mail/j-1")]).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert_eq!(site.state("mail/j-1").await, JobState::Retrying);
+}

@@ -1,0 +1,63 @@
+//! The policy simulator.
+
+use crate::site::Site;
+
+#[tokio::test]
+async fn a_policy_becomes_a_table_a_curve_and_three_things_to_copy() {
+    let site = Site::new();
+    let page = site.page("/simulator?policy=exponential:2s,max_retries=4,jitter=full").await;
+    for part in [
+        "up to 4 retries, after 2s, then 2 times as long each time",
+        "0 ms to 30 s after the first attempt began",
+        r#"<svg class="chart curve""#,
+        r#"<pre class="code" id="as-text">exponential:2s,max_retries=4,jitter=full</pre>"#,
+        ".strategy(Strategy::Exponential)",
+        "&#34;max_retries&#34;: 4",
+        r#"name="delay" value="2s""#,
+        "<option selected>exponential</option>",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn the_fields_make_the_same_policy_as_the_text() {
+    let site = Site::new();
+    let fields = "strategy=linear&delay=5s&increment=3s&max_retries=2&max_delay=1m&jitter=0.5\
+                  &retry_for=2h&retry_on=HTTPError.503%7CTimeoutError&max_crashes=9";
+    let text = "linear:5s,max_retries=2,increment=3s,max_delay=1m,jitter=0.5,\
+                retry_on=HTTPError.503|TimeoutError,retry_for=2h,max_crashes=9";
+    for query in [fields.to_owned(), format!("policy={text}")] {
+        let page = site.page(&format!("/simulator?{query}")).await;
+        let shown = format!(r#"<pre class="code" id="as-text">{text}</pre>"#);
+        assert!(page.contains(&shown), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_at_the_field_that_is_wrong() {
+    let site = Site::new();
+    for (query, field, said) in [
+        ("delay=soon", "delay", "use a duration such as"),
+        ("jitter=2", "jitter", "a factor from 0 to 1"),
+        ("max_retries=-1", "max_retries", "use a whole number"),
+        ("strategy=fixed&multiplier=3", "multiplier", "has no effect with strategy fixed"),
+        ("retry_for=0s", "retry_for", "use more than zero"),
+        ("retry_on=a%20b", "retry_on", "use error kinds such as"),
+    ] {
+        let page = site.page(&format!("/simulator?{query}")).await;
+        assert!(page.contains(&format!(r#"data-error="{field}""#)), "{query}: {page}");
+        assert!(page.contains(said), "{query}: {page}");
+        assert!(!page.contains("id=\"as-text\""), "{query}");
+    }
+    let page = site.page("/simulator?policy=%3Cscript%3E").await;
+    assert!(page.contains("malformed start") && !page.contains("<script>"), "{page}");
+}
+
+#[tokio::test]
+async fn a_policy_of_four_billion_retries_is_a_short_page() {
+    let site = Site::new();
+    let page = site.page("/simulator?policy=fixed:1s,max_retries=4294967295").await;
+    assert!(page.contains("and up to 4,294,967,245 more retries"), "{page}");
+    assert!(page.len() < 60_000, "{}", page.len());
+}
