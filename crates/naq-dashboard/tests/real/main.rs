@@ -2,6 +2,14 @@
 //! broker holds after each thing that a visitor does.
 
 mod company;
+mod dead;
+mod failures;
+mod jobs;
+mod keyboard;
 mod ledger;
+mod outage;
 mod pages;
+mod queues;
+mod storm;
+mod workers;
 mod world;

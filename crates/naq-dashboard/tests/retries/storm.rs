@@ -120,6 +120,6 @@ async fn a_job_with_one_attempt_left_is_named() {
     }
     site.retry_once("last").await;
     let html = site.page("/retries", &["data-n=\"last\" data-value=\"1\""]).await;
-    assert!(html.contains("href=\"/jobs/mail/last\"") && html.contains("the 2nd"), "{html}");
+    assert!(html.contains("href=\"/jobs/mail/last\"") && html.contains("2 of 2"), "{html}");
     assert!(!html.contains("href=\"/jobs/mail/first\""), "{html}");
 }

@@ -197,6 +197,9 @@ impl Browser {
     }
 
     async fn click_now(&self, id: &str) -> Result<()> {
+        // In the middle: at an edge something that stays when one scrolls may cover it.
+        let center = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
+        self.run(center, json!([{ (REFERENCE): id }])).await?;
         self.post(&format!("element/{id}/click"), json!({})).await.map(drop)
     }
 

@@ -3,6 +3,7 @@
 mod ledger;
 mod script;
 mod site;
+mod visit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 pub(crate) use ledger::{Entry, Ledger};
 pub(crate) use script::{Script, Step};
 pub(crate) use site::Site;
+pub(crate) use visit::{Visit, key};
 
 /// Long enough for whatever is waited for, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -89,6 +91,12 @@ pub(crate) struct Hand {
 }
 
 impl Hand {
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ended(self) -> Result<()> {
+        tokio::time::timeout(PATIENCE, self.task).await???;
+        Ok(())
+    }
+
     /// As a deploy does: it finishes what runs, and says its last word.
     pub(crate) async fn stop(self) -> Result<()> {
         drop(self.stop);

@@ -1,10 +1,14 @@
 //! A dashboard that is served.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use naq_core::Client;
 use naq_dashboard::{Dashboard, Options};
-use tokio::net::TcpListener;
+use naq_testing::eventually;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+use super::PATIENCE;
 
 /// Served until it is dropped.
 pub(crate) struct Site {
@@ -23,6 +27,35 @@ impl Site {
             served.expect("a listener that takes connections");
         });
         Ok(Self { url, server })
+    }
+
+    /// Waits until the dashboard has read the broker.
+    pub(crate) async fn has_read(&self) {
+        eventually("a dashboard that has read the broker", PATIENCE, async || {
+            let page = self.load("/").await?;
+            ensure!(!page.contains("data-stale"), "{page}");
+            Ok(())
+        })
+        .await;
+    }
+
+    /// The page at `path`, as it is served.
+    pub(crate) async fn load(&self, path: &str) -> Result<String> {
+        let (address, prefix) = self.address();
+        let mut stream = TcpStream::connect(address).await?;
+        let ask =
+            format!("GET {prefix}{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(ask.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        ensure!(answer.starts_with("HTTP/1.1 200"), "{path} answers {answer}");
+        Ok(answer)
+    }
+
+    /// Host and port, and the prefix.
+    fn address(&self) -> (&str, &str) {
+        let rest = self.url.trim_start_matches("http://");
+        rest.split_at(rest.find('/').unwrap_or(rest.len()))
     }
 
     /// The address of a page: `/queues/mail`.

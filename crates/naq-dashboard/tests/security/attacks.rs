@@ -1,0 +1,334 @@
+//! Requests that must not get through.
+
+use axum::body::Body;
+use axum::http::request::Builder;
+use axum::http::{Method, Request, StatusCode, header};
+use naq_core::QueueName;
+use naq_core::transport::{Lookup, Operator};
+use naq_core::{Clock, SystemClock};
+
+use crate::site::{Answer, Site};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// As the page's own script sends it.
+fn action(path: &str) -> Builder {
+    Request::post(path)
+        .header(header::HOST, "localhost:8000")
+        .header("sec-fetch-site", "same-origin")
+        .header("x-naq-action", "1")
+        .header(header::CONTENT_TYPE, FORM)
+}
+
+fn purge() -> Body {
+    Body::from("queue=mail&confirm=mail")
+}
+
+/// With one job in the queue `mail`.
+async fn with_a_job(site: &Site) {
+    let job = site.client.enqueue_task("email.send", &[1]).unwrap();
+    job.queue(mail()).await.unwrap();
+}
+
+fn mail() -> QueueName {
+    QueueName::new("mail").unwrap()
+}
+
+async fn is_untouched(site: &Site, answer: &Answer, status: StatusCode) {
+    assert_eq!(answer.status, status, "{}", answer.body);
+    let info = site.broker.queue_info(&mail()).await.unwrap().unwrap();
+    assert_eq!((info.pending, info.paused_until), (1, None));
+    assert!(site.client.audit_log(&Default::default()).await.unwrap().entries.is_empty());
+}
+
+#[tokio::test]
+async fn a_host_that_was_rebound_gets_no_page_no_asset_and_no_action() {
+    let site = Site::open(|options| options.hosts = vec!["naq.example".into()]);
+    with_a_job(&site).await;
+    for path in ["/", "/queues", "/assets/naq.js", "/assets/naq.css", "/live?page=/", "/nothing"] {
+        for host in
+            ["evil.example", "evil.example:8000", "localhost.evil.example", "naq.example.evil"]
+        {
+            let request = Request::get(path).header(header::HOST, host).body(Body::empty());
+            let answer = site.ask(request.unwrap()).await;
+            assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{path} of {host}");
+            assert!(answer.body.contains("--public-host"), "{}", answer.body);
+        }
+        let request = Request::get(path).header(header::HOST, "NAQ.example:443");
+        let answer = site.ask(request.body(Body::empty()).unwrap()).await;
+        assert_ne!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{path}");
+    }
+    let request = Request::post("/act/queue/purge")
+        .header(header::HOST, "evil.example")
+        .header("sec-fetch-site", "same-origin")
+        .header("x-naq-action", "1")
+        .header(header::CONTENT_TYPE, FORM);
+    let answer = site.ask(request.body(purge()).unwrap()).await;
+    is_untouched(&site, &answer, StatusCode::MISDIRECTED_REQUEST).await;
+}
+
+#[tokio::test]
+async fn a_host_that_was_rebound_gets_no_live_stream() {
+    let site = Site::open(|_| {});
+    let live = |host| Request::get("/live?page=/").header(header::HOST, host).body(Body::empty());
+    let answer = site.ask(live("evil.example:8000").unwrap()).await;
+    assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST);
+    assert!(!answer.header("content-type").starts_with("text/event-stream"));
+    let answer = site.ask(live("[::1]:8000").unwrap()).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.header("content-type").starts_with("text/event-stream"));
+}
+
+#[tokio::test]
+async fn a_request_without_a_host_or_with_two_is_refused() {
+    let site = Site::open(|_| {});
+    let none = Request::get("/").body(Body::empty()).unwrap();
+    assert_eq!(site.ask(none).await.status, StatusCode::MISDIRECTED_REQUEST);
+    let two = Request::get("/").header("host", "localhost").header("host", "evil.example");
+    let answer = site.ask(two.body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST);
+}
+
+#[tokio::test]
+async fn a_cross_site_post_changes_nothing() {
+    let site = Site::open(|_| {});
+    with_a_job(&site).await;
+    for from in ["cross-site", "same-site", "none", "", "same-origin, same-origin"] {
+        let request = Request::post("/act/queue/purge")
+            .header(header::HOST, "localhost:8000")
+            .header("sec-fetch-site", from)
+            .header("origin", "http://localhost:8000")
+            .header("x-naq-action", "1")
+            .header(header::CONTENT_TYPE, FORM);
+        let answer = site.ask(request.body(purge()).unwrap()).await;
+        is_untouched(&site, &answer, StatusCode::FORBIDDEN).await;
+    }
+}
+
+#[tokio::test]
+async fn a_simple_form_post_without_the_header_changes_nothing() {
+    let site = Site::open(|_| {});
+    with_a_job(&site).await;
+    let request = Request::post("/act/queue/purge")
+        .header(header::HOST, "localhost:8000")
+        .header("sec-fetch-site", "same-origin")
+        .header(header::CONTENT_TYPE, FORM);
+    let answer = site.ask(request.body(purge()).unwrap()).await;
+    is_untouched(&site, &answer, StatusCode::FORBIDDEN).await;
+    assert!(answer.body.contains("X-NAQ-Action"));
+}
+
+#[tokio::test]
+async fn a_post_of_missing_or_foreign_origin_changes_nothing_and_one_of_ours_does() {
+    let site = Site::open(|_| {});
+    with_a_job(&site).await;
+    let from = |origin: Option<&str>| {
+        let request = Request::post("/act/queue/purge")
+            .header(header::HOST, "localhost:8000")
+            .header("x-naq-action", "1")
+            .header(header::CONTENT_TYPE, FORM);
+        let request = match origin {
+            Some(origin) => request.header("origin", origin),
+            None => request,
+        };
+        request.body(purge()).unwrap()
+    };
+    for origin in [
+        None,
+        Some("null"),
+        Some("http://localhost"),
+        Some("http://localhost:3000"),
+        Some("http://evil.example"),
+        Some("http://localhost:8000.evil.example"),
+        Some("file://localhost:8000"),
+    ] {
+        let answer = site.ask(from(origin)).await;
+        is_untouched(&site, &answer, StatusCode::FORBIDDEN).await;
+    }
+    let answer = site.ask(from(Some("http://localhost:8000"))).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    assert_eq!(site.broker.queue_info(&mail()).await.unwrap().unwrap().pending, 0);
+}
+
+#[tokio::test]
+async fn a_get_on_an_action_does_nothing() {
+    for prefix in ["", "/naq"] {
+        let site = Site::open(|options| options.prefix = prefix.into());
+        with_a_job(&site).await;
+        for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::OPTIONS] {
+            let request = Request::builder()
+                .method(method)
+                .uri(format!("{prefix}/act/queue/purge?queue=mail&confirm=mail"))
+                .header(header::HOST, "localhost:8000")
+                .header("sec-fetch-site", "same-origin")
+                .header("x-naq-action", "1");
+            let answer = site.ask(request.body(Body::empty()).unwrap()).await;
+            is_untouched(&site, &answer, StatusCode::METHOD_NOT_ALLOWED).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_post_on_a_page_does_nothing() {
+    let site = Site::open(|_| {});
+    for path in ["/", "/queues/mail", "/live", "/assets/naq.js"] {
+        let answer = site.ask(action(path).body(purge()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn another_site_may_link_here_and_neither_embed_nor_fetch() {
+    let site = Site::open(|_| {});
+    let from = |mode| {
+        Request::get("/")
+            .header(header::HOST, "localhost:8000")
+            .header("sec-fetch-site", "cross-site")
+            .header("sec-fetch-mode", mode)
+            .body(Body::empty())
+            .unwrap()
+    };
+    assert_eq!(site.ask(from("navigate")).await.status, StatusCode::OK);
+    for mode in ["no-cors", "cors", "websocket", "same-origin"] {
+        assert_eq!(site.ask(from(mode)).await.status, StatusCode::FORBIDDEN, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_the_right_password() {
+    let site = Site::open(|options| {
+        options.logins = vec![("ann".into(), "sesame".into()), ("bob".into(), "other".into())];
+    });
+    with_a_job(&site).await;
+    let with = |path: &str, login: Option<&str>| {
+        let request = Request::get(path).header(header::HOST, "localhost");
+        let request = match login {
+            Some(login) => request.header(header::AUTHORIZATION, login),
+            None => request,
+        };
+        request.body(Body::empty()).unwrap()
+    };
+    // ann:wrong, ann:other, bob:sesame, ann:, :sesame, eve:sesame, in base64.
+    let wrong = [
+        "YW5uOndyb25n",
+        "YW5uOm90aGVy",
+        "Ym9iOnNlc2FtZQ==",
+        "YW5uOg==",
+        "OnNlc2FtZQ==",
+        "ZXZlOnNlc2FtZQ==",
+    ];
+    for path in ["/", "/queues", "/assets/naq.js", "/live?page=/"] {
+        let all = wrong.iter().map(|code| format!("Basic {code}"));
+        let all = all.chain(["Basic".into(), "Bearer sesame".into(), "Basic !!!".into()]);
+        for login in all.map(Some).chain([None]) {
+            let answer = site.ask(with(path, login.as_deref())).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path} {login:?}");
+            assert!(answer.header("www-authenticate").starts_with("Basic realm="));
+            assert!(!answer.body.contains("sesame"));
+        }
+    }
+    let answer = site.ask(action("/act/queue/purge").body(purge()).unwrap()).await;
+    is_untouched(&site, &answer, StatusCode::UNAUTHORIZED).await;
+    let answer = site.ask(with("/", Some("Basic YW5uOnNlc2FtZQ=="))).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.body.contains(">ann<"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_read_only_page_refuses_every_action_and_offers_none() {
+    let site = Site::open(|options| options.read_only = true);
+    with_a_job(&site).await;
+    for path in ["/act/queue/purge", "/act/queue/pause", "/act/worker/drain", "/act/no/such"] {
+        let answer = site.ask(action(path).body(purge()).unwrap()).await;
+        is_untouched(&site, &answer, StatusCode::FORBIDDEN).await;
+        assert!(answer.body.contains("read-only"), "{}", answer.body);
+    }
+    let page = site.page("/queues/mail", "data-n=\"pending\"").await;
+    assert!(page.contains("read-only") && !page.contains("data-act"), "{page}");
+}
+
+#[tokio::test]
+async fn an_oversized_body_is_refused_whether_it_says_its_length_or_not() {
+    let site = Site::open(|_| {});
+    with_a_job(&site).await;
+    let large = format!("queue=mail&confirm=mail&reason={}", "x".repeat(70_000));
+    let said = action("/act/queue/purge").header(header::CONTENT_LENGTH, large.len());
+    let answer = site.ask(said.body(Body::from(large.clone())).unwrap()).await;
+    is_untouched(&site, &answer, StatusCode::PAYLOAD_TOO_LARGE).await;
+    let pieces: Vec<_> =
+        large.as_bytes().chunks(1_000).map(|c| Ok::<_, std::io::Error>(c.to_vec())).collect();
+    let unsaid = Body::from_stream(futures_util::stream::iter(pieces));
+    let answer = site.ask(action("/act/queue/purge").body(unsaid).unwrap()).await;
+    is_untouched(&site, &answer, StatusCode::PAYLOAD_TOO_LARGE).await;
+}
+
+#[tokio::test]
+async fn a_purge_without_the_typed_name_removes_nothing() {
+    let site = Site::open(|_| {});
+    with_a_job(&site).await;
+    for body in ["queue=mail", "queue=mail&confirm=", "queue=mail&confirm=Mail", "confirm=mail"] {
+        let answer = site.ask(action("/act/queue/purge").body(Body::from(body)).unwrap()).await;
+        is_untouched(&site, &answer, StatusCode::UNPROCESSABLE_ENTITY).await;
+    }
+}
+
+#[tokio::test]
+async fn no_page_can_be_framed_sniffed_or_kept_and_scripts_come_from_here_alone() {
+    let site = Site::open(|_| {});
+    for path in ["/", "/queues", "/no/such/page", "/assets/naq.js", "/live?page=/"] {
+        let answer = site.get(path).await;
+        let policy = answer.header("content-security-policy");
+        for part in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+        ] {
+            assert!(policy.contains(part), "{path}: {policy}");
+        }
+        for hole in ["unsafe-", "*", "http:", "https:", "data: ", "blob:"] {
+            let scripts = policy.split("script-src").nth(1).unwrap().split(';').next().unwrap();
+            assert!(!scripts.contains(hole), "{path}: {policy}");
+        }
+        assert!(!policy.contains("unsafe-"), "{path}: {policy}");
+        assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin", "{path}");
+        assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin", "{path}");
+        if !path.starts_with("/assets") {
+            assert!(answer.header("cache-control").contains("no-"), "{path}");
+        }
+    }
+    // Refusals have them too.
+    let request = Request::get("/").header(header::HOST, "evil.example").body(Body::empty());
+    let answer = site.ask(request.unwrap()).await;
+    assert_eq!(answer.header("x-frame-options"), "DENY");
+    assert!(answer.header("content-type").starts_with("text/plain"));
+}
+
+#[tokio::test]
+async fn a_live_stream_is_no_way_out_of_the_dashboard() {
+    let site = Site::open(|options| options.prefix = "/naq".into());
+    for page in ["", "%00", "http://evil.example/", "//evil.example", "/naq/../../etc", "/etc"] {
+        let answer = site.get(&format!("/naq/live?page={page}")).await;
+        let fine = answer.status == StatusCode::OK || answer.status == StatusCode::BAD_REQUEST;
+        assert!(fine, "{page}: {}", answer.status);
+    }
+    assert_eq!(site.get("/naq/live").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_queue_can_be_paused_for_a_time_that_no_clock_can_count_to() {
+    let site = Site::open(|_| {});
+    with_a_job(&site).await;
+    let body = Body::from("queue=mail&for=500000000years");
+    let answer = site.ask(action("/act/queue/pause").body(body).unwrap()).await;
+    assert!(answer.status.is_success() || answer.status.is_client_error(), "{}", answer.body);
+    let page = site.page("/queues/mail", "data-n=\"pending\"").await;
+    assert!(page.contains("Queue mail"));
+    let until = SystemClock.now();
+    site.broker.pause(&mail(), until).await.unwrap();
+}

@@ -1,0 +1,305 @@
+//! A broker in which every text that a job, a worker or a schedule brings is hostile.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use naq_core::client::AuditEntry;
+use naq_core::retry::Rule;
+use naq_core::stats::{Ending, Observation, ObservedError, Run, Tally};
+use naq_core::transport::{
+    Consumer, Directory, Fact, JobKey, Producer, Settler, StatsStore, Submission, WorkerInfo,
+    WorkerStatus,
+};
+use naq_core::wire::WireMessage;
+use naq_core::{
+    Clock, DeadLetter, ErrorKind, FinalRecord, JobId, JobState, Payload, QueueName, SystemClock,
+    TaskName, Timestamp, WorkerId,
+};
+use serde_json::json;
+
+use crate::scan::{faults, meant, tags};
+use crate::site::Site;
+use crate::words::{MARK, evil, evil_line};
+
+/// Pages of one shape that are visited: `/jobs/*/*` counts as one shape.
+const SHAPE: usize = 6;
+
+fn name(text: &str) -> QueueName {
+    QueueName::new(text).unwrap()
+}
+
+/// A job as no client of ours would write it.
+fn body(id: &str) -> serde_json::Value {
+    json!({
+        "task": "email.send",
+        "args": { "to": evil("args"), evil("args-key"): [evil("args-item")] },
+        "tags": [evil_line("tag")],
+        "traceparent": evil("trace"),
+        "idempotency": evil(id),
+        "history": [{
+            "attempt": 1,
+            "outcome": "failed",
+            "started_at": "2026-11-23T12:00:00Z",
+            "ended_at": "2026-11-23T12:00:01Z",
+            "worker": "w1",
+            "error_kind": "HTTPError.503",
+            "message": evil("history-message"),
+            "decision": evil("history-decision"),
+            "reason": evil("history-reason"),
+            "delay_ms": 1000,
+        }],
+        "attempt": 2,
+    })
+}
+
+async fn publish(site: &Site, queue: &str, id: &str, body: Vec<u8>, due_at: Option<Timestamp>) {
+    let message = WireMessage::new(Bytes::from(body))
+        .with("Content-Type", "application/json")
+        .with("X-Whatever", evil("header"));
+    let key = JobKey { queue: name(queue), id: JobId::new(id).unwrap() };
+    let job = Submission { key, due_at, dedup: format!("{queue}-{id}"), unique: false, message };
+    site.broker.publish(job).await.unwrap();
+}
+
+async fn fill(site: &Site) {
+    let now = SystemClock.now();
+    let json = |id: &str| serde_json::to_vec(&body(id)).unwrap();
+    publish(site, "mail", "waits", json("waits"), Some(now + Duration::from_secs(3_600))).await;
+    publish(site, "mail", "pending", json("pending"), None).await;
+    publish(site, "mail", "broken", evil("body").into_bytes(), None).await;
+    let task = serde_json::to_vec(&json!({ "task": evil("task"), "args": 1 })).unwrap();
+    publish(site, "mail", "unknown", task, None).await;
+    for id in ["dead", "garbled"] {
+        publish(site, "grave", id, json(id), None).await;
+    }
+    publish(site, "done", "done", json("done"), None).await;
+
+    let mut sub = site.broker.subscribe(&name("grave"), Duration::from_secs(60)).await.unwrap();
+    for delivery in sub.fetch(2, Duration::from_millis(50)).await.unwrap() {
+        let garbled = delivery.stored.key.id.as_str() == "garbled";
+        let letter = DeadLetter {
+            step: delivery.step(),
+            task: (!garbled).then(|| TaskName::new("email.send").unwrap()),
+            error_kind: ErrorKind::new("HTTPError.503").unwrap(),
+            message: evil("letter-message"),
+            rule: Rule::MaxRetries,
+            reason: evil("letter-reason"),
+            died_at: now,
+            content_type: Some(evil("content-type")),
+            body: match garbled {
+                true => Bytes::from(evil("letter-body")),
+                false => delivery.stored.message.body.clone(),
+            },
+        };
+        site.broker.write(&Fact::dead(&delivery.stored, &letter)).await.unwrap();
+        delivery.handle.ack().await.unwrap();
+    }
+    let mut sub = site.broker.subscribe(&name("done"), Duration::from_secs(60)).await.unwrap();
+    for delivery in sub.fetch(1, Duration::from_millis(50)).await.unwrap() {
+        let envelope = delivery.stored.envelope().unwrap();
+        let result = Payload::encode(envelope.codec, &json!({ "said": evil("result") })).unwrap();
+        let record = FinalRecord {
+            envelope,
+            state: JobState::Completed,
+            finished_at: now,
+            result: Some(result),
+        };
+        let fact = Fact::record(&delivery.stored, &record).unwrap().unwrap();
+        site.broker.write(&fact).await.unwrap();
+        delivery.handle.ack().await.unwrap();
+    }
+    count(site, now).await;
+    attend(site, now).await;
+    operate(site).await;
+}
+
+/// What a worker that lies tells of its attempts.
+async fn count(site: &Site, now: Timestamp) {
+    let (mut tally, task, kind) = (
+        Tally::default(),
+        TaskName::new("email.send").unwrap(),
+        ErrorKind::new("HTTPError.503").unwrap(),
+    );
+    for attempt in 1..=60 {
+        let error = ObservedError { kind: &kind, message: &evil("group"), rule: Rule::MaxRetries };
+        let seen = Observation {
+            queue: &name("mail"),
+            task: Some(&task),
+            job: &JobId::random(),
+            attempt: attempt % 4 + 1,
+            crashes: 0,
+            run: Some(Run { started_at: now, ended_at: now, ready_at: now, was_due: true }),
+            ending: Ending::Retried {
+                delay: Duration::from_secs(30),
+                due_at: now + Duration::from_secs(30),
+            },
+            error: Some(error),
+        };
+        tally.record(&seen, now);
+    }
+    for it in tally.unwritten(&WorkerId::new("liar").unwrap(), &evil("stats-version"), now) {
+        site.broker.stats_put(&it.report).await.unwrap();
+    }
+}
+
+/// Workers whose words and times are all wrong.
+async fn attend(site: &Site, now: Timestamp) {
+    let worker = |id: &str, started_at, concurrency, running| WorkerInfo {
+        worker_id: WorkerId::new(id).unwrap(),
+        status: WorkerStatus::Busy,
+        queues: vec![name("mail")],
+        concurrency,
+        running,
+        hostname: evil("hostname"),
+        pid: u32::MAX,
+        version: evil("version"),
+        started_at,
+        heartbeat_at: Timestamp::from_millis(u64::MAX),
+        finished: u64::MAX,
+        failed: u64::MAX,
+    };
+    let all = [
+        worker("ahead", Timestamp::from_millis(u64::MAX), 0, u32::MAX),
+        worker("behind", Timestamp::default(), u32::MAX, u32::MAX),
+        worker("liar", now, 1, 9),
+    ];
+    for worker in all {
+        site.broker.heartbeat(&worker, Duration::from_secs(3_600)).await.unwrap();
+    }
+}
+
+/// What other operators wrote down, and what is defined.
+async fn operate(site: &Site) {
+    let entry = AuditEntry::new(evil("audit-who"), evil("audit-what"), evil("audit-scope"));
+    site.client.audit(entry.reason(evil("audit-reason"))).await.unwrap();
+    let (queue, task) = (name("mail"), TaskName::new("email.send").unwrap());
+    site.client
+        .pause_task(&queue, &task, None, &evil("pause-who"), &evil("pause-reason"))
+        .await
+        .unwrap();
+    let job = site.client.enqueue_task("email.send", &[evil("schedule-args")]).unwrap();
+    let schedule = site.client.schedule("nightly").cron("0 3 * * *").template(job).prepare();
+    site.client.schedules().register(schedule.unwrap()).await.unwrap();
+    let workflow = naq_core::client::Workflow::new(evil("workflow"))
+        .job("first", site.client.enqueue_task("email.send", &[evil("workflow-args")]).unwrap())
+        .job("second", site.client.enqueue_task("email.send", &[1]).unwrap())
+        .after("second", ["first"]);
+    // A name like that may be refused; one that is taken is shown.
+    let _ = site.client.start(workflow).await;
+}
+
+/// Follows every link from the first page on, some of each shape, and hands back the pages.
+async fn visit_all(site: &Site) -> BTreeMap<String, String> {
+    let (mut pages, mut shapes) = (BTreeMap::new(), BTreeMap::<String, usize>::new());
+    let mut left = vec!["/".to_owned()];
+    let mut known: BTreeSet<String> = left.iter().cloned().collect();
+    while let Some(path) = left.pop() {
+        let answer = site.get(&path).await;
+        if !answer.header("content-type").starts_with("text/html") {
+            continue;
+        }
+        for tag in tags(&answer.body).iter().filter(|tag| tag.name == "a") {
+            let Some(link) = tag.get("href").filter(|link| link.starts_with('/')) else { continue };
+            let link = link.split('#').next().unwrap().to_owned();
+            let (place, query) = link.split_once('?').unwrap_or((&link, ""));
+            let names: Vec<_> =
+                query.split('&').map(|pair| pair.split('=').next().unwrap()).collect();
+            let place: Vec<_> = place
+                .split('/')
+                .take(2)
+                .chain([if place.matches('/').count() > 1 { "*" } else { "" }])
+                .collect();
+            let seen =
+                shapes.entry(format!("{}?{}", place.join("/"), names.join("&"))).or_default();
+            if *seen < SHAPE && known.insert(link.clone()) {
+                *seen += 1;
+                left.push(link);
+            }
+        }
+        pages.insert(path, answer.body);
+    }
+    pages
+}
+
+#[tokio::test]
+async fn nothing_that_a_job_says_becomes_part_of_a_page() {
+    let site = Site::open(|options| options.environment = Some(evil("environment")));
+    fill(&site).await;
+    site.page("/failures", "data-group=").await;
+    let mut pages = visit_all(&site).await;
+    for path in [
+        "/jobs/mail/waits",
+        "/jobs/mail/pending",
+        "/jobs/mail/broken",
+        "/jobs/mail/unknown",
+        "/jobs/grave/dead",
+        "/jobs/grave/garbled",
+        "/jobs/done/done",
+    ] {
+        pages.insert(path.to_owned(), site.get(path).await.body);
+    }
+    // What a visitor is made to follow is hostile, too.
+    let code: String = evil("query").bytes().map(|byte| format!("%{byte:02X}")).collect();
+    for path in pages.keys().cloned().collect::<Vec<_>>() {
+        let place = path.split('?').next().unwrap();
+        for field in [
+            "name", "queue", "task", "kind", "tag", "id", "state", "window", "before", "from",
+            "policy", "q",
+        ] {
+            let path = format!("{place}?{field}={code}");
+            pages.entry(path.clone()).or_insert(site.get(&path).await.body);
+        }
+        let path = format!("{}/{code}", place.trim_end_matches('/'));
+        pages.insert(path.clone(), site.get(&path).await.body);
+    }
+    for (path, html) in &pages {
+        let faults = faults(html);
+        assert!(faults.is_empty(), "{path}: {faults:#?}");
+    }
+    let shown = pages.values().map(|html| meant(html)).collect::<String>();
+    for who in [
+        "environment",
+        "args",
+        "tag",
+        "history-message",
+        "letter-message",
+        "result",
+        "group",
+        "hostname",
+        "version",
+        "audit-who",
+        "audit-scope",
+        "audit-reason",
+        "pause-reason",
+    ] {
+        assert!(shown.contains(&format!("{MARK}-{who}<script>")), "{who} is shown nowhere");
+    }
+}
+
+#[tokio::test]
+async fn every_entry_of_the_navigation_is_a_page() {
+    let site = Site::open(|_| {});
+    fill(&site).await;
+    site.page("/failures", "data-group=").await;
+    let home = site.get("/").await.body;
+    let keys: Vec<_> =
+        tags(&home).into_iter().filter(|tag| tag.get("data-key").is_some()).collect();
+    assert!(keys.len() >= 10, "{keys:?}");
+    for link in keys.iter().filter_map(|tag| tag.get("href")) {
+        assert_eq!(site.get(link).await.status, 200, "{link}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_live_is_as_harmless() {
+    let site = Site::open(|_| {});
+    fill(&site).await;
+    site.page("/workers", MARK).await;
+    for path in ["/", "/queues", "/queues/mail", "/workers", "/broker", "/retries", "/failures"] {
+        let html = site.get(path).await.body;
+        let marks = html.matches("<!--live ").count();
+        assert_eq!(marks, html.matches("<!--/live-->").count(), "{path}");
+        assert_eq!(marks, html.matches("data-live=").count(), "{path}: one mark a region");
+    }
+}

@@ -1,0 +1,106 @@
+//! Live streams: what tabs get, and what they cost.
+
+use std::sync::Arc;
+
+use axum::body::{BodyDataStream, Bytes};
+use axum::http::StatusCode;
+use futures_util::{FutureExt, StreamExt};
+use naq_core::transport::Transport;
+use naq_testing::eventually;
+use serde_json::Value;
+use std::time::Duration;
+
+use crate::site::Site;
+
+const SOON: Duration = Duration::from_secs(30);
+
+struct Tab(BodyDataStream);
+
+impl Tab {
+    async fn open(site: &Site, path: &str) -> Self {
+        let answer = site.ask(&format!("/live?page={path}")).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        Self(answer.into_body().into_data_stream())
+    }
+
+    fn read(bytes: &Bytes) -> Value {
+        let text = std::str::from_utf8(bytes).unwrap();
+        let data = text.lines().find_map(|line| line.strip_prefix("data: "));
+        serde_json::from_str(data.unwrap_or_else(|| panic!("no data in {text:?}"))).unwrap()
+    }
+
+    /// The next event: regions by name.
+    async fn next(&mut self) -> Value {
+        loop {
+            let bytes = tokio::time::timeout(SOON, self.0.next()).await.expect("in time");
+            let bytes = bytes.expect("a stream without end").expect("bytes");
+            if bytes.starts_with(b"event: live") {
+                return Self::read(&bytes);
+            }
+        }
+    }
+
+    /// An event that is there without waiting.
+    fn at_once(&mut self) -> Option<Value> {
+        let bytes = self.0.next().now_or_never()??.expect("bytes");
+        Some(Self::read(&bytes))
+    }
+}
+
+#[tokio::test]
+async fn a_tab_gets_the_regions_that_change_and_no_others() {
+    let site = Site::open(|_| {});
+    site.page("/queues", &["There is no queue yet"]).await;
+    let mut tab = Tab::open(&site, "/queues").await;
+    let first = tab.next().await;
+    assert!(first["queues"].as_str().unwrap().contains("There is no queue yet"));
+    assert!(first["banner"].is_string(), "the whole of it first");
+    site.enqueue("mail", 2).await;
+    let then = tab.next().await;
+    assert!(then["queues"].as_str().unwrap().contains("data-value=\"2\""), "{then}");
+    assert!(then.get("banner").is_none(), "it has not changed: {then}");
+}
+
+#[tokio::test]
+async fn a_tab_that_never_reads_has_nothing_queued_for_it() {
+    let site = Site::open(|_| {});
+    site.enqueue("mail", 1).await;
+    site.page("/queues", &["data-value=\"1\""]).await;
+    let mut slow = Tab::open(&site, "/queues").await;
+    slow.next().await;
+    for n in 2..40 {
+        site.enqueue("mail", 1).await;
+        site.page("/queues", &[&format!("data-n=\"pending\" data-value=\"{n}\"")]).await;
+    }
+    // Of all that happened meanwhile there is the last state alone.
+    let html = slow.next().await["queues"].as_str().unwrap().to_owned();
+    assert!(html.contains("data-n=\"pending\" data-value=\"39\""), "{html}");
+    let more = slow.at_once();
+    assert!(more.is_none(), "nothing else has waited: {more:?}");
+}
+
+#[tokio::test]
+async fn one_tab_more_than_may_be_open_is_told_so_and_one_that_closes_makes_room() {
+    let site = Site::open(|options| options.max_tabs = 2);
+    let first = Tab::open(&site, "/").await;
+    let _second = Tab::open(&site, "/").await;
+    let refused = site.ask("/live?page=/").await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    drop(first);
+    Tab::open(&site, "/").await;
+}
+
+#[tokio::test]
+async fn a_dashboard_that_is_dropped_reads_no_more() {
+    let site = Site::open(|_| {});
+    let transport: Arc<dyn Transport> = site.wire.clone();
+    let held = Arc::downgrade(&transport);
+    drop(transport);
+    let tab = Tab::open(&site, "/").await;
+    drop(tab);
+    drop(site);
+    eventually("nobody holds the broker any more", SOON, async || {
+        held.upgrade().is_none().then_some(())
+    })
+    .await;
+}

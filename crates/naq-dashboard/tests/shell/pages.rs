@@ -1,0 +1,170 @@
+//! The numbers on the pages are those that the broker and the workers told.
+
+use std::time::Duration;
+
+use naq_core::retry::Rule;
+use naq_core::stats::{Ending, Observation, ObservedError, Run};
+use naq_core::transport::{Consumer, Directory, Operator, WorkerInfo, WorkerStatus};
+use naq_core::{Clock, ErrorKind, JobId, Timestamp, WorkerId};
+
+use crate::site::{Site, queue, task};
+
+impl Site {
+    /// `count` attempts of this number that end so.
+    fn attempts(&mut self, count: usize, attempt: u32, ending: Ending) {
+        let now = self.clock.now();
+        let rule = Rule::MaxRetries;
+        let error = ObservedError { kind: &ErrorKind::TIMEOUT, message: "no answer in 7 s", rule };
+        for _ in 0..count {
+            let seen = Observation {
+                queue: &queue("mail"),
+                task: Some(&task("email.send")),
+                job: &JobId::random(),
+                attempt,
+                crashes: 0,
+                run: Some(Run { started_at: now, ended_at: now, ready_at: now, was_due: false }),
+                ending,
+                error: (!matches!(ending, Ending::Completed)).then_some(error),
+            };
+            self.tally.record(&seen, now);
+        }
+    }
+}
+
+fn worker(site: &Site, id: &str) -> WorkerInfo {
+    WorkerInfo {
+        worker_id: WorkerId::new(id).unwrap(),
+        status: WorkerStatus::Busy,
+        queues: vec![queue("mail")],
+        concurrency: 10,
+        running: 4,
+        hostname: "host-7".into(),
+        pid: 4_711,
+        version: "1.2.3".into(),
+        started_at: site.clock.now(),
+        heartbeat_at: site.clock.now(),
+        finished: 1_204,
+        failed: 7,
+    }
+}
+
+#[tokio::test]
+async fn the_overview_counts_what_the_workers_told() {
+    let mut site = Site::open(|options| options.environment = Some("staging".into()));
+    let later = site.clock.now() + Duration::from_secs(5);
+    site.attempts(1_000, 1, Ending::Completed);
+    site.attempts(60, 1, Ending::Retried { delay: Duration::from_secs(5), due_at: later });
+    site.attempts(50, 2, Ending::Completed);
+    site.attempts(10, 2, Ending::Dead);
+    site.tell().await;
+    site.enqueue("mail", 3).await;
+    site.broker.heartbeat(&worker(&site, "w1"), Duration::from_secs(60)).await.unwrap();
+    let row = |name: &str, value: u64| format!("data-outcome=\"{name}\" data-value=\"{value}\"");
+    let wanted = [
+        row("starts", 1_120),
+        row("completed", 1_050),
+        row("saved", 50),
+        row("retried", 60),
+        row("dead", 10),
+        "data-n=\"pending\" data-value=\"3\"".into(),
+        "data-n=\"running\" data-value=\"4\"".into(),
+        "data-n=\"slots\" data-value=\"10\"".into(),
+    ];
+    let html = site.page("/", &wanted.each_ref().map(String::as_str)).await;
+    assert!(html.contains("retries saved 83.3 % of 60 failures"), "{html}");
+    assert!(html.contains("data-n=\"retry-share\">5.4 %"), "{html}");
+    assert!(html.contains("no answer in") && html.contains("staging"), "{html}");
+    for window in ["5 min", "1 h", "24 h"] {
+        assert!(html.contains(&format!(">{window}</th>")), "{window}");
+    }
+    assert_eq!(html.matches(&row("starts", 1_120)).count(), 3, "the same in all windows");
+    // What is an hour old counts in the day alone.
+    site.clock.advance(Duration::from_secs(3 * 3_600)).await;
+    let html = site.page("/", &[&row("starts", 0)]).await;
+    assert_eq!(html.matches(&row("starts", 1_120)).count(), 1, "{html}");
+}
+
+#[tokio::test]
+async fn queues_show_depth_by_state_rates_and_what_holds_them_back() {
+    let mut site = Site::open(|_| {});
+    let empty = site.page("/queues", &["There is no queue yet"]).await;
+    assert!(empty.contains("naq enqueue"));
+    site.enqueue("mail", 5).await;
+    site.enqueue("other", 1).await;
+    let mut sub = site.broker.subscribe(&queue("mail"), Duration::from_secs(60)).await.unwrap();
+    let held = sub.fetch(2, Duration::from_millis(1)).await.unwrap();
+    assert_eq!(held.len(), 2);
+    site.attempts(60, 1, Ending::Completed);
+    site.attempts(20, 1, Ending::Dead);
+    site.tell().await;
+    let html = site
+        .page(
+            "/queues?name=mai",
+            &[
+                "data-n=\"pending\" data-value=\"3\"",
+                "data-n=\"running\" data-value=\"2\"",
+                "25.0 %",
+            ],
+        )
+        .await;
+    assert!(!html.contains("q-other"), "searched for another: {html}");
+    let until = site.clock.now() + Duration::from_secs(600);
+    site.broker.pause(&queue("mail"), until).await.unwrap();
+    let html = site.page("/queues/mail", &["Paused", "email.send", "1 min without"]).await;
+    for part in ["data-value=\"80\"", "class=\"num bad\">20<"] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    let (status, html) = site.get("/queues/nosuch").await;
+    assert_eq!(status, 404);
+    assert!(html.contains("there is no queue nosuch") && html.contains("<nav"), "{html}");
+}
+
+#[tokio::test]
+async fn a_worker_that_lies_about_its_times_is_shown_and_doubted() {
+    let site = Site::open(|_| {});
+    site.page("/workers", &["No worker is alive"]).await;
+    let honest = worker(&site, "honest");
+    let mut lies = Vec::new();
+    for (id, started_at) in
+        [("future", Timestamp::from_millis(u64::MAX)), ("past", Timestamp::default())]
+    {
+        let heartbeat_at = Timestamp::from_millis(u64::MAX);
+        lies.push(WorkerInfo { started_at, heartbeat_at, running: u32::MAX, ..worker(&site, id) });
+    }
+    for worker in lies.iter().chain([&honest]) {
+        site.broker.heartbeat(worker, Duration::from_secs(60)).await.unwrap();
+    }
+    let html = site.page("/workers", &["w-honest", "w-future", "w-past"]).await;
+    let row = |id: &str| {
+        let (_, after) = html.split_once(&format!("id=\"w-{id}\"")).unwrap();
+        after.split_once("</tr>").unwrap().0.to_owned()
+    };
+    assert!(row("future").contains("its clock is at least"), "{}", row("future"));
+    assert!(row("past").contains("years behind"), "{}", row("past"));
+    let honest = row("honest");
+    assert!(!honest.contains("data-doubt") && honest.contains("host-7 (4711)"), "{honest}");
+    assert!(honest.contains(">4</span> of 10") && honest.contains("1,204"), "{honest}");
+    site.clock.advance(Duration::from_secs(20)).await;
+    site.page("/workers", &["silent for 20 s"]).await;
+}
+
+#[tokio::test]
+async fn the_broker_page_says_what_is_kept_how_well_and_who_is_handed_it() {
+    let site = Site::open(|_| {});
+    site.enqueue("mail", 4).await;
+    let html = site
+        .page(
+            "/broker",
+            &["jobs of queue mail", "data-n=\"messages\" data-value=\"4\"", "in-memory"],
+        )
+        .await;
+    for part in [
+        "dead letters",
+        "records of ended jobs",
+        "lost when the broker ends",
+        "its clock agrees with ours",
+        "data-n=\"lag\" data-value=\"4\"",
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+}
