@@ -94,7 +94,8 @@ struct LastJob {
     words: String,
     link: String,
     task: String,
-    attempts: u32,
+    /// The last one: `4 of 4`.
+    attempt: String,
     due: Option<Moment>,
 }
 
@@ -236,11 +237,12 @@ impl LastJob {
     fn of(scene: &Scene<'_>, job: &JobSummary) -> Option<Self> {
         let key = &job.key;
         let (queue, id) = (encode(key.queue.as_str()), encode(key.id.as_str()));
-        job.max_attempts.is_some_and(|most| job.attempt >= most).then(|| Self {
+        let most = job.max_attempts.filter(|most| job.attempt >= *most)?;
+        Some(Self {
             words: key.to_string(),
             link: scene.link(&format!("/jobs/{queue}/{id}")),
             task: job.task.as_ref().map_or_else(String::new, ToString::to_string),
-            attempts: job.attempt,
+            attempt: format!("{} of {most}", job.attempt),
             due: job.due_at.map(|at| Moment::new(at, scene.now())),
         })
     }
