@@ -10,4 +10,5 @@ mod permissions;
 mod restart;
 mod shared_state;
 mod skew;
+mod stats;
 mod topology;
