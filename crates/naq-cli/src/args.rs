@@ -7,8 +7,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use naq_core::Codec;
 
 use crate::commands::{
-    bench, breaker, check, completions, dev, dlq, enqueue, job, limit, queue, retry, schedule, top,
-    worker, workflow,
+    audit, batch, bench, breaker, check, completions, dashboard, dev, dlq, enqueue, job, limit,
+    queue, retry, schedule, top, worker, workers, workflow,
 };
 use crate::connection::ConnectionArgs;
 use crate::logging::LogArgs;
@@ -97,9 +97,14 @@ pub(crate) enum Command {
     /// Workflows: jobs that come after each other, drawn, listed, cancelled
     #[command(subcommand)]
     Workflow(workflow::WorkflowCommand),
-    /// The workers alive now
+    /// The workers alive now; drain one
     #[command(visible_alias = "list-workers")]
-    Workers,
+    Workers(workers::WorkersArgs),
+    /// Who changed what, and why
+    Audit(audit::AuditArgs),
+    /// Bulk actions: how far they have come; cancel, undo, go on
+    #[command(subcommand)]
+    Batch(batch::BatchCommand),
     /// Queues, tasks, retries, workers and errors, live
     Top(top::TopArgs),
     /// What a retry policy does; no broker is asked
@@ -109,7 +114,9 @@ pub(crate) enum Command {
     Doctor,
     /// Judge a queue, the workers or the dead letters; for monitoring systems
     Check(check::CheckArgs),
-    /// A broker and a worker with demo tasks, for development
+    /// The web page: what fails, why, whether retries help; and acts on it
+    Dashboard(dashboard::DashboardArgs),
+    /// A broker, a worker with demo tasks and the dashboard, for development
     Dev(dev::DevArgs),
     /// Measure NAQ against plain NATS
     Bench(bench::BenchArgs),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use naq_core::client::ScheduleError;
-use naq_core::client::{WaitError, WorkflowError};
+use naq_core::client::{BatchError, WaitError, WorkflowError};
 use naq_core::schedule::ScheduleFault;
 use naq_core::transport::TransportError;
 use naq_core::{ClientError, EnqueueError};
@@ -90,6 +90,9 @@ pub(crate) fn explain(error: &anyhow::Error) -> (Exit, Option<String>) {
         if let Some(error) = cause.downcast_ref::<ClientError>() {
             return of_client(error);
         }
+        if let Some(error) = cause.downcast_ref::<BatchError>() {
+            return of_batch(error);
+        }
         if let Some(error) = cause.downcast_ref::<WaitError>() {
             return match error {
                 WaitError::NoRecord { .. } => (Exit::NotFound, None),
@@ -131,9 +134,24 @@ fn of_client(error: &ClientError) -> (Exit, Option<String>) {
         ClientError::NoJob(_) => {
             (Exit::NotFound, Some("check the id; dead letters: naq dlq list".into()))
         }
+        ClientError::NoWorker(_) => (Exit::NotFound, Some("who there is: naq workers".into())),
         ClientError::Ambiguous { .. } => (Exit::Usage, Some("add --queue QUEUE".into())),
         ClientError::Transport(error) => of_transport(error),
         _ => (Exit::Failed, None),
+    }
+}
+
+fn of_batch(error: &BatchError) -> (Exit, Option<String>) {
+    match error {
+        BatchError::NoBatch(_) => {
+            (Exit::NotFound, Some("the batches there are: naq batch list".into()))
+        }
+        BatchError::Client(error) => of_client(error),
+        BatchError::Transport(error) => of_transport(error),
+        BatchError::State { .. } | BatchError::Busy(_) | BatchError::Unreadable(_) => {
+            (Exit::Failed, None)
+        }
+        _ => (Exit::Usage, None),
     }
 }
 

@@ -37,5 +37,6 @@ mod report;
 mod run;
 mod telemetry;
 mod text;
+mod who;
 
 pub use run::main;

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use naq_core::client::{JobView, Progress};
+use naq_core::redact::Redactor;
 use naq_core::wire::AttemptOutcome;
 use naq_core::{AttemptRecord, Clock, JobReport, JobState, SystemClock, Timestamp};
 use serde::Serialize;
@@ -19,6 +20,13 @@ pub(crate) struct Shown(JobView);
 impl From<&JobReport> for Shown {
     fn from(report: &JobReport) -> Self {
         Self(JobView::from(report))
+    }
+}
+
+impl Shown {
+    /// Without secrets, as far as keys and texts give them away.
+    pub(crate) fn redacted(self) -> Self {
+        Self(self.0.redacted(&Redactor::default()))
     }
 }
 

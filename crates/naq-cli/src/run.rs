@@ -7,7 +7,7 @@ use naq_worker::Registry;
 use tokio::runtime::Runtime;
 
 use crate::args::{self, Cli, Command};
-use crate::commands::{bench, check, completions, dev, doctor, enqueue, retry, top, worker, workers};
+use crate::commands::{bench, check, completions, dashboard, dev, doctor, enqueue, retry, top, worker};
 use crate::connection::connect;
 use crate::exit::{self, Exit};
 use crate::logging::Level;
@@ -50,7 +50,7 @@ fn run<S: Clone + Send + Sync + 'static>(
 ) -> Result<Exit> {
     let global = cli.global;
     let usual = match cli.command {
-        Command::Worker(_) | Command::Dev(_) => Level::Info,
+        Command::Worker(_) | Command::Dashboard(_) | Command::Dev(_) => Level::Info,
         _ => Level::Warn,
     };
     // Dropped last, when it sends what is left.
@@ -63,6 +63,7 @@ fn run<S: Clone + Send + Sync + 'static>(
         Command::Completions(args) => completions::completions(args, out)?,
         Command::Man => completions::man(out)?,
         Command::Worker(args) => return worker::run(args, registry, config()?, out),
+        Command::Dashboard(args) => return dashboard::run(args, config()?, out),
         Command::Dev(args) => return dev::run(args, registry, out),
         Command::Doctor => {
             let config = config()?;
@@ -120,9 +121,17 @@ fn run<S: Clone + Send + Sync + 'static>(
             let config = config()?;
             runtime()?.block_on(async { top::run(args, &connect(config).await?, out).await })?;
         }
-        Command::Workers => {
+        Command::Workers(args) => {
             let config = config()?;
-            runtime()?.block_on(async { workers::run(&connect(config).await?, out).await })?;
+            runtime()?.block_on(async { args.run(&connect(config).await?, out).await })?;
+        }
+        Command::Audit(args) => {
+            let config = config()?;
+            runtime()?.block_on(async { args.run(&connect(config).await?, out).await })?;
+        }
+        Command::Batch(command) => {
+            let config = config()?;
+            return runtime()?.block_on(async { command.run(&connect(config).await?, out).await });
         }
     }
     Ok(Exit::Ok)

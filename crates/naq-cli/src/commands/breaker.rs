@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use naq_core::client::AuditEntry;
 use naq_core::flow::breaker::{BreakerEntry, BreakerState, Phase};
 use naq_core::{Client, Clock, SystemClock, Timestamp};
 use serde::Serialize;
 
+use super::audit;
 use crate::output::{Details, Output, Row};
 use crate::text::{about, count, parse_duration};
 
@@ -101,9 +103,15 @@ impl BreakerCommand {
             }
             Self::Show { key } => show(client.breaker(key).await?, out),
             Self::Open(args) => {
-                show(client.open_breaker(&args.key, args.span, &args.reason).await?, out)
+                let entry = client.open_breaker(&args.key, args.span, &args.reason).await?;
+                recorded("open", &args.key, &args.reason, client, out).await?;
+                show(entry, out)
             }
-            Self::Close(args) => show(client.close_breaker(&args.key, args.over).await?, out),
+            Self::Close(args) => {
+                let entry = client.close_breaker(&args.key, args.over).await?;
+                recorded("close", &args.key, "", client, out).await?;
+                show(entry, out)
+            }
             Self::Reset(args) => reset(args, client, out).await,
         }
     }
@@ -235,7 +243,15 @@ async fn reset(args: &ResetArgs, client: &Client, out: Output) -> Result<()> {
     let mut done = Vec::new();
     for key in keys {
         let known = client.reset_breaker(&key).await?;
+        if known {
+            recorded("reset", &key, "", client, out).await?;
+        }
         done.push(Done { key, known });
     }
     out.list(&done)
+}
+
+async fn recorded(what: &str, key: &str, reason: &str, client: &Client, out: Output) -> Result<()> {
+    let entry = |who: &str| AuditEntry::new(who, what, format!("breaker {key}")).reason(reason);
+    audit::record(client, out, entry).await
 }

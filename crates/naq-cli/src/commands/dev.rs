@@ -1,15 +1,18 @@
-//! `naq dev`: a broker and a worker to play with, both gone when it ends.
+//! `naq dev`: a broker, a worker and the dashboard to play with, all gone when it ends.
 
 mod demo;
 pub(super) mod server;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use naq_dashboard::Options;
 use naq_nats::NatsConfig;
 use naq_worker::{Registry, Worker};
 
+use super::dashboard::Site;
 use super::worker;
 use crate::connection::connect;
 use crate::exit::Exit;
@@ -22,8 +25,9 @@ use server::DevServer;
 Examples:
   naq dev
   naq dev --port 0 --data ./naq-data
+  naq dev --no-dashboard
 
-The broker listens on 127.0.0.1 only. Ctrl-C ends both. An own binary brings its own tasks;
+Broker and dashboard listen on 127.0.0.1 only. Ctrl-C ends all. An own binary brings its own tasks;
 the stock naq has demo.ok, demo.flaky, demo.fail, demo.slow and demo.panic.")]
 pub(crate) struct DevArgs {
     /// The broker's port; 0 for a free one
@@ -32,6 +36,12 @@ pub(crate) struct DevArgs {
     /// Keep the broker's data in this directory [default: a temporary one]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// The dashboard's port; 0 for a free one
+    #[arg(long, env = "NAQ_DASHBOARD_PORT", default_value_t = 8000)]
+    dashboard_port: u16,
+    /// Leave the dashboard out
+    #[arg(long)]
+    no_dashboard: bool,
 }
 
 pub(crate) fn run<S: Clone + Send + Sync + 'static>(
@@ -53,6 +63,13 @@ async fn serve<S: Clone + Send + Sync + 'static>(
     registry: Registry<S>,
     out: Output,
 ) -> Result<Exit> {
+    let site = match args.no_dashboard {
+        true => None,
+        false => {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.dashboard_port));
+            Some(Site::open(address, Options::default(), "--dashboard-port 0, or --no-dashboard")?)
+        }
+    };
     let mut server = DevServer::start(binary, args.port, args.data.clone())?;
     tokio::select! {
         () = server.listens() => {}
@@ -60,9 +77,18 @@ async fn serve<S: Clone + Send + Sync + 'static>(
     }
     let client = connect(NatsConfig::new(server.url()).name("naq-dev")).await?;
     let tasks: Vec<String> = registry.task_names().map(ToString::to_string).collect();
-    out.raw(&hello(&server, &tasks))?;
+    out.raw(&hello(&server, site.as_ref(), &tasks))?;
+    let config = NatsConfig::new(server.url()).name("naq-dashboard");
+    let shown = async {
+        match site {
+            // The worker hears the signal, and all ends with it.
+            Some(site) => site.serve(config, std::future::pending()).await,
+            None => std::future::pending().await,
+        }
+    };
     let exit = tokio::select! {
         exit = worker::work(Worker::builder(client.clone(), registry).build()) => exit,
+        shown = shown => shown.map(|()| Exit::Ok),
         ended = server.ended() => Err(ended),
     };
     drop(client);
@@ -70,7 +96,8 @@ async fn serve<S: Clone + Send + Sync + 'static>(
     exit
 }
 
-fn hello(server: &DevServer, tasks: &[String]) -> String {
+fn hello(server: &DevServer, site: Option<&Site>, tasks: &[String]) -> String {
+    let page = site.map_or_else(String::new, |site| format!("dashboard at {}\n", site.url()));
     let first = tasks.iter().find(|t| *t == "demo.flaky").or(tasks.first());
     let first = first.map_or("TASK", String::as_str);
     let heading = paint(BOLD, format_args!("broker {}, tasks: {}", server.url(), tasks.join(", ")));
@@ -81,7 +108,7 @@ fn hello(server: &DevServer, tasks: &[String]) -> String {
     };
     format!(
         "{heading}
-data in {}; Ctrl-C ends both. In another terminal:
+{page}data in {}; Ctrl-C ends all. In another terminal:
 {export}  naq enqueue {first} --max-retries 4 --retry-delay 1s --retry-strategy exponential
   naq job watch ID
   naq queue list

@@ -1,6 +1,7 @@
 //! `naq dlq`: jobs that failed for good.
 
 mod bulk;
+mod drip;
 mod rate;
 mod select;
 
@@ -40,7 +41,11 @@ Examples:
 Examples:
   naq dlq requeue ID
   naq dlq requeue --queue mail --error-kind HTTPError.503 --dry-run
-  naq dlq requeue --all --rate 50/s")]
+  naq dlq requeue --all --rate 50/s
+  naq dlq requeue --queue mail --drip 50/s --reason 'the provider is back'
+
+With --drip it is a batch: nothing is due in the first 10 s, `naq batch undo ID` takes back what is
+not due, and `naq batch resume ID` goes on after a crash.")]
     Requeue(RequeueArgs),
     /// Remove dead letters for good
     #[command(after_help = "\
@@ -77,8 +82,14 @@ pub(crate) struct RequeueArgs {
     selection: Selection,
     /// Spread them: the first at once, the others this fast, as 50/s or 10/m. The times are kept
     /// by the broker, so the command itself does not wait
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", conflicts_with = "drip")]
     rate: Option<Rate>,
+    /// As a batch that can be watched and undone: they come this fast, as 50/s, after 10 s
+    #[arg(long, value_name = "RATE")]
+    drip: Option<Rate>,
+    /// Why, for the audit log
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
     #[command(flatten)]
     confirm: Confirm,
 }
@@ -87,6 +98,9 @@ pub(crate) struct RequeueArgs {
 pub(crate) struct PurgeArgs {
     #[command(flatten)]
     selection: Selection,
+    /// Why, for the audit log
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
     #[command(flatten)]
     confirm: Confirm,
 }
@@ -111,6 +125,9 @@ impl DlqCommand {
                     let shown = Shown::from(&report);
                     out.one(&shown, || shown.words())?;
                 }
+            }
+            Self::Requeue(args) if args.drip.is_some() => {
+                return drip::requeue(args, client, out).await;
             }
             Self::Requeue(args) => return bulk::requeue(args, client, out).await,
             Self::Purge(args) => return bulk::purge(args, client, out).await,

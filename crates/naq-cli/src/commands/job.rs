@@ -1,15 +1,19 @@
 //! `naq job`: look at one job, and act on it.
 
+mod list;
+
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_core::client::Progress;
+use naq_core::client::{AuditEntry, Progress};
 use naq_core::transport::JobKey;
 use naq_core::{
     Client, ClientError, Clock, JobId, JobReport, JobState, QueueName, SystemClock, Timer,
 };
 
+use self::list::ListArgs;
+use super::audit;
 use super::wait::wait;
 use crate::exit::Exit;
 use crate::output::{Format, Output};
@@ -21,11 +25,30 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobCommand {
+    /// Jobs at one place or in one state, page by page: however many there are, a page looks at no
+    /// more than 1,000
+    #[command(
+        visible_alias = "ls",
+        after_help = "\
+Examples:
+  naq job list                                     what is pending and what runs
+  naq job list --state retrying --error-kind HTTPError
+  naq job list --state dead --task email.send --since 1h -o json
+  naq job list --state pending --queue mail --cursor mail/4711"
+    )]
+    List(ListArgs),
     /// Everything known of a job: state, attempts with what was decided and why, result
     #[command(
         after_help = "Examples:\n  naq job show ID\n  naq job show ID -o json | jq .attempts"
     )]
-    Show(Which),
+    Show {
+        #[command(flatten)]
+        which: Which,
+        /// Show everything as it is stored; by default the values of keys that are called like a
+        /// secret (password, token, api_key...) are hidden
+        #[arg(long)]
+        show_secrets: bool,
+    },
     /// End a job that has not ended; a running handler is told
     Cancel {
         #[command(flatten)]
@@ -87,15 +110,22 @@ impl Which {
 impl JobCommand {
     pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<Exit> {
         match self {
-            Self::Show(which) => show(&which.find(client).await?, out)?,
+            Self::List(args) => args.run(client, out).await?,
+            Self::Show { which, show_secrets } => {
+                show(&which.find(client).await?, *show_secrets, out)?;
+            }
             Self::Cancel { which, reason } => {
                 let key = which.key(client).await?;
                 let report = client.cancel(&key, reason).await?;
+                let entry = |who: &str| AuditEntry::new(who, "cancel", format!("job {key}"));
+                audit::record(client, out, |who| entry(who).reason(reason)).await?;
                 acted(&report, "is cancelled", out)?;
             }
             Self::RetryNow(which) => {
                 let key = which.key(client).await?;
                 let report = client.retry_now(&key).await?;
+                let entry = |who: &str| AuditEntry::new(who, "retry-now", format!("job {key}"));
+                audit::record(client, out, entry).await?;
                 acted(&report, "is due now", out)?;
             }
             Self::Wait { which, timeout } => {
@@ -108,13 +138,14 @@ impl JobCommand {
     }
 }
 
-fn show(report: &JobReport, out: Output) -> Result<()> {
+fn show(report: &JobReport, secrets: bool, out: Output) -> Result<()> {
     let shown = Shown::from(report);
+    let shown = if secrets { shown } else { shown.redacted() };
     out.one(&shown, || shown.words())
 }
 
 fn acted(report: &JobReport, what: &str, out: Output) -> Result<()> {
-    out.one(&Shown::from(report), || format!("job {} {what}", report.key.id))
+    out.one(&Shown::from(report).redacted(), || format!("job {} {what}", report.key.id))
 }
 
 async fn watch(

@@ -1,10 +1,13 @@
 //! One command a file: its arguments, and what it does.
 
+pub(crate) mod audit;
+pub(crate) mod batch;
 pub(crate) mod bench;
 pub(crate) mod breaker;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod confirm;
+pub(crate) mod dashboard;
 pub(crate) mod dev;
 pub(crate) mod dlq;
 pub(crate) mod doctor;

@@ -1,13 +1,18 @@
 //! `naq queue`: numbers, pause, limit, purge.
 
+mod task;
+
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use naq_core::client::AuditEntry;
+use naq_core::flow::TaskPause;
 use naq_core::transport::QueueInfo;
-use naq_core::{Client, Clock, QueueName, SystemClock, Timestamp};
+use naq_core::{Client, Clock, QueueName, SystemClock, TaskName, Timestamp};
 use serde::Serialize;
 
+use super::audit;
 use super::confirm::{self, Confirm};
 use crate::exit::Problem;
 use crate::output::{Details, Output, Row};
@@ -15,6 +20,8 @@ use crate::text::{about, count, duration, parse_duration};
 
 /// A pause without an end is one of ten years: the broker wants a time.
 const UNTIL_RESUMED: Duration = Duration::from_secs(3_650 * 86_400);
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueCommand {
@@ -28,15 +35,20 @@ pub(crate) enum QueueCommand {
         queue: QueueName,
     },
     /// Hand out no jobs; what runs goes on
-    #[command(
-        after_help = "Examples:\n  naq queue pause mail --for 30m\n  naq queue pause mail billing"
-    )]
+    #[command(after_help = "\
+Examples:
+  naq queue pause mail --for 30m
+  naq queue pause mail billing
+  naq queue pause mail --task email.send --reason 'the provider is down'")]
     Pause(PauseArgs),
     /// Hand out jobs again
     Resume {
         /// The queues
         #[arg(required = true, value_name = "QUEUE")]
         queues: Vec<QueueName>,
+        /// Only this task, which was paused by itself
+        #[arg(long, value_name = "TASK")]
+        task: Option<TaskName>,
     },
     /// How many jobs of a queue run at once, on all workers together
     #[command(after_help = "\
@@ -70,6 +82,12 @@ pub(crate) struct PauseArgs {
     /// Until when, as 2026-11-23T12:00:00Z
     #[arg(long, value_name = "TIME")]
     until: Option<Timestamp>,
+    /// Only the jobs of this task; they wait, and lose no attempt
+    #[arg(long, value_name = "TASK")]
+    task: Option<TaskName>,
+    /// Why
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
 }
 
 /// The most jobs that run at once, if that is bounded.
@@ -106,15 +124,24 @@ impl QueueCommand {
         match self {
             Self::List => {
                 let now = SystemClock.now();
-                let queues = client.queues().await?;
-                out.list(&queues.into_iter().map(|info| Line { info, now }).collect::<Vec<_>>())
+                let (queues, paused) = (client.queues().await?, client.paused_tasks().await?);
+                let line = |info| Line::new(info, &paused, now);
+                out.list(&queues.into_iter().map(line).collect::<Vec<_>>())
             }
             Self::Info { queue } => {
-                let line = Line { info: info(client, queue).await?, now: SystemClock.now() };
+                let (info, paused) = (info(client, queue).await?, client.paused_tasks().await?);
+                let last_day = Ended::of(queue, client).await;
+                let line = Line { last_day, ..Line::new(info, &paused, SystemClock.now()) };
                 out.one(&line, || line.details())
             }
-            Self::Pause(args) => pause(args, client, out).await,
-            Self::Resume { queues } => resume(queues, client, out).await,
+            Self::Pause(args) => match &args.task {
+                Some(task) => task::pause(args, task, client, out).await,
+                None => pause(args, client, out).await,
+            },
+            Self::Resume { queues, task: Some(task) } => {
+                task::resume(queues, task, client, out).await
+            }
+            Self::Resume { queues, task: None } => resume(queues, client, out).await,
             Self::Limit { queue, limit } => set_limit(queue, limit.0, client, out).await,
             Self::Purge(args) => args.run(client, out).await,
         }
@@ -126,17 +153,64 @@ impl QueueCommand {
 struct Line {
     #[serde(flatten)]
     info: QueueInfo,
+    /// Tasks that are paused by themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    paused_tasks: Vec<TaskPause>,
+    /// What became of its jobs; of one queue alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_day: Option<Ended>,
     #[serde(skip)]
     now: Timestamp,
 }
 
+/// Jobs that ended in the last 24 hours, as the workers have told it.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Ended {
+    completed: u64,
+    dead: u64,
+    cancelled: u64,
+    expired: u64,
+}
+
+impl Ended {
+    /// None when nobody may be asked.
+    async fn of(queue: &QueueName, client: &Client) -> Option<Self> {
+        let history = client.history().await.ok()?;
+        let counts = history.totals(DAY, client.now()).queue(queue);
+        let (completed, dead) = (counts.completed.total(), counts.dead.total());
+        Some(Self { completed, dead, cancelled: counts.cancelled, expired: counts.expired })
+    }
+
+    fn words(self) -> String {
+        let Self { completed, dead, cancelled, expired } = self;
+        format!("{completed} completed, {dead} dead, {cancelled} cancelled, {expired} expired")
+    }
+}
+
 impl Line {
+    fn new(info: QueueInfo, paused: &[TaskPause], now: Timestamp) -> Self {
+        let own = paused.iter().filter(|pause| pause.queue == info.name).cloned();
+        Self { paused_tasks: own.collect(), last_day: None, info, now }
+    }
+
     fn state(&self) -> String {
         match self.info.paused_until.filter(|until| *until > self.now) {
-            None => "open".into(),
+            None if self.paused_tasks.is_empty() => "open".into(),
+            None => format!("open, {} paused", count(self.paused_tasks.len() as u64, "task")),
             Some(until) if until > self.now + UNTIL_RESUMED / 2 => "paused".into(),
             Some(until) => format!("paused for {}", about(until.since(self.now))),
         }
+    }
+
+    fn paused_words(&self) -> Option<String> {
+        let words = |pause: &TaskPause| {
+            let until = pause.until.map(|until| format!(" for {}", about(until.since(self.now))));
+            let why = Some(&pause.reason).filter(|why| !why.is_empty());
+            let why = why.map_or(String::new(), |why| format!(": {why}"));
+            format!("{}{} by {}{why}", pause.task, until.unwrap_or_default(), pause.who)
+        };
+        let all: Vec<_> = self.paused_tasks.iter().map(words).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     fn details(&self) -> String {
@@ -149,9 +223,11 @@ impl Line {
             .with("running", format_args!("{} (limit: {limit})", q.running))
             .with("waiting", format_args!("{} (scheduled or retrying)", q.waiting))
             .with("dead", q.dead)
+            .maybe("last 24 h", self.last_day.map(Ended::words))
             .maybe("oldest", q.oldest.map(about))
             .maybe("lease", q.lease.map(duration))
             .with("stored", format_args!("{} bytes", q.bytes))
+            .maybe("paused", self.paused_words())
             .render()
     }
 }
@@ -223,7 +299,9 @@ async fn pause(args: &PauseArgs, client: &Client, out: Output) -> Result<()> {
     let mut done = Vec::new();
     for queue in &args.queues {
         client.transport().pause(queue, until).await?;
-        let line = Line { info: info(client, queue).await?, now: SystemClock.now() };
+        let line = Line::new(info(client, queue).await?, &[], SystemClock.now());
+        let entry = |who: &str| AuditEntry::new(who, "pause", format!("queue {queue}"));
+        audit::record(client, out, |who| entry(who).reason(&args.reason)).await?;
         done.push(Done { queue, paused_until: Some(until), jobs: None, words: line.state() });
     }
     out.list(&done)
@@ -234,6 +312,8 @@ async fn resume(queues: &[QueueName], client: &Client, out: Output) -> Result<()
     let mut done = Vec::new();
     for queue in queues {
         client.transport().resume(queue).await?;
+        let entry = |who: &str| AuditEntry::new(who, "resume", format!("queue {queue}"));
+        audit::record(client, out, entry).await?;
         done.push(Done { queue, paused_until: None, jobs: None, words: "open".into() });
     }
     out.list(&done)
@@ -247,7 +327,10 @@ async fn set_limit(
 ) -> Result<()> {
     all_exist(client, std::slice::from_ref(queue)).await?;
     client.set_queue_limit(queue, limit).await?;
-    let line = Line { info: info(client, queue).await?, now: SystemClock.now() };
+    let to = limit.map_or("none".to_owned(), |n| n.to_string());
+    let scope = format!("queue {queue} to {to}");
+    audit::record(client, out, |who| AuditEntry::new(who, "limit", scope)).await?;
+    let line = Line::new(info(client, queue).await?, &[], SystemClock.now());
     out.one(&line, || match line.info.concurrency_limit {
         Some(n) => format!("queue {queue}: at most {} at once", count(n, "job")),
         None => format!("queue {queue}: no limit"),
@@ -272,7 +355,10 @@ impl PurgeArgs {
                 let info = info(client, queue).await?;
                 info.pending + info.running + info.waiting
             } else {
-                client.transport().purge(queue).await?
+                let jobs = client.transport().purge(queue).await?;
+                let entry = |who: &str| AuditEntry::new(who, "purge", format!("queue {queue}"));
+                audit::record(client, out, |who| entry(who).count(jobs)).await?;
+                jobs
             };
             let verb = if self.confirm.dry_run { "would remove" } else { "removed" };
             let words = format!("{verb} {}", count(jobs, "job"));

@@ -1,12 +1,49 @@
-//! `naq workers`: who is there.
+//! `naq workers`: who is there, and who should go.
+
+use std::time::Duration;
 
 use anyhow::Result;
+use clap::{Args, Subcommand};
+use naq_core::client::AuditEntry;
 use naq_core::transport::{WorkerInfo, WorkerStatus};
-use naq_core::{Client, Clock, SystemClock, Timestamp};
+use naq_core::{Client, Clock, SystemClock, Timer, Timestamp, WorkerId};
 use serde::Serialize;
 
+use super::audit;
+use crate::exit::{Exit, Problem};
 use crate::output::{Output, Row};
-use crate::text::about;
+use crate::text::{about, parse_duration};
+
+/// How often is looked whether a worker has gone.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct WorkersArgs {
+    #[command(subcommand)]
+    command: Option<WorkersCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkersCommand {
+    /// The workers alive now
+    #[command(visible_alias = "ls")]
+    List,
+    /// Stop a worker gracefully: it finishes what it runs, and its process ends
+    #[command(after_help = "\
+Examples:
+  naq workers drain host-4711-9f3a
+  naq workers drain host-4711-9f3a --wait 1m
+
+As SIGTERM would do on its machine. A supervisor may start it again.")]
+    Drain {
+        /// The worker's id, as naq workers lists it
+        id: WorkerId,
+        /// Wait until it has gone, for so long at most
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+        wait: Option<Duration>,
+    },
+}
 
 /// A worker, and how long ago it gave a sign of life.
 #[derive(Serialize)]
@@ -44,9 +81,59 @@ impl Row for Line {
     }
 }
 
-pub(crate) async fn run(client: &Client, out: Output) -> Result<()> {
+/// What was asked of a worker.
+#[derive(Serialize)]
+struct Drained {
+    #[serde(flatten)]
+    worker: WorkerInfo,
+    gone: bool,
+}
+
+impl WorkersArgs {
+    pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
+        match &self.command {
+            None | Some(WorkersCommand::List) => list(client, out).await,
+            Some(WorkersCommand::Drain { id, wait }) => drain(id, *wait, client, out).await,
+        }
+    }
+}
+
+async fn list(client: &Client, out: Output) -> Result<()> {
     let now = SystemClock.now();
     let workers = client.list_workers().await?;
     let lines: Vec<Line> = workers.into_iter().map(|worker| Line { worker, now }).collect();
     out.list(&lines)
+}
+
+async fn drain(id: &WorkerId, wait: Option<Duration>, client: &Client, out: Output) -> Result<()> {
+    let worker = client.drain_worker(id).await?;
+    audit::record(client, out, |who| AuditEntry::new(who, "drain", format!("worker {id}"))).await?;
+    let gone = match wait {
+        None => false,
+        Some(wait) => {
+            until_gone(id, SystemClock.now() + wait, client).await?;
+            true
+        }
+    };
+    let running = worker.running;
+    out.one(&Drained { worker, gone }, || match (gone, running) {
+        (true, _) => format!("worker {id} has stopped"),
+        (false, 0) => format!("worker {id} stops"),
+        (false, n) => format!("worker {id} stops when the {n} that it runs have ended"),
+    })
+}
+
+async fn until_gone(id: &WorkerId, until: Timestamp, client: &Client) -> Result<()> {
+    loop {
+        let workers = client.list_workers().await?;
+        if workers.iter().all(|worker| worker.worker_id != *id) {
+            return Ok(());
+        }
+        let now = SystemClock.now();
+        if now >= until {
+            let what = format!("worker {id} has not gone yet");
+            return Err(Problem::new(Exit::Failed, what).next("it finishes: naq workers").into());
+        }
+        SystemClock.sleep_until(now + LOOK_EVERY).await;
+    }
 }

@@ -4,10 +4,11 @@ mod draw;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_core::client::{WorkflowError, WorkflowSummary};
+use naq_core::client::{AuditEntry, WorkflowError, WorkflowSummary};
 use naq_core::{Client, Clock, JobId, QueueName, SystemClock, Timestamp, WorkflowReport};
 use serde::Serialize;
 
+use super::audit;
 use crate::output::{Output, Row};
 use crate::text::{about, count};
 
@@ -102,6 +103,9 @@ impl WorkflowCommand {
             }
             Self::Cancel { id, reason } => {
                 let cancelled = client.cancel_workflow(id, reason).await?;
+                let entry = |who: &str| AuditEntry::new(who, "cancel", format!("workflow {id}"));
+                let jobs = cancelled as u64;
+                audit::record(client, out, |who| entry(who).count(jobs).reason(reason)).await?;
                 let ended = Cancelled { id: id.clone(), cancelled };
                 out.one(&ended, || {
                     format!("{} of workflow {id} cancelled", count(cancelled as u64, "job"))

@@ -8,4 +8,4 @@ mod server;
 pub(crate) use args::MetricsArgs;
 pub(crate) use exporter::Exporter;
 pub(crate) use probe::{Probe, WorkerProbe};
-pub(crate) use server::Server;
+pub(crate) use server::{Server, routes};

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use naq_core::client::AuditEntry;
 use naq_core::transport::{Receipt, Stored, TransportError};
 use naq_core::{Client, ClientError, Clock, SystemClock, Timestamp};
 use serde::Serialize;
@@ -9,6 +10,7 @@ use serde::Serialize;
 use super::rate::Rate;
 use super::select::{Selection, find};
 use super::{PAGE, PurgeArgs, RequeueArgs};
+use crate::commands::audit;
 use crate::commands::confirm::{self, Confirm};
 use crate::exit::{Exit, Problem};
 use crate::output::Output;
@@ -22,7 +24,8 @@ const AT_ONCE: usize = 32;
 pub(super) fn check_requeue(args: &RequeueArgs, out: Output) -> Result<()> {
     args.selection.check()?;
     let many = args.selection.ids.is_empty();
-    if !many || args.confirm.yes || args.confirm.dry_run {
+    // A batch is asked about when it is known how many it has.
+    if args.drip.is_some() || !many || args.confirm.yes || args.confirm.dry_run {
         return Ok(());
     }
     match out.confirm(&format!("requeue {}?", args.selection.words()))? {
@@ -65,17 +68,19 @@ struct Done {
 }
 
 pub(super) async fn requeue(args: &RequeueArgs, client: &Client, out: Output) -> Result<Exit> {
-    run(Verb::Requeue(args.rate), &args.selection, args.confirm, client, out).await
+    let verb = Verb::Requeue(args.rate);
+    run(verb, &args.selection, args.confirm, &args.reason, client, out).await
 }
 
 pub(super) async fn purge(args: &PurgeArgs, client: &Client, out: Output) -> Result<Exit> {
-    run(Verb::Purge, &args.selection, args.confirm, client, out).await
+    run(Verb::Purge, &args.selection, args.confirm, &args.reason, client, out).await
 }
 
 async fn run(
     verb: Verb,
     selection: &Selection,
     confirm: Confirm,
+    reason: &str,
     client: &Client,
     out: Output,
 ) -> Result<Exit> {
@@ -95,6 +100,11 @@ async fn run(
         page(verb, letters, false, client, &mut done, &progress).await?;
     }
     progress.finish();
+    if !done.dry_run && done.done > 0 {
+        let what = if matches!(verb, Verb::Purge) { "purge" } else { "requeue" };
+        let entry = |who: &str| AuditEntry::new(who, what, selection.words());
+        audit::record(client, out, |who| entry(who).count(done.done).reason(reason)).await?;
+    }
     out.one(&done, || words(verb, selection, &done))?;
     Ok(if done.failed > 0 { Exit::Failed } else { Exit::Ok })
 }

@@ -10,6 +10,11 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
+    /// So many a second.
+    pub(crate) fn per_second(self) -> f64 {
+        self.per_second
+    }
+
     /// When the job of this number is due, counted from 0, after the first.
     pub(crate) fn delay(self, number: u64) -> Duration {
         // A rate above zero and a count below 2^53: exact to far less than a millisecond.

@@ -1,0 +1,114 @@
+//! `naq dashboard`: the web page, until told to stop.
+
+mod logins;
+mod probe;
+mod site;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use naq_dashboard::Options;
+use naq_nats::NatsConfig;
+
+use crate::exit::{Exit, Problem};
+use crate::output::Output;
+use crate::run::runtime;
+
+pub(super) use site::Site;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  naq dashboard
+  naq dashboard --read-only --environment production
+  naq dashboard --host 0.0.0.0 --public-host naq.example.com --auth-file /etc/naq/logins
+  NAQ_DASHBOARD_AUTH=ann:secret naq dashboard --host 0.0.0.0 --public-host 10.0.0.7
+
+A broker that is not there yet is waited for. Beside the pages: /metrics for Prometheus, /healthz
+and /readyz. It speaks plain HTTP: for other machines, put it behind a proxy with TLS, and name the
+proxy's host with --public-host. Ctrl-C or SIGTERM ends it.")]
+pub(crate) struct DashboardArgs {
+    /// The address to listen on; one that other machines can reach needs logins
+    #[arg(long, env = "NAQ_DASHBOARD_HOST", value_name = "IP", default_value = "127.0.0.1", value_parser = parse_host)]
+    host: IpAddr,
+    /// The port; 0 for a free one
+    #[arg(short, long, env = "NAQ_DASHBOARD_PORT", default_value_t = 8000)]
+    port: u16,
+    /// Serve it below this path, as /naq
+    #[arg(long = "path", env = "NAQ_DASHBOARD_PATH", value_name = "/PATH", default_value = "")]
+    path: String,
+    /// A host name that it is reached by, besides localhost; can be repeated
+    #[arg(long, env = "NAQ_DASHBOARD_PUBLIC_HOST", value_name = "NAME", value_delimiter = ',')]
+    public_host: Vec<String>,
+    /// Show everything, change nothing
+    #[arg(long, env = "NAQ_DASHBOARD_READ_ONLY")]
+    read_only: bool,
+    /// Show arguments and results of a job only when asked to
+    #[arg(long, env = "NAQ_DASHBOARD_HIDE_ARGS")]
+    hide_args: bool,
+    /// Words in the head of each page, as production
+    #[arg(long, env = "NAQ_DASHBOARD_ENVIRONMENT", value_name = "WORDS")]
+    environment: Option<String>,
+    /// File with logins, name:password a line, that only its owner can read [variable for one login: NAQ_DASHBOARD_AUTH]
+    #[arg(long, env = "NAQ_DASHBOARD_AUTH_FILE", value_name = "FILE")]
+    auth_file: Option<PathBuf>,
+    /// Listen where other machines can reach it although there are no logins: whoever reaches it may
+    /// see and do everything
+    #[arg(long)]
+    unsafe_bind: bool,
+}
+
+fn parse_host(text: &str) -> Result<IpAddr, String> {
+    match text {
+        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
+        text => text.parse().map_err(|_| {
+            "use the address of a network interface: 127.0.0.1, ::1, or 0.0.0.0 for all".to_owned()
+        }),
+    }
+}
+
+impl DashboardArgs {
+    /// What is asked for, as far as it can be checked without a connection.
+    fn options(&self) -> Result<Options> {
+        let mut options = Options::default();
+        options.prefix = self.path.trim_end_matches('/').to_owned();
+        options.hosts = self.public_host.iter().filter(|host| !host.is_empty()).cloned().collect();
+        if !self.host.is_unspecified() && !self.host.is_loopback() {
+            options.hosts.push(match self.host {
+                IpAddr::V4(ip) => ip.to_string(),
+                IpAddr::V6(ip) => format!("[{ip}]"),
+            });
+        }
+        options.read_only = self.read_only;
+        options.hide_args = self.hide_args;
+        options.environment = self.environment.clone().filter(|words| !words.trim().is_empty());
+        options.logins = logins::read(self.auth_file.as_deref())?;
+        if !self.host.is_loopback() && options.logins.is_empty() && !self.unsafe_bind {
+            let what = format!(
+                "other machines can reach {}, and there are no logins: whoever finds the page could \
+                 see and do everything",
+                self.host
+            );
+            return Err(Problem::usage(what)
+                .next("give logins: --auth-file FILE or NAQ_DASHBOARD_AUTH=name:password; or keep --host 127.0.0.1 behind a proxy that asks for them; --unsafe-bind does it all the same")
+                .into());
+        }
+        options.check().map_err(|err| Problem::usage(err.to_string()))?;
+        Ok(options)
+    }
+}
+
+/// Serves until a signal.
+pub(crate) fn run(args: &DashboardArgs, mut config: NatsConfig, out: Output) -> Result<Exit> {
+    let options = args.options()?;
+    "naq-dashboard".clone_into(&mut config.name);
+    config.wait_for_broker = true;
+    runtime()?.block_on(async {
+        let site = Site::open(SocketAddr::new(args.host, args.port), options, "--port 0")?;
+        out.raw(&format!("dashboard at {}", site.url()))?;
+        site.serve(config, site::told_to_stop()).await?;
+        Ok(Exit::Ok)
+    })
+}

@@ -1,0 +1,74 @@
+//! Names and passwords for the dashboard, from a file or a variable.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::exit::Problem;
+
+const VARIABLE: &str = "NAQ_DASHBOARD_AUTH";
+
+type Login = (String, String);
+
+/// The logins of the file, or the one of `NAQ_DASHBOARD_AUTH`; none when there is neither.
+pub(super) fn read(file: Option<&Path>) -> Result<Vec<Login>> {
+    let given = std::env::var(VARIABLE).ok().filter(|value| !value.is_empty());
+    match (given, file) {
+        (Some(_), Some(_)) => {
+            Err(Problem::usage(format!("{VARIABLE} and --auth-file are both given")).into())
+        }
+        (Some(value), None) => match login(&value) {
+            Some(login) => Ok(vec![login]),
+            None => Err(Problem::usage(format!("{VARIABLE} is not like name:password")).into()),
+        },
+        (None, Some(path)) => of_file(path),
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+fn of_file(path: &Path) -> Result<Vec<Login>> {
+    let shown = path.display();
+    let unreadable = |err| Problem::usage(format!("cannot read --auth-file {shown}: {err}"));
+    let mut file = File::open(path).map_err(unreadable)?;
+    // Of the file that is read, not of whatever has its name a moment earlier.
+    if is_open_to_others(&file.metadata().map_err(unreadable)?) {
+        return Err(Problem::usage(format!("others than its owner can read --auth-file {shown}"))
+            .next(format!("take that right away: chmod 600 {shown}"))
+            .into());
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(unreadable)?;
+    let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
+    let mut logins = Vec::new();
+    for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+        // What is in the line is not repeated: it may be a password.
+        logins.push(login(line).ok_or_else(|| {
+            Problem::usage(format!("{shown}, line {number}, is not like name:password"))
+        })?);
+    }
+    if logins.is_empty() {
+        return Err(Problem::usage(format!("there is no login in --auth-file {shown}"))
+            .next("write one a line, as name:password")
+            .into());
+    }
+    Ok(logins)
+}
+
+fn login(text: &str) -> Option<Login> {
+    let (name, password) = text.split_once(':')?;
+    let whole = !name.is_empty() && !password.is_empty();
+    whole.then(|| (name.to_owned(), password.to_owned()))
+}
+
+#[cfg(unix)]
+fn is_open_to_others(file: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.permissions().mode() & 0o077 != 0
+}
+
+#[cfg(not(unix))]
+fn is_open_to_others(_: &std::fs::Metadata) -> bool {
+    false
+}

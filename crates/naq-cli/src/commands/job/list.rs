@@ -1,0 +1,122 @@
+//! `naq job list`: jobs at one place or in one state, page by page.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use naq_core::transport::{JobSummary, JobsCursor, JobsPage, JobsQuery, Order, Place};
+use naq_core::{Client, Clock, ErrorKind, JobState, QueueName, SystemClock, TaskName, Timestamp};
+use serde::Serialize;
+
+use crate::output::{Format, Output, Row};
+use crate::text::{about, parse_duration};
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// In this state: pending, running, blocked, scheduled, retrying, completed, dead, cancelled or
+    /// expired [default: pending and running]
+    #[arg(short, long)]
+    state: Option<JobState>,
+    /// In this queue [default: all, one after the other]
+    #[arg(short, long)]
+    queue: Option<QueueName>,
+    /// Of this task
+    #[arg(long)]
+    task: Option<TaskName>,
+    /// Whose last error is of this kind or below it, as HTTPError
+    #[arg(long, value_name = "KIND", visible_alias = "kind")]
+    error_kind: Option<ErrorKind>,
+    /// With this tag
+    #[arg(long)]
+    tag: Option<String>,
+    /// Whose id begins so
+    #[arg(long, value_name = "PREFIX")]
+    id: Option<String>,
+    /// In their state for so long at most, as 15m
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    since: Option<Duration>,
+    /// The oldest first [default: the newest]
+    #[arg(long)]
+    oldest_first: bool,
+    /// Jobs of a page
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+    /// Where to go on: what the page before said
+    #[arg(long)]
+    cursor: Option<JobsCursor>,
+}
+
+impl ListArgs {
+    fn query(&self, now: Timestamp) -> JobsQuery {
+        JobsQuery {
+            queue: self.queue.clone(),
+            task: self.task.clone(),
+            error_kind: self.error_kind.clone(),
+            tag: self.tag.clone(),
+            id_prefix: self.id.clone(),
+            since: self.since.map(|span| now.saturating_sub(span)),
+            order: if self.oldest_first { Order::OldestFirst } else { Order::NewestFirst },
+            limit: self.limit,
+            cursor: self.cursor.clone(),
+            ..self.state.map_or_else(|| JobsQuery::at(Place::Queue), JobsQuery::of)
+        }
+    }
+
+    pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
+        let now = SystemClock.now();
+        let page = client.jobs(&self.query(now)).await?;
+        if out.format() == Format::Json {
+            return out.one(&page, String::new);
+        }
+        let JobsPage { jobs, scanned, next } = page;
+        out.list(&jobs.into_iter().map(|job| Line { job, now }).collect::<Vec<_>>())?;
+        match next {
+            Some(next) => out.note(format_args!("looked at {scanned}; go on with --cursor {next}")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A job, and the time that its own are compared with.
+#[derive(Serialize)]
+struct Line {
+    #[serde(flatten)]
+    job: JobSummary,
+    #[serde(skip)]
+    now: Timestamp,
+}
+
+impl Line {
+    /// When it is due, or since when it is in its state.
+    fn when(&self) -> String {
+        let Self { job, now } = self;
+        match job.due_at.filter(|due| due > now) {
+            Some(due) => format!("in {}", about(due.since(*now))),
+            None => format!("{} ago", about(now.since(job.stored_at))),
+        }
+    }
+}
+
+impl Row for Line {
+    const COLUMNS: &'static [&'static str] =
+        &["ID", "QUEUE", "TASK", "STATE", ">ATTEMPT", "WHEN", "~LAST ERROR"];
+    const NONE: &'static str = "no such jobs here";
+
+    fn cells(&self) -> Vec<String> {
+        let job = &self.job;
+        let of = job.max_attempts.map_or(String::new(), |max| format!("/{max}"));
+        let error = job.error_kind.as_ref().map(|kind| {
+            let message = job.message.as_deref().unwrap_or_default();
+            format!("{kind}: {}", message.chars().take(60).collect::<String>())
+        });
+        vec![
+            job.key.id.to_string(),
+            job.key.queue.to_string(),
+            job.task.as_ref().map_or("-".into(), ToString::to_string),
+            job.state.to_string(),
+            format!("{}{of}", job.attempt),
+            self.when(),
+            error.unwrap_or_else(|| "-".into()),
+        ]
+    }
+}

@@ -1,0 +1,81 @@
+//! Pause and resume of one task in queues.
+
+use anyhow::Result;
+use naq_core::client::AuditEntry;
+use naq_core::{Client, Clock, QueueName, SystemClock, TaskName, Timestamp};
+use serde::Serialize;
+
+use super::{PauseArgs, all_exist};
+use crate::commands::audit;
+use crate::output::{Output, Row};
+use crate::text::about;
+use crate::who::who;
+
+/// What was done to a task of a queue.
+#[derive(Serialize)]
+struct Done<'a> {
+    queue: &'a QueueName,
+    task: &'a TaskName,
+    paused: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused_until: Option<Timestamp>,
+    #[serde(skip)]
+    words: String,
+}
+
+impl Row for Done<'_> {
+    const COLUMNS: &'static [&'static str] = &["QUEUE", "TASK", "~DONE"];
+    const NONE: &'static str = "nothing to do";
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.queue.to_string(), self.task.to_string(), self.words.clone()]
+    }
+}
+
+pub(super) async fn pause(
+    args: &PauseArgs,
+    task: &TaskName,
+    client: &Client,
+    out: Output,
+) -> Result<()> {
+    all_exist(client, &args.queues).await?;
+    let now = SystemClock.now();
+    let until = args.until.or(args.span.map(|span| now + span));
+    let mut done = Vec::new();
+    for queue in &args.queues {
+        client.pause_task(queue, task, until, &who(), &args.reason).await?;
+        let scope = format!("task {task} of queue {queue}");
+        let entry = |who: &str| AuditEntry::new(who, "pause", scope).reason(&args.reason);
+        audit::record(client, out, entry).await?;
+        let words = match until {
+            Some(until) => format!("paused for {}", about(until.since(now))),
+            None => "paused".into(),
+        };
+        done.push(Done { queue, task, paused: true, paused_until: until, words });
+    }
+    out.list(&done)
+}
+
+pub(super) async fn resume(
+    queues: &[QueueName],
+    task: &TaskName,
+    client: &Client,
+    out: Output,
+) -> Result<()> {
+    all_exist(client, queues).await?;
+    let mut done = Vec::new();
+    for queue in queues {
+        let words = match client.resume_task(queue, task).await? {
+            true => {
+                let scope = format!("task {task} of queue {queue}");
+                let entry = |who: &str| AuditEntry::new(who, "resume", scope);
+                audit::record(client, out, entry).await?;
+                "resumed: what waits looks again within 5 minutes"
+            }
+            false => "was not paused",
+        };
+        let words = words.to_owned();
+        done.push(Done { queue, task, paused: false, paused_until: None, words });
+    }
+    out.list(&done)
+}

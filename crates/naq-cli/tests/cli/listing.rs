@@ -1,0 +1,51 @@
+//! `naq job list`, what a queue's jobs came to, and secrets that are not shown.
+
+use naq_testing::eventually;
+use serde_json::json;
+
+use crate::run::{Broker, PATIENCE};
+
+#[test]
+fn jobs_are_listed_page_by_page() {
+    let broker = Broker::start();
+    for n in 0..5 {
+        broker.enqueue(&["greet", "--id", &format!("job-{n}"), "--tag", "odd", "--args", "\"x\""]);
+    }
+    let first = broker.json(&["job", "list", "--limit", "3", "--oldest-first"]);
+    let ids = |page: &serde_json::Value| -> Vec<String> {
+        let jobs = page["jobs"].as_array().expect("a list").iter();
+        jobs.map(|job| job["job"].as_str().expect("a key").to_owned()).collect()
+    };
+    assert_eq!(ids(&first), ["default/job-0", "default/job-1", "default/job-2"]);
+    assert_eq!(first["jobs"][0]["state"], "pending");
+    let next = first["next"].as_str().expect("there is more");
+    let last = broker.json(&["job", "list", "--oldest-first", "--cursor", next, "--tag", "odd"]);
+    assert_eq!((ids(&last).len(), &last["next"]), (2, &json!(null)));
+    let none = broker.json(&["job", "list", "--state", "retrying"]);
+    assert_eq!(none["jobs"], json!([]));
+}
+
+#[tokio::test]
+async fn a_queue_says_what_its_jobs_came_to() {
+    let broker = Broker::start();
+    let _worker = broker.worker(&[]);
+    broker.enqueue(&["greet", "--args", "\"ann\""]);
+    let waits = broker.enqueue(&["greet", "--args", "\"bob\"", "--delay", "1h"]);
+    broker.json(&["job", "cancel", &waits]);
+    eventually("both ends are counted", PATIENCE, async || {
+        let queue = broker.json(&["queue", "show", "default"]);
+        let expected = json!({"completed": 1, "dead": 0, "cancelled": 1, "expired": 0});
+        queue["last_day"] == expected
+    })
+    .await;
+}
+
+#[test]
+fn secrets_among_the_arguments_are_shown_only_when_asked_for() {
+    let broker = Broker::start();
+    let id = broker.enqueue(&["greet", "--args", r#"{"to":"ann","apiKey":"k3y"}"#]);
+    let shown = broker.json(&["job", "show", &id]);
+    assert_eq!(shown["args"], json!({"to": "ann", "apiKey": "[redacted]"}));
+    let stored = broker.json(&["job", "show", &id, "--show-secrets"]);
+    assert_eq!(stored["args"]["apiKey"], "k3y");
+}
