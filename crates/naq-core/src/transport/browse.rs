@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::{JobKey, Place, Stored};
 use crate::clock::Timestamp;
 use crate::failure::ErrorKind;
-use crate::names::{NameError, QueueName, TaskName};
+use crate::names::{CHORES, NameError, QueueName, TaskName};
 use crate::state::JobState;
 use crate::wire::{AttemptOutcome, AttemptRecord, Envelope};
 
@@ -46,7 +46,7 @@ pub struct JobsQuery {
     pub place: Place,
     /// Their state; any that jobs have there by default.
     pub state: Option<JobState>,
-    /// Their queue; all by default, in the order of their names.
+    /// Their queue; all by default, in the order of their names, but for that of NAQ's own jobs.
     pub queue: Option<QueueName>,
     /// Their task.
     pub task: Option<TaskName>,
@@ -114,7 +114,11 @@ impl JobsQuery {
     fn fits(&self, job: &JobSummary) -> bool {
         let is = |kind: &ErrorKind| job.error_kind.as_ref().is_some_and(|of| of.is(kind));
         self.state.is_none_or(|state| state == job.state)
-            && self.queue.as_ref().is_none_or(|queue| *queue == job.key.queue)
+            && match &self.queue {
+                Some(queue) => *queue == job.key.queue,
+                // NAQ's own jobs are nobody's business, unless they are asked for.
+                None => job.key.queue.as_str() != CHORES,
+            }
             && self.task.as_ref().is_none_or(|task| job.task.as_ref() == Some(task))
             && self.error_kind.as_ref().is_none_or(is)
             && self.tag.as_ref().is_none_or(|tag| job.tags.contains(tag))
