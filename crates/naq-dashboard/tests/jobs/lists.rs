@@ -36,7 +36,7 @@ async fn filled() -> Site {
 }
 
 fn rows(page: &str) -> usize {
-    page.matches(r#"<th scope="row" class="mono">"#).count()
+    page.matches(r#"<th scope="row" class="mono nowrap">"#).count()
 }
 
 #[tokio::test]

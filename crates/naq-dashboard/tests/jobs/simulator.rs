@@ -8,7 +8,7 @@ async fn a_policy_becomes_a_table_a_curve_and_three_things_to_copy() {
     let page = site.page("/simulator?policy=exponential:2s,max_retries=4,jitter=full").await;
     for part in [
         "up to 4 retries, after 2s, then 2 times as long each time",
-        "0 ms to 30 s after the first attempt began",
+        r#"<b data-n="dead">0 ms to 30 s</b>"#,
         r#"<svg class="chart curve""#,
         r#"<pre class="code" id="as-text">exponential:2s,max_retries=4,jitter=full</pre>"#,
         ".strategy(Strategy::Exponential)",

@@ -9,20 +9,23 @@ use naq_testing::{Theme, shared_browser};
 use crate::company::Company;
 
 /// Pages of the company, and what their pictures are called.
-const PAGES: [(&str, &str); 16] = [
+const PAGES: [(&str, &str); 19] = [
     ("overview", "/"),
     ("queues", "/queues"),
     ("queue", "/queues/mail"),
     ("jobs", "/jobs"),
-    ("job", "/jobs/mail/mail-004"),
-    ("job-dead", "/jobs/partners/sync-031"),
+    ("job", "/jobs/mail/mail-017"),
+    ("job-retrying", "/jobs/partners/sync-001"),
+    ("job-dead", "/jobs/partners/sync-024"),
     ("retries", "/retries"),
     ("helping", "/helping"),
     ("failures", "/failures"),
     ("dead", "/dead"),
+    ("batches", "/batches"),
     ("simulator", "/simulator"),
     ("schedules", "/schedules"),
     ("workflows", "/workflows"),
+    ("workflow", "/workflows/import-tuesday"),
     ("workers", "/workers"),
     ("broker", "/broker"),
     ("audit", "/audit"),

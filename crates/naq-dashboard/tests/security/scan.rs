@@ -73,6 +73,15 @@ pub(crate) fn meant(text: &str) -> String {
         .replace("&amp;", "&")
 }
 
+/// Text as templates escape it.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&#38;")
+        .replace('"', "&#34;")
+        .replace('\'', "&#39;")
+        .replace('<', "&#60;")
+        .replace('>', "&#62;")
+}
+
 /// What is wrong with a page, whatever jobs say.
 pub(crate) fn faults(html: &str) -> Vec<String> {
     let mut faults = Vec::new();
@@ -105,7 +114,13 @@ pub(crate) fn faults(html: &str) -> Vec<String> {
         matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}')
             || (c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
     };
-    for (at, c) in html.char_indices().filter(|(_, c)| turns(c)) {
+    // What goes back to the server as it came, and is not shown.
+    let mut shown = html.to_owned();
+    for value in tags(html).iter().filter(|tag| tag.get("type") == Some("hidden")) {
+        let raw = value.get("value").unwrap_or_default();
+        shown = shown.replace(&format!("value=\"{}\"", escaped(raw)), "");
+    }
+    for (at, c) in shown.char_indices().filter(|(_, c)| turns(c)) {
         let around: String =
             html[..at].chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
         faults.push(format!("{c:?} after {around:?}"));

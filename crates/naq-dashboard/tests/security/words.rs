@@ -16,5 +16,7 @@ pub(crate) fn evil(who: &str) -> String {
 
 /// The same, where no more than a line without control characters is taken.
 pub(crate) fn evil_line(who: &str) -> String {
-    format!("{MARK}-{who}<script>alert(1)</script>\"' onclick=\"x\" javascript:x \u{202e}gnp\u{2066}")
+    format!(
+        "{MARK}-{who}<script>alert(1)</script>\"' onclick=\"x\" javascript:x \u{202e}gnp\u{2066}"
+    )
 }

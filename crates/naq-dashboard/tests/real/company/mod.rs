@@ -7,12 +7,13 @@ mod tasks;
 use std::time::Duration;
 
 use anyhow::Result;
+use naq_core::client::{AuditEntry, BatchAction, BatchOrder, BatchScope, WaitingFilter};
 use naq_core::retry::Strategy;
 use naq_core::{Client, ErrorKind, Jitter, Workflow};
 use naq_testing::eventually;
 use serde_json::json;
 
-use crate::world::{Hand, PATIENCE, World};
+use crate::world::{Hand, PATIENCE, World, queue};
 
 pub(crate) const QUEUES: [&str; 4] = ["mail", "billing", "partners", "media"];
 
@@ -39,13 +40,24 @@ impl Company {
             Ok(())
         })
         .await;
-        world
-            .client
-            .transport()
-            .pause(&crate::world::queue("media"), world.client.now() + Duration::from_secs(3_600))
-            .await?;
+        act(&world.client).await?;
         Ok(Self { world, _workers: workers })
     }
+}
+
+/// What somebody has done about it already.
+async fn act(client: &Client) -> Result<()> {
+    let (media, hour) = (queue("media"), Duration::from_secs(3_600));
+    client.transport().pause(&media, client.now() + hour).await?;
+    let entry = AuditEntry::new("grace", "pause", "queue media, for 1 h");
+    client.audit(entry.reason("the disk of the encoder is full")).await?;
+    let scope =
+        BatchScope::Waiting(WaitingFilter { queue: Some(queue("mail")), ..Default::default() });
+    let action = BatchAction::Spread { over: Duration::from_secs(1_200) };
+    let order = BatchOrder::new(action, scope, "grace").reason("go easy on the smtp servers");
+    let batch = client.start_batch(order).await?;
+    client.run_batch(&batch.id, || false).await?;
+    Ok(())
 }
 
 async fn fill(client: &Client) -> Result<()> {
