@@ -177,7 +177,7 @@ mod tests {
     fn a_job_is_looked_at_once_a_second_however_many_tabs_show_it() {
         assert_eq!(looks(1, 1), [60]);
         assert_eq!(looks(1, 200), [looks(1, 10)[0]]);
-        assert!(looks(1, 10)[0] <= 66);
+        assert!(looks(1, 10)[0] <= 67, "one in 0.9 s at most");
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn what_nobody_asks_for_is_forgotten() {
         let mut table = Table::default();
-        let at = |s| Timestamp::from_millis(1_000_000 + s * 1_000);
+        let at = |s: u64| Timestamp::from_millis(1_000_000 + s * 1_000);
         (0..100).for_each(|n| drop(table.turn(&key(n), at(0))));
         assert_eq!(table.jobs.len(), 100);
         table.turn(&key(0), at(40));

@@ -100,14 +100,9 @@ fn outcome(policy: &RetryPolicy, task: &str, counts: Option<&Counts>) -> Outcome
     let more = (rows.len() == SHOWN && all > shown)
         .then(|| format!("and up to {} more retries", count(all - shown)));
     let dead = match (rows.last(), &more) {
-        (None, _) => "at once: the first attempt is the only one".into(),
-        (Some(_), Some(_)) => "later than what is shown".into(),
-        (Some(last), None) => {
-            format!(
-                "{} after the first attempt began",
-                band(last.elapsed_min_ms, last.elapsed_max_ms)
-            )
-        }
+        (None, _) => "at once".into(),
+        (Some(_), Some(_)) => "later than is shown".into(),
+        (Some(last), None) => band(last.elapsed_min_ms, last.elapsed_max_ms),
     };
     let last = rows.last().map_or(1, |row| row.attempt);
     let history = helped.as_ref().zip(counts).map(|(helped, counts)| History {

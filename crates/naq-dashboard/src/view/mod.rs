@@ -2,12 +2,12 @@
 
 mod moment;
 mod number;
-mod rate;
 mod payload;
+mod rate;
 mod text;
 
 pub(crate) use moment::{Moment, span};
 pub(crate) use number::{count, percent};
-pub(crate) use rate::{bytes, covered, rate};
 pub(crate) use payload::Shown;
+pub(crate) use rate::{bytes, covered, rate};
 pub(crate) use text::{clean, clip};

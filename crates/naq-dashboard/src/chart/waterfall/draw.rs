@@ -26,12 +26,14 @@ pub(crate) fn axis(scale: &Scale) -> String {
         "</defs>"
     ));
     for (at, (place, since)) in scale.ticks().into_iter().enumerate() {
-        let words = if at == 0 { "enqueued".to_owned() } else { format!("+{}", span(since)) };
+        let words = if at == 0 { "0".to_owned() } else { format!("+{}", span(since)) };
+        // On a phone there is room for every other one.
+        let wide = if at % 2 == 1 { r#" class="w-wide""# } else { "" };
         let anchor = if at == 0 { "start" } else { "middle" };
         // Writing to a string cannot fail.
         let _ = write!(
             svg,
-            r#"<text x="{:.2}%" y="12" text-anchor="{anchor}">{words}</text>"#,
+            r#"<text{wide} x="{:.2}%" y="12" text-anchor="{anchor}">{words}</text>"#,
             place * 100.0
         );
     }
