@@ -70,7 +70,7 @@ impl Options {
         let prefix = &self.prefix;
         let plain = |c: char| c.is_ascii_alphanumeric() || "/_-.".contains(c);
         let rooted = prefix.starts_with('/') && !prefix.ends_with('/') && !prefix.contains("//");
-        if !prefix.is_empty() && !(rooted && prefix.chars().all(plain)) {
+        if !(prefix.is_empty() || rooted && prefix.chars().all(plain)) {
             return Err(OptionsError::Prefix(prefix.clone()));
         }
         let bad = |(name, password): &&(String, String)| {
