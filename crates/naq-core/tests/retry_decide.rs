@@ -298,6 +298,7 @@ fn names_of_rules_are_stable_distinct_and_forgiving() {
             "dependencies",
             "limit",
             "breaker",
+            "paused",
             "budget",
             "unique",
             "fallback",
