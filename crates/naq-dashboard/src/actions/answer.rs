@@ -5,6 +5,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::view::clean;
+
 /// An action is done, or begun.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Answer {
@@ -50,7 +52,8 @@ impl IntoResponse for ActionError {
         struct Problem {
             problem: String,
         }
-        (self.status, Json(Problem { problem: self.message })).into_response()
+        // It may repeat what was asked for.
+        (self.status, Json(Problem { problem: clean(&self.message) })).into_response()
     }
 }
 

@@ -8,6 +8,10 @@ use naq_core::transport::TransportError;
 
 use super::layout::{self, Content, Tab};
 use crate::scene::Scene;
+use crate::view::clip;
+
+/// Characters of a message.
+const LONGEST: usize = 1_000;
 
 /// Why a page cannot be shown, and what to do about it.
 #[derive(Debug)]
@@ -26,7 +30,8 @@ struct ErrorPage<'a> {
 
 impl PageError {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), html: None }
+        // It may repeat what was asked for.
+        Self { status, message: clip(&message.into(), LONGEST), html: None }
     }
 
     pub(crate) fn no_such(message: impl Into<String>) -> Self {

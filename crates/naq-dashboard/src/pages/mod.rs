@@ -39,6 +39,7 @@ use axum::{Extension, Router};
 use crate::access::Access;
 use crate::app::App;
 use crate::scene::{Scene, decode};
+use crate::view::clean;
 
 pub(crate) use error::PageError;
 pub(crate) use layout::{Content, Tab};
@@ -69,6 +70,11 @@ pub(crate) async fn render(
     let query: BTreeMap<_, _> = pairs
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         .map(|(name, value)| (decode(name), decode(value)))
+        // Somebody else may have written the link. A pattern is compared, and shown cleaned.
+        .map(|(name, value)| match name == "pattern" {
+            true => (name, value),
+            false => (name, clean(&value)),
+        })
         .collect();
     let scene = Scene { app, snapshot: app.snapshot(), access, path, query, live };
     match content(&scene).await {

@@ -76,7 +76,8 @@ fn check(app: &App, request: &Request) -> Result<Access, Refusal> {
     if !access.may_act {
         return Err(Refusal::forbidden("this dashboard is read-only"));
     }
-    let length = only(headers, header::CONTENT_LENGTH.as_str()).and_then(|n| n.parse::<usize>().ok());
+    let length =
+        only(headers, header::CONTENT_LENGTH.as_str()).and_then(|n| n.parse::<usize>().ok());
     if length.is_some_and(|length| length > MAX_BODY) {
         let text = format!("the request is larger than {MAX_BODY} bytes: select fewer at once");
         return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, text));

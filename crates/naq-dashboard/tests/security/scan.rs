@@ -100,7 +100,7 @@ pub(crate) fn faults(html: &str) -> Vec<String> {
             }
             let leads = ["href", "src", "action", "formaction", "xlink:href", "data-preview"];
             let own = value.starts_with('/') && !value.starts_with("//");
-            let within = value.starts_with('#') || value.starts_with('?');
+            let within = value.is_empty() || value.starts_with('#') || value.starts_with('?');
             if leads.contains(&name.as_str()) && !own && !within {
                 faults.push(format!("{name} leads elsewhere: {tag:?}"));
             }
@@ -114,15 +114,15 @@ pub(crate) fn faults(html: &str) -> Vec<String> {
         matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}')
             || (c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
     };
-    // What goes back to the server as it came, and is not shown.
+    // What goes back to the server as it came; its direction ends where the field does.
     let mut shown = html.to_owned();
-    for value in tags(html).iter().filter(|tag| tag.get("type") == Some("hidden")) {
+    for value in tags(html).iter().filter(|tag| tag.name == "input") {
         let raw = value.get("value").unwrap_or_default();
         shown = shown.replace(&format!("value=\"{}\"", escaped(raw)), "");
     }
     for (at, c) in shown.char_indices().filter(|(_, c)| turns(c)) {
         let around: String =
-            html[..at].chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
+            shown[..at].chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
         faults.push(format!("{c:?} after {around:?}"));
     }
     faults
