@@ -4,6 +4,7 @@ mod access;
 mod bench;
 mod breaker;
 mod check;
+mod dashboard;
 mod dev;
 mod dlq;
 mod enqueue;

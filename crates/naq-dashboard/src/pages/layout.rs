@@ -116,7 +116,11 @@ pub(super) fn render(scene: &Scene<'_>, content: Content) -> Result<String, Page
         who: clean(&scene.access.who),
         may_act: scene.access.may_act,
         entries: Tab::ALL.map(entry).into(),
-        problem: snapshot.problem.as_deref().map(clean),
+        problem: match (&snapshot.problem, snapshot.read_at) {
+            (Some(problem), _) => Some(clean(problem)),
+            (None, None) => Some("the first look at the broker is under way".to_owned()),
+            (None, Some(_)) => None,
+        },
         stale_since: snapshot.stale_since().map(|at| Moment::new(at, scene.now())),
         storms: snapshot.storms.iter().map(|storm| clean(&storm.to_string())).collect(),
     };

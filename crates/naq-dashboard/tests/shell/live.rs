@@ -50,7 +50,7 @@ impl Tab {
 #[tokio::test]
 async fn a_tab_gets_the_regions_that_change_and_no_others() {
     let site = Site::open(|_| {});
-    site.page("/queues", &["There is no queue yet"]).await;
+    site.page("/broker", &["in-memory"]).await;
     let mut tab = Tab::open(&site, "/queues").await;
     let first = tab.next().await;
     assert!(first["queues"].as_str().unwrap().contains("There is no queue yet"));

@@ -1,0 +1,107 @@
+//! `naq dashboard`: what it refuses, how it waits for a broker, and how it ends.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use naq_testing::{ChildProcess, eventually};
+
+use crate::run::{PATIENCE, naq, offline};
+
+/// The status line and all that follows.
+fn get(address: &str, path: &str, headers: &str) -> Result<String, std::io::Error> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let port = address.rsplit(':').next().unwrap_or_default();
+    let host = if headers.contains("Host:") {
+        String::new()
+    } else {
+        format!("Host: localhost:{port}\r\n")
+    };
+    write!(stream, "GET {path} HTTP/1.1\r\n{host}{headers}Connection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// A dashboard, and the address that it printed.
+async fn dashboard(args: &[&str], env: &[(&str, &str)]) -> (ChildProcess, String) {
+    let mut command = naq();
+    command.env("NAQ_NATS_URL", "nats://127.0.0.1:1").envs(env.iter().copied());
+    command.args(["dashboard", "--port", "0"]).args(args);
+    let mut child = ChildProcess::spawn(command).expect("starts");
+    child.wait_for_output("dashboard at http://", PATIENCE).await.expect("says where it is");
+    let said = child.stdout();
+    let (_, rest) = said.split_once("http://").expect("an address");
+    let address = rest.split('/').next().unwrap_or_default().to_owned();
+    (child, address)
+}
+
+#[tokio::test]
+async fn without_a_broker_it_waits_and_says_so_and_a_signal_ends_it() {
+    for terminate in [false, true] {
+        let (mut child, address) = dashboard(&[], &[]).await;
+        let answer = get(&address, "/", "").expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        assert!(answer.contains("Waiting for the broker"), "{answer}");
+        assert!(answer.to_lowercase().contains("refresh: 2"), "{answer}");
+        assert!(get(&address, "/healthz", "").expect("an answer").starts_with("HTTP/1.1 200"));
+        assert!(get(&address, "/readyz", "").expect("an answer").starts_with("HTTP/1.1 503"));
+        if terminate { child.terminate() } else { child.interrupt() }.expect("a signal");
+        assert_eq!(child.wait(PATIENCE).await.expect("ends").code(), Some(0), "{}", child.stderr());
+    }
+}
+
+#[tokio::test]
+async fn with_a_broker_it_serves_pages_metrics_and_health_to_whom_it_may() {
+    let server = naq_testing::NatsServer::start().expect("a server");
+    let url = server.url();
+    let env = [("NAQ_NATS_URL", url.as_str()), ("NAQ_DASHBOARD_AUTH", "ann:sesame")];
+    let (_child, address) = dashboard(&["--path", "/naq"], &env).await;
+    let login = "Authorization: Basic YW5uOnNlc2FtZQ==\r\n";
+    eventually("the pages", PATIENCE, async || {
+        let answer = get(&address, "/naq/queues", login).map_err(|err| err.to_string())?;
+        let ready = get(&address, "/readyz", "").map_err(|err| err.to_string())?;
+        let there = answer.contains("There is no queue yet") && ready.starts_with("HTTP/1.1 200");
+        if there { Ok(()) } else { Err(answer + &ready) }
+    })
+    .await;
+    let answer = |path: &str, headers: &str| get(&address, path, headers).expect("an answer");
+    assert!(answer("/naq/queues", "").starts_with("HTTP/1.1 401"));
+    assert!(answer("/metrics", "").starts_with("HTTP/1.1 401"));
+    assert!(answer("/metrics", login).contains("naq_broker_connected 1"));
+    assert!(answer("/healthz", "").starts_with("HTTP/1.1 200"));
+    for path in ["/naq/", "/metrics", "/healthz"] {
+        let rebound = answer(path, "Host: evil.example\r\n");
+        assert!(rebound.starts_with("HTTP/1.1 421"), "{path}: {rebound}");
+    }
+}
+
+#[test]
+fn an_address_that_others_reach_needs_logins() {
+    let ran = offline(&["dashboard", "--host", "0.0.0.0", "--port", "0"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("--auth-file") && ran.stderr.contains("--unsafe-bind"), "{ran:?}");
+}
+
+#[test]
+fn a_file_of_logins_that_others_can_read_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("logins");
+    let run = |text: &str, mode: u32| {
+        std::fs::write(&file, text).expect("written");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).expect("set");
+        let path = file.to_str().expect("a path");
+        offline(&["dashboard", "--port", "0", "--auth-file", path, "--public-host", "no/name"])
+    };
+    let open = run("ann:sesame\n", 0o644);
+    assert_eq!(open.code, 2, "{open:?}");
+    assert!(open.stderr.contains("chmod 600") && !open.stderr.contains("sesame"), "{open:?}");
+    let garbled = run("# who\n\nsesame\n", 0o600);
+    assert!(garbled.stderr.contains("line 3") && !garbled.stderr.contains("sesame"), "{garbled:?}");
+    assert!(run("\n", 0o600).stderr.contains("no login"));
+    // The file is fine then; the name is not.
+    let fine = run("ann:sesame\n", 0o600);
+    assert!(fine.stderr.contains("host name") && fine.code == 2, "{fine:?}");
+}
