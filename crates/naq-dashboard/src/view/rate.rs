@@ -16,7 +16,7 @@ pub(crate) fn covered(window: Duration, now: Timestamp) -> Duration {
 pub(crate) fn rate(n: u64, over: Duration) -> String {
     let per_second = n as f64 / over.as_secs_f64().max(1.0);
     match per_second {
-        r if r == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         r if r < 0.095 => format!("{r:.2}"),
         r if r < 99.95 => format!("{r:.1}"),
         r => super::count(r.round() as u64),
