@@ -4,12 +4,14 @@
 mod company;
 mod dead;
 mod failures;
+mod flows;
 mod jobs;
 mod keyboard;
 mod ledger;
 mod outage;
 mod pages;
 mod queues;
+mod simulator;
 mod storm;
 mod workers;
 mod world;

@@ -24,20 +24,20 @@ pub(crate) struct Expected {
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
-    starts: ByAttempt,
-    completed: ByAttempt,
-    retried: ByAttempt,
-    dead: ByAttempt,
-    cancelled: u64,
-    expired: u64,
+    pub(crate) starts: ByAttempt,
+    pub(crate) completed: ByAttempt,
+    pub(crate) retried: ByAttempt,
+    pub(crate) dead: ByAttempt,
+    pub(crate) cancelled: u64,
+    pub(crate) expired: u64,
     snoozed: u64,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct GroupCounts {
-    count: u64,
-    retried: u64,
-    dead: u64,
+    pub(crate) count: u64,
+    pub(crate) retried: u64,
+    pub(crate) dead: u64,
     rules: BTreeMap<Rule, u64>,
 }
 
@@ -106,6 +106,14 @@ impl Expected {
         all
     }
 
+    /// The numbers of a task in all queues.
+    pub(crate) fn task(&self, task: &TaskName) -> Tally {
+        let mut sum = Tally::default();
+        let of_task = self.tasks.iter().filter(|((_, of), _)| of == task);
+        of_task.for_each(|(_, tally)| sum.add(tally));
+        sum
+    }
+
     /// Jobs that succeeded after they had failed.
     pub(crate) fn saved(&self) -> u64 {
         self.all().completed.range(2..).map(|(_, n)| n).sum()
@@ -135,6 +143,8 @@ impl Tally {
         let by_attempt = |attempts: &Attempts| -> ByAttempt {
             attempts.iter().filter(|(_, n)| *n > 0).collect()
         };
+        let odd = (counts.held_back, counts.interrupted, counts.crashes);
+        assert_eq!(odd, (0, 0, 0), "held back, interrupted, crashed of {what}");
         assert_eq!(by_attempt(&counts.starts), self.starts, "starts of {what}");
         assert_eq!(by_attempt(&counts.completed), self.completed, "completed of {what}");
         assert_eq!(by_attempt(&counts.retried), self.retried, "retried of {what}");
@@ -142,8 +152,6 @@ impl Tally {
         assert_eq!(counts.cancelled, self.cancelled, "cancelled of {what}");
         assert_eq!(counts.expired, self.expired, "expired of {what}");
         assert_eq!(counts.snoozed, self.snoozed, "snoozed of {what}");
-        let odd = (counts.held_back, counts.interrupted, counts.crashes);
-        assert_eq!(odd, (0, 0, 0), "held back, interrupted, crashed of {what}");
         let starts = counts.starts.total();
         assert_eq!(counts.duration.count(), starts, "durations of {what}");
         assert_eq!(counts.wait.count() + counts.lateness.count(), starts, "waits of {what}");

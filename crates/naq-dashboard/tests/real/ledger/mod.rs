@@ -3,6 +3,7 @@
 
 mod expected;
 mod fate;
+mod shown;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use naq_core::client::{DeadFilter, DeadSummary};
 use naq_core::stats::{Helped, History};
 use naq_core::transport::JobKey;
 use naq_core::{JobId, JobState, TaskName};
+use naq_dashboard::Options;
 use serde_json::json;
 
 use crate::world::{self, World};
@@ -57,6 +59,9 @@ async fn ten_thousand_jobs_are_counted_as_their_handlers_count_them() -> Result<
     assert_eq!(helped.saved(), expected.saved());
     assert_eq!(helped.failures(), expected.saved() + expected.dead());
 
+    let site = world.dashboard(Options::default()).await?;
+    site.has_read().await;
+    shown::agrees(&world, &site, &expected).await?;
     dead_letters_agree(&world, &fates).await?;
     some_jobs_agree(&world, &fates).await
 }

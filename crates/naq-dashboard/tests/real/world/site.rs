@@ -33,7 +33,7 @@ impl Site {
     pub(crate) async fn has_read(&self) {
         eventually("a dashboard that has read the broker", PATIENCE, async || {
             let page = self.load("/").await?;
-            ensure!(!page.contains("data-stale"), "{page}");
+            ensure!(!page.contains("No broker yet"), "{page}");
             Ok(())
         })
         .await;
