@@ -61,3 +61,26 @@ fn a_decision_is_measured_without_a_broker() {
     let ran = offline(&["bench", "decide", "--rounds", "1", "-o", "json"]).ok();
     assert_eq!(ran.json()["figures"].as_array().map(Vec::len), Some(1), "{ran:?}");
 }
+
+#[test]
+fn the_dashboard_is_measured_in_a_process_of_its_own_and_nothing_is_left_behind() {
+    let broker = Broker::start();
+    let before = stream_names(&broker);
+    let ask = ["bench", "dashboard", "--quick", "--jobs", "400", "--tabs", "5"];
+    let report = broker.json(&ask);
+    let figures = report["figures"].as_array().expect("figures");
+    for (name, unit) in [
+        ("page, p95, 400 jobs, 5 tabs", "ms"),
+        ("dashboard memory, 400 jobs, 5 tabs", "MB"),
+        ("messages to the broker a second, 5 tabs", "msgs"),
+    ] {
+        let figure = figures.iter().find(|figure| figure["name"] == name);
+        let figure = figure.unwrap_or_else(|| panic!("{name} in {report}"));
+        assert_eq!(figure["unit"], unit, "{figure}");
+        assert!(figure["naq"].as_f64().is_some_and(|value| value > 0.0), "{figure}");
+    }
+    // A few seconds on a busy machine are no measurement; five tabs that each ask would be five times.
+    let tabs = figures.last().expect("figures");
+    assert!(tabs["ratio"].as_f64().is_some_and(|ratio| ratio < 3.0), "{tabs}");
+    assert_eq!(stream_names(&broker), before);
+}
