@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use naq_core::client::{Workflow, WorkflowError};
 use naq_core::testing::{DiePoint, FaultPlan, FaultyTransport, Op};
-use naq_core::transport::{Consumer, Lookup};
+use naq_core::transport::{Consumer, Expect, Lookup, StateKey, StateStore};
 use naq_core::{Client, Enqueue, JobId, JobState, QueueName};
 
 use crate::world::World;
@@ -139,4 +139,30 @@ async fn a_workflow_that_is_cancelled_while_it_starts_is_cancelled() {
     assert_eq!(world.client.cancel_workflow(&id, "stop").await.unwrap(), 2);
     let again = world.client.start(chain(&world.client)).await.unwrap();
     assert!(again.is_duplicate() && world.delivered().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_note_that_no_client_has_written_is_refused_and_not_followed() {
+    let world = World::new();
+    let key = StateKey::new(["workflow", "w"]).unwrap();
+    let note = |depth: u64, after: u64| {
+        let job = serde_json::json!({
+            "name": "a", "key": "default/a", "task": "task", "after": [after], "depth": depth,
+        });
+        serde_json::json!({
+            "id": "w", "name": "w", "run": "abcdefghijkl", "enqueued_at": "2026-11-23T12:00:00Z", "jobs": [job],
+        })
+    };
+    for (depth, after, why) in [
+        (1_000_000_000_000, 0, "1000000000000 of 1 jobs come before a"),
+        (0, 7, "after job 7 of 1"),
+    ] {
+        let value = serde_json::to_vec(&note(depth, after)).unwrap();
+        world.broker.state_put(&key, value.into(), Expect::Any, None).await.unwrap();
+        let id = JobId::new("w").unwrap();
+        let shown = world.client.workflow(&id).await.map(drop).unwrap_err().to_string();
+        let cancelled = world.client.cancel_workflow(&id, "no").await.map(drop).unwrap_err();
+        assert!(shown.contains(why), "{shown}");
+        assert!(matches!(cancelled, WorkflowError::Unreadable { .. }), "{cancelled}");
+    }
 }

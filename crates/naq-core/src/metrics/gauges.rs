@@ -1,25 +1,37 @@
 //! The gauges of whoever looks at the broker from outside: a dashboard.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use super::{BROKER_CONNECTED, OLDEST_JOB_AGE, QUEUE_DEPTH, WORKERS};
+use crate::names::QueueName;
 use crate::transport::{QueueInfo, WorkerInfo};
 
+/// The queues whose gauges are set: a gauge that nobody sets any more keeps its value.
+static KNOWN: Mutex<BTreeSet<QueueName>> = Mutex::new(BTreeSet::new());
+
 /// Sets the gauges of the queues: depth by state, age of the oldest job, workers that are alive.
+/// Those of a queue that was there the last time and is not any more become 0.
 pub fn set_queues(queues: &[QueueInfo], workers: &[WorkerInfo]) {
     for queue in queues {
-        let name = queue.name.as_str();
-        let depth = [
-            ("pending", queue.pending),
-            ("running", queue.running),
-            ("waiting", queue.waiting),
-            ("dead", queue.dead),
-        ];
-        for (state, jobs) in depth {
-            QUEUE_DEPTH.gauge(&[name, state]).set(jobs as f64);
-        }
-        OLDEST_JOB_AGE.gauge(&[name]).set(queue.oldest.unwrap_or_default().as_secs_f64());
         let serving = workers.iter().filter(|worker| worker.queues.contains(&queue.name));
-        WORKERS.gauge(&[name]).set(serving.count() as f64);
+        let jobs = [queue.pending, queue.running, queue.waiting, queue.dead];
+        set(&queue.name, jobs, queue.oldest.unwrap_or_default(), serving.count());
     }
+    let now: BTreeSet<_> = queues.iter().map(|queue| queue.name.clone()).collect();
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.difference(&now).for_each(|gone| set(gone, [0; 4], Duration::ZERO, 0));
+    *known = now;
+}
+
+fn set(queue: &QueueName, jobs: [u64; 4], oldest: Duration, workers: usize) {
+    let name = queue.as_str();
+    for (state, jobs) in ["pending", "running", "waiting", "dead"].into_iter().zip(jobs) {
+        QUEUE_DEPTH.gauge(&[name, state]).set(jobs as f64);
+    }
+    OLDEST_JOB_AGE.gauge(&[name]).set(oldest.as_secs_f64());
+    WORKERS.gauge(&[name]).set(workers as f64);
 }
 
 /// Sets the gauge of the connection.

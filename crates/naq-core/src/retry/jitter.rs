@@ -66,11 +66,16 @@ pub(super) fn band(jitter: Jitter, d: u64, previous: u64, cap: u64) -> (u64, u64
 
 fn chain(policy: &RetryPolicy, job_id: &JobId, retry: u32) -> u64 {
     let (seed, cap) = (fnv1a(job_id.as_str()), millis(policy.max_delay));
-    let first = retry.saturating_sub(CHAIN_STEPS - 1).max(1);
+    let first = chain_start(retry);
     (first..=retry).fold(base_delay(policy, first), |previous, n| {
         let (low, high) = band(Jitter::Decorrelated, base_delay(policy, n), previous, cap);
         pick(random(seed, n), low, high)
     })
+}
+
+/// The retry that the chain up to `retry` starts at.
+pub(super) fn chain_start(retry: u32) -> u32 {
+    retry.saturating_sub(CHAIN_STEPS - 1).max(1)
 }
 
 /// From 0 to `within`, both included; always the same for one text.

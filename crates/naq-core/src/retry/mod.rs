@@ -33,5 +33,5 @@ pub use error::PolicyError;
 pub use jitter::Jitter;
 pub(crate) use jitter::{fnv1a, spread};
 pub use policy::{Delay, RetryPolicy, Strategy};
-pub use preview::{PreviewRow, preview};
+pub use preview::{PreviewRow, preview, preview_from};
 pub use rule::Rule;

@@ -15,6 +15,8 @@ use crate::transport::JobKey;
 
 /// Jobs that a group names as samples: the newest.
 pub const SAMPLE_JOBS: usize = 5;
+/// Versions of workers that a group names.
+const MAX_VERSIONS: usize = 20;
 /// Bytes of a message that a group keeps.
 const MAX_MESSAGE: usize = 400;
 
@@ -135,7 +137,12 @@ impl ErrorGroup {
         for job in &other.jobs {
             push_sample(&mut self.jobs, job.clone());
         }
-        self.versions.insert(version.to_owned());
+        // A report may say anything.
+        self.jobs.drain(..self.jobs.len().saturating_sub(SAMPLE_JOBS));
+        self.versions.insert(clip(version));
+        while self.versions.len() > MAX_VERSIONS {
+            self.versions.pop_first();
+        }
     }
 }
 

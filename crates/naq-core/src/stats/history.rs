@@ -212,6 +212,30 @@ impl History {
         series
     }
 
+    /// The attempts started in each queue over the last `window`: as [`series`](Self::series) has
+    /// them, of all queues in one pass.
+    pub fn starts_by_queue(
+        &self,
+        window: Duration,
+        points: u32,
+        now: Timestamp,
+    ) -> HashMap<QueueName, Vec<u64>> {
+        let stretches = Stretches::new(window, points, now);
+        let mut queues: HashMap<QueueName, Vec<u64>> = HashMap::new();
+        for (minute, slot) in self.slots.range(Minute::of(stretches.from)..) {
+            let point = stretches.index(*minute);
+            for ((queue, _), counts) in &slot.tasks {
+                if !queues.contains_key(queue) {
+                    queues.insert(queue.clone(), stretches.empty(|_, _| 0));
+                }
+                if let Some(starts) = queues.get_mut(queue).and_then(|all| all.get_mut(point)) {
+                    *starts += counts.starts.total();
+                }
+            }
+        }
+        queues
+    }
+
     /// The error groups of the last `window`, the most frequent first, each with its failures in
     /// `points` stretches.
     pub fn groups(&self, window: Duration, points: u32, now: Timestamp) -> Vec<GroupHistory> {
@@ -264,18 +288,42 @@ impl History {
         ahead: Duration,
         now: Timestamp,
     ) -> Vec<(Timestamp, u64)> {
-        let slot = |at: Timestamp| at.as_millis() / Counts::DUE_SLOT_MS;
-        let within = self.due.range(slot(now)..slot(now + ahead).max(slot(now) + 1));
         let fits = |key: &(QueueName, TaskName)| {
             queue.is_none_or(|q| *q == key.0) && task.is_none_or(|t| *t == key.1)
         };
-        within
+        self.due_within(ahead, now)
             .map(|(slot, tasks)| {
                 let n = tasks.iter().filter(|(key, _)| fits(key)).map(|(_, n)| n).sum();
                 (Timestamp::from_millis(slot * Counts::DUE_SLOT_MS), n)
             })
             .filter(|(_, n)| *n > 0)
             .collect()
+    }
+
+    /// The same, by queue and task, in one pass.
+    pub fn due_by_task(
+        &self,
+        ahead: Duration,
+        now: Timestamp,
+    ) -> BTreeMap<(QueueName, TaskName), u64> {
+        let mut due = BTreeMap::new();
+        for (key, n) in self.due_within(ahead, now).flat_map(|(_, tasks)| tasks) {
+            match due.get_mut(key) {
+                Some(all) => *all += n,
+                None if *n > 0 => drop(due.insert(key.clone(), *n)),
+                None => {}
+            }
+        }
+        due
+    }
+
+    fn due_within(
+        &self,
+        ahead: Duration,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (&u64, &HashMap<(QueueName, TaskName), u64>)> {
+        let slot = |at: Timestamp| at.as_millis() / Counts::DUE_SLOT_MS;
+        self.due.range(slot(now)..slot(now + ahead).max(slot(now) + 1))
     }
 
     /// The last two minutes by the second, oldest first; a second without news is left out.
@@ -346,6 +394,7 @@ mod tests {
     use crate::names::JobId;
     use crate::retry::Rule;
     use crate::stats::{Ending, Observation, ObservedError, Run, Tally};
+    use crate::transport::JobKey;
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -443,6 +492,54 @@ mod tests {
         assert!(teller.history.slots.len() < 300, "{}", teller.history.slots.len());
         assert!(teller.history.reports.len() <= REPLACEABLE as usize);
         assert_eq!(teller.history.groups(DAY, 24, now)[0].group.count, dead(DAY));
+    }
+
+    #[test]
+    fn a_report_that_lies_makes_no_group_grow() {
+        let now = Minute(30_000_000).start();
+        let mut teller = Teller::new();
+        teller.sees(1, Ending::Dead, now);
+        let told = teller.tally.unwritten(&teller.worker, "1", now);
+        for n in 0..100 {
+            let mut report = told[0].report.clone();
+            (report.version, report.written_at) = (format!("9.{n:03}"), now + DAY / 10_000 * n);
+            for error in &mut report.errors {
+                let job = error.jobs[0].clone();
+                error.jobs =
+                    (0..100).map(|_| JobKey { id: JobId::random(), ..job.clone() }).collect();
+                error.versions = (0..100).map(|at| format!("1.{n}.{at}")).collect();
+            }
+            teller.history.apply(report, now);
+        }
+        let group = &teller.history.groups(DAY, 1, now)[0].group;
+        assert_eq!((group.versions.len(), group.jobs.len()), (20, 5));
+        assert_eq!(group.versions.last().map(String::as_str), Some("9.099"));
+    }
+
+    #[test]
+    fn starts_and_due_retries_of_all_tasks_are_those_of_each() {
+        let now = Minute(30_000_000).start();
+        let mut teller = Teller::new();
+        for (s, minutes) in [(30, 0), (90, 0), (30, 7)] {
+            let at = now + Duration::from_secs(60 * minutes);
+            let delay = Duration::from_secs(s);
+            teller.sees(1, Ending::Retried { delay, due_at: at + delay }, at);
+        }
+        let now = now + Duration::from_secs(60 * 7);
+        for it in teller.tally.unwritten(&teller.worker, "1", now) {
+            teller.history.apply(it.report, now);
+        }
+        let (history, queue, hour) =
+            (&teller.history, QueueName::default(), Duration::from_secs(3_600));
+        let key = (queue.clone(), TaskName::new("t").expect("a name"));
+        let one: u64 =
+            history.due(Some(&key.0), Some(&key.1), hour, now).iter().map(|it| it.1).sum();
+        assert_eq!(history.due_by_task(hour, now), BTreeMap::from([(key, one)]));
+        assert_eq!(one, 1);
+        let series = history.series(Some(&queue), None, hour, 30, now);
+        let starts: Vec<_> = series.iter().map(|point| point.counts.starts.total()).collect();
+        assert_eq!(starts.iter().sum::<u64>(), 3);
+        assert_eq!(history.starts_by_queue(hour, 30, now), HashMap::from([(queue, starts)]));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! [`storms`]: tasks that do little but retry.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -49,40 +50,89 @@ pub struct Storm {
     pub due_next_hour: u64,
 }
 
-/// The tasks in a storm now, those with the most retries first.
+/// The tasks in a storm now, or about to be, those with the most retries first.
 pub fn storms(history: &History, rules: &StormRules, now: Timestamp) -> Vec<Storm> {
     let totals = history.totals(rules.window, now);
     let minutes = (rules.window.as_secs() / 60).max(1);
-    let storm = |(queue, task, counts): (&QueueName, &TaskName, &Counts)| {
+    let [minute, hour] = [60, 3_600].map(|s| history.due_by_task(Duration::from_secs(s), now));
+    // What waits for longer than the window has not been started in it.
+    let idle = Counts::default();
+    let mut tasks: BTreeMap<_, _> = minute.keys().map(|key| (key, &idle)).collect();
+    tasks.extend(&totals.tasks);
+    let storm = |(key, counts): (&(QueueName, TaskName), &Counts)| {
         let starts = counts.starts.total();
         let share = counts.retry_share().unwrap_or(0.0);
-        let due = |ahead| -> u64 {
-            let due = history.due(Some(queue), Some(task), Duration::from_secs(ahead), now);
-            due.iter().map(|(_, n)| n).sum()
-        };
-        let soon = due(60);
+        let due = |tasks: &BTreeMap<_, u64>| tasks.get(key).copied().unwrap_or(0);
+        let soon = due(&minute);
         let crowded = starts >= rules.min_starts && share >= rules.retry_share;
         let ahead = soon >= rules.due_next_minute && soon >= 3 * (starts / minutes);
         (crowded || ahead).then(|| Storm {
-            queue: queue.clone(),
-            task: task.clone(),
+            queue: key.0.clone(),
+            task: key.1.clone(),
             starts,
             retry_share: share,
             due_next_minute: soon,
-            due_next_hour: due(3_600),
+            due_next_hour: due(&hour),
         })
     };
-    let mut storms: Vec<_> = totals.tasks().filter_map(storm).collect();
+    let mut storms: Vec<_> = tasks.into_iter().filter_map(storm).collect();
     let retries = |storm: &Storm| storm.starts as f64 * storm.retry_share;
-    storms.sort_by(|a, b| retries(b).total_cmp(&retries(a)));
+    storms.sort_by(|a, b| {
+        retries(b).total_cmp(&retries(a)).then(b.due_next_minute.cmp(&a.due_next_minute))
+    });
     storms
 }
 
 impl fmt::Display for Storm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { queue, task, due_next_minute, due_next_hour, .. } = self;
-        let share = self.retry_share * 100.0;
-        write!(f, "{share:.0} % of the starts of {task} in {queue} are retries; ")?;
+        match self.starts {
+            0 => write!(f, "{task} in {queue} was not started of late; of its retries ")?,
+            _ => {
+                let share = self.retry_share * 100.0;
+                write!(f, "{share:.0} % of the starts of {task} in {queue} are retries; ")?;
+            }
+        }
         write!(f, "{due_next_minute} come due in the next minute, {due_next_hour} in the next hour")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::WorkerId;
+    use crate::stats::{Minute, StatsReport, TaskStats};
+
+    #[test]
+    fn retries_that_wait_for_longer_than_the_window_are_seen_coming() {
+        let now = Minute(30_000_000).start() + Duration::from_millis(50_000);
+        let told_at = now.saturating_sub(Duration::from_secs(20 * 60));
+        let mut counts = Counts::default();
+        counts.due.insert(now.as_millis() / Counts::DUE_SLOT_MS + 2, 600);
+        counts.due.insert(now.as_millis() / Counts::DUE_SLOT_MS + 60, 50);
+        let (queue, task) = (QueueName::default(), TaskName::new("t").expect("a name"));
+        let report = StatsReport {
+            worker: WorkerId::new("w1").expect("a name"),
+            minute: Minute::of(told_at),
+            written_at: told_at,
+            version: "1".into(),
+            tasks: vec![TaskStats { queue: queue.clone(), task: task.clone(), counts }],
+            errors: Vec::new(),
+            other_errors: 0,
+        };
+        let mut history = History::default();
+        history.apply(report, now);
+        let storm = Storm {
+            queue,
+            task,
+            starts: 0,
+            retry_share: 0.0,
+            due_next_minute: 600,
+            due_next_hour: 650,
+        };
+        let words = "t in default was not started of late; of its retries 600 come due in the next \
+                     minute, 650 in the next hour";
+        assert_eq!(storm.to_string(), words);
+        assert_eq!(storms(&history, &StormRules::default(), now), [storm]);
     }
 }

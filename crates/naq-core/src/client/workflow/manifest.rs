@@ -77,7 +77,24 @@ impl Manifest {
     }
 
     fn read(entry: &StateEntry) -> Result<Self, String> {
-        serde_json::from_slice(&entry.value).map_err(|err| err.to_string())
+        let manifest: Self = serde_json::from_slice(&entry.value).map_err(|err| err.to_string())?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Whoever may write to the broker may have written it: places are looked up, depths counted up
+    /// to.
+    fn check(&self) -> Result<(), String> {
+        let all = self.jobs.len();
+        for job in &self.jobs {
+            if job.depth >= all {
+                return Err(format!("{} of {all} jobs come before {}", job.depth, job.name));
+            }
+            if let Some(place) = job.after.iter().find(|place| **place >= all) {
+                return Err(format!("{} comes after job {place} of {all}", job.name));
+            }
+        }
+        Ok(())
     }
 }
 
