@@ -27,6 +27,9 @@ async fn letters_are_listed_page_by_page_and_by_group() {
     assert_eq!(site.get(group).await.matches("data-item=").count(), 4);
     let one = site.get("/dead?id=email-send-TimeoutError-7").await;
     assert_eq!(one.matches("data-item=").count(), 1);
+    let beyond = site.get("/dead?from=1000000").await;
+    assert!(beyond.contains("no more dead letters from here"), "{beyond}");
+    assert!(!beyond.contains("No job has died"), "{beyond}");
     let none = site.get("/dead?queue=other").await;
     assert!(none.contains("There are no such dead letters"), "{none}");
 }
@@ -138,7 +141,14 @@ async fn a_batch_whose_process_died_says_so_and_is_gone_on_with_or_cancelled() {
     assert!(refused.contains("nothing left to cancel"), "{refused}");
     site.clock.advance(Duration::from_secs(1)).await;
     let second = site.client.start_batch(order("bob")).await.unwrap();
-    site.act(&format!("batch/{}/resume", second.id), &[]).await.unwrap();
+    let resume = format!("batch/{}/resume", second.id);
+    site.act(&resume, &[("reason", "the machine is back")]).await.unwrap();
     assert_eq!(site.ended().await.done, 3);
     assert!(site.letters().await.is_empty());
+    let recorded = &site.audit().await[0];
+    assert_eq!((&*recorded.what, &*recorded.reason), ("resume", "the machine is back"));
+    assert!(recorded.scope.starts_with(&format!("batch {}: purge", second.id)), "{recorded:?}");
+    let refused = site.act(&resume, &[]).await.unwrap_err();
+    assert!(refused.contains("nothing left to do"), "{refused}");
+    assert_eq!(site.audit().await.iter().filter(|entry| entry.what == "resume").count(), 1);
 }

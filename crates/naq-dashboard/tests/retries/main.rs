@@ -5,5 +5,6 @@
 mod dead;
 mod failures;
 mod helping;
+mod secrets;
 mod site;
 mod storm;

@@ -48,14 +48,17 @@ async fn a_task_is_paused_for_a_while_and_resumed_and_both_are_recorded() {
     let html = site.get("/retries").await;
     assert!(row(&html, "data-paused=\"mail/email.send\"").contains("the provider is down"));
     site.clock.advance(Duration::from_secs(1)).await;
-    site.act("task/resume", &of).await.unwrap();
+    let resume = [&of[..], &[("reason", "it is back")]].concat();
+    site.act("task/resume", &resume).await.unwrap();
     assert!(site.client.paused_tasks().await.unwrap().is_empty());
+    let said = site.act("task/resume", &resume).await.unwrap();
+    assert_eq!(said["message"], "email.send in mail was not paused.");
     let audit = site.audit().await;
     let said: Vec<_> = audit.iter().map(|it| (&*it.what, &*it.scope, &*it.reason)).collect();
     assert_eq!(
         said,
         [
-            ("resume", "task email.send of queue mail", ""),
+            ("resume", "task email.send of queue mail", "it is back"),
             ("pause", "task email.send of queue mail, for 15 min", "the provider is down"),
         ]
     );
@@ -122,4 +125,30 @@ async fn a_job_with_one_attempt_left_is_named() {
     let html = site.page("/retries", &["data-n=\"last\" data-value=\"1\""]).await;
     assert!(html.contains("href=\"/jobs/mail/last\"") && html.contains("2 of 2"), "{html}");
     assert!(!html.contains("href=\"/jobs/mail/first\""), "{html}");
+}
+
+#[tokio::test]
+async fn retries_that_wait_for_longer_than_the_window_are_a_storm_to_come() {
+    let mut site = Site::open();
+    (0..600).for_each(|_| site.attempt("email.send", 1, End::Retried(1_200), TIMEOUT));
+    site.tell().await;
+    site.page("/retries", &["data-n=\"due-hour\" data-value=\"600\""]).await;
+    site.clock.advance(Duration::from_secs(1_150)).await;
+    let html = site.page("/retries", &["data-storm"]).await;
+    assert!(html.contains("email.send in mail was not started of late"), "{html}");
+    let mail = row(&html, "data-task=\"mail/email.send\"");
+    assert_eq!((number(mail, "retries"), number(mail, "due")), (0, 600));
+}
+
+#[tokio::test]
+async fn of_very_many_tasks_those_with_the_most_retries_are_shown() {
+    let mut site = Site::open();
+    for n in 0..120 {
+        site.attempt(&format!("task.{n}"), 1, End::Ok, TIMEOUT);
+    }
+    site.attempt("task.119", 2, End::Ok, TIMEOUT);
+    site.tell().await;
+    let html = site.page("/retries", &["data-hidden=\"20\""]).await;
+    assert_eq!(html.matches("data-task=").count(), 100);
+    assert_eq!(number(row(&html, "data-task=\"mail/task.119\""), "retries"), 1);
 }

@@ -235,6 +235,34 @@ async fn nobody_gets_in_without_the_right_password() {
 }
 
 #[tokio::test]
+async fn the_probes_need_no_login_and_no_page_takes_their_name() {
+    for prefix in ["", "/naq"] {
+        let site = Site::open(|options| {
+            options.prefix = prefix.into();
+            options.logins = vec![("ann".into(), "sesame".into())];
+        });
+        for path in ["/healthz", "/readyz", "/healthz/", "/readyz?x"] {
+            let answer = site.get(&format!("{prefix}{path}")).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{prefix}{path}: {}", answer.body);
+        }
+    }
+    let broker =
+        naq_core::Client::new(std::sync::Arc::new(naq_core::memory::MemoryTransport::new()));
+    let mut options = naq_dashboard::Options::default();
+    options.logins = vec![("ann".into(), "sesame".into())];
+    let dashboard = naq_dashboard::Dashboard::new(broker, options).unwrap();
+    let own = axum::Router::new()
+        .route("/healthz", axum::routing::get(async || "alive"))
+        .route("/metrics", axum::routing::get(async || "numbers"));
+    let beside = dashboard.guard(own);
+    for (path, status) in [("/healthz", StatusCode::OK), ("/metrics", StatusCode::UNAUTHORIZED)] {
+        let request = Request::get(path).header(header::HOST, "localhost").body(Body::empty());
+        let answer = tower::ServiceExt::oneshot(beside.clone(), request.unwrap()).await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_read_only_page_refuses_every_action_and_offers_none() {
     let site = Site::open(|options| options.read_only = true);
     with_a_job(&site).await;

@@ -7,4 +7,5 @@ mod actions;
 mod live;
 mod outage;
 mod pages;
+mod record;
 mod site;

@@ -89,9 +89,11 @@ impl Fate {
         self.steps.len()
     }
 
-    /// The policy that goes with it.
+    /// The policy that goes with it. Retries wait long enough for the broker's answer to what was
+    /// written, also on a busy machine: an attempt that does not learn that it was settled before its
+    /// job has gone on counts as interrupted.
     pub(crate) fn apply<'a, O>(&self, job: Enqueue<'a, O>) -> Enqueue<'a, O> {
-        let job = job.max_retries(3).retry_delay(Duration::from_millis(20));
+        let job = job.max_retries(3).retry_delay(Duration::from_millis(500));
         match self.end {
             End::Dead(Rule::IgnoreOn) => job.ignore_on([ErrorKind::VALUE]),
             End::Dead(Rule::RetryOn) => job.retry_on([ErrorKind::CONNECTION, ErrorKind::TIMEOUT]),
@@ -114,7 +116,7 @@ impl Doing {
             Slow => Step::fail(ErrorKind::TIMEOUT, format!("no answer for order {n} in 30 s")),
             Invalid => Step::fail(ErrorKind::VALUE, format!("order {n} has no lines")),
             Fatal => Step::fatal(ErrorKind::VALUE, format!("order '{n}' is of 1999")),
-            Snooze => Step::Snooze(10),
+            Snooze => Step::Snooze(500),
             Cancel => Step::Cancel,
         }
     }
