@@ -39,7 +39,8 @@ impl Told {
         let mut state = self.state();
         state.tally.record(seen, now);
         let taken = std::mem::replace(&mut state.is_written, true);
-        (!taken).then_some(Turn { told: self, has_ended: false })
+        // Not `then_some`: a turn that is made is dropped, and its drop wants the lock held here.
+        (!taken).then(|| Turn { told: self, has_ended: false })
     }
 }
 
@@ -98,5 +99,28 @@ impl Client {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::QueueName;
+
+    #[test]
+    fn whoever_counts_while_another_writes_goes_on_at_once() {
+        let (queue, job) = (QueueName::default(), JobId::random());
+        let (attempt, crashes, run, error) = (1, 0, None, None);
+        let ending = Ending::Cancelled;
+        let (queue, job) = (&queue, &job);
+        let seen = Observation { queue, task: None, job, attempt, crashes, run, ending, error };
+        let now = Timestamp::from_millis(1);
+        let told = Told::default();
+        let mut turn = told.count(&seen, now).expect("nobody writes");
+        assert!(told.count(&seen, now).is_none(), "somebody does");
+        let written = turn.unwritten(now);
+        assert_eq!(written[0].report.tasks[0].counts.cancelled, 2, "who writes writes both");
+        drop(turn);
+        assert!(told.count(&seen, now).is_some(), "a turn that was dropped has ended");
     }
 }
