@@ -116,3 +116,8 @@ struct Breakers;
 #[cfg(all(doctest, feature = "worker"))]
 #[doc = include_str!("../../../docs/schedules.md")]
 struct SchedulesPage;
+
+/// And that of the page on watching retries.
+#[cfg(all(doctest, feature = "worker"))]
+#[doc = include_str!("../../../docs/watching-retries.md")]
+struct WatchingRetries;
