@@ -8,7 +8,6 @@ mod flows;
 mod jobs;
 mod keyboard;
 mod ledger;
-mod looks;
 mod outage;
 mod pages;
 mod queues;
