@@ -1,10 +1,14 @@
 //! [`Redactor`]: takes secrets out of what is stored and shown.
 
+mod finder;
+mod value;
+
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
+
+use self::finder::{Finder, may_hold_secrets};
 
 /// What stands in place of a secret.
 pub const REDACTED: &str = "[redacted]";
@@ -30,14 +34,10 @@ const KEYS: [&str; 17] = [
     "cvv",
     "cvc",
 ];
+/// Beside these, many are a limit or a count: `max_tokens`.
+const COUNTED: [&str; 7] = ["max", "min", "num", "count", "total", "limit", "used"];
 /// A shorter word counts only as a whole one: `card_number`, and not `discard`.
 const MIN_ENDING: usize = 5;
-/// What `Bearer` is followed by is a secret from this length on; shorter, it is a word.
-const MIN_BEARER: usize = 6;
-const MIN_BASIC: usize = 8;
-const MIN_JWT: usize = 20;
-/// How far behind a slash the `@` of a password with a slash in it is looked for, in bytes.
-const MAX_USERINFO: usize = 512;
 
 /// Hides the values of keys that are called like a secret, in text and in JSON, and what looks like
 /// one by itself: `Bearer` and `Basic` credentials, JSON web tokens, user and password in a URL.
@@ -85,16 +85,32 @@ impl Redactor {
         Self { keys: self.keys.iter().cloned().chain([key]).collect() }
     }
 
-    /// Whether the value of this key, or header, is hidden.
+    /// Whether the value of this key, or header, is hidden. Under the name of many, as `tokens`, a
+    /// number is a count, and stays.
     pub fn hides(&self, key: &str) -> bool {
-        let whole = plain(key);
+        self.named(key) != Named::Nothing
+    }
+
+    fn named(&self, key: &str) -> Named {
         let words = words(key);
-        let is_secret = |secret: &String| {
+        if self.is_secret(&plain(key), &words) {
+            return Named::One;
+        }
+        let Some((last, before)) = words.split_last() else { return Named::Nothing };
+        let Some(last) = last.strip_suffix('s') else { return Named::Nothing };
+        if before.iter().any(|word| COUNTED.contains(&word.as_str())) {
+            return Named::Nothing;
+        }
+        let one: Vec<String> = before.iter().cloned().chain([last.to_owned()]).collect();
+        if self.is_secret(&one.concat(), &one) { Named::Many } else { Named::Nothing }
+    }
+
+    fn is_secret(&self, whole: &str, words: &[String]) -> bool {
+        self.keys.iter().any(|secret| {
             (secret.len() >= MIN_ENDING && whole.ends_with(secret.as_str()))
                 || words.contains(secret)
                 || words.windows(2).any(|pair| pair.concat() == *secret)
-        };
-        self.keys.iter().any(is_secret)
+        })
     }
 
     /// The text without secrets; the text itself where it has none.
@@ -130,16 +146,32 @@ impl Redactor {
             Value::Array(items) => items.iter_mut().for_each(|item| self.redact_json(item)),
             Value::Object(fields) => {
                 for (key, value) in fields {
-                    match value {
-                        Value::Null => {}
-                        value if self.hides(key) => *value = REDACTED.into(),
-                        value => self.redact_json(value),
+                    match (self.named(key), &*value) {
+                        (_, Value::Null) | (Named::Many, Value::Number(_)) => {}
+                        (Named::Many, Value::String(text)) if is_count(text) => {}
+                        (Named::Nothing, _) => self.redact_json(value),
+                        _ => *value = REDACTED.into(),
                     }
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
+}
+
+/// What a key is the name of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// No secret.
+    Nothing,
+    /// A secret.
+    One,
+    /// Secrets, or how many.
+    Many,
+}
+
+fn is_count(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '_'))
 }
 
 /// Letters and digits, in lower case.
@@ -164,173 +196,6 @@ fn words(key: &str) -> Vec<String> {
         }
     }
     words
-}
-
-/// A look that costs little, for the text that has none.
-fn may_hold_secrets(text: &str) -> bool {
-    text.bytes().any(|b| matches!(b, b'=' | b':'))
-        || [" ", "eyJ"].iter().all(|sign| text.contains(sign))
-        || text.split_whitespace().any(|word| {
-            word.starts_with("--")
-                || word.starts_with("eyJ")
-                || is_scheme(word.trim_start_matches(|c: char| !c.is_alphanumeric()))
-        })
-}
-
-fn is_scheme(word: &str) -> bool {
-    word.eq_ignore_ascii_case("bearer") || word.eq_ignore_ascii_case("basic")
-}
-
-fn is_key_char(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '-' | '.')
-}
-
-/// Ends a value without quotes.
-fn ends_value(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(c, ',' | ';' | '&' | ')' | '}' | ']' | '>' | '<' | '"' | '\'' | '`')
-}
-
-/// Finds secrets from left to right, none within another.
-struct Finder<'a> {
-    redactor: &'a Redactor,
-    text: &'a str,
-    at: usize,
-}
-
-impl Iterator for Finder<'_> {
-    type Item = Range<usize>;
-
-    fn next(&mut self) -> Option<Range<usize>> {
-        while self.at < self.text.len() {
-            let rest = &self.text[self.at..];
-            if let Some(after) = rest.strip_prefix("://") {
-                let begin = self.text.len() - after.len();
-                match userinfo(after) {
-                    Some(len) => {
-                        self.at = begin + len;
-                        return Some(begin..self.at);
-                    }
-                    None => self.at = begin,
-                }
-                continue;
-            }
-            let len = rest.find(|c| !is_key_char(c)).unwrap_or(rest.len());
-            if len == 0 {
-                self.at += rest.chars().next().map_or(1, char::len_utf8);
-                continue;
-            }
-            let (begin, word) = (self.at, &rest[..len]);
-            self.at += len;
-            if let Some(secret) = self.secret_of(begin, word) {
-                self.at = secret.end;
-                if !secret.is_empty() {
-                    return Some(secret);
-                }
-            }
-        }
-        None
-    }
-}
-
-impl Finder<'_> {
-    /// The secret that this word is, or is followed by.
-    fn secret_of(&self, begin: usize, word: &str) -> Option<Range<usize>> {
-        if word.starts_with("eyJ") && word.len() >= MIN_JWT && word.contains('.') {
-            return Some(begin..begin + word.len());
-        }
-        let rest = &self.text[self.at..];
-        if is_scheme(word) {
-            let begin = self.at + blank(rest);
-            let value = &self.text[begin..];
-            if value.starts_with(REDACTED) {
-                return Some(begin..begin + REDACTED.len());
-            }
-            let len = value.find(ends_value).unwrap_or(value.len());
-            let long = match word.len() {
-                6 => len >= MIN_BEARER,
-                // A word in a sentence, or a user and a password?
-                _ => len >= MIN_BASIC && value[..len].chars().any(|c| c == '=' || c.is_numeric()),
-            };
-            return (begin > self.at && long).then(|| begin..begin + len);
-        }
-        let option = word.starts_with("--") && rest.starts_with(char::is_whitespace);
-        let value = match option {
-            true => Some(self.at + blank(rest)),
-            false => self.at_value(rest),
-        }?;
-        self.redactor.hides(word).then(|| self.value(value))
-    }
-
-    /// Where the value begins, if this goes on as a key does: `=`, `: `, `": `.
-    fn at_value(&self, rest: &str) -> Option<usize> {
-        let unquoted = rest.strip_prefix("\\\"").or_else(|| rest.strip_prefix(['"', '\'', '`']));
-        let after = unquoted.unwrap_or(rest).trim_start_matches([' ', '\t']);
-        let value = after.strip_prefix("=>").or_else(|| after.strip_prefix(['=', ':']))?;
-        let value = value.trim_start_matches([' ', '\t']);
-        // A path, or the time of day, is no value of a key.
-        (!value.starts_with("//") && !value.starts_with(':')).then(|| self.text.len() - value.len())
-    }
-
-    /// The value that begins there, without its quotes; one that is never closed goes on to the end.
-    fn value(&self, begin: usize) -> Range<usize> {
-        let value = &self.text[begin..];
-        if value.starts_with(REDACTED) {
-            return begin..begin + REDACTED.len();
-        }
-        let escaped = value.starts_with("\\\"");
-        if escaped || value.starts_with(['"', '\'', '`']) {
-            let quote = if escaped { 2 } else { 1 };
-            let close = &value[..quote];
-            let mut after_backslash = false;
-            for (at, c) in value.char_indices().skip(quote) {
-                if value[at..].starts_with(close) && (escaped || !after_backslash) {
-                    return begin + quote..begin + at;
-                }
-                after_backslash = c == '\\' && !after_backslash;
-            }
-            return begin + quote..self.text.len();
-        }
-        let mut end = value.find(ends_value).unwrap_or(value.len());
-        // `Authorization: Bearer x`, and `Cookie: a=b; c=d`.
-        if value[..end].chars().all(char::is_alphabetic) && is_auth_scheme(&value[..end]) {
-            let next = end + blank(&value[end..]);
-            end = value[next..].find(ends_value).map_or(value.len(), |len| next + len);
-        }
-        while let Some(pair) = value[end..].strip_prefix("; ") {
-            let len = pair.find(ends_value).unwrap_or(pair.len());
-            if !pair[..len].contains('=') {
-                break;
-            }
-            end += 2 + len;
-        }
-        begin..begin + end
-    }
-}
-
-fn is_auth_scheme(word: &str) -> bool {
-    is_scheme(word) || ["token", "digest", "apikey"].iter().any(|it| word.eq_ignore_ascii_case(it))
-}
-
-fn blank(text: &str) -> usize {
-    text.len() - text.trim_start_matches([' ', '\t']).len()
-}
-
-/// How long the user and password are at the beginning of what follows `://`.
-fn userinfo(after: &str) -> Option<usize> {
-    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>');
-    let authority = after.find(|c| ends(c) || matches!(c, '/' | '?' | '#')).unwrap_or(after.len());
-    if let Some(at) = after[..authority].rfind('@') {
-        return Some(at);
-    }
-    // A password may have a slash in it that nobody has escaped; a port has none.
-    let (_, port) = after[..authority].split_once(':')?;
-    if port.is_empty() || port.chars().all(|c| c.is_ascii_digit()) {
-        return None;
-    }
-    let near = after[authority..].char_indices().take_while(|(i, _)| *i < MAX_USERINFO);
-    let mut near = near.take_while(|(_, c)| !ends(*c));
-    near.find(|(_, c)| *c == '@').map(|(i, _)| authority + i)
 }
 
 #[cfg(test)]
@@ -364,6 +229,21 @@ mod tests {
             ("X-API-Key: x", "X-API-Key: [redacted]"),
             ("card_number=4111 1111", "card_number=[redacted] 1111"),
             ("got eyJhbGciOi.eyJzdWIiOiI.c2ln ok", "got [redacted] ok"),
+            (r#"C { password: Some("hunter2") }"#, "C { password: [redacted] }"),
+            (r#"{"password": String("hunter2")}"#, r#"{"password": [redacted]}"#),
+            (r#"token: Token("a)b"), n: 1"#, "token: [redacted], n: 1"),
+            (r#"token: Some(Token("a")), n: 1"#, "token: [redacted], n: 1"),
+            (r#"password: &Secret { db: "x" } x"#, "password: [redacted] x"),
+            (r#"{"token":["hunter2"],"n":1}"#, r#"{"token":[redacted],"n":1}"#),
+            (r#"{"secret":{"db":"hun}ter2"}} x"#, r#"{"secret":[redacted]} x"#),
+            (r#"{\"secret\":{\"db\":\"a}b\"}} x"#, r#"{\"secret\":[redacted]} x"#),
+            ("secret: {'it': 'hun}ter2'} x", "secret: [redacted] x"),
+            ("secret: Some(\"never closed and on", "secret: [redacted]"),
+            ("secret: [a, (b], never closed", "secret: [redacted]"),
+            (r##"password: r#"hun"ter2"# x"##, r##"password: r#"[redacted]"# x"##),
+            (r#"password: b"hunter2" x"#, r#"password: b"[redacted]" x"#),
+            ("tokens=abc123 passwords: a", "tokens=[redacted] passwords: [redacted]"),
+            ("refreshTokens: [\"a\"] api_keys=b", "refreshTokens: [redacted] api_keys=[redacted]"),
             ("пароль: да, пасс token=тайна!", "пароль: да, пасс token=[redacted]"),
         ] {
             assert_eq!(redact(text), expected);
@@ -379,6 +259,7 @@ mod tests {
             "expected `:` at line 3",
             "https://example.com:8080/a@b?x=1",
             "discard: 4, max_tokens=100, postcard: yes",
+            "tokens: 1200, tokens_used=many, maxTokens: none, class=x, discards: a",
             "the bearer of bad news",
             "basic authentication failed",
             "token expired at 12:30:00",
@@ -393,15 +274,39 @@ mod tests {
     #[test]
     fn hostile_text_is_redacted_in_no_time_and_never_breaks_a_character() {
         let long = 200_000;
-        for piece in
-            ["://", "a:", "token", "token=", "token=\"", "Bearer ", "://u:p/", "é=", "\\\"", "--"]
-        {
+        for piece in [
+            "://",
+            "a:",
+            "token",
+            "token=",
+            "token=\"",
+            "Bearer ",
+            "://u:p/",
+            "é=",
+            "\\\"",
+            "--",
+            "token=(",
+            "tokens=(\"",
+            "token=r#",
+            "tokens=1,",
+            "token=A {",
+        ] {
             let text = piece.repeat(long / piece.len());
             let once = redact(&text);
             assert!(once.len() <= text.len() + REDACTED.len() * text.len() / piece.len());
         }
-        for text in ["token=é", "token=\"é", "é://é:é@é", "token\u{202e}=x", "token=\u{0}x y"]
-        {
+        for text in [
+            "token=é",
+            "token=\"é",
+            "é://é:é@é",
+            "token\u{202e}=x",
+            "token=\u{0}x y",
+            "token=É(é",
+            "token=[[\"é\"]",
+            "tokens: É { é: 'é' } é",
+            "token=r##\"é\"#",
+            "token=b\"é\"é",
+        ] {
             let once = redact(text);
             assert_eq!(redact(&once), once, "once is enough");
         }
@@ -415,6 +320,9 @@ mod tests {
             "secret": null,
             "pwd": 7,
             "tokens_used": 12,
+            "tokens": 12,
+            "apiTokens": ["a"],
+            "passwords": "a",
         });
         Redactor::default().redact_json(&mut value);
         let expected = serde_json::json!({
@@ -423,6 +331,9 @@ mod tests {
             "secret": null,
             "pwd": "[redacted]",
             "tokens_used": 12,
+            "tokens": 12,
+            "apiTokens": "[redacted]",
+            "passwords": "[redacted]",
         });
         assert_eq!(value, expected);
     }
