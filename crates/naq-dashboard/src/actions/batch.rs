@@ -9,14 +9,17 @@ use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Extension, Router};
-use naq_core::client::{Batch, BatchAction, BatchError, BatchId, BatchOrder, Preview, UNDO_WINDOW};
+use naq_core::client::{
+    AuditEntry, Batch, BatchAction, BatchError, BatchId, BatchOrder, BatchState, Preview,
+    UNDO_WINDOW,
+};
 
 use self::order::Order;
 use super::asked::Asked;
 use super::{ActionError, Answer};
 use crate::access::Access;
 use crate::app::App;
-use crate::view::{clean, span};
+use crate::view::{clean, said, span};
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -142,7 +145,9 @@ fn one(verb: &str, ended: Option<Result<Batch, BatchError>>) -> Result<String, A
         Some(batch) => batch?,
     };
     match (batch.done, batch.first_failure) {
-        (0, Some(why)) => Err(ActionError { status: StatusCode::CONFLICT, message: clean(&why) }),
+        (0, Some(why)) => {
+            Err(ActionError { status: StatusCode::CONFLICT, message: said(&why, 500) })
+        }
         (0, None) => Err(ActionError {
             status: StatusCode::CONFLICT,
             message: "it was left as it is: it is gone already, or another job of its id or with \
@@ -174,11 +179,23 @@ async fn cancel(
     Ok(Answer::said("Cancelled: what was done stays done, the rest stays as it is."))
 }
 
-async fn resume(State(app): State<App>, Path(id): Path<BatchId>) -> Result<Answer, ActionError> {
+async fn resume(
+    State(app): State<App>,
+    Extension(access): Extension<Access>,
+    Path(id): Path<BatchId>,
+    Form(asked): Form<Asked>,
+) -> Result<Answer, ActionError> {
     let batch = app.client.batch(&id).await?;
+    if !matches!(batch.state, BatchState::Running | BatchState::Undoing) {
+        let why = "there is nothing left to do";
+        return Err(BatchError::State { id, state: batch.state, why }.into());
+    }
     if batch.is_busy(app.client.now()) {
         return Err(BatchError::Busy(id).into());
     }
+    // Before it goes on, as when it was begun: nothing is done that is not recorded.
+    let scope = format!("batch {id}: {} {}", batch.action.verb(), batch.words);
+    app.client.audit(AuditEntry::new(&access.who, "resume", scope).reason(asked.reason())).await?;
     runner::run(&app, id);
     Ok(Answer::said(format!("Going on: {} {}.", batch.action.verb(), clean(&batch.words))))
 }

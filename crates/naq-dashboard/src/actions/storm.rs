@@ -45,14 +45,15 @@ async fn resume(
     Form(asked): Form<Asked>,
 ) -> Result<Answer, ActionError> {
     let (queue, task): (QueueName, TaskName) = (asked.need("queue")?, asked.need("task")?);
-    let was = app.client.resume_task(&queue, &task).await?;
-    let entry = AuditEntry::new(&access.who, "resume", format!("task {task} of queue {queue}"));
-    let message = match was {
-        true => format!(
-            "Resumed: {task} in {queue}. Jobs that were held back look again within 5 minutes."
-        ),
-        false => format!("{task} in {queue} was not paused."),
-    };
+    let entry = AuditEntry::new(&access.who, "resume", format!("task {task} of queue {queue}"))
+        .reason(asked.reason());
+    if !app.client.resume_task(&queue, &task).await? {
+        // Nothing was done, and nothing is recorded.
+        let answer = Answer::said(format!("{task} in {queue} was not paused."));
+        return Ok(to_page(&app, &asked, answer));
+    }
+    let message =
+        format!("Resumed: {task} in {queue}. Jobs that were held back look again within 5 minutes.");
     Ok(to_page(&app, &asked, done(&app, entry, message, "").await))
 }
 

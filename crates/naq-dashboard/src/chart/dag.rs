@@ -35,6 +35,10 @@ pub(crate) fn draw(nodes: &[Node]) -> Option<String> {
     if nodes.is_empty() || nodes.len() > MAX_NODES {
         return None;
     }
+    // As many columns as there are nodes at most: the depths are told by whoever started it.
+    if nodes.iter().any(|node| node.depth >= nodes.len()) {
+        return None;
+    }
     let columns = nodes.iter().map(|node| node.depth).max().unwrap_or(0) + 1;
     let mut filled = vec![0; columns];
     let mut places: HashMap<&str, (usize, usize)> = HashMap::new();
@@ -122,5 +126,6 @@ mod tests {
     fn what_is_too_large_to_be_read_is_not_drawn() {
         let many: Vec<_> = (0..=MAX_NODES).map(|n| node(&n.to_string(), 0, &[])).collect();
         assert!(draw(&many).is_none() && draw(&[]).is_none());
+        assert!(draw(&[node("a", 1_000_000_000_000, &[])]).is_none());
     }
 }

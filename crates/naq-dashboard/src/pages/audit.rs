@@ -6,7 +6,7 @@ use naq_core::client::{AuditEntry, AuditQuery};
 use super::depth::Figure;
 use super::{Content, PageError, Tab};
 use crate::scene::Scene;
-use crate::view::{Moment, clip};
+use crate::view::{Moment, clip, said};
 
 /// Entries of a page.
 const PAGE: usize = 50;
@@ -45,7 +45,7 @@ pub(super) async fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
         what: clip(&entry.what, 40),
         scope: clip(&entry.scope, 300),
         count: entry.count.map(Figure::from),
-        reason: clip(&entry.reason, 300),
+        reason: said(&entry.reason, 300),
     };
     let page = Audit {
         rows: log.entries.iter().map(row).collect(),

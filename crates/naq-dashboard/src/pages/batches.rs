@@ -5,7 +5,7 @@ use naq_core::client::{Batch, BatchAction, BatchState};
 
 use super::{Content, PageError, Tab};
 use crate::scene::Scene;
-use crate::view::{Moment, clean, clip, count, span};
+use crate::view::{Moment, clip, count, said, span};
 
 /// Batches in the panel below the forms that start them.
 const RECENT: usize = 5;
@@ -55,7 +55,8 @@ impl Row {
         let state = batch.state_at(now);
         let dealt = batch.done + batch.skipped + batch.failed;
         let total = if batch.state == BatchState::Running { batch.total.max(dealt) } else { dealt };
-        let mut progress = format!("{} of {} done", count(batch.done), count(batch.total));
+        let of = whole(batch.state, batch.exact, batch.total, dealt);
+        let mut progress = format!("{} of {of} done", count(batch.done));
         for (n, words) in [
             (batch.skipped, "left as they were"),
             (batch.failed, "failed"),
@@ -67,10 +68,10 @@ impl Row {
         }
         Self {
             id: batch.id.to_string(),
-            words: format!("{} {}", batch.action.verb(), clean(&batch.words)),
+            words: format!("{} {}", batch.action.verb(), said(&batch.words, 500)),
             how: how(batch),
             who: clip(&batch.who, 80),
-            reason: clip(&batch.reason, 300),
+            reason: said(&batch.reason, 300),
             started: Moment::new(batch.started_at, now),
             class: match state {
                 BatchState::Done => "good",
@@ -83,7 +84,7 @@ impl Row {
             dealt,
             done: batch.done,
             progress,
-            failure: batch.first_failure.as_ref().map(|why| clip(why, 300)),
+            failure: batch.first_failure.as_ref().map(|why| said(why, 300)),
             can_cancel: batch.state == BatchState::Running,
             can_resume: matches!(batch.state, BatchState::Running | BatchState::Undoing)
                 && !batch.is_busy(now),
@@ -92,6 +93,15 @@ impl Row {
                 .filter(|_| batch.can_be_undone(now))
                 .map(|until| Moment::new(until, now)),
         }
+    }
+}
+
+/// How many it is about. Of very many only the first are counted before it begins.
+fn whole(state: BatchState, exact: bool, counted: u64, dealt: u64) -> String {
+    match state {
+        _ if exact => count(counted),
+        BatchState::Running => format!("at least {}", count(counted.max(dealt))),
+        _ => count(dealt),
     }
 }
 
@@ -126,4 +136,17 @@ impl Panel {
 pub(super) fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
     let page = Batches { panel: Panel::of(scene, usize::MAX, false) };
     Ok(Content { title: "Batches".into(), tab: Tab::Dead, body: page.render()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_more_than_are_counted_it_says_at_least_how_many() {
+        assert_eq!(whole(BatchState::Running, true, 10_000, 50), "10,000");
+        assert_eq!(whole(BatchState::Running, false, 10_000, 50), "at least 10,000");
+        assert_eq!(whole(BatchState::Running, false, 10_000, 15_000), "at least 15,000");
+        assert_eq!(whole(BatchState::Done, false, 10_000, 15_000), "15,000");
+    }
 }

@@ -12,7 +12,7 @@ use super::choice::{self, Chip, Choice, named};
 use super::failures::message;
 use super::{Content, PageError, Tab};
 use crate::scene::{Scene, encode};
-use crate::view::{Moment, clean, clip, count};
+use crate::view::{Moment, clip, count, said};
 
 /// Letters of a page.
 const SHOWN: usize = 50;
@@ -111,7 +111,7 @@ pub(super) async fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
         ),
         all: BatchForm::new(scene, "all", fields(&filter), &[Verb::Requeue, Verb::Purge]),
         filter: Filter::from(filter),
-        words: words.map(|words| clean(&words)),
+        words: words.map(|words| said(&words, 500)),
         clear: scene.link("/dead"),
         rows: letters.found.iter().map(|letter| Row::new(scene, letter)).collect(),
         scanned: letters.scanned,
@@ -181,7 +181,7 @@ fn groups(scene: &Scene<'_>, filter: &DeadFilter) -> Vec<Chip> {
             "{} {} {} {}",
             clip(group.kind.as_str(), 60),
             group.task,
-            clip(&group.pattern, 40),
+            said(&group.pattern, 40),
             count(group.dead)
         ),
         link: group_link(scene, group.task.as_str(), group.kind.as_str(), &group.pattern),
@@ -237,7 +237,7 @@ impl Row {
             message: message(&of.message),
             attempts: of.attempt,
             rule: of.rule,
-            reason: clean(&of.reason),
+            reason: said(&of.reason, 500),
             died: Moment::new(of.died_at, scene.now()),
         }
     }

@@ -12,7 +12,7 @@ use super::failures::message;
 use super::{Content, PageError, Tab};
 use crate::chart::spark;
 use crate::scene::{Scene, encode};
-use crate::view::{Moment, clean, clip, count};
+use crate::view::{Moment, clip, count, said};
 
 /// Stretches of the chart.
 const POINTS: u32 = 60;
@@ -99,7 +99,7 @@ pub(super) fn render(scene: &Scene<'_>, id: &str) -> Result<Content, PageError> 
         task: group.task.to_string(),
         queue: group.queue.to_string(),
         pattern: message(&group.pattern),
-        message: clean(&group.message),
+        message: said(&group.message, 2_000),
         counts: [
             number("count", group.count),
             number("retried", group.retried),

@@ -7,7 +7,7 @@ use super::choice::{self, Chip, Choice, Window};
 use super::{Content, PageError, Tab};
 use crate::chart::spark;
 use crate::scene::Scene;
-use crate::view::{Moment, clip, count};
+use crate::view::{Moment, clip, count, said};
 
 /// Groups that are shown; the others are counted.
 const MAX_SHOWN: usize = 100;
@@ -83,7 +83,7 @@ impl Row {
 pub(super) fn message(text: &str) -> String {
     match text.is_empty() {
         true => "(no message)".into(),
-        false => clip(text, MESSAGE),
+        false => said(text, MESSAGE),
     }
 }
 

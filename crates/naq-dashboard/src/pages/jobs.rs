@@ -8,7 +8,7 @@ use naq_core::{JobId, JobState, QueueName, TaskName, Timestamp};
 
 use super::{Content, PageError, Tab, job};
 use crate::scene::{Scene, encode};
-use crate::view::{Moment, clip, count};
+use crate::view::{Moment, clip, count, said};
 
 /// The fields of the filter: name, label, what may stand there.
 const FIELDS: [(&str, &str, &str); 7] = [
@@ -270,6 +270,6 @@ fn row(scene: &Scene<'_>, found: JobSummary, now: Timestamp) -> Row {
             .filter(|_| !found.state.is_final() && found.state != JobState::Blocked)
             .map(|at| Moment::new(at, now)),
         since: Moment::new(found.stored_at, now),
-        error: found.error_kind.map(|kind| (kind.to_string(), clip(&message, 140))),
+        error: found.error_kind.map(|kind| (kind.to_string(), said(&message, 140))),
     }
 }

@@ -9,7 +9,7 @@ use super::depth::{Depth, Figure};
 use super::{Content, PageError, Tab};
 use crate::chart::spark;
 use crate::scene::Scene;
-use crate::view::{clip, count, percent, rate, span};
+use crate::view::{clip, count, percent, rate, said, span};
 
 /// Seconds of the throughput line.
 const SECONDS: u64 = 120;
@@ -114,7 +114,7 @@ impl Group {
         Self {
             link: scene.link(&format!("/failures/{}", group.id())),
             kind: clip(group.kind.as_str(), 80),
-            pattern: clip(&group.pattern, 200),
+            pattern: said(&group.pattern, 200),
             task: group.task.to_string(),
             count: count(group.count),
         }

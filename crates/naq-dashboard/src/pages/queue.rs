@@ -6,10 +6,11 @@ use naq_core::transport::{ConsumerReport, StreamRole};
 use naq_core::{QueueName, TaskName};
 
 use super::depth::{Depth, Figure};
-use super::queues::{LINE, MINUTES, line};
+use super::queues::{MINUTES, line};
 use super::{Content, PageError, Tab};
 use crate::scene::{Scene, encode};
-use crate::view::{Moment, bytes, clip, covered, percent, rate, span};
+use crate::snapshot::LINE;
+use crate::view::{Moment, bytes, clip, covered, percent, rate, said, span};
 
 /// Tasks that are shown, those with the most starts.
 const MAX_TASKS: usize = 100;
@@ -124,7 +125,7 @@ pub(super) fn render(scene: &Scene<'_>, name: &str) -> Result<Content, PageError
                 since: Moment::new(pause.since, now),
                 until: pause.until.map(|until| Moment::new(until, now)),
                 who: clip(&pause.who, 80),
-                reason: clip(&pause.reason, 200),
+                reason: said(&pause.reason, 200),
             })
             .collect(),
         hidden: tasks.len().saturating_sub(MAX_TASKS),

@@ -9,13 +9,12 @@ use super::depth::{Depth, Figure};
 use super::{Content, PageError, Tab};
 use crate::chart::spark;
 use crate::scene::Scene;
+use crate::snapshot::LINE;
 use crate::view::{clip, count, covered, percent, rate};
 
 /// Queues that are shown; a name in the search finds the others.
 const MAX_SHOWN: usize = 200;
 pub(super) const MINUTES: Duration = Duration::from_secs(300);
-/// What the small line shows, by the minute.
-pub(super) const LINE: u32 = 30;
 
 #[derive(Template)]
 #[template(path = "queues.html")]
@@ -56,11 +55,10 @@ impl Row {
 
 /// Starts by the minute over the last half hour.
 pub(super) fn line(info: &QueueInfo, scene: &Scene<'_>) -> String {
-    let window = Duration::from_secs(60 * u64::from(LINE));
-    let series = scene.snapshot.history().series(Some(&info.name), None, window, LINE, scene.now());
-    let starts: Vec<u64> = series.iter().map(|point| point.counts.starts.total()).collect();
+    let starts = scene.snapshot.lines.get(&info.name);
+    let starts = starts.map_or(&[0; LINE as usize][..], Vec::as_slice);
     let sum = count(starts.iter().sum());
-    spark(&starts, &format!("{sum} attempts started in the last {LINE} minutes, by the minute"))
+    spark(starts, &format!("{sum} attempts started in the last {LINE} minutes, by the minute"))
 }
 
 pub(super) fn render(scene: &Scene<'_>) -> Result<Content, PageError> {

@@ -1,6 +1,7 @@
 //! Retries: how many come due, what share of the work they are, which jobs are at their last
 //! attempt; and what to do about a storm.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use askama::Template;
@@ -15,10 +16,12 @@ use super::choice::{Chip, Choice, Window};
 use super::{Content, PageError, Tab};
 use crate::chart::{Bin, bar, histogram};
 use crate::scene::{Scene, encode};
-use crate::view::{Moment, clean, count, percent, span};
+use crate::view::{Moment, clean, count, percent, said, span};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
+/// Tasks that are shown; the others are counted.
+const MAX_TASKS: usize = 100;
 /// Jobs with one attempt left that are shown.
 const SHOWN: usize = 20;
 
@@ -34,6 +37,8 @@ struct Retries<'a> {
     words: &'static str,
     share: String,
     rows: Vec<Row>,
+    /// Tasks that are not shown.
+    hidden: usize,
     storms: Vec<String>,
     calm: Option<Calm>,
     paused: Vec<Paused>,
@@ -107,6 +112,9 @@ pub(super) async fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
         false => (last_chances(scene).await?, scene.app.client.paused_tasks().await?),
     };
     let counts = window.totals(&scene.snapshot).all();
+    let mut rows = rows(scene, window);
+    let hidden = rows.len().saturating_sub(MAX_TASKS);
+    rows.truncate(MAX_TASKS);
     let page = Retries {
         prefix: &scene.app.options.prefix,
         back: scene.with("", None),
@@ -116,7 +124,8 @@ pub(super) async fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
         windows: window.chips(scene),
         words: window.words(),
         share: percent(counts.retry_share()),
-        rows: rows(scene, window),
+        rows,
+        hidden,
         storms: scene.snapshot.storms.iter().map(|storm| clean(&storm.to_string())).collect(),
         calm: calm(scene, chosen),
         paused: paused.iter().map(|pause| Paused::new(scene, pause)).collect(),
@@ -156,9 +165,14 @@ fn slot_of(at: Timestamp) -> Timestamp {
 
 /// The tasks with starts in the window or retries ahead, those with the most retries first.
 fn rows(scene: &Scene<'_>, window: Window) -> Vec<Row> {
-    let (history, now) = (scene.snapshot.history(), scene.now());
-    let row = |(queue, task, counts): (&QueueName, &TaskName, &Counts)| {
-        let due: u64 = history.due(Some(queue), Some(task), HOUR, now).iter().map(|(_, n)| n).sum();
+    let (totals, idle) = (window.totals(&scene.snapshot), Counts::default());
+    let ahead = scene.snapshot.due.iter();
+    let mut tasks: BTreeMap<_, _> =
+        ahead.map(|((queue, task), due)| ((queue, task), (&idle, *due))).collect();
+    for (queue, task, counts) in totals.tasks() {
+        tasks.entry((queue, task)).or_insert((counts, 0)).0 = counts;
+    }
+    let row = |((queue, task), (counts, due)): ((&QueueName, &TaskName), (&Counts, u64))| {
         let share = counts.retry_share();
         let late = |q| counts.lateness.quantile(q).map_or_else(|| "–".to_owned(), span);
         let class = if share.unwrap_or(0.0) >= 0.5 { "bad" } else { "warn" };
@@ -181,8 +195,7 @@ fn rows(scene: &Scene<'_>, window: Window) -> Vec<Row> {
             )),
         }
     };
-    let totals = window.totals(&scene.snapshot);
-    let mut rows: Vec<_> = totals.tasks().map(row).collect();
+    let mut rows: Vec<_> = tasks.into_iter().map(row).collect();
     rows.sort_by_key(|row| std::cmp::Reverse((row.retries, row.due)));
     rows
 }
@@ -207,7 +220,7 @@ impl Paused {
             queue: pause.queue.to_string(),
             task: pause.task.to_string(),
             who: clean(&pause.who),
-            reason: clean(&pause.reason),
+            reason: said(&pause.reason, 300),
             since: moment(pause.since),
             until: pause.until.map(moment),
         }

@@ -8,7 +8,7 @@ use naq_core::{JobId, JobState};
 use super::{Content, PageError, Tab, job};
 use crate::chart::dag::{self, Node};
 use crate::scene::Scene;
-use crate::view::{Moment, clean, clip};
+use crate::view::{Moment, clean, clip, said};
 
 #[derive(Template)]
 #[template(path = "workflow.html")]
@@ -94,7 +94,7 @@ async fn now(scene: &Scene<'_>, id: &JobId) -> Result<Now, PageError> {
         },
         due: node.due_at.map(|at| Moment::new(at, now)),
         finished: node.finished_at.map(|at| Moment::new(at, now)),
-        reason: clip(node.reason.as_deref().unwrap_or_default(), 300),
+        reason: said(node.reason.as_deref().unwrap_or_default(), 300),
     };
     Ok(Now {
         name: clean(report.name.as_deref().unwrap_or_default()),

@@ -4,15 +4,19 @@
 mod batches;
 mod poll;
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use naq_core::Timestamp;
 use naq_core::flow::TaskPause;
 use naq_core::stats::{History, Storm, Totals};
 use naq_core::transport::{BrokerInfo, QueueInfo, StreamReport, WorkerInfo};
+use naq_core::{QueueName, TaskName, Timestamp};
 
 pub(crate) use batches::Batches;
 pub(crate) use poll::poll;
+
+/// Minutes of the small line of a queue.
+pub(crate) const LINE: u32 = 30;
 
 /// What was read, and when.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +35,10 @@ pub(crate) struct Snapshot {
     pub(crate) hour: Totals,
     pub(crate) day: Totals,
     pub(crate) storms: Vec<Storm>,
+    /// Retries that come due within an hour.
+    pub(crate) due: BTreeMap<(QueueName, TaskName), u64>,
+    /// Attempts started in the last [`LINE`] minutes, by the minute.
+    pub(crate) lines: HashMap<QueueName, Vec<u64>>,
     /// Read now and then.
     pub(crate) streams: Vec<StreamReport>,
     pub(crate) paused_tasks: Vec<TaskPause>,

@@ -9,7 +9,7 @@ use naq_core::stats::{StormRules, storms};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use super::Snapshot;
+use super::{LINE, Snapshot};
 
 /// Reports read at once; a day of 100 workers is 150 such pages.
 const PAGE: usize = 1_000;
@@ -76,6 +76,8 @@ async fn look(client: &Client, snapshot: &mut Snapshot, next: &mut u64) -> Resul
     snapshot.hour = history.totals(Duration::from_secs(60 * 60), now);
     snapshot.day = history.totals(Duration::from_secs(24 * 60 * 60), now);
     snapshot.storms = storms(&history, &StormRules::default(), now);
+    snapshot.due = history.due_by_task(Duration::from_secs(60 * 60), now);
+    snapshot.lines = history.starts_by_queue(Duration::from_secs(60 * u64::from(LINE)), LINE, now);
     drop(history);
     snapshot.read_at = Some(now);
     Ok(())

@@ -10,4 +10,4 @@ pub(crate) use moment::{Moment, span};
 pub(crate) use number::{count, percent};
 pub(crate) use payload::Shown;
 pub(crate) use rate::{bytes, covered, rate};
-pub(crate) use text::{clean, clip};
+pub(crate) use text::{clean, clip, said};

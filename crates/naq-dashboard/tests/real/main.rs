@@ -8,6 +8,7 @@ mod flows;
 mod jobs;
 mod keyboard;
 mod ledger;
+mod looks;
 mod outage;
 mod pages;
 mod queues;

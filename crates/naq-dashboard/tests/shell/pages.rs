@@ -111,6 +111,7 @@ async fn queues_show_depth_by_state_rates_and_what_holds_them_back() {
     let until = site.clock.now() + Duration::from_secs(600);
     site.broker.pause(&queue("mail"), until).await.unwrap();
     let html = site.page("/queues/mail", &["Paused", "email.send", "1 min without"]).await;
+    assert!(html.contains("queue=mail&amp;state=waiting\"><b data-n=\"waiting\""), "{html}");
     for part in ["data-value=\"80\"", "class=\"num bad\">20<"] {
         assert!(html.contains(part), "{part} in {html}");
     }

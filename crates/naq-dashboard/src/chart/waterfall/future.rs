@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use naq_core::Timestamp;
-use naq_core::retry::{Jitter, Rule, preview};
+use naq_core::retry::{Jitter, Rule, preview_from};
 
 use super::layout::Story;
 use super::row::{Kind, Look, Row};
@@ -20,8 +20,7 @@ pub(super) fn rows(story: &Story<'_>, from: Timestamp) -> Vec<Row> {
     let first = job.first_started_at.unwrap_or(from);
     let (mut at, mut earliest, mut latest) = (from, from, from);
     let mut rows = Vec::new();
-    let made = usize::try_from(job.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
-    for retry in preview(policy).skip(made).take(SHOWN as usize) {
+    for retry in preview_from(policy, job.attempt).take(SHOWN as usize) {
         let delay = policy.retry_delay(&job.id, retry.retry);
         let next = at + delay;
         if policy.retry_for().is_some_and(|limit| next > first + limit) {

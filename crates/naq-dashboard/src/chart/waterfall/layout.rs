@@ -86,7 +86,7 @@ impl Told {
         if record.outcome == AttemptOutcome::Requeued {
             return self.requeued(record);
         }
-        if record.attempt > self.attempt + 1 {
+        if record.attempt > self.attempt.saturating_add(1) {
             self.dropped(record.attempt);
         }
         self.attempt = record.attempt;
@@ -204,7 +204,7 @@ impl Told {
     /// The attempt that waits or runs now.
     fn present(&mut self, story: &Story<'_>) {
         let (job, now) = (story.job, story.now);
-        if job.attempt > self.attempt + 1 {
+        if job.attempt > self.attempt.saturating_add(1) {
             self.dropped(job.attempt);
         }
         let runs = story.state == JobState::Running;

@@ -205,3 +205,18 @@ fn a_policy_with_four_billion_retries_makes_few_rows() {
     let rows = layout(&story(&job, JobState::Running, None, 0));
     assert!(rows.len() < 12);
 }
+
+#[test]
+fn an_attempt_that_nobody_has_made_costs_what_the_second_costs() {
+    // Whoever wrote the message may have written any number.
+    for jitter in ["none", "decorrelated"] {
+        let mut job = job(&format!("exponential:2s,max_retries=4294967295,jitter={jitter}"));
+        for (attempt, ahead) in [(u32::MAX - 2, 4), (u32::MAX, 2)] {
+            job.attempt = attempt;
+            job.history = vec![failed(attempt, (40, 100), Some(2_000))];
+            let rows = layout(&story(&job, JobState::Retrying, Some(7_400), 5_400));
+            let come = rows.iter().filter(|row| row.kind == Kind::ToCome).count();
+            assert_eq!((come, rows.last().map(|row| row.kind)), (ahead - 1, Some(Kind::TheEnd)));
+        }
+    }
+}
