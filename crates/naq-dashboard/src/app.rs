@@ -40,9 +40,17 @@ impl App {
         }))
     }
 
-    /// What the broker looked like last.
+    /// What the broker looked like last, with the problem that nobody looks any more if that is one.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshots.borrow().clone()
+        let snapshot = self.snapshots.borrow().clone();
+        let gone = || {
+            let closed = self.snapshots.has_changed().is_err();
+            closed.then(|| "nothing looks at the broker any more: start the dashboard again".into())
+        };
+        match gone().or_else(|| snapshot.reader_problem(self.options.interval)) {
+            None => snapshot,
+            problem => Arc::new(snapshot.with_problem(problem)),
+        }
     }
 }
 

@@ -49,7 +49,7 @@ impl Dashboard {
             .nest("/act", actions::routes())
             .merge(pages::routes())
             .with_state(self.app.clone());
-        let guarded = security::guard(inner, &self.app);
+        let guarded = security::guard(inner, &self.app, &[]);
         match prefix.is_empty() {
             true => guarded,
             false => Router::new().nest(&prefix, guarded),
@@ -82,6 +82,6 @@ impl Dashboard {
     /// Puts what guards the pages around routes of your own, such as `/metrics`: allowed host names,
     /// logins, nothing but reading, and headers. `/healthz` and `/readyz` need no login.
     pub fn guard(&self, routes: Router) -> Router {
-        security::guard(routes, &self.app)
+        security::guard(routes, &self.app, security::PROBES)
     }
 }

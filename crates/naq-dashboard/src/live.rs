@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::access::Access;
 use crate::app::App;
 use crate::pages;
-use crate::renders::{Regions, regions};
+use crate::renders::regions;
 
 /// How many tabs may be open.
 #[derive(Debug)]
@@ -96,7 +96,8 @@ impl Tab {
         let render = || async move {
             match pages::render(app, access.clone(), page, true).await {
                 Ok(html) => regions(&html),
-                Err(_) => Regions::new(),
+                // The page stays as it is, but for what is around it.
+                Err(err) => regions(err.html()),
             }
         };
         let now = app.renders.get(&key, version, render).await;

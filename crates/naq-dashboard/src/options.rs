@@ -24,7 +24,7 @@ pub struct Options {
     pub environment: Option<String>,
     /// Live streams at once. One more gets none, and its page says so. 256 by default.
     pub max_tabs: usize,
-    /// How often the broker is read. 1 second by default.
+    /// How often the broker is read; not zero. 1 second by default.
     pub interval: Duration,
 }
 
@@ -44,6 +44,9 @@ pub enum OptionsError {
     /// A host name.
     #[error("the host name {0:?} is not like naq.example.com or 10.0.0.7: no scheme, port or path")]
     Host(String),
+    /// The interval.
+    #[error("the interval is zero: the broker is read once a second by default")]
+    Interval,
 }
 
 impl Default for Options {
@@ -72,6 +75,9 @@ impl Options {
         let rooted = prefix.starts_with('/') && !prefix.ends_with('/') && !prefix.contains("//");
         if !(prefix.is_empty() || rooted && prefix.chars().all(plain)) {
             return Err(OptionsError::Prefix(prefix.clone()));
+        }
+        if self.interval.is_zero() {
+            return Err(OptionsError::Interval);
         }
         let bad = |(name, password): &&(String, String)| {
             let long = name.len().max(password.len()) > LONGEST;

@@ -14,6 +14,13 @@
       button.title = now === "paused" ? "Show changes again (p)" : "Stop showing changes (p)";
     }
   };
+  // A page that could not be shown without the broker is loaded again once it is back.
+  let away = false;
+  const recover = () => {
+    const stale = document.querySelector("[data-stale]") !== null;
+    if (away && !stale && document.querySelector("[data-failed]")) location.reload();
+    away = stale;
+  };
   const close = () => {
     clearTimeout(again);
     stream?.close();
@@ -42,6 +49,7 @@
         naq.dress(fresh);
         naq.morph(region, fresh);
       }
+      recover();
     });
   };
   naq.toggleLive = () => {
@@ -53,6 +61,7 @@
   };
 
   naq.ready(() => {
+    recover();
     show(paused ? "paused" : "away");
     open();
   });

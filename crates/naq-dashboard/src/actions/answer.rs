@@ -60,9 +60,11 @@ impl IntoResponse for ActionError {
 impl From<naq_core::ClientError> for ActionError {
     fn from(err: naq_core::ClientError) -> Self {
         let status = match &err {
-            naq_core::ClientError::NoJob(_) => StatusCode::NOT_FOUND,
-            naq_core::ClientError::State { .. } => StatusCode::CONFLICT,
-            _ => StatusCode::BAD_GATEWAY,
+            naq_core::ClientError::NoJob(_) | naq_core::ClientError::NoWorker(_) => {
+                StatusCode::NOT_FOUND
+            }
+            naq_core::ClientError::Transport(_) => StatusCode::BAD_GATEWAY,
+            _ => StatusCode::CONFLICT,
         };
         Self { status, message: err.to_string() }
     }

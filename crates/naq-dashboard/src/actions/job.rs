@@ -8,7 +8,7 @@ use naq_core::client::AuditEntry;
 use naq_core::transport::{JobKey, Place, Receipt};
 
 use super::asked::Asked;
-use super::done::done;
+use super::done::{done, tried};
 use super::{ActionError, Answer};
 use crate::access::Access;
 use crate::app::App;
@@ -30,9 +30,10 @@ async fn retry_now(
     Form(asked): Form<Asked>,
 ) -> Result<Answer, ActionError> {
     let key: JobKey = asked.need("job")?;
-    app.client.retry_now(&key).await?;
+    let entry = entry(&access, "retry-now", &key, &asked);
+    tried(&app, &entry, app.client.retry_now(&key).await).await?;
     let message = format!("Job {} is due now.", key.id);
-    Ok(done(&app, entry(&access, "retry-now", &key, &asked), message, &page(&key)).await)
+    Ok(done(&app, entry, message, &page(&key)).await)
 }
 
 async fn cancel(
@@ -42,9 +43,10 @@ async fn cancel(
 ) -> Result<Answer, ActionError> {
     let key: JobKey = asked.need("job")?;
     let reason = asked.get("reason").unwrap_or(CANCELLED);
-    app.client.cancel(&key, reason).await?;
+    let entry = entry(&access, "cancel", &key, &asked);
+    tried(&app, &entry, app.client.cancel(&key, reason).await).await?;
     let message = format!("Job {} is cancelled.", key.id);
-    Ok(done(&app, entry(&access, "cancel", &key, &asked), message, &page(&key)).await)
+    Ok(done(&app, entry, message, &page(&key)).await)
 }
 
 async fn requeue(
@@ -60,13 +62,15 @@ async fn requeue(
             format!("job {} is {} and has no dead letter to requeue", key.id, report.state);
         return Err(ActionError { status: StatusCode::CONFLICT, message });
     }
-    let receipt = app.client.requeue(&report.stored, delay).await?;
+    let entry = entry(&access, "requeue", &key, &asked);
+    let receipt = app.client.requeue(&report.stored, delay).await;
+    let receipt = tried(&app, &entry, receipt).await?;
     if receipt == Receipt::Duplicate {
         return Ok(Answer::said(format!("Job {} was requeued before.", key.id)));
     }
     let when = delay.map_or_else(|| "now".to_owned(), |delay| format!("in {}", span(delay)));
     let message = format!("Job {} has another life, due {when}.", key.id);
-    Ok(done(&app, entry(&access, "requeue", &key, &asked), message, &page(&key)).await)
+    Ok(done(&app, entry, message, &page(&key)).await)
 }
 
 fn entry(access: &Access, what: &str, key: &JobKey, asked: &Asked) -> AuditEntry {

@@ -8,10 +8,11 @@ mod job;
 mod queue;
 mod schedule;
 mod storm;
+mod whole;
 mod worker;
 mod workflow;
 
-use axum::Router;
+use axum::{Router, middleware};
 
 use crate::app::App;
 
@@ -27,4 +28,5 @@ pub(crate) fn routes() -> Router<App> {
         .merge(queue::routes())
         .merge(storm::routes())
         .merge(worker::routes())
+        .layer(middleware::from_fn(whole::to_the_end))
 }

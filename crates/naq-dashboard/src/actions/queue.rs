@@ -11,7 +11,7 @@ use naq_core::client::AuditEntry;
 use naq_core::transport::QueueInfo;
 
 use super::asked::Asked;
-use super::done::done;
+use super::done::{done, tried};
 use super::{ActionError, Answer};
 use crate::access::Access;
 use crate::app::App;
@@ -42,11 +42,12 @@ async fn pause(
     }
     let length = length.filter(|length| *length < UNTIL_RESUMED);
     let until = app.client.now() + length.unwrap_or(UNTIL_RESUMED);
-    app.client.transport().pause(&info.name, until).await?;
     let words = length.map_or_else(|| "until it is resumed".into(), |d| format!("for {}", span(d)));
     let entry = AuditEntry::new(&access.who, "pause", format!("queue {}, {words}", info.name));
+    let entry = entry.reason(asked.reason());
+    tried(&app, &entry, app.client.transport().pause(&info.name, until).await).await?;
     let message = format!("Paused {words}: queue {}. What runs goes on.", info.name);
-    Ok(done(&app, entry.reason(asked.reason()), message, &page(&info)).await)
+    Ok(done(&app, entry, message, &page(&info)).await)
 }
 
 async fn resume(
@@ -58,10 +59,11 @@ async fn resume(
     if info.paused_until.is_none() {
         return Ok(Answer::said(format!("Queue {} is not paused.", info.name)));
     }
-    app.client.transport().resume(&info.name).await?;
     let entry = AuditEntry::new(&access.who, "resume", format!("queue {}", info.name));
+    let entry = entry.reason(asked.reason());
+    tried(&app, &entry, app.client.transport().resume(&info.name).await).await?;
     let message = format!("Resumed: queue {}.", info.name);
-    Ok(done(&app, entry.reason(asked.reason()), message, &page(&info)).await)
+    Ok(done(&app, entry, message, &page(&info)).await)
 }
 
 #[derive(Template)]
@@ -100,11 +102,13 @@ async fn purge(
         let name = &info.name;
         return Err(ActionError::bad(format!("type the queue's name, {name}, to purge it")));
     }
-    let removed = app.client.transport().purge(&info.name).await?;
     let entry = AuditEntry::new(&access.who, "purge", format!("jobs of queue {}", info.name));
+    let entry = entry.reason(asked.reason());
+    let removed = app.client.transport().purge(&info.name).await;
+    let removed = tried(&app, &entry, removed).await?;
     let jobs = if removed == 1 { "job" } else { "jobs" };
     let message = format!("Removed {} {jobs} of queue {}.", count(removed), info.name);
-    Ok(done(&app, entry.count(removed).reason(asked.reason()), message, &page(&info)).await)
+    Ok(done(&app, entry.count(removed), message, &page(&info)).await)
 }
 
 /// The queue that is meant, as it is now.

@@ -4,11 +4,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Extension, Form, Router};
+use naq_core::EnqueueError;
 use naq_core::ScheduleName;
 use naq_core::client::{AuditEntry, ScheduleError};
 
 use super::asked::Asked;
-use super::done::done;
+use super::done::{done, tried};
 use super::{ActionError, Answer};
 use crate::access::Access;
 use crate::app::App;
@@ -29,9 +30,10 @@ async fn pause(
     Form(asked): Form<Asked>,
 ) -> Result<Answer, ActionError> {
     let name: ScheduleName = asked.need("schedule")?;
-    app.client.schedules().pause(&name).await?;
+    let entry = entry(&access, "pause", &name, &asked);
+    tried(&app, &entry, app.client.schedules().pause(&name).await).await?;
     let message = format!("Schedule {name} is paused: its ticks pass by.");
-    Ok(done(&app, entry(&access, "pause", &name, &asked), message, PAGE).await)
+    Ok(done(&app, entry, message, PAGE).await)
 }
 
 async fn resume(
@@ -40,9 +42,10 @@ async fn resume(
     Form(asked): Form<Asked>,
 ) -> Result<Answer, ActionError> {
     let name: ScheduleName = asked.need("schedule")?;
-    app.client.schedules().resume(&name).await?;
+    let entry = entry(&access, "resume", &name, &asked);
+    tried(&app, &entry, app.client.schedules().resume(&name).await).await?;
     let message = format!("Schedule {name} goes on with its next tick.");
-    Ok(done(&app, entry(&access, "resume", &name, &asked), message, PAGE).await)
+    Ok(done(&app, entry, message, PAGE).await)
 }
 
 async fn run_now(
@@ -51,10 +54,11 @@ async fn run_now(
     Form(asked): Form<Asked>,
 ) -> Result<Answer, ActionError> {
     let name: ScheduleName = asked.need("schedule")?;
-    let key = app.client.schedules().run_now(&name).await?;
+    let entry = entry(&access, "run-now", &name, &asked);
+    let key = tried(&app, &entry, app.client.schedules().run_now(&name).await).await?;
     let message = format!("A run of {name} is enqueued: job {key}.");
     let page = format!("/jobs/{}/{}", encode(key.queue.as_str()), encode(key.id.as_str()));
-    Ok(done(&app, entry(&access, "run-now", &name, &asked), message, &page).await)
+    Ok(done(&app, entry, message, &page).await)
 }
 
 fn entry(access: &Access, what: &str, name: &ScheduleName, asked: &Asked) -> AuditEntry {
@@ -65,7 +69,9 @@ impl From<ScheduleError> for ActionError {
     fn from(err: ScheduleError) -> Self {
         let status = match &err {
             ScheduleError::NotFound(_) => StatusCode::NOT_FOUND,
-            ScheduleError::Transport(_) => StatusCode::BAD_GATEWAY,
+            ScheduleError::Transport(_) | ScheduleError::Job(EnqueueError::Transport(_)) => {
+                StatusCode::BAD_GATEWAY
+            }
             _ => StatusCode::CONFLICT,
         };
         Self { status, message: err.to_string() }

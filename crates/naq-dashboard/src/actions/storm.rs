@@ -7,7 +7,7 @@ use naq_core::client::AuditEntry;
 use naq_core::{QueueName, TaskName};
 
 use super::asked::Asked;
-use super::done::done;
+use super::done::{done, tried};
 use super::{ActionError, Answer};
 use crate::access::Access;
 use crate::app::App;
@@ -31,12 +31,14 @@ async fn pause(
     }
     let until = length.map(|length| app.client.now() + length);
     let reason = asked.reason();
-    app.client.pause_task(&queue, &task, until, &access.who, reason).await?;
     let words = length.map_or_else(|| "until it is resumed".into(), |d| format!("for {}", span(d)));
     let entry =
         AuditEntry::new(&access.who, "pause", format!("task {task} of queue {queue}, {words}"));
+    let entry = entry.reason(reason);
+    let paused = app.client.pause_task(&queue, &task, until, &access.who, reason).await;
+    tried(&app, &entry, paused).await?;
     let message = format!("Paused {words}: {task} in {queue}.");
-    Ok(to_page(&app, &asked, done(&app, entry.reason(reason), message, "").await))
+    Ok(to_page(&app, &asked, done(&app, entry, message, "").await))
 }
 
 async fn resume(
@@ -47,13 +49,14 @@ async fn resume(
     let (queue, task): (QueueName, TaskName) = (asked.need("queue")?, asked.need("task")?);
     let entry = AuditEntry::new(&access.who, "resume", format!("task {task} of queue {queue}"))
         .reason(asked.reason());
-    if !app.client.resume_task(&queue, &task).await? {
+    if !tried(&app, &entry, app.client.resume_task(&queue, &task).await).await? {
         // Nothing was done, and nothing is recorded.
         let answer = Answer::said(format!("{task} in {queue} was not paused."));
         return Ok(to_page(&app, &asked, answer));
     }
-    let message =
-        format!("Resumed: {task} in {queue}. Jobs that were held back look again within 5 minutes.");
+    let message = format!(
+        "Resumed: {task} in {queue}. Jobs that were held back look again within 5 minutes."
+    );
     Ok(to_page(&app, &asked, done(&app, entry, message, "").await))
 }
 

@@ -7,7 +7,7 @@ use naq_core::WorkerId;
 use naq_core::client::AuditEntry;
 
 use super::asked::Asked;
-use super::done::done;
+use super::done::{done, tried};
 use super::{ActionError, Answer};
 use crate::access::Access;
 use crate::app::App;
@@ -22,14 +22,14 @@ async fn drain(
     Form(asked): Form<Asked>,
 ) -> Result<Answer, ActionError> {
     let id: WorkerId = asked.need("worker")?;
-    let worker = app.client.drain_worker(&id).await?;
-    let running = u64::from(worker.running);
     let entry = AuditEntry::new(&access.who, "drain", format!("worker {id}"));
-    let entry = entry.count(running).reason(asked.reason());
+    let entry = entry.reason(asked.reason());
+    let worker = tried(&app, &entry, app.client.drain_worker(&id).await).await?;
+    let running = u64::from(worker.running);
     let message = match running {
         0 => format!("Told to stop: {id}. It was idle."),
         1 => format!("Told to stop: {id}. It finishes the job that it runs."),
         n => format!("Told to stop: {id}. It finishes the {n} jobs that it runs."),
     };
-    Ok(done(&app, entry, message, "/workers").await)
+    Ok(done(&app, entry.count(running), message, "/workers").await)
 }

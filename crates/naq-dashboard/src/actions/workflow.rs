@@ -8,7 +8,7 @@ use naq_core::JobId;
 use naq_core::client::{AuditEntry, WorkflowError};
 
 use super::asked::Asked;
-use super::done::done;
+use super::done::{done, tried};
 use super::{ActionError, Answer};
 use crate::access::Access;
 use crate::app::App;
@@ -28,13 +28,14 @@ async fn cancel(
 ) -> Result<Answer, ActionError> {
     let id: JobId = asked.need("workflow")?;
     let reason = asked.get("reason").unwrap_or(CANCELLED);
-    let ended = app.client.cancel_workflow(&id, reason).await? as u64;
-    let entry = AuditEntry::new(&access.who, "cancel", format!("workflow {id}"))
-        .count(ended)
-        .reason(asked.reason());
+    let entry = AuditEntry::new(&access.who, "cancel", format!("workflow {id}"));
+    let entry = entry.reason(asked.reason());
+    let ended = app.client.cancel_workflow(&id, reason).await;
+    let ended = tried(&app, &entry, ended).await? as u64;
     let jobs = if ended == 1 { "job" } else { "jobs" };
     let message = format!("Workflow {id} is cancelled: {} {jobs} ended.", count(ended));
-    Ok(done(&app, entry, message, &format!("/workflows/{}", encode(id.as_str()))).await)
+    Ok(done(&app, entry.count(ended), message, &format!("/workflows/{}", encode(id.as_str())))
+        .await)
 }
 
 impl From<WorkflowError> for ActionError {

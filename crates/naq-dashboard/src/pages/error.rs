@@ -26,6 +26,8 @@ pub(crate) struct PageError {
 struct ErrorPage<'a> {
     message: &'a str,
     home: String,
+    /// Whether it is worth another try when the broker is back.
+    passes: bool,
 }
 
 impl PageError {
@@ -49,11 +51,19 @@ impl PageError {
 
     /// With the page around it.
     pub(super) fn in_layout(mut self, scene: &Scene<'_>) -> Self {
-        let page = ErrorPage { message: &self.message, home: scene.link("/") };
+        let passes = self.status == StatusCode::BAD_GATEWAY;
+        let page = ErrorPage { message: &self.message, home: scene.link("/"), passes };
         let body = page.render().unwrap_or_else(|err| err.to_string());
         let content = Content { title: "Not shown".into(), tab: Tab::None, body };
         self.html = layout::render(scene, content).ok();
         self
+    }
+}
+
+impl PageError {
+    /// The page that says so, where there is one.
+    pub(crate) fn html(&self) -> &str {
+        self.html.as_deref().unwrap_or_default()
     }
 }
 

@@ -79,9 +79,8 @@ pub(crate) async fn render(
     let scene = Scene { app, snapshot: app.snapshot(), access, path, query, live };
     match content(&scene).await {
         Ok(content) => layout::render(&scene, content),
-        // The rest of the page still helps to find the way.
-        Err(err) if !live => Err(err.in_layout(&scene)),
-        Err(err) => Err(err),
+        // The rest of the page still helps to find the way, and says how the broker is.
+        Err(err) => Err(err.in_layout(&scene)),
     }
 }
 

@@ -24,19 +24,22 @@ pub(crate) use login::LONGEST;
 pub(crate) const MAX_BODY: usize = 64 * 1024;
 /// How long an answer may take to begin.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What is asked for without a login: nothing but whether we are there.
-const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+/// What is asked for without a login, where it is served: nothing but whether we are there.
+pub(crate) const PROBES: &[&str] = &["/healthz", "/readyz"];
 
-/// Puts the guards around all routes.
-pub(crate) fn guard(routes: Router, app: &App) -> Router {
+/// The app, and the paths that need no login.
+type Gate = (App, &'static [&'static str]);
+
+/// Puts the guards around all routes; `open` are the paths among them that need no login.
+pub(crate) fn guard(routes: Router, app: &App, open: &'static [&'static str]) -> Router {
     routes
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn_with_state(app.clone(), admit))
+        .layer(middleware::from_fn_with_state((app.clone(), open), admit))
         .layer(middleware::from_fn(headers::add))
 }
 
-async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let access = match check(&app, &request) {
+async fn admit(State((app, open)): State<Gate>, mut request: Request, next: Next) -> Response {
+    let access = match check(&app, &request, open) {
         Ok(access) => access,
         Err(refusal) => return refusal.into_response(),
     };
@@ -51,11 +54,11 @@ async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Resp
 }
 
 /// All that can be said of a request before it is looked into.
-fn check(app: &App, request: &Request) -> Result<Access, Refusal> {
+fn check(app: &App, request: &Request, open: &[&str]) -> Result<Access, Refusal> {
     let (headers, uri, method) = (request.headers(), request.uri(), request.method());
     host::check(headers, uri, &app.options.hosts)?;
     let path = uri.path();
-    if OPEN.contains(&path) {
+    if open.contains(&path) {
         return Ok(Access { who: String::new(), may_act: false });
     }
     let who = login::check(headers, &app.options.logins)?;

@@ -1,15 +1,18 @@
 //! The one reader of the broker.
 
 use std::fmt::Display;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use naq_core::Client;
 use naq_core::stats::{StormRules, storms};
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{LINE, Snapshot};
+use super::windows::Windows;
 
 /// Reports read at once; a day of 100 workers is 150 such pages.
 const PAGE: usize = 1_000;
@@ -26,16 +29,22 @@ pub(crate) fn poll(client: Client, interval: Duration) -> watch::Receiver<Arc<Sn
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut next = 0;
+        let (mut next, mut windows) = (0, Windows::default());
         while !sender.is_closed() {
             ticks.tick().await;
             let last = sender.borrow().clone();
             let mut snapshot = Snapshot { version: last.version + 1, ..(*last).clone() };
-            let problem = look(&client, &mut snapshot, &mut next).await.err();
+            let looked = look(&client, &mut snapshot, &mut next, &mut windows);
+            let problem = match AssertUnwindSafe(looked).catch_unwind().await {
+                Ok(answer) => answer.err(),
+                // A fault of ours must not leave old numbers on the page as if they were new.
+                Err(_) => Some("a look at the broker has failed: the log says why".to_owned()),
+            };
             if let Some(problem) = problem.as_ref().filter(|_| last.problem.is_none()) {
                 tracing::warn!("the dashboard cannot read the broker: {problem}");
             }
             snapshot.problem = problem;
+            snapshot.looked_at = Some(Instant::now());
             // Nobody listens: the loop ends.
             let _ = sender.send(Arc::new(snapshot));
         }
@@ -43,7 +52,12 @@ pub(crate) fn poll(client: Client, interval: Duration) -> watch::Receiver<Arc<Sn
     receiver
 }
 
-async fn look(client: &Client, snapshot: &mut Snapshot, next: &mut u64) -> Result<(), String> {
+async fn look(
+    client: &Client,
+    snapshot: &mut Snapshot,
+    next: &mut u64,
+    windows: &mut Windows,
+) -> Result<(), String> {
     loop {
         let page = patiently(client.transport().stats_since(*next, PAGE)).await?;
         *next = page.next;
@@ -70,11 +84,10 @@ async fn look(client: &Client, snapshot: &mut Snapshot, next: &mut u64) -> Resul
             snapshot.paused_tasks = paused;
         }
     }
-    let mut history = snapshot.history.write().unwrap_or_else(PoisonError::into_inner);
-    history.advance(now);
-    snapshot.minutes = history.totals(Duration::from_secs(5 * 60), now);
-    snapshot.hour = history.totals(Duration::from_secs(60 * 60), now);
-    snapshot.day = history.totals(Duration::from_secs(24 * 60 * 60), now);
+    snapshot.history.write().unwrap_or_else(PoisonError::into_inner).advance(now);
+    // Pages go on being rendered while this adds up.
+    let history = snapshot.history.read().unwrap_or_else(PoisonError::into_inner);
+    [snapshot.minutes, snapshot.hour, snapshot.day] = windows.read(&history, now);
     snapshot.storms = storms(&history, &StormRules::default(), now);
     snapshot.due = history.due_by_task(Duration::from_secs(60 * 60), now);
     snapshot.lines = history.starts_by_queue(Duration::from_secs(60 * u64::from(LINE)), LINE, now);

@@ -14,10 +14,10 @@ use crate::site::Site;
 
 const SOON: Duration = Duration::from_secs(30);
 
-struct Tab(BodyDataStream);
+pub(crate) struct Tab(BodyDataStream);
 
 impl Tab {
-    async fn open(site: &Site, path: &str) -> Self {
+    pub(crate) async fn open(site: &Site, path: &str) -> Self {
         let answer = site.ask(&format!("/live?page={path}")).await;
         assert_eq!(answer.status(), StatusCode::OK);
         Self(answer.into_body().into_data_stream())
@@ -36,6 +36,25 @@ impl Tab {
             let bytes = bytes.expect("a stream without end").expect("bytes");
             if bytes.starts_with(b"event: live") {
                 return Self::read(&bytes);
+            }
+        }
+    }
+
+    /// A region, once it has this in it.
+    pub(crate) async fn next_with(&mut self, name: &str, wanted: &str) -> String {
+        self.until(name, |html| html.contains(wanted)).await
+    }
+
+    /// A region, once it no longer has this in it.
+    pub(crate) async fn next_without(&mut self, name: &str, unwanted: &str) -> String {
+        self.until(name, |html| !html.contains(unwanted)).await
+    }
+
+    async fn until(&mut self, name: &str, is_it: impl Fn(&str) -> bool) -> String {
+        loop {
+            match self.next().await[name].as_str() {
+                Some(html) if is_it(html) => return html.to_owned(),
+                _ => {}
             }
         }
     }

@@ -1,8 +1,19 @@
 //! The broker goes away under an open page, and comes back.
 
-use axum::http::StatusCode;
+use std::sync::Arc;
+use std::time::Duration;
 
+use axum::http::StatusCode;
+use naq_core::Client;
+use naq_core::memory::MemoryTransport;
+use naq_core::testing::{Fault, FaultPlan, FaultyTransport, Op};
+use naq_dashboard::{Dashboard, Options, OptionsError};
+use naq_testing::eventually;
+
+use crate::live::Tab;
 use crate::site::Site;
+
+const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_page_is_stale_while_the_broker_is_away_and_recovers_by_itself() {
@@ -21,6 +32,7 @@ async fn a_page_is_stale_while_the_broker_is_away_and_recovers_by_itself() {
     let (status, html) = site.get("/audit").await;
     assert_eq!(status, StatusCode::BAD_GATEWAY, "a page that has to ask says so");
     assert!(html.contains("<nav") && html.contains("the connection is cut"), "{html}");
+    assert!(html.contains("data-failed"), "and loads again by itself: {html}");
     let refused = site.act("queue/pause", &[("queue", "mail")]).await;
     assert!(refused.unwrap_err().contains("the connection is cut"));
     site.wire.mend();
@@ -40,4 +52,51 @@ async fn a_broker_that_is_away_from_the_start_is_waited_for() {
     site.wire.mend();
     site.enqueue("mail", 1).await;
     site.page("/queues/mail", &["data-n=\"pending\" data-value=\"1\""]).await;
+}
+
+#[tokio::test]
+async fn a_tab_whose_page_cannot_be_shown_still_hears_how_the_broker_is() {
+    let site = Site::open(|_| {});
+    site.page("/broker", &["in-memory"]).await;
+    let (_, html) = site.get("/queues/nosuch").await;
+    assert!(!html.contains("data-failed"), "the broker's return would not bring it: {html}");
+    let mut tab = Tab::open(&site, "/queues/nosuch").await;
+    site.wire.cut();
+    let banner = tab.next_with("banner", "data-stale").await;
+    assert!(banner.contains("the connection is cut"), "{banner}");
+    site.wire.mend();
+    tab.next_without("banner", "data-stale").await;
+}
+
+#[tokio::test]
+async fn a_look_that_panics_is_said_and_followed_by_another() {
+    let broker = MemoryTransport::new();
+    let plan = FaultPlan::new().on(Op::Other, 1, 3, Fault::DieBefore);
+    let wire = FaultyTransport::with_die_hook(broker, plan, |point| panic!("at {point}"));
+    let mut options = Options::default();
+    options.interval = Duration::from_millis(50);
+    let dashboard = Dashboard::new(Client::new(Arc::new(wire)), options).unwrap();
+    eventually("it is said", SOON, async || {
+        dashboard.ready().err().filter(|why| why.contains("the log says why"))
+    })
+    .await;
+    eventually("it goes on", SOON, async || dashboard.ready()).await;
+}
+
+#[test]
+fn a_reader_that_is_gone_is_said_and_an_interval_of_zero_is_refused() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let client = Client::new(Arc::new(MemoryTransport::new()));
+    let mut options = Options::default();
+    options.interval = Duration::ZERO;
+    assert_eq!(options.check(), Err(OptionsError::Interval));
+    options.interval = Duration::from_millis(5);
+    let dashboard = runtime.block_on(async {
+        let dashboard = Dashboard::new(client, options).unwrap();
+        eventually("the first look", SOON, async || dashboard.ready()).await;
+        dashboard
+    });
+    // Its task ends with the runtime, whatever the numbers on the page.
+    drop(runtime);
+    assert!(dashboard.ready().unwrap_err().contains("start the dashboard again"));
 }
