@@ -1,5 +1,6 @@
 //! Many jobs at once.
 
+use std::collections::HashMap;
 use std::marker::PhantomData;
 
 use super::{Enqueue, Prepared};
@@ -86,7 +87,8 @@ impl<'a, O> Enqueue<'a, O> {
 
 impl Client {
     /// Sends many jobs, with many under way at once; one answer a job, in their order. A job that
-    /// cannot be written, or that the broker does not take, costs the others nothing.
+    /// cannot be written, or that the broker does not take, costs the others nothing. Of those that
+    /// want the same unique key the first in the list gets it.
     ///
     /// ```no_run
     /// # use naq_core::{Client, Job};
@@ -121,12 +123,31 @@ impl Client {
             };
             answers[place] = Some(receipt.map(handle).map_err(EnqueueError::from));
         }
-        let keyed =
-            keyed.into_iter().map(|(place, job)| async move { (place, self.send(job).await) });
-        for (place, answer) in together(keyed).await {
+        let rows = rows(keyed).into_iter().map(|row| async move {
+            let mut sent = Vec::with_capacity(row.len());
+            for (place, job) in row {
+                sent.push((place, self.send(job).await));
+            }
+            sent
+        });
+        for (place, answer) in together(rows).await.into_iter().flatten() {
             answers[place] = Some(answer);
         }
         // Every place has its answer by now.
         answers.into_iter().flatten().collect()
     }
+}
+
+/// Those that want the same key in a row, to go one after another; each of the others by itself.
+fn rows<O>(jobs: Vec<(usize, Prepared<O>)>) -> Vec<Vec<(usize, Prepared<O>)>> {
+    let (mut rows, mut of_key) = (Vec::<Vec<_>>::new(), HashMap::new());
+    for (place, job) in jobs {
+        let key = job.wanted.as_ref().map(|wanted| wanted.text().to_owned());
+        let row = key.map_or(rows.len(), |key| *of_key.entry(key).or_insert(rows.len()));
+        match rows.get_mut(row) {
+            Some(row) => row.push((place, job)),
+            None => rows.push(vec![(place, job)]),
+        }
+    }
+    rows
 }

@@ -149,6 +149,7 @@ macro_rules! contract_suite {
                 of_two_who_run_a_batch_one_does;
             unique:
                 of_many_that_want_a_key_at_once_one_gets_it
+                of_a_list_the_first_that_wants_a_key_gets_it
                 a_key_is_free_again_and_again_and_never_held_twice
                 a_key_is_held_over_queues_until_the_job_has_ended
                 a_job_that_is_cancelled_or_dead_holds_no_key
@@ -210,6 +211,7 @@ macro_rules! contract_suite {
                 before_anybody_has_told_anything_there_is_nothing
                 a_report_that_is_written_again_is_there_once
                 a_newer_report_takes_the_place_of_the_older
+                another_process_of_the_same_worker_replaces_nothing
                 reports_come_in_pages_in_the_order_in_which_they_were_written;
             kept:
                 a_checkpoint_is_not_overwritten_by_an_earlier_attempt

@@ -51,6 +51,17 @@ pub async fn of_many_that_want_a_key_at_once_one_gets_it(subject: &dyn Subject) 
     case.nothing(&mut sub, BRIEF).await;
 }
 
+pub async fn of_a_list_the_first_that_wants_a_key_gets_it(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let keys: Vec<_> = (0..40).map(|_| key()).collect();
+    let jobs = keys.iter().flat_map(|key| [task(&case).unique(key), task(&case).unique(key)]);
+    let handles = case.client.enqueue_many(jobs).await;
+    let handles: Vec<_> = handles.into_iter().map(Result::unwrap).collect();
+    for pair in handles.chunks(2) {
+        assert!(!pair[0].is_duplicate() && is_held_by(&pair[1], &pair[0]), "{pair:?}");
+    }
+}
+
 pub async fn a_key_is_free_again_and_again_and_never_held_twice(subject: &dyn Subject) {
     let case = Case::new(subject);
     let (mut sub, key) = (case.open().await, key());
