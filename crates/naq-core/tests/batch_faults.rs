@@ -279,3 +279,44 @@ async fn a_move_whose_answer_is_lost_is_made_once() {
     let waiting = world.broker.waiting();
     assert_eq!((waiting.len(), waiting[0].due_at), (1, Some(due_at)));
 }
+
+#[tokio::test]
+async fn what_somebody_else_took_while_a_batch_was_broken_off_is_skipped() {
+    let world = World::new();
+    let letters = world.letters().await;
+    let batch = world.start().await;
+    let (_, doomed) = world.doomed(FaultPlan::new().die_at(DiePoint::Before(Op::Publish), 1));
+    doomed.run_batch(&batch.id, || false).await.unwrap_err();
+    assert_eq!(world.standing().await, letters, "nothing was done yet");
+    assert!(world.client.purge_dead(&letters[0]).await.unwrap());
+    let batch = world.go_on(&batch).await;
+    assert_eq!((batch.done, batch.skipped, batch.state), (2, 1, BatchState::Done), "{batch:?}");
+}
+
+#[tokio::test]
+async fn a_first_page_that_was_broken_off_can_be_undone() {
+    let world = World::new();
+    let letters = world.letters().await;
+    let batch = world.start().await;
+    let (_, doomed) = world.doomed(FaultPlan::new().die_at(DiePoint::Before(Op::Remove), 3));
+    doomed.run_batch(&batch.id, || false).await.unwrap_err();
+    assert!(!world.broker.waiting().is_empty(), "some was done");
+    world.clock.advance(STALE_AFTER).await;
+    assert!(world.client.batch(&batch.id).await.unwrap().can_be_undone(world.clock.now()));
+    let batch = world.client.undo_batch(&batch.id, "ann", || false).await.unwrap();
+    assert_eq!(batch.state, BatchState::Undone, "{batch:?}");
+    assert_eq!(messages(&world.standing().await), messages(&letters));
+    assert_eq!(world.broker.waiting(), []);
+}
+
+#[tokio::test]
+async fn an_undo_that_nobody_goes_on_with_parks_no_job_for_long() {
+    let world = World::new();
+    world.letters().await;
+    let batch = world.start().await;
+    world.client.run_batch(&batch.id, || false).await.unwrap();
+    let plan = FaultPlan::new().on(Op::Dead, 1, u32::MAX, Fault::DieBefore);
+    let (_, doomed) = world.doomed(plan);
+    doomed.undo_batch(&batch.id, "ann", || false).await.unwrap_err();
+    assert_eq!(world.run_all(Duration::from_secs(1800)).await, each_once());
+}

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use naq_core::redact::Redactor;
 use naq_core::{Failure, Payload, Timer};
 
 use crate::handler::HandlerFuture;
@@ -79,7 +80,9 @@ impl Guarded {
     fn discard(&mut self) {
         let handler = self.0.take();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(handler))) {
-            tracing::warn!("the handler panicked while it was dropped: {}", message(panic));
+            let message = message(panic);
+            let message = Redactor::default().redact_text(&message);
+            tracing::warn!("the handler panicked while it was dropped: {message}");
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Client;
 use crate::clock::Timestamp;
 use crate::names::JobId;
+use crate::redact::Redactor;
 use crate::transport::{Expect, StateEntry, StateKey, StateKeyError, TransportError};
 
 /// How long an entry is kept: 30 days.
@@ -69,12 +70,13 @@ impl Default for AuditQuery {
 }
 
 impl AuditEntry {
-    /// An action that is done now. Texts are cut to 500 characters.
+    /// An action that is done now. Texts are cut to 500 characters; who and why are kept without
+    /// secrets.
     pub fn new(who: impl AsRef<str>, what: impl AsRef<str>, scope: impl AsRef<str>) -> Self {
         Self {
             id: String::new(),
             at: Timestamp::default(),
-            who: clip(who),
+            who: operator_text(who),
             what: clip(what),
             scope: clip(scope),
             count: None,
@@ -92,7 +94,7 @@ impl AuditEntry {
     /// Why.
     #[must_use]
     pub fn reason(mut self, reason: impl AsRef<str>) -> Self {
-        self.reason = clip(reason);
+        self.reason = operator_text(reason);
         self
     }
 
@@ -104,6 +106,11 @@ impl AuditEntry {
     fn read(entry: &StateEntry) -> Option<Self> {
         serde_json::from_slice(&entry.value).ok()
     }
+}
+
+/// What an operator has said, as it is kept: without secrets, and short enough to stand in a job.
+pub(super) fn operator_text(text: impl AsRef<str>) -> String {
+    clip(Redactor::default().redact_text(text.as_ref()))
 }
 
 fn clip(text: impl AsRef<str>) -> String {

@@ -1,5 +1,6 @@
 //! Cancel and retry-now: an operator's verbs on one job.
 
+use super::audit::operator_text;
 use super::{Checkpoint, Client, ClientError, JobReport};
 use crate::clock::Timestamp;
 use crate::retry::Rule;
@@ -18,7 +19,8 @@ impl Client {
     ///
     /// The record is written first, then the message goes: a crash between the two leaves a job
     /// that is known to be cancelled, never one that is gone without a trace. Its message may still
-    /// be run once; cancelling again finishes what was broken off.
+    /// be run once; cancelling again finishes what was broken off. The reason is kept without
+    /// secrets, cut to 500 characters.
     ///
     /// # Errors
     /// [`ClientError::State`] when it has ended, with what it has ended as; [`ClientError::NoJob`].
@@ -49,7 +51,7 @@ impl Client {
         entry.ended_at = Some(now);
         entry.decision = Some("cancel".into());
         entry.rule = Some(rule);
-        entry.reason = Some(reason.to_owned());
+        entry.reason = Some(operator_text(reason));
         envelope.record(entry);
         envelope.record_ttl = envelope.record_ttl.max(SHORTEST_RECORD_TTL);
         let record =

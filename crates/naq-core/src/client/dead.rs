@@ -8,7 +8,7 @@ use super::unique::{Taken, Wanted};
 use super::{Client, ClientError};
 use crate::clock::Timestamp;
 use crate::failure::ErrorKind;
-use crate::names::{JobId, QueueName, TaskName};
+use crate::names::{CHORES, JobId, QueueName, TaskName};
 use crate::retry::Rule;
 use crate::state::JobState;
 use crate::stats::pattern;
@@ -62,10 +62,15 @@ pub struct DeadSummary {
 }
 
 impl DeadFilter {
-    /// Whether this letter is meant.
+    /// Whether this letter is meant. One of NAQ's own jobs is where its queue or its id is named.
     pub fn fits(&self, stored: &Stored) -> bool {
         let letter = stored.dead_letter();
-        self.queue.as_ref().is_none_or(|q| *q == stored.key.queue)
+        let queue_fits = match &self.queue {
+            Some(queue) => *queue == stored.key.queue,
+            // NAQ's own jobs are nobody's business, unless they are asked for.
+            None => self.id.is_some() || stored.key.queue.as_str() != CHORES,
+        };
+        queue_fits
             && self.id.as_ref().is_none_or(|id| *id == stored.key.id)
             && self.task.as_ref().is_none_or(|t| letter.task.as_ref() == Some(t))
             && self.error_kind.as_ref().is_none_or(|kind| match self.pattern {

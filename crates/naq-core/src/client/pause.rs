@@ -2,9 +2,10 @@
 //! ([`Operator::pause`](crate::transport::Operator::pause)).
 
 use super::Client;
+use super::audit::operator_text;
 use crate::clock::Timestamp;
 use crate::flow::TaskPause;
-use crate::names::{QueueName, TaskName};
+use crate::names::{CHORES, QueueName, TaskName};
 use crate::transport::{Expect, StateKeyError, TransportError};
 
 /// Entries read at once.
@@ -14,7 +15,7 @@ impl Client {
     /// Holds back the jobs of a task in one queue, until then or until it is
     /// [resumed](Self::resume_task). Within a moment no worker starts one any more; what runs goes
     /// on. They wait in the broker, hold no slot and lose no attempt. A second pause takes the place
-    /// of the first.
+    /// of the first. Who and why are kept without secrets, cut to 500 characters.
     ///
     /// ```no_run
     /// # use naq_core::{Client, QueueName, TaskName, transport::TransportError};
@@ -26,7 +27,7 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`TransportError`].
+    /// [`TransportError`], and [`TransportError::Rejected`] for the queue of NAQ's own jobs.
     pub async fn pause_task(
         &self,
         queue: &QueueName,
@@ -35,14 +36,22 @@ impl Client {
         who: &str,
         reason: &str,
     ) -> Result<TaskPause, TransportError> {
+        if queue.as_str() == CHORES {
+            return Err(TransportError::Rejected {
+                what: format!("pause task {task} of queue {queue}"),
+                reason: "these are NAQ's own jobs, which all others rely on: pause a schedule, or \
+                         the tasks of your own queues"
+                    .into(),
+            });
+        }
         let (now, key) = (self.clock.now(), TaskPause::key(queue, task).map_err(refused)?);
         let pause = TaskPause {
             queue: queue.clone(),
             task: task.clone(),
             until,
             since: now,
-            who: who.to_owned(),
-            reason: reason.to_owned(),
+            who: operator_text(who),
+            reason: operator_text(reason),
         };
         let ttl = until.map(|until| until.since(now));
         if ttl.is_some_and(|ttl| ttl.is_zero()) {

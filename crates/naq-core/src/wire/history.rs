@@ -75,7 +75,7 @@ pub struct AttemptRecord {
     /// The rule that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<Rule>,
-    /// The decision in one sentence.
+    /// The decision in one sentence, cut to [`MAX_MESSAGE_BYTES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The delay until the next attempt.
@@ -147,6 +147,7 @@ pub(crate) fn clip(mut message: String) -> String {
 /// Adds a record and keeps the limits. The first and the newest always stay.
 pub(super) fn push(history: &mut Vec<AttemptRecord>, mut record: AttemptRecord) {
     record.message = record.message.map(clip);
+    record.reason = record.reason.map(clip);
     let held_back = |r: &AttemptRecord| r.outcome == AttemptOutcome::HeldBack;
     if held_back(&record) && history.last().is_some_and(held_back) {
         history.pop();
@@ -168,6 +169,7 @@ mod tests {
         for attempt in 1..=200 {
             let mut record = AttemptRecord::new(attempt, AttemptOutcome::Failed);
             record.message = Some("é".repeat(10_000));
+            record.reason = Some("x".repeat(1_000_000));
             push(&mut history, record);
         }
         let bytes: usize = history.iter().map(AttemptRecord::weight).sum();

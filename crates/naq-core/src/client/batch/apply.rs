@@ -2,9 +2,11 @@
 
 use super::page::Planned;
 use super::{BatchAction, BatchError};
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, JobReport};
 use crate::retry::Rule;
+use crate::state::JobState;
 use crate::transport::{Place, Receipt, Stored, TransportError};
+use crate::wire::Nonce;
 
 /// What became of one.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub(super) fn concerns_all(err: &TransportError) -> bool {
 
 impl Client {
     /// Does it to one. `fresh` is the message where it has just been read; without it the batch was
-    /// broken off and is gone on with, and one that is gone was dealt with then.
+    /// broken off and is gone on with, and one that is gone was dealt with then if it shows.
     ///
     /// # Errors
     /// Those that concern all: the broker is away, or refuses everything.
@@ -37,7 +39,9 @@ impl Client {
     ) -> Result<Fate, BatchError> {
         match self.try_apply(action, planned, fresh, reason).await {
             Ok(true) => Ok(Fate::Done),
-            Ok(false) if fresh.is_none() => Ok(Fate::Done),
+            Ok(false) if fresh.is_none() && self.was_applied(action, planned).await? => {
+                Ok(Fate::Done)
+            }
             Ok(false) | Err(ClientError::State { .. } | ClientError::Unique { .. }) => {
                 Ok(Fate::Skipped)
             }
@@ -73,6 +77,33 @@ impl Client {
                 self.transport.reschedule(&stored, due_at).await?
             }
             BatchAction::Cancel => self.cancel_waiting(&stored, reason).await?,
+        })
+    }
+
+    /// Whether this one shows that it was dealt with before the batch was broken off. What ran and
+    /// left no trace since does not.
+    async fn was_applied(
+        &self,
+        action: &BatchAction,
+        planned: &Planned,
+    ) -> Result<bool, TransportError> {
+        let Planned { item, due_at } = planned;
+        let found = self.transport.locate(&item.job).await?;
+        let life = Nonce::from_requeue(item.seq);
+        let next_life = found.iter().any(|it| it.step().nonce == life);
+        Ok(match action {
+            BatchAction::RequeueDead { .. } => next_life,
+            BatchAction::PurgeDead => !next_life,
+            BatchAction::Spread { .. } | BatchAction::Drip { .. } => {
+                found.iter().any(|it| it.place == Place::Schedule && it.due_at == *due_at)
+            }
+            BatchAction::Release => JobReport::resolve(&found).is_some_and(|report| {
+                let waits = matches!(report.state, JobState::Scheduled | JobState::Blocked);
+                !waits && report.state != JobState::Cancelled
+            }),
+            BatchAction::Cancel => {
+                JobReport::resolve(&found).is_some_and(|report| report.state == JobState::Cancelled)
+            }
         })
     }
 

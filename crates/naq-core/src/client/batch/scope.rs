@@ -27,7 +27,7 @@ pub struct BatchItem {
 /// Which waiting jobs. Everything that is set must fit; nothing set means all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WaitingFilter {
-    /// Of this queue.
+    /// Of this queue; without one of all but that of NAQ's own jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueName>,
     /// Of this task.

@@ -6,7 +6,7 @@ use super::scope::{BatchItem, BatchScope, WaitingFilter};
 use crate::client::together::together;
 use crate::client::{Client, DeadFilter, JobReport};
 use crate::clock::Timestamp;
-use crate::names::QueueName;
+use crate::names::{CHORES, QueueName};
 use crate::state::JobState;
 use crate::transport::{Place, Stored, TransportError};
 
@@ -102,7 +102,12 @@ impl Client {
     ) -> Result<Option<Cursor>, TransportError> {
         let queues = match &filter.queue {
             Some(queue) => vec![queue.clone()],
-            None => self.transport.queues().await?,
+            // NAQ's own jobs are nobody's business, unless they are asked for.
+            None => {
+                let mut queues = self.transport.queues().await?;
+                queues.retain(|queue| queue.as_str() != CHORES);
+                queues
+            }
         };
         for queue in queues.into_iter().filter(|queue| after.is_none_or(|after| queue > after)) {
             let Some(info) = self.transport.queue_info(&queue).await? else { continue };

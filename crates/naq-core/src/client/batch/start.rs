@@ -6,6 +6,7 @@ use super::select::Cursor;
 use super::slots::Slots;
 use super::state::{Batch, BatchState, Progress};
 use super::{BatchAction, BatchError, BatchId, BatchScope};
+use crate::client::audit::operator_text;
 use crate::client::{AuditEntry, Client};
 
 /// How long nothing of a requeue is due, so that it can be undone: 10 s.
@@ -68,6 +69,7 @@ impl Client {
     pub async fn start_batch(&self, order: BatchOrder) -> Result<Batch, BatchError> {
         let BatchOrder { action, scope, who, reason, undo_window } = order;
         action.check(&scope)?;
+        let (who, reason) = (operator_text(who), operator_text(reason));
         let preview = self.preview_batch(&scope).await?;
         if preview.count == 0 && (preview.exact || !scope.is_dead()) {
             return Err(BatchError::Nothing(scope.words(None)));

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::page::Page;
-use super::state::{BATCH_TTL, Batch};
+use super::state::{BATCH_TTL, Batch, BatchState};
 use super::{BatchError, BatchId};
 use crate::client::Client;
 use crate::transport::{Expect, Saved, StateEntry, StateKey, TransportError};
@@ -39,14 +39,21 @@ fn encode<T: Serialize>(what: &T) -> Result<Bytes, BatchError> {
 }
 
 impl Client {
-    /// The batch of this name.
+    /// The batch of this name. Where it was broken off, it says when the last of the page is due that
+    /// was begun.
     ///
     /// # Errors
     /// [`BatchError::NoBatch`], [`BatchError::Unreadable`], [`BatchError::Transport`].
     pub async fn batch(&self, id: &BatchId) -> Result<Batch, BatchError> {
         let key = key(id)?;
         let found = self.transport.state_get(std::slice::from_ref(&key)).await?.pop().flatten();
-        read(&found.ok_or_else(|| BatchError::NoBatch(id.clone()))?)
+        let mut batch = read(&found.ok_or_else(|| BatchError::NoBatch(id.clone()))?)?;
+        let open = matches!(batch.state, BatchState::Running | BatchState::Cancelled);
+        if open && batch.action.can_be_undone() {
+            let begun = self.batch_page(id, batch.progress.pages).await?;
+            batch.last_due_at = batch.last_due_at.max(begun.and_then(|page| page.last_due()));
+        }
+        Ok(batch)
     }
 
     /// The batches of the last days, newest first. Those that another version of NAQ has written, and

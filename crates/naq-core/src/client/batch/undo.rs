@@ -2,7 +2,7 @@
 //!
 //! A life is moved far ahead first, in one step at the broker: from then on it does not begin while
 //! the letter is written, and after that it is removed. Whoever dies between two of the three leaves
-//! the life, or the letter and a life that waits for a day; going on with the undo finishes it.
+//! the life, or the letter and a life that waits for a quarter of an hour; going on finishes it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,9 +16,9 @@ use crate::client::{AuditEntry, Client, ClientError};
 use crate::transport::{Fact, FactKind, Place, Stored, TransportError, Written};
 use crate::wire::{Nonce, Step, WireMessage};
 
-/// How far ahead a life is moved that is taken back. An undo that was broken off has to be gone on
-/// with by then.
-const HELD: Duration = Duration::from_secs(86_400);
+/// How far ahead a life is moved that is taken back, and again by whoever goes on with an undo. One
+/// that nobody goes on with by then lets its jobs run all the same.
+const HELD: Duration = Duration::from_secs(15 * 60);
 /// How often one is looked at anew that changes under the hand.
 const LOOKS: usize = 8;
 
