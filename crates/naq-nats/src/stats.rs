@@ -1,4 +1,4 @@
-//! What workers tell, one message a worker and minute: the newer takes the place of the older.
+//! What workers tell, one message a process and minute: the newer takes the place of the older.
 
 use async_nats::HeaderMap;
 use async_trait::async_trait;
@@ -16,7 +16,7 @@ impl StatsStore for NatsTransport {
         let body = serde_json::to_vec(report)
             .map_err(|e| TransportError::Rejected { what, reason: e.to_string() })?;
         let body = bytes::Bytes::from(body);
-        let subject = api.subjects.stats(&report.worker, report.minute);
+        let subject = api.subjects.stats(report);
         let mut tries = api.tries("write to", &subject);
         loop {
             match api.store(&subject, HeaderMap::new(), body.clone()).await {

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use naq_core::stats::Minute;
+use naq_core::stats::StatsReport;
 use naq_core::transport::{JobKey, Place, StateKey, TransportError};
 use naq_core::{JobId, QueueName, WorkerId};
 
@@ -167,9 +167,9 @@ impl Subjects {
         format!("{}_STATS", self.streams)
     }
 
-    /// `naq.m.<worker>.<minute>`: what a worker has counted in a minute.
-    pub(crate) fn stats(&self, worker: &WorkerId, minute: Minute) -> String {
-        format!("{}.m.{worker}.{minute}", self.prefix)
+    /// `naq.m.<worker>-<process>.<minute>`: what a process of a worker has counted in a minute.
+    pub(crate) fn stats(&self, report: &StatsReport) -> String {
+        format!("{}.m.{}.{}", self.prefix, report.source(), report.minute)
     }
 
     pub(crate) fn all_stats(&self) -> String {

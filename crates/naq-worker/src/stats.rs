@@ -1,11 +1,12 @@
 //! [`Stats`]: counts what this worker sees, and writes it once a second. Best effort: what the
 //! broker does not take is written later, and no job waits for it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use naq_core::Timestamp;
-use naq_core::stats::{Observation, Tally};
+use naq_core::stats::{Observation, StatsReport, Tally};
 use naq_core::transport::TransportError;
 use tokio::sync::Notify;
 
@@ -24,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct Stats {
     tally: Mutex<Tally>,
     changed: Notify,
+    /// It was said that a report was too large.
+    warned: AtomicBool,
 }
 
 impl Stats {
@@ -40,24 +43,34 @@ impl Stats {
     async fn write(&self, engine: &Engine) -> Result<(), TransportError> {
         let (worker, version) = (&engine.stage.worker, env!("CARGO_PKG_VERSION"));
         let unwritten = self.tally().unwritten(worker, version, engine.now());
-        for unwritten in unwritten {
+        for mut unwritten in unwritten {
+            self.put(engine, &mut unwritten.report).await?;
+            self.tally().written(&unwritten);
+        }
+        Ok(())
+    }
+
+    /// Writes one report, with less in it where the broker does not take all.
+    async fn put(&self, engine: &Engine, report: &mut StatsReport) -> Result<(), TransportError> {
+        loop {
             let put = tokio::select! {
-                put = engine.transport.stats_put(&unwritten.report) => put,
+                put = engine.transport.stats_put(report) => put,
                 () = engine.sleep(PATIENCE) => {
                     Err(TransportError::Timeout { what: "statistics".into(), after: PATIENCE })
                 }
             };
-            match put {
-                Ok(()) => {}
-                // It would be as large the next time.
-                Err(TransportError::TooLarge { size, max }) => {
-                    tracing::warn!("statistics of a minute are {size} bytes, the limit is {max}");
-                }
-                Err(err) => return Err(err),
+            let Err(TransportError::TooLarge { size, max }) = put else { return put };
+            if !self.warned.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    "statistics of a minute are {size} bytes, and the broker takes {max}: they are \
+                     written without what does not fit"
+                );
             }
-            self.tally().written(&unwritten);
+            // Nothing more to leave out: it would be as large the next time.
+            if !report.shrink() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! What workers tell: the newest report of each worker and minute, for a day.
+//! What workers tell: the newest report of each process and minute, for a day.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,7 +6,6 @@ use async_trait::async_trait;
 
 use super::transport::MemoryTransport;
 use crate::clock::Timestamp;
-use crate::names::WorkerId;
 use crate::stats::{Minute, StatsReport};
 use crate::transport::{STATS_TTL, StatsPage, StatsStore, TransportError};
 
@@ -15,7 +14,8 @@ use crate::transport::{STATS_TTL, StatsPage, StatsStore, TransportError};
 pub(super) struct StatsLog {
     last_seq: u64,
     reports: BTreeMap<u64, (Timestamp, StatsReport)>,
-    newest: HashMap<(WorkerId, Minute), u64>,
+    /// By who counted, and the minute.
+    newest: HashMap<(String, Minute), u64>,
 }
 
 impl StatsLog {
@@ -25,7 +25,7 @@ impl StatsLog {
             && now.since(first.get().0) >= STATS_TTL
         {
             let (seq, (_, report)) = first.remove_entry();
-            let key = (report.worker, report.minute);
+            let key = (report.source(), report.minute);
             if self.newest.get(&key) == Some(&seq) {
                 self.newest.remove(&key);
             }
@@ -34,7 +34,7 @@ impl StatsLog {
 
     fn put(&mut self, report: StatsReport, now: Timestamp) {
         self.last_seq += 1;
-        let key = (report.worker.clone(), report.minute);
+        let key = (report.source(), report.minute);
         if let Some(older) = self.newest.insert(key, self.last_seq) {
             self.reports.remove(&older);
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// From [`LAST`](Self::LAST) on they are counted together: labels stay bounded whatever a policy
 /// allows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "Vec<u64>")]
 pub struct Attempts(Vec<u64>);
 
 impl Attempts {
@@ -31,12 +31,13 @@ impl Attempts {
 
     /// How many at this attempt and all after it.
     pub fn from(&self, attempt: u32) -> u64 {
-        self.0.iter().skip(attempt.saturating_sub(1) as usize).sum()
+        let from = attempt.saturating_sub(1) as usize;
+        self.0.iter().skip(from).fold(0, |sum, n| sum.saturating_add(*n))
     }
 
     /// How many in all.
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.from(1)
     }
 
     /// Attempt numbers, from 1, with their counts; without zeros at the end.
@@ -65,5 +66,32 @@ impl Attempts {
         while self.0.last() == Some(&0) {
             self.0.pop();
         }
+    }
+}
+
+/// A report may say anything: what goes beyond the last is counted there.
+impl From<Vec<u64>> for Attempts {
+    fn from(mut counts: Vec<u64>) -> Self {
+        let beyond = counts.split_off(counts.len().min(Self::LAST as usize));
+        if let Some(last) = counts.last_mut() {
+            *last = beyond.into_iter().fold(*last, u64::saturating_add);
+        }
+        Self(counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_may_say_anything() {
+        let long: Attempts = serde_json::from_str(&format!("{:?}", [1; 25])).expect("a list");
+        assert_eq!((long.0.len(), long.at(19), long.at(20), long.total()), (20, 1, 6, 25));
+        let huge: Attempts =
+            serde_json::from_str(&format!("{:?}", [u64::MAX; 25])).expect("a list");
+        assert_eq!((huge.total(), huge.from(20)), (u64::MAX, u64::MAX));
+        let json = serde_json::to_string(&Attempts(vec![3, 1])).expect("is written");
+        assert_eq!(json, "[3,1]");
     }
 }

@@ -19,6 +19,8 @@ pub const SAMPLE_JOBS: usize = 5;
 const MAX_VERSIONS: usize = 20;
 /// Bytes of a message that a group keeps.
 const MAX_MESSAGE: usize = 400;
+/// Bytes of a pattern; one that was made here is never longer.
+const MAX_PATTERN: usize = 4 * super::pattern::MAX_CHARS;
 
 /// What names an error group: a hash of task, kind and pattern, the same in every process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,7 +112,7 @@ impl ErrorGroup {
             _ => {}
         }
         self.queue = seen.queue.clone();
-        self.message = clip(error.message);
+        self.message = clip(error.message, MAX_MESSAGE);
         self.last_at = at;
         *self.rules.entry(error.rule).or_default() += 1;
         self.sample(seen.queue, seen.job);
@@ -126,6 +128,14 @@ impl ErrorGroup {
         GroupId::of(&self.task, &self.kind, &self.pattern)
     }
 
+    /// Makes it no larger than one that was counted here: a report may say anything.
+    pub(super) fn bound(&mut self) {
+        self.message = clip(&self.message, MAX_MESSAGE);
+        self.pattern = clip(&self.pattern, MAX_PATTERN);
+        self.jobs.drain(..self.jobs.len().saturating_sub(SAMPLE_JOBS));
+        self.versions.clear();
+    }
+
     /// Takes over what a newer or other part of the same group tells besides its counts.
     pub(super) fn learn(&mut self, other: &Self, version: &str) {
         self.first_at = self.first_at.min(other.first_at);
@@ -137,9 +147,7 @@ impl ErrorGroup {
         for job in &other.jobs {
             push_sample(&mut self.jobs, job.clone());
         }
-        // A report may say anything.
-        self.jobs.drain(..self.jobs.len().saturating_sub(SAMPLE_JOBS));
-        self.versions.insert(clip(version));
+        self.versions.insert(clip(version, MAX_MESSAGE));
         while self.versions.len() > MAX_VERSIONS {
             self.versions.pop_first();
         }
@@ -156,10 +164,10 @@ fn push_sample(jobs: &mut Vec<JobKey>, job: JobKey) {
     jobs.push(job);
 }
 
-fn clip(message: &str) -> String {
-    match message.char_indices().find(|(at, _)| *at >= MAX_MESSAGE) {
-        Some((at, _)) => format!("{}…", &message[..at]),
-        None => message.to_owned(),
+fn clip(text: &str, most: usize) -> String {
+    match text.char_indices().find(|(at, _)| *at >= most) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
     }
 }
 

@@ -1,12 +1,14 @@
 //! [`History`]: the last day, folded from the reports of all workers.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use super::slot::{Failures, Slot};
-use super::{Counts, ErrorGroup, GroupId, Minute, StatsReport, Totals};
+use super::told::Told;
+use super::{Counts, ErrorGroup, GroupId, MAX_ERROR_GROUPS, Minute, StatsReport, Totals};
 use crate::clock::Timestamp;
-use crate::names::{QueueName, TaskName, WorkerId};
+use crate::names::{QueueName, TaskName};
 
 /// How far back it goes, in minutes: a day.
 const KEPT: u64 = 24 * 60;
@@ -28,13 +30,22 @@ const PULSE: u64 = 120;
 pub struct History {
     /// By their first minute.
     slots: BTreeMap<Minute, Slot>,
-    reports: HashMap<(WorkerId, Minute), StatsReport>,
+    /// When each report was written, so that one that is read twice counts once.
+    written: BTreeMap<Source, Timestamp>,
+    /// Those that may still be replaced.
+    told: BTreeMap<Source, Told>,
+    hasher: RandomState,
     groups: HashMap<GroupId, ErrorGroup>,
     due: BTreeMap<u64, HashMap<(QueueName, TaskName), u64>>,
     pulse: VecDeque<Pulse>,
     began: Option<Minute>,
+    /// What is older than this allows has been folded and forgotten.
+    advanced: Minute,
     ignored: u64,
 }
+
+/// A minute, and a hash of who counted it.
+type Source = (Minute, u64);
 
 /// What was told in one second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,78 +91,86 @@ fn slot_of(minute: Minute, now: Minute) -> Minute {
 }
 
 impl History {
-    /// Takes a report over, in place of an older one of the same worker and minute. What is older
-    /// than a day, or from a clock far ahead, is only counted as ignored.
-    pub fn apply(&mut self, report: StatsReport, now: Timestamp) {
+    /// Takes a report over, in place of an older one of the same process and minute; one that is not
+    /// newer changes nothing, so that all of them can be read again. What is older than a day, from a
+    /// clock far ahead, or too late to replace another, is only counted as ignored.
+    pub fn apply(&mut self, mut report: StatsReport, now: Timestamp) {
         let this = Minute::of(now);
         let began = *self.began.get_or_insert(this);
+        // Whatever this replaces is looked for where it belongs by now.
+        if this > self.advanced {
+            self.advance(now);
+        }
         let minute = report.minute;
         if minute.0 > this.0 + AHEAD || minute.0 + KEPT < this.0 {
             self.ignored += 1;
             return;
         }
-        let key = (report.worker.clone(), minute);
-        let old = self.reports.remove(&key);
-        if old.as_ref().is_some_and(|old| old.written_at > report.written_at) {
-            self.reports.extend(old.map(|old| (key, old)));
+        let source = (minute, self.hasher.hash_one((&report.worker, &report.process)));
+        if self.written.get(&source).is_some_and(|at| *at >= report.written_at) {
             return;
         }
+        let old = self.told.remove(&source);
+        if self.written.insert(source, report.written_at).is_some() && old.is_none() {
+            self.ignored += 1;
+            return;
+        }
+        report.fold_errors(MAX_ERROR_GROUPS);
+        report.errors.iter_mut().for_each(ErrorGroup::bound);
+        let told = Told::of(&report);
         // What a process has missed before it began to look did not happen in this second.
         if old.is_some() || minute >= began {
-            self.beat(&report, old.as_ref(), now);
+            self.beat(report.written_at, &told, old.as_ref(), now);
         }
         let slot = self.slots.entry(slot_of(minute, this)).or_default();
         if let Some(old) = &old {
             slot.remove(old);
-            comes_due(&mut self.due, old, u64::saturating_sub);
+            comes_due(&mut self.due, minute, old, u64::saturating_sub);
+            for (id, share) in &old.errors {
+                self.groups.entry(*id).and_modify(|group| share.take_from(&mut group.rules));
+            }
         }
-        slot.add(&report);
-        comes_due(&mut self.due, &report, u64::saturating_add);
-        for error in &report.errors {
+        slot.add(&told);
+        comes_due(&mut self.due, minute, &told, u64::saturating_add);
+        for ((id, share), error) in told.errors.iter().zip(&report.errors) {
             let none = || ErrorGroup { rules: BTreeMap::new(), ..error.clone() };
-            let group = self.groups.entry(error.id()).or_insert_with(none);
+            let group = self.groups.entry(*id).or_insert_with(none);
             group.learn(error, &report.version);
             group.last_at = group.last_at.min(now);
-            let before = old.as_ref().and_then(|old| same_group(old, error));
-            for (rule, n) in before.iter().flat_map(|before| &before.rules) {
-                group.rules.entry(*rule).and_modify(|all| *all = all.saturating_sub(*n));
-            }
-            for (rule, n) in &error.rules {
-                *group.rules.entry(*rule).or_default() += n;
-            }
+            share.add_to(&mut group.rules);
+        }
+        // While a whole day is read nothing else forgets.
+        if self.groups.len() > 2 * MAX_GROUPS {
+            self.forget_groups();
         }
         if minute.0 + REPLACEABLE > this.0 {
-            self.reports.insert(key, report);
+            self.told.insert(source, told);
         }
     }
 
-    fn beat(&mut self, report: &StatsReport, old: Option<&StatsReport>, now: Timestamp) {
-        let sum = |report: &StatsReport| {
-            let mut sum = Counts::default();
-            report.tasks.iter().for_each(|stats| sum.add(&stats.counts));
-            sum
-        };
-        let mut new = sum(report);
+    fn beat(&mut self, written_at: Timestamp, told: &Told, old: Option<&Told>, now: Timestamp) {
+        let mut new = told.sum();
         if let Some(old) = old {
-            new.remove(&sum(old));
+            new.remove(&old.sum());
         }
         // A clock that is ahead must not leave seconds behind that never pass.
-        let second = report.written_at.min(now).as_millis() / 1_000;
+        let second = written_at.min(now).as_millis() / 1_000;
         let at = self.pulse.partition_point(|pulse| pulse.second < second);
         if self.pulse.get(at).is_none_or(|pulse| pulse.second != second) {
             let none = Pulse { second, starts: 0, retries: 0, completed: 0, failed: 0 };
             self.pulse.insert(at, none);
         }
         let pulse = &mut self.pulse[at];
-        pulse.starts += new.starts.total();
-        pulse.retries += new.retry_starts();
-        pulse.completed += new.completed.total();
-        pulse.failed += new.failed();
+        pulse.starts = pulse.starts.saturating_add(new.starts.total());
+        pulse.retries = pulse.retries.saturating_add(new.retry_starts());
+        pulse.completed = pulse.completed.saturating_add(new.completed.total());
+        pulse.failed = pulse.failed.saturating_add(new.failed());
     }
 
     /// Forgets what is too old, and folds what is old. To be called now and then: once a second does.
     pub fn advance(&mut self, now: Timestamp) {
         let this = Minute::of(now);
+        self.advanced = this;
         self.slots.retain(|minute, _| minute.0 + KEPT >= this.0);
         let coarse: Vec<_> =
             self.slots.keys().copied().filter(|m| slot_of(*m, this) != *m).collect();
@@ -160,24 +179,31 @@ impl History {
                 self.slots.entry(slot_of(minute, this)).or_default().absorb(slot);
             }
         }
-        self.reports.retain(|(_, minute), _| minute.0 + REPLACEABLE > this.0);
+        forget(&mut self.told, this.0.saturating_sub(REPLACEABLE - 1));
+        forget(&mut self.written, this.0.saturating_sub(KEPT));
         self.due = self.due.split_off(&(now.as_millis() / Counts::DUE_SLOT_MS));
         let second = now.as_millis() / 1_000;
         self.pulse.retain(|pulse| pulse.second + PULSE > second);
         let kept = Minute(this.0.saturating_sub(KEPT)).start();
         self.groups.retain(|_, group| group.last_at >= kept);
         if self.groups.len() > MAX_GROUPS {
-            let mut ages: Vec<_> = self.groups.iter().map(|(id, g)| (g.last_at, *id)).collect();
-            ages.sort_unstable();
-            for (_, id) in &ages[..ages.len() - MAX_GROUPS] {
-                self.groups.remove(id);
-            }
+            self.forget_groups();
         }
     }
 
+    /// Those seen longest ago, but for the newest.
+    fn forget_groups(&mut self) {
+        let mut ages: Vec<_> = self.groups.iter().map(|(id, g)| (g.last_at, *id)).collect();
+        ages.sort_unstable();
+        for (_, id) in &ages[..ages.len().saturating_sub(MAX_GROUPS)] {
+            self.groups.remove(id);
+        }
+        let known = &self.groups;
+        self.slots.values_mut().for_each(|slot| slot.keep_groups(|id| known.contains_key(id)));
+    }
+
     fn since(&self, window: Duration, now: Timestamp) -> impl Iterator<Item = (&Minute, &Slot)> {
-        let from = Minute::of(now.saturating_sub(window) + Duration::from_millis(Minute::MS - 1));
-        self.slots.range(from..)
+        self.slots.range(first_of(window, now)..)
     }
 
     /// What was counted in the last `window`, in whole slots: of a minute for the last two hours, of
@@ -186,6 +212,20 @@ impl History {
         let mut totals = Totals::default();
         self.since(window, now).for_each(|(_, slot)| slot.add_to(&mut totals));
         totals
+    }
+
+    /// What [`totals`](Self::totals) of `window` has more than those of `recent`: changes about once
+    /// a minute.
+    pub fn totals_before(&self, recent: Duration, window: Duration, now: Timestamp) -> Totals {
+        let mut totals = Totals::default();
+        let before = first_of(window.max(recent), now)..first_of(recent, now);
+        self.slots.range(before).for_each(|(_, slot)| slot.add_to(&mut totals));
+        totals
+    }
+
+    /// The minute of the oldest report: of what was before it nothing is known. None without any.
+    pub fn known_since(&self) -> Option<Timestamp> {
+        self.written.keys().next().map(|(minute, _)| minute.start())
     }
 
     /// The numbers of `queue` and `task`, or of all, over the last `window`: `points` stretches of
@@ -229,7 +269,7 @@ impl History {
                     queues.insert(queue.clone(), stretches.empty(|_, _| 0));
                 }
                 if let Some(starts) = queues.get_mut(queue).and_then(|all| all.get_mut(point)) {
-                    *starts += counts.starts.total();
+                    *starts = starts.saturating_add(counts.starts.total());
                 }
             }
         }
@@ -247,7 +287,7 @@ impl History {
                 let (sum, series) = found.entry(*id).or_insert_with(none);
                 sum.add(*failures);
                 if let Some((_, n)) = series.get_mut(stretches.index(*minute)) {
-                    *n += failures.count;
+                    *n = n.saturating_add(failures.count);
                 }
             }
         }
@@ -270,7 +310,8 @@ impl History {
 
     /// Failures of the last `window` that belong to no group that is told apart.
     pub fn other_errors(&self, window: Duration, now: Timestamp) -> u64 {
-        self.since(window, now).map(|(_, slot)| slot.other_errors).sum()
+        let others = self.since(window, now).map(|(_, slot)| slot.other_errors);
+        others.fold(0, u64::saturating_add)
     }
 
     /// What is known of a group.
@@ -293,7 +334,8 @@ impl History {
         };
         self.due_within(ahead, now)
             .map(|(slot, tasks)| {
-                let n = tasks.iter().filter(|(key, _)| fits(key)).map(|(_, n)| n).sum();
+                let fitting = tasks.iter().filter(|(key, _)| fits(key));
+                let n = fitting.fold(0_u64, |sum, (_, n)| sum.saturating_add(*n));
                 (Timestamp::from_millis(slot * Counts::DUE_SLOT_MS), n)
             })
             .filter(|(_, n)| *n > 0)
@@ -306,10 +348,10 @@ impl History {
         ahead: Duration,
         now: Timestamp,
     ) -> BTreeMap<(QueueName, TaskName), u64> {
-        let mut due = BTreeMap::new();
+        let mut due: BTreeMap<(QueueName, TaskName), u64> = BTreeMap::<_, u64>::new();
         for (key, n) in self.due_within(ahead, now).flat_map(|(_, tasks)| tasks) {
             match due.get_mut(key) {
-                Some(all) => *all += n,
+                Some(all) => *all = all.saturating_add(*n),
                 None if *n > 0 => drop(due.insert(key.clone(), *n)),
                 None => {}
             }
@@ -331,26 +373,35 @@ impl History {
         self.pulse.iter()
     }
 
-    /// Reports that were not believed: older than a day, or from a clock far ahead.
+    /// Reports that were not believed: older than a day, from a clock far ahead, or too late to
+    /// replace another.
     pub fn ignored(&self) -> u64 {
         self.ignored
     }
 }
 
-fn same_group<'a>(report: &'a StatsReport, group: &ErrorGroup) -> Option<&'a ErrorGroup> {
-    let id = group.id();
-    report.errors.iter().find(|other| other.id() == id)
+/// The first whole minute of the last `window`.
+fn first_of(window: Duration, now: Timestamp) -> Minute {
+    Minute::of(now.saturating_sub(window) + Duration::from_millis(Minute::MS - 1))
+}
+
+/// Drops what was told of minutes before `from`.
+fn forget<T>(told: &mut BTreeMap<Source, T>, from: u64) {
+    while told.first_key_value().is_some_and(|((minute, _), _)| minute.0 < from) {
+        told.pop_first();
+    }
 }
 
 fn comes_due(
     due: &mut BTreeMap<u64, HashMap<(QueueName, TaskName), u64>>,
-    report: &StatsReport,
+    minute: Minute,
+    told: &Told,
     count: fn(u64, u64) -> u64,
 ) {
     let slots = |minute: u64| minute * (Minute::MS / Counts::DUE_SLOT_MS);
     // What is due later than it is remembered here would be forgotten by whoever starts anew.
-    let near = slots(report.minute.0)..slots(report.minute.0 + KEPT);
-    for stats in &report.tasks {
+    let near = slots(minute.0)..slots(minute.0 + KEPT);
+    for stats in &told.tasks {
         for (slot, n) in stats.counts.due.iter().filter(|(slot, _)| near.contains(slot)) {
             let key = (stats.queue.clone(), stats.task.clone());
             let all = due.entry(*slot).or_default().entry(key).or_default();
@@ -388,169 +439,4 @@ impl Stretches {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ErrorKind;
-    use crate::names::JobId;
-    use crate::retry::Rule;
-    use crate::stats::{Ending, Observation, ObservedError, Run, Tally};
-    use crate::transport::JobKey;
-
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-    /// A worker that tells a history of what it sees.
-    struct Teller {
-        tally: Tally,
-        worker: WorkerId,
-        history: History,
-    }
-
-    impl Teller {
-        fn new() -> Self {
-            let worker = WorkerId::new("w1").expect("a name");
-            Self { tally: Tally::default(), worker, history: History::default() }
-        }
-
-        fn sees(&mut self, attempt: u32, ending: Ending, now: Timestamp) {
-            let (queue, task) = (QueueName::default(), TaskName::new("t").expect("a name"));
-            let ready_at = now.saturating_sub(Duration::from_millis(70));
-            let run = Run { started_at: now, ended_at: now, ready_at, was_due: attempt > 1 };
-            let kind = ErrorKind::TIMEOUT;
-            let message = format!("took {attempt} s");
-            let failed = matches!(ending, Ending::Retried { .. } | Ending::Dead);
-            let error = ObservedError { kind: &kind, message: &message, rule: Rule::Strategy };
-            let seen = Observation {
-                queue: &queue,
-                task: Some(&task),
-                job: &JobId::random(),
-                attempt,
-                crashes: 0,
-                run: Some(run),
-                ending,
-                error: failed.then_some(error),
-            };
-            self.tally.record(&seen, now);
-        }
-
-        fn tells(&mut self, now: Timestamp) {
-            for it in self.tally.unwritten(&self.worker, "1.2.3", now) {
-                self.tally.written(&it);
-                self.history.apply(it.report, now);
-            }
-            self.history.advance(now);
-        }
-    }
-
-    fn retried(now: Timestamp, after: u64) -> Ending {
-        let delay = Duration::from_secs(after);
-        Ending::Retried { delay, due_at: now + delay }
-    }
-
-    #[test]
-    fn a_newer_report_takes_the_place_of_the_older() {
-        let mut teller = Teller::new();
-        let start = Minute(30_000_000).start();
-        for second in 0..90 {
-            let now = start + Duration::from_secs(second);
-            teller.sees(1, retried(now, 600), now);
-            teller.sees(2, Ending::Completed, now);
-            teller.tells(now);
-        }
-        let now = start + Duration::from_secs(90);
-        let all = teller.history.totals(DAY, now).all();
-        assert_eq!((all.starts.total(), all.completed.at(2), all.retried.at(1)), (180, 90, 90));
-        assert_eq!((all.wait.count(), all.lateness.count()), (90, 90));
-        let due: u64 = teller.history.due(None, None, DAY, now).iter().map(|(_, n)| n).sum();
-        assert_eq!(due, 90);
-        let groups = teller.history.groups(DAY, 24, now);
-        assert_eq!(groups.len(), 1);
-        let group = &groups[0].group;
-        assert_eq!((group.count, group.retried, group.pattern.as_str()), (90, 90, "took … s"));
-        assert_eq!(group.rules[&Rule::Strategy], 90);
-        assert_eq!(groups[0].points.iter().map(|(_, n)| n).sum::<u64>(), 90);
-        let pulse: u64 = teller.history.pulse().map(|pulse| pulse.starts).sum();
-        assert_eq!(pulse, 180);
-        let series = teller.history.series(None, None, DAY, 24, now);
-        assert_eq!(series.len(), 24);
-        assert_eq!(series.iter().map(|p| p.counts.starts.total()).sum::<u64>(), 180);
-    }
-
-    #[test]
-    fn old_minutes_are_folded_and_forgotten_without_losing_a_count() {
-        let mut teller = Teller::new();
-        let start = Minute(30_000_000).start();
-        for minute in 0..2_000 {
-            let now = start + Duration::from_secs(60 * minute);
-            teller.sees(1, Ending::Dead, now);
-            teller.tells(now);
-        }
-        let now = start + Duration::from_secs(60 * 1_999);
-        let dead = |window| teller.history.totals(window, now).all().dead.total();
-        assert!((1_431..=1_441).contains(&dead(DAY)), "{}", dead(DAY));
-        // The minute that has just begun, and the sixty before it.
-        assert_eq!(dead(Duration::from_secs(3_600)), 61);
-        assert!(teller.history.slots.len() < 300, "{}", teller.history.slots.len());
-        assert!(teller.history.reports.len() <= REPLACEABLE as usize);
-        assert_eq!(teller.history.groups(DAY, 24, now)[0].group.count, dead(DAY));
-    }
-
-    #[test]
-    fn a_report_that_lies_makes_no_group_grow() {
-        let now = Minute(30_000_000).start();
-        let mut teller = Teller::new();
-        teller.sees(1, Ending::Dead, now);
-        let told = teller.tally.unwritten(&teller.worker, "1", now);
-        for n in 0..100 {
-            let mut report = told[0].report.clone();
-            (report.version, report.written_at) = (format!("9.{n:03}"), now + DAY / 10_000 * n);
-            for error in &mut report.errors {
-                let job = error.jobs[0].clone();
-                error.jobs =
-                    (0..100).map(|_| JobKey { id: JobId::random(), ..job.clone() }).collect();
-                error.versions = (0..100).map(|at| format!("1.{n}.{at}")).collect();
-            }
-            teller.history.apply(report, now);
-        }
-        let group = &teller.history.groups(DAY, 1, now)[0].group;
-        assert_eq!((group.versions.len(), group.jobs.len()), (20, 5));
-        assert_eq!(group.versions.last().map(String::as_str), Some("9.099"));
-    }
-
-    #[test]
-    fn starts_and_due_retries_of_all_tasks_are_those_of_each() {
-        let now = Minute(30_000_000).start();
-        let mut teller = Teller::new();
-        for (s, minutes) in [(30, 0), (90, 0), (30, 7)] {
-            let at = now + Duration::from_secs(60 * minutes);
-            let delay = Duration::from_secs(s);
-            teller.sees(1, Ending::Retried { delay, due_at: at + delay }, at);
-        }
-        let now = now + Duration::from_secs(60 * 7);
-        for it in teller.tally.unwritten(&teller.worker, "1", now) {
-            teller.history.apply(it.report, now);
-        }
-        let (history, queue, hour) =
-            (&teller.history, QueueName::default(), Duration::from_secs(3_600));
-        let key = (queue.clone(), TaskName::new("t").expect("a name"));
-        let one: u64 =
-            history.due(Some(&key.0), Some(&key.1), hour, now).iter().map(|it| it.1).sum();
-        assert_eq!(history.due_by_task(hour, now), BTreeMap::from([(key, one)]));
-        assert_eq!(one, 1);
-        let series = history.series(Some(&queue), None, hour, 30, now);
-        let starts: Vec<_> = series.iter().map(|point| point.counts.starts.total()).collect();
-        assert_eq!(starts.iter().sum::<u64>(), 3);
-        assert_eq!(history.starts_by_queue(hour, 30, now), HashMap::from([(queue, starts)]));
-    }
-
-    #[test]
-    fn a_clock_far_ahead_is_not_believed() {
-        let mut teller = Teller::new();
-        let now = Minute(30_000_000).start();
-        teller.sees(1, Ending::Completed, now + DAY);
-        for it in teller.tally.unwritten(&teller.worker, "1", now + DAY) {
-            teller.history.apply(it.report, now);
-        }
-        assert_eq!(teller.history.ignored(), 1);
-        assert_eq!(teller.history.totals(DAY, now + DAY).all(), Counts::default());
-    }
-}
+mod tests;

@@ -1,9 +1,9 @@
 //! What workers tell of their attempts, in numbers: [`Tally`] counts, a [`StatsReport`] travels, and
 //! [`History`] answers. No I/O here; the port is [`StatsStore`](crate::transport::StatsStore).
 //!
-//! A report holds everything that one worker has counted in one minute so far. The newer report of
-//! the same worker and minute replaces the older, so that nothing is counted twice however often it
-//! is written, and the broker keeps one message a worker and minute.
+//! A report holds everything that one process has counted in one minute so far. The newer report of
+//! the same process and minute replaces the older, so that nothing is counted twice however often it
+//! is written, and the broker keeps one message a process and minute.
 
 mod advice;
 mod attempts;
@@ -18,6 +18,7 @@ mod slot;
 mod storm;
 mod tally;
 mod task_stats;
+mod told;
 mod totals;
 
 pub use advice::FewerRetries;

@@ -1,7 +1,7 @@
 //! [`pattern`]: a message without what differs from one failure to the next.
 
 /// Characters of a message that are looked at.
-const MAX_CHARS: usize = 300;
+pub(super) const MAX_CHARS: usize = 300;
 
 /// What stands for what was taken out.
 const GAP: char = '…';

@@ -36,12 +36,16 @@ impl fmt::Display for Minute {
     }
 }
 
-/// Everything that one worker has counted in one minute so far. A newer one of the same worker and
-/// minute takes its place.
+/// Everything that one process of a worker has counted in one minute so far. A newer one of the same
+/// process and minute takes its place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StatsReport {
     /// The worker.
     pub worker: WorkerId,
+    /// Which process of that id: one that starts again, or beside it by mistake, replaces nothing of
+    /// the other's. Letters and digits; empty where whoever wrote it has no such thing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub process: String,
     /// The version of NAQ that it runs.
     pub version: String,
     /// The minute.
@@ -57,4 +61,35 @@ pub struct StatsReport {
     /// Failures that found no room among the groups.
     #[serde(default)]
     pub other_errors: u64,
+}
+
+impl StatsReport {
+    /// Who has counted: `worker-process`.
+    pub fn source(&self) -> String {
+        match self.process.as_str() {
+            "" => self.worker.to_string(),
+            process => format!("{}-{process}", self.worker),
+        }
+    }
+
+    /// Makes it smaller, for a broker that does not take it as it is: first its failures are no
+    /// longer told apart, then it does not say when retries come due. False when it cannot be.
+    pub fn shrink(&mut self) -> bool {
+        if !self.errors.is_empty() {
+            self.fold_errors(0);
+            return true;
+        }
+        let mut shrunk = false;
+        for stats in &mut self.tasks {
+            shrunk |= !std::mem::take(&mut stats.counts.due).is_empty();
+        }
+        shrunk
+    }
+
+    /// Tells at most `most` groups of failures apart.
+    pub(super) fn fold_errors(&mut self, most: usize) {
+        for group in self.errors.drain(most.min(self.errors.len())..) {
+            self.other_errors = self.other_errors.saturating_add(group.count);
+        }
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Counts, ErrorGroup, GroupId, StatsReport, Totals};
+use super::told::Told;
+use super::{Counts, ErrorGroup, GroupId, Totals};
 use crate::names::{QueueName, TaskName};
 
 /// A minute or more, over all workers.
@@ -43,32 +44,44 @@ impl From<&ErrorGroup> for Failures {
 }
 
 impl Slot {
-    pub(super) fn add(&mut self, report: &StatsReport) {
-        for stats in &report.tasks {
+    pub(super) fn add(&mut self, told: &Told) {
+        for stats in &told.tasks {
             let key = (stats.queue.clone(), stats.task.clone());
             let counts = self.tasks.entry(key).or_default();
             counts.add(&stats.counts);
             counts.due.clear();
         }
-        for group in &report.errors {
-            self.errors.entry(group.id()).or_default().add(group.into());
+        for (id, share) in &told.errors {
+            self.errors.entry(*id).or_default().add(share.failures);
         }
-        self.other_errors = self.other_errors.saturating_add(report.other_errors);
+        self.other_errors = self.other_errors.saturating_add(told.other_errors);
     }
 
-    pub(super) fn remove(&mut self, report: &StatsReport) {
-        for stats in &report.tasks {
+    pub(super) fn remove(&mut self, told: &Told) {
+        for stats in &told.tasks {
             let key = (stats.queue.clone(), stats.task.clone());
             if let Some(counts) = self.tasks.get_mut(&key) {
                 counts.remove(&stats.counts);
             }
         }
-        for group in &report.errors {
-            if let Some(failures) = self.errors.get_mut(&group.id()) {
-                failures.remove(group.into());
+        let mut others = told.other_errors;
+        for (id, share) in &told.errors {
+            let mut left = share.failures.count;
+            if let Some(failures) = self.errors.get_mut(id) {
+                left = left.saturating_sub(failures.count);
+                failures.remove(share.failures);
             }
+            // The group was forgotten in between, and its failures are among the others.
+            others = others.saturating_add(left);
         }
-        self.other_errors = self.other_errors.saturating_sub(report.other_errors);
+        self.other_errors = self.other_errors.saturating_sub(others);
+    }
+
+    /// Failures of groups that are forgotten are no longer told apart.
+    pub(super) fn keep_groups(&mut self, known: impl Fn(&GroupId) -> bool) {
+        for (_, failures) in self.errors.extract_if(|id, _| !known(id)) {
+            self.other_errors = self.other_errors.saturating_add(failures.count);
+        }
     }
 
     /// Takes over all that another one has.

@@ -53,6 +53,7 @@ pub struct Storm {
 /// The tasks in a storm now, or about to be, those with the most retries first.
 pub fn storms(history: &History, rules: &StormRules, now: Timestamp) -> Vec<Storm> {
     let totals = history.totals(rules.window, now);
+    let lately = history.totals(Duration::from_secs(60), now);
     let minutes = (rules.window.as_secs() / 60).max(1);
     let [minute, hour] = [60, 3_600].map(|s| history.due_by_task(Duration::from_secs(s), now));
     // What waits for longer than the window has not been started in it.
@@ -64,7 +65,10 @@ pub fn storms(history: &History, rules: &StormRules, now: Timestamp) -> Vec<Stor
         let share = counts.retry_share().unwrap_or(0.0);
         let due = |tasks: &BTreeMap<_, u64>| tasks.get(key).copied().unwrap_or(0);
         let soon = due(&minute);
-        let crowded = starts >= rules.min_starts && share >= rules.retry_share;
+        // One that has passed is still in the window.
+        let retries_lately = lately.tasks.get(key).is_some_and(|task| task.retry_starts() > 0);
+        let goes_on = retries_lately || due(&hour) > 0;
+        let crowded = goes_on && starts >= rules.min_starts && share >= rules.retry_share;
         let ahead = soon >= rules.due_next_minute && soon >= 3 * (starts / minutes);
         (crowded || ahead).then(|| Storm {
             queue: key.0.clone(),
@@ -104,6 +108,29 @@ mod tests {
     use crate::stats::{Minute, StatsReport, TaskStats};
 
     #[test]
+    fn a_storm_is_over_when_its_last_retry_is() {
+        let at = Minute(30_000_000).start() + Duration::from_millis(50_000);
+        let mut counts = Counts::default();
+        (0..60).for_each(|_| counts.starts.record(2));
+        let (queue, task) = (QueueName::default(), TaskName::new("t").expect("a name"));
+        let report = StatsReport {
+            worker: WorkerId::new("w1").expect("a name"),
+            process: String::new(),
+            minute: Minute::of(at),
+            written_at: at,
+            version: "1".into(),
+            tasks: vec![TaskStats { queue, task, counts }],
+            errors: Vec::new(),
+            other_errors: 0,
+        };
+        let mut history = History::default();
+        history.apply(report, at);
+        let storms_at = |now| storms(&history, &StormRules::default(), now).len();
+        assert_eq!(storms_at(at), 1);
+        assert_eq!(storms_at(at + Duration::from_secs(180)), 0);
+    }
+
+    #[test]
     fn retries_that_wait_for_longer_than_the_window_are_seen_coming() {
         let now = Minute(30_000_000).start() + Duration::from_millis(50_000);
         let told_at = now.saturating_sub(Duration::from_secs(20 * 60));
@@ -113,6 +140,7 @@ mod tests {
         let (queue, task) = (QueueName::default(), TaskName::new("t").expect("a name"));
         let report = StatsReport {
             worker: WorkerId::new("w1").expect("a name"),
+            process: String::new(),
             minute: Minute::of(told_at),
             written_at: told_at,
             version: "1".into(),

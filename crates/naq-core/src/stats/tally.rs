@@ -1,6 +1,8 @@
 //! [`Tally`]: counts what a worker sees, until it is written.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
 
 use super::error_group::pattern_of;
 use super::{Counts, ErrorGroup, GroupId, Minute, Observation, StatsReport, TaskStats};
@@ -11,16 +13,36 @@ use crate::names::{QueueName, TaskName, WorkerId};
 /// of them is well below any broker's limit on a message.
 pub const MAX_ERROR_GROUPS: usize = 100;
 
-/// Minutes that are kept while they cannot be written; of a longer outage the oldest are given up.
+/// For how many minutes one is kept while it cannot be written; of a longer outage the oldest are
+/// given up.
 pub const UNSENT_MINUTES: usize = 60;
+/// By how many minutes a clock may be set back to go on counting in the newest.
+const SET_BACK: u64 = 2;
 
 /// Counts observations by minute, and says which minutes are to be written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tally {
-    minutes: BTreeMap<Minute, Count>,
-    /// The newest minute seen. A clock that is set back goes on counting here: what was written of
-    /// a minute that is over must not be replaced by less.
-    latest: Minute,
+    minutes: BTreeMap<Place, Count>,
+    /// Where is counted now: in the newest minute seen. What was written of a minute that is over
+    /// must not be replaced by less, so that a clock that is set back goes on counting here, or, when
+    /// it was set back by much, under the name of another process.
+    place: Place,
+    /// Random, so that two processes of the same id have different names.
+    seed: u32,
+}
+
+/// How often the clock was set back by much, and a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Place {
+    clock: u32,
+    minute: Minute,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        let seed = RandomState::new().hash_one(()) as u32;
+        Self { minutes: BTreeMap::new(), place: Place::default(), seed }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -32,20 +54,22 @@ struct Count {
     changes: u64,
     /// How many of those are in what was written last.
     written: u64,
+    /// The time that the last report says. The next one says a later one, whatever the clock does.
+    told_at: Timestamp,
 }
 
 /// What was asked to be written, so that it can be ticked off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Due {
-    minute: Minute,
+    place: Place,
     changes: u64,
 }
 
 impl Tally {
     /// Counts one observation, made at `now`.
     pub fn record(&mut self, seen: &Observation<'_>, now: Timestamp) {
-        self.latest = self.latest.max(Minute::of(now));
-        let count = self.minutes.entry(self.latest).or_default();
+        let place = self.turn(now);
+        let count = self.minutes.entry(place).or_default();
         count.changes += 1;
         let task = seen.task.cloned().unwrap_or_else(TaskStats::unknown_task);
         if let Some(error) = &seen.error {
@@ -63,6 +87,16 @@ impl Tally {
         count.tasks.entry(key).or_default().record(seen);
     }
 
+    /// Where to count at `now`.
+    fn turn(&mut self, now: Timestamp) -> Place {
+        let (place, this) = (&mut self.place, Minute::of(now));
+        if this.0 + SET_BACK < place.minute.0 {
+            *place = Place { clock: place.clock.wrapping_add(1), minute: this };
+        }
+        place.minute = place.minute.max(this);
+        *place
+    }
+
     /// The reports that have something new in them, oldest first, each to be confirmed by
     /// [`written`](Self::written) once it is stored.
     pub fn unwritten(
@@ -71,25 +105,29 @@ impl Tally {
         version: &str,
         now: Timestamp,
     ) -> Vec<Unwritten> {
-        self.latest = self.latest.max(Minute::of(now));
-        let latest = self.latest;
-        self.minutes.retain(|minute, count| *minute >= latest || count.changes > count.written);
+        let (this, seed) = (self.turn(now), self.seed);
+        let is_near = |at: &Place| at.minute.0.abs_diff(this.minute.0) < UNSENT_MINUTES as u64;
+        self.minutes
+            .retain(|at, count| *at == this || (count.changes > count.written && is_near(at)));
+        // A clock may be set back again and again.
         while self.minutes.len() > UNSENT_MINUTES {
             self.minutes.pop_first();
         }
-        let dirty = self.minutes.iter().filter(|(_, count)| count.changes > count.written);
+        let dirty = self.minutes.iter_mut().filter(|(_, count)| count.changes > count.written);
         dirty
-            .map(|(minute, count)| Unwritten {
-                due: Due { minute: *minute, changes: count.changes },
-                report: count.report(worker, version, *minute, now),
+            .map(|(place, count)| {
+                let process = format!("{:08x}", seed.wrapping_add(place.clock));
+                count.told_at = now.max(count.told_at + Duration::from_millis(1));
+                let report = count.report(worker, process, version, place.minute);
+                Unwritten { due: Due { place: *place, changes: count.changes }, report }
             })
             .collect()
     }
 
     /// This report has been stored.
     pub fn written(&mut self, report: &Unwritten) {
-        let Due { minute, changes } = report.due;
-        if let Some(count) = self.minutes.get_mut(&minute) {
+        let Due { place, changes } = report.due;
+        if let Some(count) = self.minutes.get_mut(&place) {
             count.written = count.written.max(changes);
         }
     }
@@ -107,9 +145,9 @@ impl Count {
     fn report(
         &self,
         worker: &WorkerId,
+        process: String,
         version: &str,
         minute: Minute,
-        written_at: Timestamp,
     ) -> StatsReport {
         let task = |(key, counts): (&(QueueName, TaskName), &Counts)| TaskStats {
             queue: key.0.clone(),
@@ -122,9 +160,10 @@ impl Count {
         errors.sort_by_key(ErrorGroup::id);
         StatsReport {
             worker: worker.clone(),
+            process,
             version: version.to_owned(),
             minute,
-            written_at,
+            written_at: self.told_at,
             tasks,
             errors,
             other_errors: self.other_errors,
@@ -134,8 +173,6 @@ impl Count {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::names::JobId;
     use crate::stats::Ending;
@@ -183,10 +220,59 @@ mod tests {
         let mut tally = Tally::default();
         let later = Timestamp::from_millis(10 * Minute::MS);
         tally.record(&seen(&queue, &job), later);
-        tally.record(&seen(&queue, &job), later.saturating_sub(Duration::from_secs(300)));
+        tally.record(&seen(&queue, &job), later.saturating_sub(Duration::from_secs(120)));
         let due = tally.unwritten(&worker, "1", later);
         assert_eq!(due.len(), 1);
         assert_eq!(due[0].report.minute, Minute(10));
+    }
+
+    #[test]
+    fn a_clock_that_was_an_hour_ahead_silences_nobody_and_replaces_nothing() {
+        let (queue, job) = (QueueName::default(), JobId::random());
+        let worker = WorkerId::new("w").expect("a name");
+        let mut tally = Tally::default();
+        let mut told = |at| {
+            tally.record(&seen(&queue, &job), at);
+            let due = tally.unwritten(&worker, "1", at);
+            due.iter().for_each(|it| tally.written(it));
+            let reports: Vec<_> = due.into_iter().map(|it| it.report).collect();
+            let [report] = &reports[..] else { panic!("one report: {reports:?}") };
+            (report.source(), report.minute, report.written_at)
+        };
+        let before = told(Minute(10).start());
+        let ahead = told(Minute(70).start());
+        let right = told(Minute(10).start());
+        let after = told(Minute(11).start());
+        assert_eq!([ahead.1, right.1, after.1], [Minute(70), Minute(10), Minute(11)]);
+        assert_eq!(ahead.0, before.0);
+        assert_ne!(right.0, before.0, "the tenth minute was written before, with other jobs");
+        assert_eq!(after.0, right.0);
+    }
+
+    #[test]
+    fn a_later_report_says_so_whatever_the_clock_does() {
+        let (queue, job) = (QueueName::default(), JobId::random());
+        let worker = WorkerId::new("w").expect("a name");
+        let mut tally = Tally::default();
+        let times = [59_000, 59_000, 58_000, 60_500, 59_900].map(|ms| {
+            let at = Timestamp::from_millis(ms);
+            tally.record(&seen(&queue, &job), at);
+            tally.unwritten(&worker, "1", at).pop().expect("a report").report.written_at
+        });
+        assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
+    }
+
+    #[test]
+    fn what_could_not_be_written_for_an_hour_is_given_up_however_little_it_is() {
+        let (queue, job) = (QueueName::default(), JobId::random());
+        let worker = WorkerId::new("w").expect("a name");
+        let mut tally = Tally::default();
+        for minute in [0, 100, 130] {
+            tally.record(&seen(&queue, &job), Minute(minute).start());
+        }
+        let due = tally.unwritten(&worker, "1", Minute(130).start());
+        let minutes: Vec<_> = due.iter().map(|it| it.report.minute.0).collect();
+        assert_eq!(minutes, [100, 130]);
     }
 
     #[test]

@@ -17,6 +17,13 @@ impl Totals {
         self.tasks.iter().map(|((queue, task), counts)| (queue, task, counts))
     }
 
+    /// Adds what was counted in another stretch.
+    pub fn add(&mut self, other: &Self) {
+        for (key, counts) in &other.tasks {
+            self.tasks.entry(key.clone()).or_default().add(counts);
+        }
+    }
+
     /// All tasks together.
     pub fn all(&self) -> Counts {
         self.sum(|_, _| true)

@@ -149,6 +149,7 @@ impl Faults {
                 let reason = "the plan says so".into();
                 Err(TransportError::Rejected { what: op.as_str().to_owned(), reason })
             }
+            Some(Fault::TooLarge) => Err(TransportError::TooLarge { size: 2, max: 1 }),
             Some(Fault::Timeout) => {
                 let _ = call.await;
                 let (what, after) = (op.as_str().to_owned(), Duration::from_secs(2));

@@ -14,6 +14,8 @@ pub enum Fault {
     Unreachable,
     /// It has no effect and answers `Rejected`, which will not change.
     Refused,
+    /// It has no effect and answers `TooLarge`.
+    TooLarge,
     /// It takes effect and answers `Timeout`. Of a fetch: what was handed out never arrives.
     Timeout,
     /// It has no effect and pretends that it had: a lost ack.

@@ -26,14 +26,16 @@ pub struct StatsPage {
 /// Keeps statistics.
 #[async_trait]
 pub trait StatsStore: Send + Sync + 'static {
-    /// Stores a report, in place of an older one of the same worker and minute.
+    /// Stores a report, in place of an older one of the same process and minute.
     ///
     /// # Errors
     /// [`TransportError`]; the same report can be written again.
     async fn stats_put(&self, report: &StatsReport) -> Result<(), TransportError>;
 
     /// The reports that were stored from `from` on and have not been replaced since, at most
-    /// `limit`. Begin with 0 for the last day, and go on with what [`StatsPage::next`] says.
+    /// `limit`. Begin with 0 for the last day, and go on with what [`StatsPage::next`] says: that is 0
+    /// again where the store seems to have been made anew. What is read twice by that counts once in a
+    /// [`History`](crate::stats::History).
     ///
     /// # Errors
     /// [`TransportError`].

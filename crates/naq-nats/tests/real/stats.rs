@@ -10,6 +10,7 @@ fn report(worker: &str) -> StatsReport {
     let now = Timestamp::from_millis(1_800_000_000_000);
     StatsReport {
         worker: WorkerId::new(worker).expect("a name"),
+        process: String::new(),
         version: "1".into(),
         minute: Minute::of(now),
         written_at: now,

@@ -123,6 +123,29 @@ async fn an_outage_of_the_statistics_disturbs_no_job_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn what_the_broker_finds_too_large_is_written_without_what_does_not_fit() {
+    // Times refused, then: groups of errors, slots in which retries come due, failures in all.
+    for (refused, left) in [(1, Some((0, 1, 1))), (2, Some((0, 0, 1))), (3, None)] {
+        let bench = Bench::new();
+        let plan = FaultPlan::new().on(Op::Stats, 1, refused, Fault::TooLarge);
+        let (_worker, faulty) = bench.start_faulty(plan).await;
+        bench.enqueue("job", [Do::Fail("Error".into()), Do::Succeed]).await;
+        bench.pass(secs(1)).await;
+        let read = |report: &StatsReport| {
+            let due = report.tasks.iter().map(|stats| stats.counts.due.len()).sum();
+            let failed: u64 = report.tasks.iter().map(|stats| stats.counts.failed()).sum();
+            assert_eq!(report.other_errors, 1);
+            (report.errors.len(), due, failed)
+        };
+        assert_eq!(reports(&bench).await.first().map(read), left, "refused {refused} times");
+        assert_eq!(faulty.calls(Op::Stats), 3.min(refused + 1));
+        bench.pass(secs(60)).await;
+        assert_eq!(bench.state("job").await, JobState::Completed);
+        assert!(!reports(&bench).await.is_empty(), "it goes on telling");
+    }
+}
+
+#[tokio::test]
 async fn a_worker_that_stops_writes_what_it_has_not_yet_written() {
     let bench = Bench::new();
     let mut worker = bench.start().await;

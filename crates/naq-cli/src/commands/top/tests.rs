@@ -93,6 +93,7 @@ fn error(message: &str) -> ErrorGroup {
 fn report(tasks: Vec<TaskStats>, errors: Vec<ErrorGroup>) -> StatsReport {
     StatsReport {
         worker: WorkerId::new("red-1").expect("an id"),
+        process: String::new(),
         version: "0.1.0".into(),
         minute: Minute::of(NOW),
         written_at: NOW.saturating_sub(Duration::from_secs(2)),

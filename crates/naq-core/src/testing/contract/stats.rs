@@ -10,6 +10,7 @@ fn report(case: &Case<'_>, worker: &str, minutes_ago: u64) -> StatsReport {
     let now = case.now();
     StatsReport {
         worker: WorkerId::new(worker).unwrap(),
+        process: String::new(),
         version: "1".into(),
         minute: Minute(Minute::of(now).0.saturating_sub(minutes_ago)),
         written_at: now,
@@ -59,6 +60,18 @@ pub async fn a_newer_report_takes_the_place_of_the_older(subject: &dyn Subject) 
     put(&case, &newer).await;
     assert_eq!(since(&case, 0, 100).await.reports, [other, earlier, newer.clone()]);
     assert_eq!(since(&case, read.next, 100).await.reports, [newer], "only what is new");
+}
+
+pub async fn another_process_of_the_same_worker_replaces_nothing(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let of = |process: &str| StatsReport { process: process.into(), ..report(&case, "a", 0) };
+    let (nameless, first, second) = (of(""), of("1"), of("2"));
+    for told in [&nameless, &first, &second] {
+        put(&case, told).await;
+    }
+    let first = StatsReport { other_errors: 7, ..first };
+    put(&case, &first).await;
+    assert_eq!(since(&case, 0, 100).await.reports, [nameless, second, first]);
 }
 
 pub async fn reports_come_in_pages_in_the_order_in_which_they_were_written(subject: &dyn Subject) {
