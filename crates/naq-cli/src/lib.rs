@@ -35,6 +35,7 @@ mod output;
 mod progress;
 mod report;
 mod run;
+mod serve;
 mod telemetry;
 mod text;
 mod who;

@@ -75,7 +75,7 @@ impl DashboardArgs {
         let mut options = Options::default();
         options.prefix = self.path.trim_end_matches('/').to_owned();
         options.hosts = self.public_host.iter().filter(|host| !host.is_empty()).cloned().collect();
-        if !self.host.is_unspecified() && !self.host.is_loopback() {
+        if !self.host.is_unspecified() {
             options.hosts.push(match self.host {
                 IpAddr::V4(ip) => ip.to_string(),
                 IpAddr::V6(ip) => format!("[{ip}]"),
@@ -111,4 +111,33 @@ pub(crate) fn run(args: &DashboardArgs, mut config: NatsConfig, out: Output) -> 
         site.serve(config, site::told_to_stop()).await?;
         Ok(Exit::Ok)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: DashboardArgs,
+    }
+
+    #[test]
+    fn it_can_be_asked_for_by_the_address_that_it_listens_on() {
+        for (address, host) in [
+            ("127.0.0.1", "127.0.0.1"),
+            ("127.0.0.2", "127.0.0.2"),
+            ("::1", "[::1]"),
+            ("10.0.0.7", "10.0.0.7"),
+        ] {
+            let line = ["dashboard", "--host", address, "--unsafe-bind"];
+            let options = Command::parse_from(line).args.options().expect("options");
+            assert_eq!(options.hosts, [host]);
+        }
+        let line = ["dashboard", "--host", "0.0.0.0", "--unsafe-bind"];
+        assert!(Command::parse_from(line).args.options().expect("options").hosts.is_empty());
+    }
 }

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 
 use super::{Exporter, Probe};
 use crate::exit::{Exit, Problem};
+use crate::serve::{Bounds, serve};
 
 /// How often what was measured is moved into buckets when nobody asks for it.
 const TIDY: Duration = Duration::from_secs(5);
@@ -79,10 +80,6 @@ impl Server {
             }
         });
         let routes = routes(self.exporter, probe);
-        tokio::spawn(async move {
-            if let Err(err) = axum::serve(self.listener, routes).await {
-                tracing::error!("metrics are no longer served: {err}");
-            }
-        });
+        tokio::spawn(serve(self.listener, routes, Bounds::default(), std::future::pending()));
     }
 }

@@ -19,6 +19,7 @@ use super::probe::DashboardProbe;
 use crate::connection::connect;
 use crate::exit::{Exit, Problem};
 use crate::metrics::{self, Exporter};
+use crate::serve::{Bounds, serve};
 
 /// How long the page that waits for the broker may take for its last answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
@@ -97,7 +98,7 @@ impl Site {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         // Live streams have no end of their own: what is open is cut off.
         tokio::select! {
-            served = axum::serve(listener, routes).into_future() => Ok(served?),
+            () = serve(listener, routes, Bounds::default(), std::future::pending()) => Ok(()),
             () = stop => Ok(()),
             () = tidy(&exporter) => Ok(()),
         }
@@ -130,11 +131,7 @@ fn waiting(
     };
     let routes = Router::new().route("/healthz", get(async || "alive\n")).fallback(page);
     Ok(tokio::spawn(async move {
-        let served =
-            axum::serve(listener, routes).with_graceful_shutdown(async { drop(until.await) });
-        if let Err(err) = served.await {
-            tracing::warn!("the page that waits for the broker could not be shown: {err}");
-        }
+        serve(listener, routes, Bounds::default(), async { drop(until.await) }).await;
     }))
 }
 
