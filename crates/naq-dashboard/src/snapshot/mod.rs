@@ -3,6 +3,7 @@
 
 mod batches;
 mod poll;
+mod windows;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
