@@ -119,3 +119,35 @@ pub(crate) fn message(panic: Box<dyn Any + Send>) -> String {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::sync::Arc;
+
+    use super::*;
+
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("cannot log out with token=hunter2");
+        }
+    }
+
+    #[test]
+    fn what_a_handler_says_when_it_is_dropped_is_logged_without_secrets() {
+        let (mut log, writer) = std::io::pipe().expect("a pipe");
+        let subscriber = tracing_subscriber::fmt().with_writer(Arc::new(writer)).finish();
+        let bomb = Bomb;
+        let handler: HandlerFuture = Box::pin(async move {
+            let _bomb = bomb;
+            std::future::pending().await
+        });
+        tracing::subscriber::with_default(subscriber, || drop(Guarded(Some(handler))));
+        let mut text = String::new();
+        log.read_to_string(&mut text).expect("read");
+        assert!(text.contains("cannot log out with token=[redacted]"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
