@@ -16,6 +16,8 @@ pub const MAX_HISTORY: usize = 50;
 pub const MAX_HISTORY_BYTES: usize = 32 * 1024;
 /// Bytes of an error message that are kept.
 pub const MAX_MESSAGE_BYTES: usize = 8 * 1024;
+/// Bytes of a decision's sentence that are kept.
+pub const MAX_REASON_BYTES: usize = 4 * 1024;
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,7 +77,7 @@ pub struct AttemptRecord {
     /// The rule that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<Rule>,
-    /// The decision in one sentence, cut to [`MAX_MESSAGE_BYTES`].
+    /// The decision in one sentence, cut to [`MAX_REASON_BYTES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The delay until the next attempt.
@@ -130,9 +132,13 @@ fn escaped(text: &str) -> usize {
 }
 
 /// Cuts a message to [`MAX_MESSAGE_BYTES`] as JSON writes them, at a character.
-pub(crate) fn clip(mut message: String) -> String {
-    if escaped(&message) > MAX_MESSAGE_BYTES {
-        let mut room = MAX_MESSAGE_BYTES - '…'.len_utf8();
+pub(crate) fn clip(message: String) -> String {
+    clip_to(message, MAX_MESSAGE_BYTES)
+}
+
+fn clip_to(mut message: String, bytes: usize) -> String {
+    if escaped(&message) > bytes {
+        let mut room = bytes - '…'.len_utf8();
         let end = message.char_indices().find_map(|(at, c)| {
             let left = room.checked_sub(escaped(c.encode_utf8(&mut [0; 4])));
             room = left.unwrap_or(room);
@@ -147,7 +153,7 @@ pub(crate) fn clip(mut message: String) -> String {
 /// Adds a record and keeps the limits. The first and the newest always stay.
 pub(super) fn push(history: &mut Vec<AttemptRecord>, mut record: AttemptRecord) {
     record.message = record.message.map(clip);
-    record.reason = record.reason.map(clip);
+    record.reason = record.reason.map(|reason| clip_to(reason, MAX_REASON_BYTES));
     let held_back = |r: &AttemptRecord| r.outcome == AttemptOutcome::HeldBack;
     if held_back(&record) && history.last().is_some_and(held_back) {
         history.pop();

@@ -23,6 +23,7 @@ pub use envelope::{DEFAULT_RECORD_TTL, Envelope, MAX_ENVELOPE_BYTES, MAX_TAGS, W
 pub use fields::Payload;
 pub use history::{
     AttemptOutcome, AttemptRecord, MAX_HISTORY, MAX_HISTORY_BYTES, MAX_MESSAGE_BYTES,
+    MAX_REASON_BYTES,
 };
 pub use message::{WireMessage, headers};
 pub use record::FinalRecord;
