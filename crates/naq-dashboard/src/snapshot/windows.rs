@@ -9,13 +9,17 @@ const MINUTES: Duration = Duration::from_secs(5 * 60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What was counted in the day before the last hour hardly changes: it is summed up once a minute,
-/// and only the hour each time.
+/// Looks from one at what was before the last hour to the next.
+const SELDOM: u64 = 10;
+
+/// What was counted in the day before the last hour hardly changes: it is summed up when a minute has
+/// passed, and now and then for what was told late; only the hour each time.
 #[derive(Debug, Default)]
 pub(super) struct Windows {
     earlier: Totals,
     /// The minute that it was summed up in, by the milliseconds after its beginning.
     summed_in: Option<Minute>,
+    looks: u64,
 }
 
 impl Windows {
@@ -23,10 +27,11 @@ impl Windows {
     pub(super) fn read(&mut self, history: &History, now: Timestamp) -> [Totals; 3] {
         // The hour leaves a minute behind just after the next one has begun.
         let this = Minute::of(now.saturating_sub(Duration::from_millis(1)));
-        if self.summed_in != Some(this) {
+        if self.summed_in != Some(this) || self.looks.is_multiple_of(SELDOM) {
             self.earlier = history.totals_before(HOUR, DAY, now);
             self.summed_in = Some(this);
         }
+        self.looks += 1;
         let [minutes, hour] = [MINUTES, HOUR].map(|window| history.totals(window, now));
         let mut day = self.earlier.clone();
         day.add(&hour);
