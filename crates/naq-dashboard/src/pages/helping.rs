@@ -7,10 +7,11 @@ use naq_core::stats::{Counts, FewerRetries, Helped, UNKNOWN_TASK};
 use naq_core::{QueueName, TaskName};
 
 use super::choice::{self, Chip, Choice, Window};
+use super::overview::known_since;
 use super::{Content, PageError, Tab};
 use crate::chart::{Part, stacked};
 use crate::scene::{Scene, encode};
-use crate::view::{count, percent};
+use crate::view::{Moment, count, percent};
 
 /// Attempts with a column of their own; the last stands for all after it, too.
 const COLUMNS: u32 = 5;
@@ -25,6 +26,8 @@ struct Helping {
     words: &'static str,
     all: Row,
     rows: Vec<Row>,
+    /// Since when anything is known, where that is less than the day.
+    known_since: Option<Moment>,
 }
 
 struct Row {
@@ -124,6 +127,7 @@ pub(super) fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
         words: window.words(),
         all: Row::new(scene, "", &BTreeSet::new(), &all),
         rows,
+        known_since: known_since(&scene.snapshot.history(), scene.now()),
     };
     Ok(Content { title: "Does retrying help?".into(), tab: Tab::Helping, body: page.render()? })
 }

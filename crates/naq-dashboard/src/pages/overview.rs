@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use askama::Template;
-use naq_core::stats::{Counts, Helped, Pulse};
+use naq_core::Timestamp;
+use naq_core::stats::{Counts, Helped, History, Pulse};
 
 use super::depth::{Depth, Figure};
 use super::{Content, PageError, Tab};
 use crate::chart::spark;
 use crate::scene::Scene;
-use crate::view::{clip, count, percent, rate, said, span};
+use crate::view::{Moment, clip, count, percent, rate, said, span};
 
 /// Seconds of the throughput line.
 const SECONDS: u64 = 120;
@@ -39,6 +40,8 @@ struct Overview<'a> {
     broker: Option<String>,
     broker_words: String,
     outcomes: Vec<Outcome>,
+    /// Since when anything is known, where that is less than the day.
+    known_since: Option<Moment>,
     queues: Vec<Depth>,
     more_queues: usize,
     groups: Vec<Group>,
@@ -70,10 +73,11 @@ pub(super) fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
         snapshot.workers.iter().map(|worker| u64::from(of(worker))).sum::<u64>().into()
     };
     let second = snapshot.read_at.unwrap_or(now).as_millis() / 1_000;
-    let (pulse, groups) = {
+    let (pulse, groups, known_since) = {
         let history = snapshot.history();
         let pulse = by_second(history.pulse(), second);
-        (pulse, history.groups(Duration::from_secs(3_600), 1, now))
+        let groups = history.groups(Duration::from_secs(3_600), 1, now);
+        (pulse, groups, known_since(&history, now))
     };
     let latest = pulse.iter().rev().take(NOW as usize).sum();
     let label =
@@ -102,6 +106,7 @@ pub(super) fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
             (None, Some(broker)) => super::broker::clock(broker.clock_ahead_ms),
         },
         outcomes: outcomes([&snapshot.minutes, &snapshot.hour, &snapshot.day].map(|t| t.all())),
+        known_since,
         more_queues: fullest.len().saturating_sub(MAX_QUEUES),
         queues: fullest.iter().take(MAX_QUEUES).map(|info| Depth::new(info, scene)).collect(),
         groups: groups.iter().take(MAX_GROUPS).map(|it| Group::new(scene, &it.group)).collect(),
@@ -119,6 +124,13 @@ impl Group {
             count: count(group.count),
         }
     }
+}
+
+/// Of when the oldest report is, where a day is not known yet, or was cut.
+pub(super) fn known_since(history: &History, now: Timestamp) -> Option<Moment> {
+    const NEARLY_A_DAY: Duration = Duration::from_secs(24 * 60 * 60 - 10 * 60);
+    let since = history.known_since().filter(|since| now.since(*since) < NEARLY_A_DAY)?;
+    Some(Moment::new(since, now))
 }
 
 /// Completed jobs second by second up to `last`, also where nobody told anything.

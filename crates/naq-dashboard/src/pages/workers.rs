@@ -32,6 +32,8 @@ struct Workers<'a> {
     hidden: usize,
     running: Figure,
     slots: Figure,
+    /// Reports of what they did that were not believed.
+    ignored: Figure,
 }
 
 struct Row {
@@ -128,6 +130,7 @@ pub(super) fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
         running: sum(|worker| worker.running),
         slots: sum(|worker| worker.concurrency),
         hidden: found.len().saturating_sub(MAX_SHOWN),
+        ignored: scene.snapshot.history().ignored().into(),
         found: (found.len() as u64).into(),
         rows: found.iter().take(MAX_SHOWN).map(|worker| Row::new(worker, scene)).collect(),
     };

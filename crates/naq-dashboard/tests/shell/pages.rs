@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use naq_core::retry::Rule;
-use naq_core::stats::{Ending, Observation, ObservedError, Run};
-use naq_core::transport::{Consumer, Directory, Operator, WorkerInfo, WorkerStatus};
+use naq_core::stats::{Ending, Minute, Observation, ObservedError, Run};
+use naq_core::transport::{
+    Consumer, Directory, Operator, StatsStore, WorkerInfo, WorkerStatus,
+};
 use naq_core::{Clock, ErrorKind, JobId, Timestamp, WorkerId};
+use naq_testing::eventually;
 
-use crate::site::{Site, queue, task};
+use crate::site::{SOON, Site, queue, task};
 
 impl Site {
     /// `count` attempts of this number that end so.
@@ -168,4 +171,26 @@ async fn the_broker_page_says_what_is_kept_how_well_and_who_is_handed_it() {
     ] {
         assert!(html.contains(part), "{part} in {html}");
     }
+}
+
+#[tokio::test]
+async fn how_far_back_it_is_known_and_what_was_not_believed_is_said() {
+    let mut site = Site::open(|_| {});
+    site.attempts(1, 1, Ending::Completed);
+    site.tell().await;
+    for path in ["/", "/helping"] {
+        site.page(path, &["Known since"]).await;
+    }
+    assert!(!site.get("/workers").await.1.contains("could not be counted"));
+    let ahead = Minute(Minute::of(site.clock.now()).0 + 60);
+    let mut report = site.broker.stats_since(0, 1).await.unwrap().reports.remove(0);
+    report.minute = ahead;
+    site.broker.stats_put(&report).await.unwrap();
+    site.page("/workers", &["1 report of what workers did could not be counted"]).await;
+    site.clock.advance(Duration::from_secs(24 * 3_600 - 60)).await;
+    eventually("a whole day is known", SOON, async || {
+        let (_, html) = site.get("/").await;
+        if html.contains("Known since") { Err(html) } else { Ok(()) }
+    })
+    .await;
 }

@@ -17,7 +17,7 @@ use naq_testing::eventually;
 use serde_json::Value;
 use tower::ServiceExt;
 
-const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 pub(crate) struct Site {
     pub(crate) clock: ManualClock,
