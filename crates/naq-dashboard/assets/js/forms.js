@@ -57,11 +57,20 @@
     const form = event.target.closest("form[data-confirm]");
     if (form) confirm(form);
   });
+  // A preview is of what the form said then; why it is done makes no difference.
+  const outdate = (event) => {
+    const { form, name } = event.target;
+    const place = form?.querySelector?.("[data-answer]");
+    if (place && name !== "reason" && !place.contains(event.target)) place.replaceChildren();
+  };
+  document.addEventListener("input", outdate);
+  document.addEventListener("change", outdate);
   document.addEventListener("change", (event) => {
     const all = event.target.closest("input[data-check-all]");
     if (all) {
       const boxes = document.querySelectorAll(`input[name="${CSS.escape(all.dataset.checkAll)}"]`);
       for (const box of boxes) if (!box.disabled) box.checked = all.checked;
+      for (const box of boxes) outdate({ target: box });
     }
     count();
   });

@@ -107,6 +107,9 @@ async fn selected_letters_are_meant_and_no_others_and_one_needs_no_reason() {
     fields.extend([("agreed", &*agreed), ("reason", "test data"), ("confirm", "2")]);
     let more = [fields.clone(), vec![("item", &*items[0])]].concat();
     assert!(site.act("batch", &more).await.is_err(), "one more was ticked since");
+    let mut others = fields.clone();
+    others[3] = ("item", &*items[2]);
+    assert!(site.act("batch", &others).await.is_err(), "as many, but not the same ones");
     site.act("batch", &fields).await.unwrap();
     assert_eq!(site.ended().await.state, BatchState::Done);
     assert_eq!(site.letters().await.len(), 3);

@@ -92,6 +92,9 @@ async fn waiting_jobs_are_spread_over_a_span_or_come_at_a_rate_and_none_comes_ea
         assert!(preview.contains(words), "{preview}");
         let agreed = field(preview, "agreed");
         fields.extend([("agreed", &*agreed), ("reason", "a storm")]);
+        let mut faster = fields.clone();
+        faster[4].1 = if verb == "drip" { "7" } else { "7m" };
+        assert!(site.act("batch", &faster).await.is_err(), "that is not what was shown");
         site.act("batch", &fields).await.unwrap();
         let batch = site.ended().await;
         assert_eq!(batch.words, words);

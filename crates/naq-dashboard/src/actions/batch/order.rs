@@ -1,6 +1,9 @@
 //! [`Order`]: what a form asks to do, and on what.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use naq_core::client::{BatchAction, BatchItem, BatchScope, DeadFilter, WaitingFilter};
+use serde_json::json;
 
 use crate::actions::ActionError;
 use crate::actions::asked::Asked;
@@ -25,13 +28,13 @@ impl Order {
         }
     }
 
-    /// What one agrees to who has seen the preview. The count of a filter may change under the hand.
+    /// What one agrees to who has seen the preview: the deed with its terms, and which of them. The
+    /// count of a filter may change under the hand. Known to the process that made the preview.
     pub(super) fn agreed(&self) -> String {
-        let count = match &self.scope {
-            BatchScope::Letters(items) | BatchScope::Jobs(items) => Some(items.len().to_string()),
-            _ => None,
-        };
-        format!("{} {}", self.action.verb(), self.scope.words(count.as_deref()))
+        let (action, scope) = (json!(self.action), json!(self.scope));
+        let mut hash = DefaultHasher::new();
+        (action.to_string(), scope.to_string()).hash(&mut hash);
+        format!("{} {:016x}", self.action.verb(), hash.finish())
     }
 }
 
