@@ -7,7 +7,9 @@ use naq_worker::Registry;
 use tokio::runtime::Runtime;
 
 use crate::args::{self, Cli, Command};
-use crate::commands::{bench, check, completions, dashboard, dev, doctor, enqueue, retry, top, worker};
+use crate::commands::{
+    bench, check, completions, dashboard, dev, doctor, enqueue, retry, top, worker,
+};
 use crate::connection::connect;
 use crate::exit::{self, Exit};
 use crate::logging::Level;

@@ -13,7 +13,9 @@ use crate::builder::WorkerBuilder;
 use crate::engine::{Counts, Engine, Link, Queue};
 use crate::execute::Stage;
 use crate::exit::{Exit, StopSignal, WorkerError};
-use crate::gates::{BreakerGate, BudgetGate, DependsGate, Gate, Gates, LimitGate, PauseGate, UniqueGate};
+use crate::gates::{
+    BreakerGate, BudgetGate, DependsGate, Gate, Gates, LimitGate, PauseGate, UniqueGate,
+};
 use crate::health::Health;
 use crate::metrics::Meters;
 use crate::ready::Ready;

@@ -64,8 +64,7 @@ pub use naq_core::{
     IntoFailure, Jitter, Job, JobError, JobHandle, JobId, JobOptions, JobReport, JobState,
     KindError, NameError, Payload, PolicyError, QueueName, ResultExt, RetryPolicy, ScheduleName,
     Strategy, SystemClock, TaskName, Timer, Timestamp, WorkerId, Workflow, WorkflowHandle,
-    WorkflowReport, client, flow, metrics, redact, retry, schedule, stats, transport,
-    wire,
+    WorkflowReport, client, flow, metrics, redact, retry, schedule, stats, transport, wire,
 };
 #[cfg(feature = "nats")]
 pub use naq_nats::{self as nats, NatsConfig, NatsTransport};

@@ -20,9 +20,9 @@ mod limits;
 mod pause;
 mod progress;
 mod report;
-mod sending;
 #[cfg(feature = "schedules")]
 mod schedule;
+mod sending;
 mod together;
 mod told;
 mod unique;
@@ -36,8 +36,8 @@ use std::time::Duration;
 
 pub use audit::{AUDIT_TTL, AuditEntry, AuditPage, AuditQuery, MAX_AUDIT_PAGE};
 pub use batch::{
-    BATCH_TTL, Batch, BatchAction, BatchError, BatchId, BatchItem, BatchOrder, BatchScope, BatchState,
-    COUNT_CAP, MAX_SELECTED, Preview, STALE_AFTER, UNDO_WINDOW, WaitingFilter,
+    BATCH_TTL, Batch, BatchAction, BatchError, BatchId, BatchItem, BatchOrder, BatchScope,
+    BatchState, COUNT_CAP, MAX_SELECTED, Preview, STALE_AFTER, UNDO_WINDOW, WaitingFilter,
 };
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointInfo};
 pub use dead::{DeadFilter, DeadSummary};

@@ -5,7 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Serialize;
 
-use super::{EndWatch, Evidence, JobKey, JobsPage, JobsQuery, Stored, StreamReport, TransportError};
+use super::{
+    EndWatch, Evidence, JobKey, JobsPage, JobsQuery, Stored, StreamReport, TransportError,
+};
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName};
 

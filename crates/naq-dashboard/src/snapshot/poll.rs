@@ -11,8 +11,8 @@ use naq_core::stats::{StormRules, storms};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{LINE, Snapshot};
 use super::windows::Windows;
+use super::{LINE, Snapshot};
 
 /// Reports read at once; a day of 100 workers is 150 such pages.
 const PAGE: usize = 1_000;

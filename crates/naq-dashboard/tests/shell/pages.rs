@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use naq_core::retry::Rule;
 use naq_core::stats::{Ending, Minute, Observation, ObservedError, Run};
-use naq_core::transport::{
-    Consumer, Directory, Operator, StatsStore, WorkerInfo, WorkerStatus,
-};
+use naq_core::transport::{Consumer, Directory, Operator, StatsStore, WorkerInfo, WorkerStatus};
 use naq_core::{Clock, ErrorKind, JobId, Timestamp, WorkerId};
 use naq_testing::eventually;
 

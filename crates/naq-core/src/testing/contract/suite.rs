@@ -212,7 +212,6 @@ macro_rules! contract_suite {
                 a_report_that_is_written_again_is_there_once
                 a_newer_report_takes_the_place_of_the_older
                 another_process_of_the_same_worker_replaces_nothing
-                another_process_of_the_same_worker_replaces_nothing
                 reports_come_in_pages_in_the_order_in_which_they_were_written;
             kept:
                 a_checkpoint_is_not_overwritten_by_an_earlier_attempt
