@@ -113,8 +113,8 @@ pub(super) fn ordinal(n: u32) -> String {
     }
 }
 
-/// With commas between thousands.
-pub(super) fn grouped(n: u64) -> String {
+/// A number as people read it, with commas between thousands: `1,260`.
+pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -24,7 +24,7 @@ mod totals;
 pub use advice::FewerRetries;
 pub use attempts::Attempts;
 pub use error_group::{ErrorGroup, GroupId, SAMPLE_JOBS};
-pub use helped::Helped;
+pub use helped::{Helped, grouped};
 pub use histogram::{BOUNDS_MS, Histogram};
 pub use history::{GroupHistory, History, Point, Pulse};
 pub use observation::{Ending, Observation, ObservedError, Run, UNKNOWN_TASK};

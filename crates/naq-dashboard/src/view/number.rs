@@ -1,17 +1,6 @@
 //! Numbers as people read them.
 
-/// With commas between thousands: `1,260`.
-pub(crate) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
+pub(crate) use naq_core::stats::grouped as count;
 
 /// A share of 0 to 1: `95.6 %`; a dash where there is none.
 pub(crate) fn percent(share: Option<f64>) -> String {
