@@ -50,29 +50,29 @@ impl Case<'_> {
 
 /// What a deploy did, and whether workers stay up by themselves.
 pub(super) fn check_workers(history: &History, harms: &Harms<'_>) -> Vec<What> {
-    let mut cut: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut rolled: BTreeMap<&str, u64> = BTreeMap::new();
     let mut found = Vec::new();
     for fault in &history.faults {
         let Some(worker) = fault.worker.as_deref() else { continue };
         match fault.kind {
             FaultKind::WorkerQuit => found.push(What::WorkerQuit { worker: worker.to_owned() }),
-            // A broker that fails meanwhile takes the lease, and with it the handler.
-            FaultKind::WorkerRolled
-                if !harms.aborted(worker) && !harms.touch_every_worker(fault.from, fault.to) =>
-            {
-                cut.insert(worker, Vec::new());
+            FaultKind::WorkerRolled if !harms.aborted(worker) => {
+                rolled.insert(worker, fault.to);
             }
             _ => {}
         }
     }
+    let mut cut: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (job, runs) in &history.runs {
         for run in runs.iter().filter(|run| run.finish.is_none()) {
-            if let Some(jobs) = cut.get_mut(run.worker.as_str()) {
-                jobs.push(job.clone());
+            let Some(until) = rolled.get(run.worker.as_str()) else { continue };
+            // A broker that fails while a handler runs takes its lease, and with it the handler:
+            // long before the worker was told to stop, it may be.
+            if !harms.touch_every_worker(run.start, *until) {
+                cut.entry(&run.worker).or_default().push(job.clone());
             }
         }
     }
-    cut.retain(|_, jobs| !jobs.is_empty());
     let cut =
         cut.into_iter().map(|(worker, jobs)| What::CutByDrain { worker: worker.to_owned(), jobs });
     found.extend(cut);
@@ -154,6 +154,30 @@ mod tests {
         forged.end_at(again.start + 2);
         forged.runs().push(again);
         assert_eq!(names(&forged), ["RanTwice", "CutByDrain"]);
+    }
+
+    #[test]
+    fn a_handler_that_lost_its_lease_to_the_broker_before_a_deploy_was_not_cut_off_by_it() {
+        let mut forged = Forged::new(Script::Succeed);
+        let start = forged.runs()[0].start;
+        let broker = |from| {
+            let (kind, worker) = (FaultKind::BrokerKilled, None);
+            Fault { kind, worker, from, to: from + 1_000 }
+        };
+        forged.faults().push(broker(start));
+        forged.faults().push(fault(FaultKind::WorkerRolled, start + 60_000));
+        let mut again = forged.runs()[0].clone();
+        (again.worker, again.start) = ("w1-0".into(), start + 3_000);
+        (again.crashes, again.finish) = (1, Some(again.start + 1));
+        forged.runs()[0].finish = None;
+        forged.held().ends[0].crashes = 1;
+        forged.end_at(again.start + 2);
+        forged.runs().push(again);
+        assert_eq!(names(&forged), [""; 0]);
+        // The same with a broker that failed before the handler began.
+        forged.faults()[0] = broker(start - 60_000);
+        let found = names(&forged);
+        assert!(found.iter().any(|name| name == "CutByDrain"), "{found:?}");
     }
 
     #[test]

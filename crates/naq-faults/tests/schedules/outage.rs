@@ -46,6 +46,7 @@ async fn what_passed_while_broker_and_workers_were_down_is_caught_up_with_as_ask
         worker.kill().unwrap();
     }
     scene.server.kill().unwrap();
+    let killed = down..=SystemClock.now();
     pass(EVERY * 8).await;
     scene.server.restart().unwrap();
     let up = SystemClock.now();
@@ -100,13 +101,13 @@ async fn what_passed_while_broker_and_workers_were_down_is_caught_up_with_as_ask
             let gap = ticks.iter().filter(|tick| **tick > down && **tick < up).count();
             assert!(gap >= 7, "{gap}");
         }
-        scene.each_ran_once(name, Some(down)).await;
+        scene.each_ran_once(name, Some(killed.clone())).await;
     }
     for (name, runs, skipped) in [("old-skip", 0, 2), ("old-last", 1, 1), ("old-all", 2, 0)] {
         let progress = scene.schedule(name).await.progress;
         assert_eq!((progress.runs, progress.skipped), (runs, skipped), "{name}");
         assert_eq!(scene.runs(name).len() as u64, runs, "{name}");
-        scene.each_ran_once(name, Some(down)).await;
+        scene.each_ran_once(name, Some(killed.clone())).await;
     }
     for name in ["apart-skip", "apart-queue"] {
         let runs = scene.runs(name);
@@ -114,7 +115,7 @@ async fn what_passed_while_broker_and_workers_were_down_is_caught_up_with_as_ask
         for pair in runs.windows(2) {
             assert!(end(&pair[0].1) <= pair[1].1[0].start, "{name}: {pair:?}");
         }
-        scene.each_ran_once(name, Some(down)).await;
+        scene.each_ran_once(name, Some(killed.clone())).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! A broker of one test's own, and processes that come and go.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -64,14 +65,21 @@ impl Scene {
     }
 
     /// Every run of a schedule has completed, and none was begun more often than its workers died. A
-    /// broker that goes `down`, too, forgets whom it has given the runs of that moment.
-    pub(crate) async fn each_ran_once(&self, schedule: &str, down: Option<Timestamp>) {
+    /// broker that is killed, too, forgets whom it has given the runs of those moments: `down` is from the
+    /// first kill to the last, since whoever is killed later begins runs meanwhile.
+    pub(crate) async fn each_ran_once(
+        &self,
+        schedule: &str,
+        down: Option<RangeInclusive<Timestamp>>,
+    ) {
         for (id, runs) in self.runs(schedule) {
             let (state, crashes) = self.end(&id).await;
             assert_eq!(state, JobState::Completed, "{id}: {runs:?}");
             let cut = |run: &&Run| {
-                let in_flight = run.start..=run.finish.unwrap_or(u64::MAX).saturating_add(100);
-                down.is_some_and(|down| in_flight.contains(&down.as_millis()))
+                let settled = run.finish.unwrap_or(u64::MAX).saturating_add(100);
+                down.as_ref().is_some_and(|down| {
+                    run.start <= down.end().as_millis() && down.start().as_millis() <= settled
+                })
             };
             let again = crashes as usize + runs.iter().filter(cut).count();
             assert!(runs.len() <= 1 + again, "{id}, {crashes} crashes: {runs:?}");
