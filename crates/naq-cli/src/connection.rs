@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use naq_core::Client;
+use naq_client::Client;
 use naq_nats::{Auth, NatsConfig, NatsTransport, Secret, Storage, Tls};
 
 use crate::exit::Problem;

@@ -2,11 +2,9 @@
 
 use std::process::ExitCode;
 
-use naq_core::client::ScheduleError;
-use naq_core::client::{BatchError, WaitError, WorkflowError};
+use naq_client::{BatchError, ClientError, EnqueueError, ScheduleError, WaitError, WorkflowError};
 use naq_core::schedule::ScheduleFault;
 use naq_core::transport::TransportError;
-use naq_core::{ClientError, EnqueueError};
 
 /// The exit codes. They are stable; scripts may rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,14 +6,13 @@ use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
 use naq_nats::CLIENT_LOG_TARGET;
-use tracing_subscriber::Layer;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::{self, format};
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, registry};
 
 use crate::telemetry::Traces;
 use crate::text::printable_json;

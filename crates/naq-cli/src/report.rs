@@ -3,10 +3,10 @@
 use std::ops::Deref;
 use std::time::Duration;
 
-use naq_core::client::{JobView, Progress};
+use naq_client::{JobReport, JobView, Progress};
 use naq_core::redact::Redactor;
 use naq_core::wire::AttemptOutcome;
-use naq_core::{AttemptRecord, Clock, JobReport, JobState, SystemClock, Timestamp};
+use naq_core::{AttemptRecord, Clock, JobState, SystemClock, Timestamp};
 use serde::Serialize;
 
 use crate::output::{BOLD, DIM, Details, GREEN, RED, YELLOW, paint};

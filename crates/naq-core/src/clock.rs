@@ -56,7 +56,7 @@ impl Timestamp {
 }
 
 /// Whole milliseconds, rounded up: a delay may be a little longer than asked for, never shorter.
-pub(crate) fn millis_up(d: Duration) -> u64 {
+pub fn millis_up(d: Duration) -> u64 {
     u64::try_from(d.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 

@@ -44,15 +44,24 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
 /// What a job starts from. All of it can be overridden at enqueue.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct JobOptions {
-    pub(crate) queue: Option<QueueName>,
-    pub(crate) policy: Option<RetryPolicy>,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) record_ttl: Option<Duration>,
-    pub(crate) tags: Vec<String>,
-    pub(crate) on_exhausted: Option<FollowUp>,
-    pub(crate) expires_in: Option<Duration>,
-    pub(crate) unique: Option<Unique>,
-    pub(crate) limits: Vec<Limit>,
+    /// The queue; none for the client's default queue.
+    pub queue: Option<QueueName>,
+    /// The retry policy; none for the conservative one.
+    pub policy: Option<RetryPolicy>,
+    /// How long one attempt may run; none for no limit.
+    pub timeout: Option<Duration>,
+    /// How long the record of the job is kept; none for the client's default, zero for no record.
+    pub record_ttl: Option<Duration>,
+    /// Free words to find the job by.
+    pub tags: Vec<String>,
+    /// The job that follows when this one is dead.
+    pub on_exhausted: Option<FollowUp>,
+    /// How long after its enqueue the job may still start; none for no limit.
+    pub expires_in: Option<Duration>,
+    /// The key of which at most one job exists at a time.
+    pub unique: Option<Unique>,
+    /// The limits that all workers share and that the job counts against.
+    pub limits: Vec<Limit>,
 }
 
 impl JobOptions {

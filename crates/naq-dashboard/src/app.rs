@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use naq_core::Client;
+use naq_client::Client;
 use tokio::sync::watch;
 
 use crate::live::Tabs;

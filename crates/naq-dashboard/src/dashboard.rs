@@ -1,7 +1,7 @@
 //! [`Dashboard`]: what an application mounts.
 
 use axum::Router;
-use naq_core::Client;
+use naq_client::Client;
 use naq_core::transport::{QueueInfo, WorkerInfo};
 
 use crate::app::App;
@@ -31,7 +31,7 @@ impl Dashboard {
     /// The pages, the live streams and the actions, under [`Options::prefix`].
     ///
     /// ```no_run
-    /// # async fn f(client: naq_core::Client, own: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn f(client: naq_client::Client, own: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
     /// use naq_dashboard::{Dashboard, Options};
     ///
     /// let mut options = Options::default();

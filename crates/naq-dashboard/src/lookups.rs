@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use naq_client::{Client, ClientError, JobReport};
 use naq_core::redact::Redactor;
 use naq_core::transport::{JobKey, TransportError};
 use naq_core::wire::WireMessage;
-use naq_core::{Client, ClientError, JobReport, Payload, Timestamp};
+use naq_core::{Payload, Timestamp};
 
 /// Looks a second at most, whatever the number of tabs.
 const PER_SECOND: u32 = 20;

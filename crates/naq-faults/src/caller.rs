@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use naq_client::Client;
 use naq_core::flow::RetryBudget;
 use naq_core::flow::breaker::BreakerConfig;
-use naq_core::{Client, ErrorKind, Failure, Job, QueueName, WorkerId};
+use naq_core::{ErrorKind, Failure, Job, QueueName, WorkerId};
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_worker::{Context, Exit, Registry, TaskOptions, Worker};
 use serde::{Deserialize, Serialize};

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::Result;
-use naq_core::client::Prepared;
-use naq_core::{Client, EnqueueError, Timestamp};
+use naq_client::{Client, EnqueueError, Prepared};
+use naq_core::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::job::{Blocking, Scripted};
@@ -72,7 +72,7 @@ async fn send<'a>(
 /// The job, ready to be sent.
 ///
 /// # Errors
-/// As [`naq_core::client::Enqueue::prepare`].
+/// As [`naq_client::Enqueue::prepare`].
 pub fn prepare(job: &PlannedJob, client: &Client) -> Result<Prepared<u32>, EnqueueError> {
     let scripted = Scripted { script: job.script, pace: job.pace };
     let mut enqueue = match job.script {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use naq_core::client::{Registered, ScheduleBuilder};
+use naq_client::{Client, Registered, ScheduleBuilder};
+use naq_core::QueueName;
 use naq_core::schedule::CatchUp;
-use naq_core::{Client, QueueName};
 
 use crate::job::Scripted;
 use crate::script::{Pace, Script};

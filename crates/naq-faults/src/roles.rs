@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use naq_client::Client;
 use naq_core::testing::{DiePoint, FaultPlan, FaultyTransport};
 use naq_core::transport::{JobKey, Transport};
-use naq_core::{Client, JobId, QueueName, WorkerId};
+use naq_core::{JobId, QueueName, WorkerId};
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_worker::{Exit, LargeResults, Worker};
 

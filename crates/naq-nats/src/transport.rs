@@ -12,7 +12,7 @@ use crate::server;
 ///
 /// ```no_run
 /// use std::sync::Arc;
-/// use naq_core::Client;
+/// use naq_client::Client;
 /// use naq_nats::{NatsConfig, NatsTransport};
 ///
 /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {

@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use naq_conformance::{Subject, contract_suite, schedule};
 use naq_core::clock::{Clock, Timer};
-use naq_core::contract_suite;
-use naq_core::testing::contract::{Subject, schedule};
 use naq_core::transport::{Lookup, Transport};
 use naq_core::{QueueName, SystemClock};
 use naq_nats::{NatsConfig, NatsTransport};

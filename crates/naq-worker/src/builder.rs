@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use naq_client::Client;
 use naq_core::flow::RetryBudget;
 use naq_core::redact::Redactor;
 use naq_core::retry::Strategy;
-use naq_core::{Client, Jitter, QueueName, RetryPolicy, SystemClock, Timer, WorkerId};
+use naq_core::{Jitter, QueueName, RetryPolicy, SystemClock, Timer, WorkerId};
 
 use crate::heartbeat::Rhythm;
 use crate::identity;
@@ -99,7 +100,7 @@ impl WorkerBuilder {
     /// has none goes to the others. One that is added without a weight has 1.
     ///
     /// ```no_run
-    /// # use naq_core::Client;
+    /// # use naq_client::Client;
     /// # use naq_worker::{Registry, Worker};
     /// # fn f(client: Client, registry: Registry) {
     /// Worker::builder(client, registry)

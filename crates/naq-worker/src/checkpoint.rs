@@ -1,6 +1,6 @@
 //! What an attempt leaves for the next one.
 
-use naq_core::client::{Checkpoint, CheckpointError};
+use naq_client::{Checkpoint, CheckpointError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use naq_client::{Client, Enqueue};
 use naq_core::{
-    Client, Enqueue, Envelope, ErrorKind, Job, JobId, Payload, QueueName, TaskName, Timer,
-    Timestamp, WorkerId,
+    Envelope, ErrorKind, Job, JobId, Payload, QueueName, TaskName, Timer, Timestamp, WorkerId,
 };
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;

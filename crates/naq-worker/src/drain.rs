@@ -92,9 +92,10 @@ async fn finished(engine: &Engine, feeds: &mut JoinSet<()>) {
 
 #[cfg(test)]
 mod tests {
-    use naq_core::memory::MemoryTransport;
+    use naq_client::Client;
     use naq_core::testing::ManualClock;
-    use naq_core::{Client, Clock, Timer};
+    use naq_core::{Clock, Timer};
+    use naq_memory::MemoryTransport;
     use tokio::sync::mpsc;
 
     use super::*;

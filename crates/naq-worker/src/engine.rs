@@ -18,14 +18,13 @@ use crate::execute::{self, Outcome, Stage};
 use crate::health::Health;
 use crate::heartbeat::Rhythm;
 use crate::held::{Held, HeldJobs};
-use crate::hooks;
 use crate::large_results::LargeResults;
 use crate::metrics::Meters;
 use crate::outage::Outage;
 use crate::ready::Ready;
 use crate::settle::Settlement;
 use crate::stats::Stats;
-use crate::suspects;
+use crate::{hooks, suspects};
 
 /// Known tasks that an error names before it says "and more".
 const NAMED_TASKS: usize = 8;

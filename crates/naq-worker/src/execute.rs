@@ -4,12 +4,13 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use naq_client::Client;
 use naq_core::flow::Limit;
 use naq_core::redact::Redactor;
 use naq_core::retry::{AttemptFacts, Decision, Rule, Start, decide_start};
 use naq_core::transport::Delivery;
 use naq_core::wire::{AttemptOutcome, AttemptRecord, DecodeError, MAX_HISTORY};
-use naq_core::{Advice, Client, Envelope, ErrorKind, Failure, Payload, Timer, Timestamp, WorkerId};
+use naq_core::{Advice, Envelope, ErrorKind, Failure, Payload, Timer, Timestamp, WorkerId};
 use tracing::Instrument;
 
 use crate::context::{Context, Scene};

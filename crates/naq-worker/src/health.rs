@@ -17,8 +17,8 @@ const STOPPED: u8 = 3;
 ///
 /// ```
 /// # use std::sync::Arc;
-/// # use naq_core::Client;
-/// # use naq_core::memory::MemoryTransport;
+/// # use naq_client::Client;
+/// # use naq_memory::MemoryTransport;
 /// # use naq_worker::{NotReady, Registry, Worker};
 /// # let client = Client::new(Arc::new(MemoryTransport::new()));
 /// let worker = Worker::builder(client, Registry::new()).build();

@@ -256,9 +256,10 @@ impl HeldJobs {
 
 #[cfg(test)]
 mod tests {
-    use naq_core::memory::MemoryTransport;
+    use naq_client::Client;
+    use naq_core::QueueName;
     use naq_core::transport::Consumer;
-    use naq_core::{Client, QueueName};
+    use naq_memory::MemoryTransport;
 
     use super::*;
 

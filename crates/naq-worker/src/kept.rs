@@ -3,8 +3,8 @@
 
 use std::sync::OnceLock;
 
+use naq_client::Checkpoint;
 use naq_core::Envelope;
-use naq_core::client::Checkpoint;
 use naq_core::transport::{Expect, StateKey, Transport};
 use tokio::sync::Mutex;
 

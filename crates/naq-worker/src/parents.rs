@@ -1,14 +1,14 @@
 //! What the jobs before this one have left it.
 
-use naq_core::client::Parents;
+use naq_client::{ClientError, Parents};
+use naq_core::JobId;
 use naq_core::transport::TransportError;
-use naq_core::{ClientError, JobId};
 use serde::de::DeserializeOwned;
 
 use crate::Context;
 
 impl<S> Context<S> {
-    /// How the jobs ended that this one [depends on](naq_core::Enqueue::depends_on), with their
+    /// How the jobs ended that this one [depends on](naq_client::Enqueue::depends_on), with their
     /// results, in the order in which they were named. Empty for a job that depends on none. Asks
     /// the broker once or twice for each, many at once.
     ///

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use naq_core::client::Progress;
+use naq_client::Progress;
 use naq_core::transport::{Expect, StateKey, Transport};
 use naq_core::{Timer, Timestamp};
 use tokio::task::AbortHandle;
@@ -19,7 +19,7 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 impl<S> Context<S> {
     /// Says how far this attempt has come: `done` of `total` steps (0 where nobody knows how many
     /// there are), and what it is doing. Shown by `naq job show`, and in a
-    /// [`JobReport`](naq_core::JobReport).
+    /// [`JobReport`](naq_client::JobReport).
     ///
     /// Cheap: it returns at once and is written in the background, the last word once a second.
     /// What was said last before an attempt failed is always written, unless the broker is away.

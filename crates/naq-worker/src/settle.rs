@@ -5,23 +5,22 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use naq_core::client::Wake;
+use naq_client::Wake;
 use naq_core::stats::Ending;
 use naq_core::transport::{Evidence, Fact, FactKind, Place, TransportError, Unfinished, Written};
 use naq_core::{Envelope, JobState};
 use tokio::sync::mpsc;
 
-use crate::chores;
 use crate::conclude::{Conclusion, Judged};
 use crate::death::Death;
 use crate::engine::{Engine, Queue};
 use crate::execute::{Times, decode};
-use crate::follow_up;
 use crate::held::Held;
 use crate::large_results::{LargeResult, LargeResults};
 use crate::observe::{self, Sighting};
 use crate::outage::backoff;
 use crate::smaller::smaller;
+use crate::{chores, follow_up};
 
 /// A delivery whose fate is decided.
 #[derive(Debug)]

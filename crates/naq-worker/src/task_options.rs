@@ -62,7 +62,7 @@ impl TaskOptions {
 
     /// The job that is enqueued when one of this task dies here, before its dead letter is
     /// acknowledged: exactly one. What a job says itself
-    /// ([`Enqueue::on_exhausted_job`](naq_core::Enqueue::on_exhausted_job)) comes first.
+    /// ([`Enqueue::on_exhausted_job`](naq_client::Enqueue::on_exhausted_job)) comes first.
     ///
     /// # Panics
     /// When it is a text that is no task name.

@@ -24,9 +24,10 @@ impl Trace {
 mod on {
     use std::sync::OnceLock;
 
+    use naq_client::trace;
+    use naq_core::Envelope;
     use naq_core::names::CHORES;
     use naq_core::stats::Ending;
-    use naq_core::{Envelope, trace};
     use opentelemetry::trace::{
         FutureExt, Link, SpanKind, Status, TraceContextExt, Tracer, WithContext,
     };

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use naq_client::Client;
 use naq_core::transport::Subscription;
-use naq_core::{Client, QueueName, WorkerId};
+use naq_core::{QueueName, WorkerId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +27,7 @@ use crate::{chores, drain, feed, heartbeat, lease, settle, signals, stats};
 /// Takes jobs from queues and runs their handlers.
 ///
 /// ```no_run
-/// # use naq_core::Client;
+/// # use naq_client::Client;
 /// # use naq_worker::{Registry, Worker};
 /// # async fn f(client: Client, registry: Registry) -> Result<(), naq_worker::WorkerError> {
 /// let exit = Worker::builder(client, registry)

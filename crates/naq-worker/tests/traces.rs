@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use naq_core::{ErrorKind, Failure, trace};
+use naq_client::trace;
+use naq_core::{ErrorKind, Failure};
 use naq_worker::testing::Harness;
 use naq_worker::{Context, Registry};
 use opentelemetry::global;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use naq_core::Client;
+use naq_client::Client;
 use naq_core::transport::TransportError;
 use naq_nats::NatsTransport;
 

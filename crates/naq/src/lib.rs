@@ -57,15 +57,18 @@ pub use connect::{ConnectError, connect, connect_from_env};
 #[cfg(feature = "nats")]
 pub use env::{EnvError, config_from_env};
 
-#[cfg(feature = "memory")]
-pub use naq_core::memory;
-pub use naq_core::{
-    Advice, Client, ClientError, Clock, Codec, Delay, Enqueue, EnqueueError, ErrorKind, Failure,
-    IntoFailure, Jitter, Job, JobError, JobHandle, JobId, JobOptions, JobReport, JobState,
-    KindError, NameError, Payload, PolicyError, QueueName, ResultExt, RetryPolicy, ScheduleName,
-    Strategy, SystemClock, TaskName, Timer, Timestamp, WorkerId, Workflow, WorkflowHandle,
-    WorkflowReport, client, flow, metrics, redact, retry, schedule, stats, transport, wire,
+pub use naq_client::{
+    self as client, Client, ClientError, Enqueue, EnqueueError, JobHandle, JobReport, Workflow,
+    WorkflowHandle, WorkflowReport,
 };
+pub use naq_core::{
+    Advice, Clock, Codec, Delay, ErrorKind, Failure, IntoFailure, Jitter, Job, JobError, JobId,
+    JobOptions, JobState, KindError, NameError, Payload, PolicyError, QueueName, ResultExt,
+    RetryPolicy, ScheduleName, Strategy, SystemClock, TaskName, Timer, Timestamp, WorkerId, flow,
+    metrics, redact, retry, schedule, stats, transport, wire,
+};
+#[cfg(feature = "memory")]
+pub use naq_memory as memory;
 #[cfg(feature = "nats")]
 pub use naq_nats::{self as nats, NatsConfig, NatsTransport};
 #[cfg(feature = "worker")]

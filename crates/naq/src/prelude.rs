@@ -1,9 +1,10 @@
 //! What a file with jobs and handlers needs: `use naq::prelude::*;`.
 
+pub use naq_client::{Client, EnqueueError};
 pub use naq_core::{
-    Client, EnqueueError, ErrorKind, Failure, Jitter, Job, JobError, JobOptions, ResultExt,
-    RetryPolicy, Strategy,
+    ErrorKind, Failure, Jitter, Job, JobError, JobOptions, ResultExt, RetryPolicy, Strategy,
 };
 #[cfg(feature = "worker")]
 pub use naq_worker::{Context, Registry, Worker};
+
 pub use serde::{Deserialize, Serialize};

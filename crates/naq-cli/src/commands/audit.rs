@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use clap::Args;
-use naq_core::client::{AuditEntry, AuditQuery, MAX_AUDIT_PAGE};
-use naq_core::{Client, Clock, SystemClock, Timestamp};
+use naq_client::{AuditEntry, AuditQuery, Client, MAX_AUDIT_PAGE};
+use naq_core::{Clock, SystemClock, Timestamp};
 use serde::Serialize;
 
 use crate::output::{Output, Row};

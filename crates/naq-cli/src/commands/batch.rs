@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_core::client::{Batch, BatchError, BatchId, BatchState};
-use naq_core::{Client, Clock, SystemClock, Timer, Timestamp};
+use naq_client::{Batch, BatchError, BatchId, BatchState, Client};
+use naq_core::{Clock, SystemClock, Timer, Timestamp};
 use serde::Serialize;
 
 use crate::exit::Exit;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_core::client::AuditEntry;
+use naq_client::{AuditEntry, Client};
 use naq_core::flow::breaker::{BreakerEntry, BreakerState, Phase};
-use naq_core::{Client, Clock, SystemClock, Timestamp};
+use naq_core::{Clock, SystemClock, Timestamp};
 use serde::Serialize;
 
 use super::audit;

@@ -11,7 +11,7 @@ mod worker;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_core::Client;
+use naq_client::Client;
 use naq_nats::NatsConfig;
 
 use crate::connection::connect;

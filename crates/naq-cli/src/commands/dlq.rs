@@ -7,8 +7,8 @@ mod select;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_core::client::DeadSummary;
-use naq_core::{Client, Clock, JobId, QueueName, SystemClock, Timestamp};
+use naq_client::{Client, DeadSummary};
+use naq_core::{Clock, JobId, QueueName, SystemClock, Timestamp};
 use serde::Serialize;
 
 use super::confirm::Confirm;
@@ -120,7 +120,7 @@ impl DlqCommand {
             Self::List(args) => list(args, client, out).await?,
             Self::Show(args) => {
                 let letter = find(client, &args.id, args.queue.as_ref()).await?;
-                let report = naq_core::JobReport::resolve(std::slice::from_ref(&letter));
+                let report = naq_client::JobReport::resolve(std::slice::from_ref(&letter));
                 if let Some(report) = report {
                     let shown = Shown::from(&report);
                     out.one(&shown, || shown.words())?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use naq_core::Client;
+use naq_client::Client;
 use naq_core::transport::{QueueInfo, TransportError, WorkerInfo};
 use naq_nats::{Finding, Level, NatsConfig, NatsTransport};
 use serde::Serialize;

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use naq_core::client::Prepared;
-use naq_core::memory::MemoryTransport;
+use naq_client::{Client, Enqueue, JobHandle, Prepared};
 use naq_core::transport::JobKey;
-use naq_core::{Client, Codec, Enqueue, JobHandle, JobId, QueueName, TaskName, Timestamp};
+use naq_core::{Codec, JobId, QueueName, TaskName, Timestamp};
+use naq_memory::MemoryTransport;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;

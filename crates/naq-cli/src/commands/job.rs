@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_core::client::{AuditEntry, Progress};
+use naq_client::{AuditEntry, Client, ClientError, JobReport, Progress};
 use naq_core::transport::JobKey;
-use naq_core::{
-    Client, ClientError, Clock, JobId, JobReport, JobState, QueueName, SystemClock, Timer,
-};
+use naq_core::{Clock, JobId, JobState, QueueName, SystemClock, Timer};
 
 use self::list::ListArgs;
 use super::audit;

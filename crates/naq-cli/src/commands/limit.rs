@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use clap::Subcommand;
-use naq_core::client::{LimitInfo, LimitedJob};
+use naq_client::{Client, LimitInfo, LimitedJob};
 use naq_core::flow::Rate;
-use naq_core::{Client, Clock, SystemClock, Timestamp};
+use naq_core::{Clock, SystemClock, Timestamp};
 use serde::Serialize;
 
 use crate::exit::Problem;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_core::client::AuditEntry;
+use naq_client::{AuditEntry, Client};
 use naq_core::flow::TaskPause;
 use naq_core::transport::QueueInfo;
-use naq_core::{Client, Clock, QueueName, SystemClock, TaskName, Timestamp};
+use naq_core::{Clock, QueueName, SystemClock, TaskName, Timestamp};
 use serde::Serialize;
 
 use super::audit;

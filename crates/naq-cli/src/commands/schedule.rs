@@ -6,9 +6,9 @@ mod shown;
 use anyhow::Result;
 use clap::builder::Resettable;
 use clap::{Args, Subcommand};
-use naq_core::client::{Registered, ScheduleReport};
+use naq_client::{Client, Registered, ScheduleReport};
 use naq_core::schedule::{JobTemplate, Schedule, Tick};
-use naq_core::{Client, Clock, ScheduleName, SystemClock, TaskName, Timestamp};
+use naq_core::{Clock, ScheduleName, SystemClock, TaskName, Timestamp};
 use serde::Serialize;
 
 use self::define::{JobArgs, TimeArgs, WhenArgs};

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use naq_core::{Client, Clock, SystemClock, Timer};
+use naq_client::Client;
+use naq_core::{Clock, SystemClock, Timer};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::output::{Format, Output};

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use naq_client::Client;
+use naq_core::JobState;
 use naq_core::transport::JobKey;
-use naq_core::{Client, JobState};
 
 use crate::exit::Exit;
 use crate::output::{Format, Output};

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use naq_core::{Client, QueueName};
+use naq_client::Client;
+use naq_core::QueueName;
 use naq_nats::NatsConfig;
 use naq_worker::{LargeResults, Registry, StopSignal, Worker, WorkerBuilder};
 

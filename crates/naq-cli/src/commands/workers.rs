@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_core::client::AuditEntry;
+use naq_client::{AuditEntry, Client};
 use naq_core::transport::{WorkerInfo, WorkerStatus};
-use naq_core::{Client, Clock, SystemClock, Timer, Timestamp, WorkerId};
+use naq_core::{Clock, SystemClock, Timer, Timestamp, WorkerId};
 use serde::Serialize;
 
 use super::audit;

@@ -4,8 +4,8 @@ mod draw;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_core::client::{AuditEntry, WorkflowError, WorkflowSummary};
-use naq_core::{Client, Clock, JobId, QueueName, SystemClock, Timestamp, WorkflowReport};
+use naq_client::{AuditEntry, Client, WorkflowError, WorkflowReport, WorkflowSummary};
+use naq_core::{Clock, JobId, QueueName, SystemClock, Timestamp};
 use serde::Serialize;
 
 use super::audit;

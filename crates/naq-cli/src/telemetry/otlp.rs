@@ -87,7 +87,7 @@ mod tests {
         let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
         let traces = Traces(provider);
         let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        let attempt: SpanContext = naq_core::trace::parse(text).expect("well formed");
+        let attempt: SpanContext = naq_client::trace::parse(text).expect("well formed");
         let inside = Context::new().with_remote_span_context(attempt.clone()).attach();
         tracing::subscriber::with_default(registry().with(traces.layer()), || {
             let naqs = tracing::info_span!(target: "naq_worker::story", "attempt").entered();

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use naq_client::Client;
 use naq_core::transport::{WorkerInfo, WorkerStatus};
-use naq_core::{Client, QueueName, Timestamp, WorkerId};
+use naq_core::{QueueName, Timestamp, WorkerId};
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::{NatsServer, eventually};
 use serde_json::json;

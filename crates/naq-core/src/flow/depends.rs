@@ -91,7 +91,7 @@ impl Dependencies {
 
     /// Whether the job `own` may depend on these; otherwise what is wrong. Each has to be named
     /// once: as many ends are waited for as are named.
-    pub(crate) fn check(&self, own: &JobKey) -> Result<(), String> {
+    pub fn check(&self, own: &JobKey) -> Result<(), String> {
         let count = self.on.len();
         if count > MAX_DEPENDENCIES {
             return Err(format!(

@@ -72,7 +72,7 @@ impl Limit {
     }
 
     /// What is wrong with these, if anything is.
-    pub(crate) fn check_all(limits: &[Self]) -> Result<(), String> {
+    pub fn check_all(limits: &[Self]) -> Result<(), String> {
         if limits.len() > MAX_LIMITS {
             return Err(format!("{} limits, at most {MAX_LIMITS} are allowed", limits.len()));
         }

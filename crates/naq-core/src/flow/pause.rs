@@ -62,7 +62,7 @@ impl TaskPause {
     }
 
     /// The entry's value.
-    pub(crate) fn value(&self) -> Bytes {
+    pub fn value(&self) -> Bytes {
         // Names, texts and times: there is nothing in it that has no JSON.
         serde_json::to_vec(self).unwrap_or_default().into()
     }

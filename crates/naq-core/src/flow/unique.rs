@@ -51,7 +51,7 @@ impl Unique {
     }
 
     /// What is wrong with it, if anything is.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), String> {
         let Self { key, scope } = self;
         if key.is_empty() || key.len() > MAX_UNIQUE_KEY {
             let start: String = key.chars().take(40).collect();

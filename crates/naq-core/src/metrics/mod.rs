@@ -6,16 +6,12 @@
 //! [`MAX_ERROR_KINDS`] are [`OTHER_ERROR_KIND`].
 
 #[cfg(feature = "metrics")]
-mod enqueued;
-#[cfg(feature = "metrics")]
 mod gauges;
 mod metric;
 #[cfg(feature = "metrics")]
 mod record;
 mod table;
 
-#[cfg(feature = "metrics")]
-pub(crate) use enqueued::enqueued;
 #[cfg(feature = "metrics")]
 pub use gauges::{set_connected, set_queues};
 pub use metric::{Kind, Metric};

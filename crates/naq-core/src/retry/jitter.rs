@@ -79,7 +79,7 @@ pub(super) fn chain_start(retry: u32) -> u32 {
 }
 
 /// From 0 to `within`, both included; always the same for one text.
-pub(crate) fn spread(text: &str, within: std::time::Duration) -> std::time::Duration {
+pub fn spread(text: &str, within: std::time::Duration) -> std::time::Duration {
     std::time::Duration::from_millis(pick(random(fnv1a(text), 1), 0, millis(within)))
 }
 
@@ -90,7 +90,7 @@ fn pick(random: u64, low: u64, high: u64) -> u64 {
 }
 
 /// FNV-1a, 64 bit.
-pub(crate) fn fnv1a(text: &str) -> u64 {
+pub fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

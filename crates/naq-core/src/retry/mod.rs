@@ -31,7 +31,7 @@ pub use decide::{AttemptFacts, Outcome, Start, decide, decide_start};
 pub use decision::{Action, Decision};
 pub use error::PolicyError;
 pub use jitter::Jitter;
-pub(crate) use jitter::{fnv1a, spread};
+pub use jitter::{fnv1a, spread};
 pub use policy::{Delay, RetryPolicy, Strategy};
 pub use preview::{PreviewRow, preview, preview_from};
 pub use rule::Rule;

@@ -24,7 +24,7 @@ fn compact(at: Timestamp) -> String {
 }
 
 /// The id of the run that this tick makes: `nightly-20261124T030000Z`.
-pub(crate) fn run_id(name: &ScheduleName, tick: Timestamp) -> JobId {
+fn run_id(name: &ScheduleName, tick: Timestamp) -> JobId {
     // A schedule's name leaves room for it.
     JobId::new(format!("{name}-{}", compact(tick))).unwrap_or_else(|_| JobId::random())
 }
@@ -43,7 +43,7 @@ impl Schedule {
     }
 
     /// The same, when its jobs went to this queue.
-    pub(crate) fn run_key_in(&self, queue: QueueName, tick: Timestamp) -> JobKey {
+    pub fn run_key_in(&self, queue: QueueName, tick: Timestamp) -> JobKey {
         JobKey { queue, id: run_id(&self.name, tick) }
     }
 

@@ -2,8 +2,6 @@
 //! that every transport has to pass.
 
 mod clock;
-pub mod contract;
-
 mod die_point;
 mod faulty;
 mod faulty_ports;

@@ -249,7 +249,7 @@ impl JobSummary {
 }
 
 /// The state of a job that waits for its time.
-pub(crate) fn waits_as(job: Option<&Envelope>) -> JobState {
+pub fn waits_as(job: Option<&Envelope>) -> JobState {
     // To be held back is no attempt.
     let tried = |entry: &&AttemptRecord| entry.outcome != AttemptOutcome::HeldBack;
     let last = job.and_then(|job| job.history.iter().rfind(tried));

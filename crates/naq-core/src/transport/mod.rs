@@ -18,11 +18,10 @@ mod stats;
 mod stored;
 mod stream;
 
-pub(crate) use browse::waits_as;
-
 pub use blobs::{BlobRef, BlobRefError, Blobs, MAX_BLOB_BYTES};
 pub use browse::{
     JobSummary, JobsCursor, JobsCursorError, JobsPage, JobsQuery, Looked, Order, SCAN, Scan,
+    waits_as,
 };
 pub use claim::{Claim, Mark};
 pub use consume::{AckHandle, Consumer, Delivery, Subscription};

@@ -164,7 +164,7 @@ impl Envelope {
     }
 
     /// When a job that waits for others first looks after them by itself.
-    pub(crate) fn first_check(&self) -> Option<Timestamp> {
+    pub fn first_check(&self) -> Option<Timestamp> {
         let depends = self.depends_on.as_ref().filter(|depends| !depends.waived);
         depends.map(|_| Dependencies::next_check(0, self.enqueued_at, self.deadline))
     }
@@ -174,7 +174,11 @@ impl Envelope {
         self.history.iter().rev().find(|r| r.error_kind.is_some())
     }
 
-    pub(crate) fn check_tags(&self) -> Result<(), String> {
+    /// Checks the tags: their number, their length, and that they hold no control characters.
+    ///
+    /// # Errors
+    /// A sentence that says which rule is broken.
+    pub fn check_tags(&self) -> Result<(), String> {
         if self.tags.len() > MAX_TAGS {
             return Err(format!("{} tags, at most {MAX_TAGS} are allowed", self.tags.len()));
         }

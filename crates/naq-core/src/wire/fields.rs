@@ -37,7 +37,8 @@ impl Payload {
         Self { codec, bytes: Bytes::from_static(bytes) }
     }
 
-    pub(crate) fn from_raw(codec: Codec, bytes: Bytes) -> Self {
+    /// A value that is already encoded in `codec`. The bytes are not checked.
+    pub fn from_raw(codec: Codec, bytes: Bytes) -> Self {
         Self { codec, bytes }
     }
 

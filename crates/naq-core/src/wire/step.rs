@@ -41,7 +41,7 @@ impl Nonce {
     /// For the run that a tick of a schedule makes. Not random, so that a tick that is repeated after
     /// a crash makes the same run, not a second one.
     #[cfg(feature = "schedules")]
-    pub(crate) fn from_tick(tick: crate::clock::Timestamp) -> Self {
+    pub fn from_tick(tick: crate::clock::Timestamp) -> Self {
         Self(format!("t{}", tick.as_millis()))
     }
 

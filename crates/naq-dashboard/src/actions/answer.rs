@@ -57,13 +57,13 @@ impl IntoResponse for ActionError {
     }
 }
 
-impl From<naq_core::ClientError> for ActionError {
-    fn from(err: naq_core::ClientError) -> Self {
+impl From<naq_client::ClientError> for ActionError {
+    fn from(err: naq_client::ClientError) -> Self {
         let status = match &err {
-            naq_core::ClientError::NoJob(_) | naq_core::ClientError::NoWorker(_) => {
+            naq_client::ClientError::NoJob(_) | naq_client::ClientError::NoWorker(_) => {
                 StatusCode::NOT_FOUND
             }
-            naq_core::ClientError::Transport(_) => StatusCode::BAD_GATEWAY,
+            naq_client::ClientError::Transport(_) => StatusCode::BAD_GATEWAY,
             _ => StatusCode::CONFLICT,
         };
         Self { status, message: err.to_string() }

@@ -9,7 +9,7 @@ use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Extension, Router};
-use naq_core::client::{
+use naq_client::{
     AuditEntry, Batch, BatchAction, BatchError, BatchId, BatchOrder, BatchState, Preview,
     UNDO_WINDOW,
 };

@@ -1,7 +1,7 @@
 //! [`done`] and [`tried`]: an action is recorded, whether it is known to be done or not.
 
 use axum::http::StatusCode;
-use naq_core::client::AuditEntry;
+use naq_client::AuditEntry;
 
 use super::{ActionError, Answer};
 use crate::app::App;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Extension, Form, Router};
-use naq_core::client::AuditEntry;
+use naq_client::AuditEntry;
 use naq_core::transport::{JobKey, Place, Receipt};
 
 use super::asked::Asked;

@@ -6,8 +6,8 @@ use askama::Template;
 use axum::extract::{Form, State};
 use axum::routing::post;
 use axum::{Extension, Router};
+use naq_client::AuditEntry;
 use naq_core::QueueName;
-use naq_core::client::AuditEntry;
 use naq_core::transport::QueueInfo;
 
 use super::asked::Asked;

@@ -4,9 +4,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Extension, Form, Router};
-use naq_core::EnqueueError;
+use naq_client::{AuditEntry, EnqueueError, ScheduleError};
 use naq_core::ScheduleName;
-use naq_core::client::{AuditEntry, ScheduleError};
 
 use super::asked::Asked;
 use super::done::{done, tried};

@@ -3,7 +3,7 @@
 use axum::extract::{Form, State};
 use axum::routing::post;
 use axum::{Extension, Router};
-use naq_core::client::AuditEntry;
+use naq_client::AuditEntry;
 use naq_core::{QueueName, TaskName};
 
 use super::asked::Asked;

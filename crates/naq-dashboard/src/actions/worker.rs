@@ -3,8 +3,8 @@
 use axum::extract::{Form, State};
 use axum::routing::post;
 use axum::{Extension, Router};
+use naq_client::AuditEntry;
 use naq_core::WorkerId;
-use naq_core::client::AuditEntry;
 
 use super::asked::Asked;
 use super::done::{done, tried};

@@ -4,8 +4,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Extension, Form, Router};
+use naq_client::{AuditEntry, WorkflowError};
 use naq_core::JobId;
-use naq_core::client::{AuditEntry, WorkflowError};
 
 use super::asked::Asked;
 use super::done::{done, tried};

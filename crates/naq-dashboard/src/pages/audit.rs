@@ -1,7 +1,7 @@
 //! What was done: every action of an operator, newest first.
 
 use askama::Template;
-use naq_core::client::{AuditEntry, AuditQuery};
+use naq_client::{AuditEntry, AuditQuery};
 
 use super::depth::Figure;
 use super::{Content, PageError, Tab};

@@ -1,7 +1,7 @@
 //! Batches: what is being done with many dead letters or waiting jobs, and what was.
 
 use askama::Template;
-use naq_core::client::{Batch, BatchAction, BatchState};
+use naq_client::{Batch, BatchAction, BatchState};
 
 use super::{Content, PageError, Tab};
 use crate::scene::Scene;

@@ -1,8 +1,8 @@
 //! Dead letters: page by page, and what to do with one, some, or all that fit.
 
 use askama::Template;
+use naq_client::{DeadFilter, DeadSummary};
 use naq_core::JobId;
-use naq_core::client::{DeadFilter, DeadSummary};
 use naq_core::stats::pattern;
 use naq_core::transport::{Stored, TransportError};
 
@@ -87,7 +87,7 @@ pub(super) async fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
         false => read(scene, &filter, from).await?,
     };
     let words = (filter != DeadFilter::default())
-        .then(|| naq_core::client::BatchScope::Dead(filter.clone()).words(None));
+        .then(|| naq_client::BatchScope::Dead(filter.clone()).words(None));
     let queues = &scene.snapshot.queues;
     let total: u64 = queues.iter().map(|queue| queue.dead).sum();
     let by_queue = queues.iter().filter(|q| q.dead > 0).map(|q| (q.name.as_str(), q.dead));

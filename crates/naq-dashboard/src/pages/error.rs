@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
-use naq_core::ClientError;
+use naq_client::ClientError;
 use naq_core::transport::TransportError;
 
 use super::layout::{self, Content, Tab};

@@ -1,10 +1,10 @@
 //! One job: where it stands, what happened to it and why, and what is to come.
 
 use askama::Template;
-use naq_core::client::{CheckpointInfo, JobView, Progress};
+use naq_client::{CheckpointInfo, JobReport, JobView, Progress};
 use naq_core::redact::{REDACTED, Redactor};
 use naq_core::transport::JobKey;
-use naq_core::{JobId, JobReport, JobState, QueueName, Timestamp};
+use naq_core::{JobId, JobState, QueueName, Timestamp};
 
 use super::{Content, PageError, Tab, simulator};
 use crate::chart::waterfall::{self, Kind, Row, Scale, Story, layout};

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use askama::Template;
+use naq_client::ClientError;
 use naq_core::flow::TaskPause;
 use naq_core::stats::Counts;
 use naq_core::transport::{JobSummary, JobsQuery, Order, SCAN};
-use naq_core::{ClientError, JobState, QueueName, TaskName, Timestamp};
+use naq_core::{JobState, QueueName, TaskName, Timestamp};
 
 use super::batch_form::{BatchForm, Verb};
 use super::batches::Panel;

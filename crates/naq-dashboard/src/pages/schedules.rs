@@ -1,7 +1,7 @@
 //! Schedules: what recurs, when it comes next, and what became of the last run.
 
 use askama::Template;
-use naq_core::client::{ScheduleReport, ScheduleState};
+use naq_client::{ScheduleReport, ScheduleState};
 use naq_core::schedule::When;
 use naq_core::transport::{Evidence, Place};
 

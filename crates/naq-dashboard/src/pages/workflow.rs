@@ -1,7 +1,7 @@
 //! One workflow: its jobs, what each waits for, and how far it has come.
 
 use askama::Template;
-use naq_core::client::{WorkflowError, WorkflowNode};
+use naq_client::{WorkflowError, WorkflowNode};
 use naq_core::flow::RunWhen;
 use naq_core::{JobId, JobState};
 

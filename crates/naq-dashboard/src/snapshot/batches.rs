@@ -3,8 +3,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use naq_client::{BATCH_TTL, Batch};
 use naq_core::Timestamp;
-use naq_core::client::{BATCH_TTL, Batch};
 
 /// So many are kept; of more the oldest go.
 const KEPT: usize = 100;

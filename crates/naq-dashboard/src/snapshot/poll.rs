@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use naq_core::Client;
+use naq_client::Client;
 use naq_core::stats::{StormRules, storms};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use naq_core::{JobState, Workflow};
+use naq_client::Workflow;
+use naq_core::JobState;
 use serde_json::json;
 
 use crate::site::Site;

@@ -6,16 +6,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
-use naq_core::client::AuditQuery;
-use naq_core::memory::MemoryTransport;
+use naq_client::{AuditQuery, Client};
 use naq_core::retry::Rule;
 use naq_core::transport::{Fact, JobKey, Place, Stored, Submission, Transport};
 use naq_core::wire::AttemptOutcome;
 use naq_core::{
-    AttemptRecord, Client, Codec, DeadLetter, Envelope, ErrorKind, FinalRecord, JobId, JobState,
-    Payload, QueueName, TaskName, Timestamp,
+    AttemptRecord, Codec, DeadLetter, Envelope, ErrorKind, FinalRecord, JobId, JobState, Payload,
+    QueueName, TaskName, Timestamp,
 };
 use naq_dashboard::{Dashboard, Options};
+use naq_memory::MemoryTransport;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use naq_core::client::{Batch, BatchState, DeadFilter, DeadSummary};
+use naq_client::{Batch, BatchState, DeadFilter, DeadSummary};
 use naq_core::{ErrorKind, JobState};
 use naq_testing::eventually;
 use serde_json::json;

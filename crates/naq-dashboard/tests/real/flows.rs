@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use naq_core::client::ScheduleState;
-use naq_core::{JobState, ScheduleName, Workflow};
+use naq_client::{ScheduleState, Workflow};
+use naq_core::{JobState, ScheduleName};
 use naq_testing::eventually;
 use serde_json::json;
 

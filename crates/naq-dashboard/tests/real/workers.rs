@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use naq_core::Timestamp;
-use naq_core::WorkerId;
 use naq_core::transport::{WorkerInfo, WorkerStatus};
+use naq_core::{Timestamp, WorkerId};
 use naq_testing::eventually;
 
 use crate::world::{PATIENCE, Visit, queue};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use naq_core::client::BatchState;
+use naq_client::BatchState;
 use naq_core::{Clock, ErrorKind};
 
 use crate::site::{Site, field, number, text};
@@ -132,8 +132,8 @@ async fn a_batch_whose_process_died_says_so_and_is_gone_on_with_or_cancelled() {
     let site = Site::open();
     site.die("email.send", 3, &ErrorKind::TIMEOUT, "no answer").await;
     let order = |who: &str| {
-        let scope = naq_core::client::BatchScope::Dead(naq_core::client::DeadFilter::default());
-        naq_core::client::BatchOrder::new(naq_core::client::BatchAction::PurgeDead, scope, who)
+        let scope = naq_client::BatchScope::Dead(naq_client::DeadFilter::default());
+        naq_client::BatchOrder::new(naq_client::BatchAction::PurgeDead, scope, who)
     };
     let first = site.client.start_batch(order("ann")).await.unwrap();
     site.clock.advance(Duration::from_secs(40)).await;

@@ -1,7 +1,7 @@
 //! Error groups.
 
+use naq_client::{Batch, BatchScope, BatchState};
 use naq_core::ErrorKind;
-use naq_core::client::{Batch, BatchScope, BatchState};
 
 use crate::site::{End, Site, field, number, row, task, text};
 

@@ -6,15 +6,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
-use naq_core::client::{AuditEntry, AuditQuery, Batch};
-use naq_core::memory::MemoryTransport;
+use naq_client::{AuditEntry, AuditQuery, Batch, Client};
 use naq_core::retry::Rule;
 use naq_core::stats::{Ending, Observation, ObservedError, Run, Tally};
 use naq_core::testing::ManualClock;
 use naq_core::transport::{Consumer, Fact, Lookup, Settler, StatsStore, Stored};
 use naq_core::wire::{AttemptOutcome, AttemptRecord};
-use naq_core::{Client, Clock, DeadLetter, ErrorKind, JobId, QueueName, TaskName, WorkerId};
+use naq_core::{Clock, DeadLetter, ErrorKind, JobId, QueueName, TaskName, WorkerId};
 use naq_dashboard::{Dashboard, Options};
+use naq_memory::MemoryTransport;
 use naq_testing::eventually;
 use serde_json::Value;
 use tower::ServiceExt;
@@ -210,7 +210,7 @@ impl Site {
     pub(crate) async fn ended(&self) -> Batch {
         eventually("a batch has ended", SOON, async || {
             let newest = self.client.batches().await.unwrap().into_iter().next()?;
-            let over = newest.state != naq_core::client::BatchState::Running;
+            let over = newest.state != naq_client::BatchState::Running;
             over.then_some(newest)
         })
         .await

@@ -3,9 +3,8 @@
 use axum::body::Body;
 use axum::http::request::Builder;
 use axum::http::{Method, Request, StatusCode, header};
-use naq_core::QueueName;
 use naq_core::transport::{Lookup, Operator};
-use naq_core::{Clock, SystemClock};
+use naq_core::{Clock, QueueName, SystemClock};
 
 use crate::site::{Answer, Site};
 
@@ -246,8 +245,7 @@ async fn the_probes_need_no_login_and_no_page_takes_their_name() {
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{prefix}{path}: {}", answer.body);
         }
     }
-    let broker =
-        naq_core::Client::new(std::sync::Arc::new(naq_core::memory::MemoryTransport::new()));
+    let broker = naq_client::Client::new(std::sync::Arc::new(naq_memory::MemoryTransport::new()));
     let mut options = naq_dashboard::Options::default();
     options.logins = vec![("ann".into(), "sesame".into())];
     let dashboard = naq_dashboard::Dashboard::new(broker, options).unwrap();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use naq_core::client::AuditEntry;
+use naq_client::AuditEntry;
 use naq_core::retry::Rule;
 use naq_core::stats::{Ending, Observation, ObservedError, Run, Tally};
 use naq_core::transport::{
@@ -181,7 +181,7 @@ async fn operate(site: &Site) {
     let job = site.client.enqueue_task("email.send", &[evil("schedule-args")]).unwrap();
     let schedule = site.client.schedule("nightly").cron("0 3 * * *").template(job).prepare();
     site.client.schedules().register(schedule.unwrap()).await.unwrap();
-    let workflow = naq_core::client::Workflow::new(evil("workflow"))
+    let workflow = naq_client::Workflow::new(evil("workflow"))
         .job("first", site.client.enqueue_task("email.send", &[evil("workflow-args")]).unwrap())
         .job("second", site.client.enqueue_task("email.send", &[1]).unwrap())
         .after("second", ["first"]);

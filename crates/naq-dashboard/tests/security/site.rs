@@ -6,9 +6,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
-use naq_core::Client;
-use naq_core::memory::MemoryTransport;
+use naq_client::Client;
 use naq_dashboard::{Dashboard, Options};
+use naq_memory::MemoryTransport;
 use naq_testing::eventually;
 use tower::ServiceExt;
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use naq_core::Client;
-use naq_core::memory::MemoryTransport;
+use naq_client::Client;
 use naq_core::testing::{Fault, FaultPlan, FaultyTransport, Op};
 use naq_dashboard::{Dashboard, Options, OptionsError};
+use naq_memory::MemoryTransport;
 use naq_testing::eventually;
 
 use crate::live::Tab;

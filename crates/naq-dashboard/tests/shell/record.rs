@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, header};
-use naq_core::memory::MemoryTransport;
+use naq_client::Client;
 use naq_core::testing::{Fault, FaultPlan, FaultyTransport, Op};
 use naq_core::transport::{Directory, Lookup, WorkerInfo, WorkerStatus};
-use naq_core::{Client, Clock, WorkerId};
+use naq_core::{Clock, WorkerId};
 use naq_dashboard::{Dashboard, Options};
+use naq_memory::MemoryTransport;
 use naq_testing::eventually;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;

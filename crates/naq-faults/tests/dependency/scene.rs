@@ -4,10 +4,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use naq_client::Client;
 use naq_core::transport::{JobKey, Transport};
-use naq_core::{
-    Client, Clock, Envelope, Job, JobId, JobState, QueueName, SystemClock, Timer, Timestamp,
-};
+use naq_core::{Clock, Envelope, Job, JobId, JobState, QueueName, SystemClock, Timer, Timestamp};
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::{ChildProcess, eventually, shared_server, unique};
 

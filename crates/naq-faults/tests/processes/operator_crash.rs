@@ -1,9 +1,10 @@
 //! Whoever acts on a job from outside dies between two steps, on a real broker: nothing is lost,
 //! nothing is doubled, and doing it again finishes it.
 
-use crate::support::{PATIENCE, Scene, died};
 use naq_core::JobState;
 use naq_faults::script::Script;
+
+use crate::support::{PATIENCE, Scene, died};
 
 /// Far beyond any test.
 const LONG_MS: u64 = 3_600_000;

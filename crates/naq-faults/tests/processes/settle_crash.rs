@@ -1,8 +1,9 @@
 //! A worker process dies between two steps of settle, on a real broker, and another takes over:
 //! nothing is lost, nothing is doubled.
 
-use crate::support::{Scene, died};
 use naq_faults::script::{Script, Step};
+
+use crate::support::{Scene, died};
 
 /// Where the first worker dies, the steps that must run, and the crashes that must be counted.
 struct Case {

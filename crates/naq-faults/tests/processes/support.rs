@@ -6,15 +6,15 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use naq_client::Client;
+use naq_core::QueueName;
 use naq_core::transport::Transport;
-use naq_core::{Client, QueueName};
-use naq_faults::broker;
 use naq_faults::fleet::Site;
 use naq_faults::history::{End, Held, History, Run};
 use naq_faults::plan::PlannedJob;
-use naq_faults::producer;
 use naq_faults::roles::DIE_VARIABLE;
 use naq_faults::script::{Pace, Script};
+use naq_faults::{broker, producer};
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::{ChildProcess, eventually, shared_server, unique};
 use tempfile::TempDir;

@@ -3,12 +3,13 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use crate::support::{PATIENCE, Scene, died};
 use naq_core::JobState;
 use naq_faults::ledger::now;
 use naq_faults::plan::LEASE_MS;
 use naq_faults::script::{POISON_CRASHES, Script, Step};
 use naq_testing::{ChildProcess, eventually};
+
+use crate::support::{PATIENCE, Scene, died};
 
 #[tokio::test]
 async fn a_deploy_finishes_what_runs_gives_back_the_rest_and_counts_as_nothing() {

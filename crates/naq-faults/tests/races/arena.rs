@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use naq_client::{Client, JobReport};
 use naq_core::retry::RetryPolicy;
 use naq_core::transport::{Evidence, JobKey, Place, Stored, Transport};
 use naq_core::{
-    Client, Clock, ErrorKind, Failure, Job, JobReport, JobState, QueueName, SystemClock, Timer,
-    Timestamp,
+    Clock, ErrorKind, Failure, Job, JobState, QueueName, SystemClock, Timer, Timestamp,
 };
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::{eventually, shared_server, unique};

@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use naq_client::{ClientError, JobReport};
 use naq_core::transport::JobKey;
-use naq_core::{ClientError, Clock, JobReport, JobState, SystemClock};
+use naq_core::{Clock, JobState, SystemClock};
 
 use crate::TIMES;
 use crate::arena::{Arena, Ends, until};

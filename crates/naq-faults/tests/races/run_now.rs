@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use naq_core::{ClientError, JobState};
+use naq_client::ClientError;
+use naq_core::JobState;
 
 use crate::TIMES;
 use crate::arena::Arena;

@@ -4,10 +4,10 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
-use naq_core::client::ScheduleReport;
+use naq_client::{Client, ScheduleReport};
 use naq_core::testing::ManualClock;
 use naq_core::transport::JobKey;
-use naq_core::{Client, JobId, JobState, QueueName, ScheduleName, Timestamp};
+use naq_core::{JobId, JobState, QueueName, ScheduleName, Timestamp};
 use naq_faults::fleet::Site;
 use naq_faults::history::{History, Run};
 use naq_nats::{NatsConfig, NatsTransport};

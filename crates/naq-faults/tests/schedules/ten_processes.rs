@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use naq_core::client::ScheduleState;
+use naq_client::ScheduleState;
 use naq_core::{Clock, SystemClock, Timer};
 use naq_testing::eventually;
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use naq_core::client::{AuditQuery, BatchAction, BatchOrder, BatchScope, DeadFilter};
+use naq_client::{AuditQuery, BatchAction, BatchOrder, BatchScope, Client, DeadFilter};
 use naq_core::transport::{
     BlobRef, Blobs, Consumer, Directory, Expect, Fact, Lookup, Operator, Producer, Saved, Settler,
     Signal, StateKey, StateStore, TransportError, WorkerInfo, WorkerStatus, Written,
 };
-use naq_core::{Client, Clock, QueueName, SystemClock, WorkerId};
+use naq_core::{Clock, QueueName, SystemClock, WorkerId};
 use naq_nats::{Auth, Level, NatsConfig, NatsTransport};
 use naq_testing::NatsServer;
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use naq_client::Client;
 use naq_core::schedule::CatchUp;
-use naq_core::{Client, Clock, ScheduleName, SystemClock, Timestamp};
+use naq_core::{Clock, ScheduleName, SystemClock, Timestamp};
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::{shared_server, unique};
 

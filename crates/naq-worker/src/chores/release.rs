@@ -1,6 +1,6 @@
 //! The handler of `naq.wake`: a job has ended that others wait for.
 
-use naq_core::client::Wake;
+use naq_client::Wake;
 use naq_core::wire::Nonce;
 use naq_core::{ErrorKind, Failure};
 

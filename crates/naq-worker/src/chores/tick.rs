@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use naq_core::client::{ScheduleChore, ScheduleError};
+use naq_client::{ScheduleChore, ScheduleError};
 use naq_core::{ErrorKind, Failure};
 
 use crate::Context;

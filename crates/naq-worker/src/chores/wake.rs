@@ -1,6 +1,6 @@
 //! The chore `naq.wake`: enqueued before the end that it tells of is acked.
 
-use naq_core::client::Wake;
+use naq_client::Wake;
 use naq_core::transport::TransportError;
 
 use crate::engine::Engine;

@@ -15,10 +15,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use naq_client::Client;
 use naq_core::flow::breaker::BreakerConfig;
 use naq_core::retry::Rule;
 use naq_core::transport::{JobKey, Stored, TransportError};
-use naq_core::{Client, Envelope, TaskName, Timer, Timestamp};
+use naq_core::{Envelope, TaskName, Timer, Timestamp};
 use tokio::sync::Notify;
 
 use self::book::{Answer, Book, Running, Ticket};

@@ -10,9 +10,8 @@
 mod purse;
 
 use std::collections::HashMap;
-use std::fmt;
-use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, slice};
 
 use async_trait::async_trait;
 use naq_core::flow::{RetryBudget, Tokens};

@@ -2,10 +2,11 @@
 //! comes to look after those that it waits for, in case nobody told it of their end.
 
 use async_trait::async_trait;
+use naq_client::Client;
 use naq_core::flow::{Dependencies, Verdict};
 use naq_core::retry::{Action, Decision, Rule};
 use naq_core::transport::{Stored, TransportError};
-use naq_core::{Client, Envelope, Timestamp};
+use naq_core::{Envelope, Timestamp};
 
 use super::{Entry, Gate, Left};
 

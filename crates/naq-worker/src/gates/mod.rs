@@ -205,8 +205,9 @@ impl Gates {
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-    use naq_core::memory::MemoryTransport;
-    use naq_core::{Client, JobId};
+    use naq_client::Client;
+    use naq_core::JobId;
+    use naq_memory::MemoryTransport;
 
     use super::*;
 

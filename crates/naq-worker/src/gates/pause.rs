@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use naq_client::Client;
 use naq_core::flow::TaskPause;
 use naq_core::retry::Rule;
 use naq_core::transport::{StateChange, Stored, TransportError};
-use naq_core::{Client, Envelope, QueueName, TaskName, Timer, Timestamp};
+use naq_core::{Envelope, QueueName, TaskName, Timer, Timestamp};
 use tokio::sync::Notify;
 
 use super::{Entry, Gate, Left};

@@ -1,10 +1,11 @@
 //! Lets go of the key that a job holds: when it starts, or when it has ended.
 
 use async_trait::async_trait;
+use naq_client::Client;
 use naq_core::flow::UniqueScope;
 use naq_core::retry::Rule;
 use naq_core::transport::{Stored, TransportError};
-use naq_core::{Client, Envelope, Timestamp};
+use naq_core::{Envelope, Timestamp};
 
 use super::{Entry, Gate, Left};
 

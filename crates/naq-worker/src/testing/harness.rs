@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use naq_core::client::JobRef;
-use naq_core::memory::{JournalEntry, MemoryTransport};
+use naq_client::{Client, JobRef, JobReport};
 use naq_core::names::CHORES;
 use naq_core::testing::ManualClock;
 use naq_core::transport::{JobKey, Place, Stored};
-use naq_core::{Client, Clock, Job, JobReport, QueueName, Timer, Timestamp};
+use naq_core::{Clock, Job, QueueName, Timer, Timestamp};
+use naq_memory::{JournalEntry, MemoryTransport};
 use serde_json::Value;
 
 use super::at_once;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use naq_core::memory::JournalEntry;
+use naq_client::Enqueue;
 use naq_core::transport::{JobKey, Lookup, Operator, Producer, Submission};
-use naq_core::{Clock, Enqueue, Job, RetryPolicy};
+use naq_core::{Clock, Job, RetryPolicy};
+use naq_memory::JournalEntry;
 use tokio::time::timeout;
 
 use super::view::{self, JobView};

@@ -3,9 +3,10 @@
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
+use naq_client::JobReport;
 use naq_core::transport::{Fact, FactKind, Place, Stored};
 use naq_core::wire::AttemptOutcome;
-use naq_core::{AttemptRecord, ErrorKind, JobReport, JobState, Timestamp};
+use naq_core::{AttemptRecord, ErrorKind, JobState, Timestamp};
 use serde::de::DeserializeOwned;
 
 /// A job as it stood when it was asked for. Assertions can be chained; each panics with the job's

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use naq_core::{Client, EnqueueError, Failure, Job, JobOptions};
+use naq_client::{Client, EnqueueError};
+use naq_core::{Failure, Job, JobOptions};
 use naq_worker::testing::Harness;
 use naq_worker::{Context, Registry};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! What was enqueued.
 
-use naq_core::Client;
+use naq_client::Client;
 use naq_core::retry::RetryPolicy;
 
 use crate::app::{DAY, Import, Odd, Welcome, harness, secs, sign_up};

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use naq_core::memory::MemoryTransport;
+use naq_client::{Client, JobReport};
 use naq_core::testing::{FaultPlan, FaultyTransport, ManualClock};
 use naq_core::transport::{Transport, WorkerInfo};
-use naq_core::{Client, ErrorKind, Failure, Job, JobId, JobOptions, JobReport, JobState, Timer};
+use naq_core::{ErrorKind, Failure, Job, JobId, JobOptions, JobState, Timer};
+use naq_memory::MemoryTransport;
 use naq_worker::{Context, Exit, HandlerRuntime, Registry, Worker, WorkerBuilder, WorkerError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot};

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use naq_client::Client;
+use naq_core::JobState;
 use naq_core::flow::RetryBudget;
 use naq_core::testing::{FaultPlan, FaultyTransport, Op};
-use naq_core::{Client, JobState};
 use naq_worker::{Registry, TaskOptions, WorkerBuilder};
 
 use crate::bench::{Bench, Do, Script, run, secs};

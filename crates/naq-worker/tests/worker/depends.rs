@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use naq_client::Client;
 use naq_core::testing::{DiePoint, FaultPlan, FaultyTransport, Op};
 use naq_core::transport::{Expect, StateKey, StateStore};
-use naq_core::{Client, Failure, JobState};
+use naq_core::{Failure, JobState};
 use naq_worker::{Context, Registry};
 
 use crate::bench::{Bench, Do, LEASE, Running, Script, run, secs};

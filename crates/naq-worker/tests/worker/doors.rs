@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use naq_core::memory::MemoryTransport;
 use naq_core::stats::StatsReport;
 use naq_core::testing::{FaultPlan, FaultyTransport, Op};
 use naq_core::transport::*;
 use naq_core::wire::Nonce;
 use naq_core::{JobId, JobState, QueueName, Timestamp, WorkerId};
+use naq_memory::MemoryTransport;
 use naq_worker::{Exit, WorkerError};
 
 use crate::bench::{Bench, Do, LEASE, run, secs};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use naq_core::client::Wake;
+use naq_client::{Client, Wake};
 use naq_core::names::CHORES;
 use naq_core::retry::Rule;
 use naq_core::testing::{DiePoint, FaultPlan, FaultyTransport, Op};
@@ -10,7 +10,7 @@ use naq_core::transport::{
     Awaiting, Consumer, Fact, FactKind, JobKey, Lookup, Place, Settler, Written,
 };
 use naq_core::wire::{WireMessage, headers};
-use naq_core::{Client, DeadLetter, ErrorKind, JobState, QueueName, Timestamp};
+use naq_core::{DeadLetter, ErrorKind, JobState, QueueName, Timestamp};
 
 use crate::bench::{Bench, Do, LEASE, secs};
 

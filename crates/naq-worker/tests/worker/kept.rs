@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use naq_core::client::{CheckpointError, Progress};
+use naq_client::{CheckpointError, Progress};
 use naq_core::testing::{DiePoint, FaultPlan, FaultyTransport, Op};
 use naq_core::transport::{StateKey, StateStore, Transport};
 use naq_core::{Failure, Job, JobState};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use naq_client::WaitError;
 use naq_core::JobState;
-use naq_core::client::WaitError;
 use naq_core::testing::{DiePoint, FaultPlan, FaultyTransport, Op};
 use naq_core::transport::MAX_BLOB_BYTES;
 use naq_worker::LargeResults;

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
-use naq_core::memory::MemoryTransport;
-use naq_core::{Client, Failure, JobId, JobReport, JobState, Payload};
+use naq_client::{Client, JobReport};
+use naq_core::{Failure, JobId, JobState, Payload};
+use naq_memory::MemoryTransport;
 use naq_worker::{Context, Exit, Registry, Worker};
 use tokio::sync::oneshot;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use naq_core::client::{Registered, ScheduleError, ScheduleState};
+use naq_client::{Registered, ScheduleError, ScheduleState};
 use naq_core::names::CHORES;
 use naq_core::schedule::{CatchUp, Overlap, ScheduleEntry};
 use naq_core::testing::{DiePoint, FaultPlan, FaultyTransport, Op};
@@ -36,7 +36,7 @@ async fn start(bench: &Bench) -> Running {
 async fn start_faulty(
     bench: &Bench,
     plan: FaultPlan,
-) -> (Running, Arc<FaultyTransport<naq_core::memory::MemoryTransport>>) {
+) -> (Running, Arc<FaultyTransport<naq_memory::MemoryTransport>>) {
     let faulty = Arc::new(FaultyTransport::new(bench.broker.clone(), plan));
     let running = run(bench.builder(faulty.clone()).chores(true));
     bench.turn().await;

@@ -1,8 +1,9 @@
 //! Unique keys: whoever runs a job lets go of its key in time, and a crash holds none for ever.
 
+use naq_client::{Enqueue, JobHandle};
+use naq_core::JobState;
 use naq_core::testing::{DiePoint, Fault, FaultPlan, Op};
 use naq_core::transport::{StateKey, StateStore};
-use naq_core::{Enqueue, JobHandle, JobState};
 
 use crate::bench::{Bench, Do, LEASE, Script, secs};
 

@@ -1,6 +1,6 @@
 //! Workflows of any shape: every job ends as the truth table says, never before those before it.
 
-use naq_core::client::Workflow;
+use naq_client::Workflow;
 use naq_core::flow::{Ends, RunWhen, Verdict};
 use naq_core::transport::JobKey;
 use naq_core::{JobId, JobState, QueueName};

@@ -3,21 +3,20 @@
 use std::io;
 use std::time::Duration;
 
-use naq_core::client::{DeadFilter, LimitInfo, Prepare};
+use naq_client::{
+    Client as AsyncClient, ClientError, DeadFilter, EnqueueError, JobReport, LimitInfo, Prepare,
+};
 use naq_core::flow::breaker::BreakerEntry;
 use naq_core::transport::{
     DeadPage, JobKey, QueueInfo, Receipt, Stored, TransportError, WorkerInfo,
 };
-use naq_core::{
-    Client as AsyncClient, ClientError, EnqueueError, Job, JobId, JobReport, NameError, QueueName,
-    Timestamp,
-};
+use naq_core::{Job, JobId, NameError, QueueName, Timestamp};
 
 use super::enqueue::Enqueue;
 use super::handle::JobHandle;
 use super::thread::Thread;
 
-/// The verbs of [`naq_core::Client`], each of which waits for the broker's answer. Cheap to clone;
+/// The verbs of [`naq_client::Client`], each of which waits for the broker's answer. Cheap to clone;
 /// clones share the connection.
 #[derive(Debug, Clone)]
 pub struct Client {

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use naq_core::client::{JobRefs, NodeJob, Prepare, Prepared, WorkflowJob};
-use naq_core::flow::{Limit, Unique};
-use naq_core::{
-    Delay, Enqueue as AsyncEnqueue, EnqueueError, ErrorKind, Jitter, RetryPolicy, Strategy,
-    Timestamp,
+use naq_client::{
+    Enqueue as AsyncEnqueue, EnqueueError, JobRefs, NodeJob, Prepare, Prepared, WorkflowJob,
 };
+use naq_core::flow::{Limit, Unique};
+use naq_core::{Delay, ErrorKind, Jitter, RetryPolicy, Strategy, Timestamp};
 
 use super::{Client, JobHandle};
 
 /// A job about to be enqueued: [`send`](Self::send) it. The options are those of
-/// [`naq_core::Enqueue`].
+/// [`naq_client::Enqueue`].
 #[must_use = "nothing is enqueued until this is sent"]
 #[derive(Debug)]
 pub struct Enqueue<'a, O> {

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use naq_core::client::WaitError;
+use naq_client::{ClientError, JobHandle as AsyncHandle, JobReport, WaitError};
 use naq_core::transport::JobKey;
-use naq_core::{ClientError, JobHandle as AsyncHandle, JobId, JobReport, QueueName};
+use naq_core::{JobId, QueueName};
 use serde::de::DeserializeOwned;
 
 use super::Client;
@@ -54,7 +54,7 @@ impl<O> JobHandle<O> {
 
 impl<O: DeserializeOwned + Send + 'static> JobHandle<O> {
     /// Waits until the job has ended, and gives what its handler returned; see
-    /// [`naq_core::JobHandle::wait`].
+    /// [`naq_client::JobHandle::wait`].
     ///
     /// # Errors
     /// [`WaitError`], which says how else it ended, or that it has not after `timeout`.

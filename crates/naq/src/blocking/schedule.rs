@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use naq_core::client::{
-    Registered, ScheduleBuilder as AsyncBuilder, ScheduleError, ScheduleReport,
-};
+use naq_client::{Registered, ScheduleBuilder as AsyncBuilder, ScheduleError, ScheduleReport};
 use naq_core::schedule::{CatchUp, Overlap, Schedule};
 use naq_core::transport::JobKey;
 use naq_core::{Job, ScheduleName, Timestamp};
@@ -12,7 +10,7 @@ use naq_core::{Job, ScheduleName, Timestamp};
 use super::{Client, Enqueue};
 
 /// A schedule about to be registered: [`register`](Self::register) it. The options are those of
-/// [`naq_core::client::ScheduleBuilder`].
+/// [`naq_client::ScheduleBuilder`].
 #[must_use = "nothing is registered until this is"]
 #[derive(Debug)]
 pub struct ScheduleBuilder<'a> {

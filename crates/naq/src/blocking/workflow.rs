@@ -1,8 +1,11 @@
 //! [`WorkflowHandle`]: a whole graph of jobs at once.
 
-use naq_core::client::{JobRef, NamedJob, WorkflowError, WorkflowSummary};
+use naq_client::{
+    JobRef, NamedJob, Workflow, WorkflowError, WorkflowHandle as AsyncHandle, WorkflowReport,
+    WorkflowSummary,
+};
 use naq_core::transport::TransportError;
-use naq_core::{JobId, NameError, Workflow, WorkflowHandle as AsyncHandle, WorkflowReport};
+use naq_core::{JobId, NameError};
 
 use super::{Client, JobHandle};
 
@@ -52,7 +55,7 @@ impl WorkflowHandle {
 }
 
 impl Client {
-    /// Starts a workflow; see [`naq_core::Client::start`].
+    /// Starts a workflow; see [`naq_client::Client::start`].
     ///
     /// # Errors
     /// [`WorkflowError`].

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use async_nats::Statistics;
-use naq_core::{Client, Enqueue, JobHandle};
+use naq_client::{Client, Enqueue, JobHandle};
 use naq_nats::NatsTransport;
 
 use super::arena::{Arena, Plan};

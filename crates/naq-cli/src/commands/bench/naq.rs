@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use naq_client::Client;
 use naq_core::transport::JobKey;
-use naq_core::{Client, ErrorKind, Failure, Job, JobOptions, RetryPolicy};
+use naq_core::{ErrorKind, Failure, Job, JobOptions, RetryPolicy};
 use naq_nats::NatsConfig;
 use naq_worker::{Context, Registry, Worker};
 use serde::{Deserialize, Serialize};

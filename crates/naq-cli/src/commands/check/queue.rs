@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use naq_client::Client;
+use naq_core::QueueName;
 use naq_core::transport::QueueInfo;
-use naq_core::{Client, QueueName};
 
 use super::parse_duration;
 use super::verdict::{Bounds, Measure, Unit, Verdict, millis};

@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use naq_client::Client;
 use naq_core::transport::{BrokerInfo, TransportError};
-use naq_core::{Client, QueueName, Timestamp};
+use naq_core::{QueueName, Timestamp};
 
 /// Letters that are read at once.
 const PAGE: u64 = 100;

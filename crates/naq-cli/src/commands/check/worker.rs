@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use naq_core::{Client, QueueName};
+use naq_client::Client;
+use naq_core::QueueName;
 
 use super::crew::Crew;
 use super::verdict::{Bounds, Measure, Unit, Verdict, millis};

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use naq_core::client::AuditEntry;
+use naq_client::{AuditEntry, Client, ClientError};
 use naq_core::transport::{Receipt, Stored, TransportError};
-use naq_core::{Client, ClientError, Clock, SystemClock, Timestamp};
+use naq_core::{Clock, SystemClock, Timestamp};
 use serde::Serialize;
 
 use super::rate::Rate;

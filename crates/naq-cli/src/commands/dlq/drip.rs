@@ -1,8 +1,7 @@
 //! `naq dlq requeue --drip`: a batch, which can be watched, undone, and gone on with.
 
 use anyhow::Result;
-use naq_core::Client;
-use naq_core::client::{BatchAction, BatchItem, BatchOrder, BatchScope, Preview};
+use naq_client::{BatchAction, BatchItem, BatchOrder, BatchScope, Client, Preview};
 
 use super::RequeueArgs;
 use super::select::{Selection, find};

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use clap::Args;
-use naq_core::client::DeadFilter;
+use naq_client::{Client, ClientError, DeadFilter};
 use naq_core::transport::{JobKey, Place, Stored};
-use naq_core::{Client, ClientError, ErrorKind, JobId, QueueName, TaskName};
+use naq_core::{ErrorKind, JobId, QueueName, TaskName};
 
 use crate::exit::Problem;
 

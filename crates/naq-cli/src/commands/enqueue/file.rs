@@ -8,7 +8,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use naq_core::{Client, Codec, EnqueueError, JobHandle, RetryPolicy, TaskName, Timestamp};
+use naq_client::{Client, EnqueueError, JobHandle};
+use naq_core::{Codec, RetryPolicy, TaskName, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::to_raw_value;

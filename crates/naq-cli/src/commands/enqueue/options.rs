@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use clap::Args;
+use naq_client::Enqueue;
 use naq_core::flow::{FollowUp, Unique};
-use naq_core::{Clock, Enqueue, QueueName, SystemClock, Timestamp};
+use naq_core::{Clock, QueueName, SystemClock, Timestamp};
 
 use super::limits::LimitArgs;
 use super::policy::PolicyArgs;

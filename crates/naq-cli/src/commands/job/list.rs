@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use naq_client::Client;
 use naq_core::transport::{JobSummary, JobsCursor, JobsPage, JobsQuery, Order, Place};
-use naq_core::{Client, Clock, ErrorKind, JobState, QueueName, SystemClock, TaskName, Timestamp};
+use naq_core::{Clock, ErrorKind, JobState, QueueName, SystemClock, TaskName, Timestamp};
 use serde::Serialize;
 
 use crate::output::{Format, Output, Row};

@@ -1,8 +1,8 @@
 //! Pause and resume of one task in queues.
 
 use anyhow::Result;
-use naq_core::client::AuditEntry;
-use naq_core::{Client, Clock, QueueName, SystemClock, TaskName, Timestamp};
+use naq_client::{AuditEntry, Client};
+use naq_core::{Clock, QueueName, SystemClock, TaskName, Timestamp};
 use serde::Serialize;
 
 use super::{PauseArgs, all_exist};

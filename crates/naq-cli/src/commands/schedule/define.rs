@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use naq_core::client::ScheduleError;
+use naq_client::ScheduleError;
 use naq_core::schedule::{CatchUp, Cron, Overlap, Schedule, ScheduleFault, When, Zone};
 use naq_core::{
     Clock, Codec, Envelope, JobId, Payload, QueueName, RetryPolicy, SystemClock, TaskName,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use naq_core::client::{ScheduleError, ScheduleReport, ScheduleState};
+use naq_client::{ScheduleError, ScheduleReport, ScheduleState};
 use naq_core::schedule::{Tick, When, Zone};
 use naq_core::{Clock, Codec, SystemClock, Timestamp};
 use serde::Serialize;

@@ -2,9 +2,10 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use naq_client::Client;
+use naq_core::Timestamp;
 use naq_core::stats::History;
 use naq_core::transport::{QueueInfo, TransportError, WorkerInfo};
-use naq_core::{Client, Timestamp};
 
 /// Reports read at once.
 const PAGE: usize = 1_000;

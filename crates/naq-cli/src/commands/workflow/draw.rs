@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use naq_core::client::WorkflowNode;
+use naq_client::{WorkflowNode, WorkflowReport};
 use naq_core::flow::RunWhen;
-use naq_core::{JobId, JobState, Timestamp, WorkflowReport};
+use naq_core::{JobId, JobState, Timestamp};
 
 use crate::output::{BOLD, DIM, GREEN, RED, YELLOW, paint};
 use crate::report::state;

@@ -63,7 +63,7 @@ impl BreakerEntry {
     }
 
     /// The settings by which one is looked at or moved that registered none.
-    pub(crate) fn by_hand() -> BreakerConfig {
+    pub fn by_hand() -> BreakerConfig {
         BreakerConfig::new().window(Duration::from_secs(7 * 86_400))
     }
 
@@ -77,16 +77,19 @@ impl BreakerEntry {
         self.revision > other.revision
     }
 
-    pub(crate) fn stored(mut self, state: BreakerState, revision: u64, now: Timestamp) -> Self {
+    /// The entry after the broker has stored `state` as this revision.
+    pub fn stored(mut self, state: BreakerState, revision: u64, now: Timestamp) -> Self {
         (self.state, self.revision, self.stored_at) = (state, Some(revision), Some(now));
         self
     }
 
-    pub(crate) fn expect(&self) -> Expect {
+    /// What must still be stored for a change of this entry to be accepted.
+    pub fn expect(&self) -> Expect {
         self.revision.map_or(Expect::Absent, Expect::Revision)
     }
 
-    pub(crate) fn value(state: &BreakerState) -> Bytes {
+    /// The state as it is stored.
+    pub fn value(state: &BreakerState) -> Bytes {
         // Plain data of our own: there is nothing in it that has no JSON.
         serde_json::to_vec(state).unwrap_or_default().into()
     }

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use naq_core::client::{BatchAction, BatchItem, BatchScope, DeadFilter, WaitingFilter};
+use naq_client::{BatchAction, BatchItem, BatchScope, DeadFilter, WaitingFilter};
 use serde_json::json;
 
 use crate::actions::ActionError;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use naq_core::client::{Batch, BatchError, BatchId};
+use naq_client::{Batch, BatchError, BatchId};
 use tokio::task::JoinHandle;
 
 use crate::app::App;

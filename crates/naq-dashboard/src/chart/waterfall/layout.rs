@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use naq_client::JobReport;
 use naq_core::wire::AttemptOutcome;
-use naq_core::{AttemptRecord, Envelope, JobReport, JobState, RetryPolicy, Timestamp};
+use naq_core::{AttemptRecord, Envelope, JobState, RetryPolicy, Timestamp};
 
 use super::future;
 use super::row::{Kind, Look, Row};

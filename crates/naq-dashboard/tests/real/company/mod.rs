@@ -7,9 +7,11 @@ mod tasks;
 use std::time::Duration;
 
 use anyhow::Result;
-use naq_core::client::{AuditEntry, BatchAction, BatchOrder, BatchScope, WaitingFilter};
+use naq_client::{
+    AuditEntry, BatchAction, BatchOrder, BatchScope, Client, WaitingFilter, Workflow,
+};
 use naq_core::retry::Strategy;
-use naq_core::{Client, ErrorKind, Jitter, Workflow};
+use naq_core::{ErrorKind, Jitter};
 use naq_testing::eventually;
 use serde_json::json;
 

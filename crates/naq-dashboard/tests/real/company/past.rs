@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use naq_client::Client;
 use naq_core::retry::Rule;
 use naq_core::stats::{Ending, Observation, ObservedError, Run, Tally};
-use naq_core::{Client, ErrorKind, JobId, QueueName, TaskName, Timestamp, WorkerId};
+use naq_core::{ErrorKind, JobId, QueueName, TaskName, Timestamp, WorkerId};
 
 /// How far back, and the step, in minutes.
 const HOURS: u64 = 20;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use naq_client::Enqueue;
+use naq_core::ErrorKind;
 use naq_core::retry::Rule;
-use naq_core::{Enqueue, ErrorKind};
 
 use crate::world::{Script, Step};
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
-use naq_core::client::{DeadFilter, DeadSummary};
+use naq_client::{DeadFilter, DeadSummary};
 use naq_core::stats::{Helped, History};
 use naq_core::transport::JobKey;
 use naq_core::{JobId, JobState, TaskName};

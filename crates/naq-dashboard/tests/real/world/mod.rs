@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use naq_client::Client;
 use naq_core::transport::Transport;
-use naq_core::{Client, QueueName, TaskName, WorkerId};
+use naq_core::{QueueName, TaskName, WorkerId};
 use naq_dashboard::Options;
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::{NatsServer, eventually};

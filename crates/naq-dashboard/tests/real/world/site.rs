@@ -1,7 +1,7 @@
 //! A dashboard that is served.
 
 use anyhow::{Result, ensure};
-use naq_core::Client;
+use naq_client::Client;
 use naq_dashboard::{Dashboard, Options};
 use naq_testing::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

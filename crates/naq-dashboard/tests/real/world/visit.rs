@@ -1,7 +1,7 @@
 //! A visitor: the browser on a dashboard of one test's own.
 
 use anyhow::{Result, ensure};
-use naq_core::client::{AuditEntry, AuditQuery};
+use naq_client::{AuditEntry, AuditQuery};
 use naq_core::transport::JobKey;
 use naq_core::{JobId, JobState};
 use naq_dashboard::Options;

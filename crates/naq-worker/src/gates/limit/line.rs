@@ -147,8 +147,8 @@ fn waits(stored: &Stored, nonce: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use naq_core::Client;
-    use naq_core::memory::MemoryTransport;
+    use naq_client::Client;
+    use naq_memory::MemoryTransport;
 
     use super::*;
 

@@ -244,10 +244,11 @@ fn written(slot: &Slot) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use naq_core::memory::MemoryTransport;
+    use naq_client::Client;
+    use naq_core::Clock;
     use naq_core::testing::ManualClock;
     use naq_core::transport::{Lookup, StateStore};
-    use naq_core::{Client, Clock};
+    use naq_memory::MemoryTransport;
 
     use super::*;
 

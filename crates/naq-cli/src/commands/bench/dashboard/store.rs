@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use naq_core::{Client, ErrorKind, Failure};
+use naq_client::Client;
+use naq_core::{ErrorKind, Failure};
 use naq_nats::NatsConfig;
 use naq_worker::{Context, Registry, Worker};
 use serde_json::{Value, json};

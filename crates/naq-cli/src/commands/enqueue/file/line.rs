@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use naq_core::client::Prepared;
-use naq_core::{Client, Codec, JobId, QueueName, RetryPolicy, TaskName, Timestamp};
+use naq_client::{Client, Prepared};
+use naq_core::{Codec, JobId, QueueName, RetryPolicy, TaskName, Timestamp};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use serde_json::value::RawValue;

@@ -1,0 +1,126 @@
+//! [`Wake`]: the chore that lets go of the jobs which wait for an end.
+
+use std::time::Duration;
+
+use naq_core::clock::Timestamp;
+use naq_core::job::{Job, JobOptions};
+use naq_core::names::{CHORES, JobId, QueueName, TaskName};
+use naq_core::retry::{RetryPolicy, Strategy, fnv1a};
+use naq_core::state::JobState;
+use naq_core::transport::{JobKey, Submission};
+use naq_core::wire::{Codec, EncodeError, Envelope, Nonce, Payload};
+use serde::{Deserialize, Serialize};
+
+use crate::{Client, ClientError, JobReport};
+
+/// An end that other jobs wait for. Whoever writes its record, a worker or a client, enqueues this
+/// before it goes on, and whoever finds the record after a crash does so again: it is one job for one
+/// end, and to do it twice changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wake {
+    /// The job that has ended.
+    pub job: JobKey,
+    /// Which life of it.
+    pub life: String,
+    /// As what.
+    pub state: JobState,
+}
+
+impl Job for Wake {
+    const NAME: &'static str = "naq.wake";
+    type Output = ();
+
+    /// In the queue of NAQ's own jobs, and tried for about a day.
+    fn options() -> JobOptions {
+        let policy = RetryPolicy::builder()
+            .max_retries(1500)
+            .delay(Duration::from_secs(1))
+            .strategy(Strategy::Exponential)
+            .max_delay(Duration::from_secs(60))
+            // However often its workers are killed, it is not the chore's doing.
+            .max_crashes(1000)
+            .build();
+        JobOptions::new().queue(CHORES).policy(policy).record_ttl(Duration::ZERO)
+    }
+}
+
+impl Wake {
+    /// For the end of this life of the job.
+    pub fn new(job: JobKey, life: &Nonce, state: JobState) -> Self {
+        Self { job, life: life.to_string(), state }
+    }
+
+    /// The chore's id: the same for the same end.
+    fn id(&self) -> String {
+        let Self { job, life, .. } = self;
+        let start = format!("wake-{}-{}-{life}", job.queue, job.id);
+        let start: String = start.chars().take(JobId::MAX_LEN - 17).collect();
+        // Names may hold dashes: where one begins and ends, only the hash says.
+        format!("{start}-{:016x}", fnv1a(&format!("{job}/{life}")))
+    }
+
+    /// The chore, ready to be published.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when it cannot be written.
+    ///
+    /// # Panics
+    /// Never: its names are names.
+    pub fn submission(&self, now: Timestamp) -> Result<Submission, EncodeError> {
+        let queue = QueueName::new(CHORES).unwrap_or_else(|err| panic!("{err}"));
+        let id = JobId::new(self.id()).unwrap_or_else(|err| panic!("{err}"));
+        let task = TaskName::new(Self::NAME).unwrap_or_else(|err| panic!("{err}"));
+        let args = Payload::encode(Codec::Json, self)?;
+        let options = Self::options();
+        let mut chore = Envelope::new(queue, id, task, args, now);
+        chore.policy = options.policy.unwrap_or_default();
+        chore.record_ttl = options.record_ttl.unwrap_or_default();
+        Ok(Submission {
+            dedup: chore.id.to_string(),
+            due_at: None,
+            unique: false,
+            message: chore.to_message()?,
+            key: JobKey { queue: chore.queue, id: chore.id },
+        })
+    }
+}
+
+impl Client {
+    /// Sees to it that the jobs which wait for this end are let go.
+    pub(crate) async fn wake(&self, ended: &JobReport, state: JobState) -> Result<(), ClientError> {
+        let wake = Wake::new(ended.key.clone(), &ended.stored.step().nonce, state);
+        self.transport.publish(wake.submission(self.clock.now())?).await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wake(job: &str, life: &str) -> Wake {
+        let job = job.parse().expect("a key");
+        Wake::new(job, &Nonce::parse(life).expect("a nonce"), JobState::Completed)
+    }
+
+    #[test]
+    fn one_end_is_one_chore_and_another_end_another() {
+        let now = Timestamp::from_millis(1000);
+        let long = format!("default/{}", "x".repeat(JobId::MAX_LEN));
+        let ids = [
+            ("default/a", "1"),
+            ("default/a", "2"),
+            ("default/b", "1"),
+            (long.as_str(), "1"),
+            (long.as_str(), "2"),
+            ("a/b-x", "1"),
+            ("a-b/x", "1"),
+        ]
+        .map(|(job, life)| wake(job, life).submission(now).expect("writes").dedup);
+        assert!(ids[0].starts_with("wake-default-a-1-"), "{ids:?}");
+        assert_eq!(ids[0], wake("default/a", "1").id());
+        let apart: std::collections::HashSet<_> = ids.iter().collect();
+        assert_eq!(apart.len(), ids.len(), "{ids:?}");
+        assert_eq!(ids[3].len(), JobId::MAX_LEN);
+    }
+}

@@ -1,0 +1,76 @@
+//! When and how often to try again.
+
+use std::time::Duration;
+
+use naq_core::failure::ErrorKind;
+use naq_core::retry::{Delay, Jitter, PolicyBuilder, RetryPolicy, Strategy};
+
+use crate::enqueue::Enqueue;
+
+impl<O> Enqueue<'_, O> {
+    /// The whole retry policy at once.
+    pub fn policy(mut self, policy: &RetryPolicy) -> Self {
+        self.policy = policy.to_builder();
+        self
+    }
+
+    fn retry(mut self, change: impl FnOnce(PolicyBuilder) -> PolicyBuilder) -> Self {
+        self.policy = change(self.policy);
+        self
+    }
+
+    /// Tries after the first.
+    pub fn max_retries(self, max_retries: u32) -> Self {
+        self.retry(|p| p.max_retries(max_retries))
+    }
+
+    /// The delay before a retry, or a list with one for each.
+    pub fn retry_delay(self, delay: impl Into<Delay>) -> Self {
+        self.retry(|p| p.delay(delay))
+    }
+
+    /// How the delay grows.
+    pub fn retry_strategy(self, strategy: Strategy) -> Self {
+        self.retry(|p| p.strategy(strategy))
+    }
+
+    /// With [`Strategy::Linear`]: by how much the delay grows each time.
+    pub fn retry_increment(self, increment: Duration) -> Self {
+        self.retry(|p| p.increment(increment))
+    }
+
+    /// With [`Strategy::Exponential`]: the factor by which the delay grows each time.
+    pub fn retry_multiplier(self, multiplier: f64) -> Self {
+        self.retry(|p| p.multiplier(multiplier))
+    }
+
+    /// No delay is longer than this.
+    pub fn max_delay(self, max_delay: Duration) -> Self {
+        self.retry(|p| p.max_delay(max_delay))
+    }
+
+    /// Spreads retries, so that jobs that failed together do not come back together.
+    pub fn jitter(self, jitter: Jitter) -> Self {
+        self.retry(|p| p.jitter(jitter))
+    }
+
+    /// Retry only errors of these kinds; empty for any.
+    pub fn retry_on<K: Into<ErrorKind>>(self, kinds: impl IntoIterator<Item = K>) -> Self {
+        self.retry(|p| p.retry_on(kinds))
+    }
+
+    /// Never retry errors of these kinds. Wins over `retry_on`.
+    pub fn ignore_on<K: Into<ErrorKind>>(self, kinds: impl IntoIterator<Item = K>) -> Self {
+        self.retry(|p| p.ignore_on(kinds))
+    }
+
+    /// Makes no retry that would start later than this after the first attempt began.
+    pub fn retry_for(self, span: Duration) -> Self {
+        self.retry(|p| p.retry_for(span))
+    }
+
+    /// Worker deaths before the job counts as poison.
+    pub fn max_crashes(self, max_crashes: u32) -> Self {
+        self.retry(|p| p.max_crashes(max_crashes))
+    }
+}

@@ -1,0 +1,201 @@
+//! [`JobView`]: a job as it is shown, the same in `naq job show -o json` and in the dashboard.
+
+use std::borrow::Cow;
+
+use naq_core::clock::{Timestamp, millis_up};
+use naq_core::failure::ErrorKind;
+use naq_core::names::{JobId, QueueName, TaskName};
+use naq_core::redact::Redactor;
+use naq_core::retry::Rule;
+use naq_core::state::JobState;
+use naq_core::transport::JobKey;
+use naq_core::wire::{AttemptRecord, Codec, Payload};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{CheckpointInfo, JobReport, Progress};
+
+/// One job as a document. The names of its fields are stable; scripts may rely on them.
+///
+/// ```
+/// # use naq_client::{JobReport, JobView};
+/// # fn f(report: &JobReport) -> serde_json::Result<String> {
+/// serde_json::to_string_pretty(&JobView::from(report))
+/// # }
+/// ```
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct JobView {
+    /// Its id.
+    pub id: JobId,
+    /// Its queue.
+    pub queue: QueueName,
+    /// Its task; none of a body that is no job and says none.
+    pub task: Option<TaskName>,
+    /// Where it stands.
+    pub state: JobState,
+    /// The attempt that it is at, from 1.
+    pub attempt: u32,
+    /// Attempts in all.
+    pub max_attempts: Option<u32>,
+    /// Worker deaths so far.
+    pub crashes: u32,
+    /// Snoozes so far.
+    pub snoozes: u32,
+    /// Its retry policy, as text.
+    pub policy: Option<String>,
+    /// Its arguments, where JSON has a form for them.
+    pub args: Option<Box<RawValue>>,
+    /// When it was enqueued.
+    pub enqueued_at: Option<Timestamp>,
+    /// When its first attempt began.
+    pub first_started_at: Option<Timestamp>,
+    /// The workflow that it is part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<JobId>,
+    /// The jobs that a blocked one waits for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<JobKey>,
+    /// When it will run, if it waits for its time.
+    pub due_at: Option<Timestamp>,
+    /// When it ended, if it did.
+    pub finished_at: Option<Timestamp>,
+    /// After this moment no attempt begins.
+    pub deadline: Option<Timestamp>,
+    /// The longest that one attempt may run, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// Labels to find it by.
+    pub tags: Vec<String>,
+    /// W3C trace context of its producer.
+    pub traceparent: Option<String>,
+    /// What happened so far, oldest first.
+    pub attempts: Vec<AttemptRecord>,
+    /// What the handler returned, where JSON has a form for it.
+    pub result: Option<Box<RawValue>>,
+    /// How far its handler has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// What its next attempt starts from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<CheckpointInfo>,
+    /// Why it is in the dead letter queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead: Option<DeadView>,
+    /// The body as text, where it is no job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// The same, byte for byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_hex: Option<String>,
+}
+
+/// Why a job is in the dead letter queue.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct DeadView {
+    /// When it died.
+    pub died_at: Timestamp,
+    /// The kind of its last error.
+    pub error_kind: ErrorKind,
+    /// The message of its last error.
+    pub message: String,
+    /// The rule that ended it.
+    pub rule: Rule,
+    /// The decision in one sentence.
+    pub reason: String,
+}
+
+/// The value as JSON, as it was written where it was JSON. None for what JSON has no form for.
+fn json(payload: &Payload) -> Option<Box<RawValue>> {
+    let json = payload.transcode(Codec::Json).ok()?;
+    serde_json::from_slice(json.bytes()).ok()
+}
+
+/// The same without the secrets in it; itself where there are none.
+fn without_secrets(json: Box<RawValue>, redactor: &Redactor) -> Box<RawValue> {
+    let Ok(before) = serde_json::from_str::<serde_json::Value>(json.get()) else { return json };
+    let mut after = before.clone();
+    redactor.redact_json(&mut after);
+    if before == after {
+        return json;
+    }
+    serde_json::value::to_raw_value(&after).unwrap_or(json)
+}
+
+impl JobView {
+    /// The same without secrets: in arguments, result, messages of errors, and in the text of a body
+    /// that is no job.
+    #[must_use]
+    pub fn redacted(mut self, redactor: &Redactor) -> Self {
+        let text = |text: &mut String| {
+            if let Cow::Owned(redacted) = redactor.redact_text(text) {
+                *text = redacted;
+            }
+        };
+        self.args = self.args.map(|json| without_secrets(json, redactor));
+        self.result = self.result.map(|json| without_secrets(json, redactor));
+        for attempt in &mut self.attempts {
+            attempt.message.iter_mut().for_each(text);
+            attempt.reason.iter_mut().for_each(text);
+        }
+        if let Some(dead) = &mut self.dead {
+            text(&mut dead.message);
+            text(&mut dead.reason);
+        }
+        if let Some(progress) = &mut self.progress {
+            text(&mut progress.message);
+        }
+        if let Some(body) = &mut self.body
+            && let Cow::Owned(redacted) = redactor.redact_text(body)
+        {
+            *body = redacted;
+            // It would say the same.
+            self.body_hex = None;
+        }
+        self
+    }
+}
+
+impl From<&JobReport> for JobView {
+    fn from(report: &JobReport) -> Self {
+        let job = report.envelope.as_ref();
+        let dead = report.dead.as_ref();
+        let body = job.is_none().then_some(&report.stored.message.body);
+        Self {
+            id: report.key.id.clone(),
+            queue: report.key.queue.clone(),
+            task: job.map(|j| j.task.clone()).or_else(|| dead?.task.clone()),
+            state: report.state,
+            attempt: job.map_or_else(|| report.stored.step().attempt, |j| j.attempt),
+            max_attempts: job.map(|j| j.max_attempts()),
+            crashes: job.map_or(0, |j| j.crashes),
+            snoozes: job.map_or(0, |j| j.snoozes),
+            policy: job.map(|j| j.policy.to_string()),
+            args: job.and_then(|j| json(&j.args)),
+            enqueued_at: job.map(|j| j.enqueued_at),
+            first_started_at: job.and_then(|j| j.first_started_at),
+            workflow: job.and_then(|j| j.workflow.clone()),
+            waits_for: report.waits_for.clone(),
+            // When a blocked job looks by itself says nothing to anybody.
+            due_at: report.due_at.filter(|_| report.state != JobState::Blocked),
+            finished_at: report.finished_at,
+            deadline: job.and_then(|j| j.deadline),
+            timeout_ms: job.and_then(|j| j.timeout).map(millis_up),
+            tags: job.map(|j| j.tags.clone()).unwrap_or_default(),
+            traceparent: job.and_then(|j| j.traceparent.clone()),
+            attempts: job.map(|j| j.history.clone()).unwrap_or_default(),
+            result: report.result.as_ref().and_then(json),
+            progress: report.progress.clone(),
+            checkpoint: report.checkpoint.clone(),
+            dead: dead.map(|letter| DeadView {
+                died_at: letter.died_at,
+                error_kind: letter.error_kind.clone(),
+                message: letter.message.clone(),
+                rule: letter.rule,
+                reason: letter.reason.clone(),
+            }),
+            body: body.map(|b| String::from_utf8_lossy(b).into_owned()),
+            body_hex: body.map(|b| b.iter().map(|byte| format!("{byte:02x}")).collect()),
+        }
+    }
+}

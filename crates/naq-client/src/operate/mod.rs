@@ -1,0 +1,12 @@
+//! The verbs of the people who run queues: pause, drain, limits, breakers, the audit log, statistics.
+
+pub(crate) mod audit;
+mod breaker;
+pub(crate) mod cancel_tally;
+mod drain;
+mod history;
+mod limits;
+mod pause;
+
+pub use audit::{AUDIT_TTL, AuditEntry, AuditPage, AuditQuery, MAX_AUDIT_PAGE};
+pub use limits::{LimitInfo, LimitedJob};

@@ -1,0 +1,78 @@
+//! [`Progress`]: how far the handler of a job says that it has come.
+
+use std::time::Duration;
+
+use naq_core::clock::Timestamp;
+use naq_core::transport::StateKey;
+use naq_core::wire::Envelope;
+use serde::{Deserialize, Serialize};
+
+use crate::saved::load::kept_key;
+
+/// How far a handler says that it has come. Kept for as long as the job has not ended, and no longer
+/// than [`TTL`](Self::TTL).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Steps done.
+    pub done: u64,
+    /// Steps in all; 0 when nobody knows.
+    pub total: u64,
+    /// What it is doing; empty for nothing to say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// The attempt that says so.
+    pub attempt: u32,
+    /// When it said so.
+    pub at: Timestamp,
+}
+
+impl Progress {
+    /// How long the last word of a handler is kept: 1 day. It is nothing that a job stands on.
+    pub const TTL: Duration = Duration::from_secs(24 * 60 * 60);
+    /// The longest message, in bytes; what is longer is cut.
+    pub const MAX_MESSAGE: usize = 512;
+
+    /// The share that is done, 0 to 1; none when nobody knows how much there is.
+    pub fn share(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "a share for the eye")]
+        (self.total > 0).then(|| (self.done.min(self.total) as f64) / (self.total as f64))
+    }
+
+    /// The whole percents that are done, rounded down: 100 means all of it.
+    pub fn percent(&self) -> Option<u64> {
+        let done = u128::from(self.done.min(self.total)) * 100;
+        done.checked_div(u128::from(self.total)).and_then(|percent| u64::try_from(percent).ok())
+    }
+
+    /// Where it is kept.
+    pub fn key(job: &Envelope) -> StateKey {
+        kept_key("progress", job)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(done: u64, total: u64) -> Progress {
+        let (message, at) = (String::new(), Timestamp::from_millis(0));
+        Progress { done, total, message, attempt: 1, at }
+    }
+
+    #[test]
+    fn a_percent_is_reached_when_it_is_done() {
+        for (done, total, percent) in [
+            (0, 3, Some(0)),
+            (1, 3, Some(33)),
+            (2999, 3000, Some(99)),
+            (3, 3, Some(100)),
+            (4, 3, Some(100)),
+            (7, 0, None),
+            (u64::MAX - 1, u64::MAX, Some(99)),
+        ] {
+            assert_eq!(progress(done, total).percent(), percent, "{done} of {total}");
+        }
+        assert_eq!(progress(1, 4).share(), Some(0.25));
+        assert_eq!(progress(1, 0).share(), None);
+    }
+}

@@ -1,0 +1,138 @@
+//! What operators say and reach: batches and pauses spare NAQ's own jobs, and keep texts short.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[path = "support/world.rs"]
+mod world;
+
+use std::time::Duration;
+
+use naq_client::{
+    AuditEntry, BatchAction, BatchError, BatchOrder, BatchScope, DeadFilter, WaitingFilter,
+};
+use naq_core::names::CHORES;
+use naq_core::retry::Rule;
+use naq_core::transport::{Consumer, Fact, JobKey, TransportError};
+use naq_core::{Clock, DeadLetter, ErrorKind, JobId, JobState, QueueName, TaskName};
+
+use crate::world::World;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn queue(name: &str) -> QueueName {
+    QueueName::new(name).unwrap()
+}
+
+fn key(queue: &str, id: &str) -> JobKey {
+    JobKey { queue: self::queue(queue), id: JobId::new(id).unwrap() }
+}
+
+impl World {
+    async fn waiting(&self, queue: &str, id: &str) {
+        let job = self.client.enqueue_task("t", &()).unwrap().queue(queue).id(id);
+        job.delay(MINUTE).await.unwrap();
+    }
+
+    async fn dead(&self, name: &str, id: &str) {
+        let mut sub = self.broker.subscribe(&queue(name), MINUTE).await.unwrap();
+        self.client.enqueue_task("t", &()).unwrap().queue(name).id(id).await.unwrap();
+        let delivery = sub.fetch(1, Duration::from_millis(1)).await.unwrap().remove(0);
+        let letter = DeadLetter {
+            step: delivery.step(),
+            task: Some(TaskName::new("t").unwrap()),
+            error_kind: ErrorKind::ERROR,
+            message: "went wrong".into(),
+            rule: Rule::MaxRetries,
+            reason: String::new(),
+            died_at: self.clock.now(),
+            content_type: None,
+            body: delivery.stored.message.body.clone(),
+        };
+        let fact = Fact::dead(&delivery.stored, &letter);
+        self.client.transport().write(&fact).await.unwrap();
+        delivery.handle.ack().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_batch_over_all_queues_spares_the_jobs_of_naq_itself() {
+    let world = World::new();
+    world.waiting("mail", "job").await;
+    world.waiting(CHORES, "tick").await;
+    let by_task = |queue| {
+        let task = Some(TaskName::new("t").unwrap());
+        BatchScope::Waiting(WaitingFilter { queue, task, ..WaitingFilter::default() })
+    };
+    for scope in [BatchScope::Waiting(WaitingFilter::default()), by_task(None)] {
+        assert_eq!(world.client.preview_batch(&scope).await.unwrap().count, 1);
+    }
+    let order = BatchOrder::new(BatchAction::Cancel, by_task(None), "ann");
+    let batch = world.client.start_batch(order).await.unwrap();
+    let batch = world.client.run_batch(&batch.id, || false).await.unwrap();
+    assert_eq!((batch.total, batch.done), (1, 1), "{batch:?}");
+    let tick = world.client.report(&key(CHORES, "tick")).await.unwrap();
+    assert_eq!(tick.state, JobState::Scheduled);
+    // Where it is named it is meant.
+    let named = by_task(Some(queue(CHORES)));
+    assert_eq!(world.client.preview_batch(&named).await.unwrap().count, 1);
+}
+
+#[tokio::test]
+async fn a_batch_over_all_dead_letters_spares_those_of_naq_itself() {
+    let world = World::new();
+    world.dead("mail", "job").await;
+    world.dead(CHORES, "wake").await;
+    let group = DeadFilter { task: Some(TaskName::new("t").unwrap()), ..DeadFilter::default() };
+    for filter in [DeadFilter::default(), group] {
+        let scope = BatchScope::Dead(filter);
+        assert_eq!(world.client.preview_batch(&scope).await.unwrap().count, 1, "{scope:?}");
+    }
+    let scope = BatchScope::Dead(DeadFilter::default());
+    let order = BatchOrder::new(BatchAction::PurgeDead, scope, "ann");
+    let batch = world.client.start_batch(order).await.unwrap();
+    let batch = world.client.run_batch(&batch.id, || false).await.unwrap();
+    assert_eq!((batch.total, batch.done), (1, 1), "{batch:?}");
+    assert_eq!(world.client.report(&key(CHORES, "wake")).await.unwrap().state, JobState::Dead);
+    let named = DeadFilter { queue: Some(queue(CHORES)), ..DeadFilter::default() };
+    assert_eq!(world.client.preview_batch(&BatchScope::Dead(named)).await.unwrap().count, 1);
+}
+
+#[tokio::test]
+async fn the_jobs_of_naq_itself_are_not_paused() {
+    let (world, task) = (World::new(), TaskName::new("t").unwrap());
+    let refused = world.client.pause_task(&queue(CHORES), &task, None, "ann", "").await;
+    assert!(matches!(refused, Err(TransportError::Rejected { .. })), "{refused:?}");
+    assert_eq!(world.client.paused_tasks().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_an_operator_says_is_kept_short_and_without_secrets() -> Result<(), BatchError> {
+    let (world, task) = (World::new(), TaskName::new("t").unwrap());
+    let client = &world.client;
+    let (who, said) = ("ann token=hunter2", format!("password=hunter2 {}", "é".repeat(60_000)));
+    let short = |text: &str| {
+        assert!(text.starts_with("password=[redacted] é"), "{text}");
+        assert_eq!(text.chars().count(), 500);
+    };
+    let pause = client.pause_task(&queue("mail"), &task, None, who, &said).await?;
+    assert_eq!(client.paused_tasks().await?[0], pause);
+    assert_eq!(pause.who, "ann token=[redacted]");
+    short(&pause.reason);
+    let entry = client.audit(AuditEntry::new(who, "pause", "all").reason(&said)).await?;
+    assert_eq!(entry.who, "ann token=[redacted]");
+    short(&entry.reason);
+    for id in ["one", "two"] {
+        world.waiting("mail", id).await;
+    }
+    client.cancel(&key("mail", "one"), &said).await?;
+    let scope = BatchScope::Waiting(WaitingFilter::default());
+    let order = BatchOrder::new(BatchAction::Cancel, scope, who).reason(&said);
+    let batch = client.start_batch(order).await?;
+    assert_eq!(batch.who, "ann token=[redacted]");
+    short(&batch.reason);
+    client.run_batch(&batch.id, || false).await?;
+    for id in ["one", "two"] {
+        let job = client.report(&key("mail", id)).await?.envelope.unwrap();
+        short(job.history[0].reason.as_ref().unwrap());
+    }
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! A broker in memory on a clock that stands still, and a client of both. Each test file adds what
+//! it does with them.
+
+use std::sync::Arc;
+
+use naq_client::Client;
+use naq_core::testing::ManualClock;
+use naq_memory::MemoryTransport;
+
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) clock: ManualClock,
+    pub(crate) broker: MemoryTransport,
+    pub(crate) client: Client,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let clock = ManualClock::new();
+        let broker = MemoryTransport::with_timer(Arc::new(clock.clone()));
+        let client = Client::new(Arc::new(broker.clone())).clock(Arc::new(clock.clone()));
+        Self { clock, broker, client }
+    }
+}

@@ -1,0 +1,80 @@
+//! Cancel, in every state.
+
+use std::time::Duration;
+
+use naq_client::ClientError;
+use naq_core::state::JobState;
+use naq_core::transport::{Fact, Place, Signal, StaleReason};
+use naq_core::wire::FinalRecord;
+
+use crate::Subject;
+use crate::case::{BRIEF, Case};
+
+/// The first step of a cancel.
+pub(crate) async fn cancelled(case: &Case<'_>, id: &str) -> Fact {
+    let report = case.client.report(&case.key(id)).await.unwrap();
+    let record = FinalRecord {
+        envelope: report.envelope.unwrap(),
+        state: JobState::Cancelled,
+        finished_at: case.now(),
+        result: None,
+    };
+    Fact::record(&report.stored, &record).unwrap().unwrap()
+}
+
+pub async fn a_pending_job_that_is_cancelled_never_starts(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    // Paused, so that it stays pending.
+    case.transport.pause(&case.queue, case.now() + Duration::from_secs(60)).await.unwrap();
+    case.enqueue("a").await;
+    let report = case.client.cancel(&case.key("a"), "not needed").await.unwrap();
+    assert_eq!(report.state, JobState::Cancelled);
+    let last = report.envelope.unwrap().history.pop().unwrap();
+    assert_eq!(last.reason.as_deref(), Some("not needed"));
+    case.transport.resume(&case.queue).await.unwrap();
+    case.nothing(&mut sub, BRIEF).await;
+    case.stands("a", &[Place::Record]).await;
+}
+
+pub async fn a_waiting_job_that_is_cancelled_never_starts(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let wait = Duration::from_millis(500);
+    case.enqueue_in("a", wait).await;
+    case.client.cancel(&case.key("a"), "not needed").await.unwrap();
+    case.nothing(&mut sub, wait + BRIEF).await;
+    case.stands("a", &[Place::Record]).await;
+    assert_eq!(case.state("a").await, JobState::Cancelled);
+}
+
+pub async fn a_running_job_that_is_cancelled_is_told_and_does_not_come_back(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let mut signals = case.transport.signals().await.unwrap();
+    case.enqueue("a").await;
+    let running = case.one(&mut sub).await;
+    case.client.cancel(&case.key("a"), "not needed").await.unwrap();
+    let nonce = Some(running.step().nonce.to_string());
+    let expected = Signal::Cancel { queue: case.queue.clone(), id: case.key("a").id, nonce };
+    // Other tests may signal too.
+    while signals.next().await.unwrap() != expected {}
+    assert_eq!(case.stale(&running).await, Some(StaleReason::Ended));
+    running.handle.ack().await.unwrap();
+    case.nothing(&mut sub, case.lease() + BRIEF).await;
+    assert_eq!(case.state("a").await, JobState::Cancelled);
+}
+
+pub async fn what_has_ended_or_never_was_cannot_be_cancelled(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let refused = case.client.cancel(&case.key("a"), "").await;
+    assert!(matches!(refused, Err(ClientError::NoJob(_))), "{refused:?}");
+    case.enqueue("a").await;
+    let delivery = case.one(&mut sub).await;
+    case.complete(&delivery).await;
+    case.stands("a", &[Place::Record]).await;
+    let refused = case.client.cancel(&case.key("a"), "").await;
+    assert!(matches!(refused, Err(ClientError::State { .. })), "{refused:?}");
+    assert_eq!(case.state("a").await, JobState::Completed);
+}

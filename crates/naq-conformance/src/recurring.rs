@@ -1,0 +1,198 @@
+//! Recurring schedules: one definition, one chore, one run a tick, whoever takes part.
+
+use std::time::Duration;
+
+use naq_client::{Client, Registered, ScheduleBuilder, ScheduleError};
+use naq_core::names::{CHORES, JobId, QueueName, ScheduleName};
+use naq_core::schedule::{CatchUp, Overlap};
+use naq_core::transport::{Delivery, Fact, JobKey, Place, Submission, Written};
+use tokio::task::JoinSet;
+
+use crate::Subject;
+use crate::case::Case;
+
+const EVERY: Duration = Duration::from_millis(1_200);
+const FAR: Duration = Duration::from_secs(3_600);
+
+fn name() -> ScheduleName {
+    ScheduleName::new("nightly").unwrap()
+}
+
+fn chore() -> JobKey {
+    let queue = QueueName::new(CHORES).unwrap();
+    JobKey { queue, id: JobId::new("tick-nightly").unwrap() }
+}
+
+fn define<'a>(case: &'a Case<'_>, every: Duration) -> ScheduleBuilder<'a> {
+    define_by(&case.client, every)
+}
+
+fn define_by(client: &Client, every: Duration) -> ScheduleBuilder<'_> {
+    let job = client.enqueue_task("task", &["a"]).unwrap().tag("mine");
+    client.schedule("nightly").every(every).catch_up(CatchUp::All).template(job)
+}
+
+/// The chore, in somebody's hands.
+async fn hold(case: &Case<'_>) -> Delivery {
+    let queue = chore().queue;
+    let mut sub = case.transport.subscribe(&queue, case.lease()).await.unwrap();
+    let held = case.one(&mut sub).await;
+    sub.close().await;
+    held
+}
+
+/// Where the chore waits, and until when.
+async fn waits(case: &Case<'_>) -> Option<naq_core::Timestamp> {
+    let stored = case.transport.locate(&chore()).await.unwrap();
+    stored.iter().find(|stored| stored.place == Place::Schedule).and_then(|stored| stored.due_at)
+}
+
+pub async fn of_many_that_register_a_schedule_one_creates_it(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut all = JoinSet::new();
+    for _ in 0..10 {
+        let client = case.client.clone();
+        all.spawn(async move { define_by(&client, FAR).await.unwrap() });
+    }
+    let answers = all.join_all().await;
+    let created = answers.iter().filter(|it| **it == Registered::Created).count();
+    let unchanged = answers.iter().filter(|it| **it == Registered::Unchanged).count();
+    assert_eq!((created, unchanged), (1, 9));
+    let info = case.transport.queue_info(&chore().queue).await.unwrap().unwrap();
+    assert_eq!((info.pending, info.running, info.waiting), (0, 0, 1), "one chore");
+    let next = case.client.schedules().get(&name()).await.unwrap().upcoming(1)[0].at;
+    let due = waits(&case).await.unwrap();
+    assert!(due.since(next) + next.since(due) < Duration::from_millis(50), "{due} {next}");
+}
+
+pub async fn a_turn_that_many_take_at_once_makes_each_run_once(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    define(&case, EVERY).await.unwrap();
+    case.pass(EVERY * 3 + EVERY / 2).await;
+    let mut all = JoinSet::new();
+    for _ in 0..8 {
+        let client = case.client.clone();
+        all.spawn(async move { client.schedules().take_turn(&name()).await.unwrap() });
+    }
+    assert!(all.join_all().await.iter().all(Option::is_some));
+    let mut sub = case.open().await;
+    let runs = case.many(&mut sub, 3).await;
+    let mut ids: Vec<_> = runs.iter().map(|run| run.stored.key.id.clone()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 3);
+    let job = runs[0].envelope().unwrap();
+    assert_eq!(job.tags, ["mine", "schedule:nightly"]);
+    // A run whose tick nobody wrote down is known by its trace, also when it has ended.
+    for run in &runs {
+        case.complete(run).await;
+    }
+    let report = case.client.schedules().get(&name()).await.unwrap();
+    assert_eq!((report.progress.runs, report.progress.skipped), (3, 0));
+}
+
+pub async fn a_change_wins_over_a_chore_that_runs(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    define(&case, EVERY).await.unwrap();
+    let held = hold(&case).await;
+    assert_eq!(define(&case, FAR).await.unwrap(), Registered::Updated);
+    let newer = hold(&case).await;
+    assert!(newer.stored.seq > held.stored.seq && case.stale(&newer).await.is_none());
+    // What the older one writes now would wake the schedule at a time that is no longer its own.
+    let fact = snooze(&case, &held, EVERY);
+    assert_ne!(case.write(&fact).await, Written::Ended);
+    assert_eq!(waits(&case).await, None, "nothing of the older one waits");
+    case.settle(&newer, &snooze(&case, &newer, FAR)).await;
+    assert!(waits(&case).await.unwrap() > case.now() + EVERY * 2);
+}
+
+fn snooze(case: &Case<'_>, held: &Delivery, delay: Duration) -> Fact {
+    let mut next = held.envelope().unwrap();
+    next.snoozes += 1;
+    Fact::retry(&held.stored, &next, case.now() + delay).unwrap()
+}
+
+pub async fn a_change_moves_a_chore_that_waits(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    define(&case, FAR).await.unwrap();
+    assert_eq!(define(&case, EVERY).await.unwrap(), Registered::Updated);
+    // It comes at once, and looks for itself when to come again.
+    let held = hold(&case).await;
+    assert_eq!(held.stored.key, chore());
+    assert_eq!(waits(&case).await, None);
+}
+
+pub async fn a_chore_that_is_lost_is_enqueued_again(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    define(&case, FAR).await.unwrap();
+    for heal in [true, false] {
+        case.transport.purge(&chore().queue).await.unwrap();
+        assert_eq!(waits(&case).await, None);
+        if heal {
+            assert_eq!(case.client.schedules().ensure_all().await.unwrap(), 1);
+        } else {
+            assert_eq!(define(&case, FAR).await.unwrap(), Registered::Unchanged);
+        }
+        assert!(waits(&case).await.is_some());
+    }
+}
+
+pub async fn a_schedule_that_is_deleted_leaves_its_name_free(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    define(&case, FAR).await.unwrap();
+    let schedules = case.client.schedules();
+    assert!(schedules.delete(&name()).await.unwrap());
+    assert!(matches!(schedules.get(&name()).await, Err(ScheduleError::NotFound(_))));
+    assert_eq!((waits(&case).await, schedules.list().await.unwrap().len()), (None, 0));
+    assert_eq!(schedules.take_turn(&name()).await.unwrap(), None);
+    assert_eq!(define(&case, FAR).await.unwrap(), Registered::Created);
+    assert!(waits(&case).await.is_some());
+}
+
+pub async fn a_run_waits_for_the_one_before_it(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    define(&case, EVERY).overlap(Overlap::Queue).await.unwrap();
+    let schedules = case.client.schedules();
+    case.pass(EVERY * 2 + EVERY / 2).await;
+    schedules.take_turn(&name()).await.unwrap();
+    let mut sub = case.open().await;
+    let first = case.one(&mut sub).await;
+    assert!(schedules.get(&name()).await.unwrap().progress.waiting.is_some());
+    schedules.take_turn(&name()).await.unwrap();
+    case.nothing(&mut sub, crate::case::BRIEF).await;
+    case.complete(&first).await;
+    case.stands(first.stored.key.id.as_str(), &[Place::Record]).await;
+    schedules.take_turn(&name()).await.unwrap();
+    let second = case.one(&mut sub).await;
+    assert!(second.stored.key.id > first.stored.key.id);
+    case.complete(&second).await;
+}
+
+pub async fn a_tick_makes_one_run_also_when_its_queue_is_changed_over_it(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    define(&case, EVERY).await.unwrap();
+    let schedules = case.client.schedules();
+    let report = schedules.get(&name()).await.unwrap();
+    case.pass(EVERY + EVERY / 4).await;
+    // Somebody takes the turn, and dies when it has made the run, or is not done when the change comes.
+    let tick = report.upcoming(1)[0];
+    let (key, run) = (report.schedule.run_key(tick.at), report.schedule.run(tick, case.now()));
+    let message = run.to_message().unwrap();
+    let dedup = format!("{}/{}", run.id, run.nonce);
+    let run = Submission { key: key.clone(), due_at: None, dedup, unique: true, message };
+    case.transport.publish(run).await.unwrap();
+    let other = QueueName::new(JobId::random()).unwrap();
+    let job = || case.client.enqueue_task("task", &["a"]).unwrap().queue(other.as_str());
+    for tag in ["mine", "moved"] {
+        let job = job().tag(tag);
+        let moved =
+            case.client.schedule("nightly").every(EVERY).catch_up(CatchUp::All).template(job);
+        assert_eq!(moved.await.unwrap(), Registered::Updated);
+    }
+    schedules.take_turn(&name()).await.unwrap();
+    let progress = schedules.get(&name()).await.unwrap().progress;
+    assert_eq!((progress.runs, progress.skipped, &progress.former_queues[..]), (1, 0, &[][..]));
+    assert_eq!(progress.last.unwrap().job, key, "the run that goes on is known where it is");
+    let there = JobKey { queue: other, id: key.id };
+    assert_eq!(case.transport.locate(&there).await.unwrap(), [], "no second run");
+}

@@ -1,0 +1,68 @@
+//! Lists of jobs, page by page.
+
+use naq_core::names::QueueName;
+use naq_core::transport::{JobsCursor, JobsPage, JobsQuery, Order, Place, Scan, Stored};
+
+use crate::log::Log;
+use crate::queue::Queue;
+use crate::state::State;
+
+impl State {
+    pub(crate) fn browse(&self, query: &JobsQuery) -> JobsPage {
+        let mut scan = Scan::new(query);
+        let next = match query.place {
+            Place::Dead => page(&mut scan, query, &self.dead, None, None),
+            Place::Record => page(&mut scan, query, &self.records, None, None),
+            Place::Queue | Place::Schedule => self.in_queues(&mut scan, query),
+        };
+        scan.finish(next)
+    }
+
+    fn in_queues(&self, scan: &mut Scan<'_>, query: &JobsQuery) -> Option<JobsCursor> {
+        let first = query.cursor.as_ref().and_then(|cursor| cursor.queue.as_ref());
+        let wanted = self
+            .queues
+            .iter()
+            .filter(|(name, _)| query.queue.as_ref().is_none_or(|queue| queue == *name))
+            .filter(|(name, _)| first.is_none_or(|first| first <= *name));
+        for (name, queue) in wanted {
+            let next = page(scan, query, &queue.log, Some(name), Some(queue));
+            if next.is_some() {
+                return next;
+            }
+        }
+        None
+    }
+}
+
+/// What one stream has for the page. Says where to go on when the page is full before it ends.
+fn page(
+    scan: &mut Scan<'_>,
+    query: &JobsQuery,
+    log: &Log,
+    name: Option<&QueueName>,
+    queue: Option<&Queue>,
+) -> Option<JobsCursor> {
+    let cursor = query.cursor.as_ref();
+    let cursor = cursor.filter(|cursor| cursor.queue.is_none() || cursor.queue.as_ref() == name);
+    let messages: Box<dyn Iterator<Item = &Stored>> = match query.order {
+        Order::OldestFirst => Box::new(log.from(cursor.map_or(0, |cursor| cursor.seq))),
+        Order::NewestFirst => Box::new(log.back_from(cursor.map_or(u64::MAX, |c| c.seq))),
+    };
+    let fits = |stored: &&Stored| {
+        stored.place == query.place
+            && !stored.message.is_marker()
+            && query.queue.as_ref().is_none_or(|queue| *queue == stored.key.queue)
+    };
+    for stored in messages.filter(fits) {
+        if scan.is_full() {
+            return Some(JobsCursor { queue: name.cloned(), seq: stored.seq });
+        }
+        let delivered = queue.is_some_and(|queue| queue.is_held(stored.seq));
+        let looked = scan.look(&Stored { delivered, ..stored.clone() });
+        if !scan.take(looked) {
+            break;
+        }
+    }
+    None
+}

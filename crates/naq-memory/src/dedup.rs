@@ -1,0 +1,51 @@
+//! The dedup window of one stream.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use naq_core::clock::Timestamp;
+
+/// How long an id is remembered: JetStream's default.
+const WINDOW: Duration = Duration::from_secs(120);
+
+/// The ids stored within the window. An id stays known when its message is gone.
+#[derive(Debug, Default)]
+pub(crate) struct Dedup {
+    ids: HashMap<String, Timestamp>,
+    order: VecDeque<(Timestamp, String)>,
+}
+
+impl Dedup {
+    pub(crate) fn knows(&self, id: &str, now: Timestamp) -> bool {
+        self.ids.get(id).is_some_and(|since| now.since(*since) < WINDOW)
+    }
+
+    pub(crate) fn remember(&mut self, id: &str, now: Timestamp) {
+        while let Some((since, _)) = self.order.front()
+            && now.since(*since) >= WINDOW
+            && let Some((since, old)) = self.order.pop_front()
+        {
+            // An id that was remembered again later stays.
+            if self.ids.get(&old) == Some(&since) {
+                self.ids.remove(&old);
+            }
+        }
+        self.ids.insert(id.to_owned(), now);
+        self.order.push_back((now, id.to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_known_for_the_window_and_then_forgotten() {
+        let (mut dedup, start) = (Dedup::default(), Timestamp::from_millis(1000));
+        dedup.remember("a", start);
+        assert!(dedup.knows("a", start + (WINDOW - Duration::from_millis(1))));
+        assert!(!dedup.knows("a", start + WINDOW));
+        dedup.remember("b", start + WINDOW);
+        assert_eq!((dedup.ids.len(), dedup.order.len()), (1, 1), "nothing piles up");
+    }
+}

@@ -1,0 +1,58 @@
+//! Told of the end of one job.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use naq_core::transport::{EndWatch, JobKey, Place};
+
+use crate::transport::Shared;
+
+pub(crate) struct MemoryEnd {
+    shared: Arc<Shared>,
+    key: JobKey,
+    /// The record that it was told of last; 0 for none.
+    seen: u64,
+}
+
+impl MemoryEnd {
+    pub(crate) fn new(shared: Arc<Shared>, key: JobKey) -> Self {
+        let mut watch = Self { shared, key, seen: 0 };
+        watch.seen = watch.last();
+        watch
+    }
+
+    fn last(&self) -> u64 {
+        let (state, _) = self.shared.state();
+        state.records.last(Place::Record, &self.key).map_or(0, |record| record.seq)
+    }
+}
+
+#[async_trait]
+impl EndWatch for MemoryEnd {
+    async fn changed(&mut self, wait: Duration) {
+        let shared = self.shared.clone();
+        let until = shared.timer.now() + wait;
+        loop {
+            let mut changed = pin!(shared.changed.notified());
+            changed.as_mut().enable();
+            let last = self.last();
+            if std::mem::replace(&mut self.seen, last) != last {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = shared.timer.sleep_until(until) => return,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for MemoryEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemoryEnd({})", self.key)
+    }
+}

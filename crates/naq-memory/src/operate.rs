@@ -1,0 +1,126 @@
+//! Move, remove, pause, signal.
+
+use std::fmt;
+use std::num::NonZeroU64;
+
+use async_trait::async_trait;
+use naq_core::clock::Timestamp;
+use naq_core::names::QueueName;
+use naq_core::transport::{Operator, Place, Signal, Signals, Stored, TransportError};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::state::check_size;
+use crate::transport::MemoryTransport;
+
+#[async_trait]
+impl Operator for MemoryTransport {
+    async fn remove(&self, stored: &Stored) -> Result<bool, TransportError> {
+        let (mut state, _) = self.shared.state();
+        let (place, key, seq) = (stored.place, &stored.key, stored.seq);
+        let removed = match place {
+            Place::Queue | Place::Schedule => {
+                let queue = state.queue(&key.queue);
+                let seqs = queue.log.up_to(place, key, seq);
+                seqs.iter().filter_map(|seq| queue.remove(*seq)).count()
+            }
+            Place::Dead => {
+                // One of an earlier life is a job of its own.
+                usize::from(state.dead.remove(seq).is_some())
+            }
+            Place::Record => {
+                let seqs = state.records.up_to(place, key, seq);
+                seqs.iter().filter_map(|seq| state.records.remove(*seq)).count()
+            }
+        };
+        drop(state);
+        self.shared.settled.notify_waiters();
+        Ok(removed > 0)
+    }
+
+    async fn release(&self, stored: &Stored) -> Result<bool, TransportError> {
+        let (mut state, now) = self.shared.state();
+        let queue = state.queue(&stored.key.queue);
+        let waits = queue.log.get(stored.seq).is_some_and(|it| it.place == Place::Schedule);
+        let released = waits && queue.fire(stored.seq, now);
+        drop(state);
+        self.shared.changed.notify_waiters();
+        Ok(released)
+    }
+
+    async fn reschedule(&self, stored: &Stored, due_at: Timestamp) -> Result<bool, TransportError> {
+        let message = stored.due_again(due_at);
+        let (mut state, now) = self.shared.state();
+        check_size(&message)?;
+        let queue = state.queue(&stored.key.queue);
+        let waits = queue.log.get(stored.seq).is_some_and(|it| it.place == Place::Schedule);
+        if waits {
+            queue.schedule(stored.key.clone(), message, now, due_at);
+            queue.advance(now);
+        }
+        drop(state);
+        self.shared.changed.notify_waiters();
+        Ok(waits)
+    }
+
+    async fn pause(&self, queue: &QueueName, until: Timestamp) -> Result<(), TransportError> {
+        let (mut state, now) = self.shared.state();
+        state.known(queue)?.paused_until = (until > now).then_some(until);
+        drop(state);
+        self.shared.settled.notify_waiters();
+        Ok(())
+    }
+
+    async fn resume(&self, queue: &QueueName) -> Result<(), TransportError> {
+        self.shared.state().0.known(queue)?.paused_until = None;
+        self.shared.changed.notify_waiters();
+        Ok(())
+    }
+
+    async fn set_limit(
+        &self,
+        queue: &QueueName,
+        limit: Option<NonZeroU64>,
+    ) -> Result<(), TransportError> {
+        self.shared.state().0.known(queue)?.limit = limit.map(NonZeroU64::get);
+        self.shared.changed.notify_waiters();
+        Ok(())
+    }
+
+    async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
+        let purged = self.shared.state().0.known(queue)?.purge();
+        self.shared.settled.notify_waiters();
+        Ok(purged)
+    }
+
+    async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {
+        // An error means that nobody listens, which is nothing to complain about.
+        let _ = self.shared.signals.send(signal.clone());
+        Ok(())
+    }
+
+    async fn signals(&self) -> Result<Box<dyn Signals>, TransportError> {
+        Ok(Box::new(MemorySignals(self.shared.signals.subscribe())))
+    }
+}
+
+struct MemorySignals(broadcast::Receiver<Signal>);
+
+#[async_trait]
+impl Signals for MemorySignals {
+    async fn next(&mut self) -> Option<Signal> {
+        loop {
+            match self.0.recv().await {
+                Ok(signal) => return Some(signal),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for MemorySignals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemorySignals")
+    }
+}
