@@ -14,7 +14,7 @@ use naq_core::transport::{
 use naq_core::wire::Nonce;
 use tokio::sync::{Notify, broadcast};
 
-use crate::state::State;
+use crate::state::{MAX_PAYLOAD, State};
 use crate::subscription::MemorySubscription;
 
 /// Signals that a slow listener may fall behind before it misses some.
@@ -109,6 +109,10 @@ impl Settler for MemoryTransport {
     async fn await_end(&self, key: &JobKey, life: &Nonce) -> Result<Awaiting, TransportError> {
         let (mut state, now) = self.shared.state();
         Ok(state.await_end(key, life, now))
+    }
+
+    fn max_payload(&self) -> usize {
+        MAX_PAYLOAD
     }
 }
 

@@ -114,4 +114,8 @@ impl Settler for NatsTransport {
     async fn await_end(&self, key: &JobKey, life: &Nonce) -> Result<Awaiting, TransportError> {
         self.api.await_end(key, life).await
     }
+
+    fn max_payload(&self) -> usize {
+        self.api.client().max_payload()
+    }
 }

@@ -1,69 +1,35 @@
-//! NAQ's execution loop: it takes jobs from queues, runs their handlers, and settles what became of
-//! them. Over any transport of `naq-core`; it names no broker.
+//! NAQ's execution loop: it takes jobs from queues, runs their handlers, and settles them. It works
+//! over any transport of `naq-core`, and names no broker.
 //!
-//! One delivery is one line through this crate: `feed` fetches it, `suspects` makes sure that it
-//! was not settled before, `ready` holds it until a slot is free, `execute` runs it, `conclude` turns
-//! the outcome into a fact, `settle` writes the fact and then acks. `lease` keeps whatever is `held`
-//! meanwhile.
+//! The path of one delivery: `intake` fetches it, checks a suspect and renews its lease; `slots` holds
+//! it until a slot is free; `attempt` passes its `gates` and calls its `handler`; `decide` turns the
+//! outcome into a settlement; `settle` stores the fact and then acks. `report` tells people about it.
+//! `engine` is what these share, `run` starts and stops them.
 
-mod ahead;
-mod builder;
-mod checkpoint;
+mod attempt;
 mod chores;
-mod classify;
-mod conclude;
-mod context;
-mod death;
-mod drain;
+mod decide;
+mod delivery;
 mod engine;
-mod events;
-mod execute;
-mod exit;
-mod fallback;
-mod feed;
-mod follow_up;
 mod gates;
-mod guarded;
 mod handler;
-mod health;
-mod heartbeat;
-mod held;
-mod hooks;
-mod identity;
-mod kept;
-mod lanes;
-mod large_results;
-mod lease;
-mod metrics;
-mod observe;
+mod intake;
+mod job_key;
+mod lock;
+mod millis;
 mod outage;
-mod parents;
-mod progress;
-mod ready;
-mod registry;
-mod runtime;
+mod panics;
+mod random;
+mod report;
+mod run;
 mod settle;
-mod signals;
-mod smaller;
-mod stats;
-mod story;
-mod suspects;
-mod task_options;
-mod tasks;
+mod slots;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod trace;
-mod worker;
 
-pub use builder::WorkerBuilder;
-pub use classify::Class;
-pub use context::{Context, LastError};
-pub use events::{Exhausted, Recovered, Retrying};
-pub use exit::{Exit, StopSignal, WorkerError};
-pub use handler::RawArgs;
-pub use health::{Health, NotReady};
-pub use large_results::LargeResults;
-pub use registry::Registry;
-pub use runtime::HandlerRuntime;
-pub use task_options::TaskOptions;
-pub use worker::Worker;
+pub use decide::LargeResults;
+pub use engine::{Health, NotReady};
+pub use handler::{
+    Class, Context, Exhausted, LastError, RawArgs, Recovered, Registry, Retrying, TaskOptions,
+};
+pub use run::{Exit, HandlerRuntime, StopSignal, Worker, WorkerBuilder, WorkerError};

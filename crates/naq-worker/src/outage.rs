@@ -1,18 +1,19 @@
-//! Living through a broker that does not answer: one line in the log, and patience.
+//! [`Outage`]: how a worker waits for a broker that does not answer. It logs the beginning and the
+//! end once.
 
 use std::time::Duration;
 
 use naq_core::Timestamp;
 use naq_core::transport::TransportError;
 
-use crate::identity::random;
+use crate::random::random;
 
 /// The first wait after a failure.
 const FIRST: Duration = Duration::from_millis(100);
-/// The longest.
+/// The longest wait.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// One stretch of failures, from the first to the next success.
+/// A stretch of failures, from the first one to the next success.
 #[derive(Debug)]
 pub(crate) struct Outage {
     what: String,
@@ -25,36 +26,36 @@ impl Outage {
         Self { what: what.into(), since: None, failures: 0 }
     }
 
-    /// It failed. Logs the first failure; returns how long to wait.
+    /// A request failed. Logs the first failure of an outage. Returns how long to wait.
     pub(crate) fn failed(&mut self, err: &TransportError, now: Timestamp) -> Duration {
         if self.since.is_none() {
             self.since = Some(now);
             if err.is_transient() {
-                tracing::warn!("{}: {err}; trying until it works", self.what);
+                tracing::warn!("{}: {err}; retrying until it works", self.what);
             } else {
-                tracing::error!("{}: {err}; trying until it works", self.what);
+                tracing::error!("{}: {err}; retrying until it works", self.what);
             }
         }
         self.failures = self.failures.saturating_add(1);
         backoff(self.failures)
     }
 
-    /// It worked. Logs the end of an outage.
+    /// A request succeeded. Logs the end of an outage.
     pub(crate) fn over(&mut self, now: Timestamp) {
         if let Some(since) = self.since.take() {
             self.failures = 0;
             let lasted = humantime::format_duration(now.since(since));
-            tracing::info!("{}: works again, after {lasted}", self.what);
+            tracing::info!("{}: works again after {lasted}", self.what);
         }
     }
 }
 
-/// Twice as long each time, within bounds, and half of it random: workers that failed together do
-/// not come back together.
+/// The wait after this many failures in a row: twice as long each time, up to a limit. Half of it is
+/// random, so that workers that failed together do not retry together.
 pub(crate) fn backoff(failures: u32) -> Duration {
     let full = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST);
-    let share = (random() % 1000) as u32;
-    full / 2 + full * share / 2000
+    let thousandths = (random() % 1000) as u32;
+    full / 2 + full * thousandths / 2000
 }
 
 #[cfg(test)]

@@ -52,6 +52,10 @@ impl<T: Transport> Settler for FaultyTransport<T> {
     async fn await_end(&self, key: &JobKey, life: &Nonce) -> Result<Awaiting, TransportError> {
         self.faults.pass(Op::Await, || Awaiting::Marked, self.inner.await_end(key, life)).await
     }
+
+    fn max_payload(&self) -> usize {
+        self.inner.max_payload()
+    }
 }
 
 #[async_trait]

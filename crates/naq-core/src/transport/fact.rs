@@ -208,4 +208,8 @@ pub trait Settler: Send + Sync + 'static {
     /// # Errors
     /// [`TransportError`]; after a transient one it can be noted again.
     async fn await_end(&self, key: &JobKey, life: &Nonce) -> Result<Awaiting, TransportError>;
+
+    /// The largest message that the broker takes, headers included, in bytes: the last value it told.
+    /// Sends no request.
+    fn max_payload(&self) -> usize;
 }

@@ -1,10 +1,10 @@
-//! The handler of `naq.wake`: a job has ended that others wait for.
+//! The handler of `naq.wake`: a job has ended, and the jobs that depend on it are released.
 
 use naq_client::Wake;
 use naq_core::wire::Nonce;
 use naq_core::{ErrorKind, Failure};
 
-use crate::Context;
+use crate::handler::Context;
 
 pub(super) async fn release(end: Wake, cx: Context) -> Result<(), Failure> {
     let life =

@@ -1,4 +1,4 @@
-//! The handler of `naq.tick`: a schedule's turn has come.
+//! The handler of `naq.tick`: takes the turn of a schedule.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,37 +6,37 @@ use std::time::Duration;
 use naq_client::{ScheduleChore, ScheduleError};
 use naq_core::{ErrorKind, Failure};
 
-use crate::Context;
 use crate::engine::Engine;
+use crate::handler::Context;
 
-/// A schedule that this version cannot read may be one for the worker beside it.
-const UNREADABLE: Duration = Duration::from_secs(60);
-/// How often a worker looks whether every schedule has its chore.
-const LOOK_EVERY: Duration = Duration::from_secs(3600);
+/// The delay of a schedule that this version cannot read. Another worker may be able to.
+const UNREADABLE_DELAY: Duration = Duration::from_secs(60);
+/// How often a worker checks that every schedule has its chore.
+const CHECK_EVERY: Duration = Duration::from_secs(3600);
 
-/// Takes the turn, and waits for the next: the broker keeps this very job until then. Without a
-/// schedule, or with one that has no more to come, it has done its work.
+/// Takes the turn, and snoozes until the next one. The chore ends when the schedule is gone or has no
+/// more turns.
 pub(super) async fn tick(chore: ScheduleChore, cx: Context) -> Result<(), Failure> {
     let client = cx.client();
     match client.schedules().take_turn(&chore.schedule).await {
         Ok(Some(next)) => Err(Failure::snooze(next.since(client.now()))),
         Ok(None) => Ok(()),
         Err(err @ ScheduleError::Unreadable { .. }) => {
-            tracing::warn!("{err}; left alone, its ticks wait for a worker that can read it");
-            Err(Failure::snooze(UNREADABLE))
+            tracing::warn!("{err}; its ticks wait for a worker that can read it");
+            Err(Failure::snooze(UNREADABLE_DELAY))
         }
         Err(err) => Err(Failure::new(ErrorKind::CONNECTION, err.to_string())),
     }
 }
 
-/// Sees to it that every schedule has its chore, now and every hour: one may have been purged, or
-/// its maker died before it was enqueued.
+/// Makes sure that every schedule has its chore, now and every hour. A chore may have been purged, or
+/// the program that created the schedule died before it enqueued the chore.
 pub(super) async fn watch(engine: Arc<Engine>) {
     loop {
-        match engine.stage.client.schedules().ensure_all().await {
+        match engine.deps.client.schedules().ensure_all().await {
             Ok(count) => tracing::debug!("{count} schedules have their chores"),
-            Err(err) => tracing::debug!("schedules cannot be looked at: {err}"),
+            Err(err) => tracing::debug!("the chores of schedules cannot be checked: {err}"),
         }
-        engine.sleep(LOOK_EVERY).await;
+        engine.sleep(CHECK_EVERY).await;
     }
 }

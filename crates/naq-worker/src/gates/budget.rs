@@ -1,16 +1,16 @@
-//! The retry budget: of the retries of a task or queue only so many start, over all workers; the
-//! rest waits.
+//! The retry budget: it limits how many retries of a task or queue start, over all workers. The others
+//! wait.
 //!
-//! What the budget gives by time lies in a pot that all workers share, and out of which they take
-//! a few tokens at once, by compare and set; what first attempts give stays with the worker that
-//! made them. A token is taken before its retry starts, and one whose worker dies is lost: so at
-//! any time retries <= share x first attempts + min_per_sec x seconds + burst, and a quarter of a
-//! burst for each worker. A pot that is full is not stored.
+//! Tokens that the budget gives by time are in an entry of the state store. Workers take a few at once,
+//! by compare and set. Tokens that first attempts give stay with the worker that made the attempts. A
+//! token is taken before its retry starts, and lost if its worker dies. So at any time
+//! retries <= share x first attempts + min_per_sec x seconds + burst, plus a quarter of a burst for each
+//! worker. An entry that is full is not stored.
 
-mod purse;
+mod local_tokens;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::{fmt, slice};
 
 use async_trait::async_trait;
@@ -19,28 +19,30 @@ use naq_core::retry::Rule;
 use naq_core::transport::{Expect, Saved, StateKey, Stored, Transport, TransportError};
 use naq_core::{Envelope, QueueName, TaskName, Timer, Timestamp};
 
-use self::purse::Purse;
-use super::{Entry, Gate, Left};
-use crate::identity::random;
+use self::local_tokens::LocalTokens;
+use super::gate::Gate;
+use super::gate_answer::{CallResult, GateAnswer};
+use crate::lock::lock;
+use crate::random::random_share;
 
-/// How often the pot is asked again because somebody else was faster.
+/// How often to ask for tokens again after another worker was faster.
 const TRIES: usize = 16;
 
 /// Holds back the retries beyond a budget.
 pub(crate) struct BudgetGate {
     transport: Arc<dyn Transport>,
     timer: Arc<dyn Timer>,
-    tasks: HashMap<TaskName, Arc<Shared>>,
-    queues: HashMap<QueueName, Arc<Shared>>,
+    tasks: HashMap<TaskName, Arc<BudgetState>>,
+    queues: HashMap<QueueName, Arc<BudgetState>>,
 }
 
-/// One budget.
-struct Shared {
-    /// Whose, for people.
+/// One budget as this worker sees it.
+struct BudgetState {
+    /// The task or queue, for messages.
     of: String,
     key: StateKey,
-    purse: Mutex<Purse>,
-    /// One asks the pot at a time: the others find what it brought.
+    local: Mutex<LocalTokens>,
+    /// Locked by the job that asks the state store: the others use the tokens that it brings.
     asking: tokio::sync::Mutex<()>,
 }
 
@@ -52,80 +54,79 @@ impl BudgetGate {
         queues: impl Iterator<Item = (&'a QueueName, RetryBudget)>,
     ) -> Self {
         let tasks = tasks.filter_map(|(task, budget)| {
-            Some((task.clone(), Arc::new(Shared::new("task", task.as_str(), budget)?)))
+            Some((task.clone(), Arc::new(BudgetState::new("task", task.as_str(), budget)?)))
         });
         let queues = queues.filter_map(|(queue, budget)| {
-            Some((queue.clone(), Arc::new(Shared::new("queue", queue.as_str(), budget)?)))
+            Some((queue.clone(), Arc::new(BudgetState::new("queue", queue.as_str(), budget)?)))
         });
         Self { transport, timer, tasks: tasks.collect(), queues: queues.collect() }
     }
 
-    /// The budgets of this job.
-    fn of(&self, job: &Envelope) -> impl Iterator<Item = &Arc<Shared>> {
+    /// The budgets of the job.
+    fn of(&self, job: &Envelope) -> impl Iterator<Item = &Arc<BudgetState>> {
         self.tasks.get(&job.task).into_iter().chain(self.queues.get(&job.queue))
     }
 
-    /// A token for a retry, or when to come back.
-    async fn token(&self, budget: &Shared) -> Result<Result<(), Timestamp>, TransportError> {
+    /// Takes a token for a retry. The inner error says when to come back.
+    async fn token(&self, budget: &BudgetState) -> Result<Result<(), Timestamp>, TransportError> {
         for _ in 0..TRIES {
-            if budget.purse().take() {
+            if budget.local().take() {
                 return Ok(Ok(()));
             }
-            let _turn = budget.asking.lock().await;
-            if budget.purse().take() {
+            let _asking = budget.asking.lock().await;
+            if budget.local().take() {
                 return Ok(Ok(()));
             }
-            if !budget.purse().may_ask(self.timer.now()) {
+            if !budget.local().may_ask(self.timer.now()) {
                 break;
             }
             self.draw(budget).await?;
         }
-        let share = random() as f64 / u64::MAX as f64;
-        Ok(Err(budget.purse().wait(share, self.timer.now())))
+        Ok(Err(budget.local().wait(random_share(), self.timer.now())))
     }
 
-    /// Moves tokens from the pot to the purse.
-    async fn draw(&self, budget: &Shared) -> Result<(), TransportError> {
+    /// Moves tokens from the state store to this worker.
+    async fn draw(&self, budget: &BudgetState) -> Result<(), TransportError> {
         let found = self.transport.state_get(slice::from_ref(&budget.key)).await?.pop().flatten();
         let now = self.timer.now();
-        let settings = budget.purse().budget;
+        let settings = budget.local().budget;
         let tokens = found.as_ref().and_then(|entry| serde_json::from_slice(&entry.value).ok());
         let tokens = tokens.unwrap_or_else(|| Tokens::full(&settings, now));
         let expect = found.map_or(Expect::Absent, |entry| Expect::Revision(entry.revision));
-        let (taken, rest) = budget.purse().draw(tokens, now);
+        let (taken, rest) = budget.local().draw(tokens, now);
         if taken == 0 {
             return Ok(());
         }
         let value = serde_json::to_vec(&rest).unwrap_or_default().into();
         let ttl = rest.full_in(&settings, now);
         let saved = self.transport.state_put(&budget.key, value, expect, ttl).await?;
-        // Otherwise somebody else was faster: ask again.
+        // On a conflict another worker was faster: the caller asks again.
         if matches!(saved, Saved::Stored(_)) {
-            budget.purse().fill(taken);
+            budget.local().fill(taken);
         }
         Ok(())
     }
 }
 
-impl Shared {
+impl BudgetState {
     fn new(kind: &str, name: &str, budget: RetryBudget) -> Option<Self> {
         let key = StateKey::new(["budget", kind, name]).ok()?;
-        let purse = Mutex::new(Purse::new(budget));
+        let local = Mutex::new(LocalTokens::new(budget));
         Some(Self {
             of: format!("{kind} {name}"),
             key,
-            purse,
+            local,
             asking: tokio::sync::Mutex::default(),
         })
     }
 
-    fn purse(&self) -> MutexGuard<'_, Purse> {
-        self.purse.lock().unwrap_or_else(PoisonError::into_inner)
+    fn local(&self) -> MutexGuard<'_, LocalTokens> {
+        lock(&self.local)
     }
 }
 
-/// Whether this is the first start of a job: one that comes back after a crash, a snooze or a gate
-/// puts nothing in again.
+/// Whether this is the first start of the job. A job that comes back after a crash, a snooze or a gate
+/// gives no tokens again.
 fn is_first(job: &Envelope) -> bool {
     job.attempt == 1 && job.crashes == 0 && job.first_started_at.is_none()
 }
@@ -145,29 +146,29 @@ impl Gate for BudgetGate {
         job: &Envelope,
         _stored: &Stored,
         _now: Timestamp,
-    ) -> Result<Entry, TransportError> {
+    ) -> Result<GateAnswer, TransportError> {
         if job.attempt <= 1 {
-            self.of(job).for_each(|budget| budget.purse().deposit());
-            return Ok(Entry::Pass);
+            self.of(job).for_each(|budget| budget.local().deposit());
+            return Ok(GateAnswer::Pass);
         }
-        let mut paid: Vec<&Arc<Shared>> = Vec::new();
+        let mut paid: Vec<&Arc<BudgetState>> = Vec::new();
         for budget in self.of(job) {
             let token = self.token(budget).await;
             if matches!(token, Ok(Ok(()))) {
                 paid.push(budget);
                 continue;
             }
-            paid.into_iter().for_each(|budget| budget.purse().give_back());
+            paid.into_iter().for_each(|budget| budget.local().give_back());
             let reason = format!("the retry budget of {} is used up", budget.of);
             return token.map(|held| match held {
-                Ok(()) => Entry::Pass,
-                Err(until) => Entry::Park { until, rule: Rule::Budget, reason },
+                Ok(()) => GateAnswer::Pass,
+                Err(until) => GateAnswer::HoldBack { until, rule: Rule::Budget, reason },
             });
         }
-        Ok(Entry::Pass)
+        Ok(GateAnswer::Pass)
     }
 
-    async fn leave(&self, _job: &Envelope, _stored: &Stored, _how: &Left, _now: Timestamp) {}
+    async fn leave(&self, _job: &Envelope, _stored: &Stored, _call: &CallResult, _now: Timestamp) {}
 }
 
 impl fmt::Debug for BudgetGate {

@@ -1,19 +1,20 @@
-//! Limits that jobs of one key share across all workers: how many run at once, and how many start in
-//! a time.
+//! Limits on jobs of one key, over all workers: how many run at once (*concurrency*), and how many start
+//! in a time (*rate*).
 //!
-//! A slot is an entry in the store of what all workers share, taken by compare-and-set and leased: a
-//! worker that dies lets go of it when the lease ends. Who finds none waits in the broker's schedule
-//! and stands in a line; whoever frees a slot releases the first in it. The waiting job's own time is
-//! only for the case that somebody died in between. A rate gives out start times instead, and needs
-//! no line.
+//! A limit slot is an entry of the state store, taken by compare and set, with a lease: the slot of a
+//! worker that dies is free when the lease ends. A job that finds no slot waits in the broker's schedule
+//! and joins the wait list. The worker that frees a slot releases the first job of the list. The waiting
+//! job's own due time is only for the case that a worker died in between. A rate gives out start times
+//! instead, and needs no list.
 
-mod line;
+mod keys;
 mod rates;
 mod slots;
+mod wait_list;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,33 +24,36 @@ use naq_core::transport::{JobKey, Stored, Transport, TransportError};
 use naq_core::wire::AttemptOutcome;
 use naq_core::{Envelope, Timer, Timestamp, WorkerId};
 
-use self::line::Line;
-use self::rates::{Rates, Start};
-use self::slots::Slots;
-use super::{Entry, Gate, Left};
+use self::rates::{RateAnswer, Rates};
+use self::slots::LimitSlots;
+use self::wait_list::WaitList;
+use super::gate::Gate;
+use super::gate_answer::{CallResult, GateAnswer};
+use crate::job_key::job_key;
+use crate::lock::lock;
 
-/// Leases for which a slot is kept without being renewed.
-const LEASES: u32 = 3;
-/// How long a job waits that lost every race for an entry.
-const SHORT: Duration = Duration::from_millis(500);
-/// Jobs that are on their way from this gate to the line.
-const LEAVING: usize = 10_000;
+/// A slot stays taken for this many leases without a renewal.
+const SLOT_LEASES: u32 = 3;
+/// How long a job waits after it lost every race for an entry.
+const CONTENDED_WAIT: Duration = Duration::from_millis(500);
+/// The number of jobs to remember between two calls of the gate.
+const MAX_REMEMBERED: usize = 10_000;
 
 /// The gate of limits.
 #[derive(Debug)]
 pub(crate) struct LimitGate {
-    slots: Slots,
-    line: Line,
+    slots: LimitSlots,
+    wait_list: WaitList,
     rates: Rates,
-    /// Jobs that found no slot, and of which key, until their waiting is stored.
-    leaving: Mutex<HashMap<JobKey, Full>>,
-    /// Jobs that were woken for a slot and have come here for it, until they are put aside or end.
-    came: Mutex<HashSet<JobKey>>,
+    /// The full limit of each job that found no slot, until its wait is stored.
+    put_aside: Mutex<HashMap<JobKey, FullLimit>>,
+    /// Jobs that were released for a slot and came here for it, until they are put aside or end.
+    released: Mutex<HashSet<JobKey>>,
 }
 
-/// All slots of this key are taken.
+/// A limit whose slots are all taken.
 #[derive(Debug)]
-struct Full {
+struct FullLimit {
     key: String,
     of: u32,
 }
@@ -62,117 +66,123 @@ impl LimitGate {
         lease: Duration,
     ) -> Self {
         Self {
-            slots: Slots::new(transport.clone(), timer, worker.clone(), lease * LEASES),
-            line: Line::new(transport.clone(), worker),
+            slots: LimitSlots::new(transport.clone(), timer, worker.clone(), lease * SLOT_LEASES),
+            wait_list: WaitList::new(transport.clone(), worker),
             rates: Rates::new(transport),
-            leaving: Mutex::default(),
-            came: Mutex::default(),
+            put_aside: Mutex::default(),
+            released: Mutex::default(),
         }
     }
 
-    /// Takes a slot of each key; or says why the job has to wait.
+    /// Takes a slot of each limit. Otherwise returns why the job is held back.
     async fn take_slots(
         &self,
         job: &Envelope,
         stored: &Stored,
         now: Timestamp,
-    ) -> Result<Option<Entry>, TransportError> {
+    ) -> Result<Option<GateAnswer>, TransportError> {
         for (key, of) in by_key(job) {
             if self.slots.take(job, stored, key, of).await? {
                 continue;
             }
-            self.leaving().insert(key_of(job), Full { key: key.to_owned(), of });
-            let waiting = self.line.len(key).await?;
+            self.full().insert(job_key(job), FullLimit { key: key.to_owned(), of });
+            let waiting = self.wait_list.len(key).await?;
             let until = look_again(now, self.slots.ttl, waiting, spread(job));
             let others = if waiting > 0 { format!(", {waiting} wait") } else { String::new() };
             let reason = match of {
                 1 => format!("limit {key:?}: one job runs already{others}"),
                 of => format!("limit {key:?}: {of} jobs run already{others}"),
             };
-            return Ok(Some(park(job, until, reason)));
+            return Ok(Some(hold_back(job, until, reason)));
         }
         Ok(None)
     }
 
-    /// Gets a start from each rate that has not given one yet.
-    async fn reserve(&self, job: &Envelope, now: Timestamp) -> Result<Entry, TransportError> {
+    /// Gets a start time from each rate that has not given one yet.
+    async fn reserve(&self, job: &Envelope, now: Timestamp) -> Result<GateAnswer, TransportError> {
         let wants = |limit: &&Limit| limit.rate.is_some() && !limit.may_start(now);
         let open: Vec<&Limit> = job.limits.iter().filter(wants).collect();
-        let Some(first) = open.first() else { return Ok(Entry::Pass) };
+        let Some(first) = open.first() else { return Ok(GateAnswer::Pass) };
         let start = match self.rates.reserve(&open, now, job.deadline).await? {
-            Start::Now => return Ok(Entry::Pass),
-            Start::Never(start) => {
+            RateAnswer::Now => return Ok(GateAnswer::Pass),
+            RateAnswer::Never(start) => {
                 let reason = format!("limit {:?}: its turn would be at {start}", first.key);
-                return Ok(Entry::Stop(Decision::saying(Action::Expire, Rule::Deadline, reason)));
+                return Ok(GateAnswer::Stop(Decision::saying(
+                    Action::Expire,
+                    Rule::Deadline,
+                    reason,
+                )));
             }
-            Start::Lost => return Ok(park(job, later(job, now), contended(&first.key))),
-            Start::At(start) => start,
+            RateAnswer::Contended => {
+                return Ok(hold_back(job, later(job, now), contended(&first.key)));
+            }
+            RateAnswer::At(start) => start,
         };
         let mut limits = job.limits.clone();
         for limit in limits.iter_mut().filter(|limit| wants(&&**limit)) {
             limit.reserve(start);
         }
         let reason = format!("limit {:?}: its turn is at {start}", first.key);
-        Ok(Entry::Reserve { until: start, reason, limits })
+        Ok(GateAnswer::Reserve { until: start, reason, limits })
     }
 
-    /// Frees what the job holds, and lets those go on who wait for it.
-    async fn let_go(&self, job: &Envelope, stored: &Stored) {
+    /// Frees the slots that the job holds, and releases the jobs that wait for them.
+    async fn free_slots(&self, job: &Envelope, stored: &Stored) {
         for key in self.slots.free(job, stored).await {
-            self.wake(&key).await;
+            self.release_first(&key).await;
         }
     }
 
-    async fn wake(&self, key: &str) {
-        if let Err(err) = self.line.wake(key).await {
-            tracing::debug!("limit {key:?}: whoever waits looks later: {err}");
+    async fn release_first(&self, key: &str) {
+        if let Err(err) = self.wait_list.release_first(key).await {
+            tracing::debug!("limit {key:?}: no job is released; they look again later: {err}");
         }
     }
 
-    /// Puts a job in line that waits in the broker's schedule by now.
-    async fn stand_in_line(&self, job: &Envelope, full: &Full) -> Result<(), TransportError> {
-        self.line.join(&full.key, job).await?;
-        // Whoever has freed a slot since the job looked may have seen nobody in the line, if nobody is
-        // before it.
-        if self.line.is_first(&full.key, job).await? {
-            self.wake_for_free(&full.key, full.of).await?;
+    /// Adds a job to the wait list, once it waits in the broker's schedule.
+    async fn join_wait_list(&self, job: &Envelope, full: &FullLimit) -> Result<(), TransportError> {
+        self.wait_list.join(&full.key, job).await?;
+        // If the job is the first in the list, a worker that freed a slot since the job looked may have
+        // found the list empty.
+        if self.wait_list.is_first(&full.key, job).await? {
+            self.release_for_free(&full.key, full.of).await?;
         }
         Ok(())
     }
 
-    /// Lets so many go on as there are free slots.
-    async fn wake_for_free(&self, key: &str, of: u32) -> Result<(), TransportError> {
+    /// Releases one job for each free slot.
+    async fn release_for_free(&self, key: &str, of: u32) -> Result<(), TransportError> {
         for _ in 0..self.slots.count_free(key, of).await? {
-            if !self.line.wake(key).await? {
+            if !self.wait_list.release_first(key).await? {
                 break;
             }
         }
         Ok(())
     }
 
-    /// A job that was woken for a slot may not have come for it: another gate holds it back, or it
-    /// has ended. Then the slot is the next one's.
+    /// A job that was released for a slot may not have come for it: another gate holds it back, or it
+    /// has ended. Then the next job gets the slot.
     async fn pass_on(&self, job: &Envelope) {
-        if self.came().remove(&key_of(job)) || !waited(job) {
+        if self.released().remove(&job_key(job)) || !waited(job) {
             return;
         }
         for (key, of) in by_key(job) {
-            if let Err(err) = self.wake_for_free(key, of).await {
-                tracing::debug!("limit {key:?}: whoever waits looks later: {err}");
+            if let Err(err) = self.release_for_free(key, of).await {
+                tracing::debug!("limit {key:?}: no job is released; they look again later: {err}");
             }
         }
     }
 
-    fn came(&self) -> MutexGuard<'_, HashSet<JobKey>> {
-        self.came.lock().unwrap_or_else(PoisonError::into_inner)
+    fn released(&self) -> MutexGuard<'_, HashSet<JobKey>> {
+        lock(&self.released)
     }
 
-    fn leaving(&self) -> MutexGuard<'_, HashMap<JobKey, Full>> {
-        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    fn full(&self) -> MutexGuard<'_, HashMap<JobKey, FullLimit>> {
+        lock(&self.put_aside)
     }
 }
 
-/// The job's concurrency limits, in the one order in which everybody takes them.
+/// The job's concurrency limits, in the order in which all jobs take them.
 fn by_key(job: &Envelope) -> Vec<(&str, u32)> {
     let mut keys: Vec<_> =
         job.limits.iter().filter_map(|limit| Some((&*limit.key, limit.concurrency?))).collect();
@@ -180,14 +190,10 @@ fn by_key(job: &Envelope) -> Vec<(&str, u32)> {
     keys
 }
 
-/// Whether the last that happened to it is that it waited for a slot.
+/// Whether the job was held back for a slot before this delivery.
 fn waited(job: &Envelope) -> bool {
     let last = job.history.last();
     last.is_some_and(|r| r.outcome == AttemptOutcome::HeldBack && r.rule == Some(Rule::Limit))
-}
-
-fn key_of(job: &Envelope) -> JobKey {
-    JobKey { queue: job.queue.clone(), id: job.id.clone() }
 }
 
 /// A number from 0 to 1, the same for the same attempt to start.
@@ -198,18 +204,18 @@ fn spread(job: &Envelope) -> f64 {
 }
 
 fn later(job: &Envelope, now: Timestamp) -> Timestamp {
-    now + SHORT + SHORT.mul_f64(spread(job))
+    now + CONTENDED_WAIT + CONTENDED_WAIT.mul_f64(spread(job))
 }
 
 fn contended(key: &str) -> String {
     format!("limit {key:?}: many ask for it at once")
 }
 
-/// It waits until then, and is seen to be late when its deadline comes first.
-fn park(job: &Envelope, until: Timestamp, reason: String) -> Entry {
+/// Holds the job back until then, or until its deadline has passed: then it expires.
+fn hold_back(job: &Envelope, until: Timestamp, reason: String) -> GateAnswer {
     let late = job.deadline.map(|deadline| deadline + Duration::from_millis(1));
     let until = late.map_or(until, |late| late.min(until));
-    Entry::Park { until, rule: Rule::Limit, reason }
+    GateAnswer::HoldBack { until, rule: Rule::Limit, reason }
 }
 
 #[async_trait]
@@ -227,48 +233,48 @@ impl Gate for LimitGate {
         job: &Envelope,
         stored: &Stored,
         now: Timestamp,
-    ) -> Result<Entry, TransportError> {
+    ) -> Result<GateAnswer, TransportError> {
         {
-            // What another delivery left, whose lease was lost, say.
-            let mut leaving = self.leaving();
-            leaving.remove(&key_of(job));
-            if leaving.len() >= LEAVING {
-                leaving.clear();
+            // An earlier delivery, whose lease was lost, may have left an entry.
+            let mut full = self.full();
+            full.remove(&job_key(job));
+            if full.len() >= MAX_REMEMBERED {
+                full.clear();
             }
         }
         if waited(job) {
-            let mut came = self.came();
-            if came.len() >= LEAVING {
-                came.clear();
+            let mut released = self.released();
+            if released.len() >= MAX_REMEMBERED {
+                released.clear();
             }
-            came.insert(key_of(job));
+            released.insert(job_key(job));
         }
-        // Somebody was impatient: its start stays what it is.
+        // An operator made the job due early. Its start time stays as it is.
         if let Some(start) = reserved_ahead(job, now) {
             let reason = format!("its turn is at {start}");
-            return Ok(Entry::Park { until: start, rule: Rule::Limit, reason });
+            return Ok(GateAnswer::HoldBack { until: start, rule: Rule::Limit, reason });
         }
         let asked = match self.take_slots(job, stored, now).await {
             Ok(None) => self.reserve(job, now).await,
             Ok(Some(held)) => Ok(held),
             Err(err) => Err(err),
         };
-        if !matches!(asked, Ok(Entry::Pass)) {
-            self.let_go(job, stored).await;
+        if !matches!(asked, Ok(GateAnswer::Pass)) {
+            self.free_slots(job, stored).await;
         }
         asked
     }
 
-    async fn leave(&self, job: &Envelope, stored: &Stored, _how: &Left, _now: Timestamp) {
-        self.let_go(job, stored).await;
+    async fn leave(&self, job: &Envelope, stored: &Stored, _call: &CallResult, _now: Timestamp) {
+        self.free_slots(job, stored).await;
     }
 
-    async fn parked(&self, job: &Envelope) {
-        let full = self.leaving().remove(&key_of(job));
+    async fn put_aside(&self, job: &Envelope) {
+        let full = self.full().remove(&job_key(job));
         let Some(full) = full else { return self.pass_on(job).await };
-        self.came().remove(&key_of(job));
-        if let Err(err) = self.stand_in_line(job, &full).await {
-            tracing::debug!(job = %job.id, "not in line, looks later by itself: {err}");
+        self.released().remove(&job_key(job));
+        if let Err(err) = self.join_wait_list(job, &full).await {
+            tracing::debug!(job = %job.id, "not in the wait list; it looks again later: {err}");
         }
     }
 
@@ -276,8 +282,8 @@ impl Gate for LimitGate {
         self.pass_on(job).await;
     }
 
-    async fn keep(&self) {
-        self.slots.keep().await;
+    async fn run(&self) {
+        self.slots.renew_all().await;
     }
 }
 

@@ -1,12 +1,11 @@
-//! Tasks that an operator has paused in a queue: their jobs wait, and lose no attempt.
+//! Holds back the jobs of tasks that an operator has paused in a queue.
 //!
-//! Each worker watches the pauses that are stored, so that it knows of one within a moment, and asks
-//! nobody when a job comes: while nothing is paused that costs one look at a flag.
+//! Each worker watches the pauses in the state store, so that it knows of a new one within a moment. No
+//! request is sent for a job. While no task is paused, a job costs one look at a flag.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use naq_client::Client;
@@ -14,14 +13,13 @@ use naq_core::flow::TaskPause;
 use naq_core::retry::Rule;
 use naq_core::transport::{StateChange, Stored, TransportError};
 use naq_core::{Envelope, QueueName, TaskName, Timer, Timestamp};
-use tokio::sync::Notify;
 
-use super::{Entry, Gate, Left};
-use crate::identity::random;
+use super::first_look::FirstLook;
+use super::gate::Gate;
+use super::gate_answer::{CallResult, GateAnswer};
+use crate::lock::lock;
 use crate::outage::Outage;
-
-/// How long the first jobs wait until the worker knows what is paused.
-const FIRST_LOOK: Duration = Duration::from_secs(1);
+use crate::random::random_share;
 
 type Pauses = HashMap<QueueName, HashMap<TaskName, TaskPause>>;
 
@@ -31,11 +29,9 @@ pub(crate) struct PauseGate {
     client: Client,
     timer: Arc<dyn Timer>,
     pauses: Mutex<Pauses>,
-    /// Whether a job need look: something is paused, or it is not known yet what.
-    wary: AtomicBool,
-    /// Whether the worker has looked what is paused; who waits for that is told.
-    known: AtomicBool,
-    told: Notify,
+    /// Whether a job has to look: a task is paused, or it is not known yet which tasks are.
+    must_look: AtomicBool,
+    first_look: FirstLook,
 }
 
 impl PauseGate {
@@ -44,48 +40,37 @@ impl PauseGate {
             client,
             timer,
             pauses: Mutex::default(),
-            wary: AtomicBool::new(true),
-            known: AtomicBool::new(false),
-            told: Notify::new(),
+            must_look: AtomicBool::new(true),
+            first_look: FirstLook::default(),
         }
-    }
-
-    fn pauses(&self) -> MutexGuard<'_, Pauses> {
-        self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The pause of the job's task, if it is in force.
     fn pause_of(&self, job: &Envelope, now: Timestamp) -> Option<TaskPause> {
-        let pauses = self.pauses();
+        let pauses = lock(&self.pauses);
         let pause = pauses.get(&job.queue)?.get(&job.task)?;
         pause.holds(now).then(|| pause.clone())
     }
 
-    fn note(&self, change: impl FnOnce(&mut Pauses)) {
-        let mut pauses = self.pauses();
+    fn change(&self, change: impl FnOnce(&mut Pauses)) {
+        let mut pauses = lock(&self.pauses);
         change(&mut pauses);
         pauses.retain(|_, tasks| !tasks.is_empty());
-        let wary = !pauses.is_empty() || !self.known.load(Ordering::Acquire);
-        self.wary.store(wary, Ordering::Release);
+        let must_look = !pauses.is_empty() || !self.first_look.is_over();
+        self.must_look.store(must_look, Ordering::Release);
     }
 
-    /// From now on jobs go by what is known.
-    fn look_is_over(&self) {
-        self.known.store(true, Ordering::Release);
-        self.note(|_| {});
-        self.told.notify_waiters();
+    /// From now on jobs pass or wait by what is known.
+    fn end_first_look(&self) {
+        self.first_look.end();
+        self.change(|_| {});
+        self.first_look.wake();
     }
 
-    /// Until the worker knows what is paused; but not for long.
-    async fn first_look(&self, now: Timestamp) {
-        let mut told = std::pin::pin!(self.told.notified());
-        told.as_mut().enable();
-        if self.known.load(Ordering::Acquire) {
-            return;
-        }
-        tokio::select! {
-            () = told => {}
-            () = self.timer.sleep_until(now + FIRST_LOOK) => self.look_is_over(),
+    /// Waits until the worker knows which tasks are paused; but not for long.
+    async fn wait_for_first_look(&self, now: Timestamp) {
+        if !self.first_look.wait(&*self.timer, now).await {
+            self.end_first_look();
         }
     }
 
@@ -95,30 +80,30 @@ impl PauseGate {
             reason: err.to_string(),
         })?;
         let mut watch = self.client.transport().state_watch(&prefix).await?;
-        // All there is, at once: what the watch begins with has no end that could be seen.
+        // All pauses at once: the watch does not say where its first entries end.
         let paused = self.client.paused_tasks().await?;
-        self.note(|pauses| {
+        self.change(|pauses| {
             pauses.clear();
             paused.into_iter().for_each(|pause| add(pauses, pause));
         });
-        self.look_is_over();
+        self.end_first_look();
         outage.over(self.timer.now());
         while let Some(change) = watch.next().await {
-            self.hear(&change);
+            self.take_over(&change);
         }
         Ok(())
     }
 
-    fn hear(&self, change: &StateChange) {
+    fn take_over(&self, change: &StateChange) {
         match change.entry.as_ref().map(TaskPause::read) {
-            Some(Some(pause)) => self.note(|pauses| add(pauses, pause)),
+            Some(Some(pause)) => self.change(|pauses| add(pauses, pause)),
             Some(None) => tracing::warn!(
-                "{}: another version of NAQ has written it; this worker goes by what it knew",
+                "{}: written by another version of NAQ; this worker keeps what it knew",
                 change.key
             ),
             None => {
                 if let Some((queue, task)) = TaskPause::of_key(&change.key) {
-                    self.note(|pauses| {
+                    self.change(|pauses| {
                         pauses.get_mut(&queue).and_then(|tasks| tasks.remove(&task));
                     });
                 }
@@ -134,9 +119,8 @@ fn add(pauses: &mut Pauses, pause: TaskPause) {
 #[async_trait]
 impl Gate for PauseGate {
     fn guards(&self, job: &Envelope) -> bool {
-        self.wary.load(Ordering::Acquire)
-            && (!self.known.load(Ordering::Acquire)
-                || self.pause_of(job, self.timer.now()).is_some())
+        self.must_look.load(Ordering::Acquire)
+            && (!self.first_look.is_over() || self.pause_of(job, self.timer.now()).is_some())
     }
 
     fn rule(&self) -> Rule {
@@ -148,27 +132,26 @@ impl Gate for PauseGate {
         job: &Envelope,
         _stored: &Stored,
         now: Timestamp,
-    ) -> Result<Entry, TransportError> {
-        if !self.known.load(Ordering::Acquire) {
-            self.first_look(now).await;
+    ) -> Result<GateAnswer, TransportError> {
+        if !self.first_look.is_over() {
+            self.wait_for_first_look(now).await;
         }
         let now = self.timer.now();
-        let Some(pause) = self.pause_of(job, now) else { return Ok(Entry::Pass) };
-        #[expect(clippy::cast_precision_loss, reason = "a share of a span")]
-        let until = pause.next_look(now, random() as f64 / u64::MAX as f64);
-        Ok(Entry::Park { until, rule: Rule::Paused, reason: pause.sentence() })
+        let Some(pause) = self.pause_of(job, now) else { return Ok(GateAnswer::Pass) };
+        let until = pause.next_look(now, random_share());
+        Ok(GateAnswer::HoldBack { until, rule: Rule::Paused, reason: pause.sentence() })
     }
 
-    async fn leave(&self, _job: &Envelope, _stored: &Stored, _how: &Left, _now: Timestamp) {}
+    async fn leave(&self, _job: &Envelope, _stored: &Stored, _call: &CallResult, _now: Timestamp) {}
 
-    /// Hears of pauses for as long as the worker runs.
-    async fn keep(&self) {
+    /// Watches the pauses for as long as the worker runs.
+    async fn run(&self) {
         let mut outage = Outage::of("the pauses of tasks");
         loop {
-            // Broken off without an error: once more from the beginning.
+            // A watch that ends without an error begins again.
             if let Err(err) = self.follow(&mut outage).await {
-                // Nobody waits for what cannot be known.
-                self.look_is_over();
+                // Jobs do not wait for what cannot be read.
+                self.end_first_look();
                 let now = self.timer.now();
                 let wait = outage.failed(&err, now);
                 self.timer.sleep_until(now + wait).await;

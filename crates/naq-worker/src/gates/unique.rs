@@ -1,4 +1,4 @@
-//! Lets go of the key that a job holds: when it starts, or when it has ended.
+//! Frees the unique key of a job when the job starts, or when it has ended.
 
 use async_trait::async_trait;
 use naq_client::Client;
@@ -7,10 +7,11 @@ use naq_core::retry::Rule;
 use naq_core::transport::{Stored, TransportError};
 use naq_core::{Envelope, Timestamp};
 
-use super::{Entry, Gate, Left};
+use super::gate::Gate;
+use super::gate_answer::{CallResult, GateAnswer};
 
-/// Holds nobody back. It is the last of the gates: a job that one of them holds back has not
-/// started, and keeps its key.
+/// Frees unique keys. It holds no job back. It is the last gate: a job that another gate holds back has
+/// not started, and keeps its key.
 #[derive(Debug)]
 pub(crate) struct UniqueGate {
     client: Client,
@@ -36,26 +37,26 @@ impl Gate for UniqueGate {
         Rule::Unique
     }
 
-    /// With an error it does not start: who enqueues meanwhile must not be told that a job waits
-    /// which runs already.
+    /// After an error the job does not start: as long as it holds the key, a new job with that key is
+    /// refused because this one waits.
     async fn enter(
         &self,
         job: &Envelope,
         _stored: &Stored,
         _now: Timestamp,
-    ) -> Result<Entry, TransportError> {
+    ) -> Result<GateAnswer, TransportError> {
         if scope(job) == Some(UniqueScope::UntilStarted) && job.first_started_at.is_none() {
             self.client.free_unique(job).await?;
         }
-        Ok(Entry::Pass)
+        Ok(GateAnswer::Pass)
     }
 
-    async fn leave(&self, _job: &Envelope, _stored: &Stored, _how: &Left, _now: Timestamp) {}
+    async fn leave(&self, _job: &Envelope, _stored: &Stored, _call: &CallResult, _now: Timestamp) {}
 
-    /// Not retried: whoever wants the key next finds that its holder has ended.
+    /// Not retried: the next job with this key finds that the holder has ended.
     async fn ended(&self, job: &Envelope, _now: Timestamp) {
         if let Err(err) = self.client.free_unique(job).await {
-            tracing::debug!(job = %job.id, "its unique key is left to whoever wants it next: {err}");
+            tracing::debug!(job = %job.id, "its unique key is not freed; the next job with the key takes it: {err}");
         }
     }
 }

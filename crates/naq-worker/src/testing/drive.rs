@@ -1,4 +1,4 @@
-//! Lets the worker work, and time pass.
+//! Lets the worker run jobs, and lets time pass.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -9,28 +9,29 @@ use naq_core::{Clock, QueueName, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{Harness, at_once};
+use super::at_once::at_once;
+use super::harness::Harness;
 
-/// A handler may really take this long: one that takes longer is held to be stuck.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Attempts at one moment: more mean that they never end.
-const MOST_AT_ONCE: usize = 100_000;
-/// `run_to_end` looks this far.
+/// A handler that takes longer than this in real time counts as stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(10);
+/// More attempts at one moment mean that they never end.
+const MAX_AT_ONCE: usize = 100_000;
+/// How far `run_to_end` moves the clock.
 const HORIZON: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 impl Harness {
-    /// Works until nothing is due at this time: jobs that jobs enqueue, and retries without a
-    /// delay, too. The clock stands still.
+    /// Runs all jobs that are due now, including jobs that these enqueue, and retries without a delay.
+    /// The clock stands still.
     ///
     /// # Panics
-    /// When a handler takes more than 10 s of real time, or when it never ends.
+    /// When a handler takes more than 10 s of real time, or new jobs keep becoming due.
     pub async fn drain(&self) {
         while let Some(queues) = self.busy() {
             self.work(queues).await;
         }
     }
 
-    /// Lets this much time pass, from one due time to the next, and works off what is due at each.
+    /// Lets this much time pass, from one due time to the next, and runs the jobs that are due at each.
     ///
     /// # Panics
     /// As [`drain`](Self::drain).
@@ -45,11 +46,11 @@ impl Harness {
         self.drain().await;
     }
 
-    /// Lets as much time pass as it takes until no job waits any more: weeks of retries take
-    /// milliseconds. A recurring schedule never ends; for that, [`pass`](Self::pass).
+    /// Lets time pass until no job waits any more. Weeks of retries take milliseconds. A recurring
+    /// schedule never ends: use [`pass`](Self::pass) for it.
     ///
     /// # Panics
-    /// When jobs still wait after a year; as [`drain`](Self::drain).
+    /// When jobs still wait after a year. As [`drain`](Self::drain).
     pub async fn run_to_end(&self) {
         let began = self.now();
         self.drain().await;
@@ -65,7 +66,7 @@ impl Harness {
         }
     }
 
-    /// When something is due next: a job, or a queue that was paused.
+    /// The next time at which a job is due, or the pause of a queue ends.
     fn next_moment(&self) -> Option<Timestamp> {
         let waiting = self.broker.waiting().into_iter().find(|job| self.serves(&job.key.queue));
         let paused = self.queues().into_iter().filter(|queue| queue.pending > 0);
@@ -73,7 +74,7 @@ impl Harness {
         pauses.chain(waiting.and_then(|job| job.due_at)).min()
     }
 
-    /// Whether anything waits beside NAQ's own jobs, which may have no end.
+    /// Whether any job waits besides chores, which may never end.
     fn jobs_wait(&self) -> bool {
         let own = |queue: &QueueName| queue.as_str() == CHORES;
         let waiting = self.broker.waiting();
@@ -84,36 +85,39 @@ impl Harness {
 
     fn serves(&self, queue: &QueueName) -> bool {
         match queue.as_str() {
-            CHORES => self.worker.chores,
-            _ => self.worker.queues.is_empty() || self.worker.queues.contains(queue),
+            CHORES => self.worker.settings.chores,
+            _ => {
+                self.worker.settings.queues.is_empty()
+                    || self.worker.settings.queues.contains(queue)
+            }
         }
     }
 
-    /// The queues that the worker works on.
+    /// The queues that the worker takes jobs from.
     fn queues(&self) -> Vec<QueueInfo> {
         let names = at_once(self.broker.queues()).unwrap_or_default();
         let served = names.into_iter().filter(|name| self.serves(name));
         served.filter_map(|name| at_once(self.broker.queue_info(&name)).ok().flatten()).collect()
     }
 
-    /// Those queues, while there is something to do in one of them now.
+    /// Those queues, if one of them has a job that is due now.
     fn busy(&self) -> Option<Vec<QueueName>> {
         let queues = self.queues();
         let any = queues.iter().any(is_busy);
         any.then(|| queues.into_iter().map(|queue| queue.name).collect())
     }
 
-    /// Whether nothing is left to do in these. What is put into others needs another worker.
+    /// Whether these queues have no job that is due now. New queues need another worker.
     fn are_idle(&self, names: &[QueueName]) -> bool {
         !self.queues().iter().any(|queue| is_busy(queue) && names.contains(&queue.name))
     }
 
-    /// Runs the worker until there is nothing to do, and then stops it: one that runs on would wake
-    /// at every heartbeat when time passes.
+    /// Runs the worker until no job is due, and then stops it. A worker that runs on would wake for
+    /// every heartbeat as time passes.
     async fn work(&self, queues: Vec<QueueName>) {
         let own = |queue: &&QueueName| queue.as_str() == CHORES;
         let mut worker = self.worker.clone().chores(queues.iter().any(|queue| own(&queue)));
-        if worker.queues.is_empty() {
+        if worker.settings.queues.is_empty() {
             worker = worker.queues(queues.iter().filter(|queue| !own(queue)));
         }
         let (stop, stopped) = oneshot::channel::<()>();
@@ -128,13 +132,13 @@ impl Harness {
     }
 
     async fn until_idle(&self, queues: &[QueueName]) {
-        for _ in 0..MOST_AT_ONCE {
+        for _ in 0..MAX_AT_ONCE {
             let mut looks = 0;
             let progress = self.broker.until(|| {
                 looks += 1;
                 looks > 1 || self.are_idle(queues)
             });
-            if timeout(PATIENCE, progress).await.is_err() {
+            if timeout(STUCK_AFTER, progress).await.is_err() {
                 panic!("{}", self.stuck());
             }
             if self.are_idle(queues) {
@@ -142,7 +146,7 @@ impl Harness {
             }
         }
         let now = self.clock.now();
-        panic!("{MOST_AT_ONCE} attempts at {now}, and no end:\n{}", self.listing());
+        panic!("{MAX_AT_ONCE} attempts at {now}, and more are due:\n{}", self.listing());
     }
 
     fn stuck(&self) -> String {
@@ -151,9 +155,9 @@ impl Harness {
         let running: Vec<_> = queues.iter().filter(|q| q.running > 0).map(running).collect();
         format!(
             "no job has ended for {} of real time; running: {}. A handler that waits for the \
-             harness's clock, or for its timeout, needs somebody who moves it meanwhile: \
+             harness's clock, or for its timeout, needs a test that moves the clock meanwhile: \
              tokio::join!(harness.drain(), harness.clock().advance(..))",
-            humantime::format_duration(PATIENCE),
+            humantime::format_duration(STUCK_AFTER),
             running.join(", ")
         )
     }

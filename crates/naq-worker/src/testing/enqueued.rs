@@ -9,16 +9,16 @@ use serde_json::Value;
 /// A job as it was when it was enqueued.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Enqueued<J> {
-    /// Its arguments.
+    /// The job's arguments.
     pub args: J,
-    /// All else: queue, id, policy, tags, deadline, unique key.
+    /// The whole job: queue, id, policy, tags, deadline, unique key.
     pub envelope: Envelope,
-    /// When.
+    /// When it was enqueued.
     pub at: Timestamp,
 }
 
 impl<J> Enqueued<J> {
-    /// How long after it was enqueued it was due; zero for at once.
+    /// The time from its enqueue until it was due. Zero for a job that was due at once.
     pub fn due_in(&self) -> Duration {
         self.envelope.due_at.map_or(Duration::ZERO, |due_at| due_at.since(self.at))
     }
@@ -35,17 +35,17 @@ impl Enqueued<Value> {
     }
 }
 
-/// None for what is no new job: a requeue, or no job at all.
+/// None for a requeue, and for a message that is no job.
 pub(super) fn of_message(stored: &Stored) -> Option<Enqueued<Value>> {
     let envelope = stored.envelope().ok().filter(|job| job.history.is_empty())?;
     let args = envelope.args.decode().unwrap_or(Value::Null);
     Some(Enqueued { args, at: stored.stored_at, envelope })
 }
 
-/// One line a job, for messages.
+/// One line for each job, for error messages.
 pub(super) fn listing(jobs: &[Enqueued<Value>]) -> String {
     let lines: Vec<_> = jobs.iter().map(line).collect();
-    if lines.is_empty() { "  nothing at all".to_owned() } else { lines.join("\n") }
+    if lines.is_empty() { "  no jobs".to_owned() } else { lines.join("\n") }
 }
 
 fn line(job: &Enqueued<Value>) -> String {

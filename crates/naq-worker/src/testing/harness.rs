@@ -11,19 +11,19 @@ use naq_core::{Clock, Job, QueueName, Timer, Timestamp};
 use naq_memory::{JournalEntry, MemoryTransport};
 use serde_json::Value;
 
-use super::at_once;
+use super::at_once::at_once;
 use super::enqueued::{self, Enqueued};
 use super::selection::Selection;
 use super::view::{self, JobView};
 use crate::{HandlerRuntime, Registry, Worker, WorkerBuilder};
 
-/// A world for one test: a broker in memory, a clock that stands still, a client, and a worker that
-/// works when it is told to: [`drain`](Self::drain), [`pass`](Self::pass),
-/// [`run_to_end`](Self::run_to_end). One job at a time, in the order in which they are due.
+/// What one test needs: a broker in memory, a clock that stands still, a client, and a worker that runs
+/// jobs only in [`drain`](Self::drain), [`pass`](Self::pass) and [`run_to_end`](Self::run_to_end). It
+/// runs one job at a time, in the order in which they are due.
 ///
-/// The code under test gets [`client`](Self::client). Jobs of every queue are worked on, by the
-/// handlers of the registry; NAQ's own jobs, which turn schedules and let go of jobs that waited for
-/// others, run by the same clock.
+/// Give [`client`](Self::client) to the code under test. The worker runs the jobs of every queue, with
+/// the handlers of the registry. NAQ's own jobs, which run schedules and release blocked jobs, follow
+/// the same clock.
 #[derive(Debug)]
 pub struct Harness {
     pub(super) clock: ManualClock,
@@ -34,12 +34,12 @@ pub struct Harness {
 }
 
 impl Harness {
-    /// Nothing is enqueued yet. The clock shows 2026-01-01T00:00:00Z.
+    /// A harness without jobs. Its clock shows 2026-01-01T00:00:00Z.
     pub fn new<S: Clone + Send + Sync + 'static>(registry: Registry<S>) -> Self {
         Self::on(ManualClock::new(), registry)
     }
 
-    /// The same on a clock that shows another time.
+    /// [`new`](Self::new) with a clock that shows another time.
     pub fn starting_at<S: Clone + Send + Sync + 'static>(
         now: Timestamp,
         registry: Registry<S>,
@@ -60,8 +60,8 @@ impl Harness {
         Self { clock, broker, worker, client, began }
     }
 
-    /// With other settings of the worker: more slots, some queues only, hooks. Its clock and where
-    /// its handlers run stay.
+    /// Changes the settings of the worker: more slots, some queues only. Its clock and the runtime of its
+    /// handlers stay.
     #[must_use]
     pub fn worker(mut self, change: impl FnOnce(WorkerBuilder) -> WorkerBuilder) -> Self {
         self.worker = change(self.worker)
@@ -70,38 +70,38 @@ impl Harness {
         self
     }
 
-    /// The client, for the code under test.
+    /// The client for the code under test.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The clock. Moving it by hand runs nothing; see [`pass`](Self::pass).
+    /// The clock. Moving it runs no job; see [`pass`](Self::pass).
     pub fn clock(&self) -> &ManualClock {
         &self.clock
     }
 
-    /// The time now.
+    /// The time of the clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// How much time has passed in this world.
+    /// How much time has passed since the harness was made.
     pub fn elapsed(&self) -> Duration {
         self.now().since(self.began)
     }
 
-    /// Where a job stands, also when its record has expired meanwhile. Takes a handle, a key, or
-    /// `queue/id`; an id alone is in the queue `default`.
+    /// The state of a job, even if its record has expired. Takes a handle, a key, or `queue/id`. An id
+    /// alone is in the queue `default`.
     ///
     /// # Panics
-    /// When there never was such a job.
+    /// When there was no such job.
     #[track_caller]
     pub fn job(&self, job: impl JobRef) -> JobView {
         let named = job.named().unwrap_or_else(|err| panic!("{err}"));
         let key = named.in_queue(&QueueName::default());
         match self.report(&key) {
             Some(report) => JobView::new(report, self.now()),
-            None => panic!("there never was a job {key}. Enqueued were:\n{}", self.listing()),
+            None => panic!("there was no job {key}. Enqueued were:\n{}", self.listing()),
         }
     }
 
@@ -116,7 +116,7 @@ impl Harness {
         })
     }
 
-    /// Everything that was enqueued so far, of all types, but for NAQ's own jobs; oldest first.
+    /// All jobs that were enqueued so far, of all types, oldest first. Without NAQ's own jobs.
     pub fn all_enqueued(&self) -> Vec<Enqueued<Value>> {
         let jobs = self.broker.journal().into_iter().filter_map(|entry| match entry {
             JournalEntry::Enqueued(at, job) if job.key.queue.as_str() != CHORES => Some(Stored {
@@ -136,14 +136,15 @@ impl Harness {
     /// The jobs of one type that were enqueued so far, oldest first.
     ///
     /// # Panics
-    /// When the arguments of a job of that task are no `J`.
+    /// When the arguments of a job of that task are not a `J`.
     #[track_caller]
     pub fn enqueued<J: Job>(&self) -> Vec<Enqueued<J>> {
         let all = self.all_enqueued().into_iter();
         all.filter(|job| job.envelope.task.as_str() == J::NAME).map(Enqueued::typed).collect()
     }
 
-    /// Asserts that a job of this type was enqueued, and goes on to ask which.
+    /// Asserts that a job of this type was enqueued. Narrow the answer down with the methods of
+    /// [`Selection`].
     ///
     /// ```
     /// # use naq_core::{Failure, Job};
@@ -169,7 +170,7 @@ impl Harness {
     /// ```
     ///
     /// # Panics
-    /// When none was. The message lists what was enqueued instead.
+    /// When none was. The message lists the jobs that were enqueued.
     #[track_caller]
     pub fn assert_enqueued<J: Job>(&self) -> Selection<J> {
         Selection::new(self.enqueued(), self.listing())

@@ -12,23 +12,23 @@ use naq_core::{Clock, Job, RetryPolicy};
 use naq_memory::JournalEntry;
 use tokio::time::timeout;
 
+use super::Harness;
+use super::at_once::at_once;
 use super::view::{self, JobView};
-use super::{Harness, at_once};
 use crate::Registry;
 use crate::handler::Handler;
 
-/// As for a whole queue: a handler that really takes longer is held to be stuck.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A handler that takes longer than this in real time counts as stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(10);
 
-/// Runs one attempt of a job by the handler of its type: the first, unless it is said otherwise.
-/// `.await` it. What comes out is the job as that attempt left it: completed, dead, or waiting for
-/// its retry.
+/// Runs one attempt of a job with the handler of its type: the first, unless
+/// [`attempt`](Run::attempt) sets another. `.await` it. The answer is the job after that attempt:
+/// completed, dead, or waiting for its retry.
 ///
 /// See [the module](super) for an example.
 ///
 /// # Panics
-/// When awaited: for a job that could not be enqueued, and for a handler that takes more than 10 s
-/// of real time.
+/// When awaited: if the job cannot be enqueued, or the handler takes more than 10 s of real time.
 pub fn run<S, J>(registry: &Registry<S>, job: J) -> Run<J>
 where
     S: Clone + Send + Sync + 'static,
@@ -49,7 +49,7 @@ pub struct Run<J: Job> {
 type Change<O> = Box<dyn for<'a> FnOnce(Enqueue<'a, O>) -> Enqueue<'a, O> + Send>;
 
 impl<J: Job> Run<J> {
-    /// Which attempt it is, from 1. It has no history: the handler sees no earlier error.
+    /// Sets the attempt, from 1. The job has no history: the handler sees no earlier error.
     ///
     /// # Panics
     /// When it is zero.
@@ -59,12 +59,12 @@ impl<J: Job> Run<J> {
         self
     }
 
-    /// With this retry policy instead of that of the job's type.
+    /// Sets another retry policy than that of the job's type.
     pub fn policy(self, policy: RetryPolicy) -> Self {
         self.with(move |enqueue| enqueue.policy(&policy))
     }
 
-    /// With other options than those of the job's type.
+    /// Sets other options than those of the job's type.
     pub fn with(
         mut self,
         change: impl for<'a> FnOnce(Enqueue<'a, J::Output>) -> Enqueue<'a, J::Output> + Send + 'static,
@@ -75,7 +75,8 @@ impl<J: Job> Run<J> {
 
     async fn run(self) -> JobView {
         let Self { mut harness, job, attempt, change } = self;
-        harness.worker.tasks = harness.worker.tasks.wrapped(once);
+        let tasks = harness.worker.settings.tasks.wrapped(once);
+        harness.worker.settings.tasks = tasks;
         let enqueue = change
             .into_iter()
             .fold(harness.client().enqueue(job), |enqueue, change| change(enqueue));
@@ -88,7 +89,7 @@ impl<J: Job> Run<J> {
     }
 }
 
-/// Puts the job in the place of itself, at another attempt, due now.
+/// Replaces the job by itself at another attempt, due now.
 async fn move_on(harness: &Harness, key: &JobKey, attempt: u32) {
     let view = harness.job(key);
     let stored = &view.report().stored;
@@ -106,7 +107,7 @@ async fn move_on(harness: &Harness, key: &JobKey, attempt: u32) {
     moved.await.unwrap_or_else(|err| panic!("job {key}: {err}"));
 }
 
-/// A retry that is due at once must not run as well.
+/// Lets the handler run once: a retry that is due at once must not run.
 fn once(handler: Handler) -> Handler {
     let ran = Arc::new(AtomicBool::new(false));
     Arc::new(move |cx| {
@@ -118,17 +119,17 @@ fn once(handler: Handler) -> Handler {
 }
 
 impl Harness {
-    /// Works until the first attempt of this job is settled, and ends the worker at once.
+    /// Runs the worker until the first attempt of this job is settled, and ends it at once.
     async fn work_once(&self, key: &JobKey) -> JobView {
         let worker = self.worker.clone().queue(&key.queue).chores(false).build();
         let mut running = pin!(worker.run(std::future::pending()));
         let settled = self.broker.until(|| self.first_fact(key).is_some() || self.is_gone(key));
         tokio::select! {
             ended = &mut running => panic!("the worker ended by itself: {ended:?}"),
-            settled = timeout(PATIENCE, settled) => if settled.is_err() {
+            settled = timeout(STUCK_AFTER, settled) => if settled.is_err() {
                 panic!(
                     "the handler has been running for {} of real time",
-                    humantime::format_duration(PATIENCE)
+                    humantime::format_duration(STUCK_AFTER)
                 );
             }
         }

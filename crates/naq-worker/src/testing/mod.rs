@@ -1,7 +1,7 @@
-//! For tests of your own jobs: run one inline, work off a whole queue, let weeks of retries pass in
-//! milliseconds, and look at what was enqueued and what became of it. Everything runs on the
-//! in-memory transport, which keeps the same contract as NATS, and on a clock that stands still: no
-//! server, no sleep, and the same result every time. A plain `#[tokio::test]` is enough.
+//! For tests of your own jobs: run one inline, run a whole queue, let weeks of retries pass in
+//! milliseconds, and check which jobs were enqueued and how they ended. Everything runs on the in-memory
+//! transport, which keeps the same contract as NATS, and on a clock that stands still: no server, no
+//! sleep, and the same result every time. A plain `#[tokio::test]` is enough.
 //!
 //! ```
 //! use naq_core::{Failure, Job, JobOptions, RetryPolicy};
@@ -50,6 +50,7 @@
 //! # }
 //! ```
 
+mod at_once;
 mod drive;
 mod enqueued;
 mod harness;
@@ -62,10 +63,3 @@ pub use harness::Harness;
 pub use inline::{Run, run};
 pub use selection::Selection;
 pub use view::JobView;
-
-use futures_util::FutureExt;
-
-/// What the broker in memory answers, which it does at once.
-fn at_once<T>(answer: impl Future<Output = T>) -> T {
-    answer.now_or_never().unwrap_or_else(|| panic!("the broker in memory has to think"))
-}

@@ -1,4 +1,4 @@
-//! [`Selection`]: which of the enqueued jobs a test means.
+//! [`Selection`]: some of the enqueued jobs.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use naq_core::{Job, RetryPolicy};
 
 use super::enqueued::Enqueued;
 
-/// The enqueued jobs that were asked for so far. Each further question leaves those that it fits,
-/// and panics when there is none: the message says what was asked, and lists what was enqueued.
-#[must_use = "the last question may still leave too many: ask `times`, or take `only`"]
+/// Some of the enqueued jobs. Each condition leaves the jobs that it fits, and panics when there is none.
+/// The message has the conditions and a list of all enqueued jobs.
+#[must_use = "the selection may still hold too many jobs: check `times`, or take `only`"]
 #[derive(Debug, Clone)]
 pub struct Selection<J> {
     found: Vec<Enqueued<J>>,
@@ -30,62 +30,62 @@ impl<J: Job> Selection<J> {
         self
     }
 
-    /// Those that fit `question`, which is called `name` in messages.
+    /// Keeps the jobs that fit `condition`, which is called `name` in messages.
     ///
     /// # Panics
-    /// When there is none. All others here do, too.
+    /// When none fits. All methods here do, too.
     #[track_caller]
-    pub fn that(mut self, name: &str, question: impl Fn(&Enqueued<J>) -> bool) -> Self {
-        self.found.retain(question);
+    pub fn that(mut self, name: &str, condition: impl Fn(&Enqueued<J>) -> bool) -> Self {
+        self.found.retain(condition);
         self.asked += &format!(" {name}");
         self.some()
     }
 
-    /// Those whose arguments fit.
+    /// Keeps the jobs whose arguments fit.
     #[track_caller]
-    pub fn with(self, question: impl Fn(&J) -> bool) -> Self {
-        self.that("with such arguments", |job| question(&job.args))
+    pub fn with(self, condition: impl Fn(&J) -> bool) -> Self {
+        self.that("with such arguments", |job| condition(&job.args))
     }
 
-    /// Those in this queue.
+    /// Keeps the jobs in this queue.
     #[track_caller]
     pub fn on_queue(self, queue: &str) -> Self {
         self.that(&format!("on queue {queue:?}"), |job| job.envelope.queue.as_str() == queue)
     }
 
-    /// Those with this tag.
+    /// Keeps the jobs with this tag.
     #[track_caller]
     pub fn tagged(self, tag: &str) -> Self {
         self.that(&format!("with tag {tag:?}"), |job| job.envelope.tags.iter().any(|it| it == tag))
     }
 
-    /// Those with exactly this retry policy.
+    /// Keeps the jobs with exactly this retry policy.
     #[track_caller]
     pub fn policy(self, policy: &RetryPolicy) -> Self {
         self.that(&format!("with policy {policy}"), |job| job.envelope.policy == *policy)
     }
 
-    /// Those that were due this long after they were enqueued.
+    /// Keeps the jobs that were due this long after their enqueue.
     #[track_caller]
     pub fn due_in(self, wait: Duration) -> Self {
         let name = format!("due in {}", humantime::format_duration(wait));
         self.that(&name, |job| job.due_in() == wait)
     }
 
-    /// Those that were due at once.
+    /// Keeps the jobs that were due at once.
     #[track_caller]
     pub fn due_now(self) -> Self {
         self.that("due at once", |job| job.due_in().is_zero())
     }
 
-    /// Those with this unique key.
+    /// Keeps the jobs with this unique key.
     #[track_caller]
     pub fn unique(self, key: &str) -> Self {
         let held = |job: &Enqueued<J>| job.envelope.unique.as_ref().is_some_and(|it| it.key == key);
         self.that(&format!("with unique key {key:?}"), held)
     }
 
-    /// There must be this many of them.
+    /// Asserts that there are this many.
     ///
     /// # Panics
     /// When there are fewer or more.
@@ -97,7 +97,7 @@ impl<J: Job> Selection<J> {
         found
     }
 
-    /// The one that fits.
+    /// Asserts that there is one, and returns it.
     ///
     /// # Panics
     /// When there are more.

@@ -1,4 +1,4 @@
-//! [`JobView`]: what became of a job.
+//! [`JobView`]: a job, with assertions.
 
 use std::fmt::{Display, Write};
 use std::time::Duration;
@@ -9,15 +9,15 @@ use naq_core::wire::AttemptOutcome;
 use naq_core::{AttemptRecord, ErrorKind, JobState, Timestamp};
 use serde::de::DeserializeOwned;
 
-/// A job as it stood when it was asked for. Assertions can be chained; each panics with the job's
-/// whole history when it does not hold.
+/// A job at the moment it was asked for. Assertions can be chained. Each panics with the job's whole
+/// history when it does not hold.
 #[derive(Debug, Clone)]
 pub struct JobView {
     report: JobReport,
     now: Timestamp,
 }
 
-/// The job as this fact leaves it.
+/// The job after this fact.
 pub(super) fn of_fact(fact: &Fact, at: Timestamp) -> Option<JobReport> {
     let (place, due_at) = match fact.kind {
         FactKind::Record { .. } => (Place::Record, None),
@@ -42,22 +42,22 @@ impl JobView {
         Self { report, now }
     }
 
-    /// Everything known of it.
+    /// All that the broker knows about the job.
     pub fn report(&self) -> &JobReport {
         &self.report
     }
 
-    /// Where it stands.
+    /// The job's state.
     pub fn state(&self) -> JobState {
         self.report.state
     }
 
-    /// What happened to it, oldest first.
+    /// The job's history, oldest first.
     pub fn history(&self) -> &[AttemptRecord] {
         self.report.envelope.as_ref().map_or(&[], |job| &job.history)
     }
 
-    /// The attempts that ran and count: no snooze, no crash.
+    /// The number of attempts that ran. Snoozes and crashes do not count.
     pub fn attempts(&self) -> usize {
         let counts = |entry: &&AttemptRecord| {
             let ran = entry.started_at.is_some();
@@ -75,42 +75,42 @@ impl JobView {
     /// What the handler returned.
     ///
     /// # Panics
-    /// When it has not completed, or its result is no `T`.
+    /// When the job has not completed, or its result is not a `T`.
     #[track_caller]
     pub fn result<T: DeserializeOwned>(&self) -> T {
         self.assert_completed();
         match self.report.result.as_ref().map(|result| result.decode()) {
             Some(Ok(result)) => result,
-            Some(Err(err)) => self.fail(format_args!("its result is something else: {err}")),
+            Some(Err(err)) => self.fail(format_args!("its result has another type: {err}")),
             None => self.fail("it left no result"),
         }
     }
 
-    /// It completed.
+    /// Asserts that it completed.
     #[track_caller]
     pub fn assert_completed(&self) -> &Self {
         self.assert_state(JobState::Completed)
     }
 
-    /// It is in the dead letter queue, after an error of this kind or below it.
+    /// Asserts that it is dead, with an error of this kind or below it.
     #[track_caller]
     pub fn assert_dead(&self, kind: impl Into<ErrorKind>) -> &Self {
         self.assert_state(JobState::Dead).assert_failed(kind)
     }
 
-    /// It was cancelled.
+    /// Asserts that it was cancelled.
     #[track_caller]
     pub fn assert_cancelled(&self) -> &Self {
         self.assert_state(JobState::Cancelled)
     }
 
-    /// Its deadline passed before it could start.
+    /// Asserts that it expired: its deadline passed before it could start.
     #[track_caller]
     pub fn assert_expired(&self) -> &Self {
         self.assert_state(JobState::Expired)
     }
 
-    /// It is in this state.
+    /// Asserts that it is in this state.
     #[track_caller]
     pub fn assert_state(&self, state: JobState) -> &Self {
         if self.state() != state {
@@ -119,7 +119,7 @@ impl JobView {
         self
     }
 
-    /// Its last error was of this kind or below it.
+    /// Asserts that its last error was of this kind or below it.
     #[track_caller]
     pub fn assert_failed(&self, kind: impl Into<ErrorKind>) -> &Self {
         let kind = kind.into();
@@ -127,11 +127,11 @@ impl JobView {
         match last {
             Some(last) if last.is(&kind) => self,
             Some(last) => self.fail(format_args!("its last error was {last}, not {kind}")),
-            None => self.fail(format_args!("it has not failed, with {kind} or otherwise")),
+            None => self.fail(format_args!("it has not failed at all, and so not with {kind}")),
         }
     }
 
-    /// It waits for a retry, which is this long from now.
+    /// Asserts that it waits for a retry, which is due this long from now.
     #[track_caller]
     pub fn assert_retries_in(&self, wait: Duration) -> &Self {
         self.assert_state(JobState::Retrying);
@@ -143,7 +143,7 @@ impl JobView {
         self
     }
 
-    /// This many attempts ran.
+    /// Asserts that this many attempts ran.
     #[track_caller]
     pub fn assert_attempts(&self, attempts: usize) -> &Self {
         if self.attempts() != attempts {
@@ -152,7 +152,7 @@ impl JobView {
         self
     }
 
-    /// Its retries came after these delays.
+    /// Asserts that its retries had these delays.
     #[track_caller]
     pub fn assert_delays(&self, delays: impl IntoIterator<Item = Duration>) -> &Self {
         let expected: Vec<_> = delays.into_iter().collect();
@@ -165,31 +165,31 @@ impl JobView {
     #[track_caller]
     fn fail(&self, why: impl Display) -> ! {
         let task = self.report.envelope.as_ref().map_or("no job", |job| job.task.as_str());
-        panic!("job {} ({task}): {why}. What happened:\n{}", self.report.key, self.story())
+        panic!("job {} ({task}): {why}. What happened:\n{}", self.report.key, self.what_happened())
     }
 
-    fn story(&self) -> String {
-        let mut story = String::new();
+    fn what_happened(&self) -> String {
+        let mut text = String::new();
         for entry in self.history() {
             // Writing to a string cannot fail.
-            let _ = write!(story, "  attempt {} {}", entry.attempt, word(entry.outcome));
+            let _ = write!(text, "  attempt {} {}", entry.attempt, word(entry.outcome));
             if let Some(at) = entry.ended_at {
-                let _ = write!(story, " at {at}");
+                let _ = write!(text, " at {at}");
             }
             if let Some(kind) = &entry.error_kind {
                 let message = entry.message.as_deref().unwrap_or_default();
-                let _ = write!(story, " with {kind}: {message}");
+                let _ = write!(text, " with {kind}: {message}");
             }
             let reason = entry.reason.as_deref().unwrap_or_default();
-            let _ = writeln!(story, "\n    {reason}");
+            let _ = writeln!(text, "\n    {reason}");
         }
-        if story.is_empty() {
-            story.push_str("  nothing yet\n");
+        if text.is_empty() {
+            text.push_str("  nothing yet\n");
         }
         if let Some(due_at) = self.report.due_at {
-            let _ = writeln!(story, "  next at {due_at}");
+            let _ = writeln!(text, "  next at {due_at}");
         }
-        story + &format!("  now it is {}", self.now)
+        text + &format!("  now it is {}", self.now)
     }
 }
 

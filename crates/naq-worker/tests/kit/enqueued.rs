@@ -83,7 +83,7 @@ async fn nothing_means_nothing() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "there never was a job default/x. Enqueued were:\n  nothing at all")]
+#[should_panic(expected = "there was no job default/x. Enqueued were:\n  no jobs")]
 async fn a_job_that_never_was_is_not_looked_at() {
     harness().0.job("x");
 }

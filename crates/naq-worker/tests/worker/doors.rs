@@ -95,6 +95,7 @@ pass_on! {
     Settler {
         write(fact: &Fact) -> Result<Written, TransportError>;
         await_end(key: &JobKey, life: &Nonce) -> Result<Awaiting, TransportError>;
+        => max_payload() -> usize;
     }
     Lookup {
         evidence(keys: &[JobKey]) -> Result<Vec<Vec<Evidence>>, TransportError>;

@@ -47,15 +47,13 @@ async fn a_crash_around_a_large_result_loses_and_doubles_nothing() {
     let points = [
         (DiePoint::Before(Op::Blob), 2),
         (DiePoint::After(Op::Blob), 2),
-        // The first record was refused for its size.
         (DiePoint::After(Op::Record), 1),
         (DiePoint::Before(Op::Ack), 1),
     ];
     for (point, starts) in points {
         let bench = Bench::new();
-        let nth = if point == DiePoint::After(Op::Record) { 2 } else { 1 };
-        let faulty =
-            FaultyTransport::new(bench.broker.clone(), FaultPlan::new().die_at(point, nth));
+        let plan = FaultPlan::new().die_at(point, 1);
+        let faulty = FaultyTransport::new(bench.broker.clone(), plan);
         let faulty = Arc::new(faulty);
         let worker = run(bench.builder(faulty.clone()).large_results(LargeResults::Store));
         bench.turn().await;

@@ -1,43 +1,44 @@
-//! The rates of all keys: gives out start times.
+//! [`Rates`]: start times of jobs with a rate limit.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use naq_core::Timestamp;
 use naq_core::flow::{Gcra, Limit, LimitKeys, Rate, RateEntry};
 use naq_core::transport::{Expect, Saved, StateKey, Transport, TransportError};
-use tokio::sync::Mutex as Turn;
+use tokio::sync::Mutex as AsyncMutex;
 
-use super::slots::rejected;
+use super::keys::rejected;
+use crate::lock::lock;
 
-/// Races with other workers before the job waits.
+/// How many lost races with other workers until the job waits.
 const TRIES: usize = 8;
-/// How long an entry outlives the last start that it knows of, for clocks that differ.
-const KEPT: Duration = Duration::from_secs(60);
-/// Keys whose entry is remembered.
+/// How long an entry outlives its last start, for clocks that differ.
+const ENTRY_MARGIN: Duration = Duration::from_secs(60);
+/// The number of keys whose entry is remembered.
 const KEYS: usize = 10_000;
 
 /// When the job may start.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Start {
+pub(super) enum RateAnswer {
     Now,
     At(Timestamp),
-    /// Only then, which is after its deadline. Nothing was given out.
+    /// The next start would be then, after the job's deadline. No start was given.
     Never(Timestamp),
-    /// Others were faster, again and again.
-    Lost,
+    /// Other workers were faster each time.
+    Contended,
 }
 
 /// The entry of a key as it was last seen.
-type Seen = Option<(Gcra, u64)>;
+type SeenEntry = Option<(Gcra, u64)>;
 
 #[derive(Debug)]
 pub(super) struct Rates {
     transport: Arc<dyn Transport>,
-    /// One job of a worker at a time asks for a key, and knows what the one before it has written:
+    /// One job of a worker at a time asks for a key. It knows what the job before it wrote, so that
     /// most often one request is enough.
-    seen: Mutex<HashMap<String, Arc<Turn<Seen>>>>,
+    seen: Mutex<HashMap<String, Arc<AsyncMutex<SeenEntry>>>>,
 }
 
 impl Rates {
@@ -45,22 +46,22 @@ impl Rates {
         Self { transport, seen: Mutex::default() }
     }
 
-    /// Gets one start that all these rates allow.
+    /// Gives out one start that all these rates allow.
     pub(super) async fn reserve(
         &self,
         limits: &[&Limit],
         now: Timestamp,
         deadline: Option<Timestamp>,
-    ) -> Result<Start, TransportError> {
+    ) -> Result<RateAnswer, TransportError> {
         let mut rates: Vec<(&str, Rate)> =
             limits.iter().filter_map(|limit| Some((&*limit.key, limit.rate?))).collect();
-        // Everybody waits for turns in the same order.
+        // Everybody waits for locks in the same order.
         rates.sort_unstable_by_key(|(key, _)| *key);
-        let turns: Vec<_> = rates.iter().map(|(key, _)| self.turn(key)).collect();
+        let locks: Vec<_> = rates.iter().map(|(key, _)| self.entry_lock(key)).collect();
         let mut asked = Vec::with_capacity(rates.len());
-        for ((key, rate), turn) in rates.iter().zip(&turns) {
+        for ((key, rate), lock) in rates.iter().zip(&locks) {
             let entry = LimitKeys::new(key).and_then(|keys| keys.rate()).map_err(rejected)?;
-            asked.push((entry, *rate, turn.lock().await));
+            asked.push((entry, *rate, lock.lock().await));
         }
         let mut start = now;
         for (entry, rate, seen) in &mut asked {
@@ -74,36 +75,36 @@ impl Rates {
             loop {
                 start = used(seen, now).earliest(rate, start);
                 if deadline.is_some_and(|deadline| start > deadline) {
-                    return Ok(Start::Never(start));
+                    return Ok(RateAnswer::Never(start));
                 }
                 if self.take(entry, rate, start, now, seen).await? {
                     break;
                 }
                 tries += 1;
                 if tries == TRIES {
-                    return Ok(Start::Lost);
+                    return Ok(RateAnswer::Contended);
                 }
             }
         }
-        Ok(if start <= now { Start::Now } else { Start::At(start) })
+        Ok(if start <= now { RateAnswer::Now } else { RateAnswer::At(start) })
     }
 
-    /// False when somebody else was faster; what is seen then is what they left.
+    /// False when another worker was faster. Then `seen` is its entry.
     async fn take(
         &self,
         entry: &StateKey,
         rate: &Rate,
         start: Timestamp,
         now: Timestamp,
-        seen: &mut Seen,
+        seen: &mut SeenEntry,
     ) -> Result<bool, TransportError> {
         let after = used(seen, now).take(rate, start);
         let expect = seen.map_or(Expect::Absent, |(_, revision)| Expect::Revision(revision));
-        // Whatever comes of it, this is not known any more.
+        // Until the answer comes, the entry is not known.
         *seen = None;
         let written = RateEntry { used: after, rate: *rate };
         let value = serde_json::to_vec(&written).map_err(rejected)?.into();
-        let ttl = after.free_at().since(now) + KEPT;
+        let ttl = after.free_at().since(now) + ENTRY_MARGIN;
         match self.transport.state_put(entry, value, expect, Some(ttl)).await? {
             Saved::Stored(revision) => {
                 *seen = Some((after, revision));
@@ -116,22 +117,22 @@ impl Rates {
         }
     }
 
-    async fn look(&self, entry: &StateKey) -> Result<Seen, TransportError> {
+    async fn look(&self, entry: &StateKey) -> Result<SeenEntry, TransportError> {
         let found = self.transport.state_get(std::slice::from_ref(entry)).await?;
         let entry = found.into_iter().next().flatten();
-        // What cannot be read says nothing of any start.
+        // An entry that cannot be read counts as empty.
         Ok(entry.map(|e| (serde_json::from_slice(&e.value).unwrap_or_default(), e.revision)))
     }
 
-    fn turn(&self, key: &str) -> Arc<Turn<Seen>> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    fn entry_lock(&self, key: &str) -> Arc<AsyncMutex<SeenEntry>> {
+        let mut seen = lock(&self.seen);
         if seen.len() >= KEYS {
-            seen.retain(|_, turn| Arc::strong_count(turn) > 1);
+            seen.retain(|_, lock| Arc::strong_count(lock) > 1);
         }
         seen.entry(key.to_owned()).or_default().clone()
     }
 }
 
-fn used(seen: &Seen, now: Timestamp) -> Gcra {
+fn used(seen: &SeenEntry, now: Timestamp) -> Gcra {
     seen.map(|(used, _)| used).unwrap_or_default().seen_at(now)
 }

@@ -1,7 +1,7 @@
-//! The slots of a key, and those of them that this worker's jobs hold.
+//! [`LimitSlots`]: the limit slots that the jobs of this worker hold.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,46 +13,48 @@ use naq_core::transport::{
 use naq_core::{Envelope, Timer, WorkerId};
 use tokio::sync::Notify;
 
-use super::key_of;
+use super::keys::rejected;
+use crate::job_key::job_key;
+use crate::lock::lock;
 
-/// Races for a slot that are lost before the job waits.
+/// How many lost races for a slot until the job waits.
 const TRIES: usize = 5;
-/// How long a free slot is remembered.
+/// How long the entry of a free slot is kept.
 const FREE_FOR: Duration = Duration::from_secs(60);
-/// Slots that are looked at before all of them are.
-const SOME: u32 = 16;
-/// Renewals under way at once.
+/// LimitSlots that are looked at before all of them are.
+const FIRST_LOOK: u32 = 16;
+/// Renewals in flight at once.
 const AT_ONCE: usize = 32;
 
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(super) struct LimitSlots {
     transport: Arc<dyn Transport>,
     timer: Arc<dyn Timer>,
     worker: WorkerId,
-    /// How long a slot is kept unless it is renewed.
+    /// How long a slot stays taken without a renewal.
     pub(super) ttl: Duration,
-    held: Mutex<Vec<Arc<Held>>>,
+    held: Mutex<Vec<Arc<HeldSlot>>>,
     taken: Notify,
 }
 
-/// A slot that a job of ours is in.
+/// A slot that a job of this worker holds.
 #[derive(Debug)]
-struct Held {
+struct HeldSlot {
     key: String,
     slot: StateKey,
     value: Slot,
-    /// Of the entry. Locked while it is renewed.
+    /// The entry's revision. Locked during a renewal.
     revision: tokio::sync::Mutex<u64>,
 }
 
-impl Held {
+impl HeldSlot {
     fn is_of(&self, job: &JobKey, delivery: (u64, u32)) -> bool {
         let holder = self.value.holder.as_ref();
         self.value.delivery == Some(delivery) && holder.is_some_and(|h| h.job == *job)
     }
 }
 
-impl Slots {
+impl LimitSlots {
     pub(super) fn new(
         transport: Arc<dyn Transport>,
         timer: Arc<dyn Timer>,
@@ -62,8 +64,8 @@ impl Slots {
         Self { transport, timer, worker, ttl, held: Mutex::default(), taken: Notify::new() }
     }
 
-    /// Takes a slot of `of`; the job's own where an earlier delivery of it left one behind. False
-    /// when all are taken, or others are faster again and again.
+    /// Takes one of `of` slots; the job's own if an earlier delivery left one behind. False when all
+    /// are taken, or other workers were faster each time.
     pub(super) async fn take(
         &self,
         job: &Envelope,
@@ -71,10 +73,10 @@ impl Slots {
         key: &str,
         of: u32,
     ) -> Result<bool, TransportError> {
-        let (me, nonce) = (key_of(job), job.nonce.as_str());
-        let mut start = place(job) % of;
-        // One that was handed out before may have left a slot behind, whichever.
-        let mut look = if job.crashes > 0 { of } else { of.min(SOME) };
+        let (me, nonce) = (job_key(job), job.nonce.as_str());
+        let mut start = first_slot(job) % of;
+        // An earlier delivery of the job may have left any slot behind.
+        let mut look = if job.crashes > 0 { of } else { of.min(FIRST_LOOK) };
         let mut tries = 0;
         while tries < TRIES {
             let keys = keys(key, (0..look).map(|i| (start + i) % of))?;
@@ -98,9 +100,9 @@ impl Slots {
                 let (key, slot) = (key.to_owned(), keys[i].clone());
                 let revision = tokio::sync::Mutex::new(revision);
                 let mut held = self.held();
-                // What an earlier delivery had of it, which may run here still, is this one's now.
+                // A slot of an earlier delivery, which may still run here, now belongs to this one.
                 held.retain(|other| other.slot != slot);
-                held.push(Arc::new(Held { key, slot, value, revision }));
+                held.push(Arc::new(HeldSlot { key, slot, value, revision }));
                 drop(held);
                 self.taken.notify_one();
                 return Ok(true);
@@ -111,30 +113,32 @@ impl Slots {
         Ok(false)
     }
 
-    /// How many are free.
+    /// The number of free slots.
     pub(super) async fn count_free(&self, key: &str, of: u32) -> Result<usize, TransportError> {
         let entries = self.transport.state_get(&keys(key, 0..of)?).await?;
         Ok(entries.iter().filter(|entry| read(entry).holder.is_none()).count())
     }
 
-    /// Frees all that this delivery holds; the keys of what is free now. What cannot be freed is when its
-    /// time is up.
+    /// Frees all slots that this delivery holds. Returns their keys. A slot that cannot be freed now
+    /// expires.
     pub(super) async fn free(&self, job: &Envelope, stored: &Stored) -> Vec<String> {
-        let (me, delivery) = (key_of(job), delivery(job, stored));
+        let (me, delivery) = (job_key(job), delivery(job, stored));
         let mine: Vec<_> = self.held().extract_if(.., |held| held.is_of(&me, delivery)).collect();
         let mut freed = Vec::with_capacity(mine.len());
         for held in mine {
             match self.free_one(&held).await {
                 Ok(true) => freed.push(held.key.clone()),
-                Ok(false) => tracing::warn!(job = %me, "its slot of {:?} was lost", held.key),
-                Err(err) => tracing::warn!(job = %me, "its slot of {:?} stays: {err}", held.key),
+                Ok(false) => tracing::warn!(job = %me, "its slot of limit {:?} was lost", held.key),
+                Err(err) => {
+                    tracing::warn!(job = %me, "its slot of limit {:?} is not freed, and expires: {err}", held.key)
+                }
             }
         }
         freed
     }
 
-    /// False when it is somebody else's by now.
-    async fn free_one(&self, held: &Held) -> Result<bool, TransportError> {
+    /// False when another job has the slot.
+    async fn free_one(&self, held: &HeldSlot) -> Result<bool, TransportError> {
         let mut revision = *held.revision.lock().await;
         loop {
             let value = written(&Slot { of: held.value.of, ..Slot::default() });
@@ -143,7 +147,7 @@ impl Slots {
             if let Saved::Stored(_) = put.await? {
                 return Ok(true);
             }
-            // A renewal whose answer was lost, or its time was up.
+            // The answer to a renewal was lost, or the slot expired.
             let now = self.transport.state_get(std::slice::from_ref(&held.slot)).await?;
             match now.into_iter().next().flatten() {
                 Some(e) if e.revision != revision && read_one(&e) == held.value => {
@@ -154,8 +158,8 @@ impl Slots {
         }
     }
 
-    /// Renews what is held, for ever.
-    pub(super) async fn keep(&self) {
+    /// Renews the held slots for as long as the worker runs.
+    pub(super) async fn renew_all(&self) {
         loop {
             if self.held().is_empty() {
                 self.taken.notified().await;
@@ -167,7 +171,7 @@ impl Slots {
         }
     }
 
-    async fn renew(&self, held: Arc<Held>) {
+    async fn renew(&self, held: Arc<HeldSlot>) {
         let mut revision = held.revision.lock().await;
         if !self.held().iter().any(|other| Arc::ptr_eq(other, &held)) {
             return;
@@ -176,42 +180,44 @@ impl Slots {
         match self.transport.state_put(&held.slot, value, expect, Some(self.ttl)).await {
             Ok(Saved::Stored(renewed)) => *revision = renewed,
             Ok(Saved::Conflict) => {
-                // One whose answer was lost may have worked.
+                // A renewal whose answer was lost may have worked.
                 let now = self.transport.state_get(std::slice::from_ref(&held.slot)).await;
                 match now.map(|found| found.into_iter().next().flatten()) {
                     Ok(Some(e)) if read_one(&e) == held.value => *revision = e.revision,
-                    // Its time was up while nothing could be renewed, and nobody has taken it.
+                    // The slot expired while the broker was away, and no other job took it.
                     Ok(None) => self.retake(&held, &mut revision).await,
-                    Ok(_) => tracing::warn!("a slot of {:?} was lost to another", held.key),
+                    Ok(_) => {
+                        tracing::warn!("a slot of limit {:?} was lost to another job", held.key)
+                    }
                     Err(_) => {}
                 }
             }
-            Err(err) => tracing::debug!("a slot of {:?} is not renewed: {err}", held.key),
+            Err(err) => tracing::debug!("a slot of limit {:?} is not renewed: {err}", held.key),
         }
     }
 
-    async fn retake(&self, held: &Held, revision: &mut u64) {
+    async fn retake(&self, held: &HeldSlot, revision: &mut u64) {
         let (value, ttl) = (written(&held.value), Some(self.ttl));
-        // What goes wrong shows when it is renewed next.
+        // An error shows at the next renewal.
         let put = self.transport.state_put(&held.slot, value, Expect::Absent, ttl).await;
         if let Ok(Saved::Stored(taken)) = put {
             *revision = taken;
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, Vec<Arc<Held>>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, Vec<Arc<HeldSlot>>> {
+        lock(&self.held)
     }
 }
 
-/// Which delivery of its message this is: the broker may hand one out again while a handler that
-/// heeds nothing runs on.
+/// Which delivery of its message this is. The broker may deliver the message again while a handler that
+/// ignores its lease runs on.
 fn delivery(job: &Envelope, stored: &Stored) -> (u64, u32) {
     (stored.seq, job.crashes)
 }
 
-/// Where a job begins to look for a free slot: not all at the first.
-fn place(job: &Envelope) -> u32 {
+/// Where a job begins to look for a free slot, so that not all begin at the first.
+fn first_slot(job: &Envelope) -> u32 {
     let mut hasher = DefaultHasher::new();
     (&job.id, job.snoozes).hash(&mut hasher);
     (hasher.finish() % 1_000_000) as u32
@@ -224,16 +230,11 @@ fn keys(
     LimitKeys::new(key).and_then(|keys| keys.slots(numbers)).map_err(rejected)
 }
 
-/// A key that was checked when its job was read is never refused.
-pub(super) fn rejected(err: impl std::fmt::Display) -> TransportError {
-    TransportError::Rejected { what: "use a limit".into(), reason: err.to_string() }
-}
-
 fn read(entry: &Option<StateEntry>) -> Slot {
     entry.as_ref().map(read_one).unwrap_or_default()
 }
 
-/// What cannot be read is nobody's.
+/// An entry that cannot be read is a free slot.
 fn read_one(entry: &StateEntry) -> Slot {
     serde_json::from_slice(&entry.value).unwrap_or_default()
 }
@@ -254,7 +255,7 @@ mod tests {
 
     const TTL: Duration = Duration::from_secs(30);
 
-    async fn bench() -> (ManualClock, MemoryTransport, Slots, Envelope, Stored) {
+    async fn bench() -> (ManualClock, MemoryTransport, LimitSlots, Envelope, Stored) {
         let clock = ManualClock::new();
         let timer: Arc<dyn Timer> = Arc::new(clock.clone());
         let broker = MemoryTransport::with_timer(timer.clone());
@@ -262,10 +263,10 @@ mod tests {
         let client = Client::new(transport.clone());
         let job = client.enqueue_task("t", &()).expect("a name");
         let job = job.concurrency_key("k", 1).await.expect("sent");
-        let key = JobKey { queue: naq_core::QueueName::default(), id: job.id().clone() };
+        let key: JobKey = job.id().as_str().parse().expect("a key");
         let stored = broker.locate(&key).await.expect("an answer").remove(0);
         let job = stored.envelope().expect("readable");
-        let slots = Slots::new(transport, timer, WorkerId::new("w").expect("an id"), TTL);
+        let slots = LimitSlots::new(transport, timer, WorkerId::new("w").expect("an id"), TTL);
         (clock, broker, slots, job, stored)
     }
 

@@ -1,0 +1,46 @@
+//! Calls a handler or a fallback.
+
+use std::sync::Arc;
+
+use naq_core::{ErrorKind, Failure, Payload};
+
+use super::guarded::{self, HandlerOutcome};
+use crate::delivery::{HeldJob, StopReason};
+use crate::engine::AttemptDeps;
+use crate::handler::{Context, Handler, RunningAttempt, Tasks};
+use crate::panics;
+
+/// Calls a handler or a fallback once. The outer error names why it had to stop.
+pub(super) async fn call(
+    deps: &AttemptDeps,
+    held: &HeldJob,
+    handler: &Handler,
+    running: &Arc<RunningAttempt>,
+) -> Result<Result<Payload, Failure>, StopReason> {
+    let timeout = running.envelope.timeout;
+    // The call clones the state, which is the user's code as well.
+    let outcome = match panics::catch(|| handler(Context::new(running.clone()))) {
+        Ok(future) => guarded::run(future, held, &*deps.timer, timeout).await,
+        Err(message) => HandlerOutcome::Panicked(message),
+    };
+    let result = match outcome {
+        HandlerOutcome::Returned(result) => {
+            result.map_err(|failure| classify(&deps.tasks, failure))
+        }
+        HandlerOutcome::Panicked(message) => Err(Failure::new(ErrorKind::PANIC, message)),
+        HandlerOutcome::TimedOut => {
+            let limit = humantime::format_duration(timeout.unwrap_or_default());
+            Err(Failure::new(ErrorKind::TIMEOUT, format!("took longer than its timeout, {limit}")))
+        }
+        HandlerOutcome::Stopped(reason) => return Err(reason),
+    };
+    // Before it is stored, logged or counted anywhere.
+    Ok(result.map_err(|failure| failure.redacted(&deps.redactor)))
+}
+
+/// A classifier is the user's code too.
+fn classify(tasks: &Tasks, failure: Failure) -> Failure {
+    panics::catch(|| tasks.classify(failure)).unwrap_or_else(|message| {
+        Failure::new(ErrorKind::PANIC, format!("while the error was classified: {message}"))
+    })
+}

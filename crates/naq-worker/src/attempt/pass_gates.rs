@@ -1,0 +1,142 @@
+//! Gate: passes the gates that guard the job, and leaves them when its attempt is over.
+
+use naq_core::flow::Limit;
+use naq_core::retry::Rule;
+use naq_core::{Envelope, Timestamp};
+
+use super::guarded::STOP_GRACE;
+use crate::decide::DeliveryOutcome;
+use crate::delivery::{HeldJob, StopReason};
+use crate::engine::AttemptDeps;
+use crate::gates::{CallResult, EnteredGates, GateAnswer, HoldBack};
+use crate::outage::backoff;
+
+/// The gates that the job has passed.
+#[derive(Debug, Default)]
+pub(super) struct PassedGates {
+    entered: EnteredGates,
+    /// The job as the gates saw it. None for a job that no gate guards.
+    job: Option<Envelope>,
+}
+
+impl PassedGates {
+    /// Tells the gates how the call ended.
+    pub(super) async fn leave(
+        &mut self,
+        deps: &AttemptDeps,
+        held: &HeldJob,
+        outcome: &DeliveryOutcome,
+    ) {
+        if let Some(job) = &self.job {
+            let stored = &held.delivery.stored;
+            self.entered.leave(job, stored, &outcome.call_result(), deps.timer.now()).await;
+        }
+    }
+}
+
+/// Waits until every gate lets the job start, or one holds it back.
+pub(super) async fn pass_gates(
+    deps: &AttemptDeps,
+    held: &HeldJob,
+    mut job: Envelope,
+) -> Result<(Envelope, PassedGates), Box<DeliveryOutcome>> {
+    if !deps.gates.guard(&job) {
+        return Ok((job, PassedGates::default()));
+    }
+    let mut entered = EnteredGates::default();
+    let answer =
+        ask(deps, held, &job, &mut entered).await.map_err(|reason| Box::new(reason.into()))?;
+    match (held.stop_reason(), &answer) {
+        (None, _) => {}
+        // A shutdown does not change that the job waits: that is stored.
+        (Some(StopReason::Shutdown), answer) if *answer != GateAnswer::Pass => {}
+        (Some(reason), _) => {
+            leave_undecided(deps, held, &job, &mut entered).await;
+            return Err(Box::new(reason.into()));
+        }
+    }
+    match answer {
+        GateAnswer::Pass => {
+            let passed = PassedGates { entered, job: Some(job.clone()) };
+            // A start time is for one attempt; the next one asks again.
+            job.limits.iter_mut().for_each(Limit::started);
+            Ok((job, passed))
+        }
+        GateAnswer::HoldBack { until, rule, reason } => {
+            // The dependency gate is asked first: a job that another gate holds back has passed it.
+            let dependencies_met = rule != Rule::Dependencies;
+            Err(held_back(job, HoldBack { until, rule, reason, dependencies_met }))
+        }
+        GateAnswer::NotYetDue { until } => {
+            let reason = "the jobs that it depends on have ended; it waits for its time".into();
+            let rule = Rule::Dependencies;
+            Err(held_back(job, HoldBack { until, rule, reason, dependencies_met: true }))
+        }
+        GateAnswer::Reserve { until, reason, limits } => {
+            job.limits = limits;
+            let rule = Rule::Limit;
+            Err(held_back(job, HoldBack { until, rule, reason, dependencies_met: true }))
+        }
+        GateAnswer::Stop(decision) => {
+            held.saved.not_run(&job);
+            Err(Box::new(DeliveryOutcome::NotRun(job, decision)))
+        }
+    }
+}
+
+fn held_back(job: Envelope, hold: HoldBack) -> Box<DeliveryOutcome> {
+    Box::new(DeliveryOutcome::HeldBack(job, hold))
+}
+
+/// Asks until there is an answer, after an error again. An error names why the job must stop.
+async fn ask(
+    deps: &AttemptDeps,
+    held: &HeldJob,
+    job: &Envelope,
+    entered: &mut EnteredGates,
+) -> Result<GateAnswer, StopReason> {
+    let mut failures = 0;
+    loop {
+        if let Some(reason) = held.stop_reason() {
+            return Err(reason);
+        }
+        let now: Timestamp = deps.timer.now();
+        let answer = tokio::select! {
+            biased;
+            answer = deps.gates.enter(job, &held.delivery.stored, now, entered) => answer,
+            () = stop_grace_over(deps, held) => {
+                leave_undecided(deps, held, job, entered).await;
+                continue;
+            }
+        };
+        match answer {
+            Ok(answer) => return Ok(answer),
+            Err(err) => {
+                failures += 1;
+                tracing::warn!("a gate does not answer: {err}");
+                let again = deps.timer.now() + backoff(failures);
+                tokio::select! {
+                    () = deps.timer.sleep_until(again) => {}
+                    () = held.cancel.cancelled() => {}
+                }
+            }
+        }
+    }
+}
+
+async fn leave_undecided(
+    deps: &AttemptDeps,
+    held: &HeldJob,
+    job: &Envelope,
+    entered: &mut EnteredGates,
+) {
+    let stored = &held.delivery.stored;
+    entered.leave(job, stored, &CallResult::Undecided, deps.timer.now()).await;
+}
+
+/// Returns a while after the job was told to stop. By then an answer of a gate that was on its way
+/// has come, so that what the gate gave can be given back.
+async fn stop_grace_over(deps: &AttemptDeps, held: &HeldJob) {
+    held.cancel.cancelled().await;
+    deps.timer.sleep_until(deps.timer.now() + STOP_GRACE).await;
+}

@@ -1,0 +1,44 @@
+//! Take: reads the job, and stops what must not start.
+
+use std::sync::Arc;
+
+use naq_core::retry::{Start, decide_start};
+
+use crate::decide::{DeliveryOutcome, attempt_facts};
+use crate::delivery::HeldJob;
+use crate::engine::{AttemptDeps, Engine};
+use crate::handler::Task;
+use crate::intake::suspects;
+use crate::outage::Outage;
+use naq_core::Envelope;
+
+/// Checks a suspect again that has waited for its slot. False when the job was settled meanwhile;
+/// this delivery is settled then, too.
+pub(super) async fn may_still_run(engine: &Engine, held: &Arc<HeldJob>) -> bool {
+    if !held.is_suspect_again(engine.now()) {
+        return true;
+    }
+    let Some(queue) = engine.queue_of(held) else { return false };
+    let mut outage = Outage::of("the check of a job that waited");
+    !suspects::cleared(engine, &queue, vec![held.clone()], &mut outage).await.is_empty()
+}
+
+/// The job and its task; or the outcome of a delivery whose attempt does not start.
+pub(super) fn take<'a>(
+    deps: &'a AttemptDeps,
+    held: &HeldJob,
+) -> Result<(Envelope, &'a Task), Box<DeliveryOutcome>> {
+    if let Some(reason) = held.stop_reason() {
+        return Err(Box::new(reason.into()));
+    }
+    let job = held.read_job().map_err(|err| Box::new(DeliveryOutcome::Undecodable(err)))?;
+    let now = deps.timer.now();
+    if let Start::Stop(decision) = decide_start(&job.policy, &attempt_facts(&job, now, now)) {
+        held.saved.not_run(&job);
+        return Err(Box::new(DeliveryOutcome::NotRun(job, decision)));
+    }
+    match deps.tasks.get(&job.task) {
+        Some(task) => Ok((job, task)),
+        None => Err(Box::new(DeliveryOutcome::UnknownTask(job))),
+    }
+}

@@ -1,0 +1,65 @@
+//! [`Death`]: a dead job on its way to the broker.
+
+use naq_core::transport::{Fact, Stored, Written};
+use naq_core::{DeadLetter, Envelope};
+
+/// A dead job on its way to the broker. First the record: it decides whether the job is dead, since
+/// an operator or another worker may have ended it otherwise. Then the dead letter. A worker that
+/// finds a record without its letter writes the letter: see [`left_behind`](Self::left_behind).
+#[derive(Debug)]
+pub(crate) struct Death {
+    /// None once it is stored, or where the job has no record.
+    record: Option<Fact>,
+    letter: Fact,
+    /// Other jobs wait for this end.
+    awaited: bool,
+}
+
+impl Death {
+    /// `job` is None for a message that is no job. Such a message has no record: no one else can end
+    /// it otherwise.
+    pub(crate) fn new(stored: &Stored, job: Option<Envelope>, letter: &DeadLetter) -> Self {
+        let record = job.and_then(|job| Fact::death(stored, job, letter).ok());
+        Self { record, letter: Fact::dead(stored, letter), awaited: false }
+    }
+
+    /// A death whose record is stored and whose letter is missing. None when the record says that
+    /// the job ended otherwise.
+    pub(crate) fn left_behind(record: &Stored, stored: &Stored) -> Option<Self> {
+        let letter = Fact::dead(stored, &record.letter_of_record(&stored.message)?);
+        Some(Self { record: None, letter, awaited: record.message.is_awaited() })
+    }
+
+    pub(crate) fn letter(&self) -> &Fact {
+        &self.letter
+    }
+
+    /// The record, and once it is stored the letter.
+    pub(crate) fn next_fact(&self) -> &Fact {
+        self.record.as_ref().unwrap_or(&self.letter)
+    }
+
+    /// Whether the record is not stored yet.
+    pub(crate) fn needs_record(&self) -> bool {
+        self.record.is_some()
+    }
+
+    /// Whether other jobs wait for this end.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.awaited
+    }
+
+    /// After the record was stored.
+    pub(crate) fn recorded(self, written: Written) -> Self {
+        Self { record: None, awaited: written == Written::Awaited, ..self }
+    }
+
+    /// With a smaller form of the next fact. A record that has no form that is small enough is left
+    /// out; without a letter there is no death.
+    pub(crate) fn with_next_fact(self, smaller: Option<Fact>) -> Option<Self> {
+        if self.record.is_some() {
+            return Some(Self { record: smaller, ..self });
+        }
+        smaller.map(|letter| Self { letter, ..self })
+    }
+}

@@ -1,0 +1,273 @@
+//! Fits a settlement to what the broker takes: what is stored in place of a fact that is too large.
+
+use std::iter::successors;
+
+use naq_core::retry::Rule;
+use naq_core::transport::{Fact, FactKind, Place, Stored};
+use naq_core::wire::{WireMessage, headers};
+use naq_core::{DeadLetter, Envelope, ErrorKind, Payload, Timestamp};
+
+use super::{Death, Settlement};
+
+/// Characters that a shortened dead letter keeps of the error message.
+const SHORT_MESSAGE: usize = 100;
+
+/// The broker's limit, and why a fact is over it.
+#[derive(Debug)]
+pub(crate) struct TooLarge {
+    /// The largest message that fits, in bytes.
+    pub(crate) max: usize,
+    /// For people.
+    pub(crate) reason: String,
+}
+
+/// What takes the place of a settlement whose next fact is too large. None when nothing fits.
+pub(crate) fn fit(
+    settlement: Settlement,
+    stored: &Stored,
+    job: impl FnOnce() -> Option<Envelope>,
+    limit: &TooLarge,
+    now: Timestamp,
+) -> Option<Settlement> {
+    match settlement {
+        Settlement::Store(fact) => match fact.kind {
+            // The job cannot wait for another attempt: it is dead.
+            FactKind::Retry { .. } => {
+                let letter = letter_of_retry(&fact, stored, &limit.reason, now);
+                Some(Settlement::Bury(Box::new(Death::new(stored, job(), &letter))))
+            }
+            // Without a record the job ends all the same.
+            FactKind::Record { .. } => {
+                let smaller = fitting(&fact, stored, limit.max);
+                Some(smaller.map_or(Settlement::Ack, Settlement::Store))
+            }
+            FactKind::GiveBack | FactKind::Dead => {
+                fitting(&fact, stored, limit.max).map(Settlement::Store)
+            }
+        },
+        Settlement::Bury(death) => {
+            let smaller = fitting(death.next_fact(), stored, limit.max);
+            death.with_next_fact(smaller).map(|death| Settlement::Bury(Box::new(death)))
+        }
+        _ => None,
+    }
+}
+
+/// The largest form of the fact that fits.
+fn fitting(fact: &Fact, stored: &Stored, max: usize) -> Option<Fact> {
+    let mut forms = successors(smaller(fact, stored), |form| smaller(form, stored));
+    forms.find(|form| form.message.size() <= max)
+}
+
+/// The next smaller form of the fact. None when it has none.
+fn smaller(fact: &Fact, stored: &Stored) -> Option<Fact> {
+    let written = |place| Stored { place, message: fact.message.clone(), ..stored.clone() };
+    match fact.kind {
+        FactKind::Record { .. } => smaller_record(fact, &written(Place::Record)),
+        FactKind::Dead => smaller_letter(fact, stored, written(Place::Dead).dead_letter()),
+        FactKind::GiveBack => {
+            Fact::give_back(stored, None).ok().filter(|plain| plain.message != fact.message)
+        }
+        FactKind::Retry { .. } => None,
+    }
+}
+
+/// First without result and history, then without arguments. How the job ended is never left out.
+fn smaller_record(fact: &Fact, written: &Stored) -> Option<Fact> {
+    let mut record = written.record().ok()?;
+    let none = Payload::null(record.envelope.codec);
+    if record.result.is_some() || !record.envelope.history.is_empty() {
+        record.result = None;
+        record.envelope.history.clear();
+    } else if record.envelope.args != none {
+        record.envelope.args = none;
+    } else {
+        return None;
+    }
+    let mut message = record.to_message().ok()?;
+    // The record of a death also says why.
+    for (name, value) in written.message.headers() {
+        if message.header(name).is_none() {
+            message = message.with(name, value);
+        }
+    }
+    Some(Fact { message, ..fact.clone() })
+}
+
+fn letter_of_retry(fact: &Fact, stored: &Stored, reason: &str, now: Timestamp) -> DeadLetter {
+    let next = Stored { message: fact.message.clone(), ..stored.clone() }.envelope().ok();
+    let last = next.as_ref().and_then(|next| next.last_error());
+    DeadLetter {
+        step: stored.step(),
+        task: next.as_ref().map(|next| next.task.clone()),
+        error_kind: last.and_then(|it| it.error_kind.clone()).unwrap_or(ErrorKind::VALUE),
+        message: last.and_then(|it| it.message.clone()).unwrap_or_default(),
+        rule: Rule::Fatal,
+        reason: format!("with its history it cannot be stored for another attempt: {reason}"),
+        died_at: now,
+        content_type: stored.message.header(headers::CONTENT_TYPE).map(str::to_owned),
+        body: stored.message.body.clone(),
+    }
+}
+
+/// First without its history and most of its text, then with nothing but the body.
+fn smaller_letter(fact: &Fact, stored: &Stored, mut letter: DeadLetter) -> Option<Fact> {
+    let short: String = letter.message.chars().take(SHORT_MESSAGE).collect();
+    let body = &stored.message.body;
+    if letter.body != *body || letter.message != short || !letter.reason.is_empty() {
+        letter.body = body.clone();
+        letter.message = short;
+        letter.reason = String::new();
+        return Some(Fact { message: letter.to_message(), ..fact.clone() });
+    }
+    fact.message.step()?;
+    let mut message = WireMessage::new(body.clone());
+    if let Some(content_type) = &letter.content_type {
+        message = message.with(headers::CONTENT_TYPE, content_type);
+    }
+    Some(Fact { message, ..fact.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use naq_core::transport::JobKey;
+    use naq_core::wire::{AttemptOutcome, AttemptRecord};
+    use naq_core::{Codec, Envelope, FinalRecord, JobId, JobState, Payload, QueueName, TaskName};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1000);
+
+    fn job() -> (Stored, Envelope) {
+        let (queue, id) = (QueueName::default(), JobId::new("job").expect("an id"));
+        let (task, args) = (TaskName::new("t").expect("a name"), Payload::null(Codec::Json));
+        let mut envelope = Envelope::new(queue.clone(), id.clone(), task, args, NOW);
+        let message = envelope.to_message().expect("writes");
+        let key = JobKey { queue, id };
+        let (place, due_at, delivered) = (Place::Queue, None, true);
+        let stored = Stored { key, place, seq: 7, stored_at: NOW, due_at, delivered, message };
+        let mut failed = AttemptRecord::new(1, AttemptOutcome::Failed);
+        failed.error_kind = Some(ErrorKind::CONNECTION);
+        failed.message = Some("no route".repeat(100));
+        envelope.record(failed);
+        (stored, envelope)
+    }
+
+    fn letter(fact: &Fact, stored: &Stored) -> DeadLetter {
+        let message = fact.message.clone();
+        Stored { place: Place::Dead, message, ..stored.clone() }.dead_letter()
+    }
+
+    /// What fits where the settlement is one byte too large.
+    fn next(settlement: Settlement, stored: &Stored) -> Option<Settlement> {
+        let max = written(&settlement).message.size() - 1;
+        fit_to(settlement, stored, max)
+    }
+
+    fn fit_to(settlement: Settlement, stored: &Stored, max: usize) -> Option<Settlement> {
+        let limit = TooLarge { max, reason: "too much".into() };
+        fit(settlement, stored, || stored.envelope().ok(), &limit, NOW)
+    }
+
+    fn written(settlement: &Settlement) -> Fact {
+        settlement.next_fact().expect("a fact").clone()
+    }
+
+    #[test]
+    fn a_retry_becomes_a_death_whose_letter_gets_shorter_and_keeps_the_body() {
+        let (stored, mut job) = job();
+        job.attempt = 2;
+        let retry = Fact::retry(&stored, &job, NOW).expect("writes");
+        let mut dead = next(Settlement::Store(retry), &stored).expect("a death");
+        let record = written(&dead);
+        assert_eq!(record.ends(), Some(JobState::Dead));
+        assert!(matches!(record.kind, FactKind::Record { .. }));
+        // The record gets out of the way of the letter.
+        let mut records = 0;
+        while matches!(written(&dead).kind, FactKind::Record { .. }) {
+            records += 1;
+            dead = next(dead, &stored).expect("a death in any case");
+        }
+        assert_eq!(records, 1, "it had neither history nor arguments");
+        let full = written(&dead);
+        let told = letter(&full, &stored);
+        assert_eq!((&told.error_kind, told.rule), (&ErrorKind::CONNECTION, Rule::Fatal));
+        assert!(told.reason.contains("too much"), "{}", told.reason);
+        let short = next(dead, &stored).expect("a short one");
+        let told = letter(&written(&short), &stored);
+        assert_eq!((told.message.len(), told.reason.as_str()), (SHORT_MESSAGE, ""));
+        assert_eq!(told.step, stored.step());
+        let shorter = written(&short);
+        let bare = next(short, &stored).expect("a bare one");
+        assert_eq!(written(&bare).message.headers().count(), 1);
+        for fact in [&full, &shorter, &written(&bare)] {
+            assert_eq!(fact.message.body, stored.message.body);
+        }
+        assert!(next(bare, &stored).is_none());
+    }
+
+    #[test]
+    fn a_record_loses_what_it_can_and_the_job_ends_all_the_same() {
+        let (stored, mut envelope) = job();
+        envelope.args = Payload::encode(Codec::Json, "much").expect("writes");
+        let result = Some(Payload::null(Codec::Json));
+        let record = FinalRecord { envelope, state: JobState::Cancelled, finished_at: NOW, result };
+        let full = Fact::record(&stored, &record).expect("writes").expect("wanted");
+        let mut sizes = vec![full.message.size()];
+        let mut settlement = Settlement::Store(full);
+        loop {
+            settlement = next(settlement, &stored).expect("an end");
+            if matches!(settlement, Settlement::Ack) {
+                break;
+            }
+            sizes.push(written(&settlement).message.size());
+        }
+        assert_eq!(sizes.len(), 3, "{sizes:?}");
+        assert!(sizes.is_sorted_by(|a, b| a > b), "{sizes:?}");
+    }
+
+    #[test]
+    fn a_record_of_a_death_says_why_however_small() {
+        let (stored, envelope) = job();
+        let mut letter = letter(&Fact::give_back(&stored, None).expect("writes"), &stored);
+        letter.reason = "the budget is spent".into();
+        let full = Fact::death(&stored, envelope, &letter).expect("writes");
+        let small = smaller(&full, &stored).expect("without its history");
+        let place = Place::Record;
+        let record = Stored { place, message: small.message.clone(), ..stored.clone() };
+        assert_eq!((small.kind, &small.dedup), (full.kind, &full.dedup));
+        let told = record.letter_of_record(&stored.message).expect("a letter");
+        assert_eq!(told.reason, "the budget is spent");
+        assert_eq!(told.body, stored.message.body, "the record has less");
+    }
+
+    #[test]
+    fn a_fact_takes_the_largest_form_that_fits_in_one_step() {
+        let (stored, mut envelope) = job();
+        envelope.args = Payload::encode(Codec::Json, "much").expect("writes");
+        let result = Some(Payload::null(Codec::Json));
+        let record = FinalRecord { envelope, state: JobState::Cancelled, finished_at: NOW, result };
+        let full = Fact::record(&stored, &record).expect("writes").expect("wanted");
+        let no_history = smaller(&full, &stored).expect("a form");
+        let no_args = smaller(&no_history, &stored).expect("a form");
+        for (max, expected) in [
+            (full.message.size() - 1, &no_history),
+            (no_history.message.size(), &no_history),
+            (no_history.message.size() - 1, &no_args),
+        ] {
+            let fitted = fit_to(Settlement::Store(full.clone()), &stored, max);
+            assert_eq!(&written(&fitted.expect("fits")), expected, "{max}");
+        }
+        let fitted = fit_to(Settlement::Store(full), &stored, no_args.message.size() - 1);
+        assert!(matches!(fitted, Some(Settlement::Ack)), "it ends without a record");
+    }
+
+    #[test]
+    fn a_give_back_loses_its_rewrite() {
+        let (stored, envelope) = job();
+        let rewritten = Fact::give_back(&stored, Some(&envelope)).expect("writes");
+        let plain = next(Settlement::Store(rewritten), &stored).expect("as it came");
+        assert_eq!(written(&plain).message, stored.message);
+        assert!(next(plain, &stored).is_none());
+    }
+}

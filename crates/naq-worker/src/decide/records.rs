@@ -1,0 +1,68 @@
+//! What is written about an attempt: its record in the history, and the dead letter.
+
+use naq_core::retry::Decision;
+use naq_core::transport::Stored;
+use naq_core::wire::{AttemptOutcome, AttemptRecord, EncodeError, headers};
+use naq_core::{DeadLetter, Envelope, Failure};
+
+use super::Times;
+use super::decider::Decider;
+use crate::millis::millis;
+
+impl Decider<'_> {
+    pub(super) fn letter(
+        &self,
+        stored: &Stored,
+        envelope: Option<&Envelope>,
+        failure: &Failure,
+        decision: &Decision,
+    ) -> DeadLetter {
+        // An envelope that cannot be written is kept as it came.
+        let body = envelope
+            .map(Envelope::encode)
+            .and_then(Result::<_, EncodeError>::ok)
+            .unwrap_or_else(|| stored.message.body.clone());
+        DeadLetter {
+            step: stored.step(),
+            task: envelope.map(|envelope| envelope.task.clone()),
+            error_kind: failure.kind().clone(),
+            message: failure.message().to_owned(),
+            rule: decision.rule,
+            reason: decision.reason(),
+            died_at: self.now,
+            content_type: stored.message.header(headers::CONTENT_TYPE).map(str::to_owned),
+            body,
+        }
+    }
+
+    /// The record of an attempt whose handler ran.
+    pub(super) fn record_of_run(
+        &self,
+        envelope: &Envelope,
+        times: Times,
+        how: AttemptOutcome,
+        decision: &Decision,
+    ) -> AttemptRecord {
+        let mut record = self.attempt_record(envelope, how, decision);
+        record.started_at = Some(times.started_at);
+        record.ended_at = Some(times.ended_at);
+        record
+    }
+
+    pub(super) fn attempt_record(
+        &self,
+        envelope: &Envelope,
+        how: AttemptOutcome,
+        decision: &Decision,
+    ) -> AttemptRecord {
+        let mut record = AttemptRecord::new(envelope.attempt, how);
+        record.due_at = envelope.due_at;
+        record.ended_at = Some(self.now);
+        record.worker = Some(self.worker.clone());
+        record.decision = Some(decision.action.as_str().to_owned());
+        record.rule = Some(decision.rule);
+        record.reason = Some(decision.reason());
+        record.delay_ms = decision.action.delay().map(millis);
+        record
+    }
+}

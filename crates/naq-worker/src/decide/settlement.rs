@@ -1,0 +1,46 @@
+//! [`Settlement`]: what to store of a delivery, and whether to ack it.
+
+use naq_core::transport::Fact;
+
+use super::{Death, Times};
+
+/// What to store of a delivery, and whether to ack it.
+#[derive(Debug)]
+pub(crate) enum Settlement {
+    /// Store this fact, then ack.
+    Store(Fact),
+    /// Store this record of a completed job, then ack. The broker may not take a result of this size;
+    /// then the times of the attempt are needed for another record.
+    StoreResult(Fact, Times),
+    /// Store the record of a dead job, then its dead letter, then ack.
+    Bury(Box<Death>),
+    /// The job has ended already. Do what the worker that ended it may not have lived to do, then
+    /// ack.
+    FinishEnd,
+    /// Ack: there is nothing to store, or it is stored already.
+    Ack,
+    /// Give the delivery back to its queue, then ack.
+    GiveBack,
+    /// Neither store nor ack: another worker has the job.
+    Abandon,
+}
+
+impl Settlement {
+    /// The fact that is stored next.
+    pub(crate) fn next_fact(&self) -> Option<&Fact> {
+        match self {
+            Self::Store(fact) | Self::StoreResult(fact, _) => Some(fact),
+            Self::Bury(death) => Some(death.next_fact()),
+            Self::FinishEnd | Self::Ack | Self::GiveBack | Self::Abandon => None,
+        }
+    }
+
+    /// The fact that says whether the job is tried again or is dead. None for a completed job.
+    pub(crate) fn retry_or_letter(&self) -> Option<&Fact> {
+        match self {
+            Self::Store(fact) => Some(fact),
+            Self::Bury(death) => Some(death.letter()),
+            _ => None,
+        }
+    }
+}

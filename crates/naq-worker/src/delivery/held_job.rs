@@ -1,0 +1,215 @@
+//! [`HeldJob`]: a delivery from its arrival until it is settled.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use naq_core::transport::{AckHandle, Delivery};
+use naq_core::wire::{AttemptOutcome, AttemptRecord, DecodeError, MAX_HISTORY};
+use naq_core::{Envelope, ErrorKind, JobId, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::StopReason;
+use super::saved_data::SavedData;
+use crate::lock::lock;
+use crate::report::Trace;
+
+/// Not yet checked for having been settled before.
+const SUSPECT: u8 = 0;
+const WAITING: u8 = 1;
+const RUNNING: u8 = 2;
+const SETTLING: u8 = 3;
+
+/// How long the check of a suspect is valid.
+const CHECK_VALID: Duration = Duration::from_millis(50);
+
+/// One delivery that this worker holds.
+#[derive(Debug)]
+pub(crate) struct HeldJob {
+    pub(crate) delivery: Delivery,
+    pub(crate) received_at: Timestamp,
+    /// Cancelled when the handler has to stop.
+    pub(crate) cancel: CancellationToken,
+    newest: Mutex<Arc<dyn AckHandle>>,
+    renewed_at: AtomicU64,
+    stop: AtomicU8,
+    phase: AtomicU8,
+    checked_at: AtomicU64,
+    started_at: AtomicU64,
+    /// What its handler saves at the broker.
+    pub(crate) saved: SavedData,
+    pub(crate) trace: Trace,
+}
+
+impl HeldJob {
+    pub(crate) fn new(delivery: Delivery, now: Timestamp) -> Self {
+        let phase = if delivery.suspect { SUSPECT } else { WAITING };
+        Self {
+            newest: Mutex::new(delivery.handle.clone()),
+            delivery,
+            received_at: now,
+            cancel: CancellationToken::new(),
+            renewed_at: AtomicU64::new(now.as_millis()),
+            stop: AtomicU8::new(0),
+            phase: AtomicU8::new(phase),
+            checked_at: AtomicU64::new(0),
+            started_at: AtomicU64::new(0),
+            saved: SavedData::default(),
+            trace: Trace::default(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &JobId {
+        &self.delivery.stored.key.id
+    }
+
+    /// The job, with a record of every crash that the delivery count shows. The one way to read a job
+    /// from its delivery.
+    pub(crate) fn read_job(&self) -> Result<Envelope, DecodeError> {
+        let mut job = self.delivery.envelope()?;
+        let crashes = self.delivery.delivered.saturating_sub(1) as usize;
+        for _ in 0..crashes.min(MAX_HISTORY) {
+            let mut record = AttemptRecord::new(job.attempt, AttemptOutcome::Crashed);
+            record.error_kind = Some(ErrorKind::CRASH);
+            record.message = Some("the worker died, or lost its lease".to_owned());
+            job.record(record);
+        }
+        Ok(job)
+    }
+
+    /// The handle of the newest delivery of this message.
+    pub(crate) fn handle(&self) -> Arc<dyn AckHandle> {
+        lock(&self.newest).clone()
+    }
+
+    /// The broker delivered the same message to this worker again: a new lease begins.
+    pub(super) fn take_over(&self, again: &Delivery, now: Timestamp) {
+        *lock(&self.newest) = again.handle.clone();
+        self.renewed(now);
+    }
+
+    /// The lease was renewed. `at` may be earlier than before, after the clock was set back.
+    pub(crate) fn renewed(&self, at: Timestamp) {
+        self.renewed_at.store(at.as_millis(), Ordering::Relaxed);
+    }
+
+    fn renewed_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.renewed_at.load(Ordering::Relaxed))
+    }
+
+    /// Whether the lease was renewed at least `age` ago. Also after the clock was set back: then the
+    /// time of the renewal is not known.
+    pub(crate) fn is_due(&self, now: Timestamp, age: Duration) -> bool {
+        now < self.renewed_at() || now.since(self.renewed_at()) >= age
+    }
+
+    /// The clock was set forward.
+    pub(crate) fn clock_moved(&self, by: Duration) {
+        self.renewed(self.renewed_at() + by);
+    }
+
+    /// When a lease of this length ends without another renewal.
+    pub(crate) fn lease_end(&self, lease: Duration) -> Timestamp {
+        self.renewed_at() + lease
+    }
+
+    /// Tells the handler to stop.
+    pub(crate) fn stop(&self, reason: StopReason) {
+        self.stop.fetch_max(reason as u8, Ordering::AcqRel);
+        self.cancel.cancel();
+    }
+
+    pub(crate) fn stop_reason(&self) -> Option<StopReason> {
+        match self.stop.load(Ordering::Acquire) {
+            1 => Some(StopReason::Shutdown),
+            2 => Some(StopReason::Cancelled),
+            3 => Some(StopReason::LeaseLost),
+            _ => None,
+        }
+    }
+
+    /// Whether the lease is lost.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.stop_reason() == Some(StopReason::LeaseLost)
+    }
+
+    /// The delivery was checked, and may run.
+    pub(crate) fn clear(&self, now: Timestamp) {
+        self.checked_at.store(now.as_millis(), Ordering::Relaxed);
+        self.step_from(SUSPECT, WAITING);
+    }
+
+    /// Whether a suspect has waited for a slot since it was checked: the worker that had it before
+    /// may have settled it meanwhile.
+    pub(crate) fn is_suspect_again(&self, now: Timestamp) -> bool {
+        let checked = Timestamp::from_millis(self.checked_at.load(Ordering::Relaxed));
+        self.delivery.suspect && now.since(checked) > CHECK_VALID
+    }
+
+    /// Whether it may have been settled before, and was not checked. It must not even be given back:
+    /// that would run a settled job again.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == SUSPECT
+    }
+
+    /// Takes it into a slot. False when it was given back meanwhile.
+    pub(crate) fn start(&self) -> bool {
+        self.step_from(WAITING, RUNNING)
+    }
+
+    /// Its handler begins.
+    pub(crate) fn begin(&self, now: Timestamp) {
+        self.started_at.store(now.as_millis(), Ordering::Relaxed);
+    }
+
+    /// When its handler began, if it has.
+    pub(crate) fn started_at(&self) -> Option<Timestamp> {
+        match self.started_at.load(Ordering::Relaxed) {
+            0 => None,
+            at => Some(Timestamp::from_millis(at)),
+        }
+    }
+
+    /// Claims the right to settle a delivery that waits for a slot.
+    pub(crate) fn claim_waiting(&self) -> bool {
+        self.step_from(WAITING, SETTLING)
+    }
+
+    /// Claims the right to settle it. Only the first claim succeeds: a handler that returns after its
+    /// job was given back settles nothing.
+    pub(crate) fn claim(&self) -> bool {
+        self.phase.swap(SETTLING, Ordering::AcqRel) != SETTLING
+    }
+
+    fn step_from(&self, from: u8, to: u8) -> bool {
+        self.phase.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use naq_client::Client;
+    use naq_core::QueueName;
+    use naq_core::transport::Consumer;
+    use naq_memory::MemoryTransport;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_makes_a_renewal_due_and_not_the_lease_longer() {
+        let (transport, lease) = (MemoryTransport::new(), Duration::from_secs(10));
+        let subscribed = transport.subscribe(&QueueName::default(), lease).await;
+        let mut deliveries = subscribed.expect("opens");
+        let client = Client::new(Arc::new(transport));
+        client.enqueue_task("t", &()).expect("a name").await.expect("sent");
+        let delivery = deliveries.fetch(1, lease).await.expect("fetches").remove(0);
+        let now = Timestamp::from_millis(1_000_000);
+        let held = HeldJob::new(delivery, now);
+        assert!(!held.is_due(now, lease) && held.is_due(now + lease, lease));
+        let set_back = now.saturating_sub(Duration::from_secs(600));
+        assert!(held.is_due(set_back, lease));
+        held.renewed(set_back);
+        assert_eq!(held.lease_end(lease), set_back + lease);
+        assert!(!held.is_due(set_back, lease));
+    }
+}

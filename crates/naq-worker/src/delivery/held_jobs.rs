@@ -1,0 +1,81 @@
+//! [`HeldJobs`]: the deliveries that this worker holds of one queue.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use naq_core::transport::Delivery;
+use naq_core::{JobId, Timestamp};
+use tokio::sync::Notify;
+
+use super::HeldJob;
+use crate::lock::lock;
+
+/// Tasks that wait for fewer held jobs are woken at every multiple of this, and so at zero.
+const WAKE_EVERY: usize = 64;
+
+/// The deliveries that this worker holds of one queue, by sequence.
+#[derive(Debug, Default)]
+pub(crate) struct HeldJobs {
+    by_seq: Mutex<HashMap<u64, Arc<HeldJob>>>,
+    changed: Notify,
+}
+
+impl HeldJobs {
+    /// Holds the delivery. None when its message is held already: then only its handle is taken over.
+    pub(crate) fn insert(&self, delivery: Delivery, now: Timestamp) -> Option<Arc<HeldJob>> {
+        let mut by_seq = lock(&self.by_seq);
+        let seq = delivery.stored.seq;
+        if let Some(held) = by_seq.get(&seq)
+            && !held.is_lost()
+        {
+            held.take_over(&delivery, now);
+            return None;
+        }
+        let held = Arc::new(HeldJob::new(delivery, now));
+        by_seq.insert(seq, held.clone());
+        Some(held)
+    }
+
+    pub(crate) fn remove(&self, held: &Arc<HeldJob>) {
+        let mut by_seq = lock(&self.by_seq);
+        let seq = held.delivery.stored.seq;
+        // After a lost lease another delivery of the message may be held.
+        if by_seq.get(&seq).is_some_and(|found| Arc::ptr_eq(found, held)) {
+            by_seq.remove(&seq);
+        }
+        let left = by_seq.len();
+        drop(by_seq);
+        if left.is_multiple_of(WAKE_EVERY) {
+            self.changed.notify_waiters();
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<HeldJob>> {
+        lock(&self.by_seq).values().cloned().collect()
+    }
+
+    pub(crate) fn find(&self, id: &JobId) -> Vec<Arc<HeldJob>> {
+        lock(&self.by_seq).values().filter(|held| held.id() == id).cloned().collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.by_seq).len()
+    }
+
+    /// Returns once nothing is held.
+    pub(crate) async fn empty(&self) {
+        self.below(1).await;
+    }
+
+    /// Returns once fewer than `limit` are held. It may return a little later than that.
+    pub(crate) async fn below(&self, limit: usize) {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if self.len() < limit {
+                return;
+            }
+            changed.await;
+        }
+    }
+}

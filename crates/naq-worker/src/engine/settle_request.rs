@@ -1,0 +1,21 @@
+//! [`SettleRequest`]: a delivery on its way to the task that settles.
+
+use std::sync::Arc;
+
+use naq_core::Envelope;
+
+use super::{PendingObservation, WorkerQueue};
+use crate::decide::Settlement;
+use crate::delivery::HeldJob;
+
+/// A delivery that somebody claimed to settle.
+#[derive(Debug)]
+pub(crate) struct SettleRequest {
+    pub(crate) queue: Arc<WorkerQueue>,
+    pub(crate) held: Arc<HeldJob>,
+    pub(crate) settlement: Settlement,
+    /// The job, for the gates that have to know when it ends.
+    pub(crate) job: Option<Box<Envelope>>,
+    /// What is counted once the settlement is stored.
+    pub(crate) observation: Option<PendingObservation>,
+}

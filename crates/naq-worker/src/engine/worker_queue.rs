@@ -1,0 +1,60 @@
+//! [`WorkerQueue`]: one queue of a worker, and the deliveries that it holds of it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use naq_core::QueueName;
+use naq_core::transport::Subscription;
+use tokio::sync::Notify;
+
+use crate::delivery::HeldJobs;
+use crate::millis::millis;
+
+/// One queue of a worker.
+#[derive(Debug)]
+pub(crate) struct WorkerQueue {
+    /// Its position among the worker's queues, from 0.
+    pub(crate) index: usize,
+    pub(crate) name: QueueName,
+    pub(crate) held: HeldJobs,
+    lease_ms: AtomicU64,
+    lease_changed: Notify,
+    limited: AtomicBool,
+}
+
+impl WorkerQueue {
+    pub(crate) fn new(index: usize, name: QueueName, lease: Duration) -> Self {
+        Self {
+            index,
+            name,
+            held: HeldJobs::default(),
+            lease_ms: AtomicU64::new(millis(lease)),
+            lease_changed: Notify::new(),
+            limited: AtomicBool::new(false),
+        }
+    }
+
+    /// The lease in force.
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_ms.load(Ordering::Relaxed))
+    }
+
+    /// Takes over lease and limit, which an operator may have changed at the broker.
+    pub(crate) fn take_over(&self, subscription: &dyn Subscription) {
+        let lease = millis(subscription.lease());
+        if self.lease_ms.swap(lease, Ordering::Relaxed) != lease {
+            self.lease_changed.notify_one();
+        }
+        self.limited.store(subscription.limit().is_some(), Ordering::Relaxed);
+    }
+
+    /// Whether deliveries that wait here for a slot may keep other workers from running jobs.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.limited.load(Ordering::Relaxed)
+    }
+
+    /// Returns when the lease in force has changed.
+    pub(crate) async fn lease_changed(&self) {
+        self.lease_changed.notified().await;
+    }
+}

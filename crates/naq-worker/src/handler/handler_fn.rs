@@ -1,0 +1,116 @@
+//! From a typed function to a [`Handler`], the one form that the worker calls.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use naq_core::wire::DecodeError;
+use naq_core::{Codec, ErrorKind, Failure, IntoFailure, Payload};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Context;
+
+pub(crate) type HandlerFuture = Pin<Box<dyn Future<Output = Result<Payload, Failure>> + Send>>;
+pub(crate) type Handler = Arc<dyn Fn(Context<()>) -> HandlerFuture + Send + Sync>;
+
+/// The arguments of a handler that is registered by name: a [`Payload`] as it came, or a
+/// [`serde_json::Value`].
+pub trait RawArgs: Sized + Send + 'static {
+    /// Decodes the arguments.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the bytes are not valid in their codec.
+    fn from_payload(args: &Payload) -> Result<Self, DecodeError>;
+}
+
+impl RawArgs for Payload {
+    fn from_payload(args: &Payload) -> Result<Self, DecodeError> {
+        Ok(args.clone())
+    }
+}
+
+impl RawArgs for serde_json::Value {
+    fn from_payload(args: &Payload) -> Result<Self, DecodeError> {
+        args.decode()
+    }
+}
+
+/// Decodes the arguments with `read`, awaits the handler, encodes its result.
+pub(crate) fn asynchronous<S, A, R, F, Fut, E>(
+    state: S,
+    read: fn(&Payload) -> Result<A, DecodeError>,
+    handler: F,
+) -> Handler
+where
+    S: Clone + Send + Sync + 'static,
+    A: Send + 'static,
+    R: Serialize,
+    F: Fn(A, Context<S>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<R, E>> + Send + 'static,
+    E: IntoFailure,
+{
+    let handler = Arc::new(handler);
+    Arc::new(move |cx| {
+        let (handler, state) = (handler.clone(), state.clone());
+        Box::pin(async move {
+            let args = read(cx.args()).map_err(unreadable)?;
+            let codec = cx.args().codec();
+            let result = handler(args, cx.with_state(state)).await;
+            written(codec, result)
+        })
+    })
+}
+
+/// The same for a function that blocks: it runs on a thread where that is allowed.
+pub(crate) fn blocking<S, A, R, F, E>(
+    state: S,
+    read: fn(&Payload) -> Result<A, DecodeError>,
+    handler: F,
+) -> Handler
+where
+    S: Clone + Send + Sync + 'static,
+    A: Send + 'static,
+    R: Serialize,
+    F: Fn(A, Context<S>) -> Result<R, E> + Send + Sync + 'static,
+    E: IntoFailure,
+{
+    let handler = Arc::new(handler);
+    Arc::new(move |cx| {
+        let (handler, state) = (handler.clone(), state.clone());
+        Box::pin(async move {
+            let call = move || {
+                let args = read(cx.args()).map_err(unreadable)?;
+                let codec = cx.args().codec();
+                written(codec, handler(args, cx.with_state(state)))
+            };
+            match tokio::task::spawn_blocking(call).await {
+                Ok(result) => result,
+                Err(err) => match err.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_) => Err(Failure::new(ErrorKind::CANCELLED, "the worker is stopping")),
+                },
+            }
+        })
+    })
+}
+
+pub(crate) fn decoded<A: DeserializeOwned>(args: &Payload) -> Result<A, DecodeError> {
+    args.decode()
+}
+
+/// Another attempt would find the same arguments.
+fn unreadable(err: DecodeError) -> Failure {
+    Failure::new(ErrorKind::DECODE, format!("the arguments: {err}")).fatal()
+}
+
+fn written<R: Serialize, E: IntoFailure>(
+    codec: Codec,
+    result: Result<R, E>,
+) -> Result<Payload, Failure> {
+    let value = result.map_err(IntoFailure::into_failure)?;
+    Payload::encode(codec, &value).map_err(|err| {
+        let text = format!("the handler's result has no form on the wire: {err}");
+        Failure::new(ErrorKind::VALUE, text).fatal()
+    })
+}

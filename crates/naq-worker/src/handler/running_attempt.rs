@@ -1,0 +1,21 @@
+//! [`RunningAttempt`]: what is behind every [`Context`](super::Context) of one attempt.
+
+use std::sync::Arc;
+
+use naq_client::Client;
+use naq_core::{Envelope, Timer, WorkerId};
+use tokio::runtime::Handle;
+
+use crate::delivery::HeldJob;
+
+/// What is behind every [`Context`](super::Context) of one attempt.
+#[derive(Debug)]
+pub(crate) struct RunningAttempt {
+    pub(crate) envelope: Envelope,
+    pub(crate) worker: WorkerId,
+    pub(crate) client: Client,
+    pub(crate) timer: Arc<dyn Timer>,
+    /// The runtime that handlers run on.
+    pub(crate) runtime: Handle,
+    pub(crate) held: Arc<HeldJob>,
+}

@@ -1,0 +1,121 @@
+//! Renews the leases of all deliveries held of one queue. It runs on a task that no handler can block.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use naq_core::Timestamp;
+use tokio::time::Instant;
+
+use super::give_back_waiting;
+use crate::delivery::{HeldJob, StopReason};
+use crate::engine::{Engine, WorkerQueue};
+
+/// The shortest time between two rounds, whatever lease the broker has.
+const MIN_WAIT: Duration = Duration::from_millis(10);
+/// How long a delivery of a queue with a limit may wait here for a slot: another worker could run it.
+const LIMITED_HOLD: Duration = Duration::from_millis(500);
+/// Renewals in flight at once.
+const AT_ONCE: usize = 64;
+
+/// The time of the next round: by the clock, which may be set, and by the time that passes.
+#[derive(Debug)]
+struct LeaseRound {
+    at: Timestamp,
+    elapsed_at: Instant,
+}
+
+impl LeaseRound {
+    fn at(at: Timestamp, now: Timestamp) -> Self {
+        Self { at, elapsed_at: Instant::now() + at.since(now) }
+    }
+
+    /// How far the clock was set forward. None when it was not: the round is late by less than `slack`,
+    /// or as late by the time that passed. A process that was stopped is late by both, and has lost
+    /// its leases. A machine's sleep that does not count as passed time looks like a clock that was
+    /// set.
+    fn step(&self, now: Timestamp, slack: Duration) -> Option<Duration> {
+        let late = now.since(self.at);
+        (late >= slack && Instant::now() < self.elapsed_at + slack).then_some(late)
+    }
+}
+
+/// Renews every lease when a third of it is over. Tells a handler when its lease is lost. Gives back
+/// deliveries that have waited too long for a slot, so that another worker can run them.
+pub(crate) async fn keep_leases(engine: Arc<Engine>, queue: Arc<WorkerQueue>) {
+    let mut lease = queue.lease();
+    let mut round = LeaseRound::at(engine.now(), engine.now());
+    loop {
+        // A delivery that was renewed before an operator shortened the lease has the longer one.
+        let before = std::mem::replace(&mut lease, queue.lease());
+        let third = (lease / 3).max(MIN_WAIT);
+        let now = engine.now();
+        let step = round.step(now, third);
+        if let Some(step) = step {
+            tracing::warn!(queue = %queue.name, "the clock was set forward by {step:?}");
+        }
+        let hold = if queue.is_limited() { lease.min(LIMITED_HOLD) } else { lease };
+        let mut wake = now + third.min(hold);
+        let mut due = Vec::new();
+        for held in queue.held.all() {
+            if held.is_lost() {
+                continue;
+            }
+            if let Some(step) = step {
+                held.clock_moved(step);
+            }
+            if now >= held.lease_end(lease.max(before)) {
+                lost(&held);
+                continue;
+            }
+            wake = wake.min(held.lease_end(lease.max(before)));
+            if now.since(held.received_at) >= hold {
+                give_back_waiting(&engine, &queue, held.clone());
+            }
+            // A younger lease is renewed in the next round.
+            if held.is_due(now, third / 2) {
+                due.push(held);
+            }
+        }
+        round = LeaseRound::at(wake, now);
+        let failed = tokio::select! {
+            failed = renew(due, now) => failed,
+            // Renewals that do not return must not hide that leases end.
+            () = engine.timer.sleep_until(wake) => continue,
+            () = queue.lease_changed() => continue,
+        };
+        if failed {
+            wake = wake.min(now + third / 4);
+            round = LeaseRound::at(wake, engine.now());
+        }
+        tokio::select! {
+            () = engine.timer.sleep_until(wake) => {}
+            () = queue.lease_changed() => {}
+        }
+    }
+}
+
+/// Whether any renewal failed.
+async fn renew(due: Vec<Arc<HeldJob>>, now: Timestamp) -> bool {
+    stream::iter(due)
+        .map(|held| async move {
+            match held.handle().renew().await {
+                Ok(()) => {
+                    held.renewed(now);
+                    false
+                }
+                Err(err) => {
+                    tracing::debug!(job = %held.id(), "lease not renewed: {err}");
+                    true
+                }
+            }
+        })
+        .buffer_unordered(AT_ONCE)
+        .fold(false, |any, failed| async move { any | failed })
+        .await
+}
+
+fn lost(held: &HeldJob) {
+    tracing::warn!(job = %held.id(), "lease lost: it could not be renewed in time");
+    held.stop(StopReason::LeaseLost);
+}

@@ -1,0 +1,55 @@
+//! [`CountedEnding`]: an ending as metrics, statistics and traces count it, with its error.
+
+use naq_core::retry::{Action, Rule};
+use naq_core::stats::Ending;
+use naq_core::{ErrorKind, Failure, JobState};
+
+/// An ending, and the error that led to it.
+#[derive(Debug)]
+pub(crate) struct CountedEnding {
+    pub(crate) ending: Ending,
+    pub(crate) error: Option<Box<CountedError>>,
+}
+
+/// An error, and the rule that decided what follows it.
+#[derive(Debug)]
+pub(crate) struct CountedError {
+    pub(crate) kind: ErrorKind,
+    pub(crate) message: String,
+    pub(crate) rule: Rule,
+}
+
+impl CountedEnding {
+    pub(crate) fn of(ending: Ending) -> Self {
+        Self { ending, error: None }
+    }
+
+    pub(crate) fn with_error(self, failure: &Failure, rule: Rule) -> Self {
+        let kind = failure.kind().clone();
+        let message = failure.message().to_owned();
+        Self { error: Some(Box::new(CountedError { kind, message, rule })), ..self }
+    }
+}
+
+/// How a decision counts once it is stored.
+pub(crate) fn ending_of_action(action: &Action) -> Ending {
+    match *action {
+        Action::Complete => Ending::Completed,
+        Action::Retry { delay, at } => Ending::Retried { delay, due_at: at },
+        Action::Snooze { .. } => Ending::Snoozed,
+        Action::Cancel => Ending::Cancelled,
+        Action::Expire => Ending::Expired,
+        Action::Dead => Ending::Dead,
+    }
+}
+
+/// How the end of a job counts.
+pub(crate) fn ending_of_state(state: JobState) -> Ending {
+    match state {
+        JobState::Completed => Ending::Completed,
+        JobState::Dead => Ending::Dead,
+        JobState::Cancelled => Ending::Cancelled,
+        JobState::Expired => Ending::Expired,
+        _ => Ending::Interrupted,
+    }
+}

@@ -1,0 +1,131 @@
+//! Drain: stop fetching, finish what runs, give back the rest.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::task::JoinSet;
+
+use super::stats_writer::StatsWriter;
+use crate::attempt::STOP_GRACE;
+use crate::decide::Settlement;
+use crate::delivery::StopReason;
+use crate::engine::Engine;
+use crate::intake::give_back_waiting;
+
+/// How long the last settlements may take once no handler runs.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+/// How long leaving the directory may take. Without it the entry expires.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Returns when nothing is held any more, or when waiting would not help.
+pub(super) async fn drain(
+    engine: &Arc<Engine>,
+    mut feeds: JoinSet<()>,
+    mut reporters: JoinSet<()>,
+    grace: Duration,
+) {
+    let grace_ends = engine.now() + grace;
+    tracing::info!("stopping: {} running, up to {grace:?} to finish", engine.ready.running());
+    engine.stopping.cancel();
+    for held in engine.ready.close() {
+        if let Some(queue) = engine.queue_of(&held) {
+            give_back_waiting(engine, &queue, held);
+        }
+    }
+    let in_time = tokio::select! {
+        () = finished(engine, &mut feeds) => true,
+        () = engine.timer.sleep_until(grace_ends) => false,
+    };
+    if !in_time {
+        give_back_running(engine, &mut feeds).await;
+    }
+    // A heartbeat after leaving would bring the entry back.
+    reporters.shutdown().await;
+    if let Some(writer) = StatsWriter::of(engine) {
+        writer.write_last().await;
+    }
+    if !engine.role.is_chores() {
+        leave_directory(engine).await;
+    }
+}
+
+async fn leave_directory(engine: &Engine) {
+    tokio::select! {
+        left = engine.transport.leave(&engine.deps.worker) => {
+            if let Err(err) = left {
+                tracing::debug!("could not leave the directory: {err}");
+            }
+        }
+        () = engine.sleep(LEAVE_TIMEOUT) => {}
+    }
+}
+
+async fn give_back_running(engine: &Arc<Engine>, feeds: &mut JoinSet<()>) {
+    for held in engine.queues.iter().flat_map(|q| q.held.all()) {
+        held.stop(StopReason::Shutdown);
+    }
+    tokio::select! {
+        () = finished(engine, feeds) => return,
+        () = engine.sleep(STOP_GRACE + STOP_GRACE / 2) => {}
+    }
+    // A handler that blocks its thread does not notice that it was dropped.
+    for queue in &engine.queues {
+        for held in queue.held.all() {
+            let how = if held.is_suspect() { Settlement::Abandon } else { Settlement::GiveBack };
+            engine.settle(queue, held, how);
+        }
+    }
+    tokio::select! {
+        () = finished(engine, feeds) => {}
+        () = engine.sleep(LAST_WRITES) => {
+            let left: usize = engine.queues.iter().map(|q| q.held.len()).sum();
+            tracing::warn!("{left} jobs could not be given back; they return when their lease ends");
+        }
+    }
+}
+
+/// Returns once nothing is held and nothing will be: a feed that still closes its queue may bring
+/// deliveries that have to be given back, too.
+async fn finished(engine: &Engine, feeds: &mut JoinSet<()>) {
+    while feeds.join_next().await.is_some() {}
+    join_all(engine.queues.iter().map(|q| q.held.empty())).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use naq_client::Client;
+    use naq_core::testing::ManualClock;
+    use naq_core::{Clock, QueueName, Timer};
+    use naq_memory::MemoryTransport;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::engine::Health;
+    use crate::run::start;
+    use crate::{Registry, Worker, WorkerBuilder};
+
+    #[tokio::test]
+    async fn the_end_of_the_grace_period_does_not_cut_off_a_feed_that_closes_its_queue() {
+        let clock = ManualClock::new();
+        let client = Client::new(Arc::new(MemoryTransport::with_timer(Arc::new(clock.clone()))));
+        let worker = Worker::builder(client, Registry::new()).clock(Arc::new(clock.clone()));
+        let (requests, _inbox) = mpsc::unbounded_channel();
+        let WorkerBuilder { mut settings } = worker;
+        settings.queues.push(QueueName::default());
+        let health = Health::new(settings.client.transport().clone());
+        let id = settings.worker_id();
+        let engine = Arc::new(start::engine(settings, id, health, requests));
+        let (closing, closed) = tokio::sync::oneshot::channel();
+        let mut feeds = JoinSet::new();
+        let feed = clock.clone();
+        feeds.spawn(async move {
+            feed.sleep_until(feed.now() + Duration::from_secs(2)).await;
+            closing.send(()).expect("somebody waits for it");
+        });
+        let grace = Duration::from_secs(1);
+        let drained = drain(&engine, feeds, JoinSet::new(), grace);
+        tokio::join!(drained, clock.advance(Duration::from_secs(30)));
+        closed.await.expect("it closed in full");
+    }
+}

@@ -1,0 +1,20 @@
+//! A worker from its settings to its exit: slots, heartbeats, signals, drain.
+
+mod builder;
+mod drain;
+mod exit;
+mod handler_runtime;
+mod heartbeat;
+mod identity;
+mod operator_signals;
+mod settings;
+mod slot;
+mod start;
+mod stats_writer;
+mod stop_signals;
+mod worker;
+
+pub use self::builder::WorkerBuilder;
+pub use self::exit::{Exit, StopSignal, WorkerError};
+pub use self::handler_runtime::HandlerRuntime;
+pub use self::worker::Worker;

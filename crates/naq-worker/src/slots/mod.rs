@@ -1,0 +1,7 @@
+//! Slots: which delivery runs next, and how many run.
+
+mod lanes;
+mod ready;
+
+pub(crate) use self::lanes::Sharing;
+pub(crate) use self::ready::Ready;
