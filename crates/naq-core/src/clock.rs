@@ -55,6 +55,11 @@ impl Timestamp {
     }
 }
 
+/// Whole milliseconds, rounded down; [`u64::MAX`] for a duration that has more.
+pub fn millis(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Whole milliseconds, rounded up: a delay may be a little longer than asked for, never shorter.
 pub fn millis_up(d: Duration) -> u64 {
     u64::try_from(d.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
@@ -72,7 +77,7 @@ impl Add<Duration> for Timestamp {
 impl From<SystemTime> for Timestamp {
     fn from(t: SystemTime) -> Self {
         let since = t.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        Self::from_millis(millis(since))
     }
 }
 

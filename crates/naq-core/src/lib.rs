@@ -12,6 +12,7 @@ pub mod retry;
 pub mod schedule;
 pub mod state;
 pub mod stats;
+pub mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod transport;

@@ -21,7 +21,7 @@ fn golden(name: &str, codec: Codec) -> Bytes {
 
 fn stored(place: Place, queue: &str, body: Bytes, codec: Codec) -> Stored {
     Stored {
-        key: JobKey { queue: QueueName::new(queue).unwrap(), id: JobId::new("job-1").unwrap() },
+        key: JobKey::new(QueueName::new(queue).unwrap(), JobId::new("job-1").unwrap()),
         place,
         seq: 7,
         stored_at: at("2026-11-23T12:00:00.000Z"),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::names::JobKey;
 use crate::state::JobState;
-use crate::transport::JobKey;
 
 /// Jobs that one job may wait for: their keys travel in it.
 pub const MAX_DEPENDENCIES: usize = 5000;

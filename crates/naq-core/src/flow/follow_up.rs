@@ -4,9 +4,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{JobId, NameError, QueueName, TaskName};
+use crate::names::{JobId, JobKey, NameError, QueueName, TaskName};
 use crate::retry::RetryPolicy;
-use crate::transport::{JobKey, Submission};
+use crate::transport::Submission;
 use crate::wire::{DeadLetter, EncodeError, Envelope};
 
 /// The job that is enqueued when another has died, before its dead letter is acknowledged: exactly
@@ -81,7 +81,7 @@ impl FollowUp {
             due_at: None,
             unique: true,
             message: job.to_message()?,
-            key: JobKey { queue: job.queue, id: job.id },
+            key: JobKey::new(job.queue, job.id),
         })
     }
 }

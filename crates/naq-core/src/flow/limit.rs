@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rate::Rate;
 use crate::clock::Timestamp;
-use crate::names::WorkerId;
-use crate::transport::{JobKey, StateKey, StateKeyError};
+use crate::names::{JobKey, StateKey, StateKeyError, WorkerId};
 
 /// Limits that one job may carry.
 pub const MAX_LIMITS: usize = 8;

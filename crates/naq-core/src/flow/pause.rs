@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::names::{QueueName, TaskName};
-use crate::transport::{StateEntry, StateKey, StateKeyError};
+use crate::names::{QueueName, StateKey, StateKeyError, TaskName};
+use crate::transport::StateEntry;
 
 /// The longest that a job sleeps at first before it looks whether the pause is over.
 const SOONEST_LOOK: Duration = Duration::from_secs(15);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::transport::{Evidence, Place, StateKey};
+use crate::names::StateKey;
+use crate::transport::{Evidence, Place};
 use crate::wire::{Nonce, Step};
 
 /// The longest key, in bytes.

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::{BreakerConfig, BreakerState};
 use crate::clock::Timestamp;
-use crate::transport::{Expect, StateEntry, StateKey, StateKeyError};
+use crate::names::{StateKey, StateKeyError};
+use crate::transport::{Expect, StateEntry};
 
 /// A breaker as a cluster keeps it: one entry under `breaker.<key>`, and none for one that is closed
 /// and saw no failure lately.

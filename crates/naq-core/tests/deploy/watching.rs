@@ -1,20 +1,15 @@
-//! What deploy/ asks Prometheus for is what NAQ exports: the alert rules and the Grafana dashboard name
-//! metrics, labels and values of `naq_core::metrics`, and no others.
+//! The alert rules and the Grafana dashboard name metrics, labels and values of `naq_core::metrics`, and
+//! no others.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
 use naq_core::metrics::{self, Metric};
 use serde_json::Value;
 
+use crate::read;
+
 const ALERTS: &str = "deploy/prometheus/naq-alerts.yml";
 const DASHBOARD: &str = "deploy/grafana/naq.json";
-
-fn read(path: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    fs::read_to_string(root.join(path)).unwrap_or_else(|err| panic!("{path}: {err}"))
-}
 
 fn dashboard() -> Value {
     serde_json::from_str(&read(DASHBOARD)).expect("JSON")
