@@ -1,4 +1,4 @@
-//! One stream: messages by sequence, those of each subject, and the dedup window.
+//! One stream: its messages by sequence and by subject, and its deduplication window.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,7 +9,7 @@ use naq_core::wire::WireMessage;
 use crate::dedup::Dedup;
 
 #[derive(Debug, Default)]
-pub(crate) struct Log {
+pub(crate) struct StreamLog {
     pub(crate) dedup: Dedup,
     last_seq: u64,
     bytes: usize,
@@ -17,7 +17,7 @@ pub(crate) struct Log {
     subjects: HashMap<(Place, JobKey), BTreeSet<u64>>,
 }
 
-impl Log {
+impl StreamLog {
     /// Stores a message under the next sequence.
     pub(crate) fn append(
         &mut self,
@@ -59,7 +59,7 @@ impl Log {
         self.messages.get(seqs.last()?)
     }
 
-    /// The sequences on a subject up to and with `seq`.
+    /// The sequences on a subject, up to and including `seq`.
     pub(crate) fn up_to(&self, place: Place, key: &JobKey, seq: u64) -> Vec<u64> {
         let seqs = self.subjects.get(&(place, key.clone()));
         seqs.map_or_else(Vec::new, |seqs| seqs.range(..=seq).copied().collect())

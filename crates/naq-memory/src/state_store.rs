@@ -1,4 +1,4 @@
-//! What all workers share: keys with revisions.
+//! The state store: entries with revisions that all workers share.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -16,23 +16,23 @@ use naq_core::transport::{
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::state::{MAX_PAYLOAD, whole_seconds};
-use crate::transport::{MemoryTransport, Shared};
+use crate::broker_state::{MAX_PAYLOAD, whole_seconds};
+use crate::transport::{MemoryTransport, SharedBroker};
 
-/// Changes that a slow watcher may fall behind before its watch is broken off.
+/// How many changes a slow watcher may be behind. Beyond that its watch ends.
 const CHANGES: usize = 4096;
 
-/// The entries, and who is told of changes.
+/// The entries, and the channel that reports their changes.
 #[derive(Debug)]
-pub(crate) struct SharedState {
+pub(crate) struct StateEntries {
     entries: BTreeMap<StateKey, (StateEntry, Option<Timestamp>)>,
-    /// The keys by the time at which their entries vanish.
+    /// The keys by the time at which their entries expire.
     deadlines: BTreeSet<(Timestamp, StateKey)>,
     revision: u64,
     changes: broadcast::Sender<StateChange>,
 }
 
-impl Default for SharedState {
+impl Default for StateEntries {
     fn default() -> Self {
         Self {
             entries: BTreeMap::new(),
@@ -43,13 +43,13 @@ impl Default for SharedState {
     }
 }
 
-impl SharedState {
-    /// Lets time pass: entries whose time is up vanish.
+impl StateEntries {
+    /// Moves the clock forward and removes expired entries.
     pub(crate) fn advance(&mut self, now: Timestamp) {
         while self.next_deadline().is_some_and(|until| until <= now) {
             let Some((_, key)) = self.deadlines.pop_first() else { return };
             self.entries.remove(&key);
-            self.tell(StateChange { key, entry: None });
+            self.notify(StateChange { key, entry: None });
         }
     }
 
@@ -58,11 +58,11 @@ impl SharedState {
     }
 
     fn fits(&self, key: &StateKey, expect: Expect) -> bool {
-        let stands = self.entries.get(key).map(|(entry, _)| entry.revision);
+        let current = self.entries.get(key).map(|(entry, _)| entry.revision);
         match expect {
             Expect::Any => true,
-            Expect::Absent => stands.is_none(),
-            Expect::Revision(revision) => stands == Some(revision),
+            Expect::Absent => current.is_none(),
+            Expect::Revision(revision) => current == Some(revision),
         }
     }
 
@@ -70,12 +70,12 @@ impl SharedState {
         if !self.fits(&entry.key, expect) {
             return Saved::Conflict;
         }
-        self.take(&entry.key);
+        self.take_out(&entry.key);
         self.revision += 1;
         let entry = StateEntry { revision: self.revision, ..entry };
         self.deadlines.extend(until.map(|until| (until, entry.key.clone())));
         self.entries.insert(entry.key.clone(), (entry.clone(), until));
-        self.tell(StateChange { key: entry.key.clone(), entry: Some(entry) });
+        self.notify(StateChange { key: entry.key.clone(), entry: Some(entry) });
         Saved::Stored(self.revision)
     }
 
@@ -83,15 +83,15 @@ impl SharedState {
         if !self.fits(key, expect) {
             return Saved::Conflict;
         }
-        if self.take(key) {
+        if self.take_out(key) {
             self.revision += 1;
-            self.tell(StateChange { key: key.clone(), entry: None });
+            self.notify(StateChange { key: key.clone(), entry: None });
         }
         Saved::Stored(self.revision)
     }
 
-    /// Takes an entry out, with its deadline. False when there was none.
-    fn take(&mut self, key: &StateKey) -> bool {
+    /// Removes an entry and its deadline. False if there was none.
+    fn take_out(&mut self, key: &StateKey) -> bool {
         let Some((entry, until)) = self.entries.remove(key) else { return false };
         if let Some(until) = until {
             self.deadlines.remove(&(until, entry.key));
@@ -101,7 +101,7 @@ impl SharedState {
 
     fn under(&self, prefix: &StateKey, from: u64) -> Vec<StateEntry> {
         let after = self.entries.range((Excluded(prefix), Unbounded));
-        // In the order of text, keys such as `a-b` stand between `a` and `a.b`.
+        // In text order, keys such as `a-b` come between `a` and `a.b`.
         let near = after.take_while(|(key, _)| key.as_str().starts_with(prefix.as_str()));
         let fits = |e: &&StateEntry| prefix.covers(&e.key) && e.revision >= from;
         let mut found: Vec<_> = near.map(|(_, (entry, _))| entry).filter(fits).cloned().collect();
@@ -109,8 +109,8 @@ impl SharedState {
         found
     }
 
-    fn tell(&self, change: StateChange) {
-        // An error means that nobody watches.
+    fn notify(&self, change: StateChange) {
+        // An error means that there is no watch. That is allowed.
         let _ = self.changes.send(change);
     }
 }
@@ -134,7 +134,8 @@ impl StateStore for MemoryTransport {
         ttl: Option<Duration>,
     ) -> Result<Saved, TransportError> {
         if value.is_empty() {
-            let (what, reason) = (format!("store {key}"), "the value is empty".into());
+            let what = format!("store {key}");
+            let reason = "the value is empty".into();
             return Err(TransportError::Rejected { what, reason });
         }
         if value.len() > MAX_PAYLOAD {
@@ -165,24 +166,25 @@ impl StateStore for MemoryTransport {
 
     async fn state_watch(&self, prefix: &StateKey) -> Result<Box<dyn StateWatch>, TransportError> {
         let (state, _) = self.shared.state();
-        let (changes, first) = (state.shared.changes.subscribe(), state.shared.under(prefix, 0));
-        let told = |entry: StateEntry| StateChange { key: entry.key.clone(), entry: Some(entry) };
-        let first = first.into_iter().map(told).collect();
+        let changes = state.shared.changes.subscribe();
+        let first = state.shared.under(prefix, 0);
+        let change = |entry: StateEntry| StateChange { key: entry.key.clone(), entry: Some(entry) };
+        let first = first.into_iter().map(change).collect();
         drop(state);
-        let (prefix, shared) = (prefix.clone(), self.shared.clone());
-        Ok(Box::new(MemoryWatch { prefix, first, changes, shared }))
+        let prefix = prefix.clone();
+        Ok(Box::new(MemoryStateWatch { prefix, first, changes, shared: self.shared.clone() }))
     }
 }
 
-struct MemoryWatch {
+struct MemoryStateWatch {
     prefix: StateKey,
     first: VecDeque<StateChange>,
     changes: broadcast::Receiver<StateChange>,
-    shared: Arc<Shared>,
+    shared: Arc<SharedBroker>,
 }
 
-/// Returns when the next entry is due to vanish; nothing else may look by then.
-async fn next_expiry(shared: &Shared) {
+/// Returns when the next entry expires. The watch itself must do this: no other call may come by then.
+async fn next_expiry(shared: &SharedBroker) {
     let next = shared.state().0.shared.next_deadline();
     match next {
         Some(until) => shared.timer.sleep_until(until).await,
@@ -191,7 +193,7 @@ async fn next_expiry(shared: &Shared) {
 }
 
 #[async_trait]
-impl StateWatch for MemoryWatch {
+impl StateWatch for MemoryStateWatch {
     async fn next(&mut self) -> Option<StateChange> {
         if let Some(change) = self.first.pop_front() {
             return Some(change);
@@ -205,15 +207,15 @@ impl StateWatch for MemoryWatch {
             match change {
                 Ok(change) if self.prefix.covers(&change.key) => return Some(change),
                 Ok(_) => {}
-                // What was missed cannot be made up for, except by another watch.
+                // Missed changes cannot be read later. The caller must start another watch.
                 Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
             }
         }
     }
 }
 
-impl fmt::Debug for MemoryWatch {
+impl fmt::Debug for MemoryStateWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryWatch").field("prefix", &self.prefix).finish_non_exhaustive()
+        f.debug_struct("MemoryStateWatch").field("prefix", &self.prefix).finish_non_exhaustive()
     }
 }

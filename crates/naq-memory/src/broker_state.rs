@@ -1,4 +1,4 @@
-//! Everything the broker holds: a plain state machine that is told the time.
+//! All data of the broker: a plain state machine that gets the time as an argument.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,31 +10,31 @@ use naq_core::wire::WireMessage;
 
 use crate::blobs::BlobStore;
 use crate::journal::JournalEntry;
-use crate::log::Log;
-use crate::queue::Queue;
-use crate::shared_state::SharedState;
+use crate::queue::MemoryQueue;
+use crate::state_store::StateEntries;
 use crate::stats::StatsLog;
+use crate::stream_log::StreamLog;
 
 /// The largest message: a NATS server's default `max_payload`.
 pub(crate) const MAX_PAYLOAD: usize = 1024 * 1024;
 
 #[derive(Debug, Default)]
-pub(crate) struct State {
-    pub(crate) queues: BTreeMap<QueueName, Queue>,
-    pub(crate) dead: Log,
-    pub(crate) records: Log,
-    /// The records by the time at which they vanish.
+pub(crate) struct BrokerState {
+    pub(crate) queues: BTreeMap<QueueName, MemoryQueue>,
+    pub(crate) dead: StreamLog,
+    pub(crate) records: StreamLog,
+    /// The records by the time at which they expire.
     expiries: BTreeSet<(Timestamp, u64)>,
-    pub(crate) shared: SharedState,
+    pub(crate) shared: StateEntries,
     pub(crate) blobs: BlobStore,
     pub(crate) stats: StatsLog,
-    /// Kept only where somebody asked for it.
+    /// `None` unless `MemoryTransport::with_journal` was called.
     pub(crate) journal: Option<Vec<JournalEntry>>,
     pub(crate) workers: BTreeMap<WorkerId, (Timestamp, WorkerInfo)>,
 }
 
-impl State {
-    /// Lets time pass: schedules fire, records and silent workers vanish.
+impl BrokerState {
+    /// Moves the clock forward: due jobs move to their queue, expired data is removed.
     pub(crate) fn advance(&mut self, now: Timestamp) {
         self.queues.values_mut().for_each(|queue| queue.advance(now));
         while let Some(&(until, seq)) = self.expiries.first()
@@ -49,13 +49,13 @@ impl State {
         self.workers.retain(|_, (until, _)| *until > now);
     }
 
-    /// The queue, made if need be.
-    pub(crate) fn queue(&mut self, name: &QueueName) -> &mut Queue {
+    /// The queue. Creates it if it does not exist.
+    pub(crate) fn queue(&mut self, name: &QueueName) -> &mut MemoryQueue {
         self.queues.entry(name.clone()).or_default()
     }
 
-    /// The queue, if there is one.
-    pub(crate) fn known(&mut self, name: &QueueName) -> Result<&mut Queue, TransportError> {
+    /// The queue, or an error if it does not exist.
+    pub(crate) fn known(&mut self, name: &QueueName) -> Result<&mut MemoryQueue, TransportError> {
         self.queues.get_mut(name).ok_or_else(|| TransportError::NoQueue(name.to_string()))
     }
 
@@ -66,20 +66,20 @@ impl State {
     ) -> Result<Receipt, TransportError> {
         check_size(&job.message)?;
         let queue = self.queue(&job.key.queue);
-        let stands = |place| queue.log.last(place, &job.key).is_some();
+        let exists = |place| queue.log.last(place, &job.key).is_some();
         let known = queue.log.dedup.knows(&job.dedup, now)
-            || (job.unique && (stands(Place::Queue) || stands(Place::Schedule)));
+            || (job.unique && (exists(Place::Queue) || exists(Place::Schedule)));
         if known {
             return Ok(Receipt::Duplicate);
         }
         queue.log.dedup.remember(&job.dedup, now);
         Ok(Receipt::Stored(match job.due_at {
             Some(due_at) if due_at > now => queue.schedule(job.key, job.message, now, due_at),
-            _ => queue.push(job.key, job.message, now),
+            _ => queue.append(job.key, job.message, now),
         }))
     }
 
-    /// Stores a record, or without a time to live a marker, in place of what the job may have.
+    /// Stores a record, or a marker if there is no TTL. It replaces the job's earlier one.
     pub(crate) fn put_record(
         &mut self,
         key: JobKey,
@@ -93,7 +93,7 @@ impl State {
         self.expiries.extend(ttl.map(|ttl| (now + whole_seconds(ttl), seq)));
     }
 
-    /// The last message on each of a job's four subjects, but for a marker.
+    /// The last message on each of a job's four subjects, without markers.
     pub(crate) fn locate(&self, key: &JobKey) -> Vec<Stored> {
         let queue = self.queues.get(&key.queue);
         let here = |place| queue.and_then(|queue| queue.last(place, key));
@@ -117,7 +117,7 @@ pub(crate) fn check_size(message: &WireMessage) -> Result<(), TransportError> {
     Ok(())
 }
 
-/// A broker counts time to live in whole seconds, at least one.
+/// Rounds a TTL up to whole seconds, at least one, as JetStream does.
 pub(crate) fn whole_seconds(ttl: Duration) -> Duration {
     let up = u64::from(ttl.subsec_nanos() > 0);
     Duration::from_secs(ttl.as_secs().saturating_add(up).max(1))

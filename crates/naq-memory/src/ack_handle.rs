@@ -1,4 +1,4 @@
-//! Keep or drop a delivery.
+//! Acks and renews one delivery.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use async_trait::async_trait;
 use naq_core::names::QueueName;
 use naq_core::transport::{AckHandle, TransportError};
 
-use crate::transport::Shared;
+use crate::transport::SharedBroker;
 
-pub(crate) struct MemoryHandle {
-    pub(crate) shared: Arc<Shared>,
+pub(crate) struct MemoryAckHandle {
+    pub(crate) shared: Arc<SharedBroker>,
     pub(crate) queue: QueueName,
     pub(crate) seq: u64,
 }
 
 #[async_trait]
-impl AckHandle for MemoryHandle {
+impl AckHandle for MemoryAckHandle {
     async fn ack(&self) -> Result<(), TransportError> {
         self.shared.state().0.queue(&self.queue).ack(self.seq);
         self.shared.settled.notify_waiters();
@@ -30,8 +30,8 @@ impl AckHandle for MemoryHandle {
     }
 }
 
-impl fmt::Debug for MemoryHandle {
+impl fmt::Debug for MemoryAckHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MemoryHandle({}, {})", self.queue, self.seq)
+        write!(f, "MemoryAckHandle({}, {})", self.queue, self.seq)
     }
 }
