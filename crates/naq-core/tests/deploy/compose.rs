@@ -24,7 +24,9 @@ impl Service {
 
     /// The names of a mapping; none where the service has no such mapping.
     fn names(&self, key: &str) -> Vec<&str> {
-        self.definition[key].as_object().map_or_else(Vec::new, |it| it.keys().map(|k| &**k).collect())
+        self.definition[key]
+            .as_object()
+            .map_or_else(Vec::new, |it| it.keys().map(|k| &**k).collect())
     }
 
     fn text(&self, key: &str) -> &str {
@@ -137,7 +139,10 @@ fn what_is_built_and_mounted_exists() {
     for service in services() {
         if service.is_ours() {
             let build = &service.definition["build"];
-            assert_eq!((&build["context"], &build["dockerfile"]), (&"..".into(), &"docker/Dockerfile".into()));
+            assert_eq!(
+                (&build["context"], &build["dockerfile"]),
+                (&"..".into(), &"docker/Dockerfile".into())
+            );
             if let Some(target) = build["target"].as_str() {
                 assert!(dockerfile::stages().iter().any(|stage| stage == target), "{target}");
             }
@@ -146,7 +151,10 @@ fn what_is_built_and_mounted_exists() {
             let (source, rest) = mount.split_once(':').expect("a source");
             if source.starts_with('.') {
                 assert!(root().join("docker").join(source).exists(), "{mount}");
-                assert!(rest.ends_with(":ro"), "{mount}: a container must not change the repository");
+                assert!(
+                    rest.ends_with(":ro"),
+                    "{mount}: a container must not change the repository"
+                );
             } else {
                 assert!(declared.as_object().expect("volumes").contains_key(source), "{mount}");
             }
@@ -186,7 +194,8 @@ fn commands_and_settings_are_those_of_naq() {
         // A service without a command is the command line itself. Its settings are those of all commands.
         let help = help(command.first().unwrap_or(&"doctor"));
         let has = |name: &str| {
-            let mut words = help.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+            let mut words =
+                help.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
             words.any(|word| word == name)
         };
         for option in command.iter().filter(|word| word.starts_with("--")) {
@@ -213,7 +222,8 @@ fn a_stopped_worker_has_time_to_finish_its_jobs() {
 
 #[test]
 fn prometheus_and_grafana_ask_the_services_where_they_listen() {
-    let scrape: Value = serde_saphyr::from_str(&read("deploy/prometheus/prometheus.yml")).expect("YAML");
+    let scrape: Value =
+        serde_saphyr::from_str(&read("deploy/prometheus/prometheus.yml")).expect("YAML");
     let jobs = scrape["scrape_configs"].as_array().expect("jobs");
     let job = |name: &str| jobs.iter().find(|job| job["job_name"] == name).expect("a job");
 
@@ -232,7 +242,8 @@ fn prometheus_and_grafana_ask_the_services_where_they_listen() {
     let source = read("deploy/grafana/provisioning/datasources/prometheus.yml");
     let port = published(&service("prometheus"))[0].1;
     assert!(source.contains(&format!("url: http://prometheus:{port}\n")), "{source}");
-    let home = &service("grafana").definition["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"];
+    let home =
+        &service("grafana").definition["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"];
     let mount = format!("../deploy/grafana/naq.json:{}:ro", home.as_str().expect("a path"));
     assert!(service("grafana").list("volumes").contains(&&*mount), "{mount}");
 }

@@ -27,8 +27,16 @@ fn named(text: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn every_path_into_docker_and_deploy_that_is_named_exists() {
     let places = [
-        "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "justfile", "docs", "docker", "deploy",
-        "examples", "scripts",
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "justfile",
+        "docs",
+        "docker",
+        "deploy",
+        "examples",
+        "scripts",
     ];
     let mut count = 0;
     for file in places.iter().flat_map(|place| files(&root().join(place))) {
