@@ -2,15 +2,19 @@
 //! machine's clock.
 
 mod read;
+#[cfg(feature = "jobs")]
+mod timer;
 
 use std::fmt;
 use std::ops::Add;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use async_trait::async_trait;
-pub use read::TimeTextError;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+pub use read::TimeTextError;
+#[cfg(feature = "jobs")]
+pub use timer::Timer;
 
 /// A moment in UTC with a precision of one millisecond; RFC 3339 text on the wire.
 ///
@@ -123,14 +127,7 @@ pub trait Clock: Send + Sync + fmt::Debug + 'static {
     fn now(&self) -> Timestamp;
 }
 
-/// A clock that can also be waited on.
-#[async_trait]
-pub trait Timer: Clock {
-    /// Returns once `at` has come; at once when it is past.
-    async fn sleep_until(&self, at: Timestamp);
-}
-
-/// The machine's clock. With the feature `tokio` it is a [`Timer`] too.
+/// The machine's clock. With the feature `tokio` it is a `Timer` too.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -138,15 +135,6 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     fn now(&self) -> Timestamp {
         SystemTime::now().into()
-    }
-}
-
-#[cfg(feature = "tokio")]
-#[async_trait]
-impl Timer for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
-    async fn sleep_until(&self, at: Timestamp) {
-        tokio::time::sleep(at.since(self.now())).await;
     }
 }
 

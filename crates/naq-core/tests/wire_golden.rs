@@ -1,5 +1,6 @@
 //! The bytes on the wire, as files: what other programs write, and what they may rely on reading.
 //! They were not written by this crate's encoder. They change with the wire version, or never.
+#![cfg(feature = "jobs")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! What docker/ and deploy/ name exists: metrics, files, images, ports, options of `naq`.
+#![cfg(feature = "jobs")]
 
 mod compose;
 mod dockerfile;
