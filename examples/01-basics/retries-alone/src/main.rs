@@ -22,7 +22,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = server::start()?;
     for path in ["/price", "/no-such-page"] {
         println!("\nGET {path}");
-        let call_id = JobId::derived(["get", path]);
         let retries = Retries {
             policy: &policy,
             call_id: &JobId::derived(["get", path]),
