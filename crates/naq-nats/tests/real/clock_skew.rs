@@ -1,4 +1,4 @@
-//! Schedules of processes whose clocks are wrong.
+//! Schedules in processes with a wrong clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use naq_testing::{shared_server, unique};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// A clock that is a day ahead.
+/// A clock that is one day ahead.
 #[derive(Debug)]
 struct Ahead;
 impl Clock for Ahead {
@@ -45,10 +45,10 @@ async fn a_worker_whose_clock_is_ahead_skips_no_tick_and_starts_none_early() {
     let next = ahead.schedules().take_turn(&name).await.expect("taken").expect("more to come");
     let after = right.schedules().get(&name).await.expect("there");
     assert_eq!(after.progress, before.progress, "nothing is decided before its time");
-    // By its own clock, which the transport reckons with.
+    // In the time of its own clock, which the transport corrects.
     assert!(close(next, before.upcoming(1)[0].at + DAY), "{next}");
 
-    // What it changes begins now, and not tomorrow.
+    // Its changes take effect now, not tomorrow.
     let job = ahead.enqueue_task("task", &()).expect("a task");
     let twice = ahead.schedule("nightly").every(every * 2).catch_up(CatchUp::All).template(job);
     twice.await.expect("registered");

@@ -1,4 +1,4 @@
-//! What all workers share: the last message on one subject a key, compared and set by its sequence.
+//! The state store: the last message on one subject per key, with compare and set by its sequence.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,46 +12,48 @@ use naq_core::transport::{
 };
 
 use crate::api::Api;
-use crate::direct::Held;
+use crate::direct::StreamMessage;
 use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
 use crate::message::{EXPECTED_LAST, TTL};
 use crate::records;
-use crate::state_watch::Watch;
+use crate::state_watch::NatsStateWatch;
 use crate::transport::NatsTransport;
 
-/// How long the mark of a removal is kept beyond the time that a write is tried for: a removal whose
-/// answer was lost is known by its mark.
-const MARK: Duration = Duration::from_secs(5);
-/// Says to the broker that this is a mark, so that it puts no other mark in its place in the end.
+/// How much longer than a write may take a tombstone is stored. A removal whose reply was lost is
+/// recognised by its tombstone.
+const TOMBSTONE_GRACE: Duration = Duration::from_secs(5);
+/// Marks the message as a tombstone, so that the broker does not write a delete marker when it
+/// expires.
 const OPERATION: &str = "KV-Operation";
-/// Times that what stood in the way may be gone when it is looked at, in one write.
-const VANISHED: u32 = 5;
-/// Which call wrote this: one that asks again after a lost answer knows its own.
-const WRITE: &str = "Naq-Write";
+/// How often, in one write, the message that caused a conflict may have expired when it is read.
+const MAX_EXPIRED_READS: u32 = 5;
+/// Names the call that wrote this entry. A call that repeats its request recognises its own entry.
+const WRITE_ID: &str = "Naq-Write";
 
 impl Api {
-    /// The entry, if one is there: an empty message is the mark of a removal.
-    fn entry(&self, held: &Held) -> Option<StateEntry> {
-        let key = self.subjects.state_key(&held.subject)?;
-        (!held.body.is_empty()).then(|| StateEntry {
+    /// The entry. `None` for an empty message, which is the tombstone of a removed entry.
+    fn entry(&self, message: &StreamMessage) -> Option<StateEntry> {
+        let key = self.subjects.state_key(&message.subject)?;
+        (!message.body.is_empty()).then(|| StateEntry {
             key,
-            revision: held.seq,
-            stored_at: held.stored_at,
-            value: held.body.clone(),
+            revision: message.seq,
+            stored_at: message.stored_at,
+            value: message.body.clone(),
         })
     }
 
     async fn last_states(
         &self,
         keys: &[StateKey],
-    ) -> Result<HashMap<StateKey, Held>, TransportError> {
+    ) -> Result<HashMap<StateKey, StreamMessage>, TransportError> {
         let subjects = keys.iter().map(|key| self.subjects.state(key)).collect();
         let found = self.last_of(&self.subjects.state_stream(), subjects).await?;
-        let keyed = |held: Held| Some((self.subjects.state_key(&held.subject)?, held));
-        Ok(found.into_iter().filter_map(keyed).collect())
+        let with_key =
+            |message: StreamMessage| Some((self.subjects.state_key(&message.subject)?, message));
+        Ok(found.into_iter().filter_map(with_key).collect())
     }
 
-    /// Writes a value, or the mark of a removal.
+    /// Writes a value, or the tombstone of a removal.
     async fn write_state(
         &self,
         key: &StateKey,
@@ -60,9 +62,9 @@ impl Api {
         ttl: Option<Duration>,
     ) -> Result<Saved, TransportError> {
         let subject = self.subjects.state(key);
-        let mut tries = self.tries("write to", &subject);
-        let write = JobId::random();
-        let mut vanished = 0;
+        let mut retry = self.request_retry("write to", &subject);
+        let write_id = JobId::random();
+        let mut expired = 0;
         let mut expected = match expect {
             Expect::Any => None,
             Expect::Absent => Some(0),
@@ -78,18 +80,20 @@ impl Api {
             }
             if let Some(expected) = expected {
                 headers.insert(EXPECTED_LAST, expected.to_string());
-                headers.insert(WRITE, write.as_str());
+                headers.insert(WRITE_ID, write_id.as_str());
             }
             match self.store(&subject, headers, value.clone()).await {
                 Ok(ack) => return Ok(Saved::Stored(ack.seq)),
                 Err(error) if expected.is_some() && error.is(WRONG_LAST_SEQUENCE) => {
                     let last = self.last_states(std::slice::from_ref(key)).await?.remove(key);
                     match last {
-                        // An earlier try of this very call, whose answer was lost.
-                        Some(last) if tries.failed > 0 && last.is_by(WRITE, write.as_str()) => {
+                        // An earlier request of this call has stored it, and its reply was lost.
+                        Some(last)
+                            if retry.failed > 0 && last.has_header(WRITE_ID, write_id.as_str()) =>
+                        {
                             return Ok(Saved::Stored(last.seq));
                         }
-                        // Nothing is there; only the mark of what was.
+                        // There is no entry, only the tombstone of an earlier one.
                         Some(last)
                             if expect == Expect::Absent
                                 && last.body.is_empty()
@@ -97,10 +101,10 @@ impl Api {
                         {
                             expected = Some(last.seq);
                         }
-                        // The mark's own time was up between the refusal and the look. A look may
-                        // also be behind in a cluster, so not for ever.
-                        None if expect == Expect::Absent && vanished < VANISHED => {
-                            vanished += 1;
+                        // The tombstone expired between the conflict and the read. A read in a
+                        // cluster may also be behind, so the number of repeats is limited.
+                        None if expect == Expect::Absent && expired < MAX_EXPIRED_READS => {
+                            expired += 1;
                             expected = Some(0);
                         }
                         _ => return Ok(Saved::Conflict),
@@ -108,10 +112,10 @@ impl Api {
                 }
                 Err(ApiError::NoResponders) => {
                     if !self.ensure_stream(&self.state_config()).await? {
-                        tries.again(ApiError::NoResponders).await?;
+                        retry.wait_to_retry(ApiError::NoResponders).await?;
                     }
                 }
-                Err(error) => tries.again(error).await?,
+                Err(error) => retry.wait_to_retry(error).await?,
             }
         }
     }
@@ -135,15 +139,16 @@ impl StateStore for NatsTransport {
         ttl: Option<Duration>,
     ) -> Result<Saved, TransportError> {
         if value.is_empty() {
-            let (what, reason) = (format!("store {key}"), "the value is empty".into());
+            let what = format!("store {key}");
+            let reason = "the value is empty".into();
             return Err(TransportError::Rejected { what, reason });
         }
         self.api.write_state(key, value, expect, ttl).await
     }
 
     async fn state_remove(&self, key: &StateKey, expect: Expect) -> Result<Saved, TransportError> {
-        let mark = self.api.config.request_timeout + MARK;
-        self.api.write_state(key, Bytes::new(), expect, Some(mark)).await
+        let ttl = self.api.config.request_timeout + TOMBSTONE_GRACE;
+        self.api.write_state(key, Bytes::new(), expect, Some(ttl)).await
     }
 
     async fn state_list(
@@ -155,15 +160,17 @@ impl StateStore for NatsTransport {
         let stream = self.api.subjects.state_stream();
         let subject = self.api.subjects.states(prefix);
         let batch = self.api.next_of(&stream, &subject, from, limit).await?;
-        let next = (batch.left > 0).then(|| batch.held.last().map(|held| held.seq + 1)).flatten();
+        let next = (batch.left > 0)
+            .then(|| batch.messages.last().map(|message| message.seq + 1))
+            .flatten();
         Ok(StatePage {
-            entries: batch.held.iter().filter_map(|h| self.api.entry(h)).collect(),
+            entries: batch.messages.iter().filter_map(|message| self.api.entry(message)).collect(),
             next,
             left: batch.left,
         })
     }
 
     async fn state_watch(&self, prefix: &StateKey) -> Result<Box<dyn StateWatch>, TransportError> {
-        Ok(Box::new(Watch::begin(&self.api, prefix).await?))
+        Ok(Box::new(NatsStateWatch::begin(&self.api, prefix).await?))
     }
 }

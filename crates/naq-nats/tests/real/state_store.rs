@@ -1,4 +1,4 @@
-//! What all workers share, when the network or the broker's bookkeeping gets in between.
+//! The state store when the network fails or entries expire.
 
 use std::time::Duration;
 
@@ -9,22 +9,23 @@ use naq_core::transport::{Expect, Saved, StateKey, StateStore, StateWatch};
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::{ChaosProxy, Direction, NatsServer, shared_server};
 
-use crate::support::PATIENCE;
+use crate::support::TIME_LIMIT;
 
 const VALUE: Bytes = Bytes::from_static(b"x");
 
-/// Two connections to one state: through a proxy, and beside it.
-async fn two(server: &NatsServer) -> (ChaosProxy, NatsTransport, NatsTransport) {
+/// Two connections to one state store: one through a proxy, one direct.
+async fn connect_twice(server: &NatsServer) -> (ChaosProxy, NatsTransport, NatsTransport) {
     let proxy = ChaosProxy::start(server.address()).await.expect("a proxy");
     let prefix = naq_testing::unique("s");
     let connect = async |url: String| {
         NatsTransport::connect(NatsConfig::new(url).prefix(prefix.clone())).await.expect("connects")
     };
-    let (behind, beside) = (connect(proxy.url()).await, connect(server.url()).await);
-    (proxy, behind, beside)
+    let proxied = connect(proxy.url()).await;
+    let direct = connect(server.url()).await;
+    (proxy, proxied, direct)
 }
 
-async fn pass(span: Duration) {
+async fn wait(span: Duration) {
     SystemClock.sleep_until(SystemClock.now() + span).await;
 }
 
@@ -40,34 +41,34 @@ fn revision(saved: Saved) -> u64 {
 }
 
 #[tokio::test]
-async fn a_write_whose_answer_was_lost_is_no_conflict_with_itself() {
-    let (proxy, state, _) = two(shared_server()).await;
+async fn a_write_whose_reply_was_lost_is_not_in_conflict_with_itself() {
+    let (proxy, state, _) = connect_twice(shared_server()).await;
     state.state_put(&key("other"), VALUE, Expect::Any, None).await.expect("makes the stream");
-    let losing = async || {
+    let lose_reply = async || {
         proxy.stall(Direction::ToClient);
-        pass(Duration::from_millis(200)).await;
+        wait(Duration::from_millis(200)).await;
         proxy.cut();
         proxy.heal();
     };
     let a = key("a");
     let put = state.state_put(&a, VALUE, Expect::Absent, None);
-    let first = revision(tokio::join!(put, losing()).0.expect("stores"));
+    let first = revision(tokio::join!(put, lose_reply()).0.expect("stores"));
     let put = state.state_put(&a, VALUE, Expect::Revision(first), None);
-    let second = revision(tokio::join!(put, losing()).0.expect("stores"));
-    let held = state.state_get(&[key("a")]).await.expect("reads").remove(0).expect("there");
-    assert_eq!((held.revision, second > first), (second, true), "stored once each");
+    let second = revision(tokio::join!(put, lose_reply()).0.expect("stores"));
+    let entry = state.state_get(&[key("a")]).await.expect("reads").remove(0).expect("there");
+    assert_eq!((entry.revision, second > first), (second, true), "stored once each");
     let remove = state.state_remove(&a, Expect::Revision(second));
-    revision(tokio::join!(remove, losing()).0.expect("removes"));
+    revision(tokio::join!(remove, lose_reply()).0.expect("removes"));
     assert_eq!(state.state_get(&[key("a")]).await.expect("reads"), [None]);
 }
 
 #[tokio::test]
-async fn the_same_value_by_somebody_else_is_a_conflict_also_after_a_lost_try() {
-    let (proxy, state, other) = two(shared_server()).await;
+async fn the_same_value_from_another_writer_is_a_conflict_even_after_a_lost_request() {
+    let (proxy, state, other) = connect_twice(shared_server()).await;
     state.state_put(&key("other"), VALUE, Expect::Any, None).await.expect("makes the stream");
     proxy.stall(Direction::ToServer);
     let theirs = async {
-        pass(Duration::from_millis(100)).await;
+        wait(Duration::from_millis(100)).await;
         let put = other.state_put(&key("a"), VALUE, Expect::Absent, None).await;
         proxy.cut();
         proxy.heal();
@@ -76,35 +77,35 @@ async fn the_same_value_by_somebody_else_is_a_conflict_also_after_a_lost_try() {
     let a = key("a");
     let ours = state.state_put(&a, VALUE, Expect::Absent, None);
     let (ours, theirs) = tokio::join!(ours, theirs);
-    assert_eq!(ours.expect("is answered"), Saved::Conflict);
-    let held = state.state_get(&[key("a")]).await.expect("reads").remove(0).expect("there");
-    assert_eq!(held.revision, theirs);
+    assert_eq!(ours.expect("a reply"), Saved::Conflict);
+    let entry = state.state_get(&[key("a")]).await.expect("reads").remove(0).expect("there");
+    assert_eq!(entry.revision, theirs);
 }
 
 #[tokio::test]
-async fn a_watch_ends_with_its_connection_and_another_one_tells_all() {
-    let (proxy, state, other) = two(shared_server()).await;
+async fn a_watch_ends_with_its_connection_and_a_new_one_reports_everything() {
+    let (proxy, state, other) = connect_twice(shared_server()).await;
     let prefix = StateKey::new(["test"]).expect("a key");
     let mut watch = state.state_watch(&prefix).await.expect("watches");
     other.state_put(&key("a"), VALUE, Expect::Any, None).await.expect("stores");
-    assert_eq!(next(&mut watch).await.expect("tells").key, key("a"));
+    assert_eq!(next(&mut watch).await.expect("a change").key, key("a"));
     proxy.cut();
     assert_eq!(next(&mut watch).await, None);
     other.state_put(&key("b"), VALUE, Expect::Any, None).await.expect("stores");
     let mut watch = state.state_watch(&prefix).await.expect("watches again");
     for expected in ["a", "b"] {
-        assert_eq!(next(&mut watch).await.expect("tells").key, key(expected));
+        assert_eq!(next(&mut watch).await.expect("a change").key, key(expected));
     }
 }
 
 async fn next(watch: &mut Box<dyn StateWatch>) -> Option<naq_core::transport::StateChange> {
-    tokio::time::timeout(PATIENCE, watch.next()).await.expect("says something")
+    tokio::time::timeout(TIME_LIMIT, watch.next()).await.expect("a change or the end in time")
 }
 
 #[tokio::test]
-async fn what_was_removed_or_has_expired_leaves_nothing_behind() {
+async fn removed_and_expired_entries_leave_no_messages() {
     let mut config = NatsConfig::new(shared_server().url()).prefix(naq_testing::unique("s"));
-    // So that the marks of removals last as short as they can.
+    // This makes the TTL of the tombstones as short as possible.
     config.request_timeout = Duration::from_millis(500);
     let state = NatsTransport::connect(config).await.expect("connects");
     let prefix = StateKey::new(["test"]).expect("a key");
@@ -113,16 +114,16 @@ async fn what_was_removed_or_has_expired_leaves_nothing_behind() {
     state.state_put(&key("expired"), VALUE, Expect::Any, ttl).await.expect("stores");
     let mut watch = state.state_watch(&prefix).await.expect("watches");
     state.state_remove(&key("removed"), Expect::Any).await.expect("removes");
-    let mut told = Vec::new();
-    while told.len() < 4 {
-        let change = next(&mut watch).await.expect("tells");
-        told.push((change.key.as_str().to_owned(), change.entry.is_some()));
+    let mut changes = Vec::new();
+    while changes.len() < 4 {
+        let change = next(&mut watch).await.expect("a change");
+        changes.push((change.key.as_str().to_owned(), change.entry.is_some()));
     }
     let expected = [("removed", true), ("expired", true), ("removed", false), ("expired", false)];
-    assert_eq!(told, expected.map(|(name, there)| (key(name).as_str().to_owned(), there)));
+    assert_eq!(changes, expected.map(|(name, there)| (key(name).as_str().to_owned(), there)));
     let silence = tokio::time::timeout(Duration::from_secs(9), watch.next()).await;
-    assert!(silence.is_err(), "a mark is told of once: {silence:?}");
+    assert!(silence.is_err(), "a removal is reported once: {silence:?}");
     let stream = state.diagnose().await.into_iter().find(|f| f.check.ends_with("_STATE"));
-    let stream = stream.expect("is looked at").detail;
+    let stream = stream.expect("is checked").detail;
     assert!(stream.starts_with("0 messages"), "{stream}");
 }
