@@ -1,4 +1,4 @@
-//! A process that cannot outlive its parent, and the signals it is sent.
+//! A child process that always ends with its parent.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -9,24 +9,24 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
 };
 
-/// A child process and the guard that kills it should this process die without cleaning up.
+/// A child process, and a second one that kills it if this process ends without cleaning up.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub(crate) struct GuardedProcess {
     child: Child,
-    guard: Child,
+    killer: Child,
     status: Option<ExitStatus>,
 }
 
-impl Process {
-    /// Spawns `command` in a process group of its own, so that a Ctrl-C meant for the tests is not
-    /// its business. `scratch` is removed with it if this process dies first.
+impl GuardedProcess {
+    /// Starts `command` in its own process group, so that Ctrl-C in the terminal does not reach it.
+    /// If this process ends first, `scratch` is removed as well.
     pub(crate) fn spawn(command: &mut Command, scratch: &Path) -> Result<Self> {
         let mut child = command
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
-        match spawn_guard(child.id(), scratch) {
-            Ok(guard) => Ok(Self { child, guard, status: None }),
+        match spawn_killer(child.id(), scratch) {
+            Ok(killer) => Ok(Self { child, killer, status: None }),
             Err(error) => {
                 child.kill().and_then(|()| child.wait()).context("cannot stop the child")?;
                 Err(error)
@@ -38,29 +38,29 @@ impl Process {
         self.child.id()
     }
 
-    /// How it ended, or `None` while it runs.
+    /// The exit status, or `None` while it runs.
     pub(crate) fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         if self.status.is_none() {
             let Some(status) = self.child.try_wait().context("cannot wait for a child")? else {
                 return Ok(None);
             };
-            self.reaped(status);
+            self.on_exit(status);
         }
         Ok(self.status)
     }
 
-    /// Sends a signal; a process that has already ended is left in peace.
+    /// Sends a signal, unless the process has ended.
     pub(crate) fn signal(&mut self, signal: Signal) -> Result<()> {
         if self.try_wait()?.is_some() {
             return Ok(());
         }
-        // Not reaped yet, so the pid still means this child and no other.
+        // The child was not waited for yet, so its pid cannot belong to another process.
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).with_context(|| format!("cannot send {signal:?} to {pid:?}"))
     }
 
-    /// SIGSTOP, and waits until every thread of it stands still: the signal alone comes too late for
-    /// what is asked next.
+    /// Sends SIGSTOP and waits until all threads have stopped. Without the wait, the process might
+    /// still act on the test's next request.
     pub(crate) fn pause(&mut self) -> Result<()> {
         self.signal(Signal::STOP)?;
         if self.status.is_none() {
@@ -71,37 +71,39 @@ impl Process {
         Ok(())
     }
 
-    /// SIGKILL, to it and to what it has started itself (a browser is many processes), and reap.
+    /// Sends SIGKILL to the process and its own children (a browser has many), and waits for the
+    /// end.
     pub(crate) fn kill(&mut self) -> Result<ExitStatus> {
         if let Some(status) = self.try_wait()? {
             return Ok(status);
         }
         let group = Pid::from_child(&self.child);
         kill_process_group(group, Signal::KILL).context("cannot kill a child")?;
-        let status = self.child.wait().context("cannot reap a child")?;
-        self.reaped(status);
+        let status = self.child.wait().context("cannot wait for a killed child")?;
+        self.on_exit(status);
         Ok(status)
     }
 
-    /// From here on the pid may be someone else's: the guard must go before it can act on it.
-    fn reaped(&mut self, status: ExitStatus) {
+    /// From now on the pid may belong to another process, so the killer must end before it uses it.
+    fn on_exit(&mut self, status: ExitStatus) {
         self.status = Some(status);
-        let _ = self.guard.kill();
-        let _ = self.guard.wait();
+        let _ = self.killer.kill();
+        let _ = self.killer.wait();
     }
 }
 
-impl Drop for Process {
+impl Drop for GuardedProcess {
     fn drop(&mut self) {
         let _ = self.kill();
     }
 }
 
-/// Waits on a pipe that closes when this process ends in whatever way, then cleans up behind it.
-/// (Linux could do that with a parent-death signal, but not from safe code, and not elsewhere.)
-fn spawn_guard(pid: u32, scratch: &Path) -> Result<Child> {
+/// Starts a shell that waits on a pipe. The pipe closes when this process ends in any way; then the
+/// shell kills the child and removes the directory. (A parent-death signal would do this on Linux
+/// only, and needs unsafe code.)
+fn spawn_killer(pid: u32, scratch: &Path) -> Result<Child> {
     Command::new("sh")
-        .args(["-c", r#"read -r _; kill -s KILL -- "-$1"; rm -rf "$2""#, "naq-testing-guard"])
+        .args(["-c", r#"read -r _; kill -s KILL -- "-$1"; rm -rf "$2""#, "naq-testing-killer"])
         .arg(pid.to_string())
         .arg(scratch)
         .stdin(Stdio::piped())
@@ -109,5 +111,5 @@ fn spawn_guard(pid: u32, scratch: &Path) -> Result<Child> {
         .stderr(Stdio::null())
         .process_group(0)
         .spawn()
-        .context("cannot start sh to watch over a child")
+        .context("cannot start sh, which kills the child if this process ends first")
 }

@@ -1,4 +1,4 @@
-//! How the page is looked at: size, theme, pictures of it.
+//! The appearance of the page: size, colour scheme, screenshots.
 
 use std::path::Path;
 
@@ -8,21 +8,21 @@ use serde_json::json;
 
 use super::Browser;
 
-/// The colour scheme that the system of the page's reader prefers.
+/// The colour scheme that the user's system prefers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
-    /// Dark on light.
+    /// Dark text on a light background.
     Light,
-    /// Light on dark.
+    /// Light text on a dark background.
     Dark,
 }
 
 impl Browser {
-    /// Makes the page `width` by `height` pixels: also less than a window may be wide.
+    /// Sets the size of the page in pixels. It may be smaller than the smallest window.
     ///
     /// # Errors
     ///
-    /// The browser is gone.
+    /// The browser has ended.
     pub async fn window(&self, width: u32, height: u32) -> Result<()> {
         let size = json!({
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false,
@@ -30,12 +30,12 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", size).await.map(drop)
     }
 
-    /// Sets what `prefers-color-scheme` says. Movement is asked for as little as can be in any case,
-    /// so that no picture depends on when it is taken.
+    /// Sets `prefers-color-scheme`. Always asks for reduced motion too, so that a screenshot does
+    /// not depend on the time.
     ///
     /// # Errors
     ///
-    /// The browser is gone.
+    /// The browser has ended.
     pub async fn theme(&self, theme: Theme) -> Result<()> {
         let scheme = match theme {
             Theme::Light => "light",
@@ -48,7 +48,7 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", media).await.map(drop)
     }
 
-    /// Writes a PNG of the whole page, also of what one would have to scroll to.
+    /// Writes a PNG of the full_page page, including the parts outside the window.
     ///
     /// # Errors
     ///
@@ -56,20 +56,21 @@ impl Browser {
     pub async fn screenshot(&self, path: &Path) -> Result<()> {
         let metrics = self.devtools("Page.getLayoutMetrics", json!({})).await?;
         let size = &metrics["cssContentSize"];
-        let (width, height) = (&size["width"], &size["height"]);
+        let width = &size["width"];
+        let height = &size["height"];
         let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
-        let whole = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
-        let picture = self.devtools("Page.captureScreenshot", whole).await?;
-        let data = picture["data"].as_str().context("a picture without data")?;
-        let png = BASE64_STANDARD.decode(data).context("a picture that is not base64")?;
+        let full_page = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+        let picture = self.devtools("Page.captureScreenshot", full_page).await?;
+        let data = picture["data"].as_str().context("the screenshot has no data")?;
+        let png = BASE64_STANDARD.decode(data).context("the screenshot is not base64")?;
         std::fs::write(path, png).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Lets pages of `origin` write to the clipboard and read it, as one click on "allow" would.
+    /// Lets pages of `origin` read and write the clipboard, as a click on "allow" does.
     ///
     /// # Errors
     ///
-    /// The browser is gone.
+    /// The browser has ended.
     pub async fn allow_clipboard(&self, origin: &str) -> Result<()> {
         let allowed = json!({
             "origin": origin, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"],
@@ -81,7 +82,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// The page may not read it: see [`allow_clipboard`](Self::allow_clipboard).
+    /// The page may not read the clipboard: see [`allow_clipboard`](Self::allow_clipboard).
     pub async fn clipboard(&self) -> Result<String> {
         let text = self.run_async("return await navigator.clipboard.readText()", json!([])).await?;
         Ok(text.as_str().unwrap_or_default().to_owned())
