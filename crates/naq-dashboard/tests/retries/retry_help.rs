@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::site::{End, Site, number, row};
 
 #[tokio::test]
-async fn the_page_counts_as_the_jobs_ended_and_says_what_late_attempts_cost() {
+async fn the_page_counts_jobs_by_their_last_attempt_and_advises_on_late_attempts() {
     let mut site = Site::open();
     (0..500).for_each(|_| site.job("email.send", 1, End::Ok));
     (0..80).for_each(|_| site.job("email.send", 2, End::Ok));
@@ -13,7 +13,7 @@ async fn the_page_counts_as_the_jobs_ended_and_says_what_late_attempts_cost() {
     site.job("email.send", 4, End::Ok);
     (0..24).for_each(|_| site.job("email.send", 7, End::Dead));
     (0..3).for_each(|_| site.job("report.make", 6, End::Ok));
-    site.tell().await;
+    site.report_stats().await;
     let html = site.page("/helping?window=1h", &["data-task=\"email.send\""]).await;
     let mail = row(&html, "data-task=\"email.send\"");
     let names = ["try-1", "try-2", "try-3", "try-4", "try-5", "dead"];

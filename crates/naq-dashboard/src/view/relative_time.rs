@@ -1,19 +1,19 @@
-//! [`Moment`]: a time, relative and absolute.
+//! [`RelativeTime`]: a time, shown relative to now.
 
 use std::fmt;
 use std::time::Duration;
 
 use naq_core::Timestamp;
 
-/// A moment seen from another. Shown as `<time datetime="2026-11-23T12:00:00Z" title="...">3 s
-/// ago</time>` by the macro of that name in `macros.html`.
+/// A time, and the time that counts as now. The macro `moment` in `macros.html` shows it as
+/// `<time datetime="2026-11-23T12:00:00Z" title="...">3 s ago</time>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub(crate) struct RelativeTime {
     pub(crate) at: Timestamp,
     pub(crate) now: Timestamp,
 }
 
-impl Moment {
+impl RelativeTime {
     pub(crate) fn new(at: Timestamp, now: Timestamp) -> Self {
         Self { at, now }
     }
@@ -24,10 +24,11 @@ impl Moment {
     }
 }
 
-impl fmt::Display for Moment {
+impl fmt::Display for RelativeTime {
     /// `now`, `12 s ago`, `in 3 min`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (ahead, behind) = (self.at.since(self.now), self.now.since(self.at));
+        let ahead = self.at.since(self.now);
+        let behind = self.now.since(self.at);
         match (ahead.as_millis(), behind.as_millis()) {
             (0, 0..=999) => f.write_str("now"),
             (0, _) => write!(f, "{} ago", span(behind)),
@@ -36,9 +37,10 @@ impl fmt::Display for Moment {
     }
 }
 
-/// A duration in its two largest units at most: `350 ms`, `4.2 s`, `3 min 20 s`, `2 d 4 h`.
+/// A duration in at most its two largest units: `350 ms`, `4.2 s`, `3 min 20 s`, `2 d 4 h`.
 pub(crate) fn span(d: Duration) -> String {
-    let (ms, s) = (d.as_millis(), d.as_secs());
+    let ms = d.as_millis();
+    let s = d.as_secs();
     let two = |big: u64, unit: &str, small: u64, less: &str| match small {
         0 => format!("{big} {unit}"),
         _ => format!("{big} {unit} {small} {less}"),

@@ -6,14 +6,14 @@ use axum::response::{Html, IntoResponse, Response};
 use naq_client::ClientError;
 use naq_core::transport::TransportError;
 
-use super::layout::{self, Content, Tab};
-use crate::scene::Scene;
+use super::layout::{self, NavTab, PageContent};
+use crate::page_request::PageRequest;
 use crate::view::clip;
 
-/// Characters of a message.
-const LONGEST: usize = 1_000;
+/// The most characters of a message.
+const MAX_CHARS: usize = 1_000;
 
-/// Why a page cannot be shown, and what to do about it.
+/// Why a page cannot be shown, and what the visitor can do.
 #[derive(Debug)]
 pub(crate) struct PageError {
     status: StatusCode,
@@ -26,42 +26,42 @@ pub(crate) struct PageError {
 struct ErrorPage<'a> {
     message: &'a str,
     home: String,
-    /// Whether it is worth another try when the broker is back.
-    passes: bool,
+    /// Whether the page works again when the broker is back.
+    is_temporary: bool,
 }
 
 impl PageError {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        // It may repeat what was asked for.
-        Self { status, message: clip(&message.into(), LONGEST), html: None }
+        // The message may repeat text from the URL.
+        Self { status, message: clip(&message.into(), MAX_CHARS), html: None }
     }
 
-    pub(crate) fn no_such(message: impl Into<String>) -> Self {
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
-    /// What was asked of the broker did not work.
+    /// A request to the broker failed.
     pub(crate) fn broker(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, message)
     }
 
-    pub(crate) fn bad(message: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// With the page around it.
-    pub(super) fn in_layout(mut self, scene: &Scene<'_>) -> Self {
-        let passes = self.status == StatusCode::BAD_GATEWAY;
-        let page = ErrorPage { message: &self.message, home: scene.link("/"), passes };
+    /// The error as a whole page, with navigation and banners.
+    pub(super) fn in_layout(mut self, request: &PageRequest<'_>) -> Self {
+        let is_temporary = self.status == StatusCode::BAD_GATEWAY;
+        let page = ErrorPage { message: &self.message, home: request.link("/"), is_temporary };
         let body = page.render().unwrap_or_else(|err| err.to_string());
-        let content = Content { title: "Not shown".into(), tab: Tab::None, body };
-        self.html = layout::render(scene, content).ok();
+        let content = PageContent { title: "Error".into(), tab: NavTab::None, body };
+        self.html = layout::render(request, content).ok();
         self
     }
 }
 
 impl PageError {
-    /// The page that says so, where there is one.
+    /// The error page; empty before [`PageError::in_layout`].
     pub(crate) fn html(&self) -> &str {
         self.html.as_deref().unwrap_or_default()
     }

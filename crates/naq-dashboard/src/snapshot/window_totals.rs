@@ -1,4 +1,4 @@
-//! [`Windows`]: what was counted in the last 5 minutes, hour and day.
+//! [`WindowTotals`]: the counts of the last 5 minutes, hour and day.
 
 use std::time::Duration;
 
@@ -9,29 +9,29 @@ const MINUTES: Duration = Duration::from_secs(5 * 60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Looks from one at what was before the last hour to the next.
-const SELDOM: u64 = 10;
+/// The day before the last hour is summed again at every tenth read, for reports that came late.
+const SUM_EVERY: u64 = 10;
 
-/// What was counted in the day before the last hour hardly changes: it is summed up when a minute has
-/// passed, and now and then for what was told late; only the hour each time.
+/// The counts of the day before the last hour hardly change, so they are summed once a minute and at
+/// every [`SUM_EVERY`]th read. The counts of the last hour are summed at each read.
 #[derive(Debug, Default)]
-pub(super) struct Windows {
+pub(super) struct WindowTotals {
     earlier: Totals,
-    /// The minute that it was summed up in, by the milliseconds after its beginning.
+    /// The minute in which `earlier` was summed.
     summed_in: Option<Minute>,
-    looks: u64,
+    reads: u64,
 }
 
-impl Windows {
-    /// The last 5 minutes, hour and day.
+impl WindowTotals {
+    /// The counts of the last 5 minutes, hour and day.
     pub(super) fn read(&mut self, history: &History, now: Timestamp) -> [Totals; 3] {
-        // The hour leaves a minute behind just after the next one has begun.
+        // The window of an hour drops a minute one millisecond after the next minute starts.
         let this = Minute::of(now.saturating_sub(Duration::from_millis(1)));
-        if self.summed_in != Some(this) || self.looks.is_multiple_of(SELDOM) {
+        if self.summed_in != Some(this) || self.reads.is_multiple_of(SUM_EVERY) {
             self.earlier = history.totals_before(HOUR, DAY, now);
             self.summed_in = Some(this);
         }
-        self.looks += 1;
+        self.reads += 1;
         let [minutes, hour] = [MINUTES, HOUR].map(|window| history.totals(window, now));
         let mut day = self.earlier.clone();
         day.add(&hour);
@@ -47,8 +47,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_windows_are_those_of_the_history_at_every_moment() {
-        let (mut windows, mut history) = (Windows::default(), History::default());
+    fn the_windows_equal_those_of_the_history_at_all_times() {
+        let mut windows = WindowTotals::default();
+        let mut history = History::default();
         let start = Minute(30_000_000).start();
         for seconds in (0..3 * 3_600_u64).step_by(7) {
             let now = start + Duration::from_secs(seconds);

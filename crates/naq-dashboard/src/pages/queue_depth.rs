@@ -1,47 +1,48 @@
-//! [`Depth`]: a queue's jobs by what they do, in numbers and as a bar.
+//! [`QueueDepth`]: how many jobs of a queue are in which state, in numbers and as a bar.
 
 use naq_core::transport::QueueInfo;
 
-use crate::chart::{Part, stacked};
-use crate::view::{Moment, count, span};
+use crate::chart::{StackedPart, stacked};
+use crate::page_request::PageRequest;
+use crate::view::{RelativeTime, count, span};
 
-/// Numbers as they are, and as words.
+/// A number, and its text with digits in groups.
 #[derive(Debug, Clone)]
-pub(super) struct Figure {
+pub(super) struct Number {
     pub(super) n: u64,
     pub(super) words: String,
 }
 
-impl From<u64> for Figure {
+impl From<u64> for Number {
     fn from(n: u64) -> Self {
         Self { n, words: count(n) }
     }
 }
 
-/// What stands in a queue.
+/// The jobs of one queue.
 #[derive(Debug)]
-pub(super) struct Depth {
+pub(super) struct QueueDepth {
     pub(super) name: String,
     pub(super) link: String,
     pub(super) bar: String,
-    pub(super) pending: Figure,
-    pub(super) running: Figure,
-    pub(super) waiting: Figure,
-    pub(super) dead: Figure,
+    pub(super) pending: Number,
+    pub(super) running: Number,
+    pub(super) waiting: Number,
+    pub(super) dead: Number,
     pub(super) oldest: Option<String>,
-    pub(super) paused: Option<Moment>,
-    pub(super) limit: Option<Figure>,
+    pub(super) paused: Option<RelativeTime>,
+    pub(super) limit: Option<Number>,
 }
 
-impl Depth {
-    pub(super) fn new(info: &QueueInfo, scene: &crate::scene::Scene<'_>) -> Self {
+impl QueueDepth {
+    pub(super) fn new(info: &QueueInfo, request: &PageRequest<'_>) -> Self {
         let parts = [
             ("state-pending", info.pending, "pending"),
             ("state-running", info.running, "running"),
-            ("state-retrying", info.waiting, "waiting for their time"),
+            ("state-retrying", info.waiting, "waiting until they are due"),
             ("state-dead", info.dead, "dead"),
         ]
-        .map(|(class, n, words)| Part {
+        .map(|(class, n, words)| StackedPart {
             class,
             count: n,
             words: format!("{} {words}", count(n)),
@@ -49,15 +50,15 @@ impl Depth {
         let words: Vec<_> = parts.iter().map(|part| part.words.as_str()).collect();
         Self {
             name: info.name.to_string(),
-            link: scene.link(&format!("/queues/{}", info.name)),
+            link: request.link(&format!("/queues/{}", info.name)),
             bar: stacked(&parts, &format!("{}: {}", info.name, words.join(", "))),
             pending: info.pending.into(),
             running: info.running.into(),
             waiting: info.waiting.into(),
             dead: info.dead.into(),
             oldest: info.oldest.map(span),
-            paused: info.paused_until.map(|until| Moment::new(until, scene.now())),
-            limit: info.concurrency_limit.map(Figure::from),
+            paused: info.paused_until.map(|until| RelativeTime::new(until, request.now())),
+            limit: info.concurrency_limit.map(Number::from),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a page is about, as its address says: a window of time, a queue, a task, a kind of error.
+//! What the query of a page selects: a time window, a queue, a task, an error kind.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -7,37 +7,38 @@ use naq_core::stats::Totals;
 use naq_core::{ErrorKind, QueueName, TaskName};
 
 use super::PageError;
-use crate::scene::Scene;
+use crate::page_request::PageRequest;
 use crate::snapshot::Snapshot;
 use crate::view::count;
 
-/// Choices that are offered of one kind; who wants another one writes it into the address.
+/// The most links that a page offers for one filter. The URL can hold any other value.
 const MAX_CHIPS: usize = 12;
 
-/// How far back a page looks.
+/// How far back the numbers of a page go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Window {
+pub(super) enum TimeWindow {
     Minutes,
     Hour,
     Day,
 }
 
-/// A link to the same page with another choice.
+/// A link to the same page with another filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Chip {
+pub(super) struct FilterChip {
     pub(super) words: String,
     pub(super) link: String,
+    /// Whether this filter is the current one.
     pub(super) here: bool,
 }
 
-impl Window {
+impl TimeWindow {
     const ALL: [Self; 3] = [Self::Minutes, Self::Hour, Self::Day];
 
-    /// The one that the address names, or this one.
-    pub(super) fn of(scene: &Scene<'_>, default: Self) -> Result<Self, PageError> {
-        let Some(key) = scene.get("window") else { return Ok(default) };
+    /// The window that the query names, or `default`.
+    pub(super) fn of(request: &PageRequest<'_>, default: Self) -> Result<Self, PageError> {
+        let Some(key) = request.get("window") else { return Ok(default) };
         let found = Self::ALL.into_iter().find(|window| window.key() == key);
-        found.ok_or_else(|| PageError::bad("a window is one of 5m, 1h and 24h"))
+        found.ok_or_else(|| PageError::bad_request("the window must be 5m, 1h or 24h"))
     }
 
     pub(super) fn key(self) -> &'static str {
@@ -48,7 +49,7 @@ impl Window {
         }
     }
 
-    /// After "in the last".
+    /// The words after "in the last".
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Minutes => "5 minutes",
@@ -73,56 +74,57 @@ impl Window {
         }
     }
 
-    pub(super) fn chips(self, scene: &Scene<'_>) -> Vec<Chip> {
-        let chip = |window: Self| Chip {
+    pub(super) fn chips(self, request: &PageRequest<'_>) -> Vec<FilterChip> {
+        let chip = |window: Self| FilterChip {
             words: format!("Last {}", window.words()),
-            link: scene.with("window", Some(window.key())),
+            link: request.with("window", Some(window.key())),
             here: window == self,
         };
         Self::ALL.map(chip).into()
     }
 }
 
-/// What the address says of queue, task and kind; whatever it leaves out fits.
+/// The queue, the task and the error kind that the query names. A name that is left out means all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Choice {
+pub(super) struct PageFilter {
     pub(super) queue: Option<QueueName>,
     pub(super) task: Option<TaskName>,
     pub(super) kind: Option<ErrorKind>,
 }
 
-impl Choice {
-    pub(super) fn of(scene: &Scene<'_>) -> Result<Self, PageError> {
+impl PageFilter {
+    pub(super) fn of(request: &PageRequest<'_>) -> Result<Self, PageError> {
         Ok(Self {
-            queue: named(scene, "queue")?,
-            task: named(scene, "task")?,
-            kind: named(scene, "kind")?,
+            queue: parsed(request, "queue")?,
+            task: parsed(request, "task")?,
+            kind: parsed(request, "kind")?,
         })
     }
 
-    pub(super) fn is_any(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// The value of this name in the address, read.
-pub(super) fn named<T: FromStr<Err: std::fmt::Display>>(
-    scene: &Scene<'_>,
+/// The value of this name in the query, parsed.
+pub(super) fn parsed<T: FromStr<Err: std::fmt::Display>>(
+    request: &PageRequest<'_>,
     name: &str,
 ) -> Result<Option<T>, PageError> {
-    let read = |text: &str| text.parse().map_err(|err: T::Err| PageError::bad(err.to_string()));
-    scene.get(name).map(read).transpose()
+    let parse =
+        |text: &str| text.parse().map_err(|err: T::Err| PageError::bad_request(err.to_string()));
+    request.get(name).map(parse).transpose()
 }
 
-/// "All" and each of these with its number, for `name` in the address; none when there is nothing to
-/// choose from.
+/// Links to all values and to each value, with its count, for `name` in the query. No links if there
+/// is only one value.
 pub(super) fn chips<'a>(
-    scene: &Scene<'_>,
+    request: &PageRequest<'_>,
     name: &str,
     all: &str,
     values: impl IntoIterator<Item = (&'a str, u64)>,
-) -> Vec<Chip> {
-    let here = scene.get(name);
+) -> Vec<FilterChip> {
+    let here = request.get(name);
     let mut counts: Vec<(&str, u64)> = Vec::new();
     for (value, n) in values {
         match counts.iter_mut().find(|(known, _)| *known == value) {
@@ -132,17 +134,18 @@ pub(super) fn chips<'a>(
     }
     counts.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     counts.truncate(MAX_CHIPS);
-    // What is chosen is shown as chosen, and can be left, also when there is nothing of it.
+    // The current value always has a link, also with a count of 0, so that the visitor sees it.
     if let Some(chosen) = here.filter(|chosen| counts.iter().all(|(value, _)| value != chosen)) {
         counts.push((chosen, 0));
     }
     if counts.len() < 2 && here.is_none() {
         return Vec::new();
     }
-    let first = Chip { words: all.to_owned(), link: scene.with(name, None), here: here.is_none() };
-    let chip = |(value, n): &(&str, u64)| Chip {
+    let first =
+        FilterChip { words: all.to_owned(), link: request.with(name, None), here: here.is_none() };
+    let chip = |(value, n): &(&str, u64)| FilterChip {
         words: format!("{value} {}", count(*n)),
-        link: scene.with(name, Some(value)),
+        link: request.with(name, Some(value)),
         here: here == Some(*value),
     };
     std::iter::once(first).chain(counts.iter().map(chip)).collect()

@@ -1,4 +1,4 @@
-//! A policy as Rust: the builder that makes it.
+//! A policy as Rust code.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use naq_core::retry::Jitter;
 use naq_core::{Delay, ErrorKind, RetryPolicy, Strategy};
 
-/// Code that builds an equal policy; what is the default is left out.
+/// Code that builds the same policy. Settings with their default value are left out.
 pub(super) fn code(policy: &RetryPolicy) -> String {
     let default = RetryPolicy::default();
     let mut code = String::from("RetryPolicy::builder()\n");
@@ -73,8 +73,8 @@ fn duration(d: Duration) -> String {
 mod tests {
     use super::*;
 
-    /// The code stands here as it is shown, and is compiled and run as it stands.
-    macro_rules! shown {
+    /// Compares the code that is shown with code that this test compiles and runs.
+    macro_rules! assert_code {
         ($text:literal, $code:expr) => {
             let policy: RetryPolicy = $text.parse().expect("a policy");
             assert_eq!($code, policy);
@@ -86,8 +86,8 @@ mod tests {
 
     #[test]
     fn the_code_compiles_and_builds_the_same_policy() {
-        shown!("conservative", RetryPolicy::builder().delay(Duration::from_secs(5)).build());
-        shown!(
+        assert_code!("conservative", RetryPolicy::builder().delay(Duration::from_secs(5)).build());
+        assert_code!(
             "exponential:1s500ms,max_retries=7,multiplier=2.5,max_delay=10m,jitter=full,retry_for=2h",
             RetryPolicy::builder()
                 .max_retries(7)
@@ -99,7 +99,7 @@ mod tests {
                 .retry_for(Duration::from_secs(7200))
                 .build()
         );
-        shown!(
+        assert_code!(
             "linear:5s,increment=3s,jitter=0.25,retry_on=HTTPError.503|TimeoutError,ignore_on=ValueError,max_crashes=9",
             RetryPolicy::builder()
                 .delay(Duration::from_secs(5))
@@ -111,14 +111,14 @@ mod tests {
                 .max_crashes(9)
                 .build()
         );
-        shown!(
+        assert_code!(
             "fixed:2s/5s/10s,jitter=decorrelated",
             RetryPolicy::builder()
                 .delay([Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(10)])
                 .jitter(Jitter::Decorrelated)
                 .build()
         );
-        shown!(
+        assert_code!(
             "fixed:0s,max_retries=0,jitter=equal",
             RetryPolicy::builder()
                 .max_retries(0)

@@ -1,10 +1,10 @@
-//! What a hostile job says: markup, broken attributes, links that run, marks that turn the direction
-//! of writing, control characters and colours of terminals.
+//! Hostile text: markup, broken attributes, script links, marks that change the direction of writing,
+//! control characters and terminal colours.
 
-/// Stands in every such text beside who said it, so that a test can see that it was shown.
+/// A part of every hostile text. A name follows it, so that a test can see which text a page shows.
 pub(crate) const MARK: &str = "hostile";
 
-/// The text that `who` says.
+/// The hostile text with the name `who`.
 pub(crate) fn evil(who: &str) -> String {
     format!(
         "{MARK}-{who}<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\" onmouseover=\"x\" \
@@ -14,7 +14,7 @@ pub(crate) fn evil(who: &str) -> String {
     )
 }
 
-/// The same, where no more than a line without control characters is taken.
+/// A hostile text for places that accept only one line without control characters.
 pub(crate) fn evil_line(who: &str) -> String {
     format!(
         "{MARK}-{who}<script>alert(1)</script>\"' onclick=\"x\" javascript:x \u{202e}gnp\u{2066}"

@@ -1,11 +1,11 @@
-//! [`Form`]: a policy as a visitor writes it, with what is wrong at the field that is wrong.
+//! [`PolicyForm`]: a policy as a visitor types it, with an error at each invalid field.
 
 use naq_core::retry::{PolicyBuilder, PolicyError};
 use naq_core::{Delay, RetryPolicy, Strategy};
 
-use crate::scene::Scene;
+use crate::page_request::PageRequest;
 
-/// The fields of the form, in their order: name, label, what may stand there.
+/// The fields of the form, in order: name, label, example.
 const FIELDS: [(&str, &str, &str); 10] = [
     ("delay", "Delay, or a list", "5s or 2s/5s/10s"),
     ("max_retries", "Retries", "3"),
@@ -19,20 +19,20 @@ const FIELDS: [(&str, &str, &str); 10] = [
     ("max_crashes", "Crashes", "3"),
 ];
 
-/// What was asked.
-pub(super) struct Form {
+/// The form, as text or field by field.
+pub(super) struct PolicyForm {
     pub(super) strategies: Vec<(&'static str, bool)>,
-    pub(super) fields: Vec<Field>,
+    pub(super) fields: Vec<PolicyField>,
     pub(super) task: String,
-    /// A policy as text, which stands in for all fields.
+    /// The policy as text. It replaces all fields.
     text: Option<String>,
-    /// What is wrong with the text.
+    /// The error in the text.
     pub(super) text_error: Option<String>,
-    /// What is wrong with no one field.
+    /// An error that belongs to no single field.
     pub(super) error: Option<String>,
 }
 
-pub(super) struct Field {
+pub(super) struct PolicyField {
     pub(super) name: &'static str,
     pub(super) label: &'static str,
     pub(super) hint: &'static str,
@@ -40,11 +40,11 @@ pub(super) struct Field {
     pub(super) error: Option<String>,
 }
 
-impl Form {
-    pub(super) fn read(scene: &Scene<'_>) -> Self {
-        let get = |name: &str| scene.get(name).map(str::trim).unwrap_or_default().to_owned();
+impl PolicyForm {
+    pub(super) fn read(request: &PageRequest<'_>) -> Self {
+        let get = |name: &str| request.get(name).map(str::trim).unwrap_or_default().to_owned();
         let field =
-            |(name, label, hint)| Field { name, label, hint, value: get(name), error: None };
+            |(name, label, hint)| PolicyField { name, label, hint, value: get(name), error: None };
         let strategy = get("strategy");
         Self {
             strategies: Strategy::ALL
@@ -59,13 +59,13 @@ impl Form {
         }
     }
 
-    /// The text, as it was written.
+    /// The policy as text; empty if it was given by fields.
     pub(super) fn text(&self) -> &str {
         self.text.as_deref().unwrap_or_default()
     }
 
-    /// The policy, or none and what is wrong where it is wrong. A policy that was given as text
-    /// fills the fields in.
+    /// The policy; none, with an error in the form, if it is invalid. A policy that was given as text
+    /// fills the fields.
     pub(super) fn policy(&mut self) -> Option<RetryPolicy> {
         if let Some(text) = &self.text {
             match text.parse() {
@@ -86,31 +86,32 @@ impl Form {
                 Some(policy)
             }
             Err(err) => {
-                self.blame(err);
+                self.set_error(err);
                 None
             }
         }
     }
 
-    /// Each field by itself, through the reader of the text form: it says what is allowed.
+    /// Parses each field with the parser of the text form, whose errors say what is allowed.
     fn build(&mut self) -> Option<PolicyBuilder> {
         let chosen = self.strategies.iter().find(|(_, chosen)| *chosen);
         let strategy = chosen.map_or(Strategy::Fixed.as_str(), |(name, _)| name);
         let mut builder = RetryPolicy::builder().strategy(strategy.parse().ok()?);
-        let mut wrong = false;
+        let mut has_error = false;
         for field in self.fields.iter_mut().filter(|field| !field.value.is_empty()) {
             match set(builder.clone(), strategy, field.name, &field.value) {
                 Ok(set) => builder = set,
                 Err(err) => {
                     field.error = Some(err.to_string());
-                    wrong = true;
+                    has_error = true;
                 }
             }
         }
-        (!wrong).then_some(builder)
+        (!has_error).then_some(builder)
     }
 
-    fn blame(&mut self, err: PolicyError) {
+    /// Shows the error at the field that it names.
+    fn set_error(&mut self, err: PolicyError) {
         let key = match &err {
             PolicyError::Invalid { key, .. } | PolicyError::NoEffect { key, .. } => *key,
             _ => "",
@@ -121,7 +122,7 @@ impl Form {
         }
     }
 
-    /// Shows the policy in the fields.
+    /// Fills the fields from the policy.
     fn fill(&mut self, policy: &RetryPolicy) {
         let text = policy.to_string();
         let mut parts = text.split(',');
@@ -143,7 +144,8 @@ impl Form {
     }
 }
 
-/// The builder with this field. What is read alone must not be refused for what another field says.
+/// The builder with this field set. The field is parsed alone, with a strategy that has it, so that an
+/// error in another field does not make this field invalid.
 fn set(
     builder: PolicyBuilder,
     strategy: &str,
@@ -153,12 +155,12 @@ fn set(
     if name == "delay" {
         return Ok(builder.delay(value.parse::<Delay>()?));
     }
-    let home = match name {
+    let strategy = match name {
         "multiplier" => "exponential",
         "increment" => "linear",
         _ => strategy,
     };
-    let alone: RetryPolicy = format!("{home}:5s,{name}={value}").parse()?;
+    let alone: RetryPolicy = format!("{strategy}:5s,{name}={value}").parse()?;
     Ok(match name {
         "max_retries" => builder.max_retries(alone.max_retries()),
         "multiplier" => builder.multiplier(alone.multiplier()),
