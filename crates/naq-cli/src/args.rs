@@ -1,18 +1,22 @@
-//! The command line, as data. Everything that can be wrong with an argument by itself is found
-//! here, before anything is connected to.
+//! The command line as data. An argument that is wrong by itself is refused here, before any
+//! connection.
 
+use anyhow::Result;
 use clap::builder::Resettable;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use naq_core::Codec;
+use naq_client::Client;
 
+#[cfg(feature = "dashboard")]
+use crate::commands::dashboard;
 use crate::commands::{
-    audit, batch, bench, breaker, check, completions, dashboard, dev, dlq, enqueue, job, limit,
-    queue, retry, schedule, top, worker, workers, workflow,
+    audit, batch, breaker, check, completions, dev, dlq, enqueue, job, limit, queue, retry,
+    schedule, top, worker, workers, workflow,
 };
 use crate::connection::ConnectionArgs;
+use crate::exit::ExitCode;
 use crate::logging::LogArgs;
-use crate::output::{Color, Format};
+use crate::output::{Color, Format, Output};
 use crate::telemetry::TelemetryArgs;
 
 /// NAQ: background jobs on NATS JetStream, with retries that can be trusted.
@@ -23,12 +27,12 @@ use crate::telemetry::TelemetryArgs;
     max_term_width = 100,
     after_help = "\
 Examples:
-  naq dev                                    a broker and a worker to play with
-  naq enqueue demo.flaky --max-retries 4     a job, with its retry policy
-  naq job watch ID                           its attempts, as they happen
-  naq retry preview exponential:2s           what a policy will do
+  naq dev                                    start a broker and a demo worker
+  naq enqueue demo.flaky --max-retries 4     enqueue a job with a retry policy
+  naq job watch ID                           follow its attempts
+  naq retry preview exponential:2s           list the retries of a policy
 
-Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 broker unreachable, 5 not authorised."
+ExitCode codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 broker unreachable, 5 not authorised."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -37,11 +41,11 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What every command takes.
+/// The options of every command.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct GlobalArgs {
-    /// How to write results
+    /// Format of the results
     #[arg(
         short,
         long,
@@ -52,7 +56,7 @@ pub(crate) struct GlobalArgs {
         value_name = "FORMAT"
     )]
     pub(crate) output: Format,
-    /// When to colour
+    /// When to use colours
     #[arg(
         long,
         global = true,
@@ -72,82 +76,137 @@ pub(crate) struct GlobalArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Work on jobs until told to stop
+    /// Run jobs until stopped
     Worker(worker::WorkerArgs),
     /// Enqueue a job
     Enqueue(Box<enqueue::EnqueueArgs>),
-    /// Look at a job, or act on it
+    #[command(flatten)]
+    WithClient(ClientCommand),
+    /// Show what a retry policy does; needs no broker
+    #[command(subcommand)]
+    Retry(retry::RetryCommand),
+    /// Check the broker: connection, permissions, version, settings
+    Doctor,
+    /// Check a queue, the workers or the dead letters against limits; for monitoring systems
+    Check(check::CheckArgs),
+    /// Serve the web page: which jobs fail and why, whether retries help; with actions
+    #[cfg(feature = "dashboard")]
+    Dashboard(dashboard::DashboardArgs),
+    /// Start a broker, a worker with demo tasks and the dashboard, for development
+    Dev(dev::DevArgs),
+    /// Measure NAQ against plain NATS
+    #[cfg(feature = "bench")]
+    Bench(naq_bench::BenchArgs),
+    /// Print shell completions to stdout
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page to stdout
+    Man,
+}
+
+/// The commands that connect to the broker and then ask it through a client.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientCommand {
+    /// Show a job, or act on it
     #[command(subcommand)]
     Job(job::JobCommand),
     /// The dead letter queue: jobs that failed for good
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
-    /// Queues: their numbers, pause, limit, purge
+    /// Queues: counts, pause, limit, purge
     #[command(subcommand)]
     Queue(queue::QueueCommand),
-    /// Circuit breakers: which are open, open or close one by hand
+    /// Circuit breakers: list them, open or close one by hand
     #[command(subcommand)]
     Breaker(breaker::BreakerCommand),
-    /// Limits that jobs share by a key: who holds their slots, who waits
+    /// Limits that jobs share by a key: which jobs hold limit slots, which wait
     #[command(subcommand)]
     Limit(limit::LimitCommand),
-    /// Recurring jobs: define, look at, pause, run now
+    /// Recurring jobs: define, show, pause, run now
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
-    /// Workflows: jobs that come after each other, drawn, listed, cancelled
+    /// Workflows, graphs of jobs: draw, list, cancel
     #[command(subcommand)]
     Workflow(workflow::WorkflowCommand),
-    /// The workers alive now; drain one
+    /// List the workers that are alive; drain one
     #[command(visible_alias = "list-workers")]
     Workers(workers::WorkersArgs),
-    /// Who changed what, and why
+    /// List who changed what, and why
     Audit(audit::AuditArgs),
-    /// Bulk actions: how far they have come; cancel, undo, go on
+    /// Bulk actions: show their progress; cancel, undo, resume
     #[command(subcommand)]
     Batch(batch::BatchCommand),
-    /// Queues, tasks, retries, workers and errors, live
+    /// Show queues, tasks, retries, workers and errors, live
     Top(top::TopArgs),
-    /// What a retry policy does; no broker is asked
-    #[command(subcommand)]
-    Retry(retry::RetryCommand),
-    /// Check the broker: connection, rights, version, settings
-    Doctor,
-    /// Judge a queue, the workers or the dead letters; for monitoring systems
-    Check(check::CheckArgs),
-    /// The web page: what fails, why, whether retries help; and acts on it
-    Dashboard(dashboard::DashboardArgs),
-    /// A broker, a worker with demo tasks and the dashboard, for development
-    Dev(dev::DevArgs),
-    /// Measure NAQ against plain NATS
-    Bench(bench::BenchArgs),
-    /// Shell completions, to stdout
-    Completions(completions::CompletionsArgs),
-    /// The manual page, to stdout
-    Man,
-    /// Removes every job of the queues
+    /// Remove every job of the queues
     #[command(hide = true)]
-    Purge(queue::PurgeArgs),
+    Purge(queue::QueuePurgeArgs),
 }
 
-/// `NAQ_JOB_SERIALIZER`: how a producer writes jobs.
-pub(crate) fn parse_codec(text: &str) -> Result<Codec, String> {
-    text.parse().map_err(|err: naq_core::wire::CodecError| err.to_string())
+impl Command {
+    /// Whether the command runs until it is stopped, and logs what it does meanwhile.
+    pub(crate) fn is_long_lived(&self) -> bool {
+        match self {
+            Self::Worker(_) | Self::Dev(_) => true,
+            #[cfg(feature = "dashboard")]
+            Self::Dashboard(_) => true,
+            _ => false,
+        }
+    }
 }
 
-/// Commands that ask no broker and log nothing.
+impl ClientCommand {
+    /// Runs the command if it needs no broker. Returns whether it did.
+    pub(crate) fn run_offline(&self, out: Output) -> Result<bool> {
+        match self {
+            Self::Schedule(command) => command.run_offline(out),
+            _ => Ok(false),
+        }
+    }
+
+    /// Finds what can be found wrong before the connection, and asks the user where it must.
+    pub(crate) fn check(&self, out: Output) -> Result<()> {
+        match self {
+            Self::Dlq(command) => command.check(out),
+            Self::Queue(command) => command.check(out),
+            Self::Schedule(command) => command.check(out),
+            Self::Purge(args) => args.check(out),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<ExitCode> {
+        match self {
+            Self::Job(command) => return command.run(client, out).await,
+            Self::Dlq(command) => return command.run(client, out).await,
+            Self::Batch(command) => return command.run(client, out).await,
+            Self::Queue(command) => command.run(client, out).await?,
+            Self::Breaker(command) => command.run(client, out).await?,
+            Self::Limit(command) => command.run(client, out).await?,
+            Self::Schedule(command) => command.run(client, out).await?,
+            Self::Workflow(command) => command.run(client, out).await?,
+            Self::Workers(args) => args.run(client, out).await?,
+            Self::Audit(args) => args.run(client, out).await?,
+            Self::Top(args) => top::run(args, client, out).await?,
+            Self::Purge(args) => args.run(client, out).await?,
+        }
+        Ok(ExitCode::Ok)
+    }
+}
+
+/// The commands that need no broker and log nothing.
 const OFFLINE: [&str; 3] = ["retry", "completions", "man"];
 
-/// The definition that is parsed, and that completions and the manual are made from.
+/// The definition of the command line. Parser, completions and manual page all use it.
 pub(crate) fn definition() -> clap::Command {
     fn quiet(command: clap::Command) -> clap::Command {
         command
             .mut_args(|arg| {
-                // Set to nothing, as compose files do, is not set.
+                // An empty variable, as compose files set it, counts as not set.
                 let empty = arg.get_env().is_some_and(|name| {
                     std::env::var_os(name).is_some_and(|value| value.is_empty())
                 });
                 let arg = if empty { arg.env(Resettable::Reset) } else { arg };
-                // The value of a variable may be a secret: a URL with a password in it.
+                // A variable may contain a secret, such as a URL with a password.
                 arg.hide_env_values(true)
             })
             .mut_subcommands(quiet)
@@ -163,7 +222,8 @@ pub(crate) fn definition() -> clap::Command {
     })
 }
 
-/// Whether this command line, good or not, is of a check: its mistakes have an exit code of their own.
+/// Whether this command line, valid or not, is one of `naq check`, whose usage errors have an exit
+/// code of their own.
 pub(crate) fn is_check(args: impl IntoIterator<Item = std::ffi::OsString>) -> bool {
     let matches = definition().ignore_errors(true).try_get_matches_from(args);
     matches.is_ok_and(|matches| matches.subcommand_name() == Some("check"))
@@ -172,7 +232,7 @@ pub(crate) fn is_check(args: impl IntoIterator<Item = std::ffi::OsString>) -> bo
 /// Reads the command line.
 ///
 /// # Errors
-/// What clap has to say, which may also be a help text.
+/// A usage error, or the help text that the user asked for.
 pub(crate) fn parse(
     args: impl IntoIterator<Item = std::ffi::OsString>,
 ) -> Result<Cli, clap::Error> {

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use naq_client::Client;
 use naq_nats::{Auth, NatsConfig, NatsTransport, Secret, Storage, Tls};
 
-use crate::exit::Problem;
+use crate::exit::CliError;
 
 /// Where streams are kept, as an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -132,7 +132,7 @@ impl ConnectionArgs {
     /// The settings, checked as far as they can be without a connection.
     ///
     /// # Errors
-    /// A [`Problem`] that names the argument.
+    /// A [`CliError`] that names the argument.
     pub(crate) fn config(&self) -> Result<NatsConfig> {
         let mut config = NatsConfig::new(self.url()?).prefix(prefix(&self.prefix)?);
         config = config.auth(self.auth()?).tls(self.tls()?).name("naq-cli");
@@ -147,7 +147,7 @@ impl ConnectionArgs {
     }
 
     /// The URL as given. Nothing of it is repeated in an error: it may hold a password.
-    fn url(&self) -> Result<String, Problem> {
+    fn url(&self) -> Result<String, CliError> {
         let good = |url: &str| {
             let rest = match url.split_once("://") {
                 None => url,
@@ -163,7 +163,7 @@ impl ConnectionArgs {
         if self.nats_url.split(',').map(str::trim).all(good) {
             return Ok(self.nats_url.clone());
         }
-        Err(Problem::usage("--nats-url (NAQ_NATS_URL) is no URL of a NATS server")
+        Err(CliError::usage("--nats-url (NAQ_NATS_URL) is no URL of a NATS server")
             .next("write nats://HOST:PORT or tls://HOST:PORT, several with commas between"))
     }
 
@@ -175,12 +175,12 @@ impl ConnectionArgs {
         match (user, password) {
             (Some(user), Some(password)) => forms.push(Auth::UserPassword { user, password }),
             (Some(_), None) => {
-                return Err(Problem::usage("--nats-user is given without a password")
+                return Err(CliError::usage("--nats-user is given without a password")
                     .next("set NAQ_NATS_PASSWORD, or use --nats-password-file")
                     .into());
             }
             (None, Some(_)) => {
-                return Err(Problem::usage("a password is given without a user")
+                return Err(CliError::usage("a password is given without a user")
                     .next("use --nats-user or NAQ_NATS_USER")
                     .into());
             }
@@ -191,7 +191,7 @@ impl ConnectionArgs {
             (Some(jwt), Some(seed)) => forms.push(Auth::JwtFiles { jwt, seed }),
             (None, Some(seed)) => forms.push(Auth::NkeyFile(seed)),
             (Some(_), None) => {
-                return Err(Problem::usage("--nats-jwt is given without its seed")
+                return Err(CliError::usage("--nats-jwt is given without its seed")
                     .next("add --nats-nkey FILE, or use --nats-creds")
                     .into());
             }
@@ -199,7 +199,7 @@ impl ConnectionArgs {
         }
         forms.extend(existing("--nats-creds", &self.nats_creds)?.map(Auth::CredsFile));
         if forms.len() > 1 {
-            return Err(Problem::usage("credentials are given in more than one form")
+            return Err(CliError::usage("credentials are given in more than one form")
                 .next("keep one of: user and password, token, nkey, JWT and nkey, creds")
                 .into());
         }
@@ -208,7 +208,7 @@ impl ConnectionArgs {
 
     fn tls(&self) -> Result<Tls> {
         if self.nats_cert.is_some() != self.nats_key.is_some() {
-            return Err(Problem::usage("--nats-cert and --nats-key go together").into());
+            return Err(CliError::usage("--nats-cert and --nats-key go together").into());
         }
         Ok(Tls {
             required: self.nats_tls || self.nats_tls_first,
@@ -220,13 +220,13 @@ impl ConnectionArgs {
     }
 }
 
-fn prefix(text: &str) -> Result<&str, Problem> {
+fn prefix(text: &str) -> Result<&str, CliError> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if (1..=32).contains(&text.len()) && text.chars().all(fits) {
         return Ok(text);
     }
     let shown: String = text.chars().take(40).collect();
-    Err(Problem::usage(format!(
+    Err(CliError::usage(format!(
         "invalid --prefix {shown:?}: use 1 to 32 lower-case letters, digits or `-`"
     )))
 }
@@ -236,24 +236,24 @@ fn secret(variable: &str, file: Option<&Path>) -> Result<Option<Secret>> {
     let given = std::env::var(variable).ok().filter(|value| !value.is_empty());
     match (given, file) {
         (Some(_), Some(_)) => {
-            Err(Problem::usage(format!("{variable} and {variable}_FILE are both given")).into())
+            Err(CliError::usage(format!("{variable} and {variable}_FILE are both given")).into())
         }
         (Some(value), None) => Ok(Some(Secret::new(value))),
         (None, Some(path)) => match std::fs::read_to_string(path) {
             Ok(text) if !text.trim().is_empty() => Ok(Some(Secret::new(text.trim()))),
-            Ok(_) => Err(Problem::usage(format!("{} is empty", path.display())).into()),
+            Ok(_) => Err(CliError::usage(format!("{} is empty", path.display())).into()),
             Err(err) => {
-                Err(Problem::usage(format!("cannot read {}: {err}", path.display())).into())
+                Err(CliError::usage(format!("cannot read {}: {err}", path.display())).into())
             }
         },
         (None, None) => Ok(None),
     }
 }
 
-fn existing(flag: &str, path: &Option<PathBuf>) -> Result<Option<PathBuf>, Problem> {
+fn existing(flag: &str, path: &Option<PathBuf>) -> Result<Option<PathBuf>, CliError> {
     match path {
         Some(path) if !path.is_file() => {
-            Err(Problem::usage(format!("{flag}: there is no file {}", path.display())))
+            Err(CliError::usage(format!("{flag}: there is no file {}", path.display())))
         }
         path => Ok(path.clone()),
     }

@@ -1,6 +1,6 @@
 //! How a command ends: the exit code, and what to do next, from the error.
 
-use std::process::ExitCode;
+use std::process;
 
 use naq_client::{BatchError, ClientError, EnqueueError, ScheduleError, WaitError, WorkflowError};
 use naq_core::schedule::ScheduleFault;
@@ -8,7 +8,7 @@ use naq_core::transport::TransportError;
 
 /// The exit codes. They are stable; scripts may rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exit {
+pub(crate) enum ExitCode {
     /// Done.
     Ok = 0,
     /// Tried, and it did not work.
@@ -29,7 +29,7 @@ pub(crate) enum Exit {
 
 /// What `naq check` ends with: the numbers that monitoring systems expect of a plugin, and what they
 /// mean to them.
-impl Exit {
+impl ExitCode {
     /// Beyond a bound that warns.
     pub(crate) const WARNING: Self = Self::Failed;
     /// Beyond a bound that alarms.
@@ -38,8 +38,8 @@ impl Exit {
     pub(crate) const UNKNOWN: Self = Self::NotFound;
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
+impl From<ExitCode> for process::ExitCode {
+    fn from(exit: ExitCode) -> Self {
         Self::from(exit as u8)
     }
 }
@@ -47,25 +47,25 @@ impl From<Exit> for ExitCode {
 /// An error that the CLI itself finds, with its exit code and what to do next.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
-pub(crate) struct Problem {
-    exit: Exit,
+pub(crate) struct CliError {
+    exit: ExitCode,
     what: String,
     next: Option<String>,
 }
 
-impl Problem {
-    pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
+impl CliError {
+    pub(crate) fn new(exit: ExitCode, what: impl Into<String>) -> Self {
         Self { exit, what: what.into(), next: None }
     }
 
     /// The arguments make no sense.
     pub(crate) fn usage(what: impl Into<String>) -> Self {
-        Self::new(Exit::Usage, what)
+        Self::new(ExitCode::Usage, what)
     }
 
     /// What was named does not exist.
     pub(crate) fn not_found(what: impl Into<String>) -> Self {
-        Self::new(Exit::NotFound, what)
+        Self::new(ExitCode::NotFound, what)
     }
 
     /// What to do next.
@@ -77,9 +77,9 @@ impl Problem {
 }
 
 /// The exit code for an error, and what to do next where that is known.
-pub(crate) fn explain(error: &anyhow::Error) -> (Exit, Option<String>) {
+pub(crate) fn explain(error: &anyhow::Error) -> (ExitCode, Option<String>) {
     for cause in error.chain() {
-        if let Some(problem) = cause.downcast_ref::<Problem>() {
+        if let Some(problem) = cause.downcast_ref::<CliError>() {
             return (problem.exit, problem.next.clone());
         }
         if let Some(error) = cause.downcast_ref::<TransportError>() {
@@ -93,22 +93,22 @@ pub(crate) fn explain(error: &anyhow::Error) -> (Exit, Option<String>) {
         }
         if let Some(error) = cause.downcast_ref::<WaitError>() {
             return match error {
-                WaitError::NoRecord { .. } => (Exit::NotFound, None),
+                WaitError::NoRecord { .. } => (ExitCode::NotFound, None),
                 WaitError::Client(error) => of_client(error),
-                _ => (Exit::Failed, None),
+                _ => (ExitCode::Failed, None),
             };
         }
         if let Some(error) = cause.downcast_ref::<WorkflowError>() {
             return match error {
                 WorkflowError::Unknown(_) => {
-                    (Exit::NotFound, Some("the workflows there are: naq workflow list".into()))
+                    (ExitCode::NotFound, Some("the workflows there are: naq workflow list".into()))
                 }
                 WorkflowError::Transport(error) => of_transport(error),
-                _ => (Exit::Failed, None),
+                _ => (ExitCode::Failed, None),
             };
         }
         if cause.is::<ScheduleFault>() {
-            return (Exit::Usage, None);
+            return (ExitCode::Usage, None);
         }
         if let Some(error) = cause.downcast_ref::<ScheduleError>() {
             return of_schedule(error);
@@ -117,71 +117,71 @@ pub(crate) fn explain(error: &anyhow::Error) -> (Exit, Option<String>) {
             return match error {
                 EnqueueError::Transport(error) => of_transport(error),
                 EnqueueError::UnknownDependency(_) => (
-                    Exit::NotFound,
+                    ExitCode::NotFound,
                     Some("enqueue that job first, or check its id and queue".into()),
                 ),
-                _ => (Exit::Usage, None),
+                _ => (ExitCode::Usage, None),
             };
         }
     }
-    (Exit::Failed, None)
+    (ExitCode::Failed, None)
 }
 
-fn of_client(error: &ClientError) -> (Exit, Option<String>) {
+fn of_client(error: &ClientError) -> (ExitCode, Option<String>) {
     match error {
         ClientError::NoJob(_) => {
-            (Exit::NotFound, Some("check the id; dead letters: naq dlq list".into()))
+            (ExitCode::NotFound, Some("check the id; dead letters: naq dlq list".into()))
         }
-        ClientError::NoWorker(_) => (Exit::NotFound, Some("who there is: naq workers".into())),
-        ClientError::Ambiguous { .. } => (Exit::Usage, Some("add --queue QUEUE".into())),
+        ClientError::NoWorker(_) => (ExitCode::NotFound, Some("who there is: naq workers".into())),
+        ClientError::Ambiguous { .. } => (ExitCode::Usage, Some("add --queue QUEUE".into())),
         ClientError::Transport(error) => of_transport(error),
-        _ => (Exit::Failed, None),
+        _ => (ExitCode::Failed, None),
     }
 }
 
-fn of_batch(error: &BatchError) -> (Exit, Option<String>) {
+fn of_batch(error: &BatchError) -> (ExitCode, Option<String>) {
     match error {
         BatchError::NoBatch(_) => {
-            (Exit::NotFound, Some("the batches there are: naq batch list".into()))
+            (ExitCode::NotFound, Some("the batches there are: naq batch list".into()))
         }
         BatchError::Client(error) => of_client(error),
         BatchError::Transport(error) => of_transport(error),
         BatchError::State { .. } | BatchError::Busy(_) | BatchError::Unreadable(_) => {
-            (Exit::Failed, None)
+            (ExitCode::Failed, None)
         }
-        _ => (Exit::Usage, None),
+        _ => (ExitCode::Usage, None),
     }
 }
 
-fn of_schedule(error: &ScheduleError) -> (Exit, Option<String>) {
+fn of_schedule(error: &ScheduleError) -> (ExitCode, Option<String>) {
     match error {
         ScheduleError::NotFound(_) => {
-            (Exit::NotFound, Some("the schedules there are: naq schedule list".into()))
+            (ExitCode::NotFound, Some("the schedules there are: naq schedule list".into()))
         }
         ScheduleError::Transport(error) | ScheduleError::Job(EnqueueError::Transport(error)) => {
             of_transport(error)
         }
-        ScheduleError::Unreadable { .. } | ScheduleError::Contended(_) => (Exit::Failed, None),
-        _ => (Exit::Usage, None),
+        ScheduleError::Unreadable { .. } | ScheduleError::Contended(_) => (ExitCode::Failed, None),
+        _ => (ExitCode::Usage, None),
     }
 }
 
-fn of_transport(error: &TransportError) -> (Exit, Option<String>) {
+fn of_transport(error: &TransportError) -> (ExitCode, Option<String>) {
     match error {
         TransportError::Unreachable { .. } => (
-            Exit::Unreachable,
+            ExitCode::Unreachable,
             Some("start a broker (`naq dev` brings one), or say where it is: --nats-url, NAQ_NATS_URL".into()),
         ),
         TransportError::Timeout { .. } => {
-            (Exit::Unreachable, Some("repeat it, it is safe to; `naq doctor` looks at the broker".into()))
+            (ExitCode::Unreachable, Some("repeat it, it is safe to; `naq doctor` looks at the broker".into()))
         }
         TransportError::Auth(_) => (
-            Exit::Auth,
+            ExitCode::Auth,
             Some("give credentials: --nats-user with NAQ_NATS_PASSWORD, NAQ_NATS_TOKEN, --nats-nkey, --nats-creds".into()),
         ),
-        TransportError::Permission { .. } => (Exit::Auth, None),
-        TransportError::NoQueue(_) => (Exit::NotFound, Some("the queues there are: naq queue list".into())),
-        _ => (Exit::Failed, None),
+        TransportError::Permission { .. } => (ExitCode::Auth, None),
+        TransportError::NoQueue(_) => (ExitCode::NotFound, Some("the queues there are: naq queue list".into())),
+        _ => (ExitCode::Failed, None),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The `naq` command, for a binary of your own: your tasks, and everything else that `naq` can.
+//! The whole `naq` command for your own binary, with your tasks.
 //!
 //! ```no_run
 //! use naq_core::{Failure, Job};
@@ -24,20 +24,36 @@
 //!     naq_cli::main(Registry::new().task(send_email))
 //! }
 //! ```
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `dashboard` | yes | `naq dashboard`, and the dashboard in `naq dev` |
+//! | `metrics` | yes | `naq worker --metrics`, and `/metrics` beside the dashboard |
+//! | `bench` | yes | `naq bench`; it also measures the dashboard, so it brings that crate |
+//! | `otel` | no | `--otlp-endpoint`: OpenTelemetry traces |
+//!
+//! With `default-features = false` a binary compiles no HTTP server.
 
 mod args;
 mod commands;
 mod connection;
 mod exit;
+mod job_details;
 mod logging;
+#[cfg(feature = "metrics")]
 mod metrics;
+mod operator_name;
 mod output;
-mod progress;
-mod report;
+mod progress_line;
+#[cfg(any(feature = "dashboard", feature = "metrics"))]
+mod readiness;
 mod run;
+mod runtime;
+#[cfg(any(feature = "dashboard", feature = "metrics"))]
 mod serve;
 mod telemetry;
 mod text;
-mod who;
 
 pub use run::main;

@@ -76,13 +76,13 @@ pub(crate) struct LogArgs {
 impl LogArgs {
     /// Begins to log, and to trace. `usual` is the level when none is given.
     pub(crate) fn init(&self, usual: Level, traces: Option<&Traces>) {
-        let lines = fmt::layer().with_timer(text::Utc).with_target(false);
+        let lines = fmt::layer().with_timer(text::UtcTime).with_target(false);
         let lines = match self.log_format {
             LogFormat::Text => lines
                 .with_writer(io::stderr)
                 .with_ansi(colours())
                 .fmt_fields(format::debug_fn(text::field).delimited(" "))
-                .event_format(text::Line)
+                .event_format(text::LogLineFormat)
                 .boxed(),
             LogFormat::Json => lines
                 .with_writer(SafeStderr)

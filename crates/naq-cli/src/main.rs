@@ -1,4 +1,4 @@
-//! The stock `naq`: every command, and no tasks of its own.
+//! The stock `naq` binary: every command, and no tasks.
 
 use std::process::ExitCode;
 

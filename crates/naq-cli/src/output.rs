@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::exit;
 use crate::text::{printable, printable_lines};
 
-pub(crate) use table::{Details, Row, lines};
+pub(crate) use table::{Details, TableRow, lines};
 
 /// How data is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -71,7 +71,7 @@ pub(crate) fn paint(style: Style, text: impl Display) -> String {
 }
 
 impl Output {
-    pub(crate) fn new(format: Format) -> Self {
+    pub(crate) const fn new(format: Format) -> Self {
         Self { format }
     }
 
@@ -81,7 +81,7 @@ impl Output {
     }
 
     /// A list of things: a table, an array, or a line each.
-    pub(crate) fn list<T: Row>(self, rows: &[T]) -> Result<()> {
+    pub(crate) fn list<T: TableRow>(self, rows: &[T]) -> Result<()> {
         match self.format {
             Format::Table if rows.is_empty() => self.note(T::NONE),
             Format::Table => self.raw(&table::render(rows)),
@@ -139,13 +139,13 @@ impl Output {
     }
 
     /// What clap has to say: a help text, a version, a mistake in the arguments.
-    pub(crate) fn clap(self, error: &clap::Error) -> exit::Exit {
+    pub(crate) fn clap(self, error: &clap::Error) -> exit::ExitCode {
         let plain = error.render().to_string();
         let safe = printable_lines(&plain);
         // An error here means that nobody reads.
         let _ =
             if safe == plain { error.print() } else { write!(anstream::stderr().lock(), "{safe}") };
-        if error.use_stderr() { exit::Exit::Usage } else { exit::Exit::Ok }
+        if error.use_stderr() { exit::ExitCode::Usage } else { exit::ExitCode::Ok }
     }
 
     /// Asks on a terminal. `None` where there is nobody to ask.

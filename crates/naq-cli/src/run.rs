@@ -1,42 +1,43 @@
-//! From arguments to an exit code: parse, check, connect, run.
+//! From the arguments to an exit code: parse, check, connect, run.
 
-use std::process::ExitCode;
+use std::process;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use naq_worker::Registry;
-use tokio::runtime::Runtime;
 
 use crate::args::{self, Cli, Command};
-use crate::commands::{
-    bench, check, completions, dashboard, dev, doctor, enqueue, retry, top, worker,
-};
-use crate::connection::connect;
-use crate::exit::{self, Exit};
+#[cfg(feature = "bench")]
+use crate::commands::bench;
+#[cfg(feature = "dashboard")]
+use crate::commands::dashboard;
+use crate::commands::{check, completions, dev, doctor, enqueue, retry, worker};
+use crate::exit::{self, ExitCode};
 use crate::logging::Level;
 use crate::output::{Format, Output};
+use crate::runtime::{runtime, with_client};
 
-/// Runs the whole `naq` command with the tasks of `registry`: reads the command line and the `NAQ_*`
+/// Runs the whole `naq` command with the tasks of `registry`. Reads the command line and the `NAQ_*`
 /// variables, does what they say, and returns the exit code (0 done, 1 failed, 2 usage, 3 not
 /// found, 4 broker unreachable, 5 not authorised).
 ///
-/// It starts a runtime of its own, so it is called from a plain `fn main`.
+/// It starts its own async runtime, so call it from a plain `fn main`.
 ///
 /// # Panics
 /// When it is called from within an async runtime.
-pub fn main<S: Clone + Send + Sync + 'static>(registry: Registry<S>) -> ExitCode {
+pub fn main<S: Clone + Send + Sync + 'static>(registry: Registry<S>) -> process::ExitCode {
     let cli = match args::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
             let exit = Output::new(Format::Table).clap(&error);
-            let unknown = exit == Exit::Usage && args::is_check(std::env::args_os());
-            return if unknown { Exit::UNKNOWN.into() } else { exit.into() };
+            let unknown = exit == ExitCode::Usage && args::is_check(std::env::args_os());
+            return if unknown { ExitCode::UNKNOWN.into() } else { exit.into() };
         }
     };
     cli.global.color.apply();
     let out = Output::new(cli.global.output);
     match run(cli, registry, out) {
         Ok(exit) => exit.into(),
-        Err(error) if exit::is_broken_pipe(&error) => Exit::Ok.into(),
+        Err(error) if exit::is_broken_pipe(&error) => ExitCode::Ok.into(),
         Err(error) => {
             let (exit, next) = exit::explain(&error);
             out.error(&error, next.as_deref());
@@ -49,101 +50,43 @@ fn run<S: Clone + Send + Sync + 'static>(
     cli: Cli,
     registry: Registry<S>,
     out: Output,
-) -> Result<Exit> {
+) -> Result<ExitCode> {
     let global = cli.global;
-    let usual = match cli.command {
-        Command::Worker(_) | Command::Dashboard(_) | Command::Dev(_) => Level::Info,
-        _ => Level::Warn,
-    };
-    // Dropped last, when it sends what is left.
+    let default_level = if cli.command.is_long_lived() { Level::Info } else { Level::Warn };
+    // Dropped at the end of this function, when it sends the last spans.
     let traces = global.telemetry.start()?;
-    global.log.init(usual, traces.as_ref());
-    // Checked even where nothing connects: a wrong variable is better found early.
+    global.log.init(default_level, traces.as_ref());
     let config = || global.connection.config();
     match &cli.command {
         Command::Retry(command) => retry::run(command, out)?,
         Command::Completions(args) => completions::completions(args, out)?,
         Command::Man => completions::man(out)?,
         Command::Worker(args) => return worker::run(args, registry, config()?, out),
+        #[cfg(feature = "dashboard")]
         Command::Dashboard(args) => return dashboard::run(args, config()?, out),
         Command::Dev(args) => return dev::run(args, registry, out),
-        Command::Doctor => {
-            let config = config()?;
-            return runtime()?.block_on(doctor::run(config, out));
-        }
+        Command::Doctor => return runtime()?.block_on(doctor::run(config()?, out)),
         Command::Check(args) => return check::run(args, config(), out),
-        Command::Enqueue(args) => {
-            let (config, ready) = (config()?, args.clone().prepare()?);
-            let send = async { enqueue::run(ready, &connect(config).await?, out).await };
-            return runtime()?.block_on(send);
-        }
-        Command::Job(command) => {
-            let config = config()?;
-            return runtime()?.block_on(async { command.run(&connect(config).await?, out).await });
-        }
-        Command::Dlq(command) => {
-            let config = config()?;
-            command.check(out)?;
-            return runtime()?.block_on(async { command.run(&connect(config).await?, out).await });
-        }
-        Command::Queue(command) => {
-            let config = config()?;
-            command.check(out)?;
-            runtime()?.block_on(async { command.run(&connect(config).await?, out).await })?;
-        }
-        Command::Purge(args) => {
-            let config = config()?;
-            args.check(out)?;
-            runtime()?.block_on(async { args.run(&connect(config).await?, out).await })?;
-        }
+        #[cfg(feature = "bench")]
         Command::Bench(args) => {
+            // Only an address that the user gave: the default is the benchmark's own broker.
             let config = global.connection.is_given.then(config).transpose()?;
             runtime()?.block_on(bench::run(args, config, out))?;
         }
-        Command::Breaker(command) => {
+        Command::Enqueue(args) => {
             let config = config()?;
-            runtime()?.block_on(async { command.run(&connect(config).await?, out).await })?;
+            let input = args.clone().prepare()?;
+            return with_client(config, async |client| enqueue::run(input, client, out).await);
         }
-        Command::Limit(command) => {
+        Command::WithClient(command) => {
+            // Checked also for a command that then asks no broker: a wrong variable is better found
+            // early.
             let config = config()?;
-            runtime()?.block_on(async { command.run(&connect(config).await?, out).await })?;
-        }
-        Command::Schedule(command) => {
-            let config = config()?;
-            if !command.offline(out)? {
+            if !command.run_offline(out)? {
                 command.check(out)?;
-                runtime()?.block_on(async { command.run(&connect(config).await?, out).await })?;
+                return with_client(config, async |client| command.run(client, out).await);
             }
         }
-        Command::Workflow(command) => {
-            let config = config()?;
-            runtime()?.block_on(async { command.run(&connect(config).await?, out).await })?;
-        }
-        Command::Top(args) => {
-            let config = config()?;
-            runtime()?.block_on(async { top::run(args, &connect(config).await?, out).await })?;
-        }
-        Command::Workers(args) => {
-            let config = config()?;
-            runtime()?.block_on(async { args.run(&connect(config).await?, out).await })?;
-        }
-        Command::Audit(args) => {
-            let config = config()?;
-            runtime()?.block_on(async { args.run(&connect(config).await?, out).await })?;
-        }
-        Command::Batch(command) => {
-            let config = config()?;
-            return runtime()?.block_on(async { command.run(&connect(config).await?, out).await });
-        }
     }
-    Ok(Exit::Ok)
-}
-
-/// The threads that commands run on.
-pub(crate) fn runtime() -> Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")
+    Ok(ExitCode::Ok)
 }

@@ -15,14 +15,14 @@ use tokio::sync::Semaphore;
 
 /// What a server bears.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
+pub(crate) struct ServerBounds {
     /// Connections at once, live streams among them; further ones wait.
     pub(crate) connections: usize,
     /// How long the head of a request may take, the time since the last answer included.
     pub(crate) head: Duration,
 }
 
-impl Default for Bounds {
+impl Default for ServerBounds {
     fn default() -> Self {
         Self { connections: 1_024, head: Duration::from_secs(10) }
     }
@@ -32,7 +32,7 @@ impl Default for Bounds {
 pub(crate) async fn serve(
     mut listener: TcpListener,
     routes: Router,
-    bounds: Bounds,
+    bounds: ServerBounds,
     stop: impl Future<Output = ()>,
 ) {
     let places = Arc::new(Semaphore::new(bounds.connections));
@@ -77,7 +77,10 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(30);
 
-    async fn start(bounds: Bounds, stop: impl Future<Output = ()> + Send + 'static) -> SocketAddr {
+    async fn start(
+        bounds: ServerBounds,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let routes = Router::new().route("/", get(async || "here"));
@@ -105,7 +108,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_never_ends_the_head_of_a_request_is_shown_out_and_makes_room() {
-        let bounds = Bounds { connections: 1, head: Duration::from_millis(300) };
+        let bounds = ServerBounds { connections: 1, head: Duration::from_millis(300) };
         let address = start(bounds, std::future::pending()).await;
         let slow = connect(address, "GET / HTTP/1.1\r\nHost: local").await;
         let silent = connect(address, "").await;
@@ -124,7 +127,7 @@ mod tests {
     #[tokio::test]
     async fn it_ends_when_told_to_and_closes_what_is_idle() {
         let (end, ends) = oneshot::channel();
-        let address = start(Bounds::default(), async { drop(ends.await) }).await;
+        let address = start(ServerBounds::default(), async { drop(ends.await) }).await;
         let mut kept = connect(address, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         let mut seen = [0; 12];
         kept.read_exact(&mut seen).await.expect("an answer");

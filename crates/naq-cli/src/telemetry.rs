@@ -1,9 +1,9 @@
 //! Traces: where they are sent, if anywhere. What sends them comes with the feature `otel`.
 
 #[cfg(feature = "otel")]
-mod otlp;
+mod http_poster;
 #[cfg(feature = "otel")]
-mod post;
+mod otlp;
 
 use anyhow::Result;
 use clap::Args;
@@ -11,7 +11,7 @@ use clap::Args;
 pub(crate) use otlp::Traces;
 
 #[cfg(not(feature = "otel"))]
-use crate::exit::Problem;
+use crate::exit::CliError;
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
@@ -29,7 +29,7 @@ impl TelemetryArgs {
     /// Begins to trace, until what is returned is dropped; nothing where no endpoint is given.
     ///
     /// # Errors
-    /// A [`Problem`](crate::exit::Problem) with the endpoint.
+    /// A [`CliError`](crate::exit::CliError) with the endpoint.
     #[cfg(feature = "otel")]
     pub(crate) fn start(&self) -> Result<Option<Traces>> {
         self.otlp_endpoint.as_deref().map(Traces::start).transpose()
@@ -40,7 +40,7 @@ impl TelemetryArgs {
     pub(crate) fn start(&self) -> Result<Option<Traces>> {
         match &self.otlp_endpoint {
             Some(given) if std::env::var(ENDPOINT).ok().as_ref() != Some(given) => {
-                Err(Problem::usage("--otlp-endpoint: this naq is built without traces")
+                Err(CliError::usage("--otlp-endpoint: this naq is built without traces")
                     .next("build it with the feature `otel` of naq-cli")
                     .into())
             }

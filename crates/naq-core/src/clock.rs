@@ -2,15 +2,19 @@
 //! machine's clock.
 
 mod read;
+#[cfg(feature = "jobs")]
+mod timer;
 
 use std::fmt;
 use std::ops::Add;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use async_trait::async_trait;
-pub use read::TimeTextError;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+pub use read::TimeTextError;
+#[cfg(feature = "jobs")]
+pub use timer::Timer;
 
 /// A moment in UTC with a precision of one millisecond; RFC 3339 text on the wire.
 ///
@@ -55,6 +59,11 @@ impl Timestamp {
     }
 }
 
+/// Whole milliseconds, rounded down; [`u64::MAX`] for a duration that has more.
+pub fn millis(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Whole milliseconds, rounded up: a delay may be a little longer than asked for, never shorter.
 pub fn millis_up(d: Duration) -> u64 {
     u64::try_from(d.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
@@ -72,7 +81,7 @@ impl Add<Duration> for Timestamp {
 impl From<SystemTime> for Timestamp {
     fn from(t: SystemTime) -> Self {
         let since = t.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        Self::from_millis(millis(since))
     }
 }
 
@@ -118,14 +127,7 @@ pub trait Clock: Send + Sync + fmt::Debug + 'static {
     fn now(&self) -> Timestamp;
 }
 
-/// A clock that can also be waited on.
-#[async_trait]
-pub trait Timer: Clock {
-    /// Returns once `at` has come; at once when it is past.
-    async fn sleep_until(&self, at: Timestamp);
-}
-
-/// The machine's clock. With the feature `tokio` it is a [`Timer`] too.
+/// The machine's clock. With the feature `tokio` it is a `Timer` too.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -133,15 +135,6 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     fn now(&self) -> Timestamp {
         SystemTime::now().into()
-    }
-}
-
-#[cfg(feature = "tokio")]
-#[async_trait]
-impl Timer for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
-    async fn sleep_until(&self, at: Timestamp) {
-        tokio::time::sleep(at.since(self.now())).await;
     }
 }
 

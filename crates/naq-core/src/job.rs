@@ -127,7 +127,7 @@ impl JobOptions {
         self
     }
 
-    /// At most one job of this key until it has ended; see [`Enqueue::unique`](crate::Enqueue::unique).
+    /// At most one job of this key until it has ended; see `Enqueue::unique` in the crate `naq-client`.
     #[must_use]
     pub fn unique(mut self, key: impl Into<String>) -> Self {
         self.unique = Some(Unique::until_finished(key));
@@ -148,14 +148,14 @@ impl JobOptions {
         self
     }
     /// At most `jobs` with this key run at once; see
-    /// [`Enqueue::concurrency_key`](crate::Enqueue::concurrency_key).
+    /// `Enqueue::concurrency_key` in the crate `naq-client`.
     #[must_use]
     pub fn concurrency_key(self, key: impl Into<String>, jobs: u32) -> Self {
         self.limit(Limit::concurrency(key, jobs))
     }
 
     /// At most `count` attempts of jobs with this key start in `per`; see
-    /// [`Enqueue::rate_limit`](crate::Enqueue::rate_limit).
+    /// `Enqueue::rate_limit` in the crate `naq-client`.
     #[must_use]
     pub fn rate_limit(self, key: impl Into<String>, count: u32, per: Duration) -> Self {
         self.limit(Limit::rate(key, count, per))

@@ -1,4 +1,5 @@
 //! What holds for every breaker, whatever happens to it in whatever order.
+#![cfg(feature = "jobs")]
 
 use std::time::Duration;
 

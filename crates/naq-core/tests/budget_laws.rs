@@ -1,4 +1,5 @@
 //! What holds for every retry budget: the bound, over any time.
+#![cfg(feature = "jobs")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! docs/metrics.md has every metric of the table, as it is there, and no other.
+#![cfg(feature = "jobs")]
 
 use naq_core::metrics::{
     ALL, DECODE_REASONS, DEPTH_STATES, MAX_ERROR_KINDS, OTHER_ERROR_KIND, OUTCOMES, SLOT_STATES,

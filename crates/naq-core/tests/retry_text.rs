@@ -124,7 +124,7 @@ fn an_error_names_the_part_and_what_is_allowed() {
         ("fixed:5s,retry_on=A||B", format!("invalid retry_on \"\": {kinds}")),
         ("fixed:5s,ignore_on=a b", format!("invalid ignore_on \"a b\": {kinds}")),
         ("fixed:5s,retry_on=A|A", "\"A\" is given twice: give it once".to_owned()),
-        ("fixed:5s,max_crashes=0", "invalid max_crashes \"0\": use at least 1: the number of crashes at which the job is given up".to_owned()),
+        ("fixed:5s,max_crashes=0", "invalid max_crashes \"0\": use at least 1: the number of crashes that make the job dead".to_owned()),
         ("fixed:5s,increment=5s", "increment has no effect with strategy fixed: use strategy linear, or leave it out".to_owned()),
         ("linear:5s,multiplier=3", "multiplier has no effect with strategy linear: use strategy exponential, or leave it out".to_owned()),
     ] {

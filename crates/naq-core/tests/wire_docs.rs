@@ -1,4 +1,5 @@
 //! `docs/wire-format.md` says what the code does.
+#![cfg(feature = "jobs")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use bytes::Bytes;

@@ -1,5 +1,6 @@
 //! The bytes on the wire, as files: what other programs write, and what they may rely on reading.
 //! They were not written by this crate's encoder. They change with the wire version, or never.
+#![cfg(feature = "jobs")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::time::Duration;
@@ -21,7 +22,7 @@ fn golden(name: &str, codec: Codec) -> Bytes {
 
 fn stored(place: Place, queue: &str, body: Bytes, codec: Codec) -> Stored {
     Stored {
-        key: JobKey { queue: QueueName::new(queue).unwrap(), id: JobId::new("job-1").unwrap() },
+        key: JobKey::new(QueueName::new(queue).unwrap(), JobId::new("job-1").unwrap()),
         place,
         seq: 7,
         stored_at: at("2026-11-23T12:00:00.000Z"),

@@ -1,4 +1,5 @@
 //! What holds for every job: it comes back as it went, in both codecs.
+#![cfg(feature = "jobs")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::time::Duration;

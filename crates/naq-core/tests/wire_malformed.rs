@@ -1,4 +1,5 @@
 //! What is no job: a typed error, short and printable, and never a panic.
+#![cfg(feature = "jobs")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use bytes::Bytes;

@@ -1,10 +1,10 @@
-//! [`Access`]: who asks, and what they may do.
+//! [`Access`]: who sends a request, and what they may do.
 
-/// Somebody who has been let in.
+/// A visitor whose request has passed the guards.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Access {
-    /// Their login; `local` where none is needed.
+    /// The login; `local` if the dashboard has no logins.
     pub(crate) who: String,
-    /// Whether they may change anything.
+    /// Whether the visitor may change anything.
     pub(crate) may_act: bool,
 }

@@ -6,48 +6,50 @@ use std::sync::Arc;
 use naq_client::Client;
 use tokio::sync::watch;
 
-use crate::live::Tabs;
-use crate::lookups::Lookups;
+use crate::job_cache::JobCache;
 use crate::options::Options;
-use crate::renders::Renders;
+use crate::render_cache::RenderCache;
 use crate::snapshot::{self, Snapshot};
+use crate::tab_limit::TabLimit;
 
-/// Cheap to clone.
+/// The shared state. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct App(Arc<Shared>);
+pub(crate) struct App(Arc<AppState>);
 
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct AppState {
     pub(crate) client: Client,
     pub(crate) options: Options,
     pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
-    pub(crate) renders: Renders,
-    pub(crate) tabs: Tabs,
-    pub(crate) lookups: Lookups,
+    pub(crate) render_cache: RenderCache,
+    pub(crate) tab_limit: TabLimit,
+    pub(crate) job_cache: JobCache,
 }
 
 impl App {
     pub(crate) fn start(client: Client, options: Options) -> Self {
-        let snapshots = snapshot::poll(client.clone(), options.interval);
-        let tabs = Tabs::new(options.max_tabs);
-        Self(Arc::new(Shared {
+        Self(Arc::new(AppState {
+            snapshots: snapshot::poll(client.clone(), options.interval),
+            tab_limit: TabLimit::new(options.max_tabs),
             client,
             options,
-            snapshots,
-            renders: Renders::default(),
-            tabs,
-            lookups: Lookups::default(),
+            render_cache: RenderCache::default(),
+            job_cache: JobCache::default(),
         }))
     }
 
-    /// What the broker looked like last, with the problem that nobody looks any more if that is one.
+    /// The newest snapshot. It says so as its problem when the task that reads the broker has ended or
+    /// is stuck.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         let snapshot = self.snapshots.borrow().clone();
-        let gone = || {
-            let closed = self.snapshots.has_changed().is_err();
-            closed.then(|| "nothing looks at the broker any more: start the dashboard again".into())
+        let reader_ended = self.snapshots.has_changed().is_err();
+        let problem = match reader_ended {
+            true => Some(
+                "the dashboard no longer reads the broker: start the dashboard again".to_owned(),
+            ),
+            false => snapshot.reader_problem(self.options.interval),
         };
-        match gone().or_else(|| snapshot.reader_problem(self.options.interval)) {
+        match problem {
             None => snapshot,
             problem => Arc::new(snapshot.with_problem(problem)),
         }
@@ -55,9 +57,9 @@ impl App {
 }
 
 impl Deref for App {
-    type Target = Shared;
+    type Target = AppState;
 
-    fn deref(&self) -> &Shared {
+    fn deref(&self) -> &AppState {
         &self.0
     }
 }

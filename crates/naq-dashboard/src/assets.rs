@@ -1,4 +1,4 @@
-//! What pages are dressed in, embedded: one stylesheet, one script, one icon.
+//! The embedded assets of all pages: one stylesheet, one script, one icon.
 
 use axum::Router;
 use axum::http::header;
@@ -7,7 +7,7 @@ use axum::routing::get;
 
 use crate::app::App;
 
-/// One file a concern, sent as one.
+/// All style files, sent as one.
 const STYLE: &str = concat!(
     include_str!("../assets/css/base.css"),
     include_str!("../assets/css/frame.css"),
@@ -16,7 +16,7 @@ const STYLE: &str = concat!(
     include_str!("../assets/css/job.css"),
     include_str!("../assets/css/retries.css"),
 );
-/// `base.js` first; of the others each is a function of its own.
+/// All script files, sent as one. `base.js` comes first; each other file wraps itself in a function.
 const SCRIPT: &str = concat!(
     include_str!("../assets/js/base.js"),
     include_str!("../assets/js/theme.js"),
@@ -30,12 +30,12 @@ const SCRIPT: &str = concat!(
 );
 const ICON: &str = include_str!("../assets/icon.svg");
 
-/// Changes when an asset does, so that a browser may keep what it has for good: part of their
-/// links.
-pub(crate) const VERSION: u32 = sum(ICON, sum(SCRIPT, sum(STYLE, 0x811c_9dc5)));
+/// A checksum of the assets, part of their links: a browser may cache an asset for ever, because a
+/// changed asset has another link.
+pub(crate) const VERSION: u32 = checksum(ICON, checksum(SCRIPT, checksum(STYLE, 0x811c_9dc5)));
 
-/// FNV-1a, 32 bits: whether two texts differ, nothing more.
-const fn sum(text: &str, mut hash: u32) -> u32 {
+/// FNV-1a, 32 bits: enough to tell that a text has changed.
+const fn checksum(text: &str, mut hash: u32) -> u32 {
     let mut rest = text.as_bytes();
     while let [byte, after @ ..] = rest {
         hash = (hash ^ *byte as u32).wrapping_mul(0x0100_0193);
@@ -51,7 +51,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/assets/icon.svg", get(|| asset("image/svg+xml", ICON)))
 }
 
-async fn asset(kind: &'static str, body: &'static str) -> impl IntoResponse {
-    let keep = "private, max-age=31536000, immutable";
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep)], body)
+async fn asset(content_type: &'static str, body: &'static str) -> impl IntoResponse {
+    let cache = "private, max-age=31536000, immutable";
+    ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, cache)], body)
 }

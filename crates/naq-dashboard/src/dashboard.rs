@@ -1,4 +1,4 @@
-//! [`Dashboard`]: what an application mounts.
+//! [`Dashboard`]: the dashboard of one client, as an axum router.
 
 use axum::Router;
 use naq_client::Client;
@@ -8,21 +8,21 @@ use crate::app::App;
 use crate::options::{Options, OptionsError};
 use crate::{actions, assets, live, pages, security};
 
-/// A dashboard over a client.
+/// A dashboard that shows, and acts on, the jobs of a client.
 #[derive(Debug, Clone)]
 pub struct Dashboard {
     app: App,
 }
 
 impl Dashboard {
-    /// Begins to read the broker, about once a second, for as long as the dashboard or a router of
-    /// it lives.
+    /// Starts a task that reads the broker about once a second, until the dashboard and all its
+    /// routers are dropped.
     ///
     /// # Errors
-    /// [`OptionsError`] when the options cannot be.
+    /// [`OptionsError`] for an option with an invalid value.
     ///
     /// # Panics
-    /// Outside a tokio runtime.
+    /// If it is called outside a tokio runtime.
     pub fn new(client: Client, options: Options) -> Result<Self, OptionsError> {
         options.check()?;
         Ok(Self { app: App::start(client, options) })
@@ -56,10 +56,10 @@ impl Dashboard {
         }
     }
 
-    /// Whether the broker could be read when that was tried last, about a second ago.
+    /// Whether the last read of the broker, about a second ago, worked.
     ///
     /// # Errors
-    /// Why not, in a few words.
+    /// Why it did not work, in a few words.
     pub fn ready(&self) -> Result<(), String> {
         let snapshot = self.app.snapshot();
         match (&snapshot.problem, snapshot.read_at) {
@@ -69,18 +69,18 @@ impl Dashboard {
         }
     }
 
-    /// The queues, as they were read last.
+    /// The queues at the last read of the broker.
     pub fn queues(&self) -> Vec<QueueInfo> {
         self.app.snapshot().queues.clone()
     }
 
-    /// The workers that are alive, as they were read last.
+    /// The live workers at the last read of the broker.
     pub fn workers(&self) -> Vec<WorkerInfo> {
         self.app.snapshot().workers.clone()
     }
 
-    /// Puts what guards the pages around routes of your own, such as `/metrics`: allowed host names,
-    /// logins, nothing but reading, and headers. `/healthz` and `/readyz` need no login.
+    /// Puts the guards of the pages around routes of your own, such as `/metrics`: allowed host names,
+    /// logins, only GET and HEAD, and security headers. `/healthz` and `/readyz` need no login.
     pub fn guard(&self, routes: Router) -> Router {
         security::guard(routes, &self.app, security::PROBES)
     }

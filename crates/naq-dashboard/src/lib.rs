@@ -1,8 +1,9 @@
-//! NAQ's dashboard: pages that show what fails, why, and whether retries help, and that act on it.
+//! NAQ's dashboard: pages that show what fails, why, and whether retries help, with buttons to act
+//! on it.
 //!
-//! [`Dashboard`] is an axum router, to be served alone (`naq dashboard`) or mounted in an
-//! application. Everything that it shows comes from one reader a process, whatever the number of
-//! tabs: see [`Dashboard::router`].
+//! [`Dashboard`] is an axum router. `naq dashboard` serves it alone, and an application can mount it.
+//! One task a process reads the broker, and all pages are rendered from what it read, so that more
+//! open tabs do not mean more requests to the broker: see [`Dashboard::router`].
 
 mod access;
 mod actions;
@@ -10,14 +11,16 @@ mod app;
 mod assets;
 mod chart;
 mod dashboard;
+mod job_cache;
+mod links;
 mod live;
-mod lookups;
 mod options;
+mod page_request;
 mod pages;
-mod renders;
-mod scene;
+mod render_cache;
 mod security;
 mod snapshot;
+mod tab_limit;
 mod view;
 
 pub use dashboard::Dashboard;

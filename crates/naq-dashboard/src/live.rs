@@ -1,6 +1,6 @@
-//! One stream a tab: the regions of its page that have changed, about once a second.
+//! The live streams: about once a second, each tab gets the regions of its page that have changed.
 //!
-//! A tab takes the newest snapshot when it is ready for one: nothing waits for a slow reader.
+//! A tab that reads slowly gets the newest snapshot when it is ready, and no other tab waits for it.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -15,25 +15,16 @@ use axum::routing::get;
 use axum::{Extension, Router, http::Uri};
 use futures_util::{Stream, stream};
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::access::Access;
 use crate::app::App;
 use crate::pages;
-use crate::renders::regions;
-
-/// How many tabs may be open.
-#[derive(Debug)]
-pub(crate) struct Tabs(Arc<Semaphore>);
-
-impl Tabs {
-    pub(crate) fn new(max: usize) -> Self {
-        Self(Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))))
-    }
-}
+use crate::render_cache::regions;
+use crate::snapshot::Snapshot;
 
 #[derive(Debug, Deserialize)]
-struct Ask {
+struct LiveQuery {
     /// The page that the tab shows: path and query, with the prefix.
     page: String,
 }
@@ -45,25 +36,25 @@ pub(crate) fn routes() -> Router<App> {
 async fn live(
     State(app): State<App>,
     Extension(access): Extension<Access>,
-    Query(ask): Query<Ask>,
+    Query(query): Query<LiveQuery>,
 ) -> Response {
-    let Ok(page) = ask.page.parse::<Uri>() else {
-        return (StatusCode::BAD_REQUEST, "no such page").into_response();
+    let Ok(page) = query.page.parse::<Uri>() else {
+        return (StatusCode::BAD_REQUEST, "there is no such page").into_response();
     };
-    let Ok(permit) = app.tabs.0.clone().try_acquire_owned() else {
+    let Some(permit) = app.tab_limit.open() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many tabs are open").into_response();
     };
-    let alive = KeepAlive::new().interval(Duration::from_secs(15));
-    Sse::new(events(app, access, page, permit)).keep_alive(alive).into_response()
+    let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
+    Sse::new(events(app, access, page, permit)).keep_alive(keep_alive).into_response()
 }
 
-/// What a tab has got so far.
-struct Tab {
+/// One open tab, and the regions that it has got.
+struct LiveTab {
     app: App,
     access: Access,
     page: Uri,
     sent: HashMap<String, String>,
-    snapshots: tokio::sync::watch::Receiver<Arc<crate::snapshot::Snapshot>>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -75,7 +66,7 @@ fn events(
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     let mut snapshots = app.snapshots.clone();
     snapshots.mark_changed();
-    let tab = Tab { app, access, page, sent: HashMap::new(), snapshots, _permit: permit };
+    let tab = LiveTab { app, access, page, sent: HashMap::new(), snapshots, _permit: permit };
     stream::unfold(tab, |mut tab| async move {
         loop {
             tab.snapshots.changed().await.ok()?;
@@ -86,26 +77,26 @@ fn events(
     })
 }
 
-impl Tab {
-    /// The regions that the tab does not have as they are now; none when nothing has changed.
+impl LiveTab {
+    /// The regions that differ from what the tab has; none if no region differs.
     async fn next(&mut self) -> Option<Event> {
         let version = self.snapshots.borrow_and_update().version;
-        let (app, access, page) = (&self.app, &self.access, &self.page);
+        let Self { app, access, page, .. } = &*self;
         let key = format!("{}{page}", if access.may_act { "+" } else { "-" });
         let render = || async move {
             match pages::render(app, access.clone(), page, true).await {
                 Ok(html) => regions(&html),
-                // The page stays as it is, but for what is around it.
+                // The tab keeps the content that it has; the layout's banner shows the problem.
                 Err(err) => regions(err.html()),
             }
         };
-        let now = app.renders.get(&key, version, render).await;
-        let changed: serde_json::Map<_, _> = now
+        let current = app.render_cache.get(&key, version, render).await;
+        let changed: serde_json::Map<_, _> = current
             .iter()
             .filter(|(name, html)| self.sent.get(name) != Some(html))
             .map(|(name, html)| (name.clone(), serde_json::Value::from(html.as_str())))
             .collect();
-        self.sent = now.iter().cloned().collect();
+        self.sent = current.iter().cloned().collect();
         (!changed.is_empty()).then(|| {
             let body = serde_json::Value::Object(changed).to_string();
             Event::default().event("live").data(body)

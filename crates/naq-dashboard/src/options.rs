@@ -1,51 +1,59 @@
-//! [`Options`]: who may see what.
+//! [`Options`]: how a dashboard behaves, and who may use it.
 
 use std::time::Duration;
 
-use crate::security::LONGEST;
+/// The longest name and the longest password of a login, in bytes.
+pub(crate) const MAX_LOGIN_BYTES: usize = 256;
 
-/// How a dashboard behaves. The default is right for one person on their own machine.
+/// How a dashboard behaves. The default suits one person on their own machine.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// Where it is mounted, as in `/naq`: with a slash before it and none after. Empty by default.
+    /// The path that the dashboard is mounted at, such as `/naq`: a slash before it and none after it.
+    /// Empty by default.
     pub prefix: String,
-    /// Host names, without port, under which it may be asked for, besides `localhost`, `127.0.0.1`
-    /// and `[::1]`. A page of another name that resolves to this machine gets nothing.
+    /// The host names, without port, that the dashboard answers to, besides `localhost`, `127.0.0.1`
+    /// and `[::1]`. Any other host name is refused, also if it resolves to this machine.
     pub hosts: Vec<String>,
-    /// Shows everything, changes nothing. Off by default.
+    /// Shows everything and refuses every action. Off by default.
     pub read_only: bool,
-    /// Shows arguments and results of a job only when asked to. Off by default.
+    /// Hides arguments and results of a job until the visitor asks for them. Off by default.
     pub hide_args: bool,
-    /// Names that may be seen and act, with their passwords; without any, whoever reaches the page
-    /// may.
+    /// Logins: a name and a password each. Without logins, everyone who can reach the dashboard may
+    /// see and do everything. None by default.
     pub logins: Vec<(String, String)>,
-    /// Words beside the name of the product, as `production`. None by default.
+    /// A label in the head of each page, such as `production`. None by default.
     pub environment: Option<String>,
-    /// Live streams at once. One more gets none, and its page says so. 256 by default.
+    /// How many tabs may have a live stream at once. A further tab gets none, and shows that it is not
+    /// live. 256 by default.
     pub max_tabs: usize,
-    /// How often the broker is read; not zero. 1 second by default.
+    /// How often the dashboard reads the broker. Must not be zero. 1 second by default.
     pub interval: Duration,
 }
 
-/// An option that cannot be.
+/// An option with an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptionsError {
-    /// The prefix.
-    #[error("the prefix {0:?} is not like /naq: a slash before it, none after")]
-    Prefix(String),
-    /// A login.
+    /// An invalid prefix.
     #[error(
-        "the login {0:?} has no name or no password, a colon in its name, or more than 256 bytes in \
-         either"
+        "the prefix {0:?} is invalid: use a path such as /naq, with a slash before it and none after"
+    )]
+    Prefix(String),
+    /// An invalid login.
+    #[error(
+        "the login {0:?} is invalid: name and password must not be empty nor longer than \
+         {MAX_LOGIN_BYTES} bytes, and the name must not have a colon"
     )]
     Login(String),
-    /// A host name.
-    #[error("the host name {0:?} is not like naq.example.com or 10.0.0.7: no scheme, port or path")]
+    /// An invalid host name.
+    #[error(
+        "the host name {0:?} is invalid: use a name such as naq.example.com or 10.0.0.7, without \
+         scheme, port or path"
+    )]
     Host(String),
-    /// The interval.
-    #[error("the interval is zero: the broker is read once a second by default")]
+    /// An invalid interval.
+    #[error("the interval is zero: use a time such as 1 second")]
     Interval,
 }
 
@@ -65,33 +73,40 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Whether they can be, all together.
+    /// Checks all options.
     ///
     /// # Errors
-    /// [`OptionsError`], of the first that cannot.
+    /// [`OptionsError`] for the first option with an invalid value.
     pub fn check(&self) -> Result<(), OptionsError> {
-        let prefix = &self.prefix;
-        let plain = |c: char| c.is_ascii_alphanumeric() || "/_-.".contains(c);
-        let rooted = prefix.starts_with('/') && !prefix.ends_with('/') && !prefix.contains("//");
-        if !(prefix.is_empty() || rooted && prefix.chars().all(plain)) {
-            return Err(OptionsError::Prefix(prefix.clone()));
+        if !is_prefix(&self.prefix) {
+            return Err(OptionsError::Prefix(self.prefix.clone()));
         }
         if self.interval.is_zero() {
             return Err(OptionsError::Interval);
         }
-        let bad = |(name, password): &&(String, String)| {
-            let long = name.len().max(password.len()) > LONGEST;
-            name.is_empty() || password.is_empty() || name.contains(':') || long
-        };
-        let name = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
-        let port = |host: &str| host.contains(':') && !host.ends_with(']');
-        let wrong = |host: &&String| host.is_empty() || !host.chars().all(name) || port(host);
-        if let Some(host) = self.hosts.iter().find(wrong) {
+        if let Some(host) = self.hosts.iter().find(|host| !is_host(host)) {
             return Err(OptionsError::Host(host.clone()));
         }
-        match self.logins.iter().find(bad) {
+        match self.logins.iter().find(|(name, password)| !is_login(name, password)) {
             Some((name, _)) => Err(OptionsError::Login(name.clone())),
             None => Ok(()),
         }
     }
+}
+
+fn is_prefix(prefix: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/_-.".contains(c);
+    let rooted = prefix.starts_with('/') && !prefix.ends_with('/') && !prefix.contains("//");
+    prefix.is_empty() || rooted && prefix.chars().all(plain)
+}
+
+fn is_host(host: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
+    let has_port = host.contains(':') && !host.ends_with(']');
+    !host.is_empty() && host.chars().all(plain) && !has_port
+}
+
+fn is_login(name: &str, password: &str) -> bool {
+    let given = |text: &str| !text.is_empty() && text.len() <= MAX_LOGIN_BYTES;
+    given(name) && given(password) && !name.contains(':')
 }

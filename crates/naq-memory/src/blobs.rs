@@ -1,4 +1,4 @@
-//! What is too large for a message.
+//! Blobs: large results, stored beside the record of their job.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -8,25 +8,25 @@ use bytes::Bytes;
 use naq_core::clock::Timestamp;
 use naq_core::transport::{BlobRef, Blobs, JobKey, TransportError};
 
-use crate::state::whole_seconds;
+use crate::broker_state::whole_seconds;
 use crate::transport::MemoryTransport;
 
-type Name = (JobKey, String);
+type BlobKey = (JobKey, String);
 
 #[derive(Debug, Default)]
 pub(crate) struct BlobStore {
-    held: HashMap<Name, (Bytes, Timestamp)>,
-    deadlines: BTreeSet<(Timestamp, Name)>,
+    stored: HashMap<BlobKey, (Bytes, Timestamp)>,
+    deadlines: BTreeSet<(Timestamp, BlobKey)>,
 }
 
 impl BlobStore {
-    /// Lets time pass: what has had its time vanishes.
+    /// Moves the clock forward and removes the blobs whose TTL has passed.
     pub(crate) fn advance(&mut self, now: Timestamp) {
         while self.deadlines.first().is_some_and(|(until, _)| *until <= now) {
             let Some((_, name)) = self.deadlines.pop_first() else { return };
-            // Stored again, it has a later one.
-            if self.held.get(&name).is_some_and(|(_, until)| *until <= now) {
-                self.held.remove(&name);
+            // A blob that was stored a second time has a later deadline and stays.
+            if self.stored.get(&name).is_some_and(|(_, until)| *until <= now) {
+                self.stored.remove(&name);
             }
         }
     }
@@ -46,7 +46,7 @@ impl Blobs for MemoryTransport {
         let name = (job.clone(), blob.to_string());
         let until = now + whole_seconds(ttl);
         state.blobs.deadlines.insert((until, name.clone()));
-        state.blobs.held.insert(name, (data, until));
+        state.blobs.stored.insert(name, (data, until));
         Ok(())
     }
 
@@ -56,7 +56,7 @@ impl Blobs for MemoryTransport {
         blob: &BlobRef,
     ) -> Result<Option<Bytes>, TransportError> {
         let (state, _) = self.shared.state();
-        let held = state.blobs.held.get(&(job.clone(), blob.to_string()));
-        Ok(held.map(|(data, _)| data.clone()))
+        let stored = state.blobs.stored.get(&(job.clone(), blob.to_string()));
+        Ok(stored.map(|(data, _)| data.clone()))
     }
 }

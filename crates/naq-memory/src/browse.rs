@@ -1,13 +1,13 @@
-//! Lists of jobs, page by page.
+//! Lists of jobs, in pages.
 
 use naq_core::names::QueueName;
 use naq_core::transport::{JobsCursor, JobsPage, JobsQuery, Order, Place, Scan, Stored};
 
-use crate::log::Log;
-use crate::queue::Queue;
-use crate::state::State;
+use crate::broker_state::BrokerState;
+use crate::queue::MemoryQueue;
+use crate::stream_log::StreamLog;
 
-impl State {
+impl BrokerState {
     pub(crate) fn browse(&self, query: &JobsQuery) -> JobsPage {
         let mut scan = Scan::new(query);
         let next = match query.place {
@@ -35,13 +35,13 @@ impl State {
     }
 }
 
-/// What one stream has for the page. Says where to go on when the page is full before it ends.
+/// Adds one stream's messages to the page. Returns the next page's cursor if the page is full.
 fn page(
     scan: &mut Scan<'_>,
     query: &JobsQuery,
-    log: &Log,
+    log: &StreamLog,
     name: Option<&QueueName>,
-    queue: Option<&Queue>,
+    queue: Option<&MemoryQueue>,
 ) -> Option<JobsCursor> {
     let cursor = query.cursor.as_ref();
     let cursor = cursor.filter(|cursor| cursor.queue.is_none() || cursor.queue.as_ref() == name);
@@ -58,7 +58,7 @@ fn page(
         if scan.is_full() {
             return Some(JobsCursor { queue: name.cloned(), seq: stored.seq });
         }
-        let delivered = queue.is_some_and(|queue| queue.is_held(stored.seq));
+        let delivered = queue.is_some_and(|queue| queue.is_leased(stored.seq));
         let looked = scan.look(&Stored { delivered, ..stored.clone() });
         if !scan.take(looked) {
             break;

@@ -1,14 +1,14 @@
-//! The dedup window of one stream.
+//! The deduplication window of one stream.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use naq_core::clock::Timestamp;
 
-/// How long an id is remembered: JetStream's default.
+/// How long an id counts as a duplicate: JetStream's default.
 const WINDOW: Duration = Duration::from_secs(120);
 
-/// The ids stored within the window. An id stays known when its message is gone.
+/// The ids stored within the window. An id stays here after its message was removed.
 #[derive(Debug, Default)]
 pub(crate) struct Dedup {
     ids: HashMap<String, Timestamp>,
@@ -25,7 +25,7 @@ impl Dedup {
             && now.since(*since) >= WINDOW
             && let Some((since, old)) = self.order.pop_front()
         {
-            // An id that was remembered again later stays.
+            // An id that was stored again later stays.
             if self.ids.get(&old) == Some(&since) {
                 self.ids.remove(&old);
             }
@@ -41,11 +41,12 @@ mod tests {
 
     #[test]
     fn an_id_is_known_for_the_window_and_then_forgotten() {
-        let (mut dedup, start) = (Dedup::default(), Timestamp::from_millis(1000));
+        let mut dedup = Dedup::default();
+        let start = Timestamp::from_millis(1000);
         dedup.remember("a", start);
         assert!(dedup.knows("a", start + (WINDOW - Duration::from_millis(1))));
         assert!(!dedup.knows("a", start + WINDOW));
         dedup.remember("b", start + WINDOW);
-        assert_eq!((dedup.ids.len(), dedup.order.len()), (1, 1), "nothing piles up");
+        assert_eq!((dedup.ids.len(), dedup.order.len()), (1, 1), "expired ids are removed");
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use naq_core::names::WorkerId;
 use naq_core::transport::{Directory, TransportError, WorkerInfo};
 
-use crate::state::whole_seconds;
+use crate::broker_state::whole_seconds;
 use crate::transport::MemoryTransport;
 
 #[async_trait]

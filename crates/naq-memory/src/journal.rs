@@ -1,46 +1,46 @@
-//! What a test looks at: everything that was enqueued and settled, what waits, and when there is
-//! nothing left to do.
+//! For tests: the list of everything that was enqueued and settled, the waiting jobs, and a way to
+//! wait until the queues are empty.
 
 use naq_core::clock::Timestamp;
 use naq_core::transport::{Fact, Place, Receipt, Stored, Submission, TransportError, Written};
 
-use crate::state::State;
+use crate::broker_state::BrokerState;
 use crate::transport::MemoryTransport;
 
-/// Something that the broker has stored.
+/// One message that the broker has stored.
 #[derive(Debug, Clone, PartialEq)]
 pub enum JournalEntry {
-    /// A job came, or came back from the dead letter queue.
+    /// A job was enqueued or requeued.
     Enqueued(Timestamp, Submission),
-    /// An attempt was settled.
+    /// A delivery was settled.
     Settled(Timestamp, Fact),
 }
 
-impl State {
-    pub(crate) fn publish_noted(
+impl BrokerState {
+    pub(crate) fn publish_and_log(
         &mut self,
         job: Submission,
         now: Timestamp,
     ) -> Result<Receipt, TransportError> {
-        let noted = self.journal.is_some().then(|| JournalEntry::Enqueued(now, job.clone()));
+        let entry = self.journal.is_some().then(|| JournalEntry::Enqueued(now, job.clone()));
         let receipt = self.publish(job, now)?;
-        self.note(noted.filter(|_| receipt != Receipt::Duplicate));
+        self.add_to_journal(entry.filter(|_| receipt != Receipt::Duplicate));
         Ok(receipt)
     }
 
-    pub(crate) fn write_noted(
+    pub(crate) fn write_and_log(
         &mut self,
         fact: &Fact,
         now: Timestamp,
     ) -> Result<Written, TransportError> {
         let written = self.write(fact, now)?;
         let stored = matches!(written, Written::Stored | Written::Awaited);
-        let noted = || JournalEntry::Settled(now, fact.clone());
-        self.note((stored && self.journal.is_some()).then(noted));
+        let entry = || JournalEntry::Settled(now, fact.clone());
+        self.add_to_journal((stored && self.journal.is_some()).then(entry));
         Ok(written)
     }
 
-    fn note(&mut self, entry: Option<JournalEntry>) {
+    fn add_to_journal(&mut self, entry: Option<JournalEntry>) {
         if let Some(journal) = &mut self.journal {
             journal.extend(entry);
         }
@@ -48,19 +48,19 @@ impl State {
 }
 
 impl MemoryTransport {
-    /// Keeps a journal from now on. It grows for as long as the transport lives: for tests.
+    /// Starts a journal. It grows for as long as the transport lives, so use it in tests only.
     #[must_use]
     pub fn with_journal(self) -> Self {
         self.shared.state().0.journal.get_or_insert_default();
         self
     }
 
-    /// What was stored since [`with_journal`](Self::with_journal), oldest first.
+    /// Everything stored since [`with_journal`](Self::with_journal), oldest first.
     pub fn journal(&self) -> Vec<JournalEntry> {
         self.shared.state().0.journal.clone().unwrap_or_default()
     }
 
-    /// The jobs that wait for their time, the next one first.
+    /// The jobs that are not due yet, in the order of their due times.
     pub fn waiting(&self) -> Vec<Stored> {
         let (state, _) = self.shared.state();
         let all = state.queues.values().flat_map(|queue| queue.log.from(0));
@@ -70,11 +70,11 @@ impl MemoryTransport {
         waiting
     }
 
-    /// Returns when `done` holds, which is asked now and whenever a job has left a queue.
+    /// Returns when `done` returns true. Calls it at once, and again each time a job has left a queue.
     pub async fn until(&self, mut done: impl FnMut() -> bool) {
         loop {
             let mut settled = std::pin::pin!(self.shared.settled.notified());
-            // From here on nothing is missed.
+            // From here on this future sees every notification.
             settled.as_mut().enable();
             if done() {
                 return;

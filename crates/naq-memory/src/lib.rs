@@ -1,7 +1,9 @@
-//! A broker in this process's memory, with the semantics of NATS JetStream as NAQ uses it: for
-//! demos, for users' tests, and to prove the ports without a server. Nothing outlives the process.
+//! A broker in the memory of this process. It behaves as NATS JetStream does, as far as NAQ uses it.
+//! It serves demos, users' tests, and the contract tests of the ports without a server. All data is
+//! lost when the process ends.
 //!
-//! What it keeps is a plain state machine that is told the time; around it lie a lock and wake-ups.
+//! `broker_state` is a plain state machine that gets the time as an argument. `transport` puts a lock
+//! and notifications around it.
 //!
 //! ```
 //! use naq_client::Client;
@@ -15,21 +17,21 @@
 //! # }
 //! ```
 
+mod ack_handle;
 mod blobs;
+mod broker_state;
 mod browse;
 mod dedup;
 mod directory;
 mod end_watch;
-mod handle;
 mod journal;
-mod log;
 mod lookup;
 mod operate;
 mod queue;
 mod settle;
-mod shared_state;
-mod state;
+mod state_store;
 mod stats;
+mod stream_log;
 mod subscription;
 mod transport;
 

@@ -1,4 +1,4 @@
-//! Look without touching.
+//! Read-only questions: jobs, queues, streams.
 
 use async_trait::async_trait;
 use naq_core::names::{JobId, QueueName};
@@ -8,9 +8,9 @@ use naq_core::transport::{
     WaitingPage,
 };
 
-use crate::end_watch::MemoryEnd;
-use crate::log::Log;
-use crate::state::MAX_PAYLOAD;
+use crate::broker_state::MAX_PAYLOAD;
+use crate::end_watch::MemoryEndWatch;
+use crate::stream_log::StreamLog;
 use crate::transport::MemoryTransport;
 
 #[async_trait]
@@ -25,13 +25,13 @@ impl Lookup for MemoryTransport {
     }
 
     async fn watch_end(&self, key: &JobKey) -> Result<Box<dyn EndWatch>, TransportError> {
-        Ok(Box::new(MemoryEnd::new(self.shared.clone(), key.clone())))
+        Ok(Box::new(MemoryEndWatch::new(self.shared.clone(), key.clone())))
     }
 
     async fn find(&self, id: &JobId) -> Result<Vec<QueueName>, TransportError> {
         let (state, _) = self.shared.state();
         let holds = |queue: &&QueueName| {
-            let key = JobKey { queue: (*queue).clone(), id: id.clone() };
+            let key = JobKey::new((*queue).clone(), id.clone());
             !state.locate(&key).is_empty()
         };
         Ok(state.queues.keys().filter(holds).cloned().collect())
@@ -97,7 +97,7 @@ impl Lookup for MemoryTransport {
 
     async fn streams(&self) -> Result<Vec<StreamReport>, TransportError> {
         let (state, now) = self.shared.state();
-        let report = |name: String, role, log: &Log| StreamReport {
+        let report = |name: String, role, log: &StreamLog| StreamReport {
             name,
             role,
             messages: log.from(0).count() as u64,

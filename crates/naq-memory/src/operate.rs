@@ -1,4 +1,4 @@
-//! Move, remove, pause, signal.
+//! What operators do: move and remove messages, pause queues, send signals.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -10,14 +10,14 @@ use naq_core::transport::{Operator, Place, Signal, Signals, Stored, TransportErr
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::state::check_size;
+use crate::broker_state::check_size;
 use crate::transport::MemoryTransport;
 
 #[async_trait]
 impl Operator for MemoryTransport {
     async fn remove(&self, stored: &Stored) -> Result<bool, TransportError> {
         let (mut state, _) = self.shared.state();
-        let (place, key, seq) = (stored.place, &stored.key, stored.seq);
+        let Stored { place, ref key, seq, .. } = *stored;
         let removed = match place {
             Place::Queue | Place::Schedule => {
                 let queue = state.queue(&key.queue);
@@ -25,7 +25,7 @@ impl Operator for MemoryTransport {
                 seqs.iter().filter_map(|seq| queue.remove(*seq)).count()
             }
             Place::Dead => {
-                // One of an earlier life is a job of its own.
+                // A dead letter of an earlier life is a letter of its own and stays.
                 usize::from(state.dead.remove(seq).is_some())
             }
             Place::Record => {
@@ -42,7 +42,7 @@ impl Operator for MemoryTransport {
         let (mut state, now) = self.shared.state();
         let queue = state.queue(&stored.key.queue);
         let waits = queue.log.get(stored.seq).is_some_and(|it| it.place == Place::Schedule);
-        let released = waits && queue.fire(stored.seq, now);
+        let released = waits && queue.move_due(stored.seq, now);
         drop(state);
         self.shared.changed.notify_waiters();
         Ok(released)
@@ -94,7 +94,7 @@ impl Operator for MemoryTransport {
     }
 
     async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {
-        // An error means that nobody listens, which is nothing to complain about.
+        // An error means that no listener is connected. That is allowed.
         let _ = self.shared.signals.send(signal.clone());
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! One queue: its stream, its schedules, and the one consumer that all workers share.
+//! One queue: its stream, its schedules, and the consumer that all workers share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,47 +7,47 @@ use naq_core::clock::Timestamp;
 use naq_core::transport::{JobKey, Place, Stored};
 use naq_core::wire::WireMessage;
 
-use crate::log::Log;
+use crate::stream_log::StreamLog;
 
-/// A message out of the queue, with how often it has been handed out.
+/// A message that was delivered, with the number of its deliveries.
 #[derive(Debug)]
-pub(crate) struct Handed {
+pub(crate) struct FetchedMessage {
     pub(crate) stored: Stored,
     pub(crate) delivered: u32,
 }
 
 #[derive(Debug)]
-struct Held {
+struct LeasedMessage {
     until: Timestamp,
     delivered: u32,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Queue {
-    pub(crate) log: Log,
-    /// Schedules by the time at which they move to the queue.
+pub(crate) struct MemoryQueue {
+    pub(crate) log: StreamLog,
+    /// Waiting messages by the time at which they move to the queue.
     due: BTreeSet<(Timestamp, u64)>,
-    /// Never handed out.
+    /// Messages that were never delivered.
     ready: BTreeSet<u64>,
-    /// Handed out and not acked, also when the lease has run out meanwhile.
-    held: BTreeMap<u64, Held>,
-    /// The ends of the leases of `held`.
+    /// Messages that were delivered and not acked, including those whose lease has ended.
+    leased: BTreeMap<u64, LeasedMessage>,
+    /// The same messages by the end of their lease.
     leases: BTreeSet<(Timestamp, u64)>,
     pub(crate) lease: Option<Duration>,
     pub(crate) paused_until: Option<Timestamp>,
-    /// Deliveries that may be held at once.
+    /// How many messages may be leased at once.
     pub(crate) limit: Option<u64>,
 }
 
-impl Queue {
+impl MemoryQueue {
     /// Puts a message at the end of the queue.
-    pub(crate) fn push(&mut self, key: JobKey, message: WireMessage, now: Timestamp) -> u64 {
+    pub(crate) fn append(&mut self, key: JobKey, message: WireMessage, now: Timestamp) -> u64 {
         let seq = self.log.append(Place::Queue, key, message, now, None);
         self.ready.insert(seq);
         seq
     }
 
-    /// Puts a message aside until `due_at`, in place of the one that the job may have there.
+    /// Stores a message until `due_at`. It replaces the job's waiting message, if there is one.
     pub(crate) fn schedule(
         &mut self,
         key: JobKey,
@@ -62,111 +62,111 @@ impl Queue {
         seq
     }
 
-    /// Moves what is due to the queue, in the order of the due times.
+    /// Moves all due messages to the queue, in the order of their due times.
     pub(crate) fn advance(&mut self, now: Timestamp) {
         while let Some(&(due_at, seq)) = self.due.first()
             && due_at <= now
         {
-            self.fire(seq, due_at);
+            self.move_due(seq, due_at);
         }
         self.paused_until = self.paused_until.filter(|until| *until > now);
     }
 
-    /// Moves one schedule to the queue. False when it is gone.
-    pub(crate) fn fire(&mut self, seq: u64, at: Timestamp) -> bool {
+    /// Moves one waiting message to the queue. False if it does not exist any more.
+    pub(crate) fn move_due(&mut self, seq: u64, at: Timestamp) -> bool {
         let Some(stored) = self.remove(seq) else { return false };
-        self.push(stored.key, stored.message, at.max(stored.stored_at));
+        self.append(stored.key, stored.message, at.max(stored.stored_at));
         true
     }
 
-    /// Hands out at most `max`: first what was held too long, then what is fresh.
-    pub(crate) fn take(&mut self, max: usize, now: Timestamp) -> Vec<Handed> {
+    /// Delivers at most `max` messages: first those whose lease has ended, then new ones.
+    pub(crate) fn fetch(&mut self, max: usize, now: Timestamp) -> Vec<FetchedMessage> {
         if self.paused_until.is_some() {
             return Vec::new();
         }
         let late = self.leases.iter().take_while(|(until, _)| *until <= now).map(|(_, seq)| *seq);
         let limit = self.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
-        let fresh = self.ready.iter().copied().take(limit.saturating_sub(self.held.len()));
+        let fresh = self.ready.iter().copied().take(limit.saturating_sub(self.leased.len()));
         let seqs: Vec<u64> = late.chain(fresh).take(max).collect();
-        seqs.into_iter().filter_map(|seq| self.hand_out(seq, now)).collect()
+        seqs.into_iter().filter_map(|seq| self.deliver(seq, now)).collect()
     }
 
-    fn hand_out(&mut self, seq: u64, now: Timestamp) -> Option<Handed> {
+    fn deliver(&mut self, seq: u64, now: Timestamp) -> Option<FetchedMessage> {
         let mut stored = self.log.get(seq)?.clone();
         stored.delivered = true;
         self.ready.remove(&seq);
-        let delivered = self.held.get(&seq).map_or(1, |held| held.delivered + 1);
-        self.hold(seq, delivered, now);
-        Some(Handed { stored, delivered })
+        let delivered = self.leased.get(&seq).map_or(1, |leased| leased.delivered + 1);
+        self.lease_message(seq, delivered, now);
+        Some(FetchedMessage { stored, delivered })
     }
 
-    fn hold(&mut self, seq: u64, delivered: u32, now: Timestamp) {
+    fn lease_message(&mut self, seq: u64, delivered: u32, now: Timestamp) {
         let until = now + self.lease.unwrap_or_default();
-        if let Some(before) = self.held.insert(seq, Held { until, delivered }) {
+        if let Some(before) = self.leased.insert(seq, LeasedMessage { until, delivered }) {
             self.leases.remove(&(before.until, seq));
         }
         self.leases.insert((until, seq));
     }
 
-    /// The message that has never been handed out and has waited longest to be.
+    /// The oldest message that was never delivered.
     pub(crate) fn oldest_ready(&self) -> Option<&Stored> {
         self.log.get(*self.ready.first()?)
     }
 
-    /// Another lease from now. Whoever asks gets it, as at a NATS server.
+    /// Starts another lease now. As on a NATS server, any caller may renew.
     pub(crate) fn renew(&mut self, seq: u64, now: Timestamp) {
-        if let Some(held) = self.held.get(&seq) {
-            self.hold(seq, held.delivered, now);
+        if let Some(leased) = self.leased.get(&seq) {
+            self.lease_message(seq, leased.delivered, now);
         }
     }
 
-    /// Drops a message that somebody holds or held, whoever says so: the broker does not fence.
+    /// Removes a delivered message. Any caller may do this: an ack is not fenced.
     pub(crate) fn ack(&mut self, seq: u64) {
-        if self.held.contains_key(&seq) {
+        if self.leased.contains_key(&seq) {
             self.remove(seq);
         }
     }
 
-    /// Drops a message, wherever it stands.
+    /// Removes a message in any state.
     pub(crate) fn remove(&mut self, seq: u64) -> Option<Stored> {
         let stored = self.log.remove(seq)?;
         self.ready.remove(&seq);
         if let Some(due_at) = stored.due_at {
             self.due.remove(&(due_at, seq));
         }
-        if let Some(held) = self.held.remove(&seq) {
-            self.leases.remove(&(held.until, seq));
+        if let Some(leased) = self.leased.remove(&seq) {
+            self.leases.remove(&(leased.until, seq));
         }
         Some(stored)
     }
 
-    /// Drops everything; says how much it was.
+    /// Removes all messages and returns their number.
     pub(crate) fn purge(&mut self) -> u64 {
         let seqs: Vec<u64> = self.log.from(0).map(|stored| stored.seq).collect();
         seqs.iter().filter_map(|seq| self.remove(*seq)).count() as u64
     }
 
-    /// The last message on a job's queue subject or schedule.
+    /// The last message on a job's queue subject or schedule subject.
     pub(crate) fn last(&self, place: Place, key: &JobKey) -> Option<Stored> {
         let mut stored = self.log.last(place, key)?.clone();
-        stored.delivered = self.held.contains_key(&stored.seq);
+        stored.delivered = self.leased.contains_key(&stored.seq);
         Some(stored)
     }
 
-    /// Whether a worker has the message of this sequence.
-    pub(crate) fn is_held(&self, seq: u64) -> bool {
-        self.held.contains_key(&seq)
+    /// Whether the message of this sequence was delivered and not acked.
+    pub(crate) fn is_leased(&self, seq: u64) -> bool {
+        self.leased.contains_key(&seq)
     }
 
-    /// When something will be ready without anybody's doing.
+    /// The next time at which a message becomes ready without a call: due, lease ended, or resumed.
     pub(crate) fn next_change(&self) -> Option<Timestamp> {
         let due = self.due.first().map(|(at, _)| *at);
         let lease = self.leases.first().map(|(at, _)| *at);
         self.paused_until.or_else(|| due.into_iter().chain(lease).min())
     }
 
-    /// Pending, running, waiting.
+    /// The numbers of pending, running and waiting jobs.
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
-        (self.ready.len() as u64, self.held.len() as u64, self.due.len() as u64)
+        (self.ready.len() as u64, self.leased.len() as u64, self.due.len() as u64)
     }
 }

@@ -1,4 +1,4 @@
-//! Settle: facts, the fence around them, and the one record of a life.
+//! Stores facts. Fences retries, and stores only the first final record of a life.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use naq_core::transport::{
 };
 use naq_core::wire::{Nonce, WireMessage, headers};
 
-use crate::queue::Queue;
-use crate::state::{State, check_size};
+use crate::broker_state::{BrokerState, check_size};
+use crate::queue::MemoryQueue;
 
-impl State {
+impl BrokerState {
     pub(crate) fn write(&mut self, fact: &Fact, now: Timestamp) -> Result<Written, TransportError> {
         check_size(&fact.message)?;
-        // Also for a record or a dead letter: `find` looks where there is a queue.
+        // Facts of all kinds create the queue: `find` searches only the queues that exist.
         let queue = self.queues.entry(fact.key.queue.clone()).or_default();
         let fenced = !is_current(queue, fact);
-        let (key, message) = (fact.key.clone(), fact.message.clone());
+        let Fact { key, message, .. } = fact.clone();
         match fact.kind {
             FactKind::Record { ttl, .. } => return Ok(self.claim(fact, now, ttl)),
             FactKind::Dead if self.dead.dedup.knows(&fact.dedup, now) => {}
@@ -35,13 +35,13 @@ impl State {
             }
             FactKind::GiveBack => {
                 queue.log.dedup.remember(&fact.dedup, now);
-                queue.push(key, message, now);
+                queue.append(key, message, now);
             }
         }
         Ok(Written::Stored)
     }
 
-    /// Writes a final record, if it is the first of its life.
+    /// Stores a final record, if it is the first one of its life.
     fn claim(&mut self, fact: &Fact, now: Timestamp, ttl: Duration) -> Written {
         let standing = self.records.last(Place::Record, &fact.key);
         let (written, message, ttl) = match Claim::of(fact, standing) {
@@ -52,7 +52,7 @@ impl State {
                 (Written::Awaited, message, ttl.max(AWAITED_RECORD_TTL))
             }
         };
-        // One that was stored, and has vanished since.
+        // A record that was stored before and has expired since is not stored again.
         if !self.records.dedup.knows(&fact.dedup, now) {
             self.records.dedup.remember(&fact.dedup, now);
             self.put_record(fact.key.clone(), message, now, Some(ttl));
@@ -72,10 +72,10 @@ impl State {
     }
 }
 
-/// Whether the message that the fact settles is still its job's. A newer message on the subject
-/// takes its place only when it is of the same life: somebody else's job of the same id, written
-/// by hand, must not swallow this one.
-fn is_current(queue: &Queue, fact: &Fact) -> bool {
+/// Whether the settled message is still the current one of its life. A newer message on the subject
+/// replaces it only if it is of the same life. A job of the same id that was published without NAQ
+/// must not make this one disappear.
+fn is_current(queue: &MemoryQueue, fact: &Fact) -> bool {
     let Some(last) = queue.log.last(Place::Queue, &fact.key) else { return false };
     last.seq == fact.settles
         || queue.log.get(fact.settles).is_some_and(|it| it.step().nonce != last.step().nonce)

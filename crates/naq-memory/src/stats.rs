@@ -1,4 +1,4 @@
-//! What workers tell: the newest report of each process and minute, for a day.
+//! Statistics: the newest report of each process and minute, stored for one day.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,12 +14,12 @@ use crate::transport::MemoryTransport;
 pub(crate) struct StatsLog {
     last_seq: u64,
     reports: BTreeMap<u64, (Timestamp, StatsReport)>,
-    /// By who counted, and the minute.
+    /// The sequence of the newest report, by process and minute.
     newest: HashMap<(String, Minute), u64>,
 }
 
 impl StatsLog {
-    /// Lets time pass: what is a day old vanishes.
+    /// Moves the clock forward and removes reports that are a day old.
     pub(crate) fn advance(&mut self, now: Timestamp) {
         while let Some(first) = self.reports.first_entry()
             && now.since(first.get().0) >= STATS_TTL

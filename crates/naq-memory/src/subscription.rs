@@ -1,4 +1,4 @@
-//! Waiting for deliveries.
+//! Fetches deliveries of one queue.
 
 use std::fmt;
 use std::pin::pin;
@@ -10,45 +10,45 @@ use naq_core::clock::Timestamp;
 use naq_core::names::QueueName;
 use naq_core::transport::{Delivery, Subscription, TransportError};
 
-use crate::handle::MemoryHandle;
-use crate::queue::Handed;
-use crate::transport::Shared;
+use crate::ack_handle::MemoryAckHandle;
+use crate::queue::FetchedMessage;
+use crate::transport::SharedBroker;
 
 pub(crate) struct MemorySubscription {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<SharedBroker>,
     pub(crate) queue: QueueName,
     pub(crate) lease: Duration,
-    /// The last sequence when this was opened: up to here a message may have been settled by a
-    /// worker before us.
+    /// The queue's last sequence when the subscription was opened. An earlier worker may have settled
+    /// any message up to it.
     pub(crate) older_than: u64,
-    /// What was asked for and has not come.
-    pub(crate) owed: usize,
-    pub(crate) owed_until: Timestamp,
+    /// How many deliveries were requested and have not arrived.
+    pub(crate) requested: usize,
+    pub(crate) requested_until: Timestamp,
 }
 
-/// How long a fetch that found too little goes on asking, as a pull at a NATS server does.
+/// How long a request stays open if there are not enough messages, as a pull request in NATS does.
 const PULL: Duration = Duration::from_secs(5);
 
 impl MemorySubscription {
-    /// What is there, and when it is worth looking again. With a `max` of 0 only what is owed.
-    fn look(&mut self, max: usize) -> (Vec<Delivery>, Option<Timestamp>) {
+    /// The ready deliveries, and when the next one may be ready. A `max` of 0 requests no new ones.
+    fn poll_queue(&mut self, max: usize) -> (Vec<Delivery>, Option<Timestamp>) {
         let (mut state, now) = self.shared.state();
         match max {
-            0 if now >= self.owed_until => self.owed = 0,
+            0 if now >= self.requested_until => self.requested = 0,
             0 => {}
-            _ => (self.owed, self.owed_until) = (max, now + PULL),
+            _ => (self.requested, self.requested_until) = (max, now + PULL),
         }
         let queue = state.queue(&self.queue);
-        let taken = queue.take(self.owed, now);
-        let again = queue.next_change().filter(|_| self.owed > 0);
+        let taken = queue.fetch(self.requested, now);
+        let again = queue.next_change().filter(|_| self.requested > 0);
         drop(state);
-        self.owed -= taken.len();
-        (taken.into_iter().map(|handed| self.delivery(handed)).collect(), again)
+        self.requested -= taken.len();
+        (taken.into_iter().map(|fetched| self.delivery(fetched)).collect(), again)
     }
 
-    fn delivery(&self, handed: Handed) -> Delivery {
-        let Handed { stored, delivered } = handed;
-        let handle = MemoryHandle {
+    fn delivery(&self, fetched: FetchedMessage) -> Delivery {
+        let FetchedMessage { stored, delivered } = fetched;
+        let handle = MemoryAckHandle {
             shared: self.shared.clone(),
             queue: self.queue.clone(),
             seq: stored.seq,
@@ -69,9 +69,9 @@ impl Subscription for MemorySubscription {
         loop {
             let shared = self.shared.clone();
             let mut changed = pin!(shared.changed.notified());
-            // From here on no change is missed.
+            // From here on this future sees every notification.
             changed.as_mut().enable();
-            let (taken, again) = self.look(max);
+            let (taken, again) = self.poll_queue(max);
             if !taken.is_empty() || self.shared.timer.now() >= end {
                 return Ok(taken);
             }

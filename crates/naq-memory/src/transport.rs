@@ -1,12 +1,13 @@
-//! [`MemoryTransport`]: the state behind a lock.
+//! [`MemoryTransport`]: the broker's state behind a lock.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use naq_core::clock::{SystemClock, Timer, Timestamp};
 use naq_core::names::QueueName;
+use naq_core::sync::lock;
 use naq_core::transport::{
     Awaiting, Consumer, Fact, JobKey, Producer, Receipt, Settler, Signal, Submission, Subscription,
     TransportError, Written,
@@ -14,33 +15,33 @@ use naq_core::transport::{
 use naq_core::wire::Nonce;
 use tokio::sync::{Notify, broadcast};
 
-use crate::state::{MAX_PAYLOAD, State};
+use crate::broker_state::{BrokerState, MAX_PAYLOAD};
 use crate::subscription::MemorySubscription;
 
-/// Signals that a slow listener may fall behind before it misses some.
+/// How many signals a slow listener may be behind. Beyond that it misses the oldest ones.
 const SIGNALS: usize = 1024;
 
-/// A broker in memory. Cheap to clone; clones share what is stored, so that another worker can
-/// subscribe to what an earlier one left behind.
+/// A broker in memory. It is cheap to clone, and all clones share the same messages: a second worker
+/// can subscribe to the jobs that an earlier one has not finished.
 #[derive(Clone)]
 pub struct MemoryTransport {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<SharedBroker>,
 }
 
-pub(crate) struct Shared {
-    state: Mutex<State>,
+pub(crate) struct SharedBroker {
+    state: Mutex<BrokerState>,
     pub(crate) timer: Arc<dyn Timer>,
-    /// Wakes whoever waits for a delivery.
+    /// Notifies subscriptions and watches that something was stored or is due.
     pub(crate) changed: Notify,
-    /// Wakes whoever waits for a queue to be empty.
+    /// Notifies [`MemoryTransport::until`] that a job has left a queue.
     pub(crate) settled: Notify,
     pub(crate) signals: broadcast::Sender<Signal>,
 }
 
-impl Shared {
-    /// The state as it is now, and now.
-    pub(crate) fn state(&self) -> (MutexGuard<'_, State>, Timestamp) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+impl SharedBroker {
+    /// The locked state, moved forward to the current time, and that time.
+    pub(crate) fn state(&self) -> (MutexGuard<'_, BrokerState>, Timestamp) {
+        let mut state = lock(&self.state);
         let now = self.timer.now();
         state.advance(now);
         (state, now)
@@ -48,18 +49,18 @@ impl Shared {
 }
 
 impl MemoryTransport {
-    /// An empty broker on the machine's clock.
+    /// An empty broker that uses the system clock.
     pub fn new() -> Self {
         Self::with_timer(Arc::new(SystemClock))
     }
 
-    /// An empty broker on this clock. With a manual clock, due times, leases and times to live
-    /// come when the test says so.
+    /// An empty broker that uses this clock. With a manual clock the test decides when jobs are due
+    /// and when leases and TTLs end.
     pub fn with_timer(timer: Arc<dyn Timer>) -> Self {
         let (signals, _) = broadcast::channel(SIGNALS);
-        let state = Mutex::new(State::default());
+        let state = Mutex::new(BrokerState::default());
         let (changed, settled) = (Notify::new(), Notify::new());
-        Self { shared: Arc::new(Shared { state, timer, changed, settled, signals }) }
+        Self { shared: Arc::new(SharedBroker { state, timer, changed, settled, signals }) }
     }
 }
 
@@ -81,7 +82,7 @@ impl fmt::Debug for MemoryTransport {
 impl Producer for MemoryTransport {
     async fn publish(&self, job: Submission) -> Result<Receipt, TransportError> {
         let (mut state, now) = self.shared.state();
-        let receipt = state.publish_noted(job, now);
+        let receipt = state.publish_and_log(job, now);
         drop(state);
         self.shared.changed.notify_waiters();
         receipt
@@ -89,7 +90,7 @@ impl Producer for MemoryTransport {
 
     async fn publish_many(&self, jobs: Vec<Submission>) -> Vec<Result<Receipt, TransportError>> {
         let (mut state, now) = self.shared.state();
-        let receipts = jobs.into_iter().map(|job| state.publish_noted(job, now)).collect();
+        let receipts = jobs.into_iter().map(|job| state.publish_and_log(job, now)).collect();
         drop(state);
         self.shared.changed.notify_waiters();
         receipts
@@ -100,7 +101,7 @@ impl Producer for MemoryTransport {
 impl Settler for MemoryTransport {
     async fn write(&self, fact: &Fact) -> Result<Written, TransportError> {
         let (mut state, now) = self.shared.state();
-        let written = state.write_noted(fact, now);
+        let written = state.write_and_log(fact, now);
         drop(state);
         self.shared.changed.notify_waiters();
         written
@@ -128,14 +129,13 @@ impl Consumer for MemoryTransport {
         let lease = *open.lease.get_or_insert(lease);
         let older_than = open.log.last_seq();
         drop(state);
-        let (shared, queue) = (self.shared.clone(), queue.clone());
         Ok(Box::new(MemorySubscription {
-            shared,
-            queue,
+            shared: self.shared.clone(),
+            queue: queue.clone(),
             lease,
             older_than,
-            owed: 0,
-            owed_until: now,
+            requested: 0,
+            requested_until: now,
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! The in-memory transport keeps the contract.
+//! The in-memory transport passes the contract suite.
 
 use std::sync::Arc;
 use std::time::Duration;

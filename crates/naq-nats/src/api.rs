@@ -1,5 +1,5 @@
-//! One request, and its answer in bounded time: [`Api`]. Knows when the connection fell or the
-//! broker refused, and so seldom has to wait for a time-out.
+//! [`Api`]: sends one request and waits a bounded time for its reply. It stops waiting as soon as
+//! the connection is lost or the broker refuses the request, so a time-out is rare.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,54 +14,54 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
 
+use crate::clock_offset::ClockOffset;
 use crate::config::NatsConfig;
 use crate::connect::{self, spread};
-use crate::error::{self, ApiError, Refusal};
-use crate::link::{Link, Trouble};
-use crate::offset::Offset;
+use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
+use crate::error::{self, ApiError, ApiRefusal};
 use crate::subjects::Subjects;
 
 /// The longest pause before a request is repeated.
 const MAX_PAUSE: Duration = Duration::from_millis(250);
 
-/// The connection, and what everything that uses it needs.
+/// The connection, with everything that its users need.
 #[derive(Debug)]
 pub(crate) struct Api {
     client: Client,
     jetstream: Context,
-    pub(crate) link: Arc<Link>,
+    pub(crate) connection: Arc<ConnectionMonitor>,
     pub(crate) config: NatsConfig,
     pub(crate) subjects: Subjects,
-    /// How far the broker's clock is from ours.
-    pub(crate) offset: Offset,
+    /// The difference between the broker's clock and the clock of this process.
+    pub(crate) offset: ClockOffset,
 }
 
-/// What the broker says to a publish.
+/// The broker's reply to a publish.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PubAck {
     pub(crate) seq: u64,
     pub(crate) duplicate: bool,
 }
 
-/// The tries of one operation.
+/// The retries of one operation against the broker.
 #[derive(Debug)]
-pub(crate) struct Tries<'a> {
+pub(crate) struct RequestRetry<'a> {
     api: &'a Api,
     what: &'static str,
     subject: &'a str,
     until: Instant,
-    /// How many failed so far.
+    /// How many requests failed so far.
     pub(crate) failed: u32,
 }
 
 impl Api {
     pub(crate) async fn connect(config: NatsConfig) -> Result<Self, TransportError> {
         let subjects = Subjects::new(&config.prefix)?;
-        let link = Arc::new(Link::default());
-        let client = connect::connect(&config, &link).await?;
-        link.connected().await;
+        let connection = Arc::new(ConnectionMonitor::default());
+        let client = connect::connect(&config, &connection).await?;
+        connection.connected().await;
         let jetstream = ContextBuilder::new().timeout(config.answer_timeout).build(client.clone());
-        Ok(Self { client, jetstream, link, config, subjects, offset: Offset::default() })
+        Ok(Self { client, jetstream, connection, config, subjects, offset: ClockOffset::default() })
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -72,35 +72,37 @@ impl Api {
         &self.jetstream
     }
 
-    /// Where the broker is, without credentials.
+    /// The broker's URLs, without credentials.
     pub(crate) fn url(&self) -> String {
         self.config.redacted_url()
     }
 
-    /// The connection is not there, and was not for as long as `after`.
-    pub(crate) fn unanswered(&self, what: &str, after: Duration) -> TransportError {
-        if self.link.now().connected {
+    /// The error for a request without a reply within `after`: no connection, or a time-out.
+    pub(crate) fn unanswered_error(&self, what: &str, after: Duration) -> TransportError {
+        if self.connection.state().connected {
             return TransportError::Timeout { what: what.to_owned(), after };
         }
-        let reason = "the connection was lost, and has not come back yet".into();
+        let reason = "the connection was lost and is not open again yet".into();
         TransportError::Unreachable { url: self.url(), reason }
     }
 
-    /// Sends one request and waits for its answer, the connection included. Asks once.
+    /// Sends one request and waits for its reply. Waits for the connection first, if there is none.
+    /// Sends the request once.
     pub(crate) async fn request(
         &self,
         subject: &str,
         headers: Option<HeaderMap>,
         body: Bytes,
     ) -> Result<Message, ApiError> {
-        let patience = self.config.answer_timeout;
+        let time_limit = self.config.answer_timeout;
         let size = body.len();
-        let asking = async {
-            // Most often it is, and then there is nothing to wait for.
-            if !self.link.now().connected {
-                self.link.connected().await;
+        let exchange = async {
+            // Usually there is a connection, and this check is cheaper than the wait.
+            if !self.connection.state().connected {
+                self.connection.connected().await;
             }
-            let before = self.link.now();
+            let before = self.connection.state();
+            let inbox = &self.config.inbox_prefix;
             let mut request = Request::new().payload(body).timeout(None);
             if let Some(headers) = headers {
                 request = request.headers(headers);
@@ -110,17 +112,17 @@ impl Api {
                 answer = self.client.send_request(subject.to_owned(), request) => {
                     answer.map_err(|e| error::request(&e, subject, size, self.client.max_payload()))
                 }
-                trouble = self.link.trouble(before, subject, &self.config.inbox_prefix) => {
-                    Err(match trouble {
-                        Trouble::Refused(subject) => TransportError::Permission { subject }.into(),
-                        Trouble::Lost => self.unanswered(subject, patience).into(),
+                no_answer = self.connection.wait_for_no_answer(before, subject, inbox) => {
+                    Err(match no_answer {
+                        NoAnswer::Refused(subject) => TransportError::Permission { subject }.into(),
+                        NoAnswer::Lost => self.unanswered_error(subject, time_limit).into(),
                     })
                 }
             }
         };
-        match timeout(patience, asking).await {
+        match timeout(time_limit, exchange).await {
             Ok(answer) => answer,
-            Err(_) => Err(self.unanswered(subject, patience).into()),
+            Err(_) => Err(self.unanswered_error(subject, time_limit).into()),
         }
     }
 
@@ -132,29 +134,29 @@ impl Api {
     {
         let mut body = serde_json::to_vec(ask).map_err(|e| unreadable(subject, &e))?;
         if body == b"null" {
-            // Some calls take nothing, and mean it.
+            // Calls without arguments need an empty body.
             body.clear();
         }
         let answer = self.request(subject, None, body.into()).await?;
-        read_answer(subject, &answer.payload)
+        read_reply(subject, &answer.payload)
     }
 
-    /// As [`call`](Self::call), repeated while that may help.
-    pub(crate) async fn call_again<T, R>(&self, subject: &str, ask: &T) -> Result<R, ApiError>
+    /// Like [`call`](Self::call), but repeats the request after transient errors.
+    pub(crate) async fn call_with_retry<T, R>(&self, subject: &str, ask: &T) -> Result<R, ApiError>
     where
         T: Serialize + Sync + ?Sized,
         R: DeserializeOwned,
     {
-        let mut tries = self.tries("ask", subject);
+        let mut retry = self.request_retry("call", subject);
         loop {
             match self.call(subject, ask).await {
-                Err(error) if error.is_transient() => tries.again(error).await?,
+                Err(error) if error.is_transient() => retry.wait_to_retry(error).await?,
                 answer => return answer,
             }
         }
     }
 
-    /// Stores one message. Asks once.
+    /// Stores one message. Sends the request once.
     pub(crate) async fn store(
         &self,
         subject: &str,
@@ -162,15 +164,15 @@ impl Api {
         body: Bytes,
     ) -> Result<PubAck, ApiError> {
         #[derive(serde::Deserialize)]
-        struct Answer {
-            error: Option<Refusal>,
+        struct PublishReply {
+            error: Option<ApiRefusal>,
             #[serde(default)]
             seq: u64,
             #[serde(default)]
             duplicate: bool,
         }
         let answer = self.request(subject, Some(headers), body).await?;
-        let answer: Answer =
+        let answer: PublishReply =
             serde_json::from_slice(&answer.payload).map_err(|e| unreadable(subject, &e))?;
         match answer.error {
             Some(refusal) => Err(ApiError::Refused(refusal)),
@@ -178,29 +180,34 @@ impl Api {
         }
     }
 
-    /// Sends a message that nobody answers, such as an ack.
+    /// Sends a message that has no reply, such as an ack.
     pub(crate) async fn send(&self, subject: Subject, body: Bytes) -> Result<(), TransportError> {
-        let patience = self.config.answer_timeout;
-        match timeout(patience, self.client.publish(subject.clone(), body)).await {
+        let time_limit = self.config.answer_timeout;
+        match timeout(time_limit, self.client.publish(subject.clone(), body)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(e)) => {
                 let what = subject.to_string();
-                Err(TransportError::Rejected { what, reason: error::chain(&e) })
+                Err(TransportError::Rejected { what, reason: error::error_chain(&e) })
             }
-            Err(_) => Err(self.unanswered(&subject, patience)),
+            Err(_) => Err(self.unanswered_error(&subject, time_limit)),
         }
     }
 
-    /// Begins an operation that is tried until it works, fails for good, or takes too long.
-    pub(crate) fn tries<'a>(&'a self, what: &'static str, subject: &'a str) -> Tries<'a> {
+    /// Starts an operation that is repeated until it succeeds, fails with a permanent error, or
+    /// takes too long.
+    pub(crate) fn request_retry<'a>(
+        &'a self,
+        what: &'static str,
+        subject: &'a str,
+    ) -> RequestRetry<'a> {
         let until = Instant::now() + self.config.request_timeout;
-        Tries { api: self, what, subject, until, failed: 0 }
+        RequestRetry { api: self, what, subject, until, failed: 0 }
     }
 }
 
-impl Tries<'_> {
-    /// Returns after a short pause when another try may help, or else the error.
-    pub(crate) async fn again(&mut self, error: ApiError) -> Result<(), TransportError> {
+impl RequestRetry<'_> {
+    /// Waits for a short time if another request may succeed. Returns the error if not.
+    pub(crate) async fn wait_to_retry(&mut self, error: ApiError) -> Result<(), TransportError> {
         self.failed += 1;
         let pause = spread((Duration::from_millis(20) * self.failed).min(MAX_PAUSE));
         if !error.is_transient() || Instant::now() + pause >= self.until {
@@ -208,24 +215,24 @@ impl Tries<'_> {
             return Err(error.into_transport(&what, self.api.url()));
         }
         let Self { what, subject, .. } = self;
-        tracing::debug!(what, subject, ?error, "asking the broker again");
+        tracing::debug!(what, subject, ?error, "repeating the request to the broker");
         SystemClock.sleep_until(SystemClock.now() + pause).await;
         Ok(())
     }
 }
 
-fn read_answer<R: DeserializeOwned>(subject: &str, body: &[u8]) -> Result<R, ApiError> {
+fn read_reply<R: DeserializeOwned>(subject: &str, body: &[u8]) -> Result<R, ApiError> {
     #[derive(serde::Deserialize)]
-    struct Failed {
-        error: Refusal,
+    struct ErrorReply {
+        error: ApiRefusal,
     }
-    if let Ok(Failed { error }) = serde_json::from_slice(body) {
+    if let Ok(ErrorReply { error }) = serde_json::from_slice(body) {
         return Err(ApiError::Refused(error));
     }
     serde_json::from_slice(body).map_err(|e| unreadable(subject, &e))
 }
 
 fn unreadable(subject: &str, error: &serde_json::Error) -> ApiError {
-    let reason = format!("the answer cannot be read: {error}");
+    let reason = format!("the reply cannot be read: {error}");
     TransportError::Rejected { what: subject.to_owned(), reason }.into()
 }

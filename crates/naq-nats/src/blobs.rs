@@ -1,5 +1,5 @@
-//! What is too large for a message, in chunks of a stream of their own. Not the object store of
-//! NATS: that keeps all of a bucket equally long, and each of these has a lifetime (ADR 0012).
+//! Blobs: large results, cut into chunks and stored in a stream of their own. The object store of
+//! NATS does not fit: it has one TTL for a whole bucket, and each blob has its own (ADR 0012).
 
 use std::time::Duration;
 
@@ -10,16 +10,17 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use naq_core::transport::{BlobRef, Blobs, JobKey, TransportError};
 
 use crate::api::Api;
+use crate::direct::StreamMessage;
 use crate::error::ApiError;
 use crate::message::TTL;
 use crate::records;
 use crate::transport::NatsTransport;
 
-/// The bytes of one chunk, or half of what the broker takes if that is less.
+/// The bytes of one chunk. Half of the broker's `max_payload` if that is less.
 const CHUNK: usize = 256 * 1024;
-/// Chunks on their way at once.
-const AT_ONCE: usize = 8;
-/// Chunks read at once.
+/// How many chunks are written at the same time.
+const PARALLEL_CHUNKS: usize = 8;
+/// How many chunks one request reads.
 const PAGE: usize = 32;
 
 impl Api {
@@ -31,16 +32,16 @@ impl Api {
     ) -> Result<(), TransportError> {
         let mut headers = HeaderMap::new();
         headers.insert(TTL, records::ttl(ttl));
-        let mut tries = self.tries("write to", subject);
+        let mut retry = self.request_retry("write to", subject);
         loop {
             match self.store(subject, headers.clone(), data.clone()).await {
                 Ok(_) => return Ok(()),
                 Err(ApiError::NoResponders) => {
                     if !self.ensure_stream(&self.blobs_config()).await? {
-                        tries.again(ApiError::NoResponders).await?;
+                        retry.wait_to_retry(ApiError::NoResponders).await?;
                     }
                 }
-                Err(error) => tries.again(error).await?,
+                Err(error) => retry.wait_to_retry(error).await?,
             }
         }
     }
@@ -63,7 +64,7 @@ impl Blobs for NatsTransport {
             let subject = api.subjects.chunk(job, blob.name(), n);
             async move { api.put_chunk(&subject, chunk, ttl).await }
         });
-        stream::iter(puts).buffer_unordered(AT_ONCE).try_collect::<()>().await
+        stream::iter(puts).buffer_unordered(PARALLEL_CHUNKS).try_collect::<()>().await
     }
 
     async fn blob_get(
@@ -73,23 +74,25 @@ impl Blobs for NatsTransport {
     ) -> Result<Option<Bytes>, TransportError> {
         blob.check_size()?;
         let api = &*self.api;
-        let (stream, all) = (api.subjects.blobs_stream(), api.subjects.chunks(job, blob.name()));
-        let (mut chunks, mut from) = (Vec::new(), 1);
+        let stream = api.subjects.blobs_stream();
+        let subject = api.subjects.chunks(job, blob.name());
+        let mut chunks = Vec::new();
+        let mut from = 1;
         loop {
-            let batch = api.next_of(&stream, &all, from, PAGE).await?;
-            let Some(last) = batch.held.last().map(|held| held.seq) else { break };
-            let place = |subject: &str| subject.rsplit('.').next()?.parse::<usize>().ok();
-            let read = |held: crate::direct::Held| Some((place(&held.subject)?, held.body));
-            chunks.extend(batch.held.into_iter().filter_map(read));
+            let batch = api.next_of(&stream, &subject, from, PAGE).await?;
+            let Some(last) = batch.messages.last().map(|message| message.seq) else { break };
+            let index = |subject: &str| subject.rsplit('.').next()?.parse::<usize>().ok();
+            let read = |message: StreamMessage| Some((index(&message.subject)?, message.body));
+            chunks.extend(batch.messages.into_iter().filter_map(read));
             if batch.left == 0 {
                 break;
             }
             from = last + 1;
         }
-        chunks.sort_by_key(|(place, _)| *place);
+        chunks.sort_by_key(|(index, _)| *index);
         let mut data = BytesMut::with_capacity(blob.bytes());
         chunks.iter().for_each(|(_, chunk)| data.extend_from_slice(chunk));
-        let whole = chunks.iter().enumerate().all(|(n, (place, _))| n == *place);
+        let whole = chunks.iter().enumerate().all(|(n, (index, _))| n == *index);
         Ok((whole && data.len() == blob.bytes()).then(|| data.freeze()))
     }
 }

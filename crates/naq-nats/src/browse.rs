@@ -1,5 +1,6 @@
-//! Lists of jobs, page by page, in few requests. A stream is read forwards only: for the newest
-//! first, windows of sequences are read from its end backwards, which grow where messages are few.
+//! Lists of jobs, in pages, with few requests. A stream can only be read forwards. For a list with
+//! the newest first, this module reads windows of sequences from the end of the stream backwards.
+//! The windows grow where messages are few.
 
 use std::ops::RangeInclusive;
 
@@ -9,25 +10,25 @@ use naq_core::transport::{
 use naq_core::{JobState, QueueName};
 
 use crate::api::Api;
-use crate::direct::Batch;
+use crate::direct::DirectGetBatch;
 
-/// Requests for one page, at most: what they did not reach is for the next page.
+/// How many requests one page may use. Messages that they do not reach are left for the next page.
 const REQUESTS: usize = 24;
-/// How much larger the next window is where there was nothing, and where there was little.
-const LEAP: u64 = 16;
-const STEP: u64 = 4;
-/// Messages that one request brings, at most.
+/// The factor by which the next window grows: after an empty one, and after one with few messages.
+const GROWTH_AFTER_EMPTY: u64 = 16;
+const GROWTH_AFTER_FEW: u64 = 4;
+/// How many messages one request reads at most.
 const BATCH: u64 = 1_000;
 
-/// What one stream holds of a list.
-struct Source<'a> {
+/// The part of one stream that a list reads.
+struct StreamRange<'a> {
     stream: String,
     subject: String,
     queue: Option<&'a QueueName>,
 }
 
-/// A page in the making, and what it may still cost.
-struct Search<'a> {
+/// A page while it is being read, and how many requests it may still use.
+struct PageSearch<'a> {
     api: &'a Api,
     query: &'a JobsQuery,
     scan: Scan<'a>,
@@ -36,7 +37,8 @@ struct Search<'a> {
 
 impl Api {
     pub(crate) async fn jobs(&self, query: &JobsQuery) -> Result<JobsPage, TransportError> {
-        let mut search = Search { api: self, query, scan: Scan::new(query), requests: REQUESTS };
+        let mut search =
+            PageSearch { api: self, query, scan: Scan::new(query), requests: REQUESTS };
         let place = query.place;
         let subject = match &query.queue {
             Some(queue) => self.subjects.of_queue(place, queue),
@@ -48,7 +50,7 @@ impl Api {
                     Place::Dead => self.subjects.dead_stream(),
                     _ => self.subjects.records_stream(),
                 };
-                search.read(&Source { stream, subject, queue: None }).await?
+                search.read(&StreamRange { stream, subject, queue: None }).await?
             }
             Place::Queue | Place::Schedule => search.read_queues().await?,
         };
@@ -56,8 +58,8 @@ impl Api {
     }
 }
 
-impl<'a> Search<'a> {
-    /// One queue after the other.
+impl<'a> PageSearch<'a> {
+    /// Reads the queues one after the other, in the order of their names.
     async fn read_queues(&mut self) -> Result<Option<JobsCursor>, TransportError> {
         let names = match &self.query.queue {
             Some(queue) => vec![queue.clone()],
@@ -66,7 +68,7 @@ impl<'a> Search<'a> {
         let first = self.query.cursor.as_ref().and_then(|cursor| cursor.queue.as_ref());
         for name in names.iter().filter(|name| first.is_none_or(|first| first <= *name)) {
             let subjects = &self.api.subjects;
-            let source = Source {
+            let source = StreamRange {
                 stream: subjects.queue_stream(name),
                 subject: subjects.of_queue(self.query.place, name),
                 queue: Some(name),
@@ -83,8 +85,12 @@ impl<'a> Search<'a> {
         self.scan.is_full() || self.requests == 0
     }
 
-    /// What one stream has for the page. Says where to go on when there is more than it takes.
-    async fn read(&mut self, source: &Source<'_>) -> Result<Option<JobsCursor>, TransportError> {
+    /// Adds one stream's jobs to the page. Returns the cursor of the next page if the stream has
+    /// more.
+    async fn read(
+        &mut self,
+        source: &StreamRange<'_>,
+    ) -> Result<Option<JobsCursor>, TransportError> {
         let at = |seq| JobsCursor { queue: source.queue.cloned(), seq };
         let start = self.query.cursor.as_ref();
         let start = start.filter(|c| c.queue.is_none() || c.queue.as_ref() == source.queue);
@@ -110,11 +116,11 @@ impl<'a> Search<'a> {
         Ok(next.map(at))
     }
 
-    /// The sequences that may hold what is looked for, and for a queue the last one that was handed
-    /// out: what is still there up to it is with a worker.
+    /// The range of sequences that may match, and for a queue the last delivered sequence. A
+    /// message in the queue up to that sequence is with a worker.
     async fn range(
         &mut self,
-        source: &Source<'_>,
+        source: &StreamRange<'_>,
     ) -> Result<Option<(RangeInclusive<u64>, u64)>, TransportError> {
         let fail = |e: crate::error::ApiError| e.into_transport("list jobs", self.api.url());
         let info = self.api.stream_info(&source.stream).await.map_err(fail)?;
@@ -138,18 +144,18 @@ impl<'a> Search<'a> {
 
     async fn batch(
         &mut self,
-        source: &Source<'_>,
+        source: &StreamRange<'_>,
         from: u64,
         limit: usize,
-    ) -> Result<Batch, TransportError> {
+    ) -> Result<DirectGetBatch, TransportError> {
         self.requests = self.requests.saturating_sub(1);
         self.api.next_of(&source.stream, &source.subject, from, limit).await
     }
 
-    /// What is no job's message any more is passed over.
-    fn look(&self, batch: Batch, delivered: u64, looked: &mut Vec<Looked>) {
-        for held in batch.held {
-            if let Some(mut stored) = self.api.stored(held) {
+    /// Adds the messages of a batch to `looked`. Skips messages that do not belong to a job.
+    fn scan_batch(&self, batch: DirectGetBatch, delivered: u64, looked: &mut Vec<Looked>) {
+        for message in batch.messages {
+            if let Some(mut stored) = self.api.to_stored(message) {
                 stored.delivered = stored.place == Place::Queue && stored.seq <= delivered;
                 looked.push(self.scan.look(&stored));
             }
@@ -158,7 +164,7 @@ impl<'a> Search<'a> {
 
     async fn forwards(
         &mut self,
-        source: &Source<'_>,
+        source: &StreamRange<'_>,
         range: RangeInclusive<u64>,
         delivered: u64,
     ) -> Result<Option<u64>, TransportError> {
@@ -168,9 +174,9 @@ impl<'a> Search<'a> {
                 return Ok(Some(from));
             }
             let batch = self.batch(source, from, self.scan.room()).await?;
-            let (last, left) = (batch.held.last().map(|held| held.seq), batch.left);
-            let mut looked = Vec::with_capacity(batch.held.len());
-            self.look(batch, delivered, &mut looked);
+            let (last, left) = (batch.messages.last().map(|message| message.seq), batch.left);
+            let mut looked = Vec::with_capacity(batch.messages.len());
+            self.scan_batch(batch, delivered, &mut looked);
             for looked in looked {
                 if looked.seq > high {
                     return Ok(None);
@@ -192,7 +198,7 @@ impl<'a> Search<'a> {
 
     async fn backwards(
         &mut self,
-        source: &Source<'_>,
+        source: &StreamRange<'_>,
         range: RangeInclusive<u64>,
         delivered: u64,
     ) -> Result<Option<u64>, TransportError> {
@@ -203,9 +209,9 @@ impl<'a> Search<'a> {
                 return Ok(Some(high));
             }
             let from = high.saturating_sub(width - 1).max(low);
-            let Some(looked) = self.window(source, from..=high, delivered).await? else {
-                // More than one look may bring.
-                width = (width / LEAP).max(1);
+            let Some(looked) = self.read_window(source, from..=high, delivered).await? else {
+                // The window has too many messages for one read. Try a smaller one.
+                width = (width / GROWTH_AFTER_EMPTY).max(1);
                 continue;
             };
             let found = looked.len() as u64;
@@ -222,22 +228,22 @@ impl<'a> Search<'a> {
             }
             high = from - 1;
             width = match found {
-                0 => width.saturating_mul(LEAP),
-                few if few < width / STEP => width.saturating_mul(STEP),
+                0 => width.saturating_mul(GROWTH_AFTER_EMPTY),
+                few if few < width / GROWTH_AFTER_FEW => width.saturating_mul(GROWTH_AFTER_FEW),
                 _ => self.scan.room() as u64,
             };
         }
         Ok(None)
     }
 
-    /// All messages of a window, oldest first. None when they are too many to be read at once.
-    async fn window(
+    /// All messages of a window, oldest first. `None` if there are too many to read at once.
+    async fn read_window(
         &mut self,
-        source: &Source<'_>,
-        window: RangeInclusive<u64>,
+        source: &StreamRange<'_>,
+        read_window: RangeInclusive<u64>,
         delivered: u64,
     ) -> Result<Option<Vec<Looked>>, TransportError> {
-        let (mut from, high) = window.into_inner();
+        let (mut from, high) = read_window.into_inner();
         if high - from >= BATCH && !self.is_sparse(source, from..=high).await? {
             return Ok(None);
         }
@@ -245,10 +251,10 @@ impl<'a> Search<'a> {
         while from <= high {
             let limit = usize::try_from((high - from + 1).min(BATCH)).unwrap_or(usize::MAX);
             let batch = self.batch(source, from, limit).await?;
-            let (last, left) = (batch.held.last().map(|held| held.seq), batch.left);
-            self.look(batch, delivered, &mut all);
+            let (last, left) = (batch.messages.last().map(|message| message.seq), batch.left);
+            self.scan_batch(batch, delivered, &mut all);
             match last {
-                // A broker sends no more than so many bytes at once.
+                // The broker also limits the bytes of one reply.
                 Some(last) if left > 0 => from = last + 1,
                 _ => break,
             }
@@ -257,14 +263,15 @@ impl<'a> Search<'a> {
         Ok(Some(all))
     }
 
-    /// Whether a wide window holds no more than one request brings: by the broker's counters.
+    /// Whether a wide window has no more messages than one request can read, by the broker's
+    /// counters.
     async fn is_sparse(
         &mut self,
-        source: &Source<'_>,
-        window: RangeInclusive<u64>,
+        source: &StreamRange<'_>,
+        read_window: RangeInclusive<u64>,
     ) -> Result<bool, TransportError> {
-        let count = |batch: Batch| batch.held.len() as u64 + batch.left;
-        let (from, high) = window.into_inner();
+        let count = |batch: DirectGetBatch| batch.messages.len() as u64 + batch.left;
+        let (from, high) = read_window.into_inner();
         let within = count(self.batch(source, from, 1).await?);
         let beyond = count(self.batch(source, high + 1, 1).await?);
         Ok(within.saturating_sub(beyond) <= BATCH)

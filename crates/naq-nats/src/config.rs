@@ -1,4 +1,4 @@
-//! [`NatsConfig`]: where the broker is, how to be let in, and how patient to be.
+//! [`NatsConfig`]: the broker's address, credentials, encryption and time limits.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use naq_core::{Clock, SystemClock};
 
-/// The target under which the client library itself logs, for those who filter logs.
+/// The log target of the client library async-nats, for log filters.
 pub const CLIENT_LOG_TARGET: &str = "async_nats";
 
-/// Text that `Debug` does not show.
+/// A text that `Debug` does not show.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -38,11 +38,11 @@ impl<T: Into<String>> From<T> for Secret {
     }
 }
 
-/// How to be let in. Credentials in a URL count where this says [`Auth::None`].
+/// Credentials. With [`Auth::None`] the credentials in the URL are used, if it has any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Auth {
-    /// By nobody's name, or by what the URL or the client certificate says.
+    /// No credentials, or those in the URL or the client certificate.
     #[default]
     None,
     /// A user and a password.
@@ -58,11 +58,11 @@ pub enum Auth {
     NkeyFile(PathBuf),
     /// A `.creds` file: user JWT and seed.
     CredsFile(PathBuf),
-    /// User JWT and seed in a file each.
+    /// Two files: the user JWT and the seed.
     JwtFiles {
         /// The JWT.
         jwt: PathBuf,
-        /// The seed that signs for it.
+        /// The seed that belongs to the JWT.
         seed: PathBuf,
     },
 }
@@ -70,31 +70,31 @@ pub enum Auth {
 /// Transport encryption.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// Encrypt even where the server does not ask for it; implied by a `tls://` URL.
+    /// Use TLS even if the server does not require it. A `tls://` URL implies this.
     pub required: bool,
-    /// Begin with TLS before the server has said anything (`handshake_first` of the server).
+    /// Start TLS before the server sends its greeting (the server's setting `handshake_first`).
     pub first: bool,
-    /// Trust this authority (PEM) instead of those of the system.
+    /// Trust this certificate authority (PEM) instead of those of the system.
     pub ca: Option<PathBuf>,
-    /// Show this certificate (PEM): mTLS.
+    /// The client certificate (PEM), for mTLS.
     pub cert: Option<PathBuf>,
-    /// The key of that certificate (PEM).
+    /// The key of the client certificate (PEM).
     pub key: Option<PathBuf>,
 }
 
-/// Where streams that this process creates keep their messages. The directory of workers is always
-/// in memory.
+/// Where the streams that this process creates store their messages. The directory of workers is
+/// always in memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Storage {
     /// On disk.
     #[default]
     File,
-    /// In memory: lost when the broker ends.
+    /// In memory: lost when the broker stops.
     Memory,
 }
 
-/// Everything that [`NatsTransport::connect`](crate::NatsTransport::connect) needs. `Debug` shows no
-/// secret.
+/// The settings of [`NatsTransport::connect`](crate::NatsTransport::connect). `Debug` shows no
+/// secrets.
 ///
 /// ```
 /// use naq_nats::NatsConfig;
@@ -105,43 +105,43 @@ pub enum Storage {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NatsConfig {
-    /// One URL or several with commas between: `nats://host:4222`, `tls://host`.
+    /// One URL, or several with commas between them: `nats://host:4222`, `tls://host`.
     pub url: String,
-    /// What all subjects begin with, and in upper case all streams: `naq`. Lower-case letters,
-    /// digits and `-`.
+    /// The prefix of all subjects, and in upper case of all stream names. Lower-case letters,
+    /// digits and `-`. Default: `naq`.
     pub prefix: String,
-    /// Copies of each stream that this process creates: 1; in a cluster 3 or 5.
+    /// Replicas of each stream that this process creates. Use 3 or 5 in a cluster. Default: 1.
     pub replicas: usize,
-    /// Where streams that this process creates keep their messages: on disk.
+    /// Where the streams that this process creates store their messages. Default: on disk.
     pub storage: Storage,
-    /// Jobs of one queue that may run at once across all workers, for queues that this process
-    /// creates: no limit.
+    /// How many jobs of one queue may run at once on all workers, for queues that this process
+    /// creates. Default: no limit.
     pub concurrency_limit: Option<NonZeroU64>,
-    /// How to be let in.
+    /// Credentials. Default: none.
     pub auth: Auth,
-    /// Transport encryption.
+    /// Transport encryption. Default: only if the server requires it.
     pub tls: Tls,
-    /// What the subjects begin with on which answers come: `_INBOX`.
+    /// The prefix of the subjects on which replies arrive. Default: `_INBOX`.
     pub inbox_prefix: String,
-    /// The name that the broker's monitoring shows: `naq`.
+    /// The name that the broker's monitoring shows. Default: `naq`.
     pub name: String,
-    /// How long one attempt to connect may take: 5 s.
+    /// How long one attempt to connect may take. Default: 5 s.
     pub connect_timeout: Duration,
-    /// Try to connect until it works, however long the broker is away. Refused credentials and a
-    /// server that is too old still fail at once. Off.
+    /// Try to connect until the broker is available, with no time limit. Refused credentials and a
+    /// server that is too old still fail at once. Default: off.
     pub wait_for_broker: bool,
-    /// How long to wait for one answer before asking again: 1.5 s.
+    /// How long to wait for one reply before the request is sent again. Default: 1.5 s.
     pub answer_timeout: Duration,
-    /// How long an operation may take in all, asked again as often as need be: 10 s.
+    /// How long an operation may take, with all its repeated requests. Default: 10 s.
     pub request_timeout: Duration,
-    /// How often to ask the broker whether it is still there: 5 s.
+    /// How often the client checks that the broker still replies. Default: 5 s.
     pub ping_interval: Duration,
-    /// This process's clock; the broker's is compared with it. For tests.
+    /// The clock of this process, which is compared with the broker's. Tests replace it.
     pub clock: Arc<dyn Clock>,
 }
 
 impl NatsConfig {
-    /// The defaults, and this URL.
+    /// The default settings with this URL.
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), ..Self::default() }
     }
@@ -153,7 +153,7 @@ impl NatsConfig {
         self
     }
 
-    /// Sets how to be let in.
+    /// Sets the credentials.
     #[must_use]
     pub fn auth(mut self, auth: Auth) -> Self {
         self.auth = auth;
@@ -174,18 +174,19 @@ impl NatsConfig {
         self
     }
 
-    /// The URLs without user, password and token: fit for logs and errors.
+    /// The URLs without user, password and token, for logs and errors.
     pub fn redacted_url(&self) -> String {
         self.urls().map(redact).collect::<Vec<_>>().join(",")
     }
 
-    /// Each of the URLs.
+    /// The URLs, one by one.
     pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
         self.url.split(',').map(str::trim).filter(|url| !url.is_empty())
     }
 }
 
-/// `nats://user:secret@host` as `nats://***@host`. An `@` cannot stand in what follows the host.
+/// Turns `nats://user:secret@host` into `nats://***@host`. The part after the host cannot contain
+/// an `@`.
 fn redact(url: &str) -> String {
     let (scheme, rest) =
         url.split_once("://").map_or(("", url), |(s, rest)| (&url[..s.len() + 3], rest));

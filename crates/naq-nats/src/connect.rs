@@ -1,4 +1,5 @@
-//! Connects, with settings fit for a job queue: async-nats' own notice a dead broker after minutes.
+//! Opens the connection, with settings for a job queue. With async-nats' defaults a dead broker
+//! would be noticed after minutes.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -11,20 +12,20 @@ use naq_core::clock::{Clock, Timer};
 use naq_core::transport::TransportError;
 
 use crate::config::{Auth, NatsConfig};
+use crate::connection_monitor::ConnectionMonitor;
 use crate::error;
-use crate::link::Link;
 
 /// The longest pause between two attempts to connect.
 const MAX_PAUSE: Duration = Duration::from_millis(500);
 
-/// Connects once, or until it works where the configuration says so.
+/// Connects once, or repeats until it succeeds if the configuration asks for that.
 pub(crate) async fn connect(
     config: &NatsConfig,
-    link: &Arc<Link>,
+    monitor: &Arc<ConnectionMonitor>,
 ) -> Result<Client, TransportError> {
     let mut attempt = 1;
     loop {
-        match connect_once(config, link).await {
+        match connect_once(config, monitor).await {
             Err(error) if config.wait_for_broker && error.is_transient() => {
                 tracing::warn!(%error, "waiting for the broker");
                 attempt += 1;
@@ -35,28 +36,31 @@ pub(crate) async fn connect(
     }
 }
 
-async fn connect_once(config: &NatsConfig, link: &Arc<Link>) -> Result<Client, TransportError> {
+async fn connect_once(
+    config: &NatsConfig,
+    monitor: &Arc<ConnectionMonitor>,
+) -> Result<Client, TransportError> {
     let unreachable =
         |reason: String| TransportError::Unreachable { url: config.redacted_url(), reason };
     let mut addresses = Vec::new();
     let mut in_url = None;
     for url in config.urls() {
         let address: ServerAddr =
-            url.parse().map_err(|_| unreachable("this is no nats:// URL".into()))?;
+            url.parse().map_err(|_| unreachable("not a nats:// URL".into()))?;
         in_url = in_url.or_else(|| credentials(&address));
         addresses.push(address);
     }
     if addresses.is_empty() {
         return Err(unreachable("no URL is given".into()));
     }
-    let options = options(config, link, in_url).await?;
+    let options = options(config, monitor, in_url).await?;
     options
         .connect(addresses)
         .await
         .map_err(|source| error::connect(&source, config.redacted_url()))
 }
 
-/// The credentials that a URL carries: user and password, or a lone token.
+/// The credentials in a URL: user and password, or a token alone.
 fn credentials(address: &ServerAddr) -> Option<Auth> {
     let user = decode(address.username()?);
     Some(match address.password() {
@@ -65,7 +69,7 @@ fn credentials(address: &ServerAddr) -> Option<Auth> {
     })
 }
 
-/// Undoes the percent encoding of a URL.
+/// Decodes the percent encoding of a URL.
 fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -87,10 +91,10 @@ fn decode(text: &str) -> String {
 
 async fn options(
     config: &NatsConfig,
-    link: &Arc<Link>,
+    monitor: &Arc<ConnectionMonitor>,
     in_url: Option<Auth>,
 ) -> Result<ConnectOptions, TransportError> {
-    let heard = Arc::clone(link);
+    let monitor = Arc::clone(monitor);
     let mut options = ConnectOptions::new()
         .name(&config.name)
         .custom_inbox_prefix(&config.inbox_prefix)
@@ -100,7 +104,7 @@ async fn options(
         .reconnect_delay_callback(pause)
         .require_tls(config.tls.required)
         .event_callback(move |event| {
-            heard.hear(event);
+            monitor.on_event(event);
             std::future::ready(())
         });
     if config.tls.first {
@@ -126,7 +130,7 @@ fn authenticate(options: ConnectOptions, auth: Auth) -> Result<ConnectOptions, T
     };
     let signed = |options: ConnectOptions, creds: &str, from: &std::path::Path| {
         options.credentials(creds).map_err(|_| {
-            TransportError::Auth(format!("{} holds no user JWT with its seed", from.display()))
+            TransportError::Auth(format!("{} contains no user JWT with its seed", from.display()))
         })
     };
     Ok(match auth {
@@ -139,7 +143,7 @@ fn authenticate(options: ConnectOptions, auth: Auth) -> Result<ConnectOptions, T
             let text = read(&path)?;
             let seed = text.lines().map(str::trim).find(|line| line.starts_with("SU"));
             let seed = seed.ok_or_else(|| {
-                TransportError::Auth(format!("{} holds no nkey seed (SU...)", path.display()))
+                TransportError::Auth(format!("{} contains no nkey seed (SU...)", path.display()))
             })?;
             options.nkey(seed.to_owned())
         }
@@ -156,8 +160,9 @@ fn authenticate(options: ConnectOptions, auth: Auth) -> Result<ConnectOptions, T
     })
 }
 
-/// How long to wait before this attempt, counted from 1: none, then anything up to a bound that
-/// grows to half a second, so that many clients do not come back as one.
+/// How long to wait before this attempt, counted from 1. The first one does not wait. Later ones
+/// wait a random time up to a bound that grows to half a second, so that many clients do not
+/// reconnect at the same time.
 fn pause(attempt: usize) -> Duration {
     if attempt <= 1 {
         return Duration::ZERO;
@@ -167,7 +172,7 @@ fn pause(attempt: usize) -> Duration {
     spread(bound)
 }
 
-/// A time between zero and `bound`, unlike that of another process.
+/// A random time between zero and `bound`.
 pub(crate) fn spread(bound: Duration) -> Duration {
     let micros = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX).max(1);
     Duration::from_micros(RandomState::new().hash_one(micros) % micros)
@@ -178,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_from_none_to_half_a_second() {
+    fn pauses_grow_from_zero_to_half_a_second() {
         assert_eq!(pause(1), Duration::ZERO);
         for attempt in [2, 3, 10, 1000, usize::MAX] {
             assert!(pause(attempt) <= MAX_PAUSE, "{attempt}");

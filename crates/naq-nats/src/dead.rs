@@ -1,4 +1,4 @@
-//! The dead letter queue, read page by page.
+//! Reads dead letters, in pages.
 
 use naq_core::QueueName;
 use naq_core::transport::{DeadPage, Place, TransportError};
@@ -18,8 +18,9 @@ impl Api {
         );
         let stream = self.subjects.dead_stream();
         let batch = self.next_of(&stream, &subject, from, limit).await?;
-        let next = batch.held.last().filter(|_| batch.left > 0).map(|last| last.seq + 1);
-        let letters = batch.held.into_iter().filter_map(|held| self.stored(held)).collect();
+        let next = batch.messages.last().filter(|_| batch.left > 0).map(|last| last.seq + 1);
+        let letters =
+            batch.messages.into_iter().filter_map(|message| self.to_stored(message)).collect();
         Ok(DeadPage { letters, next })
     }
 }

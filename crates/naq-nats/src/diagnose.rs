@@ -1,4 +1,4 @@
-//! Is the broker as NAQ needs it? The facts behind `naq doctor`, as plain data.
+//! Checks whether the broker has what NAQ needs. Returns the findings as data.
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::AckPolicy;
@@ -16,35 +16,36 @@ use crate::streams::durability;
 use crate::topology::{ConsumerInfo, StreamInfo, drift};
 use crate::transport::NatsTransport;
 
-/// Clocks that differ by more are worth a word; due times are corrected anyway.
+/// A larger difference between the clocks is a warning. Due times are corrected in any case.
 const CLOCK_TOLERANCE_MS: u64 = 250;
-/// What a job at its limit needs, with its history and headers.
+/// The size of a job at its limit, with its history and headers.
 const PAYLOAD_FLOOR: usize = 1024 * 1024;
-/// A sequence that no stream has reached: a publish that expects it is refused, and stores nothing.
-const NEVER: u64 = 1 << 62;
+/// A sequence that no stream reaches. The broker refuses a publish that expects it, and stores
+/// nothing.
+const UNREACHED_SEQUENCE: u64 = 1 << 62;
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// As it should be.
+    /// As NAQ needs it.
     Ok,
-    /// Works, and is worth knowing.
+    /// Works, but the operator should know.
     Warn,
     /// Does not work.
     Fail,
 }
 
-/// One check of [`NatsTransport::diagnose`].
+/// The result of one check of [`NatsTransport::diagnose`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at: `server`, `clock`, `stream NAQ_Q_mail`, `publish to naq.d`.
+    /// What was checked: `server`, `clock`, `stream NAQ_Q_mail`, `publish to naq.d`.
     pub check: String,
-    /// How it is.
+    /// The result.
     pub level: Level,
     /// What was found.
     pub detail: String,
-    /// What to do about it, unless it is as it should be.
+    /// What to do about it. `None` if the result is [`Level::Ok`].
     pub next_step: Option<String>,
 }
 
@@ -53,16 +54,16 @@ fn finding(check: impl Into<String>, level: Level, detail: impl Into<String>) ->
 }
 
 impl Finding {
-    fn then(mut self, next: &str) -> Self {
+    fn with_next_step(mut self, next: &str) -> Self {
         self.next_step = Some(next.to_owned());
         self
     }
 }
 
 impl NatsTransport {
-    /// Looks at everything that NAQ stands on: server, clock, payload limit, streams and consumers,
-    /// durability, permissions, backlog. Stores and changes nothing. What cannot be looked at is
-    /// itself a finding.
+    /// Checks everything that NAQ needs: server, clock, payload limit, streams and consumers,
+    /// durability, permissions, backlog. Stores and changes nothing. If a check is not possible,
+    /// that is a finding too.
     pub async fn diagnose(&self) -> Vec<Finding> {
         let api = &*self.api;
         let mut found = vec![server(api).await];
@@ -85,7 +86,7 @@ impl NatsTransport {
             found.push(stream(&config, &api.stream_info(&config.name).await));
         }
         for queue in &queues {
-            found.extend(look_at_queue(api, queue).await);
+            found.extend(check_queue(api, queue).await);
         }
         if let Some(queue) = queues.first() {
             for place in [Place::Queue, Place::Schedule, Place::Dead, Place::Record] {
@@ -101,8 +102,7 @@ impl NatsTransport {
 async fn server(api: &Api) -> Finding {
     match server::check(api).await {
         Ok(server) => {
-            let level =
-                server.level.map_or("not to be seen by this user".into(), |l| l.to_string());
+            let level = server.level.map_or("not visible to this user".into(), |l| l.to_string());
             let detail = format!("nats-server {}, JetStream API level {level}", server.version);
             finding("server", Level::Ok, detail)
         }
@@ -112,59 +112,73 @@ async fn server(api: &Api) -> Finding {
 
 fn clock(ahead_ms: i64) -> Finding {
     let detail = match ahead_ms {
-        0 => "agrees with the broker's".to_owned(),
+        0 => "equal to the broker's clock".to_owned(),
         ms => {
-            format!("the broker's is {} ms {}", ms.abs(), if ms > 0 { "ahead" } else { "behind" })
+            format!(
+                "the broker's clock is {} ms {}",
+                ms.abs(),
+                if ms > 0 { "ahead" } else { "behind" }
+            )
         }
     };
     if ahead_ms.unsigned_abs() <= CLOCK_TOLERANCE_MS {
         return finding("clock", Level::Ok, detail);
     }
-    finding("clock", Level::Warn, detail)
-        .then("set both by NTP; due times are corrected, times in records are not")
+    finding("clock", Level::Warn, detail).with_next_step(
+        "set both clocks with NTP; due times are corrected, times in records are not",
+    )
 }
 
 fn payload(max: usize) -> Finding {
-    let detail = format!("the broker takes messages of {max} bytes");
+    let detail = format!("the broker accepts messages of up to {max} bytes");
     if max >= PAYLOAD_FLOOR {
         return finding("max_payload", Level::Ok, detail);
     }
-    finding("max_payload", Level::Warn, detail)
-        .then("set `max_payload: 1MB` or more: a large job may not fit with its retry history")
+    finding("max_payload", Level::Warn, detail).with_next_step(
+        "set `max_payload: 1MB` or more: a large job may not fit with its retry history",
+    )
 }
 
 fn stream(wanted: &Config, info: &Result<Option<StreamInfo>, ApiError>) -> Finding {
     let check = format!("stream {}", wanted.name);
     let info = match info {
         Ok(Some(info)) => info,
-        Ok(None) => return finding(check, Level::Ok, "not there yet: made at first use"),
-        Err(error) => return not_seen(check, error),
+        Ok(None) => {
+            return finding(check, Level::Ok, "does not exist yet; it is created at first use");
+        }
+        Err(error) => return not_visible(check, error),
     };
     let drift = drift(wanted, &info.config);
     if !drift.is_empty() {
-        return finding(check, Level::Fail, drift.join("; "))
-            .then("correct it with `nats stream edit`, or back it up and create it anew");
+        return finding(check, Level::Fail, drift.join("; ")).with_next_step(
+            "correct it with `nats stream edit`, or back it up and create it again",
+        );
     }
-    let held = format!("{} messages, {} bytes; ", info.state.messages, info.state.bytes);
+    let size = format!("{} messages, {} bytes; ", info.state.messages, info.state.bytes);
     let class = durability(&info.config).to_string();
     let lasting = info.config.storage == StorageType::File || wanted.storage == StorageType::Memory;
     if lasting {
-        return finding(check, Level::Ok, held + &class);
+        return finding(check, Level::Ok, size + &class);
     }
-    finding(check, Level::Warn, held + &class).then("create it with file storage")
+    finding(check, Level::Warn, size + &class).with_next_step("create it with file storage")
 }
 
-fn not_seen(check: String, error: &ApiError) -> Finding {
-    let next = "give this user the permission (docs/operating.md), or look as an operator";
+fn not_visible(check: String, error: &ApiError) -> Finding {
+    let next = "give this user the permission (docs/operating.md), or run the check as an operator";
     match error {
-        ApiError::Transport(error) => finding(check, Level::Warn, error.to_string()).then(next),
-        ApiError::Refused(refusal) => finding(check, Level::Warn, &*refusal.description).then(next),
-        ApiError::NoResponders => finding(check, Level::Fail, "nobody answers")
-            .then("wait for the cluster to elect a leader, or see whether JetStream is enabled"),
+        ApiError::Transport(error) => {
+            finding(check, Level::Warn, error.to_string()).with_next_step(next)
+        }
+        ApiError::Refused(refusal) => {
+            finding(check, Level::Warn, &*refusal.description).with_next_step(next)
+        }
+        ApiError::NoResponders => finding(check, Level::Fail, "no reply").with_next_step(
+            "wait for the cluster to elect a leader, or check whether JetStream is enabled",
+        ),
     }
 }
 
-async fn look_at_queue(api: &Api, queue: &QueueName) -> Vec<Finding> {
+async fn check_queue(api: &Api, queue: &QueueName) -> Vec<Finding> {
     let wanted = api.queue_config(queue);
     let info = api.stream_info(&wanted.name).await;
     let mut found = vec![stream(&wanted, &info)];
@@ -172,34 +186,40 @@ async fn look_at_queue(api: &Api, queue: &QueueName) -> Vec<Finding> {
     let filter = api.subjects.of_queue(Place::Queue, queue);
     match api.consumer_info(queue).await {
         Ok(Some(info)) => {
-            let held = api.count(&wanted.name, &filter).await.unwrap_or(0);
-            // Jobs move while we look: only what is missing twice is missing.
+            let stored = api.count(&wanted.name, &filter).await.unwrap_or(0);
+            // Jobs move during the check, so only jobs that both reads miss are missing.
             let again = match api.consumer_info(queue).await {
                 Ok(Some(again)) => again.num_pending + again.num_ack_pending,
-                _ => held,
+                _ => stored,
             };
             let known = again.max(info.num_pending + info.num_ack_pending);
-            found.push(consumer(check, &info, &filter, held.saturating_sub(known)));
+            found.push(consumer(check, &info, &filter, stored.saturating_sub(known)));
         }
         Ok(None) => found.push(finding(check, Level::Ok, "no worker has opened it yet")),
-        Err(error) => found.push(not_seen(check, &error)),
+        Err(error) => found.push(not_visible(check, &error)),
     }
     found
 }
 
 fn consumer(check: String, info: &ConsumerInfo, filter: &str, missed: u64) -> Finding {
     let config = &info.config;
-    let sound = config.ack_policy == AckPolicy::Explicit
+    let as_needed = config.ack_policy == AckPolicy::Explicit
         && config.max_deliver < 1
         && config.filter_subject == filter;
-    if !sound {
-        return finding(check, Level::Fail, "the consumer `workers` is not as NAQ makes it")
-            .then("remove it while no worker runs: `nats consumer rm`; the next worker makes it");
+    if !as_needed {
+        return finding(
+            check,
+            Level::Fail,
+            "the consumer `workers` does not have the settings that NAQ needs",
+        )
+        .with_next_step(
+            "remove it while no worker runs (`nats consumer rm`); the next worker creates it",
+        );
     }
     if missed > 0 {
         let detail =
-            format!("{missed} jobs are in the stream, and its consumer knows nothing of them");
-        return finding(check, Level::Warn, detail).then(
+            format!("{missed} jobs are in the stream, but its consumer does not count them");
+        return finding(check, Level::Warn, detail).with_next_step(
             "if they stay: stop the workers and remove the consumer `workers`; the next worker \
              makes it again, and checks every job before it runs",
         );
@@ -213,24 +233,24 @@ fn consumer(check: String, info: &ConsumerInfo, filter: &str, missed: u64) -> Fi
         config.ack_wait
     );
     if info.paused {
-        return finding(check, Level::Warn, detail + ", paused").then("`naq queue resume`");
+        return finding(check, Level::Warn, detail + ", paused").with_next_step("resume the queue");
     }
     finding(check, Level::Ok, detail)
 }
 
-/// Tries a publish that the broker must refuse for its expected sequence, after it has looked at
-/// the permission.
+/// Sends a publish that the broker must refuse for its expected sequence. The broker checks the
+/// permission first.
 async fn may_publish(api: &Api, place: Place, queue: &QueueName) -> Finding {
     let id = JobId::new("naq-doctor").unwrap_or_else(|_| JobId::random());
-    let subject = api.subjects.job(place, &JobKey { queue: queue.clone(), id });
+    let subject = api.subjects.job(place, &JobKey::new(queue.clone(), id));
     let check = format!("publish to {subject}");
     let mut headers = HeaderMap::new();
-    headers.insert(EXPECTED_LAST, NEVER.to_string());
+    headers.insert(EXPECTED_LAST, UNREACHED_SEQUENCE.to_string());
     match api.store(&subject, headers, Bytes::new()).await {
         Ok(_) => finding(check, Level::Fail, "the broker ignores expected sequences")
-            .then("install nats-server 2.14 or later"),
+            .with_next_step("install nats-server 2.14 or later"),
         Err(error) if error.is(WRONG_LAST_SEQUENCE) => finding(check, Level::Ok, "allowed"),
         Err(ApiError::NoResponders) => finding(check, Level::Ok, "no stream yet"),
-        Err(error) => not_seen(check, &error),
+        Err(error) => not_visible(check, &error),
     }
 }

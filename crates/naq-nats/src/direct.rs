@@ -1,27 +1,28 @@
-//! Direct gets in batches: many messages for one request. async-nats asks for one at a time.
+//! Direct gets in batches: one request reads many messages. async-nats reads one message per
+//! request.
 
 use async_nats::{HeaderMap, Message, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use naq_core::Timestamp;
-use naq_core::transport::{Stored, TransportError};
+use naq_core::transport::{JobKey, Stored, TransportError};
 use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::api::Api;
+use crate::connection_monitor::NoAnswer;
 use crate::error::ApiError;
-use crate::link::Trouble;
 use crate::message::incoming;
 use crate::subjects::api;
 
-/// Subjects asked for at once.
+/// How many subjects or messages one request may ask for.
 const BATCH: usize = 1000;
 const NO_RESULTS: u16 = 404;
 const NO_RESPONDERS: u16 = 503;
 
-/// A message as a stream holds it.
+/// A message of a stream.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct StreamMessage {
     pub(crate) subject: String,
     pub(crate) seq: u64,
     pub(crate) stored_at: Timestamp,
@@ -29,23 +30,23 @@ pub(crate) struct Held {
     pub(crate) body: Bytes,
 }
 
-impl Held {
-    /// Whether it has this header.
-    pub(crate) fn is_by(&self, name: &str, value: &str) -> bool {
+impl StreamMessage {
+    /// Whether it has this header with this value.
+    pub(crate) fn has_header(&self, name: &str, value: &str) -> bool {
         self.headers.get(name).is_some_and(|found| found.as_str() == value)
     }
 }
 
-/// What a batch brought, and how much it left.
+/// The messages of one reply, and how many were left out.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
-    pub(crate) held: Vec<Held>,
-    /// Messages that fit and come after these.
+pub(crate) struct DirectGetBatch {
+    pub(crate) messages: Vec<StreamMessage>,
+    /// How many more messages match.
     pub(crate) left: u64,
 }
 
 #[derive(Debug, Default, Serialize)]
-struct Get<'a> {
+struct DirectGetRequest<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     seq: Option<u64>,
     batch: usize,
@@ -56,23 +57,29 @@ struct Get<'a> {
 }
 
 impl Api {
-    /// The last message on each of these subjects, which may have wildcards.
+    /// The last message on each of these subjects, which may contain wildcards.
     pub(crate) async fn last_of(
         &self,
         stream: &str,
         subjects: Vec<String>,
-    ) -> Result<Vec<Held>, TransportError> {
+    ) -> Result<Vec<StreamMessage>, TransportError> {
         let mut found = Vec::new();
         for chunk in subjects.chunks(BATCH) {
             let mut open = chunk.to_vec();
             loop {
-                let ask = Get { batch: BATCH, multi_last: &open, ..Get::default() };
-                let batch = self.get_again(stream, &ask).await?;
-                let more = batch.left > 0 && !batch.held.is_empty();
+                let request = DirectGetRequest {
+                    batch: BATCH,
+                    multi_last: &open,
+                    ..DirectGetRequest::default()
+                };
+                let batch = self.get_with_retry(stream, &request).await?;
+                let more = batch.left > 0 && !batch.messages.is_empty();
                 if more {
-                    open.retain(|subject| batch.held.iter().all(|held| held.subject != *subject));
+                    open.retain(|subject| {
+                        batch.messages.iter().all(|message| message.subject != *subject)
+                    });
                 }
-                found.extend(batch.held);
+                found.extend(batch.messages);
                 if !more || open.is_empty() {
                     break;
                 }
@@ -81,80 +88,86 @@ impl Api {
         Ok(found)
     }
 
-    /// Messages on this subject, which may have wildcards, from sequence `from` on.
+    /// The messages on this subject, which may contain wildcards, from sequence `from` on.
     pub(crate) async fn next_of(
         &self,
         stream: &str,
         subject: &str,
         from: u64,
         limit: usize,
-    ) -> Result<Batch, TransportError> {
-        let ask = Get {
+    ) -> Result<DirectGetBatch, TransportError> {
+        let request = DirectGetRequest {
             seq: Some(from.max(1)),
             batch: limit.clamp(1, BATCH),
             next_by_subj: Some(subject),
-            ..Get::default()
+            ..DirectGetRequest::default()
         };
-        self.get_again(stream, &ask).await
+        self.get_with_retry(stream, &request).await
     }
 
-    /// How many messages stand on this subject.
+    /// How many messages are stored on this subject.
     pub(crate) async fn count(&self, stream: &str, subject: &str) -> Result<u64, TransportError> {
         let first = self.next_of(stream, subject, 1, 1).await?;
-        Ok(first.held.len() as u64 + first.left)
+        Ok(first.messages.len() as u64 + first.left)
     }
 
-    /// Whether the stream still holds the message of this sequence.
+    /// Whether the stream has the message with this sequence.
     pub(crate) async fn holds_seq(&self, stream: &str, seq: u64) -> Result<bool, TransportError> {
         #[derive(Serialize)]
         struct BySeq {
             seq: u64,
         }
-        Ok(!self.get_again(stream, &BySeq { seq }).await?.held.is_empty())
+        Ok(!self.get_with_retry(stream, &BySeq { seq }).await?.messages.is_empty())
     }
 
-    async fn get_again<T: Serialize + Sync>(
+    async fn get_with_retry<T: Serialize + Sync>(
         &self,
         stream: &str,
-        ask: &T,
-    ) -> Result<Batch, TransportError> {
+        request: &T,
+    ) -> Result<DirectGetBatch, TransportError> {
         let subject = api::direct_get(stream);
-        let mut tries = self.tries("ask", &subject);
+        let mut retry = self.request_retry("request", &subject);
         loop {
-            match self.get(&subject, ask).await {
+            match self.get(&subject, request).await {
                 Ok(batch) => return Ok(batch),
-                // No stream holds nothing; a stream without a leader must be waited for.
+                // A stream that does not exist has no messages. A stream without a leader must be
+                // waited for.
                 Err(ApiError::NoResponders) => match self.stream_info(stream).await {
-                    Ok(None) => return Ok(Batch::default()),
-                    _ => tries.again(ApiError::NoResponders).await?,
+                    Ok(None) => return Ok(DirectGetBatch::default()),
+                    _ => retry.wait_to_retry(ApiError::NoResponders).await?,
                 },
-                Err(error) => tries.again(error).await?,
+                Err(error) => retry.wait_to_retry(error).await?,
             }
         }
     }
 
-    async fn get<T: Serialize + Sync>(&self, subject: &str, ask: &T) -> Result<Batch, ApiError> {
+    async fn get<T: Serialize + Sync>(
+        &self,
+        subject: &str,
+        request: &T,
+    ) -> Result<DirectGetBatch, ApiError> {
         let rejected = |reason: String| TransportError::Rejected { what: subject.into(), reason };
-        let body = serde_json::to_vec(ask).map_err(|e| rejected(e.to_string()))?;
-        let patience = self.config.answer_timeout;
-        let before = self.link.now();
-        let mut answers = match timeout(patience, self.ask(subject, body.into())).await {
+        let body = serde_json::to_vec(request).map_err(|e| rejected(e.to_string()))?;
+        let time_limit = self.config.answer_timeout;
+        let before = self.connection.state();
+        let inbox = &self.config.inbox_prefix;
+        let mut answers = match timeout(time_limit, self.send_request(subject, body.into())).await {
             Ok(asked) => asked?,
-            Err(_) => return Err(self.unanswered(subject, patience).into()),
+            Err(_) => return Err(self.unanswered_error(subject, time_limit).into()),
         };
-        let mut batch = Batch::default();
+        let mut batch = DirectGetBatch::default();
         loop {
             let answer = tokio::select! {
-                answer = timeout(patience, answers.next()) => answer,
-                trouble = self.link.trouble(before, subject, &self.config.inbox_prefix) => {
-                    return Err(match trouble {
-                        Trouble::Refused(subject) => TransportError::Permission { subject }.into(),
-                        Trouble::Lost => self.unanswered(subject, patience).into(),
+                answer = timeout(time_limit, answers.next()) => answer,
+                no_answer = self.connection.wait_for_no_answer(before, subject, inbox) => {
+                    return Err(match no_answer {
+                        NoAnswer::Refused(subject) => TransportError::Permission { subject }.into(),
+                        NoAnswer::Lost => self.unanswered_error(subject, time_limit).into(),
                     });
                 }
             };
             let Ok(Some(answer)) = answer else {
-                return Err(self.unanswered(subject, patience).into());
+                return Err(self.unanswered_error(subject, time_limit).into());
             };
             if read(answer, &mut batch)? {
                 return Ok(batch);
@@ -162,9 +175,9 @@ impl Api {
         }
     }
 
-    async fn ask(&self, subject: &str, body: Bytes) -> Result<Subscriber, TransportError> {
+    async fn send_request(&self, subject: &str, body: Bytes) -> Result<Subscriber, TransportError> {
         let rejected = |reason: String| TransportError::Rejected { what: subject.into(), reason };
-        self.link.connected().await;
+        self.connection.connected().await;
         let inbox = self.client().new_inbox();
         let answers = self.client().subscribe(inbox.clone()).await;
         let answers = answers.map_err(|e| rejected(e.to_string()))?;
@@ -173,30 +186,31 @@ impl Api {
         Ok(answers)
     }
 
-    /// The message as the ports know it; none when its subject is no job's, or it is a marker.
-    pub(crate) fn stored(&self, held: Held) -> Option<Stored> {
-        self.anything(held).filter(|stored| !stored.message.is_marker())
+    /// The message as the ports define it. `None` if its subject is not a job's, or if it is a
+    /// marker.
+    pub(crate) fn to_stored(&self, message: StreamMessage) -> Option<Stored> {
+        self.to_stored_or_marker(message).filter(|stored| !stored.message.is_marker())
     }
 
-    /// The same, be it a marker.
-    pub(crate) fn anything(&self, held: Held) -> Option<Stored> {
-        let parsed = self.subjects.parse(&held.subject)?;
+    /// Like [`to_stored`](Self::to_stored), but also returns markers.
+    pub(crate) fn to_stored_or_marker(&self, message: StreamMessage) -> Option<Stored> {
+        let parsed = self.subjects.parse(&message.subject)?;
         let id = parsed.id?;
         Some(Stored {
-            key: naq_core::transport::JobKey { queue: parsed.queue, id },
+            key: JobKey::new(parsed.queue, id),
             place: parsed.place,
-            seq: held.seq,
-            stored_at: held.stored_at,
-            due_at: self.due_at(&held.headers),
+            seq: message.seq,
+            stored_at: message.stored_at,
+            due_at: self.due_at(&message.headers),
             delivered: false,
-            message: incoming(Some(&held.headers), held.body),
+            message: incoming(Some(&message.headers), message.body),
         })
     }
 }
 
-/// Takes in one answer; true when it was the last. Everything that the broker adds to a message
-/// comes after what the message brought along: a header by hand cannot pass for the broker's.
-fn read(answer: Message, batch: &mut Batch) -> Result<bool, ApiError> {
+/// Adds one reply to the batch. True if it was the last one. The broker puts its headers after
+/// those of the message, so `get_last` never reads a header that a user has set.
+fn read(answer: Message, batch: &mut DirectGetBatch) -> Result<bool, ApiError> {
     let headers = answer.headers.unwrap_or_default();
     let last = |name: &str| headers.get_last(name).map(|value| value.as_str().to_owned());
     let number = |name: &str| last(name).and_then(|value| value.parse::<u64>().ok());
@@ -205,19 +219,19 @@ fn read(answer: Message, batch: &mut Batch) -> Result<bool, ApiError> {
         let pending = number("Nats-Num-Pending");
         batch.left = pending.unwrap_or(0);
         let body = answer.payload;
-        batch.held.push(Held { subject, seq, stored_at, headers, body });
-        // A get of one message by its sequence says nothing of others, and is answered once.
+        batch.messages.push(StreamMessage { subject, seq, stored_at, headers, body });
+        // A get by sequence has exactly one reply, without a count of the others.
         return Ok(pending.is_none());
     }
     match answer.status.map(|status| status.as_u16()) {
         Some(NO_RESPONDERS) => Err(ApiError::NoResponders),
-        // The end of the batch, or nothing there.
+        // The end of the batch, or no messages at all.
         Some(NO_RESULTS | 204) => {
             batch.left = number("Nats-Num-Pending").unwrap_or(batch.left);
             Ok(true)
         }
         status => Err(TransportError::Rejected {
-            what: "look messages up".into(),
+            what: "read messages".into(),
             reason: format!("{} ({status:?})", answer.description.unwrap_or_default()),
         }
         .into()),

@@ -1,4 +1,4 @@
-//! Who works: one message a worker, in memory, that vanishes unless it is written again.
+//! The directory: one message per worker, in memory. It expires unless the worker writes it again.
 
 use std::time::Duration;
 
@@ -14,43 +14,51 @@ use crate::message::TTL;
 use crate::records;
 use crate::transport::NatsTransport;
 
-/// Entries read at once.
+/// How many entries one request reads.
 const PAGE: usize = 500;
 
 impl Api {
-    async fn enter(&self, id: &WorkerId, body: Bytes, ttl: Duration) -> Result<(), TransportError> {
+    async fn write_entry(
+        &self,
+        id: &WorkerId,
+        body: Bytes,
+        ttl: Duration,
+    ) -> Result<(), TransportError> {
         let subject = self.subjects.worker(id);
         let mut headers = HeaderMap::new();
         headers.insert(TTL, records::ttl(ttl));
-        let mut tries = self.tries("heartbeat to", &subject);
+        let mut retry = self.request_retry("heartbeat to", &subject);
         loop {
             match self.store(&subject, headers.clone(), body.clone()).await {
                 Ok(_) => return Ok(()),
                 Err(ApiError::NoResponders) => {
                     if !self.ensure_stream(&self.workers_config()).await? {
-                        tries.again(ApiError::NoResponders).await?;
+                        retry.wait_to_retry(ApiError::NoResponders).await?;
                     }
                 }
-                Err(error) => tries.again(error).await?,
+                Err(error) => retry.wait_to_retry(error).await?,
             }
         }
     }
 
     async fn workers(&self) -> Result<Vec<WorkerInfo>, TransportError> {
-        let (stream, subject) = (self.subjects.workers_stream(), self.subjects.all_workers());
-        let (mut workers, mut from) = (Vec::new(), 1);
-        if self.offset.is_old(self.config.clock.now()) {
-            // Compares the clocks; if it does not work, what comes now says so.
+        let stream = self.subjects.workers_stream();
+        let subject = self.subjects.all_workers();
+        let mut workers = Vec::new();
+        let mut from = 1;
+        if self.offset.is_outdated(self.config.clock.now()) {
+            // This request compares the clocks. If it fails, the next request reports the error.
             let _ = self.stream_info(&stream).await;
         }
         loop {
             let batch = self.next_of(&stream, &subject, from, PAGE).await?;
-            let Some(last) = batch.held.last().map(|held| held.seq) else { break };
-            // What is empty has left; what cannot be read is of another version, and alive.
-            workers.extend(batch.held.iter().filter_map(|held| {
-                let mut worker = serde_json::from_slice::<WorkerInfo>(&held.body).ok()?;
-                // Not when the worker thinks that it was: its clock may be wrong.
-                worker.heartbeat_at = self.offset.to_ours(held.stored_at);
+            let Some(last) = batch.messages.last().map(|message| message.seq) else { break };
+            // An empty entry is a worker that has left. An entry that cannot be read is from
+            // another version; its worker is skipped.
+            workers.extend(batch.messages.iter().filter_map(|message| {
+                let mut worker = serde_json::from_slice::<WorkerInfo>(&message.body).ok()?;
+                // The broker's time, because the worker's clock may be wrong.
+                worker.heartbeat_at = self.offset.to_ours(message.stored_at);
                 Some(worker)
             }));
             if batch.left == 0 {
@@ -69,12 +77,13 @@ impl Directory for NatsTransport {
         let what = "write a heartbeat".to_owned();
         let body = serde_json::to_vec(worker)
             .map_err(|e| TransportError::Rejected { what, reason: e.to_string() })?;
-        self.api.enter(&worker.worker_id, body.into(), ttl).await
+        self.api.write_entry(&worker.worker_id, body.into(), ttl).await
     }
 
-    /// Writes an empty entry over it: removing one would take the right to remove any.
+    /// Writes an empty entry. To remove the message, the worker would need the permission to remove
+    /// any message.
     async fn leave(&self, worker: &WorkerId) -> Result<(), TransportError> {
-        self.api.enter(worker, Bytes::new(), Duration::from_secs(1)).await
+        self.api.write_entry(worker, Bytes::new(), Duration::from_secs(1)).await
     }
 
     async fn workers(&self) -> Result<Vec<WorkerInfo>, TransportError> {

@@ -1,5 +1,5 @@
-//! Hears of the end of one job: a plain subscription to its record subject, which costs the broker
-//! as good as nothing.
+//! Waits for the end of one job with a plain subscription to its record subject. This costs the
+//! broker almost nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use naq_core::transport::{EndWatch, JobKey, Place, TransportError};
 use tokio::time::timeout;
 
 use crate::api::Api;
-use crate::link::LinkState;
+use crate::connection_monitor::ConnectionState;
 
-pub(crate) struct Ending {
+pub(crate) struct NatsEndWatch {
     api: Arc<Api>,
-    /// The connection as it was when it was last told something.
-    since: LinkState,
+    /// The connection when the last change was reported.
+    since: ConnectionState,
     records: Subscriber,
 }
 
-impl Ending {
+impl NatsEndWatch {
     pub(crate) async fn begin(api: &Arc<Api>, key: &JobKey) -> Result<Self, TransportError> {
         let subject = api.subjects.job(Place::Record, key);
-        let since = api.link.now();
+        let since = api.connection.state();
         let records = api.client().subscribe(subject.clone()).await;
         let records = records.map_err(|e| TransportError::Rejected {
-            what: format!("listen to {subject}"),
+            what: format!("subscribe to {subject}"),
             reason: e.to_string(),
         })?;
         Ok(Self { api: api.clone(), since, records })
@@ -35,25 +35,26 @@ impl Ending {
 }
 
 #[async_trait]
-impl EndWatch for Ending {
+impl EndWatch for NatsEndWatch {
     async fn changed(&mut self, wait: Duration) {
-        let told = async {
+        let connection = &self.api.connection;
+        let changed = async {
             tokio::select! {
                 record = self.records.next() => match record {
                     Some(_) => {}
-                    // The connection is closed for good, which others will say.
+                    // The connection is closed for good. The caller's next request reports that.
                     None => std::future::pending().await,
                 },
-                // What was written meanwhile was told to nobody.
-                () = self.api.link.reconnected(self.since) => self.since = self.api.link.now(),
+                // Records that were stored while there was no connection were not received.
+                () = connection.reconnected(self.since) => self.since = connection.state(),
             }
         };
-        let _ = timeout(wait, told).await;
+        let _ = timeout(wait, changed).await;
     }
 }
 
-impl fmt::Debug for Ending {
+impl fmt::Debug for NatsEndWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ending").finish_non_exhaustive()
+        f.debug_struct("NatsEndWatch").finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! What the broker answers instead of an answer, and the way from async-nats' errors to ours.
+//! The errors of the JetStream API, and the conversion of async-nats' errors to those of the ports.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -7,37 +7,37 @@ use async_nats::{ConnectErrorKind, RequestErrorKind};
 use naq_core::transport::TransportError;
 use serde::Deserialize;
 
-/// No such stream.
+/// The stream does not exist.
 pub(crate) const STREAM_NOT_FOUND: u64 = 10059;
-/// A message could not be deleted; most often because it is gone.
+/// A message could not be deleted. Usually it does not exist any more.
 pub(crate) const DELETE_FAILED: u64 = 10057;
-/// No such consumer.
+/// The consumer does not exist.
 pub(crate) const CONSUMER_NOT_FOUND: u64 = 10014;
-/// The guard of a publish did not hold: the subject's last sequence is another one.
+/// The condition of a publish failed: the last sequence on the subject is another one.
 pub(crate) const WRONG_LAST_SEQUENCE: u64 = 10071;
-/// Somebody made a stream of this name with other settings a moment ago.
+/// Another process has just created a stream of this name with other settings.
 pub(crate) const STREAM_NAME_IN_USE: u64 = 10058;
-/// Somebody made the consumer with other settings a moment ago.
+/// Another process has just created the consumer with other settings.
 pub(crate) const CONSUMER_EXISTS: [u64; 3] = [10013, 10105, 10148];
 /// The cluster has no leader at the moment.
 const CLUSTER_NOT_AVAILABLE: u64 = 10008;
 
-/// An answer of the JetStream API that is none.
+/// An error reply of the JetStream API.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Refusal {
+pub(crate) struct ApiRefusal {
     #[serde(default)]
     pub(crate) err_code: u64,
     #[serde(default)]
     pub(crate) description: String,
 }
 
-/// Why one request failed, in the terms of those who decide whether to ask again.
+/// Why one request failed, sorted by whether another request may help.
 #[derive(Debug)]
 pub(crate) enum ApiError {
-    /// Nobody listens there: no such stream, or none with a leader at the moment.
+    /// No subscriber: the stream does not exist, or has no leader at the moment.
     NoResponders,
-    /// The API says no.
-    Refused(Refusal),
+    /// The API refused the request.
+    Refused(ApiRefusal),
     /// Anything else.
     Transport(TransportError),
 }
@@ -47,7 +47,7 @@ impl ApiError {
         matches!(self, Self::Refused(refusal) if refusal.err_code == err_code)
     }
 
-    /// Whether the message to delete was gone already.
+    /// Whether the message to delete did not exist any more.
     pub(crate) fn is_gone(&self) -> bool {
         let gone = |text: &str| text.contains("no message found") || text.contains("not found");
         matches!(self, Self::Refused(r) if r.err_code == DELETE_FAILED && gone(&r.description))
@@ -65,13 +65,13 @@ impl ApiError {
         }
     }
 
-    /// The error as the ports know it.
+    /// The error as the ports define it.
     pub(crate) fn into_transport(self, what: &str, url: String) -> TransportError {
         match self {
             Self::Transport(error) => error,
             Self::NoResponders => TransportError::Unreachable {
                 url,
-                reason: format!("nobody answers to: {what} (no such stream, or no leader)"),
+                reason: format!("no reply to: {what} (the stream does not exist or has no leader)"),
             },
             Self::Refused(refusal) if refusal.err_code == CLUSTER_NOT_AVAILABLE => {
                 TransportError::Unreachable { url, reason: refusal.description }
@@ -90,21 +90,21 @@ impl From<TransportError> for ApiError {
     }
 }
 
-/// Why no connection came about.
+/// Why there is no connection.
 pub(crate) fn connect(error: &async_nats::ConnectError, url: String) -> TransportError {
     match error.kind() {
         ConnectErrorKind::AuthorizationViolation => TransportError::Auth(format!(
             "authorization violation at {url}; check user, password, token, nkey or creds file"
         )),
         ConnectErrorKind::Authentication => TransportError::Auth(format!(
-            "they cannot be used ({}); check the nkey seed or creds file",
-            chain(error)
+            "they are not valid ({}); check the nkey seed or creds file",
+            error_chain(error)
         )),
-        _ => TransportError::Unreachable { url, reason: chain(error) },
+        _ => TransportError::Unreachable { url, reason: error_chain(error) },
     }
 }
 
-/// Why a request got no answer. `size` and `max` are of the message.
+/// Why a request has no reply. `size` and `max` are the message's size and the broker's limit.
 pub(crate) fn request(
     error: &async_nats::RequestError,
     what: &str,
@@ -114,12 +114,12 @@ pub(crate) fn request(
     match error.kind() {
         RequestErrorKind::NoResponders => ApiError::NoResponders,
         RequestErrorKind::MaxPayloadExceeded => TransportError::TooLarge { size, max }.into(),
-        _ => TransportError::Rejected { what: what.to_owned(), reason: chain(error) }.into(),
+        _ => TransportError::Rejected { what: what.to_owned(), reason: error_chain(error) }.into(),
     }
 }
 
-/// An error and what caused it, in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
+/// An error and its causes, in one line.
+pub(crate) fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -1,22 +1,21 @@
 //! NAQ's transport over NATS JetStream: the only crate that names async-nats.
 
+mod ack_handle;
 mod api;
 mod blobs;
 mod browse;
+mod clock_offset;
 mod config;
 mod connect;
+mod connection_monitor;
 mod dead;
-mod delivery;
 mod diagnose;
 mod direct;
 mod directory;
 mod end_watch;
 mod error;
-mod fetch;
-mod link;
 mod lookup;
 mod message;
-mod offset;
 mod operate;
 mod publish;
 mod pulls;
@@ -24,11 +23,12 @@ mod records;
 mod schedule;
 mod server;
 mod settle;
-mod shared_state;
+mod state_store;
 mod state_watch;
 mod stats;
 mod streams;
 mod subjects;
+mod subscription;
 mod topology;
 mod transport;
 

@@ -1,4 +1,4 @@
-//! Finds jobs and counts them, without reading more than is asked for.
+//! Finds and counts jobs, and reads only the messages that it needs.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use naq_core::{JobId, QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
-use crate::end_watch::Ending;
+use crate::end_watch::NatsEndWatch;
 use crate::subjects::api;
 use crate::topology::ConsumerInfo;
 use crate::transport::NatsTransport;
@@ -20,13 +20,13 @@ use crate::transport::NatsTransport;
 const PLACES: [Place; 4] = [Place::Queue, Place::Schedule, Place::Dead, Place::Record];
 
 #[derive(Debug, Serialize)]
-struct AskNames<'a> {
+struct StreamNamesRequest<'a> {
     offset: usize,
     subject: &'a str,
 }
 
 #[derive(Debug, Deserialize)]
-struct Names {
+struct StreamNamesReply {
     #[serde(default)]
     total: usize,
     #[serde(default)]
@@ -34,7 +34,7 @@ struct Names {
 }
 
 impl Api {
-    /// The last message on each of these places of a job.
+    /// The last message on each of these places, for one job.
     pub(crate) async fn last_at(
         &self,
         key: &JobKey,
@@ -44,13 +44,13 @@ impl Api {
         Ok(lists.pop().unwrap_or_default())
     }
 
-    /// The last message on each of these places of each job, in the order of the keys.
+    /// The last message on each of these places, for each job, in the order of the keys.
     pub(crate) async fn last_of_each(
         &self,
         keys: &[JobKey],
         places: &[Place],
     ) -> Result<Vec<Vec<Stored>>, TransportError> {
-        // A key may be asked for twice.
+        // The same key may be asked for twice.
         let mut indexes: HashMap<&JobKey, Vec<usize>> = HashMap::new();
         for (index, key) in keys.iter().enumerate() {
             indexes.entry(key).or_default().push(index);
@@ -66,8 +66,8 @@ impl Api {
             .into_iter()
             .map(|(stream, subjects)| async move { self.last_of(&stream, subjects).await });
         let mut lists: Vec<Vec<Stored>> = keys.iter().map(|_| Vec::new()).collect();
-        for held in try_join_all(asked).await?.into_iter().flatten() {
-            let Some(stored) = self.stored(held) else { continue };
+        for message in try_join_all(asked).await?.into_iter().flatten() {
+            let Some(stored) = self.to_stored(message) else { continue };
             for index in indexes.get(&stored.key).into_iter().flatten() {
                 lists[*index].push(stored.clone());
             }
@@ -77,13 +77,14 @@ impl Api {
 
     async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {
         let mut found = self.last_at(key, &[Place::Queue, Place::Schedule]).await?;
-        // Only then: a job that ends in this moment stands there before it goes from here.
+        // These places must be read second. A job that ends now is stored there before it leaves
+        // the queue.
         found.extend(self.last_at(key, &[Place::Dead, Place::Record]).await?);
         if let Some(queued) = found.iter_mut().find(|stored| stored.place == Place::Queue) {
             let info = self.consumer_info(&key.queue).await;
-            let info = info.map_err(|e| e.into_transport("look at the queue", self.url()))?;
-            // Jobs are handed out in the order of their sequences: what is still here and not
-            // beyond the last one handed out is with a worker.
+            let info = info.map_err(|e| e.into_transport("read the queue's state", self.url()))?;
+            // The broker delivers messages in the order of their sequences. A message in the queue
+            // up to the last delivered sequence is with a worker.
             queued.delivered = info.is_some_and(|info| info.delivered.stream_seq >= queued.seq);
         }
         Ok(found)
@@ -105,11 +106,11 @@ impl Api {
         let asked = streams
             .into_iter()
             .map(|(stream, subjects)| async move { self.last_of(&stream, subjects).await });
-        let held = try_join_all(asked).await?;
-        let mut queues: Vec<_> = held
+        let found = try_join_all(asked).await?;
+        let mut queues: Vec<_> = found
             .into_iter()
             .flatten()
-            .filter_map(|held| Some(self.stored(held)?.key.queue))
+            .filter_map(|message| Some(self.to_stored(message)?.key.queue))
             .collect();
         queues.sort();
         queues.dedup();
@@ -121,9 +122,9 @@ impl Api {
         let mut queues = Vec::new();
         let mut seen = 0;
         loop {
-            let ask = AskNames { offset: seen, subject: &subject };
-            let page: Names = self
-                .call_again(api::STREAM_NAMES, &ask)
+            let ask = StreamNamesRequest { offset: seen, subject: &subject };
+            let page: StreamNamesReply = self
+                .call_with_retry(api::STREAM_NAMES, &ask)
                 .await
                 .map_err(|e| e.into_transport("list the queues", self.url()))?;
             let names = page.streams.unwrap_or_default();
@@ -137,8 +138,8 @@ impl Api {
         Ok(queues)
     }
 
-    /// When the oldest of the pending jobs came into the queue, by the broker's clock. Jobs are
-    /// handed out in the order of their sequences.
+    /// When the oldest pending job was stored in the queue, by the broker's clock. The broker
+    /// delivers jobs in the order of their sequences.
     async fn first_pending(
         &self,
         stream: &str,
@@ -151,12 +152,13 @@ impl Api {
         let from = consumer.map_or(1, |consumer| consumer.delivered.stream_seq + 1);
         let subject = self.subjects.of_queue(Place::Queue, queue);
         let first = self.next_of(stream, &subject, from, 1).await?;
-        Ok(first.held.first().map(|held| held.stored_at))
+        Ok(first.messages.first().map(|message| message.stored_at))
     }
 
     async fn queue_info(&self, queue: &QueueName) -> Result<Option<QueueInfo>, TransportError> {
         let stream = self.subjects.queue_stream(queue);
-        let fail = |e: crate::error::ApiError| e.into_transport("look at the queue", self.url());
+        let fail =
+            |e: crate::error::ApiError| e.into_transport("read the queue's state", self.url());
         let Some(info) = self.stream_info(&stream).await.map_err(fail)? else { return Ok(None) };
         let consumer = self.consumer_info(queue).await.map_err(fail)?;
         let schedules = self.subjects.of_queue(Place::Schedule, queue);
@@ -172,7 +174,8 @@ impl Api {
         let now = info.broker_now().unwrap_or_else(|| self.config.clock.now());
         Ok(Some(QueueInfo {
             name: queue.clone(),
-            // Nobody has opened the queue yet: all that does not wait for its time is pending.
+            // Without a consumer no worker has opened the queue: all jobs that are not waiting are
+            // pending.
             pending: consumer
                 .map_or(info.state.messages.saturating_sub(waiting), |c| c.num_pending),
             running: consumer.map_or(0, |c| c.num_ack_pending),
@@ -203,7 +206,7 @@ impl Lookup for NatsTransport {
     }
 
     async fn watch_end(&self, key: &JobKey) -> Result<Box<dyn EndWatch>, TransportError> {
-        Ok(Box::new(Ending::begin(&self.api, key).await?))
+        Ok(Box::new(NatsEndWatch::begin(&self.api, key).await?))
     }
 
     async fn find(&self, id: &JobId) -> Result<Vec<QueueName>, TransportError> {
@@ -236,8 +239,9 @@ impl Lookup for NatsTransport {
         let api = &*self.api;
         let subject = api.subjects.of_queue(Place::Schedule, queue);
         let batch = api.next_of(&api.subjects.queue_stream(queue), &subject, from, limit).await?;
-        let next = batch.held.last().filter(|_| batch.left > 0).map(|last| last.seq + 1);
-        let jobs = batch.held.into_iter().filter_map(|held| api.stored(held)).collect();
+        let next = batch.messages.last().filter(|_| batch.left > 0).map(|last| last.seq + 1);
+        let jobs =
+            batch.messages.into_iter().filter_map(|message| api.to_stored(message)).collect();
         Ok(WaitingPage { jobs, next })
     }
 
@@ -246,9 +250,9 @@ impl Lookup for NatsTransport {
     }
 
     async fn broker(&self) -> Result<BrokerInfo, TransportError> {
-        if self.api.offset.is_old(self.api.config.clock.now()) {
-            // Compares the clocks; while there is no record and no state yet, there is nothing to be
-            // late.
+        if self.api.offset.is_outdated(self.api.config.clock.now()) {
+            // These requests compare the clocks. If neither stream exists yet, there is nothing
+            // that the difference could affect.
             let subjects = &self.api.subjects;
             if let Ok(None) = self.api.stream_info(&subjects.records_stream()).await {
                 let _ = self.api.stream_info(&subjects.state_stream()).await;
@@ -267,6 +271,6 @@ impl Lookup for NatsTransport {
     }
 
     fn is_connected(&self) -> bool {
-        self.api.link.now().connected
+        self.api.connection.state().connected
     }
 }

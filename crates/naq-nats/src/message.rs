@@ -1,24 +1,25 @@
-//! Headers between NAQ and NATS. `Nats-*` headers are the broker's: they pass in neither direction.
+//! Converts headers between NAQ and NATS. Headers that begin with `Nats-` belong to the broker and
+//! are passed in neither direction.
 
 use async_nats::HeaderMap;
 use async_nats::header::{HeaderName, HeaderValue, ParseHeaderNameError};
 use bytes::Bytes;
 use naq_core::wire::{WireMessage, headers};
 
-/// The broker's deduplication.
+/// The id for the broker's deduplication.
 pub(crate) const MSG_ID: &str = "Nats-Msg-Id";
 /// Store only if the last sequence on the subject is this one.
 pub(crate) const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
-/// ... on this subject rather than the message's own.
+/// The subject for that condition, if it is not the message's own.
 pub(crate) const EXPECTED_LAST_ON: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
-/// How long to keep it.
+/// The TTL of the message.
 pub(crate) const TTL: &str = "Nats-TTL";
 
 fn is_brokers(name: &str) -> bool {
     name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("nats-"))
 }
 
-/// Those that every message has are neither checked nor copied each time.
+/// The headers of every message are constants, so they are neither checked nor copied each time.
 fn header_name(name: &str) -> Result<HeaderName, ParseHeaderNameError> {
     const CONTENT_TYPE: HeaderName = HeaderName::from_static(headers::CONTENT_TYPE);
     const STEP: HeaderName = HeaderName::from_static(headers::STEP);
@@ -29,11 +30,12 @@ fn header_name(name: &str) -> Result<HeaderName, ParseHeaderNameError> {
     }
 }
 
-/// The headers of `message`, to which a caller adds the broker's.
+/// The headers of `message`. The caller adds the broker's.
 pub(crate) fn outgoing(message: &WireMessage) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in message.headers().filter(|(name, _)| !is_brokers(name)) {
-        // What cannot be a header came from elsewhere, and nobody reads it.
+        // A value that is not a valid header was not written by NAQ and is not used, so it is left
+        // out.
         if let (Ok(name), Ok(value)) = (header_name(name), value.parse::<HeaderValue>()) {
             headers.append(name, value);
         }
@@ -41,7 +43,7 @@ pub(crate) fn outgoing(message: &WireMessage) -> HeaderMap {
     headers
 }
 
-/// A message as NAQ sees it.
+/// The message as NAQ sees it.
 pub(crate) fn incoming(headers: Option<&HeaderMap>, body: Bytes) -> WireMessage {
     let mut message = WireMessage::new(body);
     for (name, values) in headers.into_iter().flat_map(HeaderMap::iter) {
@@ -60,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_brokers_headers_pass_in_neither_direction() {
+    fn the_brokers_headers_are_passed_in_neither_direction() {
         let message = WireMessage::new(Bytes::from_static(b"x"))
             .with("Naq-Step", "a/1/0")
             .with("nats-schedule", "@every 1s")

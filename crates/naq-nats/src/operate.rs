@@ -1,4 +1,4 @@
-//! Removes, releases, pauses, purges and signals, on an operator's behalf.
+//! What operators do: remove and release messages, pause and purge queues, send signals.
 
 use std::num::NonZeroU64;
 
@@ -19,33 +19,33 @@ use crate::subjects::{CONSUMER, api};
 use crate::topology::{CreateConsumer, DEFAULT_LEASE, max_ack_pending};
 use crate::transport::NatsTransport;
 
-/// What is due within this comes by itself. The broker's timer reads the schedules that are due and
-/// stores their messages a moment later, without another look: a release in that moment would be
-/// one message more, and the job would start twice.
-const TOO_NEAR: Duration = Duration::from_secs(1);
+/// A job that is due within this time is not released by hand. The broker's timer reads due
+/// schedules and stores their messages a moment later, without a second check. A release in between
+/// would store a second message, and the job would start twice.
+const NEARLY_DUE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default, Serialize)]
-struct Purge {
+struct PurgeRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     filter: Option<String>,
-    /// Up to this sequence, itself left out.
+    /// Remove only messages before this sequence.
     #[serde(skip_serializing_if = "Option::is_none")]
     seq: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
-struct Delete {
+struct DeleteRequest {
     seq: u64,
     no_erase: bool,
 }
 
 #[derive(Debug, Deserialize)]
-struct Purged {
+struct PurgeReply {
     purged: u64,
 }
 
 #[derive(Debug, Default, Serialize)]
-struct Pause {
+struct PauseRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pause_until: Option<Timestamp>,
 }
@@ -58,9 +58,9 @@ pub(crate) fn pause_end(config: &consumer::Config) -> Option<Timestamp> {
 }
 
 impl Api {
-    async fn purge(&self, stream: &str, ask: &Purge) -> Result<u64, TransportError> {
-        let purged: Result<Purged, ApiError> =
-            self.call_again(&api::stream_purge(stream), ask).await;
+    async fn purge(&self, stream: &str, ask: &PurgeRequest) -> Result<u64, TransportError> {
+        let purged: Result<PurgeReply, ApiError> =
+            self.call_with_retry(&api::stream_purge(stream), ask).await;
         match purged {
             Ok(answer) => Ok(answer.purged),
             Err(error) if error.is(STREAM_NOT_FOUND) => Ok(0),
@@ -74,15 +74,16 @@ impl Api {
             return self.delete(&stream, stored.seq).await;
         }
         let filter = Some(self.subjects.job(stored.place, &stored.key));
-        let ask = Purge { filter, seq: Some(stored.seq + 1) };
+        let ask = PurgeRequest { filter, seq: Some(stored.seq + 1) };
         Ok(self.purge(&stream, &ask).await? > 0)
     }
 
-    /// Removes one message and no other. Not wiped on disk, which would take the broker long.
+    /// Removes exactly one message. It is not overwritten on disk, because that takes the broker
+    /// long.
     async fn delete(&self, stream: &str, seq: u64) -> Result<bool, TransportError> {
-        let ask = Delete { seq, no_erase: true };
+        let ask = DeleteRequest { seq, no_erase: true };
         let deleted: Result<serde_json::Value, ApiError> =
-            self.call_again(&api::message_delete(stream), &ask).await;
+            self.call_with_retry(&api::message_delete(stream), &ask).await;
         match deleted {
             Ok(_) => Ok(true),
             Err(error) if error.is_gone() || error.is(STREAM_NOT_FOUND) => Ok(false),
@@ -98,36 +99,36 @@ impl Api {
         headers.insert(EXPECTED_LAST_ON, schedule.as_str());
         headers.insert(async_nats::header::NATS_SCHEDULER, schedule.as_str());
         headers.insert(async_nats::header::NATS_SCHEDULE_NEXT, "purge");
-        let mut tries = self.tries("release to", &target);
+        let mut retry = self.request_retry("release to", &target);
         loop {
-            let soon = self.config.clock.now() + TOO_NEAR;
+            let soon = self.config.clock.now() + NEARLY_DUE;
             if stored.due_at.is_some_and(|due_at| due_at <= soon) {
-                return Ok(tries.failed > 0);
+                return Ok(retry.failed > 0);
             }
             let body = stored.message.body.clone();
             match self.store(&target, headers.clone(), body).await {
                 Ok(_) => return Ok(true),
-                // After a failed try it may have been that one that released it.
-                Err(error) if error.is(WRONG_LAST_SEQUENCE) => return Ok(tries.failed > 0),
-                Err(error) => tries.again(error).await?,
+                // If an earlier request failed, it may have released the job all the same.
+                Err(error) if error.is(WRONG_LAST_SEQUENCE) => return Ok(retry.failed > 0),
+                Err(error) => retry.wait_to_retry(error).await?,
             }
         }
     }
 
-    /// Puts the job's schedule in its own place, as another one: the broker stores it only while the
-    /// old one is the last there.
+    /// Replaces the job's waiting message by one with another due time. The broker stores it only
+    /// while the old one is the last message there.
     async fn reschedule(&self, stored: &Stored, due_at: Timestamp) -> Result<bool, TransportError> {
         if due_at <= self.config.clock.now() {
             return self.release(stored).await;
         }
         let subject = self.subjects.job(Place::Schedule, &stored.key);
         let message = stored.due_again(due_at);
-        let mut tries = self.tries("move", &subject);
+        let mut retry = self.request_retry("move", &subject);
         loop {
             self.compare_clocks(&stored.key).await;
-            let soon = self.config.clock.now() + TOO_NEAR;
+            let soon = self.config.clock.now() + NEARLY_DUE;
             if stored.due_at.is_some_and(|due_at| due_at <= soon) {
-                return self.was_moved(stored, due_at, tries.failed).await;
+                return self.was_moved(stored, due_at, retry.failed).await;
             }
             let mut headers: HeaderMap = outgoing(&message);
             headers.insert(EXPECTED_LAST, stored.seq.to_string());
@@ -135,14 +136,14 @@ impl Api {
             match self.store(&subject, headers, message.body.clone()).await {
                 Ok(_) => return Ok(true),
                 Err(error) if error.is(WRONG_LAST_SEQUENCE) => {
-                    return self.was_moved(stored, due_at, tries.failed).await;
+                    return self.was_moved(stored, due_at, retry.failed).await;
                 }
-                Err(error) => tries.again(error).await?,
+                Err(error) => retry.wait_to_retry(error).await?,
             }
         }
     }
 
-    /// Whether one of the tries that failed has moved it all the same: only its answer was lost.
+    /// Whether an earlier request moved the job, although its reply was lost.
     async fn was_moved(
         &self,
         stored: &Stored,
@@ -165,15 +166,16 @@ impl Api {
     ) -> Result<(), TransportError> {
         let stream = self.subjects.queue_stream(queue);
         let fail = |error: ApiError| error.into_transport("pause the queue", self.url());
-        // Compares the clocks, too.
+        // This request also compares the clocks.
         if self.stream_info(&stream).await.map_err(fail)?.is_none() {
             return Err(TransportError::NoQueue(queue.to_string()));
         }
-        // A queue may be paused before the first worker opens it.
+        // A queue may be paused before a worker opens it.
         self.ensure_consumer(queue, DEFAULT_LEASE).await?;
-        let ask = Pause { pause_until: pause_until.map(|until| self.offset.to_broker(until)) };
+        let ask =
+            PauseRequest { pause_until: pause_until.map(|until| self.offset.to_broker(until)) };
         let answer: Result<serde_json::Value, ApiError> =
-            self.call_again(&api::consumer_pause(&stream), &ask).await;
+            self.call_with_retry(&api::consumer_pause(&stream), &ask).await;
         answer.map(drop).map_err(fail)
     }
 }
@@ -189,7 +191,7 @@ impl Api {
         if self.stream_info(&stream).await.map_err(fail)?.is_none() {
             return Err(TransportError::NoQueue(queue.to_string()));
         }
-        // A queue may be limited before the first worker opens it.
+        // A queue may get a limit before a worker opens it.
         self.ensure_consumer(queue, DEFAULT_LEASE).await?;
         let Some(info) = self.consumer_info(queue).await.map_err(fail)? else {
             return Err(TransportError::NoQueue(queue.to_string()));
@@ -197,23 +199,24 @@ impl Api {
         let config = consumer::Config { max_ack_pending: max_ack_pending(limit), ..info.config };
         let ask = CreateConsumer { stream_name: &stream, config: &config, action: "update" };
         let subject = api::consumer_create(&stream, CONSUMER, &config.filter_subject);
-        let answer: Result<serde_json::Value, ApiError> = self.call_again(&subject, &ask).await;
+        let answer: Result<serde_json::Value, ApiError> =
+            self.call_with_retry(&subject, &ask).await;
         answer.map(drop).map_err(fail)
     }
 }
 
-/// Signals off the control subject. What is none is passed over.
+/// The signals on the control subject. Skips messages that are not signals.
 #[derive(Debug)]
-struct Heard(Subscriber);
+struct NatsSignals(Subscriber);
 
 #[async_trait]
-impl Signals for Heard {
+impl Signals for NatsSignals {
     async fn next(&mut self) -> Option<Signal> {
         loop {
             let message = self.0.next().await?;
             match serde_json::from_slice(&message.payload) {
                 Ok(signal) => return Some(signal),
-                Err(error) => tracing::warn!(%error, "not a signal"),
+                Err(error) => tracing::warn!(%error, "ignored a message that is not a signal"),
             }
         }
     }
@@ -251,7 +254,7 @@ impl Operator for NatsTransport {
 
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
         let stream = self.api.subjects.queue_stream(queue);
-        self.api.purge(&stream, &Purge::default()).await
+        self.api.purge(&stream, &PurgeRequest::default()).await
     }
 
     async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {
@@ -265,9 +268,9 @@ impl Operator for NatsTransport {
         let subject = self.api.subjects.control();
         let subscriber = self.api.client().subscribe(subject.clone()).await;
         let subscriber = subscriber.map_err(|e| TransportError::Rejected {
-            what: format!("listen to {subject}"),
+            what: format!("subscribe to {subject}"),
             reason: e.to_string(),
         })?;
-        Ok(Box::new(Heard(subscriber)))
+        Ok(Box::new(NatsSignals(subscriber)))
     }
 }

@@ -1,4 +1,4 @@
-//! Enqueue: one job, or many with many under way at once.
+//! Enqueue: one job, or many at the same time.
 
 use std::collections::VecDeque;
 use std::future::IntoFuture;
@@ -16,9 +16,10 @@ use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
 use crate::message::{EXPECTED_LAST, MSG_ID, outgoing};
 use crate::transport::NatsTransport;
 
-/// Jobs sent and not yet acknowledged.
+/// How many jobs may be sent and not yet acknowledged.
 const IN_FLIGHT: usize = 768;
-/// Jobs under way at once of those that are sent one by one, since the pipeline failed.
+/// How many jobs are sent at the same time if the pipeline has failed and each job waits for its
+/// reply.
 const ONE_BY_ONE: usize = 128;
 
 impl Api {
@@ -40,47 +41,53 @@ impl Api {
         headers
     }
 
-    /// Publishes one job, of which `failed` tries came to nothing that is known of.
+    /// Publishes one job. `failed` earlier requests had no known result.
     async fn publish(&self, job: &Submission, failed: u32) -> Result<Receipt, TransportError> {
-        if job.unique && self.elsewhere(std::slice::from_ref(job)).await? == [true] {
-            return self.whose(job, failed).await;
+        if job.unique && self.find_existing(std::slice::from_ref(job)).await? == [true] {
+            return self.resolve_duplicate(job, failed).await;
         }
         let subject = self.subject_of(job);
-        let mut tries = self.tries("enqueue to", &subject);
-        tries.failed = failed;
+        let mut retry = self.request_retry("enqueue to", &subject);
+        retry.failed = failed;
         loop {
             let headers = self.headers_of(job).await;
             match self.store(&subject, headers, job.message.body.clone()).await {
                 Ok(ack) if !ack.duplicate => return Ok(Receipt::Stored(ack.seq)),
-                // Ours, if an earlier try arrived and only its answer was lost.
-                Ok(ack) if tries.failed > 0 && !job.unique => return Ok(Receipt::Stored(ack.seq)),
-                Ok(_) => return self.whose(job, tries.failed).await,
+                // An earlier request has stored it, and only its reply was lost.
+                Ok(ack) if retry.failed > 0 && !job.unique => return Ok(Receipt::Stored(ack.seq)),
+                Ok(_) => return self.resolve_duplicate(job, retry.failed).await,
                 Err(error) if job.unique && error.is(WRONG_LAST_SEQUENCE) => {
-                    return self.whose(job, tries.failed).await;
+                    return self.resolve_duplicate(job, retry.failed).await;
                 }
                 Err(ApiError::NoResponders) => {
                     if !self.ensure_for_publish(&job.key).await? {
-                        tries.again(ApiError::NoResponders).await?;
+                        retry.wait_to_retry(ApiError::NoResponders).await?;
                     }
                 }
-                Err(error) => tries.again(error).await?,
+                Err(error) => retry.wait_to_retry(error).await?,
             }
         }
     }
 
-    /// There is a job of this id: after a failed try it may be the very one that was sent.
-    async fn whose(&self, job: &Submission, failed: u32) -> Result<Receipt, TransportError> {
+    /// A message of this id exists. After a failed request it may be the one that this call has
+    /// sent.
+    async fn resolve_duplicate(
+        &self,
+        job: &Submission,
+        failed: u32,
+    ) -> Result<Receipt, TransportError> {
         let step = job.message.step().filter(|_| failed > 0);
         let found = match step {
-            Some(step) => self.find_step(&job.key, &step).await?,
+            Some(step) => self.find_message(&job.key, &step).await?,
             None => None,
         };
         Ok(found.map_or(Receipt::Duplicate, Receipt::Stored))
     }
 
-    /// Of each job, whether one of its id stands where its guard does not look: a fresh job is
-    /// guarded against another in the queue, and may have one that waits for its time.
-    async fn elsewhere(&self, jobs: &[Submission]) -> Result<Vec<bool>, TransportError> {
+    /// For each unique job: whether a job of its id exists where the broker's condition does not
+    /// check. A job for the queue is checked against the queue, but its id may also wait on the
+    /// schedule subject, and the other way round.
+    async fn find_existing(&self, jobs: &[Submission]) -> Result<Vec<bool>, TransportError> {
         let other = |job: &Submission| match job.due_at {
             None => Place::Schedule,
             Some(_) => Place::Queue,
@@ -98,8 +105,8 @@ impl Api {
             .collect())
     }
 
-    /// The sequence of this very message, in the queue or waiting.
-    pub(crate) async fn find_step(
+    /// The sequence of the message with this step, in the queue or waiting.
+    pub(crate) async fn find_message(
         &self,
         key: &JobKey,
         step: &Step,
@@ -108,7 +115,8 @@ impl Api {
         Ok(found.iter().find(|stored| stored.step() == *step).map(|stored| stored.seq))
     }
 
-    /// Nobody took the message: perhaps the queue is missing. True when it was made now.
+    /// No subscriber took the message, so the queue may be missing. Returns true if it was created
+    /// now.
     pub(crate) async fn ensure_for_publish(&self, key: &JobKey) -> Result<bool, TransportError> {
         match self.ensure_queue(&key.queue).await {
             Err(error) if error.is_transient() => Ok(false),
@@ -116,47 +124,47 @@ impl Api {
         }
     }
 
-    /// Sends without waiting for the answer.
-    async fn begin(&self, job: &Submission) -> Result<PublishAckFuture, ()> {
+    /// Sends a job without waiting for the reply.
+    async fn send_one(&self, job: &Submission) -> Result<PublishAckFuture, ()> {
         let publish = PublishMessage::build()
             .headers(self.headers_of(job).await)
             .payload(job.message.body.clone());
         self.jetstream().send_publish(self.subject_of(job), publish).await.map_err(drop)
     }
 
-    /// The jobs that the broker answered at the first try, each in its place; nothing where another
-    /// try is needed.
+    /// The jobs that the broker answered at the first request, by index. `None` where another
+    /// request is needed.
     async fn publish_pipelined(&self, jobs: &[Submission]) -> Vec<Option<Receipt>> {
         let mut receipts = vec![None; jobs.len()];
-        let Ok(elsewhere) = self.elsewhere(jobs).await else { return receipts };
+        let Ok(find_existing) = self.find_existing(jobs).await else { return receipts };
         let mut under_way = VecDeque::new();
-        // After the first failure nothing new is begun, and only what is there is taken: a broker
-        // that does not answer is waited for once, not once a job.
-        let mut healthy = self.link.now().connected;
+        // After the first failure no more jobs are sent, and only replies that have arrived are
+        // read. If the broker does not reply, the wait is paid once, not once per job.
+        let mut healthy = self.connection.state().connected;
         for (index, job) in jobs.iter().enumerate() {
-            if elsewhere[index] {
+            if find_existing[index] {
                 receipts[index] = Some(Receipt::Duplicate);
                 continue;
             }
-            match self.begin(job).await {
+            match self.send_one(job).await {
                 Ok(ack) => under_way.push_back((index, ack)),
                 Err(()) => healthy = false,
             }
             if under_way.len() >= IN_FLIGHT {
-                healthy &= self.collect(&mut under_way, &mut receipts, healthy).await;
+                healthy &= self.collect_oldest(&mut under_way, &mut receipts, healthy).await;
             }
             if !healthy {
                 break;
             }
         }
         while !under_way.is_empty() {
-            healthy &= self.collect(&mut under_way, &mut receipts, healthy).await;
+            healthy &= self.collect_oldest(&mut under_way, &mut receipts, healthy).await;
         }
         receipts
     }
 
-    /// Takes the oldest answer; false when there was none.
-    async fn collect(
+    /// Reads the oldest reply. False if there was none.
+    async fn collect_oldest(
         &self,
         under_way: &mut VecDeque<(usize, PublishAckFuture)>,
         receipts: &mut [Option<Receipt>],
@@ -165,11 +173,11 @@ impl Api {
         let Some((index, ack)) = under_way.pop_front() else { return true };
         let mut ack = ack.into_future();
         let answer = if wait {
-            let since = self.link.now();
+            let since = self.connection.state();
             tokio::select! {
                 biased;
                 answer = &mut ack => Some(answer),
-                () = self.link.lost(since) => None,
+                () = self.connection.lost(since) => None,
             }
         } else {
             ack.now_or_never()
@@ -177,7 +185,7 @@ impl Api {
         receipts[index] = Some(match answer {
             Some(Ok(ack)) if ack.duplicate => Receipt::Duplicate,
             Some(Ok(ack)) => Receipt::Stored(ack.sequence),
-            // Only a job that must be the only one of its id is guarded by a sequence.
+            // Only unique jobs have a condition on the sequence.
             Some(Err(e)) if e.kind() == PublishErrorKind::WrongLastSequence => Receipt::Duplicate,
             _ => return false,
         });
@@ -194,7 +202,8 @@ impl Producer for NatsTransport {
     async fn publish_many(&self, jobs: Vec<Submission>) -> Vec<Result<Receipt, TransportError>> {
         let api = &*self.api;
         let Some((first, rest)) = jobs.split_first() else { return Vec::new() };
-        // By itself, so that a missing queue is made before hundreds ask for it at once.
+        // The first job is sent alone, so that a missing queue is created before hundreds of
+        // requests need it.
         let mut answers = vec![Some(api.publish(first, 0).await)];
         let receipts = api.publish_pipelined(rest).await;
         answers.extend(receipts.into_iter().map(|receipt| receipt.map(Ok)));

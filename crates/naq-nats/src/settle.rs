@@ -1,4 +1,4 @@
-//! Settle, first half: writes the new fact, once however often it is tried.
+//! Settle, first half: stores the fact, once however often the request is repeated.
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream::Config;
@@ -8,7 +8,7 @@ use naq_core::transport::{
 };
 use naq_core::wire::Nonce;
 
-use crate::api::{Api, Tries};
+use crate::api::{Api, RequestRetry};
 use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
 use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, MSG_ID, outgoing};
 use crate::transport::NatsTransport;
@@ -32,46 +32,47 @@ impl Api {
     }
 
     async fn write(&self, fact: &Fact) -> Result<Written, TransportError> {
-        let place = place(fact.kind);
+        let place = place_of(fact.kind);
         let subject = self.subjects.job(place, &fact.key);
         let mut guarded = is_guarded(fact);
-        let mut tries = self.tries("settle to", &subject);
+        let mut retry = self.request_retry("settle to", &subject);
         loop {
             let headers = self.fact(fact, guarded).await;
             match self.store(&subject, headers, fact.message.body.clone()).await {
                 Ok(_) => return Ok(Written::Stored),
                 Err(error) if guarded && error.is(WRONG_LAST_SEQUENCE) => {
-                    match self.judge(fact).await? {
+                    match self.resolve_conflict(fact).await? {
                         Some(written) => return Ok(written),
                         None => guarded = false,
                     }
                 }
                 Err(ApiError::NoResponders) => {
-                    self.make(&mut tries, &self.config_of(place, &fact.key.queue)).await?;
+                    self.ensure_stream_or_wait(&mut retry, &self.config_of(place, &fact.key.queue))
+                        .await?;
                 }
-                Err(error) => tries.again(error).await?,
+                Err(error) => retry.wait_to_retry(error).await?,
             }
         }
     }
 
-    /// Nobody took the message: makes the stream if it is missing, or waits a little.
-    pub(crate) async fn make(
+    /// No subscriber took the message. Creates the stream if it is missing, or waits a little.
+    pub(crate) async fn ensure_stream_or_wait(
         &self,
-        tries: &mut Tries<'_>,
+        retry: &mut RequestRetry<'_>,
         wanted: &Config,
     ) -> Result<(), TransportError> {
         let made = match self.ensure_stream(wanted).await {
             Err(error) if error.is_transient() => false,
             done => done?,
         };
-        if made { Ok(()) } else { tries.again(ApiError::NoResponders).await }
+        if made { Ok(()) } else { retry.wait_to_retry(ApiError::NoResponders).await }
     }
 
-    /// The guard did not hold. Either this very fact is there already, and only the answer was
-    /// lost; or the settled message is gone, or was given back by somebody else, and with it the
-    /// right to settle; or somebody wrote another life of the job to its subject, which takes
-    /// nothing from this one: none.
-    async fn judge(&self, fact: &Fact) -> Result<Option<Written>, TransportError> {
+    /// The broker's condition failed. There are three cases. This fact is stored already and only
+    /// its reply was lost: `Stored`. The settled message is gone, or was given back by another
+    /// worker, so this worker must not settle it: `Fenced`. A message of another life is on the
+    /// subject, which does not affect this one: `None`.
+    async fn resolve_conflict(&self, fact: &Fact) -> Result<Option<Written>, TransportError> {
         if let Some(step) = fact.message.step() {
             let mut newer = self.last_at(&fact.key, &[Place::Queue, Place::Schedule]).await?;
             newer.retain(|it| it.seq > fact.settles && it.step().nonce == step.nonce);
@@ -83,17 +84,17 @@ impl Api {
             }
         }
         let stream = self.subjects.queue_stream(&fact.key.queue);
-        let held = self.holds_seq(&stream, fact.settles).await?;
-        Ok((!held).then_some(Written::Fenced))
+        let exists = self.holds_seq(&stream, fact.settles).await?;
+        Ok((!exists).then_some(Written::Fenced))
     }
 }
 
-/// Only what brings the job back can bring it back wrongly.
+/// Only facts that bring the job back need the condition: a stale one would run the job twice.
 fn is_guarded(fact: &Fact) -> bool {
     matches!(fact.kind, FactKind::Retry { .. } | FactKind::GiveBack)
 }
 
-fn place(kind: FactKind) -> Place {
+fn place_of(kind: FactKind) -> Place {
     match kind {
         FactKind::Record { .. } => Place::Record,
         FactKind::Retry { .. } => Place::Schedule,

@@ -1,6 +1,6 @@
-//! Watches what all workers share: an ephemeral consumer that is told the last message on each
-//! subject, then each that comes, with nothing to ask or to ack. It tells what a plain subscription
-//! does not: revisions, and what the broker itself writes when an entry's time is up.
+//! Watches a part of the state store with an ephemeral push consumer. It receives the last message
+//! on each subject and then each new one, without requests and acks. Unlike a plain subscription it
+//! reports revisions, and the delete markers that the broker writes when an entry expires.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,27 +20,27 @@ use crate::error::{ApiError, STREAM_NOT_FOUND};
 use crate::subjects::{AckSubject, api};
 use crate::topology::CreateConsumer;
 
-/// How often the broker says that there is nothing to say.
+/// How often the broker sends a heartbeat.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// Silence after which the watch is over: its consumer is gone, with the server that had it.
+/// After this much silence the watch has ended: its consumer is gone, with the server that ran it.
 const SILENCE: Duration = Duration::from_secs(12);
-/// The broker removes a consumer that nobody has listened to for this long.
-const ABANDONED: Duration = Duration::from_secs(5);
+/// The broker removes a consumer without a subscriber after this time.
+const INACTIVE_AFTER: Duration = Duration::from_secs(5);
 
-pub(crate) struct Watch {
+pub(crate) struct NatsStateWatch {
     api: Arc<Api>,
-    /// How often the connection had been lost when it began.
+    /// How often the connection had been lost when the watch began.
     losses: u64,
-    /// Messages so far: the broker numbers them, so that a gap shows.
-    told: u64,
+    /// How many messages have arrived. The broker numbers them, so a gap can be seen.
+    delivered: u64,
     inbox: Subscriber,
 }
 
-impl Watch {
+impl NatsStateWatch {
     pub(crate) async fn begin(api: &Arc<Api>, prefix: &StateKey) -> Result<Self, TransportError> {
         let filter = api.subjects.states(prefix);
-        api.link.connected().await;
-        let losses = api.link.now().losses;
+        api.connection.connected().await;
+        let losses = api.connection.state().losses;
         let subject = api.client().new_inbox();
         let inbox = api.client().subscribe(subject.clone()).await;
         let inbox = inbox.map_err(|e| TransportError::Rejected {
@@ -48,19 +48,19 @@ impl Watch {
             reason: e.to_string(),
         })?;
         api.create_watch(subject, filter).await?;
-        Ok(Self { api: api.clone(), losses, told: 0, inbox })
+        Ok(Self { api: api.clone(), losses, delivered: 0, inbox })
     }
 
-    /// The change that a message tells of; an error when one is missing before it.
+    /// The change in a message. An error if an earlier message is missing.
     fn read(&mut self, message: &Message) -> Result<Option<StateChange>, ()> {
         let meta = message.reply.as_deref().and_then(AckSubject::parse).ok_or(())?;
-        self.told += 1;
-        if meta.consumer_seq != self.told {
+        self.delivered += 1;
+        if meta.consumer_seq != self.delivered {
             return Err(());
         }
-        // What is no key was written by somebody else.
+        // A subject without a valid key was not written by NAQ.
         let Some(key) = self.api.subjects.state_key(&message.subject) else { return Ok(None) };
-        // An empty message is the mark of what was.
+        // An empty message is a tombstone.
         let entry = (!message.payload.is_empty()).then(|| StateEntry {
             key: key.clone(),
             revision: meta.seq,
@@ -70,12 +70,12 @@ impl Watch {
         Ok(Some(StateChange { key, entry }))
     }
 
-    /// A word of the broker's own. It waits for an answer after a while of many messages.
+    /// Replies to a message of the broker's own. The broker waits for such a reply after a while.
     async fn answer(&self, message: Message) {
         let stalled = message.headers.as_ref().and_then(|h| h.get("Nats-Consumer-Stalled"));
         let reply = message.reply.or_else(|| stalled.map(|subject| subject.as_str().into()));
         if let Some(reply) = reply {
-            // If it does not get there, the connection is gone, and so is this watch.
+            // If this fails, the connection is lost, and the watch ends.
             let _ = self.api.client().publish(reply, "".into()).await;
         }
     }
@@ -94,36 +94,36 @@ impl Api {
             filter_subject: filter,
             flow_control: true,
             idle_heartbeat: HEARTBEAT,
-            inactive_threshold: ABANDONED,
+            inactive_threshold: INACTIVE_AFTER,
             memory_storage: true,
             num_replicas: 1,
             ..Config::default()
         };
         let ask = CreateConsumer { stream_name: &stream, config: &config, action: "create" };
-        let mut tries = self.tries("watch", &subject);
+        let mut retry = self.request_retry("watch", &subject);
         loop {
             match self.call::<_, IgnoredAny>(&subject, &ask).await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is(STREAM_NOT_FOUND) => {
                     if !self.ensure_stream(&self.state_config()).await? {
-                        tries.again(ApiError::NoResponders).await?;
+                        retry.wait_to_retry(ApiError::NoResponders).await?;
                     }
                 }
-                Err(error) => tries.again(error).await?,
+                Err(error) => retry.wait_to_retry(error).await?,
             }
         }
     }
 }
 
 #[async_trait]
-impl StateWatch for Watch {
+impl StateWatch for NatsStateWatch {
     async fn next(&mut self) -> Option<StateChange> {
-        let mut since = self.api.link.now();
+        let mut since = self.api.connection.state();
         since.losses = self.losses;
         loop {
             let message = tokio::select! {
                 message = timeout(SILENCE, self.inbox.next()) => message.ok()??,
-                () = self.api.link.lost(since) => return None,
+                () = self.api.connection.lost(since) => return None,
             };
             if message.status.is_some() {
                 self.answer(message).await;
@@ -134,8 +134,8 @@ impl StateWatch for Watch {
     }
 }
 
-impl fmt::Debug for Watch {
+impl fmt::Debug for NatsStateWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("told", &self.told).finish_non_exhaustive()
+        f.debug_struct("NatsStateWatch").field("delivered", &self.delivered).finish_non_exhaustive()
     }
 }

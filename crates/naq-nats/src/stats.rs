@@ -1,4 +1,4 @@
-//! What workers tell, one message a process and minute: the newer takes the place of the older.
+//! Statistics: one message per process and minute. A newer one replaces the older.
 
 use async_nats::HeaderMap;
 use async_trait::async_trait;
@@ -17,32 +17,36 @@ impl StatsStore for NatsTransport {
             .map_err(|e| TransportError::Rejected { what, reason: e.to_string() })?;
         let body = bytes::Bytes::from(body);
         let subject = api.subjects.stats(report);
-        let mut tries = api.tries("write to", &subject);
+        let mut retry = api.request_retry("write to", &subject);
         loop {
             match api.store(&subject, HeaderMap::new(), body.clone()).await {
                 Ok(_) => return Ok(()),
-                Err(ApiError::NoResponders) => api.make(&mut tries, &api.stats_config()).await?,
-                Err(error) => tries.again(error).await?,
+                Err(ApiError::NoResponders) => {
+                    api.ensure_stream_or_wait(&mut retry, &api.stats_config()).await?
+                }
+                Err(error) => retry.wait_to_retry(error).await?,
             }
         }
     }
 
-    /// Asks from the message before `from`, which was read before, if it is still the newest: when
-    /// nothing at all comes, the stream is empty, or was made anew and counts from 1 again.
+    /// Reads from the message before `from`, which the caller has read, if it is still the newest.
+    /// If not even that one arrives, the stream is empty or was created again, and its sequences
+    /// start at 1.
     async fn stats_since(&self, from: u64, limit: usize) -> Result<StatsPage, TransportError> {
         let api = &*self.api;
-        let (stream, subject) = (api.subjects.stats_stream(), api.subjects.all_stats());
+        let stream = api.subjects.stats_stream();
+        let subject = api.subjects.all_stats();
         let asked = from.saturating_sub(1);
         let batch = api.next_of(&stream, &subject, asked, limit.saturating_add(1)).await?;
-        let (old, new): (Vec<_>, Vec<_>) = batch.held.into_iter().partition(|it| it.seq < from);
+        let (old, new): (Vec<_>, Vec<_>) = batch.messages.into_iter().partition(|it| it.seq < from);
         let mut page = StatsPage {
             next: if old.is_empty() && new.is_empty() { 0 } else { from },
             more: batch.left > 0 || new.len() > limit,
             ..StatsPage::default()
         };
-        for held in new.into_iter().take(limit) {
-            page.next = held.seq + 1;
-            match serde_json::from_slice(&held.body) {
+        for message in new.into_iter().take(limit) {
+            page.next = message.seq + 1;
+            match serde_json::from_slice(&message.body) {
                 Ok(report) => page.reports.push(report),
                 Err(_) => page.unreadable += 1,
             }

@@ -1,4 +1,4 @@
-//! What the broker keeps everything in, in numbers.
+//! Reports on NAQ's streams and consumers, for operators.
 
 use async_nats::jetstream::stream::{Config, StorageType};
 use futures_util::future::try_join_all;
@@ -24,13 +24,14 @@ impl Api {
         Ok(try_join_all(asked).await?.into_iter().flatten().collect())
     }
 
-    /// One stream; none while it is not there.
+    /// One stream; `None` if it does not exist.
     async fn report(
         &self,
         name: String,
         role: StreamRole,
     ) -> Result<Option<StreamReport>, TransportError> {
-        let fail = |e: crate::error::ApiError| e.into_transport("look at a stream", self.url());
+        let fail =
+            |e: crate::error::ApiError| e.into_transport("read a stream's state", self.url());
         let Some(info) = self.stream_info(&name).await.map_err(fail)? else { return Ok(None) };
         let consumer = match &role {
             StreamRole::Queue(queue) => self.consumer_info(queue).await.map_err(fail)?,

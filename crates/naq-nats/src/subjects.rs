@@ -1,5 +1,5 @@
-//! Every subject, stream and consumer name of NAQ, and the way back from one to what it means.
-//! Nothing of this stands anywhere else; `docs/wire-format.md` says the same to people.
+//! All names of subjects, streams and consumers, and the functions that read them. No other module
+//! builds such names; `docs/wire-format.md` describes them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use naq_core::stats::StatsReport;
 use naq_core::transport::{JobKey, Place, StateKey, TransportError};
 use naq_core::{JobId, QueueName, WorkerId};
 
-/// The durable consumer that hands out a queue's jobs.
+/// The durable consumer that delivers a queue's jobs.
 pub(crate) const CONSUMER: &str = "workers";
 
 /// The names under one prefix.
@@ -24,17 +24,17 @@ impl fmt::Debug for Subjects {
     }
 }
 
-/// What a job subject says. The id is missing where somebody wrote to a subject that is no job's.
+/// The parts of a job subject. The id is `None` if the subject is not a valid job subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Parsed {
+pub(crate) struct ParsedSubject {
     pub(crate) place: Place,
     pub(crate) queue: QueueName,
     pub(crate) id: Option<JobId>,
 }
 
 impl Subjects {
-    /// Names that begin with `prefix`, in stream names in upper case. No `_` is allowed in it, so
-    /// that the streams of two prefixes never meet.
+    /// Names that begin with `prefix`; stream names use it in upper case. It may not contain `_`,
+    /// so that the streams of two prefixes are always different.
     pub(crate) fn new(prefix: &str) -> Result<Self, TransportError> {
         let fits = (1..=32).contains(&prefix.len())
             && prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
@@ -47,12 +47,12 @@ impl Subjects {
         Ok(Self { prefix: prefix.into(), streams: prefix.to_ascii_uppercase().into() })
     }
 
-    /// `naq.q.<queue>.<id>` and its siblings.
+    /// `naq.q.<queue>.<id>`, and the same for `s`, `d` and `r`.
     pub(crate) fn job(&self, place: Place, key: &JobKey) -> String {
         format!("{}.{}.{}.{}", self.prefix, letter(place), key.queue, key.id)
     }
 
-    /// Where the broker keeps what stands at this place.
+    /// The stream that stores the messages of this place.
     pub(crate) fn stream(&self, place: Place, queue: &QueueName) -> String {
         match place {
             Place::Queue | Place::Schedule => self.queue_stream(queue),
@@ -61,12 +61,12 @@ impl Subjects {
         }
     }
 
-    /// All of one queue at this place.
+    /// All jobs of one queue at this place.
     pub(crate) fn of_queue(&self, place: Place, queue: &QueueName) -> String {
         format!("{}.{}.{queue}.>", self.prefix, letter(place))
     }
 
-    /// All queues at this place.
+    /// All jobs at this place.
     pub(crate) fn of_all(&self, place: Place) -> String {
         format!("{}.{}.>", self.prefix, letter(place))
     }
@@ -77,7 +77,7 @@ impl Subjects {
     }
 
     /// Reads a job subject.
-    pub(crate) fn parse(&self, subject: &str) -> Option<Parsed> {
+    pub(crate) fn parse(&self, subject: &str) -> Option<ParsedSubject> {
         let rest = subject.strip_prefix(&*self.prefix)?.strip_prefix('.')?;
         let mut tokens = rest.splitn(3, '.');
         let place = match tokens.next()? {
@@ -88,14 +88,14 @@ impl Subjects {
             _ => return None,
         };
         let queue = QueueName::new(tokens.next()?).ok()?;
-        Some(Parsed { place, queue, id: tokens.next().and_then(|id| JobId::new(id).ok()) })
+        Some(ParsedSubject { place, queue, id: tokens.next().and_then(|id| JobId::new(id).ok()) })
     }
 
     pub(crate) fn queue_stream(&self, queue: &QueueName) -> String {
         format!("{}_Q_{queue}", self.streams)
     }
 
-    /// The queue that a stream holds, if it is one of ours.
+    /// The queue of a stream. `None` if the stream is not a queue's.
     pub(crate) fn queue_of_stream(&self, stream: &str) -> Option<QueueName> {
         let queue = stream.strip_prefix(&*self.streams)?.strip_prefix("_Q_")?;
         QueueName::new(queue).ok()
@@ -126,12 +126,12 @@ impl Subjects {
         format!("{}_STATE", self.streams)
     }
 
-    /// `naq.k.<key>`: an entry that all workers share.
+    /// `naq.k.<key>`: an entry of the state store.
     pub(crate) fn state(&self, key: &StateKey) -> String {
         format!("{}.k.{key}", self.prefix)
     }
 
-    /// All entries under a prefix, itself left out.
+    /// All entries under a prefix, without the prefix itself.
     pub(crate) fn states(&self, prefix: &StateKey) -> String {
         format!("{}.k.{prefix}.>", self.prefix)
     }
@@ -140,7 +140,7 @@ impl Subjects {
         format!("{}.k.>", self.prefix)
     }
 
-    /// The key of an entry's subject.
+    /// The key in the subject of an entry.
     pub(crate) fn state_key(&self, subject: &str) -> Option<StateKey> {
         subject.strip_prefix(&*self.prefix)?.strip_prefix(".k.")?.parse().ok()
     }
@@ -149,12 +149,12 @@ impl Subjects {
         format!("{}_BLOBS", self.streams)
     }
 
-    /// `naq.b.<queue>.<id>.<name>.<n>`: a part of what is too large for a message.
+    /// `naq.b.<queue>.<id>.<name>.<n>`: one chunk of a blob.
     pub(crate) fn chunk(&self, job: &JobKey, name: &str, n: usize) -> String {
         format!("{}.b.{}.{}.{name}.{n}", self.prefix, job.queue, job.id)
     }
 
-    /// All its parts.
+    /// All chunks of a blob.
     pub(crate) fn chunks(&self, job: &JobKey, name: &str) -> String {
         format!("{}.b.{}.{}.{name}.*", self.prefix, job.queue, job.id)
     }
@@ -167,7 +167,7 @@ impl Subjects {
         format!("{}_STATS", self.streams)
     }
 
-    /// `naq.m.<worker>-<process>.<minute>`: what a process of a worker has counted in a minute.
+    /// `naq.m.<worker>-<process>.<minute>`: the counts of one process of a worker in one minute.
     pub(crate) fn stats(&self, report: &StatsReport) -> String {
         format!("{}.m.{}.{}", self.prefix, report.source(), report.minute)
     }
@@ -176,7 +176,7 @@ impl Subjects {
         format!("{}.m.>", self.prefix)
     }
 
-    /// Where signals go, over core NATS.
+    /// The subject for signals, over core NATS.
     pub(crate) fn control(&self) -> String {
         format!("{}.ctl", self.prefix)
     }
@@ -235,14 +235,14 @@ pub(crate) mod api {
     }
 }
 
-/// What the reply subject of a delivery says.
+/// The numbers in the reply subject of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AckSubject {
-    /// How often it was handed out, this time included.
+    /// How often the message was delivered, this time included.
     pub(crate) delivered: u32,
     /// Its sequence in the stream.
     pub(crate) seq: u64,
-    /// Its number among all that were handed out by this consumer, from 1.
+    /// The number of this delivery among all of this consumer, from 1.
     pub(crate) consumer_seq: u64,
     /// When it was stored, in nanoseconds since the epoch.
     pub(crate) stored_ns: u64,
@@ -250,7 +250,7 @@ pub(crate) struct AckSubject {
 
 impl AckSubject {
     /// Reads both forms: `$JS.ACK.<stream>.<consumer>.<delivered>.<seq>.<cseq>.<ts>.<pending>`, and
-    /// with `<domain>.<account>` before the stream and perhaps one more token at the end.
+    /// the same with `<domain>.<account>` before the stream and possibly one more token at the end.
     pub(crate) fn parse(reply: &str) -> Option<Self> {
         let tokens: Vec<&str> = reply.strip_prefix("$JS.ACK.")?.split('.').collect();
         let at = match tokens.len() {
@@ -274,14 +274,14 @@ mod tests {
     #[test]
     fn a_subject_round_trips() {
         let subjects = Subjects::new("naq").expect("a prefix");
-        let key = JobKey {
-            queue: QueueName::new("retry_queue-2").expect("a name"),
-            id: JobId::new("01ab_c-9").expect("an id"),
-        };
+        let key = JobKey::new(
+            QueueName::new("retry_queue-2").expect("a name"),
+            JobId::new("01ab_c-9").expect("an id"),
+        );
         for place in [Place::Queue, Place::Schedule, Place::Dead, Place::Record] {
             let parsed = subjects.parse(&subjects.job(place, &key)).expect("parses");
             let id = Some(key.id.clone());
-            assert_eq!(parsed, Parsed { place, queue: key.queue.clone(), id });
+            assert_eq!(parsed, ParsedSubject { place, queue: key.queue.clone(), id });
         }
         let stream = subjects.stream(Place::Schedule, &key.queue);
         assert_eq!(stream, "NAQ_Q_retry_queue-2");
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_jobs_subject_keeps_its_queue_and_loses_its_id() {
+    fn an_invalid_job_subject_has_a_queue_and_no_id() {
         let subjects = Subjects::new("naq").expect("a prefix");
         for odd in ["naq.q.mail.a.b", "naq.q.mail", "naq.q.mail.", "naq.q.mail.ä", "naq.q.mail.*"]
         {

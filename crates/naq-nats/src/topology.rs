@@ -1,5 +1,5 @@
-//! The streams and consumers that NAQ stands on: created where they are missing and this user may,
-//! never changed where they are there.
+//! NAQ's streams and consumers. They are created if they are missing and this user may create them.
+//! Existing ones are never changed.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -17,23 +17,24 @@ use crate::error::{
 };
 use crate::subjects::{CONSUMER, api};
 
-/// How long the broker knows a message id: what is sent twice within it is stored once.
+/// How long the broker remembers a message id. The same id is stored once within this time.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
-/// The bytes of statistics that are kept, the newest: a day of some thirty busy workers, at 3 KiB a
-/// minute. Bounded, because a day of ten thousand workers, or of many short-lived ones, is not; and
-/// no more, because a broker reserves what a stream may need.
+/// How many bytes of statistics are stored; the oldest are removed first. This holds one day of
+/// about thirty busy workers, at 3 KiB a minute. There is a bound because ten thousand workers, or
+/// many short-lived ones, would fill the disk. It is not higher because the broker reserves the
+/// space.
 const STATS_MAX_BYTES: i64 = 128 * 1024 * 1024;
 
-/// The lease where nobody who opens the queue says another.
+/// The lease of a queue that is opened without one.
 pub(crate) const DEFAULT_LEASE: Duration = Duration::from_secs(10);
 
-/// The parts of a stream's description that NAQ uses.
+/// The fields of a stream's description that NAQ uses.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct StreamInfo {
     pub(crate) config: Config,
     pub(crate) state: StreamState,
-    /// The broker's clock when it answered.
+    /// The broker's clock when it replied.
     #[serde(default)]
     ts: Option<String>,
 }
@@ -53,11 +54,11 @@ impl StreamInfo {
     }
 }
 
-/// The parts of the consumer's description that NAQ uses.
+/// The fields of a consumer's description that NAQ uses.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct ConsumerInfo {
     pub(crate) config: consumer::Config,
-    pub(crate) delivered: Delivered,
+    pub(crate) delivered: DeliveredInfo,
     pub(crate) num_ack_pending: u64,
     pub(crate) num_pending: u64,
     #[serde(default)]
@@ -68,18 +69,18 @@ pub(crate) struct ConsumerInfo {
     pub(crate) paused: bool,
 }
 
-/// What a queue's deliveries are bound by.
+/// The lease and the limit of a queue's consumer.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Terms {
+pub(crate) struct ConsumerTerms {
     pub(crate) lease: Duration,
-    /// Deliveries that all workers may hold together.
+    /// How many deliveries all workers may hold together.
     pub(crate) limit: Option<u64>,
 }
 
 impl ConsumerInfo {
-    pub(crate) fn terms(&self) -> Terms {
+    pub(crate) fn terms(&self) -> ConsumerTerms {
         let limit = u64::try_from(self.config.max_ack_pending).ok().filter(|limit| *limit > 0);
-        Terms { lease: self.config.ack_wait, limit }
+        ConsumerTerms { lease: self.config.ack_wait, limit }
     }
 }
 
@@ -89,7 +90,7 @@ pub(crate) fn max_ack_pending(limit: Option<NonZeroU64>) -> i64 {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Delivered {
+pub(crate) struct DeliveredInfo {
     pub(crate) stream_seq: u64,
 }
 
@@ -156,7 +157,8 @@ impl Api {
         Config {
             allow_message_ttl: true,
             max_messages_per_subject: 1,
-            // So that whoever watches is told when an entry's time is up: the broker's shortest.
+            // The broker then writes a delete marker when an entry expires, which watches receive.
+            // One second is its minimum.
             subject_delete_marker_ttl: Some(Duration::from_secs(1)),
             ..self.stream_config(self.subjects.state_stream(), subjects)
         }
@@ -181,7 +183,7 @@ impl Api {
         }
     }
 
-    /// What stands at this place, as it would be made.
+    /// The settings of the stream that stores the messages of this place.
     pub(crate) fn config_of(&self, place: Place, queue: &QueueName) -> Config {
         match place {
             Place::Queue | Place::Schedule => self.queue_config(queue),
@@ -197,7 +199,7 @@ impl Api {
             deliver_policy: DeliverPolicy::All,
             ack_policy: AckPolicy::Explicit,
             ack_wait: lease,
-            // The broker is never the one that gives a job up.
+            // The broker must never give up a job. That is the worker's decision.
             max_deliver: -1,
             max_ack_pending: max_ack_pending(self.config.concurrency_limit),
             filter_subject: self.subjects.of_queue(Place::Queue, queue),
@@ -205,10 +207,10 @@ impl Api {
         }
     }
 
-    /// Describes a stream; none when there is no such stream. Compares the clocks on the way.
+    /// Describes a stream; `None` if it does not exist. Also compares the clocks.
     pub(crate) async fn stream_info(&self, stream: &str) -> Result<Option<StreamInfo>, ApiError> {
         let asked = self.config.clock.now();
-        let answer = self.call_again(&api::stream_info(stream), &()).await;
+        let answer = self.call_with_retry(&api::stream_info(stream), &()).await;
         let info: StreamInfo = match answer {
             Ok(info) => info,
             Err(error) if error.is(STREAM_NOT_FOUND) => return Ok(None),
@@ -220,21 +222,22 @@ impl Api {
         Ok(Some(info))
     }
 
-    /// Describes a queue's consumer; none when there is none.
+    /// Describes a queue's consumer; `None` if it does not exist.
     pub(crate) async fn consumer_info(
         &self,
         queue: &QueueName,
     ) -> Result<Option<ConsumerInfo>, ApiError> {
         let stream = self.subjects.queue_stream(queue);
-        match self.call_again(&api::consumer_info(&stream), &()).await {
+        match self.call_with_retry(&api::consumer_info(&stream), &()).await {
             Ok(info) => Ok(Some(info)),
             Err(error) if error.is(CONSUMER_NOT_FOUND) || error.is(STREAM_NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Sees to it that the stream is there and does what NAQ needs of it. Says whether it was made
-    /// now; a user who may not look is told no, and will see when using it.
+    /// Makes sure that the stream exists and has the settings that NAQ needs. Returns true if it
+    /// was created now. Returns false if this user may not read its description; a later request
+    /// then shows whether it exists.
     pub(crate) async fn ensure_stream(&self, wanted: &Config) -> Result<bool, TransportError> {
         match self.stream_info(&wanted.name).await {
             Ok(Some(info)) => check_echo(wanted, &info.config).map(|()| false),
@@ -245,18 +248,18 @@ impl Api {
     }
 
     async fn create_stream(&self, wanted: &Config) -> Result<bool, TransportError> {
-        let created = self.call_again(&api::stream_create(&wanted.name), wanted).await;
+        let created = self.call_with_retry(&api::stream_create(&wanted.name), wanted).await;
         let info: StreamInfo = match created {
             Ok(info) => info,
-            // Somebody else was faster.
+            // Another process has created it in the meantime.
             Err(error) if error.is(STREAM_NAME_IN_USE) => return Ok(true),
             Err(error) if error.is_permission() => {
                 return Err(match self.subjects.queue_of_stream(&wanted.name) {
                     Some(queue) => TransportError::NoQueue(queue.to_string()),
                     None => TransportError::Rejected {
                         what: format!("create the stream {}", wanted.name),
-                        reason: "this user may not; start one worker with the right to (see \
-                                 docs/operating.md)"
+                        reason: "this user may not create streams; start one worker with a user \
+                                 that may (see docs/operating.md)"
                             .into(),
                     },
                 });
@@ -271,19 +274,19 @@ impl Api {
         check_echo(wanted, &info.config).map(|()| true)
     }
 
-    /// The queue's stream, as [`ensure_stream`](Self::ensure_stream).
+    /// Like [`ensure_stream`](Self::ensure_stream), for the queue's stream.
     pub(crate) async fn ensure_queue(&self, queue: &QueueName) -> Result<bool, TransportError> {
         self.ensure_stream(&self.queue_config(queue)).await
     }
 
-    /// Sees to it that the queue has its consumer; returns the terms in force.
+    /// Makes sure that the queue has its consumer. Returns its lease and limit.
     pub(crate) async fn ensure_consumer(
         &self,
         queue: &QueueName,
         lease: Duration,
-    ) -> Result<Terms, TransportError> {
+    ) -> Result<ConsumerTerms, TransportError> {
         let stream = self.subjects.queue_stream(queue);
-        let asked = Terms { lease, limit: None };
+        let asked = ConsumerTerms { lease, limit: None };
         let fail = |error: ApiError| error.into_transport("open the queue", self.url());
         match self.consumer_info(queue).await {
             Ok(Some(info)) => return Ok(info.terms()),
@@ -294,7 +297,7 @@ impl Api {
         let config = self.consumer_config(queue, lease);
         let ask = CreateConsumer { stream_name: &stream, config: &config, action: "create" };
         let subject = api::consumer_create(&stream, CONSUMER, &config.filter_subject);
-        match self.call_again::<_, ConsumerInfo>(&subject, &ask).await {
+        match self.call_with_retry::<_, ConsumerInfo>(&subject, &ask).await {
             Ok(info) => Ok(info.terms()),
             Err(error) if CONSUMER_EXISTS.iter().any(|code| error.is(*code)) => {
                 let info = self.consumer_info(queue).await.map_err(fail)?;
@@ -308,7 +311,8 @@ impl Api {
     }
 }
 
-/// What in `found` keeps NAQ from working on it. Limits, replicas and storage are the operator's.
+/// The settings in `found` that NAQ cannot work with. Limits, replicas and storage are the
+/// operator's decision.
 pub(crate) fn drift(wanted: &Config, found: &Config) -> Vec<String> {
     let mut drift = Vec::new();
     let mut need = |holds: bool, what: &str| {
@@ -319,14 +323,14 @@ pub(crate) fn drift(wanted: &Config, found: &Config) -> Vec<String> {
     let schedules = found.allow_message_schedules || !wanted.allow_message_schedules;
     need(schedules, "allow_msg_schedules is off: delays and retries would be lost");
     let ttl = found.allow_message_ttl || !wanted.allow_message_ttl;
-    need(ttl, "allow_msg_ttl is off: what should expire would stay");
+    need(ttl, "allow_msg_ttl is off: messages would never expire");
     let marks = found.subject_delete_marker_ttl.is_some_and(|ttl| !ttl.is_zero());
     let marks = marks || wanted.subject_delete_marker_ttl.is_none();
-    need(marks, "subject_delete_marker_ttl is off: nobody would be told of what expires");
+    need(marks, "subject_delete_marker_ttl is off: watches would not see that entries expire");
     need(found.allow_direct, "allow_direct is off: jobs could not be looked up");
-    need(found.retention == wanted.retention, "the retention is another one");
+    need(found.retention == wanted.retention, "the retention policy is different");
     let all = wanted.subjects.iter().all(|subject| found.subjects.contains(subject));
-    need(all, "subjects are missing");
+    need(all, "some subjects are missing");
     drift
 }
 
@@ -338,7 +342,7 @@ fn check_echo(wanted: &Config, found: &Config) -> Result<(), TransportError> {
     Err(TransportError::Unsupported {
         found: format!("the stream {}", wanted.name),
         needs: format!(
-            "{}; run `naq doctor` (a server older than 2.14 drops such settings without a word)",
+            "{} (a server older than 2.14 ignores such settings and reports no error)",
             drift.join("; ")
         ),
     })
@@ -349,7 +353,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_whose_settings_were_dropped_is_refused() {
+    fn a_stream_without_the_needed_settings_is_refused() {
         let wanted = Config {
             name: "NAQ_Q_mail".into(),
             subjects: vec!["naq.q.mail.>".into()],

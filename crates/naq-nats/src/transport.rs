@@ -8,7 +8,8 @@ use crate::api::Api;
 use crate::config::NatsConfig;
 use crate::server;
 
-/// NAQ over NATS JetStream. Cheap to clone; clones share the connection, which heals itself.
+/// NAQ over NATS JetStream. It is cheap to clone. All clones share one connection, which reconnects
+/// by itself.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -31,29 +32,29 @@ impl NatsTransport {
     /// Connects, and checks that the broker can run NAQ. Creates nothing yet.
     ///
     /// # Errors
-    /// [`TransportError::Unreachable`], [`TransportError::Auth`], or [`TransportError::Unsupported`]
-    /// with what to install or enable.
+    /// [`TransportError::Unreachable`], [`TransportError::Auth`], or
+    /// [`TransportError::Unsupported`] with what to install or enable.
     pub async fn connect(config: NatsConfig) -> Result<Self, TransportError> {
         let api = Api::connect(config).await?;
         server::check(&api).await?;
         Ok(Self { api: Arc::new(api) })
     }
 
-    /// The connection underneath, for `naq bench`, which does by hand what NAQ does.
+    /// The NATS client, for benchmarks that compare NAQ with plain NATS calls.
     #[doc(hidden)]
     pub fn client(&self) -> &async_nats::Client {
         self.api.client()
     }
 
-    /// Sends what is still in this process, such as the last acks. Call it before exiting.
+    /// Sends all buffered messages, such as the last acks. Call it before the process exits.
     ///
     /// # Errors
     /// [`TransportError`] when the broker cannot be reached.
     pub async fn flush(&self) -> Result<(), TransportError> {
-        let patience = self.api.config.answer_timeout;
-        match tokio::time::timeout(patience, self.api.client().flush()).await {
+        let time_limit = self.api.config.answer_timeout;
+        match tokio::time::timeout(time_limit, self.api.client().flush()).await {
             Ok(Ok(())) => Ok(()),
-            _ => Err(self.api.unanswered("flush", patience)),
+            _ => Err(self.api.unanswered_error("flush", time_limit)),
         }
     }
 }

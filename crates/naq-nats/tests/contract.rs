@@ -1,4 +1,4 @@
-//! The transport over a real nats-server keeps the contract.
+//! The transport over a real nats-server passes the contract suite.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use naq_testing::{NatsServer, shared_server, unique};
 
 struct Nats {
     transport: NatsTransport,
-    /// Given to tests that may restart it.
+    /// A server of its own, for tests that restart it.
     own: Option<Mutex<NatsServer>>,
 }
 
@@ -47,7 +47,7 @@ impl Subject for Nats {
     async fn restart(&self) -> bool {
         let Some(own) = &self.own else { return false };
         own.lock().expect("not poisoned").restart().expect("restarts");
-        // The transport finds back by itself.
+        // The transport reconnects by itself.
         self.transport.queue_info(&QueueName::default()).await.expect("an answer");
         true
     }

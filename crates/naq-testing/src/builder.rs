@@ -1,4 +1,4 @@
-//! How a test's nats-server is configured.
+//! The settings of a test's nats-server.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::NatsServer;
 
-/// Settings of a [`NatsServer`]; made by [`NatsServer::builder`].
+/// The settings of a [`NatsServer`]. Created by [`NatsServer::builder`].
 #[derive(Debug, Default)]
 pub struct NatsServerBuilder {
     config: String,
@@ -17,7 +17,7 @@ pub struct NatsServerBuilder {
 
 impl NatsServerBuilder {
     /// Adds lines to the server's configuration file, such as `authorization { token: s3cr3t }`.
-    /// Relative paths in it mean files given with [`file`](Self::file).
+    /// Relative paths in them refer to files from [`file`](Self::file).
     #[must_use]
     pub fn config(mut self, lines: &str) -> Self {
         self.config.push_str(lines);
@@ -25,36 +25,37 @@ impl NatsServerBuilder {
         self
     }
 
-    /// Writes a file (a certificate, say) into the directory that the server runs in.
+    /// Writes a file, such as a certificate, into the server's directory.
     #[must_use]
     pub fn file(mut self, name: &str, content: impl Into<Vec<u8>>) -> Self {
         self.files.push((name.to_owned(), content.into()));
         self
     }
 
-    /// Largest message in bytes; the server's default is 1 MiB.
+    /// The largest message in bytes. The server's default is 1 MiB.
     #[must_use]
     pub fn max_payload(self, bytes: usize) -> Self {
         self.config(&format!("max_payload: {bytes}"))
     }
 
-    /// When JetStream syncs to disk: `always`, or an interval such as `10s`; default 2 minutes.
+    /// When JetStream syncs to disk: `always`, or an interval such as `10s`. The server's default
+    /// is 2 minutes.
     #[must_use]
     pub fn sync_interval(mut self, interval: &str) -> Self {
         let _ = writeln!(self.jetstream, "  sync_interval: {interval}");
         self
     }
 
-    /// Starts the server and waits until it takes connections.
+    /// Starts the server and waits until it accepts connections.
     ///
     /// # Errors
     ///
-    /// No nats-server can be had, or it did not start: the message carries the end of its log.
+    /// There is no nats-server, or it did not start. The error contains the end of its log.
     pub fn start(self) -> Result<NatsServer> {
         let dir = tempfile::Builder::new()
             .prefix("naq-nats-")
             .tempdir()
-            .context("cannot make a directory for nats-server")?;
+            .context("cannot create a directory for nats-server")?;
         self.write(dir.path())?;
         NatsServer::start_in(dir)
     }

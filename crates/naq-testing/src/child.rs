@@ -1,4 +1,4 @@
-//! Programs of NAQ as real processes: workers to kill, commands to run.
+//! Programs of NAQ as real processes, such as workers and commands.
 
 use std::fs::File;
 use std::path::Path;
@@ -10,34 +10,35 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::time::{interval, timeout};
 
-use crate::process::Process;
+use crate::guarded_process::GuardedProcess;
 
-const EVERY: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A child process with its output captured, that dies with its owner.
+/// A child process whose output goes to files. It is killed when this value is dropped.
 #[derive(Debug)]
 pub struct ChildProcess {
-    // Before the directory, so that it is dead when its files go.
-    process: Process,
+    // This field comes before the directory, so that the process is dead when its files are
+    // removed.
+    process: GuardedProcess,
     dir: TempDir,
 }
 
 impl ChildProcess {
-    /// Starts `command`, without standard input; its stdout and stderr go to files.
+    /// Starts `command` without standard input. Its stdout and stderr go to files.
     ///
     /// # Errors
     ///
     /// The program is missing or cannot be started.
     pub fn spawn(mut command: Command) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("naq-child-").tempdir();
-        let dir = dir.context("cannot make a directory for a child's output")?;
+        let dir = dir.context("cannot create a directory for a child's output")?;
         let output =
             |name| File::create(dir.path().join(name)).context("cannot write a child's output");
         command.stdin(Stdio::null()).stdout(output("stdout")?).stderr(output("stderr")?);
-        Ok(Self { process: Process::spawn(&mut command, dir.path())?, dir })
+        Ok(Self { process: GuardedProcess::spawn(&mut command, dir.path())?, dir })
     }
 
-    /// The directory of its output, which goes with it.
+    /// The directory of its output, which is removed with this value.
     #[cfg(feature = "browser")]
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
@@ -49,19 +50,20 @@ impl ChildProcess {
         self.process.pid()
     }
 
-    /// What it has written to stdout so far.
+    /// Its stdout so far.
     #[must_use]
     pub fn stdout(&self) -> String {
         read(&self.dir.path().join("stdout"))
     }
 
-    /// What it has written to stderr so far: its log.
+    /// Its stderr so far, which is its log.
     #[must_use]
     pub fn stderr(&self) -> String {
         read(&self.dir.path().join("stderr"))
     }
 
-    /// SIGTERM: a deploy. Nothing is sent to a child that has ended; so with the other signals.
+    /// Sends SIGTERM, as a deployment does. If the child has ended, no signal is sent. The same
+    /// holds for the other signals.
     ///
     /// # Errors
     ///
@@ -70,7 +72,7 @@ impl ChildProcess {
         self.process.signal(Signal::TERM)
     }
 
-    /// SIGINT: a Ctrl-C.
+    /// Sends SIGINT, as Ctrl-C does.
     ///
     /// # Errors
     ///
@@ -79,7 +81,7 @@ impl ChildProcess {
         self.process.signal(Signal::INT)
     }
 
-    /// SIGSTOP: a process that hangs, or a laptop that sleeps.
+    /// Sends SIGSTOP: the process hangs, as on a laptop that sleeps.
     ///
     /// # Errors
     ///
@@ -88,7 +90,7 @@ impl ChildProcess {
         self.process.pause()
     }
 
-    /// SIGCONT: ends a [`pause`](Self::pause).
+    /// Sends SIGCONT, which ends a [`pause`](Self::pause).
     ///
     /// # Errors
     ///
@@ -97,7 +99,7 @@ impl ChildProcess {
         self.process.signal(Signal::CONT)
     }
 
-    /// SIGKILL: a crash. Returns how it ended, once it has.
+    /// Sends SIGKILL, as a crash, and waits for the end. Returns the exit status.
     ///
     /// # Errors
     ///
@@ -106,7 +108,7 @@ impl ChildProcess {
         self.process.kill()
     }
 
-    /// How it ended, or `None` while it runs.
+    /// The exit status, or `None` while it runs.
     ///
     /// # Errors
     ///
@@ -119,11 +121,11 @@ impl ChildProcess {
     ///
     /// # Errors
     ///
-    /// It still ran after `within`: the message carries its stderr.
+    /// It still runs after `within`. The error contains its stderr.
     pub async fn wait(&mut self, within: Duration) -> Result<ExitStatus> {
         let process = &mut self.process;
         let ended = timeout(within, async {
-            let mut ticks = interval(EVERY);
+            let mut ticks = interval(POLL_INTERVAL);
             loop {
                 ticks.tick().await;
                 if let Some(status) = process.try_wait()? {
@@ -145,26 +147,30 @@ impl ChildProcess {
     ///
     /// # Errors
     ///
-    /// It ended without, or `within` has passed: the message carries its stderr.
+    /// It ended without this text, or `within` has passed. The error contains its stderr.
     pub async fn wait_for_output(&mut self, text: &str, within: Duration) -> Result<()> {
         let found = timeout(within, async {
-            let mut ticks = interval(EVERY);
+            let mut ticks = interval(POLL_INTERVAL);
             loop {
                 ticks.tick().await;
-                // Asked before reading: what it wrote last is not missed.
+                // This check comes before the read, so that the last output before the end is read
+                // too.
                 let ended = self.process.try_wait()?;
                 if self.stdout().contains(text) || self.stderr().contains(text) {
                     return Ok(());
                 }
                 if let Some(status) = ended {
-                    bail!("ended ({status}) without writing {text:?}; its log:\n{}", self.stderr());
+                    bail!(
+                        "process ended ({status}) without writing {text:?}; its log:\n{}",
+                        self.stderr()
+                    );
                 }
             }
         });
         match found.await {
             Ok(result) => result,
             Err(_) => bail!(
-                "no {text:?} from {} after {within:?}; its log:\n{}",
+                "no {text:?} from process {} after {within:?}; its log:\n{}",
                 self.pid(),
                 self.stderr()
             ),

@@ -1,30 +1,30 @@
-//! Waiting for something to become true, instead of sleeping and hoping.
+//! Waits until a condition is true, with a time limit.
 
 use std::fmt::Display;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-const EVERY: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Asks `probe` every 10 ms until it says yes, and returns what it found.
+/// Calls `probe` every 10 ms until it succeeds, and returns its value.
 ///
-/// A probe answers with a `bool`, an `Option` (some = found) or a `Result` (its last error is shown
-/// if time runs out). Time is tokio's, so it may be paused.
+/// A probe returns a `bool`, an `Option` (`Some` is success) or a `Result` (the last error is shown
+/// if the time is over). It uses tokio's time, so a test may pause it.
 ///
 /// # Panics
 ///
-/// `within` has passed: the message names `what`, and the last answer.
+/// `within` has passed. The message contains `what` and the last result.
 ///
 /// ```
 /// # use std::time::Duration;
 /// # use naq_testing::eventually;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let mut tries = 0;
-/// let found = eventually("a third try", Duration::from_secs(5), async || {
-///     tries += 1;
-///     (tries == 3).then_some(tries)
+/// let mut calls = 0;
+/// let found = eventually("a third call", Duration::from_secs(5), async || {
+///     calls += 1;
+///     (calls == 3).then_some(calls)
 /// });
 /// assert_eq!(found.await, 3);
 /// # }
@@ -32,59 +32,59 @@ const EVERY: Duration = Duration::from_millis(10);
 pub async fn eventually<F, A>(what: &str, within: Duration, mut probe: F) -> A::Value
 where
     F: AsyncFnMut() -> A,
-    A: Observed,
+    A: ProbeResult,
 {
-    let mut last = "no answer at all".to_owned();
-    let asking = async {
-        let mut ticks = interval(EVERY);
+    let mut last = "none".to_owned();
+    let polling = async {
+        let mut ticks = interval(POLL_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            match probe().await.observed() {
+            match probe().await.into_result() {
                 Ok(value) => return value,
                 Err(why) => last = why,
             }
         }
     };
-    match timeout(within, asking).await {
+    match timeout(within, polling).await {
         Ok(value) => value,
-        Err(_) => panic!("waited {within:?} in vain for {what}; last answer: {last}"),
+        Err(_) => panic!("timed out after {within:?} waiting for {what}; last result: {last}"),
     }
 }
 
-/// What a probe of [`eventually`] may answer.
-pub trait Observed {
-    /// What was waited for.
+/// A result that a probe of [`eventually`] may return.
+pub trait ProbeResult {
+    /// The value of a success.
     type Value;
 
-    /// The value, or why it is not there yet.
+    /// The value, or a description of the failure.
     ///
     /// # Errors
     ///
-    /// Not there yet.
-    fn observed(self) -> Result<Self::Value, String>;
+    /// The probe has not succeeded yet.
+    fn into_result(self) -> Result<Self::Value, String>;
 }
 
-impl Observed for bool {
+impl ProbeResult for bool {
     type Value = ();
 
-    fn observed(self) -> Result<(), String> {
+    fn into_result(self) -> Result<(), String> {
         self.then_some(()).ok_or_else(|| "false".to_owned())
     }
 }
 
-impl<T> Observed for Option<T> {
+impl<T> ProbeResult for Option<T> {
     type Value = T;
 
-    fn observed(self) -> Result<T, String> {
+    fn into_result(self) -> Result<T, String> {
         self.ok_or_else(|| "none".to_owned())
     }
 }
 
-impl<T, E: Display> Observed for Result<T, E> {
+impl<T, E: Display> ProbeResult for Result<T, E> {
     type Value = T;
 
-    fn observed(self) -> Result<T, String> {
+    fn into_result(self) -> Result<T, String> {
         self.map_err(|error| format!("{error:#}"))
     }
 }
@@ -96,7 +96,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[tokio::test(start_paused = true)]
-    async fn asks_again_until_the_answer_is_yes() {
+    async fn the_probe_is_repeated_until_it_succeeds() {
         let mut left = 100;
         eventually("a countdown", MINUTE, async || {
             left -= 1;
@@ -107,14 +107,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    #[should_panic(expected = "waited 60s in vain for a miracle; last answer: not today")]
-    async fn gives_up_in_words() {
+    #[should_panic(expected = "timed out after 60s waiting for a miracle; last result: not today")]
+    async fn the_panic_names_the_last_result() {
         eventually("a miracle", MINUTE, async || Err::<(), _>("not today")).await;
     }
 
     #[tokio::test(start_paused = true)]
-    #[should_panic(expected = "waited 60s in vain for a probe that hangs")]
-    async fn gives_up_on_a_probe_that_hangs() {
+    #[should_panic(expected = "timed out after 60s waiting for a probe that hangs")]
+    async fn a_probe_that_hangs_is_given_up() {
         eventually("a probe that hangs", MINUTE, async || std::future::pending::<bool>().await)
             .await;
     }

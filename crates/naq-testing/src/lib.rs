@@ -1,14 +1,14 @@
-//! Real nats-servers, real processes and broken networks for NAQ's own tests.
+//! Real nats-servers, processes and broken networks for NAQ's own tests.
 //!
-//! Names no crate of NAQ, so that every one of them can use it. Whatever is spawned here dies with
-//! the process that spawned it, even if that one is killed.
+//! This crate uses no other crate of NAQ, so that all of them can use it. Processes that it starts
+//! end with the process that started them, even if that one is killed.
 //!
 //! ```
 //! use naq_testing::NatsServer;
 //!
 //! let mut server = NatsServer::start()?;
 //! println!("connect to {}", server.url());
-//! server.kill()?; // as a crash does
+//! server.kill()?; // a crash
 //! server.restart()?; // same port, same store
 //! # anyhow::Ok(())
 //! ```
@@ -18,8 +18,8 @@ mod browser;
 mod builder;
 mod child;
 mod eventually;
+mod guarded_process;
 mod locate;
-mod process;
 mod proxy;
 mod server;
 mod shared;
@@ -28,7 +28,7 @@ mod shared;
 pub use browser::{Browser, Theme, shared_browser};
 pub use builder::NatsServerBuilder;
 pub use child::ChildProcess;
-pub use eventually::{Observed, eventually};
+pub use eventually::{ProbeResult, eventually};
 pub use proxy::{ChaosProxy, Direction};
 pub use server::NatsServer;
 pub use shared::{shared_server, unique};

@@ -1,4 +1,4 @@
-//! Which programs that are not ours to run.
+//! Finds the programs that tests run and that are not part of NAQ.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,13 +6,13 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
-/// Where nats-server is: `NAQ_NATS_SERVER`, or what `scripts/nats-server` finds or fetches. Looked up
-/// once a process.
+/// The path of nats-server: `NAQ_NATS_SERVER`, or the one that `scripts/nats-server` finds or
+/// downloads. It is looked up once per process.
 pub(crate) fn nats_server() -> Result<&'static Path> {
     static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     match FOUND.get_or_init(|| find().map_err(|error| format!("{error:#}"))) {
         Ok(path) => Ok(path),
-        Err(why) => Err(anyhow!("no nats-server to test with: {why}")),
+        Err(why) => Err(anyhow!("cannot find a nats-server for the tests: {why}")),
     }
 }
 
@@ -21,16 +21,16 @@ fn find() -> Result<PathBuf> {
         let path = PathBuf::from(given);
         ensure!(
             path.is_file(),
-            "NAQ_NATS_SERVER={} is not a file; correct or unset it",
+            "NAQ_NATS_SERVER={} is not a file; correct it or unset it",
             path.display()
         );
         return Ok(path);
     }
-    ask("nats-server").map(PathBuf::from)
+    run_script("nats-server").map(PathBuf::from)
 }
 
-/// What `scripts/NAME` prints, without the last line's end.
-pub(crate) fn ask(name: &str) -> Result<String> {
+/// Runs `scripts/NAME` and returns its output, without the newline at the end.
+pub(crate) fn run_script(name: &str) -> Result<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts").join(name);
     let output = Command::new("bash")
         .arg(&script)

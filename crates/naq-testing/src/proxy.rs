@@ -1,4 +1,4 @@
-//! A network that fails on command.
+//! A TCP proxy that simulates network faults.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -10,50 +10,53 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Which way data flows through a [`ChaosProxy`].
+/// A direction of data through a [`ChaosProxy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// From the clients to the server: stalled, publishes and acks do not arrive.
+    /// From the clients to the server. If it is stalled, publishes and acks do not arrive.
     ToServer,
-    /// From the server to the clients: stalled, the server acts, but its answers do not arrive.
+    /// From the server to the clients. If it is stalled, the server acts, but its replies do not
+    /// arrive.
     ToClient,
 }
 
-/// A TCP proxy in front of a server, on a loopback port of its own. Needs a tokio runtime.
+/// A TCP proxy in front of a server, on its own loopback port. It needs a tokio runtime.
 ///
-/// Starts out healthy. Faults add up until [`heal`](Self::heal); all apply to open connections too.
+/// It starts without faults. Faults add up until [`heal`](Self::heal), and also apply to open
+/// connections.
 #[derive(Debug)]
 pub struct ChaosProxy {
     address: String,
-    rules: watch::Sender<Rules>,
-    accepting: JoinHandle<()>,
+    rules: watch::Sender<ProxyRules>,
+    accept_loop: JoinHandle<()>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Rules {
+struct ProxyRules {
     refuse: bool,
-    hold_to_server: bool,
-    hold_to_client: bool,
+    stall_to_server: bool,
+    stall_to_client: bool,
     delay: Duration,
-    /// Connections accepted under a lower number are cut.
-    era: u64,
+    /// Connections of an earlier generation are cut.
+    generation: u64,
 }
 
 impl ChaosProxy {
-    /// A proxy in front of `target` (`host:port`), which may be down for now.
+    /// Starts a proxy in front of `target` (`host:port`). The target need not run yet.
     ///
     /// # Errors
     ///
-    /// No loopback port could be bound.
+    /// There is no free loopback port.
     pub async fn start(target: impl Into<String>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot bind a proxy")?;
-        let address = listener.local_addr().context("a proxy without address")?.to_string();
-        let (rules, watching) = watch::channel(Rules::default());
-        let accepting = tokio::spawn(accept(listener, target.into(), watching));
-        Ok(Self { address, rules, accepting })
+        let address =
+            listener.local_addr().context("cannot read the address of the proxy")?.to_string();
+        let (rules, receiver) = watch::channel(ProxyRules::default());
+        let accept_loop = tokio::spawn(accept_connections(listener, target.into(), receiver));
+        Ok(Self { address, rules, accept_loop })
     }
 
-    /// Where to connect instead: `nats://127.0.0.1:PORT`.
+    /// The URL for clients: `nats://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("nats://{}", self.address)
@@ -65,58 +68,66 @@ impl ChaosProxy {
         &self.address
     }
 
-    /// Resets all open connections; what was held back or on its way is lost. New ones are welcome.
+    /// Resets all open connections. Data that was held back or under way is lost. New connections
+    /// are accepted.
     pub fn cut(&self) {
-        self.rules.send_modify(|rules| rules.era += 1);
+        self.rules.send_modify(|rules| rules.generation += 1);
     }
 
-    /// Closes every new connection at once. Open ones go on: [`cut`](Self::cut) them too.
+    /// Closes each new connection at once. Open connections are not affected; [`cut`](Self::cut)
+    /// closes them.
     pub fn refuse(&self) {
         self.rules.send_modify(|rules| rules.refuse = true);
     }
 
-    /// Half-open: holds back what flows that way, and keeps the connections. `heal` delivers what was
-    /// held back, `cut` loses it: lost acks are `stall(ToClient)`, then `cut`.
+    /// Holds back all data in this direction and leaves the connections open. `heal` delivers the
+    /// data, `cut` loses it. To lose acks, call `stall(ToServer)`, then `cut`.
     pub fn stall(&self, direction: Direction) {
         self.rules.send_modify(|rules| match direction {
-            Direction::ToServer => rules.hold_to_server = true,
-            Direction::ToClient => rules.hold_to_client = true,
+            Direction::ToServer => rules.stall_to_server = true,
+            Direction::ToClient => rules.stall_to_client = true,
         });
     }
 
-    /// Each chunk of up to 16 KiB waits that long, in both directions.
+    /// Delays each chunk of up to 16 KiB by this time, in both directions.
     pub fn delay(&self, delay: Duration) {
         self.rules.send_modify(|rules| rules.delay = delay);
     }
 
     /// Ends all faults.
     pub fn heal(&self) {
-        self.rules.send_modify(|rules| *rules = Rules { era: rules.era, ..Rules::default() });
+        self.rules.send_modify(|rules| {
+            *rules = ProxyRules { generation: rules.generation, ..ProxyRules::default() }
+        });
     }
 }
 
 impl Drop for ChaosProxy {
     fn drop(&mut self) {
-        self.accepting.abort();
+        self.accept_loop.abort();
     }
 }
 
-async fn accept(listener: TcpListener, target: String, mut rules: watch::Receiver<Rules>) {
+async fn accept_connections(
+    listener: TcpListener,
+    target: String,
+    mut rules: watch::Receiver<ProxyRules>,
+) {
     loop {
         let Ok((client, _)) = listener.accept().await else { continue };
         let now = *rules.borrow_and_update();
         if !now.refuse {
-            tokio::spawn(connection(client, target.clone(), now.era, rules.clone()));
+            tokio::spawn(run_connection(client, target.clone(), now.generation, rules.clone()));
         }
     }
 }
 
-/// One connection, until either side ends it, it is cut, or the proxy is gone.
-async fn connection(
+/// One connection, until one side or the proxy closes it.
+async fn run_connection(
     mut client: TcpStream,
     target: String,
-    era: u64,
-    rules: watch::Receiver<Rules>,
+    generation: u64,
+    rules: watch::Receiver<ProxyRules>,
 ) {
     let Ok(mut server) = TcpStream::connect(target).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
@@ -124,37 +135,40 @@ async fn connection(
     let (from_server, to_server) = server.split();
     let mut cut = rules.clone();
     tokio::select! {
-        _ = cut.wait_for(|now| now.era > era) => {}
-        _ = pump(from_client, to_server, rules.clone(), era, |now| now.hold_to_server) => {}
-        _ = pump(from_server, to_client, rules.clone(), era, |now| now.hold_to_client) => {}
+        _ = cut.wait_for(|now| now.generation > generation) => {}
+        _ = copy(from_client, to_server, rules.clone(), generation, |now| now.stall_to_server) => {}
+        _ = copy(from_server, to_client, rules.clone(), generation, |now| now.stall_to_client) => {}
     }
-    if rules.borrow().era > era {
-        // Reset on close: a cut loses what is on its way, as a broken network does.
+    if rules.borrow().generation > generation {
+        // Reset on close, so that the data under way is lost, as in a broken network.
         let _ = (client.set_zero_linger(), server.set_zero_linger());
     }
 }
 
-/// Moves bytes one way, under the rules; ends with an error when either end or the proxy does.
-async fn pump(
+/// Copies bytes in one direction and applies the faults. Returns an error when one side or the
+/// proxy closes the connection.
+async fn copy(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
-    mut rules: watch::Receiver<Rules>,
-    era: u64,
-    held: fn(&Rules) -> bool,
+    mut rules: watch::Receiver<ProxyRules>,
+    generation: u64,
+    is_stalled: fn(&ProxyRules) -> bool,
 ) -> Result<Infallible> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let read = from.read(&mut buffer).await?;
-        ensure!(read > 0, "closed");
+        ensure!(read > 0, "the connection was closed");
         let delay = rules.borrow().delay;
         wait(delay).await;
-        let cut = rules.wait_for(|now| now.era > era || !held(now)).await?.era > era;
-        ensure!(!cut, "cut");
+        let cut =
+            rules.wait_for(|now| now.generation > generation || !is_stalled(now)).await?.generation
+                > generation;
+        ensure!(!cut, "the connection was cut");
         to.write_all(&buffer[..read]).await?;
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a delay is what a slow network is")]
+#[expect(clippy::disallowed_methods, reason = "the delay simulates a slow network")]
 async fn wait(delay: Duration) {
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;

@@ -1,4 +1,4 @@
-//! A real nats-server, owned by a test.
+//! A real nats-server that belongs to a test.
 
 use std::fs::{File, OpenOptions};
 use std::net::TcpListener;
@@ -10,20 +10,23 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::process::Process;
+use crate::guarded_process::GuardedProcess;
 use crate::{NatsServerBuilder, locate, unique};
 
-/// How long a server may take to start (it recovers its store first) or to stop.
-const PATIENCE: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(5);
+/// How long a server may take to stop, or to start, which includes the recovery of its store.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// A nats-server with JetStream on a loopback port, with its own store, that dies with its owner.
+/// A nats-server with JetStream on a loopback port, with its own store. It is killed when this
+/// value is dropped.
 ///
-/// Its methods block for as long as the server takes: some 20 ms to start, more on a big store.
+/// Its methods block until the server is ready. A start takes about 20 ms, or more with a large
+/// store.
 #[derive(Debug)]
 pub struct NatsServer {
-    // Before the directory, so that it is dead when its files go.
-    process: Process,
+    // This field comes before the directory, so that the process is dead when its files are
+    // removed.
+    process: GuardedProcess,
     port: u16,
     dir: TempDir,
 }
@@ -31,22 +34,24 @@ pub struct NatsServer {
 impl NatsServer {
     pub(crate) const CONFIG: &str = "nats.conf";
 
-    /// A server with the default settings: no authentication, no TLS, JetStream in a fresh store.
+    /// Starts a server with the default settings: no authentication, no TLS, JetStream with an
+    /// empty store.
     ///
     /// # Errors
     ///
-    /// No nats-server can be had, or it did not start: the message carries the end of its log.
+    /// There is no nats-server, or it did not start. The error contains the end of its log.
     pub fn start() -> Result<Self> {
         Self::builder().start()
     }
 
-    /// A server with settings of your own.
+    /// A server with other settings.
     #[must_use]
     pub fn builder() -> NatsServerBuilder {
         NatsServerBuilder::default()
     }
 
-    /// Where to connect: `nats://127.0.0.1:PORT`, without credentials. Restarts do not change it.
+    /// The URL for clients: `nats://127.0.0.1:PORT`, without credentials. It stays the same after a
+    /// restart.
     #[must_use]
     pub fn url(&self) -> String {
         format!("nats://{}", self.address())
@@ -58,7 +63,7 @@ impl NatsServer {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// The port, the same for as long as this value lives.
+    /// The port. It stays the same after a restart.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -70,13 +75,13 @@ impl NatsServer {
         self.process.pid()
     }
 
-    /// The server's log, of all its lives.
+    /// The path of the server's log, which contains the output of all its starts.
     #[must_use]
     pub fn log_path(&self) -> PathBuf {
         self.dir.path().join("nats-server.log")
     }
 
-    /// SIGKILL: a crash. The store stays as it was.
+    /// Sends SIGKILL, as a crash. The store is not changed.
     ///
     /// # Errors
     ///
@@ -85,29 +90,32 @@ impl NatsServer {
         self.process.kill().map(drop)
     }
 
-    /// SIGTERM: an orderly stop, waited for.
+    /// Sends SIGTERM, and waits for the orderly end.
     ///
     /// # Errors
     ///
-    /// It was still there after 30 seconds.
+    /// It still runs after 30 seconds.
     pub fn stop(&mut self) -> Result<()> {
         self.process.signal(Signal::TERM)?;
         let stopped = poll(|| Ok(self.process.try_wait()?.map(drop)))?;
-        stopped.with_context(|| format!("nats-server {} did not stop in {PATIENCE:?}", self.pid()))
+        stopped.with_context(|| {
+            format!("nats-server {} did not stop within {TIME_LIMIT:?}", self.pid())
+        })
     }
 
-    /// Starts it again on the same port and store, killing it first if it still runs.
+    /// Starts the server again on the same port and store. Kills it first if it still runs.
     ///
     /// # Errors
     ///
-    /// It did not start: the message carries the end of its log.
+    /// It did not start. The error contains the end of its log.
     pub fn restart(&mut self) -> Result<()> {
         self.kill()?;
         self.process = launch(&self.dir, self.port)?;
         Ok(())
     }
 
-    /// SIGSTOP: connections stay open and nothing answers, until [`resume`](Self::resume).
+    /// Sends SIGSTOP: connections stay open and the server does not reply until
+    /// [`resume`](Self::resume).
     ///
     /// # Errors
     ///
@@ -116,7 +124,7 @@ impl NatsServer {
         self.process.pause()
     }
 
-    /// SIGCONT: ends a [`pause`](Self::pause).
+    /// Sends SIGCONT, which ends a [`pause`](Self::pause).
     ///
     /// # Errors
     ///
@@ -126,8 +134,8 @@ impl NatsServer {
     }
 
     pub(crate) fn start_in(dir: TempDir) -> Result<Self> {
-        // Someone else may take the port between our look at it and the server's bind.
-        let mut failure = anyhow!("no port tried");
+        // Another process may take the port after this check and before the server binds it.
+        let mut failure = anyhow!("no port was tried");
         for _ in 0..5 {
             let port = free_port()?;
             match launch(&dir, port) {
@@ -142,30 +150,37 @@ impl NatsServer {
     }
 }
 
-fn launch(dir: &TempDir, port: u16) -> Result<Process> {
+fn launch(dir: &TempDir, port: u16) -> Result<GuardedProcess> {
     let path = dir.path().join("nats-server.log");
     let log = OpenOptions::new().create(true).append(true).open(&path);
     let log = log.with_context(|| format!("cannot write {}", path.display()))?;
-    let seen = log.metadata().context("cannot look at the log")?.len();
-    let mut process = Process::spawn(&mut command(dir, port, log)?, dir.path())?;
+    let old_bytes = log.metadata().context("cannot read the log's size")?.len();
+    let mut process = GuardedProcess::spawn(&mut command(dir, port, log)?, dir.path())?;
 
-    let fresh = || {
+    let new_lines = || {
         let text =
             std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let from = usize::try_from(seen).unwrap_or(usize::MAX).min(text.len());
+        let from = usize::try_from(old_bytes).unwrap_or(usize::MAX).min(text.len());
         anyhow::Ok(String::from_utf8_lossy(&text[from..]).into_owned())
     };
     let ready = poll(|| {
-        // It says so after the store is recovered and the port is bound, with TLS or without.
-        if fresh()?.contains("Server is ready") {
+        // The server writes this line when the store is recovered and the port is bound, with TLS
+        // or without.
+        if new_lines()?.contains("Server is ready") {
             return Ok(Some(()));
         }
         match process.try_wait()? {
-            Some(status) => bail!("nats-server ended at once ({status}); its log:\n{}", fresh()?),
+            Some(status) => {
+                bail!("nats-server ended during its start ({status}); its log:\n{}", new_lines()?)
+            }
             None => Ok(None),
         }
     })?;
-    ensure!(ready.is_some(), "nats-server was not ready in {PATIENCE:?}; its log:\n{}", fresh()?);
+    ensure!(
+        ready.is_some(),
+        "nats-server was not ready within {TIME_LIMIT:?}; its log:\n{}",
+        new_lines()?
+    );
     Ok(process)
 }
 
@@ -181,8 +196,8 @@ fn command(dir: &TempDir, port: u16, log: File) -> Result<Command> {
     Ok(command)
 }
 
-/// A free port below those that the system hands to outgoing connections: a client that reconnects
-/// while the server is down could be given the server's own port, and connect to itself.
+/// A free port below those that the system uses for outgoing connections. Otherwise a client that
+/// reconnects while the server is down could get the server's own port and connect to itself.
 fn free_port() -> Result<u16> {
     use std::hash::{BuildHasher, RandomState};
 
@@ -193,18 +208,18 @@ fn free_port() -> Result<u16> {
         .context("no free port between 20000 and 32000")
 }
 
-/// Asks until there is an answer or patience ends.
+/// Calls `probe` until it returns a value or the time limit is over.
 #[expect(
     clippy::disallowed_methods,
-    reason = "another process is waited for: its time is the real one"
+    reason = "the wait is for another process, which runs in real time"
 )]
 fn poll<T>(mut probe: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
     let start = Instant::now();
     loop {
         let answer = probe()?;
-        if answer.is_some() || start.elapsed() > PATIENCE {
+        if answer.is_some() || start.elapsed() > TIME_LIMIT {
             return Ok(answer);
         }
-        std::thread::sleep(POLL);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }

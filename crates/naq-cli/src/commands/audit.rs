@@ -6,9 +6,9 @@ use naq_client::{AuditEntry, AuditQuery, Client, MAX_AUDIT_PAGE};
 use naq_core::{Clock, SystemClock, Timestamp};
 use serde::Serialize;
 
-use crate::output::{Output, Row};
+use crate::operator_name::operator_name;
+use crate::output::{Output, TableRow};
 use crate::text::about;
-use crate::who::who;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -29,14 +29,14 @@ pub(crate) struct AuditArgs {
 
 /// An entry, and the time that it is compared with.
 #[derive(Serialize)]
-struct Line {
+struct AuditRow {
     #[serde(flatten)]
     entry: AuditEntry,
     #[serde(skip)]
     now: Timestamp,
 }
 
-impl Row for Line {
+impl TableRow for AuditRow {
     const COLUMNS: &'static [&'static str] = &["AGE", "WHO", "DID", ">COUNT", "~ON", "~WHY"];
     const NONE: &'static str = "nothing was changed in the last 30 days";
 
@@ -61,7 +61,7 @@ impl AuditArgs {
         while lines.len() < self.limit {
             let limit = (self.limit - lines.len()).min(MAX_AUDIT_PAGE);
             let page = client.audit_log(&AuditQuery { before, limit }).await?;
-            lines.extend(page.entries.into_iter().map(|entry| Line { entry, now }));
+            lines.extend(page.entries.into_iter().map(|entry| AuditRow { entry, now }));
             before = page.next;
             if before.is_none() {
                 break;
@@ -81,7 +81,7 @@ pub(crate) async fn record(
     out: Output,
     entry: impl FnOnce(&str) -> AuditEntry,
 ) -> Result<()> {
-    match client.audit(entry(&who())).await {
+    match client.audit(entry(&operator_name())).await {
         Ok(_) => Ok(()),
         Err(err) => out.note(format_args!("warning: it is done, but not in the audit log: {err}")),
     }

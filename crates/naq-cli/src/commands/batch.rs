@@ -1,5 +1,6 @@
 //! `naq batch`: bulk actions, how far they have come, and what can still be done about them.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -8,14 +9,14 @@ use naq_client::{Batch, BatchError, BatchId, BatchState, Client};
 use naq_core::{Clock, SystemClock, Timer, Timestamp};
 use serde::Serialize;
 
-use crate::exit::Exit;
-use crate::output::{Details, Output, Row};
-use crate::progress::Progress;
+use crate::exit::ExitCode;
+use crate::operator_name::operator_name;
+use crate::output::{Details, Output, TableRow};
+use crate::progress_line::ProgressLine;
 use crate::text::{about, count};
-use crate::who::who;
 
 /// How often is looked how far a batch has come.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const CHECK_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BatchCommand {
@@ -23,25 +24,25 @@ pub(crate) enum BatchCommand {
     #[command(visible_alias = "ls")]
     List,
     /// One batch: what, on what, by whom, how far
-    Show(Which),
+    Show(BatchIdArgs),
     /// Stop what has not been done; what has been done stays done
-    Cancel(Which),
+    Cancel(BatchIdArgs),
     /// Take back what of a requeue is not yet due: the letters stand again as they were
     #[command(after_help = "Examples:\n  naq dlq requeue --all --drip 50/s\n  naq batch undo ID")]
-    Undo(Which),
+    Undo(BatchIdArgs),
     /// Go on with a batch whose process was stopped or died
-    Resume(Which),
+    Resume(BatchIdArgs),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Which {
+pub(crate) struct BatchIdArgs {
     /// The batch
     id: BatchId,
 }
 
 /// A batch, and the time that it is looked at.
 #[derive(Serialize)]
-struct Line {
+struct BatchRow {
     #[serde(flatten)]
     batch: Batch,
     /// As `state`, but for one that nobody works on: that has stopped.
@@ -50,7 +51,7 @@ struct Line {
     now: Timestamp,
 }
 
-impl Line {
+impl BatchRow {
     fn new(batch: Batch) -> Self {
         let now = SystemClock.now();
         Self { stands: batch.state_at(now), batch, now }
@@ -97,7 +98,7 @@ impl Line {
     }
 }
 
-impl Row for Line {
+impl TableRow for BatchRow {
     const COLUMNS: &'static [&'static str] =
         &["BATCH", "STATE", "ACTION", "DONE", "AGE", "WHO", "~ON"];
     const NONE: &'static str = "no batches; naq dlq requeue --drip makes one";
@@ -117,34 +118,36 @@ impl Row for Line {
 }
 
 impl BatchCommand {
-    pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<Exit> {
+    pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<ExitCode> {
         match self {
             Self::List => {
                 let batches = client.batches().await?;
-                out.list(&batches.into_iter().map(Line::new).collect::<Vec<_>>())?;
-                Ok(Exit::Ok)
+                out.list(&batches.into_iter().map(BatchRow::new).collect::<Vec<_>>())?;
+                Ok(ExitCode::Ok)
             }
             Self::Show(which) => show(client.batch(&which.id).await?, out),
-            Self::Cancel(which) => show(client.cancel_batch(&which.id, &who()).await?, out),
+            Self::Cancel(which) => {
+                show(client.cancel_batch(&which.id, &operator_name()).await?, out)
+            }
             Self::Undo(which) => undo(&which.id, client, out).await,
-            Self::Resume(which) => run(&which.id, client, out).await,
+            Self::Resume(which) => show(run_with_progress(&which.id, client).await?, out),
         }
     }
 }
 
-fn show(batch: Batch, out: Output) -> Result<Exit> {
-    let line = Line::new(batch);
+pub(crate) fn show(batch: Batch, out: Output) -> Result<ExitCode> {
+    let line = BatchRow::new(batch);
     out.one(&line, || line.words())?;
-    Ok(if line.batch.failed > 0 { Exit::Failed } else { Exit::Ok })
+    Ok(if line.batch.failed > 0 { ExitCode::Failed } else { ExitCode::Ok })
 }
 
 /// Takes it back; one that is being run is stopped first.
-async fn undo(id: &BatchId, client: &Client, out: Output) -> Result<Exit> {
-    let who = who();
+async fn undo(id: &BatchId, client: &Client, out: Output) -> Result<ExitCode> {
+    let who = operator_name();
     loop {
         match client.undo_batch(id, &who, || false).await {
             Ok(batch) => {
-                let line = Line::new(batch);
+                let line = BatchRow::new(batch);
                 let undone = line.batch.undone;
                 out.one(&line, || match line.batch.done.saturating_sub(undone) {
                     0 => format!("batch {id} undone: {}", count(undone, "letter")),
@@ -153,37 +156,40 @@ async fn undo(id: &BatchId, client: &Client, out: Output) -> Result<Exit> {
                         count(undone, "letter")
                     ),
                 })?;
-                return Ok(Exit::Ok);
+                return Ok(ExitCode::Ok);
             }
             Err(BatchError::Busy(_)) => {
                 // An error means that it has just ended by itself.
                 let _ = client.cancel_batch(id, &who).await;
-                SystemClock.sleep_until(SystemClock.now() + LOOK_EVERY).await;
+                SystemClock.sleep_until(SystemClock.now() + CHECK_EVERY).await;
             }
             Err(err) => return Err(err.into()),
         }
     }
 }
 
-/// Runs a batch to its end, with a line that moves; Ctrl-C leaves it to be gone on with.
-pub(crate) async fn run(id: &BatchId, client: &Client, out: Output) -> Result<Exit> {
+/// Runs a batch to its end, with a progress line on a terminal. After Ctrl-C, another process can
+/// resume it.
+pub(crate) async fn run_with_progress(id: &BatchId, client: &Client) -> Result<Batch> {
     let before = client.batch(id).await?;
-    let progress = Progress::new("done");
-    let watch = async {
-        let mut told = before.done + before.skipped + before.failed;
-        loop {
-            SystemClock.sleep_until(SystemClock.now() + LOOK_EVERY).await;
-            // What cannot be read now is read in a moment.
-            let Ok(batch) = client.batch(id).await else { continue };
-            let dealt = batch.done + batch.skipped + batch.failed;
-            (told..dealt).for_each(|_| progress.step());
-            told = told.max(dealt);
-        }
-    };
+    let progress = ProgressLine::new("done");
     let ran = tokio::select! {
         ran = client.run_batch(id, || false) => ran,
-        () = watch => return Ok(Exit::Failed),
+        never = show_progress(&before, client, &progress) => match never {},
     };
     progress.finish();
-    show(ran?, out)
+    Ok(ran?)
+}
+
+/// Moves the progress line as the batch goes on. Never returns.
+async fn show_progress(before: &Batch, client: &Client, progress: &ProgressLine) -> Infallible {
+    let processed = |batch: &Batch| batch.done + batch.skipped + batch.failed;
+    let mut shown = processed(before);
+    loop {
+        SystemClock.sleep_until(SystemClock.now() + CHECK_EVERY).await;
+        // After an error, the next check reads the number.
+        let Ok(batch) = client.batch(&before.id).await else { continue };
+        (shown..processed(&batch)).for_each(|_| progress.step());
+        shown = shown.max(processed(&batch));
+    }
 }

@@ -10,7 +10,7 @@ use naq_core::{Clock, SystemClock, Timestamp};
 use serde::Serialize;
 
 use super::audit;
-use crate::output::{Details, Output, Row};
+use crate::output::{Details, Output, TableRow};
 use crate::text::{about, count, parse_duration};
 
 #[derive(Debug, Subcommand)]
@@ -98,8 +98,8 @@ impl BreakerCommand {
     pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
         match self {
             Self::List => {
-                let lines = client.breakers().await?.into_iter().map(Line::new);
-                out.list(&lines.filter(Line::says_something).collect::<Vec<_>>())
+                let lines = client.breakers().await?.into_iter().map(BreakerRow::new);
+                out.list(&lines.filter(BreakerRow::says_something).collect::<Vec<_>>())
             }
             Self::Show { key } => show(client.breaker(key).await?, out),
             Self::Open(args) => {
@@ -118,13 +118,13 @@ impl BreakerCommand {
 }
 
 fn show(entry: BreakerEntry, out: Output) -> Result<()> {
-    let line = Line::new(entry);
+    let line = BreakerRow::new(entry);
     out.one(&line, || line.details())
 }
 
 /// A breaker as it stands now.
 #[derive(Serialize)]
-struct Line {
+struct BreakerRow {
     key: String,
     #[serde(flatten)]
     state: BreakerState,
@@ -133,7 +133,7 @@ struct Line {
     now: Timestamp,
 }
 
-impl Line {
+impl BreakerRow {
     fn new(entry: BreakerEntry) -> Self {
         let now = SystemClock.now();
         let state = entry.now(now);
@@ -202,7 +202,7 @@ impl Line {
     }
 }
 
-impl Row for Line {
+impl TableRow for BreakerRow {
     const COLUMNS: &'static [&'static str] = &["BREAKER", "STATE", ">SINCE", "~NEXT", "~BECAUSE"];
     const NONE: &'static str = "no breaker is open, or saw a failure lately";
 
@@ -220,12 +220,12 @@ impl Row for Line {
 
 /// What a reset did.
 #[derive(Serialize)]
-struct Done {
+struct ResetResult {
     key: String,
     known: bool,
 }
 
-impl Row for Done {
+impl TableRow for ResetResult {
     const COLUMNS: &'static [&'static str] = &["BREAKER", "~DONE"];
     const NONE: &'static str = "no breaker to reset";
 
@@ -246,7 +246,7 @@ async fn reset(args: &ResetArgs, client: &Client, out: Output) -> Result<()> {
         if known {
             recorded("reset", &key, "", client, out).await?;
         }
-        done.push(Done { key, known });
+        done.push(ResetResult { key, known });
     }
     out.list(&done)
 }

@@ -1,13 +1,13 @@
 //! `naq check`: one look at a queue, the workers or the dead letters, judged against bounds, in the
 //! words and exit codes of monitoring systems.
 
-mod crew;
 mod dlq;
 mod queue;
 mod recent;
 mod render;
-mod verdict;
+mod result;
 mod worker;
+mod worker_summary;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -15,13 +15,13 @@ use naq_client::Client;
 use naq_nats::NatsConfig;
 
 use crate::connection::connect;
-use crate::exit::{Exit, Problem, explain};
+use crate::exit::{CliError, ExitCode, explain};
 use crate::output::{Format, Output};
-use crate::run::runtime;
+use crate::runtime::runtime;
 use crate::text::parse_duration;
 
 use render::CheckFormat;
-use verdict::{Bounds, Severity, Verdict};
+use result::{CheckBounds, CheckResult, Severity};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -31,30 +31,30 @@ Examples:
   naq check dlq --crit-recent 0 --within 15m
   naq check queue mail --format prometheus > naq_mail.prom
 
-Exit codes, as monitoring systems expect: 0 ok, 1 warning, 2 critical, 3 unknown. A broker
+ExitCode codes, as monitoring systems expect: 0 ok, 1 warning, 2 critical, 3 unknown. A broker
 that cannot be reached or does not answer is critical: nothing works without it. Refused
-credentials, a queue that does not exist and mistakes in the arguments are unknown. What is
+credentials, a queue that does not exist and mistakes in the arguments are unknown. CheckTarget is
 exactly at a bound is allowed.")]
 pub(crate) struct CheckArgs {
     #[command(subcommand)]
-    what: What,
-    /// How to write the verdict [default: text, or json with -o json]
+    what: CheckTarget,
+    /// How to write the result [default: text, or json with -o json]
     #[arg(long, global = true, value_enum, value_name = "FORMAT", help_heading = "Output")]
     format: Option<CheckFormat>,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum CheckTarget {
     /// A queue: how many jobs wait, and for how long
-    Queue(queue::QueueArgs),
+    Queue(queue::CheckQueueArgs),
     /// The workers: how many are alive, when they were last heard of, slots in use
     #[command(visible_alias = "workers")]
-    Worker(worker::WorkerArgs),
+    Worker(worker::CheckWorkerArgs),
     /// The dead letters: how many there are, how many are new
-    Dlq(dlq::DlqArgs),
+    Dlq(dlq::CheckDlqArgs),
 }
 
-impl What {
+impl CheckTarget {
     /// The name of the check, and the queue that it is about.
     fn subject(&self) -> (&'static str, Option<String>) {
         match self {
@@ -65,7 +65,7 @@ impl What {
     }
 
     /// All bounds, each with the part of its flags after `--warn-` and `--crit-`.
-    fn bounds(&self) -> Vec<(&'static str, Bounds)> {
+    fn bounds(&self) -> Vec<(&'static str, CheckBounds)> {
         match self {
             Self::Queue(args) => args.bounds().into(),
             Self::Worker(args) => args.bounds().into(),
@@ -73,58 +73,58 @@ impl What {
         }
     }
 
-    async fn look(&self, client: &Client) -> Result<Verdict> {
+    async fn run_check(&self, client: &Client) -> Result<CheckResult> {
         match self {
-            Self::Queue(args) => queue::look(args, client).await,
-            Self::Worker(args) => worker::look(args, client).await,
-            Self::Dlq(args) => dlq::look(args, client).await,
+            Self::Queue(args) => queue::run_check(args, client).await,
+            Self::Worker(args) => worker::run_check(args, client).await,
+            Self::Dlq(args) => dlq::run_check(args, client).await,
         }
     }
 }
 
-/// Looks and judges. Whatever goes wrong is a verdict too, so that a monitoring system gets one.
-pub(crate) fn run(args: &CheckArgs, config: Result<NatsConfig>, out: Output) -> Result<Exit> {
+/// Looks and judges. Whatever goes wrong is a result too, so that a monitoring system gets one.
+pub(crate) fn run(args: &CheckArgs, config: Result<NatsConfig>, out: Output) -> Result<ExitCode> {
     let look = || {
         check_bounds(&args.what)?;
         let config = config?;
-        runtime()?.block_on(async { args.what.look(&connect(config).await?).await })
+        runtime()?.block_on(async { args.what.run_check(&connect(config).await?).await })
     };
-    let verdict = look().unwrap_or_else(|error| blind(&args.what, &error));
+    let result = look().unwrap_or_else(|error| unknown(&args.what, &error));
     let format = args.format.unwrap_or(match out.format() {
         Format::Table => CheckFormat::Text,
         Format::Json | Format::Jsonl => CheckFormat::Json,
     });
     // Whoever does not read it has the exit code.
-    let _ = render::print(&verdict, format, out);
-    Ok(match verdict.severity {
-        Severity::Ok => Exit::Ok,
-        Severity::Warning => Exit::WARNING,
-        Severity::Critical => Exit::CRITICAL,
-        Severity::Unknown => Exit::UNKNOWN,
+    let _ = render::print(&result, format, out);
+    Ok(match result.severity {
+        Severity::Ok => ExitCode::Ok,
+        Severity::Warning => ExitCode::WARNING,
+        Severity::Critical => ExitCode::CRITICAL,
+        Severity::Unknown => ExitCode::UNKNOWN,
     })
 }
 
 /// A warning that can never come is a mistake that nobody would notice.
-fn check_bounds(what: &What) -> Result<()> {
+fn check_bounds(what: &CheckTarget) -> Result<()> {
     match what.bounds().into_iter().find(|(_, bounds)| bounds.is_upside_down()) {
         None => Ok(()),
-        Some((name, _)) => Err(Problem::usage(format!(
+        Some((name, _)) => Err(CliError::usage(format!(
             "--warn-{name} is beyond --crit-{name}, so there would never be a warning"
         ))
         .into()),
     }
 }
 
-/// The verdict when there was nothing to see: the broker is gone, which is critical, or the check
+/// The result when there was nothing to see: the broker is gone, which is critical, or the check
 /// itself is wrong.
-fn blind(what: &What, error: &anyhow::Error) -> Verdict {
+fn unknown(what: &CheckTarget, error: &anyhow::Error) -> CheckResult {
     let (exit, next) = explain(error);
     let severity = match exit {
-        Exit::Unreachable => Severity::Critical,
+        ExitCode::Unreachable => Severity::Critical,
         _ => Severity::Unknown,
     };
     let (check, queue) = what.subject();
-    Verdict::blind(check, queue, severity, error.to_string()).next(next)
+    CheckResult::unknown(check, queue, severity, error.to_string()).next(next)
 }
 
 /// Reads a share in percent, as 90 or 90%.

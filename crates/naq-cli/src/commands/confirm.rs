@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::exit::{Exit, Problem};
+use crate::exit::{CliError, ExitCode};
 use crate::output::Output;
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -26,8 +26,8 @@ pub(crate) fn ask(confirm: &Confirm, out: Output, question: &str) -> Result<()> 
     }
     match out.confirm(question)? {
         Some(true) => Ok(()),
-        Some(false) => Err(Problem::new(Exit::Failed, "not done: the answer was no").into()),
-        None => Err(Problem::usage(
+        Some(false) => Err(CliError::new(ExitCode::Failed, "not done: the answer was no").into()),
+        None => Err(CliError::usage(
             "what this removes is gone for good, and there is no terminal to ask on",
         )
         .next("add --yes, or look first with --dry-run")

@@ -2,7 +2,7 @@
 
 mod logins;
 mod probe;
-mod site;
+mod server;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -12,11 +12,11 @@ use clap::Args;
 use naq_dashboard::Options;
 use naq_nats::NatsConfig;
 
-use crate::exit::{Exit, Problem};
+use crate::exit::{CliError, ExitCode};
 use crate::output::Output;
-use crate::run::runtime;
+use crate::runtime::runtime;
 
-pub(super) use site::Site;
+pub(super) use server::DashboardServer;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -91,25 +91,26 @@ impl DashboardArgs {
                  see and do everything",
                 self.host
             );
-            return Err(Problem::usage(what)
+            return Err(CliError::usage(what)
                 .next("give logins: --auth-file FILE or NAQ_DASHBOARD_AUTH=name:password; or keep --host 127.0.0.1 behind a proxy that asks for them; --unsafe-bind does it all the same")
                 .into());
         }
-        options.check().map_err(|err| Problem::usage(err.to_string()))?;
+        options.check().map_err(|err| CliError::usage(err.to_string()))?;
         Ok(options)
     }
 }
 
 /// Serves until a signal.
-pub(crate) fn run(args: &DashboardArgs, mut config: NatsConfig, out: Output) -> Result<Exit> {
+pub(crate) fn run(args: &DashboardArgs, mut config: NatsConfig, out: Output) -> Result<ExitCode> {
     let options = args.options()?;
     "naq-dashboard".clone_into(&mut config.name);
     config.wait_for_broker = true;
     runtime()?.block_on(async {
-        let site = Site::open(SocketAddr::new(args.host, args.port), options, "--port 0")?;
-        out.raw(&format!("dashboard at {}", site.url()))?;
-        site.serve(config, site::told_to_stop()).await?;
-        Ok(Exit::Ok)
+        let server =
+            DashboardServer::open(SocketAddr::new(args.host, args.port), options, "--port 0")?;
+        out.raw(&format!("dashboard at {}", server.url()))?;
+        server.serve(config, server::stop_signal()).await?;
+        Ok(ExitCode::Ok)
     })
 }
 

@@ -1,8 +1,8 @@
-//! `naq dlq`: jobs that failed for good.
+//! `naq dlq`: the dead letter queue.
 
 mod bulk;
-mod drip;
-mod rate;
+mod drip_rate;
+mod named;
 mod select;
 
 use anyhow::Result;
@@ -12,20 +12,20 @@ use naq_core::{Clock, JobId, QueueName, SystemClock, Timestamp};
 use serde::Serialize;
 
 use super::confirm::Confirm;
-use crate::exit::Exit;
-use crate::output::{Format, Output, Row};
-use crate::report::Shown;
+use crate::exit::ExitCode;
+use crate::job_details::JobDetails;
+use crate::output::{Format, Output, TableRow};
 use crate::text::about;
 
-use rate::Rate;
-use select::{Filter, Selection, find};
+use drip_rate::DripRate;
+use select::{DlqFilterArgs, DlqSelectionArgs, find};
 
-/// Dead letters that are asked for at once.
+/// Dead letters in one request to the broker.
 const PAGE: usize = 256;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DlqCommand {
-    /// Dead letters, oldest first
+    /// List dead letters, oldest first
     #[command(
         visible_alias = "ls",
         after_help = "\
@@ -33,10 +33,10 @@ Examples:
   naq dlq list --queue mail
   naq dlq list --error-kind HTTPError -o jsonl --limit 0"
     )]
-    List(ListArgs),
-    /// One dead letter: why it died, and every attempt
-    Show(ShowArgs),
-    /// Give dead jobs another life: the same arguments, attempts from 1
+    List(DlqListArgs),
+    /// Show one dead letter: why the job died, and every attempt
+    Show(DlqShowArgs),
+    /// Requeue dead letters: each job runs again with the same arguments, from attempt 1
     #[command(after_help = "\
 Examples:
   naq dlq requeue ID
@@ -44,50 +44,52 @@ Examples:
   naq dlq requeue --all --rate 50/s
   naq dlq requeue --queue mail --drip 50/s --reason 'the provider is back'
 
-With --drip it is a batch: nothing is due in the first 10 s, `naq batch undo ID` takes back what is
-not due, and `naq batch resume ID` goes on after a crash.")]
-    Requeue(RequeueArgs),
-    /// Remove dead letters for good
+A requeue by --queue, --task, --error-kind or --all, and each one with --rate or --drip, is a batch:
+`naq batch undo ID` takes back the jobs that are not due yet, and `naq batch resume ID` goes on after
+a crash. With --rate the first job is due at once; with --drip none is due in the first 10 s, so that
+all of them can be taken back, and the output is the batch.")]
+    Requeue(DlqRequeueArgs),
+    /// Remove dead letters; this cannot be undone
     #[command(after_help = "\
 Examples:
   naq dlq purge ID --yes
   naq dlq purge --task email.send --dry-run")]
-    Purge(PurgeArgs),
+    Purge(DlqPurgeArgs),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ListArgs {
+pub(crate) struct DlqListArgs {
     #[command(flatten)]
-    filter: Filter,
+    filter: DlqFilterArgs,
     /// Show at most this many; 0 for all
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
-    /// Begin at this sequence
+    /// Start at this sequence number
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     from: u64,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ShowArgs {
+pub(crate) struct DlqShowArgs {
     /// The job's id
     id: JobId,
-    /// Its queue [default: wherever it is]
+    /// The job's queue [default: any]
     #[arg(short, long)]
     queue: Option<QueueName>,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct RequeueArgs {
+pub(crate) struct DlqRequeueArgs {
     #[command(flatten)]
-    selection: Selection,
-    /// Spread them: the first at once, the others this fast, as 50/s or 10/m. The times are kept
-    /// by the broker, so the command itself does not wait
+    selection: DlqSelectionArgs,
+    /// At this rate, such as 50/s or 10/m: the first job is due at once. The broker stores the due
+    /// times, so the command does not wait for them
     #[arg(long, value_name = "RATE", conflicts_with = "drip")]
-    rate: Option<Rate>,
-    /// As a batch that can be watched and undone: they come this fast, as 50/s, after 10 s
+    rate: Option<DripRate>,
+    /// As --rate, but the first job is due after 10 s, so that all can be undone; prints the batch
     #[arg(long, value_name = "RATE")]
-    drip: Option<Rate>,
-    /// Why, for the audit log
+    drip: Option<DripRate>,
+    /// The reason, for the audit log
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
     #[command(flatten)]
@@ -95,10 +97,10 @@ pub(crate) struct RequeueArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct PurgeArgs {
+pub(crate) struct DlqPurgeArgs {
     #[command(flatten)]
-    selection: Selection,
-    /// Why, for the audit log
+    selection: DlqSelectionArgs,
+    /// The reason, for the audit log
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
     #[command(flatten)]
@@ -106,46 +108,44 @@ pub(crate) struct PurgeArgs {
 }
 
 impl DlqCommand {
-    /// What can be said to be wrong before anything is connected to.
+    /// Finds what can be found wrong before the connection, and asks before a purge.
     pub(crate) fn check(&self, out: Output) -> Result<()> {
         match self {
             Self::List(_) | Self::Show(_) => Ok(()),
-            Self::Requeue(args) => bulk::check_requeue(args, out),
+            // Asked about later, when the number of letters is known.
+            Self::Requeue(args) => Ok(args.selection.check()?),
             Self::Purge(args) => bulk::check_purge(args, out),
         }
     }
 
-    pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<Exit> {
+    pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<ExitCode> {
         match self {
             Self::List(args) => list(args, client, out).await?,
             Self::Show(args) => {
                 let letter = find(client, &args.id, args.queue.as_ref()).await?;
                 let report = naq_client::JobReport::resolve(std::slice::from_ref(&letter));
                 if let Some(report) = report {
-                    let shown = Shown::from(&report);
+                    let shown = JobDetails::from(&report);
                     out.one(&shown, || shown.words())?;
                 }
-            }
-            Self::Requeue(args) if args.drip.is_some() => {
-                return drip::requeue(args, client, out).await;
             }
             Self::Requeue(args) => return bulk::requeue(args, client, out).await,
             Self::Purge(args) => return bulk::purge(args, client, out).await,
         }
-        Ok(Exit::Ok)
+        Ok(ExitCode::Ok)
     }
 }
 
-/// A dead letter, and the time that its death is compared with.
+/// One line of `naq dlq list`: a dead letter, and the time against which its age is computed.
 #[derive(Serialize)]
-struct Line {
+struct DeadLetterRow {
     #[serde(flatten)]
     letter: DeadSummary,
     #[serde(skip)]
     now: Timestamp,
 }
 
-impl Row for Line {
+impl TableRow for DeadLetterRow {
     const COLUMNS: &'static [&'static str] = &["JOB", "QUEUE", "TASK", "AGE", "~ERROR"];
     const NONE: &'static str = "no dead letters";
 
@@ -170,7 +170,7 @@ fn error_cell(letter: &DeadSummary) -> String {
     text
 }
 
-async fn list(args: &ListArgs, client: &Client, out: Output) -> Result<()> {
+async fn list(args: &DlqListArgs, client: &Client, out: Output) -> Result<()> {
     let limit = if args.limit == 0 { usize::MAX } else { args.limit };
     let filter = args.filter.to_dead_filter();
     let now = SystemClock.now();
@@ -184,10 +184,10 @@ async fn list(args: &ListArgs, client: &Client, out: Output) -> Result<()> {
                 break;
             }
             shown += 1;
-            lines.push(Line { letter: DeadSummary::from(letter), now });
+            lines.push(DeadLetterRow { letter: DeadSummary::from(letter), now });
         }
         if out.format() == Format::Jsonl {
-            // As they come: a long list needs no memory here.
+            // Printed page by page: a long list needs no memory here.
             out.list(&std::mem::take(&mut lines))?;
         }
         next = page.next.filter(|_| more.is_none());

@@ -8,16 +8,16 @@ use naq_core::transport::{QueueInfo, TransportError, WorkerInfo};
 use naq_nats::{Finding, Level, NatsConfig, NatsTransport};
 use serde::Serialize;
 
-use crate::exit::{Exit, explain};
-use crate::output::{Output, Row};
+use crate::exit::{ExitCode, explain};
+use crate::output::{Output, TableRow};
 use crate::text::count;
 
 /// One check.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-struct Check(Finding);
+struct DoctorRow(Finding);
 
-impl Row for Check {
+impl TableRow for DoctorRow {
     const COLUMNS: &'static [&'static str] = &["", "CHECK", "~FOUND"];
     const NONE: &'static str = "nothing was checked";
 
@@ -37,25 +37,25 @@ impl Row for Check {
 
 /// Runs every check that can be run. The exit code is that of the connection, or 1 when a check
 /// failed; warnings are none.
-pub(crate) async fn run(config: NatsConfig, out: Output) -> Result<Exit> {
+pub(crate) async fn run(config: NatsConfig, out: Output) -> Result<ExitCode> {
     let url = config.redacted_url();
     let transport = match NatsTransport::connect(config).await {
         Ok(transport) => transport,
         Err(error) => return not_connected(error, out),
     };
-    let mut checks = vec![Check(finding("connection", Level::Ok, url, None))];
-    checks.extend(transport.diagnose().await.into_iter().map(Check));
+    let mut checks = vec![DoctorRow(finding("connection", Level::Ok, url, None))];
+    checks.extend(transport.diagnose().await.into_iter().map(DoctorRow));
     let client = Client::new(Arc::new(transport));
-    checks.extend(backlog(&client).await.into_iter().map(Check));
+    checks.extend(backlog(&client).await.into_iter().map(DoctorRow));
     out.list(&checks)?;
     let failed = checks.iter().any(|check| check.0.level == Level::Fail);
-    Ok(if failed { Exit::Failed } else { Exit::Ok })
+    Ok(if failed { ExitCode::Failed } else { ExitCode::Ok })
 }
 
-fn not_connected(error: TransportError, out: Output) -> Result<Exit> {
+fn not_connected(error: TransportError, out: Output) -> Result<ExitCode> {
     let detail = error.to_string();
     let (exit, next) = explain(&error.into());
-    out.list(&[Check(finding("connection", Level::Fail, detail, next.as_deref()))])?;
+    out.list(&[DoctorRow(finding("connection", Level::Fail, detail, next.as_deref()))])?;
     Ok(exit)
 }
 

@@ -1,5 +1,6 @@
 //! `naq enqueue`: jobs from the command line or from a file, with every option that the API has.
 
+mod codec;
 mod file;
 mod limits;
 mod options;
@@ -20,13 +21,13 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use self::file::Lines;
+use self::codec::parse_codec;
+use self::file::JobFile;
 pub(crate) use self::limits::LimitArgs;
 use self::options::OptionArgs;
 pub(crate) use self::policy::PolicyArgs;
 use super::wait::wait;
-use crate::args::parse_codec;
-use crate::exit::{Exit, Problem};
+use crate::exit::{CliError, ExitCode};
 use crate::output::Output;
 use crate::text::parse_duration;
 
@@ -81,14 +82,14 @@ pub(crate) struct EnqueueArgs {
 
 /// What there is to send.
 #[derive(Debug)]
-pub(crate) enum Ready {
-    One(Box<Job>),
-    Many(Box<Lines>),
+pub(crate) enum EnqueueInput {
+    One(Box<PreparedJob>),
+    Many(Box<JobFile>),
 }
 
 /// A job that is written, and was sent nowhere yet.
 #[derive(Debug)]
-pub(crate) struct Job {
+pub(crate) struct PreparedJob {
     prepared: Prepared<Value>,
     task: TaskName,
     due_at: Option<Timestamp>,
@@ -98,7 +99,7 @@ pub(crate) struct Job {
 
 /// What became of a job.
 #[derive(Debug, Serialize)]
-struct Enqueued<'a> {
+struct EnqueuedJob<'a> {
     id: &'a JobId,
     queue: &'a QueueName,
     task: &'a TaskName,
@@ -110,7 +111,7 @@ struct Enqueued<'a> {
     due_at: Option<Timestamp>,
 }
 
-impl<'a> Enqueued<'a> {
+impl<'a> EnqueuedJob<'a> {
     fn new(handle: &'a JobHandle<Value>, task: &'a TaskName, due_at: Option<Timestamp>) -> Self {
         let duplicate = handle.is_duplicate();
         Self {
@@ -148,14 +149,14 @@ fn begin<'a>(
 
 impl EnqueueArgs {
     /// Checks all of it together, and writes the job or opens the file; nothing is connected to.
-    pub(crate) fn prepare(self) -> Result<Ready> {
+    pub(crate) fn prepare(self) -> Result<EnqueueInput> {
         let policy = self.options.policy.build()?;
         if let Some(path) = &self.file {
-            let lines = Lines::open(path, self.serializer, self.task, self.options, policy)?;
-            return Ok(Ready::Many(Box::new(lines)));
+            let lines = JobFile::open(path, self.serializer, self.task, self.options, policy)?;
+            return Ok(EnqueueInput::Many(Box::new(lines)));
         }
         let Some(task) = self.task else {
-            return Err(Problem::usage("no task is named, and no --file").into());
+            return Err(CliError::usage("no task is named, and no --file").into());
         };
         let args = read_args(self.args.as_deref())?;
         let client = writer(self.serializer);
@@ -166,7 +167,12 @@ impl EnqueueArgs {
         }
         let due_at = self.options.due_at();
         let wait = self.wait.then_some(self.wait_timeout);
-        Ok(Ready::One(Box::new(Job { prepared: job.prepare()?, task, due_at, wait })))
+        Ok(EnqueueInput::One(Box::new(PreparedJob {
+            prepared: job.prepare()?,
+            task,
+            due_at,
+            wait,
+        })))
     }
 }
 
@@ -185,7 +191,7 @@ pub(crate) fn read_args(given: Option<&str>) -> Result<Box<RawValue>> {
     };
     let raw = serde_json::from_str::<Box<RawValue>>(text.trim());
     raw.map_err(|err| {
-        Problem::usage(format!("--args is no JSON: {err}"))
+        CliError::usage(format!("--args is no JSON: {err}"))
             .next("quote it for the shell, as --args '{\"to\":\"a@example.com\"}', or use --args @FILE")
             .into()
     })
@@ -193,19 +199,19 @@ pub(crate) fn read_args(given: Option<&str>) -> Result<Box<RawValue>> {
 
 fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|err| {
-        Problem::usage(format!("cannot read --args from {}: {err}", path.display())).into()
+        CliError::usage(format!("cannot read --args from {}: {err}", path.display())).into()
     })
 }
 
 /// Sends it.
-pub(crate) async fn run(ready: Ready, client: &Client, out: Output) -> Result<Exit> {
+pub(crate) async fn run(ready: EnqueueInput, client: &Client, out: Output) -> Result<ExitCode> {
     let job = match ready {
-        Ready::Many(lines) => return lines.send(client, out).await,
-        Ready::One(job) => *job,
+        EnqueueInput::Many(lines) => return lines.send(client, out).await,
+        EnqueueInput::One(job) => *job,
     };
     for handle in client.enqueue_many([job.prepared]).await {
         let handle = handle?;
-        let enqueued = Enqueued::new(&handle, &job.task, job.due_at);
+        let enqueued = EnqueuedJob::new(&handle, &job.task, job.due_at);
         match job.wait {
             Some(_) => out.note(format_args!("job {}", handle.id()))?,
             None => out.one(&enqueued, || handle.id().to_string())?,
@@ -220,5 +226,5 @@ pub(crate) async fn run(ready: Ready, client: &Client, out: Output) -> Result<Ex
             return wait(&key, timeout, client, out).await;
         }
     }
-    Ok(Exit::Ok)
+    Ok(ExitCode::Ok)
 }

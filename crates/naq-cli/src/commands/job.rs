@@ -10,12 +10,12 @@ use naq_client::{AuditEntry, Client, ClientError, JobReport, Progress};
 use naq_core::transport::JobKey;
 use naq_core::{Clock, JobId, JobState, QueueName, SystemClock, Timer};
 
-use self::list::ListArgs;
+use self::list::JobListArgs;
 use super::audit;
 use super::wait::wait;
-use crate::exit::Exit;
+use crate::exit::ExitCode;
+use crate::job_details::{JobDetails, attempt_words, progress_words, state};
 use crate::output::{Format, Output};
-use crate::report::{Shown, attempt_words, progress_words, state};
 use crate::text::{about, parse_duration};
 
 /// How often a watched job is looked at.
@@ -34,29 +34,29 @@ Examples:
   naq job list --state dead --task email.send --since 1h -o json
   naq job list --state pending --queue mail --cursor mail/4711"
     )]
-    List(ListArgs),
+    List(JobListArgs),
     /// Everything known of a job: state, attempts with what was decided and why, result
     #[command(
         after_help = "Examples:\n  naq job show ID\n  naq job show ID -o json | jq .attempts"
     )]
     Show {
         #[command(flatten)]
-        which: Which,
+        which: JobIdArgs,
         /// Show everything as it is stored; by default the values of keys that are called like a
         /// secret (password, token, api_key...) are hidden
         #[arg(long)]
         show_secrets: bool,
     },
-    /// End a job that has not ended; a running handler is told
+    /// End a job that has not ended; a running handler is printed
     Cancel {
         #[command(flatten)]
-        which: Which,
+        which: JobIdArgs,
         /// Why; kept in the job's record
         #[arg(long, default_value = "cancelled by an operator")]
         reason: String,
     },
     /// Make a waiting job due now
-    RetryNow(Which),
+    RetryNow(JobIdArgs),
     /// Wait for a job's result: exit code 0 when it completed, 1 when it ended otherwise or takes
     /// too long, 3 when nothing is known of it
     #[command(after_help = "\
@@ -68,7 +68,7 @@ Examples:
 The result goes to stdout, and nothing else does.")]
     Wait {
         #[command(flatten)]
-        which: Which,
+        which: JobIdArgs,
         /// Give up after this time [default: never]
         #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
         timeout: Option<Duration>,
@@ -79,7 +79,7 @@ The result goes to stdout, and nothing else does.")]
     )]
     Watch {
         #[command(flatten)]
-        which: Which,
+        which: JobIdArgs,
         /// Give up after this time [default: never]
         #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
         timeout: Option<Duration>,
@@ -87,7 +87,7 @@ The result goes to stdout, and nothing else does.")]
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Which {
+pub(crate) struct JobIdArgs {
     /// The job's id
     id: JobId,
     /// Its queue [default: wherever it is]
@@ -95,7 +95,7 @@ pub(crate) struct Which {
     queue: Option<QueueName>,
 }
 
-impl Which {
+impl JobIdArgs {
     async fn find(&self, client: &Client) -> Result<JobReport, ClientError> {
         client.job(&self.id, self.queue.as_ref()).await
     }
@@ -106,7 +106,7 @@ impl Which {
 }
 
 impl JobCommand {
-    pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<Exit> {
+    pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<ExitCode> {
         match self {
             Self::List(args) => args.run(client, out).await?,
             Self::Show { which, show_secrets } => {
@@ -132,58 +132,58 @@ impl JobCommand {
             }
             Self::Watch { which, timeout } => return watch(which, *timeout, client, out).await,
         }
-        Ok(Exit::Ok)
+        Ok(ExitCode::Ok)
     }
 }
 
 fn show(report: &JobReport, secrets: bool, out: Output) -> Result<()> {
-    let shown = Shown::from(report);
+    let shown = JobDetails::from(report);
     let shown = if secrets { shown } else { shown.redacted() };
     out.one(&shown, || shown.words())
 }
 
 fn acted(report: &JobReport, what: &str, out: Output) -> Result<()> {
-    out.one(&Shown::from(report).redacted(), || format!("job {} {what}", report.key.id))
+    out.one(&JobDetails::from(report).redacted(), || format!("job {} {what}", report.key.id))
 }
 
 async fn watch(
-    which: &Which,
+    which: &JobIdArgs,
     timeout: Option<Duration>,
     client: &Client,
     out: Output,
-) -> Result<Exit> {
+) -> Result<ExitCode> {
     let until = timeout.map(|t| SystemClock.now() + t);
     let key = which.key(client).await?;
-    let mut watch = Watch::default();
+    let mut watch = WatchState::default();
     loop {
         let report = client.report(&key).await?;
-        watch.tell(&report, out)?;
+        watch.print_new(&report, out)?;
         if report.state.is_final() {
             let completed = report.state == JobState::Completed;
-            return Ok(if completed { Exit::Ok } else { Exit::Failed });
+            return Ok(if completed { ExitCode::Ok } else { ExitCode::Failed });
         }
         let now = SystemClock.now();
         if until.is_some_and(|until| now >= until) {
             out.note(format_args!("job {} is still {}: gave up watching", key.id, report.state))?;
-            return Ok(Exit::Failed);
+            return Ok(ExitCode::Failed);
         }
         SystemClock.sleep_until(now + LOOK_EVERY).await;
     }
 }
 
-/// What was told already.
+/// What was printed already.
 #[derive(Default)]
-struct Watch {
+struct WatchState {
     state: Option<(JobState, u32, Option<Progress>)>,
-    told: Vec<naq_core::AttemptRecord>,
+    printed: Vec<naq_core::AttemptRecord>,
 }
 
-impl Watch {
-    fn tell(&mut self, report: &JobReport, out: Output) -> Result<()> {
-        let shown = Shown::from(report);
+impl WatchState {
+    fn print_new(&mut self, report: &JobReport, out: Output) -> Result<()> {
+        let shown = JobDetails::from(report);
         let attempt = report.envelope.as_ref().map_or(1, |job| job.attempt);
         let fresh: Vec<_> =
-            shown.attempts.iter().filter(|r| !self.told.contains(r)).cloned().collect();
+            shown.attempts.iter().filter(|r| !self.printed.contains(r)).cloned().collect();
         let stands = Some((report.state, attempt, report.progress.clone()));
         let moved = self.state != stands;
         if fresh.is_empty() && !moved {
@@ -195,17 +195,17 @@ impl Watch {
             for record in &fresh {
                 out.raw(&attempt_words(record, max))?;
             }
-            out.raw(&format!("  {}", standing(report, attempt)))?;
+            out.raw(&format!("  {}", state_line(report, attempt)))?;
         } else {
             // A document that grows makes a line each time; one array would have no end.
             out.line(&shown)?;
         }
-        self.told.extend(fresh);
+        self.printed.extend(fresh);
         Ok(())
     }
 }
 
-fn standing(report: &JobReport, attempt: u32) -> String {
+fn state_line(report: &JobReport, attempt: u32) -> String {
     let of =
         report.envelope.as_ref().map_or(String::new(), |job| format!(" of {}", job.max_attempts()));
     let now = SystemClock.now();

@@ -7,8 +7,8 @@ use naq_core::flow::Rate;
 use naq_core::{Clock, SystemClock, Timestamp};
 use serde::Serialize;
 
-use crate::exit::Problem;
-use crate::output::{BOLD, Details, Output, Row, paint};
+use crate::exit::CliError;
+use crate::output::{BOLD, Details, Output, TableRow, paint};
 use crate::text::{about, count, duration};
 
 /// Jobs that are shown of a line.
@@ -35,12 +35,14 @@ impl LimitCommand {
         match self {
             Self::List => {
                 let limits = client.limits().await?;
-                out.list(&limits.into_iter().map(|info| Line::new(info, now)).collect::<Vec<_>>())
+                out.list(
+                    &limits.into_iter().map(|info| LimitRow::new(info, now)).collect::<Vec<_>>(),
+                )
             }
             Self::Show { key } => {
                 let found = client.limit(key).await?;
                 let info = found.ok_or_else(|| {
-                    Problem::not_found(format!("no job uses the limit {key:?} now"))
+                    CliError::not_found(format!("no job uses the limit {key:?} now"))
                         .next("those in use: naq limit list")
                 })?;
                 out.one(&info, || words(&info, now))
@@ -51,7 +53,7 @@ impl LimitCommand {
 
 /// A key in numbers.
 #[derive(Serialize)]
-struct Line {
+struct LimitRow {
     key: String,
     concurrency: Option<u32>,
     running: usize,
@@ -62,7 +64,7 @@ struct Line {
     now: Timestamp,
 }
 
-impl Line {
+impl LimitRow {
     fn new(info: LimitInfo, now: Timestamp) -> Self {
         Self {
             key: info.key,
@@ -76,7 +78,7 @@ impl Line {
     }
 }
 
-impl Row for Line {
+impl TableRow for LimitRow {
     const COLUMNS: &'static [&'static str] = &["KEY", ">RUNNING", ">WAITING", "RATE", "NEXT START"];
     const NONE: &'static str = "no limits in use; give one to a job: naq enqueue TASK \
                                 --concurrency-key KEY=N";

@@ -2,11 +2,13 @@
 
 pub(crate) mod audit;
 pub(crate) mod batch;
+#[cfg(feature = "bench")]
 pub(crate) mod bench;
 pub(crate) mod breaker;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod confirm;
+#[cfg(feature = "dashboard")]
 pub(crate) mod dashboard;
 pub(crate) mod dev;
 pub(crate) mod dlq;

@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use super::audit;
 use super::confirm::{self, Confirm};
-use crate::exit::Problem;
-use crate::output::{Details, Output, Row};
+use crate::exit::CliError;
+use crate::output::{Details, Output, TableRow};
 use crate::text::{about, count, duration, parse_duration};
 
 /// A pause without an end is one of ten years: the broker wants a time.
@@ -40,7 +40,7 @@ Examples:
   naq queue pause mail --for 30m
   naq queue pause mail billing
   naq queue pause mail --task email.send --reason 'the provider is down'")]
-    Pause(PauseArgs),
+    Pause(QueuePauseArgs),
     /// Hand out jobs again
     Resume {
         /// The queues
@@ -62,17 +62,17 @@ In force at once, and kept by the broker; what runs beyond a lower limit finishe
         queue: QueueName,
         /// How many, or none for no limit
         #[arg(value_name = "N|none", value_parser = parse_limit)]
-        limit: Ceiling,
+        limit: ConcurrencyLimit,
     },
     /// Remove every job of the queues: pending, running and waiting. Dead letters stay
     #[command(
         after_help = "Examples:\n  naq queue purge mail --dry-run\n  naq queue purge mail --yes"
     )]
-    Purge(PurgeArgs),
+    Purge(QueuePurgeArgs),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct PauseArgs {
+pub(crate) struct QueuePauseArgs {
     /// The queues
     #[arg(required = true, value_name = "QUEUE")]
     queues: Vec<QueueName>,
@@ -92,18 +92,18 @@ pub(crate) struct PauseArgs {
 
 /// The most jobs that run at once, if that is bounded.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ceiling(Option<u64>);
+pub(crate) struct ConcurrencyLimit(Option<u64>);
 
-fn parse_limit(text: &str) -> Result<Ceiling, String> {
+fn parse_limit(text: &str) -> Result<ConcurrencyLimit, String> {
     match text.parse() {
-        _ if text == "none" => Ok(Ceiling(None)),
-        Ok(n) if n > 0 => Ok(Ceiling(Some(n))),
+        _ if text == "none" => Ok(ConcurrencyLimit(None)),
+        Ok(n) if n > 0 => Ok(ConcurrencyLimit(Some(n))),
         _ => Err("use a number from 1, or none; to stop a queue: naq queue pause".into()),
     }
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct PurgeArgs {
+pub(crate) struct QueuePurgeArgs {
     /// The queues
     #[arg(required = true, value_name = "QUEUE")]
     queues: Vec<QueueName>,
@@ -125,13 +125,13 @@ impl QueueCommand {
             Self::List => {
                 let now = SystemClock.now();
                 let (queues, paused) = (client.queues().await?, client.paused_tasks().await?);
-                let line = |info| Line::new(info, &paused, now);
+                let line = |info| QueueRow::new(info, &paused, now);
                 out.list(&queues.into_iter().map(line).collect::<Vec<_>>())
             }
             Self::Info { queue } => {
                 let (info, paused) = (info(client, queue).await?, client.paused_tasks().await?);
-                let last_day = Ended::of(queue, client).await;
-                let line = Line { last_day, ..Line::new(info, &paused, SystemClock.now()) };
+                let last_day = EndedJobs::of(queue, client).await;
+                let line = QueueRow { last_day, ..QueueRow::new(info, &paused, SystemClock.now()) };
                 out.one(&line, || line.details())
             }
             Self::Pause(args) => match &args.task {
@@ -150,7 +150,7 @@ impl QueueCommand {
 
 /// A queue, and the time that its pause is compared with.
 #[derive(Serialize)]
-struct Line {
+struct QueueRow {
     #[serde(flatten)]
     info: QueueInfo,
     /// Tasks that are paused by themselves.
@@ -158,21 +158,21 @@ struct Line {
     paused_tasks: Vec<TaskPause>,
     /// What became of its jobs; of one queue alone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_day: Option<Ended>,
+    last_day: Option<EndedJobs>,
     #[serde(skip)]
     now: Timestamp,
 }
 
 /// Jobs that ended in the last 24 hours, as the workers have told it.
 #[derive(Debug, Clone, Copy, Serialize)]
-struct Ended {
+struct EndedJobs {
     completed: u64,
     dead: u64,
     cancelled: u64,
     expired: u64,
 }
 
-impl Ended {
+impl EndedJobs {
     /// None when nobody may be asked.
     async fn of(queue: &QueueName, client: &Client) -> Option<Self> {
         let history = client.history().await.ok()?;
@@ -187,7 +187,7 @@ impl Ended {
     }
 }
 
-impl Line {
+impl QueueRow {
     fn new(info: QueueInfo, paused: &[TaskPause], now: Timestamp) -> Self {
         let own = paused.iter().filter(|pause| pause.queue == info.name).cloned();
         Self { paused_tasks: own.collect(), last_day: None, info, now }
@@ -223,7 +223,7 @@ impl Line {
             .with("running", format_args!("{} (limit: {limit})", q.running))
             .with("waiting", format_args!("{} (scheduled or retrying)", q.waiting))
             .with("dead", q.dead)
-            .maybe("last 24 h", self.last_day.map(Ended::words))
+            .maybe("last 24 h", self.last_day.map(EndedJobs::words))
             .maybe("oldest", q.oldest.map(about))
             .maybe("lease", q.lease.map(duration))
             .with("stored", format_args!("{} bytes", q.bytes))
@@ -232,7 +232,7 @@ impl Line {
     }
 }
 
-impl Row for Line {
+impl TableRow for QueueRow {
     const COLUMNS: &'static [&'static str] =
         &["QUEUE", ">PENDING", ">RUNNING", ">LIMIT", ">WAITING", ">DEAD", "OLDEST", "~STATE"];
     const NONE: &'static str = "no queues; the first job makes one: naq enqueue TASK";
@@ -257,8 +257,8 @@ async fn info(client: &Client, queue: &QueueName) -> Result<QueueInfo> {
     Ok(found.ok_or_else(|| missing(queue))?)
 }
 
-fn missing(queue: &QueueName) -> Problem {
-    Problem::not_found(format!("no queue {queue}")).next("the queues there are: naq queue list")
+fn missing(queue: &QueueName) -> CliError {
+    CliError::not_found(format!("no queue {queue}")).next("the queues there are: naq queue list")
 }
 
 async fn all_exist(client: &Client, queues: &[QueueName]) -> Result<()> {
@@ -271,7 +271,7 @@ async fn all_exist(client: &Client, queues: &[QueueName]) -> Result<()> {
 
 /// What was done to a queue.
 #[derive(Serialize)]
-struct Done<'a> {
+struct QueueActionResult<'a> {
     queue: &'a QueueName,
     #[serde(skip_serializing_if = "Option::is_none")]
     paused_until: Option<Timestamp>,
@@ -281,7 +281,7 @@ struct Done<'a> {
     words: String,
 }
 
-impl Row for Done<'_> {
+impl TableRow for QueueActionResult<'_> {
     const COLUMNS: &'static [&'static str] = &["QUEUE", "~DONE"];
     const NONE: &'static str = "nothing to do";
 
@@ -290,7 +290,7 @@ impl Row for Done<'_> {
     }
 }
 
-async fn pause(args: &PauseArgs, client: &Client, out: Output) -> Result<()> {
+async fn pause(args: &QueuePauseArgs, client: &Client, out: Output) -> Result<()> {
     all_exist(client, &args.queues).await?;
     let until = match (args.until, args.span) {
         (Some(until), _) => until,
@@ -299,10 +299,15 @@ async fn pause(args: &PauseArgs, client: &Client, out: Output) -> Result<()> {
     let mut done = Vec::new();
     for queue in &args.queues {
         client.transport().pause(queue, until).await?;
-        let line = Line::new(info(client, queue).await?, &[], SystemClock.now());
+        let line = QueueRow::new(info(client, queue).await?, &[], SystemClock.now());
         let entry = |who: &str| AuditEntry::new(who, "pause", format!("queue {queue}"));
         audit::record(client, out, |who| entry(who).reason(&args.reason)).await?;
-        done.push(Done { queue, paused_until: Some(until), jobs: None, words: line.state() });
+        done.push(QueueActionResult {
+            queue,
+            paused_until: Some(until),
+            jobs: None,
+            words: line.state(),
+        });
     }
     out.list(&done)
 }
@@ -314,7 +319,12 @@ async fn resume(queues: &[QueueName], client: &Client, out: Output) -> Result<()
         client.transport().resume(queue).await?;
         let entry = |who: &str| AuditEntry::new(who, "resume", format!("queue {queue}"));
         audit::record(client, out, entry).await?;
-        done.push(Done { queue, paused_until: None, jobs: None, words: "open".into() });
+        done.push(QueueActionResult {
+            queue,
+            paused_until: None,
+            jobs: None,
+            words: "open".into(),
+        });
     }
     out.list(&done)
 }
@@ -330,14 +340,14 @@ async fn set_limit(
     let to = limit.map_or("none".to_owned(), |n| n.to_string());
     let scope = format!("queue {queue} to {to}");
     audit::record(client, out, |who| AuditEntry::new(who, "limit", scope)).await?;
-    let line = Line::new(info(client, queue).await?, &[], SystemClock.now());
+    let line = QueueRow::new(info(client, queue).await?, &[], SystemClock.now());
     out.one(&line, || match line.info.concurrency_limit {
         Some(n) => format!("queue {queue}: at most {} at once", count(n, "job")),
         None => format!("queue {queue}: no limit"),
     })
 }
 
-impl PurgeArgs {
+impl QueuePurgeArgs {
     pub(crate) fn check(&self, out: Output) -> Result<()> {
         let names: Vec<_> = self.queues.iter().map(QueueName::as_str).collect();
         confirm::ask(
@@ -362,7 +372,7 @@ impl PurgeArgs {
             };
             let verb = if self.confirm.dry_run { "would remove" } else { "removed" };
             let words = format!("{verb} {}", count(jobs, "job"));
-            done.push(Done { queue, paused_until: None, jobs: Some(jobs), words });
+            done.push(QueueActionResult { queue, paused_until: None, jobs: Some(jobs), words });
         }
         out.list(&done)
     }

@@ -11,7 +11,7 @@ use naq_core::retry::{
 use naq_core::{Advice, Clock, ErrorKind, JobId, SystemClock};
 use serde::Serialize;
 
-use crate::output::{Details, GREEN, Output, RED, Row, paint};
+use crate::output::{Details, GREEN, Output, RED, TableRow, paint};
 use crate::text::{duration, parse_duration};
 
 /// Looks at a retry policy: nothing is sent anywhere.
@@ -23,44 +23,44 @@ Examples:
   naq retry preview exponential:2s,max_retries=4
   naq retry preview fixed:2s/5s/10s -o json
   naq retry preview 'exponential:1s,max_retries=10,max_delay=1m,jitter=full'")]
-    Preview(Preview),
+    Preview(PreviewArgs),
     /// A policy in words, setting by setting
     #[command(after_help = "\
 Examples:
   naq retry explain aggressive
   naq retry explain 'linear:5s,increment=5s,retry_on=ConnectionError|TimeoutError'")]
-    Explain(Policy),
+    Explain(RetryPolicyArg),
     /// What a worker would decide after a failed attempt, and by which rule
     #[command(after_help = "\
 Examples:
   naq retry decide exponential:2s --error ConnectionError --attempt 2
   naq retry decide selective --error HTTPError.503 --attempt 1 -o json")]
-    Decide(Decide),
+    Decide(DecideArgs),
 }
 
 const POLICY_HELP: &str = "STRATEGY:DELAY[/DELAY...][,key=value...], or a preset: conservative, \
                            aggressive, selective, none";
 
 #[derive(Debug, Args)]
-pub(crate) struct Policy {
+pub(crate) struct RetryPolicyArg {
     /// The policy as text, or the name of a preset.
     #[arg(value_name = "POLICY", help = POLICY_HELP)]
     policy: RetryPolicy,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Preview {
+pub(crate) struct PreviewArgs {
     #[command(flatten)]
-    policy: Policy,
+    policy: RetryPolicyArg,
     /// Show at most this many retries
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Decide {
+pub(crate) struct DecideArgs {
     #[command(flatten)]
-    policy: Policy,
+    policy: RetryPolicyArg,
     /// The kind of the error, as ConnectionError or HTTPError.503
     #[arg(long, value_name = "KIND")]
     error: ErrorKind,
@@ -86,7 +86,7 @@ pub(crate) fn run(command: &RetryCommand, out: Output) -> Result<()> {
     }
 }
 
-impl Row for PreviewRow {
+impl TableRow for PreviewRow {
     const COLUMNS: &'static [&'static str] =
         &[">RETRY", ">ATTEMPT", "DELAY", "SINCE FIRST ATTEMPT"];
     const NONE: &'static str = "no retries: the first attempt is the only one";
@@ -106,7 +106,7 @@ fn band(min: u64, max: u64) -> String {
     if min == max { text(min) } else { format!("{} to {}", text(min), text(max)) }
 }
 
-fn show_preview(args: &Preview, out: Output) -> Result<()> {
+fn show_preview(args: &PreviewArgs, out: Output) -> Result<()> {
     let policy = &args.policy.policy;
     let mut retries = preview(policy);
     let rows: Vec<PreviewRow> = retries.by_ref().take(args.limit as usize).collect();
@@ -123,7 +123,7 @@ fn show_preview(args: &Preview, out: Output) -> Result<()> {
 
 /// A policy with every default filled in.
 #[derive(Serialize)]
-struct Explained {
+struct ExplainedPolicy {
     policy: String,
     summary: String,
     max_retries: u32,
@@ -142,7 +142,7 @@ struct Explained {
 
 fn explain(policy: &RetryPolicy, out: Output) -> Result<()> {
     let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
-    let explained = Explained {
+    let explained = ExplainedPolicy {
         policy: policy.to_string(),
         summary: policy.summary(),
         max_retries: policy.max_retries(),
@@ -195,7 +195,7 @@ fn in_words(policy: &RetryPolicy) -> String {
         .render()
 }
 
-fn show_decision(args: &Decide, out: Output) -> Result<()> {
+fn show_decision(args: &DecideArgs, out: Output) -> Result<()> {
     let now = SystemClock.now();
     let facts = AttemptFacts {
         job_id: &args.job_id,

@@ -1,7 +1,7 @@
 //! `naq schedule`: jobs that recur.
 
 mod define;
-mod shown;
+mod view;
 
 use anyhow::Result;
 use clap::builder::Resettable;
@@ -12,9 +12,9 @@ use naq_core::{Clock, ScheduleName, SystemClock, TaskName, Timestamp};
 use serde::Serialize;
 
 use self::define::{JobArgs, TimeArgs, WhenArgs};
-use self::shown::{Line, Next, Shown};
+use self::view::{NextRun, ScheduleRow, ScheduleView};
 use super::confirm::{self, Confirm};
-use crate::exit::Problem;
+use crate::exit::CliError;
 use crate::output::Output;
 use crate::text::parse_time;
 
@@ -34,7 +34,7 @@ it, and its counts go on.";
 pub(crate) enum ScheduleCommand {
     /// Define a schedule; the same again is no second one
     #[command(after_help = ADD_EXAMPLES)]
-    Add(Box<AddArgs>),
+    Add(Box<ScheduleAddArgs>),
     /// All schedules, with their next runs
     #[command(visible_alias = "ls")]
     List,
@@ -50,11 +50,11 @@ pub(crate) enum ScheduleCommand {
     #[command(
         after_help = "Examples:\n  naq schedule update nightly --cron '0 4 * * *'\n  naq schedule update nightly --end none --args '{\"full\":true}'"
     )]
-    Update(Box<UpdateArgs>),
+    Update(Box<ScheduleUpdateArgs>),
     /// Make no runs until it is resumed; those that were made go on
-    Pause(Names),
+    Pause(ScheduleNamesArgs),
     /// Go on with the next run from now on; what passed in the pause is not made up for
-    Resume(Names),
+    Resume(ScheduleNamesArgs),
     /// Make a run now, beside those of the schedule; its id goes to stdout
     #[command(after_help = "Examples:\n  naq job watch \"$(naq schedule run nightly)\"")]
     Run {
@@ -63,17 +63,17 @@ pub(crate) enum ScheduleCommand {
     },
     /// Remove schedules; runs that were made go on
     #[command(after_help = "Examples:\n  naq schedule delete nightly --yes")]
-    Delete(DeleteArgs),
+    Delete(ScheduleDeleteArgs),
     /// The next runs: of a schedule, or of a rhythm that is not one yet, for which no broker is asked
     #[command(after_help = "\
 Examples:
   naq schedule next nightly -n 10
   naq schedule next --cron '30 2 * * *' --tz Europe/Berlin --from 2026-03-28")]
-    Next(NextArgs),
+    Next(ScheduleNextArgs),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct AddArgs {
+pub(crate) struct ScheduleAddArgs {
     /// Its name; the ids of its runs begin with it
     name: ScheduleName,
     /// The task to run, as report.build
@@ -87,7 +87,7 @@ pub(crate) struct AddArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct UpdateArgs {
+pub(crate) struct ScheduleUpdateArgs {
     /// The schedule
     name: ScheduleName,
     /// The task to run
@@ -102,22 +102,22 @@ pub(crate) struct UpdateArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Names {
+pub(crate) struct ScheduleNamesArgs {
     /// The schedules
     #[arg(required = true, value_name = "NAME")]
     names: Vec<ScheduleName>,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct DeleteArgs {
+pub(crate) struct ScheduleDeleteArgs {
     #[command(flatten)]
-    names: Names,
+    names: ScheduleNamesArgs,
     #[command(flatten)]
     confirm: Confirm,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct NextArgs {
+pub(crate) struct ScheduleNextArgs {
     /// The schedule
     #[arg(required_unless_present_any = ["cron", "every"], conflicts_with_all = ["cron", "every"])]
     name: Option<ScheduleName>,
@@ -133,15 +133,15 @@ pub(crate) struct NextArgs {
 
 /// What adding came to.
 #[derive(Serialize)]
-struct Added<'a> {
+struct AddResult<'a> {
     outcome: Registered,
     #[serde(flatten)]
-    shown: &'a Shown,
+    shown: &'a ScheduleView,
 }
 
 /// A run that was made by hand.
 #[derive(Serialize)]
-struct Started<'a> {
+struct StartedRun<'a> {
     id: &'a str,
     queue: &'a str,
 }
@@ -162,8 +162,8 @@ pub(crate) fn adapt(schedule: clap::Command) -> clap::Command {
 }
 
 impl ScheduleCommand {
-    /// Whether it wants no broker, and is done.
-    pub(crate) fn offline(&self, out: Output) -> Result<bool> {
+    /// Runs the command if it needs no broker. Returns whether it did.
+    pub(crate) fn run_offline(&self, out: Output) -> Result<bool> {
         match self {
             Self::Next(args) if args.name.is_none() => args.of_a_rhythm(out).map(|()| true),
             _ => Ok(false),
@@ -189,7 +189,7 @@ impl ScheduleCommand {
             Self::Add(args) => args.run(client, out).await,
             Self::List => list(client, out).await,
             Self::Show { name } => {
-                let shown = Shown::from(&client.schedules().get(name).await?);
+                let shown = ScheduleView::from(&client.schedules().get(name).await?);
                 out.one(&shown, || shown.words())
             }
             Self::Update(args) => args.run(client, out).await,
@@ -201,7 +201,7 @@ impl ScheduleCommand {
             }
             Self::Run { name } => {
                 let key = client.schedules().run_now(name).await?;
-                let started = Started { id: key.id.as_str(), queue: key.queue.as_str() };
+                let started = StartedRun { id: key.id.as_str(), queue: key.queue.as_str() };
                 out.one(&started, || key.id.to_string())
             }
             Self::Delete(args) => args.run(client, out).await,
@@ -214,16 +214,16 @@ async fn list(client: &Client, out: Output) -> Result<()> {
     let all = client.schedules().list().await?;
     // Whoever lists them mends what is missing of them, too. That is no reason to fail.
     let _ = client.schedules().ensure_all().await;
-    out.list(&all.iter().map(Line::from).collect::<Vec<_>>())
+    out.list(&all.iter().map(ScheduleRow::from).collect::<Vec<_>>())
 }
 
-impl AddArgs {
+impl ScheduleAddArgs {
     fn schedule(&self) -> Result<Schedule> {
         let when = self.when.rhythm().ok_or_else(|| {
-            Problem::usage("it says not when to run")
+            CliError::usage("it says not when to run")
                 .next("add --cron '30 2 * * *' or --every 10m; try it first: naq schedule next --cron ...")
         })?;
-        let job = JobTemplate::new(self.job.fresh(&self.task)?)?;
+        let job = JobTemplate::new(self.job.new_job(&self.task)?)?;
         let mut schedule = Schedule::new(self.name.clone(), when, job, SystemClock.now());
         self.times.change(&mut schedule);
         self.when.change(&mut schedule);
@@ -233,8 +233,8 @@ impl AddArgs {
 
     async fn run(&self, client: &Client, out: Output) -> Result<()> {
         let outcome = client.schedules().register(self.schedule()?).await?;
-        let shown = Shown::from(&client.schedules().get(&self.name).await?);
-        out.one(&Added { outcome, shown: &shown }, || {
+        let shown = ScheduleView::from(&client.schedules().get(&self.name).await?);
+        out.one(&AddResult { outcome, shown: &shown }, || {
             let what = match outcome {
                 Registered::Created => "is there now",
                 Registered::Updated => "is changed",
@@ -245,7 +245,7 @@ impl AddArgs {
     }
 }
 
-impl UpdateArgs {
+impl ScheduleUpdateArgs {
     async fn run(&self, client: &Client, out: Output) -> Result<()> {
         let job = self.job.read()?;
         let change = |schedule: &mut Schedule| {
@@ -262,11 +262,11 @@ impl UpdateArgs {
 }
 
 fn acted(report: &ScheduleReport, out: Output) -> Result<()> {
-    let shown = Shown::from(report);
+    let shown = ScheduleView::from(report);
     out.one(&shown, || format!("schedule {}: {}", report.schedule.name, shown.soon()))
 }
 
-impl Names {
+impl ScheduleNamesArgs {
     async fn each<E: Into<anyhow::Error>>(
         &self,
         out: Output,
@@ -279,7 +279,7 @@ impl Names {
     }
 }
 
-impl DeleteArgs {
+impl ScheduleDeleteArgs {
     async fn run(&self, client: &Client, out: Output) -> Result<()> {
         for name in &self.names.names {
             let there = if self.confirm.dry_run {
@@ -297,12 +297,12 @@ impl DeleteArgs {
     }
 }
 
-fn missing(name: &ScheduleName) -> Problem {
-    Problem::not_found(format!("no schedule {name}"))
+fn missing(name: &ScheduleName) -> CliError {
+    CliError::not_found(format!("no schedule {name}"))
         .next("the schedules there are: naq schedule list")
 }
 
-impl NextArgs {
+impl ScheduleNextArgs {
     async fn of_a_schedule(&self, client: &Client, out: Output) -> Result<()> {
         let Some(name) = &self.name else { return Ok(()) };
         let report = client.schedules().get(name).await?;
@@ -313,7 +313,7 @@ impl NextArgs {
                 "schedule {name} is paused: none of these comes until it is resumed"
             ))?;
         }
-        self.tell(&report.schedule.time_zone, ticks, out)
+        self.print_runs(&report.schedule.time_zone, ticks, out)
     }
 
     fn of_a_rhythm(&self, out: Output) -> Result<()> {
@@ -327,11 +327,16 @@ impl NextArgs {
             ticks.push(Tick { at, starts_at: at });
             last = at;
         }
-        self.tell(&zone, ticks, out)
+        self.print_runs(&zone, ticks, out)
     }
 
-    fn tell(&self, zone: &naq_core::schedule::Zone, ticks: Vec<Tick>, out: Output) -> Result<()> {
+    fn print_runs(
+        &self,
+        zone: &naq_core::schedule::Zone,
+        ticks: Vec<Tick>,
+        out: Output,
+    ) -> Result<()> {
         let now = SystemClock.now();
-        out.list(&ticks.iter().map(|tick| Next::new(tick, zone, now)).collect::<Vec<_>>())
+        out.list(&ticks.iter().map(|tick| NextRun::new(tick, zone, now)).collect::<Vec<_>>())
     }
 }

@@ -1,12 +1,12 @@
 //! `naq top`: the numbers of the dashboard, live in a terminal.
 
-mod facts;
+mod feed;
 mod frame;
-mod model;
 mod rows;
 mod screen;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -21,9 +21,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::output::{Format, Output};
 use crate::text::parse_duration;
 
-use facts::Facts;
-use model::{Model, Sort};
-use screen::{Key, Screen};
+use feed::TopFeed;
+use screen::{KeyPress, Screen};
+use view::{Sort, TopView};
 
 /// The windows that `w` goes through.
 const WINDOWS: [Duration; 3] =
@@ -67,33 +67,33 @@ fn parse_window(text: &str) -> Result<Duration, String> {
 
 /// How it is looked at.
 #[derive(Debug, Clone, Copy)]
-struct View {
+struct TopSettings {
     window: Duration,
     sort: Sort,
 }
 
-impl View {
-    fn press(&mut self, key: Key) {
+impl TopSettings {
+    fn press(&mut self, key: KeyPress) {
         match key {
-            Key::Sort(sort) => self.sort = sort,
-            Key::Window => {
+            KeyPress::Sort(sort) => self.sort = sort,
+            KeyPress::Window => {
                 let longer = WINDOWS.into_iter().find(|window| *window > self.window);
                 self.window = longer.unwrap_or(WINDOWS[0]);
             }
-            Key::Quit => {}
+            KeyPress::Quit => {}
         }
     }
 }
 
 pub(crate) async fn run(args: &TopArgs, client: &Client, out: Output) -> Result<()> {
-    let view = View { window: args.window, sort: args.sort };
-    let facts = Arc::new(Facts::default());
+    let view = TopSettings { window: args.window, sort: args.sort };
+    let facts = Arc::new(TopFeed::default());
     facts.look(client).await?;
     if !args.once && out.format() == Format::Table && io::stdout().is_terminal() {
         return live(args.interval, view, facts, client, out).await;
     }
     loop {
-        let model = Model::of(&facts.known(), client.now(), view.window, view.sort);
+        let model = TopView::of(&facts.known(), client.now(), view.window, view.sort);
         out.one(&model, || frame::text(&model, None))?;
         if args.once || out.format() != Format::Jsonl {
             return Ok(());
@@ -106,8 +106,8 @@ pub(crate) async fn run(args: &TopArgs, client: &Client, out: Output) -> Result<
 /// Reads in the background, so that a key is answered also while the broker is not.
 async fn live(
     interval: Duration,
-    mut view: View,
-    facts: Arc<Facts>,
+    mut view: TopSettings,
+    facts: Arc<TopFeed>,
     client: &Client,
     out: Output,
 ) -> Result<()> {
@@ -115,13 +115,13 @@ async fn live(
     let mut terminate = signal(SignalKind::terminate())?;
     let reader = tokio::spawn(read(client.clone(), facts.clone(), interval));
     loop {
-        let model = Model::of(&facts.known(), client.now(), view.window, view.sort);
+        let model = TopView::of(&facts.known(), client.now(), view.window, view.sort);
         screen.draw(&frame::text(&model, screen::height()))?;
         let drawn = SystemClock.now();
         tokio::select! {
             () = SystemClock.sleep_until(drawn + interval) => {}
             key = keys.recv() => match key {
-                Some(Key::Quit) | None => break,
+                Some(KeyPress::Quit) | None => break,
                 Some(key) => view.press(key),
             },
             _ = terminate.recv() => break,
@@ -131,7 +131,7 @@ async fn live(
     Ok(())
 }
 
-async fn read(client: Client, facts: Arc<Facts>, interval: Duration) {
+async fn read(client: Client, facts: Arc<TopFeed>, interval: Duration) {
     loop {
         let began = SystemClock.now();
         if let Err(error) = facts.look(&client).await {

@@ -7,9 +7,9 @@ use naq_client::Client;
 use naq_core::JobState;
 use naq_core::transport::JobKey;
 
-use crate::exit::Exit;
+use crate::exit::ExitCode;
+use crate::job_details::JobDetails;
 use crate::output::{Format, Output};
-use crate::report::Shown;
 
 /// The result on stdout; as JSON the whole job. However else it ends, the error says so.
 pub(crate) async fn wait(
@@ -17,17 +17,17 @@ pub(crate) async fn wait(
     timeout: Option<Duration>,
     client: &Client,
     out: Output,
-) -> Result<Exit> {
+) -> Result<ExitCode> {
     let report = client.wait(key, timeout.unwrap_or(Duration::MAX)).await?;
     let completed = report.state == JobState::Completed;
     if out.format() != Format::Table {
-        out.one(&Shown::from(&report), String::new)?;
-        return Ok(if completed { Exit::Ok } else { Exit::Failed });
+        out.one(&JobDetails::from(&report), String::new)?;
+        return Ok(if completed { ExitCode::Ok } else { ExitCode::Failed });
     }
-    let shown = Shown::from(&report);
+    let shown = JobDetails::from(&report);
     report.into_output::<serde::de::IgnoredAny>()?;
     if let Some(result) = shown.result_words() {
         out.raw(&result)?;
     }
-    Ok(Exit::Ok)
+    Ok(ExitCode::Ok)
 }

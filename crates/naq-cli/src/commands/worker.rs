@@ -1,6 +1,5 @@
 //! `naq worker`: work on jobs until told to stop.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -11,10 +10,11 @@ use naq_nats::NatsConfig;
 use naq_worker::{LargeResults, Registry, StopSignal, Worker, WorkerBuilder};
 
 use crate::connection::connect;
-use crate::exit::{Exit, Problem};
-use crate::metrics::{MetricsArgs, WorkerProbe};
+use crate::exit::{CliError, ExitCode};
+#[cfg(feature = "metrics")]
+use crate::metrics::MetricsArgs;
 use crate::output::Output;
-use crate::run::runtime;
+use crate::runtime::runtime;
 use crate::text::{duration, parse_duration, parse_duration_or_seconds};
 
 const OWN_BINARY: &str = "\
@@ -37,7 +37,7 @@ pub(crate) struct WorkerArgs {
     /// The queues to take jobs from, each in its turn; with weights, as critical=6 default=3 low=1,
     /// in their proportion
     #[arg(env = "NAQ_DEFAULT_QUEUE", value_name = "QUEUE[=WEIGHT]", value_delimiter = ',', value_parser = parse_queue, default_value = "default")]
-    queues: Vec<Share>,
+    queues: Vec<QueueWeightArg>,
     /// Take jobs from a queue only while those named before it have none
     #[arg(long)]
     strict: bool,
@@ -62,38 +62,39 @@ pub(crate) struct WorkerArgs {
     /// What becomes of a result that is larger than one message (1 MB): the job dies, or the result
     /// is kept beside its record, up to 64 MiB
     #[arg(long, env = "NAQ_LARGE_RESULTS", value_name = "WHAT", default_value = "refuse")]
-    large_results: Large,
+    large_results: LargeResultsArg,
     /// Wait for a broker that is not there yet, instead of ending with exit code 4
     #[arg(long, env = "NAQ_WAIT_FOR_BROKER")]
     wait_for_broker: bool,
+    #[cfg(feature = "metrics")]
     #[command(flatten)]
     metrics: MetricsArgs,
 }
 
 /// What becomes of a large result.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Large {
+enum LargeResultsArg {
     Refuse,
     Store,
 }
 
-impl From<Large> for LargeResults {
-    fn from(large: Large) -> Self {
+impl From<LargeResultsArg> for LargeResults {
+    fn from(large: LargeResultsArg) -> Self {
         match large {
-            Large::Refuse => Self::Refuse,
-            Large::Store => Self::Store,
+            LargeResultsArg::Refuse => Self::Refuse,
+            LargeResultsArg::Store => Self::Store,
         }
     }
 }
 
 /// A queue, and its weight if it has one.
 #[derive(Debug, Clone)]
-pub(crate) struct Share {
+pub(crate) struct QueueWeightArg {
     queue: QueueName,
     weight: Option<u32>,
 }
 
-fn parse_queue(text: &str) -> Result<Share, String> {
+fn parse_queue(text: &str) -> Result<QueueWeightArg, String> {
     let (queue, weight) = text.split_once('=').map_or((text, None), |(q, w)| (q, Some(w)));
     let max = WorkerBuilder::MAX_WEIGHT;
     let weight = weight.map(|weight| match weight.parse() {
@@ -101,7 +102,7 @@ fn parse_queue(text: &str) -> Result<Share, String> {
         _ => Err(format!("weight {weight:?}: use 1 to {max}, as mail=3")),
     });
     let queue = QueueName::new(queue).map_err(|err| err.to_string())?;
-    Ok(Share { queue, weight: weight.transpose()? })
+    Ok(QueueWeightArg { queue, weight: weight.transpose()? })
 }
 
 /// With strict priority the order counts, and a weight would be a mistake.
@@ -109,7 +110,7 @@ fn check_shares(args: &WorkerArgs) -> Result<()> {
     if args.strict && args.queues.iter().any(|share| share.weight.is_some()) {
         let what = "--strict with weights: the order of the queues is their priority, so leave the \
                     weights out, or --strict";
-        return Err(Problem::usage(what).into());
+        return Err(CliError::usage(what).into());
     }
     Ok(())
 }
@@ -130,7 +131,7 @@ fn check_heartbeat(args: &WorkerArgs) -> Result<()> {
             "--heartbeat-interval {interval} with --worker-ttl {ttl}: the worker would drop out of \
              the list between two heartbeats; use an interval above 0s and a longer time to live"
         );
-        return Err(Problem::new(Exit::Usage, what).into());
+        return Err(CliError::new(ExitCode::Usage, what).into());
     }
     Ok(())
 }
@@ -141,18 +142,18 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
     registry: Registry<S>,
     mut config: NatsConfig,
     out: Output,
-) -> Result<Exit> {
+) -> Result<ExitCode> {
     check_heartbeat(args)?;
     check_shares(args)?;
     if registry.is_empty() {
         out.note(OWN_BINARY)?;
-        return Ok(Exit::Usage);
+        return Ok(ExitCode::Usage);
     }
     config.wait_for_broker = args.wait_for_broker;
     "naq-worker".clone_into(&mut config.name);
     let builder = |client: Client| {
         let mut builder = Worker::builder(client, registry);
-        for Share { queue, weight } in &args.queues {
+        for QueueWeightArg { queue, weight } in &args.queues {
             builder = match weight {
                 Some(weight) => builder.queue_weighted(queue, *weight),
                 None => builder.queue(queue),
@@ -173,22 +174,21 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
         }
     };
     runtime()?.block_on(async {
-        // Before it connects, which may take its time, and before anything is counted.
-        let probe = Arc::new(WorkerProbe::default());
-        if let Some(server) = args.metrics.open().await? {
-            server.start(probe.clone());
-        }
+        // The server starts before the connection, which may take long, and before the first metric.
+        #[cfg(feature = "metrics")]
+        let probe = args.metrics.start().await?;
         let worker = builder(connect(config).await?).build();
-        probe.is(worker.health());
+        #[cfg(feature = "metrics")]
+        probe.set(worker.health());
         work(worker).await
     })
 }
 
 /// Works until a signal.
-pub(crate) async fn work(worker: Worker) -> Result<Exit> {
+pub(crate) async fn work(worker: Worker) -> Result<ExitCode> {
     Ok(match worker.run_until_signal().await? {
-        naq_worker::Exit::Forced(StopSignal::Interrupt) => Exit::Interrupted,
-        naq_worker::Exit::Forced(StopSignal::Terminate) => Exit::Terminated,
-        _ => Exit::Ok,
+        naq_worker::Exit::Forced(StopSignal::Interrupt) => ExitCode::Interrupted,
+        naq_worker::Exit::Forced(StopSignal::Terminate) => ExitCode::Terminated,
+        _ => ExitCode::Ok,
     })
 }

@@ -10,8 +10,8 @@ use naq_core::{Clock, SystemClock, Timer, Timestamp, WorkerId};
 use serde::Serialize;
 
 use super::audit;
-use crate::exit::{Exit, Problem};
-use crate::output::{Output, Row};
+use crate::exit::{CliError, ExitCode};
+use crate::output::{Output, TableRow};
 use crate::text::{about, parse_duration};
 
 /// How often is looked whether a worker has gone.
@@ -47,14 +47,14 @@ As SIGTERM would do on its machine. A supervisor may start it again.")]
 
 /// A worker, and how long ago it gave a sign of life.
 #[derive(Serialize)]
-struct Line {
+struct WorkerRow {
     #[serde(flatten)]
     worker: WorkerInfo,
     #[serde(skip)]
     now: Timestamp,
 }
 
-impl Row for Line {
+impl TableRow for WorkerRow {
     const COLUMNS: &'static [&'static str] =
         &["WORKER", "STATUS", "~QUEUES", ">RUNNING", ">DONE", ">FAILED", "HOST", "UP", "SEEN"];
     const NONE: &'static str = "no workers; start one: naq worker";
@@ -83,7 +83,7 @@ impl Row for Line {
 
 /// What was asked of a worker.
 #[derive(Serialize)]
-struct Drained {
+struct DrainResult {
     #[serde(flatten)]
     worker: WorkerInfo,
     gone: bool,
@@ -101,7 +101,8 @@ impl WorkersArgs {
 async fn list(client: &Client, out: Output) -> Result<()> {
     let now = SystemClock.now();
     let workers = client.list_workers().await?;
-    let lines: Vec<Line> = workers.into_iter().map(|worker| Line { worker, now }).collect();
+    let lines: Vec<WorkerRow> =
+        workers.into_iter().map(|worker| WorkerRow { worker, now }).collect();
     out.list(&lines)
 }
 
@@ -116,7 +117,7 @@ async fn drain(id: &WorkerId, wait: Option<Duration>, client: &Client, out: Outp
         }
     };
     let running = worker.running;
-    out.one(&Drained { worker, gone }, || match (gone, running) {
+    out.one(&DrainResult { worker, gone }, || match (gone, running) {
         (true, _) => format!("worker {id} has stopped"),
         (false, 0) => format!("worker {id} stops"),
         (false, n) => format!("worker {id} stops when the {n} that it runs have ended"),
@@ -132,7 +133,9 @@ async fn until_gone(id: &WorkerId, until: Timestamp, client: &Client) -> Result<
         let now = SystemClock.now();
         if now >= until {
             let what = format!("worker {id} has not gone yet");
-            return Err(Problem::new(Exit::Failed, what).next("it finishes: naq workers").into());
+            return Err(CliError::new(ExitCode::Failed, what)
+                .next("it finishes: naq workers")
+                .into());
         }
         SystemClock.sleep_until(now + LOOK_EVERY).await;
     }

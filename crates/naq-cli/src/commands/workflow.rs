@@ -9,7 +9,7 @@ use naq_core::{Clock, JobId, QueueName, SystemClock, Timestamp};
 use serde::Serialize;
 
 use super::audit;
-use crate::output::{Output, Row};
+use crate::output::{Output, TableRow};
 use crate::text::{about, count};
 
 #[derive(Debug, Subcommand)]
@@ -22,7 +22,7 @@ Examples:
   naq workflow show etl-7f3a -o json | jq '.jobs[] | select(.state == \"dead\")'
 
 A job is drawn below the last of those that it comes after; the others are named beside it.")]
-    Show(ShowArgs),
+    Show(WorkflowShowArgs),
     /// The workflows of the last 30 days
     #[command(visible_alias = "ls")]
     List,
@@ -42,7 +42,7 @@ The last jobs are ended first, so that none is let go by the end of another.")]
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ShowArgs {
+pub(crate) struct WorkflowShowArgs {
     /// A workflow, or a job
     id: JobId,
     /// Of a job: its queue, if the id is in several
@@ -58,14 +58,14 @@ pub(crate) struct ShowArgs {
 
 /// A workflow, and how long ago it was started.
 #[derive(Serialize)]
-struct Line {
+struct WorkflowRow {
     #[serde(flatten)]
     workflow: WorkflowSummary,
     #[serde(skip)]
     now: Timestamp,
 }
 
-impl Row for Line {
+impl TableRow for WorkflowRow {
     const COLUMNS: &'static [&'static str] = &["WORKFLOW", "NAME", ">JOBS", "STARTED", "NOTE"];
     const NONE: &'static str = "no workflows";
 
@@ -83,7 +83,7 @@ impl Row for Line {
 
 /// How many jobs a cancel ended.
 #[derive(Serialize)]
-struct Cancelled {
+struct CancelResult {
     id: JobId,
     cancelled: usize,
 }
@@ -99,14 +99,14 @@ impl WorkflowCommand {
             Self::List => {
                 let now = SystemClock.now();
                 let lines = client.workflows().await?.into_iter();
-                out.list(&lines.map(|workflow| Line { workflow, now }).collect::<Vec<_>>())
+                out.list(&lines.map(|workflow| WorkflowRow { workflow, now }).collect::<Vec<_>>())
             }
             Self::Cancel { id, reason } => {
                 let cancelled = client.cancel_workflow(id, reason).await?;
                 let entry = |who: &str| AuditEntry::new(who, "cancel", format!("workflow {id}"));
                 let jobs = cancelled as u64;
                 audit::record(client, out, |who| entry(who).count(jobs).reason(reason)).await?;
-                let ended = Cancelled { id: id.clone(), cancelled };
+                let ended = CancelResult { id: id.clone(), cancelled };
                 out.one(&ended, || {
                     format!("{} of workflow {id} cancelled", count(cancelled as u64, "job"))
                 })
@@ -115,7 +115,7 @@ impl WorkflowCommand {
     }
 }
 
-impl ShowArgs {
+impl WorkflowShowArgs {
     /// The workflow of this id, or that of the job of this id, or what is around that job; and the
     /// job.
     async fn find(&self, client: &Client) -> Result<(WorkflowReport, Option<JobId>)> {

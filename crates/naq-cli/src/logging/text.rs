@@ -14,9 +14,9 @@ use crate::output::DIM;
 use crate::text::printable;
 
 /// `TIME LEVEL message field=value  span fields`.
-pub(super) struct Line;
+pub(super) struct LogLineFormat;
 
-impl<S, N> FormatEvent<S, N> for Line
+impl<S, N> FormatEvent<S, N> for LogLineFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -31,7 +31,7 @@ where
         let paint = |style: Style| if colours { style } else { Style::new() };
         let (dim, level) = (paint(DIM), paint(style(event.metadata().level())));
         write!(w, "{dim}")?;
-        Utc.format_time(&mut w)?;
+        UtcTime.format_time(&mut w)?;
         write!(w, "{dim:#} {level}{:>5}{level:#} ", event.metadata().level())?;
         cx.format_fields(w.by_ref(), event)?;
         for span in cx.event_scope().into_iter().flatten() {
@@ -69,9 +69,9 @@ pub(super) fn field(
 }
 
 /// UTC, to the millisecond, as everywhere in NAQ.
-pub(super) struct Utc;
+pub(super) struct UtcTime;
 
-impl FormatTime for Utc {
+impl FormatTime for UtcTime {
     fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
         write!(w, "{}", SystemClock.now())
     }

@@ -1,43 +1,45 @@
-//! `--metrics`.
+//! [`MetricsArgs`]: the option `--metrics`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
 
-use super::Server;
+use super::MetricsServer;
+use crate::readiness::WorkerProbe;
 
-/// Where metrics are served when no address is given.
+/// The address for `--metrics` without a value.
 const DEFAULT: &str = "127.0.0.1:9464";
 
-/// Where to serve metrics, if anywhere.
+/// Whether and where to serve metrics.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MetricsArgs {
-    /// Serve /metrics for Prometheus, /healthz and /readyz; at 127.0.0.1:9464 when no address is given
+    /// Serve /metrics for Prometheus, /healthz and /readyz; without an address at 127.0.0.1:9464
     #[arg(long, env = "NAQ_METRICS", value_name = "ADDR", num_args = 0..=1, default_missing_value = DEFAULT, value_parser = parse_address)]
     metrics: Option<SocketAddr>,
 }
 
 impl MetricsArgs {
-    /// Opens the address, if there is one.
+    /// Starts to serve, if an address is given. The caller tells the probe of the worker once it is
+    /// connected.
     ///
     /// # Errors
-    /// That it is taken, or is not one of this machine.
-    pub(crate) async fn open(&self) -> Result<Option<Server>> {
-        match self.metrics {
-            Some(address) => Ok(Some(Server::open(address).await?)),
-            None => Ok(None),
+    /// The address is in use, or does not belong to this machine.
+    pub(crate) async fn start(&self) -> Result<Arc<WorkerProbe>> {
+        let probe = Arc::new(WorkerProbe::default());
+        if let Some(address) = self.metrics {
+            MetricsServer::open(address).await?.start(probe.clone());
         }
+        Ok(probe)
     }
 }
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
-    local
-        .as_deref()
-        .unwrap_or(text)
-        .parse()
-        .map_err(|_| format!("use IP:PORT, as {DEFAULT}; or 0.0.0.0:9464 for other machines, too"))
+    local.as_deref().unwrap_or(text).parse().map_err(|_| {
+        format!("use IP:PORT, such as {DEFAULT}, or 0.0.0.0:9464 to serve other machines too")
+    })
 }
 
 #[cfg(test)]

@@ -1,19 +1,25 @@
-//! [`Exporter`]: the process's recorder of metrics, and their text.
+//! [`Exporter`]: records the process's metrics and writes them as text.
+
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use naq_core::metrics::{ALL, BUILD_INFO, Kind, describe};
+use naq_core::{Clock, SystemClock, Timer};
 
-/// Hears of every metric, and writes them as Prometheus reads them.
+/// How often measured values are moved into histogram buckets.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Records every metric of the process, and writes them in Prometheus' text format.
 #[derive(Debug, Clone)]
 pub(crate) struct Exporter(PrometheusHandle);
 
 impl Exporter {
-    /// Installs it for the whole process. Metrics that were asked for before count nowhere, so this
-    /// comes before whatever they measure.
+    /// Installs the exporter for the whole process. Call it before the first metric is used: what was
+    /// measured before is lost.
     ///
     /// # Errors
-    /// When a recorder is there already.
+    /// Another recorder is installed already.
     pub(crate) fn install() -> Result<Self> {
         let handle = builder()?.install_recorder().context("metrics are recorded already")?;
         describe();
@@ -21,15 +27,18 @@ impl Exporter {
         Ok(Self(handle))
     }
 
-    /// The text.
+    /// All metrics as text.
     pub(crate) fn render(&self) -> String {
         self.0.render()
     }
 
-    /// Moves what was measured into the buckets. To be called now and then also when nobody asks
-    /// for the text: until then every single value is kept.
-    pub(crate) fn tidy(&self) {
-        self.0.run_upkeep();
+    /// Moves measured values into buckets every few seconds, and never returns. Without it the
+    /// exporter stores every single value until the next read of `/metrics`.
+    pub(crate) async fn run_upkeep(&self) {
+        loop {
+            SystemClock.sleep_until(SystemClock.now() + UPKEEP_EVERY).await;
+            self.0.run_upkeep();
+        }
     }
 }
 

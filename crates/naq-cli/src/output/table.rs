@@ -10,7 +10,7 @@ use super::{BOLD, paint};
 use crate::text::{printable, printable_lines};
 
 /// A thing that has a line in a table.
-pub(crate) trait Row: Serialize {
+pub(crate) trait TableRow: Serialize {
     /// The columns. A name that begins with `>` is of a column of numbers, aligned to the right; one
     /// that begins with `~` is of prose, which is wrapped where the window is narrow.
     const COLUMNS: &'static [&'static str];
@@ -21,13 +21,13 @@ pub(crate) trait Row: Serialize {
     fn cells(&self) -> Vec<String>;
 }
 
-pub(super) fn render<T: Row>(rows: &[T]) -> String {
+pub(super) fn render<T: TableRow>(rows: &[T]) -> String {
     // Wrapped to the window, if there is one; whole lines for programs.
     lines(rows, window()).join("\n")
 }
 
 /// The header and the rows; each is one line when there is no width.
-pub(crate) fn lines<T: Row>(rows: &[T], width: Option<u16>) -> Vec<String> {
+pub(crate) fn lines<T: TableRow>(rows: &[T], width: Option<u16>) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     if let Some(width) = width {

@@ -11,8 +11,8 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::post::Post;
-use crate::exit::Problem;
+use super::http_poster::HttpPoster;
+use crate::exit::CliError;
 
 /// Traces for as long as it lives; then what is left is sent.
 #[derive(Debug)]
@@ -25,13 +25,13 @@ impl Traces {
     /// When that is no address of one.
     pub(super) fn start(endpoint: &str) -> Result<Self> {
         if !endpoint.starts_with("http://") {
-            return Err(Problem::usage("--otlp-endpoint: only http:// is spoken")
+            return Err(CliError::usage("--otlp-endpoint: only http:// is spoken")
                 .next("send to a collector nearby, as http://localhost:4318; it encrypts the rest")
                 .into());
         }
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Post::default())
+            .with_http_client(HttpPoster::default())
             .with_protocol(Protocol::HttpJson)
             .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
             .build()

@@ -63,7 +63,7 @@ async fn with_a_broker_it_serves_pages_metrics_and_health_to_whom_it_may() {
     eventually("the pages", PATIENCE, async || {
         let answer = get(&address, "/naq/queues", login).map_err(|err| err.to_string())?;
         let ready = get(&address, "/readyz", "").map_err(|err| err.to_string())?;
-        let there = answer.contains("There is no queue yet") && ready.starts_with("HTTP/1.1 200");
+        let there = answer.contains("There are no queues yet") && ready.starts_with("HTTP/1.1 200");
         if there { Ok(()) } else { Err(answer + &ready) }
     })
     .await;

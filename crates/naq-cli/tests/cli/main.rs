@@ -1,18 +1,22 @@
-//! The built binary, as people and scripts meet it.
+//! The built binary, as users and scripts run it.
 
 mod access;
+#[cfg(feature = "bench")]
 mod bench;
 mod breaker;
 mod check;
+#[cfg(feature = "dashboard")]
 mod dashboard;
 mod dev;
 mod dlq;
 mod enqueue;
+#[cfg(all(feature = "bench", feature = "dashboard", feature = "metrics"))]
 mod help;
 mod hostile;
 mod jobs;
 mod limits;
 mod listing;
+#[cfg(feature = "metrics")]
 mod metrics;
 mod operate;
 mod output;

@@ -94,6 +94,7 @@ impl JobError for io::Error {
     }
 }
 
+#[cfg(feature = "jobs")]
 impl JobError for serde_json::Error {
     fn kind(&self) -> ErrorKind {
         ErrorKind::DECODE
@@ -138,10 +139,14 @@ fn one_kind(err: &(dyn StdError + 'static)) -> Option<ErrorKind> {
     if err.is::<tokio::time::error::Elapsed>() {
         return Some(ErrorKind::TIMEOUT);
     }
-    let decode = err.is::<serde_json::Error>()
+    #[cfg(feature = "jobs")]
+    if err.is::<serde_json::Error>()
         || err.is::<rmp_serde::decode::Error>()
-        || err.is::<rmp_serde::encode::Error>();
-    decode.then_some(ErrorKind::DECODE)
+        || err.is::<rmp_serde::encode::Error>()
+    {
+        return Some(ErrorKind::DECODE);
+    }
+    None
 }
 
 #[cfg(test)]
@@ -155,16 +160,23 @@ mod tests {
     #[test]
     fn known_errors_classify_themselves_through_any_wrapper() {
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
-        let json = serde_json::from_str::<u8>("x").expect_err("not json");
         for (failure, kind) in [
             (Failure::from(refused()), "ConnectionError.refused"),
             (Failure::from(Wrapped(refused())), "ConnectionError.refused"),
-            (Failure::from(json), "DecodeError"),
             (Failure::from(std::fmt::Error), "Error"),
             (io::Error::from(io::ErrorKind::TimedOut).into_failure(), "TimeoutError"),
         ] {
             assert_eq!(failure.kind().as_str(), kind, "{failure}");
         }
+    }
+
+    #[cfg(feature = "jobs")]
+    #[test]
+    fn what_cannot_be_decoded_is_a_decode_error() {
+        let json = serde_json::from_str::<u8>("x").expect_err("not json");
+        assert_eq!(Failure::from(json).kind(), &ErrorKind::DECODE);
+        let msgpack = rmp_serde::from_slice::<u8>(b"").expect_err("not msgpack");
+        assert_eq!(Failure::from(msgpack).kind(), &ErrorKind::DECODE);
     }
 
     #[cfg(feature = "anyhow")]

@@ -1,11 +1,11 @@
 //! [`Failure`]: what a handler returns when it did not succeed.
 
-use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
 use super::{ErrorKind, classify};
+#[cfg(feature = "jobs")]
 use crate::redact::Redactor;
 
 /// What the handler asks for; NAQ's own rules still hold (see `retry::decide`).
@@ -128,9 +128,10 @@ impl Failure {
     }
 
     /// The same failure without the secrets in its message.
+    #[cfg(feature = "jobs")]
     #[must_use]
     pub fn redacted(mut self, redactor: &Redactor) -> Self {
-        if let Cow::Owned(message) = redactor.redact_text(&self.message) {
+        if let std::borrow::Cow::Owned(message) = redactor.redact_text(&self.message) {
             self.message = message;
         }
         self

@@ -1,19 +1,20 @@
-//! How many retries there may be beside first attempts: a bucket of tokens, as data.
+//! [`RetryBudget`]: how many retries may start for each first attempt. A token bucket, as data.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::SKEW;
+use super::skew::MAX_CLOCK_SKEW;
 use crate::clock::Timestamp;
 
-/// A bound on retries: so many for each first attempt, and so many a second whatever happens.
+/// A bound on retries: a share of the first attempts, and a number for each second.
 ///
-/// Retries are what turns a small failure into a large one: three attempts where there was one are
-/// three times the load on whatever is failing. A budget keeps that below a share. A retry takes a
-/// token out of a bucket before it starts; a first attempt puts a part of one in, and time does.
-/// Within any time, retries <= `share` x first attempts + `min_per_sec` x seconds + `burst`.
+/// Retries can turn a small failure into a large one: three attempts instead of one put three times
+/// the load on the service that fails. A budget bounds that load. A retry takes one token out of a
+/// bucket before it starts. Each first attempt adds `share` of a token, and each second adds
+/// `min_per_sec` tokens. Within any time, retries <= `share` x first attempts + `min_per_sec` x
+/// seconds + `burst`. Envoy and Finagle bound retries in the same way.
 ///
 /// ```
 /// use naq_core::Timestamp;
@@ -38,10 +39,10 @@ pub struct RetryBudget {
 }
 
 impl RetryBudget {
-    /// Retries up to `share` of the first attempts, and `min_per_sec` a second beside them.
+    /// A budget of `share` retries for each first attempt, and `min_per_sec` retries a second besides.
     ///
     /// # Panics
-    /// When one of them is negative or not finite, or both are zero: no retry would ever start.
+    /// If one of them is negative or not finite, or both are zero: no retry would ever start.
     pub fn new(share: f64, min_per_sec: f64) -> Self {
         let fits = |n: f64| n.is_finite() && n >= 0.0;
         assert!(fits(share), "share {share}: use 0.2 for one retry in five first attempts");
@@ -51,33 +52,33 @@ impl RetryBudget {
         Self { share, min_per_sec, burst }
     }
 
-    /// How many retries may start at one instant after a quiet time; what `min_per_sec` gives in
-    /// 10 s by default, and 10 at least.
+    /// How many retries may start at once after a quiet time. The default is what `min_per_sec` gives
+    /// in 10 s, and at least 10.
     ///
     /// # Panics
-    /// When it is zero.
+    /// If `burst` is zero.
     pub fn burst(mut self, burst: u32) -> Self {
         assert!(burst > 0, "a burst of 0: no retry would ever start");
         self.burst = burst;
         self
     }
 
-    /// Tokens for each first attempt.
+    /// How many tokens each first attempt adds.
     pub fn share(&self) -> f64 {
         self.share
     }
 
-    /// Tokens a second.
+    /// How many tokens each second adds.
     pub fn min_per_sec(&self) -> f64 {
         self.min_per_sec
     }
 
-    /// The most tokens there can be.
+    /// The most tokens that the bucket can hold.
     pub fn max_burst(&self) -> u32 {
         self.burst
     }
 
-    /// How long time alone needs for so many tokens; none when it gives none.
+    /// How long it takes until time alone has added `tokens`. `None` if time adds none.
     pub fn time_for(&self, tokens: f64) -> Option<Duration> {
         const LONGEST: f64 = 86_400.0 * 365.0;
         let secs = tokens.max(0.0) / self.min_per_sec;
@@ -87,61 +88,62 @@ impl RetryBudget {
 
 impl fmt::Display for RetryBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (percent, min) = (self.share * 100.0, self.min_per_sec);
+        let percent = self.share * 100.0;
+        let min = self.min_per_sec;
         write!(f, "{percent:.0}% of first attempts, and {min} a second; bursts of {}", self.burst)
     }
 }
 
-/// The tokens of a budget at one moment. Plain data: JSON, for example.
+/// The tokens of a budget at one time. Plain data that can be stored, for example as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Tokens {
-    /// How many there were.
+    /// The number of tokens.
     pub tokens: f64,
-    /// Then.
+    /// The time at which there were so many.
     pub at: Timestamp,
 }
 
 impl Tokens {
-    /// As many as there can be.
+    /// A full bucket.
     pub fn full(budget: &RetryBudget, now: Timestamp) -> Self {
         Self { tokens: f64::from(budget.burst), at: now }
     }
 
-    /// How many there are now. A clock that was set back gives none.
+    /// The number of tokens now. A clock that was set back adds none.
     pub fn now(&self, budget: &RetryBudget, now: Timestamp) -> f64 {
         let held = if self.tokens.is_finite() { self.tokens.max(0.0) } else { 0.0 };
         let grown = held + now.since(self.at).as_secs_f64() * budget.min_per_sec;
         grown.min(f64::from(budget.burst))
     }
 
-    /// Puts tokens in; what does not fit is lost.
+    /// Adds tokens. Tokens beyond [`RetryBudget::max_burst`] are lost.
     pub fn deposit(&mut self, budget: &RetryBudget, tokens: f64, now: Timestamp) {
         let sum = self.now(budget, now) + if tokens.is_finite() { tokens.max(0.0) } else { 0.0 };
         *self = Self { tokens: sum.min(f64::from(budget.burst)), at: self.later(now) };
     }
 
-    /// The time that tokens were given for up to now: never twice for the same, though clocks
-    /// differ a little. One that was set back is followed.
+    /// The time up to which tokens were added. It never moves back by a small difference of clocks, so
+    /// that no time counts twice. It follows a clock that was set back by more than that.
     fn later(&self, now: Timestamp) -> Timestamp {
-        if self.at.since(now) > SKEW { now } else { self.at.max(now) }
+        if self.at.since(now) > MAX_CLOCK_SKEW { now } else { self.at.max(now) }
     }
 
-    /// Takes whole tokens, up to `wanted`; returns how many.
+    /// Takes whole tokens, at most `wanted`, and returns how many it took.
     pub fn take(&mut self, budget: &RetryBudget, wanted: u32, now: Timestamp) -> u32 {
         let held = self.now(budget, now);
-        // A token that was put in in parts may lack the last bit.
+        // The sum of fractions may be short of a whole token by a rounding error.
         let whole = ((held + 1e-9).floor() as u32).min(wanted);
         *self = Self { tokens: (held - f64::from(whole)).max(0.0), at: self.later(now) };
         whole
     }
 
-    /// When time alone will have made a whole one of what there is now; none when it never will.
+    /// When time alone will have made a whole token. `None` if it never will.
     pub fn next_at(&self, budget: &RetryBudget, now: Timestamp) -> Option<Timestamp> {
         budget.time_for(1.0 - self.now(budget, now)).map(|wait| now + wait)
     }
 
-    /// How long until there are as many as there can be, by time alone: until then it has to be
-    /// kept where it is stored. None when it never is so.
+    /// How long it takes until time alone has filled the bucket. A stored bucket must be kept that
+    /// long. `None` if it never fills by time alone.
     pub fn full_in(&self, budget: &RetryBudget, now: Timestamp) -> Option<Duration> {
         budget.time_for(f64::from(budget.burst) - self.now(budget, now))
     }
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn time_fills_it_up_to_the_burst_and_says_when() {
+    fn time_fills_the_bucket_up_to_the_burst() {
         let budget = RetryBudget::new(0.0, 0.5).burst(4);
         let mut tokens = Tokens::full(&budget, at(0));
         assert_eq!(tokens.take(&budget, 9, at(0)), 4);
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_have_stored_cannot_break_the_bound() {
+    fn stored_values_out_of_range_cannot_break_the_bound() {
         let budget = RetryBudget::new(0.2, 1.0).burst(4);
         for tokens in [f64::INFINITY, f64::NAN, -3.0, 1e300] {
             let mut tokens = Tokens { tokens, at: at(0) };

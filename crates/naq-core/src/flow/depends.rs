@@ -1,96 +1,100 @@
-//! The jobs that a job waits for, and which ends of theirs let it run: the whole truth table.
+//! [`Dependencies`]: the jobs that a job waits for, and which of their ends let it run.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::names::JobKey;
 use crate::state::JobState;
-use crate::transport::JobKey;
 
-/// Jobs that one job may wait for: their keys travel in it.
+/// The most jobs that one job may wait for. Their keys travel in its message.
 pub const MAX_DEPENDENCIES: usize = 5000;
 
-/// The first look of a waiting job at what it waits for, in case nobody told it; then twice as long
-/// each time.
+/// The time before a blocked job first checks its parents by itself, in case no worker released it.
+/// The time doubles with each check.
 const FIRST_CHECK: Duration = Duration::from_secs(60);
-/// The longest time between two such looks.
+/// The longest time between two checks.
 const SLOWEST_CHECK: Duration = Duration::from_secs(600);
 
 /// The jobs that must end before this one may start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dependencies {
-    /// Which: `queue/id`.
+    /// The parents, written as `queue/id`.
     pub on: Vec<JobKey>,
-    /// Which ends let it run.
+    /// Which ends of the parents let the job run.
     #[serde(default, skip_serializing_if = "RunWhen::is_default")]
     pub when: RunWhen,
-    /// It does not run before this time either.
+    /// The job does not run before this time either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// They have ended: the job has passed, in this life or in one that an operator has put back,
-    /// and does not wait for them again.
+    /// The job has passed its dependencies, in this life or in an earlier one that an operator has
+    /// requeued, and does not wait for them again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waived: bool,
 }
 
-/// Which ends of the jobs that it depends on let a job run. Otherwise it ends as cancelled.
+/// Which ends of its parents let a job run. With other ends the job is cancelled.
 ///
-/// | when | runs | is cancelled |
+/// | when | the job runs | the job is cancelled |
 /// |---|---|---|
-/// | `AllCompleted` | once all have completed | as soon as one has ended otherwise |
-/// | `AnyCompleted` | once all have ended, one of them completed | once all have ended otherwise |
-/// | `AnyFailed` | once all have ended, one of them otherwise | once all have completed |
-/// | `AllEnded` | once all have ended | never |
+/// | `AllCompleted` | when all parents have completed | as soon as one has failed |
+/// | `AnyCompleted` | when all have ended and at least one has completed | when all have failed |
+/// | `AnyFailed` | when all have ended and at least one has failed | when all have completed |
+/// | `AllEnded` | when all have ended | never |
 ///
-/// "Otherwise" is dead, cancelled or expired. An attempt that failed and will be retried is no end.
+/// A parent has failed if it ended as dead, cancelled or expired. A failed attempt that will be
+/// retried is not an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RunWhen {
-    /// All have completed. The first that ends otherwise cancels the job.
+    /// All parents have completed. The first one that fails cancels the job.
     #[default]
     AllCompleted,
     /// All have ended, and at least one has completed (`allow_partial_dependencies`).
     AnyCompleted,
     /// All have ended, and at least one has not completed (`run_after_failure`).
     AnyFailed,
-    /// All have ended, however.
+    /// All have ended, in any state.
     AllEnded,
 }
 
-/// How the jobs that a job depends on have ended so far.
+/// How the parents of a job have ended so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ends {
-    /// So many have completed.
+    /// How many have completed.
     pub completed: usize,
-    /// So many have ended otherwise.
+    /// How many have ended as dead, cancelled or expired.
     pub otherwise: usize,
-    /// One of those that have ended otherwise, and how.
+    /// One of the parents that did not complete, with its state.
     pub example: Option<(JobKey, JobState)>,
 }
 
-/// What follows for the job that depends on them.
+/// What the ends of its parents mean for a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It goes on waiting.
+    /// The job keeps waiting.
     Wait,
-    /// It may run.
+    /// The job may run.
     Run,
-    /// It ends as cancelled, for this reason.
+    /// The job ends as cancelled, for this reason.
     Cancel(String),
 }
 
 impl Dependencies {
-    /// Dependencies on these jobs, each named once however often it is given.
+    /// Dependencies on these jobs. A job that is given twice counts once.
     pub fn new(on: impl IntoIterator<Item = JobKey>, when: RunWhen) -> Self {
         let mut seen = std::collections::HashSet::new();
         let on = on.into_iter().filter(|key| seen.insert(key.clone())).collect();
         Self { on, when, not_before: None, waived: false }
     }
 
-    /// Whether the job `own` may depend on these; otherwise what is wrong. Each has to be named
-    /// once: as many ends are waited for as are named.
+    /// Checks that the job `own` may depend on these jobs. Each must be named once, because the job
+    /// waits for as many ends as there are names.
+    ///
+    /// # Errors
+    /// A sentence that says what is invalid.
     pub fn check(&self, own: &JobKey) -> Result<(), String> {
         let count = self.on.len();
         if count > MAX_DEPENDENCIES {
@@ -110,15 +114,16 @@ impl Dependencies {
         Ok(())
     }
 
-    /// What these ends mean for the job.
+    /// What these ends mean for the job; see [`RunWhen::verdict`].
     pub fn verdict(&self, ends: &Ends) -> Verdict {
         self.when.verdict(self.on.len(), ends)
     }
 
-    /// When a job that waits looks again by itself: 1 min after it was enqueued, then after 2, 4, 8
-    /// and every 10 min; earlier where its deadline comes first, just after that.
-    pub fn next_check(looks: u32, now: Timestamp, deadline: Option<Timestamp>) -> Timestamp {
-        let wait = FIRST_CHECK.saturating_mul(1 << looks.min(8)).min(SLOWEST_CHECK);
+    /// When a blocked job checks its parents by itself: 1 min after its enqueue, then after 2, 4, 8
+    /// and every 10 min. If its deadline comes first, it checks just after the deadline. `checks` is
+    /// the number of checks so far.
+    pub fn next_check(checks: u32, now: Timestamp, deadline: Option<Timestamp>) -> Timestamp {
+        let wait = FIRST_CHECK.saturating_mul(1 << checks.min(8)).min(SLOWEST_CHECK);
         let after_deadline = |at: Timestamp| at + Duration::from_millis(1);
         deadline.map_or(now + wait, |at| after_deadline(at).min(now + wait))
     }
@@ -129,16 +134,16 @@ impl RunWhen {
         *self == Self::default()
     }
 
-    /// The truth table: what follows for a job that depends on `total` others, of which some have
-    /// ended. Decided as early as it is certain.
+    /// Decides by the table above for a job with `total` parents, of which some have ended. It decides
+    /// as soon as the answer is certain.
     pub fn verdict(self, total: usize, ends: &Ends) -> Verdict {
         let all = ends.completed + ends.otherwise >= total;
         match self {
-            Self::AllCompleted if ends.otherwise > 0 => Verdict::Cancel(ends.blame()),
+            Self::AllCompleted if ends.otherwise > 0 => Verdict::Cancel(ends.describe_failure()),
             _ if !all => Verdict::Wait,
             Self::AnyCompleted if ends.completed == 0 => Verdict::Cancel(format!(
                 "no job that it depends on has completed: {}",
-                ends.blame()
+                ends.describe_failure()
             )),
             Self::AnyFailed if ends.otherwise == 0 => Verdict::Cancel(
                 "it runs after a failure, and all that it depends on has completed".into(),
@@ -149,7 +154,7 @@ impl RunWhen {
 }
 
 impl Ends {
-    /// One more has ended.
+    /// Counts one more end.
     pub fn add(&mut self, key: &JobKey, state: JobState) {
         if state == JobState::Completed {
             self.completed += 1;
@@ -159,7 +164,7 @@ impl Ends {
         }
     }
 
-    fn blame(&self) -> String {
+    fn describe_failure(&self) -> String {
         match &self.example {
             Some((key, state)) => format!("job {key}, which it depends on, is {state}"),
             None => "a job that it depends on has not completed".into(),
@@ -175,8 +180,7 @@ mod tests {
         format!("mail/job-{n}").parse().expect("a key")
     }
 
-    /// The table once more, in the words of the documents: which of the ends there are, and whether
-    /// all have ended.
+    /// The table of the documentation, for the ends that there are and whether a parent still waits.
     fn expected(when: RunWhen, waiting: bool, completed: bool, otherwise: bool) -> &'static str {
         match (when, waiting, completed, otherwise) {
             (RunWhen::AllCompleted, _, _, true) => "cancel",
@@ -225,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_decided_stays_decided_whatever_ends_later() {
+    fn a_later_end_never_changes_a_verdict() {
         use JobState::{Completed, Dead};
         for when in
             [RunWhen::AllCompleted, RunWhen::AnyCompleted, RunWhen::AnyFailed, RunWhen::AllEnded]
@@ -266,14 +270,14 @@ mod tests {
     }
 
     #[test]
-    fn a_waiting_job_looks_ever_more_seldom_and_never_sleeps_through_its_deadline() {
+    fn a_blocked_job_checks_less_and_less_often_and_just_after_its_deadline() {
         let now = Timestamp::from_millis(0);
-        let secs = |looks, deadline: Option<u64>| {
+        let millis = |checks, deadline: Option<u64>| {
             let deadline = deadline.map(|s| Timestamp::from_millis(s * 1000));
-            Dependencies::next_check(looks, now, deadline).since(now).as_millis()
+            Dependencies::next_check(checks, now, deadline).since(now).as_millis()
         };
-        let waits = [0, 1, 2, 3, 4, u32::MAX].map(|looks| secs(looks, None));
+        let waits = [0, 1, 2, 3, 4, u32::MAX].map(|checks| millis(checks, None));
         assert_eq!(waits, [60_000, 120_000, 240_000, 480_000, 600_000, 600_000]);
-        assert_eq!((secs(9, Some(5)), secs(0, Some(3600))), (5_001, 60_000));
+        assert_eq!((millis(9, Some(5)), millis(0, Some(3600))), (5_001, 60_000));
     }
 }

@@ -1,65 +1,68 @@
-//! The shape of a workflow: which job comes after which.
+//! [`Graph`]: which node of a workflow comes after which.
 
 use std::collections::HashMap;
 
-/// Jobs by name, and for each the places of those that come before it. Has no cycle.
+/// The nodes of a workflow by index, and for each node the indices of the nodes that come before it.
+/// The graph has no cycle.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Graph {
     after: Vec<Vec<usize>>,
     depths: Vec<usize>,
 }
 
-/// Names and edges that are no workflow.
+/// Names and edges do not form a workflow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphError {
-    /// There is nothing in it.
+    /// The workflow has no jobs.
     #[error("a workflow without jobs: add some with job()")]
     Empty,
-    /// Two jobs have one name.
+    /// Two jobs have the same name.
     #[error("two jobs are named {0:?}: names are unique in a workflow")]
     Duplicate(String),
-    /// An edge names a job that there is not.
+    /// An edge names a job that is not in the workflow.
     #[error("no job {name:?} in this workflow; known: {}", known.join(", "))]
     Unknown {
-        /// The name.
+        /// The unknown name.
         name: String,
-        /// Those that there are, some of them if there are many.
+        /// The names in the workflow, at most ten of them.
         known: Vec<String>,
     },
-    /// Jobs wait for each other, so that none could ever start.
+    /// Jobs wait for each other in a cycle, so that none of them can start. The names are in order.
     #[error("these jobs wait for each other: {}", .0.join(" -> "))]
     Cycle(Vec<String>),
 }
 
-/// Names that an error lists.
-const NAMED: usize = 10;
+/// How many names an error lists.
+const NAMES_LISTED: usize = 10;
 
 impl Graph {
-    /// From the names and, by name, the edges `(job, comes after)`. An edge that is named twice is
-    /// one.
+    /// Builds the graph. An edge `(job, before)` says by name that `job` comes after `before`. An edge
+    /// that is given twice counts once. The index of a node is the index of its name.
     ///
     /// # Errors
-    /// [`GraphError`].
+    /// [`GraphError`] if there are no names, a name is given twice, an edge names an unknown job, or
+    /// the edges form a cycle.
     pub fn new(names: &[String], edges: &[(String, String)]) -> Result<Self, GraphError> {
         if names.is_empty() {
             return Err(GraphError::Empty);
         }
-        let mut places = HashMap::new();
-        for (place, name) in names.iter().enumerate() {
-            if places.insert(name.as_str(), place).is_some() {
+        let mut indices = HashMap::new();
+        for (index, name) in names.iter().enumerate() {
+            if indices.insert(name.as_str(), index).is_some() {
                 return Err(GraphError::Duplicate(name.clone()));
             }
         }
-        let place = |name: &String| {
-            places.get(name.as_str()).copied().ok_or_else(|| GraphError::Unknown {
+        let index_of = |name: &String| {
+            indices.get(name.as_str()).copied().ok_or_else(|| GraphError::Unknown {
                 name: name.clone(),
-                known: names.iter().take(NAMED).cloned().collect(),
+                known: names.iter().take(NAMES_LISTED).cloned().collect(),
             })
         };
         let mut after = vec![Vec::new(); names.len()];
         for (job, before) in edges {
-            let (job, before) = (place(job)?, place(before)?);
+            let job = index_of(job)?;
+            let before = index_of(before)?;
             if !after[job].contains(&before) {
                 after[job].push(before);
             }
@@ -70,18 +73,24 @@ impl Graph {
         Ok(Self { after, depths })
     }
 
-    /// The places of the jobs that come before this one.
-    pub fn before(&self, place: usize) -> &[usize] {
-        &self.after[place]
+    /// The indices of the nodes that come directly before this one.
+    ///
+    /// # Panics
+    /// If there is no node with this index.
+    pub fn before(&self, index: usize) -> &[usize] {
+        &self.after[index]
     }
 
-    /// How many jobs come before this one on the longest way to it.
-    pub fn depth(&self, place: usize) -> usize {
-        self.depths[place]
+    /// The number of nodes before this one on the longest path to it.
+    ///
+    /// # Panics
+    /// If there is no node with this index.
+    pub fn depth(&self, index: usize) -> usize {
+        self.depths[index]
     }
 }
 
-/// The depth of each, or else the way round a cycle.
+/// The depth of each node, by Kahn's algorithm; or the nodes of a cycle.
 fn depths(after: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
     let mut depths = vec![0; after.len()];
     let mut open: Vec<usize> = after.iter().map(Vec::len).collect();
@@ -104,21 +113,22 @@ fn depths(after: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
     if done == after.len() { Ok(depths) } else { Err(cycle(after, &open)) }
 }
 
-/// Each job that is still open comes after another one that is: going back, one is met again.
+/// The nodes of a cycle. Each open node comes after another open node, so that a walk back along the
+/// edges meets a node for the second time.
 fn cycle(after: &[Vec<usize>], open: &[usize]) -> Vec<usize> {
-    let mut way: Vec<usize> = open.iter().position(|n| *n > 0).into_iter().collect();
-    while let Some(&job) = way.last()
+    let mut path: Vec<usize> = open.iter().position(|n| *n > 0).into_iter().collect();
+    while let Some(&job) = path.last()
         && let Some(&before) = after[job].iter().find(|before| open[**before] > 0)
     {
-        if let Some(met) = way.iter().position(|seen| *seen == before) {
-            way.drain(..met);
-            way.push(before);
+        if let Some(met) = path.iter().position(|seen| *seen == before) {
+            path.drain(..met);
+            path.push(before);
             break;
         }
-        way.push(before);
+        path.push(before);
     }
-    way.reverse();
-    way
+    path.reverse();
+    path
 }
 
 #[cfg(test)]
@@ -135,12 +145,12 @@ mod tests {
     fn a_diamond_has_three_layers() {
         let edges = [("b", "a"), ("c", "a"), ("d", "b"), ("d", "c"), ("d", "c")];
         let diamond = graph(&["d", "c", "b", "a"], &edges).expect("a graph");
-        let depths: Vec<_> = (0..4).map(|place| diamond.depth(place)).collect();
+        let depths: Vec<_> = (0..4).map(|index| diamond.depth(index)).collect();
         assert_eq!((depths, diamond.before(0)), (vec![2, 1, 1, 0], [2, 1].as_slice()));
     }
 
     #[test]
-    fn what_is_no_workflow_is_refused_by_name() {
+    fn an_invalid_workflow_is_refused_with_the_name() {
         assert_eq!(graph(&[], &[]), Err(GraphError::Empty));
         assert_eq!(graph(&["a", "a"], &[]), Err(GraphError::Duplicate("a".into())));
         let unknown = graph(&["a"], &[("a", "b")]).expect_err("refused").to_string();
@@ -154,7 +164,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(cycle(&[("a", "a")]), "a -> a");
-        let way = cycle(&[("b", "a"), ("c", "b"), ("b", "c"), ("d", "c")]);
-        assert!(["b -> c -> b", "c -> b -> c"].contains(&way.as_str()), "{way}");
+        let path = cycle(&[("b", "a"), ("c", "b"), ("b", "c"), ("d", "c")]);
+        assert!(["b -> c -> b", "c -> b -> c"].contains(&path.as_str()), "{path}");
     }
 }

@@ -1,4 +1,4 @@
-//! A limit that jobs of one key share, across all workers.
+//! [`Limit`]: a limit that all jobs of one key share, over all workers.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -7,39 +7,38 @@ use serde::{Deserialize, Serialize};
 
 use super::rate::Rate;
 use crate::clock::Timestamp;
-use crate::names::WorkerId;
-use crate::transport::{JobKey, StateKey, StateKeyError};
+use crate::names::{JobKey, StateKey, StateKeyError, WorkerId};
 
-/// Limits that one job may carry.
+/// The most limits of one job.
 pub const MAX_LIMITS: usize = 8;
 /// The longest key of a limit, in bytes.
 pub const MAX_LIMIT_KEY: usize = 100;
-/// The most jobs of one key that may run at once: each has an entry that all workers look at.
+/// The largest concurrency of a limit. Each limit slot has its own entry in the state store.
 pub const MAX_CONCURRENCY: u32 = 1000;
 
-/// The first token of all that is kept of limits.
+/// The first token of the state-store keys of all limits.
 const KIND: &str = "limit";
 
-/// How many jobs of one key may run at once, and how many may start in a time.
+/// How many jobs of one key may run at once, and how many may start within a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
-    /// Whom it is for: jobs with the same key share it, over all queues.
+    /// The key: jobs with the same key share the limit, over all queues.
     pub key: String,
-    /// Jobs that may run at once; none for no such limit.
+    /// How many jobs may run at once. `None` for no limit on concurrency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
-    /// Attempts that may start in a time; none for no such limit.
+    /// How many attempts may start within a time. `None` for no limit on the rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
-    /// The start that the rate has given to the attempt that this message is for.
+    /// The start time that the rate has reserved for the attempt of this message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved: Option<Timestamp>,
-    /// Starts in a row that it was given and came too late for.
+    /// How many reserved starts in a row the job has missed because it came too late.
     #[serde(default, skip_serializing_if = "is_none")]
     pub lost: u32,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_none(n: &u32) -> bool {
     *n == 0
 }
@@ -47,20 +46,21 @@ fn is_none(n: &u32) -> bool {
 impl Limit {
     /// At most `jobs` with this key run at once.
     pub fn concurrency(key: impl Into<String>, jobs: u32) -> Self {
-        Self { concurrency: Some(jobs), ..Self::of(key) }
+        Self { concurrency: Some(jobs), ..Self::with_key(key) }
     }
 
-    /// At most `count` attempts of jobs with this key start in `per`, evenly spaced; see
-    /// [`Rate::burst`] for some at once.
+    /// At most `count` attempts of jobs with this key start in `per`, evenly spaced. See
+    /// [`Rate::burst`] for several starts at once.
     pub fn rate(key: impl Into<String>, count: u32, per: Duration) -> Self {
-        Self { rate: Some(Rate::new(count, per)), ..Self::of(key) }
+        Self { rate: Some(Rate::new(count, per)), ..Self::with_key(key) }
     }
 
-    fn of(key: impl Into<String>) -> Self {
+    fn with_key(key: impl Into<String>) -> Self {
         Self { key: key.into(), concurrency: None, rate: None, reserved: None, lost: 0 }
     }
 
-    /// Adds it to others: the later limit of a key replaces what an earlier one said.
+    /// Adds this limit to `limits`. Its concurrency and its rate replace those of a limit with the
+    /// same key.
     pub fn add_to(self, limits: &mut Vec<Self>) {
         match limits.iter_mut().find(|limit| limit.key == self.key) {
             None => limits.push(self),
@@ -71,7 +71,10 @@ impl Limit {
         }
     }
 
-    /// What is wrong with these, if anything is.
+    /// Checks the limits of one job.
+    ///
+    /// # Errors
+    /// A sentence that says which limit is invalid and what is allowed.
     pub fn check_all(limits: &[Self]) -> Result<(), String> {
         if limits.len() > MAX_LIMITS {
             return Err(format!("{} limits, at most {MAX_LIMITS} are allowed", limits.len()));
@@ -83,10 +86,10 @@ impl Limit {
         limits.iter().try_for_each(Self::check)
     }
 
-    /// Whether its key and its numbers are within bounds; otherwise what is wrong.
+    /// Checks that the key and the numbers are within bounds.
     ///
     /// # Errors
-    /// A sentence for whoever gave the limit.
+    /// A sentence that says what is invalid and what is allowed.
     pub fn check(&self) -> Result<(), String> {
         let key = &self.key;
         if key.is_empty() || key.len() > MAX_LIMIT_KEY {
@@ -107,55 +110,56 @@ impl Limit {
         }
     }
 
-    /// Whether the start that was reserved is now: neither early nor so late that it is forfeited.
+    /// Whether the attempt may start now: its reserved start has come and is not missed yet.
     pub fn may_start(&self, now: Timestamp) -> bool {
         let grace = self.rate.map_or(Duration::ZERO, |rate| rate.grace(self.lost));
         self.reserved.is_some_and(|at| now >= at && now <= at + grace)
     }
 
-    /// The rate has given it this start, instead of one that it came too late for, if it had one.
+    /// Stores the start that the rate has reserved. An earlier one that is replaced counts as missed.
     pub fn reserve(&mut self, start: Timestamp) {
         if self.reserved.replace(start).is_some() {
             self.lost = self.lost.saturating_add(1);
         }
     }
 
-    /// It has started: the next attempt asks for a start of its own.
+    /// The attempt has started: the next attempt needs a start of its own.
     pub fn started(&mut self) {
-        (self.reserved, self.lost) = (None, 0);
+        self.reserved = None;
+        self.lost = 0;
     }
 }
 
-/// Where what all workers share of one key stands.
+/// The state-store keys of one limit, which all workers share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitKeys(StateKey);
 
 impl LimitKeys {
-    /// Of this key.
+    /// The state-store keys of the limit `key`.
     ///
     /// # Errors
-    /// [`StateKeyError`] when it is empty or too long.
+    /// [`StateKeyError`] if `key` is empty or too long.
     pub fn new(key: &str) -> Result<Self, StateKeyError> {
         StateKey::new([KIND, key]).map(Self)
     }
 
-    /// Of all keys.
+    /// The prefix of the state-store keys of all limits.
     ///
     /// # Errors
-    /// None in fact.
+    /// Never: the key is a constant.
     pub fn all() -> Result<StateKey, StateKeyError> {
         StateKey::new([KIND])
     }
 
-    /// All that is kept of the key.
+    /// The prefix of all state-store keys of this limit.
     pub fn prefix(&self) -> &StateKey {
         &self.0
     }
 
-    /// These slots: each is held by one running job.
+    /// The limit slots with these numbers. A running job takes one of them.
     ///
     /// # Errors
-    /// [`StateKeyError`] when the key is too long.
+    /// [`StateKeyError`] if the key is too long.
     pub fn slots(
         &self,
         numbers: impl IntoIterator<Item = u32>,
@@ -164,75 +168,76 @@ impl LimitKeys {
         numbers.into_iter().map(|i| slots.join(i.to_string())).collect()
     }
 
-    /// The line of those who wait for a slot; whoever has waited longest has the oldest entry.
+    /// The prefix of the wait list. Each job that waits for a limit slot has an entry below it, and the
+    /// job with the oldest entry is first.
     ///
     /// # Errors
-    /// [`StateKeyError`] when the key is too long.
+    /// [`StateKeyError`] if the key is too long.
     pub fn line(&self) -> Result<StateKey, StateKeyError> {
         self.0.join("wait")
     }
 
-    /// One place in that line.
+    /// The entry of this job in the wait list.
     ///
     /// # Errors
-    /// [`StateKeyError`] when the key is too long.
+    /// [`StateKeyError`] if the key is too long.
     pub fn place(&self, job: &JobKey) -> Result<StateKey, StateKeyError> {
         self.line()?.join(&job.queue)?.join(&job.id)
     }
 
-    /// How much of the rate is used up.
+    /// The entry that says how much of the rate is used, a [`RateEntry`](super::RateEntry).
     ///
     /// # Errors
-    /// [`StateKeyError`] when the key is too long.
+    /// [`StateKeyError`] if the key is too long.
     pub fn rate(&self) -> Result<StateKey, StateKeyError> {
         self.0.join("rate")
     }
 }
 
-/// A job in a slot, or in the line for one.
+/// A job that has a limit slot, or waits for one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Which job: `queue/id`.
+    /// The job, written as `queue/id`.
     pub job: JobKey,
-    /// Which life of it.
+    /// The nonce of its life.
     pub nonce: String,
-    /// On which worker.
+    /// The worker that holds its delivery.
     pub worker: WorkerId,
 }
 
-/// One slot of a key, as it is stored. One that is free stays for a while, so that the next who takes
-/// it knows its revision.
+/// One limit slot as stored. A free slot stays stored for a while, so that the next job can take it
+/// with the revision that it has read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Slot {
-    /// Slots in all, as whoever wrote this had it.
+    /// The number of slots of the limit, by the job that wrote this entry.
     pub of: u32,
-    /// Who has it; none when it is free.
+    /// The job that has the slot. `None` if it is free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<Holder>,
-    /// Which delivery of that job: the sequence of its message, and how often its worker was lost.
+    /// The delivery of that job: the sequence of its message and its number of crashes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<(u64, u32)>,
 }
 
-/// The slot that a job is to take: its own, which a delivery before this one left behind, or else the
-/// first free one. None when all of these are taken.
+/// The index of the slot that a job takes: the one that an earlier delivery of the same life has left,
+/// or else the first free one. `None` if other jobs have all of them.
 pub fn choose(slots: &[Slot], job: &JobKey, nonce: &str) -> Option<usize> {
     let own = |slot: &Slot| slot.holder.as_ref().is_some_and(|h| h.job == *job && h.nonce == nonce);
     let free = || slots.iter().position(|slot| slot.holder.is_none());
     slots.iter().position(own).or_else(free)
 }
 
-/// Between two looks of anybody at one key, however many wait in its line.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// The longest that one job waits before it looks by itself.
+/// The average time between two checks of one key by all waiting jobs together.
+const CHECK_EVERY: Duration = Duration::from_millis(100);
+/// The longest time before a waiting job checks again.
 const LONGEST: Duration = Duration::from_secs(900);
 
-/// When a job in line looks by itself, in case nobody has told it that a slot is free: not before a
-/// slot whose holder died would be free again, and the later the more wait. `spread` is a number from
-/// 0 to 1 by which jobs that wait together look apart.
+/// When a waiting job checks for a free slot by itself, in case no worker has released it. It waits at
+/// least `slot_ttl`, after which the slot of a crashed worker is free again, and longer if many jobs
+/// wait. `spread`, from 0 to 1, keeps jobs that wait together from checking at the same time.
 pub fn look_again(now: Timestamp, slot_ttl: Duration, waiting: u64, spread: f64) -> Timestamp {
-    let line = LOOK_EVERY.saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX));
-    let wait = line.max(slot_ttl).min(LONGEST);
+    let turn = CHECK_EVERY.saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX));
+    let wait = turn.max(slot_ttl).min(LONGEST);
     now + wait + wait.mul_f64(spread.clamp(0.0, 1.0) / 4.0)
 }
 
@@ -272,14 +277,15 @@ mod tests {
         ] {
             assert_eq!(choose(&slots(&held), &me, "n"), taken, "{held:?}");
         }
-        // What an earlier life of the id holds is not its own.
+        // The slot of an earlier life of the same id is not its own.
         assert_eq!(choose(&slots(&["me"]), &me, "other"), None);
         assert_eq!(choose(&[], &me, "n"), None);
     }
 
     #[test]
-    fn a_key_is_looked_at_at_most_ten_times_a_second_however_many_wait() {
-        let (now, ttl) = (Timestamp::from_millis(0), Duration::from_secs(30));
+    fn a_key_is_checked_at_most_ten_times_a_second_even_if_many_jobs_wait() {
+        let now = Timestamp::from_millis(0);
+        let ttl = Duration::from_secs(30);
         assert_eq!(look_again(now, ttl, 0, 0.0), now + ttl);
         assert_eq!(look_again(now, ttl, 5000, 0.0), now + Duration::from_secs(500));
         assert_eq!(look_again(now, ttl, u64::MAX, 0.0), now + LONGEST);
@@ -287,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_nobody_can_keep_is_refused() {
+    fn an_invalid_limit_is_refused() {
         let check = |limit: Limit| Limit::check_all(&[limit]);
         assert_eq!(check(Limit::concurrency("tenant:7", 3)), Ok(()));
         let longest = "%".repeat(MAX_LIMIT_KEY);
@@ -296,7 +302,7 @@ mod tests {
             queue: crate::QueueName::new("q".repeat(64)).expect("a name"),
             id: crate::JobId::new("i".repeat(128)).expect("an id"),
         };
-        LimitKeys::new(&longest).and_then(|keys| keys.place(&key)).expect("a key, however long");
+        LimitKeys::new(&longest).and_then(|keys| keys.place(&key)).expect("the longest names fit");
         for bad in [
             Limit::concurrency("", 3),
             Limit::concurrency("x".repeat(MAX_LIMIT_KEY + 1), 3),
@@ -320,14 +326,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn jobs_that_always_come_late_start_after_a_few_tries_and_no_more_than_may(
+        fn jobs_that_always_come_late_start_after_a_few_reservations_within_the_rate(
             late_ms in 0u64..3_600_000,
             per_ms in 10u64..100_000,
             jobs in 1usize..60,
         ) {
             let rate = Rate { count: 1, per_ms, burst: 1 };
             let mut used = Gcra::default();
-            let mut line: VecDeque<(u64, Limit)> = VecDeque::new();
+            let mut waiting: VecDeque<(u64, Limit)> = VecDeque::new();
             let ask = |now, limit: &mut Limit, used: &mut Gcra| {
                 let start = used.earliest(&rate, Timestamp::from_millis(now));
                 *used = used.take(&rate, start);
@@ -336,17 +342,17 @@ mod tests {
             };
             for _ in 0..jobs {
                 let mut limit = Limit { rate: Some(rate), ..Limit::concurrency("a", 1) };
-                line.push_back((ask(0, &mut limit, &mut used), limit));
+                waiting.push_back((ask(0, &mut limit, &mut used), limit));
             }
             let mut given = Vec::new();
-            while let Some((start, mut limit)) = line.pop_front() {
+            while let Some((start, mut limit)) = waiting.pop_front() {
                 let now = start + late_ms;
                 if limit.may_start(Timestamp::from_millis(now)) {
                     given.push(start);
                     continue;
                 }
                 prop_assert!(limit.lost < 7, "lost {} starts, {late_ms} ms late", limit.lost);
-                line.push_back((ask(now, &mut limit, &mut used), limit));
+                waiting.push_back((ask(now, &mut limit, &mut used), limit));
             }
             prop_assert_eq!(given.len(), jobs);
             prop_assert!(given.windows(2).all(|two| two[1] >= two[0] + per_ms), "{:?}", given);
@@ -354,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_limit_of_a_key_replaces_what_an_earlier_one_said() {
+    fn a_later_limit_of_a_key_replaces_the_numbers_of_an_earlier_one() {
         let mut limits = Vec::new();
         let minute = Duration::from_secs(60);
         Limit::concurrency("a", 3).add_to(&mut limits);
@@ -372,7 +378,7 @@ mod tests {
         let ms = |ms| Timestamp::from_millis(ms);
         assert!(!limit.may_start(ms(49_999)) && limit.may_start(at));
         assert!(limit.may_start(ms(56_000)) && !limit.may_start(ms(56_001)));
-        // Whoever has lost one is given more time for the next, until it has started.
+        // A job that has missed a start gets more time for the next one, until it has started.
         let mut again = limit.clone();
         again.reserve(at);
         assert!(again.may_start(ms(74_000)) && !again.may_start(ms(74_001)));

@@ -1,15 +1,18 @@
-//! What decides when a job may run beside its retry policy: jobs that it depends on, keys that make
-//! it unique, limits that it shares with others. Plain data that travels in the job, and pure
-//! decisions over it.
+//! What decides, besides the retry policy, when a job may run: the jobs that it depends on, its unique
+//! key, the limits that it shares with other jobs, breakers, budgets and pauses. All of it is plain
+//! data, with pure decisions over that data.
 
 pub mod breaker;
 mod budget;
 mod depends;
 mod follow_up;
+mod follow_up_job;
 mod graph;
 mod limit;
 mod pause;
 mod rate;
+mod skew;
+mod standing;
 mod unique;
 
 pub use budget::{RetryBudget, Tokens};
@@ -21,7 +24,5 @@ pub use limit::{
 };
 pub use pause::TaskPause;
 pub use rate::{Gcra, MAX_RATE_COUNT, MAX_RATE_PERIOD, MIN_RATE_PERIOD, Rate, RateEntry};
-pub use unique::{MAX_UNIQUE_KEY, Standing, Unique, UniqueScope};
-
-/// Clocks of different machines may differ by this much before one of them is held to have been set.
-const SKEW: std::time::Duration = std::time::Duration::from_secs(5);
+pub use standing::Standing;
+pub use unique::{MAX_UNIQUE_KEY, Unique, UniqueScope};

@@ -1,4 +1,4 @@
-//! [`TaskPause`]: a task of a queue whose jobs do not start for a while.
+//! [`TaskPause`]: an operator's pause of one task in one queue.
 
 use std::time::Duration;
 
@@ -6,91 +6,91 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::names::{QueueName, TaskName};
-use crate::transport::{StateEntry, StateKey, StateKeyError};
+use crate::names::{QueueName, StateKey, StateKeyError, TaskName};
+use crate::transport::StateEntry;
 
-/// The longest that a job sleeps at first before it looks whether the pause is over.
-const SOONEST_LOOK: Duration = Duration::from_secs(15);
-/// The longest that it ever sleeps.
-const LATEST_LOOK: Duration = Duration::from_secs(5 * 60);
+/// The longest wait before a held-back job checks the pause, while the pause is new.
+const FIRST_CHECK: Duration = Duration::from_secs(15);
+/// The longest wait before a held-back job checks the pause, when the pause has lasted long.
+const SLOWEST_CHECK: Duration = Duration::from_secs(5 * 60);
 
-/// An operator's pause of one task in one queue. Its jobs wait; they lose no attempt by it.
+/// An operator's pause of one task in one queue. Its jobs are held back, which counts no attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskPause {
     /// The queue.
     pub queue: QueueName,
     /// The task.
     pub task: TaskName,
-    /// Until when; none for until it is resumed.
+    /// When the pause ends by itself. `None` if it lasts until an operator resumes the task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// Since when.
+    /// When the pause started.
     pub since: Timestamp,
-    /// Who said so.
+    /// The operator who paused the task.
     pub who: String,
-    /// Why.
+    /// Why the operator paused it. Empty if no reason was given.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
 
 impl TaskPause {
-    /// What all of them stand under.
+    /// The prefix of the state-store keys of all pauses.
     ///
     /// # Errors
-    /// Never; a key has an error type.
+    /// Never: the key is a constant.
     pub fn prefix() -> Result<StateKey, StateKeyError> {
         StateKey::new(["pause"])
     }
 
-    /// `pause.<queue>.<task>`.
+    /// The state-store key of a pause: `pause.<queue>.<task>`.
     ///
     /// # Errors
-    /// Never for names that are names; a key has an error type.
+    /// Never: valid names always fit.
     pub fn key(queue: &QueueName, task: &TaskName) -> Result<StateKey, StateKeyError> {
         StateKey::new(["pause", queue.as_str(), task.as_str()])
     }
 
-    /// Which task of which queue an entry of this key pauses.
+    /// The queue and the task in the key of a pause. `None` for any other key.
     pub fn of_key(key: &StateKey) -> Option<(QueueName, TaskName)> {
         let mut tokens = key.tokens().skip(1);
         Some((QueueName::new(tokens.next()?).ok()?, TaskName::new(tokens.next()?).ok()?))
     }
 
-    /// What an entry says; none when another version of NAQ has written it.
+    /// Reads a state-store entry. `None` if it is not a pause that this version of NAQ can read.
     pub fn read(entry: &StateEntry) -> Option<Self> {
         serde_json::from_slice(&entry.value).ok()
     }
 
-    /// The entry's value.
+    /// The value of the state-store entry: JSON.
     pub fn value(&self) -> Bytes {
-        // Names, texts and times: there is nothing in it that has no JSON.
+        // Names, texts and times can always be written as JSON.
         serde_json::to_vec(self).unwrap_or_default().into()
     }
 
-    /// Whether it is in force.
+    /// Whether the pause is in force.
     pub fn holds(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| until > now)
     }
 
-    /// When a job that is held back looks again. Within 15 seconds at first; the longer the pause has
-    /// lasted the later, so that a long one costs little, and no later than 5 minutes: so a job comes
-    /// back within a tenth of the time that it was held after the pause was lifted. `share`, 0 to 1,
-    /// is its own, and keeps many jobs from coming back at once; also after an end that was known.
+    /// When a held-back job checks the pause again. The wait grows with the time that the pause has
+    /// lasted, from at most 15 s to at most 5 min, so that a long pause costs little. After the pause
+    /// is lifted, a job runs within a tenth of the time that the pause has lasted. `share`, from 0 to
+    /// 1, differs between jobs, so that they do not all come back at the same time.
     pub fn next_look(&self, now: Timestamp, share: f64) -> Timestamp {
         let lasted = now.since(self.since);
-        let span = (lasted / 10).clamp(SOONEST_LOOK, LATEST_LOOK);
+        let span = (lasted / 10).clamp(FIRST_CHECK, SLOWEST_CHECK);
         let look = now + span.mul_f64(0.5 + share.clamp(0.0, 1.0) / 2.0);
         match self.until {
-            // A twentieth more of what it lasted: those who came meanwhile come over that.
+            // The end is known. Jobs come back within a twentieth of the length of the pause.
             Some(until) if until <= look => {
-                let spread = (until.since(self.since) / 20).min(SOONEST_LOOK);
+                let spread = (until.since(self.since) / 20).min(FIRST_CHECK);
                 until + spread.mul_f64(share.clamp(0.0, 1.0))
             }
             _ => look,
         }
     }
 
-    /// Why a job is held back, in one sentence.
+    /// Why the pause holds a job back, in one sentence.
     pub fn sentence(&self) -> String {
         let Self { queue, task, who, reason, .. } = self;
         let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn looks_are_near_at_first_and_grow_with_the_pause() {
+    fn checks_are_near_at_first_and_later_with_the_length_of_the_pause() {
         let open = pause(None);
         for (now, share, expected) in
             [(0, 1.0, 15), (100, 1.0, 115), (100, 0.0, 107), (600, 1.0, 660), (90_000, 1.0, 90_300)]
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_is_known_is_waited_for_and_never_come_before() {
+    fn no_job_comes_back_before_a_known_end() {
         let until = pause(Some(10));
         assert_eq!(until.next_look(AT(9), 0.0), AT(10));
         assert!(until.next_look(AT(9), 1.0) > AT(10));
@@ -139,8 +139,8 @@ mod tests {
 
     #[test]
     fn an_entry_is_found_by_its_names() {
-        let (queue, task) =
-            (QueueName::new("mail").expect("a name"), TaskName::new("a.b:c/d").expect("a name"));
+        let queue = QueueName::new("mail").expect("a name");
+        let task = TaskName::new("a.b:c/d").expect("a name");
         let key = TaskPause::key(&queue, &task).expect("a key");
         assert!(TaskPause::prefix().expect("a key").covers(&key));
         assert_eq!(TaskPause::of_key(&key), Some((queue, task)));

@@ -1,13 +1,14 @@
-//! So many starts in so long: when the next one may be.
+//! [`Rate`]: at most so many starts within a time, and when the next start may be.
 //!
-//! The generic cell rate algorithm (GCRA): one number says it all, the time at which the next start
-//! would be due if they came evenly. Every start moves it on by one step, period / count.
+//! It uses the generic cell rate algorithm (GCRA, from ITU-T I.371). The only state is the time at
+//! which the next start would be due if starts came evenly. Each start moves that time by
+//! `period / count`.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::SKEW;
+use super::skew::MAX_CLOCK_SKEW;
 use crate::clock::{Timestamp, millis_up};
 
 /// The largest count of a [`Rate`].
@@ -17,24 +18,24 @@ pub const MIN_RATE_PERIOD: Duration = Duration::from_millis(10);
 /// The longest period of a [`Rate`]: 31 days.
 pub const MAX_RATE_PERIOD: Duration = Duration::from_secs(31 * 86_400);
 
-/// A reserved start holds for a tenth of the period after its time, but for so long at least ...
+/// A reserved start is valid for a tenth of the period after its time, but at least this long.
 const MIN_GRACE_MS: u64 = 1000;
-/// ... and so long at most.
+/// A reserved start is valid for at most this long after its time, if the job has missed none before.
 const MAX_GRACE_MS: u64 = 30_000;
-/// Lost starts in a row that make a difference: with ten, the next holds for twelve days at least.
+/// Missed starts in a row beyond this number make no difference. After ten, the next start is valid
+/// for at least twelve days.
 const MOST_LOST: u32 = 10;
-/// How much longer the next one holds for whoever came too late.
-const PATIENCE: u64 = 4;
+/// Each missed start makes the next one valid for this many times as long.
+const GRACE_GROWTH: u64 = 4;
 
-/// So many in so long: in any period at most `count` start, and one more for each that `burst`
-/// allows at once beyond the first.
+/// How many attempts may start within a time. In any period at most `count + burst - 1` start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
-    /// How many.
+    /// The number of starts in a period.
     pub count: u32,
-    /// In how many milliseconds.
+    /// The period, in milliseconds.
     pub per_ms: u64,
-    /// How many may start at once after a pause; 1 by default, so that starts are evenly spaced.
+    /// How many may start at once after a quiet time. 1 by default: starts are evenly spaced.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub burst: u32,
 }
@@ -43,33 +44,32 @@ fn one() -> u32 {
     1
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_one(n: &u32) -> bool {
     *n == 1
 }
 
 impl Rate {
-    /// `count` in `per`, evenly spaced.
+    /// `count` starts in `per`, evenly spaced. Parts of a millisecond are rounded up.
     pub fn new(count: u32, per: Duration) -> Self {
         Self { count, per_ms: millis_up(per), burst: 1 }
     }
 
-    /// How long a start that was reserved for a moment may be late: a tenth of the period, from 1 s
-    /// to 30 s. After that it has to be reserved anew. Four times as long for each start in a row
-    /// that was `lost` so: who always waits longer for a slot of a worker would never start.
+    /// How late a reserved start may be: a tenth of the period, from 1 s to 30 s. After that the job
+    /// must reserve another start. Each missed start in a row (`lost`) makes the time four times as
+    /// long, because otherwise a job that always waits longer for a slot would never start.
     pub fn grace(&self, lost: u32) -> Duration {
         let once = (self.per_ms / 10).clamp(MIN_GRACE_MS, MAX_GRACE_MS);
-        Duration::from_millis(once.saturating_mul(PATIENCE.saturating_pow(lost.min(MOST_LOST))))
+        Duration::from_millis(once.saturating_mul(GRACE_GROWTH.saturating_pow(lost.min(MOST_LOST))))
     }
 
-    /// What is wrong with it, if anything is.
+    /// Checks that the numbers are within bounds. The error says what is allowed.
     pub(super) fn check(&self) -> Result<(), String> {
         let Self { count, per_ms, burst } = *self;
         if count == 0 || count > MAX_RATE_COUNT {
             return Err(format!("{count} in a period: use 1 to {MAX_RATE_COUNT}"));
         }
-        let bounds = (millis_up(MIN_RATE_PERIOD), millis_up(MAX_RATE_PERIOD));
-        if per_ms < bounds.0 || per_ms > bounds.1 {
+        if !(millis_up(MIN_RATE_PERIOD)..=millis_up(MAX_RATE_PERIOD)).contains(&per_ms) {
             return Err(format!("a period of {per_ms} ms: use 10ms to 31d"));
         }
         if burst == 0 || burst > count {
@@ -78,45 +78,45 @@ impl Rate {
         Ok(())
     }
 
-    /// Between two starts, in nanoseconds.
+    /// The time between two starts, in nanoseconds.
     fn step(&self) -> u64 {
         self.per_ms.saturating_mul(NANOS).div_ceil(u64::from(self.count.max(1)))
     }
 }
 
-/// In a millisecond.
+/// Nanoseconds in a millisecond.
 const NANOS: u64 = 1_000_000;
 
-/// How much of a rate is used up: what all workers share of it.
+/// How much of a rate is used. All workers share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Gcra {
-    /// When the next start would be due if all came evenly, in nanoseconds since the Unix epoch.
+    /// When the next start would be due if starts came evenly, in nanoseconds since the Unix epoch.
     pub due_ns: u64,
-    /// When that was said, by the clock of whoever said it.
+    /// When this was written, by the clock of the worker that wrote it.
     #[serde(default)]
     pub at: Timestamp,
 }
 
 impl Gcra {
-    /// The same as who looks at it now has to see it: what a clock said that is ahead, or was before
-    /// it was set back, moves back with it. Clocks that differ a little are left alone.
+    /// The same state corrected for a clock that was ahead of `now` when it was written: its times move
+    /// back by the difference. A difference of at most 5 s is not corrected.
     #[must_use]
     pub fn seen_at(self, now: Timestamp) -> Self {
         let ahead = self.at.since(now);
-        let back = if ahead > SKEW { millis_up(ahead).saturating_mul(NANOS) } else { 0 };
+        let back = if ahead > MAX_CLOCK_SKEW { millis_up(ahead).saturating_mul(NANOS) } else { 0 };
         Self { due_ns: self.due_ns.saturating_sub(back), at: now }
     }
 
-    /// The earliest moment at which another may start.
+    /// The earliest time at which another attempt may start.
     pub fn earliest(self, rate: &Rate, now: Timestamp) -> Timestamp {
         now.max(self.next(rate))
     }
 
-    /// What is used up once one more starts at `start`, which [`earliest`](Self::earliest) allows.
+    /// The state after one more start at `start`, a time that [`earliest`](Self::earliest) has given.
     #[must_use]
     pub fn take(self, rate: &Rate, start: Timestamp) -> Self {
-        // One that had to wait starts at the next whole millisecond; what that is too late counts
-        // for the one after it.
+        // A start that had to wait was rounded up to a whole millisecond. The next start is computed
+        // from the exact time, so that the rounding does not add up.
         let waited = self.next(rate) == start;
         let start = if waited { 0 } else { start.as_millis().saturating_mul(NANOS) };
         Self { due_ns: self.due_ns.max(start).saturating_add(rate.step()), ..self }
@@ -127,19 +127,19 @@ impl Gcra {
         Timestamp::from_millis(self.due_ns.saturating_sub(ahead).div_ceil(NANOS))
     }
 
-    /// When all of it is free again.
+    /// When none of the rate is used any more.
     pub fn free_at(self) -> Timestamp {
         Timestamp::from_millis(self.due_ns.div_ceil(NANOS))
     }
 }
 
-/// The entry that all workers share of one rate.
+/// The state-store entry of one rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateEntry {
-    /// How much is used up.
+    /// How much of the rate is used.
     #[serde(flatten)]
     pub used: Gcra,
-    /// The rate, as whoever wrote this had it; for those who look at it.
+    /// The rate by the job that wrote this entry, for operators to see.
     pub rate: Rate,
 }
 
@@ -173,7 +173,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn in_any_period_no_more_start_than_count_and_burst(
+        fn no_more_than_count_and_burst_start_in_any_period(
             rate in rates(),
             gaps in prop::collection::vec(0u64..200, 1..1000),
         ) {
@@ -186,7 +186,7 @@ mod tests {
         }
 
         #[test]
-        fn nobody_starts_early_or_before_one_who_asked_before(
+        fn no_start_is_early_and_starts_keep_the_order_of_requests(
             rate in rates(),
             gaps in prop::collection::vec(0u64..200, 1..200),
         ) {
@@ -217,20 +217,22 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_ahead_holds_nobody_up_once_another_looks() {
-        let (rate, now) = (Rate::new(1, Duration::from_secs(1)), Timestamp::from_millis(1_000_000));
+    fn a_clock_that_was_ahead_delays_no_start_of_other_workers() {
+        let rate = Rate::new(1, Duration::from_secs(1));
+        let now = Timestamp::from_millis(1_000_000);
         let hour = Duration::from_secs(3600);
         let ahead = Gcra::default().seen_at(now + hour).take(&rate, now + hour);
         let seen = ahead.seen_at(now);
         assert_eq!(seen.earliest(&rate, now), now + Duration::from_secs(1));
-        // What was reserved by then still counts, and nothing moves twice.
+        // A reserved start still counts, and no time moves twice.
         let reserved = ahead.take(&rate, ahead.earliest(&rate, now + hour)).seen_at(now);
         assert_eq!(reserved.earliest(&rate, now), now + Duration::from_secs(2));
         assert_eq!(reserved.seen_at(now), reserved);
-        // Clocks that differ a little share one time.
-        let little = Gcra::default().seen_at(now + SKEW).take(&rate, now + SKEW);
+        // A small difference of clocks is not corrected.
+        let little =
+            Gcra::default().seen_at(now + MAX_CLOCK_SKEW).take(&rate, now + MAX_CLOCK_SKEW);
         assert_eq!(little.seen_at(now).due_ns, little.due_ns);
-        let old: Gcra = serde_json::from_str(r#"{"due_ns":5}"#).expect("as it was written before");
+        let old: Gcra = serde_json::from_str(r#"{"due_ns":5}"#).expect("the older form");
         assert_eq!(old.seen_at(now).due_ns, 5);
     }
 

@@ -1,21 +1,20 @@
-//! A key that at most one job may hold.
+//! [`Unique`]: a key that at most one job may hold.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::transport::{Evidence, Place, StateKey};
-use crate::wire::{Nonce, Step};
+use crate::names::StateKey;
 
-/// The longest key, in bytes.
+/// The longest unique key, in bytes.
 pub const MAX_UNIQUE_KEY: usize = 128;
 
-/// What makes a job the only one of its kind.
+/// The unique key of a job, and how long the job holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unique {
     /// The key: at most one job holds it, over all queues.
     pub key: String,
-    /// How long it is held.
+    /// How long the job holds the key.
     pub scope: UniqueScope,
 }
 
@@ -24,33 +23,37 @@ pub struct Unique {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum UniqueScope {
-    /// Until its first attempt starts.
+    /// Until the first attempt of the job starts.
     UntilStarted,
-    /// Until it has ended, retries included.
+    /// Until the job has ended, retries included.
     UntilFinished,
-    /// For so many milliseconds since it was enqueued, whatever becomes of it; brokers round up to
+    /// For so many milliseconds after its enqueue, even if the job ends before. Brokers round up to
     /// whole seconds.
     ForMillis(u64),
 }
 
 impl Unique {
-    /// Held until the job has ended, which is the default.
+    /// The job holds the key until it has ended. This is the default of the CLI and the clients.
     pub fn until_finished(key: impl Into<String>) -> Self {
         Self { key: key.into(), scope: UniqueScope::UntilFinished }
     }
 
-    /// Held until the job's first attempt starts: whoever enqueues while it runs gets another one.
+    /// The job holds the key until its first attempt starts. An enqueue while it runs stores another
+    /// job.
     pub fn until_started(key: impl Into<String>) -> Self {
         Self { key: key.into(), scope: UniqueScope::UntilStarted }
     }
 
-    /// Held for this long, also when the job has ended before: at most one job in that time.
+    /// The job holds the key for this long, even if it ends before: at most one job in that time.
     pub fn for_time(key: impl Into<String>, time: Duration) -> Self {
         let scope = UniqueScope::ForMillis(crate::clock::millis_up(time));
         Self { key: key.into(), scope }
     }
 
-    /// What is wrong with it, if anything is.
+    /// Checks that the key and the time are within bounds.
+    ///
+    /// # Errors
+    /// A sentence that says what is invalid and what is allowed.
     pub fn check(&self) -> Result<(), String> {
         let Self { key, scope } = self;
         if key.is_empty() || key.len() > MAX_UNIQUE_KEY {
@@ -65,12 +68,14 @@ impl Unique {
         }
     }
 
-    /// Where its holder is noted; none for a key that nobody can hold.
+    /// The state-store key of the entry that names the holder. `None` if [`check`](Self::check)
+    /// refuses the key.
     pub fn state_key(&self) -> Option<StateKey> {
         StateKey::new(["unique", &self.key]).ok()
     }
 
-    /// How long the note of its holder stands; none for until it is removed.
+    /// How long the state store keeps the entry that names the holder. `None` if it stays until it is
+    /// removed.
     pub fn ttl(&self) -> Option<Duration> {
         match self.scope {
             UniqueScope::ForMillis(millis) => Some(Duration::from_millis(millis)),
@@ -79,84 +84,12 @@ impl Unique {
     }
 }
 
-/// What the broker's messages say of whoever holds a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It is on its way: the key is held.
-    Held,
-    /// It has ended, or started where that is enough: the key is free.
-    Over,
-    /// There is nothing of it. Whoever enqueues it may be between taking the key and storing the
-    /// job; or it is long gone.
-    Absent,
-}
-
-impl Standing {
-    /// Of the job of this life, in `scope`, whose traces are these.
-    pub fn of(scope: UniqueScope, life: &Nonce, traces: &[Evidence]) -> Self {
-        let own = traces.iter().filter(|trace| trace.step.nonce == *life);
-        let (mut standing, mut ended) = (Self::Absent, false);
-        for trace in own {
-            ended |= matches!(trace.place, Place::Dead | Place::Record);
-            standing = Self::Held;
-            if scope == UniqueScope::UntilStarted && has_started(&trace.step) {
-                return Self::Over;
-            }
-        }
-        let for_a_time = matches!(scope, UniqueScope::ForMillis(_));
-        if ended && !for_a_time { Self::Over } else { standing }
-    }
-}
-
-/// A first attempt may still wait for its start.
-fn has_started(step: &Step) -> bool {
-    step.attempt > 1
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn standing(scope: UniqueScope, traces: &[(Place, &str)]) -> Standing {
-        let traces: Vec<_> = traces
-            .iter()
-            .map(|(place, step)| {
-                let step = step.parse().expect("a step");
-                Evidence { place: *place, seq: 1, step, awaited: false, died: false }
-            })
-            .collect();
-        Standing::of(scope, &Nonce::parse("a").expect("a nonce"), &traces)
-    }
-
     #[test]
-    fn a_key_is_held_for_as_long_as_its_scope_says() {
-        use Place::{Dead, Queue, Record, Schedule};
-        use Standing::{Absent, Held, Over};
-        let scopes =
-            [UniqueScope::UntilStarted, UniqueScope::UntilFinished, UniqueScope::ForMillis(1)];
-        for (traces, expected) in [
-            (&[][..], [Absent, Absent, Absent]),
-            (&[(Queue, "a/1/0")], [Held, Held, Held]),
-            (&[(Schedule, "a/1/0")], [Held, Held, Held]),
-            // Held back at a gate, or snoozed: whoever starts it has let go of the key.
-            (&[(Schedule, "a/1/3")], [Held, Held, Held]),
-            (&[(Schedule, "a/2/0")], [Over, Held, Held]),
-            (&[(Queue, "a/2/0")], [Over, Held, Held]),
-            (&[(Record, "a/1/0")], [Over, Over, Held]),
-            (&[(Dead, "a/4/0")], [Over, Over, Held]),
-            // Its ack is on the way, or lost.
-            (&[(Queue, "a/1/0"), (Record, "a/1/0")], [Over, Over, Held]),
-            // Another life of its id.
-            (&[(Queue, "b/1/0"), (Record, "c/1/0")], [Absent, Absent, Absent]),
-            (&[(Queue, "a/1/0"), (Record, "b/1/0")], [Held, Held, Held]),
-        ] {
-            let found = scopes.map(|scope| standing(scope, traces));
-            assert_eq!(found, expected, "{traces:?}");
-        }
-    }
-
-    #[test]
-    fn a_key_that_nobody_can_hold_is_refused() {
+    fn an_invalid_key_is_refused() {
         let long = "ä".repeat(65);
         for bad in [
             Unique::until_finished(""),

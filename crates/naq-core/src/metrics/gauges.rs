@@ -1,11 +1,12 @@
 //! The gauges of whoever looks at the broker from outside: a dashboard.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::{BROKER_CONNECTED, OLDEST_JOB_AGE, QUEUE_DEPTH, WORKERS};
 use crate::names::QueueName;
+use crate::sync::lock;
 use crate::transport::{QueueInfo, WorkerInfo};
 
 /// The queues whose gauges are set: a gauge that nobody sets any more keeps its value.
@@ -20,7 +21,7 @@ pub fn set_queues(queues: &[QueueInfo], workers: &[WorkerInfo]) {
         set(&queue.name, jobs, queue.oldest.unwrap_or_default(), serving.count());
     }
     let now: BTreeSet<_> = queues.iter().map(|queue| queue.name.clone()).collect();
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = lock(&KNOWN);
     known.difference(&now).for_each(|gone| set(gone, [0; 4], Duration::ZERO, 0));
     *known = now;
 }

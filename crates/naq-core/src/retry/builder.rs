@@ -1,19 +1,31 @@
-//! [`PolicyBuilder`]: the one place where a policy is checked.
+//! [`PolicyBuilder`]: the only code that checks a policy.
 
 use std::time::Duration;
 
-use super::duration::Compact;
+use super::duration::CompactDuration;
 use super::{Delay, Jitter, PolicyError, RetryPolicy, Strategy};
 use crate::ErrorKind;
 use crate::clock::millis_up;
 
-/// Builds a [`RetryPolicy`]. Each setter takes and returns the builder; what is not set keeps the
-/// value of the policy that it started from.
+/// Builds a [`RetryPolicy`]. Each setter takes and returns the builder. A setting that you do not set
+/// keeps the value of the policy that the builder started from.
 #[derive(Debug, Clone, Default)]
 pub struct PolicyBuilder {
     policy: RetryPolicy,
-    /// `None`: the default, which depends on `delay`.
+    /// `None` for the default, which depends on `delay`.
     max_delay: Option<Duration>,
+}
+
+impl RetryPolicy {
+    /// A builder that starts from the default policy.
+    pub fn builder() -> PolicyBuilder {
+        PolicyBuilder::default()
+    }
+
+    /// A builder that starts from this policy.
+    pub fn to_builder(&self) -> PolicyBuilder {
+        PolicyBuilder::from(self.clone())
+    }
 }
 
 impl From<RetryPolicy> for PolicyBuilder {
@@ -24,23 +36,23 @@ impl From<RetryPolicy> for PolicyBuilder {
 }
 
 impl PolicyBuilder {
-    /// Tries after the first; 3 by default, 0 for none.
+    /// The most attempts after the first one: 3 by default, 0 for no retries.
     #[must_use]
     pub fn max_retries(mut self, n: u32) -> Self {
         self.policy.max_retries = n;
         self
     }
 
-    /// The wait before a retry (5 s by default), or a list of waits, one for each retry, of which
-    /// the last repeats. A list wins over the strategy.
+    /// The wait before a retry, 5 s by default. Or a list of waits, one for each retry, of which the
+    /// last one repeats. A list wins over the strategy.
     #[must_use]
     pub fn delay(mut self, delay: impl Into<Delay>) -> Self {
         self.policy.delay = delay.into();
         self
     }
 
-    /// How the delay grows; fixed by default. An increment or a multiplier that was set before and
-    /// belongs to another strategy is dropped.
+    /// How the delay grows; [`Strategy::Fixed`] by default. This drops an increment or a multiplier
+    /// that was set before and belongs to another strategy.
     #[must_use]
     pub fn strategy(mut self, strategy: Strategy) -> Self {
         if strategy != Strategy::Linear {
@@ -53,14 +65,14 @@ impl PolicyBuilder {
         self
     }
 
-    /// What [`Strategy::Linear`] adds with each retry; none by default.
+    /// What [`Strategy::Linear`] adds with each retry; nothing by default.
     #[must_use]
     pub fn increment(mut self, increment: Duration) -> Self {
         self.policy.increment = Some(increment);
         self
     }
 
-    /// What [`Strategy::Exponential`] multiplies by with each retry: 1 to
+    /// What [`Strategy::Exponential`] multiplies the delay by with each retry: from 1 to
     /// [`RetryPolicy::MAX_MULTIPLIER`], 2 by default.
     #[must_use]
     pub fn multiplier(mut self, multiplier: f64) -> Self {
@@ -68,59 +80,61 @@ impl PolicyBuilder {
         self
     }
 
-    /// No delay is longer, whatever its jitter; see [`RetryPolicy::max_delay`] for the default.
+    /// The longest delay, jitter included; see [`RetryPolicy::max_delay`] for the default.
     #[must_use]
     pub fn max_delay(mut self, max_delay: Duration) -> Self {
         self.max_delay = Some(max_delay);
         self
     }
 
-    /// How delays are spread; not at all by default.
+    /// How delays are spread; [`Jitter::None`] by default.
     #[must_use]
     pub fn jitter(mut self, jitter: Jitter) -> Self {
         self.policy.jitter = jitter;
         self
     }
 
-    /// Retry only these kinds and what lies below them; all by default.
+    /// Retry only these error kinds and the kinds below them. The default, an empty list, means all.
     ///
     /// # Panics
-    /// When a kind is given as text that is no error kind.
+    /// If a kind is given as text that is not an error kind.
     #[must_use]
     pub fn retry_on(mut self, kinds: impl IntoIterator<Item = impl Into<ErrorKind>>) -> Self {
         self.policy.retry_on = kinds.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Never retry these kinds and what lies below them, whatever `retry_on` says.
+    /// Never retry these error kinds and the kinds below them, even if `retry_on` names them; none by
+    /// default.
     ///
     /// # Panics
-    /// When a kind is given as text that is no error kind.
+    /// If a kind is given as text that is not an error kind.
     #[must_use]
     pub fn ignore_on(mut self, kinds: impl IntoIterator<Item = impl Into<ErrorKind>>) -> Self {
         self.policy.ignore_on = kinds.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Make no retry that would start later than this after the first attempt began.
+    /// Make no retry that would start later than this after the start of the first attempt; no limit
+    /// by default.
     #[must_use]
     pub fn retry_for(mut self, retry_for: Duration) -> Self {
         self.policy.retry_for = Some(retry_for);
         self
     }
 
-    /// How many deaths of a worker make the job poison; 3 by default, at least 1.
+    /// How many crashes of a worker make the job poison; 3 by default, at least 1.
     #[must_use]
     pub fn max_crashes(mut self, n: u32) -> Self {
         self.policy.max_crashes = n;
         self
     }
 
-    /// The policy.
+    /// The policy, checked. Use [`PolicyBuilder::try_build`] for settings that come from outside of
+    /// the program.
     ///
     /// # Panics
-    /// When the settings make no sense, for example a multiplier below 1; use
-    /// [`PolicyBuilder::try_build`] for settings that come from outside.
+    /// If a setting is invalid, for example a multiplier below 1.
     pub fn build(self) -> RetryPolicy {
         self.try_build().unwrap_or_else(|err| panic!("{err}"))
     }
@@ -128,14 +142,14 @@ impl PolicyBuilder {
     /// The policy, checked, with its durations rounded up to whole milliseconds.
     ///
     /// # Errors
-    /// [`PolicyError`] names the first setting that makes no sense and says what is allowed.
+    /// [`PolicyError`] names the first invalid setting and says what is allowed.
     pub fn try_build(self) -> Result<RetryPolicy, PolicyError> {
         let Self { mut policy, max_delay } = self;
         policy.delay = checked_delay(policy.delay)?;
         if let Delay::List(list) = &policy.delay
             && let &[only] = list.as_slice()
         {
-            // A list wins over the strategy, and its last entry repeats: this is a fixed delay.
+            // A list wins over the strategy and its last entry repeats, so this is a fixed delay.
             policy.delay = Delay::Every(only);
             policy.strategy = Strategy::Fixed;
             policy.increment = None;
@@ -152,23 +166,23 @@ impl PolicyBuilder {
         policy.retry_on = checked_kinds("retry_on", policy.retry_on)?;
         policy.ignore_on = checked_kinds("ignore_on", policy.ignore_on)?;
         if policy.max_crashes == 0 {
-            let allowed = "use at least 1: the number of crashes at which the job is given up";
+            let allowed = "use at least 1: the number of crashes that make the job dead";
             return Err(PolicyError::invalid("max_crashes", 0, allowed));
         }
-        no_idle_setting(&policy)?;
+        check_every_setting_has_effect(&policy)?;
         Ok(policy)
     }
 }
 
 fn checked(key: &'static str, d: Duration) -> Result<Duration, PolicyError> {
     if d > RetryPolicy::MAX_DURATION {
-        let allowed = format!("use at most {}", Compact(RetryPolicy::MAX_DURATION));
-        return Err(PolicyError::invalid(key, Compact(d), allowed));
+        let allowed = format!("use at most {}", CompactDuration(RetryPolicy::MAX_DURATION));
+        return Err(PolicyError::invalid(key, CompactDuration(d), allowed));
     }
     Ok(Duration::from_millis(millis_up(d)))
 }
 
-/// Zero would be read as "no limit" by some and as "none at all" by others.
+/// Zero is refused: some readers take it for "no limit", others for "none at all".
 fn non_zero(key: &'static str, d: Duration) -> Result<Duration, PolicyError> {
     if d.is_zero() {
         return Err(PolicyError::invalid(key, "0s", "use more than zero, or leave it out"));
@@ -221,8 +235,8 @@ fn checked_kinds(key: &'static str, kinds: Vec<ErrorKind>) -> Result<Vec<ErrorKi
     Ok(distinct)
 }
 
-/// A setting that another strategy needs is more likely a slip than a wish.
-fn no_idle_setting(policy: &RetryPolicy) -> Result<(), PolicyError> {
+/// A setting that only another strategy reads is most likely a mistake.
+fn check_every_setting_has_effect(policy: &RetryPolicy) -> Result<(), PolicyError> {
     let given = policy.strategy.as_str();
     if policy.increment.is_some() && policy.strategy != Strategy::Linear {
         return Err(PolicyError::NoEffect { key: "increment", given, needed: "linear" });

@@ -1,40 +1,41 @@
-//! [`decide`]: what follows an attempt. The whole order of the rules is in this file.
+//! [`decide`]: what follows an attempt. This file has all rules, in their order.
 
 use std::time::Duration;
 
-use super::decision::{Because, Detail};
-use super::jitter::delay_millis;
+use super::decision::{ReasonData, ReasonDetail};
+use super::delay::delay_millis;
 use super::{Action, Decision, Delay, RetryPolicy, Rule};
 use crate::clock::millis_up;
 use crate::{Advice, ErrorKind, JobId, Timestamp};
 
-/// What is known about a job when a decision is due.
+/// What [`decide`] knows about a job and its attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct AttemptFacts<'a> {
-    /// The job; its id seeds the jitter.
+    /// The id of the job. The jitter is computed from it.
     pub job_id: &'a JobId,
-    /// The attempt that just ended, or for [`decide_start`] the one about to start. From 1.
+    /// The number of the attempt, from 1: for [`decide`] the one that has ended, for
+    /// [`decide_start`] the one that is about to start.
     pub attempt: u32,
-    /// How many workers have died while they ran this job.
+    /// How many workers have crashed while they ran this job. Always 0 outside of a queue.
     pub crashes: u32,
-    /// When the first attempt began; `retry_for` counts from here.
+    /// When the first attempt started. `retry_for` counts from this time.
     pub first_started_at: Timestamp,
-    /// No attempt starts after this.
+    /// No attempt starts after this time. `None` for no limit.
     pub deadline: Option<Timestamp>,
     /// The time of the decision.
     pub now: Timestamp,
 }
 
-/// How an attempt ended.
+/// How an attempt ended: the input of [`decide`].
 #[derive(Debug, Clone, Copy)]
 pub enum Outcome<'a> {
-    /// Without an error.
+    /// The attempt succeeded.
     Completed,
-    /// With an error.
+    /// The attempt failed.
     Failed {
-        /// What went wrong.
+        /// The error kind.
         kind: &'a ErrorKind,
-        /// What the handler asks for.
+        /// What the handler asked for with its failure.
         advice: Advice,
     },
 }
@@ -42,123 +43,152 @@ pub enum Outcome<'a> {
 /// Whether a delivered attempt may start.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Start {
-    /// Run it.
+    /// The attempt may start.
     Run,
-    /// Do not run it; settle this instead.
+    /// The attempt must not start. This decision takes its place.
     Stop(Decision),
 }
 
 /// Decides what follows an attempt.
 ///
-/// The first rule that speaks decides: success, the handler's `cancel`, its `snooze`, its "never"
-/// (`fatal`); then `max_crashes`, `max_retries`, `ignore_on`, `retry_on`; then the delay is
-/// computed (the handler's `retry_after`, else strategy, cap, and jitter inside the cap), and the
-/// retry is made unless it would start after `retry_for` or the deadline.
+/// The first rule that applies decides, in this order:
+///
+/// 1. Success completes the job.
+/// 2. The handler's advice: `cancel`, `snooze`, `fatal`.
+/// 3. The limits: `max_crashes`, `max_retries`.
+/// 4. The error kind: `ignore_on`, then `retry_on`.
+/// 5. The delay: the handler's `retry_after`, or else strategy, `max_delay` and jitter. If the retry
+///    would start after `retry_for` or the deadline, the job is dead; otherwise it is retried.
+///
+/// ```
+/// use naq_core::retry::{AttemptFacts, Outcome, RetryPolicy, Rule, decide};
+/// use naq_core::{Advice, ErrorKind, JobId, Timestamp};
+///
+/// let job_id = JobId::new("job-1")?;
+/// let now = Timestamp::from_millis(0);
+/// let facts = AttemptFacts {
+///     job_id: &job_id,
+///     attempt: 1,
+///     crashes: 0,
+///     first_started_at: now,
+///     deadline: None,
+///     now,
+/// };
+/// let failed = Outcome::Failed { kind: &ErrorKind::VALUE, advice: Advice::Policy };
+/// let decision = decide(&RetryPolicy::selective(), &facts, &failed);
+/// assert_eq!(decision.rule, Rule::IgnoreOn);
+/// # Ok::<(), naq_core::NameError>(())
+/// ```
 pub fn decide(policy: &RetryPolicy, facts: &AttemptFacts<'_>, outcome: &Outcome<'_>) -> Decision {
-    let case = Case { policy, facts };
+    let input = DecideInput { policy, facts };
     let &Outcome::Failed { kind, advice } = outcome else {
-        return case.decision(Action::Complete, Rule::Succeeded, None, Detail::None);
+        return input.decision(Action::Complete, Rule::Succeeded, None, ReasonDetail::None);
     };
-    let dead = |rule, detail| case.decision(Action::Dead, rule, Some(kind), detail);
+    let dead = |rule, detail| input.decision(Action::Dead, rule, Some(kind), detail);
     match advice {
         Advice::Cancel => {
-            return case.decision(Action::Cancel, Rule::Cancel, Some(kind), Detail::None);
+            return input.decision(Action::Cancel, Rule::Cancel, Some(kind), ReasonDetail::None);
         }
-        Advice::Snooze(delay) => return case.snooze(millis_up(delay)),
-        Advice::Fatal => return dead(Rule::Fatal, Detail::None),
+        Advice::Snooze(delay) => return input.snooze(millis_up(delay)),
+        Advice::Fatal => return dead(Rule::Fatal, ReasonDetail::None),
         Advice::Policy | Advice::RetryAfter(_) => {}
     }
-    if let Some(detail) = case.crashed_too_often() {
+    if let Some(detail) = input.crash_limit_detail() {
         return dead(Rule::MaxCrashes, detail);
     }
     if facts.attempt > policy.max_retries {
-        return dead(Rule::MaxRetries, Detail::None);
+        return dead(Rule::MaxRetries, ReasonDetail::None);
     }
     if let Some(listed) = policy.ignore_on.iter().find(|listed| kind.is(listed)) {
-        return dead(Rule::IgnoreOn, Detail::Listed(listed.clone()));
+        return dead(Rule::IgnoreOn, ReasonDetail::Listed(listed.clone()));
     }
     if !policy.retry_on.is_empty() && !policy.retry_on.iter().any(|listed| kind.is(listed)) {
-        return dead(Rule::RetryOn, Detail::None);
+        return dead(Rule::RetryOn, ReasonDetail::None);
     }
     let (millis, rule, detail) = match advice {
-        Advice::RetryAfter(delay) => (millis_up(delay), Rule::RetryAfter, Detail::None),
-        _ => (delay_millis(policy, facts.job_id, facts.attempt), Rule::Strategy, case.shape()),
+        Advice::RetryAfter(delay) => (millis_up(delay), Rule::RetryAfter, ReasonDetail::None),
+        _ => (
+            delay_millis(policy, facts.job_id, facts.attempt),
+            Rule::Strategy,
+            input.strategy_detail(),
+        ),
     };
-    let at = case.later(millis);
+    let at = input.retry_at(millis);
     if let Some(limit) = policy.retry_for
         && at > facts.first_started_at + limit
     {
         let after = at.since(facts.first_started_at);
-        return dead(Rule::RetryFor, Detail::TooLate { after, limit });
+        return dead(Rule::RetryFor, ReasonDetail::TooLate { after, limit });
     }
-    if let Some(detail) = case.past_deadline(at) {
+    if let Some(detail) = input.past_deadline(at) {
         return dead(Rule::Deadline, detail);
     }
     let delay = Duration::from_millis(millis);
-    case.decision(Action::Retry { delay, at }, rule, Some(kind), detail)
+    input.decision(Action::Retry { delay, at }, rule, Some(kind), detail)
 }
 
-/// Decides whether a delivered attempt may start: not when its job has crashed too many workers,
-/// nor after its deadline. A job without crashes always passes the first test.
+/// Decides whether a delivered attempt may start. It must not start if its job has crashed
+/// `max_crashes` workers, or after its deadline.
 pub fn decide_start(policy: &RetryPolicy, facts: &AttemptFacts<'_>) -> Start {
-    let case = Case { policy, facts };
-    if let Some(detail) = case.crashed_too_often() {
-        return Start::Stop(case.decision(Action::Dead, Rule::MaxCrashes, None, detail));
+    let input = DecideInput { policy, facts };
+    if let Some(detail) = input.crash_limit_detail() {
+        return Start::Stop(input.decision(Action::Dead, Rule::MaxCrashes, None, detail));
     }
-    if let Some(detail) = case.past_deadline(facts.now) {
-        return Start::Stop(case.decision(Action::Expire, Rule::Deadline, None, detail));
+    if let Some(detail) = input.past_deadline(facts.now) {
+        return Start::Stop(input.decision(Action::Expire, Rule::Deadline, None, detail));
     }
     Start::Run
 }
 
-struct Case<'a> {
+struct DecideInput<'a> {
     policy: &'a RetryPolicy,
     facts: &'a AttemptFacts<'a>,
 }
 
-impl Case<'_> {
+impl DecideInput<'_> {
     fn decision(
         &self,
         action: Action,
         rule: Rule,
         kind: Option<&ErrorKind>,
-        detail: Detail,
+        detail: ReasonDetail,
     ) -> Decision {
-        let because = Because {
+        let reason_data = ReasonData {
             attempt: self.facts.attempt,
             max_attempts: self.policy.max_attempts(),
             kind: kind.cloned(),
             detail,
         };
-        Decision { action, rule, because }
+        Decision { action, rule, reason_data }
     }
 
-    /// Nothing went wrong, so only the deadline can say no; and then the job has expired.
+    /// A snooze is not a failure, so that only the deadline can prevent it. Then the job expires.
     fn snooze(&self, millis: u64) -> Decision {
-        let at = self.later(millis);
+        let at = self.retry_at(millis);
         if let Some(detail) = self.past_deadline(at) {
             return self.decision(Action::Expire, Rule::Deadline, None, detail);
         }
         let delay = Duration::from_millis(millis);
-        self.decision(Action::Snooze { delay, at }, Rule::Snooze, None, Detail::None)
+        self.decision(Action::Snooze { delay, at }, Rule::Snooze, None, ReasonDetail::None)
     }
 
-    fn later(&self, millis: u64) -> Timestamp {
+    fn retry_at(&self, millis: u64) -> Timestamp {
         Timestamp::from_millis(self.facts.now.as_millis().saturating_add(millis))
     }
 
-    fn crashed_too_often(&self) -> Option<Detail> {
-        let (crashes, limit) = (self.facts.crashes, self.policy.max_crashes);
-        (crashes >= limit).then_some(Detail::Crashes { crashes, limit })
+    fn crash_limit_detail(&self) -> Option<ReasonDetail> {
+        let crashes = self.facts.crashes;
+        let limit = self.policy.max_crashes;
+        (crashes >= limit).then_some(ReasonDetail::Crashes { crashes, limit })
     }
 
-    fn past_deadline(&self, start: Timestamp) -> Option<Detail> {
+    fn past_deadline(&self, start: Timestamp) -> Option<ReasonDetail> {
         let deadline = self.facts.deadline?;
-        (start > deadline).then_some(Detail::PastDeadline { start, deadline })
+        (start > deadline).then_some(ReasonDetail::PastDeadline { start, deadline })
     }
 
-    fn shape(&self) -> Detail {
-        Detail::Shape {
+    fn strategy_detail(&self) -> ReasonDetail {
+        ReasonDetail::Strategy {
             strategy: self.policy.strategy,
             list: matches!(self.policy.delay, Delay::List(_)),
             jitter: self.policy.jitter,

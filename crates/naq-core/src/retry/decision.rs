@@ -8,61 +8,63 @@ use serde::{Serialize, Serializer};
 use super::{Jitter, Rule, Strategy};
 use crate::{ErrorKind, Timestamp};
 
-/// What follows an attempt: the action, the rule that decided, and, on request, one sentence.
+/// What follows an attempt: the action and the rule that decided. [`Decision::reason`] explains it in
+/// one sentence.
 ///
-/// Serialises as `{"action":"retry","delay_ms":5000,"rule":"strategy","reason":"..."}`, with a
-/// `delay_ms` of null where nothing is waited for.
+/// It serialises as `{"action":"retry","delay_ms":5000,"rule":"strategy","reason":"..."}`. `delay_ms`
+/// is null if the action has no delay.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
-    /// What to do.
+    /// What happens to the job.
     pub action: Action,
     /// The rule that decided.
     pub rule: Rule,
-    pub(super) because: Because,
+    pub(super) reason_data: ReasonData,
 }
 
-/// What to do with a job after an attempt.
+/// What happens to a job after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// The job is done.
+    /// The job ends as completed.
     Complete,
-    /// Run it again; this counts as an attempt.
+    /// The job runs again. The next run counts as an attempt.
     Retry {
         /// The wait, in whole milliseconds.
         delay: Duration,
-        /// The end of the wait; never earlier than the decision's `now` plus `delay`.
+        /// When the job runs again: the time of the decision plus `delay`.
         at: Timestamp,
     },
-    /// Run it again; this counts as no attempt.
+    /// The job runs again. The run that asked for this does not count as an attempt.
     Snooze {
         /// The wait, in whole milliseconds.
         delay: Duration,
-        /// The end of the wait.
+        /// When the job runs again.
         at: Timestamp,
     },
-    /// Move it to the dead letter queue.
+    /// The job moves to the dead letter queue.
     Dead,
-    /// End it as cancelled.
+    /// The job ends as cancelled.
     Cancel,
-    /// End it as expired.
+    /// The job ends as expired.
     Expire,
 }
 
-/// What the sentence needs, kept as data: most sentences are never read.
+/// What [`Decision::reason`] needs to write its sentence. The sentence is not written in advance
+/// because most are never read.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Because {
+pub(super) struct ReasonData {
     pub(super) attempt: u32,
     pub(super) max_attempts: u32,
     pub(super) kind: Option<ErrorKind>,
-    pub(super) detail: Detail,
+    pub(super) detail: ReasonDetail,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) enum Detail {
+pub(super) enum ReasonDetail {
     #[default]
     None,
     Listed(ErrorKind),
-    Shape {
+    Strategy {
         strategy: Strategy,
         list: bool,
         jitter: Jitter,
@@ -79,21 +81,21 @@ pub(super) enum Detail {
         crashes: u32,
         limit: u32,
     },
-    /// What no policy decided.
-    Said(String),
+    /// The whole sentence, for a decision that no policy made.
+    Sentence(String),
 }
 
 impl Decision {
-    /// A decision that no policy took: for a message that cannot be decoded, or a task that no
-    /// worker knows.
+    /// A decision that no policy made: for a message that cannot be decoded, or a task that no worker
+    /// knows.
     pub fn new(action: Action, rule: Rule) -> Self {
-        Self { action, rule, because: Because::default() }
+        Self { action, rule, reason_data: ReasonData::default() }
     }
 
-    /// A decision that no policy took, with its whole sentence.
+    /// A decision that no policy made, with its reason as a whole sentence.
     pub fn saying(action: Action, rule: Rule, sentence: impl Into<String>) -> Self {
-        let detail = Detail::Said(sentence.into());
-        Self { action, rule, because: Because { detail, ..Because::default() } }
+        let detail = ReasonDetail::Sentence(sentence.into());
+        Self { action, rule, reason_data: ReasonData { detail, ..ReasonData::default() } }
     }
 }
 
@@ -110,7 +112,7 @@ impl Action {
         }
     }
 
-    /// The wait, where there is one.
+    /// The wait of a retry or a snooze; `None` for other actions.
     pub const fn delay(self) -> Option<Duration> {
         match self {
             Self::Retry { delay, .. } | Self::Snooze { delay, .. } => Some(delay),
@@ -118,7 +120,7 @@ impl Action {
         }
     }
 
-    /// The end of the wait, where there is one.
+    /// When the job runs again after a retry or a snooze; `None` for other actions.
     pub const fn at(self) -> Option<Timestamp> {
         match self {
             Self::Retry { at, .. } | Self::Snooze { at, .. } => Some(at),

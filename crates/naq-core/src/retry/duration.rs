@@ -1,7 +1,7 @@
 //! Durations as text: `1m30s`.
 //!
-//! `humantime` reads more than a policy should say (`5 5s` is 55 s to it, `M` a month of 30.44
-//! days) and, up to 2.4, panics on some sums; this reads back exactly what it writes.
+//! `humantime` is not used here: it accepts too much (it reads `5 5s` as 55 s and `M` as a month of
+//! 30.44 days), and up to 2.4 it panics on some sums. This code reads exactly what it writes.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use std::time::Duration;
 const UNITS: [(&str, u64); 5] =
     [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// What the text form takes as a duration.
+/// The end of the error for a text that is not a duration.
 pub(super) const ALLOWED: &str = "use a duration such as 500ms, 5s, 1m30s, 2h or 1d, at most 3650d";
 
 /// A duration in whole milliseconds, in the shortest exact form: `0s`, `1m30s`, `2d500ms`.
-pub(super) struct Compact(pub(super) Duration);
+pub(super) struct CompactDuration(pub(super) Duration);
 
-impl fmt::Display for Compact {
+impl fmt::Display for CompactDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = crate::clock::millis_up(self.0);
         if rest == 0 {
@@ -32,8 +32,8 @@ impl fmt::Display for Compact {
     }
 }
 
-/// Reads `1m30s`, `500ms`, `1.5s`: numbers, each with its unit, largest first or not.
-/// Parts of a millisecond are rounded up. `None` when it is anything else, or over ten years.
+/// Reads `1m30s`, `500ms`, `1.5s`: numbers with a unit each, in any order. Parts of a millisecond are
+/// rounded up. `None` for any other text, and for more than ten years.
 pub(super) fn parse(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut millis = 0.0;
@@ -75,7 +75,10 @@ mod tests {
             ("3650d", 315_360_000_000, "3650d"),
         ] {
             let d = parse(text).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!((d, Compact(d).to_string()), (Duration::from_millis(ms), written.into()));
+            assert_eq!(
+                (d, CompactDuration(d).to_string()),
+                (Duration::from_millis(ms), written.into())
+            );
         }
     }
 

@@ -1,5 +1,6 @@
-//! Retry policies: plain data that travels in the job, and pure functions from that data to a
-//! [`Decision`]. No clock, no I/O, no randomness: the same inputs give the same answer everywhere.
+//! Retry policies as plain data, and [`decide`], a pure function from a policy and the facts of an
+//! attempt to a [`Decision`]. It reads no clock, does no I/O and has no random state: the same inputs
+//! give the same answer everywhere.
 //!
 //! ```
 //! use naq_core::retry::{RetryPolicy, preview};
@@ -14,12 +15,14 @@ mod backoff;
 mod builder;
 mod decide;
 mod decision;
+mod delay;
 mod duration;
 mod error;
 mod jitter;
 mod policy;
 mod presets;
 mod preview;
+mod random;
 mod reason;
 mod rule;
 mod summary;
@@ -31,7 +34,7 @@ pub use decide::{AttemptFacts, Outcome, Start, decide, decide_start};
 pub use decision::{Action, Decision};
 pub use error::PolicyError;
 pub use jitter::Jitter;
-pub use jitter::{fnv1a, spread};
 pub use policy::{Delay, RetryPolicy, Strategy};
 pub use preview::{PreviewRow, preview, preview_from};
+pub use random::{fnv1a, spread};
 pub use rule::Rule;

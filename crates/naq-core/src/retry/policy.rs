@@ -1,14 +1,14 @@
-//! [`RetryPolicy`]: when a failed attempt is tried again, as plain data.
+//! [`RetryPolicy`]: when NAQ retries a failed attempt, as plain data.
 
 use std::time::Duration;
 
-use super::{Jitter, PolicyBuilder};
+use super::Jitter;
 use crate::ErrorKind;
 
-/// When a failed attempt is tried again, and when no more.
+/// When a failed attempt is retried, and when it is not.
 ///
-/// A policy is valid by construction: it comes from [`RetryPolicy::builder`], from text
-/// (`"exponential:2s,max_retries=5".parse()`), or from the wire, and each of them checks it. All
+/// A policy is always valid. It comes from [`RetryPolicy::builder`], from text
+/// (`"exponential:2s,max_retries=5".parse()`), or from the wire, and each of these checks it. All
 /// durations are whole milliseconds, rounded up. The default is [`RetryPolicy::conservative`].
 ///
 /// ```
@@ -38,13 +38,13 @@ pub struct RetryPolicy {
     pub(super) max_crashes: u32,
 }
 
-/// The wait before a retry, before the strategy makes it grow.
+/// The wait before a retry; the strategy starts from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delay {
-    /// The same for every retry; the strategy may let it grow.
+    /// One delay for all retries; the strategy may make it grow.
     Every(Duration),
-    /// One for each retry; the last repeats. A list wins over the strategy, so that a list of one
-    /// is a fixed delay, and is kept as such.
+    /// One delay for each retry; the last one repeats. A list wins over the strategy. The builder
+    /// turns a list of one into a fixed delay.
     List(Vec<Duration>),
 }
 
@@ -54,7 +54,7 @@ pub enum Strategy {
     /// Always `delay`.
     #[default]
     Fixed,
-    /// `delay + increment * (retry - 1)`; without an increment the same as `Fixed`.
+    /// `delay + increment * (retry - 1)`. Without an increment it is the same as `Fixed`.
     Linear,
     /// `delay * multiplier ^ (retry - 1)`.
     Exponential,
@@ -62,19 +62,19 @@ pub enum Strategy {
 
 impl RetryPolicy {
     /// The most delays in a list. The policy travels in every message of the job, so it stays
-    /// small; a longer series is what the strategies are for.
+    /// small. Use a strategy for a longer series.
     pub const MAX_DELAYS: usize = 100;
 
     /// The most kinds in `retry_on`, and in `ignore_on`. The policy travels in every message, and
     /// each failure is compared with each kind; a parent kind covers everything below it.
     pub const MAX_KINDS: usize = 32;
 
-    /// The longest duration in a policy: ten years, longer than any broker is asked to keep a
-    /// message, and short enough that all sums stay exact.
+    /// The longest duration in a policy: ten years. No broker is asked to store a message for so
+    /// long, and all sums of milliseconds stay exact.
     pub const MAX_DURATION: Duration = Duration::from_secs(3_650 * 86_400);
 
-    /// The largest multiplier. More is a slip of the unit: 1000 turns a second into a day in two
-    /// retries.
+    /// The largest multiplier. A larger one is most likely a mistake in the unit: 1000 already turns
+    /// a second into eleven days in two retries.
     pub const MAX_MULTIPLIER: f64 = 1_000.0;
 
     /// The longest text form, in bytes: room for the longest valid policy.
@@ -86,78 +86,82 @@ impl RetryPolicy {
     pub(super) const DEFAULT_MAX_CRASHES: u32 = 3;
     const DEFAULT_MAX_DELAY: Duration = Duration::from_secs(86_400);
 
-    /// A builder that starts from the default policy.
-    pub fn builder() -> PolicyBuilder {
-        PolicyBuilder::default()
-    }
+    /// The names of the settings in the text form, in the order in which they are written.
+    pub(super) const KEYS: [&str; 9] = [
+        "max_retries",
+        "increment",
+        "multiplier",
+        "max_delay",
+        "jitter",
+        "retry_on",
+        "ignore_on",
+        "retry_for",
+        "max_crashes",
+    ];
 
-    /// A builder that starts from this policy.
-    pub fn to_builder(&self) -> PolicyBuilder {
-        PolicyBuilder::from(self.clone())
-    }
-
-    /// Tries after the first; 3 by default.
+    /// The most attempts after the first one; 3 by default.
     pub fn max_retries(&self) -> u32 {
         self.max_retries
     }
 
-    /// Tries in all: `max_retries + 1`, saturating.
+    /// The most attempts, with the first one: `max_retries + 1`, saturating.
     pub fn max_attempts(&self) -> u32 {
         self.max_retries.saturating_add(1)
     }
 
-    /// The delay that the strategy starts from, or one for each retry; 5 s by default.
+    /// The delay that the strategy starts from, or one delay for each retry; 5 s by default.
     pub fn delay(&self) -> &Delay {
         &self.delay
     }
 
-    /// How the delay grows; fixed by default.
+    /// How the delay grows; [`Strategy::Fixed`] by default.
     pub fn strategy(&self) -> Strategy {
         self.strategy
     }
 
-    /// What `linear` adds with each retry; none by default.
+    /// What [`Strategy::Linear`] adds with each retry; nothing by default.
     pub fn increment(&self) -> Option<Duration> {
         self.increment
     }
 
-    /// What `exponential` multiplies by with each retry; 2 by default.
+    /// What [`Strategy::Exponential`] multiplies the delay by with each retry; 2 by default.
     pub fn multiplier(&self) -> f64 {
         self.multiplier
     }
 
-    /// No delay of this policy is longer, whatever its jitter. By default a day, or the longest
-    /// delay that `delay` names if that is more: what was asked for in so many words is not cut.
+    /// The longest delay of this policy, jitter included. The default is one day, or the longest
+    /// delay that `delay` names if that is more: NAQ does not cut a delay that you wrote out.
     pub fn max_delay(&self) -> Duration {
         self.max_delay
     }
 
-    /// How delays are spread; not at all by default.
+    /// How delays are spread; [`Jitter::None`] by default.
     pub fn jitter(&self) -> Jitter {
         self.jitter
     }
 
-    /// The kinds that are retried; empty, the default, means all.
+    /// The error kinds that are retried. An empty list, which is the default, means all.
     pub fn retry_on(&self) -> &[ErrorKind] {
         &self.retry_on
     }
 
-    /// The kinds that are never retried, whatever `retry_on` says; none by default.
+    /// The error kinds that are never retried, even if `retry_on` names them; none by default.
     pub fn ignore_on(&self) -> &[ErrorKind] {
         &self.ignore_on
     }
 
-    /// How long after the start of the first attempt the last retry may start; no limit by default.
+    /// The latest start of a retry, as a time after the start of the first attempt; no limit by
+    /// default.
     pub fn retry_for(&self) -> Option<Duration> {
         self.retry_for
     }
 
-    /// How many deaths of a worker make the job poison; 3 by default, at least 1.
+    /// How many crashes of a worker make the job poison; 3 by default, at least 1.
     pub fn max_crashes(&self) -> u32 {
         self.max_crashes
     }
 
-    /// `max_delay` where none is given.
+    /// The `max_delay` of a policy that does not set one.
     pub(super) fn default_max_delay(delay: &Delay) -> Duration {
         delay.as_slice().iter().copied().fold(Self::DEFAULT_MAX_DELAY, Duration::max)
     }
@@ -201,7 +205,7 @@ impl Strategy {
     /// Every strategy, for help texts and completions.
     pub const ALL: &'static [Self] = &[Self::Fixed, Self::Linear, Self::Exponential];
 
-    /// The strategy's name: `fixed`, `linear`, `exponential`.
+    /// The name of the strategy: `fixed`, `linear` or `exponential`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Fixed => "fixed",

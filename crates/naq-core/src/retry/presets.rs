@@ -1,4 +1,4 @@
-//! The policies that have a name, with the numbers of the reference.
+//! The presets: policies that have a name.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ const fn secs(n: u64) -> Duration {
 }
 
 impl RetryPolicy {
-    /// The names that the text form knows beside `STRATEGY:DELAY`.
+    /// The names of the presets. The text form accepts each in place of `STRATEGY:DELAY`.
     pub const PRESETS: &'static [&'static str] =
         &["conservative", "aggressive", "selective", "none"];
 
-    /// The default, for most jobs: 3 retries, 5 s apart.
+    /// The default, for most jobs: 3 retries with 5 s before each.
     pub fn conservative() -> Self {
         let delay = Delay::Every(Self::DEFAULT_DELAY);
         Self {
@@ -41,7 +41,8 @@ impl RetryPolicy {
             .build()
     }
 
-    /// For calls to other services: 3 retries, 10 s apart, only of errors that may pass.
+    /// For calls to other services: 3 retries with 10 s before each. It retries only error kinds that
+    /// may be temporary: connection, timeout and HTTP errors.
     pub fn selective() -> Self {
         Self::builder()
             .delay(secs(10))
@@ -50,12 +51,12 @@ impl RetryPolicy {
             .build()
     }
 
-    /// No retry.
+    /// No retries.
     pub fn none() -> Self {
         Self::builder().max_retries(0).build()
     }
 
-    /// The preset of this name.
+    /// The preset with this name; `None` if there is none.
     pub fn preset(name: &str) -> Option<Self> {
         match name {
             "conservative" => Some(Self::conservative()),

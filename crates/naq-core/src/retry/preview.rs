@@ -1,32 +1,33 @@
-//! [`preview`]: the delays that a policy will give, before it gives them.
+//! [`preview`]: the delays that a policy gives, before any attempt has failed.
 
 use serde::Serialize;
 
 use super::RetryPolicy;
 use super::backoff::{base_delay, millis};
-use super::jitter::{band, chain_start};
+use super::delay::decorrelated_start;
 
-/// One retry, with its earliest and latest delay.
+/// One retry of a policy, with its shortest and its longest delay in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PreviewRow {
     /// The number of the retry, from 1.
     pub retry: u32,
-    /// The number of the attempt that it starts, from 2; saturating.
+    /// The number of the attempt that this retry starts, from 2; saturating.
     pub attempt: u32,
-    /// The shortest delay before it.
+    /// The shortest delay before this retry.
     pub delay_min_ms: u64,
-    /// The longest delay before it.
+    /// The longest delay before this retry.
     pub delay_max_ms: u64,
-    /// The least time from the start of the first attempt, when attempts take no time.
+    /// The shortest time from the start of the first attempt, if attempts take no time.
     pub elapsed_min_ms: u64,
-    /// The most time from the start of the first attempt, when attempts take no time.
+    /// The longest time from the start of the first attempt, if attempts take no time.
     pub elapsed_max_ms: u64,
 }
 
-/// The retries of a policy, up to exhaustion: `max_retries`, or the first that `retry_for` forbids.
+/// The retries of a policy in order. The iterator ends after `max_retries`, or before the first retry
+/// that `retry_for` forbids.
 ///
-/// Rows are computed as they are asked for; take as many as you want to see of a policy with four
-/// billion retries.
+/// It computes each row when you take it, so that a policy with four billion retries costs only the
+/// rows that you take.
 ///
 /// ```
 /// use naq_core::retry::{Jitter, RetryPolicy, preview};
@@ -40,8 +41,9 @@ pub fn preview(policy: &RetryPolicy) -> impl Iterator<Item = PreviewRow> + '_ {
     preview_from(policy, 1)
 }
 
-/// The retries of a policy from number `first` (1-based) on, as [`preview`] gives them, but with the
-/// time counted from just before `first`. Retry 4,000,000,000 costs what retry 1 costs.
+/// The retries of a policy from number `first` on, as [`preview`] gives them, but with times counted
+/// from just before retry `first`. Retries are numbered from 1. Starting at retry 4,000,000,000 costs
+/// as much as starting at retry 256.
 ///
 /// ```
 /// use naq_core::retry::{RetryPolicy, preview_from};
@@ -53,14 +55,16 @@ pub fn preview_from(policy: &RetryPolicy, first: u32) -> impl Iterator<Item = Pr
     let cap = millis(policy.max_delay);
     let limit = policy.retry_for.map_or(u64::MAX, millis);
     let first = first.max(1);
-    let band = move |retry, previous| band(policy.jitter, base_delay(policy, retry), previous, cap);
-    // What went before matters to `Decorrelated` only, and no further back than its chain goes.
-    let begin = chain_start(first);
+    let range =
+        move |retry, previous| policy.jitter.range(base_delay(policy, retry), previous, cap);
+    // Only `Decorrelated` depends on earlier retries.
+    let begin = decorrelated_start(first);
     let mut previous =
-        (begin..first).fold(base_delay(policy, begin), |previous, retry| band(retry, previous).1);
-    let (mut earliest, mut latest) = (0_u64, 0_u64);
+        (begin..first).fold(base_delay(policy, begin), |previous, retry| range(retry, previous).1);
+    let mut earliest = 0_u64;
+    let mut latest = 0_u64;
     (first..=policy.max_retries).map_while(move |retry| {
-        let (low, high) = band(retry, previous);
+        let (low, high) = range(retry, previous);
         previous = high;
         earliest = earliest.saturating_add(low);
         latest = latest.saturating_add(high).min(limit);

@@ -1,11 +1,11 @@
-//! A decision as one sentence.
+//! [`Decision::reason`]: a decision as one sentence.
 
-use super::decision::Detail;
-use super::duration::Compact;
+use super::decision::ReasonDetail;
+use super::duration::CompactDuration;
 use super::{Action, Decision, Jitter, Rule};
 
 impl Decision {
-    /// Why, in one sentence for people; scripts read [`Decision::rule`].
+    /// Why this was decided, in one sentence for people. Programs read [`Decision::rule`] instead.
     pub fn reason(&self) -> String {
         match self.rule {
             Rule::Undecodable => return "the message cannot be decoded".into(),
@@ -13,25 +13,25 @@ impl Decision {
             Rule::Unknown => return "decided by a newer version of NAQ".into(),
             _ => {}
         }
-        if let Detail::Crashes { crashes, limit } = &self.because.detail {
+        if let ReasonDetail::Crashes { crashes, limit } = &self.reason_data.detail {
             let times = if *crashes == 1 { "time" } else { "times" };
             return format!(
                 "poison: workers died {crashes} {times} while they ran it, max_crashes is {limit}"
             );
         }
-        if let Detail::Said(sentence) = &self.because.detail {
+        if let ReasonDetail::Sentence(sentence) = &self.reason_data.detail {
             return sentence.clone();
         }
         format!("{}{}", self.what_happened(), self.what_follows())
     }
 
     fn what_happened(&self) -> String {
-        let because = &self.because;
-        let attempt = match because.max_attempts {
-            0 => "the attempt".to_owned(), // no policy took this decision
-            max => format!("attempt {} of {max}", because.attempt),
+        let data = &self.reason_data;
+        let attempt = match data.max_attempts {
+            0 => "the attempt".to_owned(), // no policy made this decision
+            max => format!("attempt {} of {max}", data.attempt),
         };
-        match (&because.kind, self.rule) {
+        match (&data.kind, self.rule) {
             (_, Rule::Cancel) => format!("{attempt} cancelled the job"),
             (_, Rule::Snooze) => format!("{attempt} asked to run again"),
             (_, Rule::Succeeded) => format!("{attempt} succeeded"),
@@ -41,28 +41,28 @@ impl Decision {
     }
 
     fn what_follows(&self) -> String {
-        let retry = self.because.attempt;
-        let wait = self.action.delay().map(Compact);
-        match (&self.because.detail, self.rule, wait) {
+        let retry = self.reason_data.attempt;
+        let wait = self.action.delay().map(CompactDuration);
+        match (&self.reason_data.detail, self.rule, wait) {
             (_, Rule::Snooze, Some(wait)) => format!(" in {wait}, which counts as no attempt"),
             (_, Rule::RetryAfter, Some(wait)) => {
                 format!(": retry {retry} in {wait}, as the handler asked")
             }
-            (Detail::Shape { strategy, list, jitter }, _, Some(wait)) => {
-                let shape = if *list { "listed delay" } else { strategy.as_str() };
+            (ReasonDetail::Strategy { strategy, list, jitter }, _, Some(wait)) => {
+                let how = if *list { "listed delay" } else { strategy.as_str() };
                 let spread = match jitter {
                     Jitter::None => String::new(),
                     jitter => format!(", jitter {jitter}"),
                 };
-                format!(": retry {retry} in {wait} ({shape}{spread})")
+                format!(": retry {retry} in {wait} ({how}{spread})")
             }
-            (Detail::Listed(kind), ..) => format!(", and ignore_on has {kind}"),
-            (Detail::TooLate { after, limit }, ..) => format!(
+            (ReasonDetail::Listed(kind), ..) => format!(", and ignore_on has {kind}"),
+            (ReasonDetail::TooLate { after, limit }, ..) => format!(
                 ": retry {retry} would start {} after the first attempt, retry_for is {}",
-                Compact(*after),
-                Compact(*limit)
+                CompactDuration(*after),
+                CompactDuration(*limit)
             ),
-            (Detail::PastDeadline { start, deadline }, ..) => match self.action {
+            (ReasonDetail::PastDeadline { start, deadline }, ..) => match self.action {
                 Action::Dead => {
                     format!(": retry {retry} would start at {start}, the deadline is {deadline}")
                 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// The rule that decided what follows an attempt. Its name is stable; scripts may rely on it.
+        /// The rule that decided what follows an attempt. Its name is stable: programs may rely on it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Rule {
@@ -34,15 +34,15 @@ rules! {
     Cancel = "cancel",
     /// The handler asked to run again later, without counting an attempt.
     Snooze = "snooze",
-    /// The handler said that the failure will not pass.
+    /// The handler said that a retry cannot succeed.
     Fatal = "fatal",
-    /// The job has killed its workers too often.
+    /// The job has crashed `max_crashes` workers.
     MaxCrashes = "max_crashes",
-    /// The attempts are used up.
+    /// No retry is left.
     MaxRetries = "max_retries",
-    /// The kind is one that is never retried.
+    /// The policy never retries this error kind.
     IgnoreOn = "ignore_on",
-    /// The kind is not among those that are retried.
+    /// The policy does not retry this error kind.
     RetryOn = "retry_on",
     /// The retry would start too long after the first attempt.
     RetryFor = "retry_for",
@@ -52,25 +52,25 @@ rules! {
     RetryAfter = "retry_after",
     /// A retry, after the delay that the policy gives.
     Strategy = "strategy",
-    /// The jobs that it depends on: it waits for them, or they ended so that it must not run.
+    /// A dependency: the job waits for its parents, or their ends do not let it run.
     Dependencies = "dependencies",
-    /// A limit on how many of its kind run at once, or start in a time.
+    /// A limit on how many jobs of one key run at once, or start within a time.
     Limit = "limit",
-    /// A circuit breaker that is open: what the job needs is known to be down.
+    /// A circuit breaker is open because calls to the same service have failed.
     Breaker = "breaker",
     /// An operator has paused the task.
     Paused = "paused",
-    /// The retry budget: as many retries as may start have started.
+    /// The retry budget has no token left for a retry.
     Budget = "budget",
-    /// A unique key that the job holds and cannot let go of.
+    /// A unique key of the job, which could not be taken or returned.
     Unique = "unique",
-    /// A retry was not made, or failed too; the fallback handler ran instead.
+    /// The failure would have ended the job, and the fallback handler ran instead.
     Fallback = "fallback",
     /// The message could not be decoded.
     Undecodable = "undecodable",
-    /// No worker knew the task in time.
+    /// No worker that knows the task took the job in time.
     UnknownTask = "unknown_task",
-    /// A rule of a newer version of NAQ, read from what it wrote.
+    /// A rule of a newer version of NAQ, read from a message.
     Unknown = "unknown",
 }
 
@@ -86,7 +86,8 @@ impl Serialize for Rule {
     }
 }
 
-/// A name that is not known is [`Rule::Unknown`]: an old reader can read what a newer worker wrote.
+/// An unknown name becomes [`Rule::Unknown`], so that an old reader can read what a newer worker
+/// wrote.
 impl FromStr for Rule {
     type Err = Infallible;
 

@@ -1,8 +1,8 @@
-//! A policy in words.
+//! [`RetryPolicy::summary`]: a policy in words.
 
 use std::fmt::{self, Write};
 
-use super::duration::Compact;
+use super::duration::CompactDuration;
 use super::{Delay, Jitter, RetryPolicy, Strategy};
 use crate::ErrorKind;
 
@@ -34,35 +34,37 @@ impl RetryPolicy {
             write!(out, ", never on {}", listed(&self.ignore_on))?;
         }
         match self.retry_for {
-            Some(limit) => write!(out, ", for {} at most", Compact(limit)),
+            Some(limit) => write!(out, ", for {} at most", CompactDuration(limit)),
             None => Ok(()),
         }
     }
 
     fn describe_delay(&self, out: &mut String) -> fmt::Result {
-        let max = Compact(self.max_delay);
+        let max = CompactDuration(self.max_delay);
         match (&self.delay, self.strategy, self.increment) {
             (Delay::List(list), ..) => {
                 let shown: Vec<_> = list
                     .iter()
                     .take(self.max_retries as usize)
-                    .map(|d| Compact(*d.min(&self.max_delay)).to_string())
+                    .map(|d| CompactDuration(*d.min(&self.max_delay)).to_string())
                     .collect();
                 write!(out, "after {}", shown.join(", "))
             }
             (Delay::Every(d), Strategy::Exponential, _) => write!(
                 out,
                 "after {}, then {} times as long each time, at most {max}",
-                Compact(*d),
+                CompactDuration(*d),
                 self.multiplier
             ),
             (Delay::Every(d), Strategy::Linear, Some(step)) => write!(
                 out,
                 "after {}, then {} longer each time, at most {max}",
-                Compact(*d),
-                Compact(step)
+                CompactDuration(*d),
+                CompactDuration(step)
             ),
-            (Delay::Every(d), ..) => write!(out, "{} apart", Compact(*d.min(&self.max_delay))),
+            (Delay::Every(d), ..) => {
+                write!(out, "{} apart", CompactDuration(*d.min(&self.max_delay)))
+            }
         }
     }
 }

@@ -1,27 +1,14 @@
-//! The text form: `STRATEGY:DELAY[/DELAY...][,key=value...]`, or a preset's name in place of
-//! `STRATEGY:DELAY`.
+//! The text form of a policy: `STRATEGY:DELAY[/DELAY...][,key=value...]`. The name of a preset can
+//! stand in place of `STRATEGY:DELAY`.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::duration::{self, Compact};
-use super::error::shown;
+use super::duration::{self, CompactDuration};
+use super::error::shorten;
 use super::{Delay, Jitter, PolicyBuilder, PolicyError, RetryPolicy, Strategy};
 use crate::ErrorKind;
-
-/// The keys of the text form, in the order in which it is written.
-pub(super) const KEYS: [&str; 9] = [
-    "max_retries",
-    "increment",
-    "multiplier",
-    "max_delay",
-    "jitter",
-    "retry_on",
-    "ignore_on",
-    "retry_for",
-    "max_crashes",
-];
 
 impl FromStr for RetryPolicy {
     type Err = PolicyError;
@@ -31,14 +18,14 @@ impl FromStr for RetryPolicy {
             return Err(PolicyError::TooLong(text.len()));
         }
         let mut parts = text.split(',');
-        let mut builder = start(parts.next().unwrap_or_default())?;
+        let mut builder = parse_start(parts.next().unwrap_or_default())?;
         let mut seen = Vec::new();
         for part in parts {
             let (key, value) =
-                part.split_once('=').ok_or_else(|| PolicyError::Part(shown(part)))?;
-            builder = set(builder, key, value)?;
+                part.split_once('=').ok_or_else(|| PolicyError::Part(shorten(part)))?;
+            builder = apply_setting(builder, key, value)?;
             if seen.contains(&key) {
-                return Err(PolicyError::Repeated(shown(key)));
+                return Err(PolicyError::Repeated(shorten(key)));
             }
             seen.push(key);
         }
@@ -46,45 +33,46 @@ impl FromStr for RetryPolicy {
     }
 }
 
-fn start(text: &str) -> Result<PolicyBuilder, PolicyError> {
+fn parse_start(text: &str) -> Result<PolicyBuilder, PolicyError> {
     if let Some(preset) = RetryPolicy::preset(text) {
         return Ok(preset.to_builder());
     }
-    let (strategy, delay) = text.split_once(':').ok_or_else(|| PolicyError::Start(shown(text)))?;
+    let (strategy, delay) =
+        text.split_once(':').ok_or_else(|| PolicyError::Start(shorten(text)))?;
     let delay: Delay = delay.parse()?;
     Ok(RetryPolicy::builder().strategy(strategy.parse()?).delay(delay))
 }
 
-fn set(b: PolicyBuilder, key: &str, value: &str) -> Result<PolicyBuilder, PolicyError> {
+fn apply_setting(b: PolicyBuilder, key: &str, value: &str) -> Result<PolicyBuilder, PolicyError> {
     Ok(match key {
-        "max_retries" => b.max_retries(count("max_retries", value)?),
-        "increment" => b.increment(time("increment", value)?),
+        "max_retries" => b.max_retries(parse_count("max_retries", value)?),
+        "increment" => b.increment(parse_duration("increment", value)?),
         "multiplier" => b.multiplier(value.parse().map_err(|_| {
             let allowed = format!("use a number from 1 to {}", RetryPolicy::MAX_MULTIPLIER);
             PolicyError::invalid("multiplier", value, allowed)
         })?),
-        "max_delay" => b.max_delay(time("max_delay", value)?),
+        "max_delay" => b.max_delay(parse_duration("max_delay", value)?),
         "jitter" => b.jitter(value.parse()?),
-        "retry_on" => b.retry_on(kinds("retry_on", value)?),
-        "ignore_on" => b.ignore_on(kinds("ignore_on", value)?),
-        "retry_for" => b.retry_for(time("retry_for", value)?),
-        "max_crashes" => b.max_crashes(count("max_crashes", value)?),
-        _ => return Err(PolicyError::UnknownKey(shown(key))),
+        "retry_on" => b.retry_on(parse_kinds("retry_on", value)?),
+        "ignore_on" => b.ignore_on(parse_kinds("ignore_on", value)?),
+        "retry_for" => b.retry_for(parse_duration("retry_for", value)?),
+        "max_crashes" => b.max_crashes(parse_count("max_crashes", value)?),
+        _ => return Err(PolicyError::UnknownKey(shorten(key))),
     })
 }
 
-fn count(key: &'static str, value: &str) -> Result<u32, PolicyError> {
+fn parse_count(key: &'static str, value: &str) -> Result<u32, PolicyError> {
     let digits = value.bytes().all(|b| b.is_ascii_digit());
     value.parse().ok().filter(|_| digits).ok_or_else(|| {
         PolicyError::invalid(key, value, format!("use a whole number up to {}", u32::MAX))
     })
 }
 
-fn time(key: &'static str, value: &str) -> Result<Duration, PolicyError> {
+fn parse_duration(key: &'static str, value: &str) -> Result<Duration, PolicyError> {
     duration::parse(value).ok_or_else(|| PolicyError::invalid(key, value, duration::ALLOWED))
 }
 
-fn kinds(key: &'static str, value: &str) -> Result<Vec<ErrorKind>, PolicyError> {
+fn parse_kinds(key: &'static str, value: &str) -> Result<Vec<ErrorKind>, PolicyError> {
     let mut kinds: Vec<ErrorKind> = Vec::new();
     for part in value.split('|') {
         let kind = part.parse().map_err(|_| {
@@ -93,14 +81,14 @@ fn kinds(key: &'static str, value: &str) -> Result<Vec<ErrorKind>, PolicyError> 
             PolicyError::invalid(key, part, allowed)
         })?;
         if kinds.contains(&kind) {
-            return Err(PolicyError::Repeated(shown(part)));
+            return Err(PolicyError::Repeated(shorten(part)));
         }
         kinds.push(kind);
     }
     Ok(kinds)
 }
 
-/// Writes what differs from the defaults; reads back as an equal policy.
+/// Writes the settings that differ from the defaults. The text parses to an equal policy.
 impl fmt::Display for RetryPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.strategy, self.delay)?;
@@ -108,13 +96,13 @@ impl fmt::Display for RetryPolicy {
             write!(f, ",max_retries={}", self.max_retries)?;
         }
         if let Some(increment) = self.increment {
-            write!(f, ",increment={}", Compact(increment))?;
+            write!(f, ",increment={}", CompactDuration(increment))?;
         }
         if self.multiplier != Self::DEFAULT_MULTIPLIER {
             write!(f, ",multiplier={}", self.multiplier)?;
         }
         if self.max_delay != Self::default_max_delay(&self.delay) {
-            write!(f, ",max_delay={}", Compact(self.max_delay))?;
+            write!(f, ",max_delay={}", CompactDuration(self.max_delay))?;
         }
         if self.jitter != Jitter::None {
             write!(f, ",jitter={}", self.jitter)?;
@@ -126,7 +114,7 @@ impl fmt::Display for RetryPolicy {
             }
         }
         if let Some(limit) = self.retry_for {
-            write!(f, ",retry_for={}", Compact(limit))?;
+            write!(f, ",retry_for={}", CompactDuration(limit))?;
         }
         if self.max_crashes != Self::DEFAULT_MAX_CRASHES {
             write!(f, ",max_crashes={}", self.max_crashes)?;
@@ -139,7 +127,7 @@ impl fmt::Display for Delay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, delay) in self.as_slice().iter().enumerate() {
             let lead = if i == 0 { "" } else { "/" };
-            write!(f, "{lead}{}", Compact(*delay))?;
+            write!(f, "{lead}{}", CompactDuration(*delay))?;
         }
         Ok(())
     }
@@ -151,10 +139,12 @@ impl FromStr for Delay {
 
     fn from_str(text: &str) -> Result<Self, PolicyError> {
         match text.split_once('/') {
-            None => time("delay", text).map(Self::Every),
-            Some(_) => {
-                text.split('/').map(|d| time("delay", d)).collect::<Result<_, _>>().map(Self::List)
-            }
+            None => parse_duration("delay", text).map(Self::Every),
+            Some(_) => text
+                .split('/')
+                .map(|d| parse_duration("delay", d))
+                .collect::<Result<_, _>>()
+                .map(Self::List),
         }
     }
 }

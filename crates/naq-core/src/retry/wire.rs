@@ -1,4 +1,4 @@
-//! The wire form: a map with durations in whole milliseconds, or the text form as a string.
+//! The wire form of a policy: a map with durations in whole milliseconds, or the text form.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,11 +10,10 @@ use super::backoff::millis;
 use super::{Delay, Jitter, PolicyError, RetryPolicy, Strategy};
 use crate::ErrorKind;
 
-/// The map, as it is written. `None` is the default and is left out; keys that are not known are
-/// passed over.
+/// The map. A setting that has its default is `None` and is not written. Readers ignore unknown keys.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Map {
+struct PolicyMap {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_retries: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,7 +38,7 @@ struct Map {
     max_crashes: Option<u32>,
 }
 
-impl From<&RetryPolicy> for Map {
+impl From<&RetryPolicy> for PolicyMap {
     fn from(p: &RetryPolicy) -> Self {
         let given = RetryPolicy::default();
         let kinds = |kinds: &[ErrorKind]| (!kinds.is_empty()).then(|| kinds.to_vec());
@@ -60,10 +59,10 @@ impl From<&RetryPolicy> for Map {
     }
 }
 
-impl TryFrom<Map> for RetryPolicy {
+impl TryFrom<PolicyMap> for RetryPolicy {
     type Error = PolicyError;
 
-    fn try_from(map: Map) -> Result<Self, PolicyError> {
+    fn try_from(map: PolicyMap) -> Result<Self, PolicyError> {
         let given = Self::default();
         let mut b = Self::builder()
             .strategy(map.strategy.unwrap_or(given.strategy))
@@ -89,7 +88,7 @@ impl TryFrom<Map> for RetryPolicy {
 
 impl Serialize for RetryPolicy {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        Map::from(self).serialize(s)
+        PolicyMap::from(self).serialize(s)
     }
 }
 
@@ -109,7 +108,7 @@ impl<'de> Deserialize<'de> for RetryPolicy {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RetryPolicy, A::Error> {
-                Map::deserialize(MapAccessDeserializer::new(map))?
+                PolicyMap::deserialize(MapAccessDeserializer::new(map))?
                     .try_into()
                     .map_err(de::Error::custom)
             }
@@ -119,7 +118,7 @@ impl<'de> Deserialize<'de> for RetryPolicy {
     }
 }
 
-/// One number, or a list of them.
+/// A delay in milliseconds: one number, or a list of numbers.
 struct DelayMillis(Delay);
 
 impl Serialize for DelayMillis {
@@ -180,7 +179,7 @@ impl<'de> Deserialize<'de> for Strategy {
     }
 }
 
-/// A name, or the factor as a number.
+/// The name of the jitter, or the factor as a number.
 impl Serialize for Jitter {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         match self {

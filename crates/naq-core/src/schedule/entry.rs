@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::{Cron, JobTemplate, Progress, Schedule, ScheduleFault, When};
 use crate::clock::millis_up;
-use crate::names::ScheduleName;
-use crate::transport::{StateKey, StateKeyError};
+use crate::names::{ScheduleName, StateKey, StateKeyError};
 use crate::wire::{Codec, DecodeError, Fields, Writer};
 
 /// The version that is written, and the newest that is read.

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::names::QueueName;
-use crate::transport::JobKey;
+use crate::names::{JobKey, QueueName};
 
 /// How far a schedule has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

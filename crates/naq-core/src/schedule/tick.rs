@@ -2,9 +2,8 @@
 
 use super::Schedule;
 use crate::clock::Timestamp;
-use crate::names::{JobId, QueueName, ScheduleName};
+use crate::names::{JobId, JobKey, QueueName, ScheduleName};
 use crate::retry::spread;
-use crate::transport::JobKey;
 use crate::wire::{Envelope, Nonce};
 
 /// A time at which a schedule comes.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{CatchUp, LastRun, Overlap, Progress, Schedule, Tick};
 use crate::clock::Timestamp;
-use crate::transport::JobKey;
+use crate::names::JobKey;
 
 /// Missed ticks that are caught up with at once, and looked back for at all: the last thousand.
 pub const MAX_CATCH_UP: usize = 1_000;

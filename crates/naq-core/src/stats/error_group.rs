@@ -9,9 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Ending, Observation, ObservedError, pattern};
 use crate::clock::Timestamp;
 use crate::failure::ErrorKind;
-use crate::names::{JobId, QueueName, TaskName};
+use crate::names::{JobId, JobKey, QueueName, TaskName};
 use crate::retry::Rule;
-use crate::transport::JobKey;
 
 /// Jobs that a group names as samples: the newest.
 pub const SAMPLE_JOBS: usize = 5;
@@ -119,7 +118,7 @@ impl ErrorGroup {
     }
 
     fn sample(&mut self, queue: &QueueName, id: &JobId) {
-        let key = JobKey { queue: queue.clone(), id: id.clone() };
+        let key = JobKey::new(queue.clone(), id.clone());
         push_sample(&mut self.jobs, key);
     }
 

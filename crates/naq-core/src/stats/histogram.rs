@@ -43,7 +43,7 @@ pub struct Histogram {
 impl Histogram {
     /// Adds one duration.
     pub fn record(&mut self, took: Duration) {
-        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let ms = crate::clock::millis(took);
         // A millisecond and a half is longer than one.
         let at_least = if Duration::from_millis(ms) < took { ms.saturating_add(1) } else { ms };
         let bucket = BOUNDS_MS.iter().position(|bound| at_least <= *bound);

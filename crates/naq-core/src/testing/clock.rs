@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::clock::{Clock, Timer, Timestamp};
+use crate::sync::lock;
 
 /// How often the tasks that a moment has woken may hand on to each other before the next moment.
 const TURNS: usize = 64;
@@ -95,7 +96,7 @@ impl ManualClock {
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared)
     }
 }
 

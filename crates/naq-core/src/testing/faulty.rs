@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
 use super::{DiePoint, Fault, FaultPlan, Op};
+use crate::sync::lock;
 use crate::transport::{Transport, TransportError};
 
 /// What a real process does at its die point, such as `std::process::abort`.
@@ -80,8 +81,8 @@ impl<T: Transport> FaultyTransport<T> {
 
     /// Goes on with another plan; calls are counted from 1 again.
     pub fn set_plan(&self, plan: FaultPlan) {
-        *self.faults.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan;
-        self.faults.calls.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *lock(&self.faults.plan) = plan;
+        lock(&self.faults.calls).clear();
     }
 
     /// Cuts the connection: every call answers `Unreachable` until [`mend`](Self::mend).
@@ -113,7 +114,7 @@ impl<T: Transport> FaultyTransport<T> {
 
     /// How often `op` was called.
     pub fn calls(&self, op: Op) -> u32 {
-        let calls = self.faults.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let calls = lock(&self.faults.calls);
         calls.get(&op).copied().unwrap_or(0)
     }
 }
@@ -185,10 +186,10 @@ impl Faults {
     }
 
     fn next_fault(&self, op: Op) -> Option<Fault> {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = lock(&self.calls);
         let nth = calls.entry(op).or_default();
         *nth += 1;
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner).fault(op, *nth)
+        lock(&self.plan).fault(op, *nth)
     }
 
     fn die(&self, point: DiePoint) -> TransportError {

@@ -11,14 +11,14 @@ use bytes::Bytes;
 use super::Op;
 use super::faulty::{Faults, FaultyTransport};
 use crate::clock::Timestamp;
-use crate::names::{JobId, QueueName, WorkerId};
+use crate::names::{JobId, JobKey, QueueName, StateKey, WorkerId};
 use crate::stats::StatsReport;
 use crate::transport::{
     AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, Consumer, DeadPage, Delivery, Directory,
-    EndWatch, Evidence, Expect, Fact, FactKind, JobKey, JobsPage, JobsQuery, Lookup, Operator,
-    Producer, QueueInfo, Receipt, Saved, Settler, Signal, Signals, StateChange, StateEntry,
-    StateKey, StatePage, StateStore, StateWatch, StatsPage, StatsStore, Stored, StreamReport,
-    Submission, Subscription, Transport, TransportError, WaitingPage, WorkerInfo, Written,
+    EndWatch, Evidence, Expect, Fact, FactKind, JobsPage, JobsQuery, Lookup, Operator, Producer,
+    QueueInfo, Receipt, Saved, Settler, Signal, Signals, StateChange, StateEntry, StatePage,
+    StateStore, StateWatch, StatsPage, StatsStore, Stored, StreamReport, Submission, Subscription,
+    Transport, TransportError, WaitingPage, WorkerInfo, Written,
 };
 use crate::wire::Nonce;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{JobKey, TransportError};
-use crate::names::{JobId, NameError};
+use super::TransportError;
+use crate::names::{JobId, JobKey, NameError};
 
 /// The largest blob: 64 MiB. It is held in memory as a whole by whoever writes or reads it.
 pub const MAX_BLOB_BYTES: usize = 64 * 1024 * 1024;

@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use super::{JobKey, Place, Stored};
+use super::{Place, Stored};
 use crate::clock::Timestamp;
 use crate::failure::ErrorKind;
-use crate::names::{CHORES, NameError, QueueName, TaskName};
+use crate::names::{CHORES, JobKey, NameError, QueueName, TaskName};
 use crate::state::JobState;
 use crate::wire::{AttemptOutcome, AttemptRecord, Envelope};
 

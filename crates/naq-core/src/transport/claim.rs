@@ -77,7 +77,7 @@ mod tests {
     }
 
     fn standing(message: WireMessage) -> Stored {
-        let key = JobKey { queue: QueueName::default(), id: JobId::new("a").expect("an id") };
+        let key = JobKey::new(QueueName::default(), JobId::new("a").expect("an id"));
         let (place, stored_at) = (Place::Record, Timestamp::from_millis(1));
         Stored { key, place, seq: 7, stored_at, due_at: None, delivered: false, message }
     }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{JobKey, Stored, TransportError};
+use super::{Stored, TransportError};
 use crate::clock::Timestamp;
+use crate::names::JobKey;
 use crate::state::JobState;
 use crate::wire::{DeadLetter, EncodeError, Envelope, FinalRecord, Nonce, Step, WireMessage};
 

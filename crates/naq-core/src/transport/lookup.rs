@@ -5,11 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Serialize;
 
-use super::{
-    EndWatch, Evidence, JobKey, JobsPage, JobsQuery, Stored, StreamReport, TransportError,
-};
+use super::{EndWatch, Evidence, JobsPage, JobsQuery, Stored, StreamReport, TransportError};
 use crate::clock::Timestamp;
-use crate::names::{JobId, QueueName};
+use crate::names::{JobId, JobKey, QueueName};
 
 /// A queue in numbers, from the broker's own counters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

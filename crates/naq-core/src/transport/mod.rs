@@ -18,6 +18,8 @@ mod stats;
 mod stored;
 mod stream;
 
+// Ports speak of jobs and entries by their keys.
+pub use crate::names::{JobKey, StateKey, StateKeyError};
 pub use blobs::{BlobRef, BlobRefError, Blobs, MAX_BLOB_BYTES};
 pub use browse::{
     JobSummary, JobsCursor, JobsCursorError, JobsPage, JobsQuery, Looked, Order, SCAN, Scan,
@@ -35,12 +37,9 @@ pub use lookup::{BrokerInfo, DeadPage, Lookup, QueueInfo, WaitingPage};
 pub use operate::{Operator, Signal, Signals};
 pub use produce::{Producer, Receipt, Submission};
 pub use stale::{Evidence, StaleReason, Unfinished, stale};
-pub use state::{
-    Expect, Saved, StateChange, StateEntry, StateKey, StateKeyError, StatePage, StateStore,
-    StateWatch,
-};
+pub use state::{Expect, Saved, StateChange, StateEntry, StatePage, StateStore, StateWatch};
 pub use stats::{STATS_TTL, StatsPage, StatsStore};
-pub use stored::{JobKey, Place, Stored};
+pub use stored::{Place, Stored};
 pub use stream::{ConsumerReport, Durability, StreamReport, StreamRole};
 
 /// A broker, from every side. Implemented by whatever implements the parts.

@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 
-use super::{JobKey, TransportError};
+use super::TransportError;
 use crate::clock::Timestamp;
+use crate::names::JobKey;
 use crate::wire::WireMessage;
 
 /// A job on its way into a queue.

@@ -1,54 +1,11 @@
 //! A job's message where it stands in the broker.
 
-use std::fmt;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use crate::clock::Timestamp;
-use crate::names::{JobId, NameError, QueueName};
+use crate::names::JobKey;
 use crate::state::JobState;
 use crate::wire::{
     Arrival, DeadLetter, DecodeError, Envelope, FinalRecord, Nonce, Step, WireMessage, headers,
 };
-
-/// A job as the broker knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct JobKey {
-    /// Its queue.
-    pub queue: QueueName,
-    /// Its id.
-    pub id: JobId,
-}
-
-impl std::str::FromStr for JobKey {
-    type Err = NameError;
-
-    /// `queue/id`; an id alone is in the queue `default`.
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        Ok(match text.split_once('/') {
-            Some((queue, id)) => Self { queue: QueueName::new(queue)?, id: JobId::new(id)? },
-            None => Self { queue: QueueName::default(), id: JobId::new(text)? },
-        })
-    }
-}
-
-impl Serialize for JobKey {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for JobKey {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-impl fmt::Display for JobKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.queue, self.id)
-    }
-}
 
 /// Which of a job's four subjects a message stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

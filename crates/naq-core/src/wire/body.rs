@@ -13,10 +13,9 @@ use super::step::Nonce;
 use super::writer::Writer;
 use crate::clock::{Timestamp, millis_up};
 use crate::flow::Limit;
-use crate::names::{JobId, QueueName};
+use crate::names::{JobId, JobKey, QueueName};
 use crate::retry::RetryPolicy;
 use crate::state::JobState;
-use crate::transport::JobKey;
 
 /// About what a body takes beside its arguments.
 const ROOM: usize = 640;
@@ -108,7 +107,7 @@ impl Envelope {
         Limit::check_all(&envelope.limits)
             .map_err(|reason| DecodeError::Field { field: "limits".into(), reason })?;
         if let Some(depends) = &envelope.depends_on {
-            let own = JobKey { queue: envelope.queue.clone(), id: envelope.id.clone() };
+            let own = JobKey::new(envelope.queue.clone(), envelope.id.clone());
             depends
                 .check(&own)
                 .map_err(|reason| DecodeError::Field { field: "depends_on".into(), reason })?;

@@ -7,7 +7,7 @@ use naq_core::{JobId, QueueName, Timestamp};
 /// `message` as a transport hands it over: on the queue subject of `job-1` in `default`.
 pub(crate) fn delivered(message: WireMessage) -> Stored {
     Stored {
-        key: JobKey { queue: QueueName::default(), id: JobId::new("job-1").expect("an id") },
+        key: JobKey::new(QueueName::default(), JobId::new("job-1").expect("an id")),
         place: Place::Queue,
         seq: 7,
         stored_at: Timestamp::from_millis(1000),

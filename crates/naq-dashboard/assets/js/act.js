@@ -1,30 +1,30 @@
-// What visitors do: forms with data-act are sent with the header that no other site can send.
+// Actions: forms with data-act are sent by script, with a header that no other site can send.
 (() => {
   const post = async (url, body) => {
-    const answer = await fetch(url, {
+    const response = await fetch(url, {
       method: "POST",
       headers: { "X-NAQ-Action": "1", Accept: "application/json" },
       body,
       credentials: "same-origin",
       redirect: "error",
     });
-    const text = await answer.text();
-    let said;
+    const text = await response.text();
+    let reply;
     try {
-      said = JSON.parse(text);
+      reply = JSON.parse(text);
     } catch {
-      said = { problem: text || `the dashboard answered ${answer.status}` };
+      reply = { problem: text || `the dashboard answered ${response.status}` };
     }
-    if (!answer.ok) throw new Error(said.problem || `the dashboard answered ${answer.status}`);
-    return said;
+    if (!response.ok) throw new Error(reply.problem || `the dashboard answered ${response.status}`);
+    return reply;
   };
-  // What a form says, with the button that sends it: to be asked before that is disabled.
+  // The fields of a form and its submit button. Read them before the button is disabled.
   const fields = (form, submitter) => new URLSearchParams(new FormData(form, submitter));
   const show = (form, html) => {
     const place = form.querySelector("[data-answer]");
     if (!place) return;
     const fresh = naq.nodes(html);
-    naq.dress(fresh);
+    naq.showTimes(fresh);
     place.replaceChildren(fresh);
   };
   const busy = async (button, run) => {
@@ -33,8 +33,8 @@
     try {
       await run();
     } catch (error) {
-      const away = error instanceof TypeError;
-      naq.toast(away ? "The dashboard did not answer: nothing is known to have been done." : error.message, true);
+      const unanswered = error instanceof TypeError;
+      naq.toast(unanswered ? "The dashboard did not answer. It is not known whether the action was done." : error.message, true);
     } finally {
       button?.removeAttribute("aria-busy");
       if (button) button.disabled = false;
@@ -49,11 +49,11 @@
     const url = event.submitter?.getAttribute("formaction") || form.getAttribute("action");
     const body = fields(form, event.submitter);
     busy(button, async () => {
-      const said = await post(url, body);
-      if (said.html) show(form, said.html);
-      if (said.next) return naq.go(said.next, said.message);
-      if (said.message) naq.toast(said.message);
-      if (!said.html) form.closest("dialog")?.close();
+      const reply = await post(url, body);
+      if (reply.html) show(form, reply.html);
+      if (reply.next) return naq.go(reply.next, reply.message);
+      if (reply.message) naq.toast(reply.message);
+      if (!reply.html) form.closest("dialog")?.close();
     });
   });
   document.addEventListener("click", (event) => {
@@ -62,9 +62,9 @@
     event.preventDefault();
     const body = fields(button.form);
     busy(button, async () => {
-      const said = await post(button.dataset.preview, body);
-      if (said.html) show(button.form, said.html);
-      else if (said.message) naq.toast(said.message);
+      const reply = await post(button.dataset.preview, body);
+      if (reply.html) show(button.form, reply.html);
+      else if (reply.message) naq.toast(reply.message);
     });
   });
 })();

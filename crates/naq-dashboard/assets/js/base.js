@@ -1,22 +1,22 @@
 "use strict";
 
-// What the other files share. `keep` remembers a choice of this browser, if it lets us.
+// Shared by the other files. `setting` reads or stores a setting in this browser, if storage is allowed.
 const naq = {
   prefix: () => document.body.dataset.prefix || "",
   ready(run) {
     if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", run);
     else run();
   },
-  keep(name, value) {
+  setting(name, value) {
     try {
       if (value === undefined) return localStorage.getItem(`naq-${name}`);
       localStorage.setItem(`naq-${name}`, value);
     } catch {
-      // Storage is switched off: the choice holds for this page.
+      // Storage is switched off: the setting lasts until the page is closed.
     }
     return value ?? null;
   },
-  // HTML from a template of ours, as nodes.
+  // HTML from a template of the dashboard, as nodes.
   nodes(html) {
     const template = document.createElement("template");
     template.innerHTML = html;

@@ -1,11 +1,11 @@
-// Dialogs, typed confirmations, copying, and boxes that check others.
+// Dialogs, typed confirmations, copy buttons, and checkboxes that select all.
 (() => {
   const confirm = (form) => {
     const input = form.elements.namedItem("confirm");
     const right = input?.value.trim() === form.dataset.confirm;
     for (const button of form.querySelectorAll("button:not([type=button]):not([data-preview])")) button.disabled = !right;
   };
-  // data-fill="worker=w-1": what a dialog that many rows share is about.
+  // data-fill="worker=w-1": one dialog serves many rows; this sets its fields for one row.
   const fill = (dialog, pair) => {
     if (!pair) return;
     const [name, value] = [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)];
@@ -22,14 +22,14 @@
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      // Without TLS there is no clipboard but the old one.
+      // Without TLS only the old clipboard API works.
       const area = document.createElement("textarea");
       area.value = text;
       (document.querySelector("dialog[open]") || document.body).append(area);
       area.select();
       const done = document.execCommand("copy");
       area.remove();
-      if (!done) return naq.toast("This browser did not let the text be copied.", true);
+      if (!done) return naq.toast("This browser did not allow the copy.", true);
     }
     naq.toast("Copied.");
   };
@@ -57,20 +57,20 @@
     const form = event.target.closest("form[data-confirm]");
     if (form) confirm(form);
   });
-  // A preview is of what the form said then; why it is done makes no difference.
-  const outdate = (event) => {
+  // A preview is for the form as it was then: it goes away when a field other than the reason changes.
+  const dropPreview = (event) => {
     const { form, name } = event.target;
     const place = form?.querySelector?.("[data-answer]");
     if (place && name !== "reason" && !place.contains(event.target)) place.replaceChildren();
   };
-  document.addEventListener("input", outdate);
-  document.addEventListener("change", outdate);
+  document.addEventListener("input", dropPreview);
+  document.addEventListener("change", dropPreview);
   document.addEventListener("change", (event) => {
     const all = event.target.closest("input[data-check-all]");
     if (all) {
       const boxes = document.querySelectorAll(`input[name="${CSS.escape(all.dataset.checkAll)}"]`);
       for (const box of boxes) if (!box.disabled) box.checked = all.checked;
-      for (const box of boxes) outdate({ target: box });
+      for (const box of boxes) dropPreview({ target: box });
     }
     count();
   });

@@ -1,4 +1,5 @@
-// The keyboard: `g` and a letter goes to a page, `/` searches, `p` pauses, `?` helps.
+// Keyboard shortcuts: `g` and a letter goes to a page, `/` searches, `p` pauses live updates, `?` shows
+// the shortcuts.
 (() => {
   let going = 0;
   const typing = (at) => at.closest("input, select, textarea, [contenteditable]");

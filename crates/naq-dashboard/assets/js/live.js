@@ -1,9 +1,10 @@
-// The live regions of this page, over one stream. A hidden tab has none; a lost one is opened again.
+// The live regions of this page, over one stream. A hidden tab closes its stream; a lost stream is opened
+// again.
 (() => {
   let stream = null;
-  let again = 0;
-  let tries = 0;
-  let paused = naq.keep("live") === "paused";
+  let retryTimer = 0;
+  let retries = 0;
+  let paused = naq.setting("live") === "paused";
   const words = { live: "Live", paused: "Paused", away: "Reconnecting" };
 
   const show = (now) => {
@@ -11,10 +12,10 @@
       button.dataset.now = now;
       button.textContent = words[now];
       button.setAttribute("aria-pressed", String(now === "paused"));
-      button.title = now === "paused" ? "Show changes again (p)" : "Stop showing changes (p)";
+      button.title = now === "paused" ? "Resume live updates (p)" : "Pause live updates (p)";
     }
   };
-  // A page that could not be shown without the broker is loaded again once it is back.
+  // An error page that needs the broker is reloaded when the broker is back.
   let away = false;
   const recover = () => {
     const stale = document.querySelector("[data-stale]") !== null;
@@ -22,7 +23,7 @@
     away = stale;
   };
   const close = () => {
-    clearTimeout(again);
+    clearTimeout(retryTimer);
     stream?.close();
     stream = null;
   };
@@ -32,21 +33,21 @@
     const page = encodeURIComponent(location.pathname + location.search);
     stream = new EventSource(`${naq.prefix()}/live?page=${page}`);
     stream.onopen = () => {
-      tries = 0;
+      retries = 0;
       show("live");
     };
     stream.onerror = () => {
-      // Its own way to try again gives up on an answer like "too many tabs": ours does not.
+      // EventSource gives up after a response such as "too many tabs are open"; this retry does not.
       close();
       show("away");
-      again = setTimeout(open, Math.min(15000, 500 * 2 ** tries++) * (0.5 + Math.random() / 2));
+      retryTimer = setTimeout(open, Math.min(15000, 500 * 2 ** retries++) * (0.5 + Math.random() / 2));
     };
     stream.addEventListener("live", (event) => {
       for (const [name, html] of Object.entries(JSON.parse(event.data))) {
         const region = document.querySelector(`[data-live="${CSS.escape(name)}"]`);
         if (!region) continue;
         const fresh = naq.nodes(html);
-        naq.dress(fresh);
+        naq.showTimes(fresh);
         naq.morph(region, fresh);
       }
       recover();
@@ -54,7 +55,7 @@
   };
   naq.toggleLive = () => {
     paused = !paused;
-    naq.keep("live", paused ? "paused" : "live");
+    naq.setting("live", paused ? "paused" : "live");
     if (paused) close();
     show(paused ? "paused" : "away");
     open();

@@ -1,7 +1,7 @@
-// Makes the children of a node like those of another by changing as little as possible: what stays
-// the same keeps its focus, its selection, its place when scrolled, and whether it is open.
+// Makes the children of a node equal to those of another node with as few changes as possible: an
+// element that stays keeps its focus, its selection, its scroll position, and whether it is open.
 (() => {
-  const alike = (a, b) =>
+  const isSame = (a, b) =>
     a.nodeType === b.nodeType && a.nodeName === b.nodeName && (a.id || "") === (b.id || "");
 
   const attributes = (from, to) => {
@@ -19,9 +19,9 @@
     let now = from.firstChild;
     for (const wanted of [...to.childNodes]) {
       let match = now;
-      // A row that has gone makes way instead of becoming the next one.
-      if (wanted.id) for (match = now; match && !alike(match, wanted); ) match = match.nextSibling;
-      if (match && alike(match, wanted)) {
+      // A row that is gone is removed; it does not turn into the row after it.
+      if (wanted.id) for (match = now; match && !isSame(match, wanted); ) match = match.nextSibling;
+      if (match && isSame(match, wanted)) {
         while (now !== match) {
           const gone = now;
           now = now.nextSibling;

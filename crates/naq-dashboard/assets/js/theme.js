@@ -1,7 +1,8 @@
-// The theme: of the system, light, or dark. Set before the body is there, so that nothing flashes.
+// The theme: light, dark, or that of the system. It is set before the body loads, so that no other theme
+// shows first.
 (() => {
   const themes = ["auto", "light", "dark"];
-  let theme = themes.includes(naq.keep("theme")) ? naq.keep("theme") : "auto";
+  let theme = themes.includes(naq.setting("theme")) ? naq.setting("theme") : "auto";
   const show = () => {
     if (theme === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
@@ -12,7 +13,7 @@
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-theme-switch]")) return;
     theme = themes[(themes.indexOf(theme) + 1) % themes.length];
-    naq.keep("theme", theme);
+    naq.setting("theme", theme);
     show();
   });
 })();

@@ -1,4 +1,4 @@
-// Short notices. One that comes with a change of page is shown there.
+// Short notices. A notice that leads to another page is shown on that page.
 (() => {
   naq.toast = (text, bad = false) => {
     const toast = document.createElement("div");
@@ -18,7 +18,7 @@
     try {
       if (text) sessionStorage.setItem("naq-toast", text);
     } catch {
-      // The notice is lost, the page is not.
+      // Without storage the notice is lost, but the page opens.
     }
     const there = new URL(to, location.href);
     if (there.origin !== location.origin) return;
@@ -31,7 +31,7 @@
       sessionStorage.removeItem("naq-toast");
       if (text) naq.toast(text);
     } catch {
-      // Nothing was kept.
+      // Without storage there is no notice.
     }
   });
 })();

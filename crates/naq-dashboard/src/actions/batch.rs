@@ -1,11 +1,13 @@
-//! Batches: one action on many dead letters or waiting jobs, looked at before, and run by this
-//! process. What is recorded of them, the client records.
+//! Batches: one action on many dead letters or waiting jobs. A visitor sees a preview first; this
+//! process runs the batch; the client writes the audit log.
 
-mod order;
+mod batch_request;
 mod runner;
 
+use std::time::Duration;
+
 use askama::Template;
-use axum::extract::{Form, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Extension, Router};
@@ -14,12 +16,12 @@ use naq_client::{
     UNDO_WINDOW,
 };
 
-use self::order::Order;
-use super::asked::Asked;
-use super::{ActionError, Answer};
+use self::batch_request::BatchRequest;
+use super::request::ActionRequest;
+use super::{ActionError, ActionReply};
 use crate::access::Access;
 use crate::app::App;
-use crate::view::{clean, said, span};
+use crate::view::{clean, redacted, span};
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -30,7 +32,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/batch/{id}/undo", post(undo))
 }
 
-/// What would be done, with the button that does it.
+/// What the batch would do, with the button that starts it.
 #[derive(Template)]
 #[template(path = "batch_preview.html")]
 struct PreviewHtml {
@@ -38,134 +40,152 @@ struct PreviewHtml {
     words: String,
     count: u64,
     exact: bool,
-    /// What it means for each of them.
+    /// What the action means for each job.
     meaning: String,
-    agreed: String,
+    fingerprint: String,
     danger: bool,
-    /// Whether the count has to be typed.
+    /// Whether the visitor has to type the count.
     typed: bool,
 }
 
-async fn preview(State(app): State<App>, Form(asked): Form<Asked>) -> Result<Answer, ActionError> {
-    let order = Order::read(&asked)?;
-    let preview = app.client.preview_batch(&order.scope).await?;
+async fn preview(request: ActionRequest) -> Result<ActionReply, ActionError> {
+    let batch = BatchRequest::read(&request.form)?;
+    let preview = request.client().preview_batch(&batch.scope).await?;
     if preview.count == 0 {
-        return Ok(Answer::said(format!("There are no {}.", order.scope.words(None))));
+        return Ok(ActionReply::message(format!("There are no {}.", batch.scope.words(None))));
     }
     let html = PreviewHtml {
-        verb: order.action.verb(),
+        verb: batch.action.verb(),
         words: clean(&preview.words),
         count: preview.count,
         exact: preview.exact,
-        meaning: meaning(&order.action, &preview),
-        agreed: order.agreed(),
-        danger: matches!(order.action, BatchAction::PurgeDead | BatchAction::Cancel),
-        typed: order.action == BatchAction::PurgeDead && preview.count > 1,
+        meaning: meaning(&batch.action, &preview),
+        fingerprint: batch.fingerprint(),
+        danger: matches!(batch.action, BatchAction::PurgeDead | BatchAction::Cancel),
+        typed: batch.action == BatchAction::PurgeDead && preview.count > 1,
     };
     let html = html.render().map_err(|err| ActionError {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         message: err.to_string(),
     })?;
-    Ok(Answer { html: Some(html), ..Answer::default() })
+    Ok(ActionReply { html: Some(html), ..ActionReply::default() })
 }
 
 fn meaning(action: &BatchAction, preview: &Preview) -> String {
     let window = span(UNDO_WINDOW);
-    let lasts = |rate: f64| {
-        let lasts = std::time::Duration::try_from_secs_f64(preview.count as f64 / rate);
-        lasts.map_or_else(|_| "an age".to_owned(), span)
+    let time_for_all = |rate: f64| {
+        let time = Duration::try_from_secs_f64(preview.count as f64 / rate);
+        time.map_or_else(|_| "more than a lifetime".to_owned(), span)
     };
     match action {
         BatchAction::RequeueDead { per_second } => {
             let rate = per_second.map_or_else(String::new, |rate| {
-                format!(" Then {rate} a second come due, the last about {} later.", lasts(rate))
+                let time = time_for_all(rate);
+                format!(" Then {rate} a second come due; the last comes due about {time} later.")
             });
             format!(
-                "Each gets another life with all its attempts. Nothing of it is due for {window}, \
-                 and what is not due can be undone.{rate}"
+                "Each job gets a new life with all its attempts. No job is due for {window}, and a \
+                 job that is not due yet can be undone.{rate}"
             )
         }
-        BatchAction::PurgeDead => "They are gone for good. This cannot be undone.".into(),
-        BatchAction::Release => "All of them are due now, at once.".into(),
+        BatchAction::PurgeDead => {
+            "The dead letters are removed for good. This cannot be undone.".into()
+        }
+        BatchAction::Release => "All jobs are due now, at once.".into(),
         BatchAction::Spread { over } => format!(
-            "Those due within {} from now move to a later time within it, evenly. None comes earlier.",
+            "The jobs that are due within {} from now move to later times in that span, evenly. No \
+             job runs earlier than planned.",
             span(*over)
         ),
         BatchAction::Drip { per_second } => format!(
-            "No more than {per_second} a second come due, which takes about {} for all. None comes \
-             earlier.",
-            lasts(*per_second)
+            "At most {per_second} jobs a second come due, which takes about {} for all of them. No \
+             job runs earlier than planned.",
+            time_for_all(*per_second)
         ),
-        _ => "They end as cancelled and never run. This cannot be undone.".into(),
+        _ => "The jobs end as cancelled and never run. This cannot be undone.".into(),
     }
 }
 
-async fn start(
-    State(app): State<App>,
-    Extension(access): Extension<Access>,
-    Form(asked): Form<Asked>,
-) -> Result<Answer, ActionError> {
-    let order = Order::read(&asked)?;
-    if order.is_many() {
-        if asked.reason().is_empty() {
-            return Err(ActionError::bad(
-                "say why: a reason is recorded with what is done to many",
-            ));
-        }
-        match asked.get("agreed") {
-            None => return Err(ActionError::bad("look at the preview first")),
-            Some(agreed) if agreed != order.agreed() => {
-                let changed = "what is to be done has changed since the preview: look at it again";
-                return Err(ActionError::bad(changed));
-            }
-            Some(_) => {}
-        }
-        if order.action == BatchAction::PurgeDead {
-            confirm(&app, &asked, &order).await?;
-        }
+async fn start(request: ActionRequest) -> Result<ActionReply, ActionError> {
+    let wanted = BatchRequest::read(&request.form)?;
+    let is_bulk = wanted.is_bulk();
+    if is_bulk {
+        check_bulk(&request, &wanted).await?;
     }
-    let (many, verb) = (order.is_many(), order.action.verb());
-    let wanted = BatchOrder::new(order.action, order.scope, &access.who).reason(asked.reason());
-    let batch = app.client.start_batch(wanted).await?;
-    learn(&app, batch.clone());
-    let run = runner::run(&app, batch.id.clone());
-    let next = Some(asked.back(&app.options.prefix, "/batches"));
-    if many {
-        let message = format!("Begun: {verb} {}.", clean(&batch.words));
-        return Ok(Answer { message, next, html: None });
-    }
-    let message = one(verb, runner::shortly(run).await)?;
-    Ok(Answer { message, next, html: None })
+    let app = &request.app;
+    let verb = wanted.action.verb();
+    let order = BatchOrder::new(wanted.action, wanted.scope, &request.access.who)
+        .reason(request.form.reason());
+    let batch = request.client().start_batch(order).await?;
+    runner::show(app, batch.clone());
+    let run = runner::spawn_run(app, batch.id.clone());
+    let message = match is_bulk {
+        true => format!("Started: {verb} {}.", clean(&batch.words)),
+        false => single_result(verb, runner::result_if_soon(run).await)?,
+    };
+    Ok(ActionReply { message, next: Some(request.return_path("/batches")), html: None })
 }
 
-/// What became of one.
-fn one(verb: &str, ended: Option<Result<Batch, BatchError>>) -> Result<String, ActionError> {
-    let batch = match ended {
-        None => return Ok(format!("Begun: {verb}.")),
+/// What a batch on many jobs needs: a reason, a preview of the same batch, and for a purge the count.
+async fn check_bulk(request: &ActionRequest, wanted: &BatchRequest) -> Result<(), ActionError> {
+    if request.form.reason().is_empty() {
+        return Err(ActionError::bad_request(
+            "give a reason: an action on many jobs is written to the audit log with its reason",
+        ));
+    }
+    match request.form.get("agreed") {
+        None => return Err(ActionError::bad_request("press Preview first")),
+        Some(fingerprint) if fingerprint != wanted.fingerprint() => {
+            let changed = "the form has changed since its preview: press Preview again";
+            return Err(ActionError::bad_request(changed));
+        }
+        Some(_) => {}
+    }
+    match wanted.action {
+        BatchAction::PurgeDead => check_typed_count(request, wanted).await,
+        _ => Ok(()),
+    }
+}
+
+/// Whether the visitor typed the number of dead letters that the purge would remove.
+async fn check_typed_count(
+    request: &ActionRequest,
+    wanted: &BatchRequest,
+) -> Result<(), ActionError> {
+    let preview = request.client().preview_batch(&wanted.scope).await?;
+    let typed = request.form.get("confirm").map(|typed| typed.replace(',', ""));
+    match preview.count {
+        count if count < 2 || typed == Some(count.to_string()) => Ok(()),
+        count if typed.is_none() => {
+            Err(ActionError::bad_request(format!("type {count} to purge them")))
+        }
+        _ => Err(ActionError::bad_request(format!(
+            "there are {} now: press Preview again",
+            clean(&preview.words)
+        ))),
+    }
+}
+
+/// The message about a batch on one job.
+fn single_result(
+    verb: &str,
+    result: Option<Result<Batch, BatchError>>,
+) -> Result<String, ActionError> {
+    let batch = match result {
+        None => return Ok(format!("Started: {verb}.")),
         Some(batch) => batch?,
     };
     match (batch.done, batch.first_failure) {
         (0, Some(why)) => {
-            Err(ActionError { status: StatusCode::CONFLICT, message: said(&why, 500) })
+            Err(ActionError { status: StatusCode::CONFLICT, message: redacted(&why, 500) })
         }
         (0, None) => Err(ActionError {
             status: StatusCode::CONFLICT,
-            message: "it was left as it is: it is gone already, or another job of its id or with \
-                      its unique key is on its way"
+            message: "nothing was changed: the job is gone, or another job with its id or its \
+                      unique key is queued"
                 .into(),
         }),
         _ => Ok(format!("Done: {verb} {}.", clean(&batch.words))),
-    }
-}
-
-/// Whether the number that was typed is the number of letters that would go.
-async fn confirm(app: &App, asked: &Asked, order: &Order) -> Result<(), ActionError> {
-    let preview = app.client.preview_batch(&order.scope).await?;
-    let typed = asked.get("confirm").map(|typed| typed.replace(',', ""));
-    match preview.count {
-        count if count < 2 || typed == Some(count.to_string()) => Ok(()),
-        count if typed.is_none() => Err(ActionError::bad(format!("type {count} to purge them"))),
-        _ => Err(ActionError::bad(format!("there are {} now: look again", clean(&preview.words)))),
     }
 }
 
@@ -173,49 +193,46 @@ async fn cancel(
     State(app): State<App>,
     Extension(access): Extension<Access>,
     Path(id): Path<BatchId>,
-) -> Result<Answer, ActionError> {
+) -> Result<ActionReply, ActionError> {
     let batch = app.client.cancel_batch(&id, &access.who).await?;
-    learn(&app, batch);
-    Ok(Answer::said("Cancelled: what was done stays done, the rest stays as it is."))
+    runner::show(&app, batch);
+    Ok(ActionReply::message("Cancelled: the finished part stays done, the rest is unchanged."))
 }
 
 async fn resume(
-    State(app): State<App>,
-    Extension(access): Extension<Access>,
     Path(id): Path<BatchId>,
-    Form(asked): Form<Asked>,
-) -> Result<Answer, ActionError> {
-    let batch = app.client.batch(&id).await?;
+    request: ActionRequest,
+) -> Result<ActionReply, ActionError> {
+    let client = request.client();
+    let batch = client.batch(&id).await?;
     if !matches!(batch.state, BatchState::Running | BatchState::Undoing) {
         let why = "there is nothing left to do";
         return Err(BatchError::State { id, state: batch.state, why }.into());
     }
-    if batch.is_busy(app.client.now()) {
+    if batch.is_busy(client.now()) {
         return Err(BatchError::Busy(id).into());
     }
-    // Before it goes on, as when it was begun: nothing is done that is not recorded.
+    // Written before the batch continues, as at its start: the audit log has every change.
     let scope = format!("batch {id}: {} {}", batch.action.verb(), batch.words);
-    app.client.audit(AuditEntry::new(&access.who, "resume", scope).reason(asked.reason())).await?;
-    runner::run(&app, id);
-    Ok(Answer::said(format!("Going on: {} {}.", batch.action.verb(), clean(&batch.words))))
+    let entry = AuditEntry::new(&request.access.who, "resume", scope);
+    client.audit(entry.reason(request.form.reason())).await?;
+    runner::spawn_run(&request.app, id);
+    let words = clean(&batch.words);
+    Ok(ActionReply::message(format!("Continuing: {} {words}.", batch.action.verb())))
 }
 
 async fn undo(
     State(app): State<App>,
     Extension(access): Extension<Access>,
     Path(id): Path<BatchId>,
-) -> Result<Answer, ActionError> {
-    let undone = runner::shortly(runner::undo(&app, id, access.who)).await;
-    Ok(Answer::said(match undone.transpose()? {
+) -> Result<ActionReply, ActionError> {
+    let undone = runner::result_if_soon(runner::spawn_undo(&app, id, access.who)).await;
+    Ok(ActionReply::message(match undone.transpose()? {
         Some(batch) => {
             format!("Undone: {} of {} are dead letters again.", batch.undone, batch.done)
         }
-        None => "Being undone.".into(),
+        None => "The undo is running.".into(),
     }))
-}
-
-fn learn(app: &App, batch: Batch) {
-    app.snapshot().batches.learn([batch], app.client.now());
 }
 
 impl From<BatchError> for ActionError {

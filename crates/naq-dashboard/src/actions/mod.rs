@@ -1,14 +1,20 @@
-//! What visitors do: each a POST below `/act`, answered with an [`Answer`], recorded.
+//! The actions of visitors. Each is a POST below `/act`, is written to the audit log, and is answered
+//! with an [`ActionReply`].
+//!
+//! A handler takes an [`ActionRequest`](request::ActionRequest), names what it does with
+//! [`audited`](request::ActionRequest::audited), runs the request to the broker, and replies.
 
-mod answer;
-mod asked;
+mod action_reply;
+mod audited;
 mod batch;
-mod done;
+mod detached;
+mod form_fields;
 mod job;
+mod pause_length;
 mod queue;
+mod request;
 mod schedule;
-mod storm;
-mod whole;
+mod task;
 mod worker;
 mod workflow;
 
@@ -16,9 +22,9 @@ use axum::{Router, middleware};
 
 use crate::app::App;
 
-pub(crate) use answer::{ActionError, Answer};
+pub(crate) use action_reply::{ActionError, ActionReply};
 
-/// One line a noun.
+/// One line for each kind of thing that can be acted on.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .merge(batch::routes())
@@ -26,7 +32,7 @@ pub(crate) fn routes() -> Router<App> {
         .merge(schedule::routes())
         .merge(workflow::routes())
         .merge(queue::routes())
-        .merge(storm::routes())
+        .merge(task::routes())
         .merge(worker::routes())
-        .layer(middleware::from_fn(whole::to_the_end))
+        .layer(middleware::from_fn(detached::run_detached))
 }

@@ -1,23 +1,20 @@
-//! A queue is paused, resumed, purged.
+//! Pause, resume and purge a queue.
 
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{Form, State};
+use axum::Router;
 use axum::routing::post;
-use axum::{Extension, Router};
-use naq_client::AuditEntry;
 use naq_core::QueueName;
 use naq_core::transport::QueueInfo;
 
-use super::asked::Asked;
-use super::done::{done, tried};
-use super::{ActionError, Answer};
-use crate::access::Access;
+use super::pause_length::PauseLength;
+use super::request::ActionRequest;
+use super::{ActionError, ActionReply};
 use crate::app::App;
-use crate::view::{count, span};
+use crate::view::count;
 
-/// A pause without an end is one of ten years: the broker wants a time.
+/// The broker wants an end for each pause of a queue: a pause without an end lasts ten years.
 const UNTIL_RESUMED: Duration = Duration::from_secs(3_650 * 86_400);
 
 pub(super) fn routes() -> Router<App> {
@@ -28,47 +25,30 @@ pub(super) fn routes() -> Router<App> {
         .route("/queue/purge/preview", post(preview))
 }
 
-async fn pause(
-    State(app): State<App>,
-    Extension(access): Extension<Access>,
-    Form(asked): Form<Asked>,
-) -> Result<Answer, ActionError> {
-    let info = queue(&app, &asked).await?;
-    let length = asked.span("for")?;
-    if length.is_some_and(|length| length.is_zero()) {
-        return Err(ActionError::bad(
-            "a pause of 0 is none: leave it empty for one without an end",
-        ));
-    }
-    let length = length.filter(|length| *length < UNTIL_RESUMED);
-    let until = app.client.now() + length.unwrap_or(UNTIL_RESUMED);
-    let words = length.map_or_else(|| "until it is resumed".into(), |d| format!("for {}", span(d)));
-    let entry = AuditEntry::new(&access.who, "pause", format!("queue {}, {words}", info.name));
-    let entry = entry.reason(asked.reason());
-    tried(&app, &entry, app.client.transport().pause(&info.name, until).await).await?;
-    let message = format!("Paused {words}: queue {}. What runs goes on.", info.name);
-    Ok(done(&app, entry, message, &page(&info)).await)
+async fn pause(request: ActionRequest) -> Result<ActionReply, ActionError> {
+    let QueueInfo { name, .. } = queue(&request).await?;
+    let length = PauseLength::read(&request.form)?;
+    let length = PauseLength(length.0.filter(|length| *length < UNTIL_RESUMED));
+    let until = request.client().now() + length.0.unwrap_or(UNTIL_RESUMED);
+    let action = request.audited("pause", format!("queue {name}, {length}"));
+    action.run(request.client().transport().pause(&name, until)).await?;
+    let message = format!("Paused {length}: queue {name}. Jobs that run now finish.");
+    Ok(action.done(message, page(&request, &name)).await)
 }
 
-async fn resume(
-    State(app): State<App>,
-    Extension(access): Extension<Access>,
-    Form(asked): Form<Asked>,
-) -> Result<Answer, ActionError> {
-    let info = queue(&app, &asked).await?;
-    if info.paused_until.is_none() {
-        return Ok(Answer::said(format!("Queue {} is not paused.", info.name)));
+async fn resume(request: ActionRequest) -> Result<ActionReply, ActionError> {
+    let QueueInfo { name, paused_until, .. } = queue(&request).await?;
+    if paused_until.is_none() {
+        return Ok(ActionReply::message(format!("Queue {name} is not paused.")));
     }
-    let entry = AuditEntry::new(&access.who, "resume", format!("queue {}", info.name));
-    let entry = entry.reason(asked.reason());
-    tried(&app, &entry, app.client.transport().resume(&info.name).await).await?;
-    let message = format!("Resumed: queue {}.", info.name);
-    Ok(done(&app, entry, message, &page(&info)).await)
+    let action = request.audited("resume", format!("queue {name}"));
+    action.run(request.client().transport().resume(&name)).await?;
+    Ok(action.done(format!("Resumed: queue {name}."), page(&request, &name)).await)
 }
 
 #[derive(Template)]
 #[template(path = "purge.html")]
-struct Purge<'a> {
+struct PurgePreviewHtml<'a> {
     queue: &'a str,
     all: String,
     n: u64,
@@ -77,10 +57,10 @@ struct Purge<'a> {
     waiting: String,
 }
 
-async fn preview(State(app): State<App>, Form(asked): Form<Asked>) -> Result<Answer, ActionError> {
-    let info = queue(&app, &asked).await?;
+async fn preview(request: ActionRequest) -> Result<ActionReply, ActionError> {
+    let info = queue(&request).await?;
     let n = info.pending + info.running + info.waiting;
-    let page = Purge {
+    let page = PurgePreviewHtml {
         queue: info.name.as_str(),
         all: count(n),
         n,
@@ -88,36 +68,30 @@ async fn preview(State(app): State<App>, Form(asked): Form<Asked>) -> Result<Ans
         running: count(info.running),
         waiting: count(info.waiting),
     };
-    let html = page.render().map_err(|err| ActionError::bad(err.to_string()))?;
-    Ok(Answer { html: Some(html), ..Answer::default() })
+    let html = page.render().map_err(|err| ActionError::bad_request(err.to_string()))?;
+    Ok(ActionReply { html: Some(html), ..ActionReply::default() })
 }
 
-async fn purge(
-    State(app): State<App>,
-    Extension(access): Extension<Access>,
-    Form(asked): Form<Asked>,
-) -> Result<Answer, ActionError> {
-    let info = queue(&app, &asked).await?;
-    if asked.get("confirm") != Some(info.name.as_str()) {
-        let name = &info.name;
-        return Err(ActionError::bad(format!("type the queue's name, {name}, to purge it")));
+async fn purge(request: ActionRequest) -> Result<ActionReply, ActionError> {
+    let QueueInfo { name, .. } = queue(&request).await?;
+    if request.form.get("confirm") != Some(name.as_str()) {
+        let message = format!("type the queue's name, {name}, to purge it");
+        return Err(ActionError::bad_request(message));
     }
-    let entry = AuditEntry::new(&access.who, "purge", format!("jobs of queue {}", info.name));
-    let entry = entry.reason(asked.reason());
-    let removed = app.client.transport().purge(&info.name).await;
-    let removed = tried(&app, &entry, removed).await?;
+    let action = request.audited("purge", format!("jobs of queue {name}"));
+    let removed = action.run(request.client().transport().purge(&name)).await?;
     let jobs = if removed == 1 { "job" } else { "jobs" };
-    let message = format!("Removed {} {jobs} of queue {}.", count(removed), info.name);
-    Ok(done(&app, entry.count(removed), message, &page(&info)).await)
+    let message = format!("Removed {} {jobs} of queue {name}.", count(removed));
+    Ok(action.count(removed).done(message, page(&request, &name)).await)
 }
 
-/// The queue that is meant, as it is now.
-async fn queue(app: &App, asked: &Asked) -> Result<QueueInfo, ActionError> {
-    let name: QueueName = asked.need("queue")?;
-    let info = app.client.transport().queue_info(&name).await?;
-    info.ok_or_else(|| ActionError::bad(format!("there is no queue {name}")))
+/// The queue that the form names, as it is now.
+async fn queue(request: &ActionRequest) -> Result<QueueInfo, ActionError> {
+    let name: QueueName = request.form.required("queue")?;
+    let info = request.client().transport().queue_info(&name).await?;
+    info.ok_or_else(|| ActionError::bad_request(format!("there is no queue {name}")))
 }
 
-fn page(info: &QueueInfo) -> String {
-    format!("/queues/{}", info.name)
+fn page(request: &ActionRequest, name: &QueueName) -> String {
+    request.link(&format!("/queues/{name}"))
 }

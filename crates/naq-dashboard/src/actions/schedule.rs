@@ -1,18 +1,15 @@
-//! Pause, resume, run now: one schedule.
+//! Pause, resume and run one schedule.
 
-use axum::extract::State;
+use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
-use axum::{Extension, Form, Router};
-use naq_client::{AuditEntry, EnqueueError, ScheduleError};
+use naq_client::{EnqueueError, ScheduleError};
 use naq_core::ScheduleName;
 
-use super::asked::Asked;
-use super::done::{done, tried};
-use super::{ActionError, Answer};
-use crate::access::Access;
+use super::request::ActionRequest;
+use super::{ActionError, ActionReply};
 use crate::app::App;
-use crate::scene::encode;
+use crate::links::job_path;
 
 const PAGE: &str = "/schedules";
 
@@ -23,45 +20,28 @@ pub(super) fn routes() -> Router<App> {
         .route("/schedule/run-now", post(run_now))
 }
 
-async fn pause(
-    State(app): State<App>,
-    Extension(access): Extension<Access>,
-    Form(asked): Form<Asked>,
-) -> Result<Answer, ActionError> {
-    let name: ScheduleName = asked.need("schedule")?;
-    let entry = entry(&access, "pause", &name, &asked);
-    tried(&app, &entry, app.client.schedules().pause(&name).await).await?;
-    let message = format!("Schedule {name} is paused: its ticks pass by.");
-    Ok(done(&app, entry, message, PAGE).await)
+async fn pause(request: ActionRequest) -> Result<ActionReply, ActionError> {
+    let name: ScheduleName = request.form.required("schedule")?;
+    let action = request.audited("pause", format!("schedule {name}"));
+    action.run(request.client().schedules().pause(&name)).await?;
+    let message = format!("Schedule {name} is paused: it skips its ticks until it is resumed.");
+    Ok(action.done(message, request.link(PAGE)).await)
 }
 
-async fn resume(
-    State(app): State<App>,
-    Extension(access): Extension<Access>,
-    Form(asked): Form<Asked>,
-) -> Result<Answer, ActionError> {
-    let name: ScheduleName = asked.need("schedule")?;
-    let entry = entry(&access, "resume", &name, &asked);
-    tried(&app, &entry, app.client.schedules().resume(&name).await).await?;
-    let message = format!("Schedule {name} goes on with its next tick.");
-    Ok(done(&app, entry, message, PAGE).await)
+async fn resume(request: ActionRequest) -> Result<ActionReply, ActionError> {
+    let name: ScheduleName = request.form.required("schedule")?;
+    let action = request.audited("resume", format!("schedule {name}"));
+    action.run(request.client().schedules().resume(&name)).await?;
+    let message = format!("Schedule {name} is resumed: its next tick makes a run.");
+    Ok(action.done(message, request.link(PAGE)).await)
 }
 
-async fn run_now(
-    State(app): State<App>,
-    Extension(access): Extension<Access>,
-    Form(asked): Form<Asked>,
-) -> Result<Answer, ActionError> {
-    let name: ScheduleName = asked.need("schedule")?;
-    let entry = entry(&access, "run-now", &name, &asked);
-    let key = tried(&app, &entry, app.client.schedules().run_now(&name).await).await?;
+async fn run_now(request: ActionRequest) -> Result<ActionReply, ActionError> {
+    let name: ScheduleName = request.form.required("schedule")?;
+    let action = request.audited("run-now", format!("schedule {name}"));
+    let key = action.run(request.client().schedules().run_now(&name)).await?;
     let message = format!("A run of {name} is enqueued: job {key}.");
-    let page = format!("/jobs/{}/{}", encode(key.queue.as_str()), encode(key.id.as_str()));
-    Ok(done(&app, entry, message, &page).await)
-}
-
-fn entry(access: &Access, what: &str, name: &ScheduleName, asked: &Asked) -> AuditEntry {
-    AuditEntry::new(&access.who, what, format!("schedule {name}")).reason(asked.reason())
+    Ok(action.done(message, request.link(&job_path(&key))).await)
 }
 
 impl From<ScheduleError> for ActionError {

@@ -1,35 +1,26 @@
-//! A worker is asked to stop.
+//! Drain a worker.
 
-use axum::extract::{Form, State};
+use axum::Router;
 use axum::routing::post;
-use axum::{Extension, Router};
-use naq_client::AuditEntry;
 use naq_core::WorkerId;
 
-use super::asked::Asked;
-use super::done::{done, tried};
-use super::{ActionError, Answer};
-use crate::access::Access;
+use super::request::ActionRequest;
+use super::{ActionError, ActionReply};
 use crate::app::App;
 
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/worker/drain", post(drain))
 }
 
-async fn drain(
-    State(app): State<App>,
-    Extension(access): Extension<Access>,
-    Form(asked): Form<Asked>,
-) -> Result<Answer, ActionError> {
-    let id: WorkerId = asked.need("worker")?;
-    let entry = AuditEntry::new(&access.who, "drain", format!("worker {id}"));
-    let entry = entry.reason(asked.reason());
-    let worker = tried(&app, &entry, app.client.drain_worker(&id).await).await?;
+async fn drain(request: ActionRequest) -> Result<ActionReply, ActionError> {
+    let id: WorkerId = request.form.required("worker")?;
+    let action = request.audited("drain", format!("worker {id}"));
+    let worker = action.run(request.client().drain_worker(&id)).await?;
     let running = u64::from(worker.running);
     let message = match running {
-        0 => format!("Told to stop: {id}. It was idle."),
-        1 => format!("Told to stop: {id}. It finishes the job that it runs."),
-        n => format!("Told to stop: {id}. It finishes the {n} jobs that it runs."),
+        0 => format!("Worker {id} drains. It runs no job."),
+        1 => format!("Worker {id} drains. It finishes the job that it runs."),
+        n => format!("Worker {id} drains. It finishes the {n} jobs that it runs."),
     };
-    Ok(done(&app, entry.count(running), message, "/workers").await)
+    Ok(action.count(running).done(message, request.link("/workers")).await)
 }

@@ -1,4 +1,4 @@
-//! [`curve`]: how the wait adds up from attempt to attempt, with the band that jitter leaves.
+//! [`curve`]: the time from the first attempt to each later one, with the range that jitter allows.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use crate::view::span;
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 240.0;
-/// Room for the labels.
+/// The room for labels.
 const LEFT: f64 = 78.0;
 const BOTTOM: f64 = 28.0;
 const TOP: f64 = 10.0;
 
-/// The time since the first attempt began, by attempt; nothing for a policy without retries.
+/// The time from the start of the first attempt to each attempt; empty for a policy without retries.
 pub(crate) fn curve(rows: &[PreviewRow]) -> String {
     let Some(last) = rows.last() else { return String::new() };
     let most = last.elapsed_max_ms.max(1) as f64;
@@ -33,9 +33,9 @@ pub(crate) fn curve(rows: &[PreviewRow]) -> String {
         points.join(" ")
     };
     let attempts = last.attempt;
-    let ends = span(Duration::from_millis(last.elapsed_max_ms));
+    let latest = span(Duration::from_millis(last.elapsed_max_ms));
     let mut svg = format!(
-        r#"<svg class="chart curve" role="img" viewBox="0 0 {WIDTH} {HEIGHT}"><title>Attempt {attempts} begins {ends} after the first at the latest</title>"#
+        r#"<svg class="chart curve" role="img" viewBox="0 0 {WIDTH} {HEIGHT}"><title>Attempt {attempts} starts at most {latest} after the first</title>"#
     );
     for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
         let ms = most * share;
@@ -86,10 +86,10 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_has_a_point_an_attempt_and_no_number_that_is_none() {
+    fn a_curve_has_a_point_for_each_attempt_and_only_finite_numbers() {
         let svg = of("exponential:2s,max_retries=4,jitter=full");
         assert_eq!(svg.matches("<circle").count(), 5);
-        assert!(svg.contains("Attempt 5 begins 30 s after the first at the latest"), "{svg}");
+        assert!(svg.contains("Attempt 5 starts at most 30 s after the first"), "{svg}");
         for policy in ["fixed:0s,max_retries=1", "fixed:3650d,max_retries=4294967295"] {
             let svg = of(policy);
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");

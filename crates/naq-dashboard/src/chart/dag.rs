@@ -1,4 +1,4 @@
-//! [`draw`]: a graph of jobs, one column a step.
+//! [`draw`]: a graph of jobs, one column for each depth.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -7,35 +7,37 @@ use naq_core::JobState;
 
 use super::label::label;
 
-/// A graph with more jobs is a table only.
+/// A graph with more jobs is not drawn; the page then has only the table.
 const MAX_NODES: usize = 150;
 const WIDTH: usize = 168;
 const HEIGHT: usize = 46;
-/// Between columns and between rows.
-const ACROSS: usize = 56;
-const DOWN: usize = 18;
-const EDGE: usize = 12;
-/// Characters of a name that fit.
-const NAME: usize = 20;
+/// The room between columns.
+const COLUMN_GAP: usize = 56;
+/// The room between rows.
+const ROW_GAP: usize = 18;
+const MARGIN: usize = 12;
+/// The characters of a name that fit.
+const NAME_CHARS: usize = 20;
 
 /// A job of the graph.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
+pub(crate) struct DagNode {
     pub(crate) name: String,
-    /// Its column.
+    /// The column of the job.
     pub(crate) depth: usize,
-    /// The names of those before it.
+    /// The names of its parents.
     pub(crate) after: Vec<String>,
     pub(crate) state: Option<JobState>,
     pub(crate) link: String,
 }
 
-/// The graph; none when it is too large to be read.
-pub(crate) fn draw(nodes: &[Node]) -> Option<String> {
+/// The graph; none if it is too large to read.
+pub(crate) fn draw(nodes: &[DagNode]) -> Option<String> {
     if nodes.is_empty() || nodes.len() > MAX_NODES {
         return None;
     }
-    // As many columns as there are nodes at most: the depths are told by whoever started it.
+    // The depths come from a message that any client can write: more columns than nodes are invalid,
+    // and must not make a huge picture.
     if nodes.iter().any(|node| node.depth >= nodes.len()) {
         return None;
     }
@@ -48,15 +50,15 @@ pub(crate) fn draw(nodes: &[Node]) -> Option<String> {
         places.insert(&node.name, (node.depth, row));
     }
     let tallest = filled.iter().copied().max().unwrap_or(1);
-    // Each column stands in the middle of the tallest.
+    // Each column is centred beside the tallest one.
     let corner = |(column, row): (usize, usize)| {
-        let above = (tallest - filled[column]) * (HEIGHT + DOWN) / 2;
-        (EDGE + column * (WIDTH + ACROSS), EDGE + above + row * (HEIGHT + DOWN))
+        let above = (tallest - filled[column]) * (HEIGHT + ROW_GAP) / 2;
+        (MARGIN + column * (WIDTH + COLUMN_GAP), MARGIN + above + row * (HEIGHT + ROW_GAP))
     };
-    let width = 2 * EDGE + columns * (WIDTH + ACROSS) - ACROSS;
-    let height = 2 * EDGE + tallest * (HEIGHT + DOWN) - DOWN;
+    let width = 2 * MARGIN + columns * (WIDTH + COLUMN_GAP) - COLUMN_GAP;
+    let height = 2 * MARGIN + tallest * (HEIGHT + ROW_GAP) - ROW_GAP;
     let mut svg = format!(
-        r#"<svg class="dag" role="img" width="{width}" height="{height}" viewBox="0 0 {width} {height}"><title>{} jobs in {columns} steps; the table below says the same</title>"#,
+        r#"<svg class="dag" role="img" width="{width}" height="{height}" viewBox="0 0 {width} {height}"><title>{} jobs in {columns} steps; the table below has the same data</title>"#,
         nodes.len()
     );
     for node in nodes {
@@ -77,9 +79,9 @@ pub(crate) fn draw(nodes: &[Node]) -> Option<String> {
     }
     for node in nodes {
         let Some((x, y)) = places.get(node.name.as_str()).copied().map(corner) else { continue };
-        let state = node.state.map_or("nothing known", JobState::as_str);
+        let state = node.state.map_or("unknown", JobState::as_str);
         let class = node.state.map_or("blocked", JobState::as_str);
-        let short = match node.name.char_indices().nth(NAME) {
+        let short = match node.name.char_indices().nth(NAME_CHARS) {
             Some((end, _)) => format!("{}…", &node.name[..end]),
             None => node.name.clone(),
         };
@@ -102,10 +104,10 @@ pub(crate) fn draw(nodes: &[Node]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn node(name: &str, depth: usize, after: &[&str]) -> Node {
+    fn node(name: &str, depth: usize, after: &[&str]) -> DagNode {
         let after = after.iter().map(ToString::to_string).collect();
         let (name, link) = (name.to_owned(), format!("/jobs/q/{name}"));
-        Node { name, depth, after, state: Some(JobState::Blocked), link }
+        DagNode { name, depth, after, state: Some(JobState::Blocked), link }
     }
 
     #[test]
@@ -123,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_to_be_read_is_not_drawn() {
+    fn a_graph_that_is_too_large_to_read_is_not_drawn() {
         let many: Vec<_> = (0..=MAX_NODES).map(|n| node(&n.to_string(), 0, &[])).collect();
         assert!(draw(&many).is_none() && draw(&[]).is_none());
         assert!(draw(&[node("a", 1_000_000_000_000, &[])]).is_none());

@@ -1,4 +1,4 @@
-//! [`histogram`]: counts over a stretch of time, with its axis.
+//! [`histogram`]: counts over time, with an axis.
 
 use std::fmt::Write;
 
@@ -7,27 +7,28 @@ use crate::view::count;
 
 const WIDTH: f64 = 440.0;
 const HEIGHT: f64 = 130.0;
-/// What the words above and below the bars take.
+/// The room for text above the bars.
 const ABOVE: f64 = 16.0;
+/// The room for text below the bars.
 const BELOW: f64 = 18.0;
 
-/// A bar of it.
+/// One bar of a histogram.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Bin {
-    /// When: `in 10 s to 20 s`.
+pub(crate) struct HistogramBin {
+    /// The time of the bar: `in 10 s to 20 s`.
     pub(crate) words: String,
     pub(crate) count: u64,
 }
 
-/// The bins side by side, in their order, with the `marks` spread below from end to end; `what` says
-/// it for who cannot see it.
-pub(crate) fn histogram(bins: &[Bin], marks: &[&str], what: &str) -> String {
+/// The bins side by side, with `marks` spread evenly below them. Screen readers read `label_text`.
+pub(crate) fn histogram(bins: &[HistogramBin], marks: &[&str], label_text: &str) -> String {
     let most = bins.iter().map(|bin| bin.count).max().unwrap_or(0);
-    let (floor, room) = (HEIGHT - BELOW, HEIGHT - ABOVE - BELOW);
+    let floor = HEIGHT - BELOW;
+    let room = floor - ABOVE;
     let width = WIDTH / bins.len().max(1) as f64;
     let mut svg = format!(
         r#"<svg class="chart histogram" role="img" aria-label="{}" viewBox="0 0 {WIDTH} {HEIGHT}">"#,
-        label(what)
+        label(label_text)
     );
     // Writing to a string cannot fail.
     let _ = write!(
@@ -73,7 +74,7 @@ mod tests {
 
     #[test]
     fn the_highest_bin_fills_the_room_and_the_marks_go_from_end_to_end() {
-        let bin = |count| Bin { words: format!("<{count}>"), count };
+        let bin = |count| HistogramBin { words: format!("<{count}>"), count };
         let svg = histogram(&[bin(0), bin(1_200), bin(600)], &["now", "later"], "x");
         assert_eq!(svg.matches("<rect").count(), 2);
         assert!(svg.contains(r#"height="96.0"><title>&#60;1200&#62;: 1,200</title>"#), "{svg}");

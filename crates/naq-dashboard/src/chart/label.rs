@@ -1,6 +1,6 @@
-//! [`label`]: text within a chart.
+//! [`label`]: escaped text for a chart.
 
-/// The text, as it may stand in an element or between quotes.
+/// The text, escaped for use in an element or in an attribute.
 pub(super) fn label(text: &str) -> String {
     askama::filters::escape(text, askama::filters::Html)
         .map_or_else(|_| String::new(), |text| text.to_string())

@@ -1,6 +1,6 @@
-//! Charts, drawn as SVG without styles or scripts in it: colours come from classes.
+//! Charts as SVG, without styles or scripts: their colours come from CSS classes.
 
-mod bars;
+mod bar;
 mod curve;
 pub(crate) mod dag;
 mod histogram;
@@ -9,8 +9,8 @@ mod spark;
 mod stacked;
 pub(crate) mod waterfall;
 
-pub(crate) use bars::bar;
+pub(crate) use bar::bar;
 pub(crate) use curve::curve;
-pub(crate) use histogram::{Bin, histogram};
+pub(crate) use histogram::{HistogramBin, histogram};
 pub(crate) use spark::spark;
-pub(crate) use stacked::{Part, stacked};
+pub(crate) use stacked::{StackedPart, stacked};

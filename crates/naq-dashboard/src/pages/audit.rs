@@ -1,56 +1,57 @@
-//! What was done: every action of an operator, newest first.
+//! Audit log: every action of an operator, newest first.
 
 use askama::Template;
 use naq_client::{AuditEntry, AuditQuery};
 
-use super::depth::Figure;
-use super::{Content, PageError, Tab};
-use crate::scene::Scene;
-use crate::view::{Moment, clip, said};
+use super::queue_depth::Number;
+use super::{NavTab, PageContent, PageError};
+use crate::page_request::PageRequest;
+use crate::view::{RelativeTime, clip, redacted};
 
-/// Entries of a page.
+/// Entries on a page.
 const PAGE: usize = 50;
 
 #[derive(Template)]
 #[template(path = "audit.html")]
-struct Audit {
-    rows: Vec<Row>,
-    /// Whether this is not the first page.
-    later: Option<String>,
-    next: Option<String>,
+struct AuditPage {
+    rows: Vec<AuditRow>,
+    /// The link to the newest entries, on all pages but the first.
+    newest: Option<String>,
+    /// The link to older entries.
+    older: Option<String>,
 }
 
-struct Row {
-    at: Moment,
+struct AuditRow {
+    at: RelativeTime,
     who: String,
     what: String,
     scope: String,
-    count: Option<Figure>,
+    count: Option<Number>,
     reason: String,
 }
 
-pub(super) async fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
-    let content = |body| Content { title: "What was done".into(), tab: Tab::Audit, body };
-    if scene.live {
-        // Nothing here changes by itself: a tab costs the broker nothing.
+pub(super) async fn render(request: &PageRequest<'_>) -> Result<PageContent, PageError> {
+    let content = |body| PageContent { title: "Audit log".into(), tab: NavTab::Audit, body };
+    if request.live {
+        // No region of this page is live, so an open tab causes no request to the broker.
         return Ok(content(String::new()));
     }
-    let before = scene.get("before").map(str::to_owned);
-    let later = before.as_ref().map(|_| scene.link("/audit"));
-    let log = scene.app.client.audit_log(&AuditQuery { before, limit: PAGE }).await?;
-    let now = scene.now();
-    let row = |entry: &AuditEntry| Row {
-        at: Moment::new(entry.at, now),
+    let before = request.get("before").map(str::to_owned);
+    let newest = before.as_ref().map(|_| request.link("/audit"));
+    let log = request.app.client.audit_log(&AuditQuery { before, limit: PAGE }).await?;
+    let now = request.now();
+    let row = |entry: &AuditEntry| AuditRow {
+        at: RelativeTime::new(entry.at, now),
         who: clip(&entry.who, 80),
         what: clip(&entry.what, 40),
         scope: clip(&entry.scope, 300),
-        count: entry.count.map(Figure::from),
-        reason: said(&entry.reason, 300),
+        count: entry.count.map(Number::from),
+        reason: redacted(&entry.reason, 300),
     };
-    let page = Audit {
+    let page = AuditPage {
         rows: log.entries.iter().map(row).collect(),
-        later,
-        next: log.next.as_deref().map(|next| scene.with("before", Some(next))),
+        newest,
+        older: log.next.as_deref().map(|next| request.with("before", Some(next))),
     };
     Ok(content(page.render()?))
 }

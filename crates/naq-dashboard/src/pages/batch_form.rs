@@ -1,13 +1,13 @@
-//! [`BatchForm`]: what is to be done with many dead letters or waiting jobs, as a form. Nothing can
-//! be sent before its preview has been looked at, which brings the button.
+//! [`BatchForm`]: a form to act on many dead letters or waiting jobs. The button that starts the batch
+//! comes with the preview, so that the visitor sees the preview first.
 
 use askama::Template;
 
-use crate::scene::Scene;
+use crate::page_request::PageRequest;
 
-/// What a form offers to do.
+/// An action that a form offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verb {
+pub(super) enum BatchVerb {
     Requeue,
     Purge,
     Release,
@@ -16,19 +16,19 @@ pub(super) enum Verb {
     Drip,
 }
 
-/// HTML, as it is displayed.
+/// The form; its `Display` is HTML.
 #[derive(Debug, Template)]
 #[template(path = "batch_form.html")]
 pub(super) struct BatchForm {
     prefix: String,
-    /// Of the form, unique on the page.
+    /// The id of the form, unique on the page.
     id: &'static str,
     back: String,
     scope: Vec<(&'static str, String)>,
-    verbs: Vec<Verb>,
+    verbs: Vec<BatchVerb>,
 }
 
-impl Verb {
+impl BatchVerb {
     fn name(self) -> &'static str {
         match self {
             Self::Requeue => "requeue",
@@ -40,31 +40,31 @@ impl Verb {
         }
     }
 
-    fn words(self) -> &'static str {
+    fn label(self) -> &'static str {
         match self {
-            Self::Requeue => "Requeue: another life for each, with all its attempts",
-            Self::Purge => "Purge: gone for good",
-            Self::Release => "Release: due now",
-            Self::Cancel => "Cancel: ended, they never run",
-            Self::Spread => "Spread: each moved to a later time within a span, evenly",
-            Self::Drip => "Drip: no more than so many a second come due",
+            Self::Requeue => "Requeue: each gets a new life with all its attempts",
+            Self::Purge => "Purge: remove for good",
+            Self::Release => "Release: make due now",
+            Self::Cancel => "Cancel: end them, they never run",
+            Self::Spread => "Spread: move each to a later time, evenly over a span",
+            Self::Drip => "Drip: let only so many a second come due",
         }
     }
 }
 
 impl BatchForm {
-    /// On what `scope` says, as fields of the form.
+    /// A form on the jobs that `scope` names, which become hidden fields.
     pub(super) fn new(
-        scene: &Scene<'_>,
+        request: &PageRequest<'_>,
         id: &'static str,
         scope: Vec<(&'static str, String)>,
-        verbs: &[Verb],
+        verbs: &[BatchVerb],
     ) -> Self {
-        let prefix = scene.app.options.prefix.clone();
-        Self { prefix, id, back: scene.with("", None), scope, verbs: verbs.to_vec() }
+        let prefix = request.app.options.prefix.clone();
+        Self { prefix, id, back: request.with("", None), scope, verbs: verbs.to_vec() }
     }
 
-    fn has(&self, verb: Verb) -> bool {
+    fn has(&self, verb: BatchVerb) -> bool {
         self.verbs.contains(&verb)
     }
 }

@@ -1,78 +1,77 @@
-//! Batches: what is being done with many dead letters or waiting jobs, and what was.
+//! Batches: actions on many dead letters or waiting jobs, running and ended.
 
 use askama::Template;
 use naq_client::{Batch, BatchAction, BatchState};
 
-use super::{Content, PageError, Tab};
-use crate::scene::Scene;
-use crate::view::{Moment, clip, count, said, span};
+use super::{NavTab, PageContent, PageError};
+use crate::page_request::PageRequest;
+use crate::view::{RelativeTime, clip, count, redacted, span};
 
-/// Batches in the panel below the forms that start them.
+/// Batches in the panel of a page that can start one.
 const RECENT: usize = 5;
 
 #[derive(Template)]
 #[template(path = "batches.html")]
-struct Batches {
-    panel: Panel,
+struct BatchesPage {
+    panel: BatchPanel,
 }
 
-/// The newest batches, live. HTML, as it is displayed.
+/// The newest batches, as a live region; its `Display` is HTML.
 #[derive(Debug, Template)]
 #[template(path = "batches_panel.html")]
-pub(super) struct Panel {
+pub(super) struct BatchPanel {
     prefix: String,
     all: String,
-    /// Whether it is part of another page.
+    /// Whether the panel is a part of another page.
     within: bool,
     may_act: bool,
-    rows: Vec<Row>,
+    rows: Vec<BatchRow>,
 }
 
 #[derive(Debug)]
-struct Row {
+struct BatchRow {
     id: String,
     words: String,
-    how: String,
+    limits: String,
     who: String,
     reason: String,
-    started: Moment,
+    started: RelativeTime,
     state: BatchState,
     class: &'static str,
     total: u64,
-    dealt: u64,
+    handled: u64,
     done: u64,
     progress: String,
     failure: Option<String>,
     can_cancel: bool,
     can_resume: bool,
-    /// Until when it can be undone.
-    undo: Option<Moment>,
+    /// When the last job comes due: until then the batch can be undone.
+    undo: Option<RelativeTime>,
 }
 
-impl Row {
-    fn new(scene: &Scene<'_>, batch: &Batch) -> Self {
-        let now = scene.now();
+impl BatchRow {
+    fn new(request: &PageRequest<'_>, batch: &Batch) -> Self {
+        let now = request.now();
         let state = batch.state_at(now);
-        let dealt = batch.done + batch.skipped + batch.failed;
-        let total = if batch.state == BatchState::Running { batch.total.max(dealt) } else { dealt };
-        let of = whole(batch.state, batch.exact, batch.total, dealt);
+        let handled = batch.done + batch.skipped + batch.failed;
+        let total =
+            if batch.state == BatchState::Running { batch.total.max(handled) } else { handled };
+        let of = total_words(batch.state, batch.exact, batch.total, handled);
         let mut progress = format!("{} of {of} done", count(batch.done));
-        for (n, words) in [
-            (batch.skipped, "left as they were"),
-            (batch.failed, "failed"),
-            (batch.undone, "taken back"),
-        ] {
+        for (n, words) in
+            [(batch.skipped, "unchanged"), (batch.failed, "failed"), (batch.undone, "undone")]
+        {
             if n > 0 {
                 progress.push_str(&format!(", {} {words}", count(n)));
             }
         }
         Self {
             id: batch.id.to_string(),
-            words: format!("{} {}", batch.action.verb(), said(&batch.words, 500)),
-            how: how(batch),
+            words: format!("{} {}", batch.action.verb(), redacted(&batch.words, 500)),
+            limits: limits(batch),
             who: clip(&batch.who, 80),
-            reason: said(&batch.reason, 300),
-            started: Moment::new(batch.started_at, now),
+            reason: redacted(&batch.reason, 300),
+            started: RelativeTime::new(batch.started_at, now),
             class: match state {
                 BatchState::Done => "good",
                 BatchState::Stopped => "bad",
@@ -81,32 +80,32 @@ impl Row {
             },
             state,
             total,
-            dealt,
+            handled,
             done: batch.done,
             progress,
-            failure: batch.first_failure.as_ref().map(|why| said(why, 300)),
+            failure: batch.first_failure.as_ref().map(|why| redacted(why, 300)),
             can_cancel: batch.state == BatchState::Running,
             can_resume: matches!(batch.state, BatchState::Running | BatchState::Undoing)
                 && !batch.is_busy(now),
             undo: batch
                 .last_due_at
                 .filter(|_| batch.can_be_undone(now))
-                .map(|until| Moment::new(until, now)),
+                .map(|until| RelativeTime::new(until, now)),
         }
     }
 }
 
-/// How many it is about. Of very many only the first are counted before it begins.
-fn whole(state: BatchState, exact: bool, counted: u64, dealt: u64) -> String {
+/// How many jobs the batch has. A large batch starts before all of its jobs are counted.
+fn total_words(state: BatchState, exact: bool, counted: u64, handled: u64) -> String {
     match state {
         _ if exact => count(counted),
-        BatchState::Running => format!("at least {}", count(counted.max(dealt))),
-        _ => count(dealt),
+        BatchState::Running => format!("at least {}", count(counted.max(handled))),
+        _ => count(handled),
     }
 }
 
-/// The terms of it, in words.
-fn how(batch: &Batch) -> String {
+/// How fast the batch goes, or how far it spreads.
+fn limits(batch: &Batch) -> String {
     match &batch.action {
         BatchAction::RequeueDead { per_second: Some(rate) } => format!("at most {rate} a second"),
         BatchAction::Drip { per_second } => format!("at most {per_second} a second"),
@@ -115,27 +114,27 @@ fn how(batch: &Batch) -> String {
     }
 }
 
-impl Panel {
-    /// The newest, for a page from which they are started.
-    pub(super) fn recent(scene: &Scene<'_>) -> Self {
-        Self::of(scene, RECENT, true)
+impl BatchPanel {
+    /// The newest batches, for a page that can start one.
+    pub(super) fn recent(request: &PageRequest<'_>) -> Self {
+        Self::newest(request, RECENT, true)
     }
 
-    fn of(scene: &Scene<'_>, limit: usize, within: bool) -> Self {
-        let batches = scene.snapshot.batches.newest();
+    fn newest(request: &PageRequest<'_>, limit: usize, within: bool) -> Self {
+        let batches = request.snapshot.batches.newest();
         Self {
-            prefix: scene.app.options.prefix.clone(),
-            all: scene.link("/batches"),
+            prefix: request.app.options.prefix.clone(),
+            all: request.link("/batches"),
             within,
-            may_act: scene.access.may_act,
-            rows: batches.iter().take(limit).map(|batch| Row::new(scene, batch)).collect(),
+            may_act: request.access.may_act,
+            rows: batches.iter().take(limit).map(|batch| BatchRow::new(request, batch)).collect(),
         }
     }
 }
 
-pub(super) fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
-    let page = Batches { panel: Panel::of(scene, usize::MAX, false) };
-    Ok(Content { title: "Batches".into(), tab: Tab::Dead, body: page.render()? })
+pub(super) fn render(request: &PageRequest<'_>) -> Result<PageContent, PageError> {
+    let page = BatchesPage { panel: BatchPanel::newest(request, usize::MAX, false) };
+    Ok(PageContent { title: "Batches".into(), tab: NavTab::Dead, body: page.render()? })
 }
 
 #[cfg(test)]
@@ -143,10 +142,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_more_than_are_counted_it_says_at_least_how_many() {
-        assert_eq!(whole(BatchState::Running, true, 10_000, 50), "10,000");
-        assert_eq!(whole(BatchState::Running, false, 10_000, 50), "at least 10,000");
-        assert_eq!(whole(BatchState::Running, false, 10_000, 15_000), "at least 15,000");
-        assert_eq!(whole(BatchState::Done, false, 10_000, 15_000), "15,000");
+    fn a_batch_that_is_not_counted_whole_says_at_least_how_many() {
+        assert_eq!(total_words(BatchState::Running, true, 10_000, 50), "10,000");
+        assert_eq!(total_words(BatchState::Running, false, 10_000, 50), "at least 10,000");
+        assert_eq!(total_words(BatchState::Running, false, 10_000, 15_000), "at least 15,000");
+        assert_eq!(total_words(BatchState::Done, false, 10_000, 15_000), "15,000");
     }
 }

@@ -1,57 +1,57 @@
-//! Broker: what everything is kept in, how well, and who is handed it.
+//! Broker: its streams, how durable they are, and their consumers.
 
 use askama::Template;
 use naq_core::transport::{ConsumerReport, StreamReport, StreamRole};
 
-use super::depth::Figure;
-use super::{Content, PageError, Tab};
-use crate::scene::Scene;
+use super::queue_depth::Number;
+use super::{NavTab, PageContent, PageError};
+use crate::page_request::PageRequest;
 use crate::view::{bytes, clip, span};
 
-/// Streams that are shown.
+/// The most streams that the page shows.
 const MAX_SHOWN: usize = 300;
-/// Clocks that differ by less are the same.
+/// Clocks that differ by no more than this agree.
 const TOLERANCE_MS: u64 = 250;
 
 #[derive(Template)]
 #[template(path = "broker.html")]
-struct Broker {
+struct BrokerPage {
     server: Option<String>,
     clock: String,
     payload: String,
-    streams: Vec<Stream>,
+    streams: Vec<StreamRow>,
     hidden: usize,
 }
 
-struct Stream {
+struct StreamRow {
     name: String,
     role: String,
     queue: Option<String>,
-    messages: Figure,
+    messages: Number,
     bytes: String,
     storage: &'static str,
     replicas: u32,
     durability: String,
-    consumer: Option<Consumer>,
+    consumer: Option<ConsumerView>,
 }
 
-struct Consumer {
+struct ConsumerView {
     name: String,
-    lag: Figure,
-    held: Figure,
+    lag: Number,
+    held: Number,
     limit: String,
-    redelivered: Figure,
-    waiting: Figure,
+    redelivered: Number,
+    waiting: Number,
     paused: bool,
 }
 
-impl Stream {
-    fn new(report: &StreamReport, scene: &Scene<'_>) -> Self {
+impl StreamRow {
+    fn new(report: &StreamReport, request: &PageRequest<'_>) -> Self {
         Self {
             name: clip(&report.name, 120),
             role: report.role.to_string(),
             queue: match &report.role {
-                StreamRole::Queue(queue) => Some(scene.link(&format!("/queues/{queue}"))),
+                StreamRole::Queue(queue) => Some(request.link(&format!("/queues/{queue}"))),
                 _ => None,
             },
             messages: report.messages.into(),
@@ -59,14 +59,14 @@ impl Stream {
             storage: if report.durability.on_disk { "disk" } else { "memory" },
             replicas: report.durability.replicas.max(1),
             durability: report.durability.to_string(),
-            consumer: report.consumer.as_ref().map(Consumer::from),
+            consumer: report.consumer.as_ref().map(ConsumerView::from),
         }
     }
 }
 
-impl From<&ConsumerReport> for Consumer {
+impl From<&ConsumerReport> for ConsumerView {
     fn from(report: &ConsumerReport) -> Self {
-        let limit = report.held_limit.map(Figure::from);
+        let limit = report.held_limit.map(Number::from);
         Self {
             name: clip(&report.name, 64),
             lag: report.lag.into(),
@@ -79,26 +79,26 @@ impl From<&ConsumerReport> for Consumer {
     }
 }
 
-/// How the broker's clock differs from ours, in words.
+/// How the broker's clock differs from the clock of this process.
 pub(super) fn clock(ahead_ms: i64) -> String {
     let by = span(std::time::Duration::from_millis(ahead_ms.unsigned_abs()));
     match ahead_ms {
-        ms if ms.unsigned_abs() <= TOLERANCE_MS => "its clock agrees with ours".to_owned(),
-        ms if ms > 0 => format!("its clock is {by} ahead of ours"),
-        _ => format!("its clock is {by} behind ours"),
+        ms if ms.unsigned_abs() <= TOLERANCE_MS => "its clock agrees with this machine".to_owned(),
+        ms if ms > 0 => format!("its clock is {by} ahead of this machine"),
+        _ => format!("its clock is {by} behind this machine"),
     }
 }
 
-pub(super) fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
-    let snapshot = &scene.snapshot;
+pub(super) fn render(request: &PageRequest<'_>) -> Result<PageContent, PageError> {
+    let snapshot = &request.snapshot;
     let broker = snapshot.broker.as_ref();
     let streams = &snapshot.streams;
-    let page = Broker {
+    let page = BrokerPage {
         server: broker.map(|broker| clip(&broker.server, 80)),
         clock: broker.map_or_else(String::new, |broker| clock(broker.clock_ahead_ms)),
         payload: broker.map_or_else(String::new, |broker| bytes(broker.max_payload as u64)),
-        streams: streams.iter().take(MAX_SHOWN).map(|it| Stream::new(it, scene)).collect(),
+        streams: streams.iter().take(MAX_SHOWN).map(|it| StreamRow::new(it, request)).collect(),
         hidden: streams.len().saturating_sub(MAX_SHOWN),
     };
-    Ok(Content { title: "Broker".into(), tab: Tab::Broker, body: page.render()? })
+    Ok(PageContent { title: "Broker".into(), tab: NavTab::Broker, body: page.render()? })
 }

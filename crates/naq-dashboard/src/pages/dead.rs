@@ -1,4 +1,4 @@
-//! Dead letters: page by page, and what to do with one, some, or all that fit.
+//! Dead letters, page by page, with actions on one, on some, and on all that match a filter.
 
 use askama::Template;
 use naq_client::{DeadFilter, DeadSummary};
@@ -6,48 +6,50 @@ use naq_core::JobId;
 use naq_core::stats::pattern;
 use naq_core::transport::{Stored, TransportError};
 
-use super::batch_form::{BatchForm, Verb};
-use super::batches::Panel;
-use super::choice::{self, Chip, Choice, named};
+use super::batch_form::{BatchForm, BatchVerb};
+use super::batches::BatchPanel;
 use super::failures::message;
-use super::{Content, PageError, Tab};
-use crate::scene::{Scene, encode};
-use crate::view::{Moment, clip, count, said};
+use super::page_filter::{self, FilterChip, PageFilter, parsed};
+use super::{NavTab, PageContent, PageError};
+use crate::links::{encode, job_path, query_string};
+use crate::page_request::PageRequest;
+use crate::view::{RelativeTime, clip, count, redacted};
 
-/// Letters of a page.
-const SHOWN: usize = 50;
-/// Letters that are read at once, and how often for one page at most.
-const READ: usize = 200;
-const READS: usize = 5;
-/// Error groups that are offered to choose from.
-const GROUPS: usize = 12;
+/// Letters on a page.
+const PAGE: usize = 50;
+/// Letters in one request to the broker.
+const LETTERS_PER_REQUEST: usize = 200;
+/// The most requests to the broker for one page.
+const MAX_REQUESTS: usize = 5;
+/// The most error groups that the page offers as filters.
+const MAX_GROUPS: usize = 12;
 
 #[derive(Template)]
 #[template(path = "dead.html")]
-struct Dead<'a> {
+struct DeadLettersPage<'a> {
     prefix: &'a str,
     back: String,
     may_act: bool,
     live: bool,
-    queues: Vec<Chip>,
-    groups: Vec<Chip>,
+    queues: Vec<FilterChip>,
+    groups: Vec<FilterChip>,
     total: u64,
     total_words: String,
-    filter: Filter,
-    /// The filter in words; none without one.
+    filter: DeadLetterFilter,
+    /// The filter in words; none without a filter.
     words: Option<String>,
     clear: String,
-    rows: Vec<Row>,
+    rows: Vec<DeadLetterRow>,
     scanned: usize,
     first: Option<String>,
     next: Option<String>,
     selected: BatchForm,
     all: BatchForm,
-    panel: Panel,
+    panel: BatchPanel,
 }
 
-/// The fields of the filter, as they were given.
-struct Filter {
+/// The fields of the filter form.
+struct DeadLetterFilter {
     queue: String,
     task: String,
     kind: String,
@@ -55,7 +57,7 @@ struct Filter {
     id: String,
 }
 
-struct Row {
+struct DeadLetterRow {
     item: String,
     id: String,
     queue: String,
@@ -63,100 +65,106 @@ struct Row {
     task: String,
     kind: String,
     message: String,
-    /// The list of its group.
+    /// The link to the dead letters of its error group.
     group: Option<String>,
     attempts: u32,
     rule: String,
     reason: String,
-    died: Moment,
+    died: RelativeTime,
 }
 
-/// A page of letters.
+/// The letters of one page.
 #[derive(Default)]
-struct Letters {
+struct LetterPage {
     found: Vec<Stored>,
     scanned: usize,
     next: Option<u64>,
 }
 
-pub(super) async fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
-    let filter = filter(scene)?;
-    let from = named::<u64>(scene, "from")?.unwrap_or(0);
-    let letters = match scene.live {
-        true => Letters::default(),
-        false => read(scene, &filter, from).await?,
+pub(super) async fn render(request: &PageRequest<'_>) -> Result<PageContent, PageError> {
+    let filter = filter(request)?;
+    let from = parsed::<u64>(request, "from")?.unwrap_or(0);
+    let letters = match request.live {
+        true => LetterPage::default(),
+        false => read(request, &filter, from).await?,
     };
     let words = (filter != DeadFilter::default())
         .then(|| naq_client::BatchScope::Dead(filter.clone()).words(None));
-    let queues = &scene.snapshot.queues;
+    let queues = &request.snapshot.queues;
     let total: u64 = queues.iter().map(|queue| queue.dead).sum();
     let by_queue = queues.iter().filter(|q| q.dead > 0).map(|q| (q.name.as_str(), q.dead));
-    let page = Dead {
-        prefix: &scene.app.options.prefix,
-        back: scene.with("", None),
-        may_act: scene.access.may_act,
-        live: scene.live,
-        queues: choice::chips(scene, "queue", "All queues", by_queue)
+    let page = DeadLettersPage {
+        prefix: &request.app.options.prefix,
+        back: request.with("", None),
+        may_act: request.access.may_act,
+        live: request.live,
+        queues: page_filter::chips(request, "queue", "All queues", by_queue)
             .into_iter()
-            .map(|chip| without_page(scene, chip))
+            .map(|chip| without_page(request, chip))
             .collect(),
-        groups: groups(scene, &filter),
+        groups: groups(request, &filter),
         total,
         total_words: count(total),
         selected: BatchForm::new(
-            scene,
+            request,
             "selected",
             vec![("scope", "letters".into())],
-            &[Verb::Requeue, Verb::Purge],
+            &[BatchVerb::Requeue, BatchVerb::Purge],
         ),
-        all: BatchForm::new(scene, "all", fields(&filter), &[Verb::Requeue, Verb::Purge]),
-        filter: Filter::from(filter),
-        words: words.map(|words| said(&words, 500)),
-        clear: scene.link("/dead"),
-        rows: letters.found.iter().map(|letter| Row::new(scene, letter)).collect(),
+        all: BatchForm::new(
+            request,
+            "all",
+            fields(&filter),
+            &[BatchVerb::Requeue, BatchVerb::Purge],
+        ),
+        filter: DeadLetterFilter::from(filter),
+        words: words.map(|words| redacted(&words, 500)),
+        clear: request.link("/dead"),
+        rows: letters.found.iter().map(|letter| DeadLetterRow::new(request, letter)).collect(),
         scanned: letters.scanned,
-        first: (from > 0).then(|| scene.with("from", None)),
-        next: letters.next.map(|seq| scene.with("from", Some(&seq.to_string()))),
-        panel: Panel::recent(scene),
+        first: (from > 0).then(|| request.with("from", None)),
+        next: letters.next.map(|seq| request.with("from", Some(&seq.to_string()))),
+        panel: BatchPanel::recent(request),
     };
-    Ok(Content { title: "Dead letters".into(), tab: Tab::Dead, body: page.render()? })
+    Ok(PageContent { title: "Dead letters".into(), tab: NavTab::Dead, body: page.render()? })
 }
 
-fn filter(scene: &Scene<'_>) -> Result<DeadFilter, PageError> {
-    let Choice { queue, task, kind } = Choice::of(scene)?;
+fn filter(request: &PageRequest<'_>) -> Result<DeadFilter, PageError> {
+    let PageFilter { queue, task, kind } = PageFilter::of(request)?;
     Ok(DeadFilter {
         queue,
         task,
         error_kind: kind,
-        id: named::<JobId>(scene, "id")?,
-        pattern: scene.query.get("pattern").cloned(),
+        id: parsed::<JobId>(request, "id")?,
+        pattern: request.query.get("pattern").cloned(),
     })
 }
 
-/// Another queue begins with its first page.
-fn without_page(scene: &Scene<'_>, chip: Chip) -> Chip {
-    let from = scene.get("from").map(|from| format!("from={}", encode(from)));
+/// The link of a queue leads to the first page of its letters.
+fn without_page(request: &PageRequest<'_>, chip: FilterChip) -> FilterChip {
+    let from = request.get("from").map(|from| format!("from={}", encode(from)));
     let Some(from) = from else { return chip };
     let (path, query) = chip.link.split_once('?').unwrap_or((&chip.link, ""));
     let rest: Vec<_> = query.split('&').filter(|pair| *pair != from).collect();
     let mark = if rest.is_empty() { "" } else { "?" };
-    Chip { link: format!("{path}{mark}{}", rest.join("&")), ..chip }
+    FilterChip { link: format!("{path}{mark}{}", rest.join("&")), ..chip }
 }
 
-/// The letters that fit, from this sequence on; no more are read than a page can cost.
+/// The letters that match the filter, from this sequence on. At most [`MAX_REQUESTS`] requests: a page
+/// may have fewer letters than match.
 async fn read(
-    scene: &Scene<'_>,
+    request: &PageRequest<'_>,
     filter: &DeadFilter,
     from: u64,
-) -> Result<Letters, TransportError> {
-    let mut letters = Letters { next: Some(from), ..Letters::default() };
-    for _ in 0..READS {
+) -> Result<LetterPage, TransportError> {
+    let mut letters = LetterPage { next: Some(from), ..LetterPage::default() };
+    for _ in 0..MAX_REQUESTS {
         let Some(next) = letters.next else { break };
-        let transport = scene.app.client.transport();
-        let page = transport.dead_letters(filter.queue.as_ref(), next, READ).await?;
+        let transport = request.app.client.transport();
+        let page = transport.dead_letters(filter.queue.as_ref(), next, LETTERS_PER_REQUEST).await?;
         letters.next = page.next;
         for letter in page.letters {
-            if letters.found.len() == SHOWN {
+            if letters.found.len() == PAGE {
                 letters.next = Some(letter.seq);
                 return Ok(letters);
             }
@@ -169,35 +177,35 @@ async fn read(
     Ok(letters)
 }
 
-/// The groups that killed jobs in the last day, those of the filter's queue and task.
-fn groups(scene: &Scene<'_>, filter: &DeadFilter) -> Vec<Chip> {
+/// The error groups with dead jobs in the last day, most dead jobs first.
+fn groups(request: &PageRequest<'_>, filter: &DeadFilter) -> Vec<FilterChip> {
     let day = std::time::Duration::from_secs(24 * 60 * 60);
-    let groups = scene.snapshot.history().groups(day, 1, scene.now());
-    let mut deadly: Vec<_> =
+    let groups = request.snapshot.history().groups(day, 1, request.now());
+    let mut with_dead: Vec<_> =
         groups.into_iter().map(|it| it.group).filter(|it| it.dead > 0).collect();
-    deadly.sort_by_key(|group| std::cmp::Reverse(group.dead));
-    let chip = |group: naq_core::stats::ErrorGroup| Chip {
+    with_dead.sort_by_key(|group| std::cmp::Reverse(group.dead));
+    let chip = |group: naq_core::stats::ErrorGroup| FilterChip {
         words: format!(
             "{} {} {} {}",
             clip(group.kind.as_str(), 60),
             group.task,
-            said(&group.pattern, 40),
+            redacted(&group.pattern, 40),
             count(group.dead)
         ),
-        link: group_link(scene, group.task.as_str(), group.kind.as_str(), &group.pattern),
+        link: group_link(request, group.task.as_str(), group.kind.as_str(), &group.pattern),
         here: filter.pattern.as_ref() == Some(&group.pattern)
             && filter.task.as_ref() == Some(&group.task)
             && filter.error_kind.as_ref() == Some(&group.kind),
     };
-    deadly.into_iter().take(GROUPS).map(chip).collect()
+    with_dead.into_iter().take(MAX_GROUPS).map(chip).collect()
 }
 
-fn group_link(scene: &Scene<'_>, task: &str, kind: &str, pattern: &str) -> String {
-    let (task, kind, pattern) = (encode(task), encode(kind), encode(pattern));
-    scene.link(&format!("/dead?task={task}&kind={kind}&pattern={pattern}"))
+fn group_link(request: &PageRequest<'_>, task: &str, kind: &str, pattern: &str) -> String {
+    let query = query_string([("task", task), ("kind", kind), ("pattern", pattern)]);
+    request.link(&format!("/dead{query}"))
 }
 
-/// The filter as the fields of a form.
+/// The filter as hidden fields of a form.
 fn fields(filter: &DeadFilter) -> Vec<(&'static str, String)> {
     let mut fields = vec![("scope", "dead".to_owned())];
     let DeadFilter { queue, error_kind, task, id, pattern } = filter;
@@ -209,7 +217,7 @@ fn fields(filter: &DeadFilter) -> Vec<(&'static str, String)> {
     fields
 }
 
-impl From<DeadFilter> for Filter {
+impl From<DeadFilter> for DeadLetterFilter {
     fn from(filter: DeadFilter) -> Self {
         fn text<T: std::fmt::Display>(value: Option<T>) -> String {
             value.map_or_else(String::new, |value| value.to_string())
@@ -219,26 +227,30 @@ impl From<DeadFilter> for Filter {
     }
 }
 
-impl Row {
-    fn new(scene: &Scene<'_>, letter: &Stored) -> Self {
-        let of = DeadSummary::from(letter);
-        let task = of.task.as_ref();
-        let (queue, id) = (encode(of.queue.as_str()), encode(of.id.as_str()));
+impl DeadLetterRow {
+    fn new(request: &PageRequest<'_>, letter: &Stored) -> Self {
+        let summary = DeadSummary::from(letter);
+        let task = summary.task.as_ref();
         Self {
-            item: format!("{}@{}", letter.key, of.seq),
-            link: scene.link(&format!("/jobs/{queue}/{id}")),
+            item: format!("{}@{}", letter.key, summary.seq),
+            link: request.link(&job_path(&letter.key)),
             group: task.map(|task| {
-                group_link(scene, task.as_str(), of.error_kind.as_str(), &pattern(&of.message))
+                group_link(
+                    request,
+                    task.as_str(),
+                    summary.error_kind.as_str(),
+                    &pattern(&summary.message),
+                )
             }),
-            id: of.id.to_string(),
-            queue: of.queue.to_string(),
+            id: summary.id.to_string(),
+            queue: summary.queue.to_string(),
             task: task.map_or_else(|| "unknown".to_owned(), ToString::to_string),
-            kind: clip(of.error_kind.as_str(), 80),
-            message: message(&of.message),
-            attempts: of.attempt,
-            rule: of.rule,
-            reason: said(&of.reason, 500),
-            died: Moment::new(of.died_at, scene.now()),
+            kind: clip(summary.error_kind.as_str(), 80),
+            message: message(&summary.message),
+            attempts: summary.attempt,
+            rule: summary.rule,
+            reason: redacted(&summary.reason, 500),
+            died: RelativeTime::new(summary.died_at, request.now()),
         }
     }
 }

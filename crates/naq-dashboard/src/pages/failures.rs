@@ -1,31 +1,31 @@
-//! Failures: the error groups, the most frequent first.
+//! Failures: the error groups, most frequent first.
 
 use askama::Template;
 use naq_core::stats::{ErrorGroup, GroupHistory};
 
-use super::choice::{self, Chip, Choice, Window};
-use super::{Content, PageError, Tab};
+use super::page_filter::{self, FilterChip, PageFilter, TimeWindow};
+use super::{NavTab, PageContent, PageError};
 use crate::chart::spark;
-use crate::scene::Scene;
-use crate::view::{Moment, clip, count, said};
+use crate::page_request::PageRequest;
+use crate::view::{RelativeTime, clip, count, redacted};
 
-/// Groups that are shown; the others are counted.
+/// The most error groups that the page shows; it counts the others.
 const MAX_SHOWN: usize = 100;
-/// Stretches of the small chart.
+/// Bars in the small chart.
 const POINTS: u32 = 30;
-/// Characters of a message in a list.
-const MESSAGE: usize = 220;
+/// The most characters of a message in a list.
+const MESSAGE_CHARS: usize = 220;
 
 #[derive(Template)]
 #[template(path = "failures.html")]
-struct Failures {
-    windows: Vec<Chip>,
-    queues: Vec<Chip>,
-    tasks: Vec<Chip>,
-    kinds: Vec<Chip>,
+struct FailuresPage {
+    windows: Vec<FilterChip>,
+    queues: Vec<FilterChip>,
+    tasks: Vec<FilterChip>,
+    kinds: Vec<FilterChip>,
     words: &'static str,
-    rows: Vec<Row>,
-    /// Groups, and failures in them, that are not shown.
+    rows: Vec<FailureRow>,
+    /// How many groups are not shown.
     hidden: usize,
     failures: u64,
     failures_words: String,
@@ -35,7 +35,7 @@ struct Failures {
     clear: String,
 }
 
-struct Row {
+struct FailureRow {
     id: String,
     link: String,
     kind: String,
@@ -48,19 +48,20 @@ struct Row {
     retried_words: String,
     dead: u64,
     dead_words: String,
-    first: Moment,
-    last: Moment,
+    first: RelativeTime,
+    last: RelativeTime,
     spark: String,
 }
 
-impl Row {
-    fn new(scene: &Scene<'_>, window: Window, it: &GroupHistory) -> Self {
-        let (group, now) = (&it.group, scene.now());
+impl FailureRow {
+    fn new(request: &PageRequest<'_>, window: TimeWindow, it: &GroupHistory) -> Self {
+        let group = &it.group;
+        let now = request.now();
         let id = group.id().to_string();
         let points: Vec<u64> = it.points.iter().map(|(_, n)| *n).collect();
         let label = format!("{} failures in the last {}", count(group.count), window.words());
         Self {
-            link: scene.link(&format!("/failures/{id}?window={}", window.key())),
+            link: request.link(&format!("/failures/{id}?window={}", window.key())),
             id,
             kind: clip(group.kind.as_str(), 80),
             task: group.task.to_string(),
@@ -72,42 +73,48 @@ impl Row {
             retried_words: count(group.retried),
             dead: group.dead,
             dead_words: count(group.dead),
-            first: Moment::new(group.first_at, now),
-            last: Moment::new(group.last_at, now),
+            first: RelativeTime::new(group.first_at, now),
+            last: RelativeTime::new(group.last_at, now),
             spark: spark(&points, &label),
         }
     }
 }
 
-/// A message in a list, or words for none.
+/// A message in a list; `(no message)` for an empty one.
 pub(super) fn message(text: &str) -> String {
     match text.is_empty() {
         true => "(no message)".into(),
-        false => said(text, MESSAGE),
+        false => redacted(text, MESSAGE_CHARS),
     }
 }
 
-fn fits(choice: &Choice, group: &ErrorGroup) -> bool {
-    choice.queue.as_ref().is_none_or(|queue| *queue == group.queue)
-        && choice.task.as_ref().is_none_or(|task| *task == group.task)
-        && choice.kind.as_ref().is_none_or(|kind| group.kind.is(kind))
+fn matches(filter: &PageFilter, group: &ErrorGroup) -> bool {
+    filter.queue.as_ref().is_none_or(|queue| *queue == group.queue)
+        && filter.task.as_ref().is_none_or(|task| *task == group.task)
+        && filter.kind.as_ref().is_none_or(|kind| group.kind.is(kind))
 }
 
-pub(super) fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
-    let window = Window::of(scene, Window::Hour)?;
-    let choice = Choice::of(scene)?;
+pub(super) fn render(request: &PageRequest<'_>) -> Result<PageContent, PageError> {
+    let window = TimeWindow::of(request, TimeWindow::Hour)?;
+    let filter = PageFilter::of(request)?;
     let (groups, others) = {
-        let (history, now) = (scene.snapshot.history(), scene.now());
+        let history = request.snapshot.history();
+        let now = request.now();
         let groups = history.groups(window.length(), POINTS, now);
         (groups, history.other_errors(window.length(), now))
     };
     let by =
         |of: fn(&ErrorGroup) -> &str| groups.iter().map(move |it| (of(&it.group), it.group.count));
-    let mut page = Failures {
-        windows: window.chips(scene),
-        queues: choice::chips(scene, "queue", "All queues", by(|group| group.queue.as_str())),
-        tasks: choice::chips(scene, "task", "All tasks", by(|group| group.task.as_str())),
-        kinds: choice::chips(scene, "kind", "All kinds", by(|group| group.kind.as_str())),
+    let mut page = FailuresPage {
+        windows: window.chips(request),
+        queues: page_filter::chips(
+            request,
+            "queue",
+            "All queues",
+            by(|group| group.queue.as_str()),
+        ),
+        tasks: page_filter::chips(request, "task", "All tasks", by(|group| group.task.as_str())),
+        kinds: page_filter::chips(request, "kind", "All kinds", by(|group| group.kind.as_str())),
         words: window.words(),
         rows: Vec::new(),
         hidden: 0,
@@ -115,13 +122,14 @@ pub(super) fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
         failures_words: String::new(),
         others,
         others_words: count(others),
-        filtered: !choice.is_any(),
-        clear: scene.link(&format!("/failures?window={}", window.key())),
+        filtered: !filter.is_empty(),
+        clear: request.link(&format!("/failures?window={}", window.key())),
     };
-    let shown: Vec<_> = groups.iter().filter(|it| fits(&choice, &it.group)).collect();
+    let shown: Vec<_> = groups.iter().filter(|it| matches(&filter, &it.group)).collect();
     page.hidden = shown.len().saturating_sub(MAX_SHOWN);
     page.failures = shown.iter().map(|it| it.group.count).sum();
     page.failures_words = count(page.failures);
-    page.rows = shown.iter().take(MAX_SHOWN).map(|it| Row::new(scene, window, it)).collect();
-    Ok(Content { title: "Failures".into(), tab: Tab::Failures, body: page.render()? })
+    page.rows =
+        shown.iter().take(MAX_SHOWN).map(|it| FailureRow::new(request, window, it)).collect();
+    Ok(PageContent { title: "Failures".into(), tab: NavTab::Failures, body: page.render()? })
 }

@@ -1,35 +1,36 @@
-//! One job: where it stands, what happened to it and why, and what is to come.
+//! One job: its state, its attempts with the reason of each decision, and the planned attempts.
 
 use askama::Template;
 use naq_client::{CheckpointInfo, JobReport, JobView, Progress};
 use naq_core::redact::{REDACTED, Redactor};
 use naq_core::transport::JobKey;
-use naq_core::{JobId, JobState, QueueName, Timestamp};
+use naq_core::{JobId, JobState, NameError, QueueName, Timestamp};
 
-use super::{Content, PageError, Tab, simulator};
-use crate::chart::waterfall::{self, Kind, Row, Scale, Story, layout};
-use crate::scene::{Scene, encode};
-use crate::view::{Moment, Shown, clean, clip, span};
+use super::{NavTab, PageContent, PageError, simulator};
+use crate::chart::waterfall::{self, JobTimeline, RowKind, TimeScale, TimelineRow, layout};
+use crate::links::{encode, job_path};
+use crate::page_request::PageRequest;
+use crate::view::{PayloadView, RelativeTime, clean, clip, span};
 
-/// Jobs that a blocked one waits for, of which the page names so many.
-const NAMED: usize = 20;
+/// The most parents of a blocked job that the page names.
+const MAX_PARENTS: usize = 20;
 
 #[derive(Template)]
 #[template(path = "job.html")]
-struct Page<'a> {
+struct JobPage<'a> {
     prefix: &'a str,
     key: &'a JobKey,
     may_act: bool,
-    /// What changes by itself; none while it is nobody's turn to look.
-    now: Option<Now>,
-    /// Why there is nothing to show now.
-    gone: Option<String>,
-    /// What is there when the page is loaded.
-    rest: Option<Rest>,
+    /// The live region; none if the job is not in the cache and may not be looked up yet.
+    live: Option<JobLivePart>,
+    /// Why the job cannot be shown.
+    problem: Option<String>,
+    /// The parts that are shown only when the page is loaded.
+    details: Option<JobPageDetails>,
 }
 
-/// The part that changes by itself.
-struct Now {
+/// The live region of the page.
+struct JobLivePart {
     state: JobState,
     task: Option<String>,
     task_link: String,
@@ -40,102 +41,108 @@ struct Now {
     policy: String,
     policy_text: String,
     simulator: String,
-    enqueued: Option<Moment>,
-    due: Option<Moment>,
-    finished: Option<Moment>,
-    deadline: Option<Moment>,
+    enqueued: Option<RelativeTime>,
+    due: Option<RelativeTime>,
+    finished: Option<RelativeTime>,
+    deadline: Option<RelativeTime>,
     timeout: Option<String>,
     workflow: Option<(String, String)>,
-    waits_for: Vec<(String, String)>,
-    waits_for_more: usize,
+    parents: Vec<(String, String)>,
+    more_parents: usize,
     progress: Option<(Progress, String, Option<u64>)>,
-    checkpoint: Option<(CheckpointInfo, Moment)>,
-    dead: Option<Dead>,
+    checkpoint: Option<(CheckpointInfo, RelativeTime)>,
+    dead: Option<DeadReason>,
     may_retry: bool,
     may_cancel: bool,
     may_requeue: bool,
-    lines: Vec<Line>,
+    lines: Vec<TimelineLine>,
     axis: String,
-    to_scale: bool,
+    is_linear: bool,
 }
 
-struct Dead {
+struct DeadReason {
     kind: String,
     message: String,
     rule: &'static str,
     reason: String,
 }
 
-/// A row of the waterfall.
-struct Line {
-    row: Row,
-    lane: String,
-    started: Option<Moment>,
-    mark: Option<Moment>,
+/// A row of the waterfall, with its drawing.
+struct TimelineLine {
+    row: TimelineRow,
+    svg: String,
+    started: Option<RelativeTime>,
+    mark: Option<RelativeTime>,
     message: Option<String>,
-    beginning: String,
+    first_line: String,
     worker: String,
 }
 
-struct Rest {
-    args: Option<Shown>,
-    result: Option<Shown>,
-    /// It has not ended, so that there may be a result later.
-    runs_on: bool,
-    /// The link that shows what is hidden.
-    show: Option<String>,
-    body: Option<Shown>,
+struct JobPageDetails {
+    args: Option<PayloadView>,
+    result: Option<PayloadView>,
+    /// Whether the job has not ended, so that it may still get a result.
+    may_get_result: bool,
+    /// The link that shows hidden arguments and results.
+    show_link: Option<String>,
+    body: Option<PayloadView>,
     headers: Vec<(String, String)>,
-    json: Shown,
+    json: PayloadView,
     command: String,
 }
 
-pub(super) async fn render(scene: &Scene<'_>, queue: &str, id: &str) -> Result<Content, PageError> {
-    let bad = |err: naq_core::NameError| PageError::no_such(err.to_string());
-    let key =
-        JobKey { queue: QueueName::new(queue).map_err(bad)?, id: JobId::new(id).map_err(bad)? };
-    let (client, lookups) = (&scene.app.client, &scene.app.lookups);
-    let mut page = Page {
-        prefix: &scene.app.options.prefix,
+pub(super) async fn render(
+    request: &PageRequest<'_>,
+    queue: &str,
+    id: &str,
+) -> Result<PageContent, PageError> {
+    let not_found = |err: NameError| PageError::not_found(err.to_string());
+    let queue = QueueName::new(queue).map_err(not_found)?;
+    let key = JobKey::new(queue, JobId::new(id).map_err(not_found)?);
+    let client = &request.app.client;
+    let job_cache = &request.app.job_cache;
+    let mut page = JobPage {
+        prefix: &request.app.options.prefix,
         key: &key,
-        may_act: scene.access.may_act,
-        now: None,
-        gone: None,
-        rest: None,
+        may_act: request.access.may_act,
+        live: None,
+        problem: None,
+        details: None,
     };
-    if scene.live {
-        match lookups.lately(client, &key).await.as_deref() {
-            Some(Ok(report)) => page.now = Some(now(scene, report)),
-            Some(Err(err)) => page.gone = Some(clean(&err.to_string())),
+    if request.live {
+        match job_cache.cached(client, &key).await.as_deref() {
+            Some(Ok(report)) => page.live = Some(live_part(request, report)),
+            Some(Err(err)) => page.problem = Some(clean(&err.to_string())),
             None => {}
         }
     } else {
-        let report = lookups.now(client, &key).await?;
-        (page.now, page.rest) = (Some(now(scene, &report)), Some(rest(scene, &report)));
+        let report = job_cache.fresh(client, &key).await?;
+        page.live = Some(live_part(request, &report));
+        page.details = Some(details(request, &report));
     }
     let title = format!("Job {}", clip(id, 80));
-    Ok(Content { title, tab: Tab::Jobs, body: page.render()? })
+    Ok(PageContent { title, tab: NavTab::Jobs, body: page.render()? })
 }
 
-fn now(scene: &Scene<'_>, report: &JobReport) -> Now {
-    let now = scene.now();
-    let moment = |at: Timestamp| Moment::new(at, now);
+fn live_part(request: &PageRequest<'_>, report: &JobReport) -> JobLivePart {
+    let now = request.now();
+    let moment = |at: Timestamp| RelativeTime::new(at, now);
     let job = report.envelope.as_ref();
-    let (lines, axis, to_scale) = match Story::of(report, now) {
-        Some(story) => lines(&story, now),
+    let (lines, axis, is_linear) = match JobTimeline::of(report, now) {
+        Some(timeline) => lines(&timeline, now),
         None => (Vec::new(), String::new(), true),
     };
     let task = job.map(|job| job.task.clone()).or_else(|| report.dead.as_ref()?.task.clone());
     let task = task.map(|task| task.to_string());
     let to_jobs = |name: &str, value: &str| {
-        scene.link(&format!("/jobs?{name}={}&state={}", encode(value), report.state))
+        request.link(&format!("/jobs?{name}={}&state={}", encode(value), report.state))
     };
     let policy_text = job.map(|job| job.policy.to_string()).unwrap_or_default();
-    let waits_for = report.waits_for.iter().take(NAMED);
-    Now {
+    let parents = report.waits_for.iter().take(MAX_PARENTS);
+    JobLivePart {
         state: report.state,
         task_link: task.as_deref().map(|task| to_jobs("task", task)).unwrap_or_default(),
-        simulator: simulator::link(scene, &policy_text, task.as_deref().unwrap_or_default()),
+        simulator: simulator::link(request, &policy_text, task.as_deref().unwrap_or_default()),
         task,
         tags: job
             .map(|job| job.tags.iter().map(|t| (clip(t, 60), to_jobs("tag", t))).collect())
@@ -148,22 +155,22 @@ fn now(scene: &Scene<'_>, report: &JobReport) -> Now {
         policy: job.map(|job| job.policy.summary()).unwrap_or_default(),
         policy_text,
         enqueued: job.map(|job| moment(job.enqueued_at)),
-        // When a blocked job looks by itself says nothing to anybody.
+        // The due time of a blocked job is only its next check of its parents.
         due: report.due_at.filter(|_| report.state != JobState::Blocked).map(moment),
         finished: report.finished_at.map(moment),
         deadline: job.and_then(|job| job.deadline).map(moment),
         timeout: job.and_then(|job| job.timeout).map(span),
-        workflow: job
-            .and_then(|job| job.workflow.as_ref())
-            .map(|id| (id.to_string(), scene.link(&format!("/workflows/{}", encode(id.as_str()))))),
-        waits_for: waits_for.map(|key| (key.to_string(), link(scene, key))).collect(),
-        waits_for_more: report.waits_for.len().saturating_sub(NAMED),
+        workflow: job.and_then(|job| job.workflow.as_ref()).map(|id| {
+            (id.to_string(), request.link(&format!("/workflows/{}", encode(id.as_str()))))
+        }),
+        parents: parents.map(|key| (key.to_string(), link(request, key))).collect(),
+        more_parents: report.waits_for.len().saturating_sub(MAX_PARENTS),
         progress: report
             .progress
             .clone()
             .map(|progress| (progress.clone(), clean(&progress.message), progress.percent())),
-        checkpoint: report.checkpoint.clone().map(|kept| (kept.clone(), moment(kept.at))),
-        dead: report.dead.as_ref().map(|letter| Dead {
+        checkpoint: report.checkpoint.clone().map(|info| (info.clone(), moment(info.at))),
+        dead: report.dead.as_ref().map(|letter| DeadReason {
             kind: letter.error_kind.to_string(),
             message: clean(&letter.message),
             rule: letter.rule.as_str(),
@@ -174,27 +181,27 @@ fn now(scene: &Scene<'_>, report: &JobReport) -> Now {
         may_requeue: report.state == JobState::Dead,
         lines,
         axis,
-        to_scale,
+        is_linear,
     }
 }
 
 /// The link to a job's page.
-pub(super) fn link(scene: &Scene<'_>, key: &JobKey) -> String {
-    scene.link(&format!("/jobs/{}/{}", encode(key.queue.as_str()), encode(key.id.as_str())))
+pub(super) fn link(request: &PageRequest<'_>, key: &JobKey) -> String {
+    request.link(&job_path(key))
 }
 
-fn lines(story: &Story<'_>, now: Timestamp) -> (Vec<Line>, String, bool) {
-    let rows = layout(story);
-    let open = Some(now).filter(|_| !story.state.is_final());
-    let scale = Scale::of(&rows, open);
+fn lines(timeline: &JobTimeline<'_>, now: Timestamp) -> (Vec<TimelineLine>, String, bool) {
+    let rows = layout(timeline);
+    let shown_now = Some(now).filter(|_| !timeline.state.is_final());
+    let scale = TimeScale::of(&rows, shown_now);
     let lines = rows.into_iter().map(|row| {
-        let shown = matches!(row.kind, Kind::ToCome | Kind::TheEnd | Kind::Waits);
+        let shown = matches!(row.kind, RowKind::Planned | RowKind::FinalOutcome | RowKind::Waiting);
         let message = row.error.as_ref().map(|(_, message)| message.clone());
-        Line {
-            lane: waterfall::lane(&row, &scale, open),
-            started: row.started_at.map(|at| Moment::new(at, now)),
-            mark: row.mark.filter(|_| shown).map(|at| Moment::new(at, now)),
-            beginning: message.as_deref().map(beginning).unwrap_or_default(),
+        TimelineLine {
+            svg: waterfall::draw_row(&row, &scale, shown_now),
+            started: row.started_at.map(|at| RelativeTime::new(at, now)),
+            mark: row.mark.filter(|_| shown).map(|at| RelativeTime::new(at, now)),
+            first_line: message.as_deref().map(first_line).unwrap_or_default(),
             message: message.filter(|message| !message.is_empty()),
             worker: row.worker.as_ref().map(ToString::to_string).unwrap_or_default(),
             row,
@@ -203,13 +210,13 @@ fn lines(story: &Story<'_>, now: Timestamp) -> (Vec<Line>, String, bool) {
     (lines.collect(), waterfall::axis(&scale), scale.is_linear())
 }
 
-/// The first line of a message, as far as it fits beside its kind.
-fn beginning(message: &str) -> String {
+/// The first line of a message, cut to fit beside its error kind.
+fn first_line(message: &str) -> String {
     clip(message.lines().next().unwrap_or_default(), 120)
 }
 
-fn rest(scene: &Scene<'_>, report: &JobReport) -> Rest {
-    let hide = scene.app.options.hide_args && scene.get("args").is_none();
+fn details(request: &PageRequest<'_>, report: &JobReport) -> JobPageDetails {
+    let hide = request.app.options.hide_args && request.get("args").is_none();
     let message = &report.stored.message;
     let job = report.envelope.as_ref().filter(|_| !hide);
     let body = report.stored.envelope().err().filter(|_| report.envelope.is_none() && !hide);
@@ -219,12 +226,12 @@ fn rest(scene: &Scene<'_>, report: &JobReport) -> Rest {
         (view.args, view.result, view.body, view.body_hex) = (None, None, None, None);
     }
     let json = serde_json::to_value(&view).unwrap_or_default();
-    Rest {
-        args: job.map(|job| Shown::of(&job.args, &redactor)),
-        result: report.result.as_ref().filter(|_| !hide).map(|it| Shown::of(it, &redactor)),
-        runs_on: !report.state.is_final(),
-        show: hide.then(|| scene.with("args", Some("1"))),
-        body: body.map(|err| Shown::unreadable(&message.body, &err.to_string(), &redactor)),
+    JobPageDetails {
+        args: job.map(|job| PayloadView::of(&job.args, &redactor)),
+        result: report.result.as_ref().filter(|_| !hide).map(|it| PayloadView::of(it, &redactor)),
+        may_get_result: !report.state.is_final(),
+        show_link: hide.then(|| request.with("args", Some("1"))),
+        body: body.map(|err| PayloadView::unreadable(&message.body, &err.to_string(), &redactor)),
         headers: message
             .headers()
             .map(|(name, value)| match redactor.hides(name) {
@@ -232,7 +239,7 @@ fn rest(scene: &Scene<'_>, report: &JobReport) -> Rest {
                 false => (clip(name, 100), clip(&redactor.redact_text(value), 1_000)),
             })
             .collect(),
-        json: Shown::json(json),
+        json: PayloadView::json(json),
         command: format!("naq job show {} --queue {}", report.key.id, report.key.queue),
     }
 }

@@ -1,16 +1,16 @@
-//! Jobs: those in a state, filtered, page by page. Never all of them.
+//! Jobs in one state, filtered, page by page.
 
 use std::fmt::Display;
 
 use askama::Template;
-use naq_core::transport::{JobSummary, JobsQuery, Place};
+use naq_core::transport::{JobKey, JobSummary, JobsQuery, Place};
 use naq_core::{JobId, JobState, QueueName, TaskName, Timestamp};
 
-use super::{Content, PageError, Tab, job};
-use crate::scene::{Scene, encode};
-use crate::view::{Moment, clip, count, said};
+use super::{NavTab, PageContent, PageError, job};
+use crate::page_request::PageRequest;
+use crate::view::{RelativeTime, clip, count, redacted};
 
-/// The fields of the filter: name, label, what may stand there.
+/// The fields of the filter: name, label, example.
 const FIELDS: [(&str, &str, &str); 7] = [
     ("queue", "Queue", "all"),
     ("task", "Task", "all"),
@@ -23,32 +23,32 @@ const FIELDS: [(&str, &str, &str); 7] = [
 
 #[derive(Template)]
 #[template(path = "jobs.html")]
-struct Page {
+struct JobListPage {
     action: String,
-    chips: Vec<Chip>,
+    chips: Vec<StateChip>,
     state: String,
-    fields: Vec<Field>,
+    fields: Vec<FilterField>,
     filtered: bool,
     clear: String,
-    /// Jobs of exactly the id that was asked for.
-    exact: Vec<(String, String)>,
-    list: Option<List>,
+    /// Jobs whose id is exactly the id in the filter.
+    exact_matches: Vec<(String, String)>,
+    list: Option<JobList>,
     queues: Vec<String>,
 }
 
-struct Chip {
+struct StateChip {
     words: String,
     class: &'static str,
     name: &'static str,
     link: String,
     here: bool,
-    /// How many, where a counter says so.
+    /// How many jobs, if a counter says so.
     count: Option<u64>,
-    /// Of which time they are.
-    of: &'static str,
+    /// The time that the count covers.
+    period: &'static str,
 }
 
-struct Field {
+struct FilterField {
     name: &'static str,
     label: &'static str,
     hint: &'static str,
@@ -56,34 +56,34 @@ struct Field {
     error: Option<String>,
 }
 
-struct List {
-    rows: Vec<Row>,
+struct JobList {
+    rows: Vec<JobRow>,
     scanned: String,
     found: String,
     next: Option<String>,
     first: Option<String>,
 }
 
-struct Row {
+struct JobRow {
     link: String,
     id: String,
     queue: String,
     state: JobState,
     task: String,
     attempt: String,
-    due: Option<Moment>,
-    since: Moment,
+    due: Option<RelativeTime>,
+    since: RelativeTime,
     error: Option<(String, String)>,
 }
 
-/// What a list is of: a state, or what waits for its time in whatever state.
+/// Which jobs a list has: those in one state, or all that wait until they are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
+enum ListScope {
     State(JobState),
     Waiting,
 }
 
-impl Of {
+impl ListScope {
     const ALL: [Self; 10] = [
         Self::State(JobState::Pending),
         Self::State(JobState::Running),
@@ -111,12 +111,12 @@ impl Of {
         }
     }
 
-    /// From the broker's counters, and for what has ended from the statistics of the last day.
-    fn count(self, scene: &Scene<'_>, queue: Option<&QueueName>) -> Option<u64> {
-        let snapshot = &scene.snapshot;
-        let of = |name: &QueueName| queue.is_none_or(|queue| queue == name);
+    /// Active jobs by the broker's counters, ended jobs by the statistics of the last day.
+    fn count(self, request: &PageRequest<'_>, queue: Option<&QueueName>) -> Option<u64> {
+        let snapshot = &request.snapshot;
+        let selected = |name: &QueueName| queue.is_none_or(|queue| queue == name);
         let sum = |number: fn(&naq_core::transport::QueueInfo) -> u64| {
-            Some(snapshot.queues.iter().filter(|q| of(&q.name)).map(number).sum())
+            Some(snapshot.queues.iter().filter(|q| selected(&q.name)).map(number).sum())
         };
         let ended = || match queue {
             Some(queue) => snapshot.day.queue(queue),
@@ -140,78 +140,83 @@ impl Of {
     }
 }
 
-pub(super) async fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
-    let queue = scene.get("queue").and_then(|name| QueueName::new(name).ok());
-    let counts = Of::ALL.map(|of| of.count(scene, queue.as_ref()));
-    let asked = scene.get("state");
-    let chosen = Of::ALL.into_iter().find(|of| Some(of.name()) == asked);
-    // Without a wish, the first in which there is something.
-    let full = Of::ALL.into_iter().zip(counts).find(|(_, n)| n.is_some_and(|n| n > 0));
-    let of = chosen.or(full.map(|(of, _)| of)).unwrap_or(Of::State(JobState::Pending));
-    let chips = Of::ALL.into_iter().zip(counts).map(|(chip, count)| Chip {
+pub(super) async fn render(request: &PageRequest<'_>) -> Result<PageContent, PageError> {
+    let queue = request.get("queue").and_then(|name| QueueName::new(name).ok());
+    let counts = ListScope::ALL.map(|scope| scope.count(request, queue.as_ref()));
+    let asked = request.get("state");
+    let chosen = ListScope::ALL.into_iter().find(|scope| Some(scope.name()) == asked);
+    // Without a state in the query: the first state that has jobs.
+    let with_jobs = ListScope::ALL.into_iter().zip(counts).find(|(_, n)| n.is_some_and(|n| n > 0));
+    let scope =
+        chosen.or(with_jobs.map(|(scope, _)| scope)).unwrap_or(ListScope::State(JobState::Pending));
+    let chips = ListScope::ALL.into_iter().zip(counts).map(|(chip, count)| StateChip {
         words: count.map_or_else(String::new, crate::view::count),
-        class: if chip == Of::Waiting { "warn" } else { "" },
+        class: if chip == ListScope::Waiting { "warn" } else { "" },
         name: chip.name(),
-        link: state_link(scene, chip),
-        here: chip == of,
+        link: state_link(request, chip),
+        here: chip == scope,
         count,
-        of: if chip.ended() { "in the last day" } else { "" },
+        period: if chip.ended() { "in the last day" } else { "" },
     });
-    let mut page = Page {
-        action: scene.link("/jobs"),
+    let mut page = JobListPage {
+        action: request.link("/jobs"),
         chips: chips.collect(),
-        state: of.name().into(),
-        fields: FIELDS.map(|field| read(scene, field)).into(),
-        filtered: FIELDS.iter().any(|(name, ..)| scene.get(name).is_some()),
-        clear: scene.with_only(&[("state", of.name())]),
-        exact: Vec::new(),
+        state: scope.name().into(),
+        fields: FIELDS.map(|field| read(request, field)).into(),
+        filtered: FIELDS.iter().any(|(name, ..)| request.get(name).is_some()),
+        clear: request.with_only([("state", scope.name())]),
+        exact_matches: Vec::new(),
         list: None,
-        queues: scene.snapshot.queues.iter().map(|queue| queue.name.to_string()).collect(),
+        queues: request.snapshot.queues.iter().map(|queue| queue.name.to_string()).collect(),
     };
-    if !scene.live
-        && let Some(query) = query(scene, of, &mut page.fields)
+    if !request.live
+        && let Some(query) = query(request, scope, &mut page.fields)
     {
-        if let Some(id) = scene.get("id").and_then(|id| JobId::new(id).ok()) {
-            page.exact = exact(scene, &id).await?;
+        if let Some(id) = request.get("id").and_then(|id| JobId::new(id).ok()) {
+            page.exact_matches = exact_matches(request, &id).await?;
         }
-        page.list = Some(list(scene, &query).await?);
+        page.list = Some(list(request, &query).await?);
     }
-    Ok(Content { title: "Jobs".into(), tab: Tab::Jobs, body: page.render()? })
+    Ok(PageContent { title: "Jobs".into(), tab: NavTab::Jobs, body: page.render()? })
 }
 
-/// The link to another state, with the same filter, from its beginning.
-fn state_link(scene: &Scene<'_>, of: Of) -> String {
-    let get = |name| scene.get(name).unwrap_or_default();
-    let mut pairs = vec![("state", of.name())];
+/// The link to the first page of another state, with the same filter.
+fn state_link(request: &PageRequest<'_>, scope: ListScope) -> String {
+    let get = |name| request.get(name).unwrap_or_default();
+    let mut pairs = vec![("state", scope.name())];
     pairs.extend(FIELDS.map(|(name, ..)| (name, get(name))));
-    scene.with_only(&pairs)
+    request.with_only(pairs)
 }
 
 fn read(
-    scene: &Scene<'_>,
+    request: &PageRequest<'_>,
     (name, label, hint): (&'static str, &'static str, &'static str),
-) -> Field {
-    let value = scene.get(name).map(str::trim).unwrap_or_default();
-    Field { name, label, hint, value: value.to_owned(), error: None }
+) -> FilterField {
+    let value = request.get(name).map(str::trim).unwrap_or_default();
+    FilterField { name, label, hint, value: value.to_owned(), error: None }
 }
 
-/// What the fields ask for; none where one of them asks for what cannot be, which it then says.
-fn query(scene: &Scene<'_>, of: Of, fields: &mut [Field]) -> Option<JobsQuery> {
-    let mut query = of.query();
-    let now = scene.now();
+/// The query that the fields make; none if a field has an invalid value, which then gets an error.
+fn query(
+    request: &PageRequest<'_>,
+    scope: ListScope,
+    fields: &mut [FilterField],
+) -> Option<JobsQuery> {
+    let mut query = scope.query();
+    let now = request.now();
     query.queue = value(fields, "queue", str::parse::<QueueName>);
     query.task = value(fields, "task", str::parse::<TaskName>);
     query.error_kind = value(fields, "kind", str::parse);
     query.tag = value(fields, "tag", |text| Ok::<_, String>(text.to_owned()));
     query.id_prefix = value(fields, "id", |text| Ok::<_, String>(text.to_owned()));
-    query.since = value(fields, "since", |text| moment(text, now));
-    query.until = value(fields, "until", |text| moment(text, now));
-    query.cursor = scene.get("from").and_then(|cursor| cursor.parse().ok());
+    query.since = value(fields, "since", |text| parse_time(text, now));
+    query.until = value(fields, "until", |text| parse_time(text, now));
+    query.cursor = request.get("from").and_then(|cursor| cursor.parse().ok());
     fields.iter().all(|field| field.error.is_none()).then_some(query)
 }
 
 fn value<T, E: Display>(
-    fields: &mut [Field],
+    fields: &mut [FilterField],
     name: &str,
     read: impl FnOnce(&str) -> Result<T, E>,
 ) -> Option<T> {
@@ -225,41 +230,45 @@ fn value<T, E: Display>(
     }
 }
 
-/// A moment, or how long ago it was.
-fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+/// A time, or how long ago it was.
+fn parse_time(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     if let Ok(ago) = humantime::parse_duration(text) {
         return Ok(now.saturating_sub(ago));
     }
-    let wrong = format!("{text:?}: use a time ago, as 2h, or a time as 2026-11-23T12:00:00Z");
-    text.parse().map_err(|_| wrong)
+    let invalid =
+        format!("{text:?} is not a time: use one such as 2h (ago) or 2026-11-23T12:00:00Z");
+    text.parse().map_err(|_| invalid)
 }
 
-async fn exact(scene: &Scene<'_>, id: &JobId) -> Result<Vec<(String, String)>, PageError> {
-    let queues = scene.app.client.transport().find(id).await?;
+async fn exact_matches(
+    request: &PageRequest<'_>,
+    id: &JobId,
+) -> Result<Vec<(String, String)>, PageError> {
+    let queues = request.app.client.transport().find(id).await?;
     let found = queues.iter().map(|queue| {
-        let link = format!("/jobs/{}/{}", encode(queue.as_str()), encode(id.as_str()));
-        (format!("{queue}/{id}"), scene.link(&link))
+        let key = JobKey::new(queue.clone(), id.clone());
+        (key.to_string(), job::link(request, &key))
     });
     Ok(found.collect())
 }
 
-async fn list(scene: &Scene<'_>, query: &JobsQuery) -> Result<List, PageError> {
-    let page = scene.app.client.jobs(query).await?;
-    let now = scene.now();
-    Ok(List {
+async fn list(request: &PageRequest<'_>, query: &JobsQuery) -> Result<JobList, PageError> {
+    let page = request.app.client.jobs(query).await?;
+    let now = request.now();
+    Ok(JobList {
         scanned: count(page.scanned as u64),
         found: count(page.jobs.len() as u64),
-        next: page.next.map(|next| scene.with("from", Some(&next.to_string()))),
-        first: scene.get("from").map(|_| scene.with("from", None)),
-        rows: page.jobs.into_iter().map(|found| row(scene, found, now)).collect(),
+        next: page.next.map(|next| request.with("from", Some(&next.to_string()))),
+        first: request.get("from").map(|_| request.with("from", None)),
+        rows: page.jobs.into_iter().map(|found| row(request, found, now)).collect(),
     })
 }
 
-fn row(scene: &Scene<'_>, found: JobSummary, now: Timestamp) -> Row {
+fn row(request: &PageRequest<'_>, found: JobSummary, now: Timestamp) -> JobRow {
     let max = found.max_attempts.map_or_else(String::new, |max| format!(" of {max}"));
     let message = found.message.unwrap_or_default();
-    Row {
-        link: job::link(scene, &found.key),
+    JobRow {
+        link: job::link(request, &found.key),
         id: clip(found.key.id.as_str(), 60),
         queue: found.key.queue.to_string(),
         state: found.state,
@@ -268,8 +277,8 @@ fn row(scene: &Scene<'_>, found: JobSummary, now: Timestamp) -> Row {
         due: found
             .due_at
             .filter(|_| !found.state.is_final() && found.state != JobState::Blocked)
-            .map(|at| Moment::new(at, now)),
-        since: Moment::new(found.stored_at, now),
-        error: found.error_kind.map(|kind| (kind.to_string(), said(&message, 140))),
+            .map(|at| RelativeTime::new(at, now)),
+        since: RelativeTime::new(found.stored_at, now),
+        error: found.error_kind.map(|kind| (kind.to_string(), redacted(&message, 140))),
     }
 }

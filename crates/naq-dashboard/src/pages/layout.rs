@@ -1,31 +1,30 @@
-//! What is around every page: the way to the others, what is stale, what storms.
+//! The layout of every page: navigation, and banners about the broker and about retry storms.
 
 use askama::Template;
 
-use super::PageError;
 use crate::assets;
-use crate::scene::Scene;
-use crate::view::{Moment, clean};
+use crate::page_request::PageRequest;
+use crate::view::{RelativeTime, clean};
 
-/// A page without what is around it.
+/// The content of a page, without the layout.
 #[derive(Debug)]
-pub(crate) struct Content {
-    /// For the title of the window, and the heading.
+pub(crate) struct PageContent {
+    /// The title of the browser tab, and the heading.
     pub(crate) title: String,
-    /// Which entry of the navigation it belongs to.
-    pub(crate) tab: Tab,
-    /// HTML.
+    /// The entry of the navigation that is marked as current.
+    pub(crate) tab: NavTab,
+    /// The content as HTML.
     pub(crate) body: String,
 }
 
 /// The entries of the navigation, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tab {
+pub(crate) enum NavTab {
     Overview,
     Queues,
     Jobs,
     Retries,
-    Helping,
+    RetryHelp,
     Failures,
     Dead,
     Simulator,
@@ -34,17 +33,17 @@ pub(crate) enum Tab {
     Workers,
     Broker,
     Audit,
-    /// A page that is in none of them.
+    /// For a page that belongs to no entry.
     None,
 }
 
-impl Tab {
+impl NavTab {
     const ALL: [Self; 13] = [
         Self::Overview,
         Self::Queues,
         Self::Jobs,
         Self::Retries,
-        Self::Helping,
+        Self::RetryHelp,
         Self::Failures,
         Self::Dead,
         Self::Simulator,
@@ -55,14 +54,14 @@ impl Tab {
         Self::Audit,
     ];
 
-    /// Words, path, and the key that leads there after `g`.
+    /// Label, path, and the key that goes there after `g`.
     fn entry(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Overview => ("Overview", "/", "o"),
             Self::Queues => ("Queues", "/queues", "q"),
             Self::Jobs => ("Jobs", "/jobs", "j"),
             Self::Retries => ("Retries", "/retries", "r"),
-            Self::Helping => ("Does retrying help?", "/helping", "h"),
+            Self::RetryHelp => ("Does retrying help?", "/helping", "h"),
             Self::Failures => ("Failures", "/failures", "f"),
             Self::Dead => ("Dead letters", "/dead", "d"),
             Self::Simulator => ("Policy simulator", "/simulator", "p"),
@@ -70,13 +69,13 @@ impl Tab {
             Self::Workflows => ("Workflows", "/workflows", "w"),
             Self::Workers => ("Workers", "/workers", "e"),
             Self::Broker => ("Broker", "/broker", "b"),
-            Self::Audit => ("What was done", "/audit", "a"),
+            Self::Audit => ("Audit log", "/audit", "a"),
             Self::None => ("", "", ""),
         }
     }
 }
 
-struct Entry {
+struct NavEntry {
     words: &'static str,
     link: String,
     key: &'static str,
@@ -85,7 +84,7 @@ struct Entry {
 
 #[derive(Template)]
 #[template(path = "layout.html")]
-struct Layout<'a> {
+struct PageLayout<'a> {
     title: &'a str,
     body: &'a str,
     prefix: &'a str,
@@ -94,35 +93,38 @@ struct Layout<'a> {
     environment: Option<String>,
     who: String,
     may_act: bool,
-    entries: Vec<Entry>,
+    entries: Vec<NavEntry>,
     problem: Option<String>,
-    stale_since: Option<Moment>,
+    stale_since: Option<RelativeTime>,
     storms: Vec<String>,
 }
 
-pub(super) fn render(scene: &Scene<'_>, content: Content) -> Result<String, PageError> {
-    let snapshot = &scene.snapshot;
-    let entry = |tab: Tab| {
+pub(super) fn render(
+    request: &PageRequest<'_>,
+    content: PageContent,
+) -> Result<String, askama::Error> {
+    let snapshot = &request.snapshot;
+    let entry = |tab: NavTab| {
         let (words, path, key) = tab.entry();
-        Entry { words, link: scene.link(path), key, here: tab == content.tab }
+        NavEntry { words, link: request.link(path), key, here: tab == content.tab }
     };
-    let layout = Layout {
+    let layout = PageLayout {
         title: &content.title,
         body: &content.body,
-        prefix: &scene.app.options.prefix,
+        prefix: &request.app.options.prefix,
         version: assets::VERSION,
-        now: scene.now().to_string(),
-        environment: scene.app.options.environment.as_deref().map(clean),
-        who: clean(&scene.access.who),
-        may_act: scene.access.may_act,
-        entries: Tab::ALL.map(entry).into(),
+        now: request.now().to_string(),
+        environment: request.app.options.environment.as_deref().map(clean),
+        who: clean(&request.access.who),
+        may_act: request.access.may_act,
+        entries: NavTab::ALL.map(entry).into(),
         problem: match (&snapshot.problem, snapshot.read_at) {
             (Some(problem), _) => Some(clean(problem)),
-            (None, None) => Some("the first look at the broker is under way".to_owned()),
+            (None, None) => Some("the first read of the broker is running".to_owned()),
             (None, Some(_)) => None,
         },
-        stale_since: snapshot.stale_since().map(|at| Moment::new(at, scene.now())),
+        stale_since: snapshot.stale_since().map(|at| RelativeTime::new(at, request.now())),
         storms: snapshot.storms.iter().map(|storm| clean(&storm.to_string())).collect(),
     };
-    Ok(layout.render()?)
+    layout.render()
 }

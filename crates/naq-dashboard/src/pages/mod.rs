@@ -1,27 +1,27 @@
 //! The pages: one file each, with its template in `templates/`.
 //!
-//! A page is a function from a [`Scene`] to HTML. What changes by itself stands in a region,
-//! `<div data-live="name"><!--live name-->...<!--/live--></div>`: it is rendered again with each
-//! snapshot and sent to the tabs that show the page.
+//! A page is a function from a [`PageRequest`] to HTML. The parts that change while the page is open
+//! are live regions, `<div data-live="name"><!--live name-->...<!--/live--></div>`: they are rendered
+//! again for each snapshot and sent to the tabs that show the page.
 
 mod audit;
 mod batch_form;
 mod batches;
 mod broker;
-mod choice;
 mod dead;
-mod depth;
-mod error;
 mod failure;
 mod failures;
-mod helping;
 mod job;
 mod jobs;
 mod layout;
 mod overview;
+mod page_error;
+mod page_filter;
 mod queue;
+mod queue_depth;
 mod queues;
 mod retries;
+mod retry_help;
 mod schedules;
 mod simulator;
 mod workers;
@@ -38,25 +38,26 @@ use axum::{Extension, Router};
 
 use crate::access::Access;
 use crate::app::App;
-use crate::scene::{Scene, decode};
+use crate::links::decode;
+use crate::page_request::PageRequest;
 use crate::view::clean;
 
-pub(crate) use error::PageError;
-pub(crate) use layout::{Content, Tab};
+pub(crate) use layout::{NavTab, PageContent};
+pub(crate) use page_error::PageError;
 
 pub(crate) fn routes() -> Router<App> {
     Router::new().fallback(get(page))
 }
 
 async fn page(State(app): State<App>, Extension(access): Extension<Access>, uri: Uri) -> Response {
-    // Nested routers see the path without the prefix; so does this.
+    // A nested router gets the path without the prefix.
     match render(&app, access, &uri, false).await {
         Ok(html) => Html(html).into_response(),
         Err(err) => err.into_response(),
     }
 }
 
-/// The whole page at `uri`, whose path may begin with the prefix.
+/// The whole page at `uri`, with or without the prefix.
 pub(crate) async fn render(
     app: &App,
     access: Access,
@@ -70,42 +71,43 @@ pub(crate) async fn render(
     let query: BTreeMap<_, _> = pairs
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         .map(|(name, value)| (decode(name), decode(value)))
-        // Somebody else may have written the link. A pattern is compared, and shown cleaned.
+        // The link may come from another site. A pattern stays as it is, because it is compared with
+        // the patterns of error groups; pages clean it before they show it.
         .map(|(name, value)| match name == "pattern" {
             true => (name, value),
             false => (name, clean(&value)),
         })
         .collect();
-    let scene = Scene { app, snapshot: app.snapshot(), access, path, query, live };
-    match content(&scene).await {
-        Ok(content) => layout::render(&scene, content),
-        // The rest of the page still helps to find the way, and says how the broker is.
-        Err(err) => Err(err.in_layout(&scene)),
+    let request = PageRequest { app, snapshot: app.snapshot(), access, path, query, live };
+    match content(&request).await {
+        Ok(content) => Ok(layout::render(&request, content)?),
+        // The layout around the error has the navigation and the state of the broker.
+        Err(err) => Err(err.in_layout(&request)),
     }
 }
 
-/// One line a page.
-async fn content(scene: &Scene<'_>) -> Result<Content, PageError> {
-    let path: Vec<&str> = scene.path.iter().map(String::as_str).collect();
+/// One line for each page.
+async fn content(request: &PageRequest<'_>) -> Result<PageContent, PageError> {
+    let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
     match path.as_slice() {
-        [] => overview::render(scene),
-        ["queues"] => queues::render(scene),
-        ["queues", name] => queue::render(scene, name),
-        ["workers"] => workers::render(scene),
-        ["broker"] => broker::render(scene),
-        ["audit"] => audit::render(scene).await,
-        ["simulator"] => simulator::render(scene),
-        ["jobs"] => jobs::render(scene).await,
-        ["schedules"] => schedules::render(scene).await,
-        ["workflows"] => workflows::render(scene).await,
-        ["workflows", id] => workflow::render(scene, id).await,
-        ["jobs", queue, id] => job::render(scene, queue, id).await,
-        ["retries"] => retries::render(scene).await,
-        ["helping"] => helping::render(scene),
-        ["failures"] => failures::render(scene),
-        ["failures", id] => failure::render(scene, id),
-        ["dead"] => dead::render(scene).await,
-        ["batches"] => batches::render(scene),
-        _ => Err(PageError::no_such(format!("there is no page /{}", path.join("/")))),
+        [] => overview::render(request),
+        ["queues"] => queues::render(request),
+        ["queues", name] => queue::render(request, name),
+        ["workers"] => workers::render(request),
+        ["broker"] => broker::render(request),
+        ["audit"] => audit::render(request).await,
+        ["simulator"] => simulator::render(request),
+        ["jobs"] => jobs::render(request).await,
+        ["schedules"] => schedules::render(request).await,
+        ["workflows"] => workflows::render(request).await,
+        ["workflows", id] => workflow::render(request, id).await,
+        ["jobs", queue, id] => job::render(request, queue, id).await,
+        ["retries"] => retries::render(request).await,
+        ["helping"] => retry_help::render(request),
+        ["failures"] => failures::render(request),
+        ["failures", id] => failure::render(request, id),
+        ["dead"] => dead::render(request).await,
+        ["batches"] => batches::render(request),
+        _ => Err(PageError::not_found(format!("there is no page /{}", path.join("/")))),
     }
 }

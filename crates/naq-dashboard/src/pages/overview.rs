@@ -1,4 +1,4 @@
-//! Overview: what happens now, in ten seconds.
+//! Overview: the state of everything on one screen.
 
 use std::time::Duration;
 
@@ -6,56 +6,56 @@ use askama::Template;
 use naq_core::Timestamp;
 use naq_core::stats::{Counts, Helped, History, Pulse};
 
-use super::depth::{Depth, Figure};
-use super::{Content, PageError, Tab};
+use super::queue_depth::{Number, QueueDepth};
+use super::{NavTab, PageContent, PageError};
 use crate::chart::spark;
-use crate::scene::Scene;
-use crate::view::{Moment, clip, count, percent, rate, said, span};
+use crate::page_request::PageRequest;
+use crate::view::{RelativeTime, clip, count, percent, rate, redacted, span};
 
-/// Seconds of the throughput line.
-const SECONDS: u64 = 120;
-/// Seconds that the throughput is told of.
-const NOW: u64 = 10;
-/// Queues that are shown; the others are on their own page.
+/// Seconds in the throughput chart.
+const CHART_SECONDS: u64 = 120;
+/// The seconds that the throughput is an average of.
+const RATE_SECONDS: u64 = 10;
+/// The most queues that the page shows; the page of queues has all.
 const MAX_QUEUES: usize = 12;
-/// Error groups that are shown.
+/// The most error groups that the page shows.
 const MAX_GROUPS: usize = 5;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
-struct Overview<'a> {
-    scene: &'a Scene<'a>,
+struct OverviewPage<'a> {
+    request: &'a PageRequest<'a>,
     /// Jobs completed a second.
     rate: String,
     throughput: String,
-    pending: Figure,
+    pending: Number,
     oldest: Option<String>,
-    running: Figure,
-    slots: Figure,
+    running: Number,
+    slots: Number,
     workers: usize,
     retry_share: String,
-    waiting: Figure,
-    dead: Figure,
+    waiting: Number,
+    dead: Number,
     helped: String,
     broker: Option<String>,
     broker_words: String,
-    outcomes: Vec<Outcome>,
-    /// Since when anything is known, where that is less than the day.
-    known_since: Option<Moment>,
-    queues: Vec<Depth>,
+    outcomes: Vec<OutcomeCount>,
+    /// When the statistics start, if they cover less than a day.
+    known_since: Option<RelativeTime>,
+    queues: Vec<QueueDepth>,
     more_queues: usize,
-    groups: Vec<Group>,
+    groups: Vec<ErrorGroupRow>,
 }
 
-/// What is counted, in the three windows.
-struct Outcome {
+/// One outcome, counted in the three windows.
+struct OutcomeCount {
     name: &'static str,
     words: &'static str,
     class: &'static str,
-    figures: [Figure; 3],
+    figures: [Number; 3],
 }
 
-struct Group {
+struct ErrorGroupRow {
     link: String,
     kind: String,
     pattern: String,
@@ -63,13 +63,14 @@ struct Group {
     count: String,
 }
 
-pub(super) fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
-    let snapshot = &scene.snapshot;
-    let (queues, now) = (&snapshot.queues, scene.now());
-    let sum = |of: fn(&naq_core::transport::QueueInfo) -> u64| -> Figure {
+pub(super) fn render(request: &PageRequest<'_>) -> Result<PageContent, PageError> {
+    let snapshot = &request.snapshot;
+    let queues = &snapshot.queues;
+    let now = request.now();
+    let sum = |of: fn(&naq_core::transport::QueueInfo) -> u64| -> Number {
         queues.iter().map(of).fold(0, u64::saturating_add).into()
     };
-    let slots = |of: fn(&naq_core::transport::WorkerInfo) -> u32| -> Figure {
+    let slots = |of: fn(&naq_core::transport::WorkerInfo) -> u32| -> Number {
         snapshot.workers.iter().map(|worker| u64::from(of(worker))).sum::<u64>().into()
     };
     let second = snapshot.read_at.unwrap_or(now).as_millis() / 1_000;
@@ -79,16 +80,17 @@ pub(super) fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
         let groups = history.groups(Duration::from_secs(3_600), 1, now);
         (pulse, groups, known_since(&history, now))
     };
-    let latest = pulse.iter().rev().take(NOW as usize).sum();
-    let label =
-        format!("jobs completed a second over the last two minutes, now {latest} in {NOW} s");
-    // The fullest first.
+    let latest = pulse.iter().rev().take(RATE_SECONDS as usize).sum();
+    let label = format!(
+        "jobs completed a second in the last two minutes; {latest} in the last {RATE_SECONDS} s"
+    );
+    // Most jobs first.
     let mut fullest: Vec<_> = queues.iter().collect();
     fullest.sort_by_key(|info| std::cmp::Reverse((info.pending + info.running, info.waiting)));
     let broker = snapshot.broker.as_ref();
-    let page = Overview {
-        scene,
-        rate: rate(latest, Duration::from_secs(NOW)),
+    let page = OverviewPage {
+        request,
+        rate: rate(latest, Duration::from_secs(RATE_SECONDS)),
         throughput: spark(&pulse, &label),
         pending: sum(|info| info.pending),
         oldest: queues.iter().filter_map(|info| info.oldest).max().map(span),
@@ -108,46 +110,54 @@ pub(super) fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
         outcomes: outcomes([&snapshot.minutes, &snapshot.hour, &snapshot.day].map(|t| t.all())),
         known_since,
         more_queues: fullest.len().saturating_sub(MAX_QUEUES),
-        queues: fullest.iter().take(MAX_QUEUES).map(|info| Depth::new(info, scene)).collect(),
-        groups: groups.iter().take(MAX_GROUPS).map(|it| Group::new(scene, &it.group)).collect(),
+        queues: fullest
+            .iter()
+            .take(MAX_QUEUES)
+            .map(|info| QueueDepth::new(info, request))
+            .collect(),
+        groups: groups
+            .iter()
+            .take(MAX_GROUPS)
+            .map(|it| ErrorGroupRow::new(request, &it.group))
+            .collect(),
     };
-    Ok(Content { title: "Overview".into(), tab: Tab::Overview, body: page.render()? })
+    Ok(PageContent { title: "Overview".into(), tab: NavTab::Overview, body: page.render()? })
 }
 
-impl Group {
-    fn new(scene: &Scene<'_>, group: &naq_core::stats::ErrorGroup) -> Self {
+impl ErrorGroupRow {
+    fn new(request: &PageRequest<'_>, group: &naq_core::stats::ErrorGroup) -> Self {
         Self {
-            link: scene.link(&format!("/failures/{}", group.id())),
+            link: request.link(&format!("/failures/{}", group.id())),
             kind: clip(group.kind.as_str(), 80),
-            pattern: said(&group.pattern, 200),
+            pattern: redacted(&group.pattern, 200),
             task: group.task.to_string(),
             count: count(group.count),
         }
     }
 }
 
-/// Of when the oldest report is, where a day is not known yet, or was cut.
-pub(super) fn known_since(history: &History, now: Timestamp) -> Option<Moment> {
+/// When the oldest report is from, if the statistics cover less than a day.
+pub(super) fn known_since(history: &History, now: Timestamp) -> Option<RelativeTime> {
     const NEARLY_A_DAY: Duration = Duration::from_secs(24 * 60 * 60 - 10 * 60);
     let since = history.known_since().filter(|since| now.since(*since) < NEARLY_A_DAY)?;
-    Some(Moment::new(since, now))
+    Some(RelativeTime::new(since, now))
 }
 
-/// Completed jobs second by second up to `last`, also where nobody told anything.
+/// Completed jobs in each second up to the second `last`; 0 for a second without a report.
 fn by_second<'a>(pulse: impl Iterator<Item = &'a Pulse>, last: u64) -> Vec<u64> {
-    let first = (last + 1).saturating_sub(SECONDS);
-    let mut line = vec![0; SECONDS as usize];
+    let first = (last + 1).saturating_sub(CHART_SECONDS);
+    let mut counts = vec![0; CHART_SECONDS as usize];
     for pulse in pulse {
         let index = pulse.second.checked_sub(first).and_then(|at| usize::try_from(at).ok());
-        if let Some(second) = index.and_then(|at| line.get_mut(at)) {
+        if let Some(second) = index.and_then(|at| counts.get_mut(at)) {
             *second += pulse.completed;
         }
     }
-    line
+    counts
 }
 
-fn outcomes(windows: [Counts; 3]) -> Vec<Outcome> {
-    let row = |name, words, class, of: fn(&Counts) -> u64| Outcome {
+fn outcomes(windows: [Counts; 3]) -> Vec<OutcomeCount> {
+    let row = |name, words, class, of: fn(&Counts) -> u64| OutcomeCount {
         name,
         words,
         class,
@@ -157,11 +167,11 @@ fn outcomes(windows: [Counts; 3]) -> Vec<Outcome> {
         row("starts", "Attempts started", "", |c| c.starts.total()),
         row("completed", "Jobs completed", "state-completed", |c| c.completed.total()),
         row("saved", "of them after a retry", "", |c| c.completed.from(2)),
-        row("retried", "Attempts failed, tried again", "state-retrying", |c| c.retried.total()),
+        row("retried", "Attempts failed, then retried", "state-retrying", |c| c.retried.total()),
         row("dead", "Jobs dead", "state-dead", |c| c.dead.total()),
         row("cancelled", "Jobs cancelled", "state-cancelled", |c| c.cancelled),
         row("expired", "Jobs expired", "state-expired", |c| c.expired),
-        row("crashes", "Worker deaths found out", "", |c| c.crashes),
+        row("crashes", "Worker crashes detected", "", |c| c.crashes),
     ]
 }
 
@@ -170,12 +180,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_without_news_are_zeros_and_strange_ones_are_left_out() {
+    fn a_second_without_a_report_is_zero_and_one_outside_the_chart_is_left_out() {
         let at = |second, completed| Pulse { second, starts: 0, retries: 0, completed, failed: 0 };
         let pulse = [at(0, 9), at(881, 1), at(999, 2), at(1_000, 3), at(u64::MAX, 9)];
-        let line = by_second(pulse.iter(), 1_000);
-        assert_eq!((line.len(), line[0], line[118], line[119]), (120, 1, 2, 3));
-        assert_eq!(line.iter().sum::<u64>(), 6);
+        let counts = by_second(pulse.iter(), 1_000);
+        assert_eq!((counts.len(), counts[0], counts[118], counts[119]), (120, 1, 2, 3));
+        assert_eq!(counts.iter().sum::<u64>(), 6);
         assert_eq!(by_second(pulse.iter(), 3).iter().sum::<u64>(), 9);
     }
 }

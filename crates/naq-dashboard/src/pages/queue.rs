@@ -1,84 +1,88 @@
-//! One queue: its numbers, its tasks, what holds it back, and what can be done about it.
+//! One queue: its numbers, its tasks, what slows it down, and the actions on it.
 
 use askama::Template;
 use naq_core::stats::Counts;
 use naq_core::transport::{ConsumerReport, StreamRole};
 use naq_core::{QueueName, TaskName};
 
-use super::depth::{Depth, Figure};
-use super::queues::{MINUTES, line};
-use super::{Content, PageError, Tab};
-use crate::scene::{Scene, encode};
-use crate::snapshot::LINE;
-use crate::view::{Moment, bytes, clip, covered, percent, rate, said, span};
+use super::queue_depth::{Number, QueueDepth};
+use super::queues::{MINUTES, starts_chart};
+use super::{NavTab, PageContent, PageError};
+use crate::links::query_string;
+use crate::page_request::PageRequest;
+use crate::snapshot::SPARK_MINUTES;
+use crate::view::{RelativeTime, bytes, clip, covered, percent, rate, redacted, span};
 
-/// Tasks that are shown, those with the most starts.
+/// The most tasks that the page shows; those with the most starts come first.
 const MAX_TASKS: usize = 100;
 
 #[derive(Template)]
 #[template(path = "queue.html")]
-struct Queue<'a> {
-    scene: &'a Scene<'a>,
-    depth: Depth,
+struct QueuePage<'a> {
+    request: &'a PageRequest<'a>,
+    depth: QueueDepth,
     starts: String,
     completed: String,
-    line: String,
-    line_minutes: u32,
+    starts_chart: String,
+    chart_minutes: u32,
     bytes: String,
     lease: Option<String>,
-    consumer: Option<Consumer>,
-    pauses: Vec<Pause>,
-    tasks: Vec<Task>,
+    consumer: Option<QueueConsumerView>,
+    pauses: Vec<PauseRow>,
+    tasks: Vec<TaskRow>,
     hidden: usize,
 }
 
-/// What the broker says of the consumer that the queue's workers share.
-struct Consumer {
+/// The broker's consumer, which all workers of the queue share.
+struct QueueConsumerView {
     name: String,
-    lag: Figure,
-    held: Figure,
-    redelivered: Figure,
-    waiting: Figure,
+    lag: Number,
+    held: Number,
+    redelivered: Number,
+    waiting: Number,
 }
 
-struct Pause {
+struct PauseRow {
     task: String,
-    since: Moment,
-    until: Option<Moment>,
+    since: RelativeTime,
+    until: Option<RelativeTime>,
     who: String,
     reason: String,
 }
 
-struct Task {
+struct TaskRow {
     name: String,
     link: String,
-    starts: Figure,
+    starts: Number,
     retries: String,
-    completed: Figure,
-    failed: Figure,
-    dead: Figure,
-    typical: String,
-    slow: String,
+    completed: Number,
+    failed: Number,
+    dead: Number,
+    median: String,
+    p95: String,
 }
 
-impl Task {
-    fn new(scene: &Scene<'_>, queue: &QueueName, task: &TaskName, counts: &Counts) -> Self {
+impl TaskRow {
+    fn new(request: &PageRequest<'_>, queue: &QueueName, task: &TaskName, counts: &Counts) -> Self {
         let took = |share| counts.duration.quantile(share).map_or_else(|| "–".into(), span);
         Self {
             name: task.to_string(),
-            link: scene.link(&format!("/failures?queue={queue}&task={}", encode(task.as_str()))),
+            link: request.link(&format!(
+                "/failures{}",
+                query_string([("queue", queue.as_str()), ("task", task.as_str())])
+            )),
             starts: counts.starts.total().into(),
             retries: percent(counts.retry_share()),
             completed: counts.completed.total().into(),
             failed: counts.failed().into(),
             dead: counts.dead.total().into(),
-            typical: took(0.5),
-            slow: took(0.95),
+            median: took(0.5),
+            p95: took(0.95),
         }
     }
 }
 
-impl From<&ConsumerReport> for Consumer {
+impl From<&ConsumerReport> for QueueConsumerView {
     fn from(report: &ConsumerReport) -> Self {
         Self {
             name: clip(&report.name, 64),
@@ -90,50 +94,56 @@ impl From<&ConsumerReport> for Consumer {
     }
 }
 
-pub(super) fn render(scene: &Scene<'_>, name: &str) -> Result<Content, PageError> {
-    let (snapshot, now) = (&scene.snapshot, scene.now());
+pub(super) fn render(request: &PageRequest<'_>, name: &str) -> Result<PageContent, PageError> {
+    let snapshot = &request.snapshot;
+    let now = request.now();
     let info = snapshot.queues.iter().find(|info| info.name.as_str() == name);
     let Some(info) = info else {
         let name = clip(name, 64);
-        return Err(PageError::no_such(match snapshot.read_at {
-            Some(_) => format!("there is no queue {name}; the first job for it makes it"),
+        return Err(PageError::not_found(match snapshot.read_at {
+            Some(_) => format!("there is no queue {name}: the first job in it creates it"),
             None => {
-                format!("the broker has not been read yet, so nothing is known of queue {name}")
+                format!("the broker has not been read yet: queue {name} is unknown until then")
             }
         }));
     };
     let of_queue = |role: &StreamRole| *role == StreamRole::Queue(info.name.clone());
     let stream = snapshot.streams.iter().find(|stream| of_queue(&stream.role));
-    let (minutes, over) = (snapshot.minutes.queue(&info.name), covered(MINUTES, now));
+    let minutes = snapshot.minutes.queue(&info.name);
+    let over = covered(MINUTES, now);
     let mut tasks: Vec<_> =
         snapshot.hour.tasks().filter(|(queue, ..)| **queue == info.name).collect();
     tasks.sort_by_key(|(_, _, counts)| std::cmp::Reverse(counts.starts.total()));
     let paused = snapshot.paused_tasks.iter().filter(|pause| pause.queue == info.name);
-    let page = Queue {
-        scene,
-        depth: Depth::new(info, scene),
+    let page = QueuePage {
+        request,
+        depth: QueueDepth::new(info, request),
         starts: rate(minutes.starts.total(), over),
         completed: rate(minutes.completed.total(), over),
-        line: line(info, scene),
-        line_minutes: LINE,
+        starts_chart: starts_chart(info, request),
+        chart_minutes: SPARK_MINUTES,
         bytes: bytes(info.bytes),
         lease: info.lease.map(span),
-        consumer: stream.and_then(|stream| stream.consumer.as_ref()).map(Consumer::from),
+        consumer: stream.and_then(|stream| stream.consumer.as_ref()).map(QueueConsumerView::from),
         pauses: paused
-            .map(|pause| Pause {
+            .map(|pause| PauseRow {
                 task: pause.task.to_string(),
-                since: Moment::new(pause.since, now),
-                until: pause.until.map(|until| Moment::new(until, now)),
+                since: RelativeTime::new(pause.since, now),
+                until: pause.until.map(|until| RelativeTime::new(until, now)),
                 who: clip(&pause.who, 80),
-                reason: said(&pause.reason, 200),
+                reason: redacted(&pause.reason, 200),
             })
             .collect(),
         hidden: tasks.len().saturating_sub(MAX_TASKS),
         tasks: tasks
             .iter()
             .take(MAX_TASKS)
-            .map(|(queue, task, counts)| Task::new(scene, queue, task, counts))
+            .map(|(queue, task, counts)| TaskRow::new(request, queue, task, counts))
             .collect(),
     };
-    Ok(Content { title: format!("Queue {}", info.name), tab: Tab::Queues, body: page.render()? })
+    Ok(PageContent {
+        title: format!("Queue {}", info.name),
+        tab: NavTab::Queues,
+        body: page.render()?,
+    })
 }

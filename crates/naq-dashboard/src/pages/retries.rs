@@ -1,5 +1,5 @@
-//! Retries: how many come due, what share of the work they are, which jobs are at their last
-//! attempt; and what to do about a storm.
+//! Retries: how many come due, which share of all starts they are, and which jobs have one attempt left;
+//! with actions against a retry storm.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,51 +11,53 @@ use naq_core::stats::Counts;
 use naq_core::transport::{JobSummary, JobsQuery, Order, SCAN};
 use naq_core::{JobState, QueueName, TaskName, Timestamp};
 
-use super::batch_form::{BatchForm, Verb};
-use super::batches::Panel;
-use super::choice::{Chip, Choice, Window};
-use super::{Content, PageError, Tab};
-use crate::chart::{Bin, bar, histogram};
-use crate::scene::{Scene, encode};
-use crate::view::{Moment, clean, count, percent, said, span};
+use super::batch_form::{BatchForm, BatchVerb};
+use super::batches::BatchPanel;
+use super::page_filter::{FilterChip, PageFilter, TimeWindow};
+use super::{NavTab, PageContent, PageError, job};
+use crate::chart::{HistogramBin, bar, histogram};
+use crate::links::query_string;
+use crate::page_request::PageRequest;
+use crate::view::{RelativeTime, clean, count, percent, redacted, span};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
-/// Tasks that are shown; the others are counted.
+/// The most tasks that the page shows; it counts the others.
 const MAX_TASKS: usize = 100;
-/// Jobs with one attempt left that are shown.
-const SHOWN: usize = 20;
+/// The most jobs with one attempt left that the page shows.
+const MAX_LAST_CHANCES: usize = 20;
 
 #[derive(Template)]
 #[template(path = "retries.html")]
-struct Retries<'a> {
+struct RetriesPage<'a> {
     prefix: &'a str,
     back: String,
     may_act: bool,
-    minute: Due,
-    hour: Due,
-    windows: Vec<Chip>,
+    minute: DueRetries,
+    hour: DueRetries,
+    windows: Vec<FilterChip>,
     words: &'static str,
     share: String,
-    rows: Vec<Row>,
-    /// Tasks that are not shown.
+    rows: Vec<RetryTaskRow>,
+    /// How many tasks are not shown.
     hidden: usize,
     storms: Vec<String>,
-    calm: Option<Calm>,
-    paused: Vec<Paused>,
-    last: Last,
-    panel: Panel,
+    /// The task that the actions are for.
+    storm: Option<StormRow>,
+    paused: Vec<PausedRow>,
+    last_chances: LastChances,
+    panel: BatchPanel,
     live: bool,
 }
 
-/// Retries that come due.
-struct Due {
+/// How many retries come due.
+struct DueRetries {
     count: u64,
     words: String,
     chart: String,
 }
 
-struct Row {
+struct RetryTaskRow {
     queue: String,
     task: String,
     starts: String,
@@ -63,121 +65,123 @@ struct Row {
     retries_words: String,
     share: String,
     bar: String,
-    late: String,
-    late_99: String,
+    lateness: String,
+    lateness_p99: String,
     due: u64,
     due_words: String,
-    calm: String,
+    /// The link to the actions on the task.
+    actions_link: String,
 }
 
-/// A task that something is to be done about.
-struct Calm {
+/// A task with many retries, and the form to slow them down.
+struct StormRow {
     queue: String,
     task: String,
     form: BatchForm,
 }
 
-struct Paused {
+struct PausedRow {
     queue: String,
     task: String,
     who: String,
     reason: String,
-    since: Moment,
-    until: Option<Moment>,
+    since: RelativeTime,
+    until: Option<RelativeTime>,
 }
 
 /// Jobs that have one attempt left.
 #[derive(Default)]
-struct Last {
-    jobs: Vec<LastJob>,
+struct LastChances {
+    jobs: Vec<LastChanceRow>,
     found: usize,
     scanned: usize,
-    /// Whether there are waiting jobs that were not looked at.
+    /// Whether there are waiting jobs that were not read.
     more: bool,
 }
 
-struct LastJob {
+struct LastChanceRow {
     words: String,
     link: String,
     task: String,
-    /// The last one: `4 of 4`.
+    /// The last attempt, such as `4 of 4`.
     attempt: String,
-    due: Option<Moment>,
+    due: Option<RelativeTime>,
 }
 
-pub(super) async fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
-    let window = Window::of(scene, Window::Minutes)?;
-    let chosen = Choice::of(scene)?;
-    let (last, paused) = match scene.live {
-        true => (Last::default(), Vec::new()),
-        false => (last_chances(scene).await?, scene.app.client.paused_tasks().await?),
+pub(super) async fn render(request: &PageRequest<'_>) -> Result<PageContent, PageError> {
+    let window = TimeWindow::of(request, TimeWindow::Minutes)?;
+    let filter = PageFilter::of(request)?;
+    let (last_chances, paused) = match request.live {
+        true => (LastChances::default(), Vec::new()),
+        false => (last_chances(request).await?, request.app.client.paused_tasks().await?),
     };
-    let counts = window.totals(&scene.snapshot).all();
-    let mut rows = rows(scene, window);
+    let counts = window.totals(&request.snapshot).all();
+    let mut rows = rows(request, window);
     let hidden = rows.len().saturating_sub(MAX_TASKS);
     rows.truncate(MAX_TASKS);
-    let page = Retries {
-        prefix: &scene.app.options.prefix,
-        back: scene.with("", None),
-        may_act: scene.access.may_act,
-        minute: due(scene, MINUTE, 6, &["now", "30 s", "1 min"]),
-        hour: due(scene, HOUR, 60, &["now", "15 min", "30 min", "45 min", "1 h"]),
-        windows: window.chips(scene),
+    let page = RetriesPage {
+        prefix: &request.app.options.prefix,
+        back: request.with("", None),
+        may_act: request.access.may_act,
+        minute: due(request, MINUTE, 6, &["now", "30 s", "1 min"]),
+        hour: due(request, HOUR, 60, &["now", "15 min", "30 min", "45 min", "1 h"]),
+        windows: window.chips(request),
         words: window.words(),
         share: percent(counts.retry_share()),
         rows,
         hidden,
-        storms: scene.snapshot.storms.iter().map(|storm| clean(&storm.to_string())).collect(),
-        calm: calm(scene, chosen),
-        paused: paused.iter().map(|pause| Paused::new(scene, pause)).collect(),
-        last,
-        panel: Panel::recent(scene),
-        live: scene.live,
+        storms: request.snapshot.storms.iter().map(|storm| clean(&storm.to_string())).collect(),
+        storm: storm(request, filter),
+        paused: paused.iter().map(|pause| PausedRow::new(request, pause)).collect(),
+        last_chances,
+        panel: BatchPanel::recent(request),
+        live: request.live,
     };
-    Ok(Content { title: "Retries".into(), tab: Tab::Retries, body: page.render()? })
+    Ok(PageContent { title: "Retries".into(), tab: NavTab::Retries, body: page.render()? })
 }
 
-/// The retries of the time ahead, in bins of equal length.
-fn due(scene: &Scene<'_>, ahead: Duration, bins: u32, marks: &[&str]) -> Due {
-    let now = scene.now();
-    let slots = scene.snapshot.history().due(None, None, ahead, now);
+/// The retries that come due within a time, in bins of equal length.
+fn due(request: &PageRequest<'_>, ahead: Duration, bins: u32, marks: &[&str]) -> DueRetries {
+    let now = request.now();
+    let due_slots = request.snapshot.history().due(None, None, ahead, now);
     let width = ahead / bins;
-    let bin = |at: u32| Bin {
+    let bin = |at: u32| HistogramBin {
         words: format!("in {} to {}", span(width * at), span(width * (at + 1))),
         count: 0,
     };
-    let mut chart: Vec<Bin> = (0..bins).map(bin).collect();
-    let begin = slot_of(now);
-    for (at, n) in &slots {
-        let place = at.since(begin).as_millis() / width.as_millis();
-        let place = usize::try_from(place).unwrap_or(usize::MAX).min(chart.len() - 1);
-        chart[place].count += n;
+    let mut chart: Vec<HistogramBin> = (0..bins).map(bin).collect();
+    let first = due_slot_start(now);
+    for (at, n) in &due_slots {
+        let index = at.since(first).as_millis() / width.as_millis();
+        let index = usize::try_from(index).unwrap_or(usize::MAX).min(chart.len() - 1);
+        chart[index].count += n;
     }
-    let sum = slots.iter().map(|(_, n)| n).sum();
+    let sum = due_slots.iter().map(|(_, n)| n).sum();
     let words = count(sum);
     let label = format!("{words} retries come due within {}", span(ahead));
-    Due { count: sum, chart: histogram(&chart, marks, &label), words }
+    DueRetries { count: sum, chart: histogram(&chart, marks, &label), words }
 }
 
-/// The beginning of the slot that a moment is in.
-fn slot_of(at: Timestamp) -> Timestamp {
+/// The start of the due slot that a time is in: the history counts due retries by such slots.
+fn due_slot_start(at: Timestamp) -> Timestamp {
     Timestamp::from_millis(at.as_millis() / Counts::DUE_SLOT_MS * Counts::DUE_SLOT_MS)
 }
 
-/// The tasks with starts in the window or retries ahead, those with the most retries first.
-fn rows(scene: &Scene<'_>, window: Window) -> Vec<Row> {
-    let (totals, idle) = (window.totals(&scene.snapshot), Counts::default());
-    let ahead = scene.snapshot.due.iter();
+/// The tasks with starts in the window or with retries to come, most retries first.
+fn rows(request: &PageRequest<'_>, window: TimeWindow) -> Vec<RetryTaskRow> {
+    let totals = window.totals(&request.snapshot);
+    let no_counts = Counts::default();
+    let due = request.snapshot.due.iter();
     let mut tasks: BTreeMap<_, _> =
-        ahead.map(|((queue, task), due)| ((queue, task), (&idle, *due))).collect();
+        due.map(|((queue, task), due)| ((queue, task), (&no_counts, *due))).collect();
     for (queue, task, counts) in totals.tasks() {
         tasks.entry((queue, task)).or_insert((counts, 0)).0 = counts;
     }
     let row = |((queue, task), (counts, due)): ((&QueueName, &TaskName), (&Counts, u64))| {
         let share = counts.retry_share();
-        let late = |q| counts.lateness.quantile(q).map_or_else(|| "–".to_owned(), span);
+        let lateness = |q| counts.lateness.quantile(q).map_or_else(|| "–".to_owned(), span);
         let class = if share.unwrap_or(0.0) >= 0.5 { "bad" } else { "warn" };
-        Row {
+        RetryTaskRow {
             queue: queue.to_string(),
             task: task.to_string(),
             starts: count(counts.starts.total()),
@@ -185,14 +189,13 @@ fn rows(scene: &Scene<'_>, window: Window) -> Vec<Row> {
             retries_words: count(counts.retry_starts()),
             share: percent(share),
             bar: bar(share.unwrap_or(0.0), class, &format!("{} retries", percent(share))),
-            late: late(0.5),
-            late_99: late(0.99),
+            lateness: lateness(0.5),
+            lateness_p99: lateness(0.99),
             due,
             due_words: count(due),
-            calm: scene.link(&format!(
-                "/retries?queue={}&task={}#calm",
-                encode(queue.as_str()),
-                encode(task.as_str())
+            actions_link: request.link(&format!(
+                "/retries{}#calm",
+                query_string([("queue", queue.as_str()), ("task", task.as_str())])
             )),
         }
     };
@@ -201,63 +204,61 @@ fn rows(scene: &Scene<'_>, window: Window) -> Vec<Row> {
     rows
 }
 
-/// The task that the address names, or the one of the worst storm.
-fn calm(scene: &Scene<'_>, chosen: Choice) -> Option<Calm> {
-    let stormy = scene.snapshot.storms.first().map(|it| (it.queue.clone(), it.task.clone()));
-    let (queue, task) = chosen.queue.zip(chosen.task).or(stormy)?;
+/// The task that the query names, or the task of the worst storm.
+fn storm(request: &PageRequest<'_>, filter: PageFilter) -> Option<StormRow> {
+    let worst = request.snapshot.storms.first().map(|it| (it.queue.clone(), it.task.clone()));
+    let (queue, task) = filter.queue.zip(filter.task).or(worst)?;
     let scope = vec![
         ("scope", "waiting".to_owned()),
         ("queue", queue.to_string()),
         ("task", task.to_string()),
     ];
-    let form = BatchForm::new(scene, "calm-form", scope, &[Verb::Spread, Verb::Drip]);
-    Some(Calm { queue: queue.to_string(), task: task.to_string(), form })
+    let form = BatchForm::new(request, "calm-form", scope, &[BatchVerb::Spread, BatchVerb::Drip]);
+    Some(StormRow { queue: queue.to_string(), task: task.to_string(), form })
 }
 
-impl Paused {
-    fn new(scene: &Scene<'_>, pause: &TaskPause) -> Self {
-        let moment = |at| Moment::new(at, scene.now());
+impl PausedRow {
+    fn new(request: &PageRequest<'_>, pause: &TaskPause) -> Self {
+        let moment = |at| RelativeTime::new(at, request.now());
         Self {
             queue: pause.queue.to_string(),
             task: pause.task.to_string(),
             who: clean(&pause.who),
-            reason: said(&pause.reason, 300),
+            reason: redacted(&pause.reason, 300),
             since: moment(pause.since),
             until: pause.until.map(moment),
         }
     }
 }
 
-/// The retries that have waited longest, and which of them have one attempt left.
-async fn last_chances(scene: &Scene<'_>) -> Result<Last, ClientError> {
+/// Reads the retries that have waited longest, and finds those with one attempt left.
+async fn last_chances(request: &PageRequest<'_>) -> Result<LastChances, ClientError> {
     let query =
         JobsQuery { order: Order::OldestFirst, limit: SCAN, ..JobsQuery::of(JobState::Retrying) };
-    let page = scene.app.client.jobs(&query).await?;
-    let of = |job: &JobSummary| LastJob::of(scene, job);
-    let mut last = Last {
+    let page = request.app.client.jobs(&query).await?;
+    let of = |job: &JobSummary| LastChanceRow::of(request, job);
+    let mut chances = LastChances {
         jobs: page.jobs.iter().filter_map(of).collect(),
         found: 0,
         scanned: page.scanned,
         more: page.next.is_some(),
     };
-    last.found = last.jobs.len();
-    last.jobs.sort_by_key(|job| job.due.map(|due| due.at));
-    last.jobs.truncate(SHOWN);
-    Ok(last)
+    chances.found = chances.jobs.len();
+    chances.jobs.sort_by_key(|job| job.due.map(|due| due.at));
+    chances.jobs.truncate(MAX_LAST_CHANCES);
+    Ok(chances)
 }
 
-impl LastJob {
-    /// None when its policy allows another attempt after the next.
-    fn of(scene: &Scene<'_>, job: &JobSummary) -> Option<Self> {
-        let key = &job.key;
-        let (queue, id) = (encode(key.queue.as_str()), encode(key.id.as_str()));
+impl LastChanceRow {
+    /// None if the policy allows another attempt after the next one.
+    fn of(request: &PageRequest<'_>, job: &JobSummary) -> Option<Self> {
         let most = job.max_attempts.filter(|most| job.attempt >= *most)?;
         Some(Self {
-            words: key.to_string(),
-            link: scene.link(&format!("/jobs/{queue}/{id}")),
+            words: job.key.to_string(),
+            link: job::link(request, &job.key),
             task: job.task.as_ref().map_or_else(String::new, ToString::to_string),
             attempt: format!("{} of {most}", job.attempt),
-            due: job.due_at.map(|at| Moment::new(at, scene.now())),
+            due: job.due_at.map(|at| RelativeTime::new(at, request.now())),
         })
     }
 }

@@ -1,29 +1,29 @@
-//! Schedules: what recurs, when it comes next, and what became of the last run.
+//! Schedules: when each is due next, and how its last run ended.
 
 use askama::Template;
 use naq_client::{ScheduleReport, ScheduleState};
 use naq_core::schedule::When;
 use naq_core::transport::{Evidence, Place};
 
-use super::{Content, PageError, Tab, job};
-use crate::scene::Scene;
-use crate::view::{Moment, clean, count, span};
+use super::{NavTab, PageContent, PageError, job};
+use crate::page_request::PageRequest;
+use crate::view::{RelativeTime, clean, count, span};
 
-/// Runs to come that are shown of each.
-const SHOWN: usize = 3;
+/// The coming runs that the page shows for each schedule.
+const COMING_RUNS: usize = 3;
 
 #[derive(Template)]
 #[template(path = "schedules.html")]
-struct Page<'a> {
+struct SchedulesPage<'a> {
     prefix: &'a str,
     may_act: bool,
     loaded: bool,
-    rows: Vec<Row>,
-    /// Those that this version cannot read, and why.
+    rows: Vec<ScheduleRow>,
+    /// The errors of schedules that this version cannot read.
     unreadable: Vec<String>,
 }
 
-struct Row {
+struct ScheduleRow {
     name: String,
     state: &'static str,
     tone: &'static str,
@@ -32,8 +32,8 @@ struct Row {
     zone: String,
     task: String,
     queue: String,
-    next: Vec<(Moment, String)>,
-    last: Option<Last>,
+    next: Vec<(RelativeTime, String)>,
+    last: Option<LastRunCell>,
     runs: String,
     skipped: String,
     rules: String,
@@ -41,25 +41,24 @@ struct Row {
     finished: bool,
 }
 
-struct Last {
+struct LastRunCell {
     link: String,
     key: String,
-    tick: Moment,
-    /// How it stands.
-    stands: &'static str,
+    tick: RelativeTime,
+    state: &'static str,
     tone: &'static str,
 }
 
-pub(super) async fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
-    let mut page = Page {
-        prefix: &scene.app.options.prefix,
-        may_act: scene.access.may_act,
-        loaded: !scene.live,
+pub(super) async fn render(request: &PageRequest<'_>) -> Result<PageContent, PageError> {
+    let mut page = SchedulesPage {
+        prefix: &request.app.options.prefix,
+        may_act: request.access.may_act,
+        loaded: !request.live,
         rows: Vec::new(),
         unreadable: Vec::new(),
     };
-    if !scene.live {
-        let client = &scene.app.client;
+    if !request.live {
+        let client = &request.app.client;
         let all =
             client.schedules().list().await.map_err(|err| PageError::broker(err.to_string()))?;
         let mut readable = Vec::new();
@@ -71,22 +70,23 @@ pub(super) async fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
         }
         let last = |report: &ScheduleReport| report.progress.last.as_ref().map(|l| l.job.clone());
         let keys: Vec<_> = readable.iter().filter_map(last).collect();
-        // All of them in few requests, in the order of the keys.
-        let mut traces = client.transport().evidence(&keys).await?.into_iter();
+        // One call for all runs; the answers come in the order of the keys.
+        let mut evidence = client.transport().evidence(&keys).await?.into_iter();
         page.rows = readable
             .iter()
             .map(|report| {
-                let traces = last(report).and_then(|_| traces.next());
-                row(scene, report, &traces.unwrap_or_default())
+                let evidence = last(report).and_then(|_| evidence.next());
+                row(request, report, &evidence.unwrap_or_default())
             })
             .collect();
     }
-    Ok(Content { title: "Schedules".into(), tab: Tab::Schedules, body: page.render()? })
+    Ok(PageContent { title: "Schedules".into(), tab: NavTab::Schedules, body: page.render()? })
 }
 
-fn row(scene: &Scene<'_>, report: &ScheduleReport, traces: &[Evidence]) -> Row {
-    let now = scene.now();
-    let (schedule, progress) = (&report.schedule, &report.progress);
+fn row(request: &PageRequest<'_>, report: &ScheduleReport, evidence: &[Evidence]) -> ScheduleRow {
+    let now = request.now();
+    let schedule = &report.schedule;
+    let progress = &report.progress;
     let (state, tone) = match report.state {
         ScheduleState::Active => ("active", "good"),
         ScheduleState::Paused => ("paused", "warn"),
@@ -97,17 +97,17 @@ fn row(scene: &Scene<'_>, report: &ScheduleReport, traces: &[Evidence]) -> Row {
         When::Every(every) => (format!("every {}", span(*every)), String::new()),
     };
     let next = report
-        .upcoming(SHOWN)
+        .upcoming(COMING_RUNS)
         .into_iter()
-        .map(|tick| (Moment::new(tick.starts_at, now), schedule.time_zone.local(tick.at)));
+        .map(|tick| (RelativeTime::new(tick.starts_at, now), schedule.time_zone.local(tick.at)));
     let mut rules =
         vec![format!("catch up: {}", schedule.catch_up), format!("overlap: {}", schedule.overlap)];
     rules.extend(
         Some(schedule.jitter).filter(|j| !j.is_zero()).map(|j| format!("jitter {}", span(j))),
     );
-    rules.extend(schedule.max_runs.map(|max| format!("{} runs at most", count(max))));
+    rules.extend(schedule.max_runs.map(|max| format!("at most {} runs", count(max))));
     let template = schedule.job.envelope();
-    Row {
+    ScheduleRow {
         name: schedule.name.to_string(),
         state,
         tone,
@@ -118,9 +118,14 @@ fn row(scene: &Scene<'_>, report: &ScheduleReport, traces: &[Evidence]) -> Row {
         queue: template.queue.to_string(),
         next: next.collect(),
         last: progress.last.as_ref().map(|last| {
-            let (stands, tone) = stands(traces);
-            let (link, tick) = (job::link(scene, &last.job), Moment::new(last.tick, now));
-            Last { link, key: last.job.to_string(), tick, stands, tone }
+            let (state, tone) = run_state(evidence);
+            LastRunCell {
+                link: job::link(request, &last.job),
+                key: last.job.to_string(),
+                tick: RelativeTime::new(last.tick, now),
+                state,
+                tone,
+            }
         }),
         runs: count(progress.runs),
         skipped: count(progress.skipped),
@@ -130,13 +135,13 @@ fn row(scene: &Scene<'_>, report: &ScheduleReport, traces: &[Evidence]) -> Row {
     }
 }
 
-/// What the traces of a run say of it.
-fn stands(traces: &[Evidence]) -> (&'static str, &'static str) {
-    let at = |place| traces.iter().any(|trace| trace.place == place);
+/// The state of a run by the messages that the broker has of it, and its colour.
+fn run_state(evidence: &[Evidence]) -> (&'static str, &'static str) {
+    let at = |place| evidence.iter().any(|message| message.place == place);
     match () {
-        () if at(Place::Dead) || traces.iter().any(|trace| trace.died) => ("dead", "bad"),
+        () if at(Place::Dead) || evidence.iter().any(|message| message.died) => ("dead", "bad"),
         () if at(Place::Record) => ("ended", "good"),
-        () if at(Place::Schedule) => ("waits", "warn"),
+        () if at(Place::Schedule) => ("waiting", "warn"),
         () if at(Place::Queue) => ("pending or running", "info"),
         () => ("ended, its record has expired", "muted"),
     }

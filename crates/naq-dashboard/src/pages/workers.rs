@@ -1,4 +1,4 @@
-//! Workers: who works, on what, and how busy.
+//! Workers: their queues, their slots and their heartbeats.
 
 use std::time::Duration;
 
@@ -6,66 +6,69 @@ use askama::Template;
 use naq_core::Timestamp;
 use naq_core::transport::{WorkerInfo, WorkerStatus};
 
-use super::depth::Figure;
-use super::{Content, PageError, Tab};
-use crate::chart::{Part, stacked};
-use crate::scene::Scene;
-use crate::view::{Moment, clip, count, span};
+use super::queue_depth::Number;
+use super::{NavTab, PageContent, PageError};
+use crate::chart::{StackedPart, stacked};
+use crate::page_request::PageRequest;
+use crate::view::{RelativeTime, clip, count, span};
 
-/// Workers that are shown; a name in the search finds the others.
+/// The most workers that the page shows; the search finds the others.
 const MAX_SHOWN: usize = 300;
-/// Queues of a worker that are named.
+/// The most queues of a worker that the page names.
 const MAX_QUEUES: usize = 12;
-/// Clocks that differ by less are right.
+/// Clocks that differ by no more than this agree.
 const TOLERANCE: Duration = Duration::from_secs(2);
-/// Two heartbeats have been missed.
-const SILENT: Duration = Duration::from_secs(12);
+/// A worker without a heartbeat for longer than this has missed two.
+const SILENT_AFTER: Duration = Duration::from_secs(12);
 
 #[derive(Template)]
 #[template(path = "workers.html")]
-struct Workers<'a> {
-    scene: &'a Scene<'a>,
+struct WorkersPage<'a> {
+    request: &'a PageRequest<'a>,
     search: String,
-    rows: Vec<Row>,
+    rows: Vec<WorkerRow>,
     all: usize,
-    found: Figure,
+    found: Number,
     hidden: usize,
-    running: Figure,
-    slots: Figure,
-    /// Reports of what they did that were not believed.
-    ignored: Figure,
+    running: Number,
+    slots: Number,
+    /// How many statistics reports were ignored because of their time.
+    ignored: Number,
 }
 
-struct Row {
+struct WorkerRow {
     id: String,
     status: WorkerStatus,
     class: &'static str,
-    heard: Moment,
-    /// What is wrong with its sign of life or its clock, if anything.
-    doubt: Option<String>,
+    heartbeat: RelativeTime,
+    /// A problem with the worker's heartbeat or its clock.
+    warning: Option<String>,
     host: String,
     pid: u32,
     version: String,
     queues: Vec<(String, String)>,
     more_queues: usize,
-    running: Figure,
-    slots: Figure,
+    running: Number,
+    slots: Number,
     bar: String,
-    finished: Figure,
-    failed: Figure,
-    started: Moment,
+    finished: Number,
+    failed: Number,
+    started: RelativeTime,
     stopping: bool,
 }
 
-impl Row {
-    fn new(worker: &WorkerInfo, scene: &Scene<'_>) -> Self {
-        let now = scene.now();
-        let (slots, used) = (u64::from(worker.concurrency), u64::from(worker.running));
+impl WorkerRow {
+    fn new(worker: &WorkerInfo, request: &PageRequest<'_>) -> Self {
+        let now = request.now();
+        let slots = u64::from(worker.concurrency);
+        let used = u64::from(worker.running);
         let shown = used.min(slots);
-        let part = |class, n, words: &str| Part { class, count: n, words: format!("{n} {words}") };
+        let part =
+            |class, n, words: &str| StackedPart { class, count: n, words: format!("{n} {words}") };
         let parts = [part("state-running", shown, "in use"), part("free", slots - shown, "free")];
-        let queue =
-            |name: &naq_core::QueueName| (name.to_string(), scene.link(&format!("/queues/{name}")));
+        let queue = |name: &naq_core::QueueName| {
+            (name.to_string(), request.link(&format!("/queues/{name}")))
+        };
         Self {
             id: worker.worker_id.to_string(),
             status: worker.status,
@@ -74,8 +77,8 @@ impl Row {
                 WorkerStatus::Stopping => "warn",
                 _ => "muted",
             },
-            heard: Moment::new(worker.heartbeat_at, now),
-            doubt: doubt(worker.heartbeat_at, worker.started_at, now),
+            heartbeat: RelativeTime::new(worker.heartbeat_at, now),
+            warning: warning(worker.heartbeat_at, worker.started_at, now),
             host: clip(&worker.hostname, 80),
             pid: worker.pid,
             version: clip(&worker.version, 40),
@@ -86,55 +89,56 @@ impl Row {
             slots: slots.into(),
             finished: worker.finished.into(),
             failed: worker.failed.into(),
-            started: Moment::new(worker.started_at, now),
+            started: RelativeTime::new(worker.started_at, now),
             stopping: worker.status == WorkerStatus::Stopping,
         }
     }
 }
 
-/// What cannot be believed of a worker's times. When it was heard is by the broker's clock, when it
-/// started by its own.
-fn doubt(heard: Timestamp, started: Timestamp, now: Timestamp) -> Option<String> {
-    let (ahead, silent) = (heard.since(now), now.since(heard));
+/// A problem with the worker's times. The broker's clock gives the time of the heartbeat; the worker's
+/// own clock gives its start time.
+fn warning(heartbeat: Timestamp, started: Timestamp, now: Timestamp) -> Option<String> {
+    let ahead = heartbeat.since(now);
+    let silent = now.since(heartbeat);
     if ahead > TOLERANCE {
-        return Some(format!("the broker's clock is {} ahead of ours", span(ahead)));
+        return Some(format!("the broker's clock is {} ahead of this machine", span(ahead)));
     }
-    if silent > SILENT {
-        return Some(format!("silent for {}", span(silent)));
+    if silent > SILENT_AFTER {
+        return Some(format!("no heartbeat for {}", span(silent)));
     }
-    let ahead = started.since(heard);
+    let ahead = started.since(heartbeat);
     if ahead > TOLERANCE {
         return Some(format!("its clock is at least {} ahead", span(ahead)));
     }
-    // Nothing of NAQ is that old.
+    // NAQ is younger than this time.
     const FIRST: Timestamp = Timestamp::from_millis(1_600_000_000_000);
     (started < FIRST).then(|| "its clock is years behind".to_owned())
 }
 
-pub(super) fn render(scene: &Scene<'_>) -> Result<Content, PageError> {
-    let search = scene.get("name").unwrap_or_default();
-    let all = &scene.snapshot.workers;
-    let fits = |worker: &&WorkerInfo| {
+pub(super) fn render(request: &PageRequest<'_>) -> Result<PageContent, PageError> {
+    let search = request.get("name").unwrap_or_default();
+    let all = &request.snapshot.workers;
+    let matches = |worker: &&WorkerInfo| {
         worker.worker_id.as_str().contains(search)
             || worker.hostname.contains(search)
             || worker.queues.iter().any(|queue| queue.as_str() == search)
     };
-    let found: Vec<_> = all.iter().filter(fits).collect();
-    let sum = |of: fn(&WorkerInfo) -> u32| -> Figure {
+    let found: Vec<_> = all.iter().filter(matches).collect();
+    let sum = |of: fn(&WorkerInfo) -> u32| -> Number {
         found.iter().map(|worker| u64::from(of(worker))).sum::<u64>().into()
     };
-    let page = Workers {
-        scene,
+    let page = WorkersPage {
+        request,
         search: clip(search, 128),
         all: all.len(),
         running: sum(|worker| worker.running),
         slots: sum(|worker| worker.concurrency),
         hidden: found.len().saturating_sub(MAX_SHOWN),
-        ignored: scene.snapshot.history().ignored().into(),
+        ignored: request.snapshot.history().ignored().into(),
         found: (found.len() as u64).into(),
-        rows: found.iter().take(MAX_SHOWN).map(|worker| Row::new(worker, scene)).collect(),
+        rows: found.iter().take(MAX_SHOWN).map(|worker| WorkerRow::new(worker, request)).collect(),
     };
-    Ok(Content { title: "Workers".into(), tab: Tab::Workers, body: page.render()? })
+    Ok(PageContent { title: "Workers".into(), tab: NavTab::Workers, body: page.render()? })
 }
 
 #[cfg(test)]
@@ -142,23 +146,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_clock_is_believed_that_cannot_be_right() {
+    fn a_clock_that_cannot_be_right_gets_a_warning() {
         let now = Timestamp::from_millis(1_700_000_000_000);
         let (s, hour) = (Duration::from_secs, Duration::from_secs(3_600));
-        assert_eq!(doubt(now, now.saturating_sub(hour), now), None);
-        assert_eq!(doubt(now.saturating_sub(s(5)), now.saturating_sub(hour), now), None);
+        assert_eq!(warning(now, now.saturating_sub(hour), now), None);
+        assert_eq!(warning(now.saturating_sub(s(5)), now.saturating_sub(hour), now), None);
         let far = Timestamp::from_millis(u64::MAX);
-        for (heard, started, words) in [
-            (now.saturating_sub(s(60)), now.saturating_sub(hour), "silent for 1 min"),
-            (now + s(60), now, "ahead of ours"),
+        for (heartbeat, started, words) in [
+            (now.saturating_sub(s(60)), now.saturating_sub(hour), "no heartbeat for 1 min"),
+            (now + s(60), now, "ahead of this machine"),
             (now, now + hour, "its clock is at least 1 h ahead"),
             (now, far, "ahead"),
-            (far, far, "ahead of ours"),
+            (far, far, "ahead of this machine"),
             (now, Timestamp::default(), "years behind"),
-            (Timestamp::default(), Timestamp::default(), "silent"),
+            (Timestamp::default(), Timestamp::default(), "no heartbeat"),
         ] {
-            let said = doubt(heard, started, now).unwrap_or_default();
-            assert!(said.contains(words), "{said:?} has {words:?}");
+            let text = warning(heartbeat, started, now).unwrap_or_default();
+            assert!(text.contains(words), "{text:?} has {words:?}");
         }
     }
 }

@@ -1,36 +1,36 @@
-//! One workflow: its jobs, what each waits for, and how far it has come.
+//! One workflow: its jobs, the parents of each job, and how many jobs have ended.
 
 use askama::Template;
 use naq_client::{WorkflowError, WorkflowNode};
 use naq_core::flow::RunWhen;
 use naq_core::{JobId, JobState};
 
-use super::{Content, PageError, Tab, job};
-use crate::chart::dag::{self, Node};
-use crate::scene::Scene;
-use crate::view::{Moment, clean, clip, said};
+use super::{NavTab, PageContent, PageError, job};
+use crate::chart::dag::{self, DagNode};
+use crate::page_request::PageRequest;
+use crate::view::{RelativeTime, clean, clip, redacted};
 
 #[derive(Template)]
 #[template(path = "workflow.html")]
-struct Page<'a> {
+struct WorkflowPage<'a> {
     prefix: &'a str,
     may_act: bool,
     id: &'a str,
-    now: Option<Now>,
+    workflow: Option<WorkflowView>,
 }
 
-struct Now {
+struct WorkflowView {
     name: String,
-    started: Option<Moment>,
+    started: Option<RelativeTime>,
     cancelled: bool,
     ended: usize,
     completed: usize,
     all: usize,
     dag: Option<String>,
-    rows: Vec<Row>,
+    rows: Vec<NodeRow>,
 }
 
-struct Row {
+struct NodeRow {
     depth: usize,
     name: String,
     link: String,
@@ -39,46 +39,46 @@ struct Row {
     attempt: String,
     after: String,
     when: &'static str,
-    due: Option<Moment>,
-    finished: Option<Moment>,
+    due: Option<RelativeTime>,
+    finished: Option<RelativeTime>,
     reason: String,
 }
 
-pub(super) async fn render(scene: &Scene<'_>, id: &str) -> Result<Content, PageError> {
-    let id = JobId::new(id).map_err(|err| PageError::no_such(err.to_string()))?;
-    let now = if scene.live { None } else { Some(now(scene, &id).await?) };
-    let page = Page {
-        prefix: &scene.app.options.prefix,
-        may_act: scene.access.may_act,
+pub(super) async fn render(request: &PageRequest<'_>, id: &str) -> Result<PageContent, PageError> {
+    let id = JobId::new(id).map_err(|err| PageError::not_found(err.to_string()))?;
+    let workflow = if request.live { None } else { Some(view(request, &id).await?) };
+    let page = WorkflowPage {
+        prefix: &request.app.options.prefix,
+        may_act: request.access.may_act,
         id: id.as_str(),
-        now,
+        workflow,
     };
     let title = format!("Workflow {}", clip(id.as_str(), 80));
-    Ok(Content { title, tab: Tab::Workflows, body: page.render()? })
+    Ok(PageContent { title, tab: NavTab::Workflows, body: page.render()? })
 }
 
-async fn now(scene: &Scene<'_>, id: &JobId) -> Result<Now, PageError> {
-    let report = scene.app.client.workflow(id).await.map_err(|err| match &err {
-        WorkflowError::Unknown(_) => PageError::no_such(err.to_string()),
+async fn view(request: &PageRequest<'_>, id: &JobId) -> Result<WorkflowView, PageError> {
+    let report = request.app.client.workflow(id).await.map_err(|err| match &err {
+        WorkflowError::Unknown(_) => PageError::not_found(err.to_string()),
         _ => PageError::broker(err.to_string()),
     })?;
-    let now = scene.now();
+    let now = request.now();
     let (ended, completed) = report.ended();
-    let nodes: Vec<Node> = report
+    let nodes: Vec<DagNode> = report
         .jobs
         .iter()
-        .map(|node| Node {
+        .map(|node| DagNode {
             name: clean(&node.name),
             depth: node.depth,
             after: node.after.iter().map(|name| clean(name)).collect(),
             state: node.state,
-            link: job::link(scene, &node.key),
+            link: job::link(request, &node.key),
         })
         .collect();
-    let row = |node: &WorkflowNode| Row {
+    let row = |node: &WorkflowNode| NodeRow {
         depth: node.depth,
         name: clean(&node.name),
-        link: job::link(scene, &node.key),
+        link: job::link(request, &node.key),
         task: node.task.as_ref().map(ToString::to_string).unwrap_or_default(),
         state: node.state,
         attempt: match (node.attempt, node.max_attempts) {
@@ -89,16 +89,16 @@ async fn now(scene: &Scene<'_>, id: &JobId) -> Result<Now, PageError> {
         when: match node.when {
             RunWhen::AnyCompleted => "if any completes",
             RunWhen::AnyFailed => "if any fails",
-            RunWhen::AllEnded => "however they end",
+            RunWhen::AllEnded => "after all end",
             _ => "",
         },
-        due: node.due_at.map(|at| Moment::new(at, now)),
-        finished: node.finished_at.map(|at| Moment::new(at, now)),
-        reason: said(node.reason.as_deref().unwrap_or_default(), 300),
+        due: node.due_at.map(|at| RelativeTime::new(at, now)),
+        finished: node.finished_at.map(|at| RelativeTime::new(at, now)),
+        reason: redacted(node.reason.as_deref().unwrap_or_default(), 300),
     };
-    Ok(Now {
+    Ok(WorkflowView {
         name: clean(report.name.as_deref().unwrap_or_default()),
-        started: report.enqueued_at.map(|at| Moment::new(at, now)),
+        started: report.enqueued_at.map(|at| RelativeTime::new(at, now)),
         cancelled: report.cancelled,
         ended,
         completed,

@@ -1,19 +1,26 @@
-//! For whom the page answers: a name in the `Host` header that somebody allowed. A page elsewhere can
-//! make its own name resolve to this machine (DNS rebinding); it cannot change the name.
+//! The check of the `Host` header: the dashboard answers only to allowed names. Another site can make
+//! its own name resolve to this machine (DNS rebinding), but it cannot make the browser send an
+//! allowed name.
 
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 
-use super::refusal::{Refusal, only};
+use super::request_refusal::{RequestRefusal, single};
 use crate::view::clip;
 
-/// Names of this machine for itself.
+/// The names of this machine that are always allowed.
 const OWN: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// Whether a request is for a name that is allowed.
-pub(super) fn check(headers: &HeaderMap, uri: &Uri, allowed: &[String]) -> Result<(), Refusal> {
-    let misdirected = |text| Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, text));
+/// Refuses a request for a name that is not allowed.
+pub(super) fn check(
+    headers: &HeaderMap,
+    uri: &Uri,
+    allowed: &[String],
+) -> Result<(), RequestRefusal> {
+    let misdirected = |text| Err(RequestRefusal::new(StatusCode::MISDIRECTED_REQUEST, text));
     let Some(authority) = authority(headers, uri) else {
-        return misdirected("the request names no host, or several, in its Host header".to_owned());
+        return misdirected(
+            "the request must have exactly one Host header with a host name".to_owned(),
+        );
     };
     let host = name(authority).unwrap_or(authority);
     let same = |name: &&str| name.eq_ignore_ascii_case(host);
@@ -22,20 +29,20 @@ pub(super) fn check(headers: &HeaderMap, uri: &Uri, allowed: &[String]) -> Resul
     }
     let host = clip(host, 100);
     misdirected(format!(
-        "this dashboard does not answer to the name {host:?}; if that is its name, allow it: \
+        "this dashboard does not answer to the host name {host:?}; to allow it, use \
          naq dashboard --public-host NAME (in an application: Options::hosts)"
     ))
 }
 
-/// Host and port as the request has them: in its header, or (HTTP/2) in its address.
+/// Host and port of the request: from its header, or (HTTP/2) from its URI.
 pub(super) fn authority<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     match headers.contains_key(header::HOST) {
-        true => only(headers, "host"),
+        true => single(headers, "host"),
         false => uri.authority().map(|authority| authority.as_str()),
     }
 }
 
-/// The name without its port; none when what follows the last colon is no port.
+/// The name without its port; none if the text after the last colon is not a port.
 fn name(authority: &str) -> Option<&str> {
     match authority.rsplit_once(':') {
         Some((name, port)) if !authority.ends_with(']') => {
@@ -51,7 +58,7 @@ mod tests {
 
     use super::*;
 
-    fn asked(hosts: &[&str], allowed: &[&str]) -> bool {
+    fn is_allowed(hosts: &[&str], allowed: &[&str]) -> bool {
         let mut headers = HeaderMap::new();
         for host in hosts {
             headers.append(header::HOST, HeaderValue::from_str(host).expect("a header"));
@@ -61,14 +68,14 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_asked_for_by_its_own_names_at_any_port() {
+    fn the_names_of_this_machine_are_allowed_with_any_port() {
         for host in ["localhost", "LOCALHOST:8000", "127.0.0.1:1", "[::1]", "[::1]:8000"] {
-            assert!(asked(&[host], &[]), "{host}");
+            assert!(is_allowed(&[host], &[]), "{host}");
         }
     }
 
     #[test]
-    fn other_names_are_refused_unless_allowed() {
+    fn other_names_are_refused_unless_they_are_allowed() {
         for host in [
             "evil.example",
             "localhost.evil.example",
@@ -77,13 +84,13 @@ mod tests {
             ":80",
             "::1",
         ] {
-            assert!(!asked(&[host], &["naq.example"]), "{host:?}");
+            assert!(!is_allowed(&[host], &["naq.example"]), "{host:?}");
         }
-        assert!(asked(&["naq.example:443"], &["NAQ.example"]));
+        assert!(is_allowed(&["naq.example:443"], &["NAQ.example"]));
     }
 
     #[test]
-    fn no_name_and_two_names_are_refused() {
-        assert!(!asked(&[], &[]) && !asked(&["localhost", "localhost"], &[]));
+    fn a_request_without_a_name_or_with_two_is_refused() {
+        assert!(!is_allowed(&[], &[]) && !is_allowed(&["localhost", "localhost"], &[]));
     }
 }

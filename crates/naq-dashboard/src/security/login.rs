@@ -1,23 +1,26 @@
-//! Who asks: HTTP Basic authentication, where logins are set.
+//! HTTP Basic authentication, for a dashboard with logins.
 
 use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use subtle::{Choice, ConstantTimeEq};
 
-use super::refusal::{Refusal, only};
+use super::request_refusal::{RequestRefusal, single};
+use crate::options::MAX_LOGIN_BYTES;
 
-/// The longest name and password, in bytes.
-pub(crate) const LONGEST: usize = 256;
-
-/// The login that was given; `local` where none is needed.
-pub(super) fn check(headers: &HeaderMap, logins: &[(String, String)]) -> Result<String, Refusal> {
+/// The login of the request; `local` if the dashboard has no logins.
+pub(super) fn check(
+    headers: &HeaderMap,
+    logins: &[(String, String)],
+) -> Result<String, RequestRefusal> {
     if logins.is_empty() {
         return Ok("local".to_owned());
     }
-    let given = only(headers, header::AUTHORIZATION.as_str()).and_then(read);
+    let given = single(headers, header::AUTHORIZATION.as_str()).and_then(read);
     let found = given.and_then(|(name, password)| find(logins, &name, &password));
-    found.ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, "give a name and its password"))
+    found.ok_or_else(|| {
+        RequestRefusal::new(StatusCode::UNAUTHORIZED, "log in with a name and its password")
+    })
 }
 
 fn read(header: &str) -> Option<(String, String)> {
@@ -28,7 +31,7 @@ fn read(header: &str) -> Option<(String, String)> {
     Some((name.to_owned(), password.to_owned()))
 }
 
-/// Looks at every login in full, whichever fits: how long it takes tells nothing.
+/// Compares with every login in full, so that the time that it takes reveals nothing.
 fn find(logins: &[(String, String)], name: &str, password: &str) -> Option<String> {
     let mut found = None;
     for login in logins {
@@ -41,13 +44,13 @@ fn find(logins: &[(String, String)], name: &str, password: &str) -> Option<Strin
 }
 
 fn same(given: &str, wanted: &str) -> Choice {
-    let filled = |text: &str| {
-        let mut out = [0; LONGEST];
+    let padded = |text: &str| {
+        let mut out = [0; MAX_LOGIN_BYTES];
         out.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
         out
     };
     let lengths = (given.len() as u64).ct_eq(&(wanted.len() as u64));
-    filled(given).ct_eq(&filled(wanted)) & lengths
+    padded(given).ct_eq(&padded(wanted)) & lengths
 }
 
 #[cfg(test)]
@@ -56,7 +59,7 @@ mod tests {
 
     use super::*;
 
-    fn asked(header: Option<&str>) -> Result<String, Refusal> {
+    fn check_header(header: Option<&str>) -> Result<String, RequestRefusal> {
         let mut headers = HeaderMap::new();
         if let Some(value) = header {
             let value = HeaderValue::from_str(value).expect("a header");
@@ -71,20 +74,20 @@ mod tests {
     }
 
     #[test]
-    fn a_name_comes_with_its_own_password() {
-        assert_eq!(asked(Some(&basic("ann:secret"))).as_deref(), Ok("ann"));
-        assert_eq!(asked(Some(&basic("bob:a:b"))).as_deref(), Ok("bob"));
+    fn a_name_needs_its_own_password() {
+        assert_eq!(check_header(Some(&basic("ann:secret"))).as_deref(), Ok("ann"));
+        assert_eq!(check_header(Some(&basic("bob:a:b"))).as_deref(), Ok("bob"));
         let long = format!("ann:secret{}", "\0".repeat(300));
         for bad in ["ann:a:b", "ann:", "ann:secret\0", "ann", ":", "bob:a", &long] {
-            let refused = asked(Some(&basic(bad))).expect_err(bad);
+            let refused = check_header(Some(&basic(bad))).expect_err(bad);
             assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
         }
     }
 
     #[test]
-    fn what_is_no_login_is_refused() {
+    fn a_request_without_a_valid_login_is_refused() {
         for bad in [None, Some(""), Some("Bearer x"), Some("Basic"), Some("Basic %%%")] {
-            assert!(asked(bad).is_err(), "{bad:?}");
+            assert!(check_header(bad).is_err(), "{bad:?}");
         }
     }
 }

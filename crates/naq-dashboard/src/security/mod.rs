@@ -1,10 +1,10 @@
-//! Who gets in, and what a browser may do with what it gets.
+//! The guards in front of every route: host name, login, origin, read-only, and response headers.
 
 mod headers;
 mod host;
 mod login;
-mod refusal;
-mod site;
+mod origin;
+mod request_refusal;
 
 use std::time::Duration;
 
@@ -16,21 +16,19 @@ use axum::response::{IntoResponse, Response};
 
 use crate::access::Access;
 use crate::app::App;
-use refusal::{Refusal, only};
+use request_refusal::{RequestRefusal, single};
 
-pub(crate) use login::LONGEST;
-
-/// The longest body of a request, in bytes: a selection of some hundred jobs.
+/// The longest body of a request, in bytes. It has room for a selection of some hundred jobs.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
-/// How long an answer may take to begin.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// What is asked for without a login, where it is served: nothing but whether we are there.
+/// How long a response may take to start.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The paths that need no login: they say only whether the process is alive and ready.
 pub(crate) const PROBES: &[&str] = &["/healthz", "/readyz"];
 
-/// The app, and the paths that need no login.
-type Gate = (App, &'static [&'static str]);
+/// The app, and the paths below the guards that need no login.
+type GuardState = (App, &'static [&'static str]);
 
-/// Puts the guards around all routes; `open` are the paths among them that need no login.
+/// Puts the guards around routes. The paths `open` need no login.
 pub(crate) fn guard(routes: Router, app: &App, open: &'static [&'static str]) -> Router {
     routes
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -38,24 +36,30 @@ pub(crate) fn guard(routes: Router, app: &App, open: &'static [&'static str]) ->
         .layer(middleware::from_fn(headers::add))
 }
 
-async fn admit(State((app, open)): State<Gate>, mut request: Request, next: Next) -> Response {
+async fn admit(
+    State((app, open)): State<GuardState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let access = match check(&app, &request, open) {
         Ok(access) => access,
         Err(refusal) => return refusal.into_response(),
     };
     request.extensions_mut().insert(access);
-    match tokio::time::timeout(PATIENCE, next.run(request)).await {
+    match tokio::time::timeout(RESPONSE_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
-            let text = format!("no answer within {PATIENCE:?}; ask again");
-            Refusal::new(StatusCode::GATEWAY_TIMEOUT, text).into_response()
+            let text = format!("no response within {RESPONSE_TIMEOUT:?}: try again");
+            RequestRefusal::new(StatusCode::GATEWAY_TIMEOUT, text).into_response()
         }
     }
 }
 
-/// All that can be said of a request before it is looked into.
-fn check(app: &App, request: &Request, open: &[&str]) -> Result<Access, Refusal> {
-    let (headers, uri, method) = (request.headers(), request.uri(), request.method());
+/// Checks everything about a request that can be checked before its body is read.
+fn check(app: &App, request: &Request, open: &[&str]) -> Result<Access, RequestRefusal> {
+    let headers = request.headers();
+    let uri = request.uri();
+    let method = request.method();
     host::check(headers, uri, &app.options.hosts)?;
     let path = uri.path();
     if open.contains(&path) {
@@ -67,23 +71,26 @@ fn check(app: &App, request: &Request, open: &[&str]) -> Result<Access, Refusal>
     if !is_action {
         let reads = method == Method::GET || method == Method::HEAD;
         return match reads {
-            true => site::of_look(headers, method).map(|()| access),
-            false => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this can only be read")),
+            true => origin::check_read_origin(headers, method).map(|()| access),
+            false => Err(RequestRefusal::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this address can only be read",
+            )),
         };
     }
     if method != Method::POST {
-        let text = "actions are POSTs: a link or a reload does nothing";
-        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, text));
+        let text = "actions must be POST requests";
+        return Err(RequestRefusal::new(StatusCode::METHOD_NOT_ALLOWED, text));
     }
-    site::of_action(headers, uri)?;
+    origin::check_action_origin(headers, uri)?;
     if !access.may_act {
-        return Err(Refusal::forbidden("this dashboard is read-only"));
+        return Err(RequestRefusal::forbidden("this dashboard is read-only"));
     }
     let length =
-        only(headers, header::CONTENT_LENGTH.as_str()).and_then(|n| n.parse::<usize>().ok());
+        single(headers, header::CONTENT_LENGTH.as_str()).and_then(|n| n.parse::<usize>().ok());
     if length.is_some_and(|length| length > MAX_BODY) {
-        let text = format!("the request is larger than {MAX_BODY} bytes: select fewer at once");
-        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, text));
+        let text = format!("the request is larger than {MAX_BODY} bytes: select fewer jobs");
+        return Err(RequestRefusal::new(StatusCode::PAYLOAD_TOO_LARGE, text));
     }
     Ok(access)
 }

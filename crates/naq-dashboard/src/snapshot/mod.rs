@@ -1,81 +1,88 @@
-//! [`Snapshot`]: the broker as it was read last. Pages are rendered from it, so that any number of
-//! tabs costs the broker the same.
+//! [`Snapshot`]: the state of the broker at the last read. Pages are rendered from it, so that more
+//! open tabs do not mean more requests to the broker.
 
-mod batches;
+mod batch_cache;
 mod poll;
-mod windows;
+mod window_totals;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use naq_core::flow::TaskPause;
 use naq_core::stats::{History, Storm, Totals};
+use naq_core::sync;
 use naq_core::transport::{BrokerInfo, QueueInfo, StreamReport, WorkerInfo};
 use naq_core::{QueueName, TaskName, Timestamp};
 use tokio::time::Instant;
 
-pub(crate) use batches::Batches;
+pub(crate) use batch_cache::BatchCache;
 pub(crate) use poll::poll;
 
-/// Minutes of the small line of a queue.
-pub(crate) const LINE: u32 = 30;
+/// The minutes in the small chart of a queue.
+pub(crate) const SPARK_MINUTES: u32 = 30;
 
-/// How long a look may last, and then some: each question of it is given up before.
-const SILENCE: Duration = Duration::from_secs(60);
+/// Longer than a read of the broker can last: each of its requests has a timeout.
+const MAX_READ_TIME: Duration = Duration::from_secs(60);
 
 /// What was read, and when.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
-    /// Grows by one each time.
+    /// One more than the version of the snapshot before it.
     pub(crate) version: u64,
-    /// When the broker was last read whole; none before the first time.
+    /// When the last complete read ended; none before the first one.
     pub(crate) read_at: Option<Timestamp>,
-    /// Why it cannot be read now.
+    /// Why the last read failed.
     pub(crate) problem: Option<String>,
-    /// When the last look ended, however it did: by a clock that nobody sets.
-    looked_at: Option<Instant>,
+    /// When the last read ended, complete or not. By the monotonic clock, which nobody can set.
+    tried_at: Option<Instant>,
     pub(crate) queues: Vec<QueueInfo>,
     pub(crate) workers: Vec<WorkerInfo>,
     pub(crate) broker: Option<BrokerInfo>,
-    /// What was counted in the last 5 minutes, hour and day.
+    /// The counts of the last 5 minutes.
     pub(crate) minutes: Totals,
+    /// The counts of the last hour.
     pub(crate) hour: Totals,
+    /// The counts of the last day.
     pub(crate) day: Totals,
     pub(crate) storms: Vec<Storm>,
-    /// Retries that come due within an hour.
+    /// How many retries come due within an hour.
     pub(crate) due: BTreeMap<(QueueName, TaskName), u64>,
-    /// Attempts started in the last [`LINE`] minutes, by the minute.
-    pub(crate) lines: HashMap<QueueName, Vec<u64>>,
-    /// Read now and then.
+    /// Attempts started in the last [`SPARK_MINUTES`] minutes, by the minute.
+    pub(crate) starts: HashMap<QueueName, Vec<u64>>,
+    /// Read less often than the rest.
     pub(crate) streams: Vec<StreamReport>,
+    /// Read less often than the rest.
     pub(crate) paused_tasks: Vec<TaskPause>,
-    pub(crate) batches: Batches,
+    pub(crate) batches: BatchCache,
     history: Arc<RwLock<History>>,
 }
 
 impl Snapshot {
-    /// The statistics of the last day. Not to be held while waiting for anything.
+    /// The statistics of the last day. Do not hold the guard across an await.
     pub(crate) fn history(&self) -> RwLockReadGuard<'_, History> {
-        self.history.read().unwrap_or_else(PoisonError::into_inner)
+        sync::read(&self.history)
     }
 
-    /// What is wrong with whoever reads the broker: nothing while it looks, as often as it should.
+    /// The problem of the task that reads the broker; none while it reads about every `interval`.
     pub(crate) fn reader_problem(&self, interval: Duration) -> Option<String> {
-        let silent = self.looked_at?.elapsed();
-        let limit = SILENCE.saturating_add(interval.saturating_mul(3));
+        let silent = self.tried_at?.elapsed();
+        let limit = MAX_READ_TIME.saturating_add(interval.saturating_mul(3));
         (silent > limit).then(|| {
             let silent = silent.as_secs();
-            format!("nothing has looked at the broker for {silent} s: start the dashboard again")
+            format!(
+                "the dashboard has not tried to read the broker for {silent} s: start the \
+                 dashboard again"
+            )
         })
     }
 
-    /// The same, with this problem.
+    /// This snapshot with this problem.
     pub(crate) fn with_problem(&self, problem: Option<String>) -> Self {
         Self { problem, ..self.clone() }
     }
 
-    /// Since when what is shown is not what is; none while it is.
+    /// Since when the snapshot is out of date; none while the broker can be read.
     pub(crate) fn stale_since(&self) -> Option<Timestamp> {
         self.problem.as_ref().and(self.read_at)
     }

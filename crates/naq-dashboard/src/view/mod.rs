@@ -1,13 +1,13 @@
-//! Values as people read them: moments, durations, numbers, and text that comes from jobs.
+//! How values are shown: times, durations, numbers, and text from jobs.
 
-mod moment;
 mod number;
-mod payload;
+mod payload_view;
 mod rate;
+mod relative_time;
 mod text;
 
-pub(crate) use moment::{Moment, span};
 pub(crate) use number::{count, percent};
-pub(crate) use payload::Shown;
+pub(crate) use payload_view::PayloadView;
 pub(crate) use rate::{bytes, covered, rate};
-pub(crate) use text::{clean, clip, said};
+pub(crate) use relative_time::{RelativeTime, span};
+pub(crate) use text::{clean, clip, redacted};

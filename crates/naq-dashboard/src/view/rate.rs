@@ -1,18 +1,18 @@
-//! Numbers a second.
+//! Rates and sizes as text.
 
 use std::time::Duration;
 
 use naq_core::Timestamp;
 
-/// How much time the numbers of the last `window` are of: they are kept by the whole minute, and the
-/// minute that the window begins in is left out.
+/// The time that the counts of the last `window` cover. Counts are kept by the whole minute, and the
+/// minute in which the window starts is left out.
 pub(crate) fn covered(window: Duration, now: Timestamp) -> Duration {
     const MINUTE: u64 = 60_000;
     let from = now.saturating_sub(window).as_millis().div_ceil(MINUTE) * MINUTE;
     now.since(Timestamp::from_millis(from))
 }
 
-/// So many in so much time, a second: `0`, `0.04`, `3.2`, `1,204`.
+/// `n` in this time, as a number a second: `0`, `0.04`, `3.2`, `1,204`.
 pub(crate) fn rate(n: u64, over: Duration) -> String {
     let per_second = n as f64 / over.as_secs_f64().max(1.0);
     match per_second {
@@ -23,7 +23,7 @@ pub(crate) fn rate(n: u64, over: Duration) -> String {
     }
 }
 
-/// Bytes: `512 B`, `1.5 kB`, `20.0 MB`.
+/// A size: `512 B`, `1.5 kB`, `20.0 MB`.
 pub(crate) fn bytes(n: u64) -> String {
     let mut size = n as f64;
     for unit in ["B", "kB", "MB", "GB"] {
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_of_the_minutes_that_were_counted() {
+    fn a_rate_divides_by_the_minutes_that_were_counted() {
         let at = |s: u64| Timestamp::from_millis(s * 1_000);
         let five = Duration::from_secs(300);
         assert_eq!(covered(five, at(3_600)), five);
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_have_the_unit_that_fits() {
+    fn a_size_is_shown_in_the_unit_that_fits() {
         let words = [0, 999, 1_500, 20_000_000, u64::MAX].map(bytes);
         assert_eq!(
             words,

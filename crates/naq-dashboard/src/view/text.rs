@@ -1,4 +1,4 @@
-//! Text that comes from jobs. Templates escape it; what escaping leaves is dealt with here.
+//! Text from jobs. Templates escape it; this module removes what escaping leaves in.
 
 use std::sync::LazyLock;
 
@@ -6,15 +6,15 @@ use naq_core::redact::Redactor;
 
 static REDACTOR: LazyLock<Redactor> = LazyLock::new(Redactor::default);
 
-/// What an error, a decision or a person has said, without the secrets in it, cut to `max`
-/// characters. Workers leave them out of what they write; not all of them are ours.
-pub(crate) fn said(text: &str, max: usize) -> String {
+/// The text of an error, a decision or a person, without secrets and cut to `max` characters. NAQ's
+/// workers write no secrets, but other clients may.
+pub(crate) fn redacted(text: &str, max: usize) -> String {
     clip(&REDACTOR.redact_text(text), max)
 }
 
-/// The text without what changes how its surroundings are read: control characters but for line
-/// breaks and tabs, and marks that turn the direction of writing. Each becomes `�`, so that it can be
-/// seen that something was there.
+/// Replaces characters that change how the text around them is read: control characters except line
+/// breaks and tabs, and marks that change the direction of writing. Each becomes `�`, so that the
+/// reader sees that a character was there.
 pub(crate) fn clean(text: &str) -> String {
     let harmless = |c: char| match c {
         '\n' | '\t' => c,
@@ -26,7 +26,7 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(harmless).collect()
 }
 
-/// The same, cut to `max` characters.
+/// [`clean`], cut to `max` characters.
 pub(crate) fn clip(text: &str, max: usize) -> String {
     let mut out = clean(text);
     if let Some((at, _)) = out.char_indices().nth(max) {

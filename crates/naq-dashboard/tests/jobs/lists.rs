@@ -1,4 +1,4 @@
-//! Lists of jobs.
+//! The page with a list of jobs.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use naq_testing::eventually;
 use crate::site::{Site, failed, job};
 
 const MINUTE: Duration = Duration::from_secs(60);
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// 60 that are pending, 3 that wait for a retry, 2 that are dead; in two queues.
+/// A site with 60 pending, 3 retrying and 2 dead jobs, in two queues.
 async fn filled() -> Site {
     let site = Site::new();
     let now = site.client.now();
@@ -40,9 +40,9 @@ fn rows(page: &str) -> usize {
 }
 
 #[tokio::test]
-async fn the_chips_count_by_state_as_the_broker_does() {
+async fn the_links_to_the_states_have_the_counts_of_the_broker() {
     let site = filled().await;
-    eventually("the counts", PATIENCE, async || {
+    eventually("the counts", TIMEOUT, async || {
         let page = site.page("/jobs").await;
         let counts = [("pending", 60), ("waiting", 3), ("dead", 2), ("running", 0)];
         let wrong = counts
@@ -56,15 +56,15 @@ async fn the_chips_count_by_state_as_the_broker_does() {
 }
 
 #[tokio::test]
-async fn a_list_comes_in_pages_and_ends() {
+async fn a_list_has_several_pages_and_ends() {
     let site = filled().await;
     let mut path = "/jobs?state=pending".to_owned();
     let mut seen = Vec::new();
     loop {
         let page = site.page(&path).await;
         seen.push(rows(&page));
-        assert!(page.contains("Looked at"), "{page}");
-        let Some((before, _)) = page.split_once(r#"">Go on</a>"#) else { break };
+        assert!(page.contains("Read "), "{page}");
+        let Some((before, _)) = page.split_once(r#"">Next page</a>"#) else { break };
         path = before.rsplit_once(r#"href=""#).expect("a link").1.replace("&#38;", "&");
     }
     assert_eq!(seen.iter().sum::<usize>(), 60, "{seen:?}");
@@ -72,7 +72,7 @@ async fn a_list_comes_in_pages_and_ends() {
 }
 
 #[tokio::test]
-async fn filters_of_the_url_narrow_the_list() {
+async fn filters_in_the_url_narrow_the_list() {
     let site = filled().await;
     for (query, found) in [
         ("state=pending&queue=mail", 30),
@@ -96,7 +96,7 @@ async fn filters_of_the_url_narrow_the_list() {
 }
 
 #[tokio::test]
-async fn what_a_field_cannot_be_is_said_at_the_field() {
+async fn an_invalid_filter_has_an_error_at_its_field() {
     let site = filled().await;
     for (field, value) in
         [("queue", "a b"), ("kind", "no%20kind"), ("since", "soon"), ("task", "%3Cx")]
@@ -114,5 +114,5 @@ async fn an_empty_list_says_what_to_do_next() {
     let page = site.page("/jobs").await;
     assert!(page.contains("naq enqueue TASK"), "{page}");
     let page = site.page("/jobs?state=dead&task=x").await;
-    assert!(page.contains("No dead job fits this filter"), "{page}");
+    assert!(page.contains("No dead jobs match this filter"), "{page}");
 }

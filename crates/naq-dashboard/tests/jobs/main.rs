@@ -1,4 +1,4 @@
-//! The pages about jobs, over HTTP and a broker in memory: one job, lists of jobs, the policy
+//! The pages about jobs, over HTTP and an in-memory broker: one job, lists of jobs, the policy
 //! simulator, schedules and workflows.
 
 mod lists;

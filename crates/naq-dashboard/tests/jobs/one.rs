@@ -8,7 +8,7 @@ use naq_core::wire::{WireMessage, headers};
 use naq_core::{Envelope, ErrorKind, JobState};
 use serde_json::json;
 
-use crate::site::{Site, failed, job, queue};
+use crate::site::{Site, failed, job};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -23,13 +23,14 @@ fn retrying(site: &Site, id: &str) -> Envelope {
     let mut second = failed(2, now, 5 * SECOND, error("refused by 10.0.0.8"), 40 * SECOND);
     second.due_at = Some(now.saturating_sub(15 * SECOND));
     job.record(second);
-    (job.attempt, job.due_at) = (3, Some(now + 35 * SECOND));
+    job.attempt = 3;
+    job.due_at = Some(now + 35 * SECOND);
     job.first_started_at = Some(now.saturating_sub(36 * SECOND));
     job
 }
 
 #[tokio::test]
-async fn a_job_that_waits_is_shown_with_its_past_its_policy_and_what_is_to_come() {
+async fn a_waiting_job_is_shown_with_its_past_attempts_its_policy_and_its_planned_attempts() {
     let site = Site::new();
     let job = retrying(&site, "j-1");
     site.put(&job, job.due_at).await;
@@ -43,7 +44,7 @@ async fn a_job_that_waits_is_shown_with_its_past_its_policy_and_what_is_to_come(
         "refused by 10.0.0.7",
         "20 s as planned, then 9.9 s late",
         r#"<code class="rule" title="the rule that decided">strategy</code>"#,
-        "80 s after attempt 3 has failed",
+        "80 s after attempt 3 fails",
         "the job is dead: no retry is left",
         "# tenant-7",
         "ann@example.com",
@@ -53,13 +54,13 @@ async fn a_job_that_waits_is_shown_with_its_past_its_policy_and_what_is_to_come(
         let part = part.replace("80 s after", "1 min 20 s after");
         assert!(page.contains(&part), "{part}: {page}");
     }
-    assert!(!page.contains("style="), "no style that the policy of the page refuses");
+    assert!(!page.contains("style="), "no inline style, which the content security policy forbids");
     let rows = page.matches("data-outcome=").count();
-    assert_eq!(rows, 6, "two that were, one that waits, two to come, the end");
+    assert_eq!(rows, 6, "two past attempts, one that waits, two planned ones, the end");
 }
 
 #[tokio::test]
-async fn retry_now_makes_it_due_and_is_recorded() {
+async fn retry_now_makes_a_job_due_and_is_audited() {
     let site = Site::new();
     let job = retrying(&site, "j-1");
     site.put(&job, job.due_at).await;
@@ -67,14 +68,14 @@ async fn retry_now_makes_it_due_and_is_recorded() {
     assert_eq!((status, &answer["next"]), (StatusCode::OK, &json!("/jobs/mail/j-1")), "{answer}");
     assert_eq!(site.state("mail/j-1").await, JobState::Pending);
     let entry = ("retry-now".to_owned(), "job mail/j-1".to_owned(), String::new());
-    assert_eq!(site.recorded().await, [entry]);
+    assert_eq!(site.audited().await, [entry]);
     let (status, answer) = site.act("/act/job/retry-now", &[("job", "mail/j-1")]).await;
     assert_eq!(status, StatusCode::CONFLICT, "{answer}");
-    assert_eq!(site.recorded().await.len(), 1, "what was not done is not recorded");
+    assert_eq!(site.audited().await.len(), 1, "a refused action is not audited");
 }
 
 #[tokio::test]
-async fn cancel_ends_it_with_the_reason_that_was_given() {
+async fn cancel_ends_a_job_with_the_given_reason() {
     let site = Site::new();
     let job = retrying(&site, "j-1");
     site.put(&job, job.due_at).await;
@@ -82,15 +83,15 @@ async fn cancel_ends_it_with_the_reason_that_was_given() {
     let (status, answer) = site.act("/act/job/cancel", &form).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     assert_eq!(site.state("mail/j-1").await, JobState::Cancelled);
-    assert_eq!(site.recorded().await[0].2, "the customer <left>");
+    assert_eq!(site.audited().await[0].2, "the customer <left>");
     let page = site.page("/jobs/mail/j-1").await;
     assert!(page.contains("the customer &#60;left&#62;"), "{page}");
     assert!(!page.contains("the customer <left>"));
-    assert!(!page.contains(">Cancel…<"), "what has ended is not cancelled");
+    assert!(!page.contains(">Cancel…<"), "a job that has ended has no cancel button");
 }
 
 #[tokio::test]
-async fn a_dead_job_says_why_and_gets_another_life() {
+async fn a_dead_job_shows_why_it_died_and_can_be_requeued() {
     let site = Site::new();
     let job = retrying(&site, "j-1");
     site.kill(job, ErrorKind::TIMEOUT, "no answer\nin 5 s").await;
@@ -102,11 +103,11 @@ async fn a_dead_job_says_why_and_gets_another_life() {
     let form = [("job", "mail/j-1"), ("delay", "10m"), ("reason", "fixed")];
     let (status, answer) = site.act("/act/job/requeue", &form).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
-    assert!(site.stands_in("mail/j-1", Place::Schedule).await);
-    assert!(!site.stands_in("mail/j-1", Place::Dead).await);
-    assert_eq!(site.recorded().await[0].0, "requeue");
+    assert!(site.is_stored_in("mail/j-1", Place::Schedule).await);
+    assert!(!site.is_stored_in("mail/j-1", Place::Dead).await);
+    assert_eq!(site.audited().await[0].0, "requeue");
     let page = site.page("/jobs/mail/j-1").await;
-    assert!(page.contains("an operator gave the job another life"), "{page}");
+    assert!(page.contains("an operator requeued the job"), "{page}");
     let (status, answer) = site.act("/act/job/requeue", &form).await;
     assert_eq!(status, StatusCode::CONFLICT, "{answer}");
     let (status, answer) =
@@ -115,23 +116,23 @@ async fn a_dead_job_says_why_and_gets_another_life() {
 }
 
 #[tokio::test]
-async fn a_result_is_shown_and_both_are_hidden_where_that_was_asked_for() {
+async fn arguments_and_result_are_shown_unless_hide_args_is_set() {
     let open = Site::new();
     let job = job("mail", "done", "email.send", open.client.now());
     open.complete(job.clone(), &json!({"total": 4711})).await;
     let page = open.page("/jobs/mail/done").await;
     assert!(page.contains("&#34;total&#34;: 4711"), "{page}");
-    let shy = Site::with(|options| options.hide_args = true);
-    shy.complete(job, &json!({"total": 4711})).await;
-    let page = shy.page("/jobs/mail/done").await;
+    let hiding = Site::with(|options| options.hide_args = true);
+    hiding.complete(job, &json!({"total": 4711})).await;
+    let page = hiding.page("/jobs/mail/done").await;
     assert!(!page.contains("4711") && !page.contains("ann@example.com"), "{page}");
     assert!(page.contains(r#"href="/jobs/mail/done?args=1""#), "{page}");
-    let page = shy.page("/jobs/mail/done?args=1").await;
+    let page = hiding.page("/jobs/mail/done?args=1").await;
     assert!(page.contains("4711") && page.contains("ann@example.com"), "{page}");
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_job_is_shown_in_hex_with_the_reason() {
+async fn a_body_that_is_not_a_job_is_shown_in_hex_with_the_reason() {
     let site = Site::new();
     let stored = site.put(&job("mail", "odd", "t", site.client.now()), None).await;
     let body = WireMessage::new(b"{\"task\": <script>".to_vec().into())
@@ -146,19 +147,22 @@ async fn a_body_that_is_no_job_is_shown_in_hex_with_the_reason() {
     };
     site.client.transport().publish(submission).await.expect("is taken");
     let page = site.page("/jobs/mail/odd").await;
-    assert!(page.contains("The body is no job") && page.contains("7b 22 74 61 73 6b"), "{page}");
+    assert!(
+        page.contains("The body of this message is not a job")
+            && page.contains("7b 22 74 61 73 6b"),
+        "{page}"
+    );
     assert!(!page.contains("<script>") && page.contains("unknown task"), "{page}");
 }
 
 #[tokio::test]
-async fn a_job_that_is_nowhere_is_a_page_that_says_so() {
+async fn the_page_of_a_job_that_does_not_exist_says_so() {
     let site = Site::new();
     let (status, page) = site.get("/jobs/mail/nothing").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert!(page.contains("no job nothing") && page.contains("aria-label=\"Pages\""), "{page}");
     let (status, _) = site.get("/jobs/mail/a%2Fb").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
-    let _ = queue("mail");
 }
 
 #[tokio::test]

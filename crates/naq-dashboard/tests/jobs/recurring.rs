@@ -40,21 +40,21 @@ async fn schedules_are_shown_in_words_with_their_next_runs() {
 }
 
 #[tokio::test]
-async fn a_schedule_is_paused_resumed_and_run_now_and_all_of_it_is_recorded() {
+async fn a_schedule_is_paused_resumed_and_run_now_and_each_action_is_audited() {
     let site = scheduled().await;
     let form = [("schedule", "nightly")];
     let (status, answer) = site.act("/act/schedule/pause", &form).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     let page = site.page("/schedules").await;
-    assert!(page.contains("passed over while it is paused"), "{page}");
+    assert!(page.contains("skipped while the schedule is paused"), "{page}");
     let (status, answer) = site.act("/act/schedule/resume", &form).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
-    assert!(!site.page("/schedules").await.contains("passed over"));
+    assert!(!site.page("/schedules").await.contains("skipped while"));
     let (status, answer) = site.act("/act/schedule/run-now", &form).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     let run = answer["next"].as_str().expect("the run's page");
     assert!(site.page(run).await.contains("report.build"));
-    let verbs: Vec<_> = site.recorded().await.into_iter().map(|(what, ..)| what).collect();
+    let verbs: Vec<_> = site.audited().await.into_iter().map(|(what, ..)| what).collect();
     assert_eq!(verbs, ["run-now", "resume", "pause"]);
     let (status, answer) = site.act("/act/schedule/pause", &[("schedule", "none")]).await;
     assert_eq!(status, StatusCode::NOT_FOUND, "{answer}");
@@ -96,7 +96,7 @@ async fn a_workflow_is_drawn_and_each_job_is_a_link() {
 }
 
 #[tokio::test]
-async fn a_workflow_is_cancelled_and_that_is_recorded() {
+async fn a_workflow_is_cancelled_and_the_action_is_audited() {
     let site = Site::new();
     flow(&site).await;
     let form = [("workflow", "etl-1"), ("reason", "wrong day")];
@@ -105,7 +105,7 @@ async fn a_workflow_is_cancelled_and_that_is_recorded() {
     assert_eq!(answer["message"], json!("Workflow etl-1 is cancelled: 4 jobs ended."));
     assert_eq!(site.state("default/etl-1-load").await, JobState::Cancelled);
     let entry = ("cancel".to_owned(), "workflow etl-1".to_owned(), "wrong day".to_owned());
-    assert_eq!(site.recorded().await, [entry]);
+    assert_eq!(site.audited().await, [entry]);
     let page = site.page("/workflows/etl-1").await;
     assert!(page.contains("4 of 4") && !page.contains("Cancel…"), "{page}");
 }

@@ -3,7 +3,7 @@
 use crate::site::Site;
 
 #[tokio::test]
-async fn a_policy_becomes_a_table_a_curve_and_three_things_to_copy() {
+async fn a_policy_is_shown_as_a_table_as_a_curve_and_in_three_formats_to_copy() {
     let site = Site::new();
     let page = site.page("/simulator?policy=exponential:2s,max_retries=4,jitter=full").await;
     for part in [
@@ -35,9 +35,9 @@ async fn the_fields_make_the_same_policy_as_the_text() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said_at_the_field_that_is_wrong() {
+async fn an_invalid_field_has_an_error_at_that_field() {
     let site = Site::new();
-    for (query, field, said) in [
+    for (query, field, message) in [
         ("delay=soon", "delay", "use a duration such as"),
         ("jitter=2", "jitter", "a factor from 0 to 1"),
         ("max_retries=-1", "max_retries", "use a whole number"),
@@ -47,7 +47,7 @@ async fn what_is_wrong_is_said_at_the_field_that_is_wrong() {
     ] {
         let page = site.page(&format!("/simulator?{query}")).await;
         assert!(page.contains(&format!(r#"data-error="{field}""#)), "{query}: {page}");
-        assert!(page.contains(said), "{query}: {page}");
+        assert!(page.contains(message), "{query}: {page}");
         assert!(!page.contains("id=\"as-text\""), "{query}");
     }
     let page = site.page("/simulator?policy=%3Cscript%3E").await;

@@ -1,4 +1,4 @@
-//! A dashboard over a broker in memory, asked without a network; and jobs whose past is made up.
+//! A dashboard on an in-memory broker, called without a network; and jobs with a made-up history.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use naq_client::{AuditQuery, Client};
+use naq_core::clock::millis;
 use naq_core::retry::Rule;
 use naq_core::transport::{Fact, JobKey, Place, Stored, Submission, Transport};
 use naq_core::wire::AttemptOutcome;
@@ -38,7 +39,7 @@ impl Site {
         let mut options = Options::default();
         options.interval = Duration::from_millis(20);
         set(&mut options);
-        let dashboard = Dashboard::new(client.clone(), options).expect("options that can be");
+        let dashboard = Dashboard::new(client.clone(), options).expect("valid options");
         Self { client, router: dashboard.router() }
     }
 
@@ -54,14 +55,14 @@ impl Site {
         self.ask(request.body(Body::empty()).expect("a request")).await
     }
 
-    /// A page that is there.
+    /// A page that must exist.
     pub(crate) async fn page(&self, path: &str) -> String {
         let (status, body) = self.get(path).await;
         assert_eq!(status, StatusCode::OK, "{path}: {body}");
         body
     }
 
-    /// What a visitor's action is answered with.
+    /// Sends an action as the dashboard's script does, and returns status and reply.
     pub(crate) async fn act(&self, path: &str, form: &[(&str, &str)]) -> (StatusCode, Value) {
         let encode =
             |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
@@ -77,15 +78,15 @@ impl Site {
         (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
     }
 
-    /// The verbs and scopes that were recorded, newest first.
-    pub(crate) async fn recorded(&self) -> Vec<(String, String, String)> {
+    /// Action, scope and reason of all audit entries, newest first.
+    pub(crate) async fn audited(&self) -> Vec<(String, String, String)> {
         let log = self.client.audit_log(&AuditQuery::default()).await.expect("a log");
         log.entries.into_iter().map(|entry| (entry.what, entry.scope, entry.reason)).collect()
     }
 
-    /// Puts a job where it waits, or into its queue.
+    /// Stores a job in the schedule if it has a due time, else in its queue.
     pub(crate) async fn put(&self, job: &Envelope, due_at: Option<Timestamp>) -> Stored {
-        let key = JobKey { queue: job.queue.clone(), id: job.id.clone() };
+        let key = JobKey::new(job.queue.clone(), job.id.clone());
         let message = job.to_message().expect("writes");
         let dedup = job.id.to_string();
         let submission = Submission { key: key.clone(), due_at, dedup, unique: false, message };
@@ -94,7 +95,7 @@ impl Site {
         stored.into_iter().next().expect("is there")
     }
 
-    /// Ends a job, as a worker does: the record, then the message goes.
+    /// Completes a job as a worker does: it stores the record, then it removes the message.
     pub(crate) async fn complete(&self, job: Envelope, result: &Value) {
         let stored = self.put(&job, None).await;
         let result = Some(Payload::encode(job.codec, result).expect("writes"));
@@ -105,7 +106,7 @@ impl Site {
         self.client.transport().remove(&stored).await.expect("is removed");
     }
 
-    /// Lets a job die.
+    /// Stores a job as a dead letter.
     pub(crate) async fn kill(&self, job: Envelope, kind: ErrorKind, message: &str) {
         let stored = self.put(&job, None).await;
         let letter = DeadLetter {
@@ -128,7 +129,7 @@ impl Site {
         self.client.report(&key).await.expect("a job").state
     }
 
-    pub(crate) async fn stands_in(&self, key: &str, place: Place) -> bool {
+    pub(crate) async fn is_stored_in(&self, key: &str, place: Place) -> bool {
         let key: JobKey = key.parse().expect("a key");
         let found = self.client.transport().locate(&key).await.expect("is found");
         found.iter().any(|stored| stored.place == place)
@@ -139,7 +140,7 @@ pub(crate) fn queue(name: &str) -> QueueName {
     QueueName::new(name).expect("a queue")
 }
 
-/// A job that nothing has happened to.
+/// A job without history.
 pub(crate) fn job(queue_name: &str, id: &str, task: &str, now: Timestamp) -> Envelope {
     let args = Payload::encode(Codec::Json, &json!({"to": "ann@example.com"})).expect("writes");
     let id = JobId::new(id).expect("an id");
@@ -147,7 +148,7 @@ pub(crate) fn job(queue_name: &str, id: &str, task: &str, now: Timestamp) -> Env
     Envelope::new(queue(queue_name), id, task, args, now)
 }
 
-/// An attempt that failed `ago` before now, and took 80 ms.
+/// A failed attempt that ended `ago` before `now` and took 80 ms.
 pub(crate) fn failed(
     attempt: u32,
     now: Timestamp,
@@ -165,6 +166,6 @@ pub(crate) fn failed(
     record.decision = Some("retry".into());
     record.rule = Some(Rule::Strategy);
     record.reason = Some(format!("attempt {attempt} failed: retry {attempt} in {delay:?}"));
-    record.delay_ms = u64::try_from(delay.as_millis()).ok();
+    record.delay_ms = Some(millis(delay));
     record
 }

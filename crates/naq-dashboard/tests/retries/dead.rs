@@ -1,4 +1,4 @@
-//! Dead letters, and what is done with one, some and all of them.
+//! Dead letters, and actions on one, on some and on all of them.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::site::{Site, field, number, text};
 const ALL: [(&str, &str); 2] = [("scope", "dead"), ("queue", "mail")];
 
 #[tokio::test]
-async fn letters_are_listed_page_by_page_and_by_group() {
+async fn dead_letters_are_listed_page_by_page_and_by_error_group() {
     let site = Site::open();
     site.die("email.send", 55, &ErrorKind::TIMEOUT, "no answer in 3 s").await;
     site.die("report.make", 4, &ErrorKind::VALUE, "<script>\"x\"").await;
@@ -28,47 +28,48 @@ async fn letters_are_listed_page_by_page_and_by_group() {
     let one = site.get("/dead?id=email-send-TimeoutError-7").await;
     assert_eq!(one.matches("data-item=").count(), 1);
     let beyond = site.get("/dead?from=1000000").await;
-    assert!(beyond.contains("no more dead letters from here"), "{beyond}");
+    assert!(beyond.contains("There are no more dead letters"), "{beyond}");
     assert!(!beyond.contains("No job has died"), "{beyond}");
     let none = site.get("/dead?queue=other").await;
-    assert!(none.contains("There are no such dead letters"), "{none}");
+    assert!(none.contains("No dead letters match this filter"), "{none}");
 }
 
 #[tokio::test]
-async fn a_requeue_of_many_is_looked_at_before_comes_slowly_and_is_undone_byte_for_byte() {
+async fn a_bulk_requeue_needs_a_preview_keeps_its_rate_and_is_undone_byte_for_byte() {
     let site = Site::open();
     site.die("email.send", 12, &ErrorKind::TIMEOUT, "no answer in 3 s").await;
     let before = site.letters().await;
     let mut fields = ALL.to_vec();
     fields.extend([("verb", "requeue"), ("per_second", "2")]);
     let refused = site.act("batch", &fields).await.unwrap_err();
-    assert!(refused.contains("say why"), "{refused}");
+    assert!(refused.contains("give a reason"), "{refused}");
     fields.push(("reason", "the provider is back"));
     let refused = site.act("batch", &fields).await.unwrap_err();
-    assert!(refused.contains("preview"), "{refused}");
+    assert!(refused.contains("press Preview first"), "{refused}");
 
-    let said = site.act("batch/preview", &fields).await.unwrap();
-    let preview = said["html"].as_str().unwrap();
+    let reply = site.act("batch/preview", &fields).await.unwrap();
+    let preview = reply["html"].as_str().unwrap();
     let words = "12 dead letters of queue mail";
     assert!(preview.contains(words) && preview.contains("10 s"), "{preview}");
     assert_eq!(site.letters().await.len(), 12, "a preview does nothing");
-    let agreed = field(preview, "agreed");
-    let another = [("scope", "dead"), ("verb", "requeue"), ("reason", "x"), ("agreed", &agreed)];
+    let fingerprint = field(preview, "agreed");
+    let another =
+        [("scope", "dead"), ("verb", "requeue"), ("reason", "x"), ("agreed", &fingerprint)];
     let refused = site.act("batch", &another).await.unwrap_err();
-    assert!(refused.contains("changed since the preview"), "{refused}");
+    assert!(refused.contains("changed since its preview"), "{refused}");
 
-    fields.extend([("agreed", &*agreed), ("back", "/dead?queue=mail")]);
+    fields.extend([("agreed", &*fingerprint), ("back", "/dead?queue=mail")]);
     let now = site.clock.now();
-    let said = site.act("batch", &fields).await.unwrap();
-    assert_eq!(said["next"], "/dead?queue=mail");
-    assert_eq!(said["message"], format!("Begun: requeue {words}."));
-    let batch = site.ended().await;
+    let reply = site.act("batch", &fields).await.unwrap();
+    assert_eq!(reply["next"], "/dead?queue=mail");
+    assert_eq!(reply["message"], format!("Started: requeue {words}."));
+    let batch = site.ended_batch().await;
     assert_eq!((batch.done, batch.words.as_str()), (12, words));
     assert!(site.letters().await.is_empty());
     let waits: Vec<_> =
         site.waiting().await.iter().map(|it| it.due_at.unwrap().since(now).as_millis()).collect();
     let expected: Vec<_> = (0..12).map(|n| 10_000 + n * 500).collect();
-    assert_eq!(waits, expected, "nothing for 10 s, then two a second");
+    assert_eq!(waits, expected, "no job for 10 s, then two a second");
     let html = site.page("/batches", &["Undo", "data-state=\"done\""]).await;
     assert_eq!(number(&html, "done"), 12);
 
@@ -88,7 +89,7 @@ async fn a_requeue_of_many_is_looked_at_before_comes_slowly_and_is_undone_byte_f
 }
 
 #[tokio::test]
-async fn selected_letters_are_meant_and_no_others_and_one_needs_no_reason() {
+async fn an_action_on_selected_letters_leaves_the_others_and_one_letter_needs_no_reason() {
     let site = Site::open();
     site.die("email.send", 5, &ErrorKind::TIMEOUT, "no answer in 3 s").await;
     let letters = site.letters().await;
@@ -98,37 +99,40 @@ async fn selected_letters_are_meant_and_no_others_and_one_needs_no_reason() {
 
     let mut fields = vec![("scope", "letters"), ("verb", "purge")];
     let refused = site.act("batch/preview", &fields).await.unwrap_err();
-    assert!(refused.contains("nothing is selected"), "{refused}");
+    assert!(refused.contains("no dead letter is selected"), "{refused}");
     fields.extend([("item", &*items[1]), ("item", &*items[3])]);
-    let said = site.act("batch/preview", &fields).await.unwrap();
-    let preview = said["html"].as_str().unwrap();
+    let reply = site.act("batch/preview", &fields).await.unwrap();
+    let preview = reply["html"].as_str().unwrap();
     assert!(preview.contains("2 selected dead letters"), "{preview}");
-    let agreed = field(preview, "agreed");
-    fields.extend([("agreed", &*agreed), ("reason", "test data"), ("confirm", "2")]);
+    let fingerprint = field(preview, "agreed");
+    fields.extend([("agreed", &*fingerprint), ("reason", "test data"), ("confirm", "2")]);
     let more = [fields.clone(), vec![("item", &*items[0])]].concat();
-    assert!(site.act("batch", &more).await.is_err(), "one more was ticked since");
+    assert!(
+        site.act("batch", &more).await.is_err(),
+        "one more letter was selected after the preview"
+    );
     let mut others = fields.clone();
     others[3] = ("item", &*items[2]);
-    assert!(site.act("batch", &others).await.is_err(), "as many, but not the same ones");
+    assert!(site.act("batch", &others).await.is_err(), "the same number, but other letters");
     site.act("batch", &fields).await.unwrap();
-    assert_eq!(site.ended().await.state, BatchState::Done);
+    assert_eq!(site.ended_batch().await.state, BatchState::Done);
     assert_eq!(site.letters().await.len(), 3);
 
     let one = [("scope", "letters"), ("verb", "requeue"), ("item", &*items[0])];
-    let said = site.act("batch", &one).await.unwrap();
-    assert_eq!(said["message"], "Done: requeue 1 selected dead letter.");
+    let reply = site.act("batch", &one).await.unwrap();
+    assert_eq!(reply["message"], "Done: requeue 1 selected dead letter.");
     assert_eq!((site.letters().await.len(), site.waiting().await.len()), (2, 1));
     let gone = site.act("batch", &one).await.unwrap_err();
-    assert!(gone.contains("gone already"), "{gone}");
+    assert!(gone.contains("the job is gone"), "{gone}");
     let purge = [("scope", "letters"), ("verb", "purge"), ("item", &*items[2])];
     site.act("batch", &purge).await.unwrap();
     assert_eq!(site.letters().await.len(), 1);
-    let stranger = [("scope", "letters"), ("verb", "purge"), ("item", "mail/../x@y")];
-    assert!(site.act("batch", &stranger).await.is_err());
+    let invalid = [("scope", "letters"), ("verb", "purge"), ("item", "mail/../x@y")];
+    assert!(site.act("batch", &invalid).await.is_err());
 }
 
 #[tokio::test]
-async fn a_batch_whose_process_died_says_so_and_is_gone_on_with_or_cancelled() {
+async fn a_batch_whose_process_ended_is_shown_as_stopped_and_is_resumed_or_cancelled() {
     let site = Site::open();
     site.die("email.send", 3, &ErrorKind::TIMEOUT, "no answer").await;
     let order = |who: &str| {
@@ -137,7 +141,7 @@ async fn a_batch_whose_process_died_says_so_and_is_gone_on_with_or_cancelled() {
     };
     let first = site.client.start_batch(order("ann")).await.unwrap();
     site.clock.advance(Duration::from_secs(40)).await;
-    site.page("/batches", &["data-state=\"stopped\"", "Go on"]).await;
+    site.page("/batches", &["data-state=\"stopped\"", "Continue"]).await;
     site.act(&format!("batch/{}/cancel", first.id), &[]).await.unwrap();
     assert_eq!(site.letters().await.len(), 3);
     let refused = site.act(&format!("batch/{}/cancel", first.id), &[]).await.unwrap_err();
@@ -146,12 +150,12 @@ async fn a_batch_whose_process_died_says_so_and_is_gone_on_with_or_cancelled() {
     let second = site.client.start_batch(order("bob")).await.unwrap();
     let resume = format!("batch/{}/resume", second.id);
     site.act(&resume, &[("reason", "the machine is back")]).await.unwrap();
-    assert_eq!(site.ended().await.done, 3);
+    assert_eq!(site.ended_batch().await.done, 3);
     assert!(site.letters().await.is_empty());
-    // Of two of one moment neither is the newer.
-    let recorded = site.audit().await.into_iter().find(|entry| entry.what == "resume").unwrap();
-    assert_eq!(recorded.reason, "the machine is back");
-    assert!(recorded.scope.starts_with(&format!("batch {}: purge", second.id)), "{recorded:?}");
+    // The order of two entries with the same time is not defined.
+    let resumed = site.audit().await.into_iter().find(|entry| entry.what == "resume").unwrap();
+    assert_eq!(resumed.reason, "the machine is back");
+    assert!(resumed.scope.starts_with(&format!("batch {}: purge", second.id)), "{resumed:?}");
     let refused = site.act(&resume, &[]).await.unwrap_err();
     assert!(refused.contains("nothing left to do"), "{refused}");
     assert_eq!(site.audit().await.iter().filter(|entry| entry.what == "resume").count(), 1);

@@ -6,7 +6,7 @@ use naq_core::ErrorKind;
 use crate::site::{End, Site, field, number, row, task, text};
 
 #[tokio::test]
-async fn failures_with_one_cause_are_one_row_with_its_numbers_and_its_page() {
+async fn failures_with_one_cause_are_one_row_with_counts_and_a_page() {
     let mut site = Site::open();
     for n in 0..40 {
         let end = if n < 30 { End::Retried(5) } else { End::Dead };
@@ -16,7 +16,7 @@ async fn failures_with_one_cause_are_one_row_with_its_numbers_and_its_page() {
         let gone = format!("<script>alert({n})</script> \u{202e}gone");
         site.attempt("report.make", 1, End::Dead, (&ErrorKind::http(503), &gone));
     }
-    site.tell().await;
+    site.report_stats().await;
     let html = site.page("/failures", &["no answer in … s", "HTTPError.503"]).await;
     assert_eq!(number(&html, "failures"), 47);
     let id =
@@ -25,9 +25,9 @@ async fn failures_with_one_cause_are_one_row_with_its_numbers_and_its_page() {
     assert_eq!(["count", "retried", "dead"].map(|name| number(mail, name)), [40, 30, 10]);
     assert!(!html.contains("<script>alert") && !html.contains('\u{202e}'), "{html}");
     let fewer = site.get("/failures?kind=HTTPError").await;
-    assert_eq!(number(&fewer, "failures"), 7, "a kind and what lies below it");
+    assert_eq!(number(&fewer, "failures"), 7, "a kind includes the kinds below it");
     let none = site.get("/failures?task=email.send&kind=HTTPError").await;
-    assert!(none.contains("No such failure"), "{none}");
+    assert!(none.contains("No failure in the last"), "{none}");
 
     let one = site.get(&format!("/failures/{id}?window=1h")).await;
     assert_eq!(["count", "retried", "dead"].map(|name| number(&one, name)), [40, 30, 10]);
@@ -36,10 +36,10 @@ async fn failures_with_one_cause_are_one_row_with_its_numbers_and_its_page() {
 }
 
 #[tokio::test]
-async fn a_group_is_purged_and_no_other_letter() {
+async fn purging_a_group_leaves_other_dead_letters() {
     let mut site = Site::open();
     site.attempt("email.send", 1, End::Dead, (&ErrorKind::TIMEOUT, "no answer in 3 s"));
-    site.tell().await;
+    site.report_stats().await;
     site.die("email.send", 3, &ErrorKind::TIMEOUT, "no answer in 3 s").await;
     site.die("email.send", 2, &ErrorKind::VALUE, "no answer in 3 s").await;
     let id =
@@ -51,14 +51,14 @@ async fn a_group_is_purged_and_no_other_letter() {
     let values = names.map(|name| field(form, name));
     let mut fields: Vec<_> = names.into_iter().zip(values.iter().map(String::as_str)).collect();
     fields.push(("verb", "purge"));
-    let said = site.act("batch/preview", &fields).await.unwrap();
-    let preview = said["html"].as_str().unwrap();
-    let agreed = field(preview, "agreed");
+    let reply = site.act("batch/preview", &fields).await.unwrap();
+    let preview = reply["html"].as_str().unwrap();
+    let fingerprint = field(preview, "agreed");
     let words =
         "3 dead letters of task email.send, kind TimeoutError, message \"no answer in … s\"";
     assert!(text(preview).contains(words), "{preview}");
 
-    fields.extend([("reason", "known"), ("agreed", &agreed)]);
+    fields.extend([("reason", "known"), ("agreed", &fingerprint)]);
     let refused = site.act("batch", &fields).await.unwrap_err();
     assert!(refused.contains("type 3"), "{refused}");
     fields.push(("confirm", "2"));
@@ -67,7 +67,7 @@ async fn a_group_is_purged_and_no_other_letter() {
     assert_eq!(site.letters().await.len(), 5);
     *fields.last_mut().unwrap() = ("confirm", "3");
     site.act("batch", &fields).await.unwrap();
-    let Batch { state, done, words: of_batch, scope, .. } = site.ended().await;
+    let Batch { state, done, words: of_batch, scope, .. } = site.ended_batch().await;
     assert_eq!((state, done, of_batch.as_str()), (BatchState::Done, 3, words));
     assert!(matches!(scope, BatchScope::Dead(_)));
     let left = site.letters().await;

@@ -1,10 +1,10 @@
-//! Retries, what they save, error groups and dead letters over HTTP: the numbers that a known history
-//! makes, and what the broker holds after each action.
+//! The pages about retries, error groups and dead letters, over HTTP: the numbers of a known history, and
+//! the messages in the broker after each action.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod dead;
 mod failures;
-mod helping;
+mod retry_help;
 mod secrets;
 mod site;
 mod storm;

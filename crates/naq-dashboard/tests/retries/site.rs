@@ -1,4 +1,4 @@
-//! A dashboard over a broker in memory, on a clock that stands still.
+//! A dashboard on an in-memory broker, with a clock that tests move.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(crate) struct Site {
 #[derive(Clone, Copy)]
 pub(crate) enum End {
     Ok,
-    /// Tried again after so many seconds.
+    /// Retried after this many seconds.
     Retried(u64),
     Dead,
 }
@@ -67,7 +67,7 @@ impl Site {
         body
     }
 
-    /// The page, once it has all of these in it.
+    /// Waits until the page contains all of `wanted`.
     pub(crate) async fn page(&self, path: &str, wanted: &[&str]) -> String {
         let what = format!("{path} shows {wanted:?}");
         let html = eventually(&what, SOON, async || {
@@ -77,7 +77,7 @@ impl Site {
         html.await
     }
 
-    /// What an action answers, or why it is refused.
+    /// Sends an action, and returns its reply or its problem.
     pub(crate) async fn act(&self, path: &str, fields: &[(&str, &str)]) -> Result<Value, String> {
         let encode =
             |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
@@ -92,12 +92,12 @@ impl Site {
         let answer = self.router.clone().oneshot(request.unwrap()).await.unwrap();
         let ok = answer.status().is_success();
         let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
-        let said: Value = serde_json::from_slice(&body)
+        let reply: Value = serde_json::from_slice(&body)
             .unwrap_or_else(|_| panic!("{path}: {}", String::from_utf8_lossy(&body)));
-        if ok { Ok(said) } else { Err(said["problem"].as_str().unwrap().to_owned()) }
+        if ok { Ok(reply) } else { Err(reply["problem"].as_str().unwrap().to_owned()) }
     }
 
-    /// A worker runs an attempt, as it is counted.
+    /// Counts an attempt as a worker does.
     pub(crate) fn attempt(
         &mut self,
         task_name: &str,
@@ -105,7 +105,9 @@ impl Site {
         end: End,
         error: (&ErrorKind, &str),
     ) {
-        let (now, task, queue) = (self.clock.now(), task(task_name), queue("mail"));
+        let now = self.clock.now();
+        let task = task(task_name);
+        let queue = queue("mail");
         let (ending, rule) = match end {
             End::Ok => (Ending::Completed, Rule::Succeeded),
             End::Retried(after) => {
@@ -129,7 +131,7 @@ impl Site {
         self.tally.record(&seen, now);
     }
 
-    /// A job that fails until this attempt, and what becomes of it then.
+    /// Counts a job whose attempts before the last one fail, and whose last attempt ends as `end`.
     pub(crate) fn job(&mut self, task: &str, attempts: u32, end: End) {
         for attempt in 1..attempts {
             self.attempt(task, attempt, End::Retried(1), (&ErrorKind::TIMEOUT, "no answer in 7 s"));
@@ -137,8 +139,8 @@ impl Site {
         self.attempt(task, attempts, end, (&ErrorKind::TIMEOUT, "no answer in 8 s"));
     }
 
-    /// The worker tells what it has counted.
-    pub(crate) async fn tell(&mut self) {
+    /// Writes the counted attempts as a worker does.
+    pub(crate) async fn report_stats(&mut self) {
         let worker = WorkerId::new("w1").unwrap();
         for it in self.tally.unwritten(&worker, "1.2.3", self.clock.now()) {
             self.broker.stats_put(&it.report).await.unwrap();
@@ -146,7 +148,7 @@ impl Site {
         }
     }
 
-    /// Jobs of this task that die with this error.
+    /// Makes dead letters of this task with this error.
     pub(crate) async fn die(&self, name: &str, count: usize, kind: &ErrorKind, message: &str) {
         for n in 0..count {
             let id = format!("{}-{}-{n}", name.replace('.', "-"), kind.as_str().replace('.', "-"));
@@ -173,7 +175,7 @@ impl Site {
         }
     }
 
-    /// This job fails, and waits for its next attempt; others that are pending stay so.
+    /// Makes the job `id` fail and wait for its next attempt; other jobs stay pending.
     pub(crate) async fn retry_once(&self, id: &str) {
         let mut sub = self.broker.subscribe(&queue("mail"), Duration::from_secs(10)).await.unwrap();
         let fetched = sub.fetch(100, Duration::from_millis(1));
@@ -191,7 +193,7 @@ impl Site {
         }
     }
 
-    /// The letters there are, by job.
+    /// All dead letters, sorted by job.
     pub(crate) async fn letters(&self) -> Vec<Stored> {
         let mut letters = self.broker.dead_letters(None, 0, 1_000).await.unwrap().letters;
         letters.sort_by(|a, b| a.key.cmp(&b.key));
@@ -206,12 +208,12 @@ impl Site {
         jobs
     }
 
-    /// The newest batch, once it is over.
-    pub(crate) async fn ended(&self) -> Batch {
+    /// Waits until the newest batch has ended.
+    pub(crate) async fn ended_batch(&self) -> Batch {
         eventually("a batch has ended", SOON, async || {
             let newest = self.client.batches().await.unwrap().into_iter().next()?;
-            let over = newest.state != naq_client::BatchState::Running;
-            over.then_some(newest)
+            let has_ended = newest.state != naq_client::BatchState::Running;
+            has_ended.then_some(newest)
         })
         .await
     }
@@ -221,14 +223,14 @@ impl Site {
     }
 }
 
-/// The row of a table that has this attribute.
+/// The table row with this attribute.
 pub(crate) fn row<'a>(html: &'a str, attribute: &str) -> &'a str {
     let (_, after) =
         html.split_once(attribute).unwrap_or_else(|| panic!("no {attribute} in {html}"));
     after.split_once("</tr>").unwrap().0
 }
 
-/// The number of this name in it.
+/// The number with this name in the HTML.
 pub(crate) fn number(html: &str, name: &str) -> u64 {
     let mark = format!("data-n=\"{name}\" data-value=\"");
     let (_, after) = html.split_once(&mark).unwrap_or_else(|| panic!("no {name} in {html}"));
@@ -242,7 +244,7 @@ pub(crate) fn field(html: &str, name: &str) -> String {
     text(after.split_once('"').unwrap().0)
 }
 
-/// What escaped text says.
+/// The text without HTML escapes.
 pub(crate) fn text(html: &str) -> String {
     html.replace("&#34;", "\"")
         .replace("&#39;", "'")

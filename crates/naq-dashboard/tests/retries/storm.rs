@@ -1,4 +1,4 @@
-//! Retries to come, and a storm of them.
+//! Retries that come due, and retry storms.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::site::{End, Site, field, number, queue, row, task};
 const TIMEOUT: (&ErrorKind, &str) = (&ErrorKind::TIMEOUT, "no answer in 3 s");
 
 #[tokio::test]
-async fn what_comes_due_is_counted_and_a_storm_is_called_one() {
+async fn retries_that_come_due_are_counted_and_a_storm_is_shown() {
     let mut site = Site::open();
     (0..20).for_each(|_| site.attempt("email.send", 1, End::Retried(30), TIMEOUT));
     (0..60).for_each(|_| site.attempt("email.send", 2, End::Retried(600), TIMEOUT));
     (0..10).for_each(|_| site.attempt("report.make", 1, End::Ok, TIMEOUT));
-    site.tell().await;
+    site.report_stats().await;
     let html = site.page("/retries", &["data-storm"]).await;
     assert_eq!((number(&html, "due-minute"), number(&html, "due-hour")), (20, 80));
     assert!(html.contains("75 % of the starts of email.send in mail are retries"), "{html}");
@@ -22,25 +22,28 @@ async fn what_comes_due_is_counted_and_a_storm_is_called_one() {
     assert_eq!((number(mail, "retries"), number(mail, "due")), (60, 80));
     assert!(mail.contains("75.0 %") && mail.contains("50 ms"), "share and lateness: {mail}");
     assert!(html.contains("<title>in 30 s to 40 s: 20</title>"), "{html}");
-    assert!(html.contains("Calm email.send in mail"), "the worst storm has its actions: {html}");
+    assert!(
+        html.contains("Reduce the load of email.send in mail"),
+        "the worst storm has actions: {html}"
+    );
     site.clock.advance(Duration::from_secs(700)).await;
-    let over = ["data-n=\"due-hour\" data-value=\"0\"", "No job was started"];
-    let calm = site.page("/retries", &over).await;
-    assert!(!calm.contains("data-storm"), "{calm}");
+    let over = ["data-n=\"due-hour\" data-value=\"0\"", "No attempt started"];
+    let after = site.page("/retries", &over).await;
+    assert!(!after.contains("data-storm"), "{after}");
     let chosen = site.get("/retries?queue=mail&task=report.make").await;
-    assert!(chosen.contains("Calm report.make in mail"), "{chosen}");
+    assert!(chosen.contains("Reduce the load of report.make in mail"), "{chosen}");
 }
 
 #[tokio::test]
-async fn a_task_is_paused_for_a_while_and_resumed_and_both_are_recorded() {
+async fn a_task_is_paused_and_resumed_and_both_are_audited() {
     let site = Site::open();
     let of = [("queue", "mail"), ("task", "email.send")];
     let pause = |length| [&of[..], &[("for", length), ("reason", "the provider is down")]].concat();
     for wrong in ["soon", "0s"] {
         assert!(site.act("task/pause", &pause(wrong)).await.is_err(), "{wrong}");
     }
-    let said = site.act("task/pause", &pause("15m")).await.unwrap();
-    assert_eq!(said["message"], "Paused for 15 min: email.send in mail.");
+    let reply = site.act("task/pause", &pause("15m")).await.unwrap();
+    assert_eq!(reply["message"], "Paused for 15 min: email.send in mail.");
     let paused = site.client.paused_tasks().await.unwrap();
     assert_eq!(paused.len(), 1);
     assert_eq!((&paused[0].queue, &paused[0].task), (&queue("mail"), &task("email.send")));
@@ -51,12 +54,12 @@ async fn a_task_is_paused_for_a_while_and_resumed_and_both_are_recorded() {
     let resume = [&of[..], &[("reason", "it is back")]].concat();
     site.act("task/resume", &resume).await.unwrap();
     assert!(site.client.paused_tasks().await.unwrap().is_empty());
-    let said = site.act("task/resume", &resume).await.unwrap();
-    assert_eq!(said["message"], "email.send in mail was not paused.");
+    let reply = site.act("task/resume", &resume).await.unwrap();
+    assert_eq!(reply["message"], "email.send in mail was not paused.");
     let audit = site.audit().await;
-    let said: Vec<_> = audit.iter().map(|it| (&*it.what, &*it.scope, &*it.reason)).collect();
+    let reply: Vec<_> = audit.iter().map(|it| (&*it.what, &*it.scope, &*it.reason)).collect();
     assert_eq!(
-        said,
+        reply,
         [
             ("resume", "task email.send of queue mail", "it is back"),
             ("pause", "task email.send of queue mail, for 15 min", "the provider is down"),
@@ -65,7 +68,7 @@ async fn a_task_is_paused_for_a_while_and_resumed_and_both_are_recorded() {
 }
 
 #[tokio::test]
-async fn waiting_jobs_are_spread_over_a_span_or_come_at_a_rate_and_none_comes_earlier() {
+async fn waiting_jobs_are_spread_or_dripped_and_no_job_runs_earlier() {
     let site = Site::open();
     for (name, count) in [("email.send", 30), ("report.make", 2)] {
         for n in 0..count {
@@ -77,7 +80,7 @@ async fn waiting_jobs_are_spread_over_a_span_or_come_at_a_rate_and_none_comes_ea
     for (verb, option, latest) in
         [("spread", ("over", "10m"), 600_000), ("drip", ("per_second", "0.02"), 1_520_000)]
     {
-        // Of two of one moment neither is the newer.
+        // The order of two batches with the same time is not defined.
         site.clock.advance(Duration::from_millis(10)).await;
         let mut fields = vec![
             ("scope", "waiting"),
@@ -86,19 +89,20 @@ async fn waiting_jobs_are_spread_over_a_span_or_come_at_a_rate_and_none_comes_ea
             ("verb", verb),
             option,
         ];
-        let said = site.act("batch/preview", &fields).await.unwrap();
-        let preview = said["html"].as_str().unwrap();
+        let reply = site.act("batch/preview", &fields).await.unwrap();
+        let preview = reply["html"].as_str().unwrap();
         let words = "30 waiting jobs of queue mail, task email.send";
         assert!(preview.contains(words), "{preview}");
-        let agreed = field(preview, "agreed");
-        fields.extend([("agreed", &*agreed), ("reason", "a storm")]);
+        let fingerprint = field(preview, "agreed");
+        fields.extend([("agreed", &*fingerprint), ("reason", "a storm")]);
         let mut faster = fields.clone();
         faster[4].1 = if verb == "drip" { "7" } else { "7m" };
-        assert!(site.act("batch", &faster).await.is_err(), "that is not what was shown");
+        assert!(site.act("batch", &faster).await.is_err(), "the preview was for another rate");
         site.act("batch", &fields).await.unwrap();
-        let batch = site.ended().await;
+        let batch = site.ended_batch().await;
         assert_eq!(batch.words, words);
-        let (mut moved, mut others) = (Vec::new(), 0);
+        let mut moved = Vec::new();
+        let mut others = 0;
         for job in site.waiting().await {
             let wait = job.due_at.unwrap().since(now).as_millis();
             match job.envelope().unwrap().task.as_str() {
@@ -117,7 +121,7 @@ async fn waiting_jobs_are_spread_over_a_span_or_come_at_a_rate_and_none_comes_ea
 }
 
 #[tokio::test]
-async fn a_job_with_one_attempt_left_is_named() {
+async fn a_job_with_one_attempt_left_is_listed() {
     let site = Site::open();
     let policy = RetryPolicy::builder().max_retries(1).build();
     for id in ["last", "first"] {
@@ -131,10 +135,10 @@ async fn a_job_with_one_attempt_left_is_named() {
 }
 
 #[tokio::test]
-async fn retries_that_wait_for_longer_than_the_window_are_a_storm_to_come() {
+async fn retries_that_wait_longer_than_the_window_are_a_coming_storm() {
     let mut site = Site::open();
     (0..600).for_each(|_| site.attempt("email.send", 1, End::Retried(1_200), TIMEOUT));
-    site.tell().await;
+    site.report_stats().await;
     site.page("/retries", &["data-n=\"due-hour\" data-value=\"600\""]).await;
     site.clock.advance(Duration::from_secs(1_150)).await;
     let html = site.page("/retries", &["data-storm"]).await;
@@ -144,13 +148,13 @@ async fn retries_that_wait_for_longer_than_the_window_are_a_storm_to_come() {
 }
 
 #[tokio::test]
-async fn of_very_many_tasks_those_with_the_most_retries_are_shown() {
+async fn of_many_tasks_those_with_the_most_retries_are_shown() {
     let mut site = Site::open();
     for n in 0..120 {
         site.attempt(&format!("task.{n}"), 1, End::Ok, TIMEOUT);
     }
     site.attempt("task.119", 2, End::Ok, TIMEOUT);
-    site.tell().await;
+    site.report_stats().await;
     let html = site.page("/retries", &["data-hidden=\"20\""]).await;
     assert_eq!(html.matches("data-task=").count(), 100);
     assert_eq!(number(row(&html, "data-task=\"mail/task.119\""), "retries"), 1);

@@ -1,4 +1,4 @@
-//! Requests that must not get through.
+//! Requests that the dashboard must refuse.
 
 use axum::body::Body;
 use axum::http::request::Builder;
@@ -10,7 +10,7 @@ use crate::site::{Answer, Site};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// As the page's own script sends it.
+/// An action as the dashboard's script sends it.
 fn action(path: &str) -> Builder {
     Request::post(path)
         .header(header::HOST, "localhost:8000")
@@ -23,7 +23,7 @@ fn purge() -> Body {
     Body::from("queue=mail&confirm=mail")
 }
 
-/// With one job in the queue `mail`.
+/// Puts one job into the queue `mail`.
 async fn with_a_job(site: &Site) {
     let job = site.client.enqueue_task("email.send", &[1]).unwrap();
     job.queue(mail()).await.unwrap();
@@ -41,7 +41,7 @@ async fn is_untouched(site: &Site, answer: &Answer, status: StatusCode) {
 }
 
 #[tokio::test]
-async fn a_host_that_was_rebound_gets_no_page_no_asset_and_no_action() {
+async fn a_rebound_host_name_gets_no_page_no_asset_and_no_action() {
     let site = Site::open(|options| options.hosts = vec!["naq.example".into()]);
     with_a_job(&site).await;
     for path in ["/", "/queues", "/assets/naq.js", "/assets/naq.css", "/live?page=/", "/nothing"] {
@@ -67,7 +67,7 @@ async fn a_host_that_was_rebound_gets_no_page_no_asset_and_no_action() {
 }
 
 #[tokio::test]
-async fn a_host_that_was_rebound_gets_no_live_stream() {
+async fn a_rebound_host_name_gets_no_live_stream() {
     let site = Site::open(|_| {});
     let live = |host| Request::get("/live?page=/").header(header::HOST, host).body(Body::empty());
     let answer = site.ask(live("evil.example:8000").unwrap()).await;
@@ -118,7 +118,8 @@ async fn a_simple_form_post_without_the_header_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_post_of_missing_or_foreign_origin_changes_nothing_and_one_of_ours_does() {
+async fn a_post_with_a_missing_or_foreign_origin_changes_nothing_and_one_with_the_own_origin_does()
+{
     let site = Site::open(|_| {});
     with_a_job(&site).await;
     let from = |origin: Option<&str>| {
@@ -177,7 +178,7 @@ async fn a_post_on_a_page_does_nothing() {
 }
 
 #[tokio::test]
-async fn another_site_may_link_here_and_neither_embed_nor_fetch() {
+async fn another_site_may_link_to_a_page_but_not_embed_or_fetch_it() {
     let site = Site::open(|_| {});
     let from = |mode| {
         Request::get("/")
@@ -194,7 +195,7 @@ async fn another_site_may_link_here_and_neither_embed_nor_fetch() {
 }
 
 #[tokio::test]
-async fn nobody_gets_in_without_the_right_password() {
+async fn a_request_without_the_right_password_is_refused() {
     let site = Site::open(|options| {
         options.logins = vec![("ann".into(), "sesame".into()), ("bob".into(), "other".into())];
     });
@@ -234,7 +235,7 @@ async fn nobody_gets_in_without_the_right_password() {
 }
 
 #[tokio::test]
-async fn the_probes_need_no_login_and_no_page_takes_their_name() {
+async fn the_probes_need_no_login_and_the_pages_under_their_names_do() {
     for prefix in ["", "/naq"] {
         let site = Site::open(|options| {
             options.prefix = prefix.into();
@@ -261,7 +262,7 @@ async fn the_probes_need_no_login_and_no_page_takes_their_name() {
 }
 
 #[tokio::test]
-async fn a_read_only_page_refuses_every_action_and_offers_none() {
+async fn a_read_only_dashboard_refuses_every_action_and_shows_none() {
     let site = Site::open(|options| options.read_only = true);
     with_a_job(&site).await;
     for path in ["/act/queue/purge", "/act/queue/pause", "/act/worker/drain", "/act/no/such"] {
@@ -274,17 +275,17 @@ async fn a_read_only_page_refuses_every_action_and_offers_none() {
 }
 
 #[tokio::test]
-async fn an_oversized_body_is_refused_whether_it_says_its_length_or_not() {
+async fn an_oversized_body_is_refused_with_and_without_a_content_length() {
     let site = Site::open(|_| {});
     with_a_job(&site).await;
     let large = format!("queue=mail&confirm=mail&reason={}", "x".repeat(70_000));
-    let said = action("/act/queue/purge").header(header::CONTENT_LENGTH, large.len());
-    let answer = site.ask(said.body(Body::from(large.clone())).unwrap()).await;
+    let with_length = action("/act/queue/purge").header(header::CONTENT_LENGTH, large.len());
+    let answer = site.ask(with_length.body(Body::from(large.clone())).unwrap()).await;
     is_untouched(&site, &answer, StatusCode::PAYLOAD_TOO_LARGE).await;
     let pieces: Vec<_> =
         large.as_bytes().chunks(1_000).map(|c| Ok::<_, std::io::Error>(c.to_vec())).collect();
-    let unsaid = Body::from_stream(futures_util::stream::iter(pieces));
-    let answer = site.ask(action("/act/queue/purge").body(unsaid).unwrap()).await;
+    let without_length = Body::from_stream(futures_util::stream::iter(pieces));
+    let answer = site.ask(action("/act/queue/purge").body(without_length).unwrap()).await;
     is_untouched(&site, &answer, StatusCode::PAYLOAD_TOO_LARGE).await;
 }
 
@@ -299,7 +300,7 @@ async fn a_purge_without_the_typed_name_removes_nothing() {
 }
 
 #[tokio::test]
-async fn no_page_can_be_framed_sniffed_or_kept_and_scripts_come_from_here_alone() {
+async fn every_response_forbids_framing_sniffing_caching_and_foreign_scripts() {
     let site = Site::open(|_| {});
     for path in ["/", "/queues", "/no/such/page", "/assets/naq.js", "/live?page=/"] {
         let answer = site.get(path).await;
@@ -328,7 +329,7 @@ async fn no_page_can_be_framed_sniffed_or_kept_and_scripts_come_from_here_alone(
             assert!(answer.header("cache-control").contains("no-"), "{path}");
         }
     }
-    // Refusals have them too.
+    // Refused requests have these headers too.
     let request = Request::get("/").header(header::HOST, "evil.example").body(Body::empty());
     let answer = site.ask(request.unwrap()).await;
     assert_eq!(answer.header("x-frame-options"), "DENY");
@@ -336,7 +337,7 @@ async fn no_page_can_be_framed_sniffed_or_kept_and_scripts_come_from_here_alone(
 }
 
 #[tokio::test]
-async fn a_live_stream_is_no_way_out_of_the_dashboard() {
+async fn a_live_stream_serves_only_pages_of_the_dashboard() {
     let site = Site::open(|options| options.prefix = "/naq".into());
     for page in ["", "%00", "http://evil.example/", "//evil.example", "/naq/../../etc", "/etc"] {
         let answer = site.get(&format!("/naq/live?page={page}")).await;
@@ -347,7 +348,7 @@ async fn a_live_stream_is_no_way_out_of_the_dashboard() {
 }
 
 #[tokio::test]
-async fn a_queue_can_be_paused_for_a_time_that_no_clock_can_count_to() {
+async fn a_pause_that_is_too_long_for_any_clock_is_handled() {
     let site = Site::open(|_| {});
     with_a_job(&site).await;
     let body = Body::from("queue=mail&for=500000000years");

@@ -1,4 +1,4 @@
-//! A broker in which every text that a job, a worker or a schedule brings is hostile.
+//! A broker in which every text from a job, a worker or a schedule is hostile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,18 +18,18 @@ use naq_core::{
 };
 use serde_json::json;
 
-use crate::scan::{faults, meant, tags};
+use crate::hostile_text::{MARK, evil, evil_line};
+use crate::scan::{faults, tags, unescaped};
 use crate::site::Site;
-use crate::words::{MARK, evil, evil_line};
 
-/// Pages of one shape that are visited: `/jobs/*/*` counts as one shape.
-const SHAPE: usize = 6;
+/// The most pages of one shape that the test visits: `/jobs/*/*` is one shape.
+const MAX_PER_SHAPE: usize = 6;
 
 fn name(text: &str) -> QueueName {
     QueueName::new(text).unwrap()
 }
 
-/// A job as no client of ours would write it.
+/// A job that NAQ's own client would not write.
 fn body(id: &str) -> serde_json::Value {
     json!({
         "task": "email.send",
@@ -57,7 +57,7 @@ async fn publish(site: &Site, queue: &str, id: &str, body: Vec<u8>, due_at: Opti
     let message = WireMessage::new(Bytes::from(body))
         .with("Content-Type", "application/json")
         .with("X-Whatever", evil("header"));
-    let key = JobKey { queue: name(queue), id: JobId::new(id).unwrap() };
+    let key = JobKey::new(name(queue), JobId::new(id).unwrap());
     let job = Submission { key, due_at, dedup: format!("{queue}-{id}"), unique: false, message };
     site.broker.publish(job).await.unwrap();
 }
@@ -109,18 +109,16 @@ async fn fill(site: &Site) {
         site.broker.write(&fact).await.unwrap();
         delivery.handle.ack().await.unwrap();
     }
-    count(site, now).await;
-    attend(site, now).await;
-    operate(site).await;
+    write_stats(site, now).await;
+    write_heartbeats(site, now).await;
+    add_operations(site).await;
 }
 
-/// What a worker that lies tells of its attempts.
-async fn count(site: &Site, now: Timestamp) {
-    let (mut tally, task, kind) = (
-        Tally::default(),
-        TaskName::new("email.send").unwrap(),
-        ErrorKind::new("HTTPError.503").unwrap(),
-    );
+/// Counts attempts with hostile texts.
+async fn write_stats(site: &Site, now: Timestamp) {
+    let mut tally = Tally::default();
+    let task = TaskName::new("email.send").unwrap();
+    let kind = ErrorKind::new("HTTPError.503").unwrap();
     for attempt in 1..=60 {
         let error = ObservedError { kind: &kind, message: &evil("group"), rule: Rule::MaxRetries };
         let seen = Observation {
@@ -143,8 +141,8 @@ async fn count(site: &Site, now: Timestamp) {
     }
 }
 
-/// Workers whose words and times are all wrong.
-async fn attend(site: &Site, now: Timestamp) {
+/// Writes heartbeats with hostile texts and impossible times.
+async fn write_heartbeats(site: &Site, now: Timestamp) {
     let worker = |id: &str, started_at, concurrency, running| WorkerInfo {
         worker_id: WorkerId::new(id).unwrap(),
         status: WorkerStatus::Busy,
@@ -169,11 +167,12 @@ async fn attend(site: &Site, now: Timestamp) {
     }
 }
 
-/// What other operators wrote down, and what is defined.
-async fn operate(site: &Site) {
+/// Adds an audit entry, a pause, a schedule and a workflow with hostile texts.
+async fn add_operations(site: &Site) {
     let entry = AuditEntry::new(evil("audit-who"), evil("audit-what"), evil("audit-scope"));
     site.client.audit(entry.reason(evil("audit-reason"))).await.unwrap();
-    let (queue, task) = (name("mail"), TaskName::new("email.send").unwrap());
+    let queue = name("mail");
+    let task = TaskName::new("email.send").unwrap();
     site.client
         .pause_task(&queue, &task, None, &evil("pause-who"), &evil("pause-reason"))
         .await
@@ -185,13 +184,14 @@ async fn operate(site: &Site) {
         .job("first", site.client.enqueue_task("email.send", &[evil("workflow-args")]).unwrap())
         .job("second", site.client.enqueue_task("email.send", &[1]).unwrap())
         .after("second", ["first"]);
-    // A name like that may be refused; one that is taken is shown.
+    // The client may refuse such a name. If it does not, the name is shown.
     let _ = site.client.start(workflow).await;
 }
 
-/// Follows every link from the first page on, some of each shape, and hands back the pages.
+/// Follows links from the first page, up to [`MAX_PER_SHAPE`] of each shape, and returns the pages.
 async fn visit_all(site: &Site) -> BTreeMap<String, String> {
-    let (mut pages, mut shapes) = (BTreeMap::new(), BTreeMap::<String, usize>::new());
+    let mut pages = BTreeMap::new();
+    let mut shapes = BTreeMap::<String, usize>::new();
     let mut left = vec!["/".to_owned()];
     let mut known: BTreeSet<String> = left.iter().cloned().collect();
     while let Some(path) = left.pop() {
@@ -212,7 +212,7 @@ async fn visit_all(site: &Site) -> BTreeMap<String, String> {
                 .collect();
             let seen =
                 shapes.entry(format!("{}?{}", place.join("/"), names.join("&"))).or_default();
-            if *seen < SHAPE && known.insert(link.clone()) {
+            if *seen < MAX_PER_SHAPE && known.insert(link.clone()) {
                 *seen += 1;
                 left.push(link);
             }
@@ -223,7 +223,7 @@ async fn visit_all(site: &Site) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn nothing_that_a_job_says_becomes_part_of_a_page() {
+async fn no_text_from_a_job_becomes_markup() {
     let site = Site::open(|options| options.environment = Some(evil("environment")));
     fill(&site).await;
     site.page("/failures", "data-group=").await;
@@ -239,7 +239,7 @@ async fn nothing_that_a_job_says_becomes_part_of_a_page() {
     ] {
         pages.insert(path.to_owned(), site.get(path).await.body);
     }
-    // What a visitor is made to follow is hostile, too.
+    // A link that a visitor follows may be hostile too.
     let code: String = evil("query").bytes().map(|byte| format!("%{byte:02X}")).collect();
     for path in pages.keys().cloned().collect::<Vec<_>>() {
         let place = path.split('?').next().unwrap();
@@ -257,7 +257,7 @@ async fn nothing_that_a_job_says_becomes_part_of_a_page() {
         let faults = faults(html);
         assert!(faults.is_empty(), "{path}: {faults:#?}");
     }
-    let shown = pages.values().map(|html| meant(html)).collect::<String>();
+    let shown = pages.values().map(|html| unescaped(html)).collect::<String>();
     for who in [
         "environment",
         "args",
@@ -273,7 +273,7 @@ async fn nothing_that_a_job_says_becomes_part_of_a_page() {
         "audit-reason",
         "pause-reason",
     ] {
-        assert!(shown.contains(&format!("{MARK}-{who}<script>")), "{who} is shown nowhere");
+        assert!(shown.contains(&format!("{MARK}-{who}<script>")), "no page shows {who}");
     }
 }
 
@@ -292,7 +292,7 @@ async fn every_entry_of_the_navigation_is_a_page() {
 }
 
 #[tokio::test]
-async fn what_is_sent_live_is_as_harmless() {
+async fn live_regions_have_no_forged_marks() {
     let site = Site::open(|_| {});
     fill(&site).await;
     site.page("/workers", MARK).await;
@@ -300,6 +300,6 @@ async fn what_is_sent_live_is_as_harmless() {
         let html = site.get(path).await.body;
         let marks = html.matches("<!--live ").count();
         assert_eq!(marks, html.matches("<!--/live-->").count(), "{path}");
-        assert_eq!(marks, html.matches("data-live=").count(), "{path}: one mark a region");
+        assert_eq!(marks, html.matches("data-live=").count(), "{path}: one mark for each region");
     }
 }

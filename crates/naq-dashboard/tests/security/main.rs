@@ -1,9 +1,9 @@
-//! Attacks on the dashboard, each a test of its name.
+//! Attacks on the dashboard; each test is named after what the dashboard does.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 mod attacks;
 mod hostile;
+mod hostile_text;
 mod scan;
 mod site;
-mod words;

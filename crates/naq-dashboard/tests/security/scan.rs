@@ -1,8 +1,8 @@
-//! Reads a page as a browser does, and says what a page must not have.
+//! Parses a page as a browser does, and finds what no page may have.
 
 use std::collections::BTreeSet;
 
-/// A tag: its name, and its attributes with their values as they are meant.
+/// A tag: its name, and its attributes with unescaped values.
 #[derive(Debug)]
 pub(crate) struct Tag {
     pub(crate) name: String,
@@ -51,7 +51,7 @@ pub(crate) fn tags(html: &str) -> Vec<Tag> {
                     ),
                 },
             };
-            attributes.push((name.to_ascii_lowercase(), meant(value)));
+            attributes.push((name.to_ascii_lowercase(), unescaped(value)));
             inner = after;
         }
         tags.push(Tag { name: name.to_ascii_lowercase(), attributes });
@@ -61,7 +61,7 @@ pub(crate) fn tags(html: &str) -> Vec<Tag> {
 }
 
 /// Text without its escapes.
-pub(crate) fn meant(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     text.replace("&#34;", "\"")
         .replace("&#39;", "'")
         .replace("&#60;", "<")
@@ -82,7 +82,7 @@ fn escaped(text: &str) -> String {
         .replace('>', "&#62;")
 }
 
-/// What is wrong with a page, whatever jobs say.
+/// What the page has that no page may have.
 pub(crate) fn faults(html: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let known = known();
@@ -98,29 +98,30 @@ pub(crate) fn faults(html: &str) -> Vec<String> {
             if name.starts_with("on") || name == "style" || name == "srcdoc" {
                 faults.push(format!("{name} on {tag:?}"));
             }
-            let leads = ["href", "src", "action", "formaction", "xlink:href", "data-preview"];
+            let link_attributes =
+                ["href", "src", "action", "formaction", "xlink:href", "data-preview"];
             let own = value.starts_with('/') && !value.starts_with("//");
             let within = value.is_empty() || value.starts_with('#') || value.starts_with('?');
-            if leads.contains(&name.as_str()) && !own && !within {
-                faults.push(format!("{name} leads elsewhere: {tag:?}"));
+            if link_attributes.contains(&name.as_str()) && !own && !within {
+                faults.push(format!("{name} leads to another site: {tag:?}"));
             }
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_:".contains(c);
             if !name.chars().all(plain) {
-                faults.push(format!("a strange attribute {name:?} of {tag:?}"));
+                faults.push(format!("an invalid attribute {name:?} of {tag:?}"));
             }
         }
     }
-    let turns = |c: &char| {
+    let is_control = |c: &char| {
         matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}')
             || (c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
     };
-    // What goes back to the server as it came; its direction ends where the field does.
+    // The value of an input goes back to the server unchanged, and its direction marks end with the field.
     let mut shown = html.to_owned();
     for value in tags(html).iter().filter(|tag| tag.name == "input") {
         let raw = value.get("value").unwrap_or_default();
         shown = shown.replace(&format!("value=\"{}\"", escaped(raw)), "");
     }
-    for (at, c) in shown.char_indices().filter(|(_, c)| turns(c)) {
+    for (at, c) in shown.char_indices().filter(|(_, c)| is_control(c)) {
         let around: String =
             shown[..at].chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
         faults.push(format!("{c:?} after {around:?}"));
@@ -140,7 +141,7 @@ fn known() -> BTreeSet<&'static str> {
 }
 
 #[test]
-fn the_scan_finds_what_it_looks_for() {
+fn the_scan_finds_each_fault() {
     for bad in [
         "<script>alert(1)</script>",
         "<img src=x>",

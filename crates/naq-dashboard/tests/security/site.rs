@@ -1,4 +1,4 @@
-//! A dashboard over a broker in memory, and requests of any shape.
+//! A dashboard on an in-memory broker, for requests of any shape.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,8 @@ impl Site {
 
     pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {
         let answer = self.router.clone().oneshot(request).await.unwrap();
-        let (status, headers) = (answer.status(), answer.headers().clone());
+        let status = answer.status();
+        let headers = answer.headers().clone();
         let is_stream = headers
             .get(header::CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
@@ -64,7 +65,7 @@ impl Site {
         self.ask(request.body(Body::empty()).unwrap()).await
     }
 
-    /// The page, once it has this in it.
+    /// Waits until the page contains `wanted`.
     pub(crate) async fn page(&self, path: &str, wanted: &str) -> String {
         eventually(&format!("{path} shows {wanted}"), SOON, async || {
             let body = self.get(path).await.body;

@@ -1,4 +1,4 @@
-//! What is done on these pages, and what is then written down.
+//! Actions on queues and workers, and their audit entries.
 
 use std::time::Duration;
 
@@ -8,19 +8,19 @@ use naq_core::{Clock, WorkerId};
 use crate::site::{Site, queue};
 
 #[tokio::test]
-async fn a_queue_is_paused_and_resumed_and_both_are_recorded() {
+async fn a_queue_is_paused_and_resumed_and_both_are_audited() {
     let site = Site::open(|_| {});
     site.enqueue("mail", 1).await;
     let paused =
         async || site.broker.queue_info(&queue("mail")).await.unwrap().unwrap().paused_until;
     let fields = [("queue", "mail"), ("for", "15m"), ("reason", "the provider is down")];
-    let said = site.act("queue/pause", &fields).await.unwrap();
-    assert_eq!(said["next"], "/queues/mail");
+    let reply = site.act("queue/pause", &fields).await.unwrap();
+    assert_eq!(reply["next"], "/queues/mail");
     assert_eq!(paused().await, Some(site.clock.now() + Duration::from_secs(900)));
     site.act("queue/resume", &[("queue", "mail")]).await.unwrap();
     assert_eq!(paused().await, None);
-    let said = site.act("queue/resume", &[("queue", "mail")]).await.unwrap();
-    assert!(said["message"].as_str().unwrap().contains("not paused"));
+    let reply = site.act("queue/resume", &[("queue", "mail")]).await.unwrap();
+    assert!(reply["message"].as_str().unwrap().contains("not paused"));
     site.act("queue/pause", &[("queue", "mail"), ("for", "")]).await.unwrap();
     assert!(paused().await.unwrap().since(site.clock.now()) > Duration::from_secs(86_400 * 365));
     for bad in ["soon", "0s", "-1h"] {
@@ -36,7 +36,7 @@ async fn a_queue_is_paused_and_resumed_and_both_are_recorded() {
 }
 
 #[tokio::test]
-async fn a_purge_shows_how_many_first_and_records_how_many_went() {
+async fn a_purge_previews_the_count_and_audits_the_number_removed() {
     let site = Site::open(|_| {});
     site.enqueue("mail", 17).await;
     let shown = site.act("queue/purge/preview", &[("queue", "mail")]).await.unwrap();
@@ -47,8 +47,8 @@ async fn a_purge_shows_how_many_first_and_records_how_many_went() {
     let refused = site.act("queue/purge", &[("queue", "mail"), ("confirm", "mai")]).await;
     assert!(refused.unwrap_err().contains("type the queue's name"));
     let fields = [("queue", "mail"), ("confirm", "mail"), ("reason", "test data")];
-    let said = site.act("queue/purge", &fields).await.unwrap();
-    assert_eq!(said["message"], "Removed 17 jobs of queue mail.");
+    let reply = site.act("queue/purge", &fields).await.unwrap();
+    assert_eq!(reply["message"], "Removed 17 jobs of queue mail.");
     let log = site.client.audit_log(&Default::default()).await.unwrap().entries;
     assert_eq!((log[0].what.as_str(), log[0].count), ("purge", Some(17)));
     assert_eq!(log[0].reason, "test data");
@@ -57,7 +57,7 @@ async fn a_purge_shows_how_many_first_and_records_how_many_went() {
 }
 
 #[tokio::test]
-async fn a_worker_is_told_to_drain() {
+async fn a_worker_gets_the_signal_to_drain() {
     let site = Site::open(|_| {});
     let id = WorkerId::new("w1").unwrap();
     let worker = WorkerInfo {
@@ -76,8 +76,8 @@ async fn a_worker_is_told_to_drain() {
     };
     site.broker.heartbeat(&worker, Duration::from_secs(60)).await.unwrap();
     let mut signals = site.broker.signals().await.unwrap();
-    let said = site.act("worker/drain", &[("worker", "w1"), ("reason", "deploy")]).await.unwrap();
-    assert!(said["message"].as_str().unwrap().contains("2 jobs"), "{said}");
+    let reply = site.act("worker/drain", &[("worker", "w1"), ("reason", "deploy")]).await.unwrap();
+    assert!(reply["message"].as_str().unwrap().contains("2 jobs"), "{reply}");
     assert_eq!(signals.next().await, Some(Signal::Drain { worker: id }));
     site.page("/audit", &["worker w1", "drain", "deploy"]).await;
     assert!(site.act("worker/drain", &[("worker", "gone")]).await.is_err());

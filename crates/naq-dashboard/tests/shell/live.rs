@@ -1,4 +1,4 @@
-//! Live streams: what tabs get, and what they cost.
+//! Live streams: what a tab gets, and what it costs.
 
 use std::sync::Arc;
 
@@ -40,27 +40,27 @@ impl Tab {
         }
     }
 
-    /// A region, once it has this in it.
+    /// Waits until the region contains `wanted`.
     pub(crate) async fn next_with(&mut self, name: &str, wanted: &str) -> String {
         self.until(name, |html| html.contains(wanted)).await
     }
 
-    /// A region, once it no longer has this in it.
+    /// Waits until the region no longer contains `unwanted`.
     pub(crate) async fn next_without(&mut self, name: &str, unwanted: &str) -> String {
         self.until(name, |html| !html.contains(unwanted)).await
     }
 
-    async fn until(&mut self, name: &str, is_it: impl Fn(&str) -> bool) -> String {
+    async fn until(&mut self, name: &str, matches: impl Fn(&str) -> bool) -> String {
         loop {
             match self.next().await[name].as_str() {
-                Some(html) if is_it(html) => return html.to_owned(),
+                Some(html) if matches(html) => return html.to_owned(),
                 _ => {}
             }
         }
     }
 
-    /// An event that is there without waiting.
-    fn at_once(&mut self) -> Option<Value> {
+    /// The next event, if it is already there.
+    fn ready(&mut self) -> Option<Value> {
         let bytes = self.0.next().now_or_never()??.expect("bytes");
         Some(Self::read(&bytes))
     }
@@ -72,16 +72,16 @@ async fn a_tab_gets_the_regions_that_change_and_no_others() {
     site.page("/broker", &["in-memory"]).await;
     let mut tab = Tab::open(&site, "/queues").await;
     let first = tab.next().await;
-    assert!(first["queues"].as_str().unwrap().contains("There is no queue yet"));
-    assert!(first["banner"].is_string(), "the whole of it first");
+    assert!(first["queues"].as_str().unwrap().contains("There are no queues yet"));
+    assert!(first["banner"].is_string(), "the first event has all regions");
     site.enqueue("mail", 2).await;
     let then = tab.next().await;
     assert!(then["queues"].as_str().unwrap().contains("data-value=\"2\""), "{then}");
-    assert!(then.get("banner").is_none(), "it has not changed: {then}");
+    assert!(then.get("banner").is_none(), "an unchanged region is not sent: {then}");
 }
 
 #[tokio::test]
-async fn a_tab_that_never_reads_has_nothing_queued_for_it() {
+async fn a_slow_tab_has_no_queue_of_events() {
     let site = Site::open(|_| {});
     site.enqueue("mail", 1).await;
     site.page("/queues", &["data-value=\"1\""]).await;
@@ -91,15 +91,15 @@ async fn a_tab_that_never_reads_has_nothing_queued_for_it() {
         site.enqueue("mail", 1).await;
         site.page("/queues", &[&format!("data-n=\"pending\" data-value=\"{n}\"")]).await;
     }
-    // Of all that happened meanwhile there is the last state alone.
+    // The tab gets only the newest state.
     let html = slow.next().await["queues"].as_str().unwrap().to_owned();
     assert!(html.contains("data-n=\"pending\" data-value=\"39\""), "{html}");
-    let more = slow.at_once();
-    assert!(more.is_none(), "nothing else has waited: {more:?}");
+    let more = slow.ready();
+    assert!(more.is_none(), "there is no other event: {more:?}");
 }
 
 #[tokio::test]
-async fn one_tab_more_than_may_be_open_is_told_so_and_one_that_closes_makes_room() {
+async fn a_tab_over_the_limit_is_refused_until_another_tab_closes() {
     let site = Site::open(|options| options.max_tabs = 2);
     let first = Tab::open(&site, "/").await;
     let _second = Tab::open(&site, "/").await;
@@ -110,16 +110,14 @@ async fn one_tab_more_than_may_be_open_is_told_so_and_one_that_closes_makes_room
 }
 
 #[tokio::test]
-async fn a_dashboard_that_is_dropped_reads_no_more() {
+async fn a_dropped_dashboard_stops_reading_the_broker() {
     let site = Site::open(|_| {});
     let transport: Arc<dyn Transport> = site.wire.clone();
-    let held = Arc::downgrade(&transport);
+    let weak = Arc::downgrade(&transport);
     drop(transport);
     let tab = Tab::open(&site, "/").await;
     drop(tab);
     drop(site);
-    eventually("nobody holds the broker any more", SOON, async || {
-        held.upgrade().is_none().then_some(())
-    })
-    .await;
+    eventually("the transport is dropped", SOON, async || weak.upgrade().is_none().then_some(()))
+        .await;
 }

@@ -16,23 +16,26 @@ use crate::site::Site;
 const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test]
-async fn a_page_is_stale_while_the_broker_is_away_and_recovers_by_itself() {
+async fn a_page_is_marked_stale_while_the_broker_is_away_and_recovers_by_itself() {
     let site = Site::open(|_| {});
     site.enqueue("mail", 3).await;
     let fresh = site.page("/", &["data-n=\"pending\" data-value=\"3\""]).await;
     assert!(!fresh.contains("data-stale"));
     site.wire.cut();
     let stale = site.page("/", &["data-stale", "Stale since"]).await;
-    assert!(stale.contains("data-n=\"pending\" data-value=\"3\""), "what was seen last: {stale}");
+    assert!(
+        stale.contains("data-n=\"pending\" data-value=\"3\""),
+        "the last numbers stay: {stale}"
+    );
     for path in ["/queues", "/queues/mail", "/workers", "/broker"] {
         let (status, html) = site.get(path).await;
         assert_eq!(status, StatusCode::OK, "{path}");
         assert!(html.contains("data-stale"), "{path}");
     }
     let (status, html) = site.get("/audit").await;
-    assert_eq!(status, StatusCode::BAD_GATEWAY, "a page that has to ask says so");
+    assert_eq!(status, StatusCode::BAD_GATEWAY, "a page that needs the broker shows an error");
     assert!(html.contains("<nav") && html.contains("the connection is cut"), "{html}");
-    assert!(html.contains("data-failed"), "and loads again by itself: {html}");
+    assert!(html.contains("data-failed"), "and reloads by itself: {html}");
     let refused = site.act("queue/pause", &[("queue", "mail")]).await;
     assert!(refused.unwrap_err().contains("the connection is cut"));
     site.wire.mend();
@@ -42,10 +45,10 @@ async fn a_page_is_stale_while_the_broker_is_away_and_recovers_by_itself() {
 }
 
 #[tokio::test]
-async fn a_broker_that_is_away_from_the_start_is_waited_for() {
+async fn the_dashboard_waits_for_a_broker_that_is_away_from_the_start() {
     let site = Site::open(|_| {});
     site.wire.cut();
-    // It may have been read once before it was cut.
+    // The dashboard may have read the broker once before the cut.
     site.page("/", &["data-stale"]).await;
     let (status, _) = site.get("/queues/mail").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
@@ -55,11 +58,14 @@ async fn a_broker_that_is_away_from_the_start_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_tab_whose_page_cannot_be_shown_still_hears_how_the_broker_is() {
+async fn a_tab_with_an_error_page_still_gets_the_banner_about_the_broker() {
     let site = Site::open(|_| {});
     site.page("/broker", &["in-memory"]).await;
     let (_, html) = site.get("/queues/nosuch").await;
-    assert!(!html.contains("data-failed"), "the broker's return would not bring it: {html}");
+    assert!(
+        !html.contains("data-failed"),
+        "a reload when the broker is back would not help: {html}"
+    );
     let mut tab = Tab::open(&site, "/queues/nosuch").await;
     site.wire.cut();
     let banner = tab.next_with("banner", "data-stale").await;
@@ -69,22 +75,22 @@ async fn a_tab_whose_page_cannot_be_shown_still_hears_how_the_broker_is() {
 }
 
 #[tokio::test]
-async fn a_look_that_panics_is_said_and_followed_by_another() {
+async fn a_read_that_panics_is_reported_and_followed_by_another() {
     let broker = MemoryTransport::new();
     let plan = FaultPlan::new().on(Op::Other, 1, 3, Fault::DieBefore);
     let wire = FaultyTransport::with_die_hook(broker, plan, |point| panic!("at {point}"));
     let mut options = Options::default();
     options.interval = Duration::from_millis(50);
     let dashboard = Dashboard::new(Client::new(Arc::new(wire)), options).unwrap();
-    eventually("it is said", SOON, async || {
+    eventually("the panic is reported", SOON, async || {
         dashboard.ready().err().filter(|why| why.contains("the log says why"))
     })
     .await;
-    eventually("it goes on", SOON, async || dashboard.ready()).await;
+    eventually("the next read works", SOON, async || dashboard.ready()).await;
 }
 
 #[test]
-fn a_reader_that_is_gone_is_said_and_an_interval_of_zero_is_refused() {
+fn a_reader_that_has_ended_is_reported_and_an_interval_of_zero_is_refused() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let client = Client::new(Arc::new(MemoryTransport::new()));
     let mut options = Options::default();
@@ -93,10 +99,10 @@ fn a_reader_that_is_gone_is_said_and_an_interval_of_zero_is_refused() {
     options.interval = Duration::from_millis(5);
     let dashboard = runtime.block_on(async {
         let dashboard = Dashboard::new(client, options).unwrap();
-        eventually("the first look", SOON, async || dashboard.ready()).await;
+        eventually("the first read", SOON, async || dashboard.ready()).await;
         dashboard
     });
-    // Its task ends with the runtime, whatever the numbers on the page.
+    // The task that reads the broker ends with the runtime.
     drop(runtime);
     assert!(dashboard.ready().unwrap_err().contains("start the dashboard again"));
 }

@@ -1,4 +1,4 @@
-//! The numbers on the pages are those that the broker and the workers told.
+//! The numbers on the pages equal the numbers from the broker and the workers.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use naq_testing::eventually;
 use crate::site::{SOON, Site, queue, task};
 
 impl Site {
-    /// `count` attempts of this number that end so.
+    /// Counts `count` attempts with this number and this ending.
     fn attempts(&mut self, count: usize, attempt: u32, ending: Ending) {
         let now = self.clock.now();
         let rule = Rule::MaxRetries;
@@ -50,14 +50,14 @@ fn worker(site: &Site, id: &str) -> WorkerInfo {
 }
 
 #[tokio::test]
-async fn the_overview_counts_what_the_workers_told() {
+async fn the_overview_has_the_counts_of_the_workers() {
     let mut site = Site::open(|options| options.environment = Some("staging".into()));
     let later = site.clock.now() + Duration::from_secs(5);
     site.attempts(1_000, 1, Ending::Completed);
     site.attempts(60, 1, Ending::Retried { delay: Duration::from_secs(5), due_at: later });
     site.attempts(50, 2, Ending::Completed);
     site.attempts(10, 2, Ending::Dead);
-    site.tell().await;
+    site.report_stats().await;
     site.enqueue("mail", 3).await;
     site.broker.heartbeat(&worker(&site, "w1"), Duration::from_secs(60)).await.unwrap();
     let row = |name: &str, value: u64| format!("data-outcome=\"{name}\" data-value=\"{value}\"");
@@ -79,16 +79,16 @@ async fn the_overview_counts_what_the_workers_told() {
         assert!(html.contains(&format!(">{window}</th>")), "{window}");
     }
     assert_eq!(html.matches(&row("starts", 1_120)).count(), 3, "the same in all windows");
-    // What is an hour old counts in the day alone.
+    // Counts older than an hour are only in the window of a day.
     site.clock.advance(Duration::from_secs(3 * 3_600)).await;
     let html = site.page("/", &[&row("starts", 0)]).await;
     assert_eq!(html.matches(&row("starts", 1_120)).count(), 1, "{html}");
 }
 
 #[tokio::test]
-async fn queues_show_depth_by_state_rates_and_what_holds_them_back() {
+async fn queues_show_depth_by_state_rates_and_limits() {
     let mut site = Site::open(|_| {});
-    let empty = site.page("/queues", &["There is no queue yet"]).await;
+    let empty = site.page("/queues", &["There are no queues yet"]).await;
     assert!(empty.contains("naq enqueue"));
     site.enqueue("mail", 5).await;
     site.enqueue("other", 1).await;
@@ -97,7 +97,7 @@ async fn queues_show_depth_by_state_rates_and_what_holds_them_back() {
     assert_eq!(held.len(), 2);
     site.attempts(60, 1, Ending::Completed);
     site.attempts(20, 1, Ending::Dead);
-    site.tell().await;
+    site.report_stats().await;
     let html = site
         .page(
             "/queues?name=mai",
@@ -108,7 +108,7 @@ async fn queues_show_depth_by_state_rates_and_what_holds_them_back() {
             ],
         )
         .await;
-    assert!(!html.contains("q-other"), "searched for another: {html}");
+    assert!(!html.contains("q-other"), "the search is for another queue: {html}");
     let until = site.clock.now() + Duration::from_secs(600);
     site.broker.pause(&queue("mail"), until).await.unwrap();
     let html = site.page("/queues/mail", &["Paused", "email.send", "1 min without"]).await;
@@ -122,18 +122,18 @@ async fn queues_show_depth_by_state_rates_and_what_holds_them_back() {
 }
 
 #[tokio::test]
-async fn a_worker_that_lies_about_its_times_is_shown_and_doubted() {
+async fn a_worker_with_impossible_times_is_shown_with_a_warning() {
     let site = Site::open(|_| {});
     site.page("/workers", &["No worker is alive"]).await;
     let honest = worker(&site, "honest");
-    let mut lies = Vec::new();
+    let mut wrong = Vec::new();
     for (id, started_at) in
         [("future", Timestamp::from_millis(u64::MAX)), ("past", Timestamp::default())]
     {
         let heartbeat_at = Timestamp::from_millis(u64::MAX);
-        lies.push(WorkerInfo { started_at, heartbeat_at, running: u32::MAX, ..worker(&site, id) });
+        wrong.push(WorkerInfo { started_at, heartbeat_at, running: u32::MAX, ..worker(&site, id) });
     }
-    for worker in lies.iter().chain([&honest]) {
+    for worker in wrong.iter().chain([&honest]) {
         site.broker.heartbeat(worker, Duration::from_secs(60)).await.unwrap();
     }
     let html = site.page("/workers", &["w-honest", "w-future", "w-past"]).await;
@@ -144,14 +144,14 @@ async fn a_worker_that_lies_about_its_times_is_shown_and_doubted() {
     assert!(row("future").contains("its clock is at least"), "{}", row("future"));
     assert!(row("past").contains("years behind"), "{}", row("past"));
     let honest = row("honest");
-    assert!(!honest.contains("data-doubt") && honest.contains("host-7 (4711)"), "{honest}");
+    assert!(!honest.contains("data-warning") && honest.contains("host-7 (4711)"), "{honest}");
     assert!(honest.contains(">4</span> of 10") && honest.contains("1,204"), "{honest}");
     site.clock.advance(Duration::from_secs(20)).await;
-    site.page("/workers", &["silent for 20 s"]).await;
+    site.page("/workers", &["no heartbeat for 20 s"]).await;
 }
 
 #[tokio::test]
-async fn the_broker_page_says_what_is_kept_how_well_and_who_is_handed_it() {
+async fn the_broker_page_shows_streams_their_durability_and_their_consumers() {
     let site = Site::open(|_| {});
     site.enqueue("mail", 4).await;
     let html = site
@@ -164,7 +164,7 @@ async fn the_broker_page_says_what_is_kept_how_well_and_who_is_handed_it() {
         "dead letters",
         "records of ended jobs",
         "lost when the broker ends",
-        "its clock agrees with ours",
+        "its clock agrees with this machine",
         "data-n=\"lag\" data-value=\"4\"",
     ] {
         assert!(html.contains(part), "{part} in {html}");
@@ -172,23 +172,23 @@ async fn the_broker_page_says_what_is_kept_how_well_and_who_is_handed_it() {
 }
 
 #[tokio::test]
-async fn how_far_back_it_is_known_and_what_was_not_believed_is_said() {
+async fn pages_say_when_the_statistics_start_and_how_many_reports_were_ignored() {
     let mut site = Site::open(|_| {});
     site.attempts(1, 1, Ending::Completed);
-    site.tell().await;
+    site.report_stats().await;
     for path in ["/", "/helping"] {
-        site.page(path, &["Known since"]).await;
+        site.page(path, &["The statistics start"]).await;
     }
-    assert!(!site.get("/workers").await.1.contains("could not be counted"));
+    assert!(!site.get("/workers").await.1.contains("not counted"));
     let ahead = Minute(Minute::of(site.clock.now()).0 + 60);
     let mut report = site.broker.stats_since(0, 1).await.unwrap().reports.remove(0);
     report.minute = ahead;
     site.broker.stats_put(&report).await.unwrap();
-    site.page("/workers", &["1 report of what workers did could not be counted"]).await;
+    site.page("/workers", &["1 report from workers was not counted"]).await;
     site.clock.advance(Duration::from_secs(24 * 3_600 - 60)).await;
-    eventually("a whole day is known", SOON, async || {
+    eventually("the statistics cover a day", SOON, async || {
         let (_, html) = site.get("/").await;
-        if html.contains("Known since") { Err(html) } else { Ok(()) }
+        if html.contains("The statistics start") { Err(html) } else { Ok(()) }
     })
     .await;
 }

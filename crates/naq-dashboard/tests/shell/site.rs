@@ -1,4 +1,4 @@
-//! A dashboard over a broker in memory that can be cut off, on a clock that stands still.
+//! A dashboard on an in-memory broker that tests can cut off, with a clock that tests move.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +63,7 @@ impl Site {
         (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
-    /// The page, once it has all of these in it.
+    /// Waits until the page contains all of `wanted`.
     pub(crate) async fn page(&self, path: &str, wanted: &[&str]) -> String {
         eventually(&format!("{path} shows {wanted:?}"), SOON, async || {
             let (_, html) = self.get(path).await;
@@ -75,7 +75,7 @@ impl Site {
         .await
     }
 
-    /// What an action answers, or why it is refused.
+    /// Sends an action, and returns its reply or its problem.
     pub(crate) async fn act(&self, path: &str, fields: &[(&str, &str)]) -> Result<Value, String> {
         let encode =
             |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
@@ -90,8 +90,8 @@ impl Site {
         let answer = self.router.clone().oneshot(request.unwrap()).await.unwrap();
         let ok = answer.status().is_success();
         let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
-        let said: Value = serde_json::from_slice(&body).unwrap();
-        if ok { Ok(said) } else { Err(said["problem"].as_str().unwrap().to_owned()) }
+        let reply: Value = serde_json::from_slice(&body).unwrap();
+        if ok { Ok(reply) } else { Err(reply["problem"].as_str().unwrap().to_owned()) }
     }
 
     pub(crate) async fn enqueue(&self, name: &str, count: usize) {
@@ -101,8 +101,8 @@ impl Site {
         }
     }
 
-    /// A worker tells what it has counted.
-    pub(crate) async fn tell(&mut self) {
+    /// Writes the counted attempts as a worker does.
+    pub(crate) async fn report_stats(&mut self) {
         let worker = WorkerId::new("w1").unwrap();
         for it in self.tally.unwritten(&worker, "1.2.3", self.clock.now()) {
             self.broker.stats_put(&it.report).await.unwrap();

@@ -1,4 +1,4 @@
-//! Jobs in, jobs out.
+//! A job from its enqueue to its ack.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn a_job_is_published_fetched_retried_and_settled() {
     let again = fetch(&mut queue_one, 1).await.remove(0);
     assert!(SystemClock.now() >= due_at, "early");
     assert_eq!(again.step().attempt, 2);
-    assert!(!again.suspect, "stored after we connected, handed out once");
+    assert!(!again.suspect, "stored after the connection, delivered once");
     again.handle.ack().await.expect("acks");
     assert!(queue_one.fetch(1, Duration::from_millis(300)).await.expect("asks").is_empty());
 }

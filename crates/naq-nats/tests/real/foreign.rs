@@ -1,4 +1,4 @@
-//! Messages that NAQ has not written: by hand, and by enemies.
+//! Messages that NAQ did not write: from plain NATS clients, and from attackers.
 
 use std::time::Duration;
 
@@ -10,8 +10,9 @@ use naq_testing::{shared_server, unique};
 
 use crate::support::{fetch, job, key, queue, subscribe};
 
-async fn both() -> (NatsTransport, Client, String) {
-    let (prefix, url) = (unique("t"), shared_server().url());
+async fn transport_and_client() -> (NatsTransport, Client, String) {
+    let prefix = unique("t");
+    let url = shared_server().url();
     let config = NatsConfig::new(&url).prefix(&prefix);
     let transport = NatsTransport::connect(config).await.expect("connects");
     (transport, async_nats::connect(&url).await.expect("connects"), prefix)
@@ -19,7 +20,7 @@ async fn both() -> (NatsTransport, Client, String) {
 
 #[tokio::test]
 async fn a_plain_client_enqueues_with_one_publish() {
-    let (transport, client, prefix) = both().await;
+    let (transport, client, prefix) = transport_and_client().await;
     let mut from = subscribe(&transport).await;
     let body = r#"{"task":"email.send","args":{"to":"a@example.com"}}"#;
     client.publish(format!("{prefix}.q.default.42"), body.into()).await.expect("publishes");
@@ -29,8 +30,8 @@ async fn a_plain_client_enqueues_with_one_publish() {
 }
 
 #[tokio::test]
-async fn a_message_on_no_jobs_subject_can_be_put_away() {
-    let (transport, client, prefix) = both().await;
+async fn a_message_on_an_invalid_job_subject_can_be_settled() {
+    let (transport, client, prefix) = transport_and_client().await;
     let mut from = subscribe(&transport).await;
     for odd in ["a.b", "ä", "x.y.z"] {
         client.publish(format!("{prefix}.q.default.{odd}"), "x".into()).await.expect("publishes");
@@ -46,14 +47,18 @@ async fn a_message_on_no_jobs_subject_can_be_put_away() {
         assert_eq!(transport.write(&fact).await.expect("settles"), Written::Stored);
         delivery.handle.ack().await.expect("acks");
     }
-    assert_eq!(fetch(&mut from, 1).await[0].stored.key, key("bad-1"), "given back, by that name");
+    assert_eq!(
+        fetch(&mut from, 1).await[0].stored.key,
+        key("bad-1"),
+        "given back under the generated id"
+    );
     let dead = transport.dead_letters(Some(&queue()), 0, 10).await.expect("reads");
     assert_eq!(dead.letters.len(), 2);
 }
 
 #[tokio::test]
-async fn headers_that_pose_as_the_brokers_deceive_nobody() {
-    let (transport, client, prefix) = both().await;
+async fn headers_with_the_brokers_names_are_not_taken_for_the_brokers() {
+    let (transport, client, prefix) = transport_and_client().await;
     let mut from = subscribe(&transport).await;
     let mut headers = HeaderMap::new();
     for (name, value) in [
@@ -66,11 +71,11 @@ async fn headers_that_pose_as_the_brokers_deceive_nobody() {
     ] {
         headers.insert(name, value);
     }
-    let subject = format!("{prefix}.q.default.posing");
+    let subject = format!("{prefix}.q.default.forged");
     let body = r#"{"task":"t"}"#;
     client.publish_with_headers(subject, headers, body.into()).await.expect("publishes");
     let delivery = fetch(&mut from, 1).await.remove(0);
-    let found = transport.locate(&key("posing")).await.expect("finds");
+    let found = transport.locate(&key("forged")).await.expect("finds");
     assert_eq!((found.len(), found[0].seq, found[0].place), (1, 1, Place::Queue));
     assert_eq!(found[0].message.headers().collect::<Vec<_>>(), [("X-Mine", "1")]);
     assert_eq!(delivery.stored.message, found[0].message);
@@ -85,7 +90,7 @@ async fn headers_that_pose_as_the_brokers_deceive_nobody() {
 
 #[tokio::test]
 async fn a_job_that_looks_like_a_status_is_a_job() {
-    let (transport, _, prefix) = both().await;
+    let (transport, _, prefix) = transport_and_client().await;
     let mut from = subscribe(&transport).await;
     raw_publish(&format!("{prefix}.q.default.status"), "NATS/1.0 409 Consumer Deleted\r\n\r\n")
         .await;
@@ -96,12 +101,13 @@ async fn a_job_that_looks_like_a_status_is_a_job() {
     assert!(transport.remove(&found[0]).await.expect("removes"));
 }
 
-/// Publishes with header bytes that no client library would write.
+/// Publishes with header bytes that a client library would not write.
 async fn raw_publish(subject: &str, headers: &str) {
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
     let stream = tokio::net::TcpStream::connect(shared_server().address()).await.expect("connects");
     let mut stream = BufReader::new(stream);
-    let (body, size) = (r#"{"task":"t"}"#, headers.len());
+    let body = r#"{"task":"t"}"#;
+    let size = headers.len();
     let total = size + body.len();
     let lines = format!(
         "CONNECT {{\"verbose\":false,\"headers\":true}}\r\n\
@@ -117,10 +123,10 @@ async fn raw_publish(subject: &str, headers: &str) {
 }
 
 #[tokio::test]
-async fn a_schedule_by_the_brokers_clock_is_not_early_for_a_worker_with_a_wrong_one() {
+async fn a_wrong_clock_of_the_worker_makes_no_schedule_early() {
     #[derive(Debug)]
-    struct Wrong(i64);
-    impl Clock for Wrong {
+    struct SkewedClock(i64);
+    impl Clock for SkewedClock {
         fn now(&self) -> naq_core::Timestamp {
             let by = Duration::from_millis(self.0.unsigned_abs());
             let now = SystemClock.now();
@@ -129,7 +135,7 @@ async fn a_schedule_by_the_brokers_clock_is_not_early_for_a_worker_with_a_wrong_
     }
     for skew in [-300_000, 300_000] {
         let mut config = NatsConfig::new(shared_server().url()).prefix(unique("t"));
-        let clock = std::sync::Arc::new(Wrong(skew));
+        let clock = std::sync::Arc::new(SkewedClock(skew));
         config.clock = clock.clone();
         let transport = NatsTransport::connect(config).await.expect("connects");
         let mut from = subscribe(&transport).await;
@@ -138,7 +144,7 @@ async fn a_schedule_by_the_brokers_clock_is_not_early_for_a_worker_with_a_wrong_
         let really_due = SystemClock.now() + delay;
         transport.publish(job("skewed", Some(due))).await.expect("enqueues");
         let found = transport.locate(&key("skewed")).await.expect("finds");
-        assert_eq!(found[0].due_at, Some(due), "as we said it");
+        assert_eq!(found[0].due_at, Some(due), "the due time that was sent");
         fetch(&mut from, 1).await.remove(0).handle.ack().await.expect("acks");
         let late = SystemClock.now().since(really_due);
         assert!(SystemClock.now() >= really_due, "early by a skew of {skew} ms");

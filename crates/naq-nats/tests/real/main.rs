@@ -1,14 +1,14 @@
-//! Against real servers: what a model of a broker cannot show.
+//! Tests against real servers, for what an in-memory broker cannot show.
 
 mod support;
 
 mod auth;
+mod clock_skew;
 mod delivery;
 mod foreign;
 mod network;
 mod permissions;
 mod restart;
-mod shared_state;
-mod skew;
+mod state_store;
 mod stats;
 mod topology;

@@ -1,4 +1,4 @@
-//! The network fails between us and a broker that is well.
+//! The network fails, the broker does not.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use naq_testing::{ChaosProxy, Direction, NatsServer, shared_server};
 
 use crate::support::{LEASE, connect, enqueue, fetch, job, key, queue, subscribe};
 
-async fn behind(server: &NatsServer) -> (ChaosProxy, NatsTransport) {
+async fn connect_through_proxy(server: &NatsServer) -> (ChaosProxy, NatsTransport) {
     let proxy = ChaosProxy::start(server.address()).await.expect("a proxy");
     let transport = connect(&proxy.url()).await;
     (proxy, transport)
 }
 
-/// The answer to what `act` asks is lost, and the connection with it.
-async fn losing_the_answer<T>(proxy: &ChaosProxy, act: impl Future<Output = T>) -> T {
+/// Runs `act` while the broker receives its request, but the reply and the connection are lost.
+async fn with_lost_reply<T>(proxy: &ChaosProxy, act: impl Future<Output = T>) -> T {
     proxy.stall(Direction::ToClient);
     let breaking = async {
-        // Long enough for the broker to act, short enough that nobody gives up.
-        pass(Duration::from_millis(200)).await;
+        // Long enough for the broker to act, and shorter than all time-outs.
+        wait(Duration::from_millis(200)).await;
         proxy.cut();
         proxy.heal();
     };
@@ -29,30 +29,30 @@ async fn losing_the_answer<T>(proxy: &ChaosProxy, act: impl Future<Output = T>) 
     done
 }
 
-async fn pass(span: Duration) {
+async fn wait(span: Duration) {
     SystemClock.sleep_until(SystemClock.now() + span).await;
 }
 
 #[tokio::test]
-async fn a_job_whose_answer_was_lost_is_stored_once_and_said_to_be() {
-    let (proxy, transport) = behind(shared_server()).await;
+async fn a_job_whose_reply_was_lost_is_stored_once_and_reported_as_stored() {
+    let (proxy, transport) = connect_through_proxy(shared_server()).await;
     enqueue(&transport, "first").await;
     for unique in [false, true] {
         let mut job = job(&format!("unique-{unique}"), None);
         job.unique = unique;
-        let receipt = losing_the_answer(&proxy, transport.publish(job)).await;
+        let receipt = with_lost_reply(&proxy, transport.publish(job)).await;
         assert!(matches!(receipt, Ok(Receipt::Stored(_))), "unique {unique}: {receipt:?}");
     }
     let many = (0..50).map(|n| job(&format!("many-{n}"), None)).collect();
-    let receipts = losing_the_answer(&proxy, transport.publish_many(many)).await;
+    let receipts = with_lost_reply(&proxy, transport.publish_many(many)).await;
     assert!(receipts.iter().all(|r| matches!(r, Ok(Receipt::Stored(_)))), "{receipts:?}");
-    let info = transport.queue_info(&queue()).await.expect("looks").expect("there");
+    let info = transport.queue_info(&queue()).await.expect("reads").expect("there");
     assert_eq!(info.pending, 53);
 }
 
 #[tokio::test]
-async fn a_fact_whose_answer_was_lost_is_stored_once() {
-    let (proxy, transport) = behind(shared_server()).await;
+async fn a_fact_whose_reply_was_lost_is_stored_once() {
+    let (proxy, transport) = connect_through_proxy(shared_server()).await;
     for id in ["retry", "dead", "back"] {
         enqueue(&transport, id).await;
     }
@@ -68,29 +68,29 @@ async fn a_fact_whose_answer_was_lost_is_stored_once() {
             "dead" => Fact::dead(stored, &stored.dead_letter()),
             _ => Fact::give_back(stored, None).expect("a fact"),
         };
-        let written = losing_the_answer(&proxy, transport.write(&fact)).await;
+        let written = with_lost_reply(&proxy, transport.write(&fact)).await;
         assert_eq!(written.expect("writes"), Written::Stored, "{}", stored.key);
         delivery.handle.ack().await.expect("acks");
     }
-    let info = transport.queue_info(&queue()).await.expect("looks").expect("there");
+    let info = transport.queue_info(&queue()).await.expect("reads").expect("there");
     assert_eq!((info.waiting, info.dead), (1, 1));
     let back = fetch(&mut from, 1).await;
     assert_eq!(back[0].stored.key, key("back"));
-    let held = transport.locate(&key("back")).await.expect("finds");
-    assert_eq!(held.iter().filter(|s| s.place == Place::Queue).count(), 1);
+    let found = transport.locate(&key("back")).await.expect("finds");
+    assert_eq!(found.iter().filter(|s| s.place == Place::Queue).count(), 1);
 }
 
 #[tokio::test]
-async fn a_pull_that_was_lost_with_its_connection_is_made_again() {
+async fn a_pull_that_was_lost_with_its_connection_is_sent_again() {
     let server = shared_server();
-    let (proxy, transport) = behind(server).await;
+    let (proxy, transport) = connect_through_proxy(server).await;
     let mut from = subscribe(&transport).await;
     enqueue(&transport, "before").await;
     fetch(&mut from, 1).await.remove(0).handle.ack().await.expect("acks");
-    // Answered behind the ack, so that the ack has arrived.
+    // The broker replies to this after it has received the ack.
     transport.locate(&key("before")).await.expect("finds");
 
-    // Our pull, and all that comes after it, reaches nobody; nothing says so.
+    // The pull and everything after it is lost, and the connection stays open.
     proxy.stall(Direction::ToServer);
     let silence = from.fetch(1, Duration::from_secs(3)).await;
     assert!(silence.is_ok_and(|none| none.is_empty()));
@@ -101,14 +101,14 @@ async fn a_pull_that_was_lost_with_its_connection_is_made_again() {
 }
 
 #[tokio::test]
-async fn an_ack_that_was_lost_brings_the_job_back_as_a_suspect() {
-    let (proxy, transport) = behind(shared_server()).await;
+async fn a_lost_ack_brings_the_job_back_as_a_suspect() {
+    let (proxy, transport) = connect_through_proxy(shared_server()).await;
     let mut from = subscribe(&transport).await;
     enqueue(&transport, "job").await;
     let delivery = fetch(&mut from, 1).await.remove(0);
     proxy.stall(Direction::ToServer);
     delivery.handle.ack().await.expect("is sent");
-    pass(Duration::from_millis(50)).await;
+    wait(Duration::from_millis(50)).await;
     proxy.cut();
     proxy.heal();
     let again = fetch(&mut from, 1).await.remove(0);

@@ -1,4 +1,4 @@
-//! The permissions of docs/operating.md are enough for each role, and no more.
+//! The permissions in docs/operating.md are enough for each role, and allow nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use naq_core::{Clock, QueueName, SystemClock, WorkerId};
 use naq_nats::{Auth, Level, NatsConfig, NatsTransport};
 use naq_testing::NatsServer;
 
-use crate::support::{LEASE, PATIENCE, fetch, job, key};
+use crate::support::{LEASE, TIME_LIMIT, fetch, job, key};
 
 const PAGE: &str = include_str!("../../../../docs/operating.md");
 
-/// The block of the page, with passwords.
+/// A server with the configuration block of the page, and with passwords.
 fn server() -> NatsServer {
     let (_, rest) = PAGE.split_once("```text acl\n").expect("the page has the block");
-    let (acl, _) = rest.split_once("\n```").expect("and its end");
+    let (acl, _) = rest.split_once("\n```").expect("the block has an end");
     let mut acl = acl.to_owned();
     for role in ["admin", "producer", "worker", "operator"] {
         acl = acl.replace(&format!("${}_PASSWORD", role.to_uppercase()), &format!("\"{role}-pw\""));
@@ -90,17 +90,17 @@ async fn each_role_does_its_work_and_nothing_else() {
     let mut unique = in_mail("delayed");
     unique.unique = true;
     unique.dedup = "another".into();
-    let receipt = producer.publish(unique).await.expect("looks");
+    let receipt = producer.publish(unique).await.expect("reads");
     assert_eq!(receipt, naq_core::transport::Receipt::Duplicate);
     let refused = producer.publish(job("x", None)).await.expect_err("another queue");
     assert_eq!(subject_of(refused), "naq.q.default.x");
-    let refused = producer.purge(&mail()).await.expect_err("an operator's");
+    let refused = producer.purge(&mail()).await.expect_err("only operators may purge");
     assert_eq!(subject_of(refused), "$JS.API.STREAM.PURGE.NAQ_Q_mail");
 
     let shared = |text: &str| StateKey::new(["breaker", text]).expect("a key");
     let put = producer.state_put(&shared("a"), "x".into(), Expect::Any, None).await;
-    assert_eq!(subject_of(put.expect_err("a worker's")), "naq.k.breaker.a");
-    let watch = producer.state_watch(&shared("a")).await.expect_err("a worker's");
+    assert_eq!(subject_of(put.expect_err("only workers may do this")), "naq.k.breaker.a");
+    let watch = producer.state_watch(&shared("a")).await.expect_err("only workers may do this");
     assert!(subject_of(watch).starts_with("$JS.API.CONSUMER.CREATE.NAQ_STATE."));
     let unique = StateKey::new(["unique", "a"]).expect("a key");
     let put = producer.state_put(&unique, "x".into(), Expect::Absent, None).await;
@@ -108,19 +108,19 @@ async fn each_role_does_its_work_and_nothing_else() {
 
     let mut end = producer.watch_end(&in_mail("done").key).await.expect("listens");
     work(&worker).await;
-    share(&worker, "worker").await;
-    let told = tokio::time::timeout(LEASE, end.changed(PATIENCE)).await;
-    told.expect("is told of the end");
-    keep(&admin, &worker, &producer).await;
+    use_state_store(&worker, "worker").await;
+    let changed = tokio::time::timeout(LEASE, end.changed(TIME_LIMIT)).await;
+    changed.expect("the end is reported");
+    store_large_result(&admin, &worker, &producer).await;
 
     let operator = connect(&server, "operator").await;
-    share(&operator, "operator").await;
+    use_state_store(&operator, "operator").await;
     operate(&operator).await;
     let found = operator.diagnose().await;
     let wrong: Vec<_> = found.iter().filter(|f| f.level == Level::Fail).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
     let allowed = found.iter().find(|f| f.check.starts_with("publish to naq.d")).expect("checked");
-    assert_eq!(allowed.level, Level::Ok, "an undo writes a letter again");
+    assert_eq!(allowed.level, Level::Ok, "an undo stores the dead letter again");
 }
 
 async fn work(worker: &NatsTransport) {
@@ -157,43 +157,48 @@ async fn work(worker: &NatsTransport) {
     let back = fetch(&mut queue, 1).await.remove(0);
     assert_eq!(back.stored.key.id.as_str(), "back");
     let evidence = worker.evidence(std::slice::from_ref(&back.stored.key)).await.expect("checks");
-    assert_eq!(evidence[0].len(), 1, "itself");
+    assert_eq!(evidence[0].len(), 1, "only its own message");
     back.handle.ack().await.expect("acks");
     assert!(worker.signals().await.is_ok());
     worker.leave(&worker_info().worker_id).await.expect("leaves");
-    // An ack that was not allowed would show as a job that comes back.
+    // If an ack was not allowed, its job comes back.
     let again = queue.fetch(1, LEASE + Duration::from_secs(1)).await.expect("asks");
     assert!(again.is_empty(), "{again:?}");
 }
 
-/// A large result: its stream is made by who may, and written to by workers.
-async fn keep(admin: &NatsTransport, worker: &NatsTransport, producer: &NatsTransport) {
-    let (key, blob) = (in_mail("done").key, BlobRef::new(3));
-    let put = async |who: &NatsTransport| who.blob_put(&key, &blob, "abc".into(), PATIENCE).await;
+/// A large result: the admin creates its stream, workers write to it.
+async fn store_large_result(
+    admin: &NatsTransport,
+    worker: &NatsTransport,
+    producer: &NatsTransport,
+) {
+    let key = in_mail("done").key;
+    let blob = BlobRef::new(3);
+    let put = async |who: &NatsTransport| who.blob_put(&key, &blob, "abc".into(), TIME_LIMIT).await;
     let refused = put(worker).await.expect_err("creates nothing").to_string();
     assert!(refused.contains("NAQ_BLOBS"), "{refused}");
     put(admin).await.expect("creates");
     put(worker).await.expect("stores");
-    let refused = subject_of(put(producer).await.expect_err("a worker's"));
+    let refused = subject_of(put(producer).await.expect_err("only workers may do this"));
     assert!(refused.starts_with("naq.b.mail.done."), "{refused}");
     for reader in [worker, producer] {
         assert_eq!(reader.blob_get(&key, &blob).await.expect("reads"), Some("abc".into()));
     }
 }
 
-async fn share(state: &NatsTransport, who: &str) {
+async fn use_state_store(state: &NatsTransport, who: &str) {
     let prefix = StateKey::new(["limit", who]).expect("a key");
     let key = prefix.join("a").expect("a key");
     let mut watch = state.state_watch(&prefix).await.expect("watches");
     let put = state.state_put(&key, "x".into(), Expect::Absent, None).await.expect("stores");
     assert!(matches!(put, Saved::Stored(_)), "{put:?}");
-    let told = watch.next().await.expect("is told");
-    assert_eq!(state.state_get(std::slice::from_ref(&key)).await.expect("reads"), [told.entry]);
+    let change = watch.next().await.expect("a change");
+    assert_eq!(state.state_get(std::slice::from_ref(&key)).await.expect("reads"), [change.entry]);
     assert_eq!(state.state_list(&prefix, 0, 10).await.expect("lists").entries.len(), 1);
     state.state_remove(&key, Expect::Any).await.expect("removes");
 }
 
-/// A batch: it is kept, recorded, run, and taken back.
+/// Runs a batch and undoes it, with an audit entry for each.
 async fn requeue_and_undo(operator: &NatsTransport) {
     let client = Client::new(Arc::new(operator.clone()));
     let scope = BatchScope::Dead(DeadFilter::default());
@@ -208,7 +213,7 @@ async fn requeue_and_undo(operator: &NatsTransport) {
 
 async fn operate(operator: &NatsTransport) {
     assert_eq!(operator.queues().await.expect("lists"), [mail()]);
-    let info = operator.queue_info(&mail()).await.expect("looks").expect("there");
+    let info = operator.queue_info(&mail()).await.expect("reads").expect("there");
     assert_eq!((info.pending, info.running, info.waiting, info.dead), (0, 0, 2, 1));
     let dead = operator.dead_letters(None, 0, 10).await.expect("reads").letters;
     requeue_and_undo(operator).await;
@@ -223,7 +228,7 @@ async fn operate(operator: &NatsTransport) {
     assert_eq!(operator.find(&later.id).await.expect("finds"), [mail()]);
     let until = SystemClock.now() + Duration::from_secs(60);
     operator.pause(&mail(), until).await.expect("pauses");
-    let info = operator.queue_info(&mail()).await.expect("looks").expect("there");
+    let info = operator.queue_info(&mail()).await.expect("reads").expect("there");
     assert_eq!(info.paused_until, Some(until));
     operator.resume(&mail()).await.expect("resumes");
     let signal = Signal::Cancel { queue: mail(), id: later.id, nonce: None };

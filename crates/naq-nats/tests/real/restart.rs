@@ -1,4 +1,4 @@
-//! The broker dies and comes back.
+//! The broker crashes and is started again.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use naq_core::transport::{Lookup, Producer};
 use naq_core::{Clock, SystemClock};
 use naq_testing::{NatsServer, eventually};
 
-use crate::support::{PATIENCE, connect, enqueue, fetch, job, queue, subscribe};
+use crate::support::{TIME_LIMIT, connect, enqueue, fetch, job, queue, subscribe};
 
 #[tokio::test]
 async fn jobs_acknowledged_before_during_and_after_a_crash_all_arrive() {
@@ -58,20 +58,20 @@ async fn jobs_acknowledged_before_during_and_after_a_crash_all_arrive() {
     let count = || acknowledged.lock().expect("a lock").len();
     for _ in 0..2 {
         let before = count();
-        eventually("jobs to flow", PATIENCE, async || count() > before + 200).await;
+        eventually("jobs to flow", TIME_LIMIT, async || count() > before + 200).await;
         server.kill().expect("kills");
         server.restart().expect("restarts");
     }
     let before = count();
-    eventually("jobs to flow again", PATIENCE, async || count() > before + 200).await;
+    eventually("jobs to flow again", TIME_LIMIT, async || count() > before + 200).await;
     stop.store(true, Ordering::Relaxed);
     producer.await.expect("the producer ends");
-    let done = tokio::time::timeout(PATIENCE, consumer).await;
+    let done = tokio::time::timeout(TIME_LIMIT, consumer).await;
     let missing: Vec<_> = {
         let seen = seen.lock().expect("a lock");
         acknowledged.lock().expect("a lock").difference(&seen).cloned().collect()
     };
-    assert!(done.is_ok(), "acknowledged, and never handed out: {missing:?}");
+    assert!(done.is_ok(), "acknowledged and never delivered: {missing:?}");
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn a_schedule_survives_a_crash_and_is_never_early() {
 }
 
 #[tokio::test]
-async fn only_what_was_stored_before_a_reconnect_is_suspect_after_it() {
+async fn only_messages_from_before_a_reconnect_are_suspect_after_it() {
     let mut server = NatsServer::start().expect("a server");
     let transport = connect(&server.url()).await;
     enqueue(&transport, "before").await;
@@ -111,7 +111,7 @@ async fn only_what_was_stored_before_a_reconnect_is_suspect_after_it() {
         enqueue(&transport, id).await;
     }
     let second = fetch(&mut from, 1).await.remove(0);
-    assert!(!second.suspect, "stored after, handed out once");
+    assert!(!second.suspect, "stored after the connection, delivered once");
     server.kill().expect("kills");
     server.restart().expect("restarts");
     let mut after = fetch(&mut from, 1).await;
@@ -126,7 +126,7 @@ async fn only_what_was_stored_before_a_reconnect_is_suspect_after_it() {
 }
 
 #[tokio::test]
-async fn a_broker_that_stays_away_is_a_typed_error_in_bounded_time() {
+async fn a_broker_that_does_not_come_back_is_a_typed_error_in_bounded_time() {
     let mut server = NatsServer::start().expect("a server");
     let config = {
         let mut config = naq_nats::NatsConfig::new(server.url()).prefix("gone");
@@ -158,9 +158,9 @@ async fn a_lease_is_not_renewed_while_the_broker_is_away() {
     let delivery = fetch(&mut from, 1).await.remove(0);
     delivery.handle.renew().await.expect("the broker is there");
     server.kill().expect("killed");
-    // What the client keeps to send later would arrive after the lease, and must not count.
-    eventually("a renewal that fails", PATIENCE, async || delivery.handle.renew().await.is_err())
+    // A renewal that the client buffers would arrive after the end of the lease, so it must fail.
+    eventually("a renewal that fails", TIME_LIMIT, async || delivery.handle.renew().await.is_err())
         .await;
     server.restart().expect("back");
-    eventually("renewals again", PATIENCE, async || delivery.handle.renew().await.is_ok()).await;
+    eventually("renewals again", TIME_LIMIT, async || delivery.handle.renew().await.is_ok()).await;
 }

@@ -1,4 +1,4 @@
-//! Statistics: messages that are none, and a stream that was made anew.
+//! Statistics: unreadable messages, and a stream that was created again.
 
 use naq_core::stats::{Minute, StatsReport};
 use naq_core::transport::StatsStore;
@@ -25,13 +25,13 @@ async fn connect(prefix: &str) -> NatsTransport {
     NatsTransport::connect(config).await.expect("connects")
 }
 
-/// Asks the broker something of which only that it is answered matters.
+/// Sends a request and waits for its reply, which is not used.
 async fn ask(stats: &NatsTransport, subject: String, body: &'static str) {
     stats.client().request(subject, body.into()).await.expect("an answer");
 }
 
 #[tokio::test]
-async fn what_is_no_report_is_counted_and_passed_over() {
+async fn unreadable_messages_are_counted_and_skipped() {
     let prefix = naq_testing::unique("m");
     let stats = connect(&prefix).await;
     stats.stats_put(&report("a")).await.expect("stores");
@@ -47,7 +47,7 @@ async fn what_is_no_report_is_counted_and_passed_over() {
 }
 
 #[tokio::test]
-async fn a_stream_that_was_made_anew_is_read_from_its_beginning() {
+async fn a_stream_that_was_created_again_is_read_from_its_beginning() {
     let prefix = naq_testing::unique("m");
     let stats = connect(&prefix).await;
     for worker in ["a", "b", "c"] {
@@ -58,7 +58,7 @@ async fn a_stream_that_was_made_anew_is_read_from_its_beginning() {
     ask(&stats, format!("$JS.API.STREAM.DELETE.{stream}"), "").await;
     let gone = stats.stats_since(read.next, 100).await.expect("reads");
     assert_eq!((gone.reports.len(), gone.next), (0, 0));
-    stats.stats_put(&report("d")).await.expect("makes the stream, and stores");
-    let anew = stats.stats_since(gone.next, 100).await.expect("reads");
-    assert_eq!(anew.reports, [report("d")]);
+    stats.stats_put(&report("d")).await.expect("creates the stream and stores");
+    let page = stats.stats_since(gone.next, 100).await.expect("reads");
+    assert_eq!(page.reports, [report("d")]);
 }

@@ -1,4 +1,4 @@
-//! Connections and jobs for the tests beside it.
+//! Connections and jobs for the tests in this directory.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use naq_core::wire::WireMessage;
 use naq_core::{JobId, QueueName, Timestamp};
 use naq_nats::{NatsConfig, NatsTransport};
 
-/// How long anything may take before a test gives it up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
-/// The lease of all tests' queues.
+/// How long a test waits for one thing before it fails.
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(15);
+/// The lease of the queues in all tests.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
-/// A transport under a prefix of its own.
+/// A transport with its own prefix.
 pub(crate) async fn connect(url: &str) -> NatsTransport {
     let config = NatsConfig::new(url).prefix(naq_testing::unique("t"));
     NatsTransport::connect(config).await.expect("a transport")
@@ -26,14 +26,14 @@ pub(crate) fn queue() -> QueueName {
 }
 
 pub(crate) fn key(id: &str) -> JobKey {
-    JobKey { queue: queue(), id: JobId::new(id).expect("an id") }
+    JobKey::new(queue(), JobId::new(id).expect("an id"))
 }
 
 pub(crate) fn message() -> WireMessage {
     WireMessage::new(Bytes::from_static(br#"{"task":"t"}"#))
 }
 
-/// A job, due now unless said otherwise.
+/// A job that is due at `due_at`, or now.
 pub(crate) fn job(id: &str, due_at: Option<Timestamp>) -> Submission {
     let step = format!("{}/1/0", naq_testing::unique("n"));
     Submission {
@@ -45,11 +45,11 @@ pub(crate) fn job(id: &str, due_at: Option<Timestamp>) -> Submission {
     }
 }
 
-/// Enqueues a job, however often that takes.
+/// Enqueues a job and returns its sequence.
 pub(crate) async fn enqueue(transport: &NatsTransport, id: &str) -> u64 {
     match transport.publish(job(id, None)).await.expect("enqueues") {
         Receipt::Stored(seq) => seq,
-        Receipt::Duplicate => panic!("{id} is there already"),
+        Receipt::Duplicate => panic!("{id} exists already"),
     }
 }
 
@@ -57,7 +57,7 @@ pub(crate) async fn subscribe(transport: &NatsTransport) -> Box<dyn Subscription
     transport.subscribe(&queue(), LEASE).await.expect("subscribes")
 }
 
-/// Fetches until `count` deliveries have come.
+/// Fetches until `count` deliveries have arrived.
 pub(crate) async fn fetch(from: &mut Box<dyn Subscription>, count: usize) -> Vec<Delivery> {
     let mut found = Vec::new();
     let all = async {
@@ -69,8 +69,8 @@ pub(crate) async fn fetch(from: &mut Box<dyn Subscription>, count: usize) -> Vec
             }
         }
     };
-    let done = tokio::time::timeout(PATIENCE, all).await.is_ok();
-    assert!(done, "{} of {count} jobs came", found.len());
+    let done = tokio::time::timeout(TIME_LIMIT, all).await.is_ok();
+    assert!(done, "{} of {count} jobs arrived", found.len());
     found
 }
 

@@ -1,4 +1,4 @@
-//! Streams and consumers that others made, changed or removed.
+//! Streams and consumers that an operator has created, changed or removed.
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use naq_testing::{shared_server, unique};
 use crate::support::{LEASE, enqueue, fetch, ids, job, queue, subscribe};
 
 async fn with_prefix() -> (NatsTransport, jetstream::Context, String) {
-    let (prefix, url) = (unique("t"), shared_server().url());
+    let prefix = unique("t");
+    let url = shared_server().url();
     let config = NatsConfig::new(&url).prefix(&prefix);
     let transport = NatsTransport::connect(config).await.expect("connects");
     let client = async_nats::connect(&url).await.expect("connects");
@@ -19,37 +20,37 @@ async fn with_prefix() -> (NatsTransport, jetstream::Context, String) {
 }
 
 #[tokio::test]
-async fn what_an_operator_set_is_left_alone() {
+async fn settings_of_an_operator_are_not_changed() {
     let (transport, operator, prefix) = with_prefix().await;
     drop(subscribe(&transport).await);
     let name = format!("{}_Q_default", prefix.to_uppercase());
-    let stream = operator.get_stream(&name).await.expect("made");
+    let stream = operator.get_stream(&name).await.expect("created");
     let mut config = stream.cached_info().config.clone();
     config.max_messages = 5000;
     operator.update_stream(&config).await.expect("edits");
     let from = transport.subscribe(&queue(), Duration::from_secs(77)).await.expect("opens");
-    assert_eq!(from.lease(), LEASE, "the lease in force, not the one asked for");
+    assert_eq!(from.lease(), LEASE, "the lease of the existing consumer, not the wanted one");
     let stream = operator.get_stream(&name).await.expect("still there");
     assert_eq!(stream.cached_info().config.max_messages, 5000);
 }
 
 #[tokio::test]
-async fn a_stream_without_what_naq_needs_is_refused_and_diagnosed() {
+async fn a_stream_without_the_needed_settings_is_refused_and_diagnosed() {
     let (transport, operator, prefix) = with_prefix().await;
     let name = format!("{}_Q_default", prefix.to_uppercase());
     let subjects = vec![format!("{prefix}.q.default.>"), format!("{prefix}.s.default.>")];
     let old = Config { name, subjects, ..Config::default() };
-    operator.create_stream(old).await.expect("makes it");
-    let refused = transport.subscribe(&queue(), LEASE).await.expect_err("of no use");
+    operator.create_stream(old).await.expect("creates it");
+    let refused = transport.subscribe(&queue(), LEASE).await.expect_err("settings are missing");
     assert!(matches!(refused, TransportError::Unsupported { .. }), "{refused}");
     assert!(refused.to_string().contains("allow_msg_schedules"), "{refused}");
     let found = transport.diagnose().await;
-    let stream = found.iter().find(|f| f.check.contains("_Q_default")).expect("looked at");
+    let stream = found.iter().find(|f| f.check.contains("_Q_default")).expect("checked");
     assert_eq!(stream.level, Level::Fail);
 }
 
 #[tokio::test]
-async fn a_queue_that_is_removed_under_a_worker_is_made_again() {
+async fn a_queue_that_is_removed_while_a_worker_runs_is_created_again() {
     let (transport, operator, prefix) = with_prefix().await;
     let name = format!("{}_Q_default", prefix.to_uppercase());
     let mut from = subscribe(&transport).await;
@@ -70,7 +71,7 @@ async fn a_queue_that_is_removed_under_a_worker_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_sound_broker_has_nothing_wrong() {
+async fn a_broker_as_naq_needs_it_has_no_findings() {
     let (transport, _, _) = with_prefix().await;
     enqueue(&transport, "one").await;
     drop(subscribe(&transport).await);

@@ -1,10 +1,10 @@
-//! A real Chromium, driven as a user would: what pages show and do, proved where they are used.
+//! Drives a real Chromium as a user does. Tests of pages use it.
 
+mod appearance;
 mod element;
-mod look;
 mod problems;
 mod session;
-mod wire;
+mod webdriver;
 
-pub use look::Theme;
+pub use appearance::Theme;
 pub use session::{Browser, shared_browser};

@@ -1,4 +1,4 @@
-//! The browser's process and the session in it.
+//! The browser's process and its WebDriver session.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,13 +9,14 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{Theme, wire};
+use super::{Theme, webdriver};
 use crate::{ChildProcess, locate};
 
 /// How long chromedriver may take to start.
-const PATIENCE: Duration = Duration::from_secs(30);
+const START_TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// As root it has no sandbox, and it fetches nothing that a page does not ask for.
+/// Chromium's sandbox does not work for root, hence `--no-sandbox`. The other flags stop all
+/// requests that a page has not made.
 const FLAGS: [&str; 11] = [
     "--headless",
     "--no-sandbox",
@@ -30,105 +31,107 @@ const FLAGS: [&str; 11] = [
     "--hide-scrollbars",
 ];
 
-/// A Chromium with one tab and a profile of its own, that dies with its owner.
+/// A Chromium with one tab and its own profile. Its processes end when this value is dropped.
 ///
-/// Helpers that look for something wait until it is there, up to 15 seconds, and their error says what
-/// was there instead: pages change under the test's eyes. Selectors are CSS. The page is 1280 by 800
-/// pixels and light, until told otherwise.
+/// Methods that wait for something have a time limit of 15 seconds, and their errors show what the
+/// page contains. Selectors are CSS. At first the page is 1280 by 800 pixels, in the light colour
+/// scheme.
 #[derive(Debug)]
 pub struct Browser {
     driver: ChildProcess,
     port: u16,
     session: String,
-    pub(super) patience: Duration,
+    pub(super) time_limit: Duration,
 }
 
 impl Browser {
-    /// Starts one; takes about a second.
+    /// Starts a browser. This takes about a second.
     ///
     /// # Errors
     ///
-    /// There is none on this machine (see `scripts/chromium`), or it did not start.
+    /// There is no Chromium on this machine (see `scripts/chromium`), or it did not start.
     pub async fn start() -> Result<Self> {
         let (chromium, chromedriver) = programs()?;
         let mut command = Command::new(chromedriver);
         command.arg("--port=0");
         let mut driver = ChildProcess::spawn(command)?;
-        driver.wait_for_output("started successfully", PATIENCE).await?;
+        driver.wait_for_output("started successfully", START_TIME_LIMIT).await?;
         let output = driver.stdout();
         let port = output.rsplit("on port ").next().and_then(|rest| rest.split('.').next());
         let port = port.and_then(|port| port.trim().parse().ok());
-        let port = port.with_context(|| format!("chromedriver names no port: {output}"))?;
+        let port =
+            port.with_context(|| format!("chromedriver has not printed its port: {output}"))?;
 
         let profile = format!("--user-data-dir={}", driver.dir().join("profile").display());
         let flags: Vec<&str> = FLAGS.into_iter().chain([profile.as_str()]).collect();
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "binary": chromium, "args": flags },
-            // What a page prints, and what the browser has against it: see `problems`.
+            // The console's messages, for `problems`.
             "goog:loggingPrefs": { "browser": "ALL" },
             "unhandledPromptBehavior": "ignore",
         } } });
-        let answer = wire::command(port, "/session", Some(&capabilities)).await;
-        let answer = answer.context("chromedriver could not start Chromium")?;
-        let session = answer["sessionId"].as_str().context("a session without an id")?.to_owned();
-        let mut browser = Self { driver, port, session, patience: Duration::ZERO };
+        let response = webdriver::command(port, "/session", Some(&capabilities)).await;
+        let response = response.context("chromedriver could not start Chromium")?;
+        let session = response["sessionId"].as_str().context("the session has no id")?.to_owned();
+        let mut browser = Self { driver, port, session, time_limit: Duration::ZERO };
         browser.reset().await?;
         Ok(browser)
     }
 
-    /// An empty page, and everything else as it was at the start.
+    /// Opens an empty page and restores all settings of a new browser.
     async fn reset(&mut self) -> Result<()> {
-        self.patience = Duration::from_secs(15);
+        self.time_limit = Duration::from_secs(15);
         self.goto("about:blank").await?;
         self.window(1280, 800).await?;
         self.theme(Theme::Light).await?;
         self.problems().await.map(drop)
     }
 
-    /// How long a helper waits for what it looks for: 15 seconds until this is called.
-    pub fn set_patience(&mut self, patience: Duration) {
-        self.patience = patience;
+    /// Sets how long methods wait. The default is 15 seconds.
+    pub fn set_time_limit(&mut self, time_limit: Duration) {
+        self.time_limit = time_limit;
     }
 
-    /// The process id of chromedriver, whose child the browser is.
+    /// The process id of chromedriver, the parent of the browser.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.driver.pid()
     }
 
-    /// Opens a page, and waits until it has loaded.
+    /// Opens a page and waits until it has loaded.
     ///
     /// # Errors
     ///
-    /// Nothing answers at this address.
+    /// There is no response from this URL.
     pub async fn goto(&self, url: &str) -> Result<()> {
         self.post("url", json!({ "url": url })).await.with_context(|| format!("at {url}")).map(drop)
     }
 
-    /// The address that the tab shows.
+    /// The URL of the tab.
     ///
     /// # Errors
     ///
-    /// The browser is gone; so with every other helper.
+    /// The browser has ended. The same holds for all other methods.
     pub async fn url(&self) -> Result<String> {
         let url = self.get("url").await?;
         Ok(url.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Runs a function body in the page, with `arguments[0]` and so on, and returns what it returns.
+    /// Runs a function body in the page and returns its result. It reads its arguments from
+    /// `arguments[0]` and so on.
     ///
     /// # Errors
     ///
-    /// It threw.
+    /// It threw an exception.
     pub async fn run(&self, script: &str, arguments: Value) -> Result<Value> {
         self.post("execute/sync", json!({ "script": script, "args": arguments })).await
     }
 
-    /// As [`run`](Self::run), and waits for the promise that it returns.
+    /// Like [`run`](Self::run), but waits for the promise that the script returns.
     ///
     /// # Errors
     ///
-    /// It threw, or the promise was rejected.
+    /// It threw an exception, or the promise was rejected.
     pub async fn run_async(&self, script: &str, arguments: Value) -> Result<Value> {
         let script = format!(
             "const done = arguments[arguments.length - 1];\n\
@@ -144,47 +147,51 @@ impl Browser {
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Value> {
-        wire::command(self.port, &format!("/session/{}/{path}", self.session), None).await
+        webdriver::command(self.port, &format!("/session/{}/{path}", self.session), None).await
     }
 
     pub(super) async fn post(&self, path: &str, body: Value) -> Result<Value> {
-        wire::command(self.port, &format!("/session/{}/{path}", self.session), Some(&body)).await
+        webdriver::command(self.port, &format!("/session/{}/{path}", self.session), Some(&body))
+            .await
     }
 
-    /// A command of the browser's own protocol, for what WebDriver has no word.
+    /// A command of the DevTools protocol, for what WebDriver does not offer.
     pub(super) async fn devtools(&self, command: &str, params: Value) -> Result<Value> {
         self.post("goog/cdp/execute", json!({ "cmd": command, "params": params })).await
     }
 }
 
-/// The browser that all tests of this process share, one after the other; started on first use, ended
-/// with the process. Each test gets it with an empty page, in the size and theme of the start.
+/// The browser that all tests of this process share, one test at a time. It starts on first use and
+/// ends with the process. Each test gets an empty page and the default settings.
 ///
 /// # Panics
 ///
-/// No browser can be had or started: such a test fails, it is not skipped.
+/// There is no browser, or it does not start. The test fails; it is not skipped.
 pub async fn shared_browser() -> MutexGuard<'static, Browser> {
     static BROWSER: tokio::sync::OnceCell<Mutex<Browser>> = tokio::sync::OnceCell::const_new();
     let browser = BROWSER.get_or_init(async || match Browser::start().await {
         Ok(browser) => Mutex::new(browser),
-        Err(error) => panic!("no browser to test with: {error:#}"),
+        Err(error) => panic!("cannot start a browser: {error:#}"),
     });
     let mut browser = browser.await.lock().await;
-    browser.reset().await.unwrap_or_else(|error| panic!("the browser is broken: {error:#}"));
+    browser.reset().await.unwrap_or_else(|error| panic!("cannot reset the browser: {error:#}"));
     browser
 }
 
-/// Chromium and chromedriver: `NAQ_CHROMIUM` and `NAQ_CHROMEDRIVER`, or what `scripts/chromium` finds or
-/// installs. Looked up once a process.
+/// The paths of Chromium and chromedriver: `NAQ_CHROMIUM` and `NAQ_CHROMEDRIVER`, or those that
+/// `scripts/chromium` finds or installs. They are looked up once per process.
 fn programs() -> Result<(PathBuf, PathBuf)> {
     static FOUND: OnceLock<Result<(PathBuf, PathBuf), String>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
-        let given = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        if let (Some(chromium), Some(driver)) = (given("NAQ_CHROMIUM"), given("NAQ_CHROMEDRIVER")) {
+        let from_env = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        if let (Some(chromium), Some(driver)) =
+            (from_env("NAQ_CHROMIUM"), from_env("NAQ_CHROMEDRIVER"))
+        {
             return Ok((chromium.into(), driver.into()));
         }
-        let paths = locate::ask("chromium").map_err(|error| format!("{error:#}"))?;
-        let (chromium, driver) = paths.split_once('\n').ok_or("scripts/chromium named one path")?;
+        let paths = locate::run_script("chromium").map_err(|error| format!("{error:#}"))?;
+        let (chromium, driver) =
+            paths.split_once('\n').ok_or("scripts/chromium printed only one path")?;
         Ok((chromium.into(), driver.into()))
     });
     found.clone().map_err(anyhow::Error::msg)

@@ -1,4 +1,4 @@
-//! The browser harness, tried on a page of its own.
+//! Tests of the browser harness on a small page.
 
 mod page;
 
@@ -23,7 +23,7 @@ async fn a_user_reads_clicks_types_and_chooses() -> Result<()> {
     assert_eq!(browser.attribute("h1", "nothing").await?, None);
     assert_eq!(browser.texts("li").await?, ["one", "two"]);
 
-    browser.click("#late").await?; // is made by the script, after a while
+    browser.click("#late").await?; // the script creates it after a while
     browser.wait_for_text("#said", "late").await?;
     browser.press("main", "Say it").await?;
     browser.wait_for_text("#said", "it").await?;
@@ -43,7 +43,7 @@ async fn a_user_reads_clicks_types_and_chooses() -> Result<()> {
 }
 
 #[tokio::test]
-async fn it_looks_through_a_phone_in_the_dark_and_takes_pictures() -> Result<()> {
+async fn it_sets_theme_and_window_size_and_takes_screenshots_of_the_whole_page() -> Result<()> {
     let page = Page::serve(include_str!("page.html")).await?;
     let browser = shared_browser().await;
     browser.goto(&page.url).await?;
@@ -62,12 +62,16 @@ async fn it_looks_through_a_phone_in_the_dark_and_takes_pictures() -> Result<()>
     let png = std::fs::read(file)?;
     assert_eq!(png[..4], *b"\x89PNG");
     let size = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
-    assert_eq!((size(16), size(20) >= 2000), (400, true), "all of it, not only what is in sight");
+    assert_eq!(
+        (size(16), size(20) >= 2000),
+        (400, true),
+        "the whole page, not only the visible part"
+    );
     Ok(())
 }
 
 #[tokio::test]
-async fn it_reads_what_was_copied() -> Result<()> {
+async fn it_reads_the_clipboard() -> Result<()> {
     let page = Page::serve(include_str!("page.html")).await?;
     let browser = shared_browser().await;
     browser.goto(&page.url).await?;
@@ -81,7 +85,7 @@ async fn it_reads_what_was_copied() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_policy_blocks_and_what_a_script_throws_are_problems() -> Result<()> {
+async fn policy_violations_and_script_exceptions_are_problems() -> Result<()> {
     let page = Page::serve(include_str!("page.html")).await?;
     let browser = shared_browser().await;
     browser.goto(&page.url).await?;
@@ -103,18 +107,18 @@ async fn what_a_policy_blocks_and_what_a_script_throws_are_problems() -> Result<
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told_with_what_is() -> Result<()> {
+async fn a_failed_wait_reports_the_text_of_the_page() -> Result<()> {
     let page = Page::serve(include_str!("page.html")).await?;
     let mut browser = shared_browser().await;
-    browser.set_patience(Duration::from_secs(1));
+    browser.set_time_limit(Duration::from_secs(1));
     browser.goto(&page.url).await?;
     let error = browser.wait_for_text("h1", "Another").await.unwrap_err().to_string();
-    assert!(error.contains("it says \"A page\"") && error.contains("Say it"), "{error}");
+    assert!(error.contains("its text is \"A page\"") && error.contains("Say it"), "{error}");
     Ok(())
 }
 
 #[tokio::test]
-async fn nothing_of_a_browser_outlives_it() -> Result<()> {
+async fn a_dropped_browser_leaves_no_process() -> Result<()> {
     let browser = Browser::start().await?;
     let mut command = Command::new("ps");
     command.args(["-eo", "pgid=,args="]);
@@ -123,9 +127,8 @@ async fn nothing_of_a_browser_outlives_it() -> Result<()> {
         let list = String::from_utf8(command.output()?.stdout)?;
         Ok(list.lines().filter(|line| line.trim_start().starts_with(&group)).count())
     };
-    assert!(running()? > 2, "chromedriver, the browser, and what draws its page");
+    assert!(running()? > 2, "chromedriver, the browser, and its renderer");
     drop(browser);
-    eventually("the end of all of them", SOON, async || running().is_ok_and(|left| left == 0))
-        .await;
+    eventually("all of them to end", SOON, async || running().is_ok_and(|left| left == 0)).await;
     Ok(())
 }

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// The same page under every path, until it is dropped.
+/// Serves the same page under every path until it is dropped.
 pub(crate) struct Page {
     pub(crate) url: String,
     server: JoinHandle<()>,

@@ -12,12 +12,12 @@ fn shell(script: &str) -> ChildProcess {
 }
 
 #[tokio::test]
-async fn output_is_captured_and_the_exit_status_kept() {
-    let mut child = shell("echo data; echo story >&2; exit 3");
+async fn output_and_exit_status_are_captured() {
+    let mut child = shell("echo data; echo log >&2; exit 3");
     assert_eq!(child.wait(SOON).await.unwrap().code(), Some(3));
-    assert_eq!((child.stdout().as_str(), child.stderr().as_str()), ("data\n", "story\n"));
+    assert_eq!((child.stdout().as_str(), child.stderr().as_str()), ("data\n", "log\n"));
     child.terminate().unwrap();
-    assert_eq!(child.kill().unwrap().code(), Some(3), "a child that has ended stays as it was");
+    assert_eq!(child.kill().unwrap().code(), Some(3), "the exit status does not change");
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn signals_reach_the_child() {
 }
 
 #[tokio::test]
-async fn waiting_for_words_that_never_come_fails_with_the_log() {
+async fn waiting_for_output_that_does_not_come_fails_with_the_log() {
     let mut child = shell("echo trouble >&2; exit 1");
     let error = child.wait_for_output("ready", SOON).await.unwrap_err().to_string();
     assert!(error.contains("without writing \"ready\"") && error.contains("trouble"), "{error}");

@@ -1,8 +1,8 @@
-//! The harness itself: what other tests believe about it must be true.
+//! Tests of the test harness, which other tests rely on.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, reason = "test helpers may panic, as tests do")]
 
 mod child;
+mod nats_connection;
 mod proxy;
 mod server;
-mod wire;

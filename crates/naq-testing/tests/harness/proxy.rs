@@ -9,7 +9,7 @@ const SHORT: Duration = Duration::from_millis(150);
 const SOON: Duration = Duration::from_secs(10);
 
 /// A client and a server with the proxy between them.
-async fn pair() -> (ChaosProxy, TcpListener, TcpStream, TcpStream) {
+async fn connect() -> (ChaosProxy, TcpListener, TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = ChaosProxy::start(listener.local_addr().unwrap().to_string()).await.unwrap();
     let client = TcpStream::connect(proxy.address()).await.unwrap();
@@ -19,48 +19,48 @@ async fn pair() -> (ChaosProxy, TcpListener, TcpStream, TcpStream) {
 
 async fn arrives(from: &mut TcpStream, to: &mut TcpStream, text: &str) -> bool {
     from.write_all(text.as_bytes()).await.unwrap();
-    comes(to, text, SHORT).await
+    receives(to, text, SHORT).await
 }
 
-async fn comes(to: &mut TcpStream, text: &str, within: Duration) -> bool {
+async fn receives(to: &mut TcpStream, text: &str, within: Duration) -> bool {
     let mut got = vec![0; text.len()];
     let read = timeout(within, to.read_exact(&mut got)).await;
     read.is_ok_and(|read| read.is_ok()) && got == text.as_bytes()
 }
 
-/// True once the other side has closed or reset it.
-async fn ends(stream: &mut TcpStream) -> bool {
+/// Waits until the other side has closed or reset it.
+async fn is_closed(stream: &mut TcpStream) -> bool {
     let mut rest = Vec::new();
     timeout(SOON, stream.read_to_end(&mut rest)).await.is_ok_and(|_| rest.is_empty())
 }
 
 #[tokio::test]
-async fn a_healthy_proxy_forwards_both_ways_and_passes_on_an_end() {
-    let (_proxy, _listener, mut client, mut server) = pair().await;
+async fn a_proxy_without_faults_forwards_both_ways_and_forwards_the_close() {
+    let (_proxy, _listener, mut client, mut server) = connect().await;
     assert!(arrives(&mut client, &mut server, "question").await);
     assert!(arrives(&mut server, &mut client, "answer").await);
     server.write_all(b"bye").await.unwrap();
     drop(server);
-    assert!(comes(&mut client, "bye", SOON).await, "an orderly end loses nothing");
-    assert!(ends(&mut client).await);
+    assert!(receives(&mut client, "bye", SOON).await, "an orderly close loses nothing");
+    assert!(is_closed(&mut client).await);
 }
 
 #[tokio::test]
-async fn a_cut_ends_open_connections_and_welcomes_new_ones() {
-    let (proxy, listener, mut client, mut server) = pair().await;
+async fn a_cut_closes_open_connections_and_accepts_new_ones() {
+    let (proxy, listener, mut client, mut server) = connect().await;
     proxy.cut();
-    assert!(ends(&mut client).await && ends(&mut server).await);
+    assert!(is_closed(&mut client).await && is_closed(&mut server).await);
     let mut client = TcpStream::connect(proxy.address()).await.unwrap();
     let (mut server, _) = timeout(SOON, listener.accept()).await.unwrap().unwrap();
     assert!(arrives(&mut client, &mut server, "again").await);
 }
 
 #[tokio::test]
-async fn a_refusing_proxy_spares_open_connections() {
-    let (proxy, listener, mut client, mut server) = pair().await;
+async fn a_refusing_proxy_leaves_open_connections_alone() {
+    let (proxy, listener, mut client, mut server) = connect().await;
     proxy.refuse();
     let mut refused = TcpStream::connect(proxy.address()).await.unwrap();
-    assert!(ends(&mut refused).await);
+    assert!(is_closed(&mut refused).await);
     assert!(arrives(&mut client, &mut server, "still here").await);
     proxy.heal();
     let _client = TcpStream::connect(proxy.address()).await.unwrap();
@@ -68,13 +68,13 @@ async fn a_refusing_proxy_spares_open_connections() {
 }
 
 #[tokio::test]
-async fn a_stall_holds_one_direction_until_healed() {
-    let (proxy, _listener, mut client, mut server) = pair().await;
+async fn a_stall_holds_back_one_direction_until_healed() {
+    let (proxy, _listener, mut client, mut server) = connect().await;
     proxy.stall(Direction::ToClient);
     assert!(arrives(&mut client, &mut server, "publish").await);
     assert!(!arrives(&mut server, &mut client, "ack").await);
     proxy.heal();
-    assert!(comes(&mut client, "ack", SOON).await);
+    assert!(receives(&mut client, "ack", SOON).await);
 
     proxy.stall(Direction::ToServer);
     assert!(arrives(&mut server, &mut client, "message").await);
@@ -82,13 +82,13 @@ async fn a_stall_holds_one_direction_until_healed() {
 }
 
 #[tokio::test]
-async fn a_cut_loses_what_a_stall_held_back() {
-    let (proxy, listener, mut client, mut server) = pair().await;
+async fn a_cut_loses_the_data_that_a_stall_held_back() {
+    let (proxy, listener, mut client, mut server) = connect().await;
     proxy.stall(Direction::ToClient);
     assert!(!arrives(&mut server, &mut client, "lost ack").await);
     proxy.cut();
     proxy.heal();
-    assert!(ends(&mut client).await, "nothing of it may arrive");
+    assert!(is_closed(&mut client).await, "held back data must not arrive");
     let mut client = TcpStream::connect(proxy.address()).await.unwrap();
     let (mut server, _) = timeout(SOON, listener.accept()).await.unwrap().unwrap();
     assert!(arrives(&mut server, &mut client, "fresh").await);
@@ -96,23 +96,23 @@ async fn a_cut_loses_what_a_stall_held_back() {
 
 #[tokio::test]
 async fn a_delay_slows_both_directions() {
-    let (proxy, _listener, mut client, mut server) = pair().await;
+    let (proxy, _listener, mut client, mut server) = connect().await;
     proxy.delay(SHORT * 2);
     assert!(!arrives(&mut client, &mut server, "slow").await, "must not arrive in half the delay");
-    assert!(comes(&mut server, "slow", SOON).await);
+    assert!(receives(&mut server, "slow", SOON).await);
 }
 
 #[tokio::test]
-async fn a_dropped_proxy_takes_its_connections_with_it() {
-    let (proxy, _listener, mut client, _server) = pair().await;
+async fn a_dropped_proxy_closes_its_connections() {
+    let (proxy, _listener, mut client, _server) = connect().await;
     drop(proxy);
-    assert!(ends(&mut client).await);
+    assert!(is_closed(&mut client).await);
 }
 
 #[tokio::test]
-async fn a_real_server_greets_through_the_proxy() {
+async fn a_client_reaches_a_real_server_through_the_proxy() {
     let proxy = ChaosProxy::start(shared_server().address()).await.unwrap();
     let mut client = TcpStream::connect(proxy.address()).await.unwrap();
-    assert!(comes(&mut client, "INFO {", SOON).await);
+    assert!(receives(&mut client, "INFO {", SOON).await);
     assert!(proxy.url().ends_with(proxy.address()));
 }

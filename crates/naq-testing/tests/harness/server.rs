@@ -5,28 +5,30 @@ use std::time::Duration;
 
 use naq_testing::{ChildProcess, NatsServer, eventually, shared_server, unique};
 
-use crate::wire::Wire;
+use crate::nats_connection::NatsConnection;
 
 fn ping(server: &NatsServer) -> std::io::Result<String> {
-    Wire::connect(&server.address(), r#""name":"t""#)?.ping()
+    NatsConnection::connect(&server.address(), r#""name":"t""#)?.ping()
 }
 
 fn create_stream(server: &NatsServer) -> String {
-    let mut wire = Wire::connect(&server.address(), r#""name":"t""#).unwrap();
-    wire.request("$JS.API.STREAM.CREATE.KEPT", r#"{"name":"KEPT","subjects":["kept"]}"#).unwrap()
+    let mut connection = NatsConnection::connect(&server.address(), r#""name":"t""#).unwrap();
+    connection
+        .request("$JS.API.STREAM.CREATE.KEPT", r#"{"name":"KEPT","subjects":["kept"]}"#)
+        .unwrap()
 }
 
-fn kept_messages(server: &NatsServer) -> String {
-    let mut wire = Wire::connect(&server.address(), r#""name":"t""#).unwrap();
-    wire.request("$JS.API.STREAM.INFO.KEPT", "").unwrap()
+fn stream_info(server: &NatsServer) -> String {
+    let mut connection = NatsConnection::connect(&server.address(), r#""name":"t""#).unwrap();
+    connection.request("$JS.API.STREAM.INFO.KEPT", "").unwrap()
 }
 
 #[test]
 fn a_server_listens_on_loopback_only_and_is_new_enough() {
     let server = NatsServer::start().unwrap();
-    let wire = Wire::connect(&server.address(), r#""name":"t""#).unwrap();
-    assert!(wire.info.contains(r#""host":"127.0.0.1""#), "{}", wire.info);
-    assert!(wire.info.contains(r#""jetstream":true"#), "{}", wire.info);
+    let connection = NatsConnection::connect(&server.address(), r#""name":"t""#).unwrap();
+    assert!(connection.info.contains(r#""host":"127.0.0.1""#), "{}", connection.info);
+    assert!(connection.info.contains(r#""jetstream":true"#), "{}", connection.info);
     assert_eq!(server.url(), format!("nats://127.0.0.1:{}", server.port()));
 }
 
@@ -35,18 +37,19 @@ fn a_killed_server_comes_back_on_its_port_with_its_store() {
     let mut server = NatsServer::start().unwrap();
     let created = create_stream(&server);
     assert!(created.contains(r#""messages":0"#), "{created}");
-    let mut wire = Wire::connect(&server.address(), r#""name":"t""#).unwrap();
-    let stored = wire.request("kept", "hello").unwrap();
+    let mut connection = NatsConnection::connect(&server.address(), r#""name":"t""#).unwrap();
+    let stored = connection.request("kept", "hello").unwrap();
     assert!(stored.contains(r#""seq":1"#), "{stored}");
 
-    let (port, pid) = (server.port(), server.pid());
+    let port = server.port();
+    let pid = server.pid();
     server.kill().unwrap();
-    assert!(ping(&server).is_err(), "a killed server must not answer");
+    assert!(ping(&server).is_err(), "a killed server must not reply");
     server.restart().unwrap();
 
     assert_eq!(server.port(), port);
     assert_ne!(server.pid(), pid);
-    let info = kept_messages(&server);
+    let info = stream_info(&server);
     assert!(info.contains(r#""messages":1"#), "{info}");
 }
 
@@ -61,14 +64,14 @@ fn a_stopped_server_ends_in_order_and_can_be_restarted() {
 }
 
 #[test]
-fn a_paused_server_keeps_its_connections_and_answers_when_resumed() {
+fn a_paused_server_keeps_its_connections_and_replies_when_resumed() {
     let mut server = NatsServer::start().unwrap();
-    let mut wire = Wire::connect(&server.address(), r#""name":"t""#).unwrap();
-    assert_eq!(wire.ping().unwrap(), "PONG");
+    let mut connection = NatsConnection::connect(&server.address(), r#""name":"t""#).unwrap();
+    assert_eq!(connection.ping().unwrap(), "PONG");
     server.pause().unwrap();
-    assert!(wire.ping().is_err(), "a paused server must not answer");
+    assert!(connection.ping().is_err(), "a paused server must not reply");
     server.resume().unwrap();
-    assert_eq!(wire.line().unwrap(), "PONG");
+    assert_eq!(connection.line().unwrap(), "PONG");
 }
 
 #[test]
@@ -80,36 +83,39 @@ fn settings_files_and_limits_reach_the_server() {
         .sync_interval("always")
         .start()
         .unwrap();
-    let mut refused = Wire::connect(&server.address(), r#""auth_token":"wrong""#).unwrap();
+    let mut refused =
+        NatsConnection::connect(&server.address(), r#""auth_token":"wrong""#).unwrap();
     assert!(refused.line().unwrap().contains("Authorization Violation"));
-    let mut wire = Wire::connect(&server.address(), r#""auth_token":"s3cr3t""#).unwrap();
-    assert!(wire.info.contains(r#""max_payload":2048"#), "{}", wire.info);
-    assert_eq!(wire.ping().unwrap(), "PONG");
+    let mut connection =
+        NatsConnection::connect(&server.address(), r#""auth_token":"s3cr3t""#).unwrap();
+    assert!(connection.info.contains(r#""max_payload":2048"#), "{}", connection.info);
+    assert_eq!(connection.ping().unwrap(), "PONG");
 }
 
 #[test]
-fn a_server_that_cannot_start_says_why() {
+fn a_server_that_cannot_start_reports_why() {
     let error = NatsServer::builder().config("no_such_setting: 1").start().unwrap_err().to_string();
     assert!(error.contains("no_such_setting"), "{error}");
 }
 
 #[test]
-fn a_dropped_server_is_gone_and_so_are_its_files() {
+fn a_dropped_server_ends_and_its_files_are_removed() {
     let server = NatsServer::start().unwrap();
-    let (address, log) = (server.address(), server.log_path());
+    let address = server.address();
+    let log = server.log_path();
     drop(server);
     assert!(TcpStream::connect(address).is_err(), "the server must not outlive its owner");
-    assert!(!log.exists(), "{} must be gone", log.display());
+    assert!(!log.exists(), "{} must be removed", log.display());
 }
 
 #[test]
-fn the_shared_server_is_one_and_names_are_never_given_twice() {
+fn the_shared_server_is_one_and_unique_names_differ() {
     let first = std::thread::spawn(shared_server);
     assert_eq!(first.join().unwrap().pid(), shared_server().pid());
     assert_ne!(unique("queue"), unique("queue"));
 }
 
-/// This test runs itself again, as a process that starts a server and is then killed.
+/// This test starts itself as a second process, which starts a server and is then killed.
 #[tokio::test]
 async fn a_server_does_not_outlive_a_process_that_is_killed() {
     const SOON: Duration = Duration::from_secs(10);
@@ -130,9 +136,10 @@ async fn a_server_does_not_outlive_a_process_that_is_killed() {
 
     let output = parent.stdout();
     let mut words = output.split_once("started ").unwrap().1.split(' ');
-    let (address, log) = (words.next().unwrap(), Path::new(words.next().unwrap()));
+    let address = words.next().unwrap();
+    let log = Path::new(words.next().unwrap());
     assert!(TcpStream::connect(address).is_ok() && log.exists());
     parent.kill().unwrap();
-    eventually("the server's end", SOON, async || TcpStream::connect(address).is_err()).await;
-    eventually("the end of its files", SOON, async || !log.exists()).await;
+    eventually("the server to end", SOON, async || TcpStream::connect(address).is_err()).await;
+    eventually("its files to be removed", SOON, async || !log.exists()).await;
 }

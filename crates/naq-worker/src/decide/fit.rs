@@ -143,7 +143,7 @@ mod tests {
         let (task, args) = (TaskName::new("t").expect("a name"), Payload::null(Codec::Json));
         let mut envelope = Envelope::new(queue.clone(), id.clone(), task, args, NOW);
         let message = envelope.to_message().expect("writes");
-        let key = JobKey { queue, id };
+        let key = JobKey::new(queue, id);
         let (place, due_at, delivered) = (Place::Queue, None, true);
         let stored = Stored { key, place, seq: 7, stored_at: NOW, due_at, delivered, message };
         let mut failed = AttemptRecord::new(1, AttemptOutcome::Failed);

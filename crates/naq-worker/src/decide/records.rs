@@ -7,7 +7,7 @@ use naq_core::{DeadLetter, Envelope, Failure};
 
 use super::Times;
 use super::decider::Decider;
-use crate::millis::millis;
+use naq_core::clock::millis;
 
 impl Decider<'_> {
     pub(super) fn letter(

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::StopReason;
 use super::saved_data::SavedData;
-use crate::lock::lock;
 use crate::report::Trace;
+use naq_core::sync::lock;
 
 /// Not yet checked for having been settled before.
 const SUSPECT: u8 = 0;

@@ -8,7 +8,7 @@ use naq_core::{JobId, Timestamp};
 use tokio::sync::Notify;
 
 use super::HeldJob;
-use crate::lock::lock;
+use naq_core::sync::lock;
 
 /// Tasks that wait for fewer held jobs are woken at every multiple of this, and so at zero.
 const WAKE_EVERY: usize = 64;

@@ -9,7 +9,7 @@ use naq_core::{Timer, Timestamp};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-use crate::lock::lock;
+use naq_core::sync::lock;
 
 /// The shortest time between two writes.
 const EVERY: Duration = Duration::from_secs(1);

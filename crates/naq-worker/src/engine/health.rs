@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use naq_core::QueueName;
 use naq_core::transport::Transport;
 
-use crate::lock::lock;
+use naq_core::sync::lock;
 
 const STARTING: u8 = 0;
 const WORKING: u8 = 1;

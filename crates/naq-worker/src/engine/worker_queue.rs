@@ -8,7 +8,7 @@ use naq_core::transport::Subscription;
 use tokio::sync::Notify;
 
 use crate::delivery::HeldJobs;
-use crate::millis::millis;
+use naq_core::clock::millis;
 
 /// One queue of a worker.
 #[derive(Debug)]

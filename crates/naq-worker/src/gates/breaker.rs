@@ -27,10 +27,11 @@ use self::local::{BreakerAnswer, BreakerPass, LocalBreakers, RunningCall};
 use super::first_look::FirstLook;
 use super::gate::Gate;
 use super::gate_answer::{CallResult, GateAnswer};
+use super::job_key::job_key;
 use crate::handler::Tasks;
-use crate::job_key::job_key;
-use crate::lock::lock;
+
 use crate::random::random_share;
+use naq_core::sync::lock;
 
 /// How long a job waits that got no probe of a half open breaker.
 const HALF_OPEN_WAIT: Duration = Duration::from_secs(1);

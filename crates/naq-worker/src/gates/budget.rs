@@ -22,8 +22,8 @@ use naq_core::{Envelope, QueueName, TaskName, Timer, Timestamp};
 use self::local_tokens::LocalTokens;
 use super::gate::Gate;
 use super::gate_answer::{CallResult, GateAnswer};
-use crate::lock::lock;
 use crate::random::random_share;
+use naq_core::sync::lock;
 
 /// How often to ask for tokens again after another worker was faster.
 const TRIES: usize = 16;

@@ -29,8 +29,9 @@ use self::slots::LimitSlots;
 use self::wait_list::WaitList;
 use super::gate::Gate;
 use super::gate_answer::{CallResult, GateAnswer};
-use crate::job_key::job_key;
-use crate::lock::lock;
+use super::job_key::job_key;
+
+use naq_core::sync::lock;
 
 /// A slot stays taken for this many leases without a renewal.
 const SLOT_LEASES: u32 = 3;

@@ -8,6 +8,7 @@ mod depends;
 mod first_look;
 mod gate;
 mod gate_answer;
+mod job_key;
 mod limit;
 mod list;
 mod pause;

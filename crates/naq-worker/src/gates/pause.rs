@@ -17,9 +17,9 @@ use naq_core::{Envelope, QueueName, TaskName, Timer, Timestamp};
 use super::first_look::FirstLook;
 use super::gate::Gate;
 use super::gate_answer::{CallResult, GateAnswer};
-use crate::lock::lock;
 use crate::outage::Outage;
 use crate::random::random_share;
+use naq_core::sync::lock;
 
 type Pauses = HashMap<QueueName, HashMap<TaskName, TaskPause>>;
 

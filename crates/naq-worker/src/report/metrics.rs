@@ -13,7 +13,7 @@ use naq_core::metrics::{
 use naq_core::stats::{Ending, Observation, Run, UNKNOWN_TASK};
 use naq_core::{ErrorKind, QueueName, TaskName};
 
-use crate::lock::lock;
+use naq_core::sync::lock;
 
 /// A worker's metrics. They do nothing unless a recorder was installed before the worker started.
 #[derive(Debug)]

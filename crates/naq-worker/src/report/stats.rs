@@ -6,7 +6,7 @@ use naq_core::Timestamp;
 use naq_core::stats::{Observation, Tally};
 use tokio::sync::Notify;
 
-use crate::lock::lock;
+use naq_core::sync::lock;
 
 /// The statistics of a worker that are not written yet.
 #[derive(Debug, Default)]

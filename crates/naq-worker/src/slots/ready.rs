@@ -7,7 +7,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::lanes::{Lanes, Sharing};
 use crate::delivery::HeldJob;
-use crate::lock::lock;
+use naq_core::sync::lock;
 
 /// The jobs that wait for a slot, and the number of slots in use.
 #[derive(Debug)]

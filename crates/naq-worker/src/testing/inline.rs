@@ -81,7 +81,7 @@ impl<J: Job> Run<J> {
             .into_iter()
             .fold(harness.client().enqueue(job), |enqueue, change| change(enqueue));
         let handle = enqueue.await.unwrap_or_else(|err| panic!("not enqueued: {err}"));
-        let key = JobKey { queue: handle.queue().clone(), id: handle.id().clone() };
+        let key = JobKey::new(handle.queue().clone(), handle.id().clone());
         if attempt > 1 || harness.job(&key).report().due_at.is_some() {
             move_on(&harness, &key, attempt).await;
         }

@@ -7,7 +7,7 @@ use clap::Args;
 use naq_client::Client;
 use naq_core::QueueName;
 
-use super::verdict::{Bounds, Measure, Unit, Verdict};
+use super::result::{CheckBounds, CheckMeasure, CheckResult, CheckUnit};
 use super::{parse_duration, queue, recent};
 use crate::text::about;
 
@@ -19,7 +19,7 @@ Examples:
 
 New letters are those of the last hour, or of --within. They are only looked for when one of
 their bounds is given, and counted to just beyond it.")]
-pub(super) struct DlqArgs {
+pub(super) struct CheckDlqArgs {
     /// Only dead letters of this queue
     #[arg(short, long)]
     pub(super) queue: Option<QueueName>,
@@ -35,21 +35,21 @@ pub(super) struct DlqArgs {
     /// More are critical
     #[arg(long, value_name = "N")]
     crit_recent: Option<u64>,
-    /// What lately is
+    /// CheckTarget lately is
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "1h")]
     within: Duration,
 }
 
-impl DlqArgs {
-    pub(super) fn bounds(&self) -> [(&'static str, Bounds); 2] {
+impl CheckDlqArgs {
+    pub(super) fn bounds(&self) -> [(&'static str, CheckBounds); 2] {
         [
-            ("dead", Bounds::above(self.warn_dead, self.crit_dead)),
-            ("recent", Bounds::above(self.warn_recent, self.crit_recent)),
+            ("dead", CheckBounds::above(self.warn_dead, self.crit_dead)),
+            ("recent", CheckBounds::above(self.warn_recent, self.crit_recent)),
         ]
     }
 }
 
-pub(super) async fn look(args: &DlqArgs, client: &Client) -> Result<Verdict> {
+pub(super) async fn run_check(args: &CheckDlqArgs, client: &Client) -> Result<CheckResult> {
     let dead = match &args.queue {
         Some(name) => queue::find(client, name).await?.dead,
         None => client.queues().await?.iter().map(|queue| queue.dead).sum(),
@@ -64,17 +64,23 @@ pub(super) async fn look(args: &DlqArgs, client: &Client) -> Result<Verdict> {
     Ok(judge(args, dead, recent))
 }
 
-fn judge(args: &DlqArgs, dead: u64, recent: Option<u64>) -> Verdict {
+fn judge(args: &CheckDlqArgs, dead: u64, recent: Option<u64>) -> CheckResult {
     let [all, new] = args.bounds().map(|(_, bounds)| bounds);
-    let unit = Unit::Count;
+    let unit = CheckUnit::Count;
     let mut measures =
-        vec![Measure { name: "dead", help: "Dead letters", value: dead, unit, bounds: all }];
+        vec![CheckMeasure { name: "dead", help: "Dead letters", value: dead, unit, bounds: all }];
     let help = "Dead letters that are new, counted to just beyond the bounds";
-    measures.extend(recent.map(|value| Measure { name: "recent", help, value, unit, bounds: new }));
+    measures.extend(recent.map(|value| CheckMeasure {
+        name: "recent",
+        help,
+        value,
+        unit,
+        bounds: new,
+    }));
     let within = recent.map(|_| format!("recent is within {}", about(args.within)));
     let of = args.queue.as_ref().map_or(String::new(), |queue| format!(" --queue {queue}"));
-    Verdict::of("dlq", args.queue.as_ref().map(ToString::to_string), measures)
-        .note(within)
+    CheckResult::of("dlq", args.queue.as_ref().map(ToString::to_string), measures)
+        .add_note(within)
         .next(Some(format!("naq dlq list{of}")))
 }
 
@@ -82,13 +88,13 @@ fn judge(args: &DlqArgs, dead: u64, recent: Option<u64>) -> Verdict {
 mod tests {
     use clap::Parser;
 
-    use super::super::verdict::Severity;
+    use super::super::result::Severity;
     use super::*;
 
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        args: DlqArgs,
+        args: CheckDlqArgs,
     }
 
     #[test]
@@ -104,8 +110,8 @@ mod tests {
             ("--warn-recent 1 --crit-recent 5", 99, Some(5), Warning),
         ] {
             let words = ["check"].into_iter().chain(flags.split_whitespace());
-            let verdict = judge(&Line::parse_from(words).args, dead, recent);
-            assert_eq!(verdict.severity, expected, "{flags} {dead} {recent:?}");
+            let result = judge(&Line::parse_from(words).args, dead, recent);
+            assert_eq!(result.severity, expected, "{flags} {dead} {recent:?}");
         }
     }
 }

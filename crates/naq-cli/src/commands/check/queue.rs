@@ -9,8 +9,8 @@ use naq_core::QueueName;
 use naq_core::transport::QueueInfo;
 
 use super::parse_duration;
-use super::verdict::{Bounds, Measure, Unit, Verdict, millis};
-use crate::exit::Problem;
+use super::result::{CheckBounds, CheckMeasure, CheckResult, CheckUnit, millis};
+use crate::exit::CliError;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -20,7 +20,7 @@ Examples:
 
 Jobs that wait for their time, scheduled and retrying, are `waiting`: they are neither part of
 the depth nor of the age.")]
-pub(super) struct QueueArgs {
+pub(super) struct CheckQueueArgs {
     /// The queue
     pub(super) queue: QueueName,
     /// More jobs that wait for a slot are a warning
@@ -43,60 +43,70 @@ pub(super) struct QueueArgs {
     crit_waiting: Option<u64>,
 }
 
-impl QueueArgs {
-    pub(super) fn bounds(&self) -> [(&'static str, Bounds); 3] {
+impl CheckQueueArgs {
+    pub(super) fn bounds(&self) -> [(&'static str, CheckBounds); 3] {
         [
-            ("depth", Bounds::above(self.warn_depth, self.crit_depth)),
-            ("oldest", Bounds::longer(self.warn_oldest, self.crit_oldest)),
-            ("waiting", Bounds::above(self.warn_waiting, self.crit_waiting)),
+            ("depth", CheckBounds::above(self.warn_depth, self.crit_depth)),
+            ("oldest", CheckBounds::longer(self.warn_oldest, self.crit_oldest)),
+            ("waiting", CheckBounds::above(self.warn_waiting, self.crit_waiting)),
         ]
     }
 }
 
-pub(super) async fn look(args: &QueueArgs, client: &Client) -> Result<Verdict> {
+pub(super) async fn run_check(args: &CheckQueueArgs, client: &Client) -> Result<CheckResult> {
     Ok(judge(args, &find(client, &args.queue).await?))
 }
 
 /// The queue in numbers.
 ///
 /// # Errors
-/// A [`Problem`] when there is no such queue.
+/// A [`CliError`] when there is no such queue.
 pub(super) async fn find(client: &Client, queue: &QueueName) -> Result<QueueInfo> {
     let found = client.transport().queue_info(queue).await?;
     let missing = || {
-        Problem::not_found(format!("no queue {queue}")).next("the queues there are: naq queue list")
+        CliError::not_found(format!("no queue {queue}"))
+            .next("the queues there are: naq queue list")
     };
     Ok(found.ok_or_else(missing)?)
 }
 
-fn judge(args: &QueueArgs, queue: &QueueInfo) -> Verdict {
+fn judge(args: &CheckQueueArgs, queue: &QueueInfo) -> CheckResult {
     let [depth, oldest, waiting] = args.bounds().map(|(_, bounds)| bounds);
-    let measure = |name, help, value, unit, bounds| Measure { name, help, value, unit, bounds };
+    let measure =
+        |name, help, value, unit, bounds| CheckMeasure { name, help, value, unit, bounds };
     let age = queue.oldest.map_or(0, millis);
     let measures = vec![
-        measure("depth", "Jobs that wait for a slot", queue.pending, Unit::Count, depth),
-        measure("oldest", "How long the oldest of them has waited", age, Unit::Millis, oldest),
-        measure("waiting", "Jobs that wait for their time", queue.waiting, Unit::Count, waiting),
+        measure("depth", "Jobs that wait for a slot", queue.pending, CheckUnit::Count, depth),
+        measure("oldest", "How long the oldest of them has waited", age, CheckUnit::Millis, oldest),
+        measure(
+            "waiting",
+            "Jobs that wait for their time",
+            queue.waiting,
+            CheckUnit::Count,
+            waiting,
+        ),
     ];
     let paused = queue.paused_until.map(|until| format!("paused until {until}"));
     let next = format!("naq queue info {}", queue.name);
-    Verdict::of("queue", Some(queue.name.to_string()), measures).note(paused).next(Some(next))
+    CheckResult::of("queue", Some(queue.name.to_string()), measures)
+        .add_note(paused)
+        .next(Some(next))
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
-    use super::super::verdict::Severity;
+    use super::super::result::Severity;
     use super::*;
 
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        args: QueueArgs,
+        args: CheckQueueArgs,
     }
 
-    fn verdict(flags: &str, queue: &QueueInfo) -> Severity {
+    fn result(flags: &str, queue: &QueueInfo) -> Severity {
         let words = ["check", "mail"].into_iter().chain(flags.split_whitespace());
         judge(&Line::parse_from(words).args, queue).severity
     }
@@ -128,9 +138,9 @@ mod tests {
             ("--warn-oldest 1m", Warning),
             ("--warn-oldest 1m --crit-oldest 89s", Critical),
         ] {
-            assert_eq!(verdict(flags, &queue), expected, "{flags}");
+            assert_eq!(result(flags, &queue), expected, "{flags}");
         }
         let empty = QueueInfo { pending: 0, waiting: 0, oldest: None, ..queue };
-        assert_eq!(verdict("--crit-oldest 0s --crit-depth 0 --crit-waiting 0", &empty), Ok);
+        assert_eq!(result("--crit-oldest 0s --crit-depth 0 --crit-waiting 0", &empty), Ok);
     }
 }

@@ -43,18 +43,18 @@ fn at_broker(ours: Timestamp, broker: &BrokerInfo) -> Timestamp {
 }
 
 /// A dead letter's sequence, and when it was stored.
-type Place = (u64, Timestamp);
+type LetterPosition = (u64, Timestamp);
 
 /// The first letter from a sequence on; none after the last.
 async fn letter_from(
     client: &Client,
     queue: Option<&QueueName>,
     mut seq: u64,
-) -> Result<Option<Place>, TransportError> {
+) -> Result<Option<LetterPosition>, TransportError> {
     loop {
         let mut page = client.transport().dead_letters(queue, seq, 1).await?;
         match (page.letters.pop(), page.next) {
-            // What stands there is no letter.
+            // CheckTarget stands there is no letter.
             (None, Some(next)) => seq = next,
             (letter, _) => return Ok(letter.map(|letter| (letter.seq, letter.stored_at))),
         }
@@ -65,7 +65,7 @@ async fn letter_from(
 /// letter at all.
 async fn first_since<E>(
     since: Timestamp,
-    letter_from: impl AsyncFn(u64) -> Result<Option<Place>, E>,
+    letter_from: impl AsyncFn(u64) -> Result<Option<LetterPosition>, E>,
 ) -> Result<Option<u64>, E> {
     let Some((first, stored_at)) = letter_from(0).await? else { return Ok(None) };
     if stored_at >= since {

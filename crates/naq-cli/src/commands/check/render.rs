@@ -1,15 +1,15 @@
-//! A verdict in the forms that monitoring systems read, and for people.
+//! A result in the forms that monitoring systems read, and for people.
 
 use std::fmt::Write;
 
 use anyhow::Result;
 use clap::ValueEnum;
 
-use super::verdict::{Measure, Severity, Side, Unit, Verdict};
+use super::result::{BadSide, CheckMeasure, CheckResult, CheckUnit, Severity};
 use crate::output::{BOLD, GREEN, Output, RED, YELLOW, paint};
 use crate::text::printable;
 
-/// How the verdict is written.
+/// How the result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum CheckFormat {
     /// For people.
@@ -22,40 +22,40 @@ pub(super) enum CheckFormat {
     Prometheus,
 }
 
-pub(super) fn print(verdict: &Verdict, format: CheckFormat, out: Output) -> Result<()> {
+pub(super) fn print(result: &CheckResult, format: CheckFormat, out: Output) -> Result<()> {
     match format {
-        CheckFormat::Text => out.raw(&text(verdict)),
-        CheckFormat::Nagios => out.raw(&nagios(verdict)),
-        CheckFormat::Json => out.line(verdict),
-        CheckFormat::Prometheus => out.raw(&prometheus(verdict)),
+        CheckFormat::Text => out.raw(&text(result)),
+        CheckFormat::Nagios => out.raw(&nagios(result)),
+        CheckFormat::Json => out.line(result),
+        CheckFormat::Prometheus => out.raw(&prometheus(result)),
     }
 }
 
 /// `queue mail`, `worker`.
-fn what(verdict: &Verdict) -> String {
-    match &verdict.queue {
-        Some(queue) => format!("{} {queue}", verdict.check),
-        None => verdict.check.to_owned(),
+fn what(result: &CheckResult) -> String {
+    match &result.queue {
+        Some(queue) => format!("{} {queue}", result.check),
+        None => result.check.to_owned(),
     }
 }
 
-fn text(verdict: &Verdict) -> String {
-    let style = match verdict.severity {
+fn text(result: &CheckResult) -> String {
+    let style = match result.severity {
         Severity::Ok => GREEN,
         Severity::Warning | Severity::Unknown => YELLOW,
         Severity::Critical => RED,
     };
-    let mut out = format!("{}: {}", what(verdict), paint(style, verdict.severity.word()));
-    for measure in &verdict.measures {
+    let mut out = format!("{}: {}", what(result), paint(style, result.severity.word()));
+    for measure in &result.measures {
         let bad = measure.severity() != Severity::Ok;
         let words = measure.words();
         let words = if bad { paint(BOLD, words) } else { words };
         out.push_str(&format!("\n  {words}"));
     }
-    for note in &verdict.notes {
+    for note in &result.notes {
         out.push_str(&format!("\n  {}", printable(note)));
     }
-    if let Some(next) = &verdict.next {
+    if let Some(next) = &result.next {
         out.push_str(&format!("\n{} {}", paint(BOLD, "next:"), printable(next)));
     }
     out
@@ -63,12 +63,12 @@ fn text(verdict: &Verdict) -> String {
 
 /// `NAQ QUEUE mail OK - depth 3, oldest 2s | depth=3;10;20;0 oldest=2s;60;300;0`, and on lines of
 /// their own what does not fit there. A bar would begin the performance data.
-fn nagios(verdict: &Verdict) -> String {
+fn nagios(result: &CheckResult) -> String {
     let safe = |text: &str| printable(text).replace('|', "/");
-    let (kind, level) = (verdict.check.to_uppercase(), verdict.severity.word());
-    let subject = verdict.queue.as_ref().map_or(String::new(), |queue| format!(" {queue}"));
-    let measures: Vec<_> = verdict.measures.iter().map(Measure::words).collect();
-    let mut notes = verdict.notes.iter();
+    let (kind, level) = (result.check.to_uppercase(), result.severity.word());
+    let subject = result.queue.as_ref().map_or(String::new(), |queue| format!(" {queue}"));
+    let measures: Vec<_> = result.measures.iter().map(CheckMeasure::words).collect();
+    let mut notes = result.notes.iter();
     let told = if measures.is_empty() {
         notes.next().map_or_else(String::new, |note| safe(note))
     } else {
@@ -76,33 +76,33 @@ fn nagios(verdict: &Verdict) -> String {
     };
     let mut out = format!("NAQ {kind}{subject} {level} - {told}");
     if !measures.is_empty() {
-        let data: Vec<_> = verdict.measures.iter().map(performance).collect();
+        let data: Vec<_> = result.measures.iter().map(performance).collect();
         out.push_str(&format!(" | {}", data.join(" ")));
     }
     for note in notes {
         out.push_str(&format!("\n{}", safe(note)));
     }
-    if let Some(next) = &verdict.next {
+    if let Some(next) = &result.next {
         out.push_str(&format!("\nnext: {}", safe(next)));
     }
     out
 }
 
 /// `label=value[unit];warning;critical;minimum;maximum`, where a range `3:` means: not below three.
-fn performance(measure: &Measure) -> String {
+fn performance(measure: &CheckMeasure) -> String {
     let number = |n: u64| match measure.unit {
-        Unit::Millis => seconds(n),
+        CheckUnit::Millis => seconds(n),
         _ => n.to_string(),
     };
     let range = |bound: Option<u64>| match (bound, measure.bounds.side) {
         (None, _) => String::new(),
-        (Some(n), Side::Above) => number(n),
-        (Some(n), Side::Below) => format!("{}:", number(n)),
+        (Some(n), BadSide::Above) => number(n),
+        (Some(n), BadSide::Below) => format!("{}:", number(n)),
     };
     let (unit, most) = match measure.unit {
-        Unit::Count => ("", ""),
-        Unit::Millis => ("s", ""),
-        Unit::Percent => ("%", ";100"),
+        CheckUnit::Count => ("", ""),
+        CheckUnit::Millis => ("s", ""),
+        CheckUnit::Percent => ("%", ";100"),
     };
     let (warning, critical) = (range(measure.bounds.warning), range(measure.bounds.critical));
     format!("{}={}{unit};{warning};{critical};0{most}", measure.name, number(measure.value))
@@ -115,9 +115,9 @@ fn seconds(millis: u64) -> String {
     }
 }
 
-/// A gauge for the verdict and one for each measure, in base units.
-fn prometheus(verdict: &Verdict) -> String {
-    let queue = verdict.queue.as_ref().map(|queue| format!("queue=\"{queue}\""));
+/// A gauge for the result and one for each measure, in base units.
+fn prometheus(result: &CheckResult) -> String {
+    let queue = result.queue.as_ref().map(|queue| format!("queue=\"{queue}\""));
     let mut out = String::new();
     let mut gauge = |name: &str, help: &str, labels: &[&str], value: &str| {
         let labels =
@@ -125,20 +125,20 @@ fn prometheus(verdict: &Verdict) -> String {
         // Writing to a string cannot fail.
         let _ = write!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{labels} {value}\n");
     };
-    let check = format!("check=\"{}\"", verdict.check);
+    let check = format!("check=\"{}\"", result.check);
     let mut labels = vec![check.as_str()];
     labels.extend(queue.as_deref());
-    let status = (verdict.severity as u8).to_string();
+    let status = (result.severity as u8).to_string();
     gauge("naq_check_status", "0 ok, 1 warning, 2 critical, 3 unknown.", &labels, &status);
-    for measure in &verdict.measures {
+    for measure in &result.measures {
         let (suffix, value) = match measure.unit {
-            Unit::Count => ("", measure.value.to_string()),
-            Unit::Millis => ("_seconds", seconds(measure.value)),
-            Unit::Percent => {
+            CheckUnit::Count => ("", measure.value.to_string()),
+            CheckUnit::Millis => ("_seconds", seconds(measure.value)),
+            CheckUnit::Percent => {
                 ("_ratio", format!("{}.{:02}", measure.value / 100, measure.value % 100))
             }
         };
-        let name = format!("naq_check_{}_{}{suffix}", verdict.check, measure.name);
+        let name = format!("naq_check_{}_{}{suffix}", result.check, measure.name);
         gauge(&name, &format!("{}.", measure.help), &labels[1..], &value);
     }
     out
@@ -148,27 +148,32 @@ fn prometheus(verdict: &Verdict) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::verdict::Bounds;
+    use super::super::result::CheckBounds;
     use super::*;
 
-    fn verdict() -> Verdict {
-        let measure =
-            |name, value, unit, bounds| Measure { name, help: "What it is", value, unit, bounds };
+    fn result() -> CheckResult {
+        let measure = |name, value, unit, bounds| CheckMeasure {
+            name,
+            help: "CheckTarget it is",
+            value,
+            unit,
+            bounds,
+        };
         let minute = Some(Duration::from_secs(60));
         let measures = vec![
-            measure("depth", 12, Unit::Count, Bounds::above(Some(10), Some(20))),
-            measure("oldest", 2_500, Unit::Millis, Bounds::longer(None, minute)),
-            measure("workers", 1, Unit::Count, Bounds::below(Some(1), Some(1))),
-            measure("slots", 7, Unit::Percent, Bounds::above(Some(90), None)),
+            measure("depth", 12, CheckUnit::Count, CheckBounds::above(Some(10), Some(20))),
+            measure("oldest", 2_500, CheckUnit::Millis, CheckBounds::longer(None, minute)),
+            measure("workers", 1, CheckUnit::Count, CheckBounds::below(Some(1), Some(1))),
+            measure("slots", 7, CheckUnit::Percent, CheckBounds::above(Some(90), None)),
         ];
-        Verdict::of("queue", Some("mail".into()), measures)
-            .note(Some("a|b \u{1b}[2J".into()))
+        CheckResult::of("queue", Some("mail".into()), measures)
+            .add_note(Some("a|b \u{1b}[2J".into()))
             .next(Some("naq queue info mail".into()))
     }
 
     #[test]
     fn nagios_has_performance_data_with_ranges_and_one_bar() {
-        let text = nagios(&verdict());
+        let text = nagios(&result());
         assert_eq!(
             text,
             "NAQ QUEUE mail WARNING - depth 12 (warning above 10), oldest 2s, workers 1, \
@@ -179,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_measured_has_its_reason_where_the_numbers_are() {
-        let blind = Verdict::blind("dlq", None, Severity::Critical, "no answer".into());
+        let blind = CheckResult::unknown("dlq", None, Severity::Critical, "no answer".into());
         assert_eq!(nagios(&blind), "NAQ DLQ CRITICAL - no answer");
         assert!(prometheus(&blind).ends_with("naq_check_status{check=\"dlq\"} 2\n"));
         assert!(text(&blind).contains("no answer"));
@@ -187,7 +192,7 @@ mod tests {
 
     #[test]
     fn prometheus_has_base_units_and_the_queue_as_a_label() {
-        let text = prometheus(&verdict());
+        let text = prometheus(&result());
         for line in [
             "naq_check_status{check=\"queue\",queue=\"mail\"} 1",
             "# TYPE naq_check_queue_depth gauge",

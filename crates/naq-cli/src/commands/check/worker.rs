@@ -7,8 +7,8 @@ use clap::Args;
 use naq_client::Client;
 use naq_core::QueueName;
 
-use super::crew::Crew;
-use super::verdict::{Bounds, Measure, Unit, Verdict, millis};
+use super::result::{CheckBounds, CheckMeasure, CheckResult, CheckUnit, millis};
+use super::worker_summary::WorkerSummary;
 use super::{parse_duration, parse_percent};
 use crate::text::{about, count};
 
@@ -22,7 +22,7 @@ Examples:
 A worker is as old as its last entry at the broker, whatever its own clock says. By default
 it says that it is alive every 5 seconds, and is forgotten after 15: a longer --worker-ttl of
 the workers wants a longer --silent-after here.")]
-pub(super) struct WorkerArgs {
+pub(super) struct CheckWorkerArgs {
     /// Only workers that take jobs from this queue
     #[arg(short, long)]
     pub(super) queue: Option<QueueName>,
@@ -49,32 +49,33 @@ pub(super) struct WorkerArgs {
     silent_after: Duration,
 }
 
-impl WorkerArgs {
-    pub(super) fn bounds(&self) -> [(&'static str, Bounds); 3] {
+impl CheckWorkerArgs {
+    pub(super) fn bounds(&self) -> [(&'static str, CheckBounds); 3] {
         [
-            ("workers", Bounds::below(self.warn_workers, Some(self.crit_workers))),
-            ("heartbeat", Bounds::longer(self.warn_heartbeat, self.crit_heartbeat)),
-            ("slots", Bounds::above(self.warn_slots, self.crit_slots)),
+            ("workers", CheckBounds::below(self.warn_workers, Some(self.crit_workers))),
+            ("heartbeat", CheckBounds::longer(self.warn_heartbeat, self.crit_heartbeat)),
+            ("slots", CheckBounds::above(self.warn_slots, self.crit_slots)),
         ]
     }
 }
 
-pub(super) async fn look(args: &WorkerArgs, client: &Client) -> Result<Verdict> {
+pub(super) async fn run_check(args: &CheckWorkerArgs, client: &Client) -> Result<CheckResult> {
     let mut workers = client.list_workers().await?;
     if let Some(queue) = &args.queue {
         workers.retain(|worker| worker.queues.contains(queue));
     }
-    Ok(judge(args, &Crew::of(&workers, client.now(), args.silent_after)))
+    Ok(judge(args, &WorkerSummary::of(&workers, client.now(), args.silent_after)))
 }
 
-fn judge(args: &WorkerArgs, crew: &Crew) -> Verdict {
+fn judge(args: &CheckWorkerArgs, crew: &WorkerSummary) -> CheckResult {
     let [workers, heartbeat, slots] = args.bounds().map(|(_, bounds)| bounds);
-    let measure = |name, help, value, unit, bounds| Measure { name, help, value, unit, bounds };
+    let measure =
+        |name, help, value, unit, bounds| CheckMeasure { name, help, value, unit, bounds };
     let quietest = millis(crew.quietest);
     let measures = vec![
-        measure("workers", "Workers alive that take jobs", crew.alive, Unit::Count, workers),
-        measure("heartbeat", "Longest silence of a worker", quietest, Unit::Millis, heartbeat),
-        measure("slots", "Share of slots in use", crew.percent(), Unit::Percent, slots),
+        measure("workers", "Workers alive that take jobs", crew.alive, CheckUnit::Count, workers),
+        measure("heartbeat", "Longest silence of a worker", quietest, CheckUnit::Millis, heartbeat),
+        measure("slots", "Share of slots in use", crew.percent(), CheckUnit::Percent, slots),
     ];
     let some = |n: u64, words: String| (n > 0).then_some(words);
     let silent_after = about(args.silent_after);
@@ -84,10 +85,10 @@ fn judge(args: &WorkerArgs, crew: &Crew) -> Verdict {
         "{} with a heartbeat from the future or more jobs than slots, set right here",
         count(crew.implausible, "worker")
     );
-    Verdict::of("worker", args.queue.as_ref().map(ToString::to_string), measures)
-        .note(some(crew.silent, silent))
-        .note(some(crew.stopping, stopping))
-        .note(some(crew.implausible, implausible))
+    CheckResult::of("worker", args.queue.as_ref().map(ToString::to_string), measures)
+        .add_note(some(crew.silent, silent))
+        .add_note(some(crew.stopping, stopping))
+        .add_note(some(crew.implausible, implausible))
         .next(Some("naq workers".into()))
 }
 
@@ -95,24 +96,24 @@ fn judge(args: &WorkerArgs, crew: &Crew) -> Verdict {
 mod tests {
     use clap::Parser;
 
-    use super::super::verdict::Severity;
+    use super::super::result::Severity;
     use super::*;
 
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        args: WorkerArgs,
+        args: CheckWorkerArgs,
     }
 
     #[test]
     fn no_worker_is_critical_unless_one_says_otherwise() {
         use Severity::{Critical, Ok, Warning};
-        let crew = |alive, quietest, in_use| Crew {
+        let crew = |alive, quietest, in_use| WorkerSummary {
             alive,
             quietest: Duration::from_secs(quietest),
             slots: alive * 10,
             in_use,
-            ..Crew::default()
+            ..WorkerSummary::default()
         };
         for (flags, crew, expected) in [
             ("", crew(0, 0, 0), Critical),
@@ -127,14 +128,20 @@ mod tests {
             ("--crit-slots 89", crew(2, 0, 18), Critical),
         ] {
             let words = ["check"].into_iter().chain(flags.split_whitespace());
-            let verdict = judge(&Line::parse_from(words).args, &crew);
-            assert_eq!(verdict.severity, expected, "{flags} {crew:?}");
+            let result = judge(&Line::parse_from(words).args, &crew);
+            assert_eq!(result.severity, expected, "{flags} {crew:?}");
         }
     }
 
     #[test]
     fn who_does_not_count_is_told() {
-        let crew = Crew { alive: 1, silent: 2, stopping: 1, implausible: 1, ..Crew::default() };
+        let crew = WorkerSummary {
+            alive: 1,
+            silent: 2,
+            stopping: 1,
+            implausible: 1,
+            ..WorkerSummary::default()
+        };
         let notes = judge(&Line::parse_from(["check"]).args, &crew).notes;
         assert_eq!(notes[0], "2 workers silent for more than 15s");
         assert_eq!(notes.len(), 3, "{notes:?}");

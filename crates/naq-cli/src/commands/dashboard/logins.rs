@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::exit::Problem;
+use crate::exit::CliError;
 
 const VARIABLE: &str = "NAQ_DASHBOARD_AUTH";
 
@@ -17,11 +17,11 @@ pub(super) fn read(file: Option<&Path>) -> Result<Vec<Login>> {
     let given = std::env::var(VARIABLE).ok().filter(|value| !value.is_empty());
     match (given, file) {
         (Some(_), Some(_)) => {
-            Err(Problem::usage(format!("{VARIABLE} and --auth-file are both given")).into())
+            Err(CliError::usage(format!("{VARIABLE} and --auth-file are both given")).into())
         }
         (Some(value), None) => match login(&value) {
             Some(login) => Ok(vec![login]),
-            None => Err(Problem::usage(format!("{VARIABLE} is not like name:password")).into()),
+            None => Err(CliError::usage(format!("{VARIABLE} is not like name:password")).into()),
         },
         (None, Some(path)) => of_file(path),
         (None, None) => Ok(Vec::new()),
@@ -30,11 +30,11 @@ pub(super) fn read(file: Option<&Path>) -> Result<Vec<Login>> {
 
 fn of_file(path: &Path) -> Result<Vec<Login>> {
     let shown = path.display();
-    let unreadable = |err| Problem::usage(format!("cannot read --auth-file {shown}: {err}"));
+    let unreadable = |err| CliError::usage(format!("cannot read --auth-file {shown}: {err}"));
     let mut file = File::open(path).map_err(unreadable)?;
     // Of the file that is read, not of whatever has its name a moment earlier.
     if is_open_to_others(&file.metadata().map_err(unreadable)?) {
-        return Err(Problem::usage(format!("others than its owner can read --auth-file {shown}"))
+        return Err(CliError::usage(format!("others than its owner can read --auth-file {shown}"))
             .next(format!("take that right away: chmod 600 {shown}"))
             .into());
     }
@@ -45,11 +45,11 @@ fn of_file(path: &Path) -> Result<Vec<Login>> {
     for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
         // What is in the line is not repeated: it may be a password.
         logins.push(login(line).ok_or_else(|| {
-            Problem::usage(format!("{shown}, line {number}, is not like name:password"))
+            CliError::usage(format!("{shown}, line {number}, is not like name:password"))
         })?);
     }
     if logins.is_empty() {
-        return Err(Problem::usage(format!("there is no login in --auth-file {shown}"))
+        return Err(CliError::usage(format!("there is no login in --auth-file {shown}"))
             .next("write one a line, as name:password")
             .into());
     }

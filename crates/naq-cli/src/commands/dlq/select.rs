@@ -6,10 +6,10 @@ use naq_client::{Client, ClientError, DeadFilter};
 use naq_core::transport::{JobKey, Place, Stored};
 use naq_core::{ErrorKind, JobId, QueueName, TaskName};
 
-use crate::exit::Problem;
+use crate::exit::CliError;
 
 #[derive(Debug, Args)]
-pub(crate) struct Filter {
+pub(crate) struct DlqFilterArgs {
     /// Of this queue
     #[arg(short, long)]
     queue: Option<QueueName>,
@@ -21,7 +21,7 @@ pub(crate) struct Filter {
     task: Option<TaskName>,
 }
 
-impl Filter {
+impl DlqFilterArgs {
     pub(super) fn to_dead_filter(&self) -> DeadFilter {
         DeadFilter {
             queue: self.queue.clone(),
@@ -37,25 +37,25 @@ impl Filter {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Selection {
+pub(crate) struct DlqSelectionArgs {
     /// The jobs' ids
     #[arg(value_name = "ID")]
     pub(super) ids: Vec<JobId>,
     #[command(flatten)]
-    pub(super) filter: Filter,
+    pub(super) filter: DlqFilterArgs,
     /// Every dead letter
     #[arg(long, conflicts_with_all = ["ids", "queue", "error_kind", "task"])]
     all: bool,
 }
 
-impl Selection {
+impl DlqSelectionArgs {
     /// Says what is meant, or what is missing.
-    pub(super) fn check(&self) -> Result<(), Problem> {
+    pub(super) fn check(&self) -> Result<(), CliError> {
         match (self.ids.is_empty(), self.filter.is_empty(), self.all) {
-            (true, true, false) => Err(Problem::usage("it is not said which dead letters")
+            (true, true, false) => Err(CliError::usage("it is not said which dead letters")
                 .next("name ids, or --queue, --error-kind, --task, or --all")),
             (false, false, _) if self.filter.error_kind.is_some() || self.filter.task.is_some() => {
-                Err(Problem::usage("ids do not go with --error-kind or --task")
+                Err(CliError::usage("ids do not go with --error-kind or --task")
                     .next("give ids, with --queue at most, or leave the ids out"))
             }
             _ => Ok(()),
@@ -98,7 +98,7 @@ pub(super) async fn find(client: &Client, id: &JobId, queue: Option<&QueueName>)
         letters.extend(found.into_iter().filter(|stored| stored.place == Place::Dead));
     }
     match letters.len() {
-        0 => Err(Problem::not_found(format!("no dead letter {id}"))
+        0 => Err(CliError::not_found(format!("no dead letter {id}"))
             .next(format!("where it is: naq job show {id}"))
             .into()),
         1 => Ok(letters.remove(0)),

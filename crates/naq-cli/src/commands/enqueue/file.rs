@@ -16,17 +16,17 @@ use serde_json::value::to_raw_value;
 
 use self::line::{Defaults, LineJob};
 use super::options::OptionArgs;
-use super::{Enqueued, writer};
-use crate::exit::{Exit, Problem};
+use super::{EnqueuedJob, writer};
+use crate::exit::{CliError, ExitCode};
 use crate::output::{Format, Output};
-use crate::progress::Progress;
+use crate::progress_line::ProgressLine;
 use crate::text::count;
 
-/// Lines that are sent at once.
+/// JobFile that are sent at once.
 const AT_ONCE: usize = 1000;
 
 /// The lines of a file, and what holds for all of them.
-pub(crate) struct Lines {
+pub(crate) struct JobFile {
     input: Box<dyn BufRead>,
     name: String,
     /// How many were read.
@@ -35,7 +35,7 @@ pub(crate) struct Lines {
 }
 
 /// What became of a line.
-struct Done {
+struct SentLine {
     line: u64,
     /// What was asked for, if it could be read.
     asked: Option<(TaskName, Option<Timestamp>)>,
@@ -44,17 +44,17 @@ struct Done {
 
 /// The same as JSON.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct LineResult<'a> {
     line: u64,
     #[serde(flatten)]
-    enqueued: Option<Enqueued<'a>>,
+    enqueued: Option<EnqueuedJob<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
 /// How many came to what.
 #[derive(Default)]
-struct Tally {
+struct LineCounts {
     new: u64,
     duplicates: u64,
     failed: u64,
@@ -62,7 +62,7 @@ struct Tally {
     lost: Option<u64>,
 }
 
-impl Lines {
+impl JobFile {
     /// Opens the file, or stdin for `-`.
     pub(super) fn open(
         path: &Path,
@@ -76,7 +76,7 @@ impl Lines {
             Box::new(std::io::stdin().lock())
         } else {
             let file = File::open(path).map_err(|err| {
-                Problem::usage(format!("cannot read --file {}: {err}", path.display()))
+                CliError::usage(format!("cannot read --file {}: {err}", path.display()))
             })?;
             Box::new(BufReader::new(file))
         };
@@ -86,9 +86,9 @@ impl Lines {
     }
 
     /// Sends them all. A line that fails costs the others nothing; a broker that is gone ends it.
-    pub(super) async fn send(mut self, client: &Client, out: Output) -> Result<Exit> {
-        let progress = Progress::new("enqueued");
-        let (mut tally, mut answers) = (Tally::default(), Vec::new());
+    pub(super) async fn send(mut self, client: &Client, out: Output) -> Result<ExitCode> {
+        let progress = ProgressLine::new("enqueued");
+        let (mut tally, mut answers) = (LineCounts::default(), Vec::new());
         while tally.lost.is_none() {
             let lines = self.some()?;
             if lines.is_empty() {
@@ -114,9 +114,9 @@ impl Lines {
             let what =
                 format!("the broker was lost at line {line}; nothing after line {read} was sent");
             let next = "when it is back, send the lines that failed and those after them again";
-            return Err(Problem::new(Exit::Unreachable, what).next(next).into());
+            return Err(CliError::new(ExitCode::Unreachable, what).next(next).into());
         }
-        Ok(if tally.failed > 0 { Exit::Failed } else { Exit::Ok })
+        Ok(if tally.failed > 0 { ExitCode::Failed } else { ExitCode::Ok })
     }
 
     /// The next lines with something on them.
@@ -139,7 +139,7 @@ impl Lines {
 }
 
 /// Sends what could be read, and answers for every line in its place.
-async fn send(lines: Vec<(u64, Result<LineJob>)>, client: &Client) -> Vec<Done> {
+async fn send(lines: Vec<(u64, Result<LineJob>)>, client: &Client) -> Vec<SentLine> {
     let (mut jobs, mut asked) = (Vec::new(), Vec::new());
     for (line, job) in lines {
         asked.push(match job {
@@ -155,19 +155,19 @@ async fn send(lines: Vec<(u64, Result<LineJob>)>, client: &Client) -> Vec<Done> 
         // One answer a job.
         Ok(asked) => {
             let result = sent.next()?.map_err(anyhow::Error::from);
-            Some(Done { line, asked: Some(asked), result })
+            Some(SentLine { line, asked: Some(asked), result })
         }
-        Err(err) => Some(Done { line, asked: None, result: Err(err) }),
+        Err(err) => Some(SentLine { line, asked: None, result: Err(err) }),
     });
     done.collect()
 }
 
-impl Done {
-    fn answer(&self) -> Answer<'_> {
+impl SentLine {
+    fn answer(&self) -> LineResult<'_> {
         let enqueued = self.result.as_ref().ok().zip(self.asked.as_ref());
-        Answer {
+        LineResult {
             line: self.line,
-            enqueued: enqueued.map(|(job, (task, due_at))| Enqueued::new(job, task, *due_at)),
+            enqueued: enqueued.map(|(job, (task, due_at))| EnqueuedJob::new(job, task, *due_at)),
             error: self.result.as_ref().err().map(|err| format!("{err:#}")),
         }
     }
@@ -181,8 +181,8 @@ impl Done {
     }
 }
 
-impl Tally {
-    fn add(&mut self, done: &Done) {
+impl LineCounts {
+    fn add(&mut self, done: &SentLine) {
         match &done.result {
             Ok(handle) if handle.is_duplicate() => self.duplicates += 1,
             Ok(_) => self.new += 1,
@@ -198,7 +198,7 @@ impl Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for LineCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} enqueued", count(self.new, "job"))?;
         if self.duplicates > 0 {
@@ -211,8 +211,8 @@ impl fmt::Display for Tally {
     }
 }
 
-impl fmt::Debug for Lines {
+impl fmt::Debug for JobFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lines").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("JobFile").field("name", &self.name).finish_non_exhaustive()
     }
 }

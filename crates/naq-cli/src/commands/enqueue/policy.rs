@@ -7,7 +7,7 @@ use clap::Args;
 use naq_core::ErrorKind;
 use naq_core::retry::{Delay, Jitter, RetryPolicy, Strategy};
 
-use crate::exit::Problem;
+use crate::exit::CliError;
 use crate::text::parse_duration;
 
 #[derive(Debug, Clone, Args)]
@@ -79,7 +79,7 @@ impl PolicyArgs {
             max_crashes = self.max_crashes;
         }
         policy.try_build().map_err(|err| {
-            Problem::usage(format!("retry policy: {err}"))
+            CliError::usage(format!("retry policy: {err}"))
                 .next("see what a policy does: naq retry preview POLICY")
                 .into()
         })

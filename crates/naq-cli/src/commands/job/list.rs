@@ -9,11 +9,11 @@ use naq_core::transport::{JobSummary, JobsCursor, JobsPage, JobsQuery, Order, Pl
 use naq_core::{Clock, ErrorKind, JobState, QueueName, SystemClock, TaskName, Timestamp};
 use serde::Serialize;
 
-use crate::output::{Format, Output, Row};
+use crate::output::{Format, Output, TableRow};
 use crate::text::{about, parse_duration};
 
 #[derive(Debug, Args)]
-pub(crate) struct ListArgs {
+pub(crate) struct JobListArgs {
     /// In this state: pending, running, blocked, scheduled, retrying, completed, dead, cancelled or
     /// expired [default: pending and running]
     #[arg(short, long)]
@@ -47,7 +47,7 @@ pub(crate) struct ListArgs {
     cursor: Option<JobsCursor>,
 }
 
-impl ListArgs {
+impl JobListArgs {
     fn query(&self, now: Timestamp) -> JobsQuery {
         JobsQuery {
             queue: self.queue.clone(),
@@ -70,7 +70,7 @@ impl ListArgs {
             return out.one(&page, String::new);
         }
         let JobsPage { jobs, scanned, next } = page;
-        out.list(&jobs.into_iter().map(|job| Line { job, now }).collect::<Vec<_>>())?;
+        out.list(&jobs.into_iter().map(|job| JobRow { job, now }).collect::<Vec<_>>())?;
         match next {
             Some(next) => out.note(format_args!("looked at {scanned}; go on with --cursor {next}")),
             None => Ok(()),
@@ -80,14 +80,14 @@ impl ListArgs {
 
 /// A job, and the time that its own are compared with.
 #[derive(Serialize)]
-struct Line {
+struct JobRow {
     #[serde(flatten)]
     job: JobSummary,
     #[serde(skip)]
     now: Timestamp,
 }
 
-impl Line {
+impl JobRow {
     /// When it is due, or since when it is in its state.
     fn when(&self) -> String {
         let Self { job, now } = self;
@@ -98,7 +98,7 @@ impl Line {
     }
 }
 
-impl Row for Line {
+impl TableRow for JobRow {
     const COLUMNS: &'static [&'static str] =
         &["ID", "QUEUE", "TASK", "STATE", ">ATTEMPT", "WHEN", "~LAST ERROR"];
     const NONE: &'static str = "no such jobs here";

@@ -5,15 +5,15 @@ use naq_client::{AuditEntry, Client};
 use naq_core::{Clock, QueueName, SystemClock, TaskName, Timestamp};
 use serde::Serialize;
 
-use super::{PauseArgs, all_exist};
+use super::{QueuePauseArgs, all_exist};
 use crate::commands::audit;
-use crate::output::{Output, Row};
+use crate::operator_name::operator_name;
+use crate::output::{Output, TableRow};
 use crate::text::about;
-use crate::who::who;
 
 /// What was done to a task of a queue.
 #[derive(Serialize)]
-struct Done<'a> {
+struct TaskActionResult<'a> {
     queue: &'a QueueName,
     task: &'a TaskName,
     paused: bool,
@@ -23,7 +23,7 @@ struct Done<'a> {
     words: String,
 }
 
-impl Row for Done<'_> {
+impl TableRow for TaskActionResult<'_> {
     const COLUMNS: &'static [&'static str] = &["QUEUE", "TASK", "~DONE"];
     const NONE: &'static str = "nothing to do";
 
@@ -33,7 +33,7 @@ impl Row for Done<'_> {
 }
 
 pub(super) async fn pause(
-    args: &PauseArgs,
+    args: &QueuePauseArgs,
     task: &TaskName,
     client: &Client,
     out: Output,
@@ -43,7 +43,7 @@ pub(super) async fn pause(
     let until = args.until.or(args.span.map(|span| now + span));
     let mut done = Vec::new();
     for queue in &args.queues {
-        client.pause_task(queue, task, until, &who(), &args.reason).await?;
+        client.pause_task(queue, task, until, &operator_name(), &args.reason).await?;
         let scope = format!("task {task} of queue {queue}");
         let entry = |who: &str| AuditEntry::new(who, "pause", scope).reason(&args.reason);
         audit::record(client, out, entry).await?;
@@ -51,7 +51,7 @@ pub(super) async fn pause(
             Some(until) => format!("paused for {}", about(until.since(now))),
             None => "paused".into(),
         };
-        done.push(Done { queue, task, paused: true, paused_until: until, words });
+        done.push(TaskActionResult { queue, task, paused: true, paused_until: until, words });
     }
     out.list(&done)
 }
@@ -75,7 +75,7 @@ pub(super) async fn resume(
             false => "was not paused",
         };
         let words = words.to_owned();
-        done.push(Done { queue, task, paused: false, paused_until: None, words });
+        done.push(TaskActionResult { queue, task, paused: false, paused_until: None, words });
     }
     out.list(&done)
 }

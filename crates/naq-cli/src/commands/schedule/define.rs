@@ -32,36 +32,36 @@ pub(crate) struct WhenArgs {
 
 /// A value, or the word that takes it away.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Or<T> {
-    None,
-    Is(T),
+pub(crate) enum FieldChange<T> {
+    Remove,
+    Set(T),
 }
 
-impl<T> Or<T> {
+impl<T> FieldChange<T> {
     fn parse(text: &str, parse: fn(&str) -> Result<T, String>) -> Result<Self, String> {
-        if text == "none" { Ok(Self::None) } else { parse(text).map(Self::Is) }
+        if text == "none" { Ok(Self::Remove) } else { parse(text).map(Self::Set) }
     }
 }
 
-impl<T: Clone> Or<T> {
+impl<T: Clone> FieldChange<T> {
     fn get(&self) -> Option<T> {
         match self {
-            Self::None => None,
-            Self::Is(value) => Some(value.clone()),
+            Self::Remove => None,
+            Self::Set(value) => Some(value.clone()),
         }
     }
 }
 
-fn time(text: &str) -> Result<Or<Timestamp>, String> {
-    Or::parse(text, parse_time)
+fn time(text: &str) -> Result<FieldChange<Timestamp>, String> {
+    FieldChange::parse(text, parse_time)
 }
 
-fn span(text: &str) -> Result<Or<Duration>, String> {
-    Or::parse(text, parse_duration)
+fn span(text: &str) -> Result<FieldChange<Duration>, String> {
+    FieldChange::parse(text, parse_duration)
 }
 
-fn number(text: &str) -> Result<Or<u64>, String> {
-    Or::parse(text, |text| u64::from_str(text).map_err(|err| err.to_string()))
+fn number(text: &str) -> Result<FieldChange<u64>, String> {
+    FieldChange::parse(text, |text| u64::from_str(text).map_err(|err| err.to_string()))
 }
 
 #[derive(Debug, Args)]
@@ -69,16 +69,16 @@ fn number(text: &str) -> Result<Or<u64>, String> {
 pub(crate) struct TimeArgs {
     /// No run before this time, and the first of --every at it
     #[arg(long, value_name = "TIME", value_parser = time)]
-    start: Option<Or<Timestamp>>,
+    start: Option<FieldChange<Timestamp>>,
     /// No run after this time [default: none]
     #[arg(long, value_name = "TIME", value_parser = time)]
-    end: Option<Or<Timestamp>>,
+    end: Option<FieldChange<Timestamp>>,
     /// So many runs in all [default: no limit]
     #[arg(long, value_name = "N", value_parser = number)]
-    count: Option<Or<u64>>,
+    count: Option<FieldChange<u64>>,
     /// Start each run up to this much later, by name and time alone [default: none]
     #[arg(id = "late", long = "jitter", value_name = "DURATION", value_parser = span)]
-    jitter: Option<Or<Duration>>,
+    jitter: Option<FieldChange<Duration>>,
     /// After an outage: skip what was missed, run the last of it, or all [default: last]
     #[arg(long, value_name = "skip|last|all")]
     catch_up: Option<CatchUp>,
@@ -87,7 +87,7 @@ pub(crate) struct TimeArgs {
     overlap: Option<Overlap>,
     /// A run that has not started this long after its time expires [default: none]
     #[arg(long, value_name = "DURATION", value_parser = span)]
-    start_within: Option<Or<Duration>>,
+    start_within: Option<FieldChange<Duration>>,
 }
 
 #[derive(Debug, Args)]
@@ -116,7 +116,7 @@ pub(crate) struct JobArgs {
 
 /// The options of the job, with what had to be read for them.
 #[derive(Debug)]
-pub(super) struct ReadJob<'a> {
+pub(super) struct JobInput<'a> {
     given: &'a JobArgs,
     args: Option<Payload>,
 }
@@ -156,13 +156,13 @@ impl TimeArgs {
             };
         }
         set! {
-            start = self.start.as_ref().map(Or::get);
-            end = self.end.as_ref().map(Or::get);
-            max_runs = self.count.as_ref().map(Or::get);
+            start = self.start.as_ref().map(FieldChange::get);
+            end = self.end.as_ref().map(FieldChange::get);
+            max_runs = self.count.as_ref().map(FieldChange::get);
             jitter = self.jitter.as_ref().map(|jitter| jitter.get().unwrap_or_default());
             catch_up = self.catch_up;
             overlap = self.overlap;
-            start_within = self.start_within.as_ref().map(Or::get);
+            start_within = self.start_within.as_ref().map(FieldChange::get);
         }
     }
 }
@@ -174,14 +174,14 @@ impl JobArgs {
     }
 
     /// Reads the arguments, from wherever they come.
-    pub(super) fn read(&self) -> Result<ReadJob<'_>> {
+    pub(super) fn read(&self) -> Result<JobInput<'_>> {
         let args = self.args.as_deref().map(|given| read_args(Some(given))).transpose()?;
         let args = args.map(|args| Payload::encode(Codec::Json, &args)).transpose()?;
-        Ok(ReadJob { given: self, args })
+        Ok(JobInput { given: self, args })
     }
 
     /// A job of this task.
-    pub(super) fn fresh(&self, task: &TaskName) -> Result<Envelope> {
+    pub(super) fn new_job(&self, task: &TaskName) -> Result<Envelope> {
         let (queue, args) = (QueueName::default(), Payload::null(Codec::Json));
         let mut job = Envelope::new(queue, JobId::random(), task.clone(), args, SystemClock.now());
         self.read()?.change(&mut job, None)?;
@@ -189,7 +189,7 @@ impl JobArgs {
     }
 }
 
-impl ReadJob<'_> {
+impl JobInput<'_> {
     /// Changes what is given.
     pub(super) fn change(
         &self,

@@ -1,16 +1,16 @@
-//! A [`Model`] as text. Pure: the same model is the same text.
+//! A [`TopView`] as text. Pure: the same model is the same text.
 
 use std::time::Duration;
 
-use super::model::{Model, Window};
-use crate::output::{BOLD, DIM, RED, Row, YELLOW, lines, paint};
+use super::view::{TopView, TopWindow};
+use crate::output::{BOLD, DIM, RED, TableRow, YELLOW, lines, paint};
 use crate::text::{about, printable};
 
 /// Lines of a table above its rows: an empty one, and its head.
 const ABOVE: usize = 2;
 
 /// The frame, at most so many lines high, if that matters.
-pub(super) fn text(model: &Model, height: Option<usize>) -> String {
+pub(super) fn text(model: &TopView, height: Option<usize>) -> String {
     let mut out = head(model);
     let needed = [model.queues.len(), model.tasks.len(), model.workers.len(), model.errors.len()];
     let needed = needed.map(|rows| rows.max(1));
@@ -48,7 +48,7 @@ fn share<const N: usize>(needed: [usize; N], room: usize) -> [usize; N] {
     }
 }
 
-fn head(model: &Model) -> Vec<String> {
+fn head(model: &TopView) -> Vec<String> {
     let broker = printable(&model.broker).into_owned();
     let mut out = vec![format!("{}  {broker}  {}", paint(BOLD, "naq top"), model.at)];
     if let Some(problem) = &model.problem {
@@ -73,7 +73,7 @@ fn head(model: &Model) -> Vec<String> {
     out
 }
 
-fn of_window(window: &Window) -> String {
+fn of_window(window: &TopWindow) -> String {
     let mut parts = vec![
         format!("{} started", window.started),
         format!("{} completed", window.completed),
@@ -91,7 +91,7 @@ fn percent(share: Option<f64>) -> String {
     share.map_or("-".into(), |share| format!("{:.1} %", share * 100.0))
 }
 
-fn table<T: Row>(
+fn table<T: TableRow>(
     out: &mut Vec<String>,
     rows: &[T],
     room: usize,

@@ -7,7 +7,7 @@ use naq_core::transport::{QueueInfo, WorkerInfo};
 use naq_core::{QueueName, TaskName, Timestamp};
 use serde::Serialize;
 
-use crate::output::Row;
+use crate::output::TableRow;
 use crate::text::about;
 
 fn millis(span: Option<Duration>) -> Option<u64> {
@@ -28,7 +28,7 @@ const SILENT: Duration = Duration::from_secs(12);
 
 /// A queue, by the broker's counters.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct QueueRow {
+pub(super) struct TopQueueRow {
     #[serde(flatten)]
     info: QueueInfo,
     /// Workers that take jobs from it, and were heard of lately.
@@ -37,7 +37,7 @@ pub(super) struct QueueRow {
     now: Timestamp,
 }
 
-impl QueueRow {
+impl TopQueueRow {
     pub(super) fn new(info: &QueueInfo, workers: &[WorkerInfo], now: Timestamp) -> Self {
         let serves = |worker: &&WorkerInfo| {
             worker.queues.contains(&info.name) && now.since(worker.heartbeat_at) <= SILENT
@@ -51,7 +51,7 @@ impl QueueRow {
     }
 }
 
-impl Row for QueueRow {
+impl TableRow for TopQueueRow {
     const COLUMNS: &'static [&'static str] =
         &["QUEUE", ">PENDING", ">RUNNING", ">WAITING", ">DEAD", ">OLDEST", ">WORKERS", "STATE"];
     const NONE: &'static str = "none";
@@ -74,7 +74,7 @@ impl Row for QueueRow {
 
 /// A task in a queue, over the window.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct TaskRow {
+pub(super) struct TopTaskRow {
     pub(super) task: TaskName,
     queue: QueueName,
     pub(super) starts: u64,
@@ -89,7 +89,7 @@ pub(super) struct TaskRow {
     lateness_p99_ms: Option<u64>,
 }
 
-impl TaskRow {
+impl TopTaskRow {
     pub(super) fn new(queue: &QueueName, task: &TaskName, counts: &Counts) -> Self {
         Self {
             task: task.clone(),
@@ -121,7 +121,7 @@ impl TaskRow {
     }
 }
 
-impl Row for TaskRow {
+impl TableRow for TopTaskRow {
     const COLUMNS: &'static [&'static str] = &[
         "TASK",
         "QUEUE",
@@ -152,14 +152,14 @@ impl Row for TaskRow {
 
 /// A worker.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct WorkerRow {
+pub(super) struct TopWorkerRow {
     #[serde(flatten)]
     worker: WorkerInfo,
     #[serde(skip)]
     now: Timestamp,
 }
 
-impl WorkerRow {
+impl TopWorkerRow {
     pub(super) fn new(worker: &WorkerInfo, now: Timestamp) -> Self {
         Self { worker: worker.clone(), now }
     }
@@ -174,7 +174,7 @@ impl WorkerRow {
     }
 }
 
-impl Row for WorkerRow {
+impl TableRow for TopWorkerRow {
     const COLUMNS: &'static [&'static str] =
         &["WORKER", "STATUS", ">SLOTS", ">DONE", ">FAILED", "SEEN", "VERSION", "QUEUES"];
     const NONE: &'static str = "none; start one: naq worker";
@@ -197,20 +197,20 @@ impl Row for WorkerRow {
 
 /// An error group, over the window.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct ErrorRow {
+pub(super) struct TopErrorRow {
     #[serde(flatten)]
     group: ErrorGroup,
     #[serde(skip)]
     now: Timestamp,
 }
 
-impl ErrorRow {
+impl TopErrorRow {
     pub(super) fn new(group: ErrorGroup, now: Timestamp) -> Self {
         Self { group, now }
     }
 }
 
-impl Row for ErrorRow {
+impl TableRow for TopErrorRow {
     const COLUMNS: &'static [&'static str] = &[">COUNT", ">DEAD", "LAST", "TASK", "ERROR"];
     const NONE: &'static str = "none";
 

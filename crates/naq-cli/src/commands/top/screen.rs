@@ -9,7 +9,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use terminal_size::{Height, terminal_size_of};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::model::Sort;
+use super::view::Sort;
 use crate::output::Output;
 
 /// The other page, no cursor, and lines that are cut at the edge.
@@ -18,13 +18,13 @@ const LEAVE: &[u8] = b"\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /// What a key asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum KeyPress {
     Quit,
     Sort(Sort),
     Window,
 }
 
-impl Key {
+impl KeyPress {
     fn of(byte: u8) -> Option<Self> {
         Some(match byte {
             // Ctrl-C comes as a key: nobody but us puts the terminal back.
@@ -51,7 +51,7 @@ impl Screen {
     ///
     /// # Errors
     /// That of the terminal.
-    pub(super) fn enter(out: Output) -> Result<(Self, UnboundedReceiver<Key>)> {
+    pub(super) fn enter(out: Output) -> Result<(Self, UnboundedReceiver<KeyPress>)> {
         let stdin = io::stdin();
         let before = if stdin.is_terminal() { Some(tcgetattr(&stdin)?) } else { None };
         let (sender, keys) = unbounded_channel();
@@ -101,10 +101,10 @@ pub(super) fn height() -> Option<usize> {
 }
 
 /// Reads keys until the process ends. Without a keyboard it waits for a signal.
-fn listen(keys: &UnboundedSender<Key>) {
+fn listen(keys: &UnboundedSender<KeyPress>) {
     let mut byte = [0];
     while let Ok(1) = io::stdin().read(&mut byte) {
-        if let Some(key) = Key::of(byte[0])
+        if let Some(key) = KeyPress::of(byte[0])
             && keys.send(key).is_err()
         {
             return;

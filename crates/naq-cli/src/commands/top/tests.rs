@@ -6,9 +6,9 @@ use naq_core::stats::{Counts, ErrorGroup, Minute, StatsReport, TaskStats};
 use naq_core::transport::{QueueInfo, WorkerInfo, WorkerStatus};
 use naq_core::{ErrorKind, QueueName, TaskName, Timestamp, WorkerId};
 
-use super::facts::{Facts, Known};
+use super::feed::{TopData, TopFeed};
 use super::frame;
-use super::model::{Model, Sort};
+use super::view::{Sort, TopView};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_435_230_000);
 const WINDOW: Duration = Duration::from_secs(300);
@@ -104,8 +104,8 @@ fn report(tasks: Vec<TaskStats>, errors: Vec<ErrorGroup>) -> StatsReport {
 }
 
 /// Two queues of which one has no worker, three tasks, a silent worker, and a hostile error.
-fn known() -> impl std::ops::DerefMut<Target = Known> {
-    let facts: &'static Facts = Box::leak(Box::default());
+fn known() -> impl std::ops::DerefMut<Target = TopData> {
+    let facts: &'static TopFeed = Box::leak(Box::default());
     let mut known = facts.known();
     known.server = "nats-server 2.15.1".into();
     known.began_at = Some(NOW.saturating_sub(Duration::from_secs(60)));
@@ -122,8 +122,8 @@ fn known() -> impl std::ops::DerefMut<Target = Known> {
     known
 }
 
-fn text(known: &Known, sort: Sort, height: Option<usize>) -> String {
-    let model = Model::of(known, NOW, WINDOW, sort);
+fn text(known: &TopData, sort: Sort, height: Option<usize>) -> String {
+    let model = TopView::of(known, NOW, WINDOW, sort);
     anstream::adapter::strip_str(&frame::text(&model, height)).to_string()
 }
 
@@ -171,7 +171,7 @@ fn tasks_are_sorted_as_asked() {
         (Sort::Dead, ["report", "email.send", "flaky"]),
         (Sort::Name, ["email.send", "flaky", "report"]),
     ] {
-        let model = Model::of(&known, NOW, WINDOW, sort);
+        let model = TopView::of(&known, NOW, WINDOW, sort);
         let names: Vec<_> = model.tasks.iter().map(|task| task.task.as_str()).collect();
         assert_eq!(names, expected, "{sort:?}");
     }
@@ -180,8 +180,8 @@ fn tasks_are_sorted_as_asked() {
 #[test]
 fn rates_are_of_the_seconds_since_the_first_look_and_ten_at_most() {
     let mut known = known();
-    let started = |known: &Known| {
-        Model::of(known, NOW, WINDOW, Sort::Starts).rates.map(|rates| rates.started)
+    let started = |known: &TopData| {
+        TopView::of(known, NOW, WINDOW, Sort::Starts).rates.map(|rates| rates.started)
     };
     // Of email.send, flaky and report.
     let starts = (900 + 2 * 80 + 3 * 10 + 10 + 2 * 60 + 3 * 20 + 3 + 12) as f64;

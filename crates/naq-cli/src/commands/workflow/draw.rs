@@ -6,8 +6,8 @@ use naq_client::{WorkflowNode, WorkflowReport};
 use naq_core::flow::RunWhen;
 use naq_core::{JobId, JobState, Timestamp};
 
+use crate::job_details::state;
 use crate::output::{BOLD, DIM, GREEN, RED, YELLOW, paint};
-use crate::report::state;
 use crate::text::{about, count, printable};
 
 /// Jobs that are drawn side by side, before the rest is counted.

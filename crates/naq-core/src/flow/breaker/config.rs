@@ -7,9 +7,9 @@ use crate::failure::ErrorKind;
 
 /// When a breaker opens, and how it closes again.
 ///
-/// By default it opens after 5 failures within 30 s, stays open for 30 s, lets one probe go at a
-/// time, needs 3 that succeed, and then lets ever more calls go over 30 s. Each time that a probe
-/// fails it stays open twice as long, 5 min at most.
+/// By default it opens after 5 failures within 30 s, stays open for 30 s, lets one probe start at a
+/// time, and needs 3 probes that succeed. Then it lets a growing share of the calls start over 30 s.
+/// Each time that a probe fails it stays open twice as long, at most 5 min.
 ///
 /// ```
 /// use naq_core::flow::breaker::BreakerConfig;
@@ -54,28 +54,28 @@ impl Default for BreakerConfig {
             probes: 1,
             successes: 3,
             recovery: Duration::from_secs(30),
-            kinds: down(),
+            kinds: service_down(),
         }
     }
 }
 
-/// Longer times are a mistake, and could not be counted with.
+/// The longest time of a setting. A longer one is a mistake, and sums of it could overflow.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-fn sane(what: &str, time: Duration, shortest: Duration) -> Duration {
+fn checked(what: &str, time: Duration, shortest: Duration) -> Duration {
     assert!(time >= shortest, "{what} {time:?}: use at least {shortest:?}");
     assert!(time <= LONGEST, "{what} {time:?}: use at most 10 years");
     time
 }
 
-/// What says that the other side is down or overloaded, and not that the call was wrong.
-fn down() -> Vec<ErrorKind> {
+/// The error kinds which say that a service is down or overloaded, and not that the call was wrong.
+fn service_down() -> Vec<ErrorKind> {
     let http = [500, 502, 503, 504].map(ErrorKind::http);
     [ErrorKind::CONNECTION, ErrorKind::TIMEOUT].into_iter().chain(http).collect()
 }
 
 impl BreakerConfig {
-    /// The defaults.
+    /// The default settings.
     pub fn new() -> Self {
         Self::default()
     }
@@ -83,112 +83,114 @@ impl BreakerConfig {
     /// Opens at so many failures within the window; 5 by default.
     ///
     /// # Panics
-    /// When it is zero.
+    /// If `failures` is zero.
     pub fn failures(mut self, failures: u32) -> Self {
         assert!(failures > 0, "a breaker that opens at 0 failures is never closed");
         self.failures = Some(failures);
         self
     }
 
-    /// Opens only by [`failure_ratio`](Self::failure_ratio), however many calls fail.
+    /// Opens only by [`failure_ratio`](Self::failure_ratio), and not by a number of failures.
     pub fn any_number_of_failures(mut self) -> Self {
         self.failures = None;
         self
     }
 
-    /// Opens, too, when this share of the calls within the window has failed, once there were at
-    /// least `min_calls`. None by default.
+    /// Also opens if this share of the calls within the window has failed, when there were at least
+    /// `min_calls`. There is no such ratio by default.
     ///
     /// # Panics
-    /// When the share is not above 0 and at most 1, or `min_calls` is zero.
+    /// If `share` is not above 0 and at most 1, or `min_calls` is zero.
     pub fn failure_ratio(mut self, share: f64, min_calls: u32) -> Self {
         assert!(share > 0.0 && share <= 1.0, "failure ratio {share}: use above 0 to 1");
-        assert!(min_calls > 0, "a ratio of 0 calls is none");
-        (self.ratio, self.min_calls) = (Some(share), min_calls);
+        assert!(min_calls > 0, "min_calls 0: use at least 1");
+        self.ratio = Some(share);
+        self.min_calls = min_calls;
         self
     }
 
-    /// How long the counts of a ratio are gathered from its first failure on before it is judged:
-    /// a worker whose calls all succeed says so only then. 500 ms by default; zero where one
+    /// How long after the first failure the breaker waits before it compares the ratio; 500 ms by
+    /// default. A worker whose calls all succeed sends its counts within that time. Use zero if one
     /// program counts alone.
     pub fn gather(mut self, gather: Duration) -> Self {
         self.gather = gather;
         self
     }
 
-    /// How far back calls count; 30 s by default.
+    /// How long a call counts after its end; 30 s by default.
     ///
     /// # Panics
-    /// When it is shorter than 10 ms, or longer than 10 years.
+    /// If `window` is shorter than 10 ms or longer than 10 years.
     pub fn window(mut self, window: Duration) -> Self {
-        self.window = sane("window", window, Duration::from_millis(10));
+        self.window = checked("window", window, Duration::from_millis(10));
         self
     }
 
-    /// How long it stays open before it is probed; 30 s by default.
+    /// How long the breaker stays open before the first probe; 30 s by default.
     ///
     /// # Panics
-    /// When it is shorter than 1 ms, or longer than 10 years.
+    /// If `open_for` is shorter than 1 ms or longer than 10 years.
     pub fn open_for(mut self, open_for: Duration) -> Self {
-        self.open_for = sane("open for", open_for, Duration::from_millis(1));
+        self.open_for = checked("open for", open_for, Duration::from_millis(1));
         self.max_open_for = self.max_open_for.max(open_for);
         self
     }
 
-    /// How many times longer it stays open each time that it opens before it was quite closed, and
-    /// how long at most; 2 and 5 min by default.
+    /// The factor by which the breaker stays open longer each time that it opens again before it was
+    /// closed, and the longest such time; 2 and 5 min by default.
     ///
     /// # Panics
-    /// When `growth` is below 1 or not finite, or `max` is shorter than
-    /// [`open_for`](Self::open_for).
+    /// If `growth` is below 1 or not finite, or `max` is shorter than [`open_for`](Self::open_for) or
+    /// longer than 10 years.
     pub fn growth(mut self, growth: f64, max: Duration) -> Self {
         assert!(growth.is_finite() && growth >= 1.0, "growth {growth}: use at least 1");
-        (self.growth, self.max_open_for) = (growth, sane("at most", max, self.open_for));
+        self.growth = growth;
+        self.max_open_for = checked("at most", max, self.open_for);
         self
     }
 
     /// How many probes may run at once; 1 by default.
     ///
     /// # Panics
-    /// When it is zero.
+    /// If `probes` is zero.
     pub fn probes(mut self, probes: u32) -> Self {
         assert!(probes > 0, "without a probe a breaker never closes");
         self.probes = probes;
         self
     }
 
-    /// How many probes must succeed before it recovers; 3 by default.
+    /// How many probes must succeed before the breaker recovers; 3 by default.
     ///
     /// # Panics
-    /// When it is zero.
+    /// If `successes` is zero.
     pub fn successes(mut self, successes: u32) -> Self {
-        assert!(successes > 0, "at least one probe has to succeed");
+        assert!(successes > 0, "successes 0: use at least 1");
         self.successes = successes;
         self
     }
 
-    /// Over how long the share of calls that may go grows from a tenth to all of them; 30 s by
-    /// default. Zero lets all go at once.
+    /// The time in which the share of calls that may start grows from a tenth to all; 30 s by default.
+    /// With zero, all calls may start at once.
     ///
     /// # Panics
-    /// When it is longer than 10 years.
+    /// If `recovery` is longer than 10 years.
     pub fn recovery(mut self, recovery: Duration) -> Self {
-        self.recovery = sane("recovery", recovery, Duration::ZERO);
+        self.recovery = checked("recovery", recovery, Duration::ZERO);
         self
     }
 
-    /// The kinds of errors that count as failures, each with everything below it. By default
+    /// The error kinds that count as failures, each with the kinds below it. The default is
     /// `ConnectionError`, `TimeoutError`, and `HTTPError` with 500, 502, 503 or 504.
     ///
     /// # Panics
-    /// When one is no error kind.
+    /// If a text is not an error kind.
     pub fn counts<K: Into<ErrorKind>>(mut self, kinds: impl IntoIterator<Item = K>) -> Self {
         self.kinds = kinds.into_iter().map(Into::into).collect();
         self
     }
 
-    /// What an error of this kind says of the other side: a failure (`Some(false)`), an answer all
-    /// the same (`Some(true)`), or nothing, since the call was not made.
+    /// What an error of this kind says about the service: that it is down (`Some(false)`), that it
+    /// answered (`Some(true)`), or nothing, because the call was not made (`None`).
     pub fn verdict(&self, kind: &ErrorKind) -> Option<bool> {
         const NOT_MADE: [ErrorKind; 5] = [
             ErrorKind::PANIC,
@@ -197,20 +199,21 @@ impl BreakerConfig {
             ErrorKind::UNKNOWN_TASK,
             ErrorKind::CANCELLED,
         ];
-        let below = |kinds: &[ErrorKind]| kinds.iter().any(|of| kind.is(of));
-        match below(&self.kinds) {
+        let is_any = |kinds: &[ErrorKind]| kinds.iter().any(|listed| kind.is(listed));
+        match is_any(&self.kinds) {
             true => Some(false),
-            false if below(&NOT_MADE) => None,
+            false if is_any(&NOT_MADE) => None,
             false => Some(true),
         }
     }
 
-    /// Whether calls that succeed make a difference.
+    /// Whether the settings need the number of calls that succeed, which only a ratio does.
     pub fn counts_successes(&self) -> bool {
         self.ratio.is_some()
     }
 
-    /// How long it stays open when it opens for the `round`th time in a row.
+    /// How long the breaker stays open when it opens for the `round`th time in a row:
+    /// `open_for * growth ^ (round - 1)`, at most the longest time.
     pub(super) fn open_for_round(&self, round: u32) -> Duration {
         let times = i32::try_from(round.saturating_sub(1)).unwrap_or(i32::MAX);
         let secs = self.open_for.as_secs_f64() * self.growth.powi(times);
@@ -253,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_says_no_is_an_answer() {
+    fn an_error_that_a_service_answers_is_an_answer() {
         let config = BreakerConfig::new();
         for (kind, verdict) in [
             ("ConnectionError.refused", Some(false)),

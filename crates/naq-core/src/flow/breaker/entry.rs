@@ -1,4 +1,4 @@
-//! [`BreakerEntry`]: a breaker as a cluster keeps it.
+//! [`BreakerEntry`]: a breaker in the state store.
 
 use std::time::Duration;
 
@@ -7,90 +7,92 @@ use serde::Serialize;
 
 use super::{BreakerConfig, BreakerState};
 use crate::clock::Timestamp;
-use crate::transport::{Expect, StateEntry, StateKey, StateKeyError};
+use crate::names::{StateKey, StateKeyError};
+use crate::transport::{Expect, StateEntry};
 
-/// A breaker as a cluster keeps it: one entry under `breaker.<key>`, and none for one that is closed
-/// and saw no failure lately.
+/// A breaker in the state store: one entry with the key `breaker.<key>`. A closed breaker that has seen
+/// no recent failure has no entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BreakerEntry {
-    /// The task or dependency that it is for.
+    /// The key of the breaker: a task or a service.
     pub key: String,
-    /// Where it stands.
+    /// The state of the breaker.
     #[serde(flatten)]
     pub state: BreakerState,
-    /// When it was stored; none when nothing is.
+    /// When the entry was stored. `None` if there is none.
     pub stored_at: Option<Timestamp>,
     #[serde(skip)]
     revision: Option<u64>,
 }
 
 impl BreakerEntry {
-    /// One of which nothing is stored: it is closed.
+    /// A breaker that has no entry: it is closed.
     pub fn absent(key: impl Into<String>) -> Self {
         let state = BreakerState::default();
         Self { key: key.into(), state, stored_at: None, revision: None }
     }
 
-    /// Reads what is stored. None for what is no breaker, such as one that a newer version of NAQ
-    /// has written.
+    /// Reads a state-store entry. `None` if it is not a breaker that this version of NAQ can read.
     pub fn read(entry: &StateEntry) -> Option<Self> {
         let key = entry.key.tokens().nth(1)?;
         let state = serde_json::from_slice(&entry.value).ok()?;
-        let (stored_at, revision) = (Some(entry.stored_at), Some(entry.revision));
-        Some(Self { key, state, stored_at, revision })
+        let stored_at = Some(entry.stored_at);
+        Some(Self { key, state, stored_at, revision: Some(entry.revision) })
     }
 
-    /// The prefix of all breakers.
+    /// The prefix of the state-store keys of all breakers.
     ///
     /// # Errors
-    /// None in fact.
+    /// Never: the key is a constant.
     pub fn prefix() -> Result<StateKey, StateKeyError> {
         StateKey::new(["breaker"])
     }
 
-    /// Where the breaker of this key is stored.
+    /// The state-store key of the breaker `key`.
     ///
     /// # Errors
-    /// [`StateKeyError`] when `key` is empty or too long.
+    /// [`StateKeyError`] if `key` is empty or too long.
     pub fn state_key(key: &str) -> Result<StateKey, StateKeyError> {
         StateKey::new(["breaker", key])
     }
 
-    /// Where it stands now. Counts are as they were stored: how long they count only those know who
-    /// registered the breaker.
+    /// The state of the breaker now. Counts are as stored, because only the worker that registered the
+    /// breaker knows its window.
     pub fn now(&self, now: Timestamp) -> BreakerState {
         self.state.at(&Self::by_hand(), now)
     }
 
-    /// The settings by which one is looked at or moved that registered none.
+    /// The settings for programs that show or change a breaker without having registered it.
     pub fn by_hand() -> BreakerConfig {
         BreakerConfig::new().window(Duration::from_secs(7 * 86_400))
     }
 
-    /// Whether anything is stored.
+    /// Whether the breaker has an entry.
     pub fn is_stored(&self) -> bool {
         self.revision.is_some()
     }
 
-    /// Whether this is a later version than the other.
+    /// Whether this is a later revision than `other`.
     pub fn is_after(&self, other: &Self) -> bool {
         self.revision > other.revision
     }
 
     /// The entry after the broker has stored `state` as this revision.
     pub fn stored(mut self, state: BreakerState, revision: u64, now: Timestamp) -> Self {
-        (self.state, self.revision, self.stored_at) = (state, Some(revision), Some(now));
+        self.state = state;
+        self.revision = Some(revision);
+        self.stored_at = Some(now);
         self
     }
 
-    /// What must still be stored for a change of this entry to be accepted.
+    /// The condition under which the state store accepts a change of this entry.
     pub fn expect(&self) -> Expect {
         self.revision.map_or(Expect::Absent, Expect::Revision)
     }
 
-    /// The state as it is stored.
+    /// The value of the entry for this state: JSON.
     pub fn value(state: &BreakerState) -> Bytes {
-        // Plain data of our own: there is nothing in it that has no JSON.
+        // The state can always be written as JSON.
         serde_json::to_vec(state).unwrap_or_default().into()
     }
 }

@@ -1,53 +1,54 @@
-//! [`BreakerEvent`]: what happens to a breaker.
+//! [`BreakerEvent`]: an event that changes a breaker.
 
 use super::{BreakerConfig, BreakerState, Window};
 use crate::clock::Timestamp;
 
-/// What happens to a breaker.
+/// An event that changes a breaker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BreakerEvent {
-    /// Calls that were no probes have ended.
+    /// Calls that were not probes have ended.
     Counted {
-        /// When the breaker had last opened as they started ([`BreakerState::opened_at`]): calls
-        /// from before it opened say nothing of the time after.
+        /// [`BreakerState::opened_at`] at the start of these calls. The breaker ignores calls that
+        /// started before it last opened.
         opened_at: Option<Timestamp>,
-        /// How they ended.
+        /// How the calls ended.
         calls: Window,
     },
-    /// Somebody wants to make a call as a probe; or goes on with one, under the same id. Whether
-    /// it may says [`BreakerState::has_probe`] afterwards.
+    /// A caller asks for a probe, or renews the probe with the same id.
+    /// [`BreakerState::has_probe`] then says whether the caller has it.
     ProbeTaken {
-        /// Whose it is.
+        /// The id of the probe, which the caller chooses.
         id: String,
-        /// When it is free again if nobody says how it ended: the caller may have died.
+        /// When the probe is free again if no [`ProbeEnded`](Self::ProbeEnded) follows, because the
+        /// caller may have crashed.
         until: Timestamp,
     },
     /// A probe has ended.
     ProbeEnded {
-        /// Which.
+        /// The id of the probe.
         id: String,
-        /// Whether the call succeeded; none when it was not made after all.
+        /// Whether the call succeeded. `None` if the call was not made.
         success: Option<bool>,
     },
-    /// Somebody opens it by hand.
+    /// An operator opens the breaker.
     Open {
-        /// Until when; none for until it is closed by hand.
+        /// When it starts to recover. `None` if it stays open until an operator closes it.
         until: Option<Timestamp>,
-        /// Why.
+        /// Why the operator opened it.
         reason: String,
     },
-    /// Somebody closes it by hand: it recovers.
+    /// An operator closes the breaker: it starts to recover.
     Close,
 }
 
 impl BreakerEvent {
-    /// One call that started under `state` has succeeded.
+    /// The event that one call, which started in `state`, has succeeded.
     pub fn succeeded(config: &BreakerConfig, state: &BreakerState, now: Timestamp) -> Self {
         Self::one(config, state, false, now)
     }
 
-    /// One call that started under `state` has failed.
+    /// The event that one call, which started in `state`, has failed.
     pub fn failed(config: &BreakerConfig, state: &BreakerState, now: Timestamp) -> Self {
         Self::one(config, state, true, now)
     }

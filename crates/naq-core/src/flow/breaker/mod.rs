@@ -1,14 +1,15 @@
-//! A circuit breaker, as data and two pure functions: [`may_start`] says whether a call may start,
-//! [`step`] what becomes of the breaker when something happens. No I/O, no clock: usable alone.
+//! A circuit breaker as data, with two pure functions: [`may_start`] decides whether a call may start,
+//! and [`step`] gives the next state of the breaker after an event. They do no I/O and read no clock,
+//! so that they can be used alone.
 //!
 //! ```text
-//!            too many failures                  its time is over
+//!            too many failures                  open time is over
 //!   closed ---------------------> open -----------------------------> half open
 //!     ^                             ^   <----------------------------    |
 //!     |                             |          a probe failed            |
 //!     |      too many failures      |                                    | enough probes
 //!     +--- recovering --------------+                                    | succeeded
-//!  its span     ^                                                        |
+//!  recovery     ^                                                        |
 //!   is over     +--------------------------------------------------------+
 //! ```
 //!
@@ -22,16 +23,17 @@
 //!
 //! let secs = Duration::from_secs;
 //! let config = BreakerConfig::new().failures(3).open_for(secs(10)).recovery(secs(60));
-//! let (mut state, mut now) = (BreakerState::default(), Timestamp::from_millis(0));
+//! let mut state = BreakerState::default();
+//! let mut now = Timestamp::from_millis(0);
 //!
-//! // Three calls fail: it opens, and whoever wants to call is told when to ask again.
+//! // Three calls fail. The breaker opens, and says when the next call may ask again.
 //! for _ in 0..3 {
 //!     assert_eq!(may_start(&config, &state, now, 0.5), MayStart::Go);
 //!     state = step(&config, &state, &BreakerEvent::failed(&config, &state, now), now);
 //! }
 //! assert!(matches!(may_start(&config, &state, now, 0.5), MayStart::Wait(until) if until > now));
 //!
-//! // Its time is over: one probe may go, and nobody beside it.
+//! // The open time is over: one probe may start, and no other call.
 //! now = now + secs(10);
 //! assert_eq!(may_start(&config, &state, now, 0.5), MayStart::Probe);
 //! let taken = BreakerEvent::ProbeTaken { id: "call 4".into(), until: now + secs(30) };
@@ -39,7 +41,7 @@
 //! assert!(state.has_probe("call 4", now));
 //! assert!(matches!(may_start(&config, &state, now, 0.5), MayStart::Wait(_)));
 //!
-//! // It fails: open again, for twice as long.
+//! // The probe fails: the breaker opens again, for twice as long.
 //! let failed = BreakerEvent::ProbeEnded { id: "call 4".into(), success: Some(false) };
 //! state = step(&config, &state, &failed, now);
 //! assert!(matches!(state.phase, Phase::Open { until: Some(t), .. } if t == now + secs(20)));

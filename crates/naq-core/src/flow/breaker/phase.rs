@@ -1,4 +1,4 @@
-//! [`BreakerState`]: where a breaker stands.
+//! [`BreakerState`]: the state of a breaker, and its [`Phase`].
 
 use std::fmt;
 use std::time::Duration;
@@ -7,24 +7,24 @@ use serde::{Deserialize, Serialize};
 
 use super::{BreakerConfig, Window};
 use crate::clock::Timestamp;
-use crate::flow::SKEW;
+use crate::flow::skew::MAX_CLOCK_SKEW;
 
-/// How long an open breaker is remembered that nobody asks any more.
-const REMEMBERED: Duration = Duration::from_secs(86_400);
-/// How long one is kept that is closed again.
-const SPARE: Duration = Duration::from_secs(60);
+/// How long the state store keeps an open breaker that no worker uses any more.
+const UNUSED_KEPT_FOR: Duration = Duration::from_secs(86_400);
+/// How long the state store keeps a breaker after its recovery.
+const RECOVERED_KEPT_FOR: Duration = Duration::from_secs(60);
 
-/// Where a breaker stands; closed by default. Plain data: JSON, for example.
+/// The state of a breaker; closed by default. Plain data that can be stored, for example as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BreakerState {
-    /// When it last opened; none since it was made, or forgotten. It also tells calls of different
-    /// times apart, so that one which fails late does not count against the time after.
+    /// When the breaker last opened. `None` if it never did, or was forgotten. Calls carry it, so that
+    /// the breaker ignores a call that started before it last opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<Timestamp>,
-    /// How often it has opened since it was last quite closed.
+    /// How often the breaker has opened since it was last closed.
     #[serde(default)]
     pub round: u32,
-    /// The rest depends on this.
+    /// The phase, with its data.
     #[serde(flatten)]
     pub phase: Phase,
 }
@@ -34,58 +34,59 @@ pub struct BreakerState {
 #[serde(tag = "phase", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Phase {
-    /// All calls go.
+    /// All calls may start.
     Closed {
-        /// What became of them lately.
+        /// How recent calls ended.
         #[serde(default)]
         window: Window,
     },
-    /// No call goes.
+    /// No call may start.
     Open {
-        /// Since when.
+        /// When the breaker opened.
         since: Timestamp,
-        /// Until when; none for until it is closed by hand.
+        /// When probes may start. `None` if it stays open until an operator closes it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
-        /// Whether somebody opened it. Then it is not probed: it recovers when its time is over.
+        /// Whether an operator opened it. Then there are no probes: it recovers at `until`.
         #[serde(default)]
         by_hand: bool,
-        /// Why.
+        /// Why the breaker opened.
         #[serde(default)]
         reason: String,
-        /// Probes of before that still run: they count among those that may run at once.
+        /// Probes that still run since the breaker was last half open. They count among the probes that
+        /// may run at once.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         probes: Vec<Probe>,
     },
-    /// A few calls go, as probes.
+    /// A few calls may start, as probes.
     HalfOpen {
-        /// Since when.
+        /// When the first probe started.
         since: Timestamp,
-        /// Those that run.
+        /// The probes that run.
         #[serde(default)]
         probes: Vec<Probe>,
-        /// How many have succeeded.
+        /// How many probes have succeeded.
         #[serde(default)]
         successes: u32,
     },
-    /// A share of the calls goes, which grows.
+    /// A growing share of the calls may start.
     Recovering {
-        /// Since when.
+        /// When the recovery started.
         since: Timestamp,
-        /// When all of them go.
+        /// When all calls may start.
         until: Timestamp,
-        /// What became of them.
+        /// How the calls of the recovery ended.
         #[serde(default)]
         window: Window,
     },
 }
 
-/// A call that finds out whether calls succeed again.
+/// A trial call that finds out whether calls succeed again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
-    /// Whose it is.
+    /// The id that the caller has chosen.
     pub id: String,
-    /// When it is free again if nobody says how it ended.
+    /// When the probe is free again if its end is not reported.
     pub until: Timestamp,
 }
 
@@ -96,7 +97,7 @@ impl Default for Phase {
 }
 
 impl Phase {
-    /// Its name: `closed`, `open`, `half_open` or `recovering`.
+    /// The name of the phase: `closed`, `open`, `half_open` or `recovering`.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Closed { .. } => "closed",
@@ -106,7 +107,7 @@ impl Phase {
         }
     }
 
-    /// The probes that run.
+    /// The probes that run; none if the breaker is closed or recovering.
     pub fn probes(&self) -> &[Probe] {
         match self {
             Self::Open { probes, .. } | Self::HalfOpen { probes, .. } => probes,
@@ -118,7 +119,7 @@ impl Phase {
         Self::Recovering { since, until: since + span, window: Window::default() }
     }
 
-    /// Since when it has lasted; none for closed.
+    /// When the phase started. `None` if the breaker is closed.
     pub const fn since(&self) -> Option<Timestamp> {
         match self {
             Self::Closed { .. } => None,
@@ -136,8 +137,8 @@ impl fmt::Display for Phase {
 }
 
 impl BreakerState {
-    /// What time alone has made of it: recovered, lost a probe whose caller is gone, forgotten old
-    /// failures.
+    /// The state after the time until `now` has passed: a recovery may be over, a probe may be free
+    /// because its caller is gone, and old calls no longer count.
     #[must_use]
     pub fn at(&self, config: &BreakerConfig, now: Timestamp) -> Self {
         let mut state = self.clone();
@@ -164,17 +165,17 @@ impl BreakerState {
         state
     }
 
-    /// Whether the clock was set back by more than clocks differ. Then whoever keeps the state has
-    /// to keep what [`at`](Self::at) makes of it: otherwise each look would begin its times anew.
+    /// Whether the clock was set back by more than two clocks may differ (5 s). Then the caller must
+    /// store the state that [`at`](Self::at) returns, because each call of `at` moves the times to `now`.
     pub fn is_ahead(&self, now: Timestamp) -> bool {
-        self.ahead(now) > SKEW
+        self.ahead(now) > MAX_CLOCK_SKEW
     }
 
     fn ahead(&self, now: Timestamp) -> Duration {
         self.phase.since().map_or(Duration::ZERO, |since| since.since(now))
     }
 
-    /// A clock that was set back must not make anything last longer: all times move with it.
+    /// If the clock was set back, moves all times back with it, so that no phase lasts longer.
     fn follow_clock(&mut self, now: Timestamp) {
         if !self.is_ahead(now) {
             return;
@@ -200,12 +201,12 @@ impl BreakerState {
         }
     }
 
-    /// Whether the probe is one of those that may run.
+    /// Whether the probe with this id may run.
     pub fn has_probe(&self, id: &str, now: Timestamp) -> bool {
         self.phase.probes().iter().any(|probe| probe.id == id && probe.until > now)
     }
 
-    /// Calls that failed lately, where that is counted.
+    /// The number of recent calls that failed. 0 if the breaker is open or half open.
     pub fn failures(&self) -> u32 {
         match &self.phase {
             Phase::Closed { window } | Phase::Recovering { window, .. } => window.failures(),
@@ -213,17 +214,17 @@ impl BreakerState {
         }
     }
 
-    /// How long it has to be kept where it is stored: after that it is as good as new. None for
-    /// ever.
+    /// How long a stored state must be kept. After that the breaker is as if it had never opened.
+    /// `None` if it must be kept until it changes.
     pub fn kept_for(&self, config: &BreakerConfig, now: Timestamp) -> Option<Duration> {
         match &self.phase {
             Phase::Closed { .. } => Some(config.window * 2),
             Phase::Recovering { until, window, .. } => {
-                let counts = if window.is_empty() { SPARE } else { config.window * 2 };
+                let counts = if window.is_empty() { RECOVERED_KEPT_FOR } else { config.window * 2 };
                 Some(until.since(now) + counts)
             }
-            Phase::Open { until, .. } => until.map(|until| until.since(now) + REMEMBERED),
-            Phase::HalfOpen { .. } => Some(REMEMBERED),
+            Phase::Open { until, .. } => until.map(|until| until.since(now) + UNUSED_KEPT_FOR),
+            Phase::HalfOpen { .. } => Some(UNUSED_KEPT_FOR),
         }
     }
 }

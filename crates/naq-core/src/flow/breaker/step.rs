@@ -1,12 +1,12 @@
-//! [`step`]: what becomes of a breaker when something happens to it.
+//! [`step`]: the next state of a breaker after an event.
 
 use std::time::Duration;
 
 use super::{BreakerConfig, BreakerEvent, BreakerState, Phase, Probe, Window};
 use crate::clock::Timestamp;
 
-/// What becomes of a breaker when `event` happens to it. What does not fit its phase changes
-/// nothing but what time has changed anyway ([`BreakerState::at`]).
+/// The next state of a breaker after `event`. An event that does not fit the phase changes nothing;
+/// the state is then that of [`BreakerState::at`].
 #[must_use]
 pub fn step(
     config: &BreakerConfig,
@@ -21,10 +21,12 @@ pub fn step(
                 count(config, &mut state, calls, now);
             }
         }
-        BreakerEvent::ProbeTaken { id, until } => take(config, &mut state, id, *until, now),
-        BreakerEvent::ProbeEnded { id, success } => end(config, &mut state, id, *success, now),
+        BreakerEvent::ProbeTaken { id, until } => take_probe(config, &mut state, id, *until, now),
+        BreakerEvent::ProbeEnded { id, success } => {
+            end_probe(config, &mut state, id, *success, now)
+        }
         BreakerEvent::Open { until, reason } => {
-            shut(&mut state, *until, true, reason.clone(), now);
+            enter_open(&mut state, *until, true, reason.clone(), now);
         }
         BreakerEvent::Close => {
             if !matches!(state.phase, Phase::Closed { .. }) {
@@ -41,13 +43,13 @@ fn count(config: &BreakerConfig, state: &mut BreakerState, calls: &Window, now: 
     };
     window.merge(calls);
     window.prune(config, now);
-    if window.trips(config, now) {
+    if window.opens(config, now) {
         let reason = format!("{} of {} calls failed", window.failures(), window.calls());
         open(config, state, reason, now);
     }
 }
 
-fn take(
+fn take_probe(
     config: &BreakerConfig,
     state: &mut BreakerState,
     id: &str,
@@ -71,9 +73,9 @@ fn take(
     }
 }
 
-/// The end of a probe whose time was up meanwhile counts no more: its place may be taken. Neither
-/// does that of one that ends while it is open again.
-fn end(
+/// The end of a probe does not count if the time of the probe is over, because another call may have
+/// taken its place. Neither does it count if the breaker has opened again meanwhile.
+fn end_probe(
     config: &BreakerConfig,
     state: &mut BreakerState,
     id: &str,
@@ -101,22 +103,22 @@ fn end(
 fn open(config: &BreakerConfig, state: &mut BreakerState, reason: String, now: Timestamp) {
     state.round = state.round.saturating_add(1);
     let until = now + config.open_for_round(state.round);
-    shut(state, Some(until), false, reason, now);
+    enter_open(state, Some(until), false, reason, now);
 }
 
-fn shut(
+fn enter_open(
     state: &mut BreakerState,
     until: Option<Timestamp>,
     by_hand: bool,
     reason: String,
     now: Timestamp,
 ) {
-    state.opened_at = Some(opening(state, now));
+    state.opened_at = Some(new_opened_at(state, now));
     let probes = state.phase.probes().to_vec();
     state.phase = Phase::Open { since: now, until, by_hand, reason, probes };
 }
 
-/// Now; but never the same moment twice.
-fn opening(state: &BreakerState, now: Timestamp) -> Timestamp {
+/// The time of this opening: now, but never the same time twice, so that calls can be told apart.
+fn new_opened_at(state: &BreakerState, now: Timestamp) -> Timestamp {
     if state.opened_at == Some(now) { now + Duration::from_millis(1) } else { now }
 }

@@ -1,87 +1,90 @@
-//! [`Window`]: how many calls there were lately, and how many of them failed.
+//! [`Window`]: how many recent calls there were, and how many of them failed.
 
 use serde::{Deserialize, Serialize};
 
 use super::BreakerConfig;
 use crate::clock::{Timestamp, millis_up};
 
-/// Parts that a window is counted in: it slides by a tenth of itself.
-const SLOTS: u64 = 10;
+/// The number of buckets in a window: it slides by a tenth of its length.
+const BUCKETS: u64 = 10;
 
-/// Calls and failures of the time that counts, in slots. Windows that were counted apart add up.
+/// Calls and failures of the recent past, in time buckets. Windows that different workers have counted
+/// can be added up.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Window {
-    /// When the first of these failures was counted.
+    /// When the first of the failures was counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    slots: Vec<Slot>,
+    slots: Vec<WindowBucket>,
 }
 
-/// From when on, calls, failures.
+/// The start in milliseconds, the number of calls, the number of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Slot(u64, u32, u32);
+struct WindowBucket(u64, u32, u32);
 
 impl Window {
-    /// Whether nothing was counted.
+    /// Whether the window has no calls.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// Calls, whatever became of them.
+    /// The number of calls.
     pub fn calls(&self) -> u32 {
-        self.slots.iter().fold(0, |sum, slot| sum.saturating_add(slot.1))
+        self.slots.iter().fold(0, |sum, bucket| sum.saturating_add(bucket.1))
     }
 
-    /// Calls that failed.
+    /// The number of calls that failed.
     pub fn failures(&self) -> u32 {
-        self.slots.iter().fold(0, |sum, slot| sum.saturating_add(slot.2))
+        self.slots.iter().fold(0, |sum, bucket| sum.saturating_add(bucket.2))
     }
 
-    /// Counts a call that has ended now.
+    /// Counts a call that ended at `now`.
     pub fn count(&mut self, config: &BreakerConfig, failed: bool, now: Timestamp) {
-        let length = slot_length(config);
+        let length = bucket_millis(config);
         let start = now.as_millis() / length * length;
-        self.add(Slot(start, 1, u32::from(failed)));
+        self.add(WindowBucket(start, 1, u32::from(failed)));
         if failed {
             self.since.get_or_insert(now);
         }
         self.prune(config, now);
     }
 
-    /// Adds what was counted elsewhere.
+    /// Adds the counts of another window.
     pub fn merge(&mut self, other: &Self) {
-        for slot in &other.slots {
-            self.add(*slot);
+        for bucket in &other.slots {
+            self.add(*bucket);
         }
         self.since = [self.since, other.since].into_iter().flatten().min();
     }
 
-    fn add(&mut self, new: Slot) {
-        match self.slots.iter_mut().find(|slot| slot.0 == new.0) {
-            Some(slot) => {
-                slot.1 = slot.1.saturating_add(new.1);
-                slot.2 = slot.2.saturating_add(new.2);
+    fn add(&mut self, new: WindowBucket) {
+        match self.slots.iter_mut().find(|bucket| bucket.0 == new.0) {
+            Some(bucket) => {
+                bucket.1 = bucket.1.saturating_add(new.1);
+                bucket.2 = bucket.2.saturating_add(new.2);
             }
             None => self.slots.push(new),
         }
     }
 
-    /// Forgets what is so old that it counts no longer; and what is further in the future than it
-    /// could be old, as after a clock was set back.
+    /// Removes the buckets that are too old to count. It also removes buckets that lie further in the
+    /// future than the window is long, because then the clock was set back.
     pub fn prune(&mut self, config: &BreakerConfig, now: Timestamp) {
-        let (window, now) = (millis_up(config.window), now.as_millis());
-        let age = window.saturating_add(slot_length(config));
+        let window = millis_up(config.window);
+        let now = now.as_millis();
+        let age = window.saturating_add(bucket_millis(config));
         let ahead = now.saturating_add(window);
-        self.slots.retain(|slot| slot.0.saturating_add(age) > now && slot.0 <= ahead);
+        self.slots.retain(|bucket| bucket.0.saturating_add(age) > now && bucket.0 <= ahead);
         if self.failures() == 0 {
             self.since = None;
         }
     }
 
-    /// Whether that is too much.
-    pub(super) fn trips(&self, config: &BreakerConfig, now: Timestamp) -> bool {
-        let (calls, failures) = (self.calls(), self.failures());
+    /// Whether the failures are so many that the breaker opens.
+    pub(super) fn opens(&self, config: &BreakerConfig, now: Timestamp) -> bool {
+        let calls = self.calls();
+        let failures = self.failures();
         let too_many = config.failures.is_some_and(|max| failures >= max);
         let gathered = self.since.is_some_and(|since| now >= since + config.gather);
         let share = f64::from(failures) / f64::from(calls.max(1));
@@ -89,13 +92,14 @@ impl Window {
         too_many || (too_large && gathered && calls >= config.min_calls)
     }
 
+    /// Moves the time of the first failure back, after the clock was set back.
     pub(super) fn shift(&mut self, back: std::time::Duration) {
         self.since = self.since.map(|since| since.saturating_sub(back));
     }
 }
 
-fn slot_length(config: &BreakerConfig) -> u64 {
-    (millis_up(config.window) / SLOTS).max(1)
+fn bucket_millis(config: &BreakerConfig) -> u64 {
+    (millis_up(config.window) / BUCKETS).max(1)
 }
 
 #[cfg(test)]
@@ -109,9 +113,10 @@ mod tests {
     }
 
     #[test]
-    fn what_two_have_counted_adds_up_and_grows_old() {
+    fn the_counts_of_two_windows_add_up_and_grow_old() {
         let config = BreakerConfig::new().window(Duration::from_secs(10));
-        let (mut one, mut two) = (Window::default(), Window::default());
+        let mut one = Window::default();
+        let mut two = Window::default();
         for second in 0..5 {
             one.count(&config, true, at(second * 1000));
             two.count(&config, second % 2 == 0, at(second * 1000 + 500));
@@ -136,19 +141,19 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_is_judged_once_there_are_enough_calls_and_all_had_time_to_count() {
+    fn a_ratio_opens_the_breaker_only_with_enough_calls_and_after_the_gather_time() {
         let config = BreakerConfig::new().any_number_of_failures().failure_ratio(0.5, 4);
         let mut window = Window::default();
         for n in 0..3 {
             window.count(&config, true, at(n));
         }
-        assert!(!window.trips(&config, at(600)), "too few calls");
+        assert!(!window.opens(&config, at(600)), "too few calls");
         window.count(&config, true, at(3));
-        assert!(!window.trips(&config, at(499)), "others may have succeeded");
-        assert!(window.trips(&config, at(500)));
+        assert!(!window.opens(&config, at(499)), "others may have succeeded");
+        assert!(window.opens(&config, at(500)));
         for n in 0..5 {
             window.count(&config, false, at(n));
         }
-        assert!(!window.trips(&config, at(600)), "4 of 9");
+        assert!(!window.opens(&config, at(600)), "4 of 9");
     }
 }

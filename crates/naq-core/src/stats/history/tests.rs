@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::ErrorKind;
-use crate::names::{JobId, WorkerId};
+use crate::names::{JobId, JobKey, WorkerId};
 use crate::retry::Rule;
 use crate::stats::{Ending, Observation, ObservedError, Run, Tally};
-use crate::transport::JobKey;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

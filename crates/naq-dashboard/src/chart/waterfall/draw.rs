@@ -1,22 +1,22 @@
-//! Rows as SVG: places in per cent of the width, so that lanes are as wide as there is room, and
-//! texts are never stretched.
+//! Rows as SVG. Places are in per cent of the width, so that a row fills the page and its text is not
+//! stretched.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use naq_core::Timestamp;
 
-use super::row::{Bar, Kind, Look, Row, tone};
-use super::scale::Scale;
+use super::row::{BarKind, RowKind, TimelineBar, TimelineRow, tone};
+use super::scale::TimeScale;
 use crate::view::span;
 
-/// The height of a lane, and of what stands in it.
+/// The height of a row.
 const HEIGHT: f64 = 30.0;
-/// A length is written into a stretch of this share of the width.
-const ROOM: f64 = 0.055;
+/// A bar that is at least this share of the width has room for its duration.
+const TEXT_WIDTH: f64 = 0.055;
 
-/// The times along the top, and the patterns that lanes are filled with.
-pub(crate) fn axis(scale: &Scale) -> String {
+/// The times along the top, and the patterns that fill the bars.
+pub(crate) fn axis(scale: &TimeScale) -> String {
     let mut svg = String::from(concat!(
         r#"<svg class="chart lane axis" height="18" aria-hidden="true"><defs>"#,
         r#"<pattern id="w-planned" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="w-back" width="6" height="6"/><rect class="w-hatch" width="1.6" height="6"/></pattern>"#,
@@ -27,7 +27,7 @@ pub(crate) fn axis(scale: &Scale) -> String {
     ));
     for (at, (place, since)) in scale.ticks().into_iter().enumerate() {
         let words = if at == 0 { "0".to_owned() } else { format!("+{}", span(since)) };
-        // On a phone there is room for every other one.
+        // A phone has room for every second label.
         let wide = if at % 2 == 1 { r#" class="w-wide""# } else { "" };
         let anchor = if at == 0 { "start" } else { "middle" };
         // Writing to a string cannot fail.
@@ -40,8 +40,8 @@ pub(crate) fn axis(scale: &Scale) -> String {
     svg + "</svg>"
 }
 
-/// One row.
-pub(crate) fn lane(row: &Row, scale: &Scale, now: Option<Timestamp>) -> String {
+/// Draws one row.
+pub(crate) fn draw_row(row: &TimelineRow, scale: &TimeScale, now: Option<Timestamp>) -> String {
     let mut svg = format!(r#"<svg class="chart lane" height="{HEIGHT}" aria-hidden="true">"#);
     for (place, _) in scale.ticks() {
         line(&mut svg, "grid", place, 0.0, HEIGHT);
@@ -50,29 +50,29 @@ pub(crate) fn lane(row: &Row, scale: &Scale, now: Option<Timestamp>) -> String {
         line(&mut svg, "w-now", scale.place(now), 0.0, HEIGHT);
     }
     for bar in &row.bars {
-        stretch(&mut svg, bar, scale);
+        bar_shape(&mut svg, bar, scale);
     }
     if let Some(at) = row.mark {
         mark(&mut svg, row.kind, scale.place(at));
     }
     for bar in &row.bars {
-        length(&mut svg, bar, scale);
+        bar_duration(&mut svg, bar, scale);
     }
     svg + "</svg>"
 }
 
-fn stretch(svg: &mut String, bar: &Bar, scale: &Scale) {
+fn bar_shape(svg: &mut String, bar: &TimelineBar, scale: &TimeScale) {
     let (left, right) = (scale.place(bar.from), scale.place(bar.to));
     let (class, height, fill) = match bar.look {
-        Look::Queued => ("w-gap", 10.0, "url(#w-queued)"),
-        Look::Planned => ("w-gap", 12.0, "url(#w-planned)"),
-        Look::Late => ("w-late", 12.0, ""),
-        Look::Run(outcome) => (tone(outcome), 20.0, ""),
-        Look::Running => ("w-edge", 20.0, "url(#w-running)"),
-        Look::Lost => ("w-lost", 20.0, "url(#w-lost)"),
-        Look::Possible => ("w-possible", 8.0, ""),
+        BarKind::Queued => ("w-gap", 10.0, "url(#w-queued)"),
+        BarKind::Planned => ("w-gap", 12.0, "url(#w-planned)"),
+        BarKind::Late => ("w-late", 12.0, ""),
+        BarKind::Run(outcome) => (tone(outcome), 20.0, ""),
+        BarKind::Running => ("w-edge", 20.0, "url(#w-running)"),
+        BarKind::Lost => ("w-lost", 20.0, "url(#w-lost)"),
+        BarKind::Possible => ("w-possible", 8.0, ""),
     };
-    let solid = matches!(bar.look, Look::Run(_) | Look::Running | Look::Lost);
+    let solid = matches!(bar.look, BarKind::Run(_) | BarKind::Running | BarKind::Lost);
     let fill = if fill.is_empty() { String::new() } else { format!(r#" fill="{fill}""#) };
     let top = (HEIGHT - height) / 2.0;
     let _ = write!(
@@ -82,8 +82,8 @@ fn stretch(svg: &mut String, bar: &Bar, scale: &Scale) {
         (right - left) * 100.0,
         if solid { 3 } else { 2 },
     );
-    // However short, a run is seen.
-    if let Look::Run(outcome) = bar.look {
+    // A run has a minimum width, so that a short one can be seen.
+    if let BarKind::Run(outcome) = bar.look {
         let x = left * 100.0;
         let class = tone(outcome);
         let _ = write!(
@@ -93,40 +93,41 @@ fn stretch(svg: &mut String, bar: &Bar, scale: &Scale) {
     }
 }
 
-/// A moment: a decision, an expected beginning, the end.
-fn mark(svg: &mut String, kind: Kind, place: f64) {
-    let (x, middle) = (place * 100.0, HEIGHT / 2.0);
+/// A point in time: a decision, an expected start, or the end.
+fn mark(svg: &mut String, kind: RowKind, place: f64) {
+    let x = place * 100.0;
+    let middle = HEIGHT / 2.0;
     let _ = match kind {
-        Kind::ToCome => {
+        RowKind::Planned => {
             write!(svg, r#"<circle class="w-dot" cx="{x:.2}%" cy="{middle}" r="5"/>"#)
         }
-        Kind::TheEnd => write!(
+        RowKind::FinalOutcome => write!(
             svg,
             r#"<line class="w-end" x1="{x:.2}%" x2="{x:.2}%" y1="6" y2="{}"/>"#,
             HEIGHT - 6.0
         ),
-        Kind::Runs => Ok(()),
+        RowKind::Running => Ok(()),
         _ => write!(svg, r#"<circle class="w-mark" cx="{x:.2}%" cy="{middle}" r="4"/>"#),
     };
 }
 
-/// The real length, where it fits: the drawn one need not be to scale.
-fn length(svg: &mut String, bar: &Bar, scale: &Scale) {
+/// The duration of a bar, if it fits: the width need not be to scale.
+fn bar_duration(svg: &mut String, bar: &TimelineBar, scale: &TimeScale) {
     let (left, right) = (scale.place(bar.from), scale.place(bar.to));
     let took = bar.to.since(bar.from);
     let words = match took {
         Duration::ZERO => "&lt; 1 ms".to_owned(),
         took => span(took),
     };
-    let inside = right - left >= ROOM;
+    let inside = right - left >= TEXT_WIDTH;
     let _ = match bar.look {
-        // After a run there is room: the next row goes on below.
-        Look::Run(_) | Look::Running if right < 0.9 => write!(
+        // The text of a run stands after it, where the row is empty.
+        BarKind::Run(_) | BarKind::Running if right < 0.9 => write!(
             svg,
             r#"<text class="w-ran" x="{:.2}%" dx="8" y="19">{words}</text>"#,
             right * 100.0
         ),
-        Look::Possible => Ok(()),
+        BarKind::Possible => Ok(()),
         _ if inside => write!(
             svg,
             r#"<text x="{:.2}%" y="19" text-anchor="middle">{words}</text>"#,

@@ -1,71 +1,79 @@
-//! The attempts still to come, up to exhaustion.
+//! The planned attempts, up to the last one that the policy allows.
 
 use std::time::Duration;
 
 use naq_core::Timestamp;
 use naq_core::retry::{Jitter, Rule, preview_from};
 
-use super::layout::Story;
-use super::row::{Kind, Look, Row};
+use super::row::{BarKind, RowKind, TimelineRow};
+use super::timeline::JobTimeline;
 use crate::view::{count, span};
 
-/// Rows of attempts to come; of more it is said how many.
-const SHOWN: u32 = 8;
+/// The most planned attempts with a row; a last row counts the others.
+const MAX_SHOWN: u32 = 8;
 const TOO_LATE: &str = "its next retry would start after retry_for";
 
-/// What follows if the attempt that begins at `from` fails, and each one after it: at once, since
-/// nobody knows how long they take. The delays are this job's own, its jitter included.
-pub(super) fn rows(story: &Story<'_>, from: Timestamp) -> Vec<Row> {
-    let (job, policy) = (story.job, story.policy());
+/// What follows if the attempt that starts at `from` fails, and each one after it. Each attempt counts as
+/// failing immediately, because its duration is unknown. The delays have this job's own jitter.
+pub(super) fn rows(timeline: &JobTimeline<'_>, from: Timestamp) -> Vec<TimelineRow> {
+    let job = timeline.job;
+    let policy = timeline.policy();
     let first = job.first_started_at.unwrap_or(from);
-    let (mut at, mut earliest, mut latest) = (from, from, from);
+    let mut at = from;
+    let mut earliest = from;
+    let mut latest = from;
     let mut rows = Vec::new();
-    for retry in preview_from(policy, job.attempt).take(SHOWN as usize) {
+    for retry in preview_from(policy, job.attempt).take(MAX_SHOWN as usize) {
         let delay = policy.retry_delay(&job.id, retry.retry);
         let next = at + delay;
         if policy.retry_for().is_some_and(|limit| next > first + limit) {
-            rows.push(end(at, Rule::RetryFor, TOO_LATE));
+            rows.push(last_row(at, Rule::RetryFor, TOO_LATE));
             return rows;
         }
         if job.deadline.is_some_and(|deadline| next > deadline) {
-            rows.push(end(at, Rule::Deadline, "its next retry would start after the deadline"));
+            rows.push(last_row(
+                at,
+                Rule::Deadline,
+                "its next retry would start after the deadline",
+            ));
             return rows;
         }
         at = next;
         earliest = earliest + Duration::from_millis(retry.delay_min_ms);
         latest = latest + Duration::from_millis(retry.delay_max_ms);
         let id = format!("to-come-{}", retry.attempt);
-        let mut row = Row::new(id, Kind::ToCome, story.title(retry.attempt));
-        row.bar(Look::Possible, earliest, latest);
+        let mut row = TimelineRow::new(id, RowKind::Planned, timeline.title(retry.attempt));
+        row.bar(BarKind::Possible, earliest, latest);
         row.mark = Some(at);
-        row.waited = format!("{} after attempt {} has failed", span(delay), retry.retry);
+        row.waited = format!("{} after attempt {} fails", span(delay), retry.retry);
         if policy.jitter() != Jitter::None {
             let band = [retry.delay_min_ms, retry.delay_max_ms].map(Duration::from_millis);
             let [low, high] = band.map(span);
             row.waited.push_str(&format!(" (jitter allows {low} to {high})"));
         }
-        row.reason = "if those before it fail".into();
+        row.reason = "if all attempts before it fail".into();
         rows.push(row);
     }
     let left = policy.max_retries().saturating_sub(job.attempt.saturating_sub(1));
-    // The preview ends by itself where retry_for does.
+    // The preview also ends at retry_for.
     match rows.len() as u64 {
         shown if shown == u64::from(left) => {
-            rows.push(end(at, Rule::MaxRetries, "no retry is left"));
+            rows.push(last_row(at, Rule::MaxRetries, "no retry is left"));
         }
-        shown if shown < u64::from(SHOWN) => rows.push(end(at, Rule::RetryFor, TOO_LATE)),
+        shown if shown < u64::from(MAX_SHOWN) => rows.push(last_row(at, Rule::RetryFor, TOO_LATE)),
         shown => {
-            let mut row = Row::new("more".into(), Kind::TheEnd, "And so on".into());
+            let mut row =
+                TimelineRow::new("more".into(), RowKind::FinalOutcome, "More attempts".into());
             let more = count(u64::from(left) - shown);
-            row.reason = format!("up to {more} more attempts are made, and then the job is dead");
+            row.reason = format!("up to {more} more attempts, then the job is dead");
             rows.push(row);
         }
     }
     rows
 }
 
-fn end(at: Timestamp, rule: Rule, why: &str) -> Row {
-    let mut row = Row::new("the-end".into(), Kind::TheEnd, "If that fails".into());
+fn last_row(at: Timestamp, rule: Rule, why: &str) -> TimelineRow {
+    let mut row = TimelineRow::new("the-end".into(), RowKind::FinalOutcome, "If that fails".into());
     row.mark = Some(at);
     row.rule = Some(rule);
     row.reason = format!("the job is dead: {why}");

@@ -1,81 +1,81 @@
-//! [`Row`]: one line of the waterfall, as data.
+//! [`TimelineRow`]: one row of the waterfall, as data.
 
 use naq_core::retry::Rule;
 use naq_core::wire::AttemptOutcome;
 use naq_core::{ErrorKind, Timestamp, WorkerId};
 
-/// What a row tells of.
+/// What a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Something that left a record.
-    Was(AttemptOutcome),
-    /// Records that were given up, to keep the job small.
+pub(crate) enum RowKind {
+    /// An attempt, or a requeue, that has a record.
+    Past(AttemptOutcome),
+    /// Attempts whose records were dropped to keep the job small.
     Dropped,
-    /// An attempt that waits for its time, a slot or other jobs.
-    Waits,
-    /// An attempt that runs.
-    Runs,
-    /// An attempt that is made if the one before it fails.
-    ToCome,
-    /// What happens if the last one fails.
-    TheEnd,
+    /// The current attempt waits until it is due, for a slot, or for other jobs.
+    Waiting,
+    /// The current attempt runs.
+    Running,
+    /// An attempt that follows if the one before it fails.
+    Planned,
+    /// What happens if the last attempt fails.
+    FinalOutcome,
 }
 
-/// A stretch of a row.
+/// A time span in a row.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Bar {
-    pub(crate) look: Look,
+pub(crate) struct TimelineBar {
+    pub(crate) look: BarKind,
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,
 }
 
-/// What a stretch was spent on.
+/// What happened in a time span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Look {
-    /// Waited for a slot.
+pub(crate) enum BarKind {
+    /// The attempt waited for a slot.
     Queued,
-    /// Waited as planned: the backoff, a snooze, the time of the first attempt.
+    /// The attempt waited as planned: for its retry delay, a snooze, or its first due time.
     Planned,
-    /// Waited beyond that.
+    /// The attempt waited longer than planned.
     Late,
-    /// Ran.
+    /// The attempt ran.
     Run(AttemptOutcome),
-    /// Runs; it began at `from` at the earliest.
+    /// The attempt runs; it started at `from` or later.
     Running,
-    /// A worker died somewhere in it.
+    /// A worker crashed at an unknown time in this span.
     Lost,
-    /// When it may begin.
+    /// The planned attempt may start in this span.
     Possible,
 }
 
-/// One line.
+/// One row.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Row {
-    /// Names it among the rows: it stays the same while others come.
+pub(crate) struct TimelineRow {
+    /// The HTML id. It stays the same while further rows appear.
     pub(crate) id: String,
-    pub(crate) kind: Kind,
+    pub(crate) kind: RowKind,
     /// `Attempt 2 of 5`.
     pub(crate) title: String,
-    /// In their order in time.
-    pub(crate) bars: Vec<Bar>,
-    /// A moment without length: a decision, or a beginning that is expected.
+    /// The time spans, oldest first.
+    pub(crate) bars: Vec<TimelineBar>,
+    /// A point in time: a decision, or an expected start.
     pub(crate) mark: Option<Timestamp>,
-    /// What it waited for and how long, planned against actual.
+    /// What the attempt waited for: planned, and actual.
     pub(crate) waited: String,
-    /// Whether it began later than it is promised to.
+    /// Whether it started later than planned.
     pub(crate) late: bool,
     pub(crate) started_at: Option<Timestamp>,
-    /// How long it ran.
+    /// How long the attempt ran.
     pub(crate) ran: String,
     pub(crate) worker: Option<WorkerId>,
     pub(crate) error: Option<(ErrorKind, String)>,
     pub(crate) rule: Option<Rule>,
-    /// The decision in one sentence, or what the row is about.
+    /// The decision, or what the row is about, in one sentence.
     pub(crate) reason: String,
 }
 
-impl Row {
-    pub(super) fn new(id: String, kind: Kind, title: String) -> Self {
+impl TimelineRow {
+    pub(super) fn new(id: String, kind: RowKind, title: String) -> Self {
         Self {
             id,
             kind,
@@ -93,53 +93,53 @@ impl Row {
         }
     }
 
-    pub(super) fn bar(&mut self, look: Look, from: Timestamp, to: Timestamp) {
-        if to > from || matches!(look, Look::Run(_) | Look::Running) {
-            self.bars.push(Bar { look, from, to: to.max(from) });
+    pub(super) fn bar(&mut self, look: BarKind, from: Timestamp, to: Timestamp) {
+        if to > from || matches!(look, BarKind::Run(_) | BarKind::Running) {
+            self.bars.push(TimelineBar { look, from, to: to.max(from) });
         }
     }
 
-    /// How it stands, in a word or two.
+    /// The outcome, in a word or two.
     pub(crate) fn outcome(&self) -> &'static str {
         match self.kind {
-            Kind::Was(AttemptOutcome::Completed) => "succeeded",
-            Kind::Was(AttemptOutcome::Failed) => "failed",
-            Kind::Was(AttemptOutcome::Snoozed) => "snoozed",
-            Kind::Was(AttemptOutcome::Cancelled) => "cancelled",
-            Kind::Was(AttemptOutcome::Crashed) => "crashed",
-            Kind::Was(AttemptOutcome::NotRun) => "not run",
-            Kind::Was(AttemptOutcome::HeldBack) => "held back",
-            Kind::Was(AttemptOutcome::Requeued) => "requeued",
-            Kind::Was(_) => "of a newer version",
-            Kind::Dropped => "not kept",
-            Kind::Waits => "waits",
-            Kind::Runs => "runs",
-            Kind::ToCome => "to come",
-            Kind::TheEnd => "the end",
+            RowKind::Past(AttemptOutcome::Completed) => "succeeded",
+            RowKind::Past(AttemptOutcome::Failed) => "failed",
+            RowKind::Past(AttemptOutcome::Snoozed) => "snoozed",
+            RowKind::Past(AttemptOutcome::Cancelled) => "cancelled",
+            RowKind::Past(AttemptOutcome::Crashed) => "crashed",
+            RowKind::Past(AttemptOutcome::NotRun) => "not run",
+            RowKind::Past(AttemptOutcome::HeldBack) => "held back",
+            RowKind::Past(AttemptOutcome::Requeued) => "requeued",
+            RowKind::Past(_) => "unknown to this version",
+            RowKind::Dropped => "not recorded",
+            RowKind::Waiting => "waiting",
+            RowKind::Running => "running",
+            RowKind::Planned => "planned",
+            RowKind::FinalOutcome => "the end",
         }
     }
 
-    /// What is said before how long it waited.
-    pub(crate) fn waits(&self) -> &'static str {
+    /// The word before the text of [`TimelineRow::waited`].
+    pub(crate) fn wait_verb(&self) -> &'static str {
         match self.kind {
-            Kind::Was(_) => "waited",
-            Kind::Waits | Kind::Runs => "waits",
+            RowKind::Past(_) => "waited",
+            RowKind::Waiting | RowKind::Running => "waits",
             _ => "",
         }
     }
 
-    /// The class that colours it.
+    /// The CSS class with the row's colour.
     pub(crate) fn tone(&self) -> &'static str {
         match self.kind {
-            Kind::Was(outcome) => tone(outcome),
-            Kind::Runs => "info",
-            Kind::Waits => "warn",
-            Kind::Dropped | Kind::ToCome | Kind::TheEnd => "muted",
+            RowKind::Past(outcome) => tone(outcome),
+            RowKind::Running => "info",
+            RowKind::Waiting => "warn",
+            RowKind::Dropped | RowKind::Planned | RowKind::FinalOutcome => "muted",
         }
     }
 }
 
-/// The class that colours an outcome.
+/// The CSS class with the colour of an outcome.
 pub(super) fn tone(outcome: AttemptOutcome) -> &'static str {
     match outcome {
         AttemptOutcome::Completed => "good",

@@ -1,36 +1,36 @@
-//! [`Scale`]: where a moment stands between left and right, when waits span milliseconds to days.
+//! [`TimeScale`]: the place of a time between left and right, for waits of milliseconds to days.
 //!
-//! To scale where that can be read. Otherwise the stretches between moments that matter are drawn by
-//! a root of their length, chosen so that the longest is at most so many times as wide as the
-//! shortest: order and "longer is wider" stay true, and labels say the real lengths.
+//! The scale is linear if every span is then wide enough to read. Otherwise the width of a span is a root
+//! of its length, chosen so that the widest is at most [`MAX_CONTRAST`] times as wide as the narrowest. The
+//! order stays, a longer span is wider, and labels say the real durations.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use naq_core::Timestamp;
 
-use super::Row;
+use super::TimelineRow;
 
-/// The longest stretch is at most this many times as wide as the shortest.
-const CONTRAST: f64 = 30.0;
-/// The root is no smaller: a day is 35 times as wide as a millisecond, and a year no 1,000 times.
+/// The widest span is at most this many times as wide as the narrowest.
+const MAX_CONTRAST: f64 = 30.0;
+/// The smallest root: a day is then 35 times as wide as a millisecond.
 const SMALLEST_ROOT: f64 = 0.2;
-/// No stretch is narrower than this share, so that it can be seen.
-const NARROWEST: f64 = 0.006;
-/// Room between labels of the axis.
-const APART: f64 = 0.11;
+/// The smallest share of the width that a span gets, so that it can be seen.
+const MIN_WIDTH: f64 = 0.006;
+/// The smallest distance between two labels of the axis.
+const LABEL_DISTANCE: f64 = 0.11;
 
-/// Maps moments to shares of the width, 0 to 1, in their order.
+/// Maps times to places from 0 (left) to 1 (right).
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Scale {
-    /// Moments that matter, with their places.
+pub(crate) struct TimeScale {
+    /// The ends of bars and the marks, with their places.
     knots: Vec<(Timestamp, f64)>,
     root: f64,
 }
 
-impl Scale {
-    /// The scale of these rows, and of `now` where that matters.
-    pub(crate) fn of(rows: &[Row], now: Option<Timestamp>) -> Self {
+impl TimeScale {
+    /// A scale for these rows, and for `now` if the rows show it.
+    pub(crate) fn of(rows: &[TimelineRow], now: Option<Timestamp>) -> Self {
         let bars = rows.iter().flat_map(|row| &row.bars).flat_map(|bar| [bar.from, bar.to]);
         let marks = rows.iter().filter_map(|row| row.mark);
         let moments: BTreeSet<_> = bars.chain(marks).chain(now).collect();
@@ -42,13 +42,13 @@ impl Scale {
         let shortest = lengths.iter().copied().fold(f64::INFINITY, f64::min);
         let longest = lengths.iter().copied().fold(0.0, f64::max);
         let contrast = longest / shortest;
-        let root = match contrast.is_finite() && contrast > CONTRAST {
-            true => (CONTRAST.ln() / contrast.ln()).max(SMALLEST_ROOT),
+        let root = match contrast.is_finite() && contrast > MAX_CONTRAST {
+            true => (MAX_CONTRAST.ln() / contrast.ln()).max(SMALLEST_ROOT),
             false => 1.0,
         };
         let widths: Vec<f64> = lengths.iter().map(|length| length.powf(root)).collect();
         let all: f64 = widths.iter().sum();
-        let widths: Vec<f64> = widths.iter().map(|width| (width / all).max(NARROWEST)).collect();
+        let widths: Vec<f64> = widths.iter().map(|width| (width / all).max(MIN_WIDTH)).collect();
         let all: f64 = widths.iter().sum();
         let mut place = 0.0;
         let mut knots = Vec::with_capacity(moments.len());
@@ -59,12 +59,12 @@ impl Scale {
         Self { knots, root }
     }
 
-    /// Whether twice as long is drawn twice as wide.
+    /// Whether a span that is twice as long is twice as wide.
     pub(crate) fn is_linear(&self) -> bool {
         self.root >= 1.0
     }
 
-    /// Where the moment stands.
+    /// The place of a time.
     pub(crate) fn place(&self, at: Timestamp) -> f64 {
         let after = self.knots.partition_point(|(knot, _)| *knot <= at);
         match (after.checked_sub(1).and_then(|i| self.knots.get(i)), self.knots.get(after)) {
@@ -77,15 +77,16 @@ impl Scale {
         }
     }
 
-    /// Times since the first moment that are round and far enough apart to be read.
+    /// Round durations since the first time, far enough apart to read their labels.
     pub(crate) fn ticks(&self) -> Vec<(f64, Duration)> {
         let Some((first, _)) = self.knots.first() else { return Vec::new() };
-        let (mut ticks, mut last) = (vec![(0.0, Duration::ZERO)], 0.0);
+        let mut ticks = vec![(0.0, Duration::ZERO)];
+        let mut last = 0.0;
         for ms in ROUND_MS {
             let since = Duration::from_millis(ms);
             let place = self.place(*first + since);
             let inside = self.knots.last().is_some_and(|(end, _)| *first + since < *end);
-            if inside && place - last >= APART && place <= 1.0 - APART / 2.0 {
+            if inside && place - last >= LABEL_DISTANCE && place <= 1.0 - LABEL_DISTANCE / 2.0 {
                 ticks.push((place, since));
                 last = place;
             }
@@ -136,19 +137,19 @@ const ROUND_MS: [u64; 33] = [
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Kind, Look};
+    use super::super::{BarKind, RowKind};
     use super::*;
 
-    fn scale(bars: &[(u64, u64)]) -> Scale {
-        let mut row = Row::new("r".into(), Kind::Runs, "r".into());
+    fn scale(bars: &[(u64, u64)]) -> TimeScale {
+        let mut row = TimelineRow::new("r".into(), RowKind::Running, "r".into());
         for (from, to) in bars {
-            row.bar(Look::Running, Timestamp::from_millis(*from), Timestamp::from_millis(*to));
+            row.bar(BarKind::Running, Timestamp::from_millis(*from), Timestamp::from_millis(*to));
         }
-        Scale::of(&[row], None)
+        TimeScale::of(&[row], None)
     }
 
     #[test]
-    fn alike_stretches_are_drawn_to_scale() {
+    fn spans_of_similar_length_are_drawn_to_scale() {
         let scale = scale(&[(0, 1_000), (1_000, 4_000)]);
         assert!(scale.is_linear());
         assert!((scale.place(Timestamp::from_millis(1_000)) - 0.25).abs() < 1e-9);
@@ -156,14 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn milliseconds_and_days_are_both_seen_and_keep_their_order() {
+    fn milliseconds_and_days_are_both_visible_and_in_order() {
         let scale = scale(&[(0, 5), (5, 2_005), (2_005, 2 * DAY), (2 * DAY, 2 * DAY + 90)]);
         assert!(!scale.is_linear());
         let ends = [0, 5, 2_005, 2 * DAY, 2 * DAY + 90].map(Timestamp::from_millis);
         let places = ends.map(|at| scale.place(at));
         assert_eq!((places[0], (places[4] * 1e6).round()), (0.0, 1e6));
         let widths: Vec<f64> = places.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        assert!(widths.iter().all(|width| *width > NARROWEST / 1.1), "{widths:?}");
+        assert!(widths.iter().all(|width| *width > MIN_WIDTH / 1.1), "{widths:?}");
         assert!(widths[0] < widths[3] && widths[3] < widths[1] && widths[1] < widths[2]);
     }
 
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn one_moment_or_none_is_no_trouble() {
+    fn a_scale_of_one_time_or_none_has_places() {
         assert_eq!(scale(&[]).place(Timestamp::from_millis(7)), 0.0);
         let still = scale(&[(7, 7)]);
         assert_eq!((still.place(Timestamp::from_millis(7)), still.ticks().len()), (0.0, 1));

@@ -10,7 +10,7 @@ use naq_core::transport::{Expect, Saved, StateKey, Transport, TransportError};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::keys::rejected;
-use crate::lock::lock;
+use naq_core::sync::lock;
 
 /// How many lost races with other workers until the job waits.
 const TRIES: usize = 8;

@@ -14,8 +14,9 @@ use naq_core::{Envelope, Timer, WorkerId};
 use tokio::sync::Notify;
 
 use super::keys::rejected;
-use crate::job_key::job_key;
-use crate::lock::lock;
+use crate::gates::job_key::job_key;
+
+use naq_core::sync::lock;
 
 /// How many lost races for a slot until the job waits.
 const TRIES: usize = 5;

@@ -13,8 +13,9 @@ use naq_core::wire::AttemptOutcome;
 use naq_core::{Envelope, Timestamp, WorkerId};
 
 use super::keys::rejected;
-use crate::job_key::job_key;
-use crate::lock::lock;
+use crate::gates::job_key::job_key;
+
+use naq_core::sync::lock;
 
 /// How long an entry is kept. A job that waits longer goes to the end of the list.
 const TTL: Duration = Duration::from_secs(24 * 3600);

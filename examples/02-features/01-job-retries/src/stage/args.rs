@@ -7,8 +7,8 @@ use clap::Parser;
 
 use super::{Screen, Stage};
 
-const NO_BROKER: &str = "start a broker (docker compose -f deploy/compose.yaml up -d nats), or say \
-                         where one is (NAQ_NATS_URL)";
+const NO_BROKER: &str =
+    "start a broker (cd docker && docker-compose up -d), or say where one is (NAQ_NATS_URL)";
 
 /// Enqueues jobs that fail, shows their attempts, and compares them with what was expected.
 ///

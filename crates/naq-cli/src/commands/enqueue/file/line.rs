@@ -16,7 +16,7 @@ use crate::text::{parse_duration, parse_time};
 /// A job as a line has it. What is missing is as the options say.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct JobLine {
     task: Option<TaskName>,
     args: Option<Box<RawValue>>,
     queue: Option<QueueName>,
@@ -57,7 +57,7 @@ fn read<'de, D: Deserializer<'de>, T>(
     text.map(|text| parse(&text)).transpose().map_err(de::Error::custom)
 }
 
-impl Line {
+impl JobLine {
     /// Puts what the line says over what holds for all.
     fn over(&self, mut options: OptionArgs) -> OptionArgs {
         if self.at.is_some() || self.delay.is_some() {
@@ -116,7 +116,7 @@ fn no_job(err: &serde_json::Error) -> anyhow::Error {
 impl Defaults {
     /// Reads a line and writes its job.
     pub(super) fn read(&self, text: &[u8]) -> Result<LineJob> {
-        let line: Line = serde_json::from_slice(text).map_err(|err| no_job(&err))?;
+        let line: JobLine = serde_json::from_slice(text).map_err(|err| no_job(&err))?;
         line.check().map_err(anyhow::Error::msg)?;
         let task = line.task.clone().or_else(|| self.task.clone());
         let task = task.context("no task: name it in the line, or for all lines before --file")?;

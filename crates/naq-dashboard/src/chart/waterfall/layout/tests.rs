@@ -1,8 +1,8 @@
 use naq_core::retry::{Jitter, Rule};
-use naq_core::{Codec, ErrorKind, JobId, Payload, QueueName, TaskName};
+use naq_core::{Codec, Envelope, ErrorKind, JobId, Payload, QueueName, TaskName};
 
 use super::*;
-use crate::chart::waterfall::Bar;
+use crate::chart::waterfall::TimelineBar;
 
 const T0: u64 = 1_000_000;
 
@@ -11,16 +11,17 @@ fn at(ms: u64) -> Timestamp {
 }
 
 fn job(policy: &str) -> Envelope {
-    let (queue, id) = (QueueName::default(), JobId::new("j").expect("an id"));
+    let id = JobId::new("j").expect("an id");
     let task = TaskName::new("t").expect("a task");
-    let mut job = Envelope::new(queue, id, task, Payload::null(Codec::Json), at(0));
+    let mut job = Envelope::new(QueueName::default(), id, task, Payload::null(Codec::Json), at(0));
     job.policy = policy.parse().expect("a policy");
     job
 }
 
-fn story(job: &Envelope, state: JobState, due_at: Option<u64>, now: u64) -> Story<'_> {
-    let (due_at, now) = (due_at.map(at), at(now));
-    Story { job, state, due_at, stored_at: now, blockers: 0, now }
+fn timeline(job: &Envelope, state: JobState, due_at: Option<u64>, now: u64) -> JobTimeline<'_> {
+    let due_at = due_at.map(at);
+    let now = at(now);
+    JobTimeline { job, state, due_at, stored_at: now, blockers: 0, now }
 }
 
 /// An attempt that failed, with a retry `delay` later.
@@ -40,35 +41,42 @@ fn due(mut record: AttemptRecord, due_at: u64) -> AttemptRecord {
     record
 }
 
-fn kinds(rows: &[Row]) -> Vec<Kind> {
+fn kinds(rows: &[TimelineRow]) -> Vec<RowKind> {
     rows.iter().map(|row| row.kind).collect()
 }
 
-fn bar(look: Look, from: u64, to: u64) -> Bar {
-    Bar { look, from: at(from), to: at(to) }
+fn bar(look: BarKind, from: u64, to: u64) -> TimelineBar {
+    TimelineBar { look, from: at(from), to: at(to) }
 }
 
-const FAILED: Kind = Kind::Was(AttemptOutcome::Failed);
-const RAN_BADLY: Look = Look::Run(AttemptOutcome::Failed);
+const FAILED: RowKind = RowKind::Past(AttemptOutcome::Failed);
+const RAN_BADLY: BarKind = BarKind::Run(AttemptOutcome::Failed);
 
 #[test]
-fn a_job_that_waits_for_its_third_attempt_shows_what_was_what_is_and_what_may_come() {
+fn a_job_that_waits_for_its_third_attempt_shows_past_current_and_planned_attempts() {
     let mut job = job("exponential:2s,max_retries=4");
     job.history =
         vec![failed(1, (40, 100), Some(2_000)), due(failed(2, (3_300, 3_400), Some(4_000)), 2_100)];
     (job.attempt, job.first_started_at) = (3, Some(at(40)));
-    let rows = layout(&story(&job, JobState::Retrying, Some(7_400), 5_400));
-    let expected = [FAILED, FAILED, Kind::Waits, Kind::ToCome, Kind::ToCome, Kind::TheEnd];
+    let rows = layout(&timeline(&job, JobState::Retrying, Some(7_400), 5_400));
+    let expected = [
+        FAILED,
+        FAILED,
+        RowKind::Waiting,
+        RowKind::Planned,
+        RowKind::Planned,
+        RowKind::FinalOutcome,
+    ];
     assert_eq!(kinds(&rows), expected);
     assert_eq!(rows[0].title, "Attempt 1 of 5");
-    assert_eq!(rows[0].bars, [bar(Look::Queued, 0, 40), bar(RAN_BADLY, 40, 100)]);
+    assert_eq!(rows[0].bars, [bar(BarKind::Queued, 0, 40), bar(RAN_BADLY, 40, 100)]);
     assert_eq!((rows[0].waited.as_str(), rows[0].ran.as_str()), ("40 ms for a slot", "60 ms"));
-    // Planned against actual.
+    // The wait: planned, and actual.
     assert_eq!(
         rows[1].bars,
         [
-            bar(Look::Planned, 100, 2_100),
-            bar(Look::Late, 2_100, 3_300),
+            bar(BarKind::Planned, 100, 2_100),
+            bar(BarKind::Late, 2_100, 3_300),
             bar(RAN_BADLY, 3_300, 3_400)
         ]
     );
@@ -76,12 +84,12 @@ fn a_job_that_waits_for_its_third_attempt_shows_what_was_what_is_and_what_may_co
     assert_eq!(rows[1].waited, "2 s as planned, then 1.2 s late");
     let error = rows[1].error.as_ref().map(|(kind, text)| (kind.as_str(), text.as_str()));
     assert_eq!(error, Some(("ConnectionError", "refused")));
-    // Now, and after it: 8 s, 16 s, the end.
+    // The current attempt; the planned ones after 8 s and 16 s; the end.
     assert_eq!(rows[2].waited, "4 s as planned");
-    assert_eq!(rows[2].bars, [bar(Look::Planned, 3_400, 7_400)]);
+    assert_eq!(rows[2].bars, [bar(BarKind::Planned, 3_400, 7_400)]);
     let marks: Vec<_> = rows[3..].iter().map(|row| row.mark).collect();
     assert_eq!(marks, [15_400, 31_400, 31_400].map(|ms| Some(at(ms))));
-    assert_eq!(rows[3].waited, "8 s after attempt 3 has failed");
+    assert_eq!(rows[3].waited, "8 s after attempt 3 fails");
     assert_eq!(rows[5].reason, "the job is dead: no retry is left");
 }
 
@@ -94,7 +102,7 @@ fn a_start_within_the_brokers_tick_is_on_time() {
         due(failed(3, (4_400, 4_500), Some(2_000)), 4_400),
         due(failed(4, (5_000, 5_100), None), 6_500),
     ];
-    let rows = layout(&story(&job, JobState::Dead, None, 9_000));
+    let rows = layout(&timeline(&job, JobState::Dead, None, 9_000));
     assert!(rows.iter().all(|row| !row.late));
     let waited: Vec<&str> = rows.iter().map(|row| row.waited.as_str()).collect();
     assert_eq!(
@@ -103,23 +111,23 @@ fn a_start_within_the_brokers_tick_is_on_time() {
             "",
             "2 s as planned, started on time (+250 ms)",
             "2 s as planned",
-            "500 ms, 1.5 s before its time: released by hand",
+            "500 ms, 1.5 s before its due time: released by an operator",
         ]
     );
-    assert_eq!(kinds(&rows), [FAILED; 4], "of a dead job nothing is to come");
+    assert_eq!(kinds(&rows), [FAILED; 4], "a dead job has no planned attempts");
 }
 
 #[test]
-fn a_time_that_was_moved_by_hand_says_so() {
+fn a_due_time_that_an_operator_moved_says_so() {
     let mut job = job("fixed:2s");
     job.history =
         vec![failed(1, (0, 100), Some(2_000)), due(failed(2, (60_100, 60_200), None), 60_100)];
-    let rows = layout(&story(&job, JobState::Dead, None, 70_000));
-    assert_eq!(rows[1].waited, "1 min as planned; moved by hand, 2 s were decided");
+    let rows = layout(&timeline(&job, JobState::Dead, None, 70_000));
+    assert_eq!(rows[1].waited, "1 min as planned; moved by an operator, the decision was 2 s");
 }
 
 #[test]
-fn crashes_snoozes_and_jobs_held_back_are_shown_as_what_they_are() {
+fn crashes_snoozes_and_held_back_jobs_each_have_their_own_row() {
     let mut job = job("fixed:2s");
     let mut snoozed = failed(1, (10, 20), Some(1_000));
     (snoozed.outcome, snoozed.error_kind) = (AttemptOutcome::Snoozed, None);
@@ -131,19 +139,19 @@ fn crashes_snoozes_and_jobs_held_back_are_shown_as_what_they_are() {
     let mut fine = due(failed(1, (15_000, 15_100), None), 15_000);
     (fine.outcome, fine.error_kind) = (AttemptOutcome::Completed, None);
     job.history = vec![snoozed, crashed, held, fine];
-    let rows = layout(&story(&job, JobState::Completed, None, 20_000));
-    let was: Vec<_> = rows.iter().map(Row::outcome).collect();
-    assert_eq!(was, ["snoozed", "crashed", "held back", "succeeded"]);
-    // It died between its time and the next sign of life.
-    assert_eq!(rows[1].bars, [bar(Look::Planned, 20, 1_020), bar(Look::Lost, 1_020, 12_000)]);
-    assert!(rows[1].reason.contains("counts as no attempt but as one of 3 crashes"));
+    let rows = layout(&timeline(&job, JobState::Completed, None, 20_000));
+    let outcomes: Vec<_> = rows.iter().map(TimelineRow::outcome).collect();
+    assert_eq!(outcomes, ["snoozed", "crashed", "held back", "succeeded"]);
+    // The worker crashed between the due time and the next record.
+    assert_eq!(rows[1].bars, [bar(BarKind::Planned, 20, 1_020), bar(BarKind::Lost, 1_020, 12_000)]);
+    assert!(rows[1].reason.contains("a crash is not an attempt, but counts as one of 3 crashes"));
     assert_eq!((rows[2].mark, rows[2].ran.as_str()), (Some(at(12_000)), "not at all"));
     assert_eq!(rows[2].rule, Some(Rule::Limit));
-    assert_eq!(rows[3].bars[0], bar(Look::Planned, 12_000, 15_000));
+    assert_eq!(rows[3].bars[0], bar(BarKind::Planned, 12_000, 15_000));
 }
 
 #[test]
-fn a_requeue_begins_again_and_missing_records_are_said_to_be_missing() {
+fn a_requeue_counts_from_1_again_and_dropped_records_have_a_row() {
     let mut job = job("fixed:0s,max_retries=100");
     let mut requeued = AttemptRecord::new(60, AttemptOutcome::Requeued);
     requeued.ended_at = Some(at(5_000));
@@ -154,7 +162,7 @@ fn a_requeue_begins_again_and_missing_records_are_said_to_be_missing() {
         failed(1, (6_000, 6_010), Some(0)),
     ];
     job.attempt = 2;
-    let rows = layout(&story(&job, JobState::Pending, None, 7_000));
+    let rows = layout(&timeline(&job, JobState::Pending, None, 7_000));
     let titles: Vec<_> = rows.iter().take(6).map(|row| row.title.as_str()).collect();
     assert_eq!(
         titles,
@@ -169,30 +177,33 @@ fn a_requeue_begins_again_and_missing_records_are_said_to_be_missing() {
     );
     assert_eq!(rows[4].waited, "1 s for a slot");
     let last = rows.last().map(|row| row.reason.as_str());
-    assert_eq!(last, Some("up to 91 more attempts are made, and then the job is dead"));
+    assert_eq!(last, Some("up to 91 more attempts, then the job is dead"));
     let ids: std::collections::BTreeSet<_> = rows.iter().map(|row| &row.id).collect();
     assert_eq!(ids.len(), rows.len());
 }
 
 #[test]
-fn what_is_to_come_ends_where_retry_for_or_the_deadline_does() {
+fn planned_attempts_end_at_retry_for_and_at_the_deadline() {
     let mut job = job("fixed:10s,max_retries=9,retry_for=25s");
     job.first_started_at = Some(at(0));
-    let rows = layout(&story(&job, JobState::Running, None, 1_000));
-    assert_eq!(kinds(&rows), [Kind::Runs, Kind::ToCome, Kind::ToCome, Kind::TheEnd]);
+    let rows = layout(&timeline(&job, JobState::Running, None, 1_000));
+    assert_eq!(
+        kinds(&rows),
+        [RowKind::Running, RowKind::Planned, RowKind::Planned, RowKind::FinalOutcome]
+    );
     assert_eq!(rows[3].rule, Some(Rule::RetryFor));
     job.deadline = Some(at(12_000));
-    let rows = layout(&story(&job, JobState::Running, None, 1_000));
+    let rows = layout(&timeline(&job, JobState::Running, None, 1_000));
     assert_eq!((rows.len(), rows[2].rule), (3, Some(Rule::Deadline)));
 }
 
 #[test]
-fn jitter_shows_its_band_and_the_delay_that_this_job_has() {
+fn jitter_shows_its_range_and_the_delay_of_this_job() {
     let mut job = job("fixed:10s,max_retries=2");
     job.policy = job.policy.to_builder().jitter(Jitter::Equal).build();
-    let rows = layout(&story(&job, JobState::Running, None, 0));
-    assert_eq!(rows[1].bars, [bar(Look::Possible, 5_000, 10_000)]);
-    assert_eq!(rows[2].bars, [bar(Look::Possible, 10_000, 20_000)]);
+    let rows = layout(&timeline(&job, JobState::Running, None, 0));
+    assert_eq!(rows[1].bars, [bar(BarKind::Possible, 5_000, 10_000)]);
+    assert_eq!(rows[2].bars, [bar(BarKind::Possible, 10_000, 20_000)]);
     let own = job.policy.retry_delay(&job.id, 1);
     assert_eq!(rows[1].mark, Some(at(0) + own));
     assert!(rows[1].waited.ends_with("(jitter allows 5 s to 10 s)"), "{}", rows[1].waited);
@@ -202,21 +213,24 @@ fn jitter_shows_its_band_and_the_delay_that_this_job_has() {
 fn a_policy_with_four_billion_retries_makes_few_rows() {
     let mut job = job("fixed:1s,max_retries=4294967295");
     job.attempt = 1;
-    let rows = layout(&story(&job, JobState::Running, None, 0));
+    let rows = layout(&timeline(&job, JobState::Running, None, 0));
     assert!(rows.len() < 12);
 }
 
 #[test]
-fn an_attempt_that_nobody_has_made_costs_what_the_second_costs() {
-    // Whoever wrote the message may have written any number.
+fn an_attempt_number_of_billions_costs_no_more_than_the_second_attempt() {
+    // Any client can write any attempt number into a message.
     for jitter in ["none", "decorrelated"] {
         let mut job = job(&format!("exponential:2s,max_retries=4294967295,jitter={jitter}"));
         for (attempt, ahead) in [(u32::MAX - 2, 4), (u32::MAX, 2)] {
             job.attempt = attempt;
             job.history = vec![failed(attempt, (40, 100), Some(2_000))];
-            let rows = layout(&story(&job, JobState::Retrying, Some(7_400), 5_400));
-            let come = rows.iter().filter(|row| row.kind == Kind::ToCome).count();
-            assert_eq!((come, rows.last().map(|row| row.kind)), (ahead - 1, Some(Kind::TheEnd)));
+            let rows = layout(&timeline(&job, JobState::Retrying, Some(7_400), 5_400));
+            let planned = rows.iter().filter(|row| row.kind == RowKind::Planned).count();
+            assert_eq!(
+                (planned, rows.last().map(|row| row.kind)),
+                (ahead - 1, Some(RowKind::FinalOutcome))
+            );
         }
     }
 }

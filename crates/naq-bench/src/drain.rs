@@ -1,0 +1,63 @@
+//! Drain: a real worker runs jobs that do nothing, against pull and ack by hand. Measured from the
+//! moment that the queue is resumed until it is empty.
+
+use anyhow::Result;
+
+use crate::contestant::{Contestant, JobShape, StartTimes, empty};
+use crate::contestants::{BenchPlan, Contestants};
+use crate::cpu::{CostSamples, CpuMeter, RunCost};
+use crate::figure::{BenchFigure, FigureTarget};
+
+pub(crate) async fn measure(
+    contestants: &Contestants,
+    plan: &BenchPlan,
+) -> Result<Vec<BenchFigure>> {
+    let costs = |name| CostSamples::new(name, FigureTarget::RatioAtLeast(0.85));
+    let mut with = costs("drain, with records");
+    let mut without = costs("drain, without records");
+    let mut backlog = costs("drain, with records, of an old backlog");
+    let (records, none) = (JobShape::DEFAULT, JobShape { records: false, ..JobShape::DEFAULT });
+    for round in 0..plan.rounds {
+        plan.progress(format_args!("drain, round {} of {}", round + 1, plan.rounds));
+        let (naq, raw) = (&contestants.naq, &contestants.raw);
+        with.pair(fresh(naq, plan, records).await?, fresh(raw, plan, records).await?);
+        without.pair(fresh(naq, plan, none).await?, fresh(raw, plan, none).await?);
+        backlog.pair(old(naq, plan, records).await?, old(raw, plan, records).await?);
+    }
+    Ok([with.done(), without.done(), backlog.done()].concat())
+}
+
+/// The worker is connected before the jobs are enqueued.
+async fn fresh(side: &impl Contestant, plan: &BenchPlan, kind: JobShape) -> Result<RunCost> {
+    let seen = StartTimes::new(0);
+    let worker = side.work(plan.concurrency, kind, seen.clone()).await?;
+    side.enqueue(0, kind).await?;
+    seen.reaches(1).await?;
+    side.streams().pause(true).await?;
+    side.enqueue_many(plan.jobs, kind).await?;
+    let meter = CpuMeter::start(plan.broker);
+    side.streams().pause(false).await?;
+    // The broker resumes a paused consumer only when the next message arrives in its stream.
+    side.enqueue(0, kind).await?;
+    seen.reaches(2 + plan.jobs).await?;
+    empty(side.streams()).await?;
+    let cost = meter.stop(plan.jobs);
+    worker.stop().await?;
+    side.streams().purge().await?;
+    Ok(cost)
+}
+
+/// The jobs are enqueued before the worker connects: NAQ then checks for each job whether it was
+/// settled before. The worker's time to connect and start is included.
+async fn old(side: &impl Contestant, plan: &BenchPlan, kind: JobShape) -> Result<RunCost> {
+    side.enqueue_many(plan.jobs, kind).await?;
+    let seen = StartTimes::new(0);
+    let meter = CpuMeter::start(plan.broker);
+    let worker = side.work(plan.concurrency, kind, seen.clone()).await?;
+    seen.reaches(plan.jobs).await?;
+    empty(side.streams()).await?;
+    let cost = meter.stop(plan.jobs);
+    worker.stop().await?;
+    side.streams().purge().await?;
+    Ok(cost)
+}

@@ -1,0 +1,156 @@
+//! The cost of a dependency, a key or a limit: jobs that have one against plain jobs, in the same run
+//! and in turn. No gate holds a job back, so this measures the cost of the check, not of the wait.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Result;
+use async_nats::Statistics;
+use naq_client::{Client, Enqueue, JobHandle};
+use naq_nats::NatsTransport;
+
+use crate::contestant::{Contestant, StartTimes, empty};
+use crate::contestants::{BenchPlan, Contestants};
+use crate::cpu::{CostSamples, CpuMeter, RunCost};
+use crate::figure::{BenchFigure, FigureTarget, FigureUnit};
+use crate::naq::{NaqContestant, run};
+
+/// Keys that jobs share in turn, so that neighbours in the queue never have the same one.
+const KEYS: usize = 100;
+
+/// The feature of a job that a plain job lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Feature {
+    Nothing,
+    UniqueKey,
+    ConcurrencyKey,
+    RateLimit,
+    Dependency,
+}
+
+impl Feature {
+    /// `Nothing` comes first: it shows how much two equal measurements differ.
+    const ALL: [Self; 5] =
+        [Self::Nothing, Self::UniqueKey, Self::ConcurrencyKey, Self::RateLimit, Self::Dependency];
+
+    /// Adds the feature to job number `n`. `on` is the parent that a dependency needs.
+    fn add<'a>(
+        self,
+        job: Enqueue<'a, ()>,
+        n: usize,
+        on: Option<&JobHandle<()>>,
+    ) -> Enqueue<'a, ()> {
+        let key = || format!("bench-{}", n % KEYS);
+        match (self, on) {
+            (Self::Nothing, _) | (Self::Dependency, None) => job,
+            (Self::UniqueKey, _) => job.unique(format!("bench-{n}")),
+            (Self::ConcurrencyKey, _) => job.concurrency_key(key(), 1000),
+            (Self::RateLimit, _) => job.rate_limit(key(), 1_000_000, Duration::from_secs(1)),
+            (Self::Dependency, Some(on)) => job.depends_on(on),
+        }
+    }
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "with nothing",
+            Self::UniqueKey => "with a unique key",
+            Self::ConcurrencyKey => "with a concurrency key",
+            Self::RateLimit => "with a rate limit",
+            Self::Dependency => "with a dependency (half of them)",
+        })
+    }
+}
+
+pub(crate) async fn measure(
+    contestants: &Contestants,
+    plan: &BenchPlan,
+) -> Result<Vec<BenchFigure>> {
+    let mut figures = Vec::new();
+    for extra in Feature::ALL {
+        let costs =
+            |what| CostSamples::new(&format!("{what}, {extra}"), FigureTarget::None).against(PLAIN);
+        let (mut enqueue, mut drain) = (costs("enqueue"), costs("drain"));
+        let mut sent =
+            BenchFigure::new("  messages sent a job", FigureUnit::Messages, FigureTarget::None);
+        for round in 0..plan.rounds {
+            plan.progress(format_args!("jobs {extra}, round {} of {}", round + 1, plan.rounds));
+            let with = life(&contestants.naq, plan, extra).await?;
+            let plain = life(&contestants.naq, plan, Feature::Nothing).await?;
+            enqueue.pair(with.enqueue, plain.enqueue);
+            drain.pair(with.drain, plain.drain);
+            sent.pair(with.sent, plain.sent);
+        }
+        figures.extend(enqueue.done());
+        figures.extend(drain.done());
+        figures.push(sent.against(PLAIN).done());
+    }
+    Ok(figures)
+}
+
+/// What jobs with a feature are compared with.
+const PLAIN: &str = "a plain job";
+
+/// What a round of jobs with a feature costs, from enqueue to the ack.
+struct FeatureCost {
+    enqueue: RunCost,
+    drain: RunCost,
+    /// Messages sent to the broker for each job, acks included.
+    sent: f64,
+}
+
+/// Enqueues jobs while the queue is paused, and then drains them.
+async fn life(naq: &NaqContestant, plan: &BenchPlan, extra: Feature) -> Result<FeatureCost> {
+    let seen = StartTimes::new(0);
+    let connections = [counted(naq).await?, counted(naq).await?];
+    let [producer, worker] = connections.each_ref().map(|(client, _)| client.clone());
+    let sent = || connections.iter().map(|(_, s)| s.out_messages.load(Ordering::Relaxed)).sum();
+    let worker = run(worker, plan.concurrency, seen.clone());
+    producer.enqueue(naq.probe(0)).await?;
+    seen.reaches(1).await?;
+    naq.streams().pause(true).await?;
+
+    let before: u64 = sent();
+    let mut parents = Vec::new();
+    if extra == Feature::Dependency {
+        parents = enqueue(&producer, naq, plan.jobs / 2, extra, &[]).await?;
+    }
+    let jobs = plan.jobs - parents.len();
+    let meter = CpuMeter::start(plan.broker);
+    enqueue(&producer, naq, jobs, extra, &parents).await?;
+    let enqueued = meter.stop(jobs);
+
+    let meter = CpuMeter::start(plan.broker);
+    naq.streams().pause(false).await?;
+    // The broker resumes a paused consumer only when the next message arrives in its stream.
+    producer.enqueue(naq.probe(0)).await?;
+    seen.reaches(2 + plan.jobs).await?;
+    empty(naq.streams()).await?;
+    let drain = meter.stop(plan.jobs);
+    let sent: u64 = sent() - before;
+    worker.stop().await?;
+    naq.streams().purge().await?;
+    Ok(FeatureCost { enqueue: enqueued, drain, sent: sent as f64 / plan.jobs as f64 })
+}
+
+/// A connection, and the statistics that count its messages.
+async fn counted(naq: &NaqContestant) -> Result<(Client, Arc<Statistics>)> {
+    let transport = NatsTransport::connect(naq.config.clone()).await?;
+    let statistics = transport.client().statistics();
+    Ok((Client::new(Arc::new(transport)), statistics))
+}
+
+async fn enqueue(
+    client: &Client,
+    naq: &NaqContestant,
+    jobs: usize,
+    extra: Feature,
+    on: &[JobHandle<()>],
+) -> Result<Vec<JobHandle<()>>> {
+    let jobs = (0..jobs).map(|n| extra.add(client.enqueue(naq.probe(n)), n, on.get(n)));
+    let sent = client.enqueue_many(jobs).await.into_iter();
+    Ok(sent.collect::<Result<_, _>>()?)
+}

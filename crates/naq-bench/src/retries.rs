@@ -1,0 +1,91 @@
+//! Retry lateness: how late jobs that fail once start again, against a schedule by hand.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use naq_core::{Clock, SystemClock, Timestamp};
+
+use crate::contestant::{Contestant, JobShape, StartTimes, pause};
+use crate::contestants::{BenchPlan, Contestants};
+use crate::figure::{BenchFigure, FigureTarget, FigureUnit};
+use crate::naq::NaqContestant;
+use crate::raw::RawContestant;
+use crate::stats::percentile;
+
+/// The time between two jobs.
+const GAP: Duration = Duration::from_millis(5);
+/// The shortest and the longest delay in milliseconds. The jobs' delays are spread evenly between.
+const SHORTEST: u64 = 200;
+const LONGEST: u64 = 2000;
+
+pub(crate) async fn measure(
+    contestants: &Contestants,
+    plan: &BenchPlan,
+) -> Result<Vec<BenchFigure>> {
+    let mut p50 = BenchFigure::new("retry lateness, p50", FigureUnit::Millis, FigureTarget::None);
+    let mut p99 =
+        BenchFigure::new("retry lateness, p99", FigureUnit::Millis, FigureTarget::AtMost(350.0));
+    let mut max = BenchFigure::new("retry lateness, max", FigureUnit::Millis, FigureTarget::None);
+    let mut early =
+        BenchFigure::new("retries started early", FigureUnit::Jobs, FigureTarget::AtMost(0.0));
+    for round in 0..plan.rounds {
+        plan.progress(format_args!("retry lateness, round {} of {}", round + 1, plan.rounds));
+        let naq = retried(&contestants.naq, plan).await?;
+        let raw = scheduled(&contestants.raw, plan).await?;
+        for (figure, share) in [(&mut p50, 0.5), (&mut p99, 0.99), (&mut max, 1.0)] {
+            figure.pair(percentile(&naq, share), percentile(&raw, share));
+        }
+        let count = |all: &[f64]| all.iter().filter(|late| **late < 0.0).count() as f64;
+        early.pair(count(&naq), count(&raw));
+    }
+    Ok(vec![p50.done(), p99.done(), max.done(), early.done()])
+}
+
+/// The delay of job number `n`.
+fn delay(n: usize) -> Duration {
+    // The step and the span share no factor, so the delays cover the whole span in a mixed order.
+    Duration::from_millis(SHORTEST + (n as u64 * 787) % (LONGEST - SHORTEST + 1))
+}
+
+/// How late each job's second attempt started, in milliseconds after the due time in its record.
+async fn retried(naq: &NaqContestant, plan: &BenchPlan) -> Result<Vec<f64>> {
+    let seen = StartTimes::new(plan.retries);
+    let worker = naq.work(plan.concurrency, JobShape::DEFAULT, seen.clone()).await?;
+    let mut keys = Vec::with_capacity(plan.retries);
+    for n in 0..plan.retries {
+        keys.push(naq.send_failing(n, delay(n)).await?);
+        pause(GAP).await;
+    }
+    seen.reaches(plan.retries).await?;
+    worker.stop().await?;
+    let mut late = Vec::with_capacity(keys.len());
+    for (n, key) in keys.iter().enumerate() {
+        let report = naq.client.report(key).await?;
+        let due = report.envelope.and_then(|job| job.due_at);
+        late.push(lateness(&seen, n, due.context("a retry without a due time")?)?);
+    }
+    naq.streams().purge().await?;
+    Ok(late)
+}
+
+/// How late each message with a schedule arrived, in milliseconds after its due time.
+async fn scheduled(raw: &RawContestant, plan: &BenchPlan) -> Result<Vec<f64>> {
+    let seen = StartTimes::new(plan.retries);
+    let worker = raw.work(plan.concurrency, JobShape::DEFAULT, seen.clone()).await?;
+    let mut dues = Vec::with_capacity(plan.retries);
+    for n in 0..plan.retries {
+        let due = SystemClock.now() + delay(n);
+        raw.enqueue_at(n, due).await?;
+        dues.push(due);
+        pause(GAP).await;
+    }
+    seen.reaches(plan.retries).await?;
+    worker.stop().await?;
+    raw.streams().purge().await?;
+    dues.iter().enumerate().map(|(n, due)| lateness(&seen, n, *due)).collect()
+}
+
+fn lateness(seen: &StartTimes, n: usize, due: Timestamp) -> Result<f64> {
+    let started = seen.wall_millis(n).context("a job was counted that never started")?;
+    Ok(started as f64 - due.as_millis() as f64)
+}

@@ -1,0 +1,153 @@
+//! [`DashboardServer`]: serves the dashboard at an address, also while there is no broker.
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::get;
+use naq_dashboard::{Dashboard, Options};
+use naq_nats::NatsConfig;
+use tokio::sync::oneshot;
+
+use super::probe::DashboardProbe;
+use crate::connection::connect;
+use crate::exit::{CliError, ExitCode};
+#[cfg(feature = "metrics")]
+use crate::metrics::{self, Exporter};
+use crate::readiness;
+use crate::serve::{ServerBounds, serve};
+
+/// How long the waiting page's server may take for its last answer.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
+
+/// The page that is served while there is no broker. It shows no data, so it needs no login.
+const WAITING: &str = "<!doctype html><meta charset=\"utf-8\"><title>NAQ waits</title>\
+    <h1>Waiting for the broker</h1><p>NAQ cannot reach the broker yet. This page reloads by itself, \
+    and shows the dashboard as soon as the broker answers. To find out what is wrong, run \
+    <code>naq doctor</code>.</p>";
+
+/// An open address, at which the dashboard will be served.
+#[derive(Debug)]
+pub(crate) struct DashboardServer {
+    listener: TcpListener,
+    address: SocketAddr,
+    options: Options,
+}
+
+impl DashboardServer {
+    /// Opens the address. `way_out` is the option that selects another one.
+    ///
+    /// # Errors
+    /// The address is in use, or does not belong to this machine.
+    pub(crate) fn open(address: SocketAddr, options: Options, way_out: &str) -> Result<Self> {
+        let listener = TcpListener::bind(address).map_err(|err| {
+            let what = format!("the dashboard cannot listen on {address}: {err}");
+            CliError::new(ExitCode::Failed, what)
+                .next(format!("use another port, or a free one: {way_out}"))
+        })?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address, options })
+    }
+
+    /// The URL for a browser on this machine.
+    pub(crate) fn url(&self) -> String {
+        let ip: IpAddr = match self.address.ip() {
+            ip if !ip.is_unspecified() => ip,
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        };
+        let address = SocketAddr::new(ip, self.address.port());
+        format!("http://{address}{}/", self.options.prefix)
+    }
+
+    /// Connects, and serves until `stop`. While there is no broker, it serves a page that says so.
+    ///
+    /// # Errors
+    /// The broker refuses the connection. A broker that is not there yet is waited for.
+    pub(crate) async fn serve(
+        self,
+        config: NatsConfig,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<()> {
+        let mut stop = Box::pin(stop);
+        #[cfg(feature = "metrics")]
+        let exporter = Exporter::install()?;
+        let (connected, waiting_ends) = oneshot::channel::<()>();
+        let waits = serve_waiting_page(self.listener.try_clone()?, waiting_ends)?;
+        let client = tokio::select! {
+            client = connect(config) => client?,
+            () = &mut stop => return Ok(()),
+        };
+        drop(connected);
+        // Wait until the waiting page's server has ended, so that no request falls between the two.
+        let _ = tokio::time::timeout(LAST_ANSWER, waits).await;
+        let prefix = self.options.prefix.clone();
+        let dashboard = Dashboard::new(client, self.options)?;
+        let probe = Arc::new(DashboardProbe(dashboard.clone()));
+        let status = readiness::routes(probe.clone());
+        #[cfg(feature = "metrics")]
+        let status = status.merge(metrics::route(exporter.clone(), probe));
+        let mut routes = dashboard.router().merge(dashboard.guard(status));
+        if !prefix.is_empty() {
+            let home = format!("{prefix}/");
+            routes = routes.route("/", get(async move || Redirect::temporary(&home)));
+        }
+        #[cfg(feature = "metrics")]
+        let upkeep = exporter.run_upkeep();
+        #[cfg(not(feature = "metrics"))]
+        let upkeep = std::future::pending();
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        // No graceful shutdown: live streams never end by themselves.
+        tokio::select! {
+            () = serve(listener, routes, ServerBounds::default(), std::future::pending()) => Ok(()),
+            () = stop => Ok(()),
+            () = upkeep => Ok(()),
+        }
+    }
+}
+
+/// Serves the waiting page, until the sender of `until` is dropped.
+fn serve_waiting_page(
+    listener: TcpListener,
+    until: oneshot::Receiver<()>,
+) -> Result<tokio::task::JoinHandle<()>> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let page = || async {
+        let headers = [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CACHE_CONTROL, "no-store"),
+            (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+            (header::REFRESH, "2"),
+            (header::CONNECTION, "close"),
+        ];
+        (StatusCode::SERVICE_UNAVAILABLE, headers, WAITING).into_response()
+    };
+    let routes = Router::new().route("/healthz", get(async || "alive\n")).fallback(page);
+    Ok(tokio::spawn(async move {
+        serve(listener, routes, ServerBounds::default(), async { drop(until.await) }).await;
+    }))
+}
+
+/// Returns on SIGINT or SIGTERM.
+pub(super) async fn stop_signal() {
+    #[cfg(unix)]
+    let terminated = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}

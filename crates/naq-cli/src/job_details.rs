@@ -1,0 +1,208 @@
+//! A job as it is shown: the same facts as JSON and in words.
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use naq_client::{JobReport, JobView, Progress};
+use naq_core::redact::Redactor;
+use naq_core::wire::AttemptOutcome;
+use naq_core::{AttemptRecord, Clock, JobState, SystemClock, Timestamp};
+use serde::Serialize;
+
+use crate::output::{BOLD, DIM, Details, GREEN, RED, YELLOW, paint};
+use crate::text::{about, duration, printable, printable_json, printable_lines};
+
+/// What `naq job show` prints: a [`JobView`], as JSON or in words.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct JobDetails(JobView);
+
+impl From<&JobReport> for JobDetails {
+    fn from(report: &JobReport) -> Self {
+        Self(JobView::from(report))
+    }
+}
+
+impl JobDetails {
+    /// Without secrets, as far as keys and texts give them away.
+    pub(crate) fn redacted(self) -> Self {
+        Self(self.0.redacted(&Redactor::default()))
+    }
+}
+
+impl Deref for JobDetails {
+    type Target = JobView;
+
+    fn deref(&self) -> &JobView {
+        &self.0
+    }
+}
+
+/// The state, in its colour.
+pub(crate) fn state(state: JobState) -> String {
+    let style = match state {
+        JobState::Completed => GREEN,
+        JobState::Dead => RED,
+        JobState::Retrying | JobState::Scheduled => YELLOW,
+        JobState::Cancelled | JobState::Expired => DIM,
+        _ => BOLD,
+    };
+    paint(style, state)
+}
+
+impl JobDetails {
+    /// What the handler returned, as JSON.
+    pub(crate) fn result_words(&self) -> Option<String> {
+        self.result.as_ref().map(|result| printable_json(result.get()).into_owned())
+    }
+
+    /// Why it waits, if a limit or the like holds it back.
+    fn held_back(&self) -> Option<&str> {
+        let waits = matches!(self.state, JobState::Scheduled | JobState::Retrying);
+        let last = self.attempts.last().filter(|_| waits)?;
+        last.reason.as_deref().filter(|_| last.outcome == AttemptOutcome::HeldBack)
+    }
+
+    /// The jobs that it waits for, some of them if there are many.
+    fn waits_for_words(&self) -> Option<String> {
+        const NAMED: usize = 5;
+        let more = self.waits_for.len().saturating_sub(NAMED);
+        let named: Vec<_> = self.waits_for.iter().take(NAMED).map(ToString::to_string).collect();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        (!named.is_empty()).then(|| named.join(", ") + &more)
+    }
+
+    /// In words, for a terminal.
+    pub(crate) fn words(&self) -> String {
+        let now = SystemClock.now();
+        let ago = |t: Timestamp| {
+            if t > now {
+                format!("{t} (in {})", about(t.since(now)))
+            } else {
+                format!("{t} ({} ago)", about(now.since(t)))
+            }
+        };
+        let attempt = self.max_attempts.map(|max| format!("{} of {max}", self.attempt));
+        let none_zero = |n: u32| (n > 0).then_some(n);
+        let details = Details::default()
+            .with("job", &self.id)
+            .styled("state", state(self.state))
+            .with("queue", &self.queue)
+            .with("task", self.task.as_ref().map_or("unknown", |t| t.as_str()))
+            .maybe("attempt", attempt)
+            .maybe("crashes", none_zero(self.crashes))
+            .maybe("snoozes", none_zero(self.snoozes))
+            .maybe("policy", self.policy.as_ref())
+            .maybe("enqueued", self.enqueued_at.map(ago))
+            .maybe("workflow", self.workflow.as_ref())
+            .maybe("waits for", self.waits_for_words())
+            .maybe("due", self.due_at.map(ago))
+            .maybe("held back", self.held_back().map(printable))
+            .maybe("finished", self.finished_at.map(ago))
+            .maybe("deadline", self.deadline.map(ago))
+            .maybe("timeout", self.timeout_ms.map(|ms| duration(Duration::from_millis(ms))))
+            .maybe("tags", (!self.tags.is_empty()).then(|| self.tags.join(", ")))
+            .maybe("args", self.args.as_ref().map(|args| args.get()))
+            .maybe_styled("progress", self.progress.as_ref().map(progress_words))
+            .maybe(
+                "checkpoint",
+                self.checkpoint.as_ref().map(|kept| {
+                    format!("of attempt {}, {}, {} bytes", kept.attempt, ago(kept.at), kept.bytes)
+                }),
+            )
+            .maybe("result", self.result.as_ref().map(|result| beginning(result.get())))
+            .maybe("dead", self.dead.as_ref().map(|d| &d.reason))
+            .maybe("error", self.dead.as_ref().map(|d| format!("{}: {}", d.error_kind, d.message)))
+            .maybe("body", self.body.as_ref());
+        let mut text = details.render();
+        if !self.attempts.is_empty() {
+            text.push_str("\n\n");
+            text.push_str(&paint(BOLD, "attempts"));
+            for record in &self.attempts {
+                text.push('\n');
+                text.push_str(&attempt_words(record, self.max_attempts));
+            }
+        }
+        text
+    }
+}
+
+/// Characters of a result that fit among the other facts.
+const GLANCE: usize = 2_000;
+
+/// All of a short text; the beginning of a long one, and how long it is.
+fn beginning(text: &str) -> String {
+    match text.char_indices().nth(GLANCE) {
+        None => text.to_owned(),
+        Some((end, _)) => {
+            format!("{} ... ({} bytes; `naq job wait` prints all)", &text[..end], text.len())
+        }
+    }
+}
+
+/// The columns of a bar.
+const BAR: usize = 20;
+
+/// A bar where the end is known, and what the handler said.
+pub(crate) fn progress_words(progress: &Progress) -> String {
+    let Progress { done, total, message, .. } = progress;
+    let message = printable(message);
+    let Some(percent) = progress.percent() else { return format!("{done} done  {message}") };
+    let full = usize::try_from(percent).unwrap_or(0) * BAR / 100;
+    let bar = format!("{}{}", "#".repeat(full), ".".repeat(BAR - full));
+    format!("[{}] {percent} %  {done} of {total}  {message}", paint(GREEN, bar))
+}
+
+/// One attempt as lines of a story: when, on which worker, how it ended, and what follows.
+pub(crate) fn attempt_words(record: &AttemptRecord, max: Option<u32>) -> String {
+    let when = record.started_at.or(record.ended_at).map_or(String::new(), |t| format!("{t}  "));
+    if record.outcome == AttemptOutcome::Requeued {
+        return format!("  {when}{}", paint(YELLOW, "requeued: attempts begin again"));
+    }
+    let of = max.map_or(String::new(), |max| format!(" of {max}"));
+    let (style, outcome) = match record.outcome {
+        AttemptOutcome::Completed => (GREEN, "succeeded"),
+        AttemptOutcome::Failed => (RED, "failed"),
+        AttemptOutcome::Snoozed => (YELLOW, "snoozed"),
+        AttemptOutcome::Cancelled => (DIM, "cancelled"),
+        AttemptOutcome::Crashed => (RED, "crashed"),
+        AttemptOutcome::NotRun => (RED, "not run"),
+        AttemptOutcome::HeldBack => (YELLOW, "held back"),
+        _ => (BOLD, "ended in a way that this version does not know"),
+    };
+    let took = match (record.started_at, record.ended_at) {
+        (Some(start), Some(end)) if start == end => " in <1ms".to_owned(),
+        (Some(start), Some(end)) => format!(" in {}", about(end.since(start))),
+        _ => String::new(),
+    };
+    let worker = record.worker.as_ref().map_or(String::new(), |w| format!(" on {w}"));
+    let mut text =
+        format!("  {when}attempt {}{of} {}{took}{worker}", record.attempt, paint(style, outcome));
+    if let Some(kind) = &record.error_kind {
+        let message = record.message.as_deref().unwrap_or_default();
+        let message = printable_lines(message).replace('\n', "\n      ");
+        text.push_str(&format!("\n      {kind}: {message}"));
+    }
+    if let Some(follows) = what_follows(record) {
+        text.push_str(&format!("\n      {} {}", paint(DIM, "->"), printable(&follows)));
+    }
+    text
+}
+
+/// The delay and the rule where it goes on; the whole sentence where it ends.
+fn what_follows(record: &AttemptRecord) -> Option<String> {
+    let rule = record.rule.map_or(String::new(), |rule| format!(" (rule: {rule})"));
+    match (record.decision.as_deref()?, record.delay_ms) {
+        ("complete", _) => None,
+        (_, Some(ms)) if record.outcome == AttemptOutcome::HeldBack => {
+            let reason = record.reason.as_deref().unwrap_or_default();
+            Some(format!("{reason}; looks again in {}{rule}", duration(Duration::from_millis(ms))))
+        }
+        (decision, Some(ms)) => {
+            Some(format!("{decision} in {}{rule}", duration(Duration::from_millis(ms))))
+        }
+        (decision, None) => {
+            Some(format!("{decision}{rule}: {}", record.reason.as_deref().unwrap_or_default()))
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What docker/ and deploy/ name exists: metrics, files, images, ports, options of `naq`.
+#![cfg(feature = "jobs")]
+
+mod compose;
+mod dockerfile;
+mod references;
+mod watching;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The file at this path in the repository.
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|err| panic!("{path}: {err}"))
+}
+
+/// Does this tag name one version, as `2.15.1-alpine` and `v3.5.0` do?
+fn is_version(tag: &str) -> bool {
+    let version = tag.strip_prefix('v').unwrap_or(tag);
+    let version = version.split('-').next().unwrap_or_default();
+    let numbers: Vec<_> = version.split('.').collect();
+    numbers.len() == 3 && numbers.iter().all(|number| number.parse::<u32>().is_ok())
+}

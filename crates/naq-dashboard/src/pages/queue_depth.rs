@@ -1,0 +1,64 @@
+//! [`QueueDepth`]: how many jobs of a queue are in which state, in numbers and as a bar.
+
+use naq_core::transport::QueueInfo;
+
+use crate::chart::{StackedPart, stacked};
+use crate::page_request::PageRequest;
+use crate::view::{RelativeTime, count, span};
+
+/// A number, and its text with digits in groups.
+#[derive(Debug, Clone)]
+pub(super) struct Number {
+    pub(super) n: u64,
+    pub(super) words: String,
+}
+
+impl From<u64> for Number {
+    fn from(n: u64) -> Self {
+        Self { n, words: count(n) }
+    }
+}
+
+/// The jobs of one queue.
+#[derive(Debug)]
+pub(super) struct QueueDepth {
+    pub(super) name: String,
+    pub(super) link: String,
+    pub(super) bar: String,
+    pub(super) pending: Number,
+    pub(super) running: Number,
+    pub(super) waiting: Number,
+    pub(super) dead: Number,
+    pub(super) oldest: Option<String>,
+    pub(super) paused: Option<RelativeTime>,
+    pub(super) limit: Option<Number>,
+}
+
+impl QueueDepth {
+    pub(super) fn new(info: &QueueInfo, request: &PageRequest<'_>) -> Self {
+        let parts = [
+            ("state-pending", info.pending, "pending"),
+            ("state-running", info.running, "running"),
+            ("state-retrying", info.waiting, "waiting until they are due"),
+            ("state-dead", info.dead, "dead"),
+        ]
+        .map(|(class, n, words)| StackedPart {
+            class,
+            count: n,
+            words: format!("{} {words}", count(n)),
+        });
+        let words: Vec<_> = parts.iter().map(|part| part.words.as_str()).collect();
+        Self {
+            name: info.name.to_string(),
+            link: request.link(&format!("/queues/{}", info.name)),
+            bar: stacked(&parts, &format!("{}: {}", info.name, words.join(", "))),
+            pending: info.pending.into(),
+            running: info.running.into(),
+            waiting: info.waiting.into(),
+            dead: info.dead.into(),
+            oldest: info.oldest.map(span),
+            paused: info.paused_until.map(|until| RelativeTime::new(until, request.now())),
+            limit: info.concurrency_limit.map(Number::from),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The difference between the broker's clock and the clock of this process. Due times are sent in
+//! the broker's time, so that no retry runs early if this machine's clock is wrong.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use naq_core::Timestamp;
+use tokio::time::Instant;
+
+/// How long a measurement is used. Clocks drift, and operators set them.
+const MAX_AGE: Duration = Duration::from_secs(60);
+
+/// A reply within this time is precise enough to compare the clocks.
+const QUICK_REPLY: Duration = Duration::from_millis(5);
+
+/// The last measurement.
+#[derive(Debug, Default)]
+pub(crate) struct ClockOffset(Mutex<Option<OffsetSample>>);
+
+#[derive(Debug, Clone, Copy)]
+struct OffsetSample {
+    ahead_ms: i64,
+    at: Instant,
+    /// The time of this process's clock at the instant `at`.
+    clock: Timestamp,
+}
+
+/// If our clock and the passed time differ by more than this, our clock was set.
+const CLOCK_STEP: Duration = Duration::from_millis(100);
+
+impl OffsetSample {
+    /// Whether our clock was set since the measurement, which makes the measurement useless.
+    fn was_set(&self, now: Timestamp) -> bool {
+        let expected = self.clock + self.at.elapsed();
+        now.since(expected) > CLOCK_STEP || expected.since(now) > CLOCK_STEP
+    }
+}
+
+impl ClockOffset {
+    /// Stores a measurement: the broker's clock showed `broker` at some time between `asked` and
+    /// `answered` of our clock.
+    pub(crate) fn measured(&self, asked: Timestamp, broker: Timestamp, answered: Timestamp) {
+        let ahead_ms = ahead(asked, broker, answered);
+        if let Ok(mut last) = self.0.lock() {
+            *last = Some(OffsetSample { ahead_ms, at: Instant::now(), clock: answered });
+        }
+    }
+
+    /// Stores that the broker could not be asked. The last known difference, or else zero, is used
+    /// for a while.
+    pub(crate) fn measure_failed(&self, now: Timestamp) {
+        let ahead_ms = self.ahead_ms();
+        if let Ok(mut last) = self.0.lock() {
+            *last = Some(OffsetSample { ahead_ms, at: Instant::now(), clock: now });
+        }
+    }
+
+    /// How many milliseconds the broker's clock is ahead. Zero if that is unknown.
+    pub(crate) fn ahead_ms(&self) -> i64 {
+        self.0.lock().ok().and_then(|last| *last).map_or(0, |measured| measured.ahead_ms)
+    }
+
+    /// Whether a new measurement is needed.
+    pub(crate) fn is_outdated(&self, now: Timestamp) -> bool {
+        let last = self.0.lock().ok().and_then(|last| *last);
+        last.is_none_or(|last| last.at.elapsed() > MAX_AGE || last.was_set(now))
+    }
+
+    /// Converts a time of our clock to the broker's clock.
+    pub(crate) fn to_broker(&self, ours: Timestamp) -> Timestamp {
+        shift(ours, self.ahead_ms())
+    }
+
+    /// Converts a time of the broker's clock to our clock.
+    pub(crate) fn to_ours(&self, brokers: Timestamp) -> Timestamp {
+        shift(brokers, -self.ahead_ms())
+    }
+}
+
+fn shift(t: Timestamp, by_ms: i64) -> Timestamp {
+    let by = Duration::from_millis(by_ms.unsigned_abs());
+    if by_ms < 0 { t.saturating_sub(by) } else { t + by }
+}
+
+/// Zero if a quick reply shows no difference. Otherwise the largest possible difference, so that a
+/// job may be late by one round trip but never early.
+fn ahead(asked: Timestamp, broker: Timestamp, answered: Timestamp) -> i64 {
+    let ms = |t: Timestamp| i64::try_from(t.as_millis()).unwrap_or(i64::MAX);
+    // Times are rounded to milliseconds, so a difference of one does not count.
+    let same = ms(asked) - 1 <= ms(broker) && ms(broker) <= ms(answered) + 1;
+    let quick = answered.since(asked) <= QUICK_REPLY;
+    if same && quick { 0 } else { ms(broker) - ms(asked) + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_clocks_have_no_offset_and_other_offsets_are_never_early() {
+        let t = Timestamp::from_millis;
+        assert_eq!(ahead(t(1000), t(1000), t(1000)), 0);
+        assert_eq!(ahead(t(1000), t(999), t(1001)), 0);
+        // The reply took long, so the broker may be ahead by that time.
+        assert_eq!(ahead(t(1000), t(1150), t(1200)), 151);
+        // Our clock is five minutes behind, then five minutes ahead.
+        assert_eq!(ahead(t(1000), t(301_001), t(1002)), 300_002);
+        assert_eq!(ahead(t(400_000), t(100_001), t(400_002)), -299_998);
+    }
+
+    #[test]
+    fn times_are_converted_to_the_brokers_clock_and_back() {
+        let offset = ClockOffset::default();
+        let t = Timestamp::from_millis;
+        assert!(offset.is_outdated(t(400_000)));
+        offset.measured(t(400_000), t(100_000), t(400_000));
+        assert!(!offset.is_outdated(t(400_050)));
+        // The operator set our clock.
+        assert!(offset.is_outdated(t(399_000)) && offset.is_outdated(t(401_000)));
+        let due = t(405_000);
+        assert_eq!(offset.to_broker(due), t(105_001));
+        assert_eq!(offset.to_ours(offset.to_broker(due)), due);
+    }
+}

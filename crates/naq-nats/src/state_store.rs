@@ -1,0 +1,176 @@
+//! The state store: the last message on one subject per key, with compare and set by its sequence.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_trait::async_trait;
+use bytes::Bytes;
+use naq_core::JobId;
+use naq_core::transport::{
+    Expect, Saved, StateEntry, StateKey, StatePage, StateStore, StateWatch, TransportError,
+};
+
+use crate::api::Api;
+use crate::direct::StreamMessage;
+use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
+use crate::message::{EXPECTED_LAST, TTL};
+use crate::records;
+use crate::state_watch::NatsStateWatch;
+use crate::transport::NatsTransport;
+
+/// How much longer than a write may take a tombstone is stored. A removal whose reply was lost is
+/// recognised by its tombstone.
+const TOMBSTONE_GRACE: Duration = Duration::from_secs(5);
+/// Marks the message as a tombstone, so that the broker does not write a delete marker when it
+/// expires.
+const OPERATION: &str = "KV-Operation";
+/// How often, in one write, the message that caused a conflict may have expired when it is read.
+const MAX_EXPIRED_READS: u32 = 5;
+/// Names the call that wrote this entry. A call that repeats its request recognises its own entry.
+const WRITE_ID: &str = "Naq-Write";
+
+impl Api {
+    /// The entry. `None` for an empty message, which is the tombstone of a removed entry.
+    fn entry(&self, message: &StreamMessage) -> Option<StateEntry> {
+        let key = self.subjects.state_key(&message.subject)?;
+        (!message.body.is_empty()).then(|| StateEntry {
+            key,
+            revision: message.seq,
+            stored_at: message.stored_at,
+            value: message.body.clone(),
+        })
+    }
+
+    async fn last_states(
+        &self,
+        keys: &[StateKey],
+    ) -> Result<HashMap<StateKey, StreamMessage>, TransportError> {
+        let subjects = keys.iter().map(|key| self.subjects.state(key)).collect();
+        let found = self.last_of(&self.subjects.state_stream(), subjects).await?;
+        let with_key =
+            |message: StreamMessage| Some((self.subjects.state_key(&message.subject)?, message));
+        Ok(found.into_iter().filter_map(with_key).collect())
+    }
+
+    /// Writes a value, or the tombstone of a removal.
+    async fn write_state(
+        &self,
+        key: &StateKey,
+        value: Bytes,
+        expect: Expect,
+        ttl: Option<Duration>,
+    ) -> Result<Saved, TransportError> {
+        let subject = self.subjects.state(key);
+        let mut retry = self.request_retry("write to", &subject);
+        let write_id = JobId::random();
+        let mut expired = 0;
+        let mut expected = match expect {
+            Expect::Any => None,
+            Expect::Absent => Some(0),
+            Expect::Revision(revision) => Some(revision),
+        };
+        loop {
+            let mut headers = HeaderMap::new();
+            if value.is_empty() {
+                headers.insert(OPERATION, "PURGE");
+            }
+            if let Some(ttl) = ttl {
+                headers.insert(TTL, records::ttl(ttl));
+            }
+            if let Some(expected) = expected {
+                headers.insert(EXPECTED_LAST, expected.to_string());
+                headers.insert(WRITE_ID, write_id.as_str());
+            }
+            match self.store(&subject, headers, value.clone()).await {
+                Ok(ack) => return Ok(Saved::Stored(ack.seq)),
+                Err(error) if expected.is_some() && error.is(WRONG_LAST_SEQUENCE) => {
+                    let last = self.last_states(std::slice::from_ref(key)).await?.remove(key);
+                    match last {
+                        // An earlier request of this call has stored it, and its reply was lost.
+                        Some(last)
+                            if retry.failed > 0 && last.has_header(WRITE_ID, write_id.as_str()) =>
+                        {
+                            return Ok(Saved::Stored(last.seq));
+                        }
+                        // There is no entry, only the tombstone of an earlier one.
+                        Some(last)
+                            if expect == Expect::Absent
+                                && last.body.is_empty()
+                                && expected != Some(last.seq) =>
+                        {
+                            expected = Some(last.seq);
+                        }
+                        // The tombstone expired between the conflict and the read. A read in a
+                        // cluster may also be behind, so the number of repeats is limited.
+                        None if expect == Expect::Absent && expired < MAX_EXPIRED_READS => {
+                            expired += 1;
+                            expected = Some(0);
+                        }
+                        _ => return Ok(Saved::Conflict),
+                    }
+                }
+                Err(ApiError::NoResponders) => {
+                    if !self.ensure_stream(&self.state_config()).await? {
+                        retry.wait_to_retry(ApiError::NoResponders).await?;
+                    }
+                }
+                Err(error) => retry.wait_to_retry(error).await?,
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl StateStore for NatsTransport {
+    async fn state_get(
+        &self,
+        keys: &[StateKey],
+    ) -> Result<Vec<Option<StateEntry>>, TransportError> {
+        let found = self.api.last_states(keys).await?;
+        Ok(keys.iter().map(|key| self.api.entry(found.get(key)?)).collect())
+    }
+
+    async fn state_put(
+        &self,
+        key: &StateKey,
+        value: Bytes,
+        expect: Expect,
+        ttl: Option<Duration>,
+    ) -> Result<Saved, TransportError> {
+        if value.is_empty() {
+            let what = format!("store {key}");
+            let reason = "the value is empty".into();
+            return Err(TransportError::Rejected { what, reason });
+        }
+        self.api.write_state(key, value, expect, ttl).await
+    }
+
+    async fn state_remove(&self, key: &StateKey, expect: Expect) -> Result<Saved, TransportError> {
+        let ttl = self.api.config.request_timeout + TOMBSTONE_GRACE;
+        self.api.write_state(key, Bytes::new(), expect, Some(ttl)).await
+    }
+
+    async fn state_list(
+        &self,
+        prefix: &StateKey,
+        from: u64,
+        limit: usize,
+    ) -> Result<StatePage, TransportError> {
+        let stream = self.api.subjects.state_stream();
+        let subject = self.api.subjects.states(prefix);
+        let batch = self.api.next_of(&stream, &subject, from, limit).await?;
+        let next = (batch.left > 0)
+            .then(|| batch.messages.last().map(|message| message.seq + 1))
+            .flatten();
+        Ok(StatePage {
+            entries: batch.messages.iter().filter_map(|message| self.api.entry(message)).collect(),
+            next,
+            left: batch.left,
+        })
+    }
+
+    async fn state_watch(&self, prefix: &StateKey) -> Result<Box<dyn StateWatch>, TransportError> {
+        Ok(Box::new(NatsStateWatch::begin(&self.api, prefix).await?))
+    }
+}

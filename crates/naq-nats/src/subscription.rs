@@ -1,0 +1,418 @@
+//! [`NatsSubscription`]: fetches the deliveries of one queue, as many as the worker has free slots.
+//!
+//! The pull streams of async-nats always keep a batch open, and the messages that they buffer lose
+//! lease time. So this module sends the pulls itself. Each pull has its own reply subject below one
+//! inbox, and its number shows which pull a status belongs to. All state is in `self`, so a dropped
+//! fetch loses nothing.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{Message, Subscriber};
+use async_trait::async_trait;
+use futures_util::{FutureExt, StreamExt};
+use naq_core::QueueName;
+use naq_core::transport::{Consumer, Delivery, Subscription, TransportError};
+use serde::Serialize;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use crate::ack_handle;
+use crate::api::Api;
+use crate::connection_monitor::{ConnectionState, NoAnswer};
+use crate::pulls::{EXPIRES, OpenPulls};
+use crate::subjects::api;
+use crate::topology::ConsumerTerms;
+use crate::transport::NatsTransport;
+
+const NO_MESSAGES: u16 = 404;
+const EXPIRED: u16 = 408;
+const CONFLICT: u16 = 409;
+const NO_RESPONDERS: u16 = 503;
+
+/// How long to wait before the next pull after the broker refused one.
+const REFUSED_PAUSE: Duration = Duration::from_millis(250);
+/// After a crash, the broker may move schedules to the queue that it had moved before, as soon as
+/// it is back. For this long after a connection was opened, late schedule messages are checked too.
+const LATE_CHECK_TIME: Duration = Duration::from_secs(10);
+/// How often to check whether the queue has jobs although the pulls bring none.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// How long to wait for messages that may still arrive when a queue is closed.
+const CLOSE_WAIT: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Serialize)]
+struct PullRequest {
+    batch: usize,
+    /// In nanoseconds, as all durations of the API.
+    expires: u64,
+}
+
+/// The subscription on which deliveries and statuses arrive.
+#[derive(Debug)]
+struct PullInbox {
+    subject: String,
+    messages: Subscriber,
+    /// The connection on which it was opened.
+    connection: ConnectionState,
+}
+
+/// The deliveries of one queue.
+#[derive(Debug)]
+pub(crate) struct NatsSubscription {
+    api: Arc<Api>,
+    queue: QueueName,
+    stream: String,
+    terms: ConsumerTerms,
+    wanted_lease: Duration,
+    inbox: Option<PullInbox>,
+    /// Earlier inboxes, until all their messages have arrived.
+    old_inboxes: Vec<Subscriber>,
+    pulls: OpenPulls,
+    ready: VecDeque<Delivery>,
+    /// The stream's last sequence when this connection was opened. Older messages may have been
+    /// settled on an earlier connection. `None` if it is unknown; then every message may have been.
+    settled_until: Option<u64>,
+    /// When this connection was first used.
+    opened: Instant,
+    /// This user may not read the stream's information.
+    info_denied: bool,
+    /// The number of refusals before the last pull was sent.
+    refusals: u64,
+    /// No pull is sent before this time.
+    resume_at: Option<Instant>,
+    /// When an empty pull last caused a check of the queue.
+    checked_at: Instant,
+    /// A pull ended empty, or had no subscriber: check whether the queue still exists.
+    check_needed: bool,
+}
+
+impl NatsSubscription {
+    pub(crate) async fn open(
+        api: Arc<Api>,
+        queue: QueueName,
+        lease: Duration,
+    ) -> Result<Self, TransportError> {
+        api.ensure_queue(&queue).await?;
+        api.ensure_stream(&api.dead_config()).await?;
+        api.ensure_stream(&api.records_config()).await?;
+        // Only jobs with limits, unique keys and the like need the state store. Other jobs run
+        // without it.
+        if let Err(error) = api.ensure_stream(&api.state_config()).await {
+            tracing::debug!(%error, "the stream of the state store is missing");
+        }
+        let stream = api.subjects.queue_stream(&queue);
+        let refusals = api.connection.state().refusals;
+        let terms = api.ensure_consumer(&queue, lease).await?;
+        let mut subscription = Self {
+            api,
+            queue,
+            stream,
+            terms,
+            wanted_lease: lease,
+            inbox: None,
+            old_inboxes: Vec::new(),
+            pulls: OpenPulls::default(),
+            ready: VecDeque::new(),
+            settled_until: None,
+            opened: Instant::now(),
+            info_denied: false,
+            refusals,
+            resume_at: None,
+            checked_at: Instant::now(),
+            check_needed: false,
+        };
+        // This must happen now, not at the first fetch. Messages stored from now on are not
+        // suspect.
+        subscription.prepare_connection().await?;
+        Ok(subscription)
+    }
+
+    /// Handles all messages that have arrived.
+    fn drain_inboxes(&mut self) {
+        while let Some(message) =
+            self.inbox.as_mut().and_then(|inbox| inbox.messages.next().now_or_never()).flatten()
+        {
+            self.on_message(message);
+        }
+        let mut late = Vec::new();
+        self.old_inboxes.retain_mut(|inbox| {
+            loop {
+                match inbox.next().now_or_never() {
+                    Some(Some(message)) => late.push(message),
+                    // Empty, and closed by `drain`.
+                    Some(None) => return false,
+                    None => return true,
+                }
+            }
+        });
+        for message in late {
+            self.on_delivery(message);
+        }
+    }
+
+    fn on_message(&mut self, message: Message) {
+        let now = Instant::now();
+        let number = self.inbox.as_ref().and_then(|inbox| {
+            message.subject.strip_prefix(inbox.subject.as_str())?.strip_prefix('.')?.parse().ok()
+        });
+        // A job may have a status line that its author wrote. Only the subject tells a status from
+        // a delivery.
+        match number {
+            Some(number) => self.status(number, &message, now),
+            None => {
+                self.pulls.on_delivery(now);
+                self.on_delivery(message);
+            }
+        }
+    }
+
+    fn on_delivery(&mut self, message: Message) {
+        let check_late = self.opened.elapsed() < LATE_CHECK_TIME;
+        let read = ack_handle::read_delivery(
+            &self.api,
+            &self.queue,
+            message,
+            self.settled_until,
+            check_late,
+        );
+        self.ready.extend(read);
+    }
+
+    fn status(&mut self, number: u64, message: &Message, now: Instant) {
+        let status = message.status.map_or(0, |status| status.as_u16());
+        let text = message.description.as_deref().unwrap_or_default();
+        let left = message.headers.as_ref().and_then(|headers| {
+            headers.get("Nats-Pending-Messages")?.as_str().parse::<usize>().ok()
+        });
+        let was_empty = self.pulls.on_end(number, left, now);
+        match status {
+            NO_MESSAGES | EXPIRED if was_empty && self.checked_at + CHECK_INTERVAL <= now => {
+                self.checked_at = now;
+                self.check_needed = true;
+            }
+            NO_MESSAGES | EXPIRED => {}
+            NO_RESPONDERS => self.back_off(now),
+            CONFLICT if text.contains("Leadership Change") || text.contains("Server Shutdown") => {
+                // As after a reconnect: acks that were sent to the old leader may be lost.
+                self.settled_until = None;
+            }
+            _ => {
+                tracing::warn!(queue = %self.queue, status, text, "the broker ended a pull");
+                self.back_off(now);
+            }
+        }
+    }
+
+    fn back_off(&mut self, now: Instant) {
+        self.check_needed = true;
+        self.resume_at = Some(now + REFUSED_PAUSE);
+    }
+
+    /// Prepares the next pull. The connection may have changed since the last one.
+    async fn prepare_connection(&mut self) -> Result<(), TransportError> {
+        let now = self.api.connection.state();
+        if self.inbox.as_ref().is_none_or(|inbox| inbox.connection.connects != now.connects) {
+            self.settled_until = None;
+            self.opened = Instant::now();
+            self.open_inbox(now).await?;
+        }
+        if self.settled_until.is_none() && !self.info_denied {
+            match self.api.stream_info(&self.stream).await {
+                Ok(Some(info)) => self.settled_until = Some(info.state.last_seq),
+                Ok(None) => self.check_needed = true,
+                Err(error) => {
+                    self.info_denied = error.is_permission();
+                    tracing::warn!(
+                        queue = %self.queue,
+                        ?error,
+                        "cannot read the stream: every job is checked before it runs"
+                    );
+                }
+            }
+        }
+        if std::mem::take(&mut self.check_needed) {
+            self.check_queue().await?;
+        }
+        Ok(())
+    }
+
+    /// Opens a new inbox. Earlier pulls cannot deliver to it, so its count of deliveries is exact.
+    async fn open_inbox(&mut self, connection: ConnectionState) -> Result<(), TransportError> {
+        let subject = self.api.client().new_inbox();
+        let messages = self.api.client().subscribe(format!("{subject}.*")).await;
+        let messages = messages.map_err(|e| TransportError::Rejected {
+            what: "subscribe to an inbox".into(),
+            reason: e.to_string(),
+        })?;
+        self.drain_inboxes();
+        self.pulls.reset();
+        // The cause of the silence may have lost acks too.
+        self.settled_until = None;
+        if let Some(mut old) = self.inbox.replace(PullInbox { subject, messages, connection })
+            && old.messages.drain().await.is_ok()
+        {
+            self.old_inboxes.push(old.messages);
+        }
+        Ok(())
+    }
+
+    /// Checks the queue after a pull brought nothing. If jobs are waiting, opens a new inbox. If
+    /// the queue does not exist any more, creates it again.
+    async fn check_queue(&mut self) -> Result<(), TransportError> {
+        match self.api.consumer_info(&self.queue).await {
+            Ok(Some(info)) => {
+                self.terms = info.terms();
+                let limit = self.terms.limit.unwrap_or(u64::MAX);
+                let open = !info.paused && info.num_ack_pending < limit;
+                if info.num_pending > 0 && open && self.ready.is_empty() {
+                    tracing::warn!(
+                        queue = %self.queue,
+                        pending = info.num_pending,
+                        "jobs are pending but no delivery arrives: opening a new inbox"
+                    );
+                    self.open_inbox(self.api.connection.state()).await?;
+                }
+                Ok(())
+            }
+            Ok(None) => {
+                tracing::warn!(queue = %self.queue, "the queue does not exist: creating it again");
+                self.api.ensure_queue(&self.queue).await?;
+                self.terms = self.api.ensure_consumer(&self.queue, self.wanted_lease).await?;
+                self.settled_until = None;
+                Ok(())
+            }
+            // The check is optional, so these errors are ignored.
+            Err(error) if error.is_permission() || error.is_transient() => Ok(()),
+            Err(error) => Err(error.into_transport("read the queue's state", self.api.url())),
+        }
+    }
+
+    /// Requests as many deliveries as there is room for.
+    async fn pull(&mut self, max: usize) -> Result<(), TransportError> {
+        let now = Instant::now();
+        self.pulls.drop_expired(now);
+        if self.resume_at.is_some_and(|at| now < at) {
+            return Ok(());
+        }
+        self.resume_at = None;
+        let batch = self.pulls.wanted(max);
+        let Some(inbox) = self.inbox.as_ref().filter(|_| batch > 0) else { return Ok(()) };
+        let nanos = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
+        let ask = PullRequest { batch, expires: nanos(EXPIRES.min(self.terms.lease / 3)) };
+        let what = api::pull(&self.stream);
+        let rejected = |reason: String| TransportError::Rejected { what: what.clone(), reason };
+        let body = serde_json::to_vec(&ask).map_err(|e| rejected(e.to_string()))?;
+        let reply = format!("{}.{}", inbox.subject, self.pulls.next());
+        self.refusals = self.api.connection.state().refusals;
+        let sent = self.api.client().publish_with_reply(what.clone(), reply, body.into()).await;
+        sent.map_err(|e| rejected(e.to_string()))?;
+        self.pulls.on_sent(batch, now);
+        Ok(())
+    }
+
+    /// Waits until a message arrives or the connection changes, at most until `deadline`.
+    async fn wait(&mut self, deadline: Instant) -> Result<(), TransportError> {
+        let Some(inbox) = self.inbox.as_mut() else { return Ok(()) };
+        let connection = inbox.connection;
+        let silent_at = self.pulls.silent_at();
+        let wake = [Some(deadline), silent_at, self.resume_at];
+        let wake = wake.into_iter().flatten().min().unwrap_or(deadline);
+        // Counts refusals since the last pull, and losses from now on. A refusal that was seen
+        // before only ends the wait early.
+        let since = ConnectionState { refusals: self.refusals, ..self.api.connection.state() };
+        let pull = api::pull(&self.stream);
+        let monitor = &self.api.connection;
+        let inbox_prefix = &self.api.config.inbox_prefix;
+        tokio::select! {
+            biased;
+            message = inbox.messages.next() => match message {
+                Some(message) => self.on_message(message),
+                None => self.inbox = None,
+            },
+            () = monitor.reconnected(connection) => {}
+            no_answer = monitor.wait_for_no_answer(since, &pull, inbox_prefix) => {
+                if let NoAnswer::Refused(subject) = no_answer {
+                    return Err(TransportError::Permission { subject });
+                }
+            }
+            () = sleep_until(wake) => {
+                let silent = silent_at.is_some_and(|at| at <= Instant::now());
+                if silent && monitor.state().connected {
+                    tracing::warn!(queue = %self.queue, "the broker is silent: opening a new inbox");
+                    self.open_inbox(self.api.connection.state()).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Subscription for NatsSubscription {
+    async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, TransportError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            self.drain_inboxes();
+            if !self.ready.is_empty() {
+                let all = self.ready.len();
+                let count = if max == 0 { all } else { all.min(max) };
+                return Ok(self.ready.drain(..count).collect());
+            }
+            if Instant::now() >= deadline {
+                return Ok(Vec::new());
+            }
+            if timeout(deadline - Instant::now(), self.api.connection.connected()).await.is_err() {
+                return Err(self.api.unanswered_error("fetch", wait));
+            }
+            self.prepare_connection().await?;
+            // Without room this sends no pull, but removes the pulls that have ended.
+            self.pull(max).await?;
+            self.wait(deadline).await?;
+        }
+    }
+
+    fn lease(&self) -> Duration {
+        self.terms.lease
+    }
+
+    fn limit(&self) -> Option<u64> {
+        self.terms.limit
+    }
+
+    async fn close(mut self: Box<Self>) -> Vec<Delivery> {
+        // The broker counts a delivery that no worker receives, which would look like a crash. So
+        // this waits for the deliveries that were requested.
+        let deadline = Instant::now() + EXPIRES + CLOSE_WAIT;
+        while self.pulls.are_open() && self.api.connection.state().connected {
+            let Some(inbox) = self.inbox.as_mut() else { break };
+            match timeout_at(deadline, inbox.messages.next()).await {
+                Ok(Some(message)) => self.on_message(message),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        if let Some(mut inbox) = self.inbox.take()
+            && timeout(CLOSE_WAIT, inbox.messages.drain()).await.is_ok_and(|sent| sent.is_ok())
+        {
+            self.old_inboxes.push(inbox.messages);
+        }
+        for mut inbox in std::mem::take(&mut self.old_inboxes) {
+            // async-nats forgets the subscription before the broker has confirmed that nothing more
+            // will arrive. By now no pull is open.
+            while let Ok(Some(message)) = timeout(CLOSE_WAIT, inbox.next()).await {
+                self.on_delivery(message);
+            }
+        }
+        self.ready.into()
+    }
+}
+
+#[async_trait]
+impl Consumer for NatsTransport {
+    async fn subscribe(
+        &self,
+        queue: &QueueName,
+        lease: Duration,
+    ) -> Result<Box<dyn Subscription>, TransportError> {
+        Ok(Box::new(NatsSubscription::open(Arc::clone(&self.api), queue.clone(), lease).await?))
+    }
+}
