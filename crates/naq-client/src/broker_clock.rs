@@ -1,13 +1,13 @@
-//! The broker's clock: the one that all processes share.
+//! The broker's clock: the one clock that all processes share.
 
 use std::time::Duration;
 
-use naq_core::clock::Timestamp;
-use naq_core::transport::TransportError;
+use naq_core::clock::{Clock, Timestamp};
+use naq_core::transport::{Lookup, TransportError};
 
 use crate::Client;
 
-/// What the broker's clock shows, and how it differs from ours.
+/// The broker's time, and the difference between its clock and the client's.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BrokerClock {
     /// The time by the broker's clock.
@@ -17,22 +17,30 @@ pub(crate) struct BrokerClock {
 }
 
 impl BrokerClock {
-    /// A time of the broker's as our clock will show it. Due times are told to a transport by ours.
+    /// The broker's clock as last measured. Most calls need no request.
+    pub(crate) async fn read(
+        lookup: &dyn Lookup,
+        our_clock: &dyn Clock,
+    ) -> Result<Self, TransportError> {
+        let ahead_ms = lookup.broker().await?.clock_ahead_ms;
+        Ok(Self {
+            now: shift(our_clock.now(), ahead_ms),
+            #[cfg(feature = "schedules")]
+            ahead_ms,
+        })
+    }
+
+    /// Converts a time of the broker's clock into a time of ours. A transport takes due times by
+    /// our clock.
     #[cfg(feature = "schedules")]
-    pub(crate) fn ours(self, at: Timestamp) -> Timestamp {
+    pub(crate) fn to_our_clock(self, at: Timestamp) -> Timestamp {
         shift(at, self.ahead_ms.saturating_neg())
     }
 }
 
 impl Client {
-    /// The broker's clock, as far as it is known; most often without a request.
     pub(crate) async fn broker_clock(&self) -> Result<BrokerClock, TransportError> {
-        let ahead_ms = self.transport.broker().await?.clock_ahead_ms;
-        Ok(BrokerClock {
-            now: shift(self.clock.now(), ahead_ms),
-            #[cfg(feature = "schedules")]
-            ahead_ms,
-        })
+        BrokerClock::read(&*self.transport, &*self.clock).await
     }
 }
 

@@ -1,16 +1,14 @@
-//! [`Client`]: enqueue jobs, look at them, and act on them, over any transport.
+//! [`Client`]: the handle that all verbs are methods of.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use naq_core::clock::{Clock, SystemClock, Timestamp};
-use naq_core::job::Job;
-use naq_core::names::{CHORES, NameError, QueueName, TaskName};
+use naq_core::names::{CHORES, QueueName};
 use naq_core::transport::{QueueInfo, Transport, TransportError, WorkerInfo};
 use naq_core::wire::Codec;
 
-use crate::Enqueue;
-use crate::operate::cancel_tally::Told;
+use crate::operate::cancel_tally::CancelTally;
 
 /// The verbs of NAQ for producers and operators. Cheap to clone; clones share the connection.
 #[derive(Debug, Clone)]
@@ -20,11 +18,12 @@ pub struct Client {
     pub(crate) codec: Codec,
     pub(crate) queue: QueueName,
     pub(crate) record_ttl: Option<Duration>,
-    pub(crate) told: Arc<Told>,
+    pub(crate) cancel_tally: Arc<CancelTally>,
 }
 
 impl Client {
-    /// A client over `transport`, writing JSON into the queue `default` where a job says no other.
+    /// A client over `transport`. It writes JSON, and uses the queue `default` for jobs that name
+    /// no queue.
     pub fn new(transport: Arc<dyn Transport>) -> Self {
         Self {
             transport,
@@ -32,7 +31,7 @@ impl Client {
             codec: Codec::Json,
             queue: QueueName::default(),
             record_ttl: None,
-            told: Arc::default(),
+            cancel_tally: Arc::default(),
         }
     }
 
@@ -50,71 +49,33 @@ impl Client {
         self
     }
 
-    /// Keeps the records of jobs that say nothing of it for so long; zero for none. 1 hour by
-    /// default.
+    /// How long the record of a finished job is kept, if the job itself sets no time; zero keeps
+    /// none. 1 hour by default.
     #[must_use]
     pub fn default_record_ttl(mut self, ttl: Duration) -> Self {
         self.record_ttl = Some(ttl);
         self
     }
 
-    /// Tells the time by this clock; for tests.
+    /// Reads the time from this clock; for tests.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The time by its clock.
+    /// The time by the client's clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// The transport underneath.
+    /// The transport that the client uses.
     pub fn transport(&self) -> &Arc<dyn Transport> {
         &self.transport
     }
 
-    /// Prepares a job; `.await` sends it.
-    ///
-    /// ```no_run
-    /// # use naq_client::Client;
-    /// # use naq_core::Job;
-    /// # use naq_core::retry::Strategy;
-    /// # use std::time::Duration;
-    /// # async fn f<J: Job>(client: &Client, job: J) -> Result<(), naq_client::EnqueueError> {
-    /// let handle = client
-    ///     .enqueue(job)
-    ///     .max_retries(4)
-    ///     .retry_delay(Duration::from_secs(2))
-    ///     .retry_strategy(Strategy::Exponential) // 2 s, 4 s, 8 s, 16 s
-    ///     .await?;
-    /// println!("job {}", handle.id());
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Panics
-    /// When `J::NAME` is no task name.
-    pub fn enqueue<J: Job>(&self, job: J) -> Enqueue<'_, J::Output> {
-        let task = TaskName::new(J::NAME).unwrap_or_else(|err| panic!("{err}"));
-        Enqueue::new(self, task, &job, J::options())
-    }
-
-    /// Prepares a job of a task known only by name, with any arguments.
-    ///
-    /// # Errors
-    /// [`NameError`] when `task` is no task name.
-    pub fn enqueue_task<A: serde::Serialize + Sync>(
-        &self,
-        task: &str,
-        args: &A,
-    ) -> Result<Enqueue<'_, serde_json::Value>, NameError> {
-        Ok(Enqueue::new(self, TaskName::new(task)?, args, naq_core::job::JobOptions::default()))
-    }
-
-    /// All queues with their numbers, sorted by name; but for the one of NAQ's own jobs, which
-    /// [`queue_info`](naq_core::transport::Lookup::queue_info) describes, too.
+    /// All queues with their numbers, sorted by name. Leaves out the queue of NAQ's own jobs, which
+    /// [`queue_info`](naq_core::transport::Lookup::queue_info) describes as well.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -127,7 +88,7 @@ impl Client {
         Ok(infos)
     }
 
-    /// The workers alive now, sorted by id.
+    /// The workers that are alive now, sorted by id.
     ///
     /// # Errors
     /// [`TransportError`].

@@ -1,16 +1,16 @@
-//! What can go wrong between a program and its jobs.
+//! [`EnqueueError`], [`ClientError`]: the errors of enqueues and of other calls.
 
-use naq_core::names::{JobId, NameError, QueueName, WorkerId};
+use naq_core::names::{JobId, JobKey, NameError, QueueName, WorkerId};
 use naq_core::retry::PolicyError;
 use naq_core::state::JobState;
-use naq_core::transport::{JobKey, TransportError};
+use naq_core::transport::TransportError;
 use naq_core::wire::{DecodeError, EncodeError};
 
-/// A job that was not enqueued.
+/// A job could not be enqueued.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnqueueError {
-    /// A queue, task or id that NAQ refuses.
+    /// The name of its queue or task, or its id, is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
     /// The retry options contradict each other or are out of range.
@@ -19,27 +19,28 @@ pub enum EnqueueError {
     /// Another option is out of range.
     #[error("{0}")]
     Option(String),
-    /// A job that this one should wait for is nowhere.
+    /// The broker does not know a job that this one shall wait for.
     #[error("no job {0} to wait for: it was never enqueued, or its record has expired")]
     UnknownDependency(JobKey),
-    /// A job that this one should wait for keeps no record, so nothing would tell of its end.
+    /// A job that this one shall wait for keeps no record, so its end would not be known.
     #[error(
-        "job {0} keeps no record (record_ttl is zero): give it one, so that others can wait for it"
+        "job {0} keeps no record (record_ttl is zero): set a record_ttl, so that other jobs can wait for it"
     )]
     RecordlessDependency(JobKey),
-    /// The job cannot be written, or is too large.
+    /// The job cannot be encoded, or is too large.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// The broker did not take it. After a timeout it may have: enqueue again under the same id.
+    /// The broker did not store the job. After a timeout it may have: enqueue the job again with the
+    /// same id.
     #[error(transparent)]
     Transport(#[from] TransportError),
 }
 
-/// A look at a job, or an action on it, that did not work.
+/// A job could not be read, or an action on it failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// No queue holds anything of this job.
+    /// No queue has a message of this job.
     #[error("no job {0}: it was never enqueued, or its record has expired")]
     NoJob(JobId),
     /// The same id is in several queues.
@@ -47,49 +48,51 @@ pub enum ClientError {
     Ambiguous {
         /// The id.
         id: JobId,
-        /// Where it is.
+        /// The queues that have a job with this id.
         queues: Vec<QueueName>,
     },
-    /// The job is not in a state in which this can be done.
+    /// The job is not in a state that allows this.
     #[error("job {id} is {state}: {why}")]
     State {
         /// The id.
         id: JobId,
         /// Its state.
         state: JobState,
-        /// What that means for what was asked.
+        /// Why this state does not allow it.
         why: &'static str,
     },
-    /// No worker of this id is in the directory.
-    #[error("no worker {0}: it has stopped, or was silent for too long; see `naq workers`")]
+    /// The directory has no worker with this id.
+    #[error("no worker {0}: it has stopped, or sent no heartbeat for too long")]
     NoWorker(WorkerId),
     /// Another job holds the key that makes this one unique.
-    #[error("job {id} needs the unique key {key:?}, which job {holder} holds: wait for its end")]
+    #[error(
+        "job {id} needs the unique key {key:?}, which job {holder} holds: wait for the end of that job"
+    )]
     Unique {
         /// The id.
         id: JobId,
         /// The key.
         key: String,
-        /// Who holds it.
+        /// The job that holds the key.
         holder: JobKey,
     },
-    /// A job that this one depended on has left it no result.
+    /// A job that this one depended on has no result.
     #[error("no result of {job}: {why}")]
     NoResult {
-        /// The job, as it was asked for.
+        /// The job, as the caller named it.
         job: String,
-        /// Why there is none.
+        /// Why it has no result.
         why: &'static str,
     },
-    /// What is stored cannot be read.
+    /// The stored job cannot be decoded.
     #[error("job {id}: {source}")]
     Decode {
         /// The id.
         id: JobId,
-        /// What is wrong with it.
+        /// Why it cannot be decoded.
         source: DecodeError,
     },
-    /// What should be stored cannot be written.
+    /// The job cannot be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
     /// The broker.

@@ -13,11 +13,12 @@ mod depends;
 mod enqueue;
 mod error;
 mod jobs;
+mod join_bounded;
 mod operate;
 mod saved;
 #[cfg(feature = "schedules")]
 mod schedule;
-mod together;
+
 #[cfg(feature = "otel")]
 pub mod trace;
 mod unique;

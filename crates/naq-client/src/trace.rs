@@ -1,5 +1,6 @@
-//! Traces through the OpenTelemetry API: the span of a job that is sent, and the W3C text in the
-//! job's envelope that ties its attempts to it. Who has installed no tracer gets neither.
+//! Traces through the OpenTelemetry API: the span of sending a job, and the W3C trace context in the
+//! job's envelope that links its attempts to that span. A program that installs no tracer gets
+//! neither.
 
 use naq_core::transport::{Receipt, TransportError};
 use naq_core::wire::Envelope;
@@ -13,7 +14,7 @@ use opentelemetry::{Context, KeyValue};
 /// The instrumentation scope of NAQ's spans.
 pub const SCOPE: &str = "naq";
 
-/// What [`traceparent`] has written; none for anything else.
+/// Reads a text that [`traceparent`] has written; `None` for any other text.
 ///
 /// ```
 /// let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -26,24 +27,28 @@ pub fn parse(traceparent: &str) -> Option<SpanContext> {
     let mut hex = |digits: usize| {
         parts.next().filter(|it| it.len() == digits && it.bytes().all(|b| b.is_ascii_hexdigit()))
     };
-    let (version, trace, span, flags) = (hex(2)?, hex(32)?, hex(16)?, hex(2)?);
-    // Later versions may have more behind these four.
+    let version = hex(2)?;
+    let trace = hex(32)?;
+    let span = hex(16)?;
+    let flags = hex(2)?;
+    // Later versions may add parts after these four.
     if version == "ff" || (version == "00" && parts.next().is_some()) {
         return None;
     }
     let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?) & TraceFlags::SAMPLED;
-    let (trace, span) = (TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?);
+    let trace = TraceId::from_hex(trace).ok()?;
+    let span = SpanId::from_hex(span).ok()?;
     let context = SpanContext::new(trace, span, flags, true, TraceState::NONE);
     context.is_valid().then_some(context)
 }
 
-/// The context as W3C Trace Context writes it.
+/// The context as text, in the form of W3C Trace Context.
 pub fn traceparent(context: &SpanContext) -> String {
     let (trace, span) = (context.trace_id(), context.span_id());
     format!("00-{trace}-{span}-{:02x}", context.trace_flags().to_u8())
 }
 
-/// What the spans of a job have in common.
+/// The attributes that all spans of a job have.
 pub fn attributes(job: &Envelope, operation: &'static str) -> Vec<KeyValue> {
     vec![
         KeyValue::new("messaging.system", "nats"),
@@ -55,13 +60,13 @@ pub fn attributes(job: &Envelope, operation: &'static str) -> Vec<KeyValue> {
     ]
 }
 
-/// The span `send <queue>`, from when the job is written until the broker has it.
+/// The span `send <queue>`: from the writing of the job until the broker's answer.
 #[derive(Debug)]
-pub(crate) struct Sent(BoxedSpan);
+pub(crate) struct SendSpan(BoxedSpan);
 
-impl Sent {
-    /// Begins below the trace context that the job has, or that of the caller, and takes its place
-    /// in the job.
+impl SendSpan {
+    /// Starts the span as a child of the job's trace context, or else of the caller's, and writes
+    /// its own context into the job.
     pub(crate) fn begin(job: &mut Envelope) -> Self {
         let given = job.traceparent.as_deref().and_then(parse);
         let parent = given.map(|given| Context::new().with_remote_span_context(given));
@@ -92,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_trace_context_is_none() {
+    fn a_text_that_is_not_a_trace_context_is_none() {
         let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
         assert!(parse(good).is_some_and(|context| !context.is_sampled()));
         assert!(parse(&good.replacen("00", "01", 1)).is_some());

@@ -85,5 +85,5 @@ pub async fn a_result_that_is_kept_beside_its_record_is_found_by_all_who_ask(
         case.pass(Duration::from_millis(100)).await;
     }
     let err = job.wait(LONG).await.unwrap_err().to_string();
-    assert!(err.contains("its result is gone"), "{err}");
+    assert!(err.contains("its result has expired"), "{err}");
 }

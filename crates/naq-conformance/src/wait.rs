@@ -85,7 +85,7 @@ pub async fn a_wait_says_how_else_a_job_ended(subject: &dyn Subject) {
     let err = wait(&case, &dead).await.unwrap_err();
     let WaitError::Dead { kind, message, .. } = &err else { panic!("{err}") };
     assert_eq!((kind.as_str(), message.as_str()), ("ValueError", "went wrong"));
-    assert!(err.to_string().contains("naq dlq requeue dead"), "{err}");
+    assert!(err.to_string().contains("job dead is dead: ValueError: went wrong; requeue"), "{err}");
 
     let cancelled = case.enqueue("cancelled").await;
     case.client.cancel(&case.key("cancelled"), "not needed").await.unwrap();

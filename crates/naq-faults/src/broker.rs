@@ -1,38 +1,38 @@
-//! What the broker holds of a run's jobs at its end.
+//! Reads what the broker has stored of a run's jobs at the end of the run.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use naq_core::transport::{JobKey, Place, Stored, Transport};
+use naq_core::transport::{JobKey, Lookup, Place, Stored};
 use naq_core::wire::Nonce;
 use naq_core::{Envelope, JobId, JobState, QueueName};
 
-use crate::history::{End, Held};
+use crate::history::{JobEnd, StoredJob};
 use crate::plan::PlannedJob;
-use crate::script::Step;
+use crate::script::ScriptStep;
 
-/// Look-ups under way at once.
-const AT_ONCE: usize = 64;
-/// Dead letters asked for at once.
+/// How many jobs are looked up at the same time.
+const PARALLEL: usize = 64;
+/// How many dead letters one request reads.
 const PAGE: usize = 500;
 
-/// What is held of each job, by id. Every dead letter counts, not only the last of a job; with the
-/// record of its death it is one end.
+/// What is stored of each job, by id. All dead letters of a job count, not only the last one. A
+/// dead letter and the record of the same death are one end.
 ///
 /// # Errors
-/// The broker does not answer, or holds something that is no job.
-pub async fn held(
-    transport: &dyn Transport,
+/// The broker does not reply, or has stored something that is not a job.
+pub async fn stored_jobs(
+    transport: &dyn Lookup,
     jobs: &[PlannedJob],
-) -> Result<BTreeMap<String, Held>> {
-    let looking = jobs.iter().map(|job| async move {
-        let key = JobKey { queue: QueueName::new(&job.queue)?, id: JobId::new(&job.id)? };
+) -> Result<BTreeMap<String, StoredJob>> {
+    let lookups = jobs.iter().map(|job| async move {
+        let key = JobKey::new(QueueName::new(&job.queue)?, JobId::new(&job.id)?);
         let messages = transport.locate(&key).await?;
         anyhow::Ok((job.id.clone(), read(&messages)?))
     });
-    let mut found: BTreeMap<String, Found> =
-        stream::iter(looking).buffer_unordered(AT_ONCE).try_collect().await?;
+    let mut found: BTreeMap<String, JobMessages> =
+        stream::iter(lookups).buffer_unordered(PARALLEL).try_collect().await?;
     let mut from = Some(0);
     while let Some(start) = from {
         let page = transport.dead_letters(None, start, PAGE).await?;
@@ -42,41 +42,42 @@ pub async fn held(
         }
         from = page.next;
     }
-    Ok(found.into_iter().map(|(id, found)| (id, found.held())).collect())
+    Ok(found.into_iter().map(|(id, found)| (id, found.into_stored_job())).collect())
 }
 
-/// What stands at each of a job's places.
+/// The messages of one job, by place.
 #[derive(Debug, Default)]
-struct Found {
+struct JobMessages {
     live: Vec<String>,
-    record: Option<(Nonce, End)>,
-    letters: Vec<(Nonce, End)>,
+    record: Option<(Nonce, JobEnd)>,
+    letters: Vec<(Nonce, JobEnd)>,
 }
 
-impl Found {
-    /// A death has a record and a letter, and is one end; one of them alone is half of one.
-    fn held(self) -> Held {
+impl JobMessages {
+    /// A death has a record and a dead letter, which are one end. If one of them is missing, the
+    /// other is reported as `half`.
+    fn into_stored_job(self) -> StoredJob {
         let Self { live, record, letters } = self;
-        let mut held = Held { live, ..Held::default() };
+        let mut stored = StoredJob { live, ..StoredJob::default() };
         let died = record.as_ref().filter(|(_, end)| end.state == JobState::Dead).cloned();
         let of_death = |life: &Nonce| died.as_ref().is_some_and(|(death, _)| death == life);
         if !letters.iter().all(|(life, _)| of_death(life)) {
-            held.half.push("a letter without its record".into());
+            stored.half.push("a letter without its record".into());
         }
         if died.is_some() && !letters.iter().any(|(life, _)| of_death(life)) {
-            held.half.push("a record without its letter".into());
+            stored.half.push("a record without its letter".into());
         }
-        held.ends.extend(record.filter(|_| died.is_none()).map(|(_, end)| end));
-        held.ends.extend(letters.into_iter().map(|(_, end)| end));
-        held
+        stored.ends.extend(record.filter(|_| died.is_none()).map(|(_, end)| end));
+        stored.ends.extend(letters.into_iter().map(|(_, end)| end));
+        stored
     }
 }
 
-/// Whether no job of these queues waits or runs.
+/// Whether no job in these queues is waiting or running.
 ///
 /// # Errors
-/// The broker does not answer.
-pub async fn is_drained(transport: &dyn Transport, queues: &[&str]) -> Result<bool> {
+/// The broker does not reply.
+pub async fn is_drained(transport: &dyn Lookup, queues: &[&str]) -> Result<bool> {
     for queue in queues {
         if let Some(info) = transport.queue_info(&QueueName::new(queue)?).await?
             && info.pending + info.running + info.waiting > 0
@@ -87,25 +88,25 @@ pub async fn is_drained(transport: &dyn Transport, queues: &[&str]) -> Result<bo
     Ok(true)
 }
 
-fn read(messages: &[Stored]) -> Result<Found> {
-    let mut found = Found::default();
+fn read(messages: &[Stored]) -> Result<JobMessages> {
+    let mut found = JobMessages::default();
     for stored in messages {
         match stored.place {
             Place::Queue => found.live.push("queue".into()),
             Place::Schedule => found.live.push("schedule".into()),
             Place::Record => found.record = Some((stored.step().nonce, end(stored)?)),
-            // Counted with all letters.
+            // `stored_jobs` reads all dead letters.
             Place::Dead => {}
         }
     }
     Ok(found)
 }
 
-fn end(stored: &Stored) -> Result<End> {
-    let what = || format!("what is stored of {}", stored.key);
-    let of = |envelope: &Envelope, state, rule| End {
+fn end(stored: &Stored) -> Result<JobEnd> {
+    let what = || format!("the stored message of {}", stored.key);
+    let of = |envelope: &Envelope, state, rule| JobEnd {
         state,
-        step: Step { attempt: envelope.attempt, snoozes: envelope.snoozes },
+        step: ScriptStep { attempt: envelope.attempt, snoozes: envelope.snoozes },
         crashes: envelope.crashes,
         rule,
         at: stored.stored_at.as_millis(),
@@ -123,15 +124,20 @@ fn end(stored: &Stored) -> Result<End> {
 mod tests {
     use super::*;
 
-    fn end(life: &str, state: JobState) -> (Nonce, End) {
-        let step = Step { attempt: 1, snoozes: 0 };
-        (Nonce::parse(life).expect("a nonce"), End { state, step, crashes: 0, rule: None, at: 1 })
+    fn end(life: &str, state: JobState) -> (Nonce, JobEnd) {
+        let step = ScriptStep { attempt: 1, snoozes: 0 };
+        (
+            Nonce::parse(life).expect("a nonce"),
+            JobEnd { state, step, crashes: 0, rule: None, at: 1 },
+        )
     }
 
     #[test]
-    fn a_death_is_one_end_only_with_both_its_halves() {
-        let (died, letter) = (end("a", JobState::Dead), end("a", JobState::Dead));
-        let (done, other) = (end("a", JobState::Completed), end("b", JobState::Dead));
+    fn a_death_is_one_end_only_with_record_and_letter() {
+        let died = end("a", JobState::Dead);
+        let letter = end("a", JobState::Dead);
+        let done = end("a", JobState::Completed);
+        let other = end("b", JobState::Dead);
         for (record, letters, ends, half) in [
             (None, vec![], 0, 0),
             (Some(done.clone()), vec![], 1, 0),
@@ -142,10 +148,10 @@ mod tests {
             (Some(died.clone()), vec![other], 1, 2),
             (Some(died), vec![letter.clone(), letter], 2, 0),
         ] {
-            let found = Found { live: Vec::new(), record, letters };
+            let found = JobMessages { live: Vec::new(), record, letters };
             let what = format!("{found:?}");
-            let held = found.held();
-            assert_eq!((held.ends.len(), held.half.len()), (ends, half), "{what}");
+            let stored = found.into_stored_job();
+            assert_eq!((stored.ends.len(), stored.half.len()), (ends, half), "{what}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A worker whose jobs call a service that is not always up: for the proof that breakers and retry
-//! budgets hold over processes. The service is the test's, and sees every call.
+//! A worker whose jobs call a service that is sometimes down. Tests use it to prove that breakers
+//! and retry budgets work across processes. The service belongs to the test and sees every call.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// The lease of its jobs, and so of its probes.
+/// The lease of its deliveries, and so of its breaker probes.
 pub const LEASE: Duration = Duration::from_secs(2);
-/// Slots of each worker.
+/// The number of slots of each worker.
 pub const SLOTS: usize = 8;
 
-/// The breaker that [`Guarded`] calls run under.
+/// The breaker for the calls of [`BreakerJob`].
 pub fn breaker() -> BreakerConfig {
     BreakerConfig::new()
         .failures(8)
@@ -33,39 +33,39 @@ pub fn breaker() -> BreakerConfig {
         .recovery(Duration::from_secs(4))
 }
 
-/// The budget that [`Budgeted`] calls have.
+/// The retry budget for the calls of [`BudgetJob`].
 pub fn budget() -> RetryBudget {
     RetryBudget::new(0.2, 10.0).burst(12)
 }
 
-/// A call under the breaker.
+/// A job that calls the service under the breaker.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Guarded;
+pub struct BreakerJob;
 
-/// A call whose retries have a budget.
+/// A job that calls the service, and whose retries have a budget.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Budgeted;
+pub struct BudgetJob;
 
-impl Job for Guarded {
+impl Job for BreakerJob {
     const NAME: &'static str = "call.guarded";
     type Output = ();
 }
 
-impl Job for Budgeted {
+impl Job for BudgetJob {
     const NAME: &'static str = "call.budgeted";
     type Output = ();
 }
 
-/// Such a worker.
+/// The arguments of a worker that calls the service.
 #[derive(Debug, Args)]
 pub struct CallerArgs {
-    /// Where the broker is.
+    /// The broker's URL.
     #[arg(long)]
     url: String,
-    /// Its name.
+    /// The worker's name.
     #[arg(long)]
     name: String,
-    /// Where the service is.
+    /// The service's address.
     #[arg(long)]
     service: SocketAddr,
     /// The key of the breaker.
@@ -75,7 +75,7 @@ pub struct CallerArgs {
     queue: QueueName,
 }
 
-/// A call: one line there, one byte back, for as long as the service likes.
+/// One call: sends a line and waits for one byte, without a time limit.
 async fn call(cx: &Context<SocketAddr>) -> Result<(), Failure> {
     let failed = |err: std::io::Error| Failure::new(ErrorKind::CONNECTION, err.to_string());
     let mut service = TcpStream::connect(cx.state()).await.map_err(failed)?;
@@ -83,22 +83,22 @@ async fn call(cx: &Context<SocketAddr>) -> Result<(), Failure> {
     service.write_all(line.as_bytes()).await.map_err(failed)?;
     match service.read_u8().await.map_err(failed)? {
         b'+' => Ok(()),
-        _ => Err(Failure::new(ErrorKind::CONNECTION, "it is down")),
+        _ => Err(Failure::new(ErrorKind::CONNECTION, "the service is down")),
     }
 }
 
-async fn guarded(_: Guarded, cx: Context<SocketAddr>) -> Result<(), Failure> {
+async fn guarded(_: BreakerJob, cx: Context<SocketAddr>) -> Result<(), Failure> {
     call(&cx).await
 }
 
-async fn budgeted(_: Budgeted, cx: Context<SocketAddr>) -> Result<(), Failure> {
+async fn budgeted(_: BudgetJob, cx: Context<SocketAddr>) -> Result<(), Failure> {
     call(&cx).await
 }
 
-/// Works until it is told to stop.
+/// Runs the worker until it gets a stop signal.
 ///
 /// # Errors
-/// Whatever ended it.
+/// The worker could not start, or failed.
 pub async fn work(args: CallerArgs) -> Result<Exit> {
     let mut config = NatsConfig::new(args.url).name("naq-faults");
     config.wait_for_broker = true;

@@ -1,4 +1,4 @@
-//! The command: a run with its report, or one of the roles in it.
+//! The command line: a fault run with its report, or one of the roles in it.
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -9,21 +9,21 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use crate::check::Verdict;
-use crate::plan::{Plan, Settings};
+use crate::check::CheckReport;
+use crate::plan::{RunPlan, RunSettings};
 use crate::report;
 use crate::roles::Role;
 use crate::run::run;
 
-/// Proves NAQ's promises 1, 2, 3 and 6 on real processes: thousands of jobs with scripted outcomes,
-/// while workers are killed and rolled, the broker is killed, restarted and paused, and connections
-/// are cut. What producers and handlers wrote down is compared with what the broker holds at the
-/// end.
+/// Proves NAQ's promises 1, 2, 3 and 6 with real processes. Thousands of jobs have scripted
+/// outcomes. Meanwhile workers are killed and restarted, the broker is killed, restarted and
+/// paused, and connections are cut. At the end, the ledgers of producers and handlers are compared
+/// with what the broker has stored.
 ///
-/// Exit code 0: all promises kept. 1: one was broken, or the run failed.
+/// Exit code 0: all promises were kept. 1: a promise was broken, or the run failed.
 #[derive(Debug, Parser)]
 #[command(name = "naq-fault-run", version, args_conflicts_with_subcommands = true)]
-struct Cli {
+struct FaultCli {
     #[command(subcommand)]
     role: Option<Role>,
     #[command(flatten)]
@@ -38,82 +38,83 @@ struct RunArgs {
     /// Worker processes.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     workers: u32,
-    /// How long jobs arrive and faults happen, such as 90s or 10m.
+    /// How long jobs are enqueued and faults happen, such as 90s or 10m.
     #[arg(long, default_value = "2m", value_parser = duration)]
     duration: Duration,
-    /// Replays a plan: the same jobs, the same faults at the same times. Random when not given.
+    /// The seed of a plan to repeat: the same jobs, and the same faults at the same times. Default:
+    /// random.
     #[arg(long, env = "NAQ_FAULT_SEED")]
     seed: Option<u64>,
-    /// Keeps plan, ledgers and logs here. Otherwise they are kept only after a violation.
+    /// Where to store plan, ledgers and logs. By default they are stored only after a violation.
     #[arg(long)]
     dir: Option<PathBuf>,
-    /// The report's form.
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    output: Output,
+    /// The format of the report.
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
+    output: OutputFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
+enum OutputFormat {
     Table,
     Json,
 }
 
-/// Parses the command line and does as it says.
+/// Parses the command line and runs it.
 pub async fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let quiet = if cli.role.is_some() { "info" } else { "error" };
-    let filter = EnvFilter::try_from_env("NAQ_FAULT_LOG").unwrap_or_else(|_| quiet.into());
+    let cli = FaultCli::parse();
+    let default_filter = if cli.role.is_some() { "info" } else { "error" };
+    let filter = EnvFilter::try_from_env("NAQ_FAULT_LOG").unwrap_or_else(|_| default_filter.into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
     let done = match cli.role {
-        Some(role) => role.play().await.map(ExitCode::from),
+        Some(role) => role.run().await.map(ExitCode::from),
         None => long_run(cli.run).await,
     };
     done.unwrap_or_else(|error| {
-        tell(&format!("error: {error:#}"));
+        print_progress(&format!("error: {error:#}"));
         ExitCode::FAILURE
     })
 }
 
 async fn long_run(args: RunArgs) -> Result<ExitCode> {
     let millis = u64::try_from(args.duration.as_millis())?;
-    let settings = Settings { jobs: args.jobs, workers: args.workers, duration_ms: millis };
-    let plan = Plan::new(args.seed.unwrap_or_else(|| fastrand::u64(..)), settings);
-    tell(&report::intent(&plan));
+    let settings = RunSettings { jobs: args.jobs, workers: args.workers, duration_ms: millis };
+    let plan = RunPlan::new(args.seed.unwrap_or_else(|| fastrand::u64(..)), settings);
+    print_progress(&report::run_header(&plan));
     let scratch = tempfile::Builder::new().prefix("naq-faults-").tempdir()?;
     let dir = args.dir.as_deref().unwrap_or(scratch.path());
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let program = std::env::current_exe().context("this program cannot be found")?;
-    let verdict = run(&plan, &program, dir, tell).await?;
-    write(&verdict, &plan, args.output)?;
-    if verdict.violations.is_empty() {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let report = run(&plan, &program, dir, print_progress).await?;
+    write(&report, &plan, args.output)?;
+    if report.violations.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let kept = args.dir.unwrap_or_else(|| scratch.keep());
-    tell(&format!("plan, ledgers and logs are in {}", kept.display()));
+    let dir = args.dir.unwrap_or_else(|| scratch.keep());
+    print_progress(&format!("plan, ledgers and logs are in {}", dir.display()));
     Ok(ExitCode::FAILURE)
 }
 
-fn write(verdict: &Verdict, plan: &Plan, output: Output) -> Result<()> {
+fn write(report: &CheckReport, plan: &RunPlan, output: OutputFormat) -> Result<()> {
     let text = match output {
-        Output::Table => report::table(verdict, plan),
-        Output::Json => report::json(verdict, plan)?,
+        OutputFormat::Table => report::table(report, plan),
+        OutputFormat::Json => report::json(report, plan)?,
     };
     Ok(writeln!(std::io::stdout().lock(), "{text}")?)
 }
 
-/// Progress goes to stderr; whoever closed it does not want it.
-fn tell(line: &str) {
+/// Prints progress to stderr. An error means that stderr is closed, and is ignored.
+fn print_progress(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
     let span = humantime::parse_duration(text).map_err(|err| err.to_string())?;
     if span < Duration::from_secs(10) {
-        return Err("use at least 10s: faults need some time to be felt".into());
+        return Err("use at least 10s: faults need time to have an effect".into());
     }
     Ok(span)
 }
@@ -125,10 +126,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
-        let cli = Cli::try_parse_from(["x", "--jobs", "5", "--duration", "10m", "-o", "json"]);
+    fn the_command_line_is_valid() {
+        FaultCli::command().debug_assert();
+        let cli = FaultCli::try_parse_from(["x", "--jobs", "5", "--duration", "10m", "-o", "json"]);
         assert_eq!(cli.expect("parses").run.duration, Duration::from_secs(600));
-        assert!(Cli::try_parse_from(["x", "--duration", "1s"]).is_err());
+        assert!(FaultCli::try_parse_from(["x", "--duration", "1s"]).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The worker processes of a run: started, killed, rolled, and replaced when they die.
+//! The worker processes of a run. They are started, killed, terminated, and replaced when they end.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -8,42 +8,42 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use naq_testing::ChildProcess;
 
-use crate::ledger::{Entry, Fault, FaultKind, Ledger, now};
+use crate::ledger::{FaultEntry, FaultKind, Ledger, LedgerEntry, now};
 use crate::plan::QUEUES;
 use crate::roles::SHUTDOWN_MS;
 
 const SIGABRT: i32 = 6;
 
-/// Where processes come from and what they are told.
+/// The program, directory and broker of a run's processes.
 #[derive(Debug, Clone)]
-pub struct Site {
-    /// The program that plays all roles.
+pub struct RunPaths {
+    /// The program that runs all roles.
     pub program: PathBuf,
-    /// Where the plan is, and ledgers go.
+    /// The directory with the plan and the ledgers.
     pub dir: PathBuf,
-    /// Where the broker is.
+    /// The broker's URL.
     pub url: String,
 }
 
-/// The workers, each in its place.
+/// The workers, each with a place number.
 #[derive(Debug)]
 pub struct Fleet {
-    site: Site,
+    paths: RunPaths,
     ledger: Ledger,
-    members: Vec<Member>,
+    members: Vec<FleetMember>,
 }
 
 #[derive(Debug)]
-struct Member {
+struct FleetMember {
     place: usize,
-    life: u32,
+    generation: u32,
     child: ChildProcess,
-    /// Since when it has been told to end.
-    told: Option<u64>,
+    /// When the worker was told to stop.
+    stop_requested_at: Option<u64>,
 }
 
-impl Site {
-    /// The command of a role, to which more can be added.
+impl RunPaths {
+    /// The command of a role. The caller adds its arguments.
     pub fn command(&self, role: &str) -> Command {
         let mut command = Command::new(&self.program);
         command.arg(role).arg("--url").arg(&self.url).arg("--dir").arg(&self.dir);
@@ -51,44 +51,50 @@ impl Site {
     }
 }
 
-impl Member {
-    fn start(site: &Site, place: usize, life: u32) -> Result<Self> {
-        let mut command = site.command("worker");
-        command.args(["--name", &name(place, life)]).args(QUEUES);
-        Ok(Self { place, life, child: ChildProcess::spawn(command)?, told: None })
+impl FleetMember {
+    fn start(paths: &RunPaths, place: usize, generation: u32) -> Result<Self> {
+        let mut command = paths.command("worker");
+        command.args(["--name", &name(place, generation)]).args(QUEUES);
+        Ok(Self {
+            place,
+            generation,
+            child: ChildProcess::spawn(command)?,
+            stop_requested_at: None,
+        })
     }
 
     fn name(&self) -> String {
-        name(self.place, self.life)
+        name(self.place, self.generation)
     }
 }
 
-fn name(place: usize, life: u32) -> String {
-    format!("w{place}-{life}")
+fn name(place: usize, generation: u32) -> String {
+    format!("w{place}-{generation}")
 }
 
 impl Fleet {
-    /// Starts so many workers.
+    /// Starts `workers` worker processes.
     ///
     /// # Errors
-    /// A process cannot be started, the ledger of faults not be written.
-    pub fn start(site: Site, workers: u32) -> Result<Self> {
-        let ledger = Ledger::open(&site.dir.join("faults.jsonl"))?;
-        let members = (0..workers as usize).map(|place| Member::start(&site, place, 0));
+    /// A process cannot be started, or the ledger of faults cannot be written.
+    pub fn start(paths: RunPaths, workers: u32) -> Result<Self> {
+        let ledger = Ledger::open(&paths.dir.join("faults.jsonl"))?;
+        let members = (0..workers as usize).map(|place| FleetMember::start(&paths, place, 0));
         let members = members.collect::<Result<_>>()?;
-        Ok(Self { site, ledger, members })
+        Ok(Self { paths, ledger, members })
     }
 
-    /// Writes a fault down that has just ended.
+    /// Writes a fault that has just ended to the ledger.
     ///
     /// # Errors
     /// The ledger cannot be written.
     pub fn record(&self, kind: FaultKind, worker: Option<String>, from: u64) -> Result<()> {
-        let fault = Fault { kind, worker, from, to: now() };
-        self.ledger.write(&[Entry::Fault(fault)]).context("the ledger of faults")
+        let fault = FaultEntry { kind, worker, from, to: now() };
+        self.ledger.write(&[LedgerEntry::Fault(fault)]).context("cannot write the ledger of faults")
     }
 
-    /// Kills the worker in this place and starts another there. One that had just died is left.
+    /// Kills the worker at this place and starts a new one. If it had just ended by itself, it is
+    /// only replaced.
     ///
     /// # Errors
     /// As for [`start`](Self::start).
@@ -101,22 +107,23 @@ impl Fleet {
         } else {
             FaultKind::WorkerKilled
         };
-        self.ended(place, kind, from)
+        self.replace(place, kind, from)
     }
 
-    /// Tells the worker in this place to drain. [`look`](Self::look) replaces it when it has ended.
+    /// Tells the worker at this place to drain. [`replace_ended`](Self::replace_ended) replaces it
+    /// when it has ended.
     ///
     /// # Errors
     /// The operating system refused.
     pub fn terminate(&mut self, place: usize) -> Result<()> {
         let member = &mut self.members[place];
-        member.told = Some(now());
+        member.stop_requested_at = Some(now());
         member.child.terminate()
     }
 
-    /// How many times the worker in this place was replaced.
-    pub fn life(&self, place: usize) -> u32 {
-        self.members[place].life
+    /// How often the worker at this place was replaced.
+    pub fn generation(&self, place: usize) -> u32 {
+        self.members[place].generation
     }
 
     /// The places.
@@ -124,24 +131,24 @@ impl Fleet {
         0..self.members.len()
     }
 
-    /// Replaces those that have ended, and writes down why.
+    /// Replaces the workers that have ended, and writes the cause to the ledger.
     ///
     /// # Errors
     /// As for [`start`](Self::start).
-    pub fn look(&mut self) -> Result<()> {
+    pub fn replace_ended(&mut self) -> Result<()> {
         for place in self.places() {
             let member = &mut self.members[place];
             let Some(status) = member.child.try_wait()? else { continue };
-            let (kind, from) = verdict(status, member.told);
-            self.ended(place, kind, from)?;
+            let (kind, from) = exit_cause(status, member.stop_requested_at);
+            self.replace(place, kind, from)?;
         }
         Ok(())
     }
 
-    /// Ends all workers for good, with SIGTERM.
+    /// Stops all workers with SIGTERM and does not replace them.
     ///
     /// # Errors
-    /// One is still there after its grace period.
+    /// A worker still runs after its shutdown timeout.
     pub async fn stop(mut self) -> Result<()> {
         for place in self.places() {
             self.terminate(place)?;
@@ -149,37 +156,38 @@ impl Fleet {
         for place in self.places() {
             let member = &mut self.members[place];
             let status = member.child.wait(Duration::from_millis(2 * SHUTDOWN_MS)).await?;
-            let (kind, from) = verdict(status, member.told);
-            let worker = self.keep_log(place)?;
+            let (kind, from) = exit_cause(status, member.stop_requested_at);
+            let worker = self.store_log(place)?;
             self.record(kind, Some(worker), from)?;
         }
         Ok(())
     }
 
-    fn ended(&mut self, place: usize, kind: FaultKind, from: u64) -> Result<()> {
-        let worker = self.keep_log(place)?;
+    fn replace(&mut self, place: usize, kind: FaultKind, from: u64) -> Result<()> {
+        let worker = self.store_log(place)?;
         self.record(kind, Some(worker), from)?;
-        let life = self.members[place].life + 1;
-        self.members[place] = Member::start(&self.site, place, life)?;
+        let generation = self.members[place].generation + 1;
+        self.members[place] = FleetMember::start(&self.paths, place, generation)?;
         Ok(())
     }
 
-    /// The log of a worker that has ended goes beside its ledger.
-    fn keep_log(&self, place: usize) -> Result<String> {
-        let (member, worker) = (&self.members[place], self.members[place].name());
-        let path = self.site.dir.join(format!("worker-{worker}.log"));
-        std::fs::write(&path, member.child.stderr()).context("cannot keep a log")?;
+    /// Stores the log of a worker that has ended, beside its ledger.
+    fn store_log(&self, place: usize) -> Result<String> {
+        let member = &self.members[place];
+        let worker = member.name();
+        let path = self.paths.dir.join(format!("worker-{worker}.log"));
+        std::fs::write(&path, member.child.stderr()).context("cannot write a worker's log")?;
         Ok(worker)
     }
 }
 
-/// Why a worker ended, and since when it was ending.
-fn verdict(status: ExitStatus, told: Option<u64>) -> (FaultKind, u64) {
+/// Why a worker ended, and when its end began.
+fn exit_cause(status: ExitStatus, stop_requested_at: Option<u64>) -> (FaultKind, u64) {
     if status.signal() == Some(SIGABRT) {
         return (FaultKind::WorkerAborted, now());
     }
-    match told {
-        Some(told) if status.success() => (FaultKind::WorkerRolled, told),
+    match stop_requested_at {
+        Some(at) if status.success() => (FaultKind::WorkerRolled, at),
         _ => (FaultKind::WorkerQuit, now()),
     }
 }

@@ -1,4 +1,4 @@
-//! Ledgers, joined: for each job what was sent and what ran, and what went wrong around it.
+//! The joined ledgers of a run: what was sent, which handlers ran, and which faults happened.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,81 +7,83 @@ use anyhow::{Context, Result, bail};
 use naq_core::JobState;
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Entry, Fault, read};
-use crate::script::{Act, Step};
+use crate::ledger::{FaultEntry, LedgerEntry, read};
+use crate::script::{HandlerAct, ScriptStep};
 
-/// All ledgers of a run.
+/// The entries of all ledgers of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct History {
-    /// What was sent, by job.
-    pub sent: BTreeMap<String, Sent>,
-    /// What ran, by job, in the order in which it started.
-    pub runs: BTreeMap<String, Vec<Run>>,
-    /// What was done to the run.
-    pub faults: Vec<Fault>,
+pub struct RunHistory {
+    /// The jobs that were sent, by id.
+    pub sent: BTreeMap<String, SentJob>,
+    /// The handler runs of each job, in the order of their starts.
+    pub runs: BTreeMap<String, Vec<HandlerRun>>,
+    /// The faults of the run, in the order of their starts.
+    pub faults: Vec<FaultEntry>,
 }
 
-/// A job as its producer saw it.
+/// What the producer did with a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sent {
-    /// When it was about to be sent for the first time.
+pub struct SentJob {
+    /// When the producer first sent it.
     pub first: u64,
-    /// When it was first acknowledged.
+    /// When the broker first acknowledged it.
     pub acked: Option<u64>,
 }
 
 /// One run of a handler.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
+pub struct HandlerRun {
     /// The step.
-    pub step: Step,
-    /// Deaths that the handler was told of.
+    pub step: ScriptStep,
+    /// The number of crashes that the handler was given.
     pub crashes: u32,
-    /// On which worker.
+    /// The worker.
     pub worker: String,
-    /// When it began.
+    /// When it started.
     pub start: u64,
-    /// When its work was done; none when it was cut off.
+    /// When it finished; `None` if it was stopped before.
     pub finish: Option<u64>,
-    /// What it was to do; none for a step that its script does not have.
-    pub will: Option<Act>,
+    /// What its script says for this step; `None` if the script has no such step.
+    pub will: Option<HandlerAct>,
 }
 
-/// What the broker holds of a job.
+/// What the broker has stored of a job at the end of the run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
-    /// Where something of it still waits: `queue`, `schedule`.
+pub struct StoredJob {
+    /// Where messages of the job still wait: `queue`, `schedule`.
     pub live: Vec<String>,
-    /// How it ended; more than one is one too many.
-    pub ends: Vec<End>,
-    /// Of a record and a letter, which belong together, what is there without the other.
+    /// Its ends. More than one is a violation.
+    pub ends: Vec<JobEnd>,
+    /// Records without their dead letter, and dead letters without their record.
     #[serde(default)]
     pub half: Vec<String>,
 }
 
-/// One end of a job: a record or a dead letter.
+/// One end of a job: a record, or a dead letter with its record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct End {
+pub struct JobEnd {
     /// The state.
     pub state: JobState,
     /// The last step.
-    pub step: Step,
-    /// Deaths counted.
+    pub step: ScriptStep,
+    /// The crashes counted.
     pub crashes: u32,
-    /// The rule, for a dead letter.
+    /// The rule that decided, for a dead letter.
     pub rule: Option<String>,
     /// When the broker stored it.
     pub at: u64,
 }
 
-impl History {
-    /// Joins the ledgers (`*.jsonl`) of a directory.
+impl RunHistory {
+    /// Reads and joins the ledgers (`*.jsonl`) of a directory.
     ///
     /// # Errors
-    /// A ledger cannot be read, or contradicts itself.
+    /// A ledger cannot be read, or its entries contradict each other.
     pub fn load(dir: &Path) -> Result<Self> {
         let mut entries = Vec::new();
-        for file in std::fs::read_dir(dir).with_context(|| format!("no {}", dir.display()))? {
+        for file in
+            std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?
+        {
             let path = file?.path();
             if path.extension().is_some_and(|ext| ext == "jsonl") {
                 entries.extend(read(&path)?);
@@ -90,11 +92,11 @@ impl History {
         Self::join(entries)
     }
 
-    /// Joins entries; those of one process must be in their order.
+    /// Joins entries. Those of one process must be in their original order.
     ///
     /// # Errors
-    /// A finish without its start, an ack of what was not sent.
-    pub fn join(entries: impl IntoIterator<Item = Entry>) -> Result<Self> {
+    /// A finish without a start, or an ack of a job that was not sent.
+    pub fn join(entries: impl IntoIterator<Item = LedgerEntry>) -> Result<Self> {
         let mut history = Self::default();
         for entry in entries {
             history.add(entry)?;
@@ -106,25 +108,26 @@ impl History {
         Ok(history)
     }
 
-    fn add(&mut self, entry: Entry) -> Result<()> {
+    fn add(&mut self, entry: LedgerEntry) -> Result<()> {
         match entry {
-            Entry::Sending { job, at } => {
+            LedgerEntry::Sending { job, at } => {
                 self.sent
                     .entry(job)
                     .and_modify(|sent| sent.first = sent.first.min(at))
-                    .or_insert(Sent { first: at, acked: None });
+                    .or_insert(SentJob { first: at, acked: None });
             }
-            Entry::Acked { job, at, .. } => {
+            LedgerEntry::Acked { job, at, .. } => {
                 let sent = self.sent.get_mut(&job);
-                let sent = sent.with_context(|| format!("{job} acknowledged but never sent"))?;
+                let sent =
+                    sent.with_context(|| format!("{job} was acknowledged but never sent"))?;
                 sent.acked = Some(sent.acked.map_or(at, |first| first.min(at)));
             }
-            Entry::Boot { .. } => {}
-            Entry::Start { job, step, crashes, worker, at, will } => {
-                let run = Run { step, crashes, worker, start: at, finish: None, will };
+            LedgerEntry::Boot { .. } => {}
+            LedgerEntry::Start { job, step, crashes, worker, at, will } => {
+                let run = HandlerRun { step, crashes, worker, start: at, finish: None, will };
                 self.runs.entry(job).or_default().push(run);
             }
-            Entry::Finish { job, step, worker, at } => {
+            LedgerEntry::Finish { job, step, worker, at } => {
                 let open = self.runs.get_mut(&job).and_then(|runs| {
                     runs.iter_mut().rev().find(|run| {
                         run.finish.is_none() && run.step == step && run.worker == worker
@@ -132,16 +135,16 @@ impl History {
                 });
                 match open {
                     Some(run) => run.finish = Some(at),
-                    None => bail!("{job} finished on {worker} but never started there"),
+                    None => bail!("{job} finished on {worker} but did not start there"),
                 }
             }
-            Entry::Fault(fault) => self.faults.push(fault),
+            LedgerEntry::Fault(fault) => self.faults.push(fault),
         }
         Ok(())
     }
 
-    /// What ran of a job.
-    pub fn runs(&self, job: &str) -> &[Run] {
+    /// The handler runs of a job.
+    pub fn runs(&self, job: &str) -> &[HandlerRun] {
         self.runs.get(job).map_or(&[], Vec::as_slice)
     }
 }

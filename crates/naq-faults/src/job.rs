@@ -1,4 +1,4 @@
-//! Scripted jobs: what a producer enqueues, and the handlers that do as the script says.
+//! The scripted jobs of a run, and their handlers, which do what the script says.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -10,130 +10,137 @@ use naq_core::{Failure, Job, SystemClock, Timer, Timestamp};
 use naq_worker::{Context, Registry};
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Entry, Ledger, now};
-use crate::script::{Act, IGNORED_KIND, Pace, Script, Step};
+use crate::ledger::{Ledger, LedgerEntry, now};
+use crate::script::{DelayPattern, HandlerAct, IGNORED_KIND, Script, ScriptStep};
 
 /// A job with an async handler.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Scripted {
+pub struct ScriptedJob {
     /// What its handler does.
     pub script: Script,
-    /// Its delays.
-    pub pace: Pace,
+    /// The delays between its attempts.
+    pub pace: DelayPattern,
 }
 
-/// The same with a handler that blocks.
+/// The same job with a blocking handler.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Blocking(pub Scripted);
+pub struct BlockingJob(pub ScriptedJob);
 
-impl Job for Scripted {
+impl Job for ScriptedJob {
     const NAME: &'static str = "faults.scripted";
     type Output = u32;
 }
 
-impl Job for Blocking {
+impl Job for BlockingJob {
     const NAME: &'static str = "faults.blocking";
     type Output = u32;
 }
 
-/// A job of many steps, with a checkpoint after each.
+/// A job with many steps that saves a checkpoint after each.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Walk {
-    /// How many.
+pub struct CheckpointJob {
+    /// The number of steps.
     pub steps: u64,
-    /// How long each takes.
+    /// The time that each step takes, in milliseconds.
     pub step_ms: u64,
-    /// A file that gets a line for each: the process, the step.
+    /// A file to which each step appends a line with process id and step.
     pub file: PathBuf,
-    /// The size of the result.
+    /// The size of the result in bytes.
     pub result: usize,
 }
 
-impl Job for Walk {
+impl Job for CheckpointJob {
     const NAME: &'static str = "faults.walk";
     type Output = String;
 }
 
-/// What handlers share: where to write what they do, and under which name.
+/// What the handlers need: the ledger and the worker's name.
 #[derive(Debug, Clone)]
-pub struct Stage {
+pub struct HandlerDeps {
     ledger: Arc<Ledger>,
     worker: String,
 }
 
-/// The handlers of a worker that writes into `ledger`.
-pub fn registry(ledger: Ledger, worker: &str) -> Registry<Stage> {
-    let stage = Stage { ledger: Arc::new(ledger), worker: worker.to_owned() };
-    Registry::with_state(stage).task(scripted).blocking(blocking).task(walk)
+/// The handlers of a worker that writes to `ledger`.
+pub fn registry(ledger: Ledger, worker: &str) -> Registry<HandlerDeps> {
+    let deps = HandlerDeps { ledger: Arc::new(ledger), worker: worker.to_owned() };
+    Registry::with_state(deps).task(scripted).blocking(blocking).task(checkpoint_job)
 }
 
-async fn scripted(job: Scripted, cx: Context<Stage>) -> Result<u32, Failure> {
-    let act = begin(job, &cx);
+async fn scripted(job: ScriptedJob, cx: Context<HandlerDeps>) -> Result<u32, Failure> {
+    let act = on_start(job, &cx);
     let takes = job.script.takes();
     if !takes.is_zero() {
         let until = Timestamp::from_millis(now()) + takes;
         SystemClock.sleep_until(until).await;
     }
-    end(act, &cx)
+    finish(act, &cx)
 }
 
-fn blocking(Blocking(job): Blocking, cx: Context<Stage>) -> Result<u32, Failure> {
-    let act = begin(job, &cx);
+fn blocking(BlockingJob(job): BlockingJob, cx: Context<HandlerDeps>) -> Result<u32, Failure> {
+    let act = on_start(job, &cx);
     std::thread::sleep(job.script.takes());
     if cx.is_cancelled() {
-        // The worker has given this attempt up already: what it says now is not heard.
-        return Err(Failure::msg("too late"));
+        // The worker has given up this attempt already and ignores its result.
+        return Err(Failure::msg("the attempt was cancelled"));
     }
-    end(act, &cx)
+    finish(act, &cx)
 }
 
-async fn walk(job: Walk, cx: Context<Stage>) -> Result<String, Failure> {
-    let begin: u64 = cx.restore().await?.unwrap_or(0);
-    for step in begin..job.steps {
+async fn checkpoint_job(job: CheckpointJob, cx: Context<HandlerDeps>) -> Result<String, Failure> {
+    let first: u64 = cx.restore().await?.unwrap_or(0);
+    for step in first..job.steps {
         let until = Timestamp::from_millis(now()) + Duration::from_millis(job.step_ms);
         SystemClock.sleep_until(until).await;
         let mut file = File::options().create(true).append(true).open(&job.file)?;
         file.write_all(format!("{} {step}\n", std::process::id()).as_bytes())?;
-        cx.progress(step + 1, job.steps, "walking");
+        cx.progress(step + 1, job.steps, "working");
         cx.checkpoint(&(step + 1)).await?;
     }
     Ok("x".repeat(job.result))
 }
 
-fn begin(job: Scripted, cx: &Context<Stage>) -> Option<Act> {
+fn on_start(job: ScriptedJob, cx: &Context<HandlerDeps>) -> Option<HandlerAct> {
     let at = now();
-    let (step, crashes) = (step(cx), cx.crashes());
+    let step = step(cx);
+    let crashes = cx.crashes();
     let will = job.script.act(job.pace, step, crashes);
     let worker = cx.state().worker.clone();
-    write(cx, Entry::Start { job: cx.job_id().to_string(), step, crashes, worker, at, will });
+    write(cx, LedgerEntry::Start { job: cx.job_id().to_string(), step, crashes, worker, at, will });
     will
 }
 
-fn end(act: Option<Act>, cx: &Context<Stage>) -> Result<u32, Failure> {
-    if act == Some(Act::Abort) {
+fn finish(act: Option<HandlerAct>, cx: &Context<HandlerDeps>) -> Result<u32, Failure> {
+    if act == Some(HandlerAct::Abort) {
         std::process::abort();
     }
-    let (job, worker) = (cx.job_id().to_string(), cx.state().worker.clone());
-    write(cx, Entry::Finish { job, step: step(cx), worker, at: now() });
+    let job = cx.job_id().to_string();
+    let worker = cx.state().worker.clone();
+    write(cx, LedgerEntry::Finish { job, step: step(cx), worker, at: now() });
     let failure = match act {
-        Some(Act::Succeed) => return Ok(cx.attempt()),
-        Some(Act::Fail) => Failure::new("ConnectionError.refused", "as scripted"),
-        Some(Act::Fatal) => Failure::msg("as scripted").fatal(),
-        Some(Act::Ignored) => Failure::new(IGNORED_KIND, "as scripted"),
-        Some(Act::Snooze) => Failure::snooze(Script::own_delay()),
-        Some(Act::Panic) => panic!("as scripted"),
-        Some(Act::RetryAfter) => Failure::msg("as scripted").retry_after(Script::own_delay()),
-        Some(Act::Cancel) => Failure::cancel("as scripted"),
-        Some(Act::Abort) | None => Failure::msg("not in the script").fatal(),
+        Some(HandlerAct::Succeed) => return Ok(cx.attempt()),
+        Some(HandlerAct::Fail) => Failure::new("ConnectionError.refused", "as scripted"),
+        Some(HandlerAct::Fatal) => Failure::msg("as scripted").fatal(),
+        Some(HandlerAct::Ignored) => Failure::new(IGNORED_KIND, "as scripted"),
+        Some(HandlerAct::Snooze) => Failure::snooze(Script::own_delay()),
+        Some(HandlerAct::Panic) => panic!("as scripted"),
+        Some(HandlerAct::RetryAfter) => {
+            Failure::msg("as scripted").retry_after(Script::own_delay())
+        }
+        Some(HandlerAct::Cancel) => Failure::cancel("as scripted"),
+        Some(HandlerAct::Abort) | None => Failure::msg("this step is not in the script").fatal(),
     };
     Err(failure)
 }
 
-fn step(cx: &Context<Stage>) -> Step {
-    Step { attempt: cx.attempt(), snoozes: cx.snoozes() }
+fn step(cx: &Context<HandlerDeps>) -> ScriptStep {
+    ScriptStep { attempt: cx.attempt(), snoozes: cx.snoozes() }
 }
 
-fn write(cx: &Context<Stage>, entry: Entry) {
-    // A handler that cannot write down what it does must not do it.
-    cx.state().ledger.write(&[entry]).unwrap_or_else(|err| panic!("the ledger: {err}"));
+fn write(cx: &Context<HandlerDeps>, entry: LedgerEntry) {
+    // A handler whose action is not in the ledger must not act.
+    cx.state()
+        .ledger
+        .write(&[entry])
+        .unwrap_or_else(|err| panic!("cannot write the ledger: {err}"));
 }

@@ -1,4 +1,4 @@
-//! Ledgers: what a process did, written to a file of its own before it goes on.
+//! Ledgers: each process writes what it does to its own file before it continues.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -8,104 +8,105 @@ use anyhow::{Context, Result};
 use naq_core::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 
-use crate::script::{Act, Step};
+use crate::script::{HandlerAct, ScriptStep};
 
-/// One line of a ledger. Times are milliseconds since the Unix epoch, all of one machine.
+/// One line of a ledger. Times are milliseconds since the Unix epoch; all processes run on one
+/// machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "rec", rename_all = "snake_case")]
-pub enum Entry {
+pub enum LedgerEntry {
     /// A producer is about to send a job.
     Sending {
         /// The job.
         job: String,
-        /// When.
+        /// The time.
         at: u64,
     },
-    /// The broker has acknowledged it.
+    /// The broker has acknowledged a job.
     Acked {
         /// The job.
         job: String,
-        /// When.
+        /// The time.
         at: u64,
-        /// It was there already.
+        /// The job existed already.
         duplicate: bool,
     },
-    /// A worker process began.
+    /// A worker process started.
     Boot {
         /// Its name.
         worker: String,
-        /// Its process.
+        /// Its process id.
         pid: u32,
-        /// When.
+        /// The time.
         at: u64,
     },
-    /// A handler began.
+    /// A handler started.
     Start {
         /// The job.
         job: String,
         /// The step.
         #[serde(flatten)]
-        step: Step,
-        /// Deaths counted so far.
+        step: ScriptStep,
+        /// The crashes counted so far.
         crashes: u32,
         /// The worker.
         worker: String,
-        /// When.
+        /// The time.
         at: u64,
-        /// What it is going to do; none for a step that its script does not have.
-        will: Option<Act>,
+        /// What the script says for this step; `None` if the script has no such step.
+        will: Option<HandlerAct>,
     },
-    /// A handler is about to return, panic or be done with its work.
+    /// A handler is about to return or panic.
     Finish {
         /// The job.
         job: String,
         /// The step.
         #[serde(flatten)]
-        step: Step,
+        step: ScriptStep,
         /// The worker.
         worker: String,
-        /// When.
+        /// The time.
         at: u64,
     },
-    /// The run did harm.
-    Fault(Fault),
+    /// The run caused a fault.
+    Fault(FaultEntry),
 }
 
-/// Harm done, from when until when. A process killed and seen dead at once has both the same.
+/// A fault with its start and end. If it ended at once, both times are equal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fault {
-    /// What was done.
+pub struct FaultEntry {
+    /// The kind of fault.
     pub kind: FaultKind,
-    /// The worker that it was done to; none for what harms all of them.
+    /// The worker that it affected; `None` if it affected all of them.
     pub worker: Option<String>,
-    /// When it began.
+    /// When it started.
     pub from: u64,
-    /// When it was over, as far as the run could see.
+    /// When it ended, as far as the run could see.
     pub to: u64,
 }
 
-/// Kinds of harm.
+/// The kinds of faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// A worker, with SIGKILL.
+    /// A worker was killed with SIGKILL.
     WorkerKilled,
-    /// A worker, by a job that aborts its process.
+    /// A job aborted the process of its worker.
     WorkerAborted,
-    /// A worker, with SIGTERM: a deploy, which is to have no effect at all.
+    /// A worker was stopped with SIGTERM, as a deployment does. This must have no effect on jobs.
     WorkerRolled,
-    /// A worker, by itself and unasked: always a violation.
+    /// A worker ended without a signal. This is always a violation.
     WorkerQuit,
-    /// The broker, with SIGKILL, until it ran again.
+    /// The broker was killed with SIGKILL. The fault ends when the broker runs again.
     BrokerKilled,
-    /// The broker, with SIGSTOP.
+    /// The broker was paused with SIGSTOP.
     BrokerPaused,
-    /// All connections, reset.
+    /// All connections were reset.
     NetworkCut,
 }
 
 impl FaultKind {
-    /// Whether it can make an attempt run again, and count as a crash. A deploy must not.
+    /// Whether it may make an attempt run again and count as a crash. A deployment must not.
     pub const fn is_harm(self) -> bool {
         !matches!(self, Self::WorkerRolled)
     }
@@ -124,14 +125,14 @@ impl FaultKind {
     }
 }
 
-/// A file that only grows, each entry on disk before the next thing happens.
+/// A file that entries are appended to. Each entry is on disk before its process continues.
 #[derive(Debug)]
 pub struct Ledger {
     file: File,
 }
 
 impl Ledger {
-    /// Opens or creates it.
+    /// Opens the file, or creates it.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -140,31 +141,31 @@ impl Ledger {
         Ok(Self { file: file.with_context(|| format!("cannot write {}", path.display()))? })
     }
 
-    /// Writes entries in one go, each on a line, and waits until the disk has them.
+    /// Writes entries, one per line, and waits until they are on disk.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write(&self, entries: &[Entry]) -> io::Result<()> {
+    pub fn write(&self, entries: &[LedgerEntry]) -> io::Result<()> {
         let mut lines = Vec::new();
         for entry in entries {
             serde_json::to_writer(&mut lines, entry)?;
             lines.push(b'\n');
         }
-        // One write: appended as a whole, whoever else writes and whenever the process dies.
+        // One write appends all lines at once, even if other processes write too or this one dies.
         (&self.file).write_all(&lines)?;
         self.file.sync_data()
     }
 }
 
-/// Reads a ledger. A last line that was torn by a crash is left out.
+/// Reads a ledger. An incomplete last line, left by a crash, is ignored.
 ///
 /// # Errors
-/// The file cannot be read, or another line is no entry.
-pub fn read(path: &Path) -> Result<Vec<Entry>> {
+/// The file cannot be read, or another line is not an entry.
+pub fn read(path: &Path) -> Result<Vec<LedgerEntry>> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole
+    let complete_lines = text.rfind('\n').map_or("", |end| &text[..end]);
+    complete_lines
         .lines()
         .enumerate()
         .map(|(at, line)| {
@@ -174,7 +175,7 @@ pub fn read(path: &Path) -> Result<Vec<Entry>> {
         .collect()
 }
 
-/// The time, as ledgers write it.
+/// The current time in milliseconds since the Unix epoch.
 pub fn now() -> u64 {
     SystemClock.now().as_millis()
 }
@@ -184,19 +185,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_come_back_and_a_torn_line_does_not() {
+    fn entries_are_read_back_and_an_incomplete_line_is_ignored() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("ledger.jsonl");
         let ledger = Ledger::open(&path).expect("opens");
         let entries = [
-            Entry::Sending { job: "a".into(), at: 1 },
-            Entry::Start {
+            LedgerEntry::Sending { job: "a".into(), at: 1 },
+            LedgerEntry::Start {
                 job: "a".into(),
-                step: Step { attempt: 2, snoozes: 1 },
+                step: ScriptStep { attempt: 2, snoozes: 1 },
                 crashes: 3,
                 worker: "w".into(),
                 at: 4,
-                will: Some(Act::Fail),
+                will: Some(HandlerAct::Fail),
             },
         ];
         ledger.write(&entries).expect("writes");
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_in_the_middle_is_an_error() {
+    fn an_invalid_line_in_the_middle_is_an_error() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("ledger.jsonl");
         std::fs::write(&path, "nonsense\n{\"rec\":\"sending\",\"job\":\"a\",\"at\":1}\n")

@@ -1,9 +1,9 @@
-//! Proof of promises 1, 2, 3 and 6 with real processes: producers and workers that write down what
-//! they did, a seeded plan of faults, and a checker that joins their ledgers with what the broker
-//! holds at the end.
+//! Proves NAQ's promises 1, 2, 3 and 6 (see [`check`]) with real processes. Producers and workers
+//! write ledgers of what they do, a seeded plan causes faults, and a checker compares the ledgers
+//! with what the broker has stored at the end.
 //!
-//! The oracle is [`script`]: what each job's handler does, and so how the job must end, without
-//! asking NAQ. `naq-fault-run --help` shows the long run; `tests/fault_run.rs` is the short one.
+//! [`script`] says what each job's handler does and how the job must end, without NAQ's own code.
+//! `naq-fault-run --help` describes the long run; `tests/fault_run.rs` is the short one.
 
 pub mod broker;
 pub mod caller;

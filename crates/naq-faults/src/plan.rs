@@ -1,37 +1,38 @@
-//! The plan of a run: which jobs, and which faults when. A pure function of seed and settings, so
-//! that a seed replays it. (What the faults hit is the machine's doing and differs from run to run.)
+//! The plan of a run: its jobs and faults, with their times. It is a pure function of seed and
+//! settings, so a seed repeats it. (Which jobs a fault hits depends on the machine and differs from
+//! run to run.)
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::script::{Pace, Script};
+use crate::script::{DelayPattern, Script};
 
 /// The size of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settings {
+pub struct RunSettings {
     /// Jobs to enqueue.
     pub jobs: u32,
     /// Worker processes.
     pub workers: u32,
-    /// Over how long jobs arrive and faults happen; then the run drains.
+    /// How long jobs are enqueued and faults happen, in milliseconds. After that the run drains.
     pub duration_ms: u64,
 }
 
-/// A run, thought out.
+/// The jobs and faults of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
-    /// What it follows from.
+pub struct RunPlan {
+    /// The seed of the plan.
     pub seed: u64,
-    /// And this.
-    pub settings: Settings,
+    /// The size of the run.
+    pub settings: RunSettings,
     /// The jobs, in the order in which they are sent.
     pub jobs: Vec<PlannedJob>,
     /// The faults, in the order in which they happen.
     pub faults: Vec<PlannedFault>,
 }
 
-/// One job.
+/// A job of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedJob {
     /// Its id.
@@ -40,45 +41,45 @@ pub struct PlannedJob {
     pub queue: String,
     /// When it is sent, in milliseconds from the start.
     pub send_at_ms: u64,
-    /// How long it waits for its first attempt; zero for not at all.
+    /// The delay before its first attempt, in milliseconds; zero for none.
     pub delay_ms: u64,
     /// What its handler does.
     pub script: Script,
-    /// Its delays.
-    pub pace: Pace,
+    /// The delays between its attempts.
+    pub pace: DelayPattern,
 }
 
-/// One fault.
+/// A fault of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedFault {
-    /// When, in milliseconds from the start.
+    /// When it happens, in milliseconds from the start.
     pub at_ms: u64,
-    /// What.
+    /// What happens.
     pub harm: Harm,
 }
 
-/// What is done.
+/// What a fault does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Harm {
-    /// SIGKILL to the worker in this place; another takes it at once.
+    /// Sends SIGKILL to a worker. A new one is started at once.
     KillWorker {
-        /// Which place, from 0.
+        /// The place of the worker, from 0.
         place: u32,
     },
-    /// SIGKILL to the broker.
+    /// Sends SIGKILL to the broker.
     KillBroker {
-        /// Until it is started again.
+        /// How long until the broker is started again.
         down_ms: u64,
     },
-    /// SIGTERM to each worker in turn; its successor starts when it has ended.
+    /// Sends SIGTERM to each worker in turn. A new one is started when it has ended.
     Roll,
-    /// SIGSTOP to the broker.
+    /// Sends SIGSTOP to the broker.
     PauseBroker {
-        /// Until SIGCONT.
+        /// How long until SIGCONT.
         ms: u64,
     },
-    /// All connections are reset.
+    /// Resets all connections.
     Cut,
 }
 
@@ -96,23 +97,24 @@ impl fmt::Display for Harm {
     }
 }
 
-/// About how long a round takes. In its first three quarters there is harm; in the last there is
-/// none, but a deploy of all workers, so that in each round there are jobs whose counts must be exact.
+/// The approximate length of a round. Faults happen in its first three quarters. In the last
+/// quarter all workers are restarted as in a deployment, and there are no faults, so that each
+/// round has jobs with exact counts.
 const ROUND_MS: u64 = 30_000;
-/// Out of four.
+/// How many quarters of a round have faults.
 const HARM_QUARTERS: u64 = 3;
-/// SIGKILLs of a worker in a round.
+/// How often a worker is killed in a round.
 const WORKER_KILLS: usize = 6;
-/// SIGKILLs of the broker in a round.
+/// How often the broker is killed in a round.
 const BROKER_KILLS: usize = 2;
 
 /// The queues of a run.
 pub const QUEUES: [&str; 2] = ["faults-a", "faults-b"];
-/// The lease of a run: short, so that a dead worker's jobs are soon with another.
+/// The lease in a run. It is short, so that another worker soon gets a dead worker's jobs.
 pub const LEASE_MS: u64 = 2_000;
 
-/// Out of 1,000 jobs. What is missing to 1,000 succeeds at once; crashes and poison are counted by
-/// [`deadly`], since each takes its neighbours with it.
+/// The shares of the scripts, out of 1,000 jobs. All others succeed at once. Jobs that abort their
+/// process are not in this list, because they affect the other jobs of the worker; see [`deadly`].
 const MIX: [(u32, Script); 13] = [
     (120, Script::FailThenSucceed { failures: 1 }),
     (60, Script::FailThenSucceed { failures: 2 }),
@@ -123,41 +125,41 @@ const MIX: [(u32, Script); 13] = [
     (20, Script::Panic),
     (20, Script::RetryAfter),
     (15, Script::Slow { ms: 500 }),
-    // Longer than the lease: it runs once only because the lease is renewed.
+    // Longer than the lease: it runs once only because the worker renews the lease.
     (5, Script::Slow { ms: LEASE_MS + 1_000 }),
     (15, Script::Blocking { ms: 300 }),
     (15, Script::Cancel),
     (15, Script::Expire),
 ];
 
-/// How long a poison job takes to use up its crashes.
+/// How long a poison job takes to reach its maximum number of crashes.
 const POISON_TAKES_MS: u64 = 10_000;
 
-/// How many jobs take their process down: once, and always.
+/// How many jobs abort their process: once, and always.
 fn deadly(jobs: u32) -> (usize, usize) {
     ((jobs / 1_000 + 1) as usize, (jobs / 2_500 + 1) as usize)
 }
 
-impl Settings {
-    /// A run that a test command can afford: one round.
+impl RunSettings {
+    /// A run that is short enough for a test: one round.
     pub const SHORT: Self = Self { jobs: 5_000, workers: 4, duration_ms: ROUND_MS };
 
-    /// How many rounds, and how long each of them takes.
+    /// The number of rounds, and the length of each.
     fn rounds(&self) -> (u64, u64) {
         let rounds = (self.duration_ms / ROUND_MS).max(1);
         (rounds, self.duration_ms / rounds)
     }
 
-    /// Whether harm may be done from this time on, for so long.
+    /// Whether faults may happen from `at_ms` on for `for_ms`.
     fn is_harmful(&self, at_ms: u64, for_ms: u64) -> bool {
         let (_, round) = self.rounds();
         at_ms % round + for_ms < round * HARM_QUARTERS / 4
     }
 }
 
-impl Plan {
-    /// The plan that follows from `seed` and `settings`.
-    pub fn new(seed: u64, settings: Settings) -> Self {
+impl RunPlan {
+    /// The plan for this seed and these settings.
+    pub fn new(seed: u64, settings: RunSettings) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let jobs = jobs(&mut rng, seed, &settings);
         let faults = faults(&mut rng, &settings);
@@ -165,12 +167,12 @@ impl Plan {
     }
 }
 
-fn jobs(rng: &mut fastrand::Rng, seed: u64, settings: &Settings) -> Vec<PlannedJob> {
+fn jobs(rng: &mut fastrand::Rng, seed: u64, settings: &RunSettings) -> Vec<PlannedJob> {
     let count = settings.jobs as usize;
     let last = settings.duration_ms * 9 / 10;
     let send_at = |n: usize| last * n as u64 / count.max(1) as u64;
     let mut scripts: Vec<Script> = (0..count).map(|_| pick(rng)).collect();
-    // Those that take their process down come in harmful times, early enough to have done it.
+    // Jobs that abort their process come while faults may happen, and early enough to finish then.
     let harmful = |n: &usize| settings.is_harmful(send_at(*n), POISON_TAKES_MS);
     let mut places: Vec<usize> = (0..count).filter(harmful).collect();
     rng.shuffle(&mut places);
@@ -190,7 +192,7 @@ fn jobs(rng: &mut fastrand::Rng, seed: u64, settings: &Settings) -> Vec<PlannedJ
             _ => 0,
         },
         script,
-        pace: Pace::ALL[rng.usize(..Pace::ALL.len())],
+        pace: DelayPattern::ALL[rng.usize(..DelayPattern::ALL.len())],
     };
     scripts.into_iter().enumerate().map(job).collect()
 }
@@ -206,7 +208,7 @@ fn pick(rng: &mut fastrand::Rng) -> Script {
     Script::Succeed
 }
 
-fn faults(rng: &mut fastrand::Rng, settings: &Settings) -> Vec<PlannedFault> {
+fn faults(rng: &mut fastrand::Rng, settings: &RunSettings) -> Vec<PlannedFault> {
     let (rounds, length) = settings.rounds();
     let mut faults = Vec::new();
     for start in (0..rounds).map(|n| n * length) {
@@ -220,7 +222,7 @@ fn faults(rng: &mut fastrand::Rng, settings: &Settings) -> Vec<PlannedFault> {
         harms.push(Harm::PauseBroker { ms: rng.u64(200..2 * LEASE_MS) });
         harms.push(Harm::Cut);
         rng.shuffle(&mut harms);
-        // Spread evenly, with some chance in the distances.
+        // At even distances with a random part.
         let harmful = length * HARM_QUARTERS / 4;
         let every = harmful / (harms.len() as u64 + 1);
         let at = |n: usize, rng: &mut fastrand::Rng| {
@@ -238,16 +240,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_is_a_plan() {
-        let plan = |seed| Plan::new(seed, Settings::SHORT);
+    fn the_same_seed_gives_the_same_plan() {
+        let plan = |seed| RunPlan::new(seed, RunSettings::SHORT);
         assert_eq!(plan(7), plan(7));
         assert_ne!(plan(7).jobs, plan(8).jobs);
         assert_ne!(plan(7).faults, plan(8).faults);
     }
 
     #[test]
-    fn a_plan_has_every_script_every_fault_and_a_rising_time() {
-        let plan = Plan::new(1, Settings::SHORT);
+    fn a_plan_has_all_scripts_and_faults_in_order_of_time() {
+        let plan = RunPlan::new(1, RunSettings::SHORT);
         let has = |wanted: Script| plan.jobs.iter().any(|job| job.script == wanted);
         assert!(MIX.iter().all(|(_, script)| has(*script)));
         assert!(has(Script::Crash) && has(Script::Poison) && has(Script::Succeed));
@@ -261,9 +263,9 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_survives_its_file() {
-        let plan = Plan::new(3, Settings { jobs: 50, ..Settings::SHORT });
+    fn a_plan_is_read_back_from_its_file() {
+        let plan = RunPlan::new(3, RunSettings { jobs: 50, ..RunSettings::SHORT });
         let text = serde_json::to_string(&plan).expect("writes");
-        assert_eq!(serde_json::from_str::<Plan>(&text).expect("reads"), plan);
+        assert_eq!(serde_json::from_str::<RunPlan>(&text).expect("reads"), plan);
     }
 }

@@ -1,5 +1,5 @@
-//! The producer: sends each job of a plan at its time, many at once, again under the same id until
-//! it is acknowledged; and writes down what it is about to do, and what the broker said.
+//! The producer: sends each job of a plan at its time, many at once, and repeats it with the same
+//! id until the broker has acknowledged it. It writes each request and each reply to its ledger.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,20 +9,20 @@ use naq_client::{Client, EnqueueError, Prepared};
 use naq_core::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::job::{Blocking, Scripted};
-use crate::ledger::{Entry, Ledger, now};
-use crate::plan::{Plan, PlannedJob};
+use crate::job::{BlockingJob, ScriptedJob};
+use crate::ledger::{Ledger, LedgerEntry, now};
+use crate::plan::{PlannedJob, RunPlan};
 use crate::script::Script;
 
-/// Jobs under way at once.
+/// How many jobs are sent at the same time.
 const BATCH: usize = 200;
 const TICK: Duration = Duration::from_millis(20);
 
-/// Sends all jobs and returns when the last is acknowledged.
+/// Sends all jobs, and returns when the last one is acknowledged.
 ///
 /// # Errors
-/// The ledger cannot be written, or the broker refuses a job for good.
-pub async fn produce(plan: &Plan, client: &Client, ledger: &Ledger) -> Result<()> {
+/// The ledger cannot be written, or the broker refuses a job for a permanent reason.
+pub async fn produce(plan: &RunPlan, client: &Client, ledger: &Ledger) -> Result<()> {
     let start = now();
     let mut left: VecDeque<&PlannedJob> = plan.jobs.iter().collect();
     let mut again: Vec<&PlannedJob> = Vec::new();
@@ -42,23 +42,24 @@ pub async fn produce(plan: &Plan, client: &Client, ledger: &Ledger) -> Result<()
     Ok(())
 }
 
-/// Sends a batch; returns those that must be sent again.
+/// Sends a batch. Returns the jobs that must be sent again.
 async fn send<'a>(
     batch: &[&'a PlannedJob],
     client: &Client,
     ledger: &Ledger,
 ) -> Result<Vec<&'a PlannedJob>> {
-    let sending = batch.iter().map(|job| Entry::Sending { job: job.id.clone(), at: now() });
+    let sending = batch.iter().map(|job| LedgerEntry::Sending { job: job.id.clone(), at: now() });
     ledger.write(&sending.collect::<Vec<_>>())?;
     let prepared = batch.iter().map(|job| prepare(job, client)).collect::<Result<Vec<_>, _>>()?;
-    let (mut acked, mut again) = (Vec::new(), Vec::new());
+    let mut acked = Vec::new();
+    let mut again = Vec::new();
     for (job, answer) in batch.iter().zip(client.enqueue_many(prepared).await) {
         match answer {
             Ok(handle) => {
-                let (job, duplicate) = (job.id.clone(), handle.is_duplicate());
-                acked.push(Entry::Acked { job, at: now(), duplicate });
+                let duplicate = handle.is_duplicate();
+                acked.push(LedgerEntry::Acked { job: job.id.clone(), at: now(), duplicate });
             }
-            // It may have arrived: the same id again is the same job.
+            // The broker may have stored it. The same id again is the same job.
             Err(EnqueueError::Transport(error)) if error.is_transient() => again.push(*job),
             Err(error) => return Err(error.into()),
         }
@@ -69,14 +70,14 @@ async fn send<'a>(
     Ok(again)
 }
 
-/// The job, ready to be sent.
+/// Prepares a job for sending.
 ///
 /// # Errors
-/// As [`naq_client::Enqueue::prepare`].
+/// Those of [`naq_client::Enqueue::prepare`].
 pub fn prepare(job: &PlannedJob, client: &Client) -> Result<Prepared<u32>, EnqueueError> {
-    let scripted = Scripted { script: job.script, pace: job.pace };
+    let scripted = ScriptedJob { script: job.script, pace: job.pace };
     let mut enqueue = match job.script {
-        Script::Blocking { .. } => client.enqueue(Blocking(scripted)),
+        Script::Blocking { .. } => client.enqueue(BlockingJob(scripted)),
         _ => client.enqueue(scripted),
     };
     enqueue = enqueue.id(&job.id).queue(&job.queue).policy(&job.script.policy(job.pace));
@@ -84,7 +85,7 @@ pub fn prepare(job: &PlannedJob, client: &Client) -> Result<Prepared<u32>, Enque
         enqueue = enqueue.delay(Duration::from_millis(job.delay_ms));
     }
     if job.script == Script::Expire {
-        // Before it is due.
+        // The deadline is before the due time.
         enqueue = enqueue.deadline(Timestamp::from_millis(now() + job.delay_ms / 2));
     }
     enqueue.prepare()

@@ -1,4 +1,4 @@
-//! A recurring schedule of scripted jobs.
+//! A recurring schedule whose runs are scripted jobs.
 
 use std::time::Duration;
 
@@ -8,29 +8,29 @@ use naq_client::{Client, Registered, ScheduleBuilder};
 use naq_core::QueueName;
 use naq_core::schedule::CatchUp;
 
-use crate::job::Scripted;
-use crate::script::{Pace, Script};
+use crate::job::ScriptedJob;
+use crate::script::{DelayPattern, Script};
 
-/// A schedule that a worker registers before it works.
+/// A schedule that a worker registers before it starts.
 #[derive(Debug, Args)]
 #[group(requires = "schedule")]
 pub struct ScheduleArgs {
     /// Its name.
     #[arg(long, required = false)]
     schedule: String,
-    /// How often it ticks.
+    /// The time between two ticks, in milliseconds.
     #[arg(long, default_value_t = 1_000)]
     every_ms: u64,
-    /// Its runs in all.
+    /// How many runs it makes in total.
     #[arg(long, default_value_t = 60)]
     max_runs: u64,
 }
 
 impl ScheduleArgs {
-    /// Registers it; every tick that nobody was there for is made up for.
+    /// Registers the schedule. Each missed tick is caught up on.
     ///
     /// # Errors
-    /// The broker does not answer.
+    /// The broker does not reply.
     pub async fn register(&self, client: &Client, queue: &QueueName) -> Result<Registered> {
         let schedule = define(client, &self.schedule, queue, Script::Succeed);
         let every = Duration::from_millis(self.every_ms);
@@ -46,6 +46,6 @@ pub fn define<'a>(
     queue: &QueueName,
     script: Script,
 ) -> ScheduleBuilder<'a> {
-    let job = client.enqueue(Scripted { script, pace: Pace::Fixed });
-    client.schedule(name).template(job.queue(queue).policy(&script.policy(Pace::Fixed)))
+    let job = client.enqueue(ScriptedJob { script, pace: DelayPattern::Fixed });
+    client.schedule(name).template(job.queue(queue).policy(&script.policy(DelayPattern::Fixed)))
 }

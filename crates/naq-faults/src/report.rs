@@ -1,4 +1,4 @@
-//! What a run says about itself.
+//! The report of a run, as a table and as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::check::{Lateness, Verdict};
-use crate::plan::Plan;
+use crate::check::{CheckReport, Lateness};
+use crate::plan::RunPlan;
 
-/// Violations shown in a table; JSON has all.
+/// How many violations the table shows. JSON contains all.
 const SHOWN: usize = 50;
 
-/// What is about to happen, with the seed that repeats it.
-pub fn intent(plan: &Plan) -> String {
+/// The seed and size of a run, printed before it starts.
+pub fn run_header(plan: &RunPlan) -> String {
     let s = &plan.settings;
     format!(
         "seed {} (NAQ_FAULT_SEED={} repeats the plan): {} jobs over {} s, {} workers, {} faults",
@@ -26,9 +26,9 @@ pub fn intent(plan: &Plan) -> String {
     )
 }
 
-/// The verdict, for people.
-pub fn table(verdict: &Verdict, plan: &Plan) -> String {
-    let figures = &verdict.figures;
+/// The report as a table.
+pub fn table(report: &CheckReport, plan: &RunPlan) -> String {
+    let figures = &report.figures;
     let mut text = String::new();
     let mut row = |name: &str, value: String| {
         // Writing to a string cannot fail.
@@ -43,43 +43,43 @@ pub fn table(verdict: &Verdict, plan: &Plan) -> String {
         row(fault, count.to_string());
     }
     row("handler runs", figures.runs.to_string());
-    row("  again, paid by a fault", figures.extra_runs.to_string());
-    row("jobs no fault can have met", figures.untouched.to_string());
-    row("retries late, no fault near", late(&figures.lateness));
-    row("retries late, all", late(&figures.lateness_all));
-    row("violations", verdict.violations.len().to_string());
+    row("  again, after a fault", figures.extra_runs.to_string());
+    row("jobs untouched by faults", figures.untouched.to_string());
+    row("lateness without faults", lateness(&figures.lateness));
+    row("lateness of all retries", lateness(&figures.lateness_all));
+    row("violations", report.violations.len().to_string());
     let mut kinds = BTreeMap::new();
-    for violation in &verdict.violations {
+    for violation in &report.violations {
         *kinds.entry(violation.what.name()).or_insert(0) += 1;
     }
     for (kind, count) in &kinds {
         row(&format!("  {kind}"), count.to_string());
     }
-    for violation in verdict.violations.iter().take(SHOWN) {
+    for violation in report.violations.iter().take(SHOWN) {
         let _ = writeln!(text, "  {violation}");
     }
-    if verdict.violations.len() > SHOWN {
-        let _ = writeln!(text, "  and {} more: -o json", verdict.violations.len() - SHOWN);
+    if report.violations.len() > SHOWN {
+        let _ = writeln!(text, "  and {} more: -o json", report.violations.len() - SHOWN);
     }
     text.truncate(text.trim_end().len());
     text
 }
 
-/// The verdict, for programs.
+/// The report as JSON.
 ///
 /// # Errors
-/// It has no form in JSON.
-pub fn json(verdict: &Verdict, plan: &Plan) -> Result<String> {
+/// The report cannot be written as JSON.
+pub fn json(report: &CheckReport, plan: &RunPlan) -> Result<String> {
     let report = json!({
         "seed": plan.seed,
         "settings": plan.settings,
-        "violations": verdict.violations,
-        "figures": verdict.figures,
+        "violations": report.violations,
+        "figures": report.figures,
     });
     Ok(serde_json::to_string_pretty(&report)?)
 }
 
-fn late(late: &Lateness) -> String {
-    let Lateness { retries, p50_ms, p99_ms, max_ms } = late;
-    format!("p50 {p50_ms} ms, p99 {p99_ms} ms, max {max_ms} ms of {retries}")
+fn lateness(lateness: &Lateness) -> String {
+    let Lateness { retries, p50_ms, p99_ms, max_ms } = lateness;
+    format!("p50 {p50_ms} ms, p99 {p99_ms} ms, max {max_ms} ms of {retries} retries")
 }

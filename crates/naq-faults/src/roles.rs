@@ -1,4 +1,4 @@
-//! What the processes of a run do: produce, work, act as an operator.
+//! The roles of the processes in a run: producer, worker, operator, caller.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,66 +15,66 @@ use naq_worker::{Exit, LargeResults, Worker};
 
 use crate::caller::{self, CallerArgs};
 use crate::job;
-use crate::ledger::{Entry, Ledger, now};
-use crate::plan::{LEASE_MS, Plan};
+use crate::ledger::{Ledger, LedgerEntry, now};
+use crate::plan::{LEASE_MS, RunPlan};
 use crate::recurring::ScheduleArgs;
 
-/// The variable that makes a process abort at a [`DiePoint`], such as `after-retry`.
+/// The environment variable that makes a process abort at a [`DiePoint`], such as `after-retry`.
 pub const DIE_VARIABLE: &str = "NAQ_FAULT_DIE";
 
-/// How long a worker of a run may take to drain: longer than any script.
+/// How long a worker may take to drain, in milliseconds. This is longer than any script.
 pub const SHUTDOWN_MS: u64 = 10_000;
 
-/// A part in a run, played by a process of its own.
+/// A role in a run. Each runs in its own process.
 #[derive(Debug, Subcommand)]
 pub enum Role {
     /// Enqueues the jobs of a plan.
     #[command(hide = true)]
     Producer(ProducerArgs),
-    /// Works off the queues, as the jobs' scripts say.
+    /// Runs the jobs of the queues, as their scripts say.
     #[command(hide = true)]
-    Worker(WorkerArgs),
-    /// Acts on one job.
+    Worker(WorkerRoleArgs),
+    /// Acts on one job as an operator.
     #[command(hide = true)]
     Operator(OperatorArgs),
-    /// Calls a service, job by job.
+    /// Runs jobs that call a service.
     #[command(hide = true)]
     Caller(CallerArgs),
 }
 
-/// What every role needs.
+/// The arguments of several roles.
 #[derive(Debug, Args)]
-pub struct Place {
-    /// Where the broker is.
+pub struct RoleArgs {
+    /// The broker's URL.
     #[arg(long)]
     url: String,
-    /// Where the plan is and ledgers go.
+    /// The directory with the plan and the ledgers.
     #[arg(long)]
     dir: PathBuf,
 }
 
-/// A producer.
+/// The arguments of a producer.
 #[derive(Debug, Args)]
 pub struct ProducerArgs {
     #[command(flatten)]
-    place: Place,
+    paths: RoleArgs,
 }
 
-/// A worker.
+/// The arguments of a worker.
 #[derive(Debug, Args)]
-pub struct WorkerArgs {
+pub struct WorkerRoleArgs {
     #[command(flatten)]
-    place: Place,
-    /// Its name, also of its ledger.
+    paths: RoleArgs,
+    /// Its name, which is also in the name of its ledger.
     #[arg(long)]
     name: String,
-    /// Its slots.
+    /// The number of its slots.
     #[arg(long, default_value_t = 16)]
     concurrency: usize,
-    /// How long what runs may go on after a first signal.
+    /// How long running jobs may continue after the first stop signal.
     #[arg(long, default_value_t = SHUTDOWN_MS)]
     shutdown_ms: u64,
-    /// A schedule that it registers first, as all its fellows do.
+    /// A schedule that it registers first.
     #[command(flatten)]
     schedule: Option<ScheduleArgs>,
     /// Its queues.
@@ -82,38 +82,38 @@ pub struct WorkerArgs {
     queues: Vec<QueueName>,
 }
 
-/// An operator.
+/// The arguments of an operator.
 #[derive(Debug, Args)]
 pub struct OperatorArgs {
     #[command(flatten)]
-    place: Place,
-    /// What to do.
-    verb: Verb,
-    /// In which queue.
+    paths: RoleArgs,
+    /// The action.
+    action: OperatorAction,
+    /// The job's queue.
     queue: QueueName,
-    /// With which job.
+    /// The job's id.
     id: JobId,
 }
 
-/// What an operator can do in several steps.
+/// The actions of an operator that take several steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Verb {
+pub enum OperatorAction {
     /// Cancel a job.
     Cancel,
-    /// Give a dead job another life.
+    /// Requeue a dead job.
     Requeue,
     /// Make a waiting job due.
     RetryNow,
 }
 
 impl Role {
-    /// Plays the part; the exit code of the process.
+    /// Runs the role and returns the exit code of the process.
     ///
     /// # Errors
-    /// Whatever ended it.
-    pub async fn play(self) -> Result<u8> {
+    /// The role failed.
+    pub async fn run(self) -> Result<u8> {
         match self {
-            Self::Producer(args) => produce(&args.place).await.map(|()| 0),
+            Self::Producer(args) => produce(&args.paths).await.map(|()| 0),
             Self::Worker(args) => work(args).await.map(Exit::code),
             Self::Operator(args) => operate(args).await.map(|()| 0),
             Self::Caller(args) => caller::work(args).await.map(Exit::code),
@@ -121,7 +121,7 @@ impl Role {
     }
 }
 
-/// Connects, and dies where [`DIE_VARIABLE`] says.
+/// Connects to the broker. The transport aborts the process at the point in [`DIE_VARIABLE`].
 async fn connect(url: &str) -> Result<Arc<dyn Transport>> {
     let mut config = NatsConfig::new(url).name("naq-faults");
     config.wait_for_broker = true;
@@ -132,18 +132,18 @@ async fn connect(url: &str) -> Result<Arc<dyn Transport>> {
     Ok(Arc::new(FaultyTransport::with_die_hook(transport, plan, |_| std::process::abort())))
 }
 
-async fn produce(place: &Place) -> Result<()> {
-    let plan = Plan::load(&place.dir)?;
-    let ledger = Ledger::open(&place.dir.join("producer.jsonl"))?;
-    let client = Client::new(connect(&place.url).await?);
+async fn produce(paths: &RoleArgs) -> Result<()> {
+    let plan = RunPlan::load(&paths.dir)?;
+    let ledger = Ledger::open(&paths.dir.join("producer.jsonl"))?;
+    let client = Client::new(connect(&paths.url).await?);
     crate::producer::produce(&plan, &client, &ledger).await
 }
 
-async fn work(args: WorkerArgs) -> Result<Exit> {
-    let ledger = Ledger::open(&args.place.dir.join(format!("worker-{}.jsonl", args.name)))?;
-    let (worker, pid) = (args.name.clone(), std::process::id());
-    ledger.write(&[Entry::Boot { worker, pid, at: now() }])?;
-    let client = Client::new(connect(&args.place.url).await?);
+async fn work(args: WorkerRoleArgs) -> Result<Exit> {
+    let ledger = Ledger::open(&args.paths.dir.join(format!("worker-{}.jsonl", args.name)))?;
+    let boot = LedgerEntry::Boot { worker: args.name.clone(), pid: std::process::id(), at: now() };
+    ledger.write(&[boot])?;
+    let client = Client::new(connect(&args.paths.url).await?);
     if let Some(schedule) = args.schedule {
         schedule.register(&client, &args.queues[0]).await?;
     }
@@ -161,13 +161,13 @@ async fn work(args: WorkerArgs) -> Result<Exit> {
 }
 
 async fn operate(args: OperatorArgs) -> Result<()> {
-    let transport = connect(&args.place.url).await?;
+    let transport = connect(&args.paths.url).await?;
     let client = Client::new(transport.clone());
-    let key = JobKey { queue: args.queue, id: args.id };
-    match args.verb {
-        Verb::Cancel => drop(client.cancel(&key, "an operator's wish").await?),
-        Verb::RetryNow => drop(client.retry_now(&key).await?),
-        Verb::Requeue => {
+    let key = JobKey::new(args.queue, args.id);
+    match args.action {
+        OperatorAction::Cancel => drop(client.cancel(&key, "by an operator").await?),
+        OperatorAction::RetryNow => drop(client.retry_now(&key).await?),
+        OperatorAction::Requeue => {
             let letters = transport.dead_letters(Some(&key.queue), 0, 1_000).await?.letters;
             let letter = letters.into_iter().find(|letter| letter.key == key);
             let Some(letter) = letter else { bail!("no dead letter of {key}") };

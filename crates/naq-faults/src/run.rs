@@ -1,77 +1,82 @@
-//! A run: a broker, its workers and a producer, the plan's faults, the drain, the verdict.
+//! Runs a plan: starts the broker, workers and producer, causes the faults, drains, and checks.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use naq_core::transport::Transport;
+use naq_core::transport::Lookup;
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::{ChaosProxy, ChildProcess, NatsServer};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::broker;
-use crate::check::{Verdict, check};
-use crate::fleet::{Fleet, Site};
-use crate::history::History;
+use crate::check::{CheckReport, check};
+use crate::fleet::{Fleet, RunPaths};
+use crate::history::RunHistory;
 use crate::ledger::{FaultKind, now};
-use crate::plan::{Harm, Plan, QUEUES};
+use crate::plan::{Harm, QUEUES, RunPlan};
 use crate::roles::SHUTDOWN_MS;
 
-/// How often processes are looked at.
+/// How often ended processes are replaced.
 const TICK: Duration = Duration::from_millis(10);
-/// How long the run may take to drain after its last fault.
+/// How long the run may take to drain after its last fault, in milliseconds.
 const DRAIN: u64 = 60_000;
 
-/// A run under way.
+/// A run in progress.
 #[derive(Debug)]
-struct Run<'a> {
-    plan: &'a Plan,
+struct FaultRun<'a> {
+    plan: &'a RunPlan,
     server: NatsServer,
     proxy: ChaosProxy,
     fleet: Fleet,
-    tell: fn(&str),
+    print: fn(&str),
     start: u64,
 }
 
-/// Carries out `plan` in `dir`, telling its progress, and checks what came of it. `program` plays
-/// the roles.
+/// Runs `plan` in `dir`, reports its progress to `print`, and checks the result. `program` runs the
+/// roles.
 ///
 /// # Errors
-/// The run could not be carried out; a broken promise is no error but part of the verdict.
-pub async fn run(plan: &Plan, program: &Path, dir: &Path, tell: fn(&str)) -> Result<Verdict> {
+/// The run itself failed. A broken promise is not an error but part of the report.
+pub async fn run(
+    plan: &RunPlan,
+    program: &Path,
+    dir: &Path,
+    print: fn(&str),
+) -> Result<CheckReport> {
     plan.save(dir)?;
     let server = NatsServer::start()?;
-    // All processes go through it, so that the network can fail apart from the broker.
+    // All processes connect through the proxy, so that the network can fail without the broker.
     let proxy = ChaosProxy::start(server.address()).await?;
     let transport = connect(&server.url()).await?;
-    let site = Site { program: program.to_owned(), dir: dir.to_owned(), url: proxy.url() };
-    let fleet = Fleet::start(site.clone(), plan.settings.workers)?;
-    let producer = ChildProcess::spawn(site.command("producer"))?;
-    let mut run = Run { plan, server, proxy, fleet, tell, start: now() };
-    run.harm().await?;
+    let paths = RunPaths { program: program.to_owned(), dir: dir.to_owned(), url: proxy.url() };
+    let fleet = Fleet::start(paths.clone(), plan.settings.workers)?;
+    let producer = ChildProcess::spawn(paths.command("producer"))?;
+    let mut run = FaultRun { plan, server, proxy, fleet, print, start: now() };
+    run.cause_faults().await?;
     run.drain(producer, &*transport).await?;
     run.fleet.stop().await?;
-    let held = broker::held(&*transport, &plan.jobs).await?;
-    Ok(check(plan, &History::load(dir)?, &held))
+    let stored = broker::stored_jobs(&*transport, &plan.jobs).await?;
+    Ok(check(plan, &RunHistory::load(dir)?, &stored))
 }
 
-async fn connect(url: &str) -> Result<Arc<dyn Transport>> {
+async fn connect(url: &str) -> Result<Arc<dyn Lookup>> {
     Ok(Arc::new(NatsTransport::connect(NatsConfig::new(url).name("naq-fault-run")).await?))
 }
 
-impl Run<'_> {
-    /// The plan's faults, each at its time.
-    async fn harm(&mut self) -> Result<()> {
+impl FaultRun<'_> {
+    /// Causes the plan's faults, each at its time.
+    async fn cause_faults(&mut self) -> Result<()> {
         for fault in &self.plan.faults {
             self.until(self.start + fault.at_ms).await?;
-            self.tell(&fault.harm.to_string());
-            self.inflict(fault.harm).await?;
+            self.print_progress(&fault.harm.to_string());
+            self.cause(fault.harm).await?;
         }
         self.until(self.start + self.plan.settings.duration_ms).await
     }
 
-    async fn inflict(&mut self, harm: Harm) -> Result<()> {
+    async fn cause(&mut self, harm: Harm) -> Result<()> {
         let from = now();
         match harm {
             Harm::KillWorker { place } => self.fleet.kill(place as usize)?,
@@ -93,11 +98,11 @@ impl Run<'_> {
             }
             Harm::Roll => {
                 for place in self.fleet.places() {
-                    let life = self.fleet.life(place);
+                    let generation = self.fleet.generation(place);
                     self.fleet.terminate(place)?;
-                    let patience = now() + 2 * SHUTDOWN_MS;
-                    while self.fleet.life(place) == life {
-                        ensure!(now() < patience, "worker {place} does not drain");
+                    let time_limit = now() + 2 * SHUTDOWN_MS;
+                    while self.fleet.generation(place) == generation {
+                        ensure!(now() < time_limit, "worker {place} does not drain");
                         self.until(now() + 1).await?;
                     }
                 }
@@ -106,46 +111,46 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Until all jobs are acknowledged and none waits or runs; or until patience ends, and then the
-    /// checker says what is left.
-    async fn drain(&mut self, mut producer: ChildProcess, transport: &dyn Transport) -> Result<()> {
-        self.tell("no more faults: the run drains");
-        let patience = now() + DRAIN;
+    /// Waits until all jobs are acknowledged and none is waiting or running, or until the time
+    /// limit. The checker reports what is left.
+    async fn drain(&mut self, mut producer: ChildProcess, transport: &dyn Lookup) -> Result<()> {
+        self.print_progress("no more faults: draining");
+        let time_limit = now() + DRAIN;
         let mut done = false;
-        while now() < patience {
+        while now() < time_limit {
             self.until(now() + 100).await?;
-            if let (false, Some(status)) = (done, producer.try_wait()?) {
+            if !done && let Some(status) = producer.try_wait()? {
                 ensure!(status.success(), "the producer failed ({status}):\n{}", producer.stderr());
                 done = true;
             }
             if done && broker::is_drained(transport, &QUEUES).await? {
-                self.tell("drained");
+                self.print_progress("drained");
                 return Ok(());
             }
         }
-        self.tell("not drained in time");
+        self.print_progress("the run did not drain in time");
         Ok(())
     }
 
-    /// Waits for that time, and replaces workers that die meanwhile.
+    /// Waits until `time`, and replaces workers that end in the meantime.
     async fn until(&mut self, time: u64) -> Result<()> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while now() < time {
             ticks.tick().await;
-            self.fleet.look()?;
+            self.fleet.replace_ended()?;
         }
         Ok(())
     }
 
-    fn tell(&self, what: &str) {
+    fn print_progress(&self, what: &str) {
         let passed = now().saturating_sub(self.start);
-        (self.tell)(&format!("{:>4}.{} s  {what}", passed / 1_000, passed % 1_000 / 100));
+        (self.print)(&format!("{:>4}.{} s  {what}", passed / 1_000, passed % 1_000 / 100));
     }
 }
 
-impl Plan {
-    /// Writes it into a directory of a run.
+impl RunPlan {
+    /// Writes the plan into the directory of a run.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -155,13 +160,14 @@ impl Plan {
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Reads it from there.
+    /// Reads the plan from the directory of a run.
     ///
     /// # Errors
-    /// The file is not there, or no plan.
+    /// The file does not exist, or is not a plan.
     pub fn load(dir: &Path) -> Result<Self> {
         let path = dir.join("plan.json");
-        let text = std::fs::read(&path).with_context(|| format!("no {}", path.display()))?;
-        serde_json::from_slice(&text).with_context(|| format!("{} is no plan", path.display()))
+        let text =
+            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("{} is not a plan", path.display()))
     }
 }

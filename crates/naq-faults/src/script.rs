@@ -1,5 +1,5 @@
-//! What a job's handler does, attempt by attempt, and how the job must therefore end. Written down
-//! without NAQ's own retry code, so that the two can be compared.
+//! What a job's handler does at each attempt, and how the job must end. This does not use NAQ's own
+//! retry code, so that the two can be compared.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,79 +8,79 @@ use naq_core::retry::Strategy;
 use naq_core::{JobState, RetryPolicy};
 use serde::{Deserialize, Serialize};
 
-/// Retries of every scripted job; [`Script::FailAlways`] uses them up.
+/// The retries of every scripted job. [`Script::FailAlways`] uses all of them.
 const MAX_RETRIES: u32 = 2;
-/// Deaths that a poison job needs to be given up.
+/// How many crashes make a poison job dead.
 pub const POISON_CRASHES: u32 = 3;
-/// Deaths that every other job survives: it dies with its worker whenever a neighbour or the plan
-/// kills that, and a run has far fewer deaths than this.
-const INNOCENT_CRASHES: u32 = 10_000;
-/// What [`Script::Snooze`] and [`Script::RetryAfter`] ask for.
+/// The crash limit of all other jobs. Such a job dies with its worker when another job or the plan
+/// kills it. A run has far fewer crashes than this.
+const OTHER_CRASHES: u32 = 10_000;
+/// The delay that [`Script::Snooze`] and [`Script::RetryAfter`] ask for.
 const OWN_DELAY_MS: u64 = 700;
-/// The error kind that no scripted job retries.
+/// An error kind that no scripted job retries.
 pub const IGNORED_KIND: &str = "ValueError";
 
-/// The behaviour of one job's handler.
+/// The behaviour of a job's handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Script {
     /// Succeeds at once.
     Succeed,
-    /// Fails so often, then succeeds.
+    /// Fails this often, then succeeds.
     FailThenSucceed {
         /// Failures before the success, at most 2.
         failures: u32,
     },
-    /// Fails until its retries are used up.
+    /// Fails at every attempt.
     FailAlways,
-    /// Fails for good at once.
+    /// Fails at once with an error that is never retried.
     Fatal,
-    /// Fails with a kind on its `ignore_on` list.
+    /// Fails with an error kind on its `ignore_on` list.
     Ignored,
-    /// Asks to be run later once, then succeeds.
+    /// Snoozes once, then succeeds.
     Snooze,
     /// Panics once, then succeeds.
     Panic,
-    /// Fails once and names the delay itself, then succeeds.
+    /// Fails once and asks for a delay, then succeeds.
     RetryAfter,
-    /// Succeeds after a while; longer than the lease for some.
+    /// Succeeds after a time, which is longer than the lease for some jobs.
     Slow {
-        /// How long.
+        /// The time in milliseconds.
         ms: u64,
     },
-    /// The same, blocking its thread.
+    /// The same, with a handler that blocks its thread.
     Blocking {
-        /// How long.
+        /// The time in milliseconds.
         ms: u64,
     },
-    /// Aborts its process when no crash is counted yet, then succeeds.
+    /// Aborts its process if no crash is counted yet, then succeeds.
     Crash,
     /// Aborts its process every time.
     Poison,
-    /// Cancels itself.
+    /// Cancels its own job.
     Cancel,
-    /// Becomes due after its deadline: never runs.
+    /// Is due after its deadline, so it never runs.
     Expire,
 }
 
-/// How the delay between the attempts of a job grows.
+/// The delays between the attempts of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Pace {
-    /// 300 ms each.
+pub enum DelayPattern {
+    /// Each 300 ms.
     Fixed,
     /// 200 ms, then 600 ms.
     List,
-    /// 250 ms, 500 ms.
+    /// 250 ms, then 500 ms.
     Exponential,
-    /// 200 ms, 450 ms.
+    /// 200 ms, then 450 ms.
     Linear,
 }
 
 /// What a handler does in one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Act {
+pub enum HandlerAct {
     /// Returns without an error.
     Succeed,
     /// Returns an error that is retried.
@@ -89,57 +89,58 @@ pub enum Act {
     Fatal,
     /// Returns an error of [`IGNORED_KIND`].
     Ignored,
-    /// Asks to be run later.
+    /// Snoozes.
     Snooze,
     /// Panics.
     Panic,
-    /// Returns an error that names its delay.
+    /// Returns an error that asks for a delay.
     RetryAfter,
     /// Cancels the job.
     Cancel,
-    /// Takes the process down.
+    /// Aborts the process.
     Abort,
 }
 
-/// One step of a job's life: an attempt, or what follows its snooze.
+/// One step of a job: an attempt, or its continuation after a snooze.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Step {
+pub struct ScriptStep {
     /// The attempt, from 1.
     pub attempt: u32,
-    /// Snoozes before it.
+    /// The snoozes before it.
     pub snoozes: u32,
 }
 
-/// A step, what happens in it, and what must pass before the next one.
+/// A step of a script, with the wait after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scene {
-    /// Which step.
-    pub step: Step,
+pub struct StepPlan {
+    /// The step.
+    pub step: ScriptStep,
     /// What the handler does.
-    pub act: Act,
-    /// The least time from its end to the next step's start, in milliseconds; none for the last.
+    pub act: HandlerAct,
+    /// The least time from its end to the start of the next step, in milliseconds; `None` for the
+    /// last step.
     pub wait_ms: Option<u64>,
 }
 
 /// How a job must end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ending {
+pub struct ExpectedEnd {
     /// Its state.
     pub state: JobState,
     /// Its last step.
-    pub step: Step,
-    /// The rule that ended it, for a dead job.
+    pub step: ScriptStep,
+    /// The rule that decided, for a dead job.
     pub rule: Option<&'static str>,
 }
 
-impl Step {
-    /// Attempt `attempt` of a job that was never snoozed.
+impl ScriptStep {
+    /// Attempt `attempt` of a job without snoozes.
     pub const fn attempt(attempt: u32) -> Self {
         Self { attempt, snoozes: 0 }
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for ScriptStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "attempt {}", self.attempt)?;
         match self.snoozes {
@@ -149,11 +150,11 @@ impl fmt::Display for Step {
     }
 }
 
-impl Pace {
-    /// Every pace.
+impl DelayPattern {
+    /// All patterns.
     pub const ALL: [Self; 4] = [Self::Fixed, Self::List, Self::Exponential, Self::Linear];
 
-    /// The delay before retry 1 and retry 2, in milliseconds.
+    /// The delays before retry 1 and retry 2, in milliseconds.
     pub const fn delays_ms(self) -> [u64; MAX_RETRIES as usize] {
         match self {
             Self::Fixed => [300, 300],
@@ -163,7 +164,7 @@ impl Pace {
         }
     }
 
-    /// The same in NAQ's terms.
+    /// The same delays as a policy of NAQ.
     fn policy(self) -> naq_core::retry::PolicyBuilder {
         let ms = Duration::from_millis;
         let policy = RetryPolicy::builder().max_retries(MAX_RETRIES);
@@ -178,8 +179,8 @@ impl Pace {
 
 impl Script {
     /// The policy that the job is enqueued with.
-    pub fn policy(self, pace: Pace) -> RetryPolicy {
-        let max_crashes = if self == Self::Poison { POISON_CRASHES } else { INNOCENT_CRASHES };
+    pub fn policy(self, pace: DelayPattern) -> RetryPolicy {
+        let max_crashes = if self == Self::Poison { POISON_CRASHES } else { OTHER_CRASHES };
         pace.policy().ignore_on([IGNORED_KIND]).max_crashes(max_crashes).build()
     }
 
@@ -189,12 +190,13 @@ impl Script {
     }
 
     /// Its steps in order. Empty for a job that never runs.
-    pub fn scenes(self, pace: Pace) -> Vec<Scene> {
+    pub fn step_plans(self, pace: DelayPattern) -> Vec<StepPlan> {
         let retry = |attempt: u32| Some(pace.delays_ms()[attempt as usize - 1]);
-        let scene = |attempt, act, wait_ms| Scene { step: Step::attempt(attempt), act, wait_ms };
-        let failing = |n| (1..=n).map(|a| scene(a, Act::Fail, retry(a))).collect::<Vec<_>>();
-        let then_succeed = |first: Vec<Scene>, attempt| {
-            first.into_iter().chain([scene(attempt, Act::Succeed, None)]).collect()
+        let step =
+            |attempt, act, wait_ms| StepPlan { step: ScriptStep::attempt(attempt), act, wait_ms };
+        let failing = |n| (1..=n).map(|a| step(a, HandlerAct::Fail, retry(a))).collect::<Vec<_>>();
+        let then_succeed = |first: Vec<StepPlan>, attempt| {
+            first.into_iter().chain([step(attempt, HandlerAct::Succeed, None)]).collect()
         };
         match self {
             Self::Succeed | Self::Slow { .. } | Self::Blocking { .. } | Self::Crash => {
@@ -202,38 +204,38 @@ impl Script {
             }
             Self::FailThenSucceed { failures } => then_succeed(failing(failures), failures + 1),
             Self::FailAlways => {
-                let mut scenes = failing(MAX_RETRIES);
-                scenes.push(scene(MAX_RETRIES + 1, Act::Fail, None));
-                scenes
+                let mut plans = failing(MAX_RETRIES);
+                plans.push(step(MAX_RETRIES + 1, HandlerAct::Fail, None));
+                plans
             }
-            Self::Fatal => vec![scene(1, Act::Fatal, None)],
-            Self::Ignored => vec![scene(1, Act::Ignored, None)],
+            Self::Fatal => vec![step(1, HandlerAct::Fatal, None)],
+            Self::Ignored => vec![step(1, HandlerAct::Ignored, None)],
             Self::Snooze => {
-                let after = Step { attempt: 1, snoozes: 1 };
-                let later = Scene { step: after, act: Act::Succeed, wait_ms: None };
-                vec![scene(1, Act::Snooze, Some(OWN_DELAY_MS)), later]
+                let after = ScriptStep { attempt: 1, snoozes: 1 };
+                let later = StepPlan { step: after, act: HandlerAct::Succeed, wait_ms: None };
+                vec![step(1, HandlerAct::Snooze, Some(OWN_DELAY_MS)), later]
             }
-            Self::Panic => then_succeed(vec![scene(1, Act::Panic, retry(1))], 2),
+            Self::Panic => then_succeed(vec![step(1, HandlerAct::Panic, retry(1))], 2),
             Self::RetryAfter => {
-                then_succeed(vec![scene(1, Act::RetryAfter, Some(OWN_DELAY_MS))], 2)
+                then_succeed(vec![step(1, HandlerAct::RetryAfter, Some(OWN_DELAY_MS))], 2)
             }
-            Self::Poison => vec![scene(1, Act::Abort, None)],
-            Self::Cancel => vec![scene(1, Act::Cancel, None)],
+            Self::Poison => vec![step(1, HandlerAct::Abort, None)],
+            Self::Cancel => vec![step(1, HandlerAct::Cancel, None)],
             Self::Expire => Vec::new(),
         }
     }
 
-    /// What the handler does in `step`; none for a step that must not happen.
-    pub fn act(self, pace: Pace, step: Step, crashes: u32) -> Option<Act> {
-        if self == Self::Crash && crashes == 0 && step == Step::attempt(1) {
-            return Some(Act::Abort);
+    /// What the handler does in `step`; `None` if the script has no such step.
+    pub fn act(self, pace: DelayPattern, step: ScriptStep, crashes: u32) -> Option<HandlerAct> {
+        if self == Self::Crash && crashes == 0 && step == ScriptStep::attempt(1) {
+            return Some(HandlerAct::Abort);
         }
-        self.scenes(pace).into_iter().find(|scene| scene.step == step).map(|scene| scene.act)
+        self.step_plans(pace).into_iter().find(|plan| plan.step == step).map(|plan| plan.act)
     }
 
-    /// How it must end.
-    pub fn ending(self, pace: Pace) -> Ending {
-        let last = self.scenes(pace).last().map_or(Step::attempt(1), |scene| scene.step);
+    /// How the job must end.
+    pub fn expected_end(self, pace: DelayPattern) -> ExpectedEnd {
+        let last = self.step_plans(pace).last().map_or(ScriptStep::attempt(1), |plan| plan.step);
         let (state, rule) = match self {
             Self::FailAlways => (JobState::Dead, Some("max_retries")),
             Self::Fatal => (JobState::Dead, Some("fatal")),
@@ -243,10 +245,10 @@ impl Script {
             Self::Expire => (JobState::Expired, None),
             _ => (JobState::Completed, None),
         };
-        Ending { state, step: last, rule }
+        ExpectedEnd { state, step: last, rule }
     }
 
-    /// Deaths of a worker that the script itself causes.
+    /// How many crashes the script itself causes.
     pub const fn own_crashes(self) -> u32 {
         match self {
             Self::Crash => 1,
@@ -271,8 +273,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_paces_are_what_the_policies_say() {
-        for pace in Pace::ALL {
+    fn the_patterns_match_the_policies() {
+        for pace in DelayPattern::ALL {
             let planned: Vec<_> =
                 preview(&Script::Succeed.policy(pace)).map(|row| row.delay_min_ms).collect();
             assert_eq!(planned, pace.delays_ms(), "{pace:?}");
@@ -280,19 +282,27 @@ mod tests {
     }
 
     #[test]
-    fn a_script_tells_its_steps_and_its_end() {
+    fn a_script_has_its_steps_and_its_end() {
         let script = Script::FailThenSucceed { failures: 2 };
-        let acts: Vec<_> = script.scenes(Pace::List).iter().map(|s| (s.act, s.wait_ms)).collect();
-        assert_eq!(acts, [(Act::Fail, Some(200)), (Act::Fail, Some(600)), (Act::Succeed, None)]);
-        assert_eq!(script.ending(Pace::List).step, Step::attempt(3));
-        assert_eq!(script.act(Pace::List, Step::attempt(4), 0), None);
+        let acts: Vec<_> =
+            script.step_plans(DelayPattern::List).iter().map(|s| (s.act, s.wait_ms)).collect();
+        assert_eq!(
+            acts,
+            [
+                (HandlerAct::Fail, Some(200)),
+                (HandlerAct::Fail, Some(600)),
+                (HandlerAct::Succeed, None)
+            ]
+        );
+        assert_eq!(script.expected_end(DelayPattern::List).step, ScriptStep::attempt(3));
+        assert_eq!(script.act(DelayPattern::List, ScriptStep::attempt(4), 0), None);
     }
 
     #[test]
-    fn a_crash_happens_once_and_poison_always() {
-        let first = Step::attempt(1);
-        assert_eq!(Script::Crash.act(Pace::Fixed, first, 0), Some(Act::Abort));
-        assert_eq!(Script::Crash.act(Pace::Fixed, first, 1), Some(Act::Succeed));
-        assert_eq!(Script::Poison.act(Pace::Fixed, first, 2), Some(Act::Abort));
+    fn a_crash_script_aborts_once_and_poison_always() {
+        let first = ScriptStep::attempt(1);
+        assert_eq!(Script::Crash.act(DelayPattern::Fixed, first, 0), Some(HandlerAct::Abort));
+        assert_eq!(Script::Crash.act(DelayPattern::Fixed, first, 1), Some(HandlerAct::Succeed));
+        assert_eq!(Script::Poison.act(DelayPattern::Fixed, first, 2), Some(HandlerAct::Abort));
     }
 }

@@ -1,46 +1,47 @@
-//! [`BatchAction`]: what is done with each.
+//! [`BatchAction`]: what a batch does to each item.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::batch::{BatchError, BatchScope};
+use crate::batch::error::BatchError;
+use crate::batch::scope::BatchScope;
 
-/// What a batch does with each dead letter or waiting job.
+/// What a batch does to each dead letter or waiting job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BatchAction {
-    /// Dead letters: another life for each, which the broker keeps until the undo window is over, and
-    /// then lets go at this rate, or all at once without one.
+    /// Dead letters: requeues each one. The broker holds the new jobs until the undo window is over;
+    /// then they are due at this rate, or all at once without a rate.
     RequeueDead {
-        /// So many a second; above zero.
+        /// Jobs per second; above zero.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         per_second: Option<f64>,
     },
-    /// Dead letters: gone for good.
+    /// Dead letters: removes them for good.
     PurgeDead,
-    /// Waiting jobs: due now.
+    /// Waiting jobs: makes them due now.
     Release,
-    /// Waiting jobs that are due within `over` from now: each moved to a later time within it, evenly.
-    /// None comes earlier than it would have.
+    /// Waiting jobs that are due within `over` from now: moves each to a later time within it,
+    /// evenly. No job becomes due earlier.
     Spread {
-        /// How long; above zero.
+        /// The time span; above zero.
         #[serde(rename = "over_ms", with = "millis")]
         over: Duration,
     },
-    /// Waiting jobs: no more than so many a second; those that come too soon for that are moved to a
-    /// later time. None comes earlier than it would have.
+    /// Waiting jobs: makes at most this many due per second, by moving jobs to later times. No job
+    /// becomes due earlier.
     Drip {
-        /// So many a second; above zero.
+        /// Jobs per second; above zero.
         per_second: f64,
     },
-    /// Waiting jobs: ended as cancelled.
+    /// Waiting jobs: cancels them.
     Cancel,
 }
 
 impl BatchAction {
-    /// The verb, as the audit log and the CLI have it.
+    /// The verb, as in the audit log and the CLI.
     pub fn verb(&self) -> &'static str {
         match self {
             Self::RequeueDead { .. } => "requeue",
@@ -52,12 +53,12 @@ impl BatchAction {
         }
     }
 
-    /// Whether it is for dead letters; if not, for waiting jobs.
+    /// True if it applies to dead letters, false if to waiting jobs.
     pub fn is_for_dead(&self) -> bool {
         matches!(self, Self::RequeueDead { .. } | Self::PurgeDead)
     }
 
-    /// Whether it can be [undone](crate::Client::undo_batch), for as long as nothing of it is due.
+    /// True if it can be [undone](crate::Client::undo_batch) while its jobs are not due.
     pub fn can_be_undone(&self) -> bool {
         matches!(self, Self::RequeueDead { .. })
     }
@@ -69,7 +70,9 @@ impl BatchAction {
             _ => None,
         };
         if let Some(rate) = rate.filter(|rate| !(rate.is_finite() && *rate > 0.0)) {
-            return Err(BatchError::Option(format!("a rate of {rate} a second: use one above 0")));
+            return Err(BatchError::Option(format!(
+                "a rate of {rate} per second: use one above 0"
+            )));
         }
         if matches!(self, Self::Spread { over } if over.is_zero()) {
             return Err(BatchError::Option("a span of 0: use one above 0".into()));
@@ -86,7 +89,7 @@ impl BatchAction {
     }
 }
 
-/// The time from one to the next at a rate.
+/// The time between two jobs at this rate.
 pub(super) fn interval(per_second: f64) -> Duration {
     Duration::try_from_secs_f64(1.0 / per_second).unwrap_or(Duration::MAX)
 }
@@ -109,14 +112,12 @@ mod millis {
 mod tests {
     use super::*;
     use crate::DeadFilter;
-    use crate::batch::WaitingFilter;
+    use crate::batch::scope::WaitingFilter;
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
-        let (dead, waiting) = (
-            BatchScope::Dead(DeadFilter::default()),
-            BatchScope::Waiting(WaitingFilter::default()),
-        );
+    fn an_action_with_wrong_values_or_scope_is_refused() {
+        let dead = BatchScope::Dead(DeadFilter::default());
+        let waiting = BatchScope::Waiting(WaitingFilter::default());
         for (action, scope, fits) in [
             (BatchAction::RequeueDead { per_second: None }, &dead, true),
             (BatchAction::RequeueDead { per_second: Some(0.5) }, &dead, true),

@@ -1,68 +1,70 @@
-//! One letter or job of a batch: what is done with it, so that it can be done again.
+//! Do the action of a batch to one item, in a way that can be repeated.
 
 use naq_core::retry::Rule;
 use naq_core::state::JobState;
 use naq_core::transport::{Place, Receipt, Stored, TransportError};
 use naq_core::wire::Nonce;
 
-use crate::batch::page::Planned;
-use crate::batch::{BatchAction, BatchError};
+use crate::batch::action::BatchAction;
+use crate::batch::error::BatchError;
+use crate::batch::page::PlannedItem;
+use crate::batch::select::find_unchanged;
 use crate::{Client, ClientError, JobReport};
 
-/// What became of one.
+/// The outcome for one item.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum ItemOutcome {
     Done,
-    /// It is gone, has begun, or must not be touched now.
+    /// It is gone, has started, or must not be changed now.
     Skipped,
-    /// It stays as it was, for this reason.
+    /// It stays as it was. Contains the reason.
     Failed(String),
 }
 
-/// Whether the next one would fare no better.
-pub(super) fn concerns_all(err: &TransportError) -> bool {
+/// True for an error that all other items would have too.
+pub(super) fn is_fatal_for_batch(err: &TransportError) -> bool {
     let refused = matches!(err, TransportError::Auth(_) | TransportError::Permission { .. });
     err.is_transient() || refused
 }
 
 impl Client {
-    /// Does it to one. `fresh` is the message where it has just been read; without it the batch was
-    /// broken off and is gone on with, and one that is gone was dealt with then if it shows.
+    /// Does the action to one item. `fresh` is its message, if it has just been read. Without it,
+    /// this run continues one that crashed, and an item that is gone may have been done by that run.
     ///
     /// # Errors
-    /// Those that concern all: the broker is away, or refuses everything.
+    /// Errors that all items would have: the broker does not answer, or refuses all requests.
     pub(super) async fn apply(
         &self,
         action: &BatchAction,
-        planned: &Planned,
+        planned: &PlannedItem,
         fresh: Option<&Stored>,
         reason: &str,
-    ) -> Result<Fate, BatchError> {
-        match self.try_apply(action, planned, fresh, reason).await {
-            Ok(true) => Ok(Fate::Done),
+    ) -> Result<ItemOutcome, BatchError> {
+        match self.apply_once(action, planned, fresh, reason).await {
+            Ok(true) => Ok(ItemOutcome::Done),
             Ok(false) if fresh.is_none() && self.was_applied(action, planned).await? => {
-                Ok(Fate::Done)
+                Ok(ItemOutcome::Done)
             }
             Ok(false) | Err(ClientError::State { .. } | ClientError::Unique { .. }) => {
-                Ok(Fate::Skipped)
+                Ok(ItemOutcome::Skipped)
             }
-            Err(ClientError::NoJob(_)) => Ok(Fate::Skipped),
-            Err(ClientError::Transport(err)) if concerns_all(&err) => Err(err.into()),
-            Err(err) => Ok(Fate::Failed(format!("{}: {err}", planned.item.job))),
+            Err(ClientError::NoJob(_)) => Ok(ItemOutcome::Skipped),
+            Err(ClientError::Transport(err)) if is_fatal_for_batch(&err) => Err(err.into()),
+            Err(err) => Ok(ItemOutcome::Failed(format!("{}: {err}", planned.item.job))),
         }
     }
 
-    async fn try_apply(
+    async fn apply_once(
         &self,
         action: &BatchAction,
-        planned: &Planned,
+        planned: &PlannedItem,
         fresh: Option<&Stored>,
         reason: &str,
     ) -> Result<bool, ClientError> {
         let place = if action.is_for_dead() { Place::Dead } else { Place::Schedule };
         let stored = match fresh {
             Some(stored) => stored.clone(),
-            None => match self.stands_there(&planned.item, place).await? {
+            None => match find_unchanged(&*self.transport, &planned.item, place).await? {
                 Some(stored) => stored,
                 None => return Ok(false),
             },
@@ -81,14 +83,14 @@ impl Client {
         })
     }
 
-    /// Whether this one shows that it was dealt with before the batch was broken off. What ran and
-    /// left no trace since does not.
+    /// True if the messages of the job show that the crashed run did the action to it. A job that
+    /// has run since and left no message does not show it.
     async fn was_applied(
         &self,
         action: &BatchAction,
-        planned: &Planned,
+        planned: &PlannedItem,
     ) -> Result<bool, TransportError> {
-        let Planned { item, due_at } = planned;
+        let PlannedItem { item, due_at } = planned;
         let found = self.transport.locate(&item.job).await?;
         let life = Nonce::from_requeue(item.seq);
         let next_life = found.iter().any(|it| it.step().nonce == life);
@@ -108,13 +110,13 @@ impl Client {
         })
     }
 
-    /// Cancels the life that waits there, and no other. False when it has ended.
+    /// Cancels the life that waits, and no other. False when it has ended.
     async fn cancel_waiting(&self, stored: &Stored, reason: &str) -> Result<bool, ClientError> {
         let report = self.report(&stored.key).await?;
         if report.state.is_final() || report.stored.step().nonce != stored.step().nonce {
             return Ok(false);
         }
-        self.end_as_cancelled(report, Rule::Cancel, reason).await?;
+        self.write_cancelled(report, Rule::Cancel, reason).await?;
         Ok(true)
     }
 }

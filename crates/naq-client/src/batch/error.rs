@@ -1,57 +1,65 @@
-//! [`BatchError`].
+//! [`BatchError`]: the errors of batches.
 
-use naq_core::transport::{StateKeyError, TransportError};
+use std::str::FromStr;
+
+use naq_core::names::StateKeyError;
+use naq_core::transport::TransportError;
 use naq_core::wire::EncodeError;
 
 use crate::ClientError;
-use crate::batch::{BatchId, BatchState, MAX_SELECTED};
+use crate::batch::id::BatchId;
+use crate::batch::item::MAX_SELECTED;
+use crate::batch::state::BatchState;
 
-/// A batch that cannot be started, run, or changed.
+/// The longest part of an invalid id that an error shows, in characters.
+const MAX_SHOWN: usize = 80;
+
+/// A batch could not be started, run, or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BatchError {
-    /// There is none of this name.
+    /// There is no batch with this id.
     #[error("no batch {0}: it was never started, or is older than 7 days")]
     NoBatch(BatchId),
-    /// A text that names none.
+    /// The text is not a valid id.
     #[error("invalid batch {0:?}: use up to 40 letters, digits or `-`")]
     Id(String),
-    /// The action does not go with the scope.
-    #[error("{action} goes with {needs}, not with {scope}")]
+    /// The action does not fit the scope.
+    #[error("{action} applies to {needs}, not to {scope}")]
     Mismatch {
         /// The action.
         action: &'static str,
-        /// What it goes with.
+        /// What the action applies to.
         needs: &'static str,
-        /// What it was given.
+        /// The scope that it was given.
         scope: String,
     },
-    /// A rate or a span that is none.
+    /// A rate or a span is out of range.
     #[error("{0}")]
     Option(String),
-    /// More are named one by one than fit into an entry.
+    /// More items are named one by one than fit into an entry.
     #[error("{0} are selected, at most {MAX_SELECTED} can be: use a filter")]
     TooMany(usize),
-    /// Nothing fits.
+    /// No letter or job matches the scope.
     #[error("there are no {0}")]
     Nothing(String),
-    /// It is not in a state in which this can be done.
+    /// The batch is not in a state that allows this.
     #[error("batch {id} is {state}: {why}")]
     State {
-        /// Which.
+        /// The batch.
         id: BatchId,
         /// Its state.
         state: BatchState,
-        /// What that means for what was asked.
+        /// Why this state does not allow it.
         why: &'static str,
     },
-    /// Somebody else runs it.
-    #[error("batch {0} is being run by another process; look at it, or cancel it")]
+    /// Another process runs it.
+    #[error("batch {0} is run by another process: wait for it, or cancel it")]
     Busy(BatchId),
-    /// Its entry, or that of a page, cannot be read.
-    #[error("batch {0} was written by another version of NAQ; use that version")]
+    /// The entry of the batch or of one of its pages cannot be read.
+    #[error("batch {0} was written by another version of NAQ: use that version")]
     Unreadable(String),
-    /// One of its jobs.
+    /// An action on one of its jobs failed.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The broker.
@@ -59,9 +67,11 @@ pub enum BatchError {
     Transport(#[from] TransportError),
 }
 
-impl BatchError {
-    pub(super) fn id(text: &str) -> Self {
-        Self::Id(text.chars().take(80).collect())
+impl FromStr for BatchId {
+    type Err = BatchError;
+
+    fn from_str(text: &str) -> Result<Self, BatchError> {
+        Self::parse(text).ok_or_else(|| BatchError::Id(text.chars().take(MAX_SHOWN).collect()))
     }
 }
 
@@ -73,7 +83,9 @@ impl From<EncodeError> for BatchError {
 
 impl From<StateKeyError> for BatchError {
     fn from(err: StateKeyError) -> Self {
-        let (what, reason) = ("the key of a batch".into(), err.to_string());
-        Self::Transport(TransportError::Rejected { what, reason })
+        Self::Transport(TransportError::Rejected {
+            what: "the key of a batch".into(),
+            reason: err.to_string(),
+        })
     }
 }

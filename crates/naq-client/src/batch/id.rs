@@ -1,27 +1,32 @@
-//! [`BatchId`]: the name of a batch, short enough to be typed.
+//! [`BatchId`]: the id of a batch, short enough to be typed.
 
 use std::fmt;
-use std::str::FromStr;
 
 use naq_core::clock::Timestamp;
 use naq_core::wire::Nonce;
+use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::batch::BatchError;
-
-/// The name of a batch: one that was started later sorts later.
+/// The id of a batch. Ids sort by the time of the start.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct BatchId(String);
 
 impl BatchId {
-    /// The longest name, in bytes.
+    /// The longest id, in bytes.
     pub const MAX_LEN: usize = 40;
 
-    /// A fresh one.
+    /// A new id.
     pub(super) fn new(now: Timestamp) -> Self {
         let random = Nonce::random();
         Self(format!("{:011x}{}", now.as_millis(), &random.as_str()[..4]))
+    }
+
+    /// `None` for a text that is not a valid id.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let fits = (1..=Self::MAX_LEN).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        fits.then(|| Self(text.to_owned()))
     }
 
     /// As text.
@@ -30,19 +35,11 @@ impl BatchId {
     }
 }
 
-impl FromStr for BatchId {
-    type Err = BatchError;
-
-    fn from_str(text: &str) -> Result<Self, BatchError> {
-        let fits = (1..=Self::MAX_LEN).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if fits { Ok(Self(text.to_owned())) } else { Err(BatchError::id(text)) }
-    }
-}
-
 impl<'de> Deserialize<'de> for BatchId {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+        let text = String::deserialize(d)?;
+        let expected = &"up to 40 letters, digits or `-`";
+        Self::parse(&text).ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&text), expected))
     }
 }
 

@@ -1,41 +1,41 @@
-//! The letters of a page as they were, kept as one blob: an undo puts them back byte for byte.
+//! The dead letters of a page, stored as one blob. An undo restores them byte for byte.
 
 use bytes::Bytes;
 use naq_core::transport::Stored;
 use naq_core::wire::WireMessage;
 use serde::{Deserialize, Serialize};
 
-/// A letter, but for its body.
+/// A letter without its body.
 #[derive(Debug, Serialize, Deserialize)]
-struct Heading {
+struct LetterHeader {
     seq: u64,
     headers: Vec<(String, String)>,
     bytes: usize,
 }
 
-/// One line of JSON that says which they are, and behind it their bodies, one after the other.
+/// One line of JSON with the headers of all letters, followed by their bodies.
 pub(super) fn pack(letters: &[Stored]) -> Bytes {
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    let heading = |letter: &Stored| Heading {
+    let header = |letter: &Stored| LetterHeader {
         seq: letter.seq,
         headers: letter.message.headers().map(owned).collect(),
         bytes: letter.message.body.len(),
     };
-    let headings: Vec<_> = letters.iter().map(heading).collect();
-    // Texts and numbers: there is nothing in it that has no JSON.
-    let mut packed = serde_json::to_vec(&headings).unwrap_or_default();
+    let all: Vec<_> = letters.iter().map(header).collect();
+    // Texts and numbers can always be written as JSON.
+    let mut packed = serde_json::to_vec(&all).unwrap_or_default();
     packed.push(b'\n');
     letters.iter().for_each(|letter| packed.extend_from_slice(&letter.message.body));
     packed.into()
 }
 
-/// The letters of a blob, with the sequences that they had. None when it is no such blob.
+/// The letters of a blob, with their old sequences. `None` if it is not a blob of letters.
 pub(super) fn unpack(packed: &Bytes) -> Option<Vec<(u64, WireMessage)>> {
     let line = packed.split(|byte| *byte == b'\n').next()?;
-    let headings: Vec<Heading> = serde_json::from_slice(line).ok()?;
+    let all: Vec<LetterHeader> = serde_json::from_slice(line).ok()?;
     let mut at = line.len() + 1;
-    let mut letters = Vec::with_capacity(headings.len());
-    for Heading { seq, headers, bytes } in headings {
+    let mut letters = Vec::with_capacity(all.len());
+    for LetterHeader { seq, headers, bytes } in all {
         let end = at.checked_add(bytes).filter(|end| *end <= packed.len())?;
         let message = WireMessage::new(packed.slice(at..end));
         let message =
@@ -59,8 +59,15 @@ mod tests {
             .with("X-Twice", "1")
             .with("X-Twice", "2");
         let key = "mail/a".parse().expect("a key");
-        let (place, stored_at) = (Place::Dead, Timestamp::from_millis(1));
-        Stored { key, place, seq, stored_at, due_at: None, delivered: false, message }
+        Stored {
+            key,
+            place: Place::Dead,
+            seq,
+            stored_at: Timestamp::from_millis(1),
+            due_at: None,
+            delivered: false,
+            message,
+        }
     }
 
     #[test]
@@ -72,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_blob_of_letters_is_none() {
+    fn a_blob_of_something_else_is_none() {
         let whole = pack(&[letter(7, b"body")]);
         for bad in [&b""[..], b"{}", b"[]x", b"[{\"seq\":1}]\n", &whole[..whole.len() - 1]] {
             let read = unpack(&Bytes::copy_from_slice(bad));

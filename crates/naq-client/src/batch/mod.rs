@@ -1,22 +1,24 @@
-//! Batches: one action on many dead letters or waiting jobs, that can be looked at before, watched,
-//! cancelled, undone while nothing of it is due, and gone on with after a crash.
+//! Batches: one operator's action on many dead letters or waiting jobs. A batch can be previewed,
+//! watched, cancelled, undone while nothing of it is due, and continued after a crash.
 //!
-//! A batch is an entry that all share: what to do, on what, who asked for it, how far it has come.
-//! [`run_batch`](crate::Client::run_batch) works on it page by page. What a page is about to do is
-//! written down before it is done, each step can be repeated, and due times are kept by the broker:
-//! whoever runs a batch may die at any point, and whoever opens it next goes on.
+//! A batch is an entry in the state store: the action, the scope, who started it, and how far it has
+//! come. [`run_batch`](crate::Client::run_batch) works on it page by page. It stores each page before
+//! it acts on it, each step can be repeated, and the broker holds all due times. So the process that
+//! runs a batch may crash at any point, and the next process that runs it continues.
 
 mod action;
 mod apply;
 mod count;
+mod drip_times;
+mod entry;
 mod error;
 mod id;
+mod item;
 mod letters;
 mod page;
 mod run;
 mod scope;
 mod select;
-mod slots;
 mod start;
 mod state;
 mod store;
@@ -24,8 +26,10 @@ mod undo;
 
 pub use action::BatchAction;
 pub use count::{COUNT_CAP, Preview};
+pub use entry::{BATCH_TTL, Batch, STALE_AFTER};
 pub use error::BatchError;
 pub use id::BatchId;
-pub use scope::{BatchItem, BatchScope, MAX_SELECTED, WaitingFilter};
+pub use item::{BatchItem, MAX_SELECTED};
+pub use scope::{BatchScope, WaitingFilter};
 pub use start::{BatchOrder, UNDO_WINDOW};
-pub use state::{BATCH_TTL, Batch, BatchState, STALE_AFTER};
+pub use state::BatchState;

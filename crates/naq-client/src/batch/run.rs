@@ -1,4 +1,4 @@
-//! Run: page by page, by whoever does it, until it is done.
+//! Run a batch, page by page.
 
 use std::time::Duration;
 
@@ -7,25 +7,29 @@ use naq_core::transport::{BlobRef, Stored};
 use naq_core::wire::Nonce;
 
 use crate::Client;
-use crate::batch::apply::Fate;
-use crate::batch::page::{Page, Terms};
-use crate::batch::state::{Batch, BatchState};
-use crate::batch::{BatchError, BatchId, letters};
-use crate::together::together;
+use crate::batch::apply::ItemOutcome;
+use crate::batch::entry::Batch;
+use crate::batch::error::BatchError;
+use crate::batch::id::BatchId;
+use crate::batch::letters;
+use crate::batch::page::{BatchPage, PageInput};
+use crate::batch::select::{SelectedPage, select_page};
+use crate::batch::state::BatchState;
+use crate::join_bounded::join_bounded;
 
-/// How long the letters of a page are kept beyond the time that the last of them is due: an undo that
-/// was broken off in time can be gone on with for so long.
-const LETTERS_KEPT: Duration = Duration::from_secs(2 * 86_400);
+/// How long the letters of a page are stored after the last of its jobs is due. For this time an undo
+/// that crashed can be continued.
+const LETTERS_TTL: Duration = Duration::from_secs(2 * 86_400);
 
 impl Client {
-    /// Does what a batch says, page by page, and returns it as it is then: done, cancelled by
-    /// somebody, undone, or still running where `stop` said so between two pages. One that was
-    /// stopped, or whose process died, is gone on with; nothing is done twice. Dropping the future is
-    /// like dying: after [`STALE_AFTER`](crate::batch::STALE_AFTER) somebody else may go on.
+    /// Runs a batch, page by page, and returns it as it is then: done, cancelled, undone, or still
+    /// running if `stop` returned true between two pages. Continues a batch that was stopped, or
+    /// whose process crashed; no item is done twice. To drop the future is like a crash: another
+    /// process may continue after [`STALE_AFTER`](crate::STALE_AFTER).
     ///
     /// # Errors
-    /// [`BatchError::Busy`] while another process runs it; [`BatchError::Transport`] when the broker
-    /// is away or refuses: call it again then.
+    /// [`BatchError::Busy`] while another process runs it; [`BatchError::Transport`] if the broker
+    /// does not answer or refuses: call it again later.
     pub async fn run_batch(
         &self,
         id: &BatchId,
@@ -40,21 +44,21 @@ impl Client {
                 _ => break,
             };
             if let Err(err) = done {
-                // Best effort: nobody need wait until it is known that this run is over.
+                // Best effort: lets the next run start without a wait for `STALE_AFTER`.
                 batch.progress.run = None;
-                let _ = self.note_progress(&mut batch, &run).await;
+                let _ = self.save_progress(&mut batch, &run).await;
                 return Err(err);
             }
             let over = !matches!(batch.state, BatchState::Running | BatchState::Undoing);
             if over || stop() {
                 batch.progress.run = None;
             }
-            self.note_progress(&mut batch, &run).await?;
+            self.save_progress(&mut batch, &run).await?;
         }
         Ok(batch)
     }
 
-    /// Makes this run the one that works on it; one that is over is returned as it is.
+    /// Makes this run the only one that works on the batch. Returns a batch that has ended unchanged.
     async fn claim_batch(&self, id: &BatchId, run: &str) -> Result<Batch, BatchError> {
         loop {
             let mut batch = self.batch(id).await?;
@@ -67,25 +71,26 @@ impl Client {
             }
             batch.progress.run = Some(run.to_owned());
             batch.updated_at = now;
-            if self.save_batch(&mut batch).await? {
+            if self.batch_store().save(&mut batch).await? {
                 return Ok(batch);
             }
         }
     }
 
-    /// Stores how far it has come. Somebody may have changed its state meanwhile, which holds; or, if
-    /// this run was taken for dead, have gone on with it.
-    async fn note_progress(&self, batch: &mut Batch, run: &str) -> Result<(), BatchError> {
+    /// Stores the progress. Another process may have changed the state meanwhile, and then that state
+    /// counts. Or another process took this run for crashed and continued the batch; then this run
+    /// ends.
+    async fn save_progress(&self, batch: &mut Batch, run: &str) -> Result<(), BatchError> {
         batch.updated_at = self.clock.now();
-        while !self.save_batch(batch).await? {
-            let theirs = self.batch(&batch.id).await?;
-            if theirs.progress.run.as_deref() != Some(run) {
-                *batch = theirs;
+        while !self.batch_store().save(batch).await? {
+            let current = self.batch(&batch.id).await?;
+            if current.progress.run.as_deref() != Some(run) {
+                *batch = current;
                 return Ok(());
             }
-            batch.revision = theirs.revision;
+            batch.revision = current.revision;
             if batch.state == BatchState::Running {
-                batch.state = theirs.state;
+                batch.state = current.state;
             }
             if batch.state != BatchState::Running {
                 batch.progress.run = None;
@@ -100,20 +105,20 @@ impl Client {
             return Ok(());
         };
         let number = batch.progress.pages;
-        let (page, fresh) = match self.batch_page(&batch.id, number).await? {
-            // Broken off here: what was about to be done then is done now.
+        let (page, fresh) = match self.batch_store().page(&batch.id, number).await? {
+            // An earlier run crashed in this page: do what it had planned.
             Some(page) => (page, None),
             None => {
                 let until = batch.progress.letters_until;
-                let found = self.select(&batch.scope, &cursor, until).await?;
+                let found = select_page(&*self.transport, &batch.scope, &cursor, until).await?;
                 let page = batch.plan(&found, self.clock.now());
                 if page.items.is_empty() {
-                    batch.pass(&page);
+                    batch.advance(&page);
                     return Ok(());
                 }
-                let page = self.keep_letters(batch, page, &found.stored).await?;
-                if !self.save_batch_page(&batch.id, number, &page).await? {
-                    // Somebody else goes on with it; who, shows when the progress is stored.
+                let page = self.store_letters(batch, page, &found.stored).await?;
+                if !self.batch_store().save_page(&batch.id, number, &page).await? {
+                    // Another run has stored this page, and continues the batch.
                     return Err(BatchError::Busy(batch.id.clone()));
                 }
                 (page, Some(found.stored))
@@ -121,25 +126,25 @@ impl Client {
         };
         let fresh = fresh.as_deref();
         let reason = if batch.reason.is_empty() { "cancelled in a batch" } else { &batch.reason };
-        let fates = together(page.items.iter().map(|planned| {
+        let outcomes = join_bounded(page.items.iter().map(|planned| {
             let fits = |it: &&Stored| it.seq == planned.item.seq && it.key == planned.item.job;
             let stored = fresh.and_then(|fresh| fresh.iter().find(fits));
             self.apply(&batch.action, planned, stored, reason)
         }));
-        let fates: Vec<Fate> = fates.await.into_iter().collect::<Result<_, _>>()?;
-        batch.pass(&page);
+        let outcomes: Vec<ItemOutcome> = outcomes.await.into_iter().collect::<Result<_, _>>()?;
+        batch.advance(&page);
         batch.progress.pages += 1;
-        batch.count(fates);
+        batch.count(outcomes);
         Ok(())
     }
 
-    /// Stores the letters that the page is about to requeue, where that may be undone.
-    async fn keep_letters(
+    /// Stores the letters that the page is about to requeue, if the batch can be undone.
+    async fn store_letters(
         &self,
         batch: &Batch,
-        page: Page,
+        page: BatchPage,
         found: &[Stored],
-    ) -> Result<Page, BatchError> {
+    ) -> Result<BatchPage, BatchError> {
         let (Some(last_due), Some(first)) = (page.last_due(), page.items.first()) else {
             return Ok(page);
         };
@@ -147,50 +152,46 @@ impl Client {
             return Ok(page);
         }
         let packed = letters::pack(found);
-        let (job, blob) = (first.item.job.clone(), BlobRef::new(packed.len()));
-        let ttl = last_due.since(self.clock.now()) + LETTERS_KEPT;
+        let job = first.item.job.clone();
+        let blob = BlobRef::new(packed.len());
+        let ttl = last_due.since(self.clock.now()) + LETTERS_TTL;
         self.transport.blob_put(&job, &blob, packed, ttl).await?;
-        Ok(Page { letters: Some((job, blob.to_string())), ..page })
+        Ok(BatchPage { letters: Some((job, blob.to_string())), ..page })
     }
 }
 
 impl Batch {
-    /// Whether somebody works on it now.
-    pub fn is_busy(&self, now: Timestamp) -> bool {
-        self.progress.run.is_some() && now.since(self.updated_at) < crate::batch::STALE_AFTER
-    }
-
-    fn plan(&self, found: &crate::batch::select::Found, now: Timestamp) -> Page {
-        let terms = Terms {
+    fn plan(&self, found: &SelectedPage, now: Timestamp) -> BatchPage {
+        let input = PageInput {
             action: &self.action,
             seed: self.id.as_str(),
             undo_window: Duration::from_millis(self.undo_window_ms),
             next_due: self.progress.next_due,
-            slots: &self.progress.slots,
+            drip_times: &self.progress.drip_times,
             origin: self.started_at,
             now,
         };
-        Page::plan(found, &terms)
+        BatchPage::plan(found, &input)
     }
 
-    /// Goes on to the page after this one.
-    fn pass(&mut self, page: &Page) {
+    /// Continues with the page after this one.
+    fn advance(&mut self, page: &BatchPage) {
         self.skipped += page.skipped;
         self.last_due_at = self.last_due_at.max(page.last_due());
         self.progress.cursor = page.next.clone();
         self.progress.next_due = page.next_due;
-        self.progress.slots = page.slots.clone();
+        self.progress.drip_times = page.drip_times.clone();
         if page.next.is_none() {
             self.state = BatchState::Done;
         }
     }
 
-    fn count(&mut self, fates: Vec<Fate>) {
-        for fate in fates {
-            match fate {
-                Fate::Done => self.done += 1,
-                Fate::Skipped => self.skipped += 1,
-                Fate::Failed(why) => {
+    fn count(&mut self, outcomes: Vec<ItemOutcome>) {
+        for outcome in outcomes {
+            match outcome {
+                ItemOutcome::Done => self.done += 1,
+                ItemOutcome::Skipped => self.skipped += 1,
+                ItemOutcome::Failed(why) => {
                     self.failed += 1;
                     self.first_failure.get_or_insert(why);
                 }

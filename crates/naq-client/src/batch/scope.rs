@@ -1,70 +1,54 @@
-//! [`BatchScope`]: on what.
+//! [`BatchScope`], [`WaitingFilter`]: what the action of a batch is done to.
 
 use std::fmt::Write;
 
 use naq_core::failure::ErrorKind;
 use naq_core::names::{QueueName, TaskName};
 use naq_core::stats::pattern;
-use naq_core::transport::{JobKey, Stored};
+use naq_core::transport::Stored;
 use naq_core::wire::{AttemptRecord, Envelope};
 use serde::{Deserialize, Serialize};
 
 use crate::DeadFilter;
-use crate::batch::BatchError;
+use crate::batch::error::BatchError;
+use crate::batch::item::{BatchItem, MAX_SELECTED};
 
-/// Letters or jobs that can be named one by one in a batch.
-pub const MAX_SELECTED: usize = 1000;
-
-/// One dead letter, or one waiting message of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct BatchItem {
-    /// The job.
-    pub job: JobKey,
-    /// The sequence of its letter or message.
-    pub seq: u64,
-}
-
-/// Which waiting jobs. Everything that is set must fit; nothing set means all.
+/// Selects waiting jobs. A job must match every field that is set; an empty filter matches all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WaitingFilter {
-    /// Of this queue; without one of all but that of NAQ's own jobs.
+    /// Jobs of this queue. Without it, jobs of all queues but that of NAQ's own jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueName>,
-    /// Of this task.
+    /// Jobs of this task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskName>,
-    /// Whose last attempt failed with an error of this kind or below it.
+    /// Jobs whose last failure has an error of this kind or a kind below it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_kind: Option<ErrorKind>,
-    /// Whose last attempt failed with a message of this [pattern], and then of exactly the kind that
-    /// is named: with a task, one error group.
+    /// Jobs whose last failure has a message with this [pattern]. With a pattern, the error kind must
+    /// be equal; together with a task that is one error group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
 }
 
-/// What a batch is about. What comes after it was started is not meant.
+/// What the action of a batch is done to. Jobs that die or start to wait after the start of the batch
+/// are not included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BatchScope {
     /// These dead letters.
     Letters(Vec<BatchItem>),
-    /// The dead letters that fit: of a queue, of an error group, all.
+    /// The dead letters that match: of a queue, of an error group, or all.
     Dead(DeadFilter),
     /// These waiting jobs.
     Jobs(Vec<BatchItem>),
-    /// The waiting jobs that fit, but for those that wait for other jobs to end.
+    /// The waiting jobs that match, except jobs that wait for other jobs to end.
     Waiting(WaitingFilter),
 }
 
-impl From<&Stored> for BatchItem {
-    fn from(stored: &Stored) -> Self {
-        Self { job: stored.key.clone(), seq: stored.seq }
-    }
-}
-
 impl WaitingFilter {
-    /// Whether this waiting job is meant.
+    /// True if this waiting job matches.
     pub fn fits(&self, stored: &Stored) -> bool {
         if self.queue.as_ref().is_some_and(|queue| *queue != stored.key.queue) {
             return false;
@@ -90,7 +74,7 @@ impl WaitingFilter {
             && self.pattern.as_ref().is_none_or(|p| failed.is_some_and(|it| of_pattern(p, it)))
     }
 
-    /// Whether it says nothing but the queue: the broker counts those.
+    /// True if only the queue is set. The broker itself counts such jobs.
     pub(super) fn is_any_task(&self) -> bool {
         let Self { queue: _, task, error_kind, pattern } = self;
         task.is_none() && error_kind.is_none() && pattern.is_none()
@@ -98,7 +82,7 @@ impl WaitingFilter {
 }
 
 impl BatchScope {
-    /// Whether it is about dead letters; if not, about waiting jobs.
+    /// True for dead letters, false for waiting jobs.
     pub fn is_dead(&self) -> bool {
         matches!(self, Self::Letters(_) | Self::Dead(_))
     }
@@ -115,7 +99,7 @@ impl BatchScope {
         }
     }
 
-    /// In words, as `344 dead letters of queue mail, task email.send`; without a count
+    /// The scope in words, such as `344 dead letters of queue mail, task email.send`; without a count
     /// `dead letters of ...`.
     pub fn words(&self, count: Option<&str>) -> String {
         let (one, many) = match self {
@@ -132,7 +116,7 @@ impl BatchScope {
         let mut lead = " of ";
         let mut add = |name: &str, value: Option<&str>| {
             if let Some(value) = value {
-                // To a string, which cannot fail.
+                // A write to a string cannot fail.
                 let _ = write!(text, "{lead}{name} {value}");
                 lead = ", ";
             }
@@ -163,7 +147,7 @@ mod tests {
     use naq_core::failure::ErrorKind;
 
     #[test]
-    fn a_scope_reads_as_people_say_it() {
+    fn a_scope_in_words() {
         let queue = Some(QueueName::new("mail").expect("a name"));
         let task = Some(TaskName::new("email.send").expect("a name"));
         let filter =
@@ -202,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waiting_job_is_of_the_group_that_it_failed_with_last() {
+    fn a_waiting_job_belongs_to_the_error_group_of_its_last_failure() {
         let (queue, id) = (QueueName::default(), naq_core::JobId::random());
         let task = TaskName::new("email.send").expect("a name");
         let at = naq_core::Timestamp::from_millis(1_000);
@@ -215,10 +199,11 @@ mod tests {
             ..all.clone()
         };
         let group = of(&ErrorKind::TIMEOUT, Some("no answer in 99 s"));
-        assert!(all.fits_job(&job) && !group.fits_job(&job), "it has not failed yet");
+        assert!(all.fits_job(&job) && !group.fits_job(&job), "the job has not failed yet");
         let mut failed = |kind: ErrorKind, message: &str| {
             let mut record = AttemptRecord::new(1, naq_core::wire::AttemptOutcome::Failed);
-            (record.error_kind, record.message) = (Some(kind), Some(message.to_owned()));
+            record.error_kind = Some(kind);
+            record.message = Some(message.to_owned());
             job.history.push(record);
             job.history.push(AttemptRecord::new(1, naq_core::wire::AttemptOutcome::HeldBack));
             job.clone()
@@ -230,6 +215,6 @@ mod tests {
         assert!(!group.fits_job(&second) && !of(&ErrorKind::TIMEOUT, None).fits_job(&second));
         let above = ErrorKind::HTTP;
         assert!(of(&above, None).fits_job(&second));
-        assert!(!of(&above, Some("no answer in 7 s")).fits_job(&second), "exactly that kind");
+        assert!(!of(&above, Some("no answer in 7 s")).fits_job(&second), "the kind must be equal");
     }
 }

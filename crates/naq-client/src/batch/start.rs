@@ -1,18 +1,22 @@
-//! Start, cancel: what is said about a batch, and written down.
+//! Start and cancel a batch.
 
 use std::time::Duration;
 
-use crate::batch::select::Cursor;
-use crate::batch::slots::Slots;
-use crate::batch::state::{Batch, BatchState, Progress};
-use crate::batch::{BatchAction, BatchError, BatchId, BatchScope};
+use crate::batch::action::BatchAction;
+use crate::batch::drip_times::DripTimes;
+use crate::batch::entry::{Batch, BatchCursor};
+use crate::batch::error::BatchError;
+use crate::batch::id::BatchId;
+use crate::batch::scope::BatchScope;
+use crate::batch::select::PageCursor;
+use crate::batch::state::BatchState;
 use crate::operate::audit::operator_text;
 use crate::{AuditEntry, Client};
 
-/// How long nothing of a requeue is due, so that it can be undone: 10 s.
+/// For how long a requeued job is not due, so that the requeue can be undone: 10 s.
 pub const UNDO_WINDOW: Duration = Duration::from_secs(10);
 
-/// What is asked for: an action, on what, by whom, and why.
+/// The order for a batch: an action, a scope, who orders it, and why.
 ///
 /// ```no_run
 /// # use naq_client::{BatchAction, BatchError, BatchOrder, BatchScope, DeadFilter};
@@ -23,7 +27,7 @@ pub const UNDO_WINDOW: Duration = Duration::from_secs(10);
 /// let order = BatchOrder::new(action, scope, "ann@desk").reason("the provider is back");
 /// let batch = client.start_batch(order).await?;
 /// client.run_batch(&batch.id, || false).await?;
-/// client.undo_batch(&batch.id, "ann@desk", || false).await?; // while it is not due
+/// client.undo_batch(&batch.id, "ann@desk", || false).await?; // while the jobs are not due
 /// # Ok(())
 /// # }
 /// ```
@@ -37,21 +41,20 @@ pub struct BatchOrder {
 }
 
 impl BatchOrder {
-    /// By `who`: `user@host`, or a login.
+    /// An order by `who`: `user@host`, or a login.
     pub fn new(action: BatchAction, scope: BatchScope, who: impl Into<String>) -> Self {
-        let (who, reason) = (who.into(), String::new());
-        Self { action, scope, who, reason, undo_window: UNDO_WINDOW }
+        Self { action, scope, who: who.into(), reason: String::new(), undo_window: UNDO_WINDOW }
     }
 
-    /// Why.
+    /// Sets the reason.
     #[must_use]
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = reason.into();
         self
     }
 
-    /// How long nothing of a requeue is due, so that it can be undone; [`UNDO_WINDOW`] by default.
-    /// With zero it is due at once, and not undone.
+    /// For how long a requeued job is not due, so that the requeue can be undone; [`UNDO_WINDOW`] by
+    /// default. With zero the jobs are due at once, and the requeue cannot be undone.
     #[must_use]
     pub fn undo_window(mut self, window: Duration) -> Self {
         self.undo_window = window;
@@ -60,21 +63,23 @@ impl BatchOrder {
 }
 
 impl Client {
-    /// Writes a batch down, in the audit log too. Nothing is done by this:
-    /// [`run_batch`](Self::run_batch) does it.
+    /// Stores a new batch, and an audit entry. It does nothing to the jobs yet:
+    /// [`run_batch`](Self::run_batch) does.
     ///
     /// # Errors
-    /// [`BatchError::Mismatch`], [`BatchError::Option`], [`BatchError::TooMany`] for an order that
-    /// makes no sense, [`BatchError::Nothing`] when nothing fits, [`BatchError::Transport`].
+    /// [`BatchError::Mismatch`], [`BatchError::Option`], [`BatchError::TooMany`] for an order that is
+    /// not valid, [`BatchError::Nothing`] if nothing matches the scope, [`BatchError::Transport`].
     pub async fn start_batch(&self, order: BatchOrder) -> Result<Batch, BatchError> {
         let BatchOrder { action, scope, who, reason, undo_window } = order;
         action.check(&scope)?;
-        let (who, reason) = (operator_text(who), operator_text(reason));
+        let who = operator_text(who);
+        let reason = operator_text(reason);
         let preview = self.preview_batch(&scope).await?;
         if preview.count == 0 && (preview.exact || !scope.is_dead()) {
             return Err(BatchError::Nothing(scope.words(None)));
         }
-        let (now, letters_until) = (self.clock.now(), self.broker_clock().await?.now);
+        let now = self.clock.now();
+        let letters_until = self.broker_clock().await?.now;
         let audit = AuditEntry::new(&who, action.verb(), &preview.words).reason(&reason);
         self.audit(if preview.exact { audit.count(preview.count) } else { audit }).await?;
         let mut batch = Batch {
@@ -96,36 +101,38 @@ impl Client {
             updated_at: now,
             undo_window_ms: naq_core::clock::millis_up(undo_window),
             last_due_at: None,
-            progress: Progress {
+            progress: BatchCursor {
                 run: None,
-                cursor: Some(Cursor::default()),
+                cursor: Some(PageCursor::default()),
                 pages: 0,
                 undone_pages: 0,
                 next_due: now,
-                slots: Slots::default(),
+                drip_times: DripTimes::default(),
                 letters_until,
             },
             revision: 0,
         };
-        self.save_batch(&mut batch).await?;
+        self.batch_store().save(&mut batch).await?;
         Ok(batch)
     }
 
-    /// Stops what of a batch has not been done; what has been done stays done. Whoever runs it stops
-    /// within the page that it is at, about a hundred.
+    /// Cancels a batch: items that are not done stay as they are, and items that are done stay done.
+    /// The process that runs it stops after the current page of about a hundred items.
     ///
     /// # Errors
-    /// [`BatchError::State`] when it has ended, or is being undone; [`BatchError::NoBatch`].
+    /// [`BatchError::State`] when it has ended, or an undo runs; [`BatchError::NoBatch`].
     pub async fn cancel_batch(&self, id: &BatchId, who: &str) -> Result<Batch, BatchError> {
         loop {
             let mut batch = self.batch(id).await?;
             if batch.state != BatchState::Running {
-                let (id, state) = (id.clone(), batch.state);
-                let why = "there is nothing left to cancel";
-                return Err(BatchError::State { id, state, why });
+                return Err(BatchError::State {
+                    id: id.clone(),
+                    state: batch.state,
+                    why: "there is nothing left to cancel",
+                });
             }
             batch.state = BatchState::Cancelled;
-            if self.save_batch(&mut batch).await? {
+            if self.batch_store().save(&mut batch).await? {
                 let words = format!("batch {id}: {} {}", batch.action.verb(), batch.words);
                 self.audit(AuditEntry::new(who, "cancel", words)).await?;
                 return Ok(batch);

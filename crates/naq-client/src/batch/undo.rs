@@ -1,8 +1,9 @@
-//! Undo: the lives of a requeue that still wait are taken back, and their letters stand again.
+//! Undo a requeue: remove the new lives that are not due yet, and restore their letters.
 //!
-//! A life is moved far ahead first, in one step at the broker: from then on it does not begin while
-//! the letter is written, and after that it is removed. Whoever dies between two of the three leaves
-//! the life, or the letter and a life that waits for a quarter of an hour; going on finishes it.
+//! The undo parks each new life first: it moves the due time far ahead, in one step at the broker, so
+//! that the life does not start meanwhile. Then it restores the letter, and removes the life. A crash
+//! between two of these steps leaves the life, or the letter and a parked life. The next run of the
+//! undo completes them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,28 +11,31 @@ use std::time::Duration;
 use naq_core::transport::{Fact, FactKind, Place, Stored, TransportError, Written};
 use naq_core::wire::{Nonce, Step, WireMessage};
 
-use crate::batch::apply::{Fate, concerns_all};
-use crate::batch::page::Planned;
-use crate::batch::state::{Batch, BatchState};
-use crate::batch::{BatchError, BatchId, letters};
-use crate::together::together;
+use crate::batch::apply::{ItemOutcome, is_fatal_for_batch};
+use crate::batch::entry::Batch;
+use crate::batch::error::BatchError;
+use crate::batch::id::BatchId;
+use crate::batch::letters;
+use crate::batch::page::PlannedItem;
+use crate::batch::state::BatchState;
+use crate::join_bounded::join_bounded;
 use crate::{AuditEntry, Client, ClientError};
 
-/// How far ahead a life is moved that is taken back, and again by whoever goes on with an undo. One
-/// that nobody goes on with by then lets its jobs run all the same.
-const HELD: Duration = Duration::from_secs(15 * 60);
-/// How often one is looked at anew that changes under the hand.
-const LOOKS: usize = 8;
+/// How far ahead undo parks a job while it restores the dead letter. A run that continues the undo
+/// parks it again. After this time a job of an undo that crashed runs all the same.
+const PARK_TIME: Duration = Duration::from_secs(15 * 60);
+/// How often undo reads a job again that changes meanwhile.
+const MAX_READS: usize = 8;
 
 impl Client {
-    /// Takes back what of a requeue is not yet due: each job that still waits is a dead letter again,
-    /// with the body and the headers that it had. What is due or has begun goes on. Returns the
-    /// batch, [`Undone`](BatchState::Undone), or still undoing where `stop` said so between two
-    /// pages: [`run_batch`](Self::run_batch) goes on with that.
+    /// Undoes a requeue as far as its jobs are not due: each job that still waits becomes a dead
+    /// letter again, with its old body and headers. Jobs that are due or have started continue.
+    /// Returns the batch as [`Undone`](BatchState::Undone), or still undoing if `stop` returned true
+    /// between two pages: [`run_batch`](Self::run_batch) continues it.
     ///
     /// # Errors
-    /// [`BatchError::State`] for what cannot be undone, or has been; [`BatchError::Busy`] while it
-    /// is being run: cancel it first; [`BatchError::NoBatch`], [`BatchError::Transport`].
+    /// [`BatchError::State`] for a batch that cannot be undone, or is undone; [`BatchError::Busy`]
+    /// while a process runs it: cancel it first; [`BatchError::NoBatch`], [`BatchError::Transport`].
     pub async fn undo_batch(
         &self,
         id: &BatchId,
@@ -49,13 +53,13 @@ impl Client {
                 BatchState::Undone => return refuse("there is nothing left to undo"),
                 _ if batch.is_busy(now) => return Err(BatchError::Busy(id.clone())),
                 BatchState::Undoing => return self.run_batch(id, stop).await,
-                _ if !batch.can_be_undone(now) => return refuse("all that was done is due by now"),
+                _ if !batch.can_be_undone(now) => return refuse("all its jobs are due by now"),
                 _ => {}
             }
             batch.state = BatchState::Undoing;
             batch.updated_at = now;
             batch.progress.run = None;
-            if self.save_batch(&mut batch).await? {
+            if self.batch_store().save(&mut batch).await? {
                 let words = format!("batch {id}: {} {}", batch.action.verb(), batch.words);
                 self.audit(AuditEntry::new(who, "undo", words)).await?;
                 return self.run_batch(id, stop).await;
@@ -65,8 +69,8 @@ impl Client {
 
     pub(super) async fn undo_page(&self, batch: &mut Batch) -> Result<(), BatchError> {
         let number = batch.progress.undone_pages;
-        // The one after the last may have been begun.
-        let Some(page) = self.batch_page(&batch.id, number).await? else {
+        // Includes the page after the last one that is done: it may be partly done.
+        let Some(page) = self.batch_store().page(&batch.id, number).await? else {
             batch.state = BatchState::Undone;
             return Ok(());
         };
@@ -74,17 +78,20 @@ impl Client {
             Some((job, blob)) => self.transport.blob_get(&job, &blob).await?,
             None => None,
         };
-        let kept: HashMap<u64, WireMessage> =
+        let letters: HashMap<u64, WireMessage> =
             packed.as_ref().and_then(letters::unpack).unwrap_or_default().into_iter().collect();
-        let fates = together(
-            page.items.iter().map(|planned| self.take_back(planned, kept.get(&planned.item.seq))),
+        let outcomes = join_bounded(
+            page.items
+                .iter()
+                .map(|planned| self.undo_item(planned, letters.get(&planned.item.seq))),
         );
-        let fates = fates.await.into_iter().map(settled).collect::<Result<Vec<_>, _>>()?;
-        for fate in fates {
-            match fate {
-                Fate::Done => batch.undone += 1,
-                Fate::Skipped => {}
-                Fate::Failed(why) => {
+        let outcomes =
+            outcomes.await.into_iter().map(item_outcome).collect::<Result<Vec<_>, _>>()?;
+        for outcome in outcomes {
+            match outcome {
+                ItemOutcome::Done => batch.undone += 1,
+                ItemOutcome::Skipped => {}
+                ItemOutcome::Failed(why) => {
                     batch.first_failure.get_or_insert(why);
                 }
             }
@@ -93,55 +100,58 @@ impl Client {
         Ok(())
     }
 
-    /// Takes one life back. Done also when an earlier try has done it; skipped where it has begun.
-    async fn take_back(
+    /// Undoes one item. Done also if an earlier run has undone it; skipped if its life has started.
+    async fn undo_item(
         &self,
-        planned: &Planned,
+        planned: &PlannedItem,
         letter: Option<&WireMessage>,
-    ) -> Result<Fate, ClientError> {
+    ) -> Result<ItemOutcome, ClientError> {
         let item = &planned.item;
         let life = Nonce::from_requeue(item.seq);
         let step = letter.map(|letter| letter_step(letter, item.seq));
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_READS {
             let found = self.transport.locate(&item.job).await?;
             let waits = |it: &&Stored| it.place == Place::Schedule && it.step().nonce == life;
-            let standing = found.iter().find(|it| {
+            let restored = found.iter().find(|it| {
                 it.place == Place::Dead && step.as_ref().is_some_and(|step| it.step() == *step)
             });
             let Some(waiting) = found.iter().find(waits) else {
                 let begun = found.iter().any(|it| {
                     matches!(it.place, Place::Queue | Place::Record) && it.step().nonce == life
                 });
-                return match standing.filter(|standing| standing.seq > item.seq) {
-                    // The undo was broken off for so long that the life has begun all the same.
-                    Some(standing) if begun => {
-                        self.transport.remove(standing).await?;
-                        Ok(Fate::Skipped)
+                return match restored.filter(|restored| restored.seq > item.seq) {
+                    // An earlier run crashed so long ago that the life has started all the same.
+                    Some(restored) if begun => {
+                        self.transport.remove(restored).await?;
+                        Ok(ItemOutcome::Skipped)
                     }
-                    Some(_) => Ok(Fate::Done),
-                    None => Ok(Fate::Skipped),
+                    Some(_) => Ok(ItemOutcome::Done),
+                    None => Ok(ItemOutcome::Skipped),
                 };
             };
             let (Some(letter), Some(step)) = (letter, &step) else {
-                return Ok(Fate::Failed(format!("{}: its letter is kept no longer", item.job)));
+                return Ok(ItemOutcome::Failed(format!(
+                    "{}: its letter is no longer stored",
+                    item.job
+                )));
             };
             let now = self.clock.now();
-            if waiting.due_at.is_none_or(|due_at| due_at < now + HELD / 2) {
-                if self.transport.reschedule(waiting, now + HELD).await? {
+            if waiting.due_at.is_none_or(|due_at| due_at < now + PARK_TIME / 2) {
+                if self.transport.reschedule(waiting, now + PARK_TIME).await? {
                     continue;
                 }
-                // So near its time that it comes; or it was moved by somebody else.
+                // The life is due at this moment; or another process has moved it.
                 let again = self.transport.locate(&item.job).await?;
                 match again.iter().find(waits) {
                     Some(it) if it.seq != waiting.seq => continue,
-                    _ => return Ok(Fate::Skipped),
+                    _ => return Ok(ItemOutcome::Skipped),
                 }
             }
-            if standing.is_none()
-                && let Err(err) = self.restore(waiting, letter, step).await
+            if restored.is_none()
+                && let Err(err) = self.restore_letter(waiting, letter, step).await
             {
                 if !err.is_transient() {
-                    // The letter may not be written: the life comes when it would have come.
+                    // The broker refuses the letter: restore the life's due time.
                     let due_at = planned.due_at.unwrap_or_default();
                     let _ = self.transport.reschedule(waiting, due_at).await;
                 }
@@ -149,17 +159,17 @@ impl Client {
             }
             if self.transport.remove(waiting).await? {
                 if let Ok(job) = waiting.envelope() {
-                    // Also free without this, for whoever wants it next: nothing is left of the life.
+                    // Best effort: without messages of the life its key is free for the next job.
                     let _ = self.free_unique(&job).await;
                 }
-                return Ok(Fate::Done);
+                return Ok(ItemOutcome::Done);
             }
         }
-        Ok(Fate::Failed(format!("{}: others change it all the time", item.job)))
+        Ok(ItemOutcome::Failed(format!("{}: other processes change it each time", item.job)))
     }
 
-    /// Writes the letter as it was, once.
-    async fn restore(
+    /// Stores the letter as it was. A repeated call stores no second letter.
+    async fn restore_letter(
         &self,
         waiting: &Stored,
         letter: &WireMessage,
@@ -176,16 +186,16 @@ impl Client {
     }
 }
 
-/// What became of one, unless it is an error that concerns all.
-fn settled(fate: Result<Fate, ClientError>) -> Result<Fate, BatchError> {
-    match fate {
-        Ok(fate) => Ok(fate),
-        Err(ClientError::Transport(err)) if concerns_all(&err) => Err(err.into()),
-        Err(err) => Ok(Fate::Failed(err.to_string())),
+/// The outcome of one item, unless it is an error that all items would have.
+fn item_outcome(outcome: Result<ItemOutcome, ClientError>) -> Result<ItemOutcome, BatchError> {
+    match outcome {
+        Ok(outcome) => Ok(outcome),
+        Err(ClientError::Transport(err)) if is_fatal_for_batch(&err) => Err(err.into()),
+        Err(err) => Ok(ItemOutcome::Failed(err.to_string())),
     }
 }
 
-/// The step of a letter that had this sequence.
+/// The step of a letter. `seq` is its old sequence.
 fn letter_step(letter: &WireMessage, seq: u64) -> Step {
     letter.step().unwrap_or_else(|| Step {
         nonce: Nonce::from_sequence(seq),

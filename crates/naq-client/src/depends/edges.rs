@@ -1,46 +1,47 @@
-//! The edges of workflows as all workers see them: who waits for a job, and which jobs have ended
-//! for the one that waits.
+//! The edges between jobs, in the state store: who waits for a job, and which parents have ended.
 //!
-//! `dep.<parent>.<child>` says that the child is to be told of the parent's end;
-//! `met.<child>.<life>.<parent>` says how the parent ended. A child runs only upon the second, so
-//! what is lost or read late makes it wait longer, and never run early.
+//! `dep.<parent>.<dependent>` says that the dependent waits for the parent's end.
+//! `met.<dependent>.<life>.<parent>` says how the parent ended. A dependent runs only because of
+//! `met` entries. So an entry that is lost or read late makes it wait longer, and never run early.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
+use naq_core::clock::Timestamp;
 use naq_core::flow::{Dependencies, Ends, RunWhen, Verdict};
+use naq_core::names::{JobKey, StateKey};
 use naq_core::state::JobState;
-use naq_core::transport::{Expect, JobKey, Saved, StateEntry, StateKey, TransportError};
+use naq_core::transport::{Expect, Saved, StateEntry, StateStore, TransportError};
 use naq_core::wire::{Envelope, Nonce};
 use serde::{Deserialize, Serialize};
 
 use crate::Client;
-use crate::together::together;
+use crate::join_bounded::join_bounded;
 
-/// Edges that nobody removes, because a queue was purged, vanish after this. A job that waits
-/// longer writes its own anew.
-pub(super) const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Entries asked for at once.
+/// How long an entry is kept if no client removes it, for example because its queue was purged. A
+/// job that waits longer renews its entries.
+pub(super) const EDGE_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Entries that one request reads.
 pub(super) const PAGE: usize = 500;
 
-/// A job that waits for others, as their edges know it.
+/// A job that waits for others, as far as its edges need it.
 #[derive(Debug, Clone)]
-pub(crate) struct Child {
+pub(crate) struct Dependent {
     pub(super) key: JobKey,
-    /// Which life of it.
+    /// The life of the job.
     pub(super) life: Nonce,
-    /// For how many it waits.
+    /// How many parents it has.
     pub(super) of: usize,
-    /// For which ends.
+    /// Which ends of the parents let it run.
     pub(super) when: RunWhen,
 }
 
 /// The value of a `dep` entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Waits {
-    /// The life of the parent that is waited for.
+struct DepEntry {
+    /// The life of the parent that the dependent waits for.
     life: String,
-    /// The life of the child that waits.
+    /// The life of the dependent.
     child: String,
     of: usize,
     when: RunWhen,
@@ -48,37 +49,48 @@ struct Waits {
 
 /// The value of a `met` entry.
 #[derive(Debug, Serialize, Deserialize)]
-struct Met {
+struct MetEntry {
     state: JobState,
 }
 
-/// A `dep` entry: who waits, for which life of the parent.
+/// A `dep` entry as it was read.
 #[derive(Debug)]
-pub(super) struct Edge {
+pub(super) struct DependencyEdge {
     pub(super) key: StateKey,
     pub(super) revision: u64,
-    pub(super) child: Child,
+    pub(super) dependent: Dependent,
     pub(super) parent_life: Nonce,
 }
 
-impl Child {
-    /// None for a job that depends on nothing.
+/// A `met` entry as it was read: which parent has ended, and how.
+#[derive(Debug)]
+pub(super) struct MetParent {
+    pub(super) key: StateKey,
+    pub(super) revision: u64,
+    pub(super) parent: JobKey,
+    pub(super) state: JobState,
+    pub(super) stored_at: Timestamp,
+}
+
+impl Dependent {
+    /// `None` for a job that depends on no other.
     pub(crate) fn of(job: &Envelope) -> Option<Self> {
         let depends = job.depends_on.as_ref()?;
         Some(Self {
-            key: JobKey { queue: job.queue.clone(), id: job.id.clone() },
+            key: JobKey::new(job.queue.clone(), job.id.clone()),
             life: job.nonce.clone(),
             of: depends.on.len(),
             when: depends.when,
         })
     }
 
-    fn met(&self) -> Result<StateKey, TransportError> {
+    /// The prefix of the keys of its `met` entries.
+    fn met_prefix(&self) -> Result<StateKey, TransportError> {
         let Self { key, life, .. } = self;
         state_key(["met", key.queue.as_str(), key.id.as_str(), life.as_str()])
     }
 
-    fn met_by(&self, parent: &JobKey) -> Result<StateKey, TransportError> {
+    fn met_key(&self, parent: &JobKey) -> Result<StateKey, TransportError> {
         let Self { key, life, .. } = self;
         let (queue, id) = (parent.queue.as_str(), parent.id.as_str());
         state_key(["met", key.queue.as_str(), key.id.as_str(), life.as_str(), queue, id])
@@ -89,142 +101,145 @@ impl Child {
     }
 }
 
-impl Edge {
-    /// None for an entry that nobody of ours wrote.
+impl DependencyEdge {
+    /// `None` for an entry that this version of NAQ cannot read.
     fn read(entry: &StateEntry) -> Option<Self> {
-        let waits: Waits = serde_json::from_slice(&entry.value).ok()?;
+        let value: DepEntry = serde_json::from_slice(&entry.value).ok()?;
         let tokens: Vec<String> = entry.key.tokens().collect();
         let [_, _, _, queue, id] = <[String; 5]>::try_from(tokens).ok()?;
-        let child = Child {
+        let dependent = Dependent {
             key: format!("{queue}/{id}").parse().ok()?,
-            life: Nonce::parse(&waits.child).ok()?,
-            of: waits.of,
-            when: waits.when,
+            life: Nonce::parse(&value.child).ok()?,
+            of: value.of,
+            when: value.when,
         };
-        let parent_life = Nonce::parse(&waits.life).ok()?;
-        Some(Self { key: entry.key.clone(), revision: entry.revision, child, parent_life })
+        let parent_life = Nonce::parse(&value.life).ok()?;
+        Some(Self { key: entry.key.clone(), revision: entry.revision, dependent, parent_life })
     }
 }
 
-fn state_key<const N: usize>(tokens: [&str; N]) -> Result<StateKey, TransportError> {
-    StateKey::new(tokens).map_err(|err| TransportError::Rejected {
-        what: "note who waits for whom".into(),
-        reason: err.to_string(),
-    })
+impl MetParent {
+    fn read(entry: &StateEntry) -> Option<Self> {
+        let MetEntry { state } = serde_json::from_slice(&entry.value).ok()?;
+        let tokens: Vec<String> = entry.key.tokens().collect();
+        let [_, _, _, _, queue, id] = <[String; 6]>::try_from(tokens).ok()?;
+        Some(Self {
+            key: entry.key.clone(),
+            revision: entry.revision,
+            parent: format!("{queue}/{id}").parse().ok()?,
+            state,
+            stored_at: entry.stored_at,
+        })
+    }
 }
 
-fn dep(parent: &JobKey, child: &JobKey) -> Result<StateKey, TransportError> {
-    let (queue, id) = (parent.queue.as_str(), parent.id.as_str());
-    state_key(["dep", queue, id, child.queue.as_str(), child.id.as_str()])
+/// The ends of these parents.
+pub(super) fn ends(met: &[MetParent]) -> Ends {
+    let mut ends = Ends::default();
+    met.iter().for_each(|met| ends.add(&met.parent, met.state));
+    ends
 }
 
-fn value<T: Serialize>(value: &T) -> Result<bytes::Bytes, TransportError> {
-    let rejected = |err: serde_json::Error| TransportError::Rejected {
-        what: "note who waits for whom".into(),
-        reason: err.to_string(),
-    };
-    serde_json::to_vec(value).map(Into::into).map_err(rejected)
+/// Reads and writes the edges. Needs the state store alone.
+#[derive(Clone, Copy)]
+pub(crate) struct EdgeStore<'a> {
+    store: &'a dyn StateStore,
 }
 
-impl Client {
-    /// Notes that `child` waits for this life of `parent`; says where, and what removes just this
-    /// note.
-    pub(super) async fn note_waits(
-        &self,
-        child: &Child,
+impl EdgeStore<'_> {
+    /// Writes that `dependent` waits for this life of `parent`. Returns the entry's key, and what a
+    /// removal must expect to remove this entry and no later one.
+    pub(super) async fn write_edge(
+        self,
+        dependent: &Dependent,
         parent: &JobKey,
         parent_life: &Nonce,
     ) -> Result<(StateKey, Expect), TransportError> {
-        let waits = Waits {
+        let value = to_json(&DepEntry {
             life: parent_life.to_string(),
-            child: child.life.to_string(),
-            of: child.of,
-            when: child.when,
-        };
-        let key = dep(parent, &child.key)?;
-        let put = self.transport.state_put(&key, value(&waits)?, Expect::Any, Some(KEPT));
-        let unchanged = match put.await? {
+            child: dependent.life.to_string(),
+            of: dependent.of,
+            when: dependent.when,
+        })?;
+        let key = dep_key(parent, &dependent.key)?;
+        let saved = self.store.state_put(&key, value, Expect::Any, Some(EDGE_TTL)).await?;
+        let unchanged = match saved {
             Saved::Stored(revision) => Expect::Revision(revision),
             Saved::Conflict => Expect::Any,
         };
         Ok((key, unchanged))
     }
 
-    /// Notes for `child` how `parent` ended, and says what is noted: the first note stays.
-    pub(super) async fn note_met(
-        &self,
-        child: &Child,
+    /// Writes for `dependent` how `parent` ended. If there is such an entry already, that one
+    /// stays. Returns the stored state.
+    pub(super) async fn write_met(
+        self,
+        dependent: &Dependent,
         parent: &JobKey,
         state: JobState,
     ) -> Result<JobState, TransportError> {
-        let (key, value) = (child.met_by(parent)?, value(&Met { state })?);
-        let saved = self.transport.state_put(&key, value, Expect::Absent, Some(KEPT)).await?;
+        let key = dependent.met_key(parent)?;
+        let value = to_json(&MetEntry { state })?;
+        let saved = self.store.state_put(&key, value, Expect::Absent, Some(EDGE_TTL)).await?;
         if saved != Saved::Conflict {
             return Ok(state);
         }
-        let noted = self.transport.state_get(std::slice::from_ref(&key)).await?.pop().flatten();
-        Ok(noted.and_then(|entry| MetBy::read(&entry)).map_or(state, |met| met.state))
+        let stored = self.store.state_get(std::slice::from_ref(&key)).await?.pop().flatten();
+        Ok(stored.and_then(|entry| MetParent::read(&entry)).map_or(state, |met| met.state))
     }
 
-    /// A page of the edges to those who wait for `parent`.
+    /// A page of the edges from `parent` to its dependents, and where the next page starts.
     pub(super) async fn edges_of(
-        &self,
+        self,
         parent: &JobKey,
         from: u64,
-    ) -> Result<(Vec<Edge>, Option<u64>), TransportError> {
+    ) -> Result<(Vec<DependencyEdge>, Option<u64>), TransportError> {
         let prefix = state_key(["dep", parent.queue.as_str(), parent.id.as_str()])?;
-        let page = self.transport.state_list(&prefix, from, PAGE).await?;
-        Ok((page.entries.iter().filter_map(Edge::read).collect(), page.next))
+        let page = self.store.state_list(&prefix, from, PAGE).await?;
+        Ok((page.entries.iter().filter_map(DependencyEdge::read).collect(), page.next))
     }
 
-    /// The jobs that are noted as waiting for this one's end.
-    ///
-    /// # Errors
-    /// [`TransportError`].
-    pub async fn dependents(&self, parent: &JobKey) -> Result<Vec<JobKey>, TransportError> {
-        let (mut all, mut from) = (Vec::new(), 0);
-        loop {
-            let (edges, next) = self.edges_of(parent, from).await?;
-            all.extend(edges.into_iter().map(|edge| edge.child.key));
-            match next {
-                Some(next) => from = next,
-                None => return Ok(all),
-            }
-        }
-    }
-
-    /// The edges from these jobs to `child`, in their order.
+    /// The edges from these parents to `dependent`, in the order of the parents.
     pub(super) async fn edges_to(
-        &self,
-        child: &Child,
+        self,
+        dependent: &Dependent,
         parents: &[JobKey],
-    ) -> Result<Vec<Option<Edge>>, TransportError> {
-        let keys = parents.iter().map(|parent| dep(parent, &child.key));
-        let stand = self.transport.state_get(&keys.collect::<Result<Vec<_>, _>>()?).await?;
-        Ok(stand.iter().map(|entry| entry.as_ref().and_then(Edge::read)).collect())
+    ) -> Result<Vec<Option<DependencyEdge>>, TransportError> {
+        let keys = parents.iter().map(|parent| dep_key(parent, &dependent.key));
+        let entries = self.store.state_get(&keys.collect::<Result<Vec<_>, _>>()?).await?;
+        Ok(entries.iter().map(|entry| entry.as_ref().and_then(DependencyEdge::read)).collect())
     }
 
-    /// Removes an edge, unless it was written anew: whoever did looks after it.
-    pub(super) async fn drop_edge(&self, edge: &Edge) -> Result<(), TransportError> {
-        let unchanged = Expect::Revision(edge.revision);
-        self.transport.state_remove(&edge.key, unchanged).await.map(drop)
+    /// Removes an edge. Leaves it if a client has written it again meanwhile: that client takes
+    /// care of it.
+    pub(super) async fn remove_edge(self, edge: &DependencyEdge) -> Result<(), TransportError> {
+        self.remove(&edge.key, Expect::Revision(edge.revision)).await
     }
 
-    /// How many of the jobs that `child` waits for are noted as ended.
-    pub(super) async fn count_met(&self, child: &Child) -> Result<usize, TransportError> {
-        let first = self.transport.state_list(&child.met()?, 0, 1).await?;
+    /// Removes the entry under `key` if it is as expected.
+    pub(super) async fn remove(self, key: &StateKey, expect: Expect) -> Result<(), TransportError> {
+        self.store.state_remove(key, expect).await.map(drop)
+    }
+
+    /// How many parents of `dependent` have a `met` entry.
+    pub(super) async fn count_met(self, dependent: &Dependent) -> Result<usize, TransportError> {
+        let first = self.store.state_list(&dependent.met_prefix()?, 0, 1).await?;
         Ok(first.entries.len() + usize::try_from(first.left).unwrap_or(usize::MAX))
     }
 
-    /// How the jobs that `child` waits for have ended, so far as it is noted, and when that was
-    /// noted first. Each once: a note that is written anew moves to the end, and may be met there
-    /// again.
-    pub(super) async fn list_met(&self, child: &Child) -> Result<Vec<MetBy>, TransportError> {
-        let (prefix, mut met, mut from) = (child.met()?, Vec::new(), 0);
+    /// The `met` entries of `dependent`. Each parent once: an entry that is renewed during the
+    /// listing moves to the end, and may come twice.
+    pub(super) async fn list_met(
+        self,
+        dependent: &Dependent,
+    ) -> Result<Vec<MetParent>, TransportError> {
+        let prefix = dependent.met_prefix()?;
+        let mut met = Vec::new();
+        let mut from = 0;
         let mut seen = HashSet::new();
         loop {
-            let page = self.transport.state_list(&prefix, from, PAGE).await?;
-            let read = page.entries.iter().filter_map(MetBy::read);
+            let page = self.store.state_list(&prefix, from, PAGE).await?;
+            let read = page.entries.iter().filter_map(MetParent::read);
             met.extend(read.filter(|met| seen.insert(met.parent.clone())));
             match page.next {
                 Some(next) => from = next,
@@ -233,58 +248,70 @@ impl Client {
         }
     }
 
-    /// Writes a note anew that would vanish one day while the job still waits.
-    pub(super) async fn keep_met(&self, old: &MetBy) -> Result<(), TransportError> {
-        let (met, unchanged) = (value(&Met { state: old.state })?, Expect::Revision(old.revision));
-        self.transport.state_put(&old.key, met, unchanged, Some(KEPT)).await.map(drop)
+    /// Stores a `met` entry again, so that it does not expire while the job still waits.
+    pub(super) async fn renew_met(self, old: &MetParent) -> Result<(), TransportError> {
+        let value = to_json(&MetEntry { state: old.state })?;
+        let unchanged = Expect::Revision(old.revision);
+        self.store.state_put(&old.key, value, unchanged, Some(EDGE_TTL)).await.map(drop)
     }
 
-    /// Removes all that is noted of a job that waits no longer.
-    pub(crate) async fn forget_edges(
-        &self,
-        child: &Child,
+    /// Removes all entries of a job that no longer waits.
+    pub(super) async fn remove_edges(
+        self,
+        dependent: &Dependent,
         depends: &Dependencies,
     ) -> Result<(), TransportError> {
         let mut keys: Vec<_> =
-            self.list_met(child).await?.into_iter().map(|met| (met.key, Expect::Any)).collect();
-        // An edge to one that has ended may stand, too, if the child has found that out by itself.
-        // One of a later life of the child is that one's.
-        let own = |edge: &Edge| edge.child.life == child.life;
-        let edges = self.edges_to(child, &depends.on).await?.into_iter().flatten().filter(own);
+            self.list_met(dependent).await?.into_iter().map(|met| (met.key, Expect::Any)).collect();
+        // The edge to an ended parent may still be there, if the dependent found out by itself. An
+        // edge of a later life of the dependent belongs to that life.
+        let own = |edge: &DependencyEdge| edge.dependent.life == dependent.life;
+        let edges = self.edges_to(dependent, &depends.on).await?.into_iter().flatten().filter(own);
         keys.extend(edges.map(|edge| (edge.key, Expect::Revision(edge.revision))));
-        let removed = keys.iter().map(|(key, expect)| self.transport.state_remove(key, *expect));
-        together(removed).await.into_iter().try_for_each(|removed| removed.map(drop))
+        let removed = keys.iter().map(|(key, expect)| self.remove(key, *expect));
+        join_bounded(removed).await.into_iter().collect()
     }
 }
 
-/// A `met` entry: which job has ended, and how.
-#[derive(Debug)]
-pub(super) struct MetBy {
-    pub(super) key: StateKey,
-    pub(super) revision: u64,
-    pub(super) parent: JobKey,
-    pub(super) state: JobState,
-    pub(super) noted_at: naq_core::clock::Timestamp,
-}
+impl Client {
+    pub(super) fn edges(&self) -> EdgeStore<'_> {
+        EdgeStore { store: &*self.transport }
+    }
 
-impl MetBy {
-    fn read(entry: &StateEntry) -> Option<Self> {
-        let Met { state } = serde_json::from_slice(&entry.value).ok()?;
-        let tokens: Vec<String> = entry.key.tokens().collect();
-        let [_, _, _, _, queue, id] = <[String; 6]>::try_from(tokens).ok()?;
-        Some(Self {
-            key: entry.key.clone(),
-            revision: entry.revision,
-            parent: format!("{queue}/{id}").parse().ok()?,
-            state,
-            noted_at: entry.stored_at,
-        })
+    /// The jobs that wait for the end of `parent`.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub async fn dependents(&self, parent: &JobKey) -> Result<Vec<JobKey>, TransportError> {
+        let mut all = Vec::new();
+        let mut from = 0;
+        loop {
+            let (edges, next) = self.edges().edges_of(parent, from).await?;
+            all.extend(edges.into_iter().map(|edge| edge.dependent.key));
+            match next {
+                Some(next) => from = next,
+                None => return Ok(all),
+            }
+        }
     }
 }
 
-/// How those ended.
-pub(super) fn ends(met: &[MetBy]) -> Ends {
-    let mut ends = Ends::default();
-    met.iter().for_each(|met| ends.add(&met.parent, met.state));
-    ends
+fn state_key<const N: usize>(tokens: [&str; N]) -> Result<StateKey, TransportError> {
+    StateKey::new(tokens).map_err(|err| TransportError::Rejected {
+        what: "store a dependency".into(),
+        reason: err.to_string(),
+    })
+}
+
+fn dep_key(parent: &JobKey, dependent: &JobKey) -> Result<StateKey, TransportError> {
+    let (queue, id) = (parent.queue.as_str(), parent.id.as_str());
+    state_key(["dep", queue, id, dependent.queue.as_str(), dependent.id.as_str()])
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<bytes::Bytes, TransportError> {
+    let rejected = |err: serde_json::Error| TransportError::Rejected {
+        what: "store a dependency".into(),
+        reason: err.to_string(),
+    };
+    serde_json::to_vec(value).map(Into::into).map_err(rejected)
 }

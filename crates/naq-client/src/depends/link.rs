@@ -1,220 +1,231 @@
-//! From the child's side: who it waits for, and seeing to it that their ends are told.
+//! From the dependent's side: find its parents, and make sure that their ends release it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use naq_core::flow::{Dependencies, Verdict};
+use naq_core::names::JobKey;
 use naq_core::state::JobState;
-use naq_core::transport::{Awaiting, Evidence, JobKey, Place, TransportError, stale};
+use naq_core::transport::{Awaiting, Evidence, Place, Stored, TransportError, stale};
 use naq_core::wire::{Envelope, Nonce};
 
-use crate::depends::edges::{Child, KEPT, PAGE, ends};
-use crate::together::together;
+use crate::depends::edges::{Dependent, EDGE_TTL, PAGE, ends};
+use crate::join_bounded::join_bounded;
 use crate::{Client, EnqueueError, JobReport};
 
-/// A job that another one waits for, as it was found.
+/// What the broker knows of a parent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Parent {
-    /// On its way, in this life.
+pub(crate) enum ParentState {
+    /// It has not ended. This is its life.
     Live(Nonce),
     /// It has ended.
     Ended(JobState),
-    /// Nothing is known of it: never enqueued, purged, or its record has expired.
-    Nowhere,
+    /// The broker has no message of it: it was never enqueued, was purged, or its record has
+    /// expired.
+    Unknown,
 }
 
-/// How long after it was enqueued a job still waits for one that is nowhere: whoever declares a
-/// workflow makes the children before the parents.
-const GRACE: std::time::Duration = std::time::Duration::from_secs(600);
+/// How long after its enqueue a job still waits for an unknown parent: a workflow enqueues the
+/// dependents before the parents.
+const UNKNOWN_PARENT_GRACE: Duration = Duration::from_secs(600);
 
 impl Client {
-    /// The jobs that a job about to be enqueued is to wait for.
+    /// The parents of a job that is about to be enqueued, with their states.
     pub(crate) async fn parents_of(
         &self,
         depends: &Dependencies,
-    ) -> Result<Vec<(JobKey, Parent)>, EnqueueError> {
+    ) -> Result<Vec<(JobKey, ParentState)>, EnqueueError> {
         let found = depends.on.iter().map(|key| async move {
-            let report = self.newest(key).await?;
-            match parent(report.as_ref()) {
-                Parent::Nowhere => Err(EnqueueError::UnknownDependency(key.clone())),
-                Parent::Live(_) if report.is_some_and(|report| keeps_no_record(&report)) => {
+            let report = self.read_newest(key).await?;
+            match parent_state(report.as_ref()) {
+                ParentState::Unknown => Err(EnqueueError::UnknownDependency(key.clone())),
+                ParentState::Live(_) if report.is_some_and(|report| keeps_no_record(&report)) => {
                     Err(EnqueueError::RecordlessDependency(key.clone()))
                 }
                 found => Ok((key.clone(), found)),
             }
         });
-        together(found).await.into_iter().collect()
+        join_bounded(found).await.into_iter().collect()
     }
 
-    pub(super) async fn newest(&self, key: &JobKey) -> Result<Option<JobReport>, TransportError> {
+    pub(super) async fn read_newest(
+        &self,
+        key: &JobKey,
+    ) -> Result<Option<JobReport>, TransportError> {
         Ok(JobReport::resolve(&self.transport.locate(key).await?))
     }
 
-    /// Ties a child that is stored to the jobs that it waits for, and lets it go or ends it if they
-    /// have ended already. Whoever ends one of them from now on finds the child.
-    pub(crate) async fn tie(
+    /// Links a stored job to its parents. If the parents have ended already, releases or cancels
+    /// it. A parent that ends later finds the job by its edge.
+    pub(super) async fn link(
         &self,
-        child: &Child,
-        parents: &[(JobKey, Parent)],
+        dependent: &Dependent,
+        parents: &[(JobKey, ParentState)],
     ) -> Result<(), TransportError> {
-        self.tie_all(vec![(child.clone(), parents.to_vec())]).await
+        self.link_many(vec![(dependent.clone(), parents.to_vec())]).await
     }
 
-    /// The same for many children at once, all of whose edges are written side by side.
-    pub(crate) async fn tie_all(
+    /// Like [`link`](Self::link) for many jobs. Writes the edges of all of them at the same time.
+    pub(crate) async fn link_many(
         &self,
-        children: Vec<(Child, Vec<(JobKey, Parent)>)>,
+        dependents: Vec<(Dependent, Vec<(JobKey, ParentState)>)>,
     ) -> Result<(), TransportError> {
-        let edges = children.iter().enumerate().flat_map(|(place, (child, parents))| {
+        let edges = dependents.iter().enumerate().flat_map(|(index, (dependent, parents))| {
             parents.iter().map(move |(key, parent)| async move {
-                let ended = self.link_one(child, key, parent).await?;
-                Ok(ended.map(|state| (place, (key, state))))
+                let ended = self.link_parent(dependent, key, parent).await?;
+                Ok(ended.map(|state| (index, (key, state))))
             })
         });
-        let ended: Result<Vec<_>, TransportError> = together(edges).await.into_iter().collect();
-        // One is enough to look at a child by, and best one that did not complete.
+        let ended: Result<Vec<_>, TransportError> = join_bounded(edges).await.into_iter().collect();
+        // One ended parent per dependent is enough to decide. A parent that did not complete is
+        // the better choice, since it may cancel the dependent at once.
         let mut first: BTreeMap<usize, (&JobKey, JobState)> = BTreeMap::new();
-        for (place, (key, state)) in ended?.into_iter().flatten() {
-            let found = first.entry(place).or_insert((key, state));
+        for (index, (key, state)) in ended?.into_iter().flatten() {
+            let found = first.entry(index).or_insert((key, state));
             if found.1 == JobState::Completed {
                 *found = (key, state);
             }
         }
         let decided = first
             .iter()
-            .map(|(place, (key, state))| self.after_end(&children[*place].0, key, *state));
-        together(decided).await.into_iter().collect()
+            .map(|(index, (key, state))| self.after_parent_end(&dependents[*index].0, key, *state));
+        join_bounded(decided).await.into_iter().collect()
     }
 
-    /// Those of `parents` that have ended; the others will be told of.
-    async fn link(
+    /// Links a dependent to these parents. Returns those that have ended; the others release the
+    /// dependent when they end.
+    async fn link_parents(
         &self,
-        child: &Child,
-        parents: &[(JobKey, Parent)],
+        dependent: &Dependent,
+        parents: &[(JobKey, ParentState)],
     ) -> Result<Vec<(JobKey, JobState)>, TransportError> {
         let linked = parents.iter().map(|(key, parent)| async move {
-            let ended = self.link_one(child, key, parent).await?;
+            let ended = self.link_parent(dependent, key, parent).await?;
             Ok(ended.map(|state| (key.clone(), state)))
         });
-        let linked: Result<Vec<_>, TransportError> = together(linked).await.into_iter().collect();
+        let linked: Result<Vec<_>, TransportError> =
+            join_bounded(linked).await.into_iter().collect();
         Ok(linked?.into_iter().flatten().collect())
     }
 
-    /// The edge first, then the marker: whoever finds the marker when he ends the parent finds the
-    /// edge too. Without a marker the parent has ended before, and this is the one who notes it.
-    async fn link_one(
+    /// Writes the edge first, then the marker: a process that ends the parent and finds the marker
+    /// finds the edge too. If the marker is refused, the parent has ended before, and this call
+    /// writes its end for the dependent. Returns the parent's end in that case.
+    async fn link_parent(
         &self,
-        child: &Child,
+        dependent: &Dependent,
         key: &JobKey,
-        parent: &Parent,
+        parent: &ParentState,
     ) -> Result<Option<JobState>, TransportError> {
+        let edges = self.edges();
         let state = match parent {
-            Parent::Nowhere => return Ok(None),
-            Parent::Ended(state) => *state,
-            Parent::Live(life) => {
-                let edge = self.note_waits(child, key, life).await?;
+            ParentState::Unknown => return Ok(None),
+            ParentState::Ended(state) => *state,
+            ParentState::Live(life) => {
+                let (edge, unchanged) = edges.write_edge(dependent, key, life).await?;
                 match self.transport.await_end(key, life).await? {
                     Awaiting::Marked => return Ok(None),
                     Awaiting::Ended(record) => {
-                        let state = self.note_met(child, key, end_of(&record)).await?;
-                        self.transport.state_remove(&edge.0, edge.1).await?;
+                        let state = edges.write_met(dependent, key, end_of(&record)).await?;
+                        edges.remove(&edge, unchanged).await?;
                         return Ok(Some(state));
                     }
                 }
             }
         };
-        self.note_met(child, key, state).await.map(Some)
+        edges.write_met(dependent, key, state).await.map(Some)
     }
 
-    /// Whether a delivered job may run, of which nobody has said so yet: reads what is noted, and
-    /// where that is not enough, looks after each job that it waits for, as if it were enqueued
-    /// now. That heals whatever was lost on the way.
+    /// Whether a delivered job may run that no parent has released yet. Reads the `met` entries. If
+    /// they do not decide, checks each open parent as if the job were enqueued now, which repairs
+    /// every link that was lost.
     ///
-    /// Costs one request for each 500 of those that have ended, and three for each 500 of those
-    /// that are on their way and know of it.
+    /// Takes one request for each 500 parents that have ended, and three for each 500 parents that
+    /// have not ended and are linked.
     ///
     /// # Errors
     /// [`TransportError`].
     pub async fn check_dependencies(&self, job: &Envelope) -> Result<Verdict, TransportError> {
-        let (Some(depends), Some(child)) = (&job.depends_on, Child::of(job)) else {
+        let (Some(depends), Some(dependent)) = (&job.depends_on, Dependent::of(job)) else {
             return Ok(Verdict::Run);
         };
         if depends.waived {
             return Ok(Verdict::Run);
         }
-        let met = self.list_met(&child).await?;
+        let met = self.edges().list_met(&dependent).await?;
         let verdict = depends.verdict(&ends(&met));
         if verdict != Verdict::Wait {
             return Ok(verdict);
         }
         let now = self.clock.now();
-        for old in met.iter().filter(|met| now.since(met.noted_at) > KEPT / 2) {
-            self.keep_met(old).await?;
+        for old in met.iter().filter(|met| now.since(met.stored_at) > EDGE_TTL / 2) {
+            self.edges().renew_met(old).await?;
         }
-        let known: std::collections::HashSet<_> = met.iter().map(|met| &met.parent).collect();
+        let known: HashSet<_> = met.iter().map(|met| &met.parent).collect();
         let open = depends.on.iter().filter(|key| !known.contains(*key)).cloned().collect();
-        let untold = self.untold(&child, open).await?;
-        let found = untold
-            .iter()
-            .map(|key| async move { Ok((key.clone(), parent(self.newest(key).await?.as_ref()))) });
-        let found: Result<Vec<_>, TransportError> = together(found).await.into_iter().collect();
+        let unnotified = self.unnotified(&dependent, open).await?;
+        let found = unnotified.iter().map(|key| async move {
+            Ok((key.clone(), parent_state(self.read_newest(key).await?.as_ref())))
+        });
+        let found: Result<Vec<_>, TransportError> = join_bounded(found).await.into_iter().collect();
         let found = found?;
-        if !self.link(&child, &found).await?.is_empty() {
-            let verdict = depends.verdict(&ends(&self.list_met(&child).await?));
+        if !self.link_parents(&dependent, &found).await?.is_empty() {
+            let verdict = depends.verdict(&ends(&self.edges().list_met(&dependent).await?));
             if verdict != Verdict::Wait {
                 return Ok(verdict);
             }
         }
-        for (key, _) in found.iter().filter(|(_, parent)| *parent == Parent::Nowhere) {
-            let overdue = now.since(job.enqueued_at) > GRACE;
-            // Looked for twice: the broker may just have moved it from its schedule to the queue.
-            if overdue && self.newest(key).await?.is_none() {
-                let why = "is nowhere: it was purged, never enqueued, or its record has expired";
+        for (key, _) in found.iter().filter(|(_, parent)| *parent == ParentState::Unknown) {
+            let overdue = now.since(job.enqueued_at) > UNKNOWN_PARENT_GRACE;
+            // Reads twice: the broker may just have moved the parent from its schedule to the queue.
+            if overdue && self.read_newest(key).await?.is_none() {
+                let why = "is unknown: it was purged, never enqueued, or its record has expired";
                 return Ok(Verdict::Cancel(format!("job {key}, which it depends on, {why}")));
             }
         }
         Ok(Verdict::Wait)
     }
 
-    /// Those of the jobs that `child` waits for which may have ended, or do not know of it: all
-    /// but those that are on their way in the life that its edge names. If the marker of such a one
-    /// is missing, its end is seen at the next look.
-    async fn untold(
+    /// The parents that may have ended, or that have no edge to `dependent`: all but those that are
+    /// live in the life that the edge names. If the marker of a live parent is missing, the next
+    /// check finds its end.
+    async fn unnotified(
         &self,
-        child: &Child,
+        dependent: &Dependent,
         mut parents: Vec<JobKey>,
     ) -> Result<Vec<JobKey>, TransportError> {
-        let mut untold = Vec::new();
+        let mut unnotified = Vec::new();
         while !parents.is_empty() {
             let rest = parents.split_off(parents.len().min(PAGE));
-            let edges = self.edges_to(child, &parents).await?;
+            let edges = self.edges().edges_to(dependent, &parents).await?;
             let evidence = self.transport.evidence(&parents).await?;
             for ((key, edge), found) in parents.into_iter().zip(edges).zip(&evidence) {
-                let edge = edge.filter(|edge| edge.child.life == child.life);
-                if edge.is_none_or(|edge| live_in(found) != Some(&edge.parent_life)) {
-                    untold.push(key);
+                let edge = edge.filter(|edge| edge.dependent.life == dependent.life);
+                if edge.is_none_or(|edge| live_life(found) != Some(&edge.parent_life)) {
+                    unnotified.push(key);
                 }
             }
             parents = rest;
         }
-        Ok(untold)
+        Ok(unnotified)
     }
 
-    /// Whether one of these jobs is on its way.
+    /// True if one of these jobs has not ended.
     pub(crate) async fn any_live(&self, jobs: &[JobKey]) -> Result<bool, TransportError> {
-        Ok(self.transport.evidence(jobs).await?.iter().any(|found| live_in(found).is_some()))
+        Ok(self.transport.evidence(jobs).await?.iter().any(|found| live_life(found).is_some()))
     }
 }
 
-pub(super) fn parent(report: Option<&JobReport>) -> Parent {
+pub(super) fn parent_state(report: Option<&JobReport>) -> ParentState {
     match report {
-        None => Parent::Nowhere,
-        Some(report) if report.state.is_final() => Parent::Ended(report.state),
-        Some(report) => Parent::Live(report.stored.step().nonce),
+        None => ParentState::Unknown,
+        Some(report) if report.state.is_final() => ParentState::Ended(report.state),
+        Some(report) => ParentState::Live(report.stored.step().nonce),
     }
 }
 
-/// In which life a job is on its way, read off its messages.
-fn live_in(evidence: &[Evidence]) -> Option<&Nonce> {
+/// The newest life of a job that has not ended, by its messages.
+fn live_life(evidence: &[Evidence]) -> Option<&Nonce> {
     let waits = |e: &&Evidence| matches!(e.place, Place::Queue | Place::Schedule);
     let live = |e: &&Evidence| stale(&e.step, e.seq, evidence).is_none();
     evidence.iter().filter(waits).filter(live).max_by_key(|e| e.seq).map(|e| &e.step.nonce)
@@ -224,7 +235,7 @@ fn keeps_no_record(report: &JobReport) -> bool {
     report.envelope.as_ref().is_some_and(|job| job.record_ttl.is_zero())
 }
 
-/// How the job of this record ended; one that cannot be read says that it ended.
-pub(super) fn end_of(record: &naq_core::transport::Stored) -> JobState {
+/// How the job of this record ended. A record that cannot be read counts as completed.
+pub(super) fn end_of(record: &Stored) -> JobState {
     record.record().map_or(JobState::Completed, |record| record.state)
 }

@@ -1,11 +1,10 @@
-//! What `depends_on` takes: handles, ids and keys, one or many.
+//! [`JobRef`], [`JobRefs`]: the arguments of `depends_on`: handles, ids and keys, one or many.
 
-use naq_core::names::{JobId, NameError, QueueName};
-use naq_core::transport::JobKey;
+use naq_core::names::{JobId, JobKey, NameError, QueueName};
 
-use crate::{Enqueue, JobHandle};
+use crate::JobHandle;
 
-/// A job by its id, in a queue of its own or in that of whoever names it.
+/// A job by its id. Without a queue it is in the queue of the job that depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedJob {
     queue: Option<QueueName>,
@@ -13,19 +12,19 @@ pub struct NamedJob {
 }
 
 impl NamedJob {
-    /// Its key, where `queue` is meant if it names none.
+    /// Its key; `queue` is used if it names no queue.
     pub fn in_queue(self, queue: &QueueName) -> JobKey {
-        JobKey { queue: self.queue.unwrap_or_else(|| queue.clone()), id: self.id }
+        JobKey::new(self.queue.unwrap_or_else(|| queue.clone()), self.id)
     }
 }
 
-/// Whatever names one job: a [`JobHandle`], a [`JobKey`], an id (in the queue of the job that is
+/// A value that names one job: a [`JobHandle`], a [`JobKey`], an id (in the queue of the job that is
 /// enqueued), or the text `queue/id`.
 pub trait JobRef {
-    /// The job.
+    /// The job that it names.
     ///
     /// # Errors
-    /// [`NameError`] when it is no name.
+    /// [`NameError`] when it is not a valid name.
     fn named(self) -> Result<NamedJob, NameError>;
 }
 
@@ -80,7 +79,7 @@ impl JobRef for &String {
     }
 }
 
-/// One job or many: whatever is a [`JobRef`], and arrays, lists and slices of such.
+/// One job or many: a [`JobRef`], or an array, list or slice of them.
 pub trait JobRefs {
     /// The jobs, one by one.
     fn all(self) -> Vec<Result<NamedJob, NameError>>;
@@ -119,45 +118,5 @@ where
 {
     fn all(self) -> Vec<Result<NamedJob, NameError>> {
         self.as_slice().all()
-    }
-}
-
-impl<O> Enqueue<'_, O> {
-    /// Runs it once these jobs have completed, however many attempts that takes them; if one ends
-    /// otherwise, this job ends as cancelled. Takes handles, ids of the same queue, or `queue/id`,
-    /// one or many; called again, it adds to them.
-    ///
-    /// ```no_run
-    /// # use naq_client::Client;
-    /// # use naq_core::Job;
-    /// # async fn f<J: Job>(client: &Client, a: J, b: J, c: J) -> Result<(), naq_client::EnqueueError> {
-    /// let extract = client.enqueue(a).await?;
-    /// let check = client.enqueue(b).await?;
-    /// client.enqueue(c).depends_on([&extract, &check]).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// While it waits it is `blocked`, holds no slot, and counts among the waiting. A job that is
-    /// nowhere, or that keeps no record, cannot be waited for: see
-    /// [`EnqueueError`](crate::EnqueueError). With a [`delay`](Self::delay) it waits for its time
-    /// as well.
-    pub fn depends_on(mut self, jobs: impl JobRefs) -> Self {
-        self.wish.on.extend(jobs.all());
-        self
-    }
-
-    /// Runs it once all that it depends on has ended, if at least one did not complete (it is dead,
-    /// cancelled or expired); if all completed, it ends as cancelled.
-    pub fn run_after_failure(mut self) -> Self {
-        self.wish.after_failure = true;
-        self
-    }
-
-    /// Runs it once all that it depends on has ended, if at least one completed. Together with
-    /// [`run_after_failure`](Self::run_after_failure): however they ended.
-    pub fn allow_partial_dependencies(mut self) -> Self {
-        self.wish.partial = true;
-        self
     }
 }

@@ -1,28 +1,28 @@
-//! [`Wake`]: the chore that lets go of the jobs which wait for an end.
+//! [`Wake`]: the chore that notifies the dependents of a job that has ended.
 
 use std::time::Duration;
 
 use naq_core::clock::Timestamp;
 use naq_core::job::{Job, JobOptions};
-use naq_core::names::{CHORES, JobId, QueueName, TaskName};
+use naq_core::names::{CHORES, JobId, JobKey, QueueName, TaskName};
 use naq_core::retry::{RetryPolicy, Strategy, fnv1a};
 use naq_core::state::JobState;
-use naq_core::transport::{JobKey, Submission};
+use naq_core::transport::Submission;
 use naq_core::wire::{Codec, EncodeError, Envelope, Nonce, Payload};
 use serde::{Deserialize, Serialize};
 
 use crate::{Client, ClientError, JobReport};
 
-/// An end that other jobs wait for. Whoever writes its record, a worker or a client, enqueues this
-/// before it goes on, and whoever finds the record after a crash does so again: it is one job for one
-/// end, and to do it twice changes nothing.
+/// The end of a job that other jobs wait for. The worker or client that writes the record of the end
+/// enqueues this chore before its next step. A worker that finds the record after a crash enqueues
+/// it again: one end is one chore, and running it twice changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wake {
     /// The job that has ended.
     pub job: JobKey,
-    /// Which life of it.
+    /// The life that has ended.
     pub life: String,
-    /// As what.
+    /// How it ended.
     pub state: JobState,
 }
 
@@ -30,14 +30,14 @@ impl Job for Wake {
     const NAME: &'static str = "naq.wake";
     type Output = ();
 
-    /// In the queue of NAQ's own jobs, and tried for about a day.
+    /// In the queue of NAQ's own jobs. It is retried for about a day.
     fn options() -> JobOptions {
         let policy = RetryPolicy::builder()
             .max_retries(1500)
             .delay(Duration::from_secs(1))
             .strategy(Strategy::Exponential)
             .max_delay(Duration::from_secs(60))
-            // However often its workers are killed, it is not the chore's doing.
+            // High, because the chore itself does not crash its worker.
             .max_crashes(1000)
             .build();
         JobOptions::new().queue(CHORES).policy(policy).record_ttl(Duration::ZERO)
@@ -55,17 +55,17 @@ impl Wake {
         let Self { job, life, .. } = self;
         let start = format!("wake-{}-{}-{life}", job.queue, job.id);
         let start: String = start.chars().take(JobId::MAX_LEN - 17).collect();
-        // Names may hold dashes: where one begins and ends, only the hash says.
+        // Names may contain dashes, so only the hash tells where each name starts and ends.
         format!("{start}-{:016x}", fnv1a(&format!("{job}/{life}")))
     }
 
     /// The chore, ready to be published.
     ///
     /// # Errors
-    /// [`EncodeError`] when it cannot be written.
+    /// [`EncodeError`] when it cannot be encoded.
     ///
     /// # Panics
-    /// Never: its names are names.
+    /// Never: its names are valid.
     pub fn submission(&self, now: Timestamp) -> Result<Submission, EncodeError> {
         let queue = QueueName::new(CHORES).unwrap_or_else(|err| panic!("{err}"));
         let id = JobId::new(self.id()).unwrap_or_else(|err| panic!("{err}"));
@@ -80,14 +80,18 @@ impl Wake {
             due_at: None,
             unique: false,
             message: chore.to_message()?,
-            key: JobKey { queue: chore.queue, id: chore.id },
+            key: JobKey::new(chore.queue, chore.id),
         })
     }
 }
 
 impl Client {
-    /// Sees to it that the jobs which wait for this end are let go.
-    pub(crate) async fn wake(&self, ended: &JobReport, state: JobState) -> Result<(), ClientError> {
+    /// Enqueues the chore that notifies the dependents of an ended job.
+    pub(crate) async fn enqueue_wake(
+        &self,
+        ended: &JobReport,
+        state: JobState,
+    ) -> Result<(), ClientError> {
         let wake = Wake::new(ended.key.clone(), &ended.stored.step().nonce, state);
         self.transport.publish(wake.submission(self.clock.now())?).await?;
         Ok(())

@@ -1,16 +1,19 @@
-//! Many jobs at once.
+//! [`Client::enqueue_many`]: many jobs at once.
 
 use std::collections::HashMap;
 use std::marker::PhantomData;
 
+use naq_core::names::JobKey;
 use naq_core::transport::Receipt;
+use naq_core::wire::Step;
 
+use crate::enqueue::telemetry::EnqueueTelemetry;
 use crate::enqueue::{Enqueue, Prepared};
-use crate::together::together;
+use crate::join_bounded::join_bounded;
 use crate::{Client, EnqueueError, JobHandle};
 
-/// What [`Client::enqueue_many`] takes: an [`Enqueue`], a [`Prepared`] job, or what
-/// [`Enqueue::prepare`] gave.
+/// What [`Client::enqueue_many`] takes: an [`Enqueue`], a [`Prepared`] job, or the result of
+/// [`Enqueue::prepare`].
 pub trait Prepare {
     /// What the job's handler returns.
     type Output;
@@ -18,7 +21,7 @@ pub trait Prepare {
     /// The job, checked and written.
     ///
     /// # Errors
-    /// [`EnqueueError`], all but `Transport`.
+    /// [`EnqueueError`], all kinds but `Transport`.
     fn prepare(self) -> Result<Prepared<Self::Output>, EnqueueError>;
 }
 
@@ -47,7 +50,7 @@ impl<O> Prepare for Result<Prepared<O>, EnqueueError> {
 }
 
 impl<'a, O> Enqueue<'a, O> {
-    /// The same job with a result of any type, so that jobs of several types fit in one list.
+    /// The same job with an untyped result, so that jobs of several types fit into one list.
     ///
     /// ```no_run
     /// # use naq_client::Client;
@@ -81,16 +84,24 @@ impl<'a, O> Enqueue<'a, O> {
             on_exhausted: self.on_exhausted,
             once: self.once,
             traceparent: self.traceparent,
-            wish: self.wish,
+            depends: self.depends,
             output: PhantomData,
         }
     }
 }
 
+/// A job that takes one publish and no other request.
+struct PlainJob {
+    index: usize,
+    key: JobKey,
+    step: Option<Step>,
+    telemetry: EnqueueTelemetry,
+}
+
 impl Client {
-    /// Sends many jobs, with many under way at once; one answer a job, in their order. A job that
-    /// cannot be written, or that the broker does not take, costs the others nothing. Of those that
-    /// want the same unique key the first in the list gets it.
+    /// Sends many jobs, many of them at the same time. Returns one answer per job, in the order of
+    /// the jobs. A job that cannot be written, or that the broker refuses, does not affect the
+    /// others. If several jobs want the same unique key, the first of them gets it.
     ///
     /// ```no_run
     /// # use naq_client::Client;
@@ -105,52 +116,64 @@ impl Client {
         jobs: impl IntoIterator<Item = P>,
     ) -> Vec<Result<JobHandle<P::Output>, EnqueueError>> {
         let mut answers = Vec::new();
-        let (mut plain, mut submissions, mut keyed) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, job) in jobs.into_iter().enumerate() {
+        let mut plain = Vec::new();
+        let mut submissions = Vec::new();
+        let mut others = Vec::new();
+        for (index, job) in jobs.into_iter().enumerate() {
             answers.push(None);
             match job.prepare() {
-                Err(err) => answers[place] = Some(Err(err)),
-                Ok(job) if job.is_more() => keyed.push((place, job)),
+                Err(err) => answers[index] = Some(Err(err)),
+                Ok(job) if job.needs_more_requests() => others.push((index, job)),
                 Ok(job) => {
-                    let (key, step) = (job.submission.key.clone(), job.submission.message.step());
-                    plain.push((place, key, step, job.sending));
+                    plain.push(PlainJob {
+                        index,
+                        key: job.submission.key.clone(),
+                        step: job.submission.message.step(),
+                        telemetry: job.telemetry,
+                    });
                     submissions.push(job.submission);
                 }
             }
         }
         let receipts = self.transport.publish_many(submissions).await;
-        for ((place, key, step, sending), receipt) in plain.into_iter().zip(receipts) {
-            sending.end(&receipt);
+        for (PlainJob { index, key, step, telemetry }, receipt) in plain.into_iter().zip(receipts) {
+            telemetry.end(&receipt);
             let handle = |receipt| {
                 JobHandle::new(self.clone(), key, receipt == Receipt::Duplicate).of_life(step)
             };
-            answers[place] = Some(receipt.map(handle).map_err(EnqueueError::from));
+            answers[index] = Some(receipt.map(handle).map_err(EnqueueError::from));
         }
-        let rows = rows(keyed).into_iter().map(|row| async move {
-            let mut sent = Vec::with_capacity(row.len());
-            for (place, job) in row {
-                sent.push((place, self.send(job).await));
+        let groups = group_by_unique_key(others).into_iter().map(|group| async move {
+            let mut sent = Vec::with_capacity(group.len());
+            for (index, job) in group {
+                sent.push((index, self.send(job).await));
             }
             sent
         });
-        for (place, answer) in together(rows).await.into_iter().flatten() {
-            answers[place] = Some(answer);
+        for (index, answer) in join_bounded(groups).await.into_iter().flatten() {
+            answers[index] = Some(answer);
         }
-        // Every place has its answer by now.
+        // Every index has its answer by now.
         answers.into_iter().flatten().collect()
     }
 }
 
-/// Those that want the same key in a row, to go one after another; each of the others by itself.
-fn rows<O>(jobs: Vec<(usize, Prepared<O>)>) -> Vec<Vec<(usize, Prepared<O>)>> {
-    let (mut rows, mut of_key) = (Vec::<Vec<_>>::new(), HashMap::new());
-    for (place, job) in jobs {
-        let key = job.wanted.as_ref().map(|wanted| wanted.text().to_owned());
-        let row = key.map_or(rows.len(), |key| *of_key.entry(key).or_insert(rows.len()));
-        match rows.get_mut(row) {
-            Some(row) => row.push((place, job)),
-            None => rows.push(vec![(place, job)]),
+/// Jobs with their indices.
+type Indexed<O> = Vec<(usize, Prepared<O>)>;
+
+/// Jobs that want the same unique key form one group, and are sent one after another. Each other
+/// job is a group of its own.
+fn group_by_unique_key<O>(jobs: Indexed<O>) -> Vec<Indexed<O>> {
+    let mut groups = Vec::<Indexed<O>>::new();
+    let mut group_of_key = HashMap::new();
+    for (index, job) in jobs {
+        let key = job.key_request.as_ref().map(|request| request.text().to_owned());
+        let group =
+            key.map_or(groups.len(), |key| *group_of_key.entry(key).or_insert(groups.len()));
+        match groups.get_mut(group) {
+            Some(group) => group.push((index, job)),
+            None => groups.push(vec![(index, job)]),
         }
     }
-    rows
+    groups
 }

@@ -1,4 +1,4 @@
-//! Limits that the job shares with others, across all workers.
+//! Options: limits that the job shares with others, across all workers.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use naq_core::flow::Limit;
 use crate::enqueue::Enqueue;
 
 impl<O> Enqueue<'_, O> {
-    /// At most `jobs` with this key run at once, over all queues and workers. One that has to wait
-    /// holds no slot and burns no attempt; jobs of a key start in about the order in which they
-    /// came. A job may carry several keys; the last limit given for a key counts.
+    /// At most `jobs` jobs with this key run at once, over all queues and workers. A job that has
+    /// to wait takes no slot of a worker and uses up no attempt. Jobs of one key start in about the
+    /// order of their arrival. A job may have several keys; for each key the last limit counts.
     ///
     /// ```no_run
     /// # async fn f(client: naq_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -21,9 +21,9 @@ impl<O> Enqueue<'_, O> {
         self.limit(Limit::concurrency(key, jobs))
     }
 
-    /// At most `count` attempts of jobs with this key start in `per`, evenly spaced, over all queues
-    /// and workers; retries count. One that has to wait gets its start at once, and waits for exactly
-    /// that time. See [`Rate`](naq_core::flow::Rate) for bursts.
+    /// At most `count` attempts of jobs with this key start in each `per`, evenly spaced, over all
+    /// queues and workers; retries count. A job that has to wait gets its start time at once, and
+    /// waits until then. See [`Rate`](naq_core::flow::Rate) for bursts.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -37,7 +37,7 @@ impl<O> Enqueue<'_, O> {
         self.limit(Limit::rate(key, count, per))
     }
 
-    /// Any limit.
+    /// Adds a limit of any kind.
     pub fn limit(mut self, limit: Limit) -> Self {
         limit.add_to(&mut self.limits);
         self

@@ -1,12 +1,12 @@
-//! Once, and not again when it has ended.
+//! Option: enqueue a job once, and not again after it has ended.
 
 use crate::enqueue::Enqueue;
 
 impl<O> Enqueue<'_, O> {
-    /// Adds no job while the broker knows anything of one of this [`id`](Self::id): also when it has
-    /// ended, for as long as its record or its dead letter is kept (1 hour by default,
-    /// [`record_ttl`](Self::record_ttl)). The handle is that one's, and says
-    /// [`is_duplicate`](crate::JobHandle::is_duplicate). Costs one more request.
+    /// Adds no job if the broker knows a job of this [`id`](Self::id), even one that has ended: as
+    /// long as its record or its dead letter is kept (1 hour by default, see
+    /// [`record_ttl`](Self::record_ttl)). The handle is then that of the known job, and
+    /// [`is_duplicate`](crate::JobHandle::is_duplicate) is true. Takes one more request.
     ///
     /// ```no_run
     /// # async fn f(client: naq_client::Client) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,4 +1,4 @@
-//! When and how often to try again.
+//! Options: when and how often the job is retried.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use naq_core::retry::{Delay, Jitter, PolicyBuilder, RetryPolicy, Strategy};
 use crate::enqueue::Enqueue;
 
 impl<O> Enqueue<'_, O> {
-    /// The whole retry policy at once.
+    /// Replaces the whole retry policy.
     pub fn policy(mut self, policy: &RetryPolicy) -> Self {
         self.policy = policy.to_builder();
         self
@@ -19,17 +19,17 @@ impl<O> Enqueue<'_, O> {
         self
     }
 
-    /// Tries after the first.
+    /// The most retries: attempts after the first.
     pub fn max_retries(self, max_retries: u32) -> Self {
         self.retry(|p| p.max_retries(max_retries))
     }
 
-    /// The delay before a retry, or a list with one for each.
+    /// The delay before a retry, or a list with one delay for each retry.
     pub fn retry_delay(self, delay: impl Into<Delay>) -> Self {
         self.retry(|p| p.delay(delay))
     }
 
-    /// How the delay grows.
+    /// How the delay grows from retry to retry.
     pub fn retry_strategy(self, strategy: Strategy) -> Self {
         self.retry(|p| p.strategy(strategy))
     }
@@ -44,7 +44,7 @@ impl<O> Enqueue<'_, O> {
         self.retry(|p| p.multiplier(multiplier))
     }
 
-    /// No delay is longer than this.
+    /// The longest delay.
     pub fn max_delay(self, max_delay: Duration) -> Self {
         self.retry(|p| p.max_delay(max_delay))
     }
@@ -54,22 +54,22 @@ impl<O> Enqueue<'_, O> {
         self.retry(|p| p.jitter(jitter))
     }
 
-    /// Retry only errors of these kinds; empty for any.
+    /// Retries only errors of these kinds; an empty list means all kinds.
     pub fn retry_on<K: Into<ErrorKind>>(self, kinds: impl IntoIterator<Item = K>) -> Self {
         self.retry(|p| p.retry_on(kinds))
     }
 
-    /// Never retry errors of these kinds. Wins over `retry_on`.
+    /// Never retries errors of these kinds. Wins over `retry_on`.
     pub fn ignore_on<K: Into<ErrorKind>>(self, kinds: impl IntoIterator<Item = K>) -> Self {
         self.retry(|p| p.ignore_on(kinds))
     }
 
-    /// Makes no retry that would start later than this after the first attempt began.
+    /// Makes no retry that would start later than `span` after the start of the first attempt.
     pub fn retry_for(self, span: Duration) -> Self {
         self.retry(|p| p.retry_for(span))
     }
 
-    /// Worker deaths before the job counts as poison.
+    /// The number of worker crashes after which the job counts as poison.
     pub fn max_crashes(self, max_crashes: u32) -> Self {
         self.retry(|p| p.max_crashes(max_crashes))
     }

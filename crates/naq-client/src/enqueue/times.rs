@@ -1,4 +1,4 @@
-//! When it runs, and until when.
+//! Options: when the job runs, and until when it may start.
 
 use std::time::Duration;
 
@@ -9,27 +9,27 @@ use crate::Client;
 use crate::enqueue::Enqueue;
 
 impl<O> Enqueue<'_, O> {
-    /// Runs it after `delay`, not at once. See also [`Client::enqueue_in`].
+    /// Runs the job after `delay` instead of at once. See also [`Client::enqueue_in`].
     pub fn delay(self, delay: Duration) -> Self {
         let due = self.client.clock.now() + delay;
         self.at(due)
     }
 
-    /// Runs it at this time, not at once. A time that is past means at once. See also
+    /// Runs the job at this time instead of at once. A time in the past means at once. See also
     /// [`Client::enqueue_at`].
     pub fn at(mut self, due: Timestamp) -> Self {
         self.due_at = Some(due);
         self
     }
 
-    /// Starts no attempt after this time: a job that has not ended by then, and does not run, ends
-    /// as expired.
+    /// Starts no attempt after this time: a job that still waits then ends as expired.
     pub fn deadline(mut self, deadline: Timestamp) -> Self {
         self.deadline = Some(deadline);
         self
     }
-    /// Starts no attempt later than this after the job was due: now, or the time that it waits for.
-    /// With a [`deadline`](Self::deadline) as well, the earlier one counts.
+
+    /// Starts no attempt later than `span` after the job is due. If there is a
+    /// [`deadline`](Self::deadline) as well, the earlier time counts.
     pub fn expires_in(mut self, span: Duration) -> Self {
         self.expires_in = Some(span);
         self
@@ -37,8 +37,8 @@ impl<O> Enqueue<'_, O> {
 }
 
 impl Client {
-    /// Prepares a job that runs at `time`; one that is past means at once. A [`Timestamp`] is in
-    /// UTC; [`Timestamp::read`] reads what people write.
+    /// Prepares a job that runs at `time`; a time in the past means at once. A [`Timestamp`] is in
+    /// UTC; [`Timestamp::read`] reads times that people write.
     ///
     /// ```no_run
     /// # use naq_client::Client;
@@ -51,7 +51,7 @@ impl Client {
     /// ```
     ///
     /// # Panics
-    /// When `J::NAME` is no task name.
+    /// When `J::NAME` is not a valid task name.
     pub fn enqueue_at<J: Job>(&self, time: impl Into<Timestamp>, job: J) -> Enqueue<'_, J::Output> {
         self.enqueue(job).at(time.into())
     }
@@ -59,7 +59,7 @@ impl Client {
     /// Prepares a job that runs after `delay`.
     ///
     /// # Panics
-    /// When `J::NAME` is no task name.
+    /// When `J::NAME` is not a valid task name.
     pub fn enqueue_in<J: Job>(&self, delay: Duration, job: J) -> Enqueue<'_, J::Output> {
         self.enqueue(job).delay(delay)
     }

@@ -1,4 +1,4 @@
-//! At most one job of a key.
+//! Options: at most one job per unique key.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use naq_core::flow::Unique;
 use crate::enqueue::Enqueue;
 
 impl<O> Enqueue<'_, O> {
-    /// At most one job of this key, over all queues and tasks, until it has ended, retries
-    /// included. While one holds the key, no other is added, and the handle is that one's:
-    /// [`is_duplicate`](crate::JobHandle::is_duplicate),
-    /// [`held_by`](crate::JobHandle::held_by). A job in the dead letter queue holds no key.
+    /// At most one job with this key, over all queues and tasks, until that job has ended, retries
+    /// included. While a job holds the key, no other job is added, and the handle is that of the
+    /// holder: see [`is_duplicate`](crate::JobHandle::is_duplicate) and
+    /// [`held_by`](crate::JobHandle::held_by). A dead job holds no key.
     ///
     /// ```no_run
     /// # async fn f(client: naq_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let job = client.enqueue_task("order.ship", &2317)?.unique("order-2317").await?;
     /// if let Some(holder) = job.held_by() {
-    ///     println!("{holder} is at it already");
+    ///     println!("{holder} does this already");
     /// }
     /// # Ok(())
     /// # }
@@ -25,19 +25,19 @@ impl<O> Enqueue<'_, O> {
         self.unique_by(Unique::until_finished(key))
     }
 
-    /// The same, but only until the job's first attempt starts: what changes while it runs gets a
-    /// job of its own, and one at most waits.
+    /// Like [`unique`](Self::unique), but the job holds the key only until its first attempt starts.
+    /// A change while it runs gets a job of its own, and at most one job waits.
     pub fn unique_until_started(self, key: impl Into<String>) -> Self {
         self.unique_by(Unique::until_started(key))
     }
 
-    /// At most one job of this key in this time, also when it has ended before; rounded up to whole
+    /// At most one job with this key within `time`, even if it ends earlier. Rounded up to whole
     /// seconds.
     pub fn unique_for(self, key: impl Into<String>, time: Duration) -> Self {
         self.unique_by(Unique::for_time(key, time))
     }
 
-    /// With this key; [`unique`](Self::unique) and its like make one.
+    /// Sets the unique key and how long the job holds it.
     pub fn unique_by(mut self, unique: Unique) -> Self {
         self.unique = Some(unique);
         self

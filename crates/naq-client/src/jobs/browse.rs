@@ -1,12 +1,12 @@
-//! Lists of jobs.
+//! [`Client::jobs`]: lists of jobs.
 
 use naq_core::transport::{JobsPage, JobsQuery};
 
 use crate::{Client, ClientError};
 
 impl Client {
-    /// A page of jobs: those at one place or in one state, narrowed further as the query says. Looks
-    /// at no more than [`SCAN`](naq_core::transport::SCAN) messages, however many jobs there are.
+    /// A page of jobs: those at one place or in one state, filtered further by the query. Reads at
+    /// most [`SCAN`](naq_core::transport::SCAN) messages, whatever the number of jobs.
     ///
     /// ```no_run
     /// use naq_core::transport::{JobsPage, JobsQuery};

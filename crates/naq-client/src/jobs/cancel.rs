@@ -1,10 +1,10 @@
-//! Cancel and retry-now: an operator's verbs on one job.
+//! Cancel: end a job that has not ended.
 
-use naq_core::clock::Timestamp;
+use naq_core::names::JobKey;
 use naq_core::retry::Rule;
 use naq_core::state::JobState;
 use naq_core::transport::{
-    Expect, Fact, JobKey, Place, SHORTEST_RECORD_TTL, Signal, TransportError, Written,
+    Expect, Fact, Place, SHORTEST_RECORD_TTL, Signal, TransportError, Written,
 };
 use naq_core::wire::{AttemptOutcome, AttemptRecord, FinalRecord};
 
@@ -12,31 +12,31 @@ use crate::operate::audit::operator_text;
 use crate::{Checkpoint, Client, ClientError, JobReport};
 
 impl Client {
-    /// Ends a job that has not ended. Pending and waiting jobs never start; a running handler gets
-    /// its cancellation token, and whatever it does then, neither a retry nor another end follows.
-    /// One that ends in the very moment of the cancel has ended either way, never both: who writes
-    /// the job's record first. (A job that keeps no record says nothing when it completes: it stays
+    /// Ends a job that has not ended. A pending or waiting job never starts. A running handler gets
+    /// its cancellation token; whatever it does then, neither a retry nor another end follows. If
+    /// the job ends at the same moment, it has one end: that of the process that stores the job's
+    /// record first. (A job that keeps no record stores nothing when it completes: it stays
     /// cancelled.)
     ///
-    /// The record is written first, then the message goes: a crash between the two leaves a job
-    /// that is known to be cancelled, never one that is gone without a trace. Its message may still
-    /// be run once; cancelling again finishes what was broken off. The reason is kept without
-    /// secrets, cut to 500 characters.
+    /// The record is stored first, then the messages are removed. So a crash between the two leaves
+    /// a job that is known to be cancelled. Its message may still run once; a second cancel
+    /// completes the first. The reason is stored without secrets, and cut to 500 characters.
     ///
     /// # Errors
-    /// [`ClientError::State`] when it has ended, with what it has ended as; [`ClientError::NoJob`].
+    /// [`ClientError::State`] with the job's end when it has ended; [`ClientError::NoJob`].
     pub async fn cancel(&self, key: &JobKey, reason: &str) -> Result<JobReport, ClientError> {
         let report = self.report(key).await?;
         if report.state.is_final() {
-            // Of a cancel that was broken off there may be something left to do.
-            let left = report.state == JobState::Cancelled && self.finish(&report).await?;
-            return if left { Ok(report) } else { Err(ended(&report)) };
+            // An earlier cancel may have crashed before its last steps.
+            let completed =
+                report.state == JobState::Cancelled && self.finish_cancel(&report).await?;
+            return if completed { Ok(report) } else { Err(has_ended(&report)) };
         }
-        self.end_as_cancelled(report, Rule::Cancel, reason).await
+        self.write_cancelled(report, Rule::Cancel, reason).await
     }
 
-    /// Ends a job of which `report` says that it has not ended.
-    pub(crate) async fn end_as_cancelled(
+    /// Stores the end of a job that had not ended when `report` was read.
+    pub(crate) async fn write_cancelled(
         &self,
         report: JobReport,
         rule: Rule,
@@ -63,38 +63,42 @@ impl Client {
             ended = matches!(written, Written::Stored | Written::Awaited);
             match written {
                 Written::Stored | Written::Fenced => {}
-                Written::Awaited => self.wake(&report, JobState::Cancelled).await?,
-                Written::Ended => return Err(self.ended_otherwise(report).await?),
+                Written::Awaited => self.enqueue_wake(&report, JobState::Cancelled).await?,
+                Written::Ended => return Err(self.already_ended(report).await?),
             }
         }
-        self.sweep(&report).await?;
+        self.remove_messages(&report).await?;
         if ended {
-            self.tell_of_cancel(&record.envelope).await;
+            let now = self.clock.now();
+            self.cancel_tally.count_cancel(&*self.transport, &record.envelope, now).await;
         }
         self.report(key).await
     }
 
-    /// What was ahead of a cancel.
-    async fn ended_otherwise(&self, report: JobReport) -> Result<ClientError, ClientError> {
+    /// The error for a job that ended before the cancel.
+    async fn already_ended(&self, report: JobReport) -> Result<ClientError, ClientError> {
         let life = report.stored.step().nonce;
         let mut messages = self.transport.locate(&report.key).await?;
         messages.retain(|message| message.step().nonce == life);
-        // None when its record has vanished in this very moment.
-        Ok(ended(&JobReport::resolve(&messages).unwrap_or(report)))
+        // `None` when its record has expired at this moment.
+        Ok(has_ended(&JobReport::resolve(&messages).unwrap_or(report)))
     }
 
-    /// Does what a cancel that was broken off had left to do. True if there was something to run.
-    async fn finish(&self, report: &JobReport) -> Result<bool, ClientError> {
+    /// Completes a cancel that crashed before its last steps. True if there was a message to
+    /// remove.
+    async fn finish_cancel(&self, report: &JobReport) -> Result<bool, ClientError> {
         if report.stored.message.is_awaited() {
-            self.wake(report, JobState::Cancelled).await?;
+            self.enqueue_wake(report, JobState::Cancelled).await?;
         }
-        Ok(self.sweep(report).await?)
+        Ok(self.remove_messages(report).await?)
     }
 
-    /// Removes what is left to run of the reported life, and tells whoever runs it. True if there
-    /// was something. Looks again until nothing is left: a schedule may fire meanwhile.
-    async fn sweep(&self, report: &JobReport) -> Result<bool, TransportError> {
-        let (key, nonce) = (&report.key, report.stored.step().nonce);
+    /// Removes the messages of the reported life that could still run, and signals the worker that
+    /// runs it. True if there was such a message. Reads again until none is left, because a
+    /// schedule may become due meanwhile.
+    async fn remove_messages(&self, report: &JobReport) -> Result<bool, TransportError> {
+        let key = &report.key;
+        let nonce = report.stored.step().nonce;
         let mut any = false;
         loop {
             let mut stored = self.transport.locate(key).await?;
@@ -108,11 +112,11 @@ impl Client {
             }
         }
         if let Some(job) = &report.envelope {
-            // Also free without this, for whoever wants it next: the record says that it is.
+            // Best effort: the record already tells the next job that the key is free.
             let _ = self.free_unique(job).await;
-            // What is left of it vanishes by itself.
+            // Best effort: the entries expire.
             let _ = self.forget_dependencies(job).await;
-            // A handler that runs now removes its own; what stays all the same expires.
+            // A handler that runs now removes its own checkpoint; one that is left expires.
             if Checkpoint::may_be_of(job) {
                 let key = Checkpoint::key_of(job);
                 let _ = self.transport.state_remove(&key, Expect::Any).await;
@@ -126,55 +130,8 @@ impl Client {
         self.transport.signal(&signal).await?;
         Ok(any)
     }
-
-    /// Makes a waiting job due now. It starts exactly once, also when its time comes meanwhile.
-    ///
-    /// # Errors
-    /// [`ClientError::State`] when it does not wait; [`ClientError::NoJob`].
-    pub async fn retry_now(&self, key: &JobKey) -> Result<JobReport, ClientError> {
-        let report = self.waiting(key).await?;
-        // False: its time came meanwhile, and that is what was asked for.
-        self.transport.release(&report.stored).await?;
-        self.report(key).await
-    }
-
-    /// The job, if it waits for its time.
-    async fn waiting(&self, key: &JobKey) -> Result<JobReport, ClientError> {
-        let report = self.report(key).await?;
-        match report.state {
-            JobState::Scheduled | JobState::Retrying => {}
-            JobState::Dead => return Err(state_error(&report, "use `naq dlq requeue`")),
-            JobState::Blocked => {
-                return Err(state_error(
-                    &report,
-                    "it waits for other jobs, and starts when they end",
-                ));
-            }
-            _ => return Err(state_error(&report, "only a waiting job can be given another time")),
-        }
-        Ok(report)
-    }
-
-    /// Moves a waiting job to another due time; one that is past is now. It starts exactly once, and
-    /// not before that; where its own time came meanwhile, the report says so.
-    ///
-    /// # Errors
-    /// As [`retry_now`](Self::retry_now).
-    pub async fn reschedule(
-        &self,
-        key: &JobKey,
-        due_at: Timestamp,
-    ) -> Result<JobReport, ClientError> {
-        let report = self.waiting(key).await?;
-        self.transport.reschedule(&report.stored, due_at).await?;
-        self.report(key).await
-    }
 }
 
-fn ended(report: &JobReport) -> ClientError {
-    state_error(report, "there is nothing to cancel")
-}
-
-fn state_error(report: &JobReport, why: &'static str) -> ClientError {
-    ClientError::State { id: report.key.id.clone(), state: report.state, why }
+fn has_ended(report: &JobReport) -> ClientError {
+    report.state_error("there is nothing to cancel")
 }

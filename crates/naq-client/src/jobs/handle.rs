@@ -1,20 +1,19 @@
-//! [`JobHandle`]: what enqueue returns.
+//! [`JobHandle`]: a job that was enqueued.
 
 use std::fmt;
 use std::marker::PhantomData;
 
-use naq_core::names::{JobId, QueueName};
-use naq_core::transport::JobKey;
+use naq_core::names::{JobId, JobKey, QueueName};
 use naq_core::wire::{Nonce, Step};
 use serde::de::DeserializeOwned;
 
 use crate::{Client, ClientError, JobReport};
 
-/// A job that the broker has. `O` is what its handler returns.
+/// A job that the broker has stored. `O` is what its handler returns.
 pub struct JobHandle<O> {
     pub(crate) client: Client,
     pub(crate) key: JobKey,
-    /// Which life of it, where this handle began it.
+    /// The life that this handle's enqueue started; `None` if it added no job.
     pub(crate) life: Option<Nonce>,
     duplicate: bool,
     held: bool,
@@ -26,13 +25,13 @@ impl<O> JobHandle<O> {
         Self { client, key, life: None, duplicate, held: false, output: PhantomData }
     }
 
-    /// The same, with the life that was enqueued, if it was.
+    /// Sets the life, if the enqueue added the job.
     pub(crate) fn of_life(mut self, step: Option<Step>) -> Self {
         self.life = step.map(|step| step.nonce).filter(|_| !self.duplicate);
         self
     }
 
-    /// The job that holds the key which another one wanted.
+    /// The handle of the job that holds the unique key which the new job wanted.
     pub(crate) fn held_by_another(client: Client, holder: JobKey) -> Self {
         Self { held: true, ..Self::new(client, holder, true) }
     }
@@ -47,19 +46,19 @@ impl<O> JobHandle<O> {
         &self.key.queue
     }
 
-    /// Whether nothing was added: a job of this id was there already, or this job holds the key
-    /// that the new one wanted.
+    /// True if the enqueue added no job: a job of this id was there already, or the job of this
+    /// handle holds the unique key that the new job wanted.
     pub fn is_duplicate(&self) -> bool {
         self.duplicate
     }
 
-    /// The job that holds the [unique key](crate::Enqueue::unique), if that is why nothing was
-    /// added. It is the job of this handle; its task may be another one.
+    /// The job that holds the [unique key](crate::Enqueue::unique), if the enqueue added no job for
+    /// that reason. It is the job of this handle; its task may be a different one.
     pub fn held_by(&self) -> Option<&JobKey> {
         self.held.then_some(&self.key)
     }
 
-    /// Where it stands, with its history.
+    /// The job's state and its history.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -69,14 +68,14 @@ impl<O> JobHandle<O> {
 }
 
 impl<O: DeserializeOwned> JobHandle<O> {
-    /// The result, once the job has completed; none before, and when no record is kept.
+    /// The result, once the job has completed. `None` before, and if it keeps no record.
     ///
     /// # Errors
-    /// [`ClientError`]; `Decode` when what is stored is no `O`.
+    /// [`ClientError`]; `Decode` when the stored result is not an `O`.
     pub async fn result(&self) -> Result<Option<O>, ClientError> {
-        let report = self.client.look(&self.key, self.life.as_ref()).await?;
+        let report = self.client.read_life(&self.key, self.life.as_ref()).await?;
         let mut report = report.ok_or_else(|| ClientError::NoJob(self.key.id.clone()))?;
-        self.client.add_result(&mut report).await?;
+        self.client.add_large_result(&mut report).await?;
         let Some(result) = report.result else { return Ok(None) };
         result
             .decode()
@@ -87,8 +86,14 @@ impl<O: DeserializeOwned> JobHandle<O> {
 
 impl<O> Clone for JobHandle<O> {
     fn clone(&self) -> Self {
-        let (client, key, life) = (self.client.clone(), self.key.clone(), self.life.clone());
-        Self { client, key, life, duplicate: self.duplicate, held: self.held, output: PhantomData }
+        Self {
+            client: self.client.clone(),
+            key: self.key.clone(),
+            life: self.life.clone(),
+            duplicate: self.duplicate,
+            held: self.held,
+            output: PhantomData,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Results that are kept beside their record.
+//! Adds a large result, which is stored as a blob beside the job's record, to its report.
 
 use naq_core::transport::TransportError;
 use naq_core::wire::Payload;
@@ -6,8 +6,12 @@ use naq_core::wire::Payload;
 use crate::{Client, JobReport};
 
 impl Client {
-    /// Adds the result of a job whose record only says where it is. Where it is gone there is none.
-    pub(crate) async fn add_result(&self, report: &mut JobReport) -> Result<(), TransportError> {
+    /// Reads the result of a job whose record only names the blob. If the blob has expired, the
+    /// report stays without a result.
+    pub(crate) async fn add_large_result(
+        &self,
+        report: &mut JobReport,
+    ) -> Result<(), TransportError> {
         let (Some(blob), Some(job)) = (&report.result_blob, &report.envelope) else {
             return Ok(());
         };

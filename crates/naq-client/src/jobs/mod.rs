@@ -1,10 +1,12 @@
-//! One job, by its id: read it, wait for it, cancel it; and lists of jobs.
+//! One job, by its id: read it, wait for its end, cancel it, change its time. And lists of jobs.
 
 mod browse;
 mod cancel;
 mod handle;
 mod large_result;
 mod report;
+mod reschedule;
+mod saved_data;
 mod view;
 mod wait;
 

@@ -1,9 +1,9 @@
-//! [`JobReport`]: everything known of one job, read from where its messages stand.
+//! [`JobReport`]: all that the broker knows of one job, read from its messages.
 
 use naq_core::clock::Timestamp;
-use naq_core::names::{JobId, QueueName};
+use naq_core::names::{JobId, JobKey, QueueName};
 use naq_core::state::JobState;
-use naq_core::transport::{BlobRef, Evidence, JobKey, Place, Stored, stale, waits_as};
+use naq_core::transport::{BlobRef, Evidence, Place, Stored, stale, waits_as};
 use naq_core::wire::{DeadLetter, Envelope, Payload, headers};
 
 use crate::{CheckpointInfo, Client, ClientError, Progress};
@@ -11,35 +11,35 @@ use crate::{CheckpointInfo, Client, ClientError, Progress};
 /// One job as an operator sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobReport {
-    /// Which job.
+    /// The job's key.
     pub key: JobKey,
-    /// Where it stands.
+    /// Its state.
     pub state: JobState,
-    /// The job itself; none for a dead letter that could not be decoded.
+    /// The job itself; `None` for a dead letter that could not be decoded.
     pub envelope: Option<Envelope>,
-    /// Why it died, if it did.
+    /// Why it died, if it is dead.
     pub dead: Option<DeadLetter>,
-    /// When it will run, if it waits.
+    /// When it will run, if it waits for its time.
     pub due_at: Option<Timestamp>,
-    /// When it ended, if it did.
+    /// When it ended, if it has.
     pub finished_at: Option<Timestamp>,
     /// What the handler returned.
     pub result: Option<Payload>,
-    /// Where that is kept, when it is too large for the record.
+    /// The blob of the result, if the result is too large for the record.
     pub result_blob: Option<BlobRef>,
-    /// Which jobs it waits for, if it is blocked.
+    /// The jobs that it waits for, if it is blocked.
     pub waits_for: Vec<JobKey>,
-    /// How far its handler said that it had come, of a job that has not ended well.
+    /// The progress that its handler last reported. Only of a job that has not completed.
     pub progress: Option<Progress>,
-    /// What its next attempt starts from, of a job that has not ended well.
+    /// The checkpoint that its next attempt starts from. Only of a job that has not completed.
     pub checkpoint: Option<CheckpointInfo>,
-    /// The message that says so.
+    /// The message that this report was read from.
     pub stored: Stored,
 }
 
 impl JobReport {
-    /// Reads the state off what the broker holds of a job: the newest life that something of is
-    /// still on its way, or else the way that the last one ended. None when it holds nothing.
+    /// Reads the job's state from all messages that the broker has of it: the newest life that has
+    /// not ended, or else the newest end. `None` when there are no messages.
     pub fn resolve(messages: &[Stored]) -> Option<Self> {
         let evidence: Vec<Evidence> = messages.iter().map(Evidence::from).collect();
         let live = messages
@@ -51,10 +51,10 @@ impl JobReport {
         if let Some((live, _)) = live {
             return Some(Self::read(live));
         }
-        // An end may be as old, in whole milliseconds, as the message that it has settled.
+        // An end may have the same time, in milliseconds, as the message that it settled.
         let end = |m: &Stored| (matches!(m.place, Place::Dead | Place::Record), m.stored_at);
         let (last, end) = messages.iter().zip(&evidence).max_by_key(|(m, _)| end(m))?;
-        // Of a job that died the letter says more than its record, and can be requeued.
+        // The letter of a dead job contains more than its record, and can be requeued.
         let of_death = |e: &Evidence| e.place == Place::Dead && e.step.nonce == end.step.nonce;
         let letter = messages.iter().zip(&evidence).find(|(_, e)| end.died && of_death(e));
         Some(Self::read(letter.map_or(last, |(letter, _)| letter)))
@@ -101,19 +101,24 @@ impl JobReport {
                     report.result_blob = blob.and_then(|blob| blob.parse().ok());
                     report.envelope = Some(record.envelope);
                 }
-                // Its place says that it ended; what it says beyond that cannot be read.
+                // A message at this place is an end, even if its content cannot be read.
                 Err(_) => report.state = JobState::Completed,
             },
         }
         report
     }
+
+    /// The error for an action that this state does not allow.
+    pub(super) fn state_error(&self, why: &'static str) -> ClientError {
+        ClientError::State { id: self.key.id.clone(), state: self.state, why }
+    }
 }
 
 impl Client {
-    /// Finds a job by its id, in `queue` or wherever it is.
+    /// Finds a job by its id, in `queue` or in any queue.
     ///
     /// # Errors
-    /// [`ClientError::NoJob`] and [`ClientError::Ambiguous`] among others.
+    /// [`ClientError`], such as [`ClientError::NoJob`] and [`ClientError::Ambiguous`].
     pub async fn job(
         &self,
         id: &JobId,
@@ -130,21 +135,21 @@ impl Client {
                 }
             }
         };
-        self.report(&JobKey { queue, id: id.clone() }).await
+        self.report(&JobKey::new(queue, id.clone())).await
     }
 
-    /// Everything known of the job.
+    /// All that the broker knows of the job.
     ///
     /// # Errors
-    /// [`ClientError::NoJob`] among others.
+    /// [`ClientError`], such as [`ClientError::NoJob`].
     pub async fn report(&self, key: &JobKey) -> Result<JobReport, ClientError> {
         let messages = self.transport.locate(key).await?;
         let report = JobReport::resolve(&messages);
         let mut report = report.ok_or_else(|| ClientError::NoJob(key.id.clone()))?;
-        self.add_result(&mut report).await?;
-        self.add_kept(&mut report).await?;
+        self.add_large_result(&mut report).await?;
+        self.add_saved(&mut report).await?;
         if report.state == JobState::Blocked {
-            self.add_blockers(&mut report).await?;
+            self.add_parents_to_report(&mut report).await?;
         }
         Ok(report)
     }
@@ -158,14 +163,21 @@ mod tests {
     use naq_core::wire::{Codec, FinalRecord};
 
     #[test]
-    fn an_end_of_the_same_millisecond_as_the_message_is_the_answer_in_any_order() {
-        let (queue, id, now) = (QueueName::default(), JobId::random(), Timestamp::from_millis(7));
+    fn an_end_wins_over_a_message_of_the_same_millisecond_in_any_order() {
+        let (queue, id) = (QueueName::default(), JobId::random());
+        let now = Timestamp::from_millis(7);
         let task = TaskName::new("t").expect("a name");
         let job = Envelope::new(queue.clone(), id.clone(), task, Payload::null(Codec::Json), now);
         let message = job.to_message().expect("writes");
-        let (key, place) = (JobKey { queue, id }, Place::Queue);
-        let queued =
-            Stored { key, place, seq: 1, stored_at: now, due_at: None, delivered: true, message };
+        let queued = Stored {
+            key: JobKey::new(queue, id),
+            place: Place::Queue,
+            seq: 1,
+            stored_at: now,
+            due_at: None,
+            delivered: true,
+            message,
+        };
         let state = JobState::Expired;
         let record = FinalRecord { envelope: job, state, finished_at: now, result: None };
         let fact = Fact::record(&queued, &record).expect("writes").expect("wanted");

@@ -1,21 +1,20 @@
-//! [`JobView`]: a job as it is shown, the same in `naq job show -o json` and in the dashboard.
+//! [`JobView`]: a job as JSON, the same in `naq job show -o json` and in the dashboard.
 
 use std::borrow::Cow;
 
 use naq_core::clock::{Timestamp, millis_up};
 use naq_core::failure::ErrorKind;
-use naq_core::names::{JobId, QueueName, TaskName};
+use naq_core::names::{JobId, JobKey, QueueName, TaskName};
 use naq_core::redact::Redactor;
 use naq_core::retry::Rule;
 use naq_core::state::JobState;
-use naq_core::transport::JobKey;
 use naq_core::wire::{AttemptRecord, Codec, Payload};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{CheckpointInfo, JobReport, Progress};
 
-/// One job as a document. The names of its fields are stable; scripts may rely on them.
+/// One job as a JSON document. The names of its fields are stable, so scripts can use them.
 ///
 /// ```
 /// # use naq_client::{JobReport, JobView};
@@ -26,29 +25,29 @@ use crate::{CheckpointInfo, JobReport, Progress};
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct JobView {
-    /// Its id.
+    /// The job's id.
     pub id: JobId,
-    /// Its queue.
+    /// The job's queue.
     pub queue: QueueName,
-    /// Its task; none of a body that is no job and says none.
+    /// The job's task; `None` if the body cannot be decoded and the letter does not name it.
     pub task: Option<TaskName>,
-    /// Where it stands.
+    /// The job's state.
     pub state: JobState,
-    /// The attempt that it is at, from 1.
+    /// The current attempt, counted from 1.
     pub attempt: u32,
-    /// Attempts in all.
+    /// The most attempts that the policy allows.
     pub max_attempts: Option<u32>,
-    /// Worker deaths so far.
+    /// Worker crashes so far.
     pub crashes: u32,
     /// Snoozes so far.
     pub snoozes: u32,
-    /// Its retry policy, as text.
+    /// The retry policy, as text.
     pub policy: Option<String>,
-    /// Its arguments, where JSON has a form for them.
+    /// The arguments, if JSON can express them.
     pub args: Option<Box<RawValue>>,
     /// When it was enqueued.
     pub enqueued_at: Option<Timestamp>,
-    /// When its first attempt began.
+    /// When its first attempt started.
     pub first_started_at: Option<Timestamp>,
     /// The workflow that it is part of.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,33 +57,33 @@ pub struct JobView {
     pub waits_for: Vec<JobKey>,
     /// When it will run, if it waits for its time.
     pub due_at: Option<Timestamp>,
-    /// When it ended, if it did.
+    /// When it ended, if it has.
     pub finished_at: Option<Timestamp>,
-    /// After this moment no attempt begins.
+    /// No attempt starts after this time.
     pub deadline: Option<Timestamp>,
-    /// The longest that one attempt may run, in milliseconds.
+    /// The longest time that one attempt may run, in milliseconds.
     pub timeout_ms: Option<u64>,
-    /// Labels to find it by.
+    /// Its tags.
     pub tags: Vec<String>,
-    /// W3C trace context of its producer.
+    /// The W3C trace context of its producer.
     pub traceparent: Option<String>,
-    /// What happened so far, oldest first.
+    /// Its history, oldest first.
     pub attempts: Vec<AttemptRecord>,
-    /// What the handler returned, where JSON has a form for it.
+    /// What the handler returned, if JSON can express it.
     pub result: Option<Box<RawValue>>,
-    /// How far its handler has come.
+    /// The progress that its handler last reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
-    /// What its next attempt starts from.
+    /// The checkpoint that its next attempt starts from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<CheckpointInfo>,
     /// Why it is in the dead letter queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead: Option<DeadView>,
-    /// The body as text, where it is no job.
+    /// The body as text, if it cannot be decoded as a job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-    /// The same, byte for byte.
+    /// The same body as hexadecimal bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body_hex: Option<String>,
 }
@@ -105,13 +104,13 @@ pub struct DeadView {
     pub reason: String,
 }
 
-/// The value as JSON, as it was written where it was JSON. None for what JSON has no form for.
+/// The value as JSON, unchanged if it was JSON before. `None` if JSON cannot express it.
 fn json(payload: &Payload) -> Option<Box<RawValue>> {
     let json = payload.transcode(Codec::Json).ok()?;
     serde_json::from_slice(json.bytes()).ok()
 }
 
-/// The same without the secrets in it; itself where there are none.
+/// Removes secrets. Returns the JSON unchanged if it contains none.
 fn without_secrets(json: Box<RawValue>, redactor: &Redactor) -> Box<RawValue> {
     let Ok(before) = serde_json::from_str::<serde_json::Value>(json.get()) else { return json };
     let mut after = before.clone();
@@ -123,8 +122,8 @@ fn without_secrets(json: Box<RawValue>, redactor: &Redactor) -> Box<RawValue> {
 }
 
 impl JobView {
-    /// The same without secrets: in arguments, result, messages of errors, and in the text of a body
-    /// that is no job.
+    /// Removes secrets from the arguments, the result, error messages, and from the text of a body
+    /// that cannot be decoded.
     #[must_use]
     pub fn redacted(mut self, redactor: &Redactor) -> Self {
         let text = |text: &mut String| {
@@ -149,7 +148,7 @@ impl JobView {
             && let Cow::Owned(redacted) = redactor.redact_text(body)
         {
             *body = redacted;
-            // It would say the same.
+            // The bytes contain the same secrets.
             self.body_hex = None;
         }
         self
@@ -176,7 +175,7 @@ impl From<&JobReport> for JobView {
             first_started_at: job.and_then(|j| j.first_started_at),
             workflow: job.and_then(|j| j.workflow.clone()),
             waits_for: report.waits_for.clone(),
-            // When a blocked job looks by itself says nothing to anybody.
+            // The due time of a blocked job is only that of the worker's next check.
             due_at: report.due_at.filter(|_| report.state != JobState::Blocked),
             finished_at: report.finished_at,
             deadline: job.and_then(|j| j.deadline),

@@ -1,89 +1,88 @@
-//! Waiting for a job's end: told by the broker, with a look now and then in case it was missed.
+//! Wait for a job's end. The broker notifies of it; the wait also reads the job now and then, in case
+//! it missed the notification.
 
 use std::time::Duration;
 
 use naq_core::failure::ErrorKind;
-use naq_core::names::JobId;
+use naq_core::names::{JobId, JobKey};
 use naq_core::state::JobState;
-use naq_core::transport::{JobKey, Place, Stored, TransportError};
+use naq_core::transport::{Place, Stored, TransportError};
 use naq_core::wire::{DecodeError, Nonce};
 use serde::de::DeserializeOwned;
 
 use crate::{Client, ClientError, JobHandle, JobReport};
 
-/// A wait looks by itself, too, after a quarter of the time that it has lasted; no sooner ...
-const SOONEST: Duration = Duration::from_secs(2);
-/// ... and no later than this.
-const LATEST: Duration = Duration::from_secs(30);
-/// Where nothing is found it looks once more: a job that ends in this moment may be seen neither in
-/// its queue any more, nor among the records yet.
-const ONCE_MORE: Duration = Duration::from_millis(200);
+/// A wait reads the job again after a quarter of the time that it has lasted, but at least this ...
+const MIN_READ_INTERVAL: Duration = Duration::from_secs(2);
+/// ... and at most this.
+const MAX_READ_INTERVAL: Duration = Duration::from_secs(30);
+/// If a wait finds no message of the job, it reads once more after this time: the message of a job
+/// that ends at this moment may be gone from its queue while its record is not there yet.
+const REREAD_AFTER: Duration = Duration::from_millis(200);
 
 /// A wait that ended without a result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {
     /// The job died.
-    #[error(
-        "job {id} is dead: {kind}: {message}; see `naq dlq show {id}`, requeue it with `naq dlq requeue {id}`"
-    )]
+    #[error("job {id} is dead: {kind}: {message}; requeue its dead letter to run it again")]
     Dead {
-        /// Which job.
+        /// The job's id.
         id: JobId,
-        /// The kind of the last error.
+        /// The kind of its last error.
         kind: ErrorKind,
-        /// Its message.
+        /// The message of its last error.
         message: String,
     },
-    /// It was cancelled.
+    /// The job was cancelled.
     #[error("job {id} was cancelled: {reason}")]
     Cancelled {
-        /// Which job.
+        /// The job's id.
         id: JobId,
         /// Why.
         reason: String,
     },
-    /// No attempt began before its deadline.
-    #[error("job {id} expired: its deadline passed before an attempt could begin")]
+    /// No attempt started before the job's deadline.
+    #[error("job {id} expired: its deadline passed before an attempt could start")]
     Expired {
-        /// Which job.
+        /// The job's id.
         id: JobId,
     },
-    /// It has not ended yet.
-    #[error("job {id} is still {state} after {}: wait longer, or see `naq job show {id}`", humantime::format_duration(*.after))]
+    /// The job has not ended within the time.
+    #[error("job {id} is still {state} after {}: wait longer", humantime::format_duration(*.after))]
     TimedOut {
-        /// Which job.
+        /// The job's id.
         id: JobId,
-        /// Where it stands.
+        /// Its state.
         state: JobState,
-        /// How long it was waited for.
+        /// How long the caller waited.
         after: Duration,
     },
-    /// Nothing is held of it.
+    /// The broker has no message of the job.
     #[error(
-        "nothing is known of job {id}: it was never enqueued, asked for no record, or its record has expired; ask for one with `record_ttl`"
+        "nothing is known of job {id}: it was never enqueued, keeps no record, or its record has expired; `record_ttl` says how long a record is kept"
     )]
     NoRecord {
-        /// Which job.
+        /// The job's id.
         id: JobId,
     },
-    /// It completed, and what it returned is not kept any longer.
+    /// The job completed, and its result is no longer stored.
     #[error(
-        "job {id} has completed, and its result is gone: have it kept longer with `record_ttl`"
+        "job {id} has completed, and its result has expired: a longer `record_ttl` keeps it longer"
     )]
     NoResult {
-        /// Which job.
+        /// The job's id.
         id: JobId,
     },
-    /// It completed, and what it returned is of another type than is asked for.
+    /// The job completed, and its result has another type than the caller expects.
     #[error("the result of job {id}: {source}")]
     Decode {
-        /// Which job.
+        /// The job's id.
         id: JobId,
-        /// What is wrong with it.
+        /// Why it cannot be decoded.
         source: DecodeError,
     },
-    /// The look at it went wrong.
+    /// The job could not be read.
     #[error(transparent)]
     Client(#[from] ClientError),
 }
@@ -95,10 +94,10 @@ impl From<TransportError> for WaitError {
 }
 
 impl JobReport {
-    /// What the handler returned, of a job that has completed; else how it ended.
+    /// What the handler of a completed job returned; for any other end an error.
     ///
     /// # Errors
-    /// [`WaitError`]; of a job that has not ended, `TimedOut`.
+    /// [`WaitError`]; `TimedOut` for a job that has not ended.
     pub fn into_output<O: DeserializeOwned>(self) -> Result<O, WaitError> {
         let id = self.key.id.clone();
         let last = self.envelope.as_ref().and_then(|job| job.history.last());
@@ -108,10 +107,10 @@ impl JobReport {
                 None => Err(WaitError::NoResult { id }),
             },
             JobState::Dead => {
-                let told = self.dead.map(|letter| (letter.error_kind, letter.message));
+                let letter = self.dead.map(|letter| (letter.error_kind, letter.message));
                 let error = self.envelope.as_ref().and_then(|job| job.last_error());
                 let error = error.map(|last| (last.error_kind.clone(), last.message.clone()));
-                let (kind, message) = told.unwrap_or_else(|| {
+                let (kind, message) = letter.unwrap_or_else(|| {
                     let (kind, message) = error.unwrap_or_default();
                     (kind.unwrap_or(ErrorKind::ERROR), message.unwrap_or_default())
                 });
@@ -129,19 +128,19 @@ impl JobReport {
 }
 
 impl<O: DeserializeOwned> JobHandle<O> {
-    /// Waits until the job has ended, and gives what its handler returned. A handler that fails and
-    /// is retried has not ended yet.
+    /// Waits until the job has ended, and returns what its handler returned. A job that failed and
+    /// waits for a retry has not ended.
     ///
-    /// The broker tells of the end, so that many can wait at once; a job that keeps no record
-    /// (`record_ttl` of zero) is only seen to be gone.
+    /// The broker notifies of the end, so many callers can wait at the same time. Of a job that
+    /// keeps no record (`record_ttl` of zero) the wait only sees that it is gone.
     ///
     /// ```no_run
     /// # use naq_client::{Client, WaitError};
     /// # use naq_core::Job;
     /// # use std::time::Duration;
     /// # async fn f<J: Job>(client: &Client, job: J) -> Result<(), Box<dyn std::error::Error>> {
-    /// let report = client.enqueue(job).await?;
-    /// match report.wait(Duration::from_secs(60)).await {
+    /// let handle = client.enqueue(job).await?;
+    /// match handle.wait(Duration::from_secs(60)).await {
     ///     Ok(output) => drop(output),
     ///     Err(WaitError::TimedOut { state, .. }) => println!("still {state}"),
     ///     Err(err) => return Err(err.into()),
@@ -151,18 +150,18 @@ impl<O: DeserializeOwned> JobHandle<O> {
     /// ```
     ///
     /// # Errors
-    /// [`WaitError`], which says how else it ended, or that it has not after `timeout`.
+    /// [`WaitError`] for any end but completed, or if the job has not ended after `timeout`.
     pub async fn wait(&self, timeout: Duration) -> Result<O, WaitError> {
         self.client.wait_for(&self.key, self.life.as_ref(), timeout).await?.into_output()
     }
 }
 
 impl Client {
-    /// Waits until the job has ended, however it does.
+    /// Waits until the job has ended in any way.
     ///
     /// # Errors
-    /// [`WaitError::TimedOut`] when it has not after `timeout`, [`WaitError::NoRecord`] when nothing
-    /// is held of it, [`WaitError::Client`].
+    /// [`WaitError::TimedOut`] if it has not ended after `timeout`, [`WaitError::NoRecord`] if the
+    /// broker has no message of it, [`WaitError::Client`].
     pub async fn wait(&self, key: &JobKey, timeout: Duration) -> Result<JobReport, WaitError> {
         self.wait_for(key, None, timeout).await
     }
@@ -173,16 +172,17 @@ impl Client {
         life: Option<&Nonce>,
         timeout: Duration,
     ) -> Result<JobReport, WaitError> {
-        let (began, id) = (self.now(), || key.id.clone());
+        let began = self.now();
+        let id = || key.id.clone();
         let until = began + timeout;
-        // Listens before it looks, so that nothing falls between.
+        // Watches before the first read, so that no end is missed between the two.
         let mut watch = self.transport.watch_end(key).await?;
         let mut known = None;
         let mut nothing = false;
         loop {
-            match self.look(key, life).await {
+            match self.read_life(key, life).await {
                 Ok(Some(mut report)) if report.state.is_final() => {
-                    self.add_result(&mut report).await?;
+                    self.add_large_result(&mut report).await?;
                     return Ok(report);
                 }
                 Ok(Some(report)) => (known, nothing) = (Some(report.state), false),
@@ -196,27 +196,28 @@ impl Client {
                 let state = known.unwrap_or(JobState::Pending);
                 return Err(WaitError::TimedOut { id: id(), state, after: timeout });
             }
-            let look = (now.since(began) / 4).clamp(SOONEST, LATEST);
-            watch.changed(if nothing { ONCE_MORE } else { look.min(until.since(now)) }).await;
+            let interval = (now.since(began) / 4).clamp(MIN_READ_INTERVAL, MAX_READ_INTERVAL);
+            let pause = if nothing { REREAD_AFTER } else { interval.min(until.since(now)) };
+            watch.changed(pause).await;
         }
     }
 
-    /// What is known of a job; of this life of it, if one is named.
-    pub(crate) async fn look(
+    /// All that the broker knows of a job, or of one life of it.
+    pub(crate) async fn read_life(
         &self,
         key: &JobKey,
         life: Option<&Nonce>,
     ) -> Result<Option<JobReport>, ClientError> {
         let mut messages = self.transport.locate(key).await?;
         if let Some(life) = life {
-            messages.retain(|message| is_of(message, life));
+            messages.retain(|message| is_of_life(message, life));
         }
         Ok(JobReport::resolve(&messages))
     }
 }
 
-/// Whether a message is of this life of its job, or of one that a requeue has made of it.
-fn is_of(message: &Stored, life: &Nonce) -> bool {
+/// True if a message belongs to this life of its job, or to a life that a requeue of it started.
+fn is_of_life(message: &Stored, life: &Nonce) -> bool {
     if message.step().nonce == *life {
         return true;
     }

@@ -1,46 +1,46 @@
-//! The audit log: who changed what, on how much, and why. Best effort beside the action itself: an
-//! entry that cannot be written undoes nothing.
+//! The audit log: who did what, to how many jobs, and why. Best effort: if an entry cannot be
+//! written, its action stays done.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use naq_core::clock::Timestamp;
-use naq_core::names::JobId;
+use naq_core::names::{JobId, StateKey, StateKeyError};
 use naq_core::redact::Redactor;
-use naq_core::transport::{Expect, StateEntry, StateKey, StateKeyError, TransportError};
+use naq_core::transport::{Expect, StateEntry, StateStore, TransportError};
 use serde::{Deserialize, Serialize};
 
 use crate::Client;
 
-/// How long an entry is kept: 30 days.
+/// How long an audit entry is stored: 30 days.
 pub const AUDIT_TTL: Duration = Duration::from_secs(30 * DAY_SECS);
-/// Entries that a page holds at most.
+/// The most entries of a page.
 pub const MAX_AUDIT_PAGE: usize = 500;
 const DAY_SECS: u64 = 86_400;
-/// Days that may hold an entry: the whole days of its time to live, and the two at its ends.
+/// Days that may contain entries: the whole days of the time to live, and the two days at its ends.
 const DAYS: u64 = 32;
-/// Entries read at once.
+/// Entries that one request reads.
 const READ: usize = 500;
-/// Characters that are kept of a text.
+/// The longest text, in characters; a longer one is cut.
 const MAX_TEXT: usize = 500;
 
 /// One action of an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
-    /// Its name, in the order of time; [`Client::audit`] gives it.
+    /// Its id, in the order of time; [`Client::audit`] sets it.
     pub id: String,
-    /// When; [`Client::audit`] fills it in.
+    /// When it was done; [`Client::audit`] sets it.
     pub at: Timestamp,
-    /// Who: `user@host`, a login of the dashboard, or `local`.
+    /// Who did it: `user@host`, a login of the dashboard, or `local`.
     pub who: String,
-    /// The verb, as the CLI has it: `requeue`, `purge`, `pause`.
+    /// The action, as the CLI names it: `requeue`, `purge`, `pause`.
     pub what: String,
-    /// On what, in words: `344 dead letters of queue mail`.
+    /// What it was done to, in words: `344 dead letters of queue mail`.
     pub scope: String,
-    /// On how many, where that is known.
+    /// How many it was done to, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    /// Why; empty where nobody said.
+    /// Why; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
@@ -50,16 +50,16 @@ pub struct AuditEntry {
 pub struct AuditPage {
     /// The entries.
     pub entries: Vec<AuditEntry>,
-    /// What to ask for the next page [before](AuditQuery::before); none after the last.
+    /// The [`before`](AuditQuery::before) of the next page; `None` after the last page.
     pub next: Option<String>,
 }
 
-/// Which part of the log.
+/// A part of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditQuery {
-    /// Entries older than the one of this name; none for the newest.
+    /// Only entries that are older than the entry with this id; `None` for the newest.
     pub before: Option<String>,
-    /// At most so many, and no more than [`MAX_AUDIT_PAGE`]; 50 by default.
+    /// The most entries, up to [`MAX_AUDIT_PAGE`]; 50 by default.
     pub limit: usize,
 }
 
@@ -70,8 +70,8 @@ impl Default for AuditQuery {
 }
 
 impl AuditEntry {
-    /// An action that is done now. Texts are cut to 500 characters; who and why are kept without
-    /// secrets.
+    /// An action that was just done. Texts are cut to 500 characters; `who` and `reason` are stored
+    /// without secrets.
     pub fn new(who: impl AsRef<str>, what: impl AsRef<str>, scope: impl AsRef<str>) -> Self {
         Self {
             id: String::new(),
@@ -84,21 +84,22 @@ impl AuditEntry {
         }
     }
 
-    /// On how many.
+    /// Sets how many it was done to.
     #[must_use]
     pub fn count(mut self, count: u64) -> Self {
         self.count = Some(count);
         self
     }
 
-    /// Why.
+    /// Sets the reason.
     #[must_use]
     pub fn reason(mut self, reason: impl AsRef<str>) -> Self {
         self.reason = operator_text(reason);
         self
     }
 
-    /// `audit.<day>.<id>`: by day, since entries are read newest first and listed oldest first.
+    /// `audit.<day>.<id>`: by day, because pages are newest first and the state store lists oldest
+    /// first.
     fn key(&self) -> Result<StateKey, StateKeyError> {
         day(self.at.as_millis() / 1000 / DAY_SECS)?.join(&self.id)
     }
@@ -108,7 +109,7 @@ impl AuditEntry {
     }
 }
 
-/// What an operator has said, as it is kept: without secrets, and short enough to stand in a job.
+/// An operator's text as it is stored: without secrets, and short enough to be part of a job.
 pub(crate) fn operator_text(text: impl AsRef<str>) -> String {
     clip(Redactor::default().redact_text(text.as_ref()))
 }
@@ -122,8 +123,8 @@ fn day(number: u64) -> Result<StateKey, StateKeyError> {
 }
 
 impl Client {
-    /// Records an action, for 30 days. Call it when the action is done, with what it did; where that
-    /// fails, say so and go on.
+    /// Stores an audit entry for 30 days. Call it after the action, with the numbers of what it did.
+    /// If it fails, report that and continue: the action is done.
     ///
     /// ```no_run
     /// # use naq_client::{AuditEntry, Client};
@@ -139,7 +140,8 @@ impl Client {
     /// [`TransportError`].
     pub async fn audit(&self, entry: AuditEntry) -> Result<AuditEntry, TransportError> {
         let at = self.clock.now();
-        // Fixed in length, so that ids sort by time; and of two in one millisecond both are kept.
+        // The time has a fixed length, so that ids sort by time. The random part keeps two entries
+        // of the same millisecond apart.
         let random = JobId::random();
         let tail = &random.as_str()[random.as_str().len() - 8..];
         let entry = AuditEntry { id: format!("{:014}-{tail}", at.as_millis()), at, ..entry };
@@ -151,8 +153,8 @@ impl Client {
         Ok(entry)
     }
 
-    /// A page of what was [recorded](Self::audit), newest first. Reads the days that the page is of,
-    /// and no others.
+    /// A page of the [audit entries](Self::audit), newest first. Reads only the days that the page
+    /// covers.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -160,12 +162,12 @@ impl Client {
         let limit = query.limit.clamp(1, MAX_AUDIT_PAGE);
         let before = query.before.as_deref();
         let named = before.and_then(|id| id.split('-').next()?.parse::<u64>().ok());
-        // Clocks differ: an entry may be of a day that begins elsewhere a little earlier.
+        // Clocks differ: an entry may be from a day that has not started by this clock.
         let tomorrow = self.clock.now() + Duration::from_secs(DAY_SECS);
         let newest = named.unwrap_or(tomorrow.as_millis()) / 1000 / DAY_SECS;
         let mut page = AuditPage::default();
         for number in (newest.saturating_sub(DAYS)..=newest).rev() {
-            let mut found = self.audit_day(number).await?;
+            let mut found = read_day(&*self.transport, number).await?;
             found.retain(|entry| before.is_none_or(|before| entry.id.as_str() < before));
             found.sort_unstable_by(|a, b| b.id.cmp(&a.id));
             found.dedup_by(|a, b| a.id == b.id);
@@ -180,17 +182,18 @@ impl Client {
         }
         Ok(page)
     }
+}
 
-    async fn audit_day(&self, number: u64) -> Result<Vec<AuditEntry>, TransportError> {
-        let prefix = day(number).map_err(refused)?;
-        let (mut entries, mut next) = (Vec::new(), Some(0));
-        while let Some(from) = next {
-            let page = self.transport.state_list(&prefix, from, READ).await?;
-            entries.extend(page.entries.iter().filter_map(AuditEntry::read));
-            next = page.next;
-        }
-        Ok(entries)
+async fn read_day(store: &dyn StateStore, number: u64) -> Result<Vec<AuditEntry>, TransportError> {
+    let prefix = day(number).map_err(refused)?;
+    let mut entries = Vec::new();
+    let mut next = Some(0);
+    while let Some(from) = next {
+        let page = store.state_list(&prefix, from, READ).await?;
+        entries.extend(page.entries.iter().filter_map(AuditEntry::read));
+        next = page.next;
     }
+    Ok(entries)
 }
 
 fn refused(err: StateKeyError) -> TransportError {

@@ -1,26 +1,28 @@
-//! Circuit breakers, as an operator sees and moves them.
+//! Circuit breakers: list, open, close and reset them.
 
 use std::slice;
 use std::time::Duration;
 
 use naq_core::flow::breaker::{BreakerConfig, BreakerEntry, BreakerEvent, BreakerState, step};
-use naq_core::transport::{Expect, Saved, StateKey, StateKeyError, TransportError};
+use naq_core::names::{StateKey, StateKeyError};
+use naq_core::transport::{Expect, Saved, TransportError};
 
 use crate::Client;
 
-/// Entries read at once.
+/// Entries that one request reads.
 const PAGE: usize = 500;
-/// How often a change is made anew because somebody else was faster.
-const TRIES: usize = 64;
+/// How often a change is attempted again after another process was faster.
+const MAX_CONFLICTS: usize = 64;
 
 impl Client {
-    /// The breakers that are not quite closed: open, half open, recovering, or with failures
-    /// counted lately. Sorted by key. One that is not among them lets all calls go.
+    /// The breakers that are open, half open, recovering, or that have counted failures recently.
+    /// Sorted by key. A breaker that is not listed is closed: it lets all calls pass.
     ///
     /// # Errors
     /// [`TransportError`].
     pub async fn breakers(&self) -> Result<Vec<BreakerEntry>, TransportError> {
-        let (prefix, mut from) = (BreakerEntry::prefix().map_err(refused)?, 0);
+        let prefix = BreakerEntry::prefix().map_err(refused)?;
+        let mut from = 0;
         let mut breakers = Vec::new();
         loop {
             let page = self.transport.state_list(&prefix, from, PAGE).await?;
@@ -35,24 +37,24 @@ impl Client {
         Ok(breakers)
     }
 
-    /// The breaker of a task or dependency; closed when nothing is known of it.
+    /// The breaker with this key, of a task or of a dependency. Closed if it has no entry.
     ///
     /// # Errors
     /// [`TransportError`].
     pub async fn breaker(&self, key: &str) -> Result<BreakerEntry, TransportError> {
-        let place = BreakerEntry::state_key(key).map_err(refused)?;
-        let found = self.transport.state_get(slice::from_ref(&place)).await?.pop().flatten();
+        let state_key = BreakerEntry::state_key(key).map_err(refused)?;
+        let found = self.transport.state_get(slice::from_ref(&state_key)).await?.pop().flatten();
         let read = found.as_ref().map(|entry| BreakerEntry::read(entry).ok_or(entry));
         match read {
             None => Ok(BreakerEntry::absent(key)),
             Some(Ok(entry)) => Ok(entry),
-            Some(Err(_)) => Err(unreadable(&place)),
+            Some(Err(_)) => Err(unreadable(&state_key)),
         }
     }
 
     /// Opens a breaker by hand, for `span` or until it is closed by hand. Within a second no worker
-    /// starts a job under it any more; what runs goes on. With the name of a task as its key it
-    /// pauses that task, also where no breaker is registered.
+    /// starts a job under it; running jobs continue. With the name of a task as its key it pauses
+    /// that task, even if the task has no breaker.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -76,8 +78,8 @@ impl Client {
         self.change_breaker(known, &BreakerEntry::by_hand(), &[open]).await
     }
 
-    /// Closes a breaker by hand: it recovers over `recovery`, in which a share of the calls goes
-    /// that grows. Nothing happens to one that is closed.
+    /// Closes a breaker by hand. It recovers during `recovery`, in which it lets a growing share of
+    /// the calls pass. Does nothing if the breaker is closed.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -94,23 +96,23 @@ impl Client {
         self.change_breaker(known, &config, &[BreakerEvent::Close]).await
     }
 
-    /// Forgets all that is known of a breaker: it is closed at once. False when nothing was known.
+    /// Removes the entry of a breaker, which closes it at once. False when it had no entry.
     ///
     /// # Errors
     /// [`TransportError`].
     pub async fn reset_breaker(&self, key: &str) -> Result<bool, TransportError> {
-        let place = BreakerEntry::state_key(key).map_err(refused)?;
-        let known = self.transport.state_get(slice::from_ref(&place)).await?.pop().flatten();
-        self.transport.state_remove(&place, Expect::Any).await?;
+        let state_key = BreakerEntry::state_key(key).map_err(refused)?;
+        let known = self.transport.state_get(slice::from_ref(&state_key)).await?.pop().flatten();
+        self.transport.state_remove(&state_key, Expect::Any).await?;
         Ok(known.is_some())
     }
 
-    /// Lets events happen to a breaker, by compare and set: whatever others do to it meanwhile,
-    /// none is lost. `known` is what the caller knows of it, and saves a request if it is still
-    /// so. Returns what became of it; nothing is written when nothing changes.
+    /// Applies events to a breaker by compare and set, so that no event is lost when several
+    /// processes change it. `known` is the entry as the caller knows it, and saves a request if it
+    /// is current. Returns the new entry. Writes nothing when nothing changes.
     ///
-    /// A worker that dies in here has changed it or has not; a caller who cannot know tries again,
-    /// and may count its calls twice.
+    /// If the call fails, the events may be applied or not. A caller that repeats it may count its
+    /// calls twice.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -120,24 +122,26 @@ impl Client {
         config: &BreakerConfig,
         events: &[BreakerEvent],
     ) -> Result<BreakerEntry, TransportError> {
-        let place = BreakerEntry::state_key(&known.key).map_err(refused)?;
+        let state_key = BreakerEntry::state_key(&known.key).map_err(refused)?;
         let mut entry = known;
-        for _ in 0..TRIES {
+        for _ in 0..MAX_CONFLICTS {
             let now = self.clock.now();
-            let happen = |state: BreakerState, event| step(config, &state, event, now);
-            let state = events.iter().fold(entry.state.at(config, now), happen);
+            let apply = |state: BreakerState, event| step(config, &state, event, now);
+            let state = events.iter().fold(entry.state.at(config, now), apply);
             if state == entry.state {
                 return Ok(entry);
             }
             let ttl = state.kept_for(config, now);
             let value = BreakerEntry::value(&state);
-            match self.transport.state_put(&place, value, entry.expect(), ttl).await? {
+            match self.transport.state_put(&state_key, value, entry.expect(), ttl).await? {
                 Saved::Stored(revision) => return Ok(entry.stored(state, revision, now)),
                 Saved::Conflict => entry = self.breaker(&entry.key).await?,
             }
         }
-        let reason = format!("others changed it {TRIES} times meanwhile");
-        Err(TransportError::Rejected { what: format!("change breaker {:?}", entry.key), reason })
+        Err(TransportError::Rejected {
+            what: format!("change breaker {:?}", entry.key),
+            reason: format!("other processes changed it {MAX_CONFLICTS} times meanwhile"),
+        })
     }
 }
 
@@ -145,7 +149,9 @@ fn refused(err: StateKeyError) -> TransportError {
     TransportError::Rejected { what: "the key of a breaker".into(), reason: err.to_string() }
 }
 
-fn unreadable(place: &StateKey) -> TransportError {
-    let reason = "another version of NAQ has written it; reset it, or use that version".into();
-    TransportError::Rejected { what: format!("read {place}"), reason }
+fn unreadable(key: &StateKey) -> TransportError {
+    TransportError::Rejected {
+        what: format!("read {key}"),
+        reason: "another version of NAQ has written it; reset it, or use that version".into(),
+    }
 }

@@ -1,104 +1,109 @@
-//! [`Told`]: the ends of jobs that no worker sees, since a client made them: those it cancelled.
+//! [`CancelTally`]: counts the jobs that a client has cancelled, for the statistics. No worker sees
+//! these ends.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use naq_core::clock::Timestamp;
 use naq_core::names::{JobId, WorkerId};
 use naq_core::stats::{Ending, Observation, Tally, Unwritten};
+use naq_core::sync::lock;
+use naq_core::transport::StatsStore;
 use naq_core::wire::Envelope;
 
-use crate::Client;
-
-/// What this client and its clones have counted, under an id of their own.
+/// The counts of one client and its clones, reported under an id of their own.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct CancelTally {
     id: WorkerId,
-    state: Mutex<State>,
+    state: Mutex<CancelTallyState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct CancelTallyState {
     tally: Tally,
-    /// Somebody writes, and looks again before he ends: an older report must not come last.
+    /// A caller is writing reports. It checks for new counts before it stops, so that no second
+    /// caller writes at the same time, and an older report does not arrive last.
     is_written: bool,
 }
 
-impl Default for Told {
+impl Default for CancelTally {
     fn default() -> Self {
         let id = WorkerId::new(format!("client-{}", JobId::random()));
         Self { id: id.unwrap_or_else(|err| panic!("{err}")), state: Mutex::default() }
     }
 }
 
-impl Told {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl CancelTally {
+    /// Counts a cancelled job, and writes the report. Best effort: the job is cancelled whether or
+    /// not the write succeeds, and the next write includes the counts of a failed one.
+    pub(crate) async fn count_cancel(
+        &self,
+        store: &dyn StatsStore,
+        job: &Envelope,
+        now: Timestamp,
+    ) {
+        let observation = Observation {
+            queue: &job.queue,
+            task: Some(&job.task),
+            job: &job.id,
+            attempt: job.attempt,
+            crashes: 0,
+            run: None,
+            ending: Ending::Cancelled,
+            error: None,
+        };
+        let Some(mut guard) = self.record(&observation, now) else { return };
+        loop {
+            let unwritten = guard.unwritten(now);
+            for unwritten in &unwritten {
+                if store.stats_put(&unwritten.report).await.is_err() {
+                    return;
+                }
+                self.state().tally.written(unwritten);
+            }
+            if unwritten.is_empty() {
+                return;
+            }
+        }
     }
 
-    /// Counts; gives the turn to write where nobody has it.
-    fn count(&self, seen: &Observation<'_>, now: Timestamp) -> Option<Turn<'_>> {
+    fn state(&self) -> MutexGuard<'_, CancelTallyState> {
+        lock(&self.state)
+    }
+
+    /// Counts the observation. Returns a guard if no other caller is writing.
+    fn record(&self, observation: &Observation<'_>, now: Timestamp) -> Option<WriteGuard<'_>> {
         let mut state = self.state();
-        state.tally.record(seen, now);
+        state.tally.record(observation, now);
         let taken = std::mem::replace(&mut state.is_written, true);
-        // Not `then_some`: a turn that is made is dropped, and its drop wants the lock held here.
-        (!taken).then(|| Turn { told: self, has_ended: false })
+        // Not `then_some`: it would make and drop a guard also if `taken`, and the drop locks the
+        // state, which is locked here.
+        (!taken).then(|| WriteGuard { tally: self, has_ended: false })
     }
 }
 
-/// The turn to write. The next one may, also when this one is dropped at its await.
-struct Turn<'a> {
-    told: &'a Told,
+/// The right to write reports. Its drop passes the right on, also when the future is dropped at an
+/// await.
+struct WriteGuard<'a> {
+    tally: &'a CancelTally,
     has_ended: bool,
 }
 
-impl Turn<'_> {
-    /// What is to be written. When there is nothing, the turn has ended, in the same breath: whoever
-    /// counts from now on writes it himself.
+impl WriteGuard<'_> {
+    /// The reports to write. If there are none, this ends the guard under the same lock, so that
+    /// the next caller that counts gets a guard.
     fn unwritten(&mut self, now: Timestamp) -> Vec<Unwritten> {
-        let mut state = self.told.state();
-        let unwritten = state.tally.unwritten(&self.told.id, env!("CARGO_PKG_VERSION"), now);
+        let mut state = self.tally.state();
+        let unwritten = state.tally.unwritten(&self.tally.id, env!("CARGO_PKG_VERSION"), now);
         self.has_ended = unwritten.is_empty();
         state.is_written = !self.has_ended;
         unwritten
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for WriteGuard<'_> {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.told.state().is_written = false;
-        }
-    }
-}
-
-impl Client {
-    /// Counts a job that this client has cancelled. Best effort: it is cancelled whether or not this
-    /// can be written, and what cannot be is written with the next one.
-    pub(crate) async fn tell_of_cancel(&self, job: &Envelope) {
-        let now = self.clock.now();
-        let (attempt, crashes, run, error) = (job.attempt, 0, None, None);
-        let seen = Observation {
-            queue: &job.queue,
-            task: Some(&job.task),
-            job: &job.id,
-            attempt,
-            crashes,
-            run,
-            ending: Ending::Cancelled,
-            error,
-        };
-        let Some(mut turn) = self.told.count(&seen, now) else { return };
-        loop {
-            let unwritten = turn.unwritten(now);
-            for unwritten in &unwritten {
-                if self.transport.stats_put(&unwritten.report).await.is_err() {
-                    return;
-                }
-                self.told.state().tally.written(unwritten);
-            }
-            if unwritten.is_empty() {
-                return;
-            }
+            self.tally.state().is_written = false;
         }
     }
 }
@@ -109,19 +114,26 @@ mod tests {
     use naq_core::names::QueueName;
 
     #[test]
-    fn whoever_counts_while_another_writes_goes_on_at_once() {
-        let (queue, job) = (QueueName::default(), JobId::random());
-        let (attempt, crashes, run, error) = (1, 0, None, None);
-        let ending = Ending::Cancelled;
-        let (queue, job) = (&queue, &job);
-        let seen = Observation { queue, task: None, job, attempt, crashes, run, ending, error };
+    fn a_caller_that_counts_while_another_writes_continues_at_once() {
+        let queue = QueueName::default();
+        let job = JobId::random();
+        let observation = Observation {
+            queue: &queue,
+            task: None,
+            job: &job,
+            attempt: 1,
+            crashes: 0,
+            run: None,
+            ending: Ending::Cancelled,
+            error: None,
+        };
         let now = Timestamp::from_millis(1);
-        let told = Told::default();
-        let mut turn = told.count(&seen, now).expect("nobody writes");
-        assert!(told.count(&seen, now).is_none(), "somebody does");
-        let written = turn.unwritten(now);
-        assert_eq!(written[0].report.tasks[0].counts.cancelled, 2, "who writes writes both");
-        drop(turn);
-        assert!(told.count(&seen, now).is_some(), "a turn that was dropped has ended");
+        let tally = CancelTally::default();
+        let mut guard = tally.record(&observation, now).expect("no other caller writes");
+        assert!(tally.record(&observation, now).is_none(), "the first caller writes");
+        let written = guard.unwritten(now);
+        assert_eq!(written[0].report.tasks[0].counts.cancelled, 2, "the writer writes both counts");
+        drop(guard);
+        assert!(tally.record(&observation, now).is_some(), "a dropped guard has ended");
     }
 }

@@ -1,45 +1,45 @@
-//! Limits as an operator sees them: of a key, and of a queue.
+//! Limits: show the limits of keys, and set the limit of a queue.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
 use naq_core::clock::Timestamp;
 use naq_core::flow::{Holder, LimitKeys, Rate, RateEntry, Slot};
-use naq_core::names::{QueueName, WorkerId};
-use naq_core::transport::{JobKey, StateEntry, StateKey, TransportError};
+use naq_core::names::{JobKey, QueueName, StateKey, WorkerId};
+use naq_core::transport::{StateEntry, TransportError};
 use serde::Serialize;
 
 use crate::Client;
 
-/// Entries read at once.
+/// Entries that one request reads.
 const PAGE: usize = 500;
 
-/// What is known of one key: who runs, who waits, how much of the rate is used up. A key that nobody
-/// has used for a while is forgotten.
+/// One limit key: the jobs that run, the jobs that wait, and how much of the rate is used. A key
+/// that no job has used for a while has no entries.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LimitInfo {
     /// The key.
     pub key: String,
-    /// How many may run at once, as the last job that took a slot had it.
+    /// How many jobs may run at once, by the limit of the last job that took a slot.
     pub concurrency: Option<u32>,
-    /// The jobs that run.
+    /// The jobs that have a limit slot.
     pub running: Vec<LimitedJob>,
-    /// Those that wait for a slot, the one that is next first.
+    /// The wait list: the jobs that wait for a slot, the next one first.
     pub waiting: Vec<LimitedJob>,
-    /// The rate, as the last job that asked for a start had it.
+    /// The rate, by the limit of the last job that asked for a start time.
     pub rate: Option<Rate>,
-    /// When a job that asked now would start, by the rate.
+    /// The start time that a job would get now, by the rate.
     pub next_start: Option<Timestamp>,
 }
 
-/// A job that runs under a limit, or waits for its turn.
+/// A job that has a limit slot, or waits for one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LimitedJob {
-    /// Which job: `queue/id`.
+    /// The job, as `queue/id`.
     pub job: JobKey,
-    /// The worker that runs it, or has put it in line.
+    /// The worker that runs it, or that put it on the wait list.
     pub worker: WorkerId,
-    /// When its entry was stored: since when it waits, or when its slot was last renewed.
+    /// When its entry was stored: when it began to wait, or when its slot was last renewed.
     pub at: Timestamp,
 }
 
@@ -55,7 +55,7 @@ impl LimitInfo {
         }
     }
 
-    /// Takes in one entry; what it does not know is passed over. Entries come oldest first.
+    /// Adds one entry; skips kinds that it does not know. Entries come oldest first.
     fn add(&mut self, kind: &str, entry: &StateEntry, now: Timestamp) {
         let at = entry.stored_at;
         let limited = |Holder { job, worker, .. }| LimitedJob { job, worker, at };
@@ -80,7 +80,7 @@ impl LimitInfo {
 }
 
 impl Client {
-    /// All keys that jobs with limits use now, sorted. Reads every entry of every key.
+    /// All limit keys in use now, sorted. Reads every entry of every key.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -89,7 +89,7 @@ impl Client {
         self.read_limits(&all).await
     }
 
-    /// One key; none when no job uses it now.
+    /// One limit key; `None` when no job uses it now.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -115,8 +115,8 @@ impl Client {
         Ok(infos.into_values().collect())
     }
 
-    /// Lets at most so many jobs of the queue run at once, on all workers together; none for no
-    /// limit. In force at once: what runs beyond a lower limit finishes.
+    /// Lets at most `limit` jobs of the queue run at once, on all workers together; `None` removes
+    /// the limit. It applies at once; running jobs beyond a lower limit finish.
     ///
     /// ```no_run
     /// # async fn f(client: naq_client::Client) -> Result<(), naq_core::transport::TransportError> {
@@ -126,21 +126,22 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`TransportError::Rejected`] for a limit of 0; [`TransportError::NoQueue`] among others.
+    /// [`TransportError`], such as `Rejected` for a limit of 0, and `NoQueue`.
     pub async fn set_queue_limit(
         &self,
         queue: &QueueName,
         limit: Option<u64>,
     ) -> Result<(), TransportError> {
         if limit == Some(0) {
-            let what = format!("limit the queue {queue} to 0 jobs");
-            let reason = "nothing would ever run: pause it instead, or use 1 or more".into();
-            return Err(TransportError::Rejected { what, reason });
+            return Err(TransportError::Rejected {
+                what: format!("limit the queue {queue} to 0 jobs"),
+                reason: "no job would ever run: pause the queue instead, or use 1 or more".into(),
+            });
         }
         self.transport.set_limit(queue, limit.and_then(NonZeroU64::new)).await
     }
 }
 
 fn rejected(err: impl std::fmt::Display) -> TransportError {
-    TransportError::Rejected { what: "look at a limit".into(), reason: err.to_string() }
+    TransportError::Rejected { what: "read a limit".into(), reason: err.to_string() }
 }

@@ -1,4 +1,4 @@
-//! The verbs of the people who run queues: pause, drain, limits, breakers, the audit log, statistics.
+//! Actions and views for operators: pause, drain, limits, breakers, the audit log, statistics.
 
 pub(crate) mod audit;
 mod breaker;

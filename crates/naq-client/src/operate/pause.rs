@@ -1,22 +1,22 @@
-//! Pause and resume of one task in a queue. A whole queue is paused at the broker
+//! Pause and resume one task in a queue. A whole queue is paused at the broker
 //! ([`Operator::pause`](naq_core::transport::Operator::pause)).
 
 use naq_core::clock::Timestamp;
 use naq_core::flow::TaskPause;
-use naq_core::names::{CHORES, QueueName, TaskName};
-use naq_core::transport::{Expect, StateKeyError, TransportError};
+use naq_core::names::{CHORES, QueueName, StateKeyError, TaskName};
+use naq_core::transport::{Expect, TransportError};
 
 use crate::Client;
 use crate::operate::audit::operator_text;
 
-/// Entries read at once.
+/// Entries that one request reads.
 const PAGE: usize = 500;
 
 impl Client {
-    /// Holds back the jobs of a task in one queue, until then or until it is
-    /// [resumed](Self::resume_task). Within a moment no worker starts one any more; what runs goes
-    /// on. They wait in the broker, hold no slot and lose no attempt. A second pause takes the place
-    /// of the first. Who and why are kept without secrets, cut to 500 characters.
+    /// Holds back the jobs of a task in one queue, until the time `until` or until it is
+    /// [resumed](Self::resume_task). Within a moment no worker starts one; running jobs continue.
+    /// The jobs wait in the broker, and use no slot and no attempt. A second pause replaces the
+    /// first. `who` and `reason` are stored without secrets, and cut to 500 characters.
     ///
     /// ```no_run
     /// # use naq_client::Client;
@@ -30,7 +30,7 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`TransportError`], and [`TransportError::Rejected`] for the queue of NAQ's own jobs.
+    /// [`TransportError`]; [`TransportError::Rejected`] for the queue of NAQ's own jobs.
     pub async fn pause_task(
         &self,
         queue: &QueueName,
@@ -42,12 +42,14 @@ impl Client {
         if queue.as_str() == CHORES {
             return Err(TransportError::Rejected {
                 what: format!("pause task {task} of queue {queue}"),
-                reason: "these are NAQ's own jobs, which all others rely on: pause a schedule, or \
-                         the tasks of your own queues"
-                    .into(),
+                reason:
+                    "these are NAQ's own jobs, which all other jobs need: pause a schedule, or \
+                         tasks of your own queues"
+                        .into(),
             });
         }
-        let (now, key) = (self.clock.now(), TaskPause::key(queue, task).map_err(refused)?);
+        let now = self.clock.now();
+        let key = TaskPause::key(queue, task).map_err(refused)?;
         let pause = TaskPause {
             queue: queue.clone(),
             task: task.clone(),
@@ -65,8 +67,8 @@ impl Client {
         Ok(pause)
     }
 
-    /// Ends a pause: jobs that come from now on start at once, and those that were held back look
-    /// again within 15 seconds or a tenth of the time that the pause has lasted, 5 minutes at most.
+    /// Ends a pause. New jobs start at once. Jobs that were held back are checked again within 15
+    /// seconds, or within a tenth of the pause's duration if that is longer, at most 5 minutes.
     /// False when the task was not paused.
     ///
     /// # Errors
@@ -87,15 +89,17 @@ impl Client {
     /// # Errors
     /// [`TransportError`].
     pub async fn paused_tasks(&self) -> Result<Vec<TaskPause>, TransportError> {
-        let (prefix, now) = (TaskPause::prefix().map_err(refused)?, self.clock.now());
-        let (mut pauses, mut next) = (Vec::new(), Some(0));
+        let prefix = TaskPause::prefix().map_err(refused)?;
+        let now = self.clock.now();
+        let mut pauses = Vec::new();
+        let mut next = Some(0);
         while let Some(from) = next {
             let page = self.transport.state_list(&prefix, from, PAGE).await?;
             pauses.extend(page.entries.iter().filter_map(TaskPause::read));
             next = page.next;
         }
         pauses.retain(|pause| pause.holds(now));
-        // One that was stored anew meanwhile may have come twice, the newer one later.
+        // A pause that was stored again during the listing may come twice, the newer one later.
         pauses.reverse();
         pauses.sort_by(|a, b| (&a.queue, &a.task).cmp(&(&b.queue, &b.task)));
         pauses.dedup_by(|a, b| (&a.queue, &a.task) == (&b.queue, &b.task));

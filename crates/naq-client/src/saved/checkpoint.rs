@@ -1,4 +1,4 @@
-//! [`Checkpoint`]: what one attempt leaves for the next.
+//! [`Checkpoint`]: data that one attempt saves for the next.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,26 +6,27 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use naq_core::clock::Timestamp;
-use naq_core::transport::{
-    Delivery, Expect, Saved, StateEntry, StateKey, Transport, TransportError,
-};
+use naq_core::names::StateKey;
+use naq_core::transport::{Delivery, Expect, Saved, StateEntry, StateStore, TransportError};
 use naq_core::wire::Envelope;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::saved::load::kept_key;
+use crate::saved::key::saved_key;
 
-/// A checkpoint that was not written or read.
+/// A checkpoint could not be written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// Another attempt of the job has begun, or it has ended.
-    #[error("the lease is lost: another attempt of this job goes on without this one; stop here")]
-    LeaseLost,
-    /// More than a checkpoint holds.
+    /// Another attempt of the job has started, or the job has ended.
     #[error(
-        "the checkpoint has {size} bytes, at most {max} are kept: keep the data elsewhere, and its key here"
+        "the lease is lost: the job has ended, or another attempt of it has started; stop this one"
+    )]
+    LeaseLost,
+    /// The data is larger than a checkpoint may be.
+    #[error(
+        "the checkpoint has {size} bytes, the maximum is {max}: store the data elsewhere, and its key here"
     )]
     TooLarge {
         /// Its size as JSON.
@@ -33,12 +34,12 @@ pub enum CheckpointError {
         /// [`Checkpoint::MAX_BYTES`].
         max: usize,
     },
-    /// The state has no form as JSON.
+    /// The data cannot be written as JSON.
     #[error("the checkpoint cannot be written: {0}")]
     Encode(#[source] serde_json::Error),
-    /// What was kept is another type than is asked for.
+    /// The stored data has another type than the caller expects.
     #[error(
-        "the checkpoint cannot be read as what is asked for: {0}; an older version may have written it"
+        "the checkpoint has another type than expected: {0}; an older version may have written it"
     )]
     Decode(#[source] serde_json::Error),
     /// The broker.
@@ -46,28 +47,28 @@ pub enum CheckpointError {
     Transport(#[from] TransportError),
 }
 
-/// Which delivery of a job: of two attempts, the later one has the greater turn.
+/// The order of a job's deliveries: the later attempt has the greater value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Turn {
+struct DeliveryOrder {
     seq: u64,
     delivered: u32,
 }
 
-/// What is stored: JSON.
+/// The stored JSON.
 #[derive(Serialize, Deserialize)]
-struct Kept<S> {
+struct StoredCheckpoint<S> {
     attempt: u32,
     at: Timestamp,
-    turn: Turn,
+    turn: DeliveryOrder,
     state: S,
 }
 
-/// A checkpoint without what is in it.
+/// A checkpoint without its data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckpointInfo {
     /// The attempt that wrote it.
     pub attempt: u32,
-    /// When.
+    /// When it was written.
     pub at: Timestamp,
     /// Its size as JSON.
     pub bytes: usize,
@@ -75,107 +76,108 @@ pub struct CheckpointInfo {
 
 impl CheckpointInfo {
     pub(crate) fn read(entry: &StateEntry) -> Option<Self> {
-        let kept: Kept<&RawValue> = serde_json::from_slice(&entry.value).ok()?;
-        Some(Self { attempt: kept.attempt, at: kept.at, bytes: kept.state.get().len() })
+        let stored: StoredCheckpoint<&RawValue> = serde_json::from_slice(&entry.value).ok()?;
+        Some(Self { attempt: stored.attempt, at: stored.at, bytes: stored.state.get().len() })
     }
 }
 
-/// What stands under the key, as far as this attempt knows.
+/// What this attempt knows of the stored entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known {
+enum KnownEntry {
     Unread,
     Nothing,
     Revision(u64),
 }
 
-/// The checkpoint of a job as one attempt has it. An attempt that lost its lease cannot write over
-/// that of a later one: each write expects what the last one left, and gives way to a later turn.
+/// The checkpoint of a job, used by one attempt. An attempt that lost its lease cannot overwrite the
+/// checkpoint of a later attempt: each write expects the revision of the last one, and fails if the
+/// stored checkpoint is from a later delivery.
 pub struct Checkpoint {
-    transport: Arc<dyn Transport>,
+    store: Arc<dyn StateStore>,
     key: StateKey,
     attempt: u32,
-    turn: Turn,
-    known: Known,
+    order: DeliveryOrder,
+    known: KnownEntry,
 }
 
 impl Checkpoint {
-    /// The most that a checkpoint holds, as JSON: 256 KiB. It is written and read as a whole each
-    /// time; it says how far the work has come, and is no place for the work itself.
+    /// The largest checkpoint, as JSON: 256 KiB. Each save and load transfers all of it, so it
+    /// should say how far the work has come, and not contain the work itself.
     pub const MAX_BYTES: usize = 256 * 1024;
-    /// How long a checkpoint is kept that nobody removes, since it was written: 30 days. That is
-    /// longer than a dead job commonly waits for its requeue; a job that completes removes its own.
+    /// How long a checkpoint is stored after it was written: 30 days. That is longer than a dead
+    /// job usually waits for its requeue. A job that completes removes its checkpoint.
     pub const TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-    /// Where that of a job is kept.
+    /// The state-store key of the job's checkpoint.
     pub fn key_of(job: &Envelope) -> StateKey {
-        kept_key("checkpoint", job)
+        saved_key("checkpoint", job)
     }
 
-    /// Whether earlier attempts of a job that does not run may have kept one.
+    /// True if a job that does not run now may have a checkpoint of an earlier attempt.
     pub fn may_be_of(job: &Envelope) -> bool {
         job.attempt > 1 || job.snoozes > 0 || job.crashes > 0 || job.origin.is_some()
     }
 
-    /// Where it is kept.
+    /// The state-store key of this checkpoint.
     pub fn key(&self) -> &StateKey {
         &self.key
     }
 
-    /// That of `job`, for the attempt that `delivery` is.
-    pub fn new(transport: Arc<dyn Transport>, job: &Envelope, delivery: &Delivery) -> Self {
+    /// The checkpoint of `job`, for the attempt of this delivery.
+    pub fn new(store: Arc<dyn StateStore>, job: &Envelope, delivery: &Delivery) -> Self {
         Self {
-            transport,
+            store,
             key: Self::key_of(job),
             attempt: job.attempt,
-            turn: Turn { seq: delivery.stored.seq, delivered: delivery.delivered },
-            known: Known::Unread,
+            order: DeliveryOrder { seq: delivery.stored.seq, delivered: delivery.delivered },
+            known: KnownEntry::Unread,
         }
     }
 
-    /// Whether there is one, as far as this attempt knows.
+    /// True if this attempt has read or written a checkpoint.
     pub fn exists(&self) -> bool {
-        matches!(self.known, Known::Revision(_))
+        matches!(self.known, KnownEntry::Revision(_))
     }
 
-    /// Keeps `state` in place of what was kept before. Returns once the broker has it.
+    /// Stores `state` in place of the last checkpoint. Returns once the broker has stored it.
     ///
     /// # Errors
-    /// [`CheckpointError`]. After a time-out it may be kept.
+    /// [`CheckpointError`]. After a timeout the checkpoint may be stored.
     pub async fn save<T: Serialize + ?Sized>(
         &mut self,
         state: &T,
         now: Timestamp,
     ) -> Result<(), CheckpointError> {
         let value = self.encode(state, now)?;
-        if self.known == Known::Unread {
-            self.look().await?;
+        if self.known == KnownEntry::Unread {
+            self.read_current().await?;
         }
         loop {
             let expect = match self.known {
-                Known::Revision(revision) => Expect::Revision(revision),
-                Known::Unread | Known::Nothing => Expect::Absent,
+                KnownEntry::Revision(revision) => Expect::Revision(revision),
+                KnownEntry::Unread | KnownEntry::Nothing => Expect::Absent,
             };
-            let put = self.transport.state_put(&self.key, value.clone(), expect, Some(Self::TTL));
+            let put = self.store.state_put(&self.key, value.clone(), expect, Some(Self::TTL));
             match put.await? {
                 Saved::Stored(revision) => {
-                    self.known = Known::Revision(revision);
+                    self.known = KnownEntry::Revision(revision);
                     return Ok(());
                 }
-                // An earlier attempt that does not know yet that it is over gives way.
-                Saved::Conflict => drop(self.look().await?),
+                // Overwrites the checkpoint of an earlier attempt that has lost its lease.
+                Saved::Conflict => drop(self.read_current().await?),
             }
         }
     }
 
-    /// What the last attempt kept, or this one; none when nobody kept anything.
+    /// The checkpoint that this attempt or the last one stored; `None` if there is none.
     ///
     /// # Errors
     /// [`CheckpointError`].
     pub async fn load<T: DeserializeOwned>(&mut self) -> Result<Option<T>, CheckpointError> {
-        let Some(entry) = self.look().await? else { return Ok(None) };
-        let kept: Kept<T> =
+        let Some(entry) = self.read_current().await? else { return Ok(None) };
+        let stored: StoredCheckpoint<T> =
             serde_json::from_slice(&entry.value).map_err(CheckpointError::Decode)?;
-        Ok(Some(kept.state))
+        Ok(Some(stored.state))
     }
 
     fn encode<T: Serialize + ?Sized>(
@@ -184,32 +186,31 @@ impl Checkpoint {
         at: Timestamp,
     ) -> Result<Bytes, CheckpointError> {
         let state = serde_json::value::to_raw_value(state).map_err(CheckpointError::Encode)?;
-        let (size, max) = (state.get().len(), Self::MAX_BYTES);
-        if size > max {
-            return Err(CheckpointError::TooLarge { size, max });
+        let size = state.get().len();
+        if size > Self::MAX_BYTES {
+            return Err(CheckpointError::TooLarge { size, max: Self::MAX_BYTES });
         }
-        let kept = Kept { attempt: self.attempt, at, turn: self.turn, state };
-        Ok(serde_json::to_vec(&kept).map_err(CheckpointError::Encode)?.into())
+        let stored = StoredCheckpoint { attempt: self.attempt, at, turn: self.order, state };
+        Ok(serde_json::to_vec(&stored).map_err(CheckpointError::Encode)?.into())
     }
 
-    /// What stands there, if this attempt may still write over it.
-    async fn look(&mut self) -> Result<Option<StateEntry>, CheckpointError> {
-        let entry =
-            self.transport.state_get(std::slice::from_ref(&self.key)).await?.pop().flatten();
+    /// The stored entry, if this attempt may still overwrite it.
+    async fn read_current(&mut self) -> Result<Option<StateEntry>, CheckpointError> {
+        let entry = self.store.state_get(std::slice::from_ref(&self.key)).await?.pop().flatten();
         let Some(entry) = entry else {
-            // It was there, and whoever removed it has ended the job.
+            // This attempt has stored one; only the end of the job removes it.
             if self.exists() {
                 return Err(CheckpointError::LeaseLost);
             }
-            self.known = Known::Nothing;
+            self.known = KnownEntry::Nothing;
             return Ok(None);
         };
-        // What cannot be read is nobody's turn.
-        let kept: Option<Kept<&RawValue>> = serde_json::from_slice(&entry.value).ok();
-        if kept.is_some_and(|kept| kept.turn > self.turn) {
+        // An entry that cannot be read may be overwritten.
+        let stored: Option<StoredCheckpoint<&RawValue>> = serde_json::from_slice(&entry.value).ok();
+        if stored.is_some_and(|stored| stored.turn > self.order) {
             return Err(CheckpointError::LeaseLost);
         }
-        self.known = Known::Revision(entry.revision);
+        self.known = KnownEntry::Revision(entry.revision);
         Ok(Some(entry))
     }
 }

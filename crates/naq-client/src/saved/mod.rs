@@ -1,7 +1,8 @@
-//! What a handler saves while it runs, for the next attempt and for people who watch.
+//! The data that a handler saves while it runs: a checkpoint for the next attempt, and its progress
+//! for people who watch.
 
 mod checkpoint;
-mod load;
+mod key;
 mod progress;
 
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointInfo};

@@ -1,52 +1,52 @@
-//! [`Progress`]: how far the handler of a job says that it has come.
+//! [`Progress`]: how far the handler of a job has come, as it reports.
 
 use std::time::Duration;
 
 use naq_core::clock::Timestamp;
-use naq_core::transport::StateKey;
+use naq_core::names::StateKey;
 use naq_core::wire::Envelope;
 use serde::{Deserialize, Serialize};
 
-use crate::saved::load::kept_key;
+use crate::saved::key::saved_key;
 
-/// How far a handler says that it has come. Kept for as long as the job has not ended, and no longer
-/// than [`TTL`](Self::TTL).
+/// How far a handler has come, as it reports. Stored until the job ends, at most for
+/// [`TTL`](Self::TTL) after the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Steps done.
     pub done: u64,
-    /// Steps in all; 0 when nobody knows.
+    /// Steps in all; 0 if the handler does not know.
     pub total: u64,
-    /// What it is doing; empty for nothing to say.
+    /// What the handler does now; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// The attempt that says so.
+    /// The attempt that reported it.
     pub attempt: u32,
-    /// When it said so.
+    /// When it was reported.
     pub at: Timestamp,
 }
 
 impl Progress {
-    /// How long the last word of a handler is kept: 1 day. It is nothing that a job stands on.
+    /// How long the last report of a handler is stored: 1 day. No job depends on it.
     pub const TTL: Duration = Duration::from_secs(24 * 60 * 60);
-    /// The longest message, in bytes; what is longer is cut.
+    /// The longest message, in bytes; a longer one is cut.
     pub const MAX_MESSAGE: usize = 512;
 
-    /// The share that is done, 0 to 1; none when nobody knows how much there is.
+    /// The share that is done, 0 to 1; `None` if the number of steps is not known.
     pub fn share(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "a share for the eye")]
         (self.total > 0).then(|| (self.done.min(self.total) as f64) / (self.total as f64))
     }
 
-    /// The whole percents that are done, rounded down: 100 means all of it.
+    /// The whole percents that are done, rounded down: 100 means that all is done.
     pub fn percent(&self) -> Option<u64> {
         let done = u128::from(self.done.min(self.total)) * 100;
         done.checked_div(u128::from(self.total)).and_then(|percent| u64::try_from(percent).ok())
     }
 
-    /// Where it is kept.
+    /// The state-store key of the job's progress.
     pub fn key(job: &Envelope) -> StateKey {
-        kept_key("progress", job)
+        saved_key("progress", job)
     }
 }
 
@@ -55,8 +55,8 @@ mod tests {
     use super::*;
 
     fn progress(done: u64, total: u64) -> Progress {
-        let (message, at) = (String::new(), Timestamp::from_millis(0));
-        Progress { done, total, message, attempt: 1, at }
+        let at = Timestamp::from_millis(0);
+        Progress { done, total, message: String::new(), attempt: 1, at }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The builder behind [`Client::schedule`].
+//! [`ScheduleBuilder`]: the builder that [`Client::schedule`] returns.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -11,11 +11,12 @@ use naq_core::schedule::{
     CatchUp, Cron, JobTemplate, Overlap, Schedule, ScheduleFault, When, Zone,
 };
 
-use crate::schedule::{Registered, ScheduleError};
+use crate::schedule::error::ScheduleError;
+use crate::schedule::store::Registered;
 use crate::{Client, Enqueue};
 
-/// A schedule about to be registered: `.await` it. Rhythm and job are needed, all else has a
-/// default; see [`Schedule`].
+/// A schedule that is not registered yet: `.await` it. It needs times and a job; all else has a
+/// default, see [`Schedule`].
 #[must_use = "nothing is registered until this is awaited"]
 #[derive(Debug)]
 pub struct ScheduleBuilder<'a> {
@@ -33,8 +34,33 @@ pub struct ScheduleBuilder<'a> {
     job: Option<Result<JobTemplate, ScheduleError>>,
 }
 
+impl Client {
+    /// Defines a recurring schedule; `.await` registers it. Any number of processes may register it:
+    /// the first one creates it, the others find it. A different definition replaces it.
+    ///
+    /// ```no_run
+    /// # use naq_client::Client;
+    /// # use naq_core::Job;
+    /// # use naq_core::schedule::{CatchUp, Overlap};
+    /// # async fn f<J: Job>(client: &Client, report: J) -> Result<(), Box<dyn std::error::Error>> {
+    /// client
+    ///     .schedule("nightly-report")
+    ///     .cron("30 2 * * *")
+    ///     .time_zone("Europe/Berlin")
+    ///     .catch_up(CatchUp::Last) // one run after an outage, however late
+    ///     .overlap(Overlap::Skip) // no run while the last one has not ended
+    ///     .job(report)
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn schedule(&self, name: impl AsRef<str>) -> ScheduleBuilder<'_> {
+        ScheduleBuilder::new(self, name.as_ref())
+    }
+}
+
 impl<'a> ScheduleBuilder<'a> {
-    pub(super) fn new(client: &'a Client, name: &str) -> Self {
+    fn new(client: &'a Client, name: &str) -> Self {
         Self {
             client,
             name: ScheduleName::new(name),
@@ -51,81 +77,82 @@ impl<'a> ScheduleBuilder<'a> {
         }
     }
 
-    /// When it ticks, as cron says it: `30 2 * * *`, with seconds before the minutes or not,
-    /// `@hourly`; on clocks of its time zone. See [`Cron`].
+    /// Ticks at the times of a cron expression, by the clocks of its time zone: `30 2 * * *`, with a
+    /// field for seconds in front or not, or `@hourly`. See [`Cron`].
     pub fn cron(mut self, expression: impl AsRef<str>) -> Self {
         self.when = Some(expression.as_ref().parse::<Cron>().map(When::Cron));
         self
     }
 
-    /// It ticks every so often, from its start on; at least
+    /// Ticks at this interval, from its start on. The interval is at least
     /// [`MIN_EVERY`](naq_core::schedule::MIN_EVERY).
     pub fn every(mut self, every: Duration) -> Self {
         self.when = Some(Ok(When::Every(every)));
         self
     }
 
-    /// The zone of its clocks by its IANA name, such as `Europe/Berlin`; UTC by default.
+    /// The time zone by its IANA name, such as `Europe/Berlin`; UTC by default.
     pub fn time_zone(mut self, name: impl AsRef<str>) -> Self {
         self.time_zone = name.as_ref().parse();
         self
     }
 
-    /// No tick before this moment, and the first of an interval at it.
+    /// No tick before this time. An interval has its first tick at this time.
     pub fn start(mut self, start: Timestamp) -> Self {
         self.start = Some(start);
         self
     }
 
-    /// No tick after this moment.
+    /// No tick after this time.
     pub fn end(mut self, end: Timestamp) -> Self {
         self.end = Some(end);
         self
     }
 
-    /// So many runs, and no more.
+    /// The most runs; the schedule is finished after them.
     pub fn max_runs(mut self, max_runs: u64) -> Self {
         self.max_runs = Some(max_runs);
         self
     }
 
-    /// Each run starts up to this much later than its tick, so that many schedules of one time do
-    /// not start together. How much depends on name and tick alone.
+    /// Delays each run by up to this time after its tick, so that schedules with the same times do
+    /// not start together. The delay depends on the name and the tick alone.
     pub fn jitter(mut self, jitter: Duration) -> Self {
         self.jitter = jitter;
         self
     }
 
-    /// What becomes of ticks whose time passed while no worker or no broker was there: by default
-    /// the last of them runs.
+    /// What happens to ticks that passed while no worker or no broker was up. By default the last of
+    /// them runs.
     pub fn catch_up(mut self, catch_up: CatchUp) -> Self {
         self.catch_up = catch_up;
         self
     }
 
-    /// What a tick does while the run before it has not ended: by default it runs beside it.
+    /// What a tick does while the run of an earlier tick has not ended. By default both run at the
+    /// same time.
     pub fn overlap(mut self, overlap: Overlap) -> Self {
         self.overlap = overlap;
         self
     }
 
-    /// A run that has not started so long after its time expires; by default what the job's
-    /// `expires_in` says.
+    /// A run that has not started within this time after its due time expires. By default the job's
+    /// `expires_in`.
     pub fn start_within(mut self, within: Duration) -> Self {
         self.start_within = Some(within);
         self
     }
 
-    /// What runs, with the options of its type.
+    /// The job that runs, with the options of its type.
     ///
     /// # Panics
-    /// When `J::NAME` is no task name.
+    /// When `J::NAME` is not a valid task name.
     pub fn job<J: Job>(self, job: J) -> Self {
         let job = self.client.enqueue(job);
         self.template(job)
     }
 
-    /// What runs, with any options of a job: what [`Client::enqueue`] prepares, not awaited.
+    /// The job that runs, with its own options: an [`Enqueue`] that is not awaited.
     ///
     /// ```no_run
     /// # use naq_client::Client;
@@ -137,21 +164,22 @@ impl<'a> ScheduleBuilder<'a> {
     /// # }
     /// ```
     pub fn template<O>(mut self, mut job: Enqueue<'_, O>) -> Self {
-        // Of each run, counted from its own time.
+        // Applies to each run, from its own due time.
         self.start_within = self.start_within.or(job.expires_in.take());
         self.job = Some(template(job));
         self
     }
 
-    /// Checks everything, without registering it.
+    /// Checks all settings, without registering the schedule.
     ///
     /// # Errors
-    /// [`ScheduleError`], all but those of the broker.
+    /// [`ScheduleError`], all kinds but those of the broker.
     pub fn prepare(self) -> Result<Schedule, ScheduleError> {
-        let says = |what: &str| ScheduleFault::Option(what.to_owned());
+        let missing = |what: &str| ScheduleFault::Option(what.to_owned());
         let name = self.name?;
-        let when = self.when.ok_or_else(|| says("say when: give it `cron` or `every`"))??;
-        let job = self.job.ok_or_else(|| says("say what runs: give it a `job`"))??;
+        let when =
+            self.when.ok_or_else(|| missing("a schedule needs times: set `cron` or `every`"))??;
+        let job = self.job.ok_or_else(|| missing("a schedule needs a job: set `job`"))??;
         let schedule = Schedule {
             time_zone: self.time_zone?,
             start: self.start,
@@ -168,11 +196,11 @@ impl<'a> ScheduleBuilder<'a> {
     }
 }
 
-/// The job that this would send.
+/// The template from the job that this would send.
 fn template<O>(job: Enqueue<'_, O>) -> Result<JobTemplate, ScheduleError> {
     if job.id.is_some() {
-        let says = "the job has an id: each run of a schedule has its own";
-        return Err(ScheduleFault::Option(says.into()).into());
+        let why = "the job has an id, but each run of a schedule gets its own";
+        return Err(ScheduleFault::Option(why.into()).into());
     }
     Ok(JobTemplate::new(job.write()?)?)
 }

@@ -1,24 +1,25 @@
-//! The chore of a schedule: one job of NAQ's own that the broker holds until the next tick.
+//! [`ScheduleChore`]: the job of NAQ's own that makes the runs of a schedule.
 
 use std::time::Duration;
 
 use naq_core::clock::Timestamp;
 use naq_core::job::Job;
-use naq_core::names::{CHORES, JobId, QueueName, ScheduleName, TaskName};
+use naq_core::names::{CHORES, JobId, JobKey, QueueName, ScheduleName, TaskName};
 use naq_core::retry::RetryPolicy;
 use naq_core::schedule::{ScheduleEntry, ScheduleFault};
-use naq_core::transport::{JobKey, Place, Receipt, Stored, Submission};
+use naq_core::transport::{Place, Receipt, Stored, Submission};
 use naq_core::wire::{Envelope, Payload};
 use serde::{Deserialize, Serialize};
 
-use crate::schedule::store::Found;
-use crate::schedule::{ScheduleError, Schedules};
+use crate::schedule::error::ScheduleError;
+use crate::schedule::stored_schedule::StoredSchedule;
+use crate::schedule::verbs::Schedules;
 
-/// Takes the turns of one schedule: the job of NAQ's own, one a schedule, that the broker holds until
-/// the next tick, and that whichever worker gets it puts off to the tick after that.
+/// Takes the turns of one schedule. Each schedule has one chore, a job of NAQ's own. The broker holds
+/// it until the next tick; the worker that gets it then postpones it to the tick after that.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ScheduleChore {
-    /// Whose turns.
+    /// The schedule.
     pub schedule: ScheduleName,
 }
 
@@ -27,53 +28,60 @@ impl Job for ScheduleChore {
     type Output = ();
 }
 
-/// Looks at a chore that moves all the time, before it is left as it is.
-const LOOKS: usize = 20;
-/// Two clocks that agree.
-const CLOSE: Duration = Duration::from_millis(50);
-/// Between two tries of a turn that failed.
-const AGAIN: Duration = Duration::from_secs(5);
+/// How often [`Schedules::ensure_chore`] reads a chore that changes each time, before it gives up.
+const MAX_READS: usize = 20;
+/// A difference between two clocks that does not matter.
+const CLOCK_TOLERANCE: Duration = Duration::from_millis(50);
+/// The delay before a turn that failed is retried.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
 
 impl Schedules<'_> {
-    /// Sees to it that every schedule has a chore which comes in time, and enqueues or hastens those
-    /// that do not; says how many schedules there are. Every worker does so when it starts and now
-    /// and then, since a chore can be lost: purged, or never enqueued by a process that died before.
+    /// Makes sure that every schedule has a chore that is due in time: enqueues chores that are
+    /// missing, and moves those that are due too late. Returns the number of schedules. Every worker
+    /// does so when it starts and now and then, because a chore can be lost: a user may purge it, or
+    /// the process that registered the schedule may crash before it enqueues the chore.
     ///
     /// # Errors
     /// [`ScheduleError::Transport`].
     pub async fn ensure_all(&self) -> Result<usize, ScheduleError> {
         let all = self.read_all().await?;
         for (name, stored) in &all {
-            // One that cannot be read is left to those who can.
+            // A schedule of another version is left to workers that can read it.
             let Ok(entry) = ScheduleEntry::decode(name, &stored.value) else { continue };
-            self.ensure(&Found { entry, revision: stored.revision }, false).await?;
+            self.ensure_chore(&StoredSchedule { entry, revision: stored.revision }, false).await?;
         }
         Ok(all.len())
     }
 
-    /// Sees to it that the schedule's chore comes in time. One that runs at this moment may have
-    /// read what stood there before: when that has `changed`, another takes its place.
-    pub(super) async fn ensure(&self, found: &Found, changed: bool) -> Result<(), ScheduleError> {
-        let (schedule, progress) = (&found.entry.schedule, &found.entry.progress);
+    /// Makes sure that the schedule's chore is due in time. A chore that runs at this moment may have
+    /// read the entry before this process `changed` it; then a new chore replaces it.
+    pub(super) async fn ensure_chore(
+        &self,
+        found: &StoredSchedule,
+        changed: bool,
+    ) -> Result<(), ScheduleError> {
+        let schedule = &found.entry.schedule;
+        let progress = &found.entry.progress;
         let transport = &self.client.transport;
         let key = chore_key(&schedule.name);
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_READS {
             let clock = self.client.broker_clock().await?;
             let Some(due) = schedule.look_again(progress, clock.now) else { return Ok(()) };
-            let (due, now) = (clock.ours(due), self.client.clock.now());
+            let due = clock.to_our_clock(due);
+            let now = self.client.clock.now();
             let messages = transport.locate(&key).await?;
             let at = |place| messages.iter().find(|stored| stored.place == place);
             let sent = match (at(Place::Queue), at(Place::Schedule)) {
                 (Some(runs), None) if !(changed && runs.delivered) => return Ok(()),
-                (Some(runs), None) => self.supersede(runs, found.revision).await?,
-                (_, Some(waits)) if waits.due_at.is_some_and(|at| at <= due + CLOSE) => {
+                (Some(runs), None) => self.replace_running(runs, found.revision).await?,
+                (_, Some(waits)) if waits.due_at.is_some_and(|at| at <= due + CLOCK_TOLERANCE) => {
                     return Ok(());
                 }
-                // Not released: its time came meanwhile.
+                // False means that its time came meanwhile.
                 (_, Some(waits)) => transport.release(waits).await?,
                 (None, None) => {
-                    let job = self.chore(&schedule.name, now)?;
-                    self.send(job, Some(due).filter(|due| *due > now), true).await?
+                    let job = self.new_chore(&schedule.name, now)?;
+                    self.enqueue_chore(job, Some(due).filter(|due| *due > now), true).await?
                 }
             };
             if sent {
@@ -83,29 +91,29 @@ impl Schedules<'_> {
         Ok(())
     }
 
-    /// Puts a newer message of the same life behind the one that runs, and then takes that away: what
-    /// it still writes is refused, as of a worker that lost its lease. Whoever dies in between leaves
-    /// two that become one when they wait.
-    async fn supersede(&self, runs: &Stored, revision: u64) -> Result<bool, ScheduleError> {
+    /// Publishes a newer message of the same life, and then removes the one that runs. The broker
+    /// refuses what the running chore still writes, as from a worker that lost its lease. A crash
+    /// between the two steps leaves two messages, which become one when they wait.
+    async fn replace_running(&self, runs: &Stored, revision: u64) -> Result<bool, ScheduleError> {
         let mut job = runs.envelope().map_err(ScheduleFault::from)?;
         job.snoozes = job.snoozes.saturating_add(1);
         let dedup = format!("{}/{revision}", job.step());
-        self.publish(job, None, dedup, false).await?;
+        self.publish_chore(job, None, dedup, false).await?;
         self.client.transport.remove(runs).await?;
         Ok(true)
     }
 
-    async fn send(
+    async fn enqueue_chore(
         &self,
         job: Envelope,
         due_at: Option<Timestamp>,
         unique: bool,
     ) -> Result<bool, ScheduleError> {
         let dedup = format!("{}/{}", job.id, job.nonce);
-        self.publish(job, due_at, dedup, unique).await
+        self.publish_chore(job, due_at, dedup, unique).await
     }
 
-    async fn publish(
+    async fn publish_chore(
         &self,
         mut job: Envelope,
         due_at: Option<Timestamp>,
@@ -114,16 +122,16 @@ impl Schedules<'_> {
     ) -> Result<bool, ScheduleError> {
         job.due_at = due_at;
         let message = job.to_message().map_err(ScheduleFault::from)?;
-        let key = JobKey { queue: job.queue, id: job.id };
+        let key = JobKey::new(job.queue, job.id);
         let submission = Submission { key, due_at, dedup, unique, message };
         let receipt = self.client.transport.publish(submission).await?;
-        // Where another has sent one, it may be due at another time: look again.
+        // A chore that another process has enqueued may be due at another time: read it again.
         Ok(!unique || receipt != Receipt::Duplicate)
     }
 
-    /// A fresh chore. It fails only while the broker does, and must outlive that and any crash; it
-    /// leaves no record, since a repeated turn does no harm.
-    fn chore(&self, name: &ScheduleName, now: Timestamp) -> Result<Envelope, ScheduleError> {
+    /// A new chore. It fails only while the broker does, and must survive that and any crash, so it
+    /// is retried without end. It keeps no record, because a repeated turn does no harm.
+    fn new_chore(&self, name: &ScheduleName, now: Timestamp) -> Result<Envelope, ScheduleError> {
         let key = chore_key(name);
         let task = TaskName::new(ScheduleChore::NAME)?;
         let args = Payload::encode(self.client.codec, &ScheduleChore { schedule: name.clone() })
@@ -132,14 +140,14 @@ impl Schedules<'_> {
         job.policy = RetryPolicy::builder()
             .max_retries(u32::MAX)
             .max_crashes(u32::MAX)
-            .delay(AGAIN)
+            .delay(RETRY_DELAY)
             .try_build()
             .map_err(|err| ScheduleFault::Option(err.to_string()))?;
         job.record_ttl = Duration::ZERO;
         Ok(job)
     }
 
-    /// Removes the chore that waits; one that runs ends by itself, as it finds no schedule.
+    /// Removes a chore that waits. A chore that runs ends by itself, because it finds no schedule.
     pub(super) async fn remove_chore(&self, name: &ScheduleName) -> Result<(), ScheduleError> {
         let messages = self.client.transport.locate(&chore_key(name)).await?;
         for waits in messages.iter().filter(|stored| stored.place == Place::Schedule) {
@@ -149,9 +157,9 @@ impl Schedules<'_> {
     }
 }
 
-/// The chore of the schedule of this name.
+/// The key of a schedule's chore.
 fn chore_key(name: &ScheduleName) -> JobKey {
-    // A schedule's name leaves room for it.
+    // The longest schedule name is short enough for this.
     let id = JobId::new(format!("tick-{name}")).unwrap_or_else(|_| JobId::random());
-    JobKey { queue: QueueName::new(CHORES).unwrap_or_default(), id }
+    JobKey::new(QueueName::new(CHORES).unwrap_or_default(), id)
 }

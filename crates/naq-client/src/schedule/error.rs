@@ -1,37 +1,37 @@
-//! What can go wrong between a program and its schedules.
+//! [`ScheduleError`]: the errors of schedules.
 
-use naq_core::names::{NameError, ScheduleName};
+use naq_core::names::{NameError, ScheduleName, StateKeyError};
 use naq_core::schedule::ScheduleFault;
-use naq_core::transport::{StateKeyError, TransportError};
+use naq_core::transport::TransportError;
 
 use crate::EnqueueError;
 
-/// A schedule that was not registered, not found, or not acted on.
+/// A schedule could not be registered, found, or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScheduleError {
-    /// A name that NAQ refuses.
+    /// A name is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The definition makes no sense.
+    /// The definition is not valid.
     #[error(transparent)]
     Invalid(#[from] ScheduleFault),
-    /// The job of the definition makes no sense.
+    /// The job of the definition is not valid.
     #[error("the job of the schedule: {0}")]
     Job(#[from] EnqueueError),
-    /// There is none of this name.
+    /// There is no schedule with this name.
     #[error("no schedule {0}")]
     NotFound(ScheduleName),
-    /// It is stored in a form that this version cannot read, and is left alone.
+    /// This version cannot read the stored schedule, and does not change it.
     #[error("schedule {name}: {fault}")]
     Unreadable {
         /// Its name.
         name: ScheduleName,
-        /// What is wrong with it.
+        /// Why it cannot be read.
         fault: ScheduleFault,
     },
-    /// Others changed it faster than this program could.
-    #[error("schedule {0} is being changed by others all the time: try again")]
+    /// Other processes changed the schedule each time before this one could.
+    #[error("schedule {0} is being changed by other processes: try again")]
     Contended(ScheduleName),
     /// The broker.
     #[error(transparent)]

@@ -1,22 +1,24 @@
-//! Look at schedules.
+//! [`ScheduleReport`]: a schedule as an operator sees it.
 
 use naq_core::clock::Timestamp;
 use naq_core::names::ScheduleName;
 use naq_core::schedule::{Progress, Schedule, ScheduleEntry, Tick};
+use naq_core::transport::StateEntry;
 
-use crate::schedule::store::Found;
-use crate::schedule::{ScheduleError, Schedules};
+use crate::schedule::error::ScheduleError;
+use crate::schedule::stored_schedule::StoredSchedule;
+use crate::schedule::verbs::Schedules;
 
-/// Whether a schedule goes on.
+/// The state of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ScheduleState {
-    /// Its next tick will come.
+    /// It has a next tick.
     Active,
-    /// Until it is resumed, ticks pass by.
+    /// Its ticks make no runs until it is resumed.
     Paused,
-    /// All its runs were made, or its end has passed.
+    /// It has made all its runs, or its end has passed.
     Finished,
 }
 
@@ -25,23 +27,23 @@ pub enum ScheduleState {
 pub struct ScheduleReport {
     /// Its definition.
     pub schedule: Schedule,
-    /// How far it has come.
+    /// Its progress: which ticks it has handled.
     pub progress: Progress,
-    /// Whether it goes on.
+    /// Its state.
     pub state: ScheduleState,
-    /// When it was looked at.
+    /// When this report was made.
     pub now: Timestamp,
 }
 
 impl ScheduleReport {
-    /// The next `n` ticks that will make a run; as if it were not paused.
+    /// The next `n` ticks that make a run, as if the schedule were not paused.
     pub fn upcoming(&self, n: usize) -> Vec<Tick> {
         self.schedule.upcoming(&self.progress, self.now, n)
     }
 }
 
 impl Schedules<'_> {
-    pub(super) fn report_of(&self, found: Found) -> ScheduleReport {
+    pub(super) fn report_of(&self, found: StoredSchedule) -> ScheduleReport {
         let ScheduleEntry { schedule, progress, .. } = found.entry;
         let state = match () {
             () if schedule.is_finished(&progress) => ScheduleState::Finished,
@@ -51,7 +53,7 @@ impl Schedules<'_> {
         ScheduleReport { schedule, progress, state, now: self.client.clock.now() }
     }
 
-    /// The schedule of this name.
+    /// The schedule with this name.
     ///
     /// # Errors
     /// [`ScheduleError::NotFound`], [`ScheduleError::Unreadable`], [`ScheduleError::Transport`].
@@ -61,16 +63,17 @@ impl Schedules<'_> {
         Ok(self.report_of(found))
     }
 
-    /// All schedules by name; of those that this version cannot read, why.
+    /// All schedules, sorted by name. A schedule that this version cannot read is an error in the
+    /// list.
     ///
     /// # Errors
     /// [`ScheduleError::Transport`].
     pub async fn list(&self) -> Result<Vec<Result<ScheduleReport, ScheduleError>>, ScheduleError> {
         let all = self.read_all().await?;
-        let report = |(name, stored): (ScheduleName, naq_core::transport::StateEntry)| {
+        let report = |(name, stored): (ScheduleName, StateEntry)| {
             let entry = ScheduleEntry::decode(&name, &stored.value)
                 .map_err(|fault| ScheduleError::Unreadable { name, fault })?;
-            Ok(self.report_of(Found { entry, revision: stored.revision }))
+            Ok(self.report_of(StoredSchedule { entry, revision: stored.revision }))
         };
         Ok(all.into_iter().map(report).collect())
     }

@@ -1,36 +1,37 @@
-//! Runs: those of a turn, and those that somebody asks for.
+//! Make runs: those that are due, and extra runs for operators.
 
 use std::collections::BTreeMap;
 
 use naq_core::clock::Timestamp;
-use naq_core::names::ScheduleName;
+use naq_core::names::{JobKey, ScheduleName};
 use naq_core::schedule::{ScheduleEntry, Seen, turn};
-use naq_core::transport::{Evidence, Expect, JobKey, Place};
+use naq_core::transport::{Evidence, Expect, Place};
 use naq_core::wire::Envelope;
 
 use crate::Prepared;
-use crate::schedule::store::Found;
-use crate::schedule::{ScheduleError, Schedules};
+use crate::schedule::error::ScheduleError;
+use crate::schedule::stored_schedule::StoredSchedule;
+use crate::schedule::verbs::Schedules;
 
 impl Schedules<'_> {
-    /// Takes the schedule's turn: makes the runs that are due, and returns when it has to be looked
-    /// at again; none when nothing is to come. What the chore of a schedule does. Any number of
-    /// processes may do it at once, and a process may die anywhere in it: each tick makes one run.
+    /// Takes one turn of the schedule: makes the runs that are due. Returns when the next turn is
+    /// due; `None` when no tick is left. The schedule's chore calls this. Any number of processes
+    /// may do so at the same time, and each may crash at any point: each tick makes one run.
     ///
-    /// The order is: read, look which runs are there, decide, publish, write down. Whoever dies
-    /// before the last step leaves runs whose traces the next one finds. Such a trace lasts as long
-    /// as the run's record (an hour unless the job says otherwise), and in the broker's dedup window
-    /// at least.
+    /// The steps are: read the entry, read which runs exist, decide, publish, store the progress. A
+    /// process that crashes before the last step leaves runs whose messages the next process finds.
+    /// They exist as long as the run's record (an hour unless the job says otherwise), and at least
+    /// for the broker's dedup window.
     ///
     /// # Errors
-    /// [`ScheduleError`]; it may be repeated.
+    /// [`ScheduleError`]; the call may be repeated.
     pub async fn take_turn(&self, name: &ScheduleName) -> Result<Option<Timestamp>, ScheduleError> {
         loop {
-            let Some(Found { mut entry, revision }) = self.find(name).await? else {
+            let Some(StoredSchedule { mut entry, revision }) = self.find(name).await? else {
                 return Ok(None);
             };
-            // All workers go by one clock, that by which the broker delivers the chore: one whose own
-            // is wrong would decide ticks that are still to come, for everybody.
+            // All workers use the broker's clock, by which it also delivers the chore. A worker with
+            // a wrong clock would decide ticks whose time has not come.
             let clock = self.client.broker_clock().await?;
             let now = clock.now;
             let due = entry.schedule.due(&entry.progress, now);
@@ -38,17 +39,17 @@ impl Schedules<'_> {
                 return Ok(entry
                     .schedule
                     .look_again(&entry.progress, now)
-                    .map(|at| clock.ours(at)));
+                    .map(|at| clock.to_our_clock(at)));
             }
-            let seen = self.look(&entry, &due).await?;
+            let seen = self.read_runs(&entry, &due).await?;
             let turn = turn(&entry.schedule, &entry.progress, &due, &seen, now);
-            let next = turn.next.map(|at| clock.ours(at));
+            let next = turn.next.map(|at| clock.to_our_clock(at));
             let runs = turn.runs.iter().map(|tick| {
                 let mut run = entry.schedule.run(*tick, now);
-                run.due_at = run.due_at.map(|at| clock.ours(at));
+                run.due_at = run.due_at.map(|at| clock.to_our_clock(at));
                 run
             });
-            self.send_runs(runs).await?;
+            self.enqueue_runs(runs).await?;
             if turn.progress == entry.progress {
                 return Ok(next);
             }
@@ -59,58 +60,62 @@ impl Schedules<'_> {
         }
     }
 
-    /// Which of the ticks have made their run already, and whether one of those or the last goes on.
-    async fn look(&self, entry: &ScheduleEntry, due: &[Timestamp]) -> Result<Seen, ScheduleError> {
+    /// Which ticks have made their run, and whether one of those runs or the last one has not ended.
+    async fn read_runs(
+        &self,
+        entry: &ScheduleEntry,
+        due: &[Timestamp],
+    ) -> Result<Seen, ScheduleError> {
         let (schedule, progress) = (&entry.schedule, &entry.progress);
         let ticks: Vec<_> = progress.waiting.into_iter().chain(due.iter().copied()).collect();
         let last = progress.last.as_ref().map(|last| last.job.clone());
         let mut keys: Vec<_> = ticks.iter().map(|tick| schedule.run_key(*tick)).collect();
         for queue in &progress.former_queues {
-            let there = |tick: &Timestamp| schedule.run_key_in(queue.clone(), *tick);
-            keys.extend(ticks.iter().map(there));
+            let run_key = |tick: &Timestamp| schedule.run_key_in(queue.clone(), *tick);
+            keys.extend(ticks.iter().map(run_key));
         }
         let of_ticks = keys.len();
         keys.extend(last);
         let evidence = self.client.transport.evidence(&keys).await?;
         let made = ticks.iter().cycle().zip(keys.iter().zip(&evidence)).take(of_ticks);
-        let made = made.filter(|(_, (_, traces))| !traces.is_empty());
+        let made = made.filter(|(_, (_, evidence))| !evidence.is_empty());
         let begun: BTreeMap<_, _> = made.map(|(tick, (key, _))| (*tick, key.clone())).collect();
-        Ok(Seen { begun, running: evidence.iter().any(|traces| goes_on(traces)) })
+        Ok(Seen { begun, running: evidence.iter().any(|evidence| is_live(evidence)) })
     }
 
-    /// Makes a run now, beside those of the ticks: it has an id of its own, is not counted, and
-    /// neither pause nor overlap hold it back.
+    /// Makes an extra run now, besides those of the ticks. It has an id of its own and is not
+    /// counted, and neither pause nor overlap applies to it.
     ///
     /// # Errors
-    /// [`ScheduleError::NotFound`] and others.
+    /// [`ScheduleError`], such as [`ScheduleError::NotFound`].
     pub async fn run_now(&self, name: &ScheduleName) -> Result<JobKey, ScheduleError> {
         let found = self.find(name).await?;
         let found = found.ok_or_else(|| ScheduleError::NotFound(name.clone()))?;
         let run = found.entry.schedule.extra_run(self.client.clock.now());
-        let key = JobKey { queue: run.queue.clone(), id: run.id.clone() };
-        self.send_runs([run]).await?;
+        let key = JobKey::new(run.queue.clone(), run.id.clone());
+        self.enqueue_runs([run]).await?;
         Ok(key)
     }
 
-    async fn send_runs(
+    async fn enqueue_runs(
         &self,
         runs: impl IntoIterator<Item = Envelope>,
     ) -> Result<(), ScheduleError> {
         let runs = runs.into_iter().map(|run| Prepared::<serde_json::Value>::new(run, true));
         let runs = runs.collect::<Result<Vec<_>, _>>()?;
         for sent in self.client.enqueue_many(runs).await {
-            // A duplicate is this very run, made by somebody who was faster.
+            // A duplicate is the same run, made by a faster process.
             sent?;
         }
         Ok(())
     }
 }
 
-/// Whether a life of the job is on its way: it waits or runs, and nothing says that it has ended.
-fn goes_on(traces: &[Evidence]) -> bool {
+/// True if a life of the job has not ended: it has a message that waits or runs, and no end.
+fn is_live(evidence: &[Evidence]) -> bool {
     let is_end = |place| matches!(place, Place::Record | Place::Dead);
-    traces.iter().any(|live| {
-        let mut ends = traces.iter().filter(|trace| is_end(trace.place));
+    evidence.iter().any(|live| {
+        let mut ends = evidence.iter().filter(|message| is_end(message.place));
         !is_end(live.place) && !ends.any(|end| end.step.nonce == live.step.nonce)
     })
 }

@@ -1,46 +1,44 @@
-//! Register, change, remove: what stands under a schedule's key, compared and set as one.
+//! Register, change and remove schedules: their entries in the state store, by compare and set.
 
 use naq_core::names::ScheduleName;
 use naq_core::schedule::{Schedule, ScheduleEntry};
 use naq_core::transport::{Expect, Saved, StateEntry};
 
-use crate::schedule::{ScheduleError, ScheduleReport, Schedules};
+use crate::schedule::error::ScheduleError;
+use crate::schedule::report::ScheduleReport;
+use crate::schedule::stored_schedule::StoredSchedule;
+use crate::schedule::verbs::Schedules;
 
-/// Others win a comparison only by going on themselves; so many times in a row is no accident.
-const TRIES: usize = 100;
-/// Schedules asked for at once.
+/// How often a change is attempted again after another process was faster.
+const MAX_CONFLICTS: usize = 100;
+/// Schedules that one request reads.
 const PAGE: usize = 200;
 
-/// What registering a schedule came to.
+/// The result of registering a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Registered {
-    /// There was none of this name.
+    /// There was no schedule with this name.
     Created,
-    /// There was one, and it is as defined now; its runs go on counting.
+    /// There was one, and it now has the new definition. Its counts are kept.
     Updated,
-    /// It was there, as defined.
+    /// There was one with the same definition.
     Unchanged,
 }
 
-/// An entry as it was read.
-pub(super) struct Found {
-    pub(super) entry: ScheduleEntry,
-    pub(super) revision: u64,
-}
-
-/// What to store in place of what was found.
-enum Change {
-    Put(Box<ScheduleEntry>),
+/// What to do with the entry that was read.
+enum ScheduleChange {
+    Store(Box<ScheduleEntry>),
     Keep,
 }
 
 impl Schedules<'_> {
-    /// Registers `schedule`, from any number of processes at once. Where one of its name stands
-    /// already, its counts go on, a pause stays, and the moment it was made: an interval without a
-    /// start keeps its beat. If its times are others, ticks before this moment are none of theirs.
+    /// Registers `schedule`, from any number of processes at the same time. If a schedule of this
+    /// name exists, its counts, its pause and its creation time are kept, so that an interval
+    /// without a start keeps its ticks. After a change of its times, the schedule forgets ticks that
+    /// were due before the change.
     ///
-    /// Its chore is looked for too, and enqueued if it is missing.
+    /// Also enqueues the schedule's chore if it is missing.
     ///
     /// # Errors
     /// [`ScheduleError`].
@@ -51,13 +49,14 @@ impl Schedules<'_> {
         let change = self.change(&name, |found| {
             let Some(found) = found else {
                 let schedule = Schedule { created_at: now, ..schedule.clone() };
-                return Ok(Change::Put(Box::new(ScheduleEntry::new(schedule))));
+                return Ok(ScheduleChange::Store(Box::new(ScheduleEntry::new(schedule))));
             };
             let mut entry = found.clone();
             let mut wanted = schedule.clone();
-            (wanted.paused, wanted.created_at) = (entry.schedule.paused, entry.schedule.created_at);
+            wanted.paused = entry.schedule.paused;
+            wanted.created_at = entry.schedule.created_at;
             if wanted == entry.schedule {
-                return Ok(Change::Keep);
+                return Ok(ScheduleChange::Keep);
             }
             if !wanted.same_times(&entry.schedule) {
                 entry.progress.forget_until(now);
@@ -66,10 +65,10 @@ impl Schedules<'_> {
                 entry.progress.moved_from(entry.schedule.job.queue());
             }
             entry.schedule = wanted;
-            Ok(Change::Put(Box::new(entry)))
+            Ok(ScheduleChange::Store(Box::new(entry)))
         });
         let (existed, found, changed) = change.await?;
-        self.ensure(&found, changed).await?;
+        self.ensure_chore(&found, changed).await?;
         Ok(match (existed, changed) {
             (false, _) => Registered::Created,
             (true, true) => Registered::Updated,
@@ -77,10 +76,10 @@ impl Schedules<'_> {
         })
     }
 
-    /// Changes the schedule of this name: registers what `change` makes of its definition.
+    /// Changes the definition of a schedule. `change` may run several times.
     ///
     /// # Errors
-    /// [`ScheduleError::NotFound`]; what `change` says; others.
+    /// [`ScheduleError::NotFound`]; the errors of `change`; other kinds of [`ScheduleError`].
     pub async fn update(
         &self,
         name: &ScheduleName,
@@ -93,9 +92,9 @@ impl Schedules<'_> {
             change(&mut entry.schedule)?;
             entry.schedule.check()?;
             if entry.schedule == before {
-                return Ok(Change::Keep);
+                return Ok(ScheduleChange::Keep);
             }
-            // While it is paused, ticks pass by; and a run that waited does not start later on.
+            // Ticks that passed during a pause make no runs. Nor does a run that waited for overlap.
             let resumed = before.paused && !entry.schedule.paused;
             if resumed || !before.same_times(&entry.schedule) {
                 entry.progress.forget_until(now);
@@ -106,17 +105,17 @@ impl Schedules<'_> {
             if resumed && entry.progress.waiting.take().is_some() {
                 entry.progress.skipped += 1;
             }
-            Ok(Change::Put(Box::new(entry)))
+            Ok(ScheduleChange::Store(Box::new(entry)))
         });
         let (_, found, changed) = changing.await?;
-        self.ensure(&found, changed).await?;
+        self.ensure_chore(&found, changed).await?;
         Ok(self.report_of(found))
     }
 
-    /// Makes no run at its ticks until it is resumed. Runs that were made go on.
+    /// Pauses a schedule: its ticks make no runs until it is resumed. Runs that exist continue.
     ///
     /// # Errors
-    /// [`ScheduleError::NotFound`] and others.
+    /// [`ScheduleError`], such as [`ScheduleError::NotFound`].
     pub async fn pause(&self, name: &ScheduleName) -> Result<ScheduleReport, ScheduleError> {
         self.update(name, |schedule| {
             schedule.paused = true;
@@ -125,10 +124,10 @@ impl Schedules<'_> {
         .await
     }
 
-    /// Goes on with the next tick from now. Those that passed meanwhile are not caught up with.
+    /// Resumes a schedule with its next tick. Ticks that passed during the pause make no runs.
     ///
     /// # Errors
-    /// [`ScheduleError::NotFound`] and others.
+    /// [`ScheduleError`], such as [`ScheduleError::NotFound`].
     pub async fn resume(&self, name: &ScheduleName) -> Result<ScheduleReport, ScheduleError> {
         self.update(name, |schedule| {
             schedule.paused = false;
@@ -137,17 +136,17 @@ impl Schedules<'_> {
         .await
     }
 
-    /// Removes the schedule, also one that this version cannot read. Runs that were made go on. False
-    /// when there was none.
+    /// Removes a schedule, even one that this version cannot read. Runs that exist continue. False
+    /// when there was no schedule with this name.
     ///
-    /// A crash between definition and chore leaves a chore that ends at its next tick.
+    /// A crash in the middle may leave the chore, which ends at its next tick.
     ///
     /// # Errors
     /// [`ScheduleError::Transport`].
     pub async fn delete(&self, name: &ScheduleName) -> Result<bool, ScheduleError> {
         let key = ScheduleEntry::key(name)?;
         let mut existed = false;
-        for _ in 0..TRIES {
+        for _ in 0..MAX_CONFLICTS {
             let Some(found) = self.read(name).await? else { break };
             let expect = Expect::Revision(found.revision);
             existed = true;
@@ -159,33 +158,33 @@ impl Schedules<'_> {
         Ok(existed)
     }
 
-    /// Compares and sets until nobody came between: whether one was there, what stands there now,
-    /// and whether that was changed.
+    /// Changes an entry by compare and set. Returns whether there was an entry, the entry as it is
+    /// stored now, and whether this call has changed it.
     async fn change(
         &self,
         name: &ScheduleName,
-        decide: impl Fn(Option<&ScheduleEntry>) -> Result<Change, ScheduleError> + Send + Sync,
-    ) -> Result<(bool, Found, bool), ScheduleError> {
-        for _ in 0..TRIES {
+        decide: impl Fn(Option<&ScheduleEntry>) -> Result<ScheduleChange, ScheduleError> + Send + Sync,
+    ) -> Result<(bool, StoredSchedule, bool), ScheduleError> {
+        for _ in 0..MAX_CONFLICTS {
             let found = self.find(name).await?;
             let existed = found.is_some();
-            let entry = match (decide(found.as_ref().map(|found| &found.entry))?, found) {
-                (Change::Keep, Some(found)) => return Ok((true, found, false)),
-                (Change::Keep, None) => return Err(ScheduleError::NotFound(name.clone())),
-                (Change::Put(entry), found) => {
+            let decided = decide(found.as_ref().map(|found| &found.entry))?;
+            let (entry, expect) = match (decided, found) {
+                (ScheduleChange::Keep, Some(found)) => return Ok((true, found, false)),
+                (ScheduleChange::Keep, None) => return Err(ScheduleError::NotFound(name.clone())),
+                (ScheduleChange::Store(entry), found) => {
                     let expect = found.map_or(Expect::Absent, |f| Expect::Revision(f.revision));
                     (*entry, expect)
                 }
             };
-            let (entry, expect) = entry;
             if let Some(revision) = self.put(&entry, expect).await? {
-                return Ok((existed, Found { entry, revision }, true));
+                return Ok((existed, StoredSchedule { entry, revision }, true));
             }
         }
         Err(ScheduleError::Contended(name.clone()))
     }
 
-    /// Stores an entry; its revision, or none when something else than expected stands there.
+    /// Stores an entry. Returns its revision, or `None` if the stored entry is not as expected.
     pub(super) async fn put(
         &self,
         entry: &ScheduleEntry,
@@ -204,16 +203,19 @@ impl Schedules<'_> {
         Ok(self.client.transport.state_get(&[key]).await?.pop().flatten())
     }
 
-    /// The schedule of this name; none when there is none.
-    pub(super) async fn find(&self, name: &ScheduleName) -> Result<Option<Found>, ScheduleError> {
+    /// The schedule with this name, if there is one.
+    pub(super) async fn find(
+        &self,
+        name: &ScheduleName,
+    ) -> Result<Option<StoredSchedule>, ScheduleError> {
         let Some(stored) = self.read(name).await? else { return Ok(None) };
         let entry = ScheduleEntry::decode(name, &stored.value);
         let entry =
             entry.map_err(|fault| ScheduleError::Unreadable { name: name.clone(), fault })?;
-        Ok(Some(Found { entry, revision: stored.revision }))
+        Ok(Some(StoredSchedule { entry, revision: stored.revision }))
     }
 
-    /// All entries, by name.
+    /// All entries, sorted by name.
     pub(super) async fn read_all(&self) -> Result<Vec<(ScheduleName, StateEntry)>, ScheduleError> {
         let prefix = ScheduleEntry::prefix()?;
         let mut all = Vec::new();

@@ -1,26 +1,26 @@
-//! Cancel a whole workflow.
+//! Cancel all jobs of a workflow.
 
 use naq_core::names::JobId;
 use naq_core::transport::{Expect, Saved};
 
-use crate::together::together;
-use crate::workflow::WorkflowError;
+use crate::join_bounded::join_bounded;
+use crate::workflow::error::WorkflowError;
 use crate::{Client, ClientError};
 
 impl Client {
-    /// Ends all jobs of a workflow that have not ended, and says how many there were. The last ones
-    /// first, so that none is let go by the end of another: what runs after a failure does not run
-    /// because of this.
+    /// Cancels all jobs of a workflow that have not ended. Returns how many there were. Starts with
+    /// the last jobs, so that the cancel of one job releases no other: a job that runs after a
+    /// failure does not run because of this.
     ///
     /// # Errors
-    /// [`WorkflowError::Unknown`] among others; what was cancelled until then stays so.
+    /// [`WorkflowError`], such as [`WorkflowError::Unknown`]. Jobs that were cancelled stay cancelled.
     pub async fn cancel_workflow(&self, id: &JobId, reason: &str) -> Result<usize, WorkflowError> {
         let manifest = loop {
             let (mut manifest, revision) = self.manifest(id).await?;
             if manifest.cancelled {
                 break manifest;
             }
-            // Whoever starts it just now learns of this when he is done.
+            // A process that starts the workflow at this moment sees this when it marks the start.
             manifest.cancelled = true;
             let expect = Expect::Revision(revision);
             if self.put_manifest(&manifest, expect).await? != Saved::Conflict {
@@ -33,12 +33,12 @@ impl Client {
             let ended = layer.map(|job| async {
                 match self.cancel(&job.key, reason).await {
                     Ok(_) => Ok(1),
-                    // It has ended, or it never was.
+                    // The job has ended, or does not exist.
                     Err(ClientError::State { .. } | ClientError::NoJob(_)) => Ok(0),
                     Err(err) => Err(WorkflowError::from(err)),
                 }
             });
-            cancelled += together(ended).await.into_iter().sum::<Result<usize, _>>()?;
+            cancelled += join_bounded(ended).await.into_iter().sum::<Result<usize, _>>()?;
         }
         Ok(cancelled)
     }

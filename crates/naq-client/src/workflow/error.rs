@@ -1,55 +1,56 @@
-//! What can go wrong with a workflow.
+//! [`WorkflowError`]: the errors of workflows.
 
 use naq_core::flow::GraphError;
-use naq_core::names::{JobId, NameError};
-use naq_core::transport::{JobKey, TransportError};
+use naq_core::names::{JobId, JobKey, NameError};
+use naq_core::transport::TransportError;
 
 use crate::{ClientError, EnqueueError};
 
-/// A workflow that was not started, or cannot be looked at.
+/// A workflow could not be started, read or cancelled.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkflowError {
-    /// Its jobs and edges are no graph that could run.
+    /// Its jobs and edges are not a graph that can run.
     #[error(transparent)]
     Graph(#[from] GraphError),
-    /// Its id, or that of one of its jobs, is none.
+    /// Its id, or the id of one of its jobs, is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
     /// One of its jobs cannot be enqueued.
     #[error("job {name:?}: {source}")]
     Job {
-        /// Its name.
+        /// The job's name in the workflow.
         name: String,
         /// Why.
         source: EnqueueError,
     },
-    /// Another job stands where one of its own should.
-    #[error("job {name:?}: there is a job {key} already, which is no part of this workflow")]
+    /// A job of another origin has the id of one of its jobs.
+    #[error("job {name:?}: there is a job {key} already, which is not part of this workflow")]
     Occupied {
-        /// Its name in the workflow.
+        /// The job's name in the workflow.
         name: String,
-        /// The job that is there.
+        /// The existing job.
         key: JobKey,
     },
     /// Another workflow has this id.
     #[error("workflow {0} has other jobs: choose another id")]
     Taken(JobId),
-    /// Somebody began to start it and died; by now its jobs have given up waiting for the rest.
-    #[error("workflow {0} was begun by a process that died: choose another id")]
+    /// A process crashed while it started the workflow, so long ago that its jobs may be cancelled
+    /// already.
+    #[error("workflow {0} was partly started by a process that crashed: choose another id")]
     Abandoned(JobId),
-    /// It was cancelled while it was being started.
+    /// It was cancelled during the start.
     #[error("workflow {0} was cancelled")]
     Cancelled(JobId),
-    /// There is none of this id.
-    #[error("no workflow {0}: it was never started, or it was 30 days ago")]
+    /// There is no workflow with this id.
+    #[error("no workflow {0}: it was never started, or more than 30 days ago")]
     Unknown(JobId),
-    /// What is noted of it cannot be read.
+    /// Its manifest cannot be read.
     #[error("workflow {id}: {reason}")]
     Unreadable {
-        /// Its id.
+        /// The workflow's id.
         id: JobId,
-        /// What is wrong.
+        /// Why it cannot be read.
         reason: String,
     },
     /// The broker.

@@ -1,12 +1,13 @@
-//! [`WorkflowHandle`]: what start returns.
+//! [`WorkflowHandle`]: a workflow that was started.
 
 use naq_core::names::JobId;
 
+use crate::workflow::error::WorkflowError;
 use crate::workflow::manifest::Manifest;
-use crate::workflow::{WorkflowError, WorkflowReport};
+use crate::workflow::report::WorkflowReport;
 use crate::{Client, JobHandle};
 
-/// A workflow that the broker has.
+/// A workflow whose jobs the broker has stored.
 #[derive(Debug)]
 pub struct WorkflowHandle {
     client: Client,
@@ -19,12 +20,12 @@ impl WorkflowHandle {
         Self { client, manifest, duplicate }
     }
 
-    /// Its id.
+    /// The workflow's id.
     pub fn id(&self) -> &JobId {
         &self.manifest.id
     }
 
-    /// Whether it had been started before, so that nothing was added.
+    /// True if it had been started before, so that the start added no jobs.
     pub fn is_duplicate(&self) -> bool {
         self.duplicate
     }
@@ -34,8 +35,8 @@ impl WorkflowHandle {
         self.manifest.jobs.iter().map(|job| job.name.as_str())
     }
 
-    /// One of its jobs, by its name; none when there is no such job. `O` is what its handler
-    /// returns.
+    /// One of its jobs, by the job's name; `None` when there is no such job. `O` is what the job's
+    /// handler returns.
     ///
     /// ```no_run
     /// # async fn f(etl: naq_client::WorkflowHandle) -> Result<(), naq_client::ClientError> {
@@ -50,7 +51,7 @@ impl WorkflowHandle {
         Some(JobHandle::new(self.client.clone(), job.key.clone(), self.duplicate))
     }
 
-    /// Where each of its jobs stands.
+    /// The states of its jobs.
     ///
     /// # Errors
     /// [`WorkflowError`].
@@ -58,7 +59,7 @@ impl WorkflowHandle {
         self.client.workflow(&self.manifest.id).await
     }
 
-    /// Ends all of its jobs that have not ended; see [`Client::cancel_workflow`].
+    /// Cancels all of its jobs that have not ended; see [`Client::cancel_workflow`].
     ///
     /// # Errors
     /// [`WorkflowError`].

@@ -1,32 +1,35 @@
-//! What is noted of a workflow: its jobs and edges, for those who start it again, and who look.
+//! [`Manifest`]: the stored list of a workflow's jobs and edges. A second start and the reports read
+//! it.
 
 use std::time::Duration;
 
 use naq_core::clock::Timestamp;
 use naq_core::flow::RunWhen;
-use naq_core::names::{JobId, TaskName};
-use naq_core::transport::{Expect, JobKey, Saved, StateEntry, StateKey, StatePage, TransportError};
+use naq_core::names::{JobId, JobKey, StateKey, TaskName};
+use naq_core::transport::{Expect, Saved, StateEntry, StatePage, TransportError};
 use naq_core::wire::Nonce;
 use serde::{Deserialize, Serialize};
 
 use crate::Client;
-use crate::workflow::WorkflowError;
+use crate::workflow::error::WorkflowError;
 
-/// How long a workflow can be shown after it was started.
-const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long a manifest is stored after the start of its workflow.
+const MANIFEST_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Manifests that one request reads.
+const PAGE: usize = 100;
 
 /// The value of a `workflow.<id>` entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Manifest {
     pub(super) id: JobId,
     pub(super) name: String,
-    /// What the lives of its jobs are named after.
+    /// The first part of the nonces of its jobs.
     pub(super) run: String,
     pub(super) enqueued_at: Timestamp,
-    /// All its jobs are enqueued.
+    /// True once all its jobs are enqueued.
     #[serde(default)]
     pub(super) started: bool,
-    /// Somebody has cancelled it.
+    /// True once it is cancelled.
     #[serde(default)]
     pub(super) cancelled: bool,
     pub(super) jobs: Vec<ManifestJob>,
@@ -37,41 +40,41 @@ pub(super) struct ManifestJob {
     pub(super) name: String,
     pub(super) key: JobKey,
     pub(super) task: TaskName,
-    /// The places of those before it.
+    /// The indices of the jobs before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) after: Vec<usize>,
-    /// Jobs outside of the workflow that come before it.
+    /// The jobs before it that are not part of the workflow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) outside: Vec<JobKey>,
     #[serde(default)]
     pub(super) when: RunWhen,
-    /// How many jobs come before it on the longest way.
+    /// The number of jobs before it on the longest path.
     pub(super) depth: usize,
 }
 
 /// A workflow in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WorkflowSummary {
-    /// Its id.
+    /// The workflow's id.
     pub id: JobId,
-    /// Its name.
+    /// The workflow's name.
     pub name: String,
     /// When it was started.
     pub enqueued_at: Timestamp,
     /// How many jobs it has.
     pub jobs: usize,
-    /// Whether somebody cancelled it.
+    /// True if it was cancelled.
     pub cancelled: bool,
 }
 
 impl Manifest {
-    /// The life of its job at `place`.
-    pub(super) fn life(&self, place: usize) -> Nonce {
-        // A nonce of 12 characters and a number make a nonce.
-        Nonce::parse(&format!("{}-{place}", self.run)).unwrap_or_else(|_| Nonce::random())
+    /// The nonce of its job at `index`.
+    pub(super) fn life(&self, index: usize) -> Nonce {
+        // A nonce of 12 characters, a dash and a number are a valid nonce.
+        Nonce::parse(&format!("{}-{index}", self.run)).unwrap_or_else(|_| Nonce::random())
     }
 
-    /// Whether both are the same jobs in the same order of running.
+    /// True if both have the same jobs and the same edges.
     pub(super) fn has_jobs_of(&self, other: &Self) -> bool {
         self.jobs == other.jobs
     }
@@ -82,16 +85,16 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Whoever may write to the broker may have written it: places are looked up, depths counted up
-    /// to.
+    /// Checks indices and depths before they are used: any client of the broker may have written the
+    /// entry.
     fn check(&self) -> Result<(), String> {
         let all = self.jobs.len();
         for job in &self.jobs {
             if job.depth >= all {
                 return Err(format!("{} of {all} jobs come before {}", job.depth, job.name));
             }
-            if let Some(place) = job.after.iter().find(|place| **place >= all) {
-                return Err(format!("{} comes after job {place} of {all}", job.name));
+            if let Some(index) = job.after.iter().find(|index| **index >= all) {
+                return Err(format!("{} comes after job {index} of {all}", job.name));
             }
         }
         Ok(())
@@ -104,7 +107,7 @@ fn key(id: &JobId) -> Result<StateKey, TransportError> {
 
 fn rejected<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T, TransportError> {
     result.map_err(|err| TransportError::Rejected {
-        what: "note a workflow".into(),
+        what: "store a workflow".into(),
         reason: err.to_string(),
     })
 }
@@ -116,10 +119,12 @@ impl Client {
         expect: Expect,
     ) -> Result<Saved, TransportError> {
         let value = rejected(serde_json::to_vec(manifest))?;
-        self.transport.state_put(&key(&manifest.id)?, value.into(), expect, Some(KEPT)).await
+        self.transport
+            .state_put(&key(&manifest.id)?, value.into(), expect, Some(MANIFEST_TTL))
+            .await
     }
 
-    /// With its revision.
+    /// The manifest and its revision.
     pub(super) async fn manifest(&self, id: &JobId) -> Result<(Manifest, u64), WorkflowError> {
         let key = key(id)?;
         let found = self.transport.state_get(std::slice::from_ref(&key)).await?.pop().flatten();
@@ -133,9 +138,9 @@ impl Client {
     /// # Errors
     /// [`TransportError`].
     pub async fn workflows(&self) -> Result<Vec<WorkflowSummary>, TransportError> {
-        const PAGE: usize = 100;
         let prefix = rejected(StateKey::new(["workflow"]))?;
-        let (mut all, mut from) = (Vec::new(), 0);
+        let mut all = Vec::new();
+        let mut from = 0;
         loop {
             let StatePage { entries, next, .. } =
                 self.transport.state_list(&prefix, from, PAGE).await?;

@@ -1,64 +1,64 @@
-//! [`WorkflowReport`]: where each job of a workflow stands, and what it waits for.
+//! [`WorkflowReport`]: the states of a workflow's jobs, and what each of them waits for.
 
 use naq_core::clock::Timestamp;
 use naq_core::flow::RunWhen;
-use naq_core::names::{JobId, TaskName};
+use naq_core::names::{JobId, JobKey, TaskName};
 use naq_core::state::JobState;
-use naq_core::transport::{JobKey, TransportError};
+use naq_core::transport::TransportError;
 use serde::Serialize;
 
-use crate::together::together;
-use crate::workflow::WorkflowError;
+use crate::join_bounded::join_bounded;
+use crate::workflow::error::WorkflowError;
 use crate::{Client, ClientError, JobReport};
 
 /// A workflow as an operator sees it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WorkflowReport {
-    /// Its id; for the surroundings of a job that is part of none, the job's.
+    /// The workflow's id. In [`Client::surroundings`], the job's id.
     pub id: JobId,
-    /// Its name; none for such surroundings.
+    /// The workflow's name. `None` in [`Client::surroundings`].
     pub name: Option<String>,
     /// When it was started.
     pub enqueued_at: Option<Timestamp>,
-    /// Whether somebody cancelled it.
+    /// True if it was cancelled.
     pub cancelled: bool,
-    /// Its jobs, those before others first.
+    /// Its jobs; each comes after the jobs that it depends on.
     pub jobs: Vec<WorkflowNode>,
 }
 
-/// One job of it.
+/// One job of a workflow.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WorkflowNode {
-    /// Its name in the workflow; elsewhere `queue/id`.
+    /// Its name in the workflow. In [`Client::surroundings`], `queue/id`.
     pub name: String,
-    /// The job.
+    /// The job's key.
     pub key: JobKey,
-    /// Its task, where it is known.
+    /// Its task, if known.
     pub task: Option<TaskName>,
-    /// The names of those that come before it.
+    /// The names of the jobs before it.
     pub after: Vec<String>,
-    /// Which of their ends let it run.
+    /// Which ends of those jobs let it run.
     pub when: RunWhen,
-    /// How many jobs come before it on the longest way.
+    /// The number of jobs before it on the longest path.
     pub depth: usize,
-    /// Where it stands; none when nothing is known of it any more, or not yet.
+    /// Its state; `None` if the broker does not know the job yet, or no longer.
     pub state: Option<JobState>,
-    /// The attempt that it is at.
+    /// The current attempt.
     pub attempt: Option<u32>,
-    /// Attempts in all.
+    /// The most attempts that the policy allows.
     pub max_attempts: Option<u32>,
-    /// If it is blocked: the names of those that it still waits for.
+    /// The names of the jobs that it still waits for, if it is blocked.
     pub waits_for: Vec<String>,
-    /// When it runs, if it waits for its time.
+    /// When it will run, if it waits for its time.
     pub due_at: Option<Timestamp>,
-    /// When it ended, if it did.
+    /// When it ended, if it has.
     pub finished_at: Option<Timestamp>,
-    /// Why it ended or waits, as its last record says.
+    /// Why it ended or waits, from its last attempt record.
     pub reason: Option<String>,
 }
 
 impl WorkflowReport {
-    /// How many of its jobs have ended, and how many of those completed.
+    /// How many of its jobs have ended, and how many of these completed.
     pub fn ended(&self) -> (usize, usize) {
         let ended = self.jobs.iter().filter(|job| job.state.is_some_and(JobState::is_final));
         let completed = self.jobs.iter().filter(|job| job.state == Some(JobState::Completed));
@@ -84,13 +84,13 @@ impl WorkflowNode {
 }
 
 impl Client {
-    /// Where the jobs of a workflow stand.
+    /// The states of a workflow's jobs.
     ///
     /// # Errors
-    /// [`WorkflowError::Unknown`] among others.
+    /// [`WorkflowError`], such as [`WorkflowError::Unknown`].
     pub async fn workflow(&self, id: &JobId) -> Result<WorkflowReport, WorkflowError> {
         let (manifest, _) = self.manifest(id).await?;
-        let name = |place: &usize| manifest.jobs[*place].name.clone();
+        let name = |index: &usize| manifest.jobs[*index].name.clone();
         let nodes = manifest.jobs.iter().map(|job| {
             let inside = job.after.iter().map(name);
             WorkflowNode {
@@ -112,47 +112,54 @@ impl Client {
         })
     }
 
-    /// A job between those that it waits or waited for and those that wait for it.
+    /// A job with the jobs that it waits or waited for, and the jobs that wait for it.
     ///
     /// # Errors
-    /// [`ClientError::NoJob`] among others.
+    /// [`ClientError`], such as [`ClientError::NoJob`].
     pub async fn surroundings(&self, key: &JobKey) -> Result<WorkflowReport, ClientError> {
         let report = self.report(key).await?;
         let depends = report.envelope.as_ref().and_then(|job| job.depends_on.as_ref());
         let before = depends.map(|depends| depends.on.clone()).unwrap_or_default();
         let after = self.dependents(key).await?;
-        let (name, when) = (key.to_string(), depends.map(|d| d.when).unwrap_or_default());
+        let name = key.to_string();
+        let when = depends.map(|d| d.when).unwrap_or_default();
         let depth = usize::from(!before.is_empty());
         let mut jobs: Vec<_> =
             before.iter().map(|key| node(key.to_string(), key.clone())).collect();
         let names = jobs.iter().map(|job| job.name.clone()).collect();
         jobs.push(WorkflowNode { after: names, when, depth, ..node(name.clone(), key.clone()) });
-        jobs.extend(after.iter().map(|key| {
-            let (after, depth) = (vec![name.clone()], depth + 1);
-            WorkflowNode { after, depth, ..node(key.to_string(), key.clone()) }
+        jobs.extend(after.iter().map(|key| WorkflowNode {
+            after: vec![name.clone()],
+            depth: depth + 1,
+            ..node(key.to_string(), key.clone())
         }));
         let jobs = self.filled(jobs).await?;
-        let (name, enqueued_at) = (None, None);
-        Ok(WorkflowReport { id: key.id.clone(), name, enqueued_at, cancelled: false, jobs })
+        Ok(WorkflowReport {
+            id: key.id.clone(),
+            name: None,
+            enqueued_at: None,
+            cancelled: false,
+            jobs,
+        })
     }
 
     async fn filled(
         &self,
         mut jobs: Vec<WorkflowNode>,
     ) -> Result<Vec<WorkflowNode>, TransportError> {
-        let reports = jobs.iter().enumerate().map(|(place, job)| async move {
+        let reports = jobs.iter().enumerate().map(|(index, job)| async move {
             match self.report(&job.key).await {
-                Ok(report) => Ok(Some((place, report))),
+                Ok(report) => Ok(Some((index, report))),
                 Err(ClientError::Transport(err)) => Err(err),
                 Err(_) => Ok(None),
             }
         });
-        let reports = together(reports).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let reports = join_bounded(reports).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         let names: std::collections::HashMap<_, _> =
             jobs.iter().map(|job| (job.key.clone(), job.name.clone())).collect();
         let name = |key: &JobKey| names.get(key).cloned().unwrap_or_else(|| key.to_string());
-        for (place, report) in reports.into_iter().flatten() {
-            jobs[place].fill(&report, &name);
+        for (index, report) in reports.into_iter().flatten() {
+            jobs[index].fill(&report, &name);
         }
         Ok(jobs)
     }

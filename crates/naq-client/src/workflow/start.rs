@@ -1,60 +1,66 @@
-//! Start: the children before the parents, and the first jobs last.
+//! Start a workflow: enqueue the dependents before the parents, and the first jobs last.
 
 use std::time::Duration;
 
 use naq_core::flow::{Dependencies, RunWhen};
-use naq_core::transport::{Expect, JobKey, Saved};
+use naq_core::names::JobKey;
+use naq_core::transport::{Expect, Saved};
 
-use crate::depends::{Child, Parent};
+use crate::depends::{Dependent, ParentState};
 use crate::enqueue::Prepared;
-use crate::together::together;
+use crate::join_bounded::join_bounded;
+use crate::workflow::builder::Workflow;
+use crate::workflow::error::WorkflowError;
+use crate::workflow::handle::WorkflowHandle;
 use crate::workflow::manifest::Manifest;
-use crate::workflow::plan::Plan;
-use crate::workflow::{Workflow, WorkflowError, WorkflowHandle};
+use crate::workflow::plan::WorkflowPlan;
 use crate::{Client, EnqueueError};
 
-/// A workflow that was begun so long ago and is not started is not begun again: the jobs of it that
-/// are there may give up at any moment.
-const ABANDONED: Duration = Duration::from_secs(300);
+/// A start that crashed longer ago than this is not completed: the jobs that it enqueued may be
+/// cancelled at any moment.
+const ABANDONED_AFTER: Duration = Duration::from_secs(300);
 
 impl Client {
-    /// Starts a workflow: all of its jobs, or, if this process dies over it, none that runs.
+    /// Starts a workflow: all of its jobs, or, if this process crashes meanwhile, no job that runs.
     ///
-    /// What it consists of is noted first. Then come the jobs that wait for others, tied to those
-    /// before they exist, and last the jobs that wait for none. If this process dies before these,
-    /// the others end as cancelled after 10 minutes; starting the workflow again under the same id
-    /// within 5 minutes finishes it instead.
+    /// Stores the manifest first. Then enqueues the jobs that wait for others, and links them to
+    /// jobs that do not exist yet. Last, enqueues the jobs that wait for none. If this process
+    /// crashes before that, the other jobs end as cancelled after 10 minutes; a second start with
+    /// the same id within 5 minutes completes the first instead.
     ///
     /// # Errors
-    /// [`WorkflowError`]: a cycle, a name that is unknown or given twice, a job that cannot be
-    /// enqueued; or the broker went away, and then it can be started again under the same id.
+    /// [`WorkflowError`]: a cycle, a name that is unknown or used twice, a job that cannot be
+    /// enqueued. If the broker went away, the workflow can be started again with the same id.
     pub async fn start(&self, workflow: Workflow) -> Result<WorkflowHandle, WorkflowError> {
-        let mut plan = Plan::new(self, workflow)?;
-        let outside = self.outside(&plan).await?;
+        let mut plan = WorkflowPlan::new(self, workflow)?;
+        let outside = self.outside_parents(&plan).await?;
         let revision = match self.put_manifest(&plan.manifest, Expect::Absent).await? {
             Saved::Stored(revision) => revision,
             Saved::Conflict => {
-                let (noted, revision) = self.manifest(&plan.manifest.id).await?;
-                if !noted.has_jobs_of(&plan.manifest) {
-                    return Err(WorkflowError::Taken(noted.id));
+                let (stored, revision) = self.manifest(&plan.manifest.id).await?;
+                if !stored.has_jobs_of(&plan.manifest) {
+                    return Err(WorkflowError::Taken(stored.id));
                 }
-                if noted.started || noted.cancelled {
-                    return Ok(WorkflowHandle::new(self.clone(), noted, true));
+                if stored.started || stored.cancelled {
+                    return Ok(WorkflowHandle::new(self.clone(), stored, true));
                 }
-                if self.clock.now().since(noted.enqueued_at) > ABANDONED {
-                    return Err(WorkflowError::Abandoned(noted.id));
+                if self.clock.now().since(stored.enqueued_at) > ABANDONED_AFTER {
+                    return Err(WorkflowError::Abandoned(stored.id));
                 }
-                plan.manifest = noted;
-                plan.name_lives();
+                plan.manifest = stored;
+                plan.assign_nonces();
                 revision
             }
         };
-        self.begin(&plan, &outside).await?;
-        self.note_start(plan.manifest, revision).await
+        self.enqueue_all(&plan, &outside).await?;
+        self.mark_started(plan.manifest, revision).await
     }
 
     /// The jobs outside of the workflow that its jobs wait for, each once.
-    async fn outside(&self, plan: &Plan) -> Result<Vec<(JobKey, Parent)>, WorkflowError> {
+    async fn outside_parents(
+        &self,
+        plan: &WorkflowPlan,
+    ) -> Result<Vec<(JobKey, ParentState)>, WorkflowError> {
         let all = plan.manifest.jobs.iter().flat_map(|job| job.outside.iter().cloned());
         let all = Dependencies::new(all, RunWhen::default());
         if all.on.is_empty() {
@@ -72,73 +78,80 @@ impl Client {
         })
     }
 
-    async fn begin(&self, plan: &Plan, outside: &[(JobKey, Parent)]) -> Result<(), WorkflowError> {
+    async fn enqueue_all(
+        &self,
+        plan: &WorkflowPlan,
+        outside: &[(JobKey, ParentState)],
+    ) -> Result<(), WorkflowError> {
         let keys: Vec<JobKey> = plan.manifest.jobs.iter().map(|job| job.key.clone()).collect();
-        let traces = self.transport.evidence(&keys).await?;
-        // Of an earlier start that was broken off: they are there, or have run already.
-        let there = |place: usize| {
-            let life = &plan.jobs[place].nonce;
-            traces[place].iter().any(|trace| trace.step.nonce == *life)
+        let evidence = self.transport.evidence(&keys).await?;
+        // Jobs of an earlier start that crashed: they are stored, or have run already.
+        let exists = |index: usize| {
+            let life = &plan.jobs[index].nonce;
+            evidence[index].iter().any(|message| message.step.nonce == *life)
         };
-        let waits = |place: &usize| plan.jobs[*place].depends_on.is_some();
-        let places = 0..plan.jobs.len();
-        let send = |place: usize| self.send_node(plan, place);
-        let children = places.clone().filter(waits).filter(|place| !there(*place));
-        together(children.map(send)).await.into_iter().collect::<Result<Vec<()>, _>>()?;
+        let waits = |index: &usize| plan.jobs[*index].depends_on.is_some();
+        let indices = 0..plan.jobs.len();
+        let send = |index: usize| self.enqueue_node(plan, index);
+        let dependents = indices.clone().filter(waits).filter(|index| !exists(*index));
+        join_bounded(dependents.map(send)).await.into_iter().collect::<Result<Vec<()>, _>>()?;
 
-        let tied = places.clone().filter_map(|place| {
-            let child = Child::of(&plan.jobs[place])?;
-            let node = &plan.manifest.jobs[place];
+        let links = indices.clone().filter_map(|index| {
+            let dependent = Dependent::of(&plan.jobs[index])?;
+            let node = &plan.manifest.jobs[index];
             let inside = node.after.iter().map(|before| {
-                (keys[*before].clone(), Parent::Live(plan.jobs[*before].nonce.clone()))
+                (keys[*before].clone(), ParentState::Live(plan.jobs[*before].nonce.clone()))
             });
             let outside = outside.iter().filter(|(key, _)| node.outside.contains(key)).cloned();
-            Some((child, inside.chain(outside).collect::<Vec<_>>()))
+            Some((dependent, inside.chain(outside).collect::<Vec<_>>()))
         });
-        self.tie_all(tied.collect()).await?;
+        self.link_many(links.collect()).await?;
 
-        let first = places.filter(|place| !waits(place)).filter(|place| !there(*place));
-        together(first.map(send)).await.into_iter().collect::<Result<Vec<()>, _>>()?;
+        let first = indices.filter(|index| !waits(index)).filter(|index| !exists(*index));
+        join_bounded(first.map(send)).await.into_iter().collect::<Result<Vec<()>, _>>()?;
         Ok(())
     }
 
-    async fn send_node(&self, plan: &Plan, place: usize) -> Result<(), WorkflowError> {
-        let (job, name) = (&plan.jobs[place], &plan.manifest.jobs[place].name);
+    async fn enqueue_node(&self, plan: &WorkflowPlan, index: usize) -> Result<(), WorkflowError> {
+        let job = &plan.jobs[index];
+        let node = &plan.manifest.jobs[index];
         let wrong = |source| match source {
             EnqueueError::Transport(err) => WorkflowError::Transport(err),
-            source => WorkflowError::Job { name: name.clone(), source },
+            source => WorkflowError::Job { name: node.name.clone(), source },
         };
         let prepared = Prepared::<()>::new(job.clone(), true).map_err(wrong)?;
-        let sent = self.send_alone(prepared).await.map_err(wrong)?;
+        let sent = self.send_unlinked(prepared).await.map_err(wrong)?;
         if let Some(holder) = sent.held_by() {
             let why = format!("job {holder} holds the unique key that it wants");
             return Err(wrong(EnqueueError::Option(why)));
         }
         if sent.is_duplicate() {
-            // Ours, if two processes start the workflow at once.
-            let key = &plan.manifest.jobs[place].key;
-            let traces = self.transport.evidence(std::slice::from_ref(key)).await?.concat();
-            if !traces.is_empty() && traces.iter().all(|trace| trace.step.nonce != job.nonce) {
-                return Err(WorkflowError::Occupied { name: name.clone(), key: key.clone() });
+            // It is our own job if two processes start the workflow at the same time.
+            let found = self.transport.evidence(std::slice::from_ref(&node.key)).await?.concat();
+            if !found.is_empty() && found.iter().all(|message| message.step.nonce != job.nonce) {
+                return Err(WorkflowError::Occupied {
+                    name: node.name.clone(),
+                    key: node.key.clone(),
+                });
             }
         }
         Ok(())
     }
 
-    async fn note_start(
+    async fn mark_started(
         &self,
         mut manifest: Manifest,
         revision: u64,
     ) -> Result<WorkflowHandle, WorkflowError> {
         manifest.started = true;
         if self.put_manifest(&manifest, Expect::Revision(revision)).await? == Saved::Conflict {
-            let (noted, _) = self.manifest(&manifest.id).await?;
-            if noted.cancelled {
-                // Whoever cancelled it may not have seen the jobs that came last.
-                self.cancel_workflow(&noted.id, "the workflow was cancelled").await?;
-                return Err(WorkflowError::Cancelled(noted.id));
+            let (stored, _) = self.manifest(&manifest.id).await?;
+            if stored.cancelled {
+                // The process that cancelled it may not have seen the jobs that came last.
+                self.cancel_workflow(&stored.id, "the workflow was cancelled").await?;
+                return Err(WorkflowError::Cancelled(stored.id));
             }
-            manifest = noted;
+            manifest = stored;
         }
         Ok(WorkflowHandle::new(self.clone(), manifest, false))
     }

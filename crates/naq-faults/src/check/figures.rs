@@ -1,13 +1,13 @@
-//! A run in numbers.
+//! The counts of a run.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Case, early};
-use crate::history::History;
+use super::{JobCase, early};
+use crate::history::RunHistory;
 
-/// What happened.
+/// The counts of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Figures {
     /// Jobs acknowledged.
@@ -16,41 +16,42 @@ pub struct Figures {
     pub ends: BTreeMap<String, u64>,
     /// Runs of handlers.
     pub runs: u64,
-    /// Of those, runs of a step that had run before: each is paid for by a fault.
+    /// Runs of a step that had run before. A fault caused each of them.
     pub extra_runs: u64,
-    /// Jobs that no fault can have touched, whose counts must be exact.
+    /// Jobs that no fault can have affected. Their counts must be exact.
     pub untouched: u64,
     /// Faults by kind.
     pub faults: BTreeMap<&'static str, u64>,
-    /// Retries that no fault can have touched: how late they began.
+    /// The lateness of retries that no fault can have affected.
     pub lateness: Lateness,
-    /// All retries, those over a broker that was down among them.
+    /// The lateness of all retries, including those during an outage of the broker.
     pub lateness_all: Lateness,
 }
 
-/// How late retries began after they were due, in milliseconds. The wait for a slot is part of it.
+/// How late retries started after they were due, in milliseconds. This includes the wait for a
+/// slot.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Lateness {
     /// How many were measured.
     pub retries: u64,
-    /// Half of them were no later.
+    /// The median.
     pub p50_ms: u64,
-    /// 99 of 100 were no later.
+    /// The 99th percentile.
     pub p99_ms: u64,
-    /// The latest.
+    /// The maximum.
     pub max_ms: u64,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Samples {
-    calm: Vec<u64>,
+    undisturbed: Vec<u64>,
     all: Vec<u64>,
 }
 
 impl Figures {
-    pub(super) fn count(&mut self, case: &Case<'_>) {
+    pub(super) fn count(&mut self, case: &JobCase<'_>) {
         self.acked += u64::from(case.sent.is_some_and(|sent| sent.acked.is_some()));
-        for end in &case.held.ends {
+        for end in &case.stored.ends {
             *self.ends.entry(end.state.to_string()).or_default() += 1;
         }
         let again = |n: usize| case.runs[..n].iter().any(|run| run.step == case.runs[n].step);
@@ -59,27 +60,28 @@ impl Figures {
         self.untouched += u64::from(!case.touched());
     }
 
-    pub(super) fn finish(&mut self, history: &History, samples: Samples) {
+    pub(super) fn finish(&mut self, history: &RunHistory, samples: Samples) {
         for fault in &history.faults {
             *self.faults.entry(fault.kind.as_str()).or_default() += 1;
         }
-        self.lateness = Lateness::of(samples.calm);
+        self.lateness = Lateness::of(samples.undisturbed);
         self.lateness_all = Lateness::of(samples.all);
     }
 }
 
 impl Samples {
-    pub(super) fn add(&mut self, case: &Case<'_>) {
-        let scenes = case.planned.script.scenes(case.planned.pace);
-        for pair in scenes.windows(2) {
+    pub(super) fn add(&mut self, case: &JobCase<'_>) {
+        let step_plans = case.planned.script.step_plans(case.planned.pace);
+        for pair in step_plans.windows(2) {
             let [before, after] = pair else { continue };
             let run = case.runs.iter().find(|run| run.step == after.step);
-            let (Some(run), Some(due)) = (run, early::due(case, before)) else { continue };
+            let Some(run) = run else { continue };
+            let Some(due) = early::due(case, before) else { continue };
             let late = run.start.saturating_sub(due);
             self.all.push(late);
             let finish = due - before.wait_ms.unwrap_or_default();
-            if !case.harms.touch(finish, run.start) {
-                self.calm.push(late);
+            if !case.harmful.touch(finish, run.start) {
+                self.undisturbed.push(late);
             }
         }
     }

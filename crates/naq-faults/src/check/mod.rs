@@ -1,63 +1,67 @@
-//! The checker: a pure function from plan, ledgers and the broker's final state to a verdict.
+//! The checker: a pure function from plan, ledgers and the broker's final state to a report.
 //!
-//! | file | promise of DESIGN.md |
+//! | file | NAQ's promise |
 //! |---|---|
-//! | `end` | 1: nothing is lost, and every job ends as its script says |
-//! | `once` | 2: once when nothing fails; after a fault only what was in flight; never after its end |
-//! | `early` | 3: never early, and how late |
-//! | `crash` | 6: crashes are counted apart, a deploy counts as nothing |
+//! | `end` | 1: no job is lost, and every job ends as its script says |
+//! | `once` | 2: one run without faults; after a fault only attempts in flight run again; none after |
+//! | `early` | 3: no retry is early, and how late retries are |
+//! | `crash` | 6: crashes are counted apart from attempts, and a deployment counts as neither |
 
 mod crash;
 mod early;
 mod end;
-mod figures;
 #[cfg(test)]
-mod forged;
-mod harm;
+mod fake_job;
+mod figures;
+mod harmful_faults;
 mod once;
 mod violation;
 
 use std::collections::BTreeMap;
 
 pub use figures::{Figures, Lateness};
-pub use violation::{Violation, What};
+pub use violation::{BrokenPromise, Violation};
 
-use crate::history::{Held, History, Run, Sent};
-use crate::plan::{Plan, PlannedJob};
-use harm::Harms;
+use crate::history::{HandlerRun, RunHistory, SentJob, StoredJob};
+use crate::plan::{PlannedJob, RunPlan};
+use harmful_faults::HarmfulFaults;
 
-/// What the checker found.
+/// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
-pub struct Verdict {
-    /// Broken promises; empty is what is hoped for.
+pub struct CheckReport {
+    /// The broken promises.
     pub violations: Vec<Violation>,
-    /// What happened, in numbers.
+    /// The counts of the run.
     pub figures: Figures,
 }
 
-/// One job, with all that is known of it.
+/// One job, with everything that is known about it.
 #[derive(Debug, Clone, Copy)]
-struct Case<'a> {
+struct JobCase<'a> {
     planned: &'a PlannedJob,
-    sent: Option<&'a Sent>,
-    runs: &'a [Run],
-    held: &'a Held,
-    harms: &'a Harms<'a>,
+    sent: Option<&'a SentJob>,
+    runs: &'a [HandlerRun],
+    stored: &'a StoredJob,
+    harmful: &'a HarmfulFaults<'a>,
 }
 
-/// Checks a run that was drained: nothing is left that could still happen.
-pub fn check(plan: &Plan, history: &History, held: &BTreeMap<String, Held>) -> Verdict {
-    let harms = Harms::new(&history.faults);
-    let nothing = Held::default();
-    let mut verdict = Verdict::default();
+/// Checks a run that has drained, so that no job can change any more.
+pub fn check(
+    plan: &RunPlan,
+    history: &RunHistory,
+    stored: &BTreeMap<String, StoredJob>,
+) -> CheckReport {
+    let harmful = HarmfulFaults::new(&history.faults);
+    let nothing = StoredJob::default();
+    let mut verdict = CheckReport::default();
     let mut lateness = figures::Samples::default();
     for planned in &plan.jobs {
-        let case = Case {
+        let case = JobCase {
             planned,
             sent: history.sent.get(&planned.id),
             runs: history.runs(&planned.id),
-            held: held.get(&planned.id).unwrap_or(&nothing),
-            harms: &harms,
+            stored: stored.get(&planned.id).unwrap_or(&nothing),
+            harmful: &harmful,
         };
         let rules = [end::check, once::check, early::check, crash::check];
         let found = rules.iter().flat_map(|rule| rule(&case));
@@ -66,7 +70,7 @@ pub fn check(plan: &Plan, history: &History, held: &BTreeMap<String, Held>) -> V
         verdict.figures.count(&case);
         lateness.add(&case);
     }
-    let found = crash::check_workers(history, &harms);
+    let found = crash::check_workers(history, &harmful);
     verdict.violations.extend(found.into_iter().map(|what| Violation { job: None, what }));
     verdict.figures.finish(history, lateness);
     verdict

@@ -1,4 +1,4 @@
-//! What can be found.
+//! The violations that the checker can find.
 
 use std::fmt;
 
@@ -7,110 +7,110 @@ use serde::Serialize;
 /// A broken promise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// The job, if it is one job's.
+    /// The job; `None` if the violation is not about one job.
     pub job: Option<String>,
-    /// What was found.
+    /// The broken promise.
     #[serde(flatten)]
-    pub what: What,
+    pub what: BrokenPromise,
 }
 
-/// How a promise was broken.
+/// The ways in which a promise can be broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "violation", rename_all = "snake_case")]
-pub enum What {
-    /// The producer never sent it, or never got an ack: the run itself is incomplete.
+pub enum BrokenPromise {
+    /// The producer never sent it, or got no ack: the run itself is incomplete.
     NotSent,
-    /// Acknowledged, and the broker holds nothing of it.
+    /// The broker acknowledged it and has stored nothing of it.
     Lost,
-    /// The run was drained, and it still waits.
+    /// It still waits after the run has drained.
     LeftWaiting {
-        /// Where.
+        /// The places.
         places: Vec<String>,
     },
     /// It ended more than once.
     TwoEnds {
-        /// How.
+        /// The states.
         states: Vec<String>,
     },
-    /// It died, and of the record and the letter of its death one is missing.
+    /// It died, but either the record or the dead letter of its death is missing.
     HalfDead {
-        /// What is there.
+        /// What is stored.
         found: Vec<String>,
     },
-    /// It ended otherwise than its script says.
+    /// Its end is not the one in its script.
     WrongEnd {
-        /// What the script says.
+        /// The end in the script.
         expected: String,
-        /// What the broker says.
+        /// The end in the broker.
         found: String,
     },
-    /// It ended, but this step of it was never run.
+    /// It ended without a run of this step.
     NeverRan {
         /// The step.
         step: String,
     },
-    /// A step ran that its script does not have.
+    /// A step ran that is not in its script.
     Unscripted {
         /// The step.
         step: String,
     },
-    /// A step ran again although nothing had happened to the run before.
+    /// A step ran again without a fault during its earlier run.
     RanTwice {
         /// The step.
         step: String,
-        /// When, and on which worker, the two began.
+        /// The starts of the two runs, with their workers.
         starts: [(u64, String); 2],
     },
-    /// It ran although its end was stored.
+    /// It ran after its end was stored.
     RanAfterEnd {
         /// When its end was stored.
         ended: u64,
-        /// When the handler began.
+        /// When the handler started.
         started: u64,
-        /// Where.
+        /// The worker.
         worker: String,
     },
-    /// A step ran although a later one had begun.
+    /// A step ran after a later one had started.
     WentBack {
-        /// The step that came late.
+        /// The step.
         step: String,
-        /// The step that had begun.
+        /// The later step.
         after: String,
     },
-    /// It ran before its time.
+    /// A step ran before it was due.
     Early {
         /// The step.
         step: String,
-        /// By how much.
+        /// How early it was, in milliseconds.
         by_ms: u64,
     },
-    /// A step ran although the one before never finished.
+    /// A step ran although the step before it never finished.
     OutOfNowhere {
         /// The step.
         step: String,
     },
-    /// Another number of crashes than deaths that can have touched it.
+    /// Its number of crashes is wrong, although no fault can have affected it.
     WrongCrashes {
-        /// How many there should be.
+        /// The expected number.
         expected: u32,
-        /// How many are counted.
+        /// The number in the broker.
         found: u32,
     },
-    /// A poison job was given up before it had used its budget.
+    /// A poison job died before its crash limit.
     PoisonTooSoon {
-        /// Its budget.
+        /// The crash limit.
         budget: u32,
         /// The crashes counted.
         found: u32,
     },
-    /// A poison job ran more often than its budget allows.
+    /// A poison job ran more often than its crash limit allows.
     PoisonTooOften {
-        /// Its budget.
+        /// The crash limit.
         budget: u32,
-        /// How often it ran.
+        /// The number of runs.
         runs: u32,
     },
-    /// A deploy cut a running handler off.
+    /// A deployment stopped a running handler.
     CutByDrain {
         /// The worker.
         worker: String,
@@ -124,14 +124,14 @@ pub enum What {
     },
 }
 
-impl What {
+impl BrokenPromise {
     /// Its name.
     pub fn name(&self) -> String {
         let text = format!("{self:?}");
         text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
     }
 
-    /// The promise of DESIGN.md that it breaks; none when the run itself is at fault.
+    /// The number of the promise that it breaks; `None` if the run itself is incomplete.
     pub const fn promise(&self) -> Option<u8> {
         match self {
             Self::NotSent => None,

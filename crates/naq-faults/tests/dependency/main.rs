@@ -1,9 +1,9 @@
-//! Breakers and retry budgets over real worker processes, some of them killed, against a service
-//! that goes down and comes back. The service sees every call: what it saw is what is judged.
+//! Breakers and retry budgets with real worker processes, some of which are killed, and a service that
+//! goes down and recovers. The service sees every call, and the tests check what it saw.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, reason = "test helpers may panic, as tests do")]
 
 mod breaker;
 mod budget;
-mod scene;
 mod service;
+mod setup;

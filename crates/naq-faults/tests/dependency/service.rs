@@ -1,23 +1,24 @@
-//! The service: it answers, says that it is down, or says nothing.
+//! The service that the jobs call. It succeeds, fails, or does not reply.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use naq_core::sync::lock;
 use naq_core::{Clock, SystemClock, Timer};
 use naq_faults::ledger::now;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What it does with a call.
+/// What the service does with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mood {
-    /// Succeeds after a moment.
+pub(crate) enum ServiceState {
+    /// Succeeds after a short time.
     Up,
-    /// Fails after a moment.
+    /// Fails after a short time.
     Down,
-    /// Says nothing until its mood is another.
+    /// Does not reply until its state changes.
     Silent,
 }
 
@@ -28,45 +29,46 @@ pub(crate) struct Call {
     pub(crate) attempt: u32,
     pub(crate) worker: String,
     pub(crate) from: u64,
-    /// When it was answered, or its caller was gone.
+    /// When the service replied, or its caller closed the connection.
     pub(crate) to: Option<u64>,
-    /// Whether the caller was told that it failed.
+    /// Whether the service replied that the call failed.
     pub(crate) failed: bool,
 }
 
-/// A service on a port of its own.
+/// A service on its own port.
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
-    mood: watch::Sender<Mood>,
+    state: watch::Sender<ServiceState>,
     calls: Arc<Mutex<Vec<Call>>>,
 }
 
-/// How long it thinks.
-const MOMENT: Duration = Duration::from_millis(30);
+/// How long the service takes for a reply.
+const REPLY_TIME: Duration = Duration::from_millis(30);
 
 impl Service {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, calls) = (listener.local_addr().unwrap(), Arc::default());
-        let (mood, moods) = watch::channel(Mood::Up);
+        let address = listener.local_addr().unwrap();
+        let calls = Arc::default();
+        let (state, states) = watch::channel(ServiceState::Up);
         let seen: Arc<Mutex<Vec<Call>>> = Arc::clone(&calls);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, moods.clone(), seen.clone()));
+                tokio::spawn(serve(stream, states.clone(), seen.clone()));
             }
         });
-        Self { address, mood, calls }
+        Self { address, state, calls }
     }
 
-    pub(crate) fn set(&self, mood: Mood) {
-        self.mood.send_replace(mood);
+    pub(crate) fn set(&self, state: ServiceState) {
+        self.state.send_replace(state);
     }
 
     pub(crate) fn calls(&self) -> Vec<Call> {
         lock(&self.calls).clone()
     }
 
-    /// Those that run.
+    /// The calls without a reply so far.
     pub(crate) fn running(&self) -> Vec<Call> {
         let mut calls = self.calls();
         calls.retain(|call| call.to.is_none());
@@ -74,11 +76,11 @@ impl Service {
     }
 }
 
-fn lock(calls: &Mutex<Vec<Call>>) -> MutexGuard<'_, Vec<Call>> {
-    calls.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn serve(stream: TcpStream, moods: watch::Receiver<Mood>, calls: Arc<Mutex<Vec<Call>>>) {
+async fn serve(
+    stream: TcpStream,
+    states: watch::Receiver<ServiceState>,
+    calls: Arc<Mutex<Vec<Call>>>,
+) {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     if stream.read_line(&mut line).await.is_err() {
@@ -91,33 +93,33 @@ async fn serve(stream: TcpStream, moods: watch::Receiver<Mood>, calls: Arc<Mutex
     };
     let attempt = attempt.parse().unwrap();
     let call = Call { job, attempt, worker, from: now(), to: None, failed: false };
-    let place = {
+    let index = {
         let mut calls = lock(&calls);
         calls.push(call);
         calls.len() - 1
     };
-    // A caller that is killed hangs up.
-    let answer = tokio::select! {
-        answer = answer(moods) => Some(answer),
+    // If a caller is killed, its connection closes.
+    let reply = tokio::select! {
+        reply = reply(states) => Some(reply),
         _ = stream.read_u8() => None,
     };
     {
         let mut calls = lock(&calls);
-        calls[place].to = Some(now());
-        calls[place].failed = answer == Some(b'-');
+        calls[index].to = Some(now());
+        calls[index].failed = reply == Some(b'-');
     }
-    if let Some(answer) = answer {
-        let _ = stream.write_all(&[answer]).await;
+    if let Some(reply) = reply {
+        let _ = stream.write_all(&[reply]).await;
     }
 }
 
-async fn answer(mut moods: watch::Receiver<Mood>) -> u8 {
-    let mood = *moods.wait_for(|mood| *mood != Mood::Silent).await.unwrap();
-    SystemClock.sleep_until(SystemClock.now() + MOMENT).await;
-    if mood == Mood::Up { b'+' } else { b'-' }
+async fn reply(mut states: watch::Receiver<ServiceState>) -> u8 {
+    let state = *states.wait_for(|state| *state != ServiceState::Silent).await.unwrap();
+    SystemClock.sleep_until(SystemClock.now() + REPLY_TIME).await;
+    if state == ServiceState::Up { b'+' } else { b'-' }
 }
 
-/// The most that ran at one time, of calls that began from then on.
+/// The largest number of calls at the same time, among those that started at `from` or later.
 pub(crate) fn most_at_once(calls: &[Call], from: u64) -> usize {
     let ran = |call: &Call, at: u64| call.from <= at && call.to.is_none_or(|to| at < to);
     let late: Vec<_> = calls.iter().filter(|call| call.from >= from).collect();

@@ -1,11 +1,11 @@
-//! Real worker processes on a real broker, and what is left of their jobs when they end in all the
-//! ways in which a process can end.
+//! Real worker processes on a real broker end in all possible ways. These tests check what happens to
+//! their jobs.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, reason = "test helpers may panic, as tests do")]
 
+mod checkpoint;
 mod fan_in;
-mod kept;
 mod operator_crash;
 mod settle_crash;
-mod support;
+mod setup;
 mod worker_ends;

@@ -1,4 +1,4 @@
-//! How a worker process ends: by a deploy, at once, or by the hand of a poison job.
+//! A worker process ends: by a deployment, by a second signal, by a crash, or by a poison job.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -6,61 +6,61 @@ use std::time::Duration;
 use naq_core::JobState;
 use naq_faults::ledger::now;
 use naq_faults::plan::LEASE_MS;
-use naq_faults::script::{POISON_CRASHES, Script, Step};
+use naq_faults::script::{POISON_CRASHES, Script, ScriptStep};
 use naq_testing::{ChildProcess, eventually};
 
-use crate::support::{PATIENCE, Scene, died};
+use crate::setup::{TIME_LIMIT, TestSetup, died};
 
 #[tokio::test]
-async fn a_deploy_finishes_what_runs_gives_back_the_rest_and_counts_as_nothing() {
-    let scene = Scene::new("drain").await;
-    // Fast jobs make it read ahead, so that slow ones wait in its hands when the signal comes.
-    let fast = scene.enqueue_many(Script::Succeed, 300).await;
-    let slow = scene.enqueue_many(Script::Slow { ms: 500 }, 8).await;
-    let mut first = scene.worker_with("first", None, &["--concurrency", "2"]);
-    scene.started(&slow[0]).await;
+async fn a_deploy_finishes_running_jobs_gives_back_the_rest_and_counts_as_nothing() {
+    let setup = TestSetup::new("drain").await;
+    // Fast jobs make the worker prefetch, so that it has slow jobs without a slot when the signal comes.
+    let fast = setup.enqueue_many(Script::Succeed, 300).await;
+    let slow = setup.enqueue_many(Script::Slow { ms: 500 }, 8).await;
+    let mut first = setup.worker_with("first", None, &["--concurrency", "2"]);
+    setup.started(&slow[0]).await;
     first.terminate().expect("a signal");
-    let status = first.wait(PATIENCE).await.expect("it drains");
+    let status = first.wait(TIME_LIMIT).await.expect("it drains");
     assert_eq!(status.code(), Some(0), "{}", first.stderr());
 
-    let ran = |job| scene.runs(job);
+    let ran = |job| setup.runs(job);
     let by_first: Vec<_> = slow.iter().filter(|job| !ran(job).is_empty()).collect();
-    assert!(by_first.len() < slow.len(), "nothing was left for the second");
+    assert!(by_first.len() < slow.len(), "no job was left for the second worker");
     for job in &by_first {
-        assert!(ran(job)[0].finish.is_some(), "{} was cut off", job.id);
+        assert!(ran(job)[0].finish.is_some(), "{} was stopped", job.id);
     }
 
-    let _second = scene.worker("second", None);
+    let _second = setup.worker("second", None);
     for job in fast.iter().chain(&slow) {
-        let end = scene.end(job).await;
+        let end = setup.end(job).await;
         assert_eq!(end.state, JobState::Completed);
-        assert_eq!((end.step, end.crashes), (Step::attempt(1), 0), "{}", job.id);
+        assert_eq!((end.step, end.crashes), (ScriptStep::attempt(1), 0), "{}", job.id);
         assert_eq!(ran(job).len(), 1, "{}", job.id);
     }
 }
 
 #[tokio::test]
 async fn a_job_on_its_way_to_a_worker_that_stops_runs_once() {
-    let scene = Scene::new("onway").await;
+    let setup = TestSetup::new("onway").await;
     let done = Cell::new(false);
-    // Small batches in quick succession: some jobs are on their way at any moment.
+    // Small batches in quick succession, so that some jobs are always on their way to a worker.
     let traffic = async {
         let mut jobs = Vec::new();
         while !done.get() {
-            jobs.extend(scene.enqueue_many(Script::Succeed, 4).await);
-            // On a busy machine the workers are the slower side.
-            scene.fewer_than(100).await;
+            jobs.extend(setup.enqueue_many(Script::Succeed, 4).await);
+            // On a busy machine the workers are slower than this loop.
+            setup.fewer_than(100).await;
         }
         jobs
     };
     let deploys = async {
-        let mut worker = scene.worker("w0", None);
-        worker.wait_for_output("working on", PATIENCE).await.unwrap();
-        for life in 1..=40 {
-            let mut next = scene.worker(&format!("w{life}"), None);
-            next.wait_for_output("working on", PATIENCE).await.unwrap();
+        let mut worker = setup.worker("w0", None);
+        worker.wait_for_output("working on", TIME_LIMIT).await.unwrap();
+        for n in 1..=40 {
+            let mut next = setup.worker(&format!("w{n}"), None);
+            next.wait_for_output("working on", TIME_LIMIT).await.unwrap();
             worker.terminate().unwrap();
-            let status = worker.wait(PATIENCE).await.unwrap();
+            let status = worker.wait(TIME_LIMIT).await.unwrap();
             assert_eq!(status.code(), Some(0), "{}", worker.stderr());
             worker = next;
         }
@@ -68,8 +68,8 @@ async fn a_job_on_its_way_to_a_worker_that_stops_runs_once() {
         worker
     };
     let (jobs, _worker) = tokio::join!(traffic, deploys);
-    scene.quiet().await;
-    let history = scene.history();
+    setup.wait_until_empty().await;
+    let history = setup.history();
     for job in &jobs {
         let runs = history.runs(&job.id);
         assert_eq!(runs.len(), 1, "{}: {runs:?}", job.id);
@@ -77,34 +77,37 @@ async fn a_job_on_its_way_to_a_worker_that_stops_runs_once() {
 }
 
 #[tokio::test]
-async fn what_is_given_back_runs_elsewhere_without_waiting_for_a_lease() {
-    let scene = Scene::new("handover").await;
-    let job = scene.enqueue(Script::Slow { ms: 2_500 }, 0).await;
-    let mut first = scene.worker_with("first", None, &["--shutdown-ms", "100"]);
-    scene.started(&job).await;
-    let _second = scene.worker("second", None);
+async fn a_job_that_was_given_back_runs_on_another_worker_without_waiting_for_a_lease() {
+    let setup = TestSetup::new("handover").await;
+    let job = setup.enqueue(Script::Slow { ms: 2_500 }, 0).await;
+    let mut first = setup.worker_with("first", None, &["--shutdown-ms", "100"]);
+    setup.started(&job).await;
+    let _second = setup.worker("second", None);
     first.terminate().expect("a signal");
-    assert_eq!(first.wait(PATIENCE).await.expect("it drains").code(), Some(0));
-    let end = scene.end(&job).await;
-    assert_eq!((end.state, end.step, end.crashes), (JobState::Completed, Step::attempt(1), 0));
-    assert_eq!(scene.runs(&job).len(), 2, "cut off, and run again");
+    assert_eq!(first.wait(TIME_LIMIT).await.expect("it drains").code(), Some(0));
+    let end = setup.end(&job).await;
+    assert_eq!(
+        (end.state, end.step, end.crashes),
+        (JobState::Completed, ScriptStep::attempt(1), 0)
+    );
+    assert_eq!(setup.runs(&job).len(), 2, "stopped, and run again");
 }
 
 #[tokio::test]
 async fn a_second_signal_ends_the_worker_at_once_and_loses_nothing() {
     let ends = async |signal: fn(&mut ChildProcess), code: i32| {
-        let scene = Scene::new("forced").await;
-        let job = scene.enqueue(Script::Slow { ms: 4_000 }, 0).await;
-        let mut first = scene.worker("first", None);
-        scene.started(&job).await;
+        let setup = TestSetup::new("forced").await;
+        let job = setup.enqueue(Script::Slow { ms: 4_000 }, 0).await;
+        let mut first = setup.worker("first", None);
+        setup.started(&job).await;
         signal(&mut first);
-        first.wait_for_output("stopping", PATIENCE).await.expect("it says so");
+        first.wait_for_output("stopping", TIME_LIMIT).await.expect("the log line");
         signal(&mut first);
         let status = first.wait(Duration::from_secs(2)).await.expect("at once");
         assert_eq!(status.code(), Some(code), "{}", first.stderr());
-        let _second = scene.worker("second", None);
-        let end = scene.end(&job).await;
-        assert_eq!((end.state, end.step), (JobState::Completed, Step::attempt(1)));
+        let _second = setup.worker("second", None);
+        let end = setup.end(&job).await;
+        assert_eq!((end.state, end.step), (JobState::Completed, ScriptStep::attempt(1)));
     };
     tokio::join!(
         ends(|child| child.terminate().expect("SIGTERM"), 143),
@@ -114,30 +117,33 @@ async fn a_second_signal_ends_the_worker_at_once_and_loses_nothing() {
 
 #[tokio::test]
 async fn a_job_that_kills_three_workers_is_poison_and_its_attempt_is_not_counted() {
-    let scene = Scene::new("poison").await;
-    let job = scene.enqueue(Script::Poison, 0).await;
+    let setup = TestSetup::new("poison").await;
+    let job = setup.enqueue(Script::Poison, 0).await;
     for n in 0..POISON_CRASHES {
-        died(scene.worker(&format!("victim{n}"), None)).await;
+        died(setup.worker(&format!("poisoned{n}"), None)).await;
     }
-    let _survivor = scene.worker("survivor", None);
-    let end = scene.end(&job).await;
+    let _survivor = setup.worker("survivor", None);
+    let end = setup.end(&job).await;
     assert_eq!((end.state, end.rule.as_deref()), (JobState::Dead, Some("max_crashes")));
-    assert_eq!((end.step, end.crashes), (Step::attempt(1), POISON_CRASHES));
-    assert_eq!(scene.runs(&job).len(), POISON_CRASHES as usize);
+    assert_eq!((end.step, end.crashes), (ScriptStep::attempt(1), POISON_CRASHES));
+    assert_eq!(setup.runs(&job).len(), POISON_CRASHES as usize);
 }
 
 #[tokio::test]
-async fn a_worker_that_was_killed_is_taken_over_within_a_lease_and_a_second() {
-    let scene = Scene::new("takeover").await;
-    let job = scene.enqueue(Script::Slow { ms: 3_000 }, 0).await;
-    let mut first = scene.worker("first", None);
-    scene.started(&job).await;
-    let _second = scene.worker("second", None);
+async fn the_job_of_a_killed_worker_starts_again_within_a_lease_and_a_second() {
+    let setup = TestSetup::new("takeover").await;
+    let job = setup.enqueue(Script::Slow { ms: 3_000 }, 0).await;
+    let mut first = setup.worker("first", None);
+    setup.started(&job).await;
+    let _second = setup.worker("second", None);
     first.kill().expect("SIGKILL");
     let killed = now();
-    eventually("a second start", PATIENCE, async || scene.runs(&job).len() == 2).await;
-    let waited = scene.runs(&job)[1].start - killed;
+    eventually("a second start", TIME_LIMIT, async || setup.runs(&job).len() == 2).await;
+    let waited = setup.runs(&job)[1].start - killed;
     assert!(waited <= LEASE_MS + 1_000, "{waited} ms");
-    let end = scene.end(&job).await;
-    assert_eq!((end.state, end.step, end.crashes), (JobState::Completed, Step::attempt(1), 1));
+    let end = setup.end(&job).await;
+    assert_eq!(
+        (end.state, end.step, end.crashes),
+        (JobState::Completed, ScriptStep::attempt(1), 1)
+    );
 }

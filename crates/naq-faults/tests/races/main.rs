@@ -1,11 +1,11 @@
-//! What two do to one job in the same moment, a thousand times over, on a real broker with a real
-//! worker: one of the two happens, and everybody is told which.
+//! Two actions on one job at the same time, a thousand times, on a real broker with a real worker. One
+//! of them wins, and both callers get the true result.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, reason = "test helpers may panic, as tests do")]
 
-mod arena;
 mod cancel;
-mod run_now;
+mod retry_now;
+mod setup;
 
-/// Races of each kind.
+/// How often each race is repeated.
 const TIMES: usize = 1_000;

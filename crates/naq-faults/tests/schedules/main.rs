@@ -1,8 +1,8 @@
-//! Recurring schedules over real processes and a real broker, both of which go away in all the ways
-//! in which they can: one run a tick, and what was missed is made up for as it was asked for.
+//! Recurring schedules with real processes and a real broker, which are killed in several ways. Each
+//! tick makes one run, and missed ticks are caught up on as the schedule says.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, reason = "test helpers may panic, as tests do")]
 
 mod outage;
-mod scene;
+mod setup;
 mod ten_processes;

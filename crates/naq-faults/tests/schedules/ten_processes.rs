@@ -1,4 +1,4 @@
-//! Ten processes register the same schedule and work it, while they are killed.
+//! Ten processes register the same schedule and run its jobs, while they are killed.
 
 use std::time::Duration;
 
@@ -6,55 +6,55 @@ use naq_client::ScheduleState;
 use naq_core::{Clock, SystemClock, Timer};
 use naq_testing::eventually;
 
-use crate::scene::{Scene, ids};
+use crate::setup::{TestSetup, ids};
 
 const PROCESSES: usize = 10;
 const TICKS: u64 = 60;
 const OPTIONS: [&str; 6] = ["--schedule", "heartbeat", "--every-ms", "400", "--max-runs", "60"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_processes_that_register_one_schedule_and_are_killed_make_one_run_a_tick() {
-    let scene = Scene::new().await;
+async fn ten_killed_processes_that_register_one_schedule_make_one_run_per_tick() {
+    let setup = TestSetup::new().await;
     let mut workers: Vec<_> =
-        (0..PROCESSES).map(|n| scene.worker(&format!("w{n}-0"), &OPTIONS)).collect();
+        (0..PROCESSES).map(|n| setup.worker(&format!("w{n}-0"), &OPTIONS)).collect();
     let registered = eventually("a schedule", Duration::from_secs(30), async || {
-        scene.client.schedules().list().await.unwrap().pop()
+        setup.client.schedules().list().await.unwrap().pop()
     });
     registered.await.unwrap();
 
-    // One after the other they die, and others begin by registering it again.
+    // They are killed one after the other. Each new process registers the schedule again.
     let mut kills = 0;
-    while scene.schedule("heartbeat").await.progress.runs < TICKS {
+    while setup.schedule("heartbeat").await.progress.runs < TICKS {
         let place = kills % PROCESSES;
         SystemClock.sleep_until(SystemClock.now() + Duration::from_millis(450)).await;
         workers[place].kill().unwrap();
         kills += 1;
-        workers[place] = scene.worker(&format!("w{place}-{kills}"), &OPTIONS);
-        assert!(kills < 400, "{:?}", scene.schedule("heartbeat").await.progress);
+        workers[place] = setup.worker(&format!("w{place}-{kills}"), &OPTIONS);
+        assert!(kills < 400, "{:?}", setup.schedule("heartbeat").await.progress);
     }
     assert!(kills >= 30, "{kills} kills in {TICKS} ticks");
 
-    let report = scene.schedule("heartbeat").await;
+    let report = setup.schedule("heartbeat").await;
     assert_eq!(report.state, ScheduleState::Finished);
     let first = report.schedule.created_at;
     let ticks = report.schedule.ticks(first, first + Duration::from_millis(400 * TICKS));
     assert_eq!(ticks.len() as u64, TICKS);
     let expected = ids(&report, &ticks);
-    eventually("the end of every run", Duration::from_secs(60), async || {
-        let made = scene.runs("heartbeat");
+    eventually("all runs to end", Duration::from_secs(60), async || {
+        let made = setup.runs("heartbeat");
         for (id, _) in &made {
-            if !scene.end(id).await.0.is_final() {
-                return Err(format!("{id} goes on"));
+            if !setup.end(id).await.0.is_final() {
+                return Err(format!("{id} has not ended"));
             }
         }
         let made: Vec<_> = made.into_iter().map(|(id, _)| id).collect();
         if made.len() == expected.len() { Ok(()) } else { Err(format!("{}", made.len())) }
     })
     .await;
-    // None is missing, and there is none that nobody's tick made.
-    let made: Vec<_> = scene.runs("heartbeat").into_iter().map(|(id, _)| id).collect();
+    // No run is missing, and there is none without a tick.
+    let made: Vec<_> = setup.runs("heartbeat").into_iter().map(|(id, _)| id).collect();
     assert_eq!(made, expected);
-    scene.each_ran_once("heartbeat", None).await;
-    let skipped = scene.schedule("heartbeat").await.progress.skipped;
-    assert_eq!(skipped, 0, "every tick made its run");
+    setup.each_ran_once("heartbeat", None).await;
+    let skipped = setup.schedule("heartbeat").await.progress.skipped;
+    assert_eq!(skipped, 0, "every tick made a run");
 }

@@ -114,7 +114,7 @@ async fn a_child_of_a_job_that_was_purged_is_cancelled_after_a_while() {
     bench.pass(secs(2 * 60)).await;
     let last = bench.report("b").await.envelope.expect("readable").history.pop();
     let reason = last.and_then(|last| last.reason).expect("a reason");
-    assert!(reason.contains("default/a, which it depends on, is nowhere"), "{reason}");
+    assert!(reason.contains("default/a, which it depends on, is unknown"), "{reason}");
     assert_eq!(bench.state("b").await, JobState::Cancelled);
 }
 

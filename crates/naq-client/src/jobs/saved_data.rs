@@ -1,22 +1,14 @@
-//! What a handler has kept of a job: where, and how a report comes by it.
+//! Adds the data that a handler has saved to the report of its job.
 
 use naq_core::state::JobState;
-use naq_core::transport::{StateEntry, StateKey, TransportError};
-use naq_core::wire::Envelope;
+use naq_core::transport::{StateEntry, TransportError};
 
 use crate::{Checkpoint, CheckpointInfo, Client, JobReport, Progress};
 
-/// Where a handler keeps something of a job: under the first life of it, so that a requeue finds it
-/// again, and another job of the same id does not.
-pub(crate) fn kept_key(kind: &str, job: &Envelope) -> StateKey {
-    StateKey::new([kind, job.queue.as_str(), job.id.as_str(), job.origin().as_str()])
-        .unwrap_or_else(|err| unreachable!("names are tokens, and not long: {err}"))
-}
-
 impl Client {
-    /// What its handler has kept, where it may have kept something. Somebody who may not look at
-    /// that sees the rest.
-    pub(crate) async fn add_kept(&self, report: &mut JobReport) -> Result<(), TransportError> {
+    /// Adds progress and checkpoint, if the job may have saved any. A caller without permission to
+    /// read them gets the report without them.
+    pub(super) async fn add_saved(&self, report: &mut JobReport) -> Result<(), TransportError> {
         let Some(job) = &report.envelope else { return Ok(()) };
         let may_have = match report.state {
             JobState::Running | JobState::Retrying | JobState::Dead => true,

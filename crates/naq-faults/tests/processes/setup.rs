@@ -1,4 +1,4 @@
-//! One job, one queue, some processes.
+//! A queue for one test, and the processes that work on it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,65 +9,71 @@ use std::time::Duration;
 use naq_client::Client;
 use naq_core::QueueName;
 use naq_core::transport::Transport;
-use naq_faults::fleet::Site;
-use naq_faults::history::{End, Held, History, Run};
+use naq_faults::fleet::RunPaths;
+use naq_faults::history::{HandlerRun, JobEnd, RunHistory, StoredJob};
 use naq_faults::plan::PlannedJob;
 use naq_faults::roles::DIE_VARIABLE;
-use naq_faults::script::{Pace, Script};
+use naq_faults::script::{DelayPattern, Script};
 use naq_faults::{broker, producer};
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::{ChildProcess, eventually, shared_server, unique};
 use tempfile::TempDir;
 
-/// Long enough for some leases on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// The time limit of each wait: several leases on a busy machine.
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// A queue of its own, and a directory for ledgers.
-pub(crate) struct Scene {
+/// A queue for one test, and a directory for ledgers.
+pub(crate) struct TestSetup {
     pub(crate) queue: String,
     transport: Arc<dyn Transport>,
-    site: Site,
+    paths: RunPaths,
     _dir: TempDir,
 }
 
-impl Scene {
+impl TestSetup {
     pub(crate) async fn new(name: &str) -> Self {
         let url = shared_server().url();
         let dir = tempfile::tempdir().unwrap();
         let program = Path::new(env!("CARGO_BIN_EXE_naq-fault-run")).to_owned();
-        let site = Site { program, dir: dir.path().to_owned(), url: url.clone() };
+        let paths = RunPaths { program, dir: dir.path().to_owned(), url: url.clone() };
         let transport = Arc::new(NatsTransport::connect(NatsConfig::new(url)).await.unwrap());
-        Self { queue: unique(name), transport, site, _dir: dir }
+        Self { queue: unique(name), transport, paths, _dir: dir }
     }
 
-    /// Enqueues a job that becomes due after `delay_ms`.
+    /// Enqueues a job that is due after `delay_ms`.
     pub(crate) async fn enqueue(&self, script: Script, delay_ms: u64) -> PlannedJob {
         let job = self.planned(script, delay_ms);
         self.send(std::slice::from_ref(&job)).await;
         job
     }
 
-    /// Enqueues so many at once.
+    /// Enqueues `count` jobs at once.
     pub(crate) async fn enqueue_many(&self, script: Script, count: usize) -> Vec<PlannedJob> {
         let jobs: Vec<_> = (0..count).map(|_| self.planned(script, 0)).collect();
         self.send(&jobs).await;
         jobs
     }
 
-    /// A client of its queue.
+    /// A client with this queue as its default.
     pub(crate) fn client(&self) -> Client {
         let queue = QueueName::new(&self.queue).unwrap();
         Client::new(self.transport.clone()).default_queue(queue)
     }
 
-    /// A file in its directory.
+    /// The path of a file in the directory.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.site.dir.join(name)
+        self.paths.dir.join(name)
     }
 
     fn planned(&self, script: Script, delay_ms: u64) -> PlannedJob {
-        let (id, queue) = (unique("job"), self.queue.clone());
-        PlannedJob { id, queue, send_at_ms: 0, delay_ms, script, pace: Pace::Fixed }
+        PlannedJob {
+            id: unique("job"),
+            queue: self.queue.clone(),
+            send_at_ms: 0,
+            delay_ms,
+            script,
+            pace: DelayPattern::Fixed,
+        }
     }
 
     async fn send(&self, jobs: &[PlannedJob]) {
@@ -79,7 +85,7 @@ impl Scene {
         }
     }
 
-    /// A worker; it dies at `die`, if that is given.
+    /// Starts a worker. It dies at the point `die`, if there is one.
     pub(crate) fn worker(&self, name: &str, die: Option<&str>) -> ChildProcess {
         self.worker_with(name, die, &[])
     }
@@ -90,67 +96,72 @@ impl Scene {
         die: Option<&str>,
         options: &[&str],
     ) -> ChildProcess {
-        let mut command = self.site.command("worker");
+        let mut command = self.paths.command("worker");
         command.args(["--name", name]).args(options).arg(&self.queue);
         spawn(command, die)
     }
 
-    /// Somebody who acts on a job.
-    pub(crate) fn operator(&self, verb: &str, job: &PlannedJob, die: Option<&str>) -> ChildProcess {
-        let mut command = self.site.command("operator");
-        command.args([verb, &self.queue, &job.id]);
+    /// Starts an operator's action on a job.
+    pub(crate) fn operator(
+        &self,
+        action: &str,
+        job: &PlannedJob,
+        die: Option<&str>,
+    ) -> ChildProcess {
+        let mut command = self.paths.command("operator");
+        command.args([action, &self.queue, &job.id]);
         spawn(command, die)
     }
 
-    /// What all processes have written down.
-    pub(crate) fn history(&self) -> History {
-        History::load(&self.site.dir).unwrap()
+    /// The ledgers of all processes.
+    pub(crate) fn history(&self) -> RunHistory {
+        RunHistory::load(&self.paths.dir).unwrap()
     }
 
-    /// What ran of a job.
-    pub(crate) fn runs(&self, job: &PlannedJob) -> Vec<Run> {
+    /// The handler runs of a job.
+    pub(crate) fn runs(&self, job: &PlannedJob) -> Vec<HandlerRun> {
         self.history().runs(&job.id).to_vec()
     }
 
-    /// Waits until a handler of the job has begun.
+    /// Waits until a handler of the job has started.
     pub(crate) async fn started(&self, job: &PlannedJob) {
-        eventually("a start", PATIENCE, async || !self.runs(job).is_empty()).await;
+        eventually("a start", TIME_LIMIT, async || !self.runs(job).is_empty()).await;
     }
 
-    /// What the broker holds of a job.
-    pub(crate) async fn held(&self, job: &PlannedJob) -> Held {
-        self.held_all(std::slice::from_ref(job)).await.remove(&job.id).unwrap()
+    /// What the broker has stored of a job.
+    pub(crate) async fn stored_job(&self, job: &PlannedJob) -> StoredJob {
+        self.stored_jobs(std::slice::from_ref(job)).await.remove(&job.id).unwrap()
     }
 
-    /// The same of many, by id.
-    pub(crate) async fn held_all(&self, jobs: &[PlannedJob]) -> BTreeMap<String, Held> {
-        let mut held = broker::held(&*self.transport, jobs).await.unwrap();
-        // Dead letters of other tests.
-        held.retain(|id, _| jobs.iter().any(|job| job.id == *id));
-        held
+    /// The same for several jobs, by id.
+    pub(crate) async fn stored_jobs(&self, jobs: &[PlannedJob]) -> BTreeMap<String, StoredJob> {
+        let mut stored = broker::stored_jobs(&*self.transport, jobs).await.unwrap();
+        // Remove dead letters of other tests.
+        stored.retain(|id, _| jobs.iter().any(|job| job.id == *id));
+        stored
     }
 
-    /// Waits until the broker holds the job's end and nothing else of it.
-    pub(crate) async fn end(&self, job: &PlannedJob) -> End {
-        eventually("one end and nothing else", PATIENCE, async || {
-            let held = self.held(job).await;
-            match held.ends.as_slice() {
-                [end] if held.live.is_empty() && held.half.is_empty() => Ok(end.clone()),
-                _ => Err(format!("{held:?}")),
+    /// Waits until the broker has stored the job's end and no other message of it.
+    pub(crate) async fn end(&self, job: &PlannedJob) -> JobEnd {
+        eventually("one end and nothing else", TIME_LIMIT, async || {
+            let stored = self.stored_job(job).await;
+            match stored.ends.as_slice() {
+                [end] if stored.live.is_empty() && stored.half.is_empty() => Ok(end.clone()),
+                _ => Err(format!("{stored:?}")),
             }
         })
         .await
     }
 
-    /// Waits until nothing waits or runs in the queue.
-    pub(crate) async fn quiet(&self) {
+    /// Waits until no job is waiting or running in the queue.
+    pub(crate) async fn wait_until_empty(&self) {
         self.fewer_than(1).await;
     }
 
-    /// Waits until fewer jobs than that wait or run in the queue.
+    /// Waits until fewer than `limit` jobs are waiting or running in the queue.
     pub(crate) async fn fewer_than(&self, limit: u64) {
         let queue = QueueName::new(&self.queue).unwrap();
-        eventually("a quieter queue", PATIENCE, async || {
+        eventually("fewer jobs in the queue", TIME_LIMIT, async || {
             let info = self.transport.queue_info(&queue).await.unwrap().unwrap();
             let left = info.pending + info.running + info.waiting;
             (left < limit).then_some(()).ok_or(format!("{info:?}"))
@@ -166,9 +177,9 @@ fn spawn(mut command: Command, die: Option<&str>) -> ChildProcess {
     ChildProcess::spawn(command).unwrap()
 }
 
-/// Waits until the process has aborted at its die point.
+/// Waits until the process has aborted itself.
 pub(crate) async fn died(mut child: ChildProcess) {
     use std::os::unix::process::ExitStatusExt;
-    let status = child.wait(PATIENCE).await.unwrap();
+    let status = child.wait(TIME_LIMIT).await.unwrap();
     assert_eq!(status.signal(), Some(6), "it ended with {status}:\n{}", child.stderr());
 }

@@ -1,4 +1,4 @@
-//! A queue, a worker, and a ledger that the handlers write.
+//! A queue, a worker, and a ledger that the handlers write to.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -17,27 +17,28 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 const SLOTS: usize = 64;
-/// When the first of many is due; the others follow it closely.
+/// When the first of many jobs is due. The others follow within a short time.
 const AHEAD: Duration = Duration::from_secs(3);
-/// The broker moves what is due within this.
+/// How late the broker moves due jobs to the queue.
 const TICK: Duration = Duration::from_millis(250);
 
-/// What a handler does at its end.
+/// How a handler ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Ends {
-    Well,
+pub(crate) enum HandlerEnd {
+    /// With success.
+    Success,
     /// With an error that is never retried.
     Dead,
-    /// With an error at first, and well at the retry.
+    /// With an error at the first attempt, and with success at the retry.
     Retried,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Race {
-    ends: Ends,
-    /// How long the handler goes on after it has said that it is about to end.
+    ends: HandlerEnd,
+    /// How long the handler continues after it has reported that it is about to end.
     more_ms: u64,
 }
 
@@ -46,11 +47,11 @@ impl Job for Race {
     type Output = ();
 }
 
-/// What the handlers did.
+/// What the handlers have done.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     starts: Mutex<HashMap<String, Vec<u32>>>,
-    /// Told of each job whose handler is about to end.
+    /// Receives each job whose handler is about to end.
     ending: mpsc::UnboundedSender<JobKey>,
 }
 
@@ -58,20 +59,20 @@ async fn race(job: Race, cx: Context<Arc<Ledger>>) -> Result<(), Failure> {
     let ledger = cx.state();
     let id = cx.job_id().to_string();
     ledger.starts.lock().unwrap().entry(id).or_default().push(cx.attempt());
-    let key = JobKey { queue: cx.queue().clone(), id: cx.job_id().clone() };
-    // Nobody listens where the start is what is raced.
+    let key = JobKey::new(cx.queue().clone(), cx.job_id().clone());
+    // Tests of a race with the start do not read this.
     let _ = ledger.ending.send(key);
     if job.more_ms > 0 {
         until(SystemClock.now() + Duration::from_millis(job.more_ms)).await;
     }
     match job.ends {
-        Ends::Dead => Err(Failure::new(ErrorKind::VALUE, "never again").fatal()),
-        Ends::Retried if cx.attempt() == 1 => Err(Failure::msg("once more")),
+        HandlerEnd::Dead => Err(Failure::new(ErrorKind::VALUE, "fatal").fatal()),
+        HandlerEnd::Retried if cx.attempt() == 1 => Err(Failure::msg("retry")),
         _ => Ok(()),
     }
 }
 
-pub(crate) struct Arena {
+pub(crate) struct RaceSetup {
     pub(crate) client: Client,
     queue: QueueName,
     ledger: Arc<Ledger>,
@@ -80,81 +81,86 @@ pub(crate) struct Arena {
     worker: JoinHandle<Result<Exit, WorkerError>>,
 }
 
-impl Arena {
-    /// With a worker at work, and the jobs whose handlers are about to end.
+impl RaceSetup {
+    /// Starts a worker. Also returns the jobs whose handlers are about to end.
     pub(crate) async fn new() -> (Self, mpsc::UnboundedReceiver<JobKey>) {
         let config = || NatsConfig::new(shared_server().url()).prefix("race");
-        // The worker has a connection of its own, as in a process of its own.
+        // The worker has its own connection, as it would have in its own process.
         let transport = Arc::new(NatsTransport::connect(config()).await.unwrap());
-        let theirs = Arc::new(NatsTransport::connect(config()).await.unwrap());
+        let worker_transport = Arc::new(NatsTransport::connect(config()).await.unwrap());
         let queue = QueueName::new(unique("races")).unwrap();
         let client = Client::new(transport.clone()).default_queue(queue.clone());
         let (ending, ended) = mpsc::unbounded_channel();
         let ledger = Arc::new(Ledger { starts: Mutex::default(), ending });
         let registry = Registry::with_state(ledger.clone()).task(race);
-        let worker = Worker::builder(Client::new(theirs), registry)
+        let worker = Worker::builder(Client::new(worker_transport), registry)
             .queues([queue.as_str()])
             .concurrency(SLOTS)
             .chores(false)
             .build();
-        let (stop, asked) = oneshot::channel();
-        let worker = tokio::spawn(worker.run(async { drop(asked.await) }));
-        let arena = Self { client, queue, ledger, transport, stop, worker };
-        (arena, ended)
+        let (stop, stopped) = oneshot::channel();
+        let worker = tokio::spawn(worker.run(async { drop(stopped.await) }));
+        let setup = Self { client, queue, ledger, transport, stop, worker };
+        (setup, ended)
     }
 
-    /// Enqueues a job whose handler takes so long, due in `delay`.
-    pub(crate) async fn enqueue(&self, ends: Ends, more_ms: u64, delay: Duration) -> JobKey {
+    /// Enqueues a job that is due in `delay` and whose handler takes `more_ms`.
+    pub(crate) async fn enqueue(&self, ends: HandlerEnd, more_ms: u64, delay: Duration) -> JobKey {
         let policy = RetryPolicy::builder().max_retries(1).delay(Duration::ZERO).build();
         let job = self.client.enqueue(Race { ends, more_ms }).policy(&policy).delay(delay);
-        JobKey { queue: self.queue.clone(), id: job.await.unwrap().id().clone() }
+        JobKey::new(self.queue.clone(), job.await.unwrap().id().clone())
     }
 
-    /// Enqueues the nth of many that are due over some ticks, and returns between so long before it
-    /// is due and the end of its tick.
+    /// Enqueues the nth of many jobs, which are due over some ticks of the broker. Returns at a time
+    /// between `before` its due time and the end of its tick.
     pub(crate) async fn enqueue_raced(&self, n: usize, before: Duration) -> JobKey {
         let delay = AHEAD + Duration::from_millis(3 * n as u64);
         let due = SystemClock.now() + delay;
-        let key = self.enqueue(Ends::Well, 0, delay).await;
+        let key = self.enqueue(HandlerEnd::Success, 0, delay).await;
         let within = (before + TICK).as_millis() as u64;
         until(due.saturating_sub(before) + Duration::from_millis(37 * n as u64 % within)).await;
         key
     }
 
-    /// When none of them waits or runs any more: what is left of each. The worker has stopped.
-    pub(crate) async fn settle(self, keys: &[JobKey]) -> Vec<Left> {
-        eventually("an end of every job", PATIENCE, async || {
-            let traces = self.transport.evidence(keys).await.unwrap();
+    /// Waits until all jobs have ended, stops the worker, and returns what is stored of each job.
+    pub(crate) async fn finish(self, keys: &[JobKey]) -> Vec<FinishedJob> {
+        eventually("all jobs to end", TIME_LIMIT, async || {
+            let evidence = self.transport.evidence(keys).await.unwrap();
             let live = |it: &Evidence| matches!(it.place, Place::Queue | Place::Schedule);
             let open =
-                traces.iter().filter(|list| list.is_empty() || list.iter().any(live)).count();
-            (open == 0).then_some(()).ok_or(format!("{open} are open"))
+                evidence.iter().filter(|list| list.is_empty() || list.iter().any(live)).count();
+            (open == 0).then_some(()).ok_or(format!("{open} jobs have not ended"))
         })
         .await;
         self.stop.send(()).unwrap();
         self.worker.await.unwrap().unwrap();
-        let mut left = Vec::with_capacity(keys.len());
+        let mut finished = Vec::with_capacity(keys.len());
         for key in keys {
             let stored = self.transport.locate(key).await.unwrap();
             let starts = self.ledger.starts.lock().unwrap().get(key.id.as_str()).cloned();
-            left.push(Left { key: key.clone(), stored, starts: starts.unwrap_or_default() });
+            finished.push(FinishedJob {
+                key: key.clone(),
+                stored,
+                starts: starts.unwrap_or_default(),
+            });
         }
-        left
+        finished
     }
 }
 
-/// What is left of a job.
+/// What is stored of a job after its end.
 #[derive(Debug)]
-pub(crate) struct Left {
+pub(crate) struct FinishedJob {
     pub(crate) key: JobKey,
     stored: Vec<Stored>,
-    /// The attempts that its handler began, in their order.
+    /// The attempts that its handler started, in order.
     pub(crate) starts: Vec<u32>,
 }
 
-impl Left {
-    /// Its one outcome: a record, and a letter if and only if it is dead. Nothing ran twice.
-    pub(crate) fn outcome(&self) -> JobState {
+impl FinishedJob {
+    /// Its final state. Checks that it has one record, a dead letter only if it is dead, and that no
+    /// attempt ran twice.
+    pub(crate) fn final_state(&self) -> JobState {
         let at = |place| self.stored.iter().filter(move |it| it.place == place).count();
         assert_eq!(at(Place::Queue) + at(Place::Schedule), 0, "{self:?}");
         assert_eq!(at(Place::Record), 1, "{self:?}");

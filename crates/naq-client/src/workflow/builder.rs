@@ -1,26 +1,13 @@
-//! A whole graph of jobs at once.
-
-mod cancel;
-mod error;
-mod handle;
-mod manifest;
-mod plan;
-mod report;
-mod start;
-
-pub use error::WorkflowError;
-pub use handle::WorkflowHandle;
-pub use manifest::WorkflowSummary;
-pub use report::{WorkflowNode, WorkflowReport};
+//! [`Workflow`]: the builder of a graph of jobs.
 
 use naq_core::job::Job;
 use naq_core::wire::Envelope;
 
-use crate::depends::Wish;
+use crate::depends::DependencySpec;
 use crate::{Client, Enqueue, EnqueueError};
 
-/// A graph of jobs, to be [started](Client::start) as one. Its jobs have names, and an edge is drawn
-/// by naming the jobs that come before one. What is wrong with it is said when it is started.
+/// A graph of jobs that is [started](Client::start) as one. Its jobs have names; an edge names a job
+/// and a job that comes before it. Errors in the graph are reported by the start.
 ///
 /// ```no_run
 /// # use naq_client::{Client, Workflow};
@@ -41,62 +28,66 @@ use crate::{Client, Enqueue, EnqueueError};
 #[derive(Debug)]
 #[must_use = "nothing runs until it is started"]
 pub struct Workflow {
-    name: String,
-    id: Option<String>,
-    jobs: Vec<Node>,
-    edges: Vec<(String, String)>,
-    /// Names whose job runs after a failure, and those that need only some successes.
-    after_failure: Vec<String>,
-    partial: Vec<String>,
+    pub(super) name: String,
+    pub(super) id: Option<String>,
+    pub(super) jobs: Vec<WorkflowPart>,
+    /// A job, and a job that comes before it.
+    pub(super) edges: Vec<(String, String)>,
+    /// Names of jobs that run after a failure.
+    pub(super) after_failure: Vec<String>,
+    /// Names of jobs that need only one completed job before them.
+    pub(super) partial: Vec<String>,
 }
 
-/// What [`Workflow::job`] takes: a [`Job`], with the options of its type, or an [`Enqueue`] with
-/// options of its own.
+/// What [`Workflow::job`] takes: a [`Job`] with the options of its type, or an [`Enqueue`] with its
+/// own options.
 pub trait WorkflowJob {
     /// The job as part of a workflow.
     fn node(self) -> NodeJob;
 }
 
-/// Writes the job, once it is known for which client.
-type Write = dyn FnOnce(&Client) -> Result<Envelope, EnqueueError> + Send;
+/// Writes the job once the client is known that starts the workflow.
+type WriteJob = dyn FnOnce(&Client) -> Result<Envelope, EnqueueError> + Send;
 
 /// A job that is part of a workflow.
 pub struct NodeJob {
-    pub(crate) write: Box<Write>,
-    pub(crate) wish: Wish,
-    /// Whether its id was chosen.
-    pub(crate) named: bool,
+    pub(crate) write: Box<WriteJob>,
+    pub(crate) depends: DependencySpec,
+    /// True if the caller has chosen the job's id.
+    pub(crate) has_id: bool,
 }
 
+/// A named job of a workflow.
 #[derive(Debug)]
-struct Node {
-    name: String,
-    job: NodeJob,
+pub(super) struct WorkflowPart {
+    pub(super) name: String,
+    pub(super) job: NodeJob,
 }
 
 impl std::fmt::Debug for NodeJob {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NodeJob").field("wish", &self.wish).finish_non_exhaustive()
+        f.debug_struct("NodeJob").field("depends", &self.depends).finish_non_exhaustive()
     }
 }
 
 impl<J: Job> WorkflowJob for J {
     fn node(self) -> NodeJob {
         let write = move |client: &Client| client.enqueue(self).write();
-        NodeJob { write: Box::new(write), wish: Wish::default(), named: false }
+        NodeJob { write: Box::new(write), depends: DependencySpec::default(), has_id: false }
     }
 }
 
 impl<O> WorkflowJob for Enqueue<'_, O> {
     fn node(mut self) -> NodeJob {
-        let (wish, named) = (std::mem::take(&mut self.wish), self.has_id());
+        let depends = std::mem::take(&mut self.depends);
+        let has_id = self.has_id();
         let written = self.write();
-        NodeJob { write: Box::new(|_| written), wish, named }
+        NodeJob { write: Box::new(|_| written), depends, has_id }
     }
 }
 
 impl Workflow {
-    /// An empty workflow of this name: letters, digits, `_`, `-`.
+    /// An empty workflow with this name: letters, digits, `_`, `-`.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -108,21 +99,21 @@ impl Workflow {
         }
     }
 
-    /// Its id; by default the name and a random part. The same id twice is one workflow: starting
-    /// it again adds nothing, and finishes what a process that died had begun.
+    /// Sets the id; by default the name and a random part. The same id twice is one workflow: a
+    /// second start adds no jobs, and completes a start that crashed.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// Adds a job under this name. Its id is the workflow's id and its name, `ID-NAME`, unless it
-    /// has one of its own.
+    /// Adds a job with this name. Unless the job has its own id, the id is the workflow's id and the
+    /// name, `ID-NAME`.
     pub fn job(mut self, name: impl Into<String>, job: impl WorkflowJob) -> Self {
-        self.jobs.push(Node { name: name.into(), job: job.node() });
+        self.jobs.push(WorkflowPart { name: name.into(), job: job.node() });
         self
     }
 
-    /// Runs `job` after these.
+    /// Runs `job` after all of these.
     pub fn after<N: AsRef<str>>(
         mut self,
         job: impl AsRef<str>,
@@ -133,7 +124,7 @@ impl Workflow {
         self
     }
 
-    /// Runs these one after the other.
+    /// Runs these jobs one after another.
     pub fn sequence<N: AsRef<str>>(mut self, jobs: impl IntoIterator<Item = N>) -> Self {
         let mut before: Option<N> = None;
         for job in jobs {
@@ -164,14 +155,14 @@ impl Workflow {
         self.after(last, first)
     }
 
-    /// Runs `job` once all before it have ended, if at least one did not complete; see
+    /// Runs `job` once all jobs before it have ended, if at least one did not complete; see
     /// [`Enqueue::run_after_failure`].
     pub fn run_after_failure(mut self, job: impl Into<String>) -> Self {
         self.after_failure.push(job.into());
         self
     }
 
-    /// Runs `job` once all before it have ended, if at least one completed; see
+    /// Runs `job` once all jobs before it have ended, if at least one completed; see
     /// [`Enqueue::allow_partial_dependencies`].
     pub fn allow_partial_dependencies(mut self, job: impl Into<String>) -> Self {
         self.partial.push(job.into());

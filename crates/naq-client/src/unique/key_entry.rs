@@ -1,29 +1,30 @@
-//! [`Holding`]: what stands under a key that a job holds.
+//! [`KeyEntry`]: the state-store entry of a unique key that a job holds.
 
 use bytes::Bytes;
 use naq_core::clock::Timestamp;
 use naq_core::flow::{Unique, UniqueScope};
-use naq_core::transport::{JobKey, StateEntry, Submission, TransportError};
+use naq_core::names::JobKey;
+use naq_core::transport::{StateEntry, Submission, TransportError};
 use naq_core::wire::{Nonce, WireMessage};
 use serde::{Deserialize, Serialize};
 
-/// A line of JSON; and behind it, until the job is known to be stored, the job's body as it is.
+/// One line of JSON. After it, until the job is known to be stored, the raw body of the job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Holding {
+pub(super) struct KeyEntry {
     pub(super) holder: JobKey,
-    /// Which life of the holder.
+    /// The life of the holder.
     nonce: String,
     pub(super) scope: UniqueScope,
     taken_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    job: Option<Sending>,
+    job: Option<StoredSubmission>,
     #[serde(skip)]
     body: Bytes,
 }
 
-/// A job on its way, but for its body.
+/// A submission without its body and its key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Sending {
+struct StoredSubmission {
     dedup: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due_at: Option<Timestamp>,
@@ -32,7 +33,7 @@ struct Sending {
     headers: Vec<(String, String)>,
 }
 
-impl Holding {
+impl KeyEntry {
     pub(super) fn new(holder: &JobKey, life: &Nonce, unique: &Unique, now: Timestamp) -> Self {
         Self {
             holder: holder.clone(),
@@ -44,10 +45,10 @@ impl Holding {
         }
     }
 
-    /// With all that it takes to store the job.
+    /// Adds the whole job, so that another client can store it.
     pub(super) fn with_job(mut self, submission: &Submission) -> Self {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        self.job = Some(Sending {
+        self.job = Some(StoredSubmission {
             dedup: submission.dedup.clone(),
             due_at: submission.due_at,
             only_of_its_id: submission.unique,
@@ -58,25 +59,25 @@ impl Holding {
     }
 
     pub(super) fn to_value(&self) -> Bytes {
-        // Names, texts and numbers: there is nothing in it that has no JSON.
+        // Names, texts and numbers can always be written as JSON.
         let mut value = serde_json::to_vec(self).unwrap_or_default();
         value.push(b'\n');
         value.extend_from_slice(&self.body);
         value.into()
     }
 
-    /// What stands in this entry.
+    /// Reads a state-store entry.
     ///
     /// # Errors
-    /// [`TransportError::Rejected`] when it is something else.
+    /// [`TransportError::Rejected`] when it is not the entry of a unique key.
     pub(super) fn read(entry: &StateEntry) -> Result<Self, TransportError> {
         let line = entry.value.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let mut holding: Self = serde_json::from_slice(line).map_err(|e| unreadable(entry, &e))?;
-        holding.body = entry.value.slice((line.len() + 1).min(entry.value.len())..);
-        Ok(holding)
+        let mut read: Self = serde_json::from_slice(line).map_err(|e| unreadable(entry, &e))?;
+        read.body = entry.value.slice((line.len() + 1).min(entry.value.len())..);
+        Ok(read)
     }
 
-    /// Whether this life of this job holds the key.
+    /// True if this life of this job holds the key.
     pub(super) fn is_of(&self, job: &JobKey, life: &Nonce) -> bool {
         self.holder == *job && self.nonce == life.to_string()
     }
@@ -85,12 +86,12 @@ impl Holding {
         Nonce::parse(&self.nonce).map_err(|e| unreadable(entry, &e))
     }
 
-    /// Whether its job is known to be stored.
+    /// True if the job is known to be stored.
     pub(super) fn is_sent(&self) -> bool {
         self.job.is_none()
     }
 
-    /// The job, to be sent by whoever finds that nobody has.
+    /// The job, for a client that finds that it is not stored.
     pub(super) fn submission(&self) -> Option<Submission> {
         let job = self.job.as_ref()?;
         let message = job
@@ -108,6 +109,8 @@ impl Holding {
 }
 
 fn unreadable(entry: &StateEntry, why: &dyn std::fmt::Display) -> TransportError {
-    let what = format!("look who holds {}", entry.key);
-    TransportError::Rejected { what, reason: format!("its entry cannot be read: {why}") }
+    TransportError::Rejected {
+        what: format!("read the holder of {}", entry.key),
+        reason: format!("its entry cannot be read: {why}"),
+    }
 }

@@ -1,4 +1,4 @@
-//! A queue, a service, and workers whose jobs call it.
+//! A queue, a service, and workers whose jobs call the service.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use naq_testing::{ChildProcess, eventually, shared_server, unique};
 
 use crate::service::Service;
 
-/// Long enough for everything to end on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+/// The time limit of each wait, on a busy machine.
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(40);
 
-pub(crate) struct Scene {
+pub(crate) struct TestSetup {
     pub(crate) service: Service,
     pub(crate) client: Client,
     pub(crate) breaker: String,
@@ -24,35 +24,38 @@ pub(crate) struct Scene {
     url: String,
 }
 
-impl Scene {
+impl TestSetup {
     pub(crate) async fn new(name: &str) -> Self {
-        let (url, queue) = (shared_server().url(), QueueName::new(unique(name)).unwrap());
+        let url = shared_server().url();
+        let queue = QueueName::new(unique(name)).unwrap();
         let transport: Arc<dyn Transport> =
             Arc::new(NatsTransport::connect(NatsConfig::new(url.clone())).await.unwrap());
         let client = Client::new(transport.clone()).default_queue(queue.clone());
-        let (service, breaker) = (Service::start().await, unique("service"));
+        let service = Service::start().await;
+        let breaker = unique("service");
         Self { service, client, breaker, transport, queue, url }
     }
 
-    /// A worker process, once it works.
+    /// Starts a worker process and waits until it is ready.
     pub(crate) async fn worker(&self, name: &str) -> ChildProcess {
         let mut command = Command::new(env!("CARGO_BIN_EXE_naq-fault-run"));
         let service = self.service.address.to_string();
         command.args(["caller", "--url", &self.url, "--name", name, "--service", &service]);
         command.args(["--breaker", &self.breaker, self.queue.as_str()]);
         let mut child = ChildProcess::spawn(command).unwrap();
-        child.wait_for_output("working on", PATIENCE).await.unwrap();
+        child.wait_for_output("working on", TIME_LIMIT).await.unwrap();
         child
     }
 
-    /// Enqueues a job every so often until `until`; their ids.
+    /// Enqueues a job at each interval until `until` returns true. Returns their ids.
     pub(crate) async fn traffic<J: Job>(
         &self,
         every: Duration,
         until: impl Fn(usize) -> bool,
         job: impl Fn() -> J,
     ) -> Vec<JobId> {
-        let (begin, mut ids) = (SystemClock.now(), Vec::new());
+        let begin = SystemClock.now();
+        let mut ids = Vec::new();
         while !until(ids.len()) {
             let id = JobId::random();
             let sent = self.client.enqueue(job()).id(id.as_str());
@@ -64,9 +67,9 @@ impl Scene {
         ids
     }
 
-    /// Waits until nothing waits or runs in the queue.
-    pub(crate) async fn quiet(&self) {
-        eventually("a quiet queue", PATIENCE, async || {
+    /// Waits until no job is waiting or running in the queue.
+    pub(crate) async fn wait_until_empty(&self) {
+        eventually("an empty queue", TIME_LIMIT, async || {
             let info = self.transport.queue_info(&self.queue).await.unwrap().unwrap();
             let left = info.pending + info.running + info.waiting;
             (left == 0).then_some(()).ok_or(format!("{info:?}"))
@@ -74,16 +77,16 @@ impl Scene {
         .await;
     }
 
-    /// The job as its record has it; it must have completed.
+    /// The envelope in the record of a job, which must have completed.
     pub(crate) async fn completed(&self, id: &JobId) -> Envelope {
-        let key = JobKey { queue: self.queue.clone(), id: id.clone() };
+        let key = JobKey::new(self.queue.clone(), id.clone());
         let report = self.client.report(&key).await.unwrap();
         assert_eq!(report.state, JobState::Completed, "{id}");
         report.envelope.unwrap()
     }
 }
 
-pub(crate) async fn pause(time: Duration) {
+pub(crate) async fn wait(time: Duration) {
     let until: Timestamp = SystemClock.now() + time;
     SystemClock.sleep_until(until).await;
 }

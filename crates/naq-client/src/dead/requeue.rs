@@ -1,0 +1,161 @@
+//! Requeue: give a dead job a new life.
+
+use std::time::Duration;
+
+use naq_core::clock::Timestamp;
+use naq_core::retry::Rule;
+use naq_core::state::JobState;
+use naq_core::transport::{Place, Receipt, Stored, Submission, TransportError, stale};
+use naq_core::wire::{AttemptOutcome, AttemptRecord, Codec, Nonce, Step, WireMessage, headers};
+
+use crate::unique::{KeyAnswer, KeyRequest};
+use crate::{Client, ClientError};
+
+impl Client {
+    /// Gives a dead job a new life, due after `delay` or at once. It has the same arguments, headers
+    /// and policy; attempts count from 1 again, crashes from 0, and the history is kept. A body that
+    /// could not be decoded goes back byte for byte.
+    ///
+    /// A repeated call starts no second life: if the letter is gone, it has been requeued or purged,
+    /// and nothing happens. A crash may leave both the letter and the new life. The new life is named
+    /// after the letter, so the next call recognises it by its messages, the last of which is its
+    /// record (kept for an hour unless the job says otherwise). Repeat the call before that expires.
+    ///
+    /// # Errors
+    /// In these cases the letter stays: [`ClientError::State`] while another job of this id has not
+    /// ended, because an id has one place to wait in, and one job would replace the other;
+    /// [`ClientError::Unique`] while another job holds the job's unique key. Other kinds of
+    /// [`ClientError`].
+    pub async fn requeue(
+        &self,
+        letter: &Stored,
+        delay: Option<Duration>,
+    ) -> Result<Receipt, ClientError> {
+        self.requeue_at(letter, delay.map(|delay| self.clock.now() + delay)).await
+    }
+
+    /// Like [`requeue`](Self::requeue), due at `due_at` or at once.
+    pub(crate) async fn requeue_at(
+        &self,
+        letter: &Stored,
+        due_at: Option<Timestamp>,
+    ) -> Result<Receipt, ClientError> {
+        if !self.letter_exists(letter).await? {
+            return Ok(Receipt::Duplicate);
+        }
+        let nonce = Nonce::from_requeue(letter.seq);
+        let now = self.clock.now();
+        let evidence = self.transport.evidence(std::slice::from_ref(&letter.key)).await?.concat();
+        let begun = evidence.iter().any(|message| message.step.nonce == nonce);
+        let dead = letter.step().nonce;
+        // An ended job may still have a message in the queue for a moment, until its ack arrives.
+        let other = evidence.iter().find(|message| {
+            matches!(message.place, Place::Queue | Place::Schedule)
+                && message.step.nonce != dead
+                && stale(&message.step, message.seq, &evidence).is_none()
+        });
+        if let Some(other) = other.filter(|_| !begun) {
+            let state = match other.place {
+                Place::Schedule => JobState::Scheduled,
+                _ => JobState::Pending,
+            };
+            let why = "another job of this id has not ended: requeue this one after its end";
+            return Err(ClientError::State { id: letter.key.id.clone(), state, why });
+        }
+        // Before the publish, because the new life hides the old message.
+        if evidence.iter().any(|it| it.place == Place::Queue && it.step.nonce == dead) {
+            self.remove_leftovers(letter).await?;
+        }
+        let receipt = if begun {
+            Receipt::Duplicate
+        } else {
+            let blocked = self.still_blocked(letter).await?;
+            let submission = Submission {
+                key: letter.key.clone(),
+                due_at,
+                dedup: format!("{}/{nonce}/requeue", letter.key.id),
+                unique: false,
+                message: next_life(letter, nonce, now, due_at, blocked)?,
+            };
+            self.publish_next_life(letter, submission).await?
+        };
+        self.transport.remove(letter).await?;
+        Ok(receipt)
+    }
+
+    /// True if the new life has to wait for its parents. For most jobs they ended before the job
+    /// died. But a job whose task the worker did not know died before the worker checked them.
+    async fn still_blocked(&self, letter: &Stored) -> Result<bool, TransportError> {
+        let job = letter.envelope().ok().filter(|job| job.first_started_at.is_none());
+        match job.and_then(|job| job.depends_on) {
+            Some(depends) if letter.dead_letter().rule == Rule::UnknownTask => {
+                self.any_live(&depends.on).await
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// True if this letter is still in the dead letter queue.
+    async fn letter_exists(&self, letter: &Stored) -> Result<bool, TransportError> {
+        let queue = Some(&letter.key.queue);
+        let page = self.transport.dead_letters(queue, letter.seq, 1).await?;
+        Ok(page.letters.iter().any(|found| found.seq == letter.seq))
+    }
+
+    /// Publishes the new life. Takes its unique key first, if it has one.
+    async fn publish_next_life(
+        &self,
+        letter: &Stored,
+        submission: Submission,
+    ) -> Result<Receipt, ClientError> {
+        let Some(request) = KeyRequest::of_next_life(letter, submission.message.step()) else {
+            return Ok(self.transport.publish(submission).await?);
+        };
+        let keys = self.unique_keys();
+        match keys.take_key(&submission, &request).await? {
+            KeyAnswer::HeldBy(holder) => Err(ClientError::Unique {
+                id: letter.key.id.clone(),
+                key: request.text().to_owned(),
+                holder,
+            }),
+            KeyAnswer::Taken(revision) => {
+                let receipt = self.transport.publish(submission).await;
+                Ok(keys.after_send(&request, revision, receipt).await?)
+            }
+        }
+    }
+}
+
+/// The message of the new life. `blocked`: it still has to wait for its parents.
+fn next_life(
+    letter: &Stored,
+    nonce: Nonce,
+    now: Timestamp,
+    due_at: Option<Timestamp>,
+    blocked: bool,
+) -> Result<WireMessage, ClientError> {
+    let Ok(mut job) = letter.envelope() else {
+        let content_type = letter.message.header(headers::CONTENT_TYPE);
+        let message = WireMessage::new(letter.message.body.clone())
+            .with(headers::CONTENT_TYPE, content_type.unwrap_or(Codec::Json.content_type()))
+            .with(headers::STEP, Step { nonce, attempt: 1, snoozes: 0 }.to_string());
+        return Ok(message);
+    };
+    let mut entry = AttemptRecord::new(job.attempt, AttemptOutcome::Requeued);
+    entry.ended_at = Some(now);
+    job.record(entry);
+    let origin = job.origin.take().unwrap_or(job.nonce);
+    job.origin = Some(origin);
+    job.nonce = nonce;
+    job.attempt = 1;
+    job.crashes = 0;
+    job.snoozes = 0;
+    job.first_started_at = None;
+    job.due_at = due_at;
+    if let Some(depends) = job.depends_on.as_mut().filter(|_| !blocked) {
+        depends.waived = true;
+    }
+    // Without a deadline that has passed: with it the new life would expire at once.
+    job.deadline = job.deadline.filter(|deadline| *deadline > now);
+    Ok(job.to_message()?)
+}

@@ -1,0 +1,208 @@
+//! [`Enqueue`]: the builder that [`Client::enqueue`] returns.
+
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::time::Duration;
+
+use naq_core::clock::Timestamp;
+use naq_core::flow::{FollowUp, Limit, Unique};
+use naq_core::job::{Job, JobOptions};
+use naq_core::names::{JobId, NameError, QueueName, TaskName};
+use naq_core::retry::PolicyBuilder;
+use naq_core::wire::{EncodeError, Envelope, Payload};
+use serde::Serialize;
+
+use crate::depends::DependencySpec;
+use crate::enqueue::Prepared;
+use crate::{Client, EnqueueError, JobHandle};
+
+/// A job that is not enqueued yet: `.await` it. For the defaults of the retry options see
+/// [`RetryPolicy`](naq_core::retry::RetryPolicy).
+#[must_use = "nothing is enqueued until this is awaited"]
+#[derive(Debug)]
+pub struct Enqueue<'a, O> {
+    pub(super) client: &'a Client,
+    pub(super) task: TaskName,
+    pub(super) args: Result<Payload, EncodeError>,
+    pub(super) queue: Result<QueueName, NameError>,
+    pub(crate) id: Option<Result<JobId, NameError>>,
+    pub(super) policy: PolicyBuilder,
+    pub(super) timeout: Option<Duration>,
+    pub(super) due_at: Option<Timestamp>,
+    pub(super) deadline: Option<Timestamp>,
+    pub(crate) expires_in: Option<Duration>,
+    pub(super) record_ttl: Option<Duration>,
+    pub(super) tags: Vec<String>,
+    pub(super) unique: Option<Unique>,
+    pub(super) limits: Vec<Limit>,
+    pub(super) on_exhausted: Option<FollowUp>,
+    pub(super) once: bool,
+    pub(super) traceparent: Option<String>,
+    pub(crate) depends: DependencySpec,
+    pub(super) output: PhantomData<fn() -> O>,
+}
+
+impl Client {
+    /// Prepares a job; `.await` sends it.
+    ///
+    /// ```no_run
+    /// # use naq_client::Client;
+    /// # use naq_core::Job;
+    /// # use naq_core::retry::Strategy;
+    /// # use std::time::Duration;
+    /// # async fn f<J: Job>(client: &Client, job: J) -> Result<(), naq_client::EnqueueError> {
+    /// let handle = client
+    ///     .enqueue(job)
+    ///     .max_retries(4)
+    ///     .retry_delay(Duration::from_secs(2))
+    ///     .retry_strategy(Strategy::Exponential) // 2 s, 4 s, 8 s, 16 s
+    ///     .await?;
+    /// println!("job {}", handle.id());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// When `J::NAME` is not a valid task name.
+    pub fn enqueue<J: Job>(&self, job: J) -> Enqueue<'_, J::Output> {
+        let task = TaskName::new(J::NAME).unwrap_or_else(|err| panic!("{err}"));
+        Enqueue::new(self, task, &job, J::options())
+    }
+
+    /// Prepares a job by the name of its task, with any arguments. For tasks whose type this
+    /// program does not know.
+    ///
+    /// # Errors
+    /// [`NameError`] when `task` is not a valid task name.
+    pub fn enqueue_task<A: Serialize + Sync>(
+        &self,
+        task: &str,
+        args: &A,
+    ) -> Result<Enqueue<'_, serde_json::Value>, NameError> {
+        Ok(Enqueue::new(self, TaskName::new(task)?, args, JobOptions::default()))
+    }
+}
+
+impl<'a, O> Enqueue<'a, O> {
+    fn new<A: Serialize + ?Sized>(
+        client: &'a Client,
+        task: TaskName,
+        args: &A,
+        options: JobOptions,
+    ) -> Self {
+        Self {
+            client,
+            task,
+            args: Payload::encode(client.codec, args),
+            queue: Ok(options.queue.unwrap_or_else(|| client.queue.clone())),
+            id: None,
+            policy: options.policy.unwrap_or_default().to_builder(),
+            timeout: options.timeout,
+            due_at: None,
+            deadline: None,
+            expires_in: options.expires_in,
+            record_ttl: options.record_ttl.or(client.record_ttl),
+            tags: options.tags,
+            unique: options.unique,
+            limits: options.limits,
+            on_exhausted: options.on_exhausted,
+            once: false,
+            traceparent: None,
+            depends: DependencySpec::default(),
+            output: PhantomData,
+        }
+    }
+
+    /// The queue that the job goes to.
+    pub fn queue(mut self, queue: impl AsRef<str>) -> Self {
+        self.queue = QueueName::new(queue);
+        self
+    }
+
+    /// The job's id. The same id twice is one job: no second job is added while a job of this id
+    /// waits or runs, nor within the broker's dedup window after it was enqueued.
+    pub fn id(mut self, id: impl AsRef<str>) -> Self {
+        self.id = Some(JobId::new(id));
+        self
+    }
+
+    /// The longest time that one attempt may run.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// How long the record of the finished job is kept; zero keeps none.
+    pub fn record_ttl(mut self, ttl: Duration) -> Self {
+        self.record_ttl = Some(ttl);
+        self
+    }
+
+    /// Adds a tag.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    /// The W3C trace context that the job belongs to.
+    pub fn traceparent(mut self, traceparent: impl Into<String>) -> Self {
+        self.traceparent = Some(traceparent.into());
+        self
+    }
+
+    /// Checks all options and writes the job, without sending it.
+    ///
+    /// # Errors
+    /// [`EnqueueError`], all kinds but `Transport`.
+    pub fn prepare(self) -> Result<Prepared<O>, EnqueueError> {
+        let has_id = self.has_id();
+        let once = self.once;
+        Ok(Prepared { once, ..Prepared::new(self.write()?, has_id)? })
+    }
+
+    /// True if the caller has chosen the job's id.
+    pub(crate) fn has_id(&self) -> bool {
+        self.id.is_some()
+    }
+
+    /// The job as it will be stored.
+    pub(crate) fn write(self) -> Result<Envelope, EnqueueError> {
+        let now = self.client.clock.now();
+        let id = self.id.transpose()?.unwrap_or_else(JobId::random);
+        let mut job = Envelope::new(self.queue?, id, self.task, self.args?, now);
+        job.policy = self.policy.try_build()?;
+        if self.timeout.is_some_and(|t| t.is_zero()) {
+            return Err(EnqueueError::Option("timeout is zero: leave it out for no limit".into()));
+        }
+        job.timeout = self.timeout;
+        job.due_at = self.due_at.filter(|due| *due > now);
+        let expires_at = self.expires_in.map(|span| job.due_at.unwrap_or(now) + span);
+        job.deadline = self.deadline.into_iter().chain(expires_at).min();
+        if let Some(ttl) = self.record_ttl {
+            job.record_ttl = ttl;
+        }
+        job.tags = self.tags;
+        job.check_tags().map_err(EnqueueError::Option)?;
+        job.traceparent = self.traceparent;
+        job.on_exhausted = self.on_exhausted;
+        if let Some(unique) = &self.unique {
+            unique.check().map_err(EnqueueError::Option)?;
+        }
+        job.unique = self.unique;
+        Limit::check_all(&self.limits).map_err(EnqueueError::Option)?;
+        job.limits = self.limits;
+        self.depends.write_to(&mut job)?;
+        Ok(job)
+    }
+}
+
+impl<'a, O: Send + 'static> IntoFuture for Enqueue<'a, O> {
+    type Output = Result<JobHandle<O>, EnqueueError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let client = self.client;
+        Box::pin(async move { client.send(self.prepare()?).await })
+    }
+}

@@ -1,0 +1,20 @@
+//! Enqueue jobs: one, or many at once, with the options of the job.
+
+mod builder;
+mod bulk;
+#[cfg(feature = "metrics")]
+mod counter;
+mod depends_on;
+mod follow_up;
+mod limits;
+mod once;
+mod prepared;
+mod retries;
+mod send;
+mod telemetry;
+mod times;
+mod unique;
+
+pub use builder::Enqueue;
+pub use bulk::Prepare;
+pub use prepared::Prepared;

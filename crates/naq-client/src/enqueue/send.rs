@@ -1,0 +1,50 @@
+//! Send a prepared job: take its unique key, publish it, link it to its parents.
+
+use naq_core::transport::Receipt;
+
+use crate::enqueue::Prepared;
+use crate::unique::KeyAnswer;
+use crate::{Client, EnqueueError, JobHandle};
+
+impl Client {
+    /// Sends the job. If it depends on others, links it to them.
+    pub(super) async fn send<O>(&self, mut job: Prepared<O>) -> Result<JobHandle<O>, EnqueueError> {
+        let Some(blocked) = job.blocked.take() else { return self.send_unlinked(job).await };
+        let parents = Box::pin(self.before_send(&blocked)).await?;
+        let sent = self.send_unlinked(job).await?;
+        if sent.held_by().is_none() {
+            Box::pin(self.after_send(&blocked, &parents, sent.is_duplicate())).await?;
+        }
+        Ok(sent)
+    }
+
+    /// Sends the job without links to its parents. Takes its unique key first, if it has one.
+    pub(crate) async fn send_unlinked<O>(
+        &self,
+        job: Prepared<O>,
+    ) -> Result<JobHandle<O>, EnqueueError> {
+        let Prepared { submission, key_request, once, telemetry, .. } = job;
+        let key = submission.key.clone();
+        if once && !self.transport.locate(&key).await?.is_empty() {
+            return Ok(JobHandle::new(self.clone(), key, true));
+        }
+        let step = submission.message.step();
+        let handle = |receipt| {
+            JobHandle::new(self.clone(), key, receipt == Receipt::Duplicate).of_life(step)
+        };
+        let Some(key_request) = key_request else {
+            let receipt = self.transport.publish(submission).await;
+            telemetry.end(&receipt);
+            return Ok(handle(receipt?));
+        };
+        let keys = self.unique_keys();
+        match keys.take_key(&submission, &key_request).await? {
+            KeyAnswer::HeldBy(holder) => Ok(JobHandle::held_by_another(self.clone(), holder)),
+            KeyAnswer::Taken(revision) => {
+                let receipt = self.transport.publish(submission).await;
+                telemetry.end(&receipt);
+                Ok(handle(keys.after_send(&key_request, revision, receipt).await?))
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The state-store key of a job's saved data.
+
+use naq_core::names::StateKey;
+use naq_core::wire::Envelope;
+
+/// The key contains the job's first life, so that a requeue finds the data again, and another job of
+/// the same id does not.
+pub(super) fn saved_key(kind: &str, job: &Envelope) -> StateKey {
+    StateKey::new([kind, job.queue.as_str(), job.id.as_str(), job.origin().as_str()])
+        .unwrap_or_else(|err| unreachable!("names are valid tokens, and short: {err}"))
+}

@@ -1,0 +1,200 @@
+//! [`UniqueKeys`]: takes and frees unique keys.
+
+use std::slice;
+use std::time::Duration;
+
+use naq_core::clock::Clock;
+use naq_core::flow::{Standing, UniqueScope};
+use naq_core::names::StateKey;
+use naq_core::transport::{
+    Expect, Lookup, Producer, Receipt, Saved, StateEntry, StateStore, Submission, TransportError,
+};
+use naq_core::wire::Envelope;
+
+use crate::Client;
+use crate::broker_clock::BrokerClock;
+use crate::unique::key_entry::KeyEntry;
+use crate::unique::key_request::{KeyAnswer, KeyRequest};
+
+/// How long after its key was taken a job may still be stored. Longer than a transport tries to send
+/// it, shorter than the broker's dedup window.
+const SEND_TIME: Duration = Duration::from_secs(30);
+
+/// Takes and frees unique keys.
+pub(crate) struct UniqueKeys<'a> {
+    store: &'a dyn StateStore,
+    lookup: &'a dyn Lookup,
+    producer: &'a dyn Producer,
+    clock: &'a dyn Clock,
+}
+
+impl UniqueKeys<'_> {
+    /// Takes the key for the job that `submission` stores, or names its holder. Each round of the
+    /// loop but the first means that another client took or freed the key meanwhile.
+    pub(crate) async fn take_key(
+        &self,
+        submission: &Submission,
+        request: &KeyRequest,
+    ) -> Result<KeyAnswer, TransportError> {
+        let key = &request.key;
+        let ttl = request.unique.ttl();
+        let value = self.new_entry(request).with_job(submission).to_value();
+        let mut expect = Expect::Absent;
+        loop {
+            let saved = self.store.state_put(key, value.clone(), expect, ttl).await?;
+            if let Saved::Stored(revision) = saved {
+                return Ok(KeyAnswer::Taken(revision));
+            }
+            expect = match self.read_entry(key).await? {
+                None => Expect::Absent,
+                Some(stored) => {
+                    let entry = KeyEntry::read(&stored)?;
+                    if entry.is_of(&request.holder, &request.life) {
+                        return Ok(KeyAnswer::Taken(stored.revision));
+                    }
+                    match self.is_holder_alive(&stored, &entry).await? {
+                        true => return Ok(KeyAnswer::HeldBy(entry.holder)),
+                        false => Expect::Revision(stored.revision),
+                    }
+                }
+            };
+        }
+    }
+
+    fn new_entry(&self, request: &KeyRequest) -> KeyEntry {
+        KeyEntry::new(&request.holder, &request.life, &request.unique, self.clock.now())
+    }
+
+    async fn read_entry(&self, key: &StateKey) -> Result<Option<StateEntry>, TransportError> {
+        Ok(self.store.state_get(slice::from_ref(key)).await?.pop().flatten())
+    }
+
+    /// True if the holder is a job that still holds the key. Stores the holder's job if it is not
+    /// stored yet.
+    async fn is_holder_alive(
+        &self,
+        stored: &StateEntry,
+        entry: &KeyEntry,
+    ) -> Result<bool, TransportError> {
+        if matches!(entry.scope, UniqueScope::ForMillis(_)) && entry.is_sent() {
+            return Ok(true);
+        }
+        match self.holder_standing(stored, entry).await? {
+            Standing::Held => return Ok(true),
+            Standing::Over => return Ok(false),
+            Standing::Absent => {}
+        }
+        let Some(job) = entry.submission() else { return Ok(false) };
+        if self.entry_age(stored).await? >= SEND_TIME {
+            return Ok(false);
+        }
+        match self.producer.publish(job).await {
+            Ok(Receipt::Stored(_)) => Ok(true),
+            // The job was there a moment ago, or has just been stored.
+            Ok(Receipt::Duplicate) => {
+                Ok(self.holder_standing(stored, entry).await? == Standing::Held)
+            }
+            Err(err) if err.is_transient() => Err(err),
+            // The broker refuses this job from every client.
+            Err(_) => Ok(false),
+        }
+    }
+
+    async fn holder_standing(
+        &self,
+        stored: &StateEntry,
+        entry: &KeyEntry,
+    ) -> Result<Standing, TransportError> {
+        let evidence = self.lookup.evidence(slice::from_ref(&entry.holder)).await?.concat();
+        Ok(Standing::of(entry.scope, &entry.life(stored)?, &evidence))
+    }
+
+    /// The age of the entry by the broker's clock, which also stamped it.
+    async fn entry_age(&self, stored: &StateEntry) -> Result<Duration, TransportError> {
+        let clock = BrokerClock::read(self.lookup, self.clock).await?;
+        Ok(clock.now.since(stored.stored_at))
+    }
+
+    /// After the publish of a job whose key was taken: frees the key if the job was not stored.
+    /// Without an answer of the broker the key stays taken, because the job may be stored.
+    pub(crate) async fn after_send(
+        &self,
+        request: &KeyRequest,
+        revision: u64,
+        receipt: Result<Receipt, TransportError>,
+    ) -> Result<Receipt, TransportError> {
+        let stored = match &receipt {
+            Ok(Receipt::Stored(_)) => true,
+            // Another client that wanted the key has stored the job; or there was a job of its id
+            // before.
+            Ok(Receipt::Duplicate) => self.has_evidence(request).await?,
+            Err(err) if err.is_transient() => return receipt,
+            Err(_) => false,
+        };
+        if !stored {
+            // Best effort: the next client that wants the key finds that its holder does not exist.
+            let _ = self.store.state_remove(&request.key, Expect::Revision(revision)).await;
+            return receipt;
+        }
+        if request.has_fixed_time() {
+            self.confirm_key(request, revision).await;
+        }
+        receipt.map(|receipt| match receipt {
+            Receipt::Duplicate => Receipt::Stored(0),
+            stored => stored,
+        })
+    }
+
+    async fn has_evidence(&self, request: &KeyRequest) -> Result<bool, TransportError> {
+        let evidence = self.lookup.evidence(slice::from_ref(&request.holder)).await?.concat();
+        Ok(evidence.iter().any(|message| message.step.nonce == request.life))
+    }
+
+    /// Removes the job from the entry of a key with a fixed time, which outlives all messages of its
+    /// job: an entry without a job says that the job was stored. Without this step, after a crash
+    /// or an error here, the key is free as soon as no message of the job is left.
+    async fn confirm_key(&self, request: &KeyRequest, revision: u64) {
+        let value = self.new_entry(request).to_value();
+        let ttl = request.unique.ttl();
+        let expect = Expect::Revision(revision);
+        let _ = self.store.state_put(&request.key, value, expect, ttl).await;
+    }
+
+    /// Removes the key's entry if this life of the job holds it. False when it does not.
+    async fn free_key(&self, request: &KeyRequest) -> Result<bool, TransportError> {
+        loop {
+            let Some(stored) = self.read_entry(&request.key).await? else { return Ok(false) };
+            if !KeyEntry::read(&stored)?.is_of(&request.holder, &request.life) {
+                return Ok(false);
+            }
+            let expect = Expect::Revision(stored.revision);
+            if let Saved::Stored(_) = self.store.state_remove(&request.key, expect).await? {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+impl Client {
+    pub(crate) fn unique_keys(&self) -> UniqueKeys<'_> {
+        UniqueKeys {
+            store: &*self.transport,
+            lookup: &*self.transport,
+            producer: &*self.transport,
+            clock: &*self.clock,
+        }
+    }
+
+    /// Frees the unique key of a job that holds it until it has started or ended. False when the job
+    /// does not hold it. Workers and [`cancel`](Self::cancel) call this; without it, a key whose
+    /// holder has ended is free for the next job all the same.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub async fn free_unique(&self, job: &Envelope) -> Result<bool, TransportError> {
+        match KeyRequest::of_job(job).filter(|request| !request.has_fixed_time()) {
+            Some(request) => self.unique_keys().free_key(&request).await,
+            None => Ok(false),
+        }
+    }
+}

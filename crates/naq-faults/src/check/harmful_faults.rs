@@ -1,0 +1,75 @@
+//! The faults that may make attempts run again, and which times they affect.
+
+use crate::history::HandlerRun;
+use crate::ledger::{FaultEntry, FaultKind};
+use crate::plan::LEASE_MS;
+
+/// How long the settlement may take after a handler's end without a fault: two requests to the
+/// broker on a busy machine. A fault in this time can still make the attempt run again.
+const SETTLE_MS: u64 = 1_000;
+/// How long after an outage of broker or network a handler may start on an earlier delivery.
+const RECONNECT_MS: u64 = 1_000;
+/// How long a delivery may wait for a slot after its evidence was checked. With slow jobs before it
+/// this is some hundred milliseconds, and one lease at most.
+const RACE_MS: u64 = LEASE_MS;
+/// How long a fault has effects after its end: clients reconnect, and leases of dead workers end.
+const EFFECT_MS: u64 = LEASE_MS + 1_000;
+
+/// The faults that may make attempts run again, in the order of their starts. Deployments are not
+/// included.
+#[derive(Debug)]
+pub(super) struct HarmfulFaults<'a> {
+    faults: Vec<&'a FaultEntry>,
+}
+
+impl<'a> HarmfulFaults<'a> {
+    pub(super) fn new(faults: &'a [FaultEntry]) -> Self {
+        Self { faults: faults.iter().filter(|fault| fault.kind.is_harm()).collect() }
+    }
+
+    /// Whether a fault or its effects fall into this time.
+    pub(super) fn touch(&self, from: u64, to: u64) -> bool {
+        self.within(from, to).next().is_some()
+    }
+
+    /// The faults whose time or effects fall into this time.
+    pub(super) fn within(&self, from: u64, to: u64) -> impl Iterator<Item = &'a FaultEntry> {
+        // The list is sorted, so the search could stop early. It has a few hundred entries at most.
+        self.faults.iter().copied().filter(move |f| f.from <= to && f.to + EFFECT_MS >= from)
+    }
+
+    /// Whether a fault of the broker or the network falls into this time.
+    pub(super) fn touch_every_worker(&self, from: u64, to: u64) -> bool {
+        self.within(from, to).any(|fault| fault.worker.is_none())
+    }
+
+    /// Whether a fault can have made `run` run again by `next`: its worker died, or the broker or
+    /// the network failed, between its start and the end of its settlement.
+    pub(super) fn interrupted(&self, run: &HandlerRun, next: u64) -> bool {
+        let end = run.finish.map_or(next, |finish| next.min(finish + SETTLE_MS));
+        self.faults.iter().any(|fault| {
+            let same_worker = fault.worker.as_ref().is_none_or(|worker| *worker == run.worker);
+            let effect = if fault.worker.is_none() { RECONNECT_MS } else { 0 };
+            same_worker && fault.from <= end && fault.to + effect >= run.start
+        })
+    }
+
+    /// Whether a fact stored at `fact` and a run started at `start` may have been concurrent. After
+    /// an outage of broker or network, two workers may have the same delivery: one settles what it
+    /// ran before the outage, the other starts it. No other outage may have started in between,
+    /// because it could have lost an ack.
+    pub(super) fn raced(&self, fact: u64, start: u64) -> bool {
+        let outages = self.faults.iter().filter(|fault| fault.worker.is_none());
+        let mut ended = outages.clone().filter(|f| f.from <= fact && fact <= f.to + EFFECT_MS);
+        start <= fact + RACE_MS
+            && ended.next().is_some()
+            && !outages.clone().any(|f| (fact..=start).contains(&f.from))
+    }
+
+    /// Whether a job aborted this worker.
+    pub(super) fn aborted(&self, worker: &str) -> bool {
+        self.faults.iter().any(|fault| {
+            fault.kind == FaultKind::WorkerAborted && fault.worker.as_deref() == Some(worker)
+        })
+    }
+}
