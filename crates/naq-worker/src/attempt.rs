@@ -1,7 +1,7 @@
 //! One attempt, from the slot to its settlement. Each step is a file in this folder, in `decide/` or
 //! in `settle/`.
 
-mod call;
+mod call_handler;
 mod decide;
 mod events;
 mod fallback;
@@ -18,42 +18,48 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use crate::decide::DeliveryOutcome;
-use crate::delivery::HeldJob;
-use crate::engine::{AttemptDeps, Engine, SettleRequest};
-use crate::report::log;
+use crate::delivery::HeldDelivery;
+use crate::engine::{AttemptDeps, SettleRequest, WorkerState};
+use crate::report::attempt_log;
 
 pub(crate) use self::guarded::STOP_GRACE;
 
 /// Runs one delivery: take, gate, run, decide, record, settle. Nothing here acks: the settlement is
 /// sent to the task that settles.
-pub(crate) async fn attempt(engine: &Engine, held: Arc<HeldJob>) {
-    if !take::may_still_run(engine, &held).await {
+pub(crate) async fn attempt(worker: &WorkerState, held: Arc<HeldDelivery>) {
+    if !take::recheck_suspect(worker, &held).await {
         return;
     }
-    let outcome = AssertUnwindSafe(take_gate_run(&engine.deps, &held)).catch_unwind().await;
+    let outcome = AssertUnwindSafe(take_gate_run(&worker.deps, &held)).catch_unwind().await;
     // After a panic outside the handler's guard the lease ends, and the job comes back as a crash.
     let outcome = outcome.unwrap_or(DeliveryOutcome::LeaseLost);
-    engine.counts.add(&outcome);
+    worker.counts.add(&outcome);
     // False when a drain gave the job back while its handler ran on.
-    if !held.claim() {
+    if !held.claim_settle() {
         return;
     }
-    let decided = decide::decide(engine, &held, outcome);
-    record::record(engine, &held, &decided).await;
-    if let Some(queue) = engine.queue_of(&held) {
-        let decide::Decided { settlement, ending, job, observation, .. } = decided;
+    let decided = decide::decide(worker, &held, outcome);
+    record::record(worker, &held, &decided).await;
+    if let Some(queue) = worker.queue_of(&held) {
+        let decide::Decided { settlement, ending, gated_job, observation, .. } = decided;
         let observation = observation.map(|seen| seen.with_ending(ending));
-        engine.send(SettleRequest { queue, held, settlement, job, observation });
+        worker.send_settle_request(SettleRequest {
+            queue,
+            held,
+            settlement,
+            gated_job,
+            observation,
+        });
     }
 }
 
 /// Take, gate, run: the steps that may end an attempt before its handler was called.
-async fn take_gate_run(deps: &AttemptDeps, held: &Arc<HeldJob>) -> DeliveryOutcome {
+async fn take_gate_run(deps: &AttemptDeps, held: &Arc<HeldDelivery>) -> DeliveryOutcome {
     let (job, task) = match take::take(deps, held) {
         Ok(taken) => taken,
         Err(outcome) => return *outcome,
     };
-    let span = log::span(&job);
+    let span = attempt_log::span(&job);
     let steps = async {
         let (job, mut passed) = match pass_gates::pass_gates(deps, held, job).await {
             Ok(passed) => passed,

@@ -22,7 +22,7 @@ pub(crate) struct Outage {
 }
 
 impl Outage {
-    pub(crate) fn of(what: impl Into<String>) -> Self {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), since: None, failures: 0 }
     }
 
@@ -41,7 +41,7 @@ impl Outage {
     }
 
     /// A request succeeded. Logs the end of an outage.
-    pub(crate) fn over(&mut self, now: Timestamp) {
+    pub(crate) fn recovered(&mut self, now: Timestamp) {
         if let Some(since) = self.since.take() {
             self.failures = 0;
             let lasted = humantime::format_duration(now.since(since));

@@ -4,22 +4,22 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls code of the user's that returns at once. An error is the message of its panic.
-pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(message)
+pub(crate) fn catch_panic<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(panic_message)
 }
 
 /// None after a panic, which is logged: "a hook panicked: ...".
 pub(crate) fn catch_or_log<T>(what: &str, call: impl FnOnce() -> T) -> Option<T> {
-    catch(call).map_err(|message| log(what, &message)).ok()
+    catch_panic(call).map_err(|message| log_panic(what, &message)).ok()
 }
 
 /// Logs the message of a panic.
-pub(crate) fn log(what: &str, message: &str) {
+pub(crate) fn log_panic(what: &str, message: &str) {
     tracing::warn!("{what} panicked: {message}");
 }
 
 /// The text of a panic.
-pub(crate) fn message(panic: Box<dyn Any + Send>) -> String {
+pub(crate) fn panic_message(panic: Box<dyn Any + Send>) -> String {
     let text = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

@@ -3,32 +3,36 @@
 use naq_core::Envelope;
 
 use super::events;
-use crate::decide::{DecidedSettlement, DeliveryOutcome, Settlement};
-use crate::delivery::HeldJob;
-use crate::engine::{Engine, PendingObservation};
-use crate::handler::Event;
-use crate::report::CountedEnding;
+use crate::decide::{DeliveryOutcome, SettlePlan, Settlement};
+use crate::delivery::HeldDelivery;
+use crate::engine::{PendingObservation, WorkerState};
+use crate::handler::HookEvent;
+use crate::report::ObservedEnding;
 
 /// What was decided about a delivery.
 #[derive(Debug)]
 pub(super) struct Decided {
     pub(super) settlement: Settlement,
-    pub(super) ending: CountedEnding,
+    pub(super) ending: ObservedEnding,
     /// The job, for the gates that have to know when it ends.
-    pub(super) job: Option<Box<Envelope>>,
+    pub(super) gated_job: Option<Box<Envelope>>,
     /// What hooks are told whatever is stored: a recovery.
-    pub(super) recovered: Option<Event>,
+    pub(super) recovered: Option<HookEvent>,
     /// What is counted once the settlement is stored.
     pub(super) observation: Option<PendingObservation>,
 }
 
-pub(super) fn decide(engine: &Engine, held: &HeldJob, outcome: DeliveryOutcome) -> Decided {
-    let guarded = outcome.job().filter(|job| engine.deps.gates.guard(job));
-    let job = guarded.cloned().map(Box::new);
-    let has_hooks = engine.deps.tasks.has_hooks();
+pub(super) fn decide(
+    worker: &WorkerState,
+    held: &HeldDelivery,
+    outcome: DeliveryOutcome,
+) -> Decided {
+    let gated = outcome.envelope().filter(|job| worker.deps.gates.any_applies(job));
+    let gated_job = gated.cloned().map(Box::new);
+    let has_hooks = worker.deps.tasks.has_hooks();
     let recovered = if has_hooks { events::recovery(&outcome) } else { None };
-    let observation = engine.observation(held, &outcome);
-    let DecidedSettlement { settlement, ending } =
-        engine.decider().decide(&held.delivery.stored, outcome);
-    Decided { settlement, ending, job, recovered, observation }
+    let observation = worker.observe_outcome(held, &outcome);
+    let SettlePlan { settlement, ending } =
+        worker.settle_planner().plan(&held.delivery.stored, outcome);
+    Decided { settlement, ending, gated_job, recovered, observation }
 }

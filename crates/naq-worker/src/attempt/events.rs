@@ -8,10 +8,10 @@ use naq_core::wire::{AttemptOutcome, AttemptRecord};
 use naq_core::{Envelope, Timestamp};
 
 use crate::decide::{DeliveryOutcome, FinishedRun, RunResult};
-use crate::handler::{Event, Exhausted, Recovered, Retrying};
+use crate::handler::{Exhausted, HookEvent, Recovered, Retrying};
 
 /// A success after an attempt that failed.
-pub(super) fn recovery(outcome: &DeliveryOutcome) -> Option<Event> {
+pub(super) fn recovery(outcome: &DeliveryOutcome) -> Option<HookEvent> {
     let DeliveryOutcome::Ran(FinishedRun { envelope, times, result: RunResult::Completed(_) }) =
         outcome
     else {
@@ -20,24 +20,24 @@ pub(super) fn recovery(outcome: &DeliveryOutcome) -> Option<Event> {
     let attempt = envelope.attempt;
     let took = times.took();
     let job = || Arc::new(envelope.clone());
-    (attempt > 1).then(|| Event::Recovered(Recovered { job: job(), attempt, took }))
+    (attempt > 1).then(|| HookEvent::Recovered(Recovered { job: job(), attempt, took }))
 }
 
 /// A retry or a death. Read from the fact that is about to be stored, so that a hook is told what
 /// everyone else will read. None for a message that is no job.
-pub(super) fn retry_or_death(stored: &Stored, fact: &Fact) -> Option<Event> {
+pub(super) fn retry_or_death(stored: &Stored, fact: &Fact) -> Option<HookEvent> {
     let message_at = |place| Stored { place, message: fact.message.clone(), ..stored.clone() };
     match fact.kind {
         FactKind::Retry { due_at } => {
             let job = message_at(Place::Schedule).envelope().ok()?;
             let failed = job.history.last().filter(|r| r.outcome == AttemptOutcome::Failed)?;
-            Some(Event::Retrying(retrying(failed.clone(), due_at, Arc::new(job))?))
+            Some(HookEvent::Retrying(retrying(failed.clone(), due_at, Arc::new(job))?))
         }
         FactKind::Dead => {
             let dead = message_at(Place::Dead);
             let letter = dead.dead_letter();
             let job = dead.envelope().ok()?;
-            Some(Event::Exhausted(Exhausted {
+            Some(HookEvent::Exhausted(Exhausted {
                 attempt: job.attempt,
                 job: Arc::new(job),
                 error_kind: letter.error_kind,

@@ -6,16 +6,16 @@ use naq_core::retry::{Action, Decision, Rule};
 use naq_core::wire::{AttemptOutcome, AttemptRecord};
 use naq_core::{Envelope, Failure};
 
-use super::call::call;
+use super::call_handler::call_handler;
 use crate::decide::{DeliveryOutcome, FinishedRun, RunResult};
-use crate::delivery::HeldJob;
+use crate::delivery::HeldDelivery;
 use crate::engine::AttemptDeps;
 use crate::handler::Handler;
 
 /// Runs the fallback of a job that would be dead. Every other run stays as it is.
 pub(super) async fn rescue(
     deps: &AttemptDeps,
-    held: &Arc<HeldJob>,
+    held: &Arc<HeldDelivery>,
     fallback: &Handler,
     run: FinishedRun,
 ) -> DeliveryOutcome {
@@ -26,8 +26,8 @@ pub(super) async fn rescue(
         }
         result => return DeliveryOutcome::Ran(FinishedRun { envelope, times, result }),
     };
-    let running = Arc::new(deps.running_attempt(held, with_failure(&envelope, &failure)));
-    let result = match call(deps, held, fallback, &running).await {
+    let running = Arc::new(deps.attempt_context(held, with_failure(&envelope, &failure)));
+    let result = match call_handler(deps, held, fallback, &running).await {
         Err(reason) => return reason.into(),
         Ok(Ok(result)) => {
             let reason = format!("{}: the fallback completed the job", decision.reason());

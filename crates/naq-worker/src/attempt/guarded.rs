@@ -8,7 +8,7 @@ use std::time::Duration;
 use naq_core::redact::Redactor;
 use naq_core::{Failure, Payload, Timer};
 
-use crate::delivery::{HeldJob, StopReason};
+use crate::delivery::{HeldDelivery, StopReason};
 use crate::handler::HandlerFuture;
 use crate::panics;
 
@@ -28,19 +28,19 @@ pub(super) enum HandlerOutcome {
 }
 
 /// Runs the handler until it returns, panics, times out, or has to stop.
-pub(super) async fn run(
+pub(super) async fn run_guarded(
     handler: HandlerFuture,
-    held: &HeldJob,
+    held: &HeldDelivery,
     timer: &dyn Timer,
     timeout: Option<Duration>,
 ) -> HandlerOutcome {
-    let mut handler = Guarded(Some(handler));
+    let mut handler = GuardedHandler(Some(handler));
     // Biased: a handler that is ready at once needs neither a timer nor a waiter.
     let outcome = tokio::select! {
         biased;
         outcome = &mut handler => outcome,
-        () = held.cancel.cancelled() => stopped(&mut handler, timer).await,
-        () = time_out(timer, timeout) => HandlerOutcome::TimedOut,
+        () = held.stop_token.cancelled() => stop_handler(&mut handler, timer).await,
+        () = timeout_elapsed(timer, timeout) => HandlerOutcome::TimedOut,
     };
     handler.discard();
     match (held.stop_reason(), outcome) {
@@ -54,7 +54,7 @@ pub(super) async fn run(
     }
 }
 
-async fn time_out(timer: &dyn Timer, timeout: Option<Duration>) {
+async fn timeout_elapsed(timer: &dyn Timer, timeout: Option<Duration>) {
     match timeout {
         Some(timeout) => timer.sleep_until(timer.now() + timeout).await,
         None => std::future::pending().await,
@@ -62,7 +62,7 @@ async fn time_out(timer: &dyn Timer, timeout: Option<Duration>) {
 }
 
 /// Gives the handler time to return.
-async fn stopped(handler: &mut Guarded, timer: &dyn Timer) -> HandlerOutcome {
+async fn stop_handler(handler: &mut GuardedHandler, timer: &dyn Timer) -> HandlerOutcome {
     tokio::select! {
         biased;
         outcome = handler => outcome,
@@ -71,20 +71,20 @@ async fn stopped(handler: &mut Guarded, timer: &dyn Timer) -> HandlerOutcome {
 }
 
 /// Polls and drops the handler. Its panics stay inside.
-struct Guarded(Option<HandlerFuture>);
+struct GuardedHandler(Option<HandlerFuture>);
 
-impl Guarded {
+impl GuardedHandler {
     fn discard(&mut self) {
         let handler = self.0.take();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(handler))) {
-            let message = panics::message(panic);
+            let message = panics::panic_message(panic);
             let message = Redactor::default().redact_text(&message);
             tracing::warn!("the handler panicked while it was dropped: {message}");
         }
     }
 }
 
-impl Future for Guarded {
+impl Future for GuardedHandler {
     type Output = HandlerOutcome;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HandlerOutcome> {
@@ -92,14 +92,14 @@ impl Future for Guarded {
         let outcome = match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(result)) => HandlerOutcome::Returned(result),
-            Err(panic) => HandlerOutcome::Panicked(panics::message(panic)),
+            Err(panic) => HandlerOutcome::Panicked(panics::panic_message(panic)),
         };
         self.discard();
         Poll::Ready(outcome)
     }
 }
 
-impl Drop for Guarded {
+impl Drop for GuardedHandler {
     fn drop(&mut self) {
         self.discard();
     }
@@ -129,7 +129,7 @@ mod tests {
             let _bomb = bomb;
             std::future::pending().await
         });
-        tracing::subscriber::with_default(subscriber, || drop(Guarded(Some(handler))));
+        tracing::subscriber::with_default(subscriber, || drop(GuardedHandler(Some(handler))));
         let mut text = String::new();
         log.read_to_string(&mut text).expect("read");
         assert!(text.contains("cannot log out with token=[redacted]"), "{text}");

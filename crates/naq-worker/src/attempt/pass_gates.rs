@@ -6,9 +6,9 @@ use naq_core::{Envelope, Timestamp};
 
 use super::guarded::STOP_GRACE;
 use crate::decide::DeliveryOutcome;
-use crate::delivery::{HeldJob, StopReason};
+use crate::delivery::{HeldDelivery, StopReason};
 use crate::engine::AttemptDeps;
-use crate::gates::{CallResult, EnteredGates, GateAnswer, HoldBack};
+use crate::gates::{EnteredGates, GateAnswer, GateExit, HoldBack};
 use crate::outage::backoff;
 
 /// The gates that the job has passed.
@@ -24,12 +24,12 @@ impl PassedGates {
     pub(super) async fn leave(
         &mut self,
         deps: &AttemptDeps,
-        held: &HeldJob,
+        held: &HeldDelivery,
         outcome: &DeliveryOutcome,
     ) {
         if let Some(job) = &self.job {
             let stored = &held.delivery.stored;
-            self.entered.leave(job, stored, &outcome.call_result(), deps.timer.now()).await;
+            self.entered.leave(job, stored, &outcome.gate_exit(), deps.timer.now()).await;
         }
     }
 }
@@ -37,10 +37,10 @@ impl PassedGates {
 /// Waits until every gate lets the job start, or one holds it back.
 pub(super) async fn pass_gates(
     deps: &AttemptDeps,
-    held: &HeldJob,
+    held: &HeldDelivery,
     mut job: Envelope,
 ) -> Result<(Envelope, PassedGates), Box<DeliveryOutcome>> {
-    if !deps.gates.guard(&job) {
+    if !deps.gates.any_applies(&job) {
         return Ok((job, PassedGates::default()));
     }
     let mut entered = EnteredGates::default();
@@ -67,7 +67,7 @@ pub(super) async fn pass_gates(
             let dependencies_met = rule != Rule::Dependencies;
             Err(held_back(job, HoldBack { until, rule, reason, dependencies_met }))
         }
-        GateAnswer::NotYetDue { until } => {
+        GateAnswer::WaitUntilDue { until } => {
             let reason = "the jobs that it depends on have ended; it waits for its time".into();
             let rule = Rule::Dependencies;
             Err(held_back(job, HoldBack { until, rule, reason, dependencies_met: true }))
@@ -78,7 +78,7 @@ pub(super) async fn pass_gates(
             Err(held_back(job, HoldBack { until, rule, reason, dependencies_met: true }))
         }
         GateAnswer::Stop(decision) => {
-            held.saved.not_run(&job);
+            held.saved.mark_not_run(&job);
             Err(Box::new(DeliveryOutcome::NotRun(job, decision)))
         }
     }
@@ -91,7 +91,7 @@ fn held_back(job: Envelope, hold: HoldBack) -> Box<DeliveryOutcome> {
 /// Asks until there is an answer, after an error again. An error names why the job must stop.
 async fn ask(
     deps: &AttemptDeps,
-    held: &HeldJob,
+    held: &HeldDelivery,
     job: &Envelope,
     entered: &mut EnteredGates,
 ) -> Result<GateAnswer, StopReason> {
@@ -117,7 +117,7 @@ async fn ask(
                 let again = deps.timer.now() + backoff(failures);
                 tokio::select! {
                     () = deps.timer.sleep_until(again) => {}
-                    () = held.cancel.cancelled() => {}
+                    () = held.stop_token.cancelled() => {}
                 }
             }
         }
@@ -126,17 +126,17 @@ async fn ask(
 
 async fn leave_undecided(
     deps: &AttemptDeps,
-    held: &HeldJob,
+    held: &HeldDelivery,
     job: &Envelope,
     entered: &mut EnteredGates,
 ) {
     let stored = &held.delivery.stored;
-    entered.leave(job, stored, &CallResult::Undecided, deps.timer.now()).await;
+    entered.leave(job, stored, &GateExit::Undecided, deps.timer.now()).await;
 }
 
 /// Returns a while after the job was told to stop. By then an answer of a gate that was on its way
 /// has come, so that what the gate gave can be given back.
-async fn stop_grace_over(deps: &AttemptDeps, held: &HeldJob) {
-    held.cancel.cancelled().await;
+async fn stop_grace_over(deps: &AttemptDeps, held: &HeldDelivery) {
+    held.stop_token.cancelled().await;
     deps.timer.sleep_until(deps.timer.now() + STOP_GRACE).await;
 }

@@ -2,19 +2,19 @@
 
 use super::decide::Decided;
 use super::events;
-use crate::delivery::HeldJob;
-use crate::engine::Engine;
-use crate::handler::call_hooks;
+use crate::delivery::HeldDelivery;
+use crate::engine::WorkerState;
+use crate::handler::run_hooks;
 
-pub(super) async fn record(engine: &Engine, held: &HeldJob, decided: &Decided) {
+pub(super) async fn record(worker: &WorkerState, held: &HeldDelivery, decided: &Decided) {
     held.trace.end(&decided.ending);
-    let tasks = &engine.deps.tasks;
+    let tasks = &worker.deps.tasks;
     if !tasks.has_hooks() {
         return;
     }
     let stored = &held.delivery.stored;
     let of_fact = || events::retry_or_death(stored, decided.settlement.retry_or_letter()?);
     if let Some(event) = decided.recovered.clone().or_else(of_fact) {
-        call_hooks(&tasks.hooks(&event.job().task), &event, held.id(), &*engine.timer).await;
+        run_hooks(&tasks.hooks(&event.job().task), &event, held.job_id(), &*worker.timer).await;
     }
 }

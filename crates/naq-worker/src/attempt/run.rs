@@ -6,20 +6,20 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use naq_core::Envelope;
 
-use super::call::call;
+use super::call_handler::call_handler;
 use super::fallback;
-use crate::decide::{DeliveryOutcome, FinishedRun, RunResult, Times, decide_failure};
-use crate::delivery::HeldJob;
+use crate::decide::{DeliveryOutcome, FinishedRun, RunResult, RunTimes, decide_failure};
+use crate::delivery::HeldDelivery;
 use crate::engine::AttemptDeps;
-use crate::handler::Task;
-use crate::report::log;
+use crate::handler::RegisteredTask;
+use crate::report::attempt_log;
 
 /// Runs the attempt. A panic outside the handler's guard counts as a lost lease, so that the gates
 /// are left all the same.
 pub(super) async fn run(
     deps: &AttemptDeps,
-    held: &Arc<HeldJob>,
-    task: &Task,
+    held: &Arc<HeldDelivery>,
+    task: &RegisteredTask,
     job: Envelope,
 ) -> DeliveryOutcome {
     let ran = AssertUnwindSafe(run_traced(deps, held, task, job)).catch_unwind().await;
@@ -28,29 +28,29 @@ pub(super) async fn run(
 
 async fn run_traced(
     deps: &AttemptDeps,
-    held: &Arc<HeldJob>,
-    task: &Task,
+    held: &Arc<HeldDelivery>,
+    task: &RegisteredTask,
     job: Envelope,
 ) -> DeliveryOutcome {
-    log::started(&job);
-    let times = Times::starting(deps.timer.now());
-    held.begin(times.started_at);
+    attempt_log::started(&job);
+    let times = RunTimes::starting(deps.timer.now());
+    held.handler_started(times.started_at);
     held.trace.begin(&job);
-    let outcome = held.trace.within(call_handler(deps, held, task, job, times)).await;
+    let outcome = held.trace.in_span(run_handler(deps, held, task, job, times)).await;
     let transport = deps.client.transport();
     held.saved.progress.close(outcome.may_run_again(), &**transport, &*deps.timer).await;
     outcome
 }
 
-async fn call_handler(
+async fn run_handler(
     deps: &AttemptDeps,
-    held: &Arc<HeldJob>,
-    task: &Task,
+    held: &Arc<HeldDelivery>,
+    task: &RegisteredTask,
     job: Envelope,
-    mut times: Times,
+    mut times: RunTimes,
 ) -> DeliveryOutcome {
-    let running = Arc::new(deps.running_attempt(held, job));
-    let result = match call(deps, held, &task.handler, &running).await {
+    let running = Arc::new(deps.attempt_context(held, job));
+    let result = match call_handler(deps, held, &task.handler, &running).await {
         Ok(result) => result,
         Err(reason) => return reason.into(),
     };

@@ -5,36 +5,36 @@ use std::sync::Arc;
 use naq_core::retry::{Start, decide_start};
 
 use crate::decide::{DeliveryOutcome, attempt_facts};
-use crate::delivery::HeldJob;
-use crate::engine::{AttemptDeps, Engine};
-use crate::handler::Task;
-use crate::intake::suspects;
+use crate::delivery::HeldDelivery;
+use crate::engine::{AttemptDeps, WorkerState};
+use crate::handler::RegisteredTask;
+use crate::intake::suspect_check;
 use crate::outage::Outage;
 use naq_core::Envelope;
 
 /// Checks a suspect again that has waited for its slot. False when the job was settled meanwhile;
 /// this delivery is settled then, too.
-pub(super) async fn may_still_run(engine: &Engine, held: &Arc<HeldJob>) -> bool {
-    if !held.is_suspect_again(engine.now()) {
+pub(super) async fn recheck_suspect(worker: &WorkerState, held: &Arc<HeldDelivery>) -> bool {
+    if !held.check_expired(worker.now()) {
         return true;
     }
-    let Some(queue) = engine.queue_of(held) else { return false };
-    let mut outage = Outage::of("the check of a job that waited");
-    !suspects::cleared(engine, &queue, vec![held.clone()], &mut outage).await.is_empty()
+    let Some(queue) = worker.queue_of(held) else { return false };
+    let mut outage = Outage::new("the check of a job that waited");
+    !suspect_check::keep_unsettled(worker, &queue, vec![held.clone()], &mut outage).await.is_empty()
 }
 
 /// The job and its task; or the outcome of a delivery whose attempt does not start.
 pub(super) fn take<'a>(
     deps: &'a AttemptDeps,
-    held: &HeldJob,
-) -> Result<(Envelope, &'a Task), Box<DeliveryOutcome>> {
+    held: &HeldDelivery,
+) -> Result<(Envelope, &'a RegisteredTask), Box<DeliveryOutcome>> {
     if let Some(reason) = held.stop_reason() {
         return Err(Box::new(reason.into()));
     }
     let job = held.read_job().map_err(|err| Box::new(DeliveryOutcome::Undecodable(err)))?;
     let now = deps.timer.now();
     if let Start::Stop(decision) = decide_start(&job.policy, &attempt_facts(&job, now, now)) {
-        held.saved.not_run(&job);
+        held.saved.mark_not_run(&job);
         return Err(Box::new(DeliveryOutcome::NotRun(job, decision)));
     }
     match deps.tasks.get(&job.task) {

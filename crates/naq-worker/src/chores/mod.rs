@@ -2,7 +2,7 @@
 //! of their own, and every worker runs some of them beside its slots. So no process has to be run or
 //! elected for them, and a worker whose slots are all in use still runs them.
 //!
-//! Each chore is one file here, with its handler. [`tasks`] lists them.
+//! Each chore is one file here, with its handler. [`chore_registry`] lists them.
 
 mod release;
 mod run_chores;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use naq_core::QueueName;
 use naq_core::names::CHORES;
 
-use crate::handler::{Registry, Tasks};
+use crate::handler::Registry;
 
 pub(crate) use self::run_chores::run_chores;
 
@@ -23,8 +23,8 @@ pub(crate) const SLOTS: usize = 4;
 pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// All chores and their handlers.
-pub(crate) fn tasks() -> Tasks {
-    Registry::new().task(release::release).task(tick::tick).into_tasks()
+pub(crate) fn chore_registry() -> Registry {
+    Registry::new().task(release::release).task(tick::run_tick)
 }
 
 /// The queue of chores.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use naq_client::{ScheduleChore, ScheduleError};
 use naq_core::{ErrorKind, Failure};
 
-use crate::engine::Engine;
+use crate::engine::WorkerState;
 use crate::handler::Context;
 
 /// The delay of a schedule that this version cannot read. Another worker may be able to.
@@ -16,7 +16,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(3600);
 
 /// Takes the turn, and snoozes until the next one. The chore ends when the schedule is gone or has no
 /// more turns.
-pub(super) async fn tick(chore: ScheduleChore, cx: Context) -> Result<(), Failure> {
+pub(super) async fn run_tick(chore: ScheduleChore, cx: Context) -> Result<(), Failure> {
     let client = cx.client();
     match client.schedules().take_turn(&chore.schedule).await {
         Ok(Some(next)) => Err(Failure::snooze(next.since(client.now()))),
@@ -31,12 +31,12 @@ pub(super) async fn tick(chore: ScheduleChore, cx: Context) -> Result<(), Failur
 
 /// Makes sure that every schedule has its chore, now and every hour. A chore may have been purged, or
 /// the program that created the schedule died before it enqueued the chore.
-pub(super) async fn watch(engine: Arc<Engine>) {
+pub(super) async fn ensure_loop(worker: Arc<WorkerState>) {
     loop {
-        match engine.deps.client.schedules().ensure_all().await {
+        match worker.deps.client.schedules().ensure_all().await {
             Ok(count) => tracing::debug!("{count} schedules have their chores"),
             Err(err) => tracing::debug!("the chores of schedules cannot be checked: {err}"),
         }
-        engine.sleep(CHECK_EVERY).await;
+        worker.sleep(CHECK_EVERY).await;
     }
 }

@@ -7,7 +7,7 @@ use naq_core::wire::DecodeError;
 use naq_core::{Advice, Envelope, Failure, Payload, Timestamp};
 
 use crate::delivery::StopReason;
-use crate::gates::{CallResult, HoldBack};
+use crate::gates::{GateExit, HoldBack};
 
 /// What happened to a delivery in its slot.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(crate) enum DeliveryOutcome {
 #[derive(Debug)]
 pub(crate) struct FinishedRun {
     pub(crate) envelope: Envelope,
-    pub(crate) times: Times,
+    pub(crate) times: RunTimes,
     pub(crate) result: RunResult,
 }
 
@@ -52,12 +52,12 @@ pub(crate) enum RunResult {
 
 /// When an attempt began and ended.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Times {
+pub(crate) struct RunTimes {
     pub(crate) started_at: Timestamp,
     pub(crate) ended_at: Timestamp,
 }
 
-impl Times {
+impl RunTimes {
     /// An attempt that starts now.
     pub(crate) fn starting(now: Timestamp) -> Self {
         Self { started_at: now, ended_at: now }
@@ -70,7 +70,7 @@ impl Times {
 
 impl DeliveryOutcome {
     /// The job, where it is known.
-    pub(crate) fn job(&self) -> Option<&Envelope> {
+    pub(crate) fn envelope(&self) -> Option<&Envelope> {
         match self {
             Self::NotRun(job, _) | Self::HeldBack(job, _) | Self::UnknownTask(job) => Some(job),
             Self::Ran(run) => Some(&run.envelope),
@@ -87,16 +87,16 @@ impl DeliveryOutcome {
     }
 
     /// What gates learn of the call.
-    pub(crate) fn call_result(&self) -> CallResult {
-        let Self::Ran(run) = self else { return CallResult::Undecided };
+    pub(crate) fn gate_exit(&self) -> GateExit {
+        let Self::Ran(run) = self else { return GateExit::Undecided };
         match &run.result {
-            RunResult::Completed(_) => CallResult::Succeeded,
+            RunResult::Completed(_) => GateExit::Succeeded,
             RunResult::CompletedByFallback { failure, .. } => {
-                CallResult::Failed(failure.kind().clone())
+                GateExit::Failed(failure.kind().clone())
             }
             RunResult::Failed { failure, .. } => match failure.advice() {
-                Advice::Snooze(_) | Advice::Cancel => CallResult::Undecided,
-                _ => CallResult::Failed(failure.kind().clone()),
+                Advice::Snooze(_) | Advice::Cancel => GateExit::Undecided,
+                _ => GateExit::Failed(failure.kind().clone()),
             },
         }
     }
@@ -130,7 +130,7 @@ pub(crate) fn attempt_facts(
 }
 
 /// What follows a failure, by the job's policy.
-pub(crate) fn decide_failure(envelope: &Envelope, times: Times, failure: &Failure) -> Decision {
+pub(crate) fn decide_failure(envelope: &Envelope, times: RunTimes, failure: &Failure) -> Decision {
     let facts = attempt_facts(envelope, times.started_at, times.ended_at);
     let outcome = retry::Outcome::Failed { kind: failure.kind(), advice: failure.advice() };
     decide(&envelope.policy, &facts, &outcome)

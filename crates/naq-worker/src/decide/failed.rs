@@ -7,20 +7,20 @@ use naq_core::transport::{Fact, Stored};
 use naq_core::wire::{AttemptOutcome, AttemptRecord};
 use naq_core::{DeadLetter, Envelope, Failure, JobState, Timestamp};
 
-use super::decider::{DecidedSettlement, Decider};
-use super::{Death, Settlement, Times, decide_failure};
-use crate::report::{CountedEnding, ending_of_action, log};
+use super::settle_planner::{SettlePlan, SettlePlanner};
+use super::{DeathFacts, RunTimes, Settlement, decide_failure};
+use crate::report::{ObservedEnding, attempt_log, ending_of_action};
 
-impl Decider<'_> {
+impl SettlePlanner<'_> {
     pub(super) fn failed(
         &self,
         stored: &Stored,
         mut envelope: Envelope,
-        times: Times,
+        times: RunTimes,
         failure: &Failure,
         decision: &Decision,
-    ) -> DecidedSettlement {
-        log::failed(&envelope, failure, decision);
+    ) -> SettlePlan {
+        attempt_log::failed(&envelope, failure, decision);
         let how = match decision.action {
             Action::Snooze { .. } => AttemptOutcome::Snoozed,
             Action::Cancel => AttemptOutcome::Cancelled,
@@ -40,13 +40,13 @@ impl Decider<'_> {
                 envelope.snoozes = envelope.snoozes.saturating_add(1);
                 self.run_again(stored, envelope, record, failure, decision, at)
             }
-            Action::Cancel => self.end(stored, envelope, record, JobState::Cancelled),
+            Action::Cancel => self.end_job(stored, envelope, record, JobState::Cancelled),
             Action::Expire => {
-                let end = self.end(stored, envelope, record, JobState::Expired);
+                let end = self.end_job(stored, envelope, record, JobState::Expired);
                 end.with_error(failure, decision.rule)
             }
             Action::Dead | Action::Complete => {
-                self.die(stored, envelope, record, failure, decision)
+                self.end_dead(stored, envelope, record, failure, decision)
             }
         }
     }
@@ -56,9 +56,9 @@ impl Decider<'_> {
         &self,
         stored: &Stored,
         envelope: Envelope,
-        times: Times,
+        times: RunTimes,
         failure: &Failure,
-    ) -> DecidedSettlement {
+    ) -> SettlePlan {
         let decision = decide_failure(&envelope, times, failure);
         self.failed(stored, envelope, times, failure, &decision)
     }
@@ -72,7 +72,7 @@ impl Decider<'_> {
         failure: &Failure,
         decision: &Decision,
         at: Timestamp,
-    ) -> DecidedSettlement {
+    ) -> SettlePlan {
         envelope.record(record);
         if matches!(decision.action, Action::Snooze { .. }) && envelope.queue.as_str() == CHORES {
             // A chore snoozes again and again, some for years: each time is like the first.
@@ -80,7 +80,7 @@ impl Decider<'_> {
             envelope.crashes = 0;
         }
         envelope.due_at = Some(at);
-        let mut ending = CountedEnding::of(ending_of_action(&decision.action));
+        let mut ending = ObservedEnding::of(ending_of_action(&decision.action));
         if matches!(decision.action, Action::Retry { .. }) {
             ending = ending.with_error(failure, decision.rule);
         }
@@ -92,39 +92,39 @@ impl Decider<'_> {
                 let letter = self.letter(stored, Some(&envelope), failure, decision);
                 envelope.attempt = letter.step.attempt;
                 envelope.snoozes = letter.step.snoozes;
-                bury(stored, Some(envelope), &letter)
+                death(stored, Some(envelope), &letter)
             }
         };
-        DecidedSettlement::new(settlement, ending)
+        SettlePlan::new(settlement, ending)
     }
 
     /// The job is dead, with `record` at the end of its history.
-    pub(super) fn die(
+    pub(super) fn end_dead(
         &self,
         stored: &Stored,
         mut envelope: Envelope,
         record: AttemptRecord,
         failure: &Failure,
         decision: &Decision,
-    ) -> DecidedSettlement {
+    ) -> SettlePlan {
         envelope.record(record);
-        self.bury(stored, Some(envelope), failure, decision)
+        self.store_death(stored, Some(envelope), failure, decision)
     }
 
     /// The message is dead. `envelope` is None for a message that is no job.
-    pub(super) fn bury(
+    pub(super) fn store_death(
         &self,
         stored: &Stored,
         envelope: Option<Envelope>,
         failure: &Failure,
         decision: &Decision,
-    ) -> DecidedSettlement {
+    ) -> SettlePlan {
         let letter = self.letter(stored, envelope.as_ref(), failure, decision);
-        let ending = CountedEnding::of(Ending::Dead).with_error(failure, decision.rule);
-        DecidedSettlement::new(bury(stored, envelope, &letter), ending)
+        let ending = ObservedEnding::of(Ending::Dead).with_error(failure, decision.rule);
+        SettlePlan::new(death(stored, envelope, &letter), ending)
     }
 }
 
-fn bury(stored: &Stored, envelope: Option<Envelope>, letter: &DeadLetter) -> Settlement {
-    Settlement::Bury(Box::new(Death::new(stored, envelope, letter)))
+fn death(stored: &Stored, envelope: Option<Envelope>, letter: &DeadLetter) -> Settlement {
+    Settlement::StoreDeath(Box::new(DeathFacts::new(stored, envelope, letter)))
 }

@@ -5,11 +5,11 @@ use naq_core::transport::Stored;
 use naq_core::wire::{AttemptOutcome, AttemptRecord, EncodeError, headers};
 use naq_core::{DeadLetter, Envelope, Failure};
 
-use super::Times;
-use super::decider::Decider;
+use super::RunTimes;
+use super::settle_planner::SettlePlanner;
 use naq_core::clock::millis;
 
-impl Decider<'_> {
+impl SettlePlanner<'_> {
     pub(super) fn letter(
         &self,
         stored: &Stored,
@@ -39,7 +39,7 @@ impl Decider<'_> {
     pub(super) fn record_of_run(
         &self,
         envelope: &Envelope,
-        times: Times,
+        times: RunTimes,
         how: AttemptOutcome,
         decision: &Decision,
     ) -> AttemptRecord {

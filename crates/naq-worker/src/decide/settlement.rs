@@ -2,7 +2,7 @@
 
 use naq_core::transport::Fact;
 
-use super::{Death, Times};
+use super::{DeathFacts, RunTimes};
 
 /// What to store of a delivery, and whether to ack it.
 #[derive(Debug)]
@@ -11,14 +11,14 @@ pub(crate) enum Settlement {
     Store(Fact),
     /// Store this record of a completed job, then ack. The broker may not take a result of this size;
     /// then the times of the attempt are needed for another record.
-    StoreResult(Fact, Times),
+    StoreResult(Fact, RunTimes),
     /// Store the record of a dead job, then its dead letter, then ack.
-    Bury(Box<Death>),
+    StoreDeath(Box<DeathFacts>),
     /// The job has ended already. Do what the worker that ended it may not have lived to do, then
     /// ack.
-    FinishEnd,
+    FinishEnded,
     /// Ack: there is nothing to store, or it is stored already.
-    Ack,
+    AckOnly,
     /// Give the delivery back to its queue, then ack.
     GiveBack,
     /// Neither store nor ack: another worker has the job.
@@ -30,8 +30,8 @@ impl Settlement {
     pub(crate) fn next_fact(&self) -> Option<&Fact> {
         match self {
             Self::Store(fact) | Self::StoreResult(fact, _) => Some(fact),
-            Self::Bury(death) => Some(death.next_fact()),
-            Self::FinishEnd | Self::Ack | Self::GiveBack | Self::Abandon => None,
+            Self::StoreDeath(death) => Some(death.next_fact()),
+            Self::FinishEnded | Self::AckOnly | Self::GiveBack | Self::Abandon => None,
         }
     }
 
@@ -39,7 +39,7 @@ impl Settlement {
     pub(crate) fn retry_or_letter(&self) -> Option<&Fact> {
         match self {
             Self::Store(fact) => Some(fact),
-            Self::Bury(death) => Some(death.letter()),
+            Self::StoreDeath(death) => Some(death.letter()),
             _ => None,
         }
     }

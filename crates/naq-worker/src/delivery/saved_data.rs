@@ -8,30 +8,31 @@ use naq_core::Envelope;
 use naq_core::transport::{Expect, StateKey, Transport};
 use tokio::sync::Mutex;
 
-use super::ProgressWriter;
+use super::ProgressReporter;
 
 /// What the handler of one delivery saves: progress and checkpoint.
 #[derive(Debug, Default)]
 pub(crate) struct SavedData {
-    pub(crate) progress: Arc<ProgressWriter>,
+    pub(crate) progress: Arc<ProgressReporter>,
     pub(crate) checkpoint: Mutex<Option<Checkpoint>>,
     /// The checkpoint that an earlier attempt may have saved. Set for a job that does not run again.
-    earlier: OnceLock<StateKey>,
+    earlier_checkpoint: OnceLock<StateKey>,
 }
 
 impl SavedData {
-    /// The job ends without another attempt: what earlier ones saved is of no use.
-    pub(crate) fn not_run(&self, job: &Envelope) {
+    /// The job ends without another attempt: what earlier_checkpoint ones saved is of no use.
+    pub(crate) fn mark_not_run(&self, job: &Envelope) {
         if Checkpoint::may_be_of(job) {
-            let _ = self.earlier.set(Checkpoint::key_of(job));
+            let _ = self.earlier_checkpoint.set(Checkpoint::key_of(job));
         }
     }
 
     /// Removes what was saved, after the end of the job. Entries that cannot be removed now expire.
-    pub(crate) async fn clear(&self, transport: &dyn Transport) {
+    pub(crate) async fn remove(&self, transport: &dyn Transport) {
         let checkpoint = self.checkpoint.lock().await.take().filter(Checkpoint::exists);
         let checkpoint = checkpoint.map(|saved| saved.key().clone());
-        let keys = [self.progress.key(), checkpoint.or_else(|| self.earlier.get().cloned())];
+        let keys =
+            [self.progress.key(), checkpoint.or_else(|| self.earlier_checkpoint.get().cloned())];
         for key in keys.into_iter().flatten() {
             if let Err(err) = transport.state_remove(&key, Expect::Any).await {
                 tracing::debug!(%key, "saved data is not removed, and left to expire: {err}");

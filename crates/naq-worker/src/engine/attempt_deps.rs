@@ -7,31 +7,31 @@ use naq_core::redact::Redactor;
 use naq_core::{Envelope, Timer, WorkerId};
 use tokio::runtime::Handle;
 
-use crate::delivery::HeldJob;
+use crate::delivery::HeldDelivery;
 use crate::gates::Gates;
-use crate::handler::{RunningAttempt, Tasks};
+use crate::handler::{AttemptContext, TaskTable};
 
 /// What every attempt of a worker needs.
 #[derive(Debug)]
 pub(crate) struct AttemptDeps {
-    pub(crate) worker: WorkerId,
+    pub(crate) worker_id: WorkerId,
     pub(crate) client: Client,
     pub(crate) timer: Arc<dyn Timer>,
-    pub(crate) tasks: Tasks,
+    pub(crate) tasks: TaskTable,
     pub(crate) gates: Gates,
     pub(crate) redactor: Redactor,
 }
 
 impl AttemptDeps {
     /// An attempt of `envelope` on the runtime of the caller.
-    pub(crate) fn running_attempt(
+    pub(crate) fn attempt_context(
         &self,
-        held: &Arc<HeldJob>,
+        held: &Arc<HeldDelivery>,
         envelope: Envelope,
-    ) -> RunningAttempt {
-        RunningAttempt {
+    ) -> AttemptContext {
+        AttemptContext {
             envelope,
-            worker: self.worker.clone(),
+            worker: self.worker_id.clone(),
             client: self.client.clone(),
             timer: self.timer.clone(),
             runtime: Handle::current(),

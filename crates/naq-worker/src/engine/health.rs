@@ -28,14 +28,14 @@ const STOPPED: u8 = 3;
 /// assert_eq!(health.check(), Err(NotReady::Starting));
 /// ```
 #[derive(Debug, Clone)]
-pub struct Health(Arc<State>);
+pub struct Health(Arc<HealthState>);
 
 #[derive(Debug)]
-struct State {
+struct HealthState {
     transport: Arc<dyn Transport>,
     phase: AtomicU8,
     /// Queues that could not be opened or asked at the last try.
-    stuck: Mutex<BTreeSet<QueueName>>,
+    stuck_queues: Mutex<BTreeSet<QueueName>>,
 }
 
 /// Why a worker takes no jobs right now.
@@ -61,8 +61,8 @@ pub enum NotReady {
 
 impl Health {
     pub(crate) fn new(transport: Arc<dyn Transport>) -> Self {
-        let (phase, stuck) = (AtomicU8::new(STARTING), Mutex::default());
-        Self(Arc::new(State { transport, phase, stuck }))
+        let (phase, stuck_queues) = (AtomicU8::new(STARTING), Mutex::default());
+        Self(Arc::new(HealthState { transport, phase, stuck_queues }))
     }
 
     /// Whether the worker takes jobs: it is connected, fetches from every queue, and does not drain.
@@ -79,7 +79,9 @@ impl Health {
         if !self.is_connected() {
             return Err(NotReady::Disconnected);
         }
-        lock(&self.0.stuck).first().map_or(Ok(()), |queue| Err(NotReady::Stuck(queue.clone())))
+        lock(&self.0.stuck_queues)
+            .first()
+            .map_or(Ok(()), |queue| Err(NotReady::Stuck(queue.clone())))
     }
 
     /// Whether there is a connection to the broker.
@@ -88,34 +90,34 @@ impl Health {
     }
 
     /// The worker runs until the guard is dropped.
-    pub(crate) fn start_run(&self) -> RunGuard {
-        RunGuard(self.clone())
+    pub(crate) fn start_run(&self) -> RunningGuard {
+        RunningGuard(self.clone())
     }
 
-    pub(crate) fn working(&self) {
+    pub(crate) fn set_working(&self) {
         self.0.phase.store(WORKING, Ordering::Relaxed);
     }
 
-    pub(crate) fn draining(&self) {
+    pub(crate) fn set_draining(&self) {
         self.0.phase.store(DRAINING, Ordering::Relaxed);
     }
 
     /// The queue answers.
-    pub(crate) fn answers(&self, queue: &QueueName) {
-        lock(&self.0.stuck).remove(queue);
+    pub(crate) fn queue_ok(&self, queue: &QueueName) {
+        lock(&self.0.stuck_queues).remove(queue);
     }
 
     /// The queue does not answer.
-    pub(crate) fn stuck(&self, queue: &QueueName) {
-        lock(&self.0.stuck).insert(queue.clone());
+    pub(crate) fn queue_stuck(&self, queue: &QueueName) {
+        lock(&self.0.stuck_queues).insert(queue.clone());
     }
 }
 
 /// A worker that runs. It has stopped once this is dropped, also when its future is dropped.
 #[derive(Debug)]
-pub(crate) struct RunGuard(Health);
+pub(crate) struct RunningGuard(Health);
 
-impl Drop for RunGuard {
+impl Drop for RunningGuard {
     fn drop(&mut self) {
         self.0.0.phase.store(STOPPED, Ordering::Relaxed);
     }

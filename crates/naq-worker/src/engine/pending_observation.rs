@@ -3,7 +3,7 @@
 use naq_core::TaskName;
 use naq_core::stats::{Ending, Run};
 
-use crate::report::CountedEnding;
+use crate::report::ObservedEnding;
 
 /// What is counted of a delivery that is about to be settled.
 #[derive(Debug)]
@@ -12,11 +12,11 @@ pub(crate) struct PendingObservation {
     pub(super) task: Option<TaskName>,
     pub(super) attempt: u32,
     pub(super) run: Option<Run>,
-    pub(super) ending: CountedEnding,
+    pub(super) ending: ObservedEnding,
 }
 
 impl PendingObservation {
-    pub(crate) fn with_ending(self, ending: CountedEnding) -> Self {
+    pub(crate) fn with_ending(self, ending: ObservedEnding) -> Self {
         Self { ending, ..self }
     }
 

@@ -14,11 +14,11 @@ pub(crate) struct SettleOutage(Mutex<Outage>);
 
 impl SettleOutage {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Outage::of("settling jobs")))
+        Self(Mutex::new(Outage::new("settling jobs")))
     }
 
-    pub(crate) fn over(&self, now: Timestamp) {
-        lock(&self.0).over(now);
+    pub(crate) fn recovered(&self, now: Timestamp) {
+        lock(&self.0).recovered(now);
     }
 
     pub(crate) fn failed(&self, err: &TransportError, now: Timestamp) {

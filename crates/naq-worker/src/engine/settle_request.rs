@@ -6,16 +6,16 @@ use naq_core::Envelope;
 
 use super::{PendingObservation, WorkerQueue};
 use crate::decide::Settlement;
-use crate::delivery::HeldJob;
+use crate::delivery::HeldDelivery;
 
 /// A delivery that somebody claimed to settle.
 #[derive(Debug)]
 pub(crate) struct SettleRequest {
     pub(crate) queue: Arc<WorkerQueue>,
-    pub(crate) held: Arc<HeldJob>,
+    pub(crate) held: Arc<HeldDelivery>,
     pub(crate) settlement: Settlement,
     /// The job, for the gates that have to know when it ends.
-    pub(crate) job: Option<Box<Envelope>>,
+    pub(crate) gated_job: Option<Box<Envelope>>,
     /// What is counted once the settlement is stored.
     pub(crate) observation: Option<PendingObservation>,
 }

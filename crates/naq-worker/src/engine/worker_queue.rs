@@ -7,7 +7,7 @@ use naq_core::QueueName;
 use naq_core::transport::Subscription;
 use tokio::sync::Notify;
 
-use crate::delivery::HeldJobs;
+use crate::delivery::HeldDeliveries;
 use naq_core::clock::millis;
 
 /// One queue of a worker.
@@ -16,7 +16,7 @@ pub(crate) struct WorkerQueue {
     /// Its position among the worker's queues, from 0.
     pub(crate) index: usize,
     pub(crate) name: QueueName,
-    pub(crate) held: HeldJobs,
+    pub(crate) held: HeldDeliveries,
     lease_ms: AtomicU64,
     lease_changed: Notify,
     limited: AtomicBool,
@@ -27,7 +27,7 @@ impl WorkerQueue {
         Self {
             index,
             name,
-            held: HeldJobs::default(),
+            held: HeldDeliveries::default(),
             lease_ms: AtomicU64::new(millis(lease)),
             lease_changed: Notify::new(),
             limited: AtomicBool::new(false),

@@ -6,7 +6,7 @@
 //! store by compare and set: a few times a second while calls fail, at once when they open the breaker,
 //! and never while all calls succeed. A probe is taken by compare and set before it starts.
 
-mod local;
+mod breaker_table;
 mod sync;
 
 use std::collections::HashMap;
@@ -23,12 +23,12 @@ use naq_core::transport::{Stored, TransportError};
 use naq_core::{Envelope, TaskName, Timer, Timestamp};
 use tokio::sync::Notify;
 
-use self::local::{BreakerAnswer, BreakerPass, LocalBreakers, RunningCall};
-use super::first_look::FirstLook;
+use self::breaker_table::{BreakerAnswer, BreakerPass, BreakerTable, RunningCall};
+use super::first_read::FirstRead;
 use super::gate::Gate;
-use super::gate_answer::{CallResult, GateAnswer};
+use super::gate_answer::{GateAnswer, GateExit};
 use super::job_key::job_key;
-use crate::handler::Tasks;
+use crate::handler::TaskTable;
 
 use crate::random::random_share;
 use naq_core::sync::lock;
@@ -42,12 +42,12 @@ const TRIES: usize = 8;
 pub(crate) struct BreakerGate {
     client: Client,
     timer: Arc<dyn Timer>,
-    local: Mutex<LocalBreakers>,
+    table: Mutex<BreakerTable>,
     /// The breakers that were registered for each task.
     tasks: HashMap<TaskName, Vec<String>>,
     /// Whether there are breakers that were not registered here: any task may run under one.
-    has_unregistered: AtomicBool,
-    first_look: FirstLook,
+    has_foreign: AtomicBool,
+    first_read: FirstRead,
     /// Notified when counts are due to be sent.
     due: Notify,
     /// Locked by the job that asks for a probe. Most often the next one then knows that all are taken.
@@ -58,7 +58,7 @@ impl BreakerGate {
     pub(crate) fn new(
         client: Client,
         timer: Arc<dyn Timer>,
-        tasks: &Tasks,
+        tasks: &TaskTable,
         lease: Duration,
     ) -> Self {
         let registered = tasks.breakers().map(|(key, config)| (key.to_owned(), config.clone()));
@@ -66,28 +66,28 @@ impl BreakerGate {
         Self {
             client,
             timer,
-            local: Mutex::new(LocalBreakers::new(registered, lease)),
+            table: Mutex::new(BreakerTable::new(registered, lease)),
             tasks: keys.filter(|(_, keys)| !keys.is_empty()).collect(),
-            has_unregistered: AtomicBool::new(false),
-            first_look: FirstLook::default(),
+            has_foreign: AtomicBool::new(false),
+            first_read: FirstRead::default(),
             due: Notify::new(),
             probing: tokio::sync::Mutex::default(),
         }
     }
 
-    fn local(&self) -> MutexGuard<'_, LocalBreakers> {
-        lock(&self.local)
+    fn table(&self) -> MutexGuard<'_, BreakerTable> {
+        lock(&self.table)
     }
 
     /// Changes what is known, and wakes the sender if counts become due.
-    fn change<T>(&self, change: impl FnOnce(&mut LocalBreakers) -> T) -> T {
-        let mut local = self.local();
-        let before = local.due();
-        let made = change(&mut local);
-        let has_unregistered = local.unregistered() > 0;
-        let due = local.due();
-        drop(local);
-        self.has_unregistered.store(has_unregistered, Ordering::Relaxed);
+    fn update<T>(&self, change: impl FnOnce(&mut BreakerTable) -> T) -> T {
+        let mut table = self.table();
+        let before = table.due();
+        let made = change(&mut table);
+        let has_foreign = table.foreign_count() > 0;
+        let due = table.due();
+        drop(table);
+        self.has_foreign.store(has_foreign, Ordering::Relaxed);
         if due.is_some() && due != before {
             self.due.notify_one();
         }
@@ -95,25 +95,25 @@ impl BreakerGate {
     }
 
     /// From now on jobs pass or wait by what is known.
-    fn end_first_look(&self) {
-        self.first_look.end();
-        self.first_look.wake();
+    fn first_read_done(&self) {
+        self.first_read.end();
+        self.first_read.wake();
     }
 
     /// The breakers that the task runs under, the one of its own name first.
     fn keys(&self, task: &TaskName) -> Vec<String> {
         let mut keys = self.tasks.get(task).cloned().unwrap_or_default();
         let own = task.as_str();
-        if keys.iter().all(|key| key != own) && self.local().knows(own) {
+        if keys.iter().all(|key| key != own) && self.table().contains(own) {
             keys.insert(0, own.to_owned());
         }
         keys
     }
 
     /// Waits until the worker knows which breakers are open; but not for long.
-    async fn wait_for_first_look(&self, now: Timestamp) {
-        if !self.first_look.wait(&*self.timer, now).await {
-            self.end_first_look();
+    async fn wait_for_first_read(&self, now: Timestamp) {
+        if !self.first_read.wait(&*self.timer, now).await {
+            self.first_read_done();
         }
     }
 
@@ -126,7 +126,7 @@ impl BreakerGate {
         let share = random_share();
         let ask = || {
             let now = self.timer.now();
-            self.change(|local| local.ask(key, id, share, now))
+            self.update(|table| table.ask(key, id, share, now))
         };
         for _ in 0..TRIES {
             match ask() {
@@ -141,7 +141,7 @@ impl BreakerGate {
             let (entry, config, take) = *probe;
             let entry = self.client.change_breaker(entry, &config, &[take]).await?;
             let now = self.timer.now();
-            if let Some(pass) = self.change(|local| local.probe(entry, id, now)) {
+            if let Some(pass) = self.update(|table| table.probe(entry, id, now)) {
                 return Ok(Ok(pass));
             }
         }
@@ -149,13 +149,13 @@ impl BreakerGate {
     }
 
     /// Counts the end of the call that ran with these passes.
-    fn ended(&self, passes: Vec<BreakerPass>, call: &CallResult, now: Timestamp) {
+    fn ended(&self, passes: Vec<BreakerPass>, call: &GateExit, now: Timestamp) {
         let succeeded = |config: &BreakerConfig| match call {
-            CallResult::Succeeded => Some(true),
-            CallResult::Failed(kind) => config.verdict(kind),
-            CallResult::Undecided => None,
+            GateExit::Succeeded => Some(true),
+            GateExit::Failed(kind) => config.verdict(kind),
+            GateExit::Undecided => None,
         };
-        self.change(|local| passes.into_iter().for_each(|pass| local.ended(pass, succeeded, now)));
+        self.update(|table| passes.into_iter().for_each(|pass| table.ended(pass, succeeded, now)));
     }
 }
 
@@ -166,11 +166,11 @@ fn running(job: &Envelope, stored: &Stored) -> RunningCall {
 
 #[async_trait]
 impl Gate for BreakerGate {
-    fn guards(&self, job: &Envelope) -> bool {
+    fn applies_to(&self, job: &Envelope) -> bool {
         self.tasks.contains_key(&job.task)
-            || !self.first_look.is_over()
-            || (self.has_unregistered.load(Ordering::Relaxed)
-                && self.local().knows(job.task.as_str()))
+            || !self.first_read.is_over()
+            || (self.has_foreign.load(Ordering::Relaxed)
+                && self.table().contains(job.task.as_str()))
     }
 
     fn rule(&self) -> Rule {
@@ -183,8 +183,8 @@ impl Gate for BreakerGate {
         stored: &Stored,
         now: Timestamp,
     ) -> Result<GateAnswer, TransportError> {
-        if !self.first_look.is_over() {
-            self.wait_for_first_look(now).await;
+        if !self.first_read.is_over() {
+            self.wait_for_first_read(now).await;
         }
         let (running, mut passes) = (running(job, stored), Vec::new());
         let id = running.job.to_string();
@@ -194,7 +194,7 @@ impl Gate for BreakerGate {
                 passes.push(pass);
                 continue;
             }
-            self.ended(passes, &CallResult::Undecided, self.timer.now());
+            self.ended(passes, &GateExit::Undecided, self.timer.now());
             let rule = Rule::Breaker;
             return asked.map(|held| match held {
                 Ok(_) => GateAnswer::Pass,
@@ -202,20 +202,20 @@ impl Gate for BreakerGate {
             });
         }
         if !passes.is_empty() {
-            self.local().begin(running, passes);
+            self.table().begin(running, passes);
         }
         Ok(GateAnswer::Pass)
     }
 
-    async fn leave(&self, job: &Envelope, stored: &Stored, call: &CallResult, now: Timestamp) {
-        let passes = self.local().end(&running(job, stored));
+    async fn leave(&self, job: &Envelope, stored: &Stored, call: &GateExit, now: Timestamp) {
+        let passes = self.table().end(&running(job, stored));
         if !passes.is_empty() {
             self.ended(passes, call, now);
         }
     }
 
-    async fn run(&self) {
-        tokio::join!(self.watch(), self.send());
+    async fn maintain(&self) {
+        tokio::join!(self.sync_loop(), self.send_updates());
     }
 }
 

@@ -21,7 +21,7 @@ use naq_core::{Envelope, QueueName, TaskName, Timer, Timestamp};
 
 use self::local_tokens::LocalTokens;
 use super::gate::Gate;
-use super::gate_answer::{CallResult, GateAnswer};
+use super::gate_answer::{GateAnswer, GateExit};
 use crate::random::random_share;
 use naq_core::sync::lock;
 
@@ -32,12 +32,12 @@ const TRIES: usize = 16;
 pub(crate) struct BudgetGate {
     transport: Arc<dyn Transport>,
     timer: Arc<dyn Timer>,
-    tasks: HashMap<TaskName, Arc<BudgetState>>,
-    queues: HashMap<QueueName, Arc<BudgetState>>,
+    tasks: HashMap<TaskName, Arc<TrackedBudget>>,
+    queues: HashMap<QueueName, Arc<TrackedBudget>>,
 }
 
 /// One budget as this worker sees it.
-struct BudgetState {
+struct TrackedBudget {
     /// The task or queue, for messages.
     of: String,
     key: StateKey,
@@ -54,21 +54,24 @@ impl BudgetGate {
         queues: impl Iterator<Item = (&'a QueueName, RetryBudget)>,
     ) -> Self {
         let tasks = tasks.filter_map(|(task, budget)| {
-            Some((task.clone(), Arc::new(BudgetState::new("task", task.as_str(), budget)?)))
+            Some((task.clone(), Arc::new(TrackedBudget::new("task", task.as_str(), budget)?)))
         });
         let queues = queues.filter_map(|(queue, budget)| {
-            Some((queue.clone(), Arc::new(BudgetState::new("queue", queue.as_str(), budget)?)))
+            Some((queue.clone(), Arc::new(TrackedBudget::new("queue", queue.as_str(), budget)?)))
         });
         Self { transport, timer, tasks: tasks.collect(), queues: queues.collect() }
     }
 
     /// The budgets of the job.
-    fn of(&self, job: &Envelope) -> impl Iterator<Item = &Arc<BudgetState>> {
+    fn of(&self, job: &Envelope) -> impl Iterator<Item = &Arc<TrackedBudget>> {
         self.tasks.get(&job.task).into_iter().chain(self.queues.get(&job.queue))
     }
 
     /// Takes a token for a retry. The inner error says when to come back.
-    async fn token(&self, budget: &BudgetState) -> Result<Result<(), Timestamp>, TransportError> {
+    async fn take_token(
+        &self,
+        budget: &TrackedBudget,
+    ) -> Result<Result<(), Timestamp>, TransportError> {
         for _ in 0..TRIES {
             if budget.local().take() {
                 return Ok(Ok(()));
@@ -77,16 +80,16 @@ impl BudgetGate {
             if budget.local().take() {
                 return Ok(Ok(()));
             }
-            if !budget.local().may_ask(self.timer.now()) {
+            if !budget.local().may_draw(self.timer.now()) {
                 break;
             }
-            self.draw(budget).await?;
+            self.draw_shared(budget).await?;
         }
-        Ok(Err(budget.local().wait(random_share(), self.timer.now())))
+        Ok(Err(budget.local().retry_at(random_share(), self.timer.now())))
     }
 
     /// Moves tokens from the state store to this worker.
-    async fn draw(&self, budget: &BudgetState) -> Result<(), TransportError> {
+    async fn draw_shared(&self, budget: &TrackedBudget) -> Result<(), TransportError> {
         let found = self.transport.state_get(slice::from_ref(&budget.key)).await?.pop().flatten();
         let now = self.timer.now();
         let settings = budget.local().budget;
@@ -102,13 +105,13 @@ impl BudgetGate {
         let saved = self.transport.state_put(&budget.key, value, expect, ttl).await?;
         // On a conflict another worker was faster: the caller asks again.
         if matches!(saved, Saved::Stored(_)) {
-            budget.local().fill(taken);
+            budget.local().add_drawn(taken);
         }
         Ok(())
     }
 }
 
-impl BudgetState {
+impl TrackedBudget {
     fn new(kind: &str, name: &str, budget: RetryBudget) -> Option<Self> {
         let key = StateKey::new(["budget", kind, name]).ok()?;
         let local = Mutex::new(LocalTokens::new(budget));
@@ -133,7 +136,7 @@ fn is_first(job: &Envelope) -> bool {
 
 #[async_trait]
 impl Gate for BudgetGate {
-    fn guards(&self, job: &Envelope) -> bool {
+    fn applies_to(&self, job: &Envelope) -> bool {
         (job.attempt > 1 || is_first(job)) && self.of(job).next().is_some()
     }
 
@@ -151,9 +154,9 @@ impl Gate for BudgetGate {
             self.of(job).for_each(|budget| budget.local().deposit());
             return Ok(GateAnswer::Pass);
         }
-        let mut paid: Vec<&Arc<BudgetState>> = Vec::new();
+        let mut paid: Vec<&Arc<TrackedBudget>> = Vec::new();
         for budget in self.of(job) {
-            let token = self.token(budget).await;
+            let token = self.take_token(budget).await;
             if matches!(token, Ok(Ok(()))) {
                 paid.push(budget);
                 continue;
@@ -168,7 +171,7 @@ impl Gate for BudgetGate {
         Ok(GateAnswer::Pass)
     }
 
-    async fn leave(&self, _job: &Envelope, _stored: &Stored, _call: &CallResult, _now: Timestamp) {}
+    async fn leave(&self, _job: &Envelope, _stored: &Stored, _call: &GateExit, _now: Timestamp) {}
 }
 
 impl fmt::Debug for BudgetGate {

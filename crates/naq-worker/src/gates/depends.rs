@@ -9,7 +9,7 @@ use naq_core::transport::{Stored, TransportError};
 use naq_core::{Envelope, Timestamp};
 
 use super::gate::Gate;
-use super::gate_answer::{CallResult, GateAnswer};
+use super::gate_answer::{GateAnswer, GateExit};
 
 #[derive(Debug)]
 pub(crate) struct DependsGate(Client);
@@ -22,7 +22,7 @@ impl DependsGate {
 
 #[async_trait]
 impl Gate for DependsGate {
-    fn guards(&self, job: &Envelope) -> bool {
+    fn applies_to(&self, job: &Envelope) -> bool {
         job.depends_on.is_some()
     }
 
@@ -45,7 +45,7 @@ impl Gate for DependsGate {
         Ok(match self.0.check_dependencies(job).await? {
             Verdict::Run => match depends.not_before.filter(|time| *time > now) {
                 None => GateAnswer::Pass,
-                Some(until) => GateAnswer::NotYetDue { until },
+                Some(until) => GateAnswer::WaitUntilDue { until },
             },
             Verdict::Wait => GateAnswer::HoldBack {
                 until: Dependencies::next_check(job.snoozes.saturating_add(1), now, job.deadline),
@@ -58,17 +58,17 @@ impl Gate for DependsGate {
         })
     }
 
-    async fn leave(&self, _job: &Envelope, _stored: &Stored, _call: &CallResult, _now: Timestamp) {}
+    async fn leave(&self, _job: &Envelope, _stored: &Stored, _call: &GateExit, _now: Timestamp) {}
 
     /// The last parent may have ended since the check. Its worker found this job in the queue, and
     /// left it to the check there.
-    async fn put_aside(&self, job: &Envelope) {
+    async fn held_back(&self, job: &Envelope) {
         if let Err(err) = self.0.release_if_met(job).await {
             tracing::debug!(job = %job.id, "its parents are checked again later: {err}");
         }
     }
 
-    async fn ended(&self, job: &Envelope, _now: Timestamp) {
+    async fn job_ended(&self, job: &Envelope, _now: Timestamp) {
         if let Err(err) = self.0.forget_dependencies(job).await {
             tracing::debug!(job = %job.id, "its dependency entries expire later: {err}");
         }

@@ -7,13 +7,13 @@ use naq_core::retry::Rule;
 use naq_core::transport::{Stored, TransportError};
 use naq_core::{Envelope, Timestamp};
 
-use super::gate_answer::{CallResult, GateAnswer};
+use super::gate_answer::{GateAnswer, GateExit};
 
 /// One gate.
 #[async_trait]
 pub(crate) trait Gate: Send + Sync + fmt::Debug {
     /// Whether this job has to pass the gate. Asked for every job, so no I/O.
-    fn guards(&self, job: &Envelope) -> bool;
+    fn applies_to(&self, job: &Envelope) -> bool;
 
     /// The rule in the record of a job that the gate holds back.
     fn rule(&self) -> Rule;
@@ -29,17 +29,17 @@ pub(crate) trait Gate: Send + Sync + fmt::Debug {
     ) -> Result<GateAnswer, TransportError>;
 
     /// The attempt of a job that had passed is over. Best effort: a worker may die before.
-    async fn leave(&self, job: &Envelope, stored: &Stored, call: &CallResult, now: Timestamp);
+    async fn leave(&self, job: &Envelope, stored: &Stored, call: &GateExit, now: Timestamp);
 
     /// The job waits without an attempt, held back by this gate or another, and its next message is
     /// stored. Changes since [`enter`](Self::enter) have to be looked at again. Best effort.
-    async fn put_aside(&self, _job: &Envelope) {}
+    async fn held_back(&self, _job: &Envelope) {}
 
     /// Work beside the jobs, for as long as the worker lives. It runs on a task that no handler can
     /// block.
-    async fn run(&self) {}
+    async fn maintain(&self) {}
 
     /// The job has ended: its last fact is stored, and its delivery not yet acked. Called again when
     /// the delivery comes back after a lost ack.
-    async fn ended(&self, _job: &Envelope, _now: Timestamp) {}
+    async fn job_ended(&self, _job: &Envelope, _now: Timestamp) {}
 }

@@ -17,7 +17,7 @@ pub(crate) enum GateAnswer {
         reason: String,
     },
     /// The jobs that the job depends on have ended, but it is not due before then.
-    NotYetDue { until: Timestamp },
+    WaitUntilDue { until: Timestamp },
     /// Hold the job back until the start time that a rate gave it.
     Reserve {
         until: Timestamp,
@@ -42,7 +42,7 @@ pub(crate) struct HoldBack {
 
 /// What a gate learns of the call that it let start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum CallResult {
+pub(crate) enum GateExit {
     Succeeded,
     Failed(ErrorKind),
     /// Neither: snoozed, cancelled, stopped, held back at a later gate, lease lost.

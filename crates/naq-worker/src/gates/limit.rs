@@ -8,8 +8,8 @@
 //! instead, and needs no list.
 
 mod keys;
-mod rates;
-mod slots;
+mod limit_rates;
+mod limit_slots;
 mod wait_list;
 
 use std::collections::{HashMap, HashSet};
@@ -24,11 +24,11 @@ use naq_core::transport::{JobKey, Stored, Transport, TransportError};
 use naq_core::wire::AttemptOutcome;
 use naq_core::{Envelope, Timer, Timestamp, WorkerId};
 
-use self::rates::{RateAnswer, Rates};
-use self::slots::LimitSlots;
+use self::limit_rates::{LimitRates, RateAnswer};
+use self::limit_slots::LimitSlots;
 use self::wait_list::WaitList;
 use super::gate::Gate;
-use super::gate_answer::{CallResult, GateAnswer};
+use super::gate_answer::{GateAnswer, GateExit};
 use super::job_key::job_key;
 
 use naq_core::sync::lock;
@@ -45,16 +45,16 @@ const MAX_REMEMBERED: usize = 10_000;
 pub(crate) struct LimitGate {
     slots: LimitSlots,
     wait_list: WaitList,
-    rates: Rates,
+    rates: LimitRates,
     /// The full limit of each job that found no slot, until its wait is stored.
-    put_aside: Mutex<HashMap<JobKey, FullLimit>>,
+    joining: Mutex<HashMap<JobKey, NoFreeSlot>>,
     /// Jobs that were released for a slot and came here for it, until they are put aside or end.
     released: Mutex<HashSet<JobKey>>,
 }
 
 /// A limit whose slots are all taken.
 #[derive(Debug)]
-struct FullLimit {
+struct NoFreeSlot {
     key: String,
     of: u32,
 }
@@ -69,8 +69,8 @@ impl LimitGate {
         Self {
             slots: LimitSlots::new(transport.clone(), timer, worker.clone(), lease * SLOT_LEASES),
             wait_list: WaitList::new(transport.clone(), worker),
-            rates: Rates::new(transport),
-            put_aside: Mutex::default(),
+            rates: LimitRates::new(transport),
+            joining: Mutex::default(),
             released: Mutex::default(),
         }
     }
@@ -86,9 +86,9 @@ impl LimitGate {
             if self.slots.take(job, stored, key, of).await? {
                 continue;
             }
-            self.full().insert(job_key(job), FullLimit { key: key.to_owned(), of });
+            self.joining().insert(job_key(job), NoFreeSlot { key: key.to_owned(), of });
             let waiting = self.wait_list.len(key).await?;
-            let until = look_again(now, self.slots.ttl, waiting, spread(job));
+            let until = look_again(now, self.slots.ttl, waiting, job_fraction(job));
             let others = if waiting > 0 { format!(", {waiting} wait") } else { String::new() };
             let reason = match of {
                 1 => format!("limit {key:?}: one job runs already{others}"),
@@ -115,7 +115,7 @@ impl LimitGate {
                 )));
             }
             RateAnswer::Contended => {
-                return Ok(hold_back(job, later(job, now), contended(&first.key)));
+                return Ok(hold_back(job, retry_at(job, now), contention_reason(&first.key)));
             }
             RateAnswer::At(start) => start,
         };
@@ -130,31 +130,35 @@ impl LimitGate {
     /// Frees the slots that the job holds, and releases the jobs that wait for them.
     async fn free_slots(&self, job: &Envelope, stored: &Stored) {
         for key in self.slots.free(job, stored).await {
-            self.release_first(&key).await;
+            self.release_next(&key).await;
         }
     }
 
-    async fn release_first(&self, key: &str) {
-        if let Err(err) = self.wait_list.release_first(key).await {
+    async fn release_next(&self, key: &str) {
+        if let Err(err) = self.wait_list.release_next(key).await {
             tracing::debug!("limit {key:?}: no job is released; they look again later: {err}");
         }
     }
 
     /// Adds a job to the wait list, once it waits in the broker's schedule.
-    async fn join_wait_list(&self, job: &Envelope, full: &FullLimit) -> Result<(), TransportError> {
+    async fn join_wait_list(
+        &self,
+        job: &Envelope,
+        full: &NoFreeSlot,
+    ) -> Result<(), TransportError> {
         self.wait_list.join(&full.key, job).await?;
         // If the job is the first in the list, a worker that freed a slot since the job looked may have
         // found the list empty.
         if self.wait_list.is_first(&full.key, job).await? {
-            self.release_for_free(&full.key, full.of).await?;
+            self.release_for_free_slots(&full.key, full.of).await?;
         }
         Ok(())
     }
 
     /// Releases one job for each free slot.
-    async fn release_for_free(&self, key: &str, of: u32) -> Result<(), TransportError> {
+    async fn release_for_free_slots(&self, key: &str, of: u32) -> Result<(), TransportError> {
         for _ in 0..self.slots.count_free(key, of).await? {
-            if !self.wait_list.release_first(key).await? {
+            if !self.wait_list.release_next(key).await? {
                 break;
             }
         }
@@ -163,12 +167,12 @@ impl LimitGate {
 
     /// A job that was released for a slot may not have come for it: another gate holds it back, or it
     /// has ended. Then the next job gets the slot.
-    async fn pass_on(&self, job: &Envelope) {
-        if self.released().remove(&job_key(job)) || !waited(job) {
+    async fn pass_slot_on(&self, job: &Envelope) {
+        if self.released().remove(&job_key(job)) || !was_waiting(job) {
             return;
         }
         for (key, of) in by_key(job) {
-            if let Err(err) = self.release_for_free(key, of).await {
+            if let Err(err) = self.release_for_free_slots(key, of).await {
                 tracing::debug!("limit {key:?}: no job is released; they look again later: {err}");
             }
         }
@@ -178,8 +182,8 @@ impl LimitGate {
         lock(&self.released)
     }
 
-    fn full(&self) -> MutexGuard<'_, HashMap<JobKey, FullLimit>> {
-        lock(&self.put_aside)
+    fn joining(&self) -> MutexGuard<'_, HashMap<JobKey, NoFreeSlot>> {
+        lock(&self.joining)
     }
 }
 
@@ -192,23 +196,23 @@ fn by_key(job: &Envelope) -> Vec<(&str, u32)> {
 }
 
 /// Whether the job was held back for a slot before this delivery.
-fn waited(job: &Envelope) -> bool {
+fn was_waiting(job: &Envelope) -> bool {
     let last = job.history.last();
     last.is_some_and(|r| r.outcome == AttemptOutcome::HeldBack && r.rule == Some(Rule::Limit))
 }
 
 /// A number from 0 to 1, the same for the same attempt to start.
-fn spread(job: &Envelope) -> f64 {
+fn job_fraction(job: &Envelope) -> f64 {
     let mut hasher = DefaultHasher::new();
     (&job.id, job.snoozes).hash(&mut hasher);
     (hasher.finish() % 1000) as f64 / 1000.0
 }
 
-fn later(job: &Envelope, now: Timestamp) -> Timestamp {
-    now + CONTENDED_WAIT + CONTENDED_WAIT.mul_f64(spread(job))
+fn retry_at(job: &Envelope, now: Timestamp) -> Timestamp {
+    now + CONTENDED_WAIT + CONTENDED_WAIT.mul_f64(job_fraction(job))
 }
 
-fn contended(key: &str) -> String {
+fn contention_reason(key: &str) -> String {
     format!("limit {key:?}: many ask for it at once")
 }
 
@@ -221,7 +225,7 @@ fn hold_back(job: &Envelope, until: Timestamp, reason: String) -> GateAnswer {
 
 #[async_trait]
 impl Gate for LimitGate {
-    fn guards(&self, job: &Envelope) -> bool {
+    fn applies_to(&self, job: &Envelope) -> bool {
         !job.limits.is_empty()
     }
 
@@ -237,13 +241,13 @@ impl Gate for LimitGate {
     ) -> Result<GateAnswer, TransportError> {
         {
             // An earlier delivery, whose lease was lost, may have left an entry.
-            let mut full = self.full();
-            full.remove(&job_key(job));
-            if full.len() >= MAX_REMEMBERED {
-                full.clear();
+            let mut joining = self.joining();
+            joining.remove(&job_key(job));
+            if joining.len() >= MAX_REMEMBERED {
+                joining.clear();
             }
         }
-        if waited(job) {
+        if was_waiting(job) {
             let mut released = self.released();
             if released.len() >= MAX_REMEMBERED {
                 released.clear();
@@ -251,7 +255,7 @@ impl Gate for LimitGate {
             released.insert(job_key(job));
         }
         // An operator made the job due early. Its start time stays as it is.
-        if let Some(start) = reserved_ahead(job, now) {
+        if let Some(start) = reserved_start(job, now) {
             let reason = format!("its turn is at {start}");
             return Ok(GateAnswer::HoldBack { until: start, rule: Rule::Limit, reason });
         }
@@ -266,28 +270,28 @@ impl Gate for LimitGate {
         asked
     }
 
-    async fn leave(&self, job: &Envelope, stored: &Stored, _call: &CallResult, _now: Timestamp) {
+    async fn leave(&self, job: &Envelope, stored: &Stored, _call: &GateExit, _now: Timestamp) {
         self.free_slots(job, stored).await;
     }
 
-    async fn put_aside(&self, job: &Envelope) {
-        let full = self.full().remove(&job_key(job));
-        let Some(full) = full else { return self.pass_on(job).await };
+    async fn held_back(&self, job: &Envelope) {
+        let full = self.joining().remove(&job_key(job));
+        let Some(full) = full else { return self.pass_slot_on(job).await };
         self.released().remove(&job_key(job));
         if let Err(err) = self.join_wait_list(job, &full).await {
             tracing::debug!(job = %job.id, "not in the wait list; it looks again later: {err}");
         }
     }
 
-    async fn ended(&self, job: &Envelope, _now: Timestamp) {
-        self.pass_on(job).await;
+    async fn job_ended(&self, job: &Envelope, _now: Timestamp) {
+        self.pass_slot_on(job).await;
     }
 
-    async fn run(&self) {
-        self.slots.renew_all().await;
+    async fn maintain(&self) {
+        self.slots.renew_loop().await;
     }
 }
 
-fn reserved_ahead(job: &Envelope, now: Timestamp) -> Option<Timestamp> {
+fn reserved_start(job: &Envelope, now: Timestamp) -> Option<Timestamp> {
     job.limits.iter().filter_map(|limit| limit.reserved).max().filter(|start| *start > now)
 }

@@ -8,10 +8,10 @@ use naq_core::transport::{Stored, TransportError};
 use naq_core::{Envelope, Timestamp};
 
 use super::gate::Gate;
-use super::gate_answer::{CallResult, GateAnswer};
+use super::gate_answer::{GateAnswer, GateExit};
 
 /// How long to hold a job back after a permanent gate error, such as a missing permission.
-const AFTER_ERROR: Duration = Duration::from_secs(30);
+const PERMANENT_ERROR_WAIT: Duration = Duration::from_secs(30);
 
 /// All gates of a worker, in the order in which a job passes them.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +26,7 @@ impl EnteredGates {
         &mut self,
         job: &Envelope,
         stored: &Stored,
-        call: &CallResult,
+        call: &GateExit,
         now: Timestamp,
     ) {
         while let Some(gate) = self.0.pop() {
@@ -40,13 +40,13 @@ impl Gates {
         Self(gates)
     }
 
-    fn of<'a>(&'a self, job: &'a Envelope) -> impl Iterator<Item = &'a Arc<dyn Gate>> {
-        self.0.iter().filter(|gate| gate.guards(job))
+    fn applying<'a>(&'a self, job: &'a Envelope) -> impl Iterator<Item = &'a Arc<dyn Gate>> {
+        self.0.iter().filter(|gate| gate.applies_to(job))
     }
 
     /// Whether the job has to pass any gate.
-    pub(crate) fn guard(&self, job: &Envelope) -> bool {
-        self.0.iter().any(|gate| gate.guards(job))
+    pub(crate) fn any_applies(&self, job: &Envelope) -> bool {
+        self.0.iter().any(|gate| gate.applies_to(job))
     }
 
     /// Asks the gates in turn, up to the first that does not let the job pass; the gates before that
@@ -61,38 +61,38 @@ impl Gates {
         now: Timestamp,
         entered: &mut EnteredGates,
     ) -> Result<GateAnswer, TransportError> {
-        for gate in self.of(job) {
+        for gate in self.applying(job) {
             entered.0.push(gate.clone());
             let answer = match gate.enter(job, stored, now).await {
                 Ok(GateAnswer::Pass) => continue,
                 Err(err) if !err.is_transient() => {
                     let reason = format!("its gate cannot be asked: {err}");
-                    let (until, rule) = (now + AFTER_ERROR, gate.rule());
+                    let (until, rule) = (now + PERMANENT_ERROR_WAIT, gate.rule());
                     Ok(GateAnswer::HoldBack { until, rule, reason })
                 }
                 answer => answer,
             };
             // This gate keeps nothing for the job.
             entered.0.pop();
-            entered.leave(job, stored, &CallResult::Undecided, now).await;
+            entered.leave(job, stored, &GateExit::Undecided, now).await;
             return answer;
         }
         Ok(GateAnswer::Pass)
     }
 
-    pub(crate) async fn put_aside(&self, job: &Envelope) {
-        for gate in self.of(job) {
-            gate.put_aside(job).await;
+    pub(crate) async fn held_back(&self, job: &Envelope) {
+        for gate in self.applying(job) {
+            gate.held_back(job).await;
         }
     }
 
-    pub(crate) async fn run(&self) {
-        join_all(self.0.iter().map(|gate| gate.run())).await;
+    pub(crate) async fn maintain(&self) {
+        join_all(self.0.iter().map(|gate| gate.maintain())).await;
     }
 
-    pub(crate) async fn ended(&self, job: &Envelope, now: Timestamp) {
-        for gate in self.of(job) {
-            gate.ended(job, now).await;
+    pub(crate) async fn job_ended(&self, job: &Envelope, now: Timestamp) {
+        for gate in self.applying(job) {
+            gate.job_ended(job, now).await;
         }
     }
 }
@@ -119,7 +119,7 @@ mod tests {
 
     #[async_trait]
     impl Gate for Forgotten {
-        fn guards(&self, _: &Envelope) -> bool {
+        fn applies_to(&self, _: &Envelope) -> bool {
             !self.forgotten.load(Ordering::SeqCst)
         }
 
@@ -136,7 +136,7 @@ mod tests {
             Ok(GateAnswer::Pass)
         }
 
-        async fn leave(&self, _: &Envelope, _: &Stored, _: &CallResult, _: Timestamp) {
+        async fn leave(&self, _: &Envelope, _: &Stored, _: &GateExit, _: Timestamp) {
             self.left.fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(answer, GateAnswer::Pass);
         gate.forgotten.store(true, Ordering::SeqCst);
         for _ in 0..2 {
-            entered.leave(&job, &stored, &CallResult::Succeeded, now).await;
+            entered.leave(&job, &stored, &GateExit::Succeeded, now).await;
             assert_eq!(gate.left.load(Ordering::SeqCst), 1);
         }
     }

@@ -5,7 +5,7 @@
 mod breaker;
 mod budget;
 mod depends;
-mod first_look;
+mod first_read;
 mod gate;
 mod gate_answer;
 mod job_key;
@@ -18,7 +18,7 @@ pub(crate) use self::breaker::BreakerGate;
 pub(crate) use self::budget::BudgetGate;
 pub(crate) use self::depends::DependsGate;
 pub(crate) use self::gate::Gate;
-pub(crate) use self::gate_answer::{CallResult, GateAnswer, HoldBack};
+pub(crate) use self::gate_answer::{GateAnswer, GateExit, HoldBack};
 pub(crate) use self::limit::LimitGate;
 pub(crate) use self::list::{EnteredGates, Gates};
 pub(crate) use self::pause::PauseGate;

@@ -14,9 +14,9 @@ use naq_core::retry::Rule;
 use naq_core::transport::{StateChange, Stored, TransportError};
 use naq_core::{Envelope, QueueName, TaskName, Timer, Timestamp};
 
-use super::first_look::FirstLook;
+use super::first_read::FirstRead;
 use super::gate::Gate;
-use super::gate_answer::{CallResult, GateAnswer};
+use super::gate_answer::{GateAnswer, GateExit};
 use crate::outage::Outage;
 use crate::random::random_share;
 use naq_core::sync::lock;
@@ -30,8 +30,8 @@ pub(crate) struct PauseGate {
     timer: Arc<dyn Timer>,
     pauses: Mutex<Pauses>,
     /// Whether a job has to look: a task is paused, or it is not known yet which tasks are.
-    must_look: AtomicBool,
-    first_look: FirstLook,
+    may_be_paused: AtomicBool,
+    first_read: FirstRead,
 }
 
 impl PauseGate {
@@ -40,8 +40,8 @@ impl PauseGate {
             client,
             timer,
             pauses: Mutex::default(),
-            must_look: AtomicBool::new(true),
-            first_look: FirstLook::default(),
+            may_be_paused: AtomicBool::new(true),
+            first_read: FirstRead::default(),
         }
     }
 
@@ -52,29 +52,29 @@ impl PauseGate {
         pause.holds(now).then(|| pause.clone())
     }
 
-    fn change(&self, change: impl FnOnce(&mut Pauses)) {
+    fn update(&self, change: impl FnOnce(&mut Pauses)) {
         let mut pauses = lock(&self.pauses);
         change(&mut pauses);
         pauses.retain(|_, tasks| !tasks.is_empty());
-        let must_look = !pauses.is_empty() || !self.first_look.is_over();
-        self.must_look.store(must_look, Ordering::Release);
+        let may_be_paused = !pauses.is_empty() || !self.first_read.is_over();
+        self.may_be_paused.store(may_be_paused, Ordering::Release);
     }
 
     /// From now on jobs pass or wait by what is known.
-    fn end_first_look(&self) {
-        self.first_look.end();
-        self.change(|_| {});
-        self.first_look.wake();
+    fn first_read_done(&self) {
+        self.first_read.end();
+        self.update(|_| {});
+        self.first_read.wake();
     }
 
     /// Waits until the worker knows which tasks are paused; but not for long.
-    async fn wait_for_first_look(&self, now: Timestamp) {
-        if !self.first_look.wait(&*self.timer, now).await {
-            self.end_first_look();
+    async fn wait_for_first_read(&self, now: Timestamp) {
+        if !self.first_read.wait(&*self.timer, now).await {
+            self.first_read_done();
         }
     }
 
-    async fn follow(&self, outage: &mut Outage) -> Result<(), TransportError> {
+    async fn watch(&self, outage: &mut Outage) -> Result<(), TransportError> {
         let prefix = TaskPause::prefix().map_err(|err| TransportError::Rejected {
             what: "watch pauses".into(),
             reason: err.to_string(),
@@ -82,28 +82,28 @@ impl PauseGate {
         let mut watch = self.client.transport().state_watch(&prefix).await?;
         // All pauses at once: the watch does not say where its first entries end.
         let paused = self.client.paused_tasks().await?;
-        self.change(|pauses| {
+        self.update(|pauses| {
             pauses.clear();
             paused.into_iter().for_each(|pause| add(pauses, pause));
         });
-        self.end_first_look();
-        outage.over(self.timer.now());
+        self.first_read_done();
+        outage.recovered(self.timer.now());
         while let Some(change) = watch.next().await {
-            self.take_over(&change);
+            self.apply_change(&change);
         }
         Ok(())
     }
 
-    fn take_over(&self, change: &StateChange) {
+    fn apply_change(&self, change: &StateChange) {
         match change.entry.as_ref().map(TaskPause::read) {
-            Some(Some(pause)) => self.change(|pauses| add(pauses, pause)),
+            Some(Some(pause)) => self.update(|pauses| add(pauses, pause)),
             Some(None) => tracing::warn!(
                 "{}: written by another version of NAQ; this worker keeps what it knew",
                 change.key
             ),
             None => {
                 if let Some((queue, task)) = TaskPause::of_key(&change.key) {
-                    self.change(|pauses| {
+                    self.update(|pauses| {
                         pauses.get_mut(&queue).and_then(|tasks| tasks.remove(&task));
                     });
                 }
@@ -118,9 +118,9 @@ fn add(pauses: &mut Pauses, pause: TaskPause) {
 
 #[async_trait]
 impl Gate for PauseGate {
-    fn guards(&self, job: &Envelope) -> bool {
-        self.must_look.load(Ordering::Acquire)
-            && (!self.first_look.is_over() || self.pause_of(job, self.timer.now()).is_some())
+    fn applies_to(&self, job: &Envelope) -> bool {
+        self.may_be_paused.load(Ordering::Acquire)
+            && (!self.first_read.is_over() || self.pause_of(job, self.timer.now()).is_some())
     }
 
     fn rule(&self) -> Rule {
@@ -133,8 +133,8 @@ impl Gate for PauseGate {
         _stored: &Stored,
         now: Timestamp,
     ) -> Result<GateAnswer, TransportError> {
-        if !self.first_look.is_over() {
-            self.wait_for_first_look(now).await;
+        if !self.first_read.is_over() {
+            self.wait_for_first_read(now).await;
         }
         let now = self.timer.now();
         let Some(pause) = self.pause_of(job, now) else { return Ok(GateAnswer::Pass) };
@@ -142,16 +142,16 @@ impl Gate for PauseGate {
         Ok(GateAnswer::HoldBack { until, rule: Rule::Paused, reason: pause.sentence() })
     }
 
-    async fn leave(&self, _job: &Envelope, _stored: &Stored, _call: &CallResult, _now: Timestamp) {}
+    async fn leave(&self, _job: &Envelope, _stored: &Stored, _call: &GateExit, _now: Timestamp) {}
 
     /// Watches the pauses for as long as the worker runs.
-    async fn run(&self) {
-        let mut outage = Outage::of("the pauses of tasks");
+    async fn maintain(&self) {
+        let mut outage = Outage::new("the pauses of tasks");
         loop {
             // A watch that ends without an error begins again.
-            if let Err(err) = self.follow(&mut outage).await {
+            if let Err(err) = self.watch(&mut outage).await {
                 // Jobs do not wait for what cannot be read.
-                self.end_first_look();
+                self.first_read_done();
                 let now = self.timer.now();
                 let wait = outage.failed(&err, now);
                 self.timer.sleep_until(now + wait).await;

@@ -8,7 +8,7 @@ use naq_core::transport::{Stored, TransportError};
 use naq_core::{Envelope, Timestamp};
 
 use super::gate::Gate;
-use super::gate_answer::{CallResult, GateAnswer};
+use super::gate_answer::{GateAnswer, GateExit};
 
 /// Frees unique keys. It holds no job back. It is the last gate: a job that another gate holds back has
 /// not started, and keeps its key.
@@ -29,7 +29,7 @@ fn scope(job: &Envelope) -> Option<UniqueScope> {
 
 #[async_trait]
 impl Gate for UniqueGate {
-    fn guards(&self, job: &Envelope) -> bool {
+    fn applies_to(&self, job: &Envelope) -> bool {
         matches!(scope(job), Some(UniqueScope::UntilStarted | UniqueScope::UntilFinished))
     }
 
@@ -51,10 +51,10 @@ impl Gate for UniqueGate {
         Ok(GateAnswer::Pass)
     }
 
-    async fn leave(&self, _job: &Envelope, _stored: &Stored, _call: &CallResult, _now: Timestamp) {}
+    async fn leave(&self, _job: &Envelope, _stored: &Stored, _call: &GateExit, _now: Timestamp) {}
 
     /// Not retried: the next job with this key finds that the holder has ended.
-    async fn ended(&self, job: &Envelope, _now: Timestamp) {
+    async fn job_ended(&self, job: &Envelope, _now: Timestamp) {
         if let Err(err) = self.client.free_unique(job).await {
             tracing::debug!(job = %job.id, "its unique key is not freed; the next job with the key takes it: {err}");
         }

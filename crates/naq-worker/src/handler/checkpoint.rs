@@ -37,8 +37,8 @@ impl<S> Context<S> {
     where
         T: Serialize + Sync + ?Sized,
     {
-        let mut saved = self.running().held.saved.checkpoint.lock().await;
-        self.open(&mut saved)?.save(state, self.running().timer.now()).await
+        let mut saved = self.attempt_context().held.saved.checkpoint.lock().await;
+        self.open(&mut saved)?.save(state, self.attempt_context().timer.now()).await
     }
 
     /// What was saved last, by an earlier attempt or by this one. None when nothing was saved.
@@ -46,7 +46,7 @@ impl<S> Context<S> {
     /// # Errors
     /// As [`checkpoint`](Self::checkpoint).
     pub async fn restore<T: DeserializeOwned>(&self) -> Result<Option<T>, CheckpointError> {
-        let mut saved = self.running().held.saved.checkpoint.lock().await;
+        let mut saved = self.attempt_context().held.saved.checkpoint.lock().await;
         self.open(&mut saved)?.load().await
     }
 
@@ -55,15 +55,15 @@ impl<S> Context<S> {
     /// # Panics
     /// In async code, where it would block other tasks: use `.await` there.
     pub fn block_on<F: Future>(&self, work: F) -> F::Output {
-        self.running().runtime.block_on(work)
+        self.attempt_context().runtime.block_on(work)
     }
 
     fn open<'a>(
         &self,
         saved: &'a mut Option<Checkpoint>,
     ) -> Result<&'a mut Checkpoint, CheckpointError> {
-        let attempt = self.running();
-        if attempt.held.is_lost() {
+        let attempt = self.attempt_context();
+        if attempt.held.is_lease_lost() {
             return Err(CheckpointError::LeaseLost);
         }
         let transport = attempt.client.transport();

@@ -8,13 +8,13 @@ use naq_client::{Client, Enqueue};
 use naq_core::{ErrorKind, Job, JobId, Payload, QueueName, TaskName, Timestamp, WorkerId};
 use tokio_util::sync::CancellationToken;
 
-use super::RunningAttempt;
+use super::AttemptContext;
 
 /// The second argument of every handler: which attempt this is, the registry's state, and when to
 /// stop. Cheap to clone.
 #[derive(Clone)]
 pub struct Context<S = ()> {
-    attempt: Arc<RunningAttempt>,
+    attempt: Arc<AttemptContext>,
     state: S,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for LastError<'_> {
 }
 
 impl Context<()> {
-    pub(crate) fn new(attempt: Arc<RunningAttempt>) -> Self {
+    pub(crate) fn new(attempt: Arc<AttemptContext>) -> Self {
         Self { attempt, state: () }
     }
 
@@ -48,7 +48,7 @@ impl Context<()> {
 }
 
 impl<S> Context<S> {
-    pub(super) fn running(&self) -> &RunningAttempt {
+    pub(super) fn attempt_context(&self) -> &AttemptContext {
         &self.attempt
     }
 
@@ -172,17 +172,17 @@ impl<S> Context<S> {
     /// down and the grace period is over. A handler that goes on is dropped a second later, at its
     /// next await.
     pub fn is_cancelled(&self) -> bool {
-        self.attempt.held.cancel.is_cancelled()
+        self.attempt.held.stop_token.is_cancelled()
     }
 
     /// Returns when the handler should stop.
     pub async fn cancelled(&self) {
-        self.attempt.held.cancel.cancelled().await;
+        self.attempt.held.stop_token.cancelled().await;
     }
 
     /// The token behind [`cancelled`](Self::cancelled), to pass on.
     pub fn cancellation(&self) -> &CancellationToken {
-        &self.attempt.held.cancel
+        &self.attempt.held.stop_token
     }
 }
 

@@ -61,13 +61,13 @@ pub struct Exhausted {
 
 /// An event that hooks are told.
 #[derive(Debug, Clone)]
-pub(crate) enum Event {
+pub(crate) enum HookEvent {
     Retrying(Retrying),
     Recovered(Recovered),
     Exhausted(Exhausted),
 }
 
-impl Event {
+impl HookEvent {
     pub(crate) fn job(&self) -> &Envelope {
         match self {
             Self::Retrying(event) => &event.job,
@@ -78,9 +78,9 @@ impl Event {
 }
 
 /// `job 0196... (email.send in mail)`.
-struct Named<'a>(&'a Envelope);
+struct JobLabel<'a>(&'a Envelope);
 
-impl fmt::Display for Named<'_> {
+impl fmt::Display for JobLabel<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "job {} ({} in {})", self.0.id, self.0.task, self.0.queue)
     }
@@ -88,19 +88,19 @@ impl fmt::Display for Named<'_> {
 
 impl fmt::Display for Retrying {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", Named(&self.job), self.reason, self.message)
+        write!(f, "{}: {}: {}", JobLabel(&self.job), self.reason, self.message)
     }
 }
 
 impl fmt::Display for Recovered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (attempt, of) = (self.attempt, self.job.max_attempts());
-        write!(f, "{}: attempt {attempt} of {of} succeeded", Named(&self.job))
+        write!(f, "{}: attempt {attempt} of {of} succeeded", JobLabel(&self.job))
     }
 }
 
 impl fmt::Display for Exhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is dead: {}: {}", Named(&self.job), self.reason, self.message)
+        write!(f, "{} is dead: {}: {}", JobLabel(&self.job), self.reason, self.message)
     }
 }

@@ -54,10 +54,10 @@ where
     Arc::new(move |cx| {
         let (handler, state) = (handler.clone(), state.clone());
         Box::pin(async move {
-            let args = read(cx.args()).map_err(unreadable)?;
+            let args = read(cx.args()).map_err(args_failure)?;
             let codec = cx.args().codec();
             let result = handler(args, cx.with_state(state)).await;
-            written(codec, result)
+            encode_result(codec, result)
         })
     })
 }
@@ -80,9 +80,9 @@ where
         let (handler, state) = (handler.clone(), state.clone());
         Box::pin(async move {
             let call = move || {
-                let args = read(cx.args()).map_err(unreadable)?;
+                let args = read(cx.args()).map_err(args_failure)?;
                 let codec = cx.args().codec();
-                written(codec, handler(args, cx.with_state(state)))
+                encode_result(codec, handler(args, cx.with_state(state)))
             };
             match tokio::task::spawn_blocking(call).await {
                 Ok(result) => result,
@@ -95,16 +95,16 @@ where
     })
 }
 
-pub(crate) fn decoded<A: DeserializeOwned>(args: &Payload) -> Result<A, DecodeError> {
+pub(crate) fn decode_args<A: DeserializeOwned>(args: &Payload) -> Result<A, DecodeError> {
     args.decode()
 }
 
 /// Another attempt would find the same arguments.
-fn unreadable(err: DecodeError) -> Failure {
+fn args_failure(err: DecodeError) -> Failure {
     Failure::new(ErrorKind::DECODE, format!("the arguments: {err}")).fatal()
 }
 
-fn written<R: Serialize, E: IntoFailure>(
+fn encode_result<R: Serialize, E: IntoFailure>(
     codec: Codec,
     result: Result<R, E>,
 ) -> Result<Payload, Failure> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::events::{Event, Exhausted, Recovered, Retrying};
+use super::events::{Exhausted, HookEvent, Recovered, Retrying};
 use crate::panics;
 
 type Hook<E> = Arc<dyn Fn(E) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -58,16 +58,16 @@ impl Hooks {
     }
 
     /// Starts the hooks for this event.
-    pub(super) fn start(&self, event: &Event) -> Vec<BoxFuture<'static, ()>> {
+    pub(super) fn start(&self, event: &HookEvent) -> Vec<BoxFuture<'static, ()>> {
         match event {
-            Event::Retrying(event) => each(&self.retry, event),
-            Event::Recovered(event) => each(&self.success_after_retry, event),
-            Event::Exhausted(event) => each(&self.exhausted, event),
+            HookEvent::Retrying(event) => for_each(&self.retry, event),
+            HookEvent::Recovered(event) => for_each(&self.success_after_retry, event),
+            HookEvent::Exhausted(event) => for_each(&self.exhausted, event),
         }
     }
 }
 
-fn each<E: Clone>(hooks: &[Hook<E>], event: &E) -> Vec<BoxFuture<'static, ()>> {
+fn for_each<E: Clone>(hooks: &[Hook<E>], event: &E) -> Vec<BoxFuture<'static, ()>> {
     hooks.iter().filter_map(|hook| panics::catch_or_log("a hook", || hook(event.clone()))).collect()
 }
 

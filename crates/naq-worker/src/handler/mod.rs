@@ -1,6 +1,6 @@
 //! Handlers, and what users register with them: tasks, hooks, classifiers, fallbacks.
 
-mod call_hooks;
+mod attempt_context;
 mod checkpoint;
 mod classify;
 mod context;
@@ -10,9 +10,9 @@ mod hooks;
 mod parents;
 mod progress;
 mod registry;
-mod running_attempt;
+mod run_hooks;
 mod task_options;
-mod tasks;
+mod task_table;
 
 pub use self::classify::Class;
 pub use self::context::{Context, LastError};
@@ -21,8 +21,8 @@ pub use self::handler_fn::RawArgs;
 pub use self::registry::Registry;
 pub use self::task_options::TaskOptions;
 
-pub(crate) use self::call_hooks::call_hooks;
-pub(crate) use self::events::Event;
+pub(crate) use self::attempt_context::AttemptContext;
+pub(crate) use self::events::HookEvent;
 pub(crate) use self::handler_fn::{Handler, HandlerFuture};
-pub(crate) use self::running_attempt::RunningAttempt;
-pub(crate) use self::tasks::{Task, Tasks};
+pub(crate) use self::run_hooks::run_hooks;
+pub(crate) use self::task_table::{RegisteredTask, TaskTable};

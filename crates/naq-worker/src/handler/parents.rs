@@ -26,7 +26,7 @@ impl<S> Context<S> {
     /// # Errors
     /// [`TransportError`].
     pub async fn parents(&self) -> Result<Parents, TransportError> {
-        self.client().parents(&self.running().envelope).await
+        self.client().parents(&self.attempt_context().envelope).await
     }
 
     /// What one parent returned. `job` is its id, `queue/id`, or its name in the workflow. For several
@@ -41,6 +41,6 @@ impl<S> Context<S> {
 
     /// The workflow that this job is part of. None by default.
     pub fn workflow(&self) -> Option<&JobId> {
-        self.running().envelope.workflow.as_ref()
+        self.attempt_context().envelope.workflow.as_ref()
     }
 }

@@ -29,10 +29,10 @@ impl<S> Context<S> {
         let mut message = message.into();
         let fits = |end: &usize| message.is_char_boundary(*end);
         message.truncate((0..=Progress::MAX_MESSAGE).rev().find(fits).unwrap_or(0));
-        let running = self.running();
+        let running = self.attempt_context();
         let (attempt, at) = (self.attempt(), running.timer.now());
         let progress = Progress { done, total, message, attempt, at };
-        running.held.saved.progress.push(
+        running.held.saved.progress.report(
             progress,
             || Progress::key(&running.envelope),
             &running.runtime,

@@ -12,7 +12,7 @@ use super::classify::{Class, Classifiers};
 use super::events::{Exhausted, Recovered, Retrying};
 use super::handler_fn::{self, Handler, RawArgs};
 use super::hooks::Hooks;
-use super::tasks::{Task, Tasks};
+use super::task_table::{RegisteredTask, TaskTable};
 use super::{Context, TaskOptions};
 
 /// The handlers of a worker, and the state that they share.
@@ -65,7 +65,7 @@ use super::{Context, TaskOptions};
 #[derive(Clone)]
 pub struct Registry<S = ()> {
     state: S,
-    tasks: BTreeMap<TaskName, Task>,
+    tasks: BTreeMap<TaskName, RegisteredTask>,
     classifiers: Classifiers,
     hooks: Hooks,
     breakers: BTreeMap<String, BreakerConfig>,
@@ -120,7 +120,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         E: IntoFailure + 'static,
     {
         let handler =
-            handler_fn::asynchronous(self.state.clone(), handler_fn::decoded::<J>, handler);
+            handler_fn::asynchronous(self.state.clone(), handler_fn::decode_args::<J>, handler);
         self.insert(J::NAME, handler, options)
     }
 
@@ -152,7 +152,8 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         F: Fn(J, Context<S>) -> Result<J::Output, E> + Send + Sync + 'static,
         E: IntoFailure + 'static,
     {
-        let handler = handler_fn::blocking(self.state.clone(), handler_fn::decoded::<J>, handler);
+        let handler =
+            handler_fn::blocking(self.state.clone(), handler_fn::decode_args::<J>, handler);
         self.insert(J::NAME, handler, options)
     }
 
@@ -228,7 +229,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         E: IntoFailure + 'static,
     {
         let fallback =
-            handler_fn::asynchronous(self.state.clone(), handler_fn::decoded::<J>, fallback);
+            handler_fn::asynchronous(self.state.clone(), handler_fn::decode_args::<J>, fallback);
         self.insert_fallback(J::NAME, fallback)
     }
 
@@ -362,7 +363,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
     fn insert(mut self, name: &str, handler: Handler, options: TaskOptions) -> Self {
         let name = TaskName::new(name).unwrap_or_else(|err| panic!("{err}"));
         assert!(!self.tasks.contains_key(&name), "task {name:?} has a handler already");
-        self.tasks.insert(name, Task { handler, fallback: None, options });
+        self.tasks.insert(name, RegisteredTask { handler, fallback: None, options });
         self
     }
 
@@ -376,8 +377,8 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         self
     }
 
-    pub(crate) fn into_tasks(self) -> Tasks {
-        Tasks::new(self.tasks, self.classifiers, self.hooks).with_breakers(self.breakers)
+    pub(crate) fn into_tasks(self) -> TaskTable {
+        TaskTable::new(self.tasks, self.classifiers, self.hooks).with_breakers(self.breakers)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Intake: fetches deliveries, checks suspects, and renews leases until a delivery is settled.
 
-mod feed;
+mod fetch_loop;
 mod give_back;
-mod lease;
-mod read_ahead;
-pub(crate) mod suspects;
+mod prefetch;
+mod renew_loop;
+pub(crate) mod suspect_check;
 
-pub(crate) use self::feed::feed;
+pub(crate) use self::fetch_loop::fetch_loop;
 pub(crate) use self::give_back::give_back_waiting;
-pub(crate) use self::lease::keep_leases;
+pub(crate) use self::renew_loop::renew_loop;

@@ -1,4 +1,4 @@
-//! [`Meters`]: a worker's metrics, through the `metrics` facade. The handles of a queue and task are
+//! [`WorkerMetrics`]: a worker's metrics, through the `metrics` facade. The handles of a queue and task are
 //! made when the pair is first seen. After that, counting allocates nothing.
 
 use std::collections::{HashMap, HashSet};
@@ -17,9 +17,9 @@ use naq_core::sync::lock;
 
 /// A worker's metrics. They do nothing unless a recorder was installed before the worker started.
 #[derive(Debug)]
-pub(crate) struct Meters {
-    queues: HashMap<QueueName, QueueMeters>,
-    kinds: Kinds,
+pub(crate) struct WorkerMetrics {
+    queues: HashMap<QueueName, QueueMetrics>,
+    kinds: ErrorKindLabels,
     slots: usize,
     busy: Gauge,
     free: Gauge,
@@ -30,14 +30,14 @@ pub(crate) struct Meters {
 }
 
 #[derive(Debug)]
-struct QueueMeters {
+struct QueueMetrics {
     redeliveries: Counter,
-    tasks: HashMap<TaskName, OnceLock<TaskMeters>>,
-    unknown: OnceLock<TaskMeters>,
+    tasks: HashMap<TaskName, OnceLock<TaskMetrics>>,
+    unknown: OnceLock<TaskMetrics>,
 }
 
 #[derive(Debug)]
-struct TaskMeters {
+struct TaskMetrics {
     success: Counter,
     retry: Counter,
     dead: Counter,
@@ -51,10 +51,10 @@ struct TaskMeters {
     success_attempt: Histogram,
 }
 
-impl Meters {
+impl WorkerMetrics {
     /// The metrics of a worker with these queues and tasks. All `slots` are free.
     pub(crate) fn new(queues: &[QueueName], tasks: &[TaskName], slots: usize) -> Self {
-        let meters_of = |queue: &QueueName| QueueMeters {
+        let meters_of = |queue: &QueueName| QueueMetrics {
             redeliveries: REDELIVERIES.counter(&[queue.as_str()]),
             tasks: tasks.iter().map(|task| (task.clone(), OnceLock::new())).collect(),
             unknown: OnceLock::new(),
@@ -62,7 +62,7 @@ impl Meters {
         let slot = |state| WORKER_SLOTS.gauge(&[state]);
         let meters = Self {
             queues: queues.iter().map(|queue| (queue.clone(), meters_of(queue))).collect(),
-            kinds: Kinds::default(),
+            kinds: ErrorKindLabels::default(),
             slots,
             busy: slot("busy"),
             free: slot("free"),
@@ -84,7 +84,7 @@ impl Meters {
         let task = observation.task.and_then(|task| queue.tasks.get_key_value(task));
         let (name, slot) =
             task.map_or((UNKNOWN_TASK, &queue.unknown), |(task, slot)| (task.as_str(), slot));
-        let task = slot.get_or_init(|| TaskMeters::new(observation.queue, name));
+        let task = slot.get_or_init(|| TaskMetrics::new(observation.queue, name));
         task.crash.increment(observation.crashes.into());
         if let Some(run) = &observation.run {
             task.ran(run);
@@ -144,14 +144,14 @@ impl Meters {
     }
 }
 
-impl Drop for Meters {
+impl Drop for WorkerMetrics {
     /// Metrics are dropped after all slots: every slot is free.
     fn drop(&mut self) {
         self.free.decrement(self.slots as f64);
     }
 }
 
-impl TaskMeters {
+impl TaskMetrics {
     fn new(queue: &QueueName, task: &str) -> Self {
         let labels = [queue.as_str(), task];
         let outcome = |outcome| ATTEMPTS.counter(&[queue.as_str(), task, outcome]);
@@ -180,9 +180,9 @@ impl TaskMeters {
 
 /// The error kinds that have a label of their own: the first that were seen.
 #[derive(Debug, Default)]
-struct Kinds(Mutex<HashSet<ErrorKind>>);
+struct ErrorKindLabels(Mutex<HashSet<ErrorKind>>);
 
-impl Kinds {
+impl ErrorKindLabels {
     fn label<'a>(&self, kind: &'a ErrorKind) -> &'a str {
         let mut known = lock(&self.0);
         if !known.contains(kind) {
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn error_kinds_beyond_the_first_fifty_are_one() {
-        let kinds = Kinds::default();
+        let kinds = ErrorKindLabels::default();
         let kind = |n: usize| ErrorKind::new(format!("Error.{n}")).expect("a kind");
         for n in 0..MAX_ERROR_KINDS {
             assert_eq!(kinds.label(&kind(n)), format!("Error.{n}"));

@@ -13,11 +13,11 @@ pub(crate) struct Trace;
 impl Trace {
     pub(crate) fn begin(&self, _job: &naq_core::Envelope) {}
 
-    pub(crate) fn within<F: Future>(&self, attempt: F) -> F {
+    pub(crate) fn in_span<F: Future>(&self, attempt: F) -> F {
         attempt
     }
 
-    pub(crate) fn end(&self, _ending: &super::CountedEnding) {}
+    pub(crate) fn end(&self, _ending: &super::ObservedEnding) {}
 }
 
 #[cfg(feature = "otel")]
@@ -33,7 +33,7 @@ mod on {
     };
     use opentelemetry::{Context, KeyValue, global};
 
-    use crate::report::CountedEnding;
+    use crate::report::ObservedEnding;
 
     /// The span `process <queue>` of one attempt. Each attempt is a trace of its own, since there may
     /// be days between two attempts. It is linked to the span that sent the job.
@@ -61,12 +61,12 @@ mod on {
         }
 
         /// Runs the attempt inside its span, so that its calls and the jobs it sends are children.
-        pub(crate) fn within<F: Future>(&self, attempt: F) -> WithContext<F> {
+        pub(crate) fn in_span<F: Future>(&self, attempt: F) -> WithContext<F> {
             attempt.with_context(self.0.get().cloned().unwrap_or_default())
         }
 
         /// Ends the span, with what was decided.
-        pub(crate) fn end(&self, ending: &CountedEnding) {
+        pub(crate) fn end(&self, ending: &ObservedEnding) {
             let Some(context) = self.0.get() else { return };
             let span = context.span();
             span.set_attribute(KeyValue::new("naq.outcome", outcome(ending.ending)));
@@ -84,7 +84,7 @@ mod on {
     impl Drop for Trace {
         /// Ends the span of an attempt that was cut off. A span that has ended stays as it is.
         fn drop(&mut self) {
-            self.end(&CountedEnding::of(Ending::Interrupted));
+            self.end(&ObservedEnding::of(Ending::Interrupted));
         }
     }
 

@@ -53,7 +53,7 @@ impl WorkerBuilder {
             id: None,
             lease: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(30),
-            role: WorkerRole::Jobs(HeartbeatTimes {
+            role: WorkerRole::Main(HeartbeatTimes {
                 interval: Duration::from_secs(5),
                 ttl: Duration::from_secs(15),
             }),
@@ -180,7 +180,7 @@ impl WorkerBuilder {
     /// When `interval` is zero or `ttl` is not longer.
     pub fn heartbeat(mut self, interval: Duration, ttl: Duration) -> Self {
         assert!(!interval.is_zero() && ttl > interval, "heartbeat {interval:?}, ttl {ttl:?}");
-        self.settings.role = WorkerRole::Jobs(HeartbeatTimes { interval, ttl });
+        self.settings.role = WorkerRole::Main(HeartbeatTimes { interval, ttl });
         self
     }
 

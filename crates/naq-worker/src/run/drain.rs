@@ -10,7 +10,7 @@ use super::stats_writer::StatsWriter;
 use crate::attempt::STOP_GRACE;
 use crate::decide::Settlement;
 use crate::delivery::StopReason;
-use crate::engine::Engine;
+use crate::engine::WorkerState;
 use crate::intake::give_back_waiting;
 
 /// How long the last settlements may take once no handler runs.
@@ -20,66 +20,66 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Returns when nothing is held any more, or when waiting would not help.
 pub(super) async fn drain(
-    engine: &Arc<Engine>,
+    worker: &Arc<WorkerState>,
     mut feeds: JoinSet<()>,
     mut reporters: JoinSet<()>,
     grace: Duration,
 ) {
-    let grace_ends = engine.now() + grace;
-    tracing::info!("stopping: {} running, up to {grace:?} to finish", engine.ready.running());
-    engine.stopping.cancel();
-    for held in engine.ready.close() {
-        if let Some(queue) = engine.queue_of(&held) {
-            give_back_waiting(engine, &queue, held);
+    let grace_ends = worker.now() + grace;
+    tracing::info!("stopping: {} running, up to {grace:?} to finish", worker.ready.running());
+    worker.stopping.cancel();
+    for held in worker.ready.close() {
+        if let Some(queue) = worker.queue_of(&held) {
+            give_back_waiting(worker, &queue, held);
         }
     }
     let in_time = tokio::select! {
-        () = finished(engine, &mut feeds) => true,
-        () = engine.timer.sleep_until(grace_ends) => false,
+        () = all_settled(worker, &mut feeds) => true,
+        () = worker.timer.sleep_until(grace_ends) => false,
     };
     if !in_time {
-        give_back_running(engine, &mut feeds).await;
+        give_back_running(worker, &mut feeds).await;
     }
     // A heartbeat after leaving would bring the entry back.
     reporters.shutdown().await;
-    if let Some(writer) = StatsWriter::of(engine) {
+    if let Some(writer) = StatsWriter::of(worker) {
         writer.write_last().await;
     }
-    if !engine.role.is_chores() {
-        leave_directory(engine).await;
+    if worker.role.is_listed() {
+        leave_directory(worker).await;
     }
 }
 
-async fn leave_directory(engine: &Engine) {
+async fn leave_directory(worker: &WorkerState) {
     tokio::select! {
-        left = engine.transport.leave(&engine.deps.worker) => {
+        left = worker.transport.leave(&worker.deps.worker_id) => {
             if let Err(err) = left {
                 tracing::debug!("could not leave the directory: {err}");
             }
         }
-        () = engine.sleep(LEAVE_TIMEOUT) => {}
+        () = worker.sleep(LEAVE_TIMEOUT) => {}
     }
 }
 
-async fn give_back_running(engine: &Arc<Engine>, feeds: &mut JoinSet<()>) {
-    for held in engine.queues.iter().flat_map(|q| q.held.all()) {
-        held.stop(StopReason::Shutdown);
+async fn give_back_running(worker: &Arc<WorkerState>, feeds: &mut JoinSet<()>) {
+    for held in worker.queues.iter().flat_map(|q| q.held.all()) {
+        held.request_stop(StopReason::Shutdown);
     }
     tokio::select! {
-        () = finished(engine, feeds) => return,
-        () = engine.sleep(STOP_GRACE + STOP_GRACE / 2) => {}
+        () = all_settled(worker, feeds) => return,
+        () = worker.sleep(STOP_GRACE + STOP_GRACE / 2) => {}
     }
     // A handler that blocks its thread does not notice that it was dropped.
-    for queue in &engine.queues {
+    for queue in &worker.queues {
         for held in queue.held.all() {
             let how = if held.is_suspect() { Settlement::Abandon } else { Settlement::GiveBack };
-            engine.settle(queue, held, how);
+            worker.settle(queue, held, how);
         }
     }
     tokio::select! {
-        () = finished(engine, feeds) => {}
-        () = engine.sleep(LAST_WRITES) => {
-            let left: usize = engine.queues.iter().map(|q| q.held.len()).sum();
+        () = all_settled(worker, feeds) => {}
+        () = worker.sleep(LAST_WRITES) => {
+            let left: usize = worker.queues.iter().map(|q| q.held.len()).sum();
             tracing::warn!("{left} jobs could not be given back; they return when their lease ends");
         }
     }
@@ -87,9 +87,9 @@ async fn give_back_running(engine: &Arc<Engine>, feeds: &mut JoinSet<()>) {
 
 /// Returns once nothing is held and nothing will be: a feed that still closes its queue may bring
 /// deliveries that have to be given back, too.
-async fn finished(engine: &Engine, feeds: &mut JoinSet<()>) {
+async fn all_settled(worker: &WorkerState, feeds: &mut JoinSet<()>) {
     while feeds.join_next().await.is_some() {}
-    join_all(engine.queues.iter().map(|q| q.held.empty())).await;
+    join_all(worker.queues.iter().map(|q| q.held.wait_empty())).await;
 }
 
 #[cfg(test)]
@@ -115,7 +115,7 @@ mod tests {
         settings.queues.push(QueueName::default());
         let health = Health::new(settings.client.transport().clone());
         let id = settings.worker_id();
-        let engine = Arc::new(start::engine(settings, id, health, requests));
+        let worker = Arc::new(start::worker_state(settings, id, health, requests));
         let (closing, closed) = tokio::sync::oneshot::channel();
         let mut feeds = JoinSet::new();
         let feed = clock.clone();
@@ -124,7 +124,7 @@ mod tests {
             closing.send(()).expect("somebody waits for it");
         });
         let grace = Duration::from_secs(1);
-        let drained = drain(&engine, feeds, JoinSet::new(), grace);
+        let drained = drain(&worker, feeds, JoinSet::new(), grace);
         tokio::join!(drained, clock.advance(Duration::from_secs(30)));
         closed.await.expect("it closed in full");
     }

@@ -30,13 +30,13 @@ pub enum HandlerRuntime {
 /// The tasks that run handlers. Dropping this ends them without waiting, even while one blocks its
 /// thread.
 #[derive(Debug)]
-pub(crate) struct Runners {
+pub(crate) struct HandlerTasks {
     tasks: JoinSet<()>,
     handle: Handle,
     own: Option<Runtime>,
 }
 
-impl Runners {
+impl HandlerTasks {
     pub(crate) fn start(
         kind: HandlerRuntime,
         threads: Option<usize>,
@@ -65,7 +65,7 @@ impl Runners {
     }
 }
 
-impl Drop for Runners {
+impl Drop for HandlerTasks {
     fn drop(&mut self) {
         self.tasks.abort_all();
         if let Some(own) = self.own.take() {

@@ -6,51 +6,51 @@ use naq_core::Timestamp;
 use naq_core::transport::{WorkerInfo, WorkerStatus};
 
 use super::identity::hostname;
-use crate::engine::{Engine, HeartbeatTimes};
+use crate::engine::{HeartbeatTimes, WorkerState};
 use crate::outage::Outage;
 
 /// Renews the entry until the worker ends, and at once when the worker begins to stop.
-pub(super) async fn send_heartbeats(engine: Arc<Engine>, times: HeartbeatTimes) {
-    let mut outage = Outage::of("the worker directory");
-    let (hostname, started_at) = (hostname(), engine.now());
+pub(super) async fn heartbeat_loop(worker: Arc<WorkerState>, times: HeartbeatTimes) {
+    let mut outage = Outage::new("the worker directory");
+    let (hostname, started_at) = (hostname(), worker.now());
     loop {
-        let stopping = engine.stopping.is_cancelled();
-        let info = describe(&engine, &hostname, started_at);
-        let sent = engine.transport.heartbeat(&info, times.ttl).await;
-        if let Some(meters) = &engine.meters {
-            meters.heartbeat(sent.is_ok(), engine.health.is_connected());
+        let stopping = worker.stopping.is_cancelled();
+        let info = worker_info(&worker, &hostname, started_at);
+        let sent = worker.transport.heartbeat(&info, times.ttl).await;
+        if let Some(meters) = &worker.meters {
+            meters.heartbeat(sent.is_ok(), worker.health.is_connected());
         }
         match sent {
-            Ok(()) => outage.over(engine.now()),
-            Err(err) => drop(outage.failed(&err, engine.now())),
+            Ok(()) => outage.recovered(worker.now()),
+            Err(err) => drop(outage.failed(&err, worker.now())),
         }
         tokio::select! {
-            () = engine.sleep(times.interval) => {}
-            () = engine.stopping.cancelled(), if !stopping => {}
+            () = worker.sleep(times.interval) => {}
+            () = worker.stopping.cancelled(), if !stopping => {}
         }
     }
 }
 
-fn describe(engine: &Engine, hostname: &str, started_at: Timestamp) -> WorkerInfo {
-    let running = engine.ready.running();
+fn worker_info(worker: &WorkerState, hostname: &str, started_at: Timestamp) -> WorkerInfo {
+    let running = worker.ready.running();
     let status = match running {
-        _ if engine.stopping.is_cancelled() => WorkerStatus::Stopping,
+        _ if worker.stopping.is_cancelled() => WorkerStatus::Stopping,
         0 => WorkerStatus::Idle,
         _ => WorkerStatus::Busy,
     };
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     WorkerInfo {
-        worker_id: engine.deps.worker.clone(),
+        worker_id: worker.deps.worker_id.clone(),
         status,
-        queues: engine.queues.iter().map(|q| q.name.clone()).collect(),
-        concurrency: count(engine.concurrency),
+        queues: worker.queues.iter().map(|q| q.name.clone()).collect(),
+        concurrency: count(worker.concurrency),
         running: count(running),
         hostname: hostname.to_owned(),
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at,
-        heartbeat_at: engine.now(),
-        finished: engine.counts.finished(),
-        failed: engine.counts.failed(),
+        heartbeat_at: worker.now(),
+        finished: worker.counts.finished(),
+        failed: worker.counts.failed(),
     }
 }

@@ -4,43 +4,44 @@ use std::sync::Arc;
 
 use naq_core::transport::Signal;
 
-use crate::delivery::{HeldJob, StopReason};
-use crate::engine::Engine;
+use crate::delivery::{HeldDelivery, StopReason};
+use crate::engine::WorkerState;
 use crate::outage::{Outage, backoff};
 
 /// Listens for as long as the worker lives.
-pub(super) async fn listen(engine: Arc<Engine>) {
-    let mut outage = Outage::of("signals to workers");
+pub(super) async fn handle_signals(worker: Arc<WorkerState>) {
+    let mut outage = Outage::new("signals to workers");
     loop {
-        match engine.transport.signals().await {
+        match worker.transport.signals().await {
             Ok(mut signals) => {
-                outage.over(engine.now());
+                outage.recovered(worker.now());
                 while let Some(signal) = signals.next().await {
-                    obey(&engine, signal);
+                    handle_signal(&worker, signal);
                 }
-                engine.sleep(backoff(1)).await;
+                worker.sleep(backoff(1)).await;
             }
-            Err(err) => engine.sleep(outage.failed(&err, engine.now())).await,
+            Err(err) => worker.sleep(outage.failed(&err, worker.now())).await,
         }
     }
 }
 
-fn obey(engine: &Engine, signal: Signal) {
+fn handle_signal(worker: &WorkerState, signal: Signal) {
     let (queue, id, nonce) = match signal {
         Signal::Cancel { queue, id, nonce } => (queue, id, nonce),
-        Signal::Drain { worker } if worker == engine.deps.worker && !engine.role.is_chores() => {
-            tracing::info!(%worker, "an operator drains this worker: stopping");
-            engine.drain_asked.cancel();
+        Signal::Drain { worker: id } if id == worker.deps.worker_id && worker.role.is_listed() => {
+            tracing::info!(worker = %id, "an operator drains this worker: stopping");
+            worker.drain_requested.cancel();
             return;
         }
         _ => return,
     };
-    let same_life =
-        |held: &HeldJob| nonce.as_ref().is_none_or(|n| *n == held.delivery.step().nonce.as_str());
-    for queue in engine.queues.iter().filter(|q| q.name == queue) {
+    let same_life = |held: &HeldDelivery| {
+        nonce.as_ref().is_none_or(|n| *n == held.delivery.step().nonce.as_str())
+    };
+    for queue in worker.queues.iter().filter(|q| q.name == queue) {
         for held in queue.held.find(&id).into_iter().filter(|held| same_life(held)) {
             tracing::info!(job = %id, "an operator cancelled the job");
-            held.stop(StopReason::Cancelled);
+            held.request_stop(StopReason::Cancelled);
         }
     }
 }

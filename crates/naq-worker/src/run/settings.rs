@@ -14,14 +14,14 @@ use super::identity;
 use crate::chores;
 use crate::decide::LargeResults;
 use crate::engine::WorkerRole;
-use crate::handler::Tasks;
+use crate::handler::TaskTable;
 use crate::slots::Sharing;
 
 /// The settings of a worker.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) client: Client,
-    pub(crate) tasks: Tasks,
+    pub(crate) tasks: TaskTable,
     pub(crate) queues: Vec<QueueName>,
     pub(crate) weights: BTreeMap<QueueName, u32>,
     pub(crate) strict: bool,
@@ -67,7 +67,7 @@ impl Settings {
     /// The settings of the chores worker inside this worker.
     pub(super) fn for_chores(&self) -> Self {
         Self {
-            tasks: chores::tasks(),
+            tasks: chores::chore_registry().into_tasks(),
             queues: vec![chores::queue()],
             concurrency: chores::SLOTS,
             handlers: HandlerRuntime::Current,

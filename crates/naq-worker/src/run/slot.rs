@@ -3,30 +3,30 @@
 use std::sync::Arc;
 
 use crate::attempt::attempt;
-use crate::engine::Engine;
-use crate::report::Meters;
+use crate::engine::WorkerState;
+use crate::report::WorkerMetrics;
 
 /// A slot in use. It is free again when this is dropped, also by a panic.
-struct SlotInUse<'a>(&'a Engine);
+struct SlotGuard<'a>(&'a WorkerState);
 
-impl<'a> SlotInUse<'a> {
-    fn of(engine: &'a Engine) -> Self {
-        engine.meters.iter().for_each(Meters::slot_taken);
-        Self(engine)
+impl<'a> SlotGuard<'a> {
+    fn of(worker: &'a WorkerState) -> Self {
+        worker.meters.iter().for_each(WorkerMetrics::slot_taken);
+        Self(worker)
     }
 }
 
-impl Drop for SlotInUse<'_> {
+impl Drop for SlotGuard<'_> {
     fn drop(&mut self) {
-        self.0.ready.done();
-        self.0.meters.iter().for_each(Meters::slot_free);
+        self.0.ready.slot_freed();
+        self.0.meters.iter().for_each(WorkerMetrics::slot_free);
     }
 }
 
 /// Takes jobs and runs them until the worker hands out no more.
-pub(super) async fn run_slot(engine: Arc<Engine>) {
-    while let Some(held) = engine.ready.next().await {
-        let _in_use = SlotInUse::of(&engine);
-        attempt(&engine, held).await;
+pub(super) async fn run_slot(worker: Arc<WorkerState>) {
+    while let Some(held) = worker.ready.next().await {
+        let _in_use = SlotGuard::of(&worker);
+        attempt(&worker, held).await;
     }
 }

@@ -1,4 +1,4 @@
-//! From settings to an [`Engine`], and the queues that it opens.
+//! From settings to an [`WorkerState`], and the queues that it opens.
 
 use std::sync::Arc;
 
@@ -10,29 +10,30 @@ use tokio_util::sync::CancellationToken;
 use super::exit::WorkerError;
 use super::settings::Settings;
 use crate::engine::{
-    AttemptCounts, AttemptDeps, Engine, Health, SettleOutage, SettleRequest, WorkerQueue,
+    AttemptCounts, AttemptDeps, Health, SettleOutage, SettleRequest, WorkerQueue, WorkerState,
 };
 use crate::gates::{
     BreakerGate, BudgetGate, DependsGate, Gate, Gates, LimitGate, PauseGate, UniqueGate,
 };
-use crate::report::Meters;
-use crate::slots::Ready;
+use crate::report::WorkerMetrics;
+use crate::slots::ReadyDeliveries;
 
-pub(super) fn engine(
+pub(super) fn worker_state(
     settings: Settings,
     id: WorkerId,
     health: Health,
     settle_requests: mpsc::UnboundedSender<SettleRequest>,
-) -> Engine {
+) -> WorkerState {
     let gates = gates(&settings, &id);
     let (sharing, weights) = settings.sharing();
-    let ready = Ready::new(settings.concurrency, sharing, weights);
-    let counted = !settings.role.is_chores();
+    let ready = ReadyDeliveries::new(settings.concurrency, sharing, weights);
+    let counted = settings.role.counts_jobs();
     let tasks: Vec<_> = settings.tasks.names().cloned().collect();
-    let meters = counted.then(|| Meters::new(&settings.queues, &tasks, settings.concurrency));
+    let meters =
+        counted.then(|| WorkerMetrics::new(&settings.queues, &tasks, settings.concurrency));
     let queues = settings.queues.into_iter().enumerate();
     let queues = queues.map(|(index, name)| WorkerQueue::new(index, name, settings.lease));
-    Engine {
+    WorkerState {
         transport: settings.client.transport().clone(),
         timer: settings.timer.clone(),
         queues: queues.map(Arc::new).collect(),
@@ -47,11 +48,11 @@ pub(super) fn engine(
         meters,
         stats: (settings.stats && counted).then(Default::default),
         settle_outage: SettleOutage::new(),
-        drain_asked: CancellationToken::new(),
+        drain_requested: CancellationToken::new(),
         stopping: CancellationToken::new(),
         settle_requests,
         deps: AttemptDeps {
-            worker: id,
+            worker_id: id,
             client: settings.client,
             timer: settings.timer,
             tasks: settings.tasks,
@@ -69,7 +70,7 @@ fn gates(settings: &Settings, id: &WorkerId) -> Gates {
     let breaker = || BreakerGate::new(client.clone(), timer.clone(), tasks, *lease);
     let transport = || client.transport().clone();
     let mut gates: Vec<Arc<dyn Gate>> = vec![Arc::new(DependsGate::new(client.clone()))];
-    if !settings.role.is_chores() {
+    if settings.role.can_be_paused() {
         gates.push(Arc::new(PauseGate::new(client.clone(), timer.clone())));
         gates.push(Arc::new(breaker()));
     }
@@ -82,21 +83,21 @@ fn gates(settings: &Settings, id: &WorkerId) -> Gates {
 /// Opens every queue before it fetches from the first: if the broker refuses one, nothing was
 /// delivered yet. None for a queue whose broker is away.
 pub(super) async fn open_queues(
-    engine: &Engine,
+    worker: &WorkerState,
 ) -> Result<Vec<Option<Box<dyn Subscription>>>, WorkerError> {
-    let mut opened = Vec::with_capacity(engine.queues.len());
-    for queue in &engine.queues {
-        opened.push(open(engine, queue).await?);
+    let mut opened = Vec::with_capacity(worker.queues.len());
+    for queue in &worker.queues {
+        opened.push(open(worker, queue).await?);
     }
     Ok(opened)
 }
 
 /// A broker that is away is waited for later. One that refuses the queue is an error now.
 async fn open(
-    engine: &Engine,
+    worker: &WorkerState,
     queue: &WorkerQueue,
 ) -> Result<Option<Box<dyn Subscription>>, WorkerError> {
-    match engine.transport.subscribe(&queue.name, engine.lease).await {
+    match worker.transport.subscribe(&queue.name, worker.lease).await {
         Ok(subscription) => {
             queue.take_over(&*subscription);
             Ok(Some(subscription))

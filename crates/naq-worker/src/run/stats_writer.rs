@@ -8,7 +8,7 @@ use std::time::Duration;
 use naq_core::stats::StatsReport;
 use naq_core::transport::TransportError;
 
-use crate::engine::Engine;
+use crate::engine::WorkerState;
 use crate::outage::Outage;
 use crate::report::Stats;
 
@@ -22,31 +22,31 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// Writes the statistics of one worker.
 #[derive(Debug)]
 pub(super) struct StatsWriter {
-    engine: Arc<Engine>,
+    worker: Arc<WorkerState>,
     stats: Arc<Stats>,
     /// Whether it was logged that a report was too large.
-    warned: AtomicBool,
+    too_large_logged: AtomicBool,
 }
 
 impl StatsWriter {
     /// None for a worker that counts no statistics.
-    pub(super) fn of(engine: &Arc<Engine>) -> Option<Self> {
-        let stats = engine.stats.clone()?;
-        Some(Self { engine: engine.clone(), stats, warned: AtomicBool::new(false) })
+    pub(super) fn of(worker: &Arc<WorkerState>) -> Option<Self> {
+        let stats = worker.stats.clone()?;
+        Some(Self { worker: worker.clone(), stats, too_large_logged: AtomicBool::new(false) })
     }
 
     /// Writes for as long as the worker lives. It sleeps while no job is settled.
-    pub(super) async fn run(self) {
-        let engine = &self.engine;
-        let mut outage = Outage::of("statistics");
+    pub(super) async fn stats_loop(self) {
+        let worker = &self.worker;
+        let mut outage = Outage::new("statistics");
         loop {
             self.stats.changed().await;
-            engine.sleep(EVERY).await;
+            worker.sleep(EVERY).await;
             match self.write().await {
-                Ok(()) => outage.over(engine.now()),
+                Ok(()) => outage.recovered(worker.now()),
                 Err(err) => {
-                    let wait = outage.failed(&err, engine.now());
-                    engine.sleep(if err.is_transient() { wait } else { REFUSED }).await;
+                    let wait = outage.failed(&err, worker.now());
+                    worker.sleep(if err.is_transient() { wait } else { REFUSED }).await;
                     self.stats.keep_changed();
                 }
             }
@@ -61,33 +61,33 @@ impl StatsWriter {
                     tracing::debug!("the last statistics could not be written: {err}");
                 }
             }
-            () = self.engine.sleep(TIMEOUT) => {}
+            () = self.worker.sleep(TIMEOUT) => {}
         }
     }
 
     /// Writes one report after the other, up to the first that the broker does not take.
     async fn write(&self) -> Result<(), TransportError> {
-        let engine = &self.engine;
-        let (worker, version) = (&engine.deps.worker, env!("CARGO_PKG_VERSION"));
-        let unwritten = self.stats.tally().unwritten(worker, version, engine.now());
+        let worker = &self.worker;
+        let (id, version) = (&worker.deps.worker_id, env!("CARGO_PKG_VERSION"));
+        let unwritten = self.stats.tally().unwritten(id, version, worker.now());
         for mut unwritten in unwritten {
-            self.put(&mut unwritten.report).await?;
+            self.write_report(&mut unwritten.report).await?;
             self.stats.tally().written(&unwritten);
         }
         Ok(())
     }
 
     /// Writes one report. What does not fit is left out.
-    async fn put(&self, report: &mut StatsReport) -> Result<(), TransportError> {
+    async fn write_report(&self, report: &mut StatsReport) -> Result<(), TransportError> {
         loop {
             let put = tokio::select! {
-                put = self.engine.transport.stats_put(report) => put,
-                () = self.engine.sleep(TIMEOUT) => {
+                put = self.worker.transport.stats_put(report) => put,
+                () = self.worker.sleep(TIMEOUT) => {
                     Err(TransportError::Timeout { what: "statistics".into(), after: TIMEOUT })
                 }
             };
             let Err(TransportError::TooLarge { size, max }) = put else { return put };
-            if !self.warned.swap(true, Ordering::Relaxed) {
+            if !self.too_large_logged.swap(true, Ordering::Relaxed) {
                 tracing::warn!(
                     "the statistics of a minute have {size} bytes, and the broker takes {max}: they \
                      are written without what does not fit"

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::{Exit, WorkerError};
-use super::handler_runtime::Runners;
+use super::handler_runtime::HandlerTasks;
 use super::operator_signals;
 use super::settings::Settings;
 use super::slot::run_slot;
@@ -18,8 +18,8 @@ use super::stats_writer::StatsWriter;
 use super::stop_signals::StopSignals;
 use super::{drain, heartbeat, start};
 use crate::chores;
-use crate::engine::{Engine, Health};
-use crate::intake::{feed, keep_leases};
+use crate::engine::{Health, WorkerState};
+use crate::intake::{fetch_loop, renew_loop};
 use crate::settle::settle_all;
 
 /// Takes jobs from queues and runs their handlers.
@@ -82,57 +82,57 @@ impl Worker {
         let chores_settings = settings.chores.then(|| settings.for_chores());
         let _run = health.start_run();
         let (settle_requests, inbox) = mpsc::unbounded_channel();
-        let engine = Arc::new(start::engine(settings, id, health, settle_requests));
+        let worker = Arc::new(start::worker_state(settings, id, health, settle_requests));
 
         // Dropped in this order at the end: first the handlers stop, then nothing fetches or settles.
         let mut tasks = JoinSet::new();
         let mut feeds = JoinSet::new();
         let mut reporters = JoinSet::new();
-        let mut runners = Runners::start(handlers, threads, engine.concurrency)?;
+        let mut runners = HandlerTasks::start(handlers, threads, worker.concurrency)?;
 
         let mut shutdown = std::pin::pin!(shutdown);
         let opened = tokio::select! {
             biased;
             () = &mut shutdown => return Ok(Exit::Drained),
-            opened = start::open_queues(&engine) => opened?,
+            opened = start::open_queues(&worker) => opened?,
         };
-        for (queue, open) in engine.queues.iter().zip(opened) {
+        for (queue, open) in worker.queues.iter().zip(opened) {
             if open.is_none() {
-                engine.health.stuck(&queue.name);
+                worker.health.queue_stuck(&queue.name);
             }
-            feeds.spawn(feed(engine.clone(), queue.clone(), open));
-            tasks.spawn(keep_leases(engine.clone(), queue.clone()));
+            feeds.spawn(fetch_loop(worker.clone(), queue.clone(), open));
+            tasks.spawn(renew_loop(worker.clone(), queue.clone()));
         }
-        tasks.spawn(settle_all(engine.clone(), inbox));
-        let gates = engine.deps.gates.clone();
-        tasks.spawn(async move { gates.run().await });
-        if let Some(times) = engine.role.heartbeat() {
-            reporters.spawn(heartbeat::send_heartbeats(engine.clone(), times));
+        tasks.spawn(settle_all(worker.clone(), inbox));
+        let gates = worker.deps.gates.clone();
+        tasks.spawn(async move { gates.maintain().await });
+        if let Some(times) = worker.role.heartbeat() {
+            reporters.spawn(heartbeat::heartbeat_loop(worker.clone(), times));
         }
-        if let Some(writer) = StatsWriter::of(&engine) {
-            reporters.spawn(writer.run());
+        if let Some(writer) = StatsWriter::of(&worker) {
+            reporters.spawn(writer.stats_loop());
         }
         let mut chores_worker = JoinSet::new();
         if let Some(settings) = chores_settings {
             let start = move |stopping| chores_run(settings.clone(), stopping);
-            chores_worker.spawn(chores::run_chores(engine.clone(), start));
+            chores_worker.spawn(chores::run_chores(worker.clone(), start));
         }
-        tasks.spawn(operator_signals::listen(engine.clone()));
-        for _ in 0..engine.concurrency {
-            runners.spawn(run_slot(engine.clone()));
+        tasks.spawn(operator_signals::handle_signals(worker.clone()));
+        for _ in 0..worker.concurrency {
+            runners.spawn(run_slot(worker.clone()));
         }
-        engine.health.working();
-        log_start(&engine);
+        worker.health.set_working();
+        log_start(&worker);
 
         tokio::select! {
             () = shutdown => {}
-            () = engine.drain_asked.cancelled() => {}
+            () = worker.drain_requested.cancelled() => {}
         }
-        engine.health.draining();
-        drain::drain(&engine, feeds, reporters, grace).await;
+        worker.health.set_draining();
+        drain::drain(&worker, feeds, reporters, grace).await;
         while chores_worker.join_next().await.is_some() {}
-        if !engine.role.is_chores() {
-            tracing::info!(worker = %engine.deps.worker, "stopped");
+        if worker.role.is_listed() {
+            tracing::info!(worker = %worker.deps.worker_id, "stopped");
         }
         Ok(Exit::Drained)
     }
@@ -169,15 +169,15 @@ fn chores_run(
     Box::pin(async move { run.await.map(drop) })
 }
 
-fn log_start(engine: &Engine) {
-    if engine.role.is_chores() {
+fn log_start(worker: &WorkerState) {
+    if !worker.role.is_listed() {
         return;
     }
-    let queues: Vec<_> = engine.queues.iter().map(|q| q.name.as_str()).collect();
+    let queues: Vec<_> = worker.queues.iter().map(|q| q.name.as_str()).collect();
     let queues = queues.join(", ");
-    let (slots, tasks) = (engine.concurrency, engine.deps.tasks.names().count());
+    let (slots, tasks) = (worker.concurrency, worker.deps.tasks.names().count());
     tracing::info!(
-        worker = %engine.deps.worker,
+        worker = %worker.deps.worker_id,
         "working on {queues} with {slots} slots and {tasks} tasks"
     );
 }

@@ -6,16 +6,16 @@ use naq_core::transport::{Place, Stored, Submission, TransportError};
 use naq_core::wire::Nonce;
 use naq_core::{DeadLetter, Envelope};
 
-use super::insist::insist;
-use crate::delivery::HeldJob;
-use crate::engine::Engine;
+use super::until_answered::until_answered;
+use crate::delivery::HeldDelivery;
+use crate::engine::WorkerState;
 
 /// Enqueues the follow-up, unless the broker has it already. None when the lease was lost meanwhile:
 /// then the dead job must not be acked.
-pub(super) async fn enqueue(engine: &Engine, held: &HeldJob) -> Option<()> {
+pub(super) async fn enqueue_follow_up(worker: &WorkerState, held: &HeldDelivery) -> Option<()> {
     let stored = &held.delivery.stored;
-    let Some(follow_up) = follow_up_of(engine, held) else { return Some(()) };
-    let messages = insist(engine, held, || engine.transport.locate(&stored.key)).await?;
+    let Some(follow_up) = follow_up_of(worker, held) else { return Some(()) };
+    let messages = until_answered(worker, held, || worker.transport.locate(&stored.key)).await?;
     // With neither record nor letter, the letter was requeued or purged and the record has expired:
     // long after the death, so the follow-up was enqueued then.
     let Some((letter, dead)) = death(messages, &stored.step().nonce) else { return Some(()) };
@@ -23,11 +23,11 @@ pub(super) async fn enqueue(engine: &Engine, held: &HeldJob) -> Option<()> {
         let job = match follow_up.submission(&letter, &dead, with_args) {
             Ok(job) => job,
             Err(err) => {
-                tracing::warn!(job = %held.id(), "its follow-up: {err}");
+                tracing::warn!(job = %held.job_id(), "its follow-up: {err}");
                 continue;
             }
         };
-        if insist(engine, held, || publish(engine, &job)).await? {
+        if until_answered(worker, held, || publish(worker, &job)).await? {
             break;
         }
     }
@@ -35,9 +35,9 @@ pub(super) async fn enqueue(engine: &Engine, held: &HeldJob) -> Option<()> {
 }
 
 /// What the job itself asks for; otherwise what its task asks for.
-fn follow_up_of(engine: &Engine, held: &HeldJob) -> Option<FollowUp> {
+fn follow_up_of(worker: &WorkerState, held: &HeldDelivery) -> Option<FollowUp> {
     let job = held.read_job().ok()?;
-    let of_task = engine.deps.tasks.get(&job.task).and_then(|task| task.options.follow_up.clone());
+    let of_task = worker.deps.tasks.get(&job.task).and_then(|task| task.options.follow_up.clone());
     job.on_exhausted.or(of_task)
 }
 
@@ -51,11 +51,11 @@ fn death(messages: Vec<Stored>, life: &Nonce) -> Option<(DeadLetter, Envelope)> 
 }
 
 /// False when the job is too large. A follow-up that has ended since is not enqueued again.
-async fn publish(engine: &Engine, job: &Submission) -> Result<bool, TransportError> {
-    if !engine.transport.locate(&job.key).await?.is_empty() {
+async fn publish(worker: &WorkerState, job: &Submission) -> Result<bool, TransportError> {
+    if !worker.transport.locate(&job.key).await?.is_empty() {
         return Ok(true);
     }
-    match engine.transport.publish(job.clone()).await {
+    match worker.transport.publish(job.clone()).await {
         Ok(_) => {
             tracing::info!(follow_up = %job.key, "enqueued the follow-up of a dead job");
             Ok(true)

@@ -3,13 +3,13 @@
 use naq_client::Wake;
 use naq_core::transport::TransportError;
 
-use crate::engine::Engine;
+use crate::engine::WorkerState;
 
 /// Enqueues the chore. One end is one chore, however often this is called.
-pub(super) async fn enqueue_wake(engine: &Engine, wake: &Wake) -> Result<(), TransportError> {
-    let submission = wake.submission(engine.now()).map_err(|err| TransportError::Rejected {
+pub(super) async fn enqueue_wake(worker: &WorkerState, wake: &Wake) -> Result<(), TransportError> {
+    let submission = wake.submission(worker.now()).map_err(|err| TransportError::Rejected {
         what: "enqueue naq.wake".into(),
         reason: err.to_string(),
     })?;
-    engine.transport.publish(submission).await.map(drop)
+    worker.transport.publish(submission).await.map(drop)
 }

@@ -38,16 +38,21 @@ struct Lane<T> {
     pass: u64,
     waiting: VecDeque<T>,
     /// The number of jobs that its queue is being asked for.
-    asked: usize,
+    requested: usize,
     /// Its queue was asked, and had no job.
-    empty: bool,
+    queue_empty: bool,
 }
 
 impl<T> Lanes<T> {
     /// One lane for each weight. With [`Sharing::FirstCome`] one lane for all.
     pub(crate) fn new(sharing: Sharing, weights: impl IntoIterator<Item = u32>) -> Self {
-        let lane =
-            |weight| Lane { weight, pass: 0, waiting: VecDeque::new(), asked: 0, empty: false };
+        let lane = |weight| Lane {
+            weight,
+            pass: 0,
+            waiting: VecDeque::new(),
+            requested: 0,
+            queue_empty: false,
+        };
         let lanes = match sharing {
             Sharing::FirstCome => vec![lane(1)],
             _ => weights.into_iter().map(lane).collect(),
@@ -75,10 +80,10 @@ impl<T> Lanes<T> {
         let before = lane.waiting.len();
         lane.waiting.extend(jobs);
         if lane.waiting.len() > before {
-            if lane.empty {
+            if lane.queue_empty {
                 lane.pass = lane.pass.max(self.clock);
             }
-            lane.empty = false;
+            lane.queue_empty = false;
         }
     }
 
@@ -87,7 +92,9 @@ impl<T> Lanes<T> {
         let waiting = |lane: &&Lane<T>| !lane.waiting.is_empty();
         let next = match self.sharing {
             Sharing::FirstCome => self.lanes.first_mut()?,
-            Sharing::Strict => self.lanes.iter_mut().find(|l| !l.empty || !l.waiting.is_empty())?,
+            Sharing::Strict => {
+                self.lanes.iter_mut().find(|l| !l.queue_empty || !l.waiting.is_empty())?
+            }
             Sharing::Weighted => {
                 let pass = self.lanes.iter().filter(waiting).map(|lane| lane.pass).min()?;
                 self.lanes.iter_mut().find(|l| l.pass == pass && !l.waiting.is_empty())?
@@ -106,7 +113,7 @@ impl<T> Lanes<T> {
 
     /// How many more jobs to ask this lane's queue for. `free` slots are free, and `ahead` jobs may
     /// wait beyond them. Zero when it is better to wait.
-    pub(crate) fn wants(&self, lane: usize, free: usize, ahead: usize) -> usize {
+    pub(crate) fn fetch_size(&self, lane: usize, free: usize, ahead: usize) -> usize {
         let me = &self.lanes[lane];
         // With strict priority, jobs of later lanes do not count.
         let before = match self.sharing {
@@ -122,55 +129,57 @@ impl<T> Lanes<T> {
         let room = (free + ahead).saturating_sub(waiting);
         match self.sharing {
             Sharing::FirstCome => room,
-            Sharing::Strict if before[..lane].iter().all(|lane| lane.empty) => room,
+            Sharing::Strict if before[..lane].iter().all(|lane| lane.queue_empty) => room,
             Sharing::Strict => 0,
             // A queue that is likely to be empty is asked in addition to the others.
-            Sharing::Weighted if me.empty => room,
-            Sharing::Weighted => self.share(lane, free + ahead).min(room),
+            Sharing::Weighted if me.queue_empty => room,
+            Sharing::Weighted => self.weighted_share(lane, free + ahead).min(room),
         }
     }
 
     /// How many jobs this lane lacks of its part of `places`. Places that other queues are being asked
     /// for do not count. The lane with the smallest pass gets one place more, so that a single free
     /// place is for it.
-    fn share(&self, lane: usize, places: usize) -> usize {
+    fn weighted_share(&self, lane: usize, places: usize) -> usize {
         let me = &self.lanes[lane];
-        let live = || self.lanes.iter().enumerate().filter(|(_, lane)| !lane.empty);
-        let asked: usize = live().filter(|(i, _)| *i != lane).map(|(_, other)| other.asked).sum();
-        let left = places.saturating_sub(asked + self.waiting());
+        let live = || self.lanes.iter().enumerate().filter(|(_, lane)| !lane.queue_empty);
+        let requested: usize =
+            live().filter(|(i, _)| *i != lane).map(|(_, other)| other.requested).sum();
+        let left = places.saturating_sub(requested + self.waiting());
         let weights: u64 = live().map(|(_, lane)| u64::from(lane.weight)).sum();
         let part = places.saturating_sub(1) as u64 * u64::from(me.weight) / weights.max(1);
-        let first = live().filter(|(_, lane)| lane.asked == 0).min_by_key(|(_, lane)| lane.pass);
+        let first =
+            live().filter(|(_, lane)| lane.requested == 0).min_by_key(|(_, lane)| lane.pass);
         let first = first.is_some_and(|(i, _)| i == lane);
         let part = usize::try_from(part).unwrap_or(usize::MAX) + usize::from(first);
         part.saturating_sub(me.waiting.len()).min(left)
     }
 
     /// The lane's queue is being asked for this many jobs.
-    pub(crate) fn start_asking(&mut self, lane: usize, jobs: usize) {
-        self.lanes[lane].asked = jobs;
+    pub(crate) fn fetch_started(&mut self, lane: usize, jobs: usize) {
+        self.lanes[lane].requested = jobs;
     }
 
     /// The lane's queue is no longer being asked.
-    pub(crate) fn stop_asking(&mut self, lane: usize) {
-        self.lanes[lane].asked = 0;
+    pub(crate) fn fetch_ended(&mut self, lane: usize) {
+        self.lanes[lane].requested = 0;
     }
 
     /// Whether the lane's queue is being asked.
-    pub(crate) fn is_asked(&self, lane: usize) -> bool {
-        self.lanes[lane].asked > 0
+    pub(crate) fn is_fetching(&self, lane: usize) -> bool {
+        self.lanes[lane].requested > 0
     }
 
     /// The lane's queue was asked, and had no job.
     pub(crate) fn mark_empty(&mut self, lane: usize) {
         let lane = &mut self.lanes[lane];
-        lane.empty = lane.waiting.is_empty();
+        lane.queue_empty = lane.waiting.is_empty();
     }
 
     /// The lane's queue is not being asked now, so with strict priority it may have a job.
     pub(crate) fn mark_unknown(&mut self, lane: usize) {
         if self.sharing == Sharing::Strict {
-            self.lanes[lane].empty = false;
+            self.lanes[lane].queue_empty = false;
         }
     }
 }
@@ -191,7 +200,7 @@ mod tests {
             let mut free = slots;
             while free > 0 {
                 for (queue, left) in backlog.iter_mut().enumerate() {
-                    let wanted = lanes.wants(queue, free, 0);
+                    let wanted = lanes.fetch_size(queue, free, 0);
                     let brought = wanted.min(*left);
                     lanes.push(queue, vec![queue; brought]);
                     *left -= brought;
@@ -256,12 +265,12 @@ mod tests {
     #[test]
     fn strictly_lower_queues_are_asked_once_the_higher_have_nothing() {
         let mut lanes = Lanes::new(Sharing::Strict, [1, 1]);
-        assert_eq!((lanes.wants(0, 4, 0), lanes.wants(1, 4, 0)), (4, 0));
+        assert_eq!((lanes.fetch_size(0, 4, 0), lanes.fetch_size(1, 4, 0)), (4, 0));
         lanes.mark_empty(0);
-        assert_eq!((lanes.wants(0, 4, 0), lanes.wants(1, 4, 0)), (4, 4));
+        assert_eq!((lanes.fetch_size(0, 4, 0), lanes.fetch_size(1, 4, 0)), (4, 4));
         // Jobs of a lower queue do not keep the worker from asking a higher one.
         lanes.push(1, ["low"; 4]);
-        assert_eq!((lanes.wants(0, 4, 0), lanes.wants(1, 4, 0)), (4, 0));
+        assert_eq!((lanes.fetch_size(0, 4, 0), lanes.fetch_size(1, 4, 0)), (4, 0));
         let started = run(&mut Lanes::new(Sharing::Strict, [1, 1]), &mut [30, 100], 5, 10);
         assert_eq!(started, [30, 20]);
     }
@@ -269,11 +278,11 @@ mod tests {
     #[test]
     fn a_slot_that_is_free_asks_one_queue_and_the_next_when_that_has_nothing() {
         let mut lanes = Lanes::<()>::new(Sharing::Weighted, [1, 1]);
-        assert_eq!((lanes.wants(0, 1, 0), lanes.wants(1, 1, 0)), (1, 0));
-        lanes.start_asking(0, 1);
-        assert_eq!(lanes.wants(1, 1, 0), 0);
+        assert_eq!((lanes.fetch_size(0, 1, 0), lanes.fetch_size(1, 1, 0)), (1, 0));
+        lanes.fetch_started(0, 1);
+        assert_eq!(lanes.fetch_size(1, 1, 0), 0);
         lanes.mark_empty(0);
-        assert_eq!(lanes.wants(1, 1, 0), 1);
+        assert_eq!(lanes.fetch_size(1, 1, 0), 1);
     }
 
     #[test]
@@ -281,8 +290,11 @@ mod tests {
         let mut lanes = Lanes::new(Sharing::FirstCome, [6, 1]);
         assert_eq!((lanes.lane(1), lanes.count()), (0, 1));
         lanes.push(0, ["a", "b"]);
-        assert_eq!((lanes.wants(0, 5, 0), lanes.wants(0, 2, 0), lanes.wants(0, 2, 10)), (3, 0, 10));
-        assert_eq!(lanes.wants(0, 0, 3), 0, "more than half of the jobs that may wait do");
+        assert_eq!(
+            (lanes.fetch_size(0, 5, 0), lanes.fetch_size(0, 2, 0), lanes.fetch_size(0, 2, 10)),
+            (3, 0, 10)
+        );
+        assert_eq!(lanes.fetch_size(0, 0, 3), 0, "more than half of the jobs that may wait do");
         assert_eq!((lanes.pop(), lanes.pop(), lanes.pop()), (Some("a"), Some("b"), None));
     }
 }

@@ -38,7 +38,7 @@ impl Harness {
     pub async fn pass(&self, span: Duration) {
         let end = self.now() + span;
         self.drain().await;
-        while let Some(next) = self.next_moment().filter(|next| *next < end) {
+        while let Some(next) = self.next_due_time().filter(|next| *next < end) {
             self.clock.advance_to(next).await;
             self.drain().await;
         }
@@ -54,7 +54,7 @@ impl Harness {
     pub async fn run_to_end(&self) {
         let began = self.now();
         self.drain().await;
-        while let Some(next) = self.next_moment().filter(|_| self.jobs_wait()) {
+        while let Some(next) = self.next_due_time().filter(|_| self.has_waiting_jobs()) {
             assert!(
                 next.since(began) < HORIZON,
                 "after a year there are still jobs that wait; let some time `pass` instead. \
@@ -67,7 +67,7 @@ impl Harness {
     }
 
     /// The next time at which a job is due, or the pause of a queue ends.
-    fn next_moment(&self) -> Option<Timestamp> {
+    fn next_due_time(&self) -> Option<Timestamp> {
         let waiting = self.broker.waiting().into_iter().find(|job| self.serves(&job.key.queue));
         let paused = self.queues().into_iter().filter(|queue| queue.pending > 0);
         let pauses = paused.filter_map(|queue| queue.paused_until);
@@ -75,7 +75,7 @@ impl Harness {
     }
 
     /// Whether any job waits besides chores, which may never end.
-    fn jobs_wait(&self) -> bool {
+    fn has_waiting_jobs(&self) -> bool {
         let own = |queue: &QueueName| queue.as_str() == CHORES;
         let waiting = self.broker.waiting();
         let served = |queue: &QueueName| !own(queue) && self.serves(queue);

@@ -43,10 +43,10 @@ pub struct Run<J: Job> {
     harness: Harness,
     job: J,
     attempt: u32,
-    change: Vec<Change<J::Output>>,
+    change: Vec<EnvelopeEdit<J::Output>>,
 }
 
-type Change<O> = Box<dyn for<'a> FnOnce(Enqueue<'a, O>) -> Enqueue<'a, O> + Send>;
+type EnvelopeEdit<O> = Box<dyn for<'a> FnOnce(Enqueue<'a, O>) -> Enqueue<'a, O> + Send>;
 
 impl<J: Job> Run<J> {
     /// Sets the attempt, from 1. The job has no history: the handler sees no earlier error.

@@ -165,14 +165,18 @@ impl JobView {
     #[track_caller]
     fn fail(&self, why: impl Display) -> ! {
         let task = self.report.envelope.as_ref().map_or("no job", |job| job.task.as_str());
-        panic!("job {} ({task}): {why}. What happened:\n{}", self.report.key, self.what_happened())
+        panic!(
+            "job {} ({task}): {why}. What happened:\n{}",
+            self.report.key,
+            self.describe_history()
+        )
     }
 
-    fn what_happened(&self) -> String {
+    fn describe_history(&self) -> String {
         let mut text = String::new();
         for entry in self.history() {
             // Writing to a string cannot fail.
-            let _ = write!(text, "  attempt {} {}", entry.attempt, word(entry.outcome));
+            let _ = write!(text, "  attempt {} {}", entry.attempt, state_word(entry.outcome));
             if let Some(at) = entry.ended_at {
                 let _ = write!(text, " at {at}");
             }
@@ -193,7 +197,7 @@ impl JobView {
     }
 }
 
-fn word(outcome: AttemptOutcome) -> &'static str {
+fn state_word(outcome: AttemptOutcome) -> &'static str {
     match outcome {
         AttemptOutcome::Completed => "completed",
         AttemptOutcome::Failed => "failed",

@@ -8,13 +8,13 @@ use crate::outage::{Outage, backoff};
 
 impl BreakerGate {
     /// Watches the stored breakers for as long as the worker runs.
-    pub(super) async fn watch(&self) {
-        let mut outage = Outage::of("the circuit breakers");
+    pub(super) async fn sync_loop(&self) {
+        let mut outage = Outage::new("the circuit breakers");
         loop {
             // A watch that ends without an error begins again.
-            if let Err(err) = self.follow(&mut outage).await {
+            if let Err(err) = self.watch(&mut outage).await {
                 // Jobs do not wait for what cannot be read.
-                self.end_first_look();
+                self.first_read_done();
                 let now = self.timer.now();
                 let wait = outage.failed(&err, now);
                 self.timer.sleep_until(now + wait).await;
@@ -22,7 +22,7 @@ impl BreakerGate {
         }
     }
 
-    async fn follow(&self, outage: &mut Outage) -> Result<(), TransportError> {
+    async fn watch(&self, outage: &mut Outage) -> Result<(), TransportError> {
         let prefix = BreakerEntry::prefix().map_err(|err| TransportError::Rejected {
             what: "watch breakers".into(),
             reason: err.to_string(),
@@ -31,20 +31,20 @@ impl BreakerGate {
         // All breakers at once: the watch does not say where its first entries end.
         let entries = self.client.breakers().await?;
         let now = self.timer.now();
-        self.change(|local| local.take_over_all(entries, now));
-        self.end_first_look();
-        outage.over(now);
+        self.update(|table| table.replace_all(entries, now));
+        self.first_read_done();
+        outage.recovered(now);
         while let Some(change) = watch.next().await {
-            self.take_over(&change);
+            self.apply_change(&change);
         }
         Ok(())
     }
 
-    fn take_over(&self, change: &StateChange) {
+    fn apply_change(&self, change: &StateChange) {
         let now = self.timer.now();
         match &change.entry {
             Some(entry) => match BreakerEntry::read(entry) {
-                Some(entry) => self.change(|local| local.take_over(entry, now)),
+                Some(entry) => self.update(|table| table.apply_entry(entry, now)),
                 None => tracing::warn!(
                     "{}: written by another version of NAQ; this worker keeps what it knew",
                     change.key
@@ -52,18 +52,18 @@ impl BreakerGate {
             },
             None => {
                 if let Some(key) = change.key.tokens().nth(1) {
-                    self.change(|local| local.forget(&key, now));
+                    self.update(|table| table.forget(&key, now));
                 }
             }
         }
     }
 
     /// Sends counts and probes to the state store when they are due.
-    pub(super) async fn send(&self) {
+    pub(super) async fn send_updates(&self) {
         let mut failures = 0;
         loop {
-            let (now, due) = (self.timer.now(), self.local().due());
-            let updates = self.local().send(now);
+            let (now, due) = (self.timer.now(), self.table().due());
+            let updates = self.table().take_updates(now);
             if updates.is_empty() {
                 tokio::select! {
                     () = self.due.notified() => {}
@@ -78,14 +78,14 @@ impl BreakerGate {
                 match sent {
                     Ok(entry) => {
                         failures = 0;
-                        self.change(|local| local.sent(entry, now));
+                        self.update(|table| table.update_stored(entry, now));
                     }
                     Err(err) => {
                         failures += 1;
                         let key = &update.entry.key;
                         tracing::debug!("breaker {key}: the update is not stored: {err}");
                         let again = now + backoff(failures);
-                        self.change(|local| local.not_sent(update, again, now));
+                        self.update(|table| table.update_failed(update, again, now));
                     }
                 }
             }

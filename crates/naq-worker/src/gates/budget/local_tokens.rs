@@ -31,13 +31,13 @@ impl LocalTokens {
     }
 
     /// The largest number of tokens.
-    fn room(&self) -> u32 {
+    fn capacity(&self) -> u32 {
         self.budget.max_burst().div_ceil(4)
     }
 
     /// Adds the share of a first attempt that starts.
     pub(super) fn deposit(&mut self) {
-        self.tokens = (self.tokens + self.budget.share()).min(f64::from(self.room()));
+        self.tokens = (self.tokens + self.budget.share()).min(f64::from(self.capacity()));
     }
 
     /// Takes a token for a retry, if there is one. A sum of shares may be a rounding error below 1.
@@ -51,18 +51,18 @@ impl LocalTokens {
 
     /// Puts a token back: its retry did not start after all.
     pub(super) fn give_back(&mut self) {
-        self.tokens = (self.tokens + 1.0).min(f64::from(self.room()));
+        self.tokens = (self.tokens + 1.0).min(f64::from(self.capacity()));
     }
 
     /// Whether the state store may have tokens.
-    pub(super) fn may_ask(&self, now: Timestamp) -> bool {
+    pub(super) fn may_draw(&self, now: Timestamp) -> bool {
         // A time far ahead is from before the clock was set back.
         self.empty_until.is_none_or(|until| until <= now || until.since(now) > MAX_WAIT)
     }
 
     /// Takes tokens out of the shared ones. Returns how many, and the rest.
     pub(super) fn draw(&mut self, mut shared: Tokens, now: Timestamp) -> (u32, Tokens) {
-        let taken = shared.take(&self.budget, self.room(), now);
+        let taken = shared.take(&self.budget, self.capacity(), now);
         self.empty_until = (taken == 0).then(|| match shared.next_at(&self.budget, now) {
             Some(next) => next.min(now + MAX_WAIT),
             None => now + MIN_WAIT,
@@ -71,12 +71,12 @@ impl LocalTokens {
     }
 
     /// Adds tokens that were taken out of the shared ones.
-    pub(super) fn fill(&mut self, taken: u32) {
-        self.tokens = (self.tokens + f64::from(taken)).min(f64::from(self.room()));
+    pub(super) fn add_drawn(&mut self, taken: u32) {
+        self.tokens = (self.tokens + f64::from(taken)).min(f64::from(self.capacity()));
     }
 
     /// When a job without a token comes back. `share` is a random number from 0 to 1.
-    pub(super) fn wait(&mut self, share: f64, now: Timestamp) -> Timestamp {
+    pub(super) fn retry_at(&mut self, share: f64, now: Timestamp) -> Timestamp {
         let halves = now.since(self.denied_at).as_secs_f64() / MAX_WAIT.as_secs_f64();
         self.denied = self.denied * 0.5_f64.powf(halves) + 1.0;
         self.denied_at = now;
@@ -115,7 +115,7 @@ mod tests {
         let mut local = LocalTokens::new(budget);
         let empty = Tokens { tokens: 0.0, at: at(0) };
         let (taken, _) = local.draw(empty, at(0));
-        assert!(taken == 0 && !local.may_ask(at(1)) && local.may_ask(at(2)));
+        assert!(taken == 0 && !local.may_draw(at(1)) && local.may_draw(at(2)));
         let (taken, rest) = local.draw(empty, at(100));
         assert_eq!((taken, rest.tokens), (1, 3.0));
     }
@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn the_more_jobs_wait_the_longer_they_are_spread() {
         let mut local = LocalTokens::new(RetryBudget::new(0.2, 2.0));
-        assert!(local.wait(1.0, at(0)) <= at(2));
-        let last = (0..40).map(|_| local.wait(1.0, at(0))).max().expect("some");
+        assert!(local.retry_at(1.0, at(0)) <= at(2));
+        let last = (0..40).map(|_| local.retry_at(1.0, at(0))).max().expect("some");
         assert!(last > at(15) && last <= at(0) + MAX_WAIT * 2, "{last}");
     }
 }

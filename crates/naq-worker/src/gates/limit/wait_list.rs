@@ -31,32 +31,33 @@ pub(super) struct WaitList {
     transport: Arc<dyn Transport>,
     worker: WorkerId,
     /// No entry is left before this revision, by key.
-    begins: Mutex<HashMap<String, u64>>,
+    first_revision: Mutex<HashMap<String, u64>>,
 }
 
 impl WaitList {
     pub(super) fn new(transport: Arc<dyn Transport>, worker: WorkerId) -> Self {
-        Self { transport, worker, begins: Mutex::default() }
+        Self { transport, worker, first_revision: Mutex::default() }
     }
 
     /// About how many jobs wait.
     pub(super) async fn len(&self, key: &str) -> Result<u64, TransportError> {
-        let page = self.transport.state_list(&list_key(key)?, self.begin(key), 1).await?;
+        let page =
+            self.transport.state_list(&wait_prefix(key)?, self.first_revision_of(key), 1).await?;
         Ok(page.entries.len() as u64 + page.left)
     }
 
     /// Adds the job at the end. A job that is in the list keeps its entry.
     pub(super) async fn join(&self, key: &str, job: &Envelope) -> Result<(), TransportError> {
         let (me, nonce) = (job_key(job), job.nonce.to_string());
-        let entry = list_key_of(key, &me)?;
+        let entry = wait_key(key, &me)?;
         let me = Holder { job: me, nonce, worker: self.worker.clone() };
         let value = serde_json::to_vec(&me).map_err(rejected)?.into();
         let put = self.transport.state_put(&entry, value, Expect::Absent, Some(TTL)).await?;
         if let Saved::Stored(revision) = put
-            && revision < self.begin(key)
+            && revision < self.first_revision_of(key)
         {
             // The state store was replaced, and its revisions begin at 1 again.
-            self.begins_at(key, 0);
+            self.set_first_revision(key, 0);
         }
         Ok(())
     }
@@ -64,13 +65,12 @@ impl WaitList {
     /// Whether no other job is before this one.
     pub(super) async fn is_first(&self, key: &str, job: &Envelope) -> Result<bool, TransportError> {
         let first = self.first(key).await?;
-        Ok(first.is_none_or(|first| {
-            list_key_of(key, &job_key(job)).is_ok_and(|mine| mine == first.key)
-        }))
+        Ok(first
+            .is_none_or(|first| wait_key(key, &job_key(job)).is_ok_and(|mine| mine == first.key)))
     }
 
     /// Releases the first job that still waits, and removes it from the list. False when there is none.
-    pub(super) async fn release_first(&self, key: &str) -> Result<bool, TransportError> {
+    pub(super) async fn release_next(&self, key: &str) -> Result<bool, TransportError> {
         for _ in 0..MAX_CLEARED {
             let Some(first) = self.first(key).await? else { return Ok(false) };
             // The worker that removes the entry releases the job.
@@ -89,7 +89,7 @@ impl WaitList {
     /// Makes the job due, if a limit holds it back.
     async fn release_job(&self, job: &JobKey, nonce: &str) -> Result<bool, TransportError> {
         let found = self.transport.locate(job).await?;
-        match found.iter().find(|stored| waits(stored, nonce)) {
+        match found.iter().find(|stored| is_waiting(stored, nonce)) {
             Some(stored) => self.transport.release(stored).await,
             None => Ok(false),
         }
@@ -97,44 +97,44 @@ impl WaitList {
 
     /// The first in the list.
     async fn first(&self, key: &str) -> Result<Option<StateEntry>, TransportError> {
-        let list = list_key(key)?;
-        let (mut from, mut limit) = (self.begin(key), 1);
+        let list = wait_prefix(key)?;
+        let (mut from, mut limit) = (self.first_revision_of(key), 1);
         loop {
             let mut page = self.transport.state_list(&list, from, limit).await?;
             if !page.entries.is_empty() {
                 return Ok(Some(page.entries.swap_remove(0)));
             }
             let Some(next) = page.next else { return Ok(None) };
-            self.begins_at(key, next);
+            self.set_first_revision(key, next);
             (from, limit) = (next, PAGE);
         }
     }
 
-    fn begin(&self, key: &str) -> u64 {
-        let begins = lock(&self.begins);
-        begins.get(key).copied().unwrap_or(0)
+    fn first_revision_of(&self, key: &str) -> u64 {
+        let first_revision = lock(&self.first_revision);
+        first_revision.get(key).copied().unwrap_or(0)
     }
 
-    fn begins_at(&self, key: &str, revision: u64) {
-        let mut begins = lock(&self.begins);
-        if begins.len() >= KEYS {
-            begins.clear();
+    fn set_first_revision(&self, key: &str, revision: u64) {
+        let mut first_revision = lock(&self.first_revision);
+        if first_revision.len() >= KEYS {
+            first_revision.clear();
         }
-        begins.insert(key.to_owned(), revision);
+        first_revision.insert(key.to_owned(), revision);
     }
 }
 
-fn list_key_of(key: &str, job: &JobKey) -> Result<StateKey, TransportError> {
+fn wait_key(key: &str, job: &JobKey) -> Result<StateKey, TransportError> {
     LimitKeys::new(key).and_then(|keys| keys.place(job)).map_err(rejected)
 }
 
-fn list_key(key: &str) -> Result<StateKey, TransportError> {
+fn wait_prefix(key: &str) -> Result<StateKey, TransportError> {
     LimitKeys::new(key).and_then(|keys| keys.line()).map_err(rejected)
 }
 
 /// Whether the job has this nonce and waits for a limit slot: not for a retry, and not for a start that
 /// a rate gave it.
-fn waits(stored: &Stored, nonce: &str) -> bool {
+fn is_waiting(stored: &Stored, nonce: &str) -> bool {
     if stored.place != Place::Schedule {
         return false;
     }
@@ -165,7 +165,7 @@ mod tests {
         let stored = transport.locate(&key).await.expect("an answer").remove(0);
         let job = stored.envelope().expect("readable");
         let list = WaitList::new(transport, WorkerId::new("w").expect("an id"));
-        list.begins_at("k", 1_000_000);
+        list.set_first_revision("k", 1_000_000);
         list.join("k", &job).await.expect("joins");
         assert_eq!(list.len("k").await.expect("an answer"), 1);
         assert!(list.first("k").await.expect("an answer").is_some());

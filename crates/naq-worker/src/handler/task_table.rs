@@ -1,4 +1,4 @@
-//! [`Tasks`]: a registry as a worker runs it: its handlers have their state.
+//! [`TaskTable`]: a registry as a worker runs it: its handlers have their state.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,8 +17,8 @@ const NAMED_TASKS: usize = 8;
 
 /// All tasks of a worker.
 #[derive(Clone)]
-pub(crate) struct Tasks {
-    tasks: BTreeMap<TaskName, Task>,
+pub(crate) struct TaskTable {
+    tasks: BTreeMap<TaskName, RegisteredTask>,
     classifiers: Classifiers,
     /// The hooks for every task.
     hooks: Hooks,
@@ -29,16 +29,16 @@ pub(crate) struct Tasks {
 
 /// One task of a worker.
 #[derive(Clone)]
-pub(crate) struct Task {
+pub(crate) struct RegisteredTask {
     pub(crate) handler: Handler,
     /// Runs when a failure of the handler would end the job.
     pub(crate) fallback: Option<Handler>,
     pub(crate) options: TaskOptions,
 }
 
-impl Tasks {
+impl TaskTable {
     pub(crate) fn new(
-        tasks: BTreeMap<TaskName, Task>,
+        tasks: BTreeMap<TaskName, RegisteredTask>,
         classifiers: Classifiers,
         hooks: Hooks,
     ) -> Self {
@@ -88,7 +88,7 @@ impl Tasks {
         self.tasks.iter().filter_map(|(name, task)| Some((name, task.options.retry_budget?)))
     }
 
-    pub(crate) fn get(&self, task: &TaskName) -> Option<&Task> {
+    pub(crate) fn get(&self, task: &TaskName) -> Option<&RegisteredTask> {
         self.tasks.get(task)
     }
 
@@ -121,7 +121,7 @@ impl Tasks {
     }
 }
 
-impl fmt::Debug for Tasks {
+impl fmt::Debug for TaskTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.tasks.keys()).finish()
     }

@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use naq_core::{ErrorKind, Failure, Payload};
 
-use super::guarded::{self, HandlerOutcome};
-use crate::delivery::{HeldJob, StopReason};
+use super::guarded::{HandlerOutcome, run_guarded};
+use crate::delivery::{HeldDelivery, StopReason};
 use crate::engine::AttemptDeps;
-use crate::handler::{Context, Handler, RunningAttempt, Tasks};
+use crate::handler::{AttemptContext, Context, Handler, TaskTable};
 use crate::panics;
 
 /// Calls a handler or a fallback once. The outer error names why it had to stop.
-pub(super) async fn call(
+pub(super) async fn call_handler(
     deps: &AttemptDeps,
-    held: &HeldJob,
+    held: &HeldDelivery,
     handler: &Handler,
-    running: &Arc<RunningAttempt>,
+    running: &Arc<AttemptContext>,
 ) -> Result<Result<Payload, Failure>, StopReason> {
     let timeout = running.envelope.timeout;
     // The call clones the state, which is the user's code as well.
-    let outcome = match panics::catch(|| handler(Context::new(running.clone()))) {
-        Ok(future) => guarded::run(future, held, &*deps.timer, timeout).await,
+    let outcome = match panics::catch_panic(|| handler(Context::new(running.clone()))) {
+        Ok(future) => run_guarded(future, held, &*deps.timer, timeout).await,
         Err(message) => HandlerOutcome::Panicked(message),
     };
     let result = match outcome {
@@ -39,8 +39,8 @@ pub(super) async fn call(
 }
 
 /// A classifier is the user's code too.
-fn classify(tasks: &Tasks, failure: Failure) -> Failure {
-    panics::catch(|| tasks.classify(failure)).unwrap_or_else(|message| {
+fn classify(tasks: &TaskTable, failure: Failure) -> Failure {
+    panics::catch_panic(|| tasks.classify(failure)).unwrap_or_else(|message| {
         Failure::new(ErrorKind::PANIC, format!("while the error was classified: {message}"))
     })
 }

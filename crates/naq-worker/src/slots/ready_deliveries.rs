@@ -1,4 +1,4 @@
-//! [`Ready`]: the jobs that wait for a slot, and the number of slots in use. [`Lanes`] says which job
+//! [`ReadyDeliveries`]: the jobs that wait for a slot, and the number of slots in use. [`Lanes`] says which job
 //! is next.
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -6,41 +6,41 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{Notify, Semaphore};
 
 use super::lanes::{Lanes, Sharing};
-use crate::delivery::HeldJob;
+use crate::delivery::HeldDelivery;
 use naq_core::sync::lock;
 
 /// The jobs that wait for a slot, and the number of slots in use.
 #[derive(Debug)]
-pub(crate) struct Ready {
+pub(crate) struct ReadyDeliveries {
     slots: usize,
     sharing: Sharing,
-    state: Mutex<State>,
+    state: Mutex<ReadyState>,
     /// One permit for each waiting job. Free slots wait for one here.
     jobs: Semaphore,
-    turns: Vec<FetchTurns>,
+    lane_waiters: Vec<LaneWaiters>,
 }
 
-/// The feeds of a lane take turns: each waits here until it should fetch.
+/// The feeds of a lane take lane_waiters: each waits here until it should fetch.
 #[derive(Debug, Default)]
-struct FetchTurns {
+struct LaneWaiters {
     /// Notified when the lane may need more jobs.
     room: Notify,
     /// Locked by the feed whose turn it is. Without this lock the same feed would always be the first
     /// to see that there is room.
-    turn: tokio::sync::Mutex<()>,
+    fetch_order: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
-struct State {
-    lanes: Lanes<Arc<HeldJob>>,
+struct ReadyState {
+    lanes: Lanes<Arc<HeldDelivery>>,
     running: usize,
     /// Jobs that may wait although no slot is free.
     ahead: usize,
     /// Permits that were taken while every waiting job had to wait for a queue with a higher priority.
-    withheld: usize,
+    deferred_permits: usize,
 }
 
-impl Ready {
+impl ReadyDeliveries {
     /// `weights` are those of the queues, in their order.
     pub(crate) fn new(
         slots: usize,
@@ -51,8 +51,8 @@ impl Ready {
         Self {
             slots,
             sharing,
-            turns: (0..lanes.count()).map(|_| FetchTurns::default()).collect(),
-            state: Mutex::new(State { lanes, running: 0, ahead: 0, withheld: 0 }),
+            lane_waiters: (0..lanes.count()).map(|_| LaneWaiters::default()).collect(),
+            state: Mutex::new(ReadyState { lanes, running: 0, ahead: 0, deferred_permits: 0 }),
             jobs: Semaphore::new(0),
         }
     }
@@ -66,8 +66,8 @@ impl Ready {
     pub(crate) fn push(
         &self,
         queue: usize,
-        batch: Vec<Arc<HeldJob>>,
-    ) -> Result<(), Vec<Arc<HeldJob>>> {
+        batch: Vec<Arc<HeldDelivery>>,
+    ) -> Result<(), Vec<Arc<HeldDelivery>>> {
         let count = batch.len();
         let mut state = self.state();
         // `close` holds the same lock, so that no job is pushed after it.
@@ -81,103 +81,104 @@ impl Ready {
         Ok(())
     }
 
-    /// The next job. The slot that gets it is in use until [`done`](Self::done). None once closed.
-    pub(crate) async fn next(&self) -> Option<Arc<HeldJob>> {
+    /// The next job. The slot that gets it is in use until [`slot_freed`](Self::slot_freed). None once closed.
+    pub(crate) async fn next(&self) -> Option<Arc<HeldDelivery>> {
         loop {
             self.jobs.acquire().await.ok()?.forget();
-            let job = self.take();
+            let job = self.pop();
             if job.is_some() {
                 return job;
             }
         }
     }
 
-    fn take(&self) -> Option<Arc<HeldJob>> {
+    fn pop(&self) -> Option<Arc<HeldDelivery>> {
         let mut state = self.state();
         let next = state.lanes.pop();
         if next.is_none() && state.lanes.waiting() > 0 {
-            state.withheld += 1;
+            state.deferred_permits += 1;
         }
         // A job that was given back meanwhile is skipped.
-        let job = next.filter(|held| held.start());
+        let job = next.filter(|held| held.enter_slot());
         state.running += usize::from(job.is_some());
-        self.wake_feeds(state);
+        self.wake_fetch_loops(state);
         job
     }
 
     /// Unlocks the state, and wakes the feeds that should fetch.
-    fn wake_feeds(&self, state: MutexGuard<'_, State>) {
-        let wakes = |lane: &usize| !state.lanes.is_asked(*lane) && self.wants(&state, *lane) > 0;
+    fn wake_fetch_loops(&self, state: MutexGuard<'_, ReadyState>) {
+        let wakes =
+            |lane: &usize| !state.lanes.is_fetching(*lane) && self.fetch_size(&state, *lane) > 0;
         if !self.is_shared() {
-            let more = self.wants(&state, 0) > 0;
+            let more = self.fetch_size(&state, 0) > 0;
             drop(state);
             if more {
-                self.turns[0].room.notify_one();
+                self.lane_waiters[0].room.notify_one();
             }
             return;
         }
-        for lane in (0..self.turns.len()).filter(wakes) {
-            self.turns[lane].room.notify_one();
+        for lane in (0..self.lane_waiters.len()).filter(wakes) {
+            self.lane_waiters[lane].room.notify_one();
         }
     }
 
-    fn wants(&self, state: &State, lane: usize) -> usize {
-        state.lanes.wants(lane, self.slots - state.running, state.ahead)
+    fn fetch_size(&self, state: &ReadyState, lane: usize) -> usize {
+        state.lanes.fetch_size(lane, self.slots - state.running, state.ahead)
     }
 
     /// The slot is free again.
-    pub(crate) fn done(&self) {
+    pub(crate) fn slot_freed(&self) {
         let mut state = self.state();
         state.running -= 1;
-        self.wake_feeds(state);
+        self.wake_fetch_loops(state);
     }
 
     /// Waits until the queue should be asked, and returns for how many jobs. The queue counts as
-    /// asked until [`answered`](Self::answered).
-    pub(crate) async fn room(&self, queue: usize, ahead: usize) -> usize {
+    /// asked until [`fetch_ended`](Self::fetch_ended).
+    pub(crate) async fn wait_for_room(&self, queue: usize, ahead: usize) -> usize {
         let lane = self.state().lanes.lane(queue);
-        let turns = &self.turns[lane];
-        let _turn = turns.turn.lock().await;
+        let lane_waiters = &self.lane_waiters[lane];
+        let _turn = lane_waiters.fetch_order.lock().await;
         loop {
-            let wanted = self.ask(lane, ahead);
+            let wanted = self.start_fetch(lane, ahead);
             if wanted > 0 {
                 return wanted;
             }
-            turns.room.notified().await;
+            lane_waiters.room.notified().await;
         }
     }
 
-    fn ask(&self, lane: usize, ahead: usize) -> usize {
+    fn start_fetch(&self, lane: usize, ahead: usize) -> usize {
         let mut state = self.state();
         state.ahead = ahead;
-        let wanted = self.wants(&state, lane);
+        let wanted = self.fetch_size(&state, lane);
         match wanted {
             0 => state.lanes.mark_unknown(lane),
-            wanted if self.is_shared() => state.lanes.start_asking(lane, wanted),
+            wanted if self.is_shared() => state.lanes.fetch_started(lane, wanted),
             _ => {}
         }
         wanted
     }
 
     /// The queue has answered, or was not asked after all.
-    pub(crate) fn answered(&self, queue: usize) {
+    pub(crate) fn fetch_ended(&self, queue: usize) {
         if self.is_shared() {
             let mut state = self.state();
-            state.lanes.stop_asking(queue);
-            self.wake_feeds(state);
+            state.lanes.fetch_ended(queue);
+            self.wake_fetch_loops(state);
         }
     }
 
     /// The queue seems to be empty, or cannot be asked.
-    pub(crate) fn mark_empty(&self, queue: usize) {
+    pub(crate) fn queue_empty(&self, queue: usize) {
         if !self.is_shared() {
             return;
         }
         let mut state = self.state();
         state.lanes.mark_empty(queue);
-        let withheld = std::mem::take(&mut state.withheld);
-        self.wake_feeds(state);
-        self.jobs.add_permits(withheld);
+        let deferred_permits = std::mem::take(&mut state.deferred_permits);
+        self.wake_fetch_loops(state);
+        self.jobs.add_permits(deferred_permits);
     }
 
     /// The number of slots in use.
@@ -186,13 +187,13 @@ impl Ready {
     }
 
     /// Stops handing out jobs, and returns those that waited.
-    pub(crate) fn close(&self) -> Vec<Arc<HeldJob>> {
+    pub(crate) fn close(&self) -> Vec<Arc<HeldDelivery>> {
         let mut state = self.state();
         self.jobs.close();
         state.lanes.drain()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ReadyState> {
         lock(&self.state)
     }
 }

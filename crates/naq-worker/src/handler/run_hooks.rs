@@ -1,4 +1,4 @@
-//! [`call_hooks`]: runs the hooks of one event.
+//! [`run_hooks`]: runs the hooks of one event.
 //!
 //! They run in the job's slot, after the decision and before it is stored. A worker that dies in
 //! between calls them again: so at least once, and best effort. What must happen is a job of its own
@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use naq_core::{JobId, Timer};
 
-use super::events::Event;
+use super::events::HookEvent;
 use super::hooks::Hooks;
 use crate::panics;
 
@@ -21,7 +21,7 @@ use crate::panics;
 const HOOK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Runs all hooks of an event. Hooks that panic or take too long are logged and dropped.
-pub(crate) async fn call_hooks(hooks: &[&Hooks], event: &Event, job: &JobId, timer: &dyn Timer) {
+pub(crate) async fn run_hooks(hooks: &[&Hooks], event: &HookEvent, job: &JobId, timer: &dyn Timer) {
     let mut started: Vec<_> = hooks.iter().flat_map(|hooks| hooks.start(event)).collect();
     if started.is_empty() {
         return;
@@ -42,6 +42,6 @@ pub(crate) async fn call_hooks(hooks: &[&Hooks], event: &Event, job: &JobId, tim
 
 fn log_panic(end: Result<(), Box<dyn Any + Send>>) {
     if let Err(panic) = end {
-        panics::log("a hook", &panics::message(panic));
+        panics::log_panic("a hook", &panics::panic_message(panic));
     }
 }

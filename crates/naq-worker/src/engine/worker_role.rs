@@ -5,10 +5,9 @@ use std::time::Duration;
 /// Whose jobs a worker runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WorkerRole {
-    /// The jobs of applications. Such a worker is in the directory, and operators can drain it.
-    Jobs(HeartbeatTimes),
-    /// NAQ's own jobs. This worker is a part of another one: it is not in the directory, is not
-    /// counted, and no pause and no breaker stops it.
+    /// The jobs of applications.
+    Main(HeartbeatTimes),
+    /// NAQ's own jobs. This worker is a part of another worker.
     Chores,
 }
 
@@ -22,14 +21,25 @@ pub(crate) struct HeartbeatTimes {
 }
 
 impl WorkerRole {
-    pub(crate) fn is_chores(self) -> bool {
-        self == Self::Chores
+    /// Whether the worker is in the directory, so that operators see it and can drain it.
+    pub(crate) fn is_listed(self) -> bool {
+        self.heartbeat().is_some()
+    }
+
+    /// Whether metrics and statistics count the worker's jobs.
+    pub(crate) fn counts_jobs(self) -> bool {
+        self != Self::Chores
+    }
+
+    /// Whether pauses and breakers hold the worker's jobs back.
+    pub(crate) fn can_be_paused(self) -> bool {
+        self != Self::Chores
     }
 
     /// None for a worker that is not in the directory.
     pub(crate) fn heartbeat(self) -> Option<HeartbeatTimes> {
         match self {
-            Self::Jobs(times) => Some(times),
+            Self::Main(times) => Some(times),
             Self::Chores => None,
         }
     }

@@ -1,4 +1,4 @@
-//! [`FirstLook`]: jobs wait until a gate that watches the state store has read it once.
+//! [`FirstRead`]: jobs wait until a gate that watches the state store has read it once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,12 +11,12 @@ const LONGEST: Duration = Duration::from_secs(1);
 
 /// Whether a gate knows what is in the state store.
 #[derive(Debug, Default)]
-pub(super) struct FirstLook {
+pub(super) struct FirstRead {
     over: AtomicBool,
     ended: Notify,
 }
 
-impl FirstLook {
+impl FirstRead {
     pub(super) fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }

@@ -8,8 +8,8 @@ use naq_core::Timestamp;
 use tokio::time::Instant;
 
 use super::give_back_waiting;
-use crate::delivery::{HeldJob, StopReason};
-use crate::engine::{Engine, WorkerQueue};
+use crate::delivery::{HeldDelivery, StopReason};
+use crate::engine::{WorkerQueue, WorkerState};
 
 /// The shortest time between two rounds, whatever lease the broker has.
 const MIN_WAIT: Duration = Duration::from_millis(10);
@@ -20,12 +20,12 @@ const AT_ONCE: usize = 64;
 
 /// The time of the next round: by the clock, which may be set, and by the time that passes.
 #[derive(Debug)]
-struct LeaseRound {
+struct RenewalRound {
     at: Timestamp,
     elapsed_at: Instant,
 }
 
-impl LeaseRound {
+impl RenewalRound {
     fn at(at: Timestamp, now: Timestamp) -> Self {
         Self { at, elapsed_at: Instant::now() + at.since(now) }
     }
@@ -34,7 +34,7 @@ impl LeaseRound {
     /// or as late by the time that passed. A process that was stopped is late by both, and has lost
     /// its leases. A machine's sleep that does not count as passed time looks like a clock that was
     /// set.
-    fn step(&self, now: Timestamp, slack: Duration) -> Option<Duration> {
+    fn clock_jump(&self, now: Timestamp, slack: Duration) -> Option<Duration> {
         let late = now.since(self.at);
         (late >= slack && Instant::now() < self.elapsed_at + slack).then_some(late)
     }
@@ -42,61 +42,61 @@ impl LeaseRound {
 
 /// Renews every lease when a third of it is over. Tells a handler when its lease is lost. Gives back
 /// deliveries that have waited too long for a slot, so that another worker can run them.
-pub(crate) async fn keep_leases(engine: Arc<Engine>, queue: Arc<WorkerQueue>) {
+pub(crate) async fn renew_loop(worker: Arc<WorkerState>, queue: Arc<WorkerQueue>) {
     let mut lease = queue.lease();
-    let mut round = LeaseRound::at(engine.now(), engine.now());
+    let mut round = RenewalRound::at(worker.now(), worker.now());
     loop {
         // A delivery that was renewed before an operator shortened the lease has the longer one.
         let before = std::mem::replace(&mut lease, queue.lease());
         let third = (lease / 3).max(MIN_WAIT);
-        let now = engine.now();
-        let step = round.step(now, third);
-        if let Some(step) = step {
-            tracing::warn!(queue = %queue.name, "the clock was set forward by {step:?}");
+        let now = worker.now();
+        let jump = round.clock_jump(now, third);
+        if let Some(jump) = jump {
+            tracing::warn!(queue = %queue.name, "the clock was set forward by {jump:?}");
         }
         let hold = if queue.is_limited() { lease.min(LIMITED_HOLD) } else { lease };
         let mut wake = now + third.min(hold);
         let mut due = Vec::new();
         for held in queue.held.all() {
-            if held.is_lost() {
+            if held.is_lease_lost() {
                 continue;
             }
-            if let Some(step) = step {
-                held.clock_moved(step);
+            if let Some(jump) = jump {
+                held.shift_clock(jump);
             }
             if now >= held.lease_end(lease.max(before)) {
-                lost(&held);
+                mark_lost(&held);
                 continue;
             }
             wake = wake.min(held.lease_end(lease.max(before)));
             if now.since(held.received_at) >= hold {
-                give_back_waiting(&engine, &queue, held.clone());
+                give_back_waiting(&worker, &queue, held.clone());
             }
             // A younger lease is renewed in the next round.
             if held.is_due(now, third / 2) {
                 due.push(held);
             }
         }
-        round = LeaseRound::at(wake, now);
+        round = RenewalRound::at(wake, now);
         let failed = tokio::select! {
-            failed = renew(due, now) => failed,
+            failed = renew_due(due, now) => failed,
             // Renewals that do not return must not hide that leases end.
-            () = engine.timer.sleep_until(wake) => continue,
+            () = worker.timer.sleep_until(wake) => continue,
             () = queue.lease_changed() => continue,
         };
         if failed {
             wake = wake.min(now + third / 4);
-            round = LeaseRound::at(wake, engine.now());
+            round = RenewalRound::at(wake, worker.now());
         }
         tokio::select! {
-            () = engine.timer.sleep_until(wake) => {}
+            () = worker.timer.sleep_until(wake) => {}
             () = queue.lease_changed() => {}
         }
     }
 }
 
 /// Whether any renewal failed.
-async fn renew(due: Vec<Arc<HeldJob>>, now: Timestamp) -> bool {
+async fn renew_due(due: Vec<Arc<HeldDelivery>>, now: Timestamp) -> bool {
     stream::iter(due)
         .map(|held| async move {
             match held.handle().renew().await {
@@ -105,7 +105,7 @@ async fn renew(due: Vec<Arc<HeldJob>>, now: Timestamp) -> bool {
                     false
                 }
                 Err(err) => {
-                    tracing::debug!(job = %held.id(), "lease not renewed: {err}");
+                    tracing::debug!(job = %held.job_id(), "lease not renewed: {err}");
                     true
                 }
             }
@@ -115,7 +115,7 @@ async fn renew(due: Vec<Arc<HeldJob>>, now: Timestamp) -> bool {
         .await
 }
 
-fn lost(held: &HeldJob) {
-    tracing::warn!(job = %held.id(), "lease lost: it could not be renewed in time");
-    held.stop(StopReason::LeaseLost);
+fn mark_lost(held: &HeldDelivery) {
+    tracing::warn!(job = %held.job_id(), "lease lost: it could not be renewed in time");
+    held.request_stop(StopReason::LeaseLost);
 }

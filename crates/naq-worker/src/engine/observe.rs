@@ -3,45 +3,45 @@
 use naq_core::Envelope;
 use naq_core::stats::{Ending, Observation, ObservedError, Run};
 
-use super::{Engine, PendingObservation};
-use crate::decide::{DeliveryOutcome, Times};
-use crate::delivery::HeldJob;
-use crate::report::CountedEnding;
+use super::{PendingObservation, WorkerState};
+use crate::decide::{DeliveryOutcome, RunTimes};
+use crate::delivery::HeldDelivery;
+use crate::report::ObservedEnding;
 
-impl Engine {
+impl WorkerState {
     /// What there is to count of an outcome; its ending is not known yet. None for a delivery that
     /// was stopped before its handler began, and for chores.
-    pub(crate) fn observation(
+    pub(crate) fn observe_outcome(
         &self,
-        held: &HeldJob,
+        held: &HeldDelivery,
         outcome: &DeliveryOutcome,
     ) -> Option<PendingObservation> {
-        if self.role.is_chores() {
+        if !self.role.counts_jobs() {
             return None;
         }
-        if let Some(job) = outcome.job() {
+        if let Some(job) = outcome.envelope() {
             let times = match outcome {
                 DeliveryOutcome::Ran(run) => Some(run.times),
                 _ => None,
             };
-            return Some(self.observation_of(job, times));
+            return Some(self.pending_observation(job, times));
         }
         if let DeliveryOutcome::Undecodable(_) = outcome {
             let attempt = held.delivery.step().attempt;
-            let ending = CountedEnding::of(Ending::Interrupted);
+            let ending = ObservedEnding::of(Ending::Interrupted);
             return Some(PendingObservation { task: None, attempt, run: None, ending });
         }
-        self.observation_of_cut_off(held)
+        self.observe_interrupted(held)
     }
 
     /// The same for an attempt whose handler did not come to its end.
-    pub(super) fn observation_of_cut_off(&self, held: &HeldJob) -> Option<PendingObservation> {
-        let started_at = held.started_at().filter(|_| !self.role.is_chores())?;
+    pub(super) fn observe_interrupted(&self, held: &HeldDelivery) -> Option<PendingObservation> {
+        let started_at = held.started_at().filter(|_| self.role.counts_jobs())?;
         let job = held.read_job().ok()?;
-        Some(self.observation_of(&job, Some(Times { started_at, ended_at: self.now() })))
+        Some(self.pending_observation(&job, Some(RunTimes { started_at, ended_at: self.now() })))
     }
 
-    fn observation_of(&self, job: &Envelope, times: Option<Times>) -> PendingObservation {
+    fn pending_observation(&self, job: &Envelope, times: Option<RunTimes>) -> PendingObservation {
         let known = self.deps.tasks.get(&job.task).is_some();
         let run = times.map(|times| Run {
             started_at: times.started_at,
@@ -50,7 +50,7 @@ impl Engine {
             was_due: job.due_at.is_some(),
         });
         let task = known.then(|| job.task.clone());
-        let ending = CountedEnding::of(Ending::Interrupted);
+        let ending = ObservedEnding::of(Ending::Interrupted);
         PendingObservation { task, attempt: job.attempt, run, ending }
     }
 
@@ -58,7 +58,7 @@ impl Engine {
     /// delivery which shows them.
     pub(crate) fn count_settled(
         &self,
-        held: &HeldJob,
+        held: &HeldDelivery,
         pending: &PendingObservation,
         ending: Ending,
     ) {
@@ -67,18 +67,24 @@ impl Engine {
             message: &error.message,
             rule: error.rule,
         });
-        self.count(held, pending, ending, held.delivery.delivered.saturating_sub(1), error);
+        self.publish_observation(
+            held,
+            pending,
+            ending,
+            held.delivery.delivered.saturating_sub(1),
+            error,
+        );
     }
 
     /// Counts a delivery that this worker could not settle.
-    pub(crate) fn count_unsettled(&self, held: &HeldJob, pending: &PendingObservation) {
-        self.count(held, pending, Ending::Interrupted, 0, None);
+    pub(crate) fn count_unsettled(&self, held: &HeldDelivery, pending: &PendingObservation) {
+        self.publish_observation(held, pending, Ending::Interrupted, 0, None);
     }
 
     /// The one place where metrics and statistics learn of a delivery.
-    fn count(
+    fn publish_observation(
         &self,
-        held: &HeldJob,
+        held: &HeldDelivery,
         pending: &PendingObservation,
         ending: Ending,
         crashes: u32,

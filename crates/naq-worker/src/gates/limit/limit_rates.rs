@@ -1,4 +1,4 @@
-//! [`Rates`]: start times of jobs with a rate limit.
+//! [`LimitRates`]: start times of jobs with a rate limit.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -31,17 +31,17 @@ pub(super) enum RateAnswer {
 }
 
 /// The entry of a key as it was last seen.
-type SeenEntry = Option<(Gcra, u64)>;
+type CachedRate = Option<(Gcra, u64)>;
 
 #[derive(Debug)]
-pub(super) struct Rates {
+pub(super) struct LimitRates {
     transport: Arc<dyn Transport>,
     /// One job of a worker at a time asks for a key. It knows what the job before it wrote, so that
     /// most often one request is enough.
-    seen: Mutex<HashMap<String, Arc<AsyncMutex<SeenEntry>>>>,
+    seen: Mutex<HashMap<String, Arc<AsyncMutex<CachedRate>>>>,
 }
 
-impl Rates {
+impl LimitRates {
     pub(super) fn new(transport: Arc<dyn Transport>) -> Self {
         Self { transport, seen: Mutex::default() }
     }
@@ -57,7 +57,7 @@ impl Rates {
             limits.iter().filter_map(|limit| Some((&*limit.key, limit.rate?))).collect();
         // Everybody waits for locks in the same order.
         rates.sort_unstable_by_key(|(key, _)| *key);
-        let locks: Vec<_> = rates.iter().map(|(key, _)| self.entry_lock(key)).collect();
+        let locks: Vec<_> = rates.iter().map(|(key, _)| self.lock_key(key)).collect();
         let mut asked = Vec::with_capacity(rates.len());
         for ((key, rate), lock) in rates.iter().zip(&locks) {
             let entry = LimitKeys::new(key).and_then(|keys| keys.rate()).map_err(rejected)?;
@@ -66,7 +66,7 @@ impl Rates {
         let mut start = now;
         for (entry, rate, seen) in &mut asked {
             if seen.is_none() {
-                **seen = self.look(entry).await?;
+                **seen = self.read(entry).await?;
             }
             start = used(seen, now).earliest(rate, start);
         }
@@ -96,7 +96,7 @@ impl Rates {
         rate: &Rate,
         start: Timestamp,
         now: Timestamp,
-        seen: &mut SeenEntry,
+        seen: &mut CachedRate,
     ) -> Result<bool, TransportError> {
         let after = used(seen, now).take(rate, start);
         let expect = seen.map_or(Expect::Absent, |(_, revision)| Expect::Revision(revision));
@@ -111,20 +111,20 @@ impl Rates {
                 Ok(true)
             }
             Saved::Conflict => {
-                *seen = self.look(entry).await?;
+                *seen = self.read(entry).await?;
                 Ok(false)
             }
         }
     }
 
-    async fn look(&self, entry: &StateKey) -> Result<SeenEntry, TransportError> {
+    async fn read(&self, entry: &StateKey) -> Result<CachedRate, TransportError> {
         let found = self.transport.state_get(std::slice::from_ref(entry)).await?;
         let entry = found.into_iter().next().flatten();
         // An entry that cannot be read counts as empty.
         Ok(entry.map(|e| (serde_json::from_slice(&e.value).unwrap_or_default(), e.revision)))
     }
 
-    fn entry_lock(&self, key: &str) -> Arc<AsyncMutex<SeenEntry>> {
+    fn lock_key(&self, key: &str) -> Arc<AsyncMutex<CachedRate>> {
         let mut seen = lock(&self.seen);
         if seen.len() >= KEYS {
             seen.retain(|_, lock| Arc::strong_count(lock) > 1);
@@ -133,6 +133,6 @@ impl Rates {
     }
 }
 
-fn used(seen: &SeenEntry, now: Timestamp) -> Gcra {
+fn used(seen: &CachedRate, now: Timestamp) -> Gcra {
     seen.map(|(used, _)| used).unwrap_or_default().seen_at(now)
 }

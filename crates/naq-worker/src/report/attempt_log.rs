@@ -18,24 +18,24 @@ pub(crate) fn span(envelope: &Envelope) -> tracing::Span {
 }
 
 /// `attempt 2 of 4`, formatted only if the line is logged.
-struct Of<'a>(&'a Envelope);
+struct AttemptOfMax<'a>(&'a Envelope);
 
-impl fmt::Display for Of<'_> {
+impl fmt::Display for AttemptOfMax<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "attempt {} of {}", self.0.attempt, self.0.max_attempts())
     }
 }
 
-fn span_of(delay: Duration) -> humantime::FormattedDuration {
+fn format_delay(delay: Duration) -> humantime::FormattedDuration {
     humantime::format_duration(delay)
 }
 
 pub(crate) fn started(envelope: &Envelope) {
-    tracing::debug!("{} started", Of(envelope));
+    tracing::debug!("{} started", AttemptOfMax(envelope));
 }
 
 pub(crate) fn succeeded(envelope: &Envelope, took: Duration) {
-    tracing::debug!("{} succeeded in {}", Of(envelope), span_of(took));
+    tracing::debug!("{} succeeded in {}", AttemptOfMax(envelope), format_delay(took));
 }
 
 pub(crate) fn completed_by_fallback(decision: &Decision) {
@@ -45,17 +45,21 @@ pub(crate) fn completed_by_fallback(decision: &Decision) {
 pub(crate) fn failed(envelope: &Envelope, failure: &Failure, decision: &Decision) {
     match decision.action {
         Action::Retry { delay, .. } => {
-            tracing::info!("{} failed: {failure}", Of(envelope));
-            tracing::info!("retrying in {} ({})", span_of(delay), how(envelope, decision.rule));
+            tracing::info!("{} failed: {failure}", AttemptOfMax(envelope));
+            tracing::info!(
+                "retrying in {} ({})",
+                format_delay(delay),
+                delay_source(envelope, decision.rule)
+            );
         }
         Action::Snooze { delay, .. } => {
-            tracing::debug!("{} snoozed for {}", Of(envelope), span_of(delay));
+            tracing::debug!("{} snoozed for {}", AttemptOfMax(envelope), format_delay(delay));
         }
-        Action::Cancel => tracing::info!("{} cancelled the job: {failure}", Of(envelope)),
+        Action::Cancel => tracing::info!("{} cancelled the job: {failure}", AttemptOfMax(envelope)),
         Action::Expire => tracing::info!("expired: {}", decision.reason()),
         Action::Dead => tracing::error!(
             "dead after {}: {failure} (rule {}: {})",
-            Of(envelope),
+            AttemptOfMax(envelope),
             decision.rule,
             decision.reason()
         ),
@@ -63,7 +67,7 @@ pub(crate) fn failed(envelope: &Envelope, failure: &Failure, decision: &Decision
     }
 }
 
-fn how(envelope: &Envelope, rule: Rule) -> String {
+fn delay_source(envelope: &Envelope, rule: Rule) -> String {
     match (rule, envelope.policy.delay()) {
         (Rule::RetryAfter, _) => "as the handler asked".to_owned(),
         (_, Delay::List(_)) => "strategy: listed delays".to_owned(),
@@ -73,7 +77,7 @@ fn how(envelope: &Envelope, rule: Rule) -> String {
 
 pub(crate) fn not_run(envelope: &Envelope, decision: &Decision) {
     if decision.action == Action::Dead {
-        tracing::error!("dead before {}: {}", Of(envelope), decision.reason());
+        tracing::error!("dead before {}: {}", AttemptOfMax(envelope), decision.reason());
     } else {
         tracing::info!("not run: {}", decision.reason());
     }
@@ -81,12 +85,17 @@ pub(crate) fn not_run(envelope: &Envelope, decision: &Decision) {
 
 pub(crate) fn held_back(envelope: &Envelope, decision: &Decision) {
     let wait = decision.action.delay().unwrap_or_default();
-    tracing::debug!("{} held back for {}: {}", Of(envelope), span_of(wait), decision.reason());
+    tracing::debug!(
+        "{} held back for {}: {}",
+        AttemptOfMax(envelope),
+        format_delay(wait),
+        decision.reason()
+    );
 }
 
 pub(crate) fn unknown_task(message: &str, decision: &Decision) {
     match decision.action.delay() {
-        Some(delay) => tracing::warn!("{message}; looking again in {}", span_of(delay)),
+        Some(delay) => tracing::warn!("{message}; looking again in {}", format_delay(delay)),
         None => tracing::error!("dead: {message}"),
     }
 }

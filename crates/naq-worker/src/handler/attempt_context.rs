@@ -1,4 +1,4 @@
-//! [`RunningAttempt`]: what is behind every [`Context`](super::Context) of one attempt.
+//! [`AttemptContext`]: what is behind every [`Context`](super::Context) of one attempt.
 
 use std::sync::Arc;
 
@@ -6,16 +6,16 @@ use naq_client::Client;
 use naq_core::{Envelope, Timer, WorkerId};
 use tokio::runtime::Handle;
 
-use crate::delivery::HeldJob;
+use crate::delivery::HeldDelivery;
 
 /// What is behind every [`Context`](super::Context) of one attempt.
 #[derive(Debug)]
-pub(crate) struct RunningAttempt {
+pub(crate) struct AttemptContext {
     pub(crate) envelope: Envelope,
     pub(crate) worker: WorkerId,
     pub(crate) client: Client,
     pub(crate) timer: Arc<dyn Timer>,
     /// The runtime that handlers run on.
     pub(crate) runtime: Handle,
-    pub(crate) held: Arc<HeldJob>,
+    pub(crate) held: Arc<HeldDelivery>,
 }

@@ -1,35 +1,35 @@
-//! [`insist`]: asks the broker until it answers.
+//! [`until_answered`]: asks the broker until it answers.
 
 use std::future::Future;
 
 use naq_core::transport::TransportError;
 
-use crate::delivery::HeldJob;
-use crate::engine::Engine;
+use crate::delivery::HeldDelivery;
+use crate::engine::WorkerState;
 use crate::outage::backoff;
 
 /// Asks the broker until it answers, again after each error, for as long as the lease holds. After
 /// permanent errors too: an operator may give back the permission, and until then the job does at
 /// least not run again and again. None when the lease is lost.
-pub(super) async fn insist<T, F>(
-    engine: &Engine,
-    held: &HeldJob,
+pub(super) async fn until_answered<T, F>(
+    worker: &WorkerState,
+    held: &HeldDelivery,
     mut ask: impl FnMut() -> F,
 ) -> Option<T>
 where
     F: Future<Output = Result<T, TransportError>>,
 {
     let mut failures = 0;
-    while !held.is_lost() {
+    while !held.is_lease_lost() {
         match ask().await {
             Ok(answer) => {
-                engine.settle_outage.over(engine.now());
+                worker.settle_outage.recovered(worker.now());
                 return Some(answer);
             }
             Err(err) => {
-                engine.settle_outage.failed(&err, engine.now());
+                worker.settle_outage.failed(&err, worker.now());
                 failures += 1;
-                engine.sleep(backoff(failures)).await;
+                worker.sleep(backoff(failures)).await;
             }
         }
     }
@@ -37,6 +37,6 @@ where
 }
 
 /// Acks. A lost ack brings the message back as a suspect, so it does no harm to give up.
-pub(super) async fn ack(engine: &Engine, held: &HeldJob) {
-    insist(engine, held, async || held.handle().ack().await).await;
+pub(super) async fn ack(worker: &WorkerState, held: &HeldDelivery) {
+    until_answered(worker, held, async || held.handle().ack().await).await;
 }

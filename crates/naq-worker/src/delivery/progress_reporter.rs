@@ -1,4 +1,4 @@
-//! [`ProgressWriter`]: writes the newest progress of an attempt, at most once a second.
+//! [`ProgressReporter`]: writes the newest progress of an attempt, at most once a second.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,14 +18,14 @@ const LAST_WRITE: Duration = Duration::from_secs(1);
 
 /// The newest progress of an attempt, on its way to the broker.
 #[derive(Debug, Default)]
-pub(crate) struct ProgressWriter {
-    state: Mutex<State>,
+pub(crate) struct ProgressReporter {
+    state: Mutex<ProgressState>,
     /// Locked during a write, so that an earlier progress never arrives after a later one.
     writing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ProgressState {
     key: Option<StateKey>,
     /// Not written yet.
     latest: Option<Progress>,
@@ -34,9 +34,9 @@ struct State {
     closed: bool,
 }
 
-impl ProgressWriter {
+impl ProgressReporter {
     /// Takes over the newest progress. Returns at once; a task on `runtime` writes it.
-    pub(crate) fn push(
+    pub(crate) fn report(
         self: &Arc<Self>,
         progress: Progress,
         key: impl FnOnce() -> StateKey,
@@ -51,8 +51,8 @@ impl ProgressWriter {
         state.latest = Some(progress);
         let key = state.key.get_or_insert_with(key).clone();
         if state.writer.is_none() {
-            let write_all = write_all(self.clone(), transport.clone(), key, timer.clone());
-            state.writer = Some(runtime.spawn(write_all).abort_handle());
+            let write_loop = write_loop(self.clone(), transport.clone(), key, timer.clone());
+            state.writer = Some(runtime.spawn(write_loop).abort_handle());
         }
     }
 
@@ -98,8 +98,8 @@ impl ProgressWriter {
 }
 
 /// Writes progress until there was none for a while.
-async fn write_all(
-    writer: Arc<ProgressWriter>,
+async fn write_loop(
+    writer: Arc<ProgressReporter>,
     transport: Arc<dyn Transport>,
     key: StateKey,
     timer: Arc<dyn Timer>,

@@ -7,14 +7,14 @@ use naq_core::transport::{Fact, FactKind, Place, Stored};
 use naq_core::wire::{WireMessage, headers};
 use naq_core::{DeadLetter, Envelope, ErrorKind, Payload, Timestamp};
 
-use super::{Death, Settlement};
+use super::{DeathFacts, Settlement};
 
 /// Characters that a shortened dead letter keeps of the error message.
 const SHORT_MESSAGE: usize = 100;
 
 /// The broker's limit, and why a fact is over it.
 #[derive(Debug)]
-pub(crate) struct TooLarge {
+pub(crate) struct SizeLimit {
     /// The largest message that fits, in bytes.
     pub(crate) max: usize,
     /// For people.
@@ -22,39 +22,39 @@ pub(crate) struct TooLarge {
 }
 
 /// What takes the place of a settlement whose next fact is too large. None when nothing fits.
-pub(crate) fn fit(
+pub(crate) fn fit_settlement(
     settlement: Settlement,
     stored: &Stored,
     job: impl FnOnce() -> Option<Envelope>,
-    limit: &TooLarge,
+    limit: &SizeLimit,
     now: Timestamp,
 ) -> Option<Settlement> {
     match settlement {
         Settlement::Store(fact) => match fact.kind {
             // The job cannot wait for another attempt: it is dead.
             FactKind::Retry { .. } => {
-                let letter = letter_of_retry(&fact, stored, &limit.reason, now);
-                Some(Settlement::Bury(Box::new(Death::new(stored, job(), &letter))))
+                let letter = letter_for_unstorable_retry(&fact, stored, &limit.reason, now);
+                Some(Settlement::StoreDeath(Box::new(DeathFacts::new(stored, job(), &letter))))
             }
             // Without a record the job ends all the same.
             FactKind::Record { .. } => {
-                let smaller = fitting(&fact, stored, limit.max);
-                Some(smaller.map_or(Settlement::Ack, Settlement::Store))
+                let smaller = fit_fact(&fact, stored, limit.max);
+                Some(smaller.map_or(Settlement::AckOnly, Settlement::Store))
             }
             FactKind::GiveBack | FactKind::Dead => {
-                fitting(&fact, stored, limit.max).map(Settlement::Store)
+                fit_fact(&fact, stored, limit.max).map(Settlement::Store)
             }
         },
-        Settlement::Bury(death) => {
-            let smaller = fitting(death.next_fact(), stored, limit.max);
-            death.with_next_fact(smaller).map(|death| Settlement::Bury(Box::new(death)))
+        Settlement::StoreDeath(death) => {
+            let smaller = fit_fact(death.next_fact(), stored, limit.max);
+            death.with_smaller(smaller).map(|death| Settlement::StoreDeath(Box::new(death)))
         }
         _ => None,
     }
 }
 
 /// The largest form of the fact that fits.
-fn fitting(fact: &Fact, stored: &Stored, max: usize) -> Option<Fact> {
+fn fit_fact(fact: &Fact, stored: &Stored, max: usize) -> Option<Fact> {
     let mut forms = successors(smaller(fact, stored), |form| smaller(form, stored));
     forms.find(|form| form.message.size() <= max)
 }
@@ -94,7 +94,12 @@ fn smaller_record(fact: &Fact, written: &Stored) -> Option<Fact> {
     Some(Fact { message, ..fact.clone() })
 }
 
-fn letter_of_retry(fact: &Fact, stored: &Stored, reason: &str, now: Timestamp) -> DeadLetter {
+fn letter_for_unstorable_retry(
+    fact: &Fact,
+    stored: &Stored,
+    reason: &str,
+    now: Timestamp,
+) -> DeadLetter {
     let next = Stored { message: fact.message.clone(), ..stored.clone() }.envelope().ok();
     let last = next.as_ref().and_then(|next| next.last_error());
     DeadLetter {
@@ -165,8 +170,8 @@ mod tests {
     }
 
     fn fit_to(settlement: Settlement, stored: &Stored, max: usize) -> Option<Settlement> {
-        let limit = TooLarge { max, reason: "too much".into() };
-        fit(settlement, stored, || stored.envelope().ok(), &limit, NOW)
+        let limit = SizeLimit { max, reason: "too much".into() };
+        fit_settlement(settlement, stored, || stored.envelope().ok(), &limit, NOW)
     }
 
     fn written(settlement: &Settlement) -> Fact {
@@ -217,7 +222,7 @@ mod tests {
         let mut settlement = Settlement::Store(full);
         loop {
             settlement = next(settlement, &stored).expect("an end");
-            if matches!(settlement, Settlement::Ack) {
+            if matches!(settlement, Settlement::AckOnly) {
                 break;
             }
             sizes.push(written(&settlement).message.size());
@@ -259,7 +264,7 @@ mod tests {
             assert_eq!(&written(&fitted.expect("fits")), expected, "{max}");
         }
         let fitted = fit_to(Settlement::Store(full), &stored, no_args.message.size() - 1);
-        assert!(matches!(fitted, Some(Settlement::Ack)), "it ends without a record");
+        assert!(matches!(fitted, Some(Settlement::AckOnly)), "it ends without a record");
     }
 
     #[test]

@@ -34,13 +34,13 @@ pub(super) struct LimitSlots {
     worker: WorkerId,
     /// How long a slot stays taken without a renewal.
     pub(super) ttl: Duration,
-    held: Mutex<Vec<Arc<HeldSlot>>>,
-    taken: Notify,
+    taken: Mutex<Vec<Arc<TakenSlot>>>,
+    slot_taken: Notify,
 }
 
 /// A slot that a job of this worker holds.
 #[derive(Debug)]
-struct HeldSlot {
+struct TakenSlot {
     key: String,
     slot: StateKey,
     value: Slot,
@@ -48,7 +48,7 @@ struct HeldSlot {
     revision: tokio::sync::Mutex<u64>,
 }
 
-impl HeldSlot {
+impl TakenSlot {
     fn is_of(&self, job: &JobKey, delivery: (u64, u32)) -> bool {
         let holder = self.value.holder.as_ref();
         self.value.delivery == Some(delivery) && holder.is_some_and(|h| h.job == *job)
@@ -62,7 +62,7 @@ impl LimitSlots {
         worker: WorkerId,
         ttl: Duration,
     ) -> Self {
-        Self { transport, timer, worker, ttl, held: Mutex::default(), taken: Notify::new() }
+        Self { transport, timer, worker, ttl, taken: Mutex::default(), slot_taken: Notify::new() }
     }
 
     /// Takes one of `of` slots; the job's own if an earlier delivery left one behind. False when all
@@ -75,7 +75,7 @@ impl LimitSlots {
         of: u32,
     ) -> Result<bool, TransportError> {
         let (me, nonce) = (job_key(job), job.nonce.as_str());
-        let mut start = first_slot(job) % of;
+        let mut start = first_index(job) % of;
         // An earlier delivery of the job may have left any slot behind.
         let mut look = if job.crashes > 0 { of } else { of.min(FIRST_LOOK) };
         let mut tries = 0;
@@ -93,19 +93,19 @@ impl LimitSlots {
             };
             let holder =
                 Holder { job: me.clone(), nonce: nonce.to_owned(), worker: self.worker.clone() };
-            let value = Slot { of, holder: Some(holder), delivery: Some(delivery(job, stored)) };
+            let value = Slot { of, holder: Some(holder), delivery: Some(delivery_id(job, stored)) };
             let expect =
                 entries[i].as_ref().map_or(Expect::Absent, |e| Expect::Revision(e.revision));
             let put = self.transport.state_put(&keys[i], written(&value), expect, Some(self.ttl));
             if let Saved::Stored(revision) = put.await? {
                 let (key, slot) = (key.to_owned(), keys[i].clone());
                 let revision = tokio::sync::Mutex::new(revision);
-                let mut held = self.held();
+                let mut taken = self.taken();
                 // A slot of an earlier delivery, which may still run here, now belongs to this one.
-                held.retain(|other| other.slot != slot);
-                held.push(Arc::new(HeldSlot { key, slot, value, revision }));
-                drop(held);
-                self.taken.notify_one();
+                taken.retain(|other| other.slot != slot);
+                taken.push(Arc::new(TakenSlot { key, slot, value, revision }));
+                drop(taken);
+                self.slot_taken.notify_one();
                 return Ok(true);
             }
             start = (start + 1) % of;
@@ -123,15 +123,18 @@ impl LimitSlots {
     /// Frees all slots that this delivery holds. Returns their keys. A slot that cannot be freed now
     /// expires.
     pub(super) async fn free(&self, job: &Envelope, stored: &Stored) -> Vec<String> {
-        let (me, delivery) = (job_key(job), delivery(job, stored));
-        let mine: Vec<_> = self.held().extract_if(.., |held| held.is_of(&me, delivery)).collect();
+        let (me, delivery) = (job_key(job), delivery_id(job, stored));
+        let mine: Vec<_> =
+            self.taken().extract_if(.., |taken| taken.is_of(&me, delivery)).collect();
         let mut freed = Vec::with_capacity(mine.len());
-        for held in mine {
-            match self.free_one(&held).await {
-                Ok(true) => freed.push(held.key.clone()),
-                Ok(false) => tracing::warn!(job = %me, "its slot of limit {:?} was lost", held.key),
+        for taken in mine {
+            match self.free_one(&taken).await {
+                Ok(true) => freed.push(taken.key.clone()),
+                Ok(false) => {
+                    tracing::warn!(job = %me, "its slot of limit {:?} was lost", taken.key)
+                }
                 Err(err) => {
-                    tracing::warn!(job = %me, "its slot of limit {:?} is not freed, and expires: {err}", held.key)
+                    tracing::warn!(job = %me, "its slot of limit {:?} is not freed, and expires: {err}", taken.key)
                 }
             }
         }
@@ -139,19 +142,19 @@ impl LimitSlots {
     }
 
     /// False when another job has the slot.
-    async fn free_one(&self, held: &HeldSlot) -> Result<bool, TransportError> {
-        let mut revision = *held.revision.lock().await;
+    async fn free_one(&self, taken: &TakenSlot) -> Result<bool, TransportError> {
+        let mut revision = *taken.revision.lock().await;
         loop {
-            let value = written(&Slot { of: held.value.of, ..Slot::default() });
+            let value = written(&Slot { of: taken.value.of, ..Slot::default() });
             let expect = Expect::Revision(revision);
-            let put = self.transport.state_put(&held.slot, value, expect, Some(FREE_FOR));
+            let put = self.transport.state_put(&taken.slot, value, expect, Some(FREE_FOR));
             if let Saved::Stored(_) = put.await? {
                 return Ok(true);
             }
             // The answer to a renewal was lost, or the slot expired.
-            let now = self.transport.state_get(std::slice::from_ref(&held.slot)).await?;
+            let now = self.transport.state_get(std::slice::from_ref(&taken.slot)).await?;
             match now.into_iter().next().flatten() {
-                Some(e) if e.revision != revision && read_one(&e) == held.value => {
+                Some(e) if e.revision != revision && read_one(&e) == taken.value => {
                     revision = e.revision;
                 }
                 _ => return Ok(false),
@@ -159,66 +162,66 @@ impl LimitSlots {
         }
     }
 
-    /// Renews the held slots for as long as the worker runs.
-    pub(super) async fn renew_all(&self) {
+    /// Renews the taken slots for as long as the worker runs.
+    pub(super) async fn renew_loop(&self) {
         loop {
-            if self.held().is_empty() {
-                self.taken.notified().await;
+            if self.taken().is_empty() {
+                self.slot_taken.notified().await;
             }
             let third = self.ttl / 3;
             self.timer.sleep_until(self.timer.now() + third).await;
-            let held = self.held().clone();
-            stream::iter(held).for_each_concurrent(AT_ONCE, |held| self.renew(held)).await;
+            let taken = self.taken().clone();
+            stream::iter(taken).for_each_concurrent(AT_ONCE, |taken| self.renew(taken)).await;
         }
     }
 
-    async fn renew(&self, held: Arc<HeldSlot>) {
-        let mut revision = held.revision.lock().await;
-        if !self.held().iter().any(|other| Arc::ptr_eq(other, &held)) {
+    async fn renew(&self, taken: Arc<TakenSlot>) {
+        let mut revision = taken.revision.lock().await;
+        if !self.taken().iter().any(|other| Arc::ptr_eq(other, &taken)) {
             return;
         }
-        let (value, expect) = (written(&held.value), Expect::Revision(*revision));
-        match self.transport.state_put(&held.slot, value, expect, Some(self.ttl)).await {
+        let (value, expect) = (written(&taken.value), Expect::Revision(*revision));
+        match self.transport.state_put(&taken.slot, value, expect, Some(self.ttl)).await {
             Ok(Saved::Stored(renewed)) => *revision = renewed,
             Ok(Saved::Conflict) => {
                 // A renewal whose answer was lost may have worked.
-                let now = self.transport.state_get(std::slice::from_ref(&held.slot)).await;
+                let now = self.transport.state_get(std::slice::from_ref(&taken.slot)).await;
                 match now.map(|found| found.into_iter().next().flatten()) {
-                    Ok(Some(e)) if read_one(&e) == held.value => *revision = e.revision,
+                    Ok(Some(e)) if read_one(&e) == taken.value => *revision = e.revision,
                     // The slot expired while the broker was away, and no other job took it.
-                    Ok(None) => self.retake(&held, &mut revision).await,
+                    Ok(None) => self.retake(&taken, &mut revision).await,
                     Ok(_) => {
-                        tracing::warn!("a slot of limit {:?} was lost to another job", held.key)
+                        tracing::warn!("a slot of limit {:?} was lost to another job", taken.key)
                     }
                     Err(_) => {}
                 }
             }
-            Err(err) => tracing::debug!("a slot of limit {:?} is not renewed: {err}", held.key),
+            Err(err) => tracing::debug!("a slot of limit {:?} is not renewed: {err}", taken.key),
         }
     }
 
-    async fn retake(&self, held: &HeldSlot, revision: &mut u64) {
-        let (value, ttl) = (written(&held.value), Some(self.ttl));
+    async fn retake(&self, taken: &TakenSlot, revision: &mut u64) {
+        let (value, ttl) = (written(&taken.value), Some(self.ttl));
         // An error shows at the next renewal.
-        let put = self.transport.state_put(&held.slot, value, Expect::Absent, ttl).await;
+        let put = self.transport.state_put(&taken.slot, value, Expect::Absent, ttl).await;
         if let Ok(Saved::Stored(taken)) = put {
             *revision = taken;
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, Vec<Arc<HeldSlot>>> {
-        lock(&self.held)
+    fn taken(&self) -> MutexGuard<'_, Vec<Arc<TakenSlot>>> {
+        lock(&self.taken)
     }
 }
 
 /// Which delivery of its message this is. The broker may deliver the message again while a handler that
 /// ignores its lease runs on.
-fn delivery(job: &Envelope, stored: &Stored) -> (u64, u32) {
+fn delivery_id(job: &Envelope, stored: &Stored) -> (u64, u32) {
     (stored.seq, job.crashes)
 }
 
 /// Where a job begins to look for a free slot, so that not all begin at the first.
-fn first_slot(job: &Envelope) -> u32 {
+fn first_index(job: &Envelope) -> u32 {
     let mut hasher = DefaultHasher::new();
     (&job.id, job.snoozes).hash(&mut hasher);
     (hasher.finish() % 1_000_000) as u32
@@ -277,7 +280,7 @@ mod tests {
         let mut new = old.clone();
         new.crashes = 1;
         assert!(slots.take(&old, &stored, "k", 1).await.expect("an answer"));
-        let early = slots.held().clone();
+        let early = slots.taken().clone();
         assert!(slots.take(&new, &stored, "k", 1).await.expect("an answer"));
         assert_eq!(slots.free(&old, &stored).await, [""; 0]);
         // Not even when it was about to free it as the other took it.
@@ -294,8 +297,8 @@ mod tests {
         clock.advance(TTL * 2).await;
         let slot = keys("k", [0]).expect("a key");
         assert_eq!(broker.state_get(&slot).await.expect("an answer"), [None], "{}", clock.now());
-        let held = slots.held()[0].clone();
-        slots.renew(held).await;
+        let taken = slots.taken()[0].clone();
+        slots.renew(taken).await;
         assert_eq!(slots.count_free("k", 1).await.expect("an answer"), 0);
         assert_eq!(slots.free(&job, &stored).await, ["k"]);
     }

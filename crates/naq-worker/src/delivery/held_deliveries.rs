@@ -1,4 +1,4 @@
-//! [`HeldJobs`]: the deliveries that this worker holds of one queue.
+//! [`HeldDeliveries`]: the deliveries that this worker holds of one queue.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -7,36 +7,36 @@ use naq_core::transport::Delivery;
 use naq_core::{JobId, Timestamp};
 use tokio::sync::Notify;
 
-use super::HeldJob;
+use super::HeldDelivery;
 use naq_core::sync::lock;
 
-/// Tasks that wait for fewer held jobs are woken at every multiple of this, and so at zero.
+/// TaskTable that wait for fewer held jobs are woken at every multiple of this, and so at zero.
 const WAKE_EVERY: usize = 64;
 
 /// The deliveries that this worker holds of one queue, by sequence.
 #[derive(Debug, Default)]
-pub(crate) struct HeldJobs {
-    by_seq: Mutex<HashMap<u64, Arc<HeldJob>>>,
+pub(crate) struct HeldDeliveries {
+    by_seq: Mutex<HashMap<u64, Arc<HeldDelivery>>>,
     changed: Notify,
 }
 
-impl HeldJobs {
+impl HeldDeliveries {
     /// Holds the delivery. None when its message is held already: then only its handle is taken over.
-    pub(crate) fn insert(&self, delivery: Delivery, now: Timestamp) -> Option<Arc<HeldJob>> {
+    pub(crate) fn insert(&self, delivery: Delivery, now: Timestamp) -> Option<Arc<HeldDelivery>> {
         let mut by_seq = lock(&self.by_seq);
         let seq = delivery.stored.seq;
         if let Some(held) = by_seq.get(&seq)
-            && !held.is_lost()
+            && !held.is_lease_lost()
         {
-            held.take_over(&delivery, now);
+            held.adopt_handle(&delivery, now);
             return None;
         }
-        let held = Arc::new(HeldJob::new(delivery, now));
+        let held = Arc::new(HeldDelivery::new(delivery, now));
         by_seq.insert(seq, held.clone());
         Some(held)
     }
 
-    pub(crate) fn remove(&self, held: &Arc<HeldJob>) {
+    pub(crate) fn remove(&self, held: &Arc<HeldDelivery>) {
         let mut by_seq = lock(&self.by_seq);
         let seq = held.delivery.stored.seq;
         // After a lost lease another delivery of the message may be held.
@@ -50,12 +50,12 @@ impl HeldJobs {
         }
     }
 
-    pub(crate) fn all(&self) -> Vec<Arc<HeldJob>> {
+    pub(crate) fn all(&self) -> Vec<Arc<HeldDelivery>> {
         lock(&self.by_seq).values().cloned().collect()
     }
 
-    pub(crate) fn find(&self, id: &JobId) -> Vec<Arc<HeldJob>> {
-        lock(&self.by_seq).values().filter(|held| held.id() == id).cloned().collect()
+    pub(crate) fn find(&self, id: &JobId) -> Vec<Arc<HeldDelivery>> {
+        lock(&self.by_seq).values().filter(|held| held.job_id() == id).cloned().collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -63,12 +63,12 @@ impl HeldJobs {
     }
 
     /// Returns once nothing is held.
-    pub(crate) async fn empty(&self) {
-        self.below(1).await;
+    pub(crate) async fn wait_empty(&self) {
+        self.wait_below(1).await;
     }
 
     /// Returns once fewer than `limit` are held. It may return a little later than that.
-    pub(crate) async fn below(&self, limit: usize) {
+    pub(crate) async fn wait_below(&self, limit: usize) {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();

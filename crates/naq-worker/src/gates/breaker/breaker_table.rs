@@ -1,4 +1,4 @@
-//! [`LocalBreakers`]: what a worker knows about each breaker, and what it has counted and not yet sent.
+//! [`BreakerTable`]: what a worker knows about each breaker, and what it has counted and not yet sent.
 //! No I/O: the gate sends what is due, and takes over what it reads.
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,8 +16,8 @@ const SEND_EVERY: Duration = Duration::from_millis(250);
 
 /// All breakers that this worker knows.
 #[derive(Debug)]
-pub(super) struct LocalBreakers {
-    breakers: HashMap<String, LocalBreaker>,
+pub(super) struct BreakerTable {
+    breakers: HashMap<String, TrackedBreaker>,
     running: HashMap<RunningCall, Vec<BreakerPass>>,
     /// How long a probe stays with its worker without a renewal.
     lease: Duration,
@@ -34,7 +34,7 @@ pub(super) struct RunningCall {
 
 /// One breaker.
 #[derive(Debug)]
-struct LocalBreaker {
+struct TrackedBreaker {
     config: BreakerConfig,
     /// Whether it was registered here. Otherwise only other workers count for it.
     counts: bool,
@@ -79,7 +79,7 @@ pub(super) struct BreakerUpdate {
     ended: Vec<BreakerEvent>,
 }
 
-impl LocalBreaker {
+impl TrackedBreaker {
     fn new(key: &str, config: Option<BreakerConfig>) -> Self {
         Self {
             counts: config.is_some(),
@@ -101,7 +101,7 @@ impl LocalBreaker {
 
     fn ask(&self, id: &str, share: f64, lease: Duration, now: Timestamp) -> BreakerAnswer {
         let state = self.state();
-        let wait = |until| BreakerAnswer::Wait(until, self.why(now));
+        let wait = |until| BreakerAnswer::Wait(until, self.reason(now));
         match may_start(&self.config, state, now, share) {
             MayStart::Go => {
                 let (key, opened_at) = (self.entry.key.clone(), state.opened_at);
@@ -119,7 +119,7 @@ impl LocalBreaker {
         }
     }
 
-    fn why(&self, now: Timestamp) -> String {
+    fn reason(&self, now: Timestamp) -> String {
         let (key, state) = (&self.entry.key, self.state().at(&self.config, now));
         match &state.phase {
             Phase::Open { by_hand: true, reason, .. } if reason.is_empty() => {
@@ -142,13 +142,13 @@ impl LocalBreaker {
         }
         self.counted.count(&self.config, failed, now);
         if failed {
-            self.check_tripped(now);
+            self.check_trip(now);
         }
-        self.plan(now);
+        self.plan_update(now);
     }
 
     /// Checks whether the calls that were counted here open the breaker.
-    fn check_tripped(&mut self, now: Timestamp) {
+    fn check_trip(&mut self, now: Timestamp) {
         let (opened_at, calls) = (self.entry.state.opened_at, self.counted.clone());
         let counted = BreakerEvent::Counted { opened_at, calls };
         let state = step(&self.config, &self.entry.state, &counted, now);
@@ -156,7 +156,7 @@ impl LocalBreaker {
     }
 
     /// Sets when to send. Without a failure on any worker nothing is sent.
-    fn plan(&mut self, now: Timestamp) {
+    fn plan_update(&mut self, now: Timestamp) {
         let soon = now.max(self.sent_at + SEND_EVERY).min(now + SEND_EVERY);
         let failing = self.counted.failures() > 0 || self.entry.state.failures() > 0;
         let counts = (failing && !self.counted.is_empty()).then_some(soon);
@@ -168,7 +168,7 @@ impl LocalBreaker {
         self.due = due.map(|due| due.max(self.not_before.unwrap_or(due)));
     }
 
-    fn take_over(&mut self, entry: BreakerEntry, now: Timestamp) {
+    fn set_entry(&mut self, entry: BreakerEntry, now: Timestamp) {
         if entry.state.opened_at != self.entry.state.opened_at {
             self.counted = Window::default();
         }
@@ -176,10 +176,10 @@ impl LocalBreaker {
         self.probes.retain(|id, _| probes.iter().any(|probe| probe.id == *id));
         self.entry = entry;
         self.tripped = None;
-        self.plan(now);
+        self.plan_update(now);
     }
 
-    fn send(&mut self, lease: Duration, now: Timestamp) -> BreakerUpdate {
+    fn take_update(&mut self, lease: Duration, now: Timestamp) -> BreakerUpdate {
         (self.sent_at, self.not_before, self.due) = (now, None, None);
         let counted = std::mem::take(&mut self.counted);
         let ended = std::mem::take(&mut self.ended);
@@ -203,24 +203,24 @@ impl LocalBreaker {
     }
 }
 
-impl LocalBreakers {
+impl BreakerTable {
     pub(super) fn new(
         registered: impl IntoIterator<Item = (String, BreakerConfig)>,
         lease: Duration,
     ) -> Self {
         let breaker =
-            |(key, config): (String, _)| (key.clone(), LocalBreaker::new(&key, Some(config)));
+            |(key, config): (String, _)| (key.clone(), TrackedBreaker::new(&key, Some(config)));
         let breakers = registered.into_iter().map(breaker).collect();
         Self { breakers, running: HashMap::new(), lease }
     }
 
     /// Whether there is a breaker of this name.
-    pub(super) fn knows(&self, key: &str) -> bool {
+    pub(super) fn contains(&self, key: &str) -> bool {
         self.breakers.contains_key(key)
     }
 
     /// The number of breakers that were not registered here.
-    pub(super) fn unregistered(&self) -> usize {
+    pub(super) fn foreign_count(&self) -> usize {
         self.breakers.values().filter(|breaker| !breaker.counts).count()
     }
 
@@ -233,7 +233,7 @@ impl LocalBreakers {
     ) -> Option<BreakerAnswer> {
         let breaker = self.breakers.get_mut(key)?;
         if breaker.counts && breaker.entry.state.is_ahead(now) {
-            breaker.plan(now);
+            breaker.plan_update(now);
         }
         Some(breaker.ask(id, share, self.lease, now))
     }
@@ -247,10 +247,10 @@ impl LocalBreakers {
     ) -> Option<BreakerPass> {
         let (key, opened_at) = (entry.key.clone(), entry.state.opened_at);
         let granted = entry.state.has_probe(id, now);
-        self.take_over(entry, now);
+        self.apply_entry(entry, now);
         let breaker = self.breakers.get_mut(&key).filter(|_| granted)?;
         breaker.probes.insert(id.to_owned(), now + self.lease / 3);
-        breaker.plan(now);
+        breaker.plan_update(now);
         Some(BreakerPass { key, opened_at, probe: Some(id.to_owned()) })
     }
 
@@ -289,7 +289,7 @@ impl LocalBreakers {
             (Some(id), success) => {
                 breaker.probes.remove(&id);
                 breaker.ended.push(BreakerEvent::ProbeEnded { id, success });
-                breaker.plan(now);
+                breaker.plan_update(now);
             }
             (None, Some(success)) => breaker.count(pass.opened_at, !success, now),
             (None, None) => {}
@@ -297,34 +297,34 @@ impl LocalBreakers {
     }
 
     /// Takes over a stored entry, if it is newer.
-    pub(super) fn take_over(&mut self, entry: BreakerEntry, now: Timestamp) {
+    pub(super) fn apply_entry(&mut self, entry: BreakerEntry, now: Timestamp) {
         let breaker = self.breaker(&entry.key);
         if entry.is_after(&breaker.entry) {
-            breaker.take_over(entry, now);
+            breaker.set_entry(entry, now);
         }
     }
 
-    fn breaker(&mut self, key: &str) -> &mut LocalBreaker {
-        self.breakers.entry(key.to_owned()).or_insert_with(|| LocalBreaker::new(key, None))
+    fn breaker(&mut self, key: &str) -> &mut TrackedBreaker {
+        self.breakers.entry(key.to_owned()).or_insert_with(|| TrackedBreaker::new(key, None))
     }
 
     /// The entry of a breaker was removed.
     pub(super) fn forget(&mut self, key: &str, now: Timestamp) {
         let Some(breaker) = self.breakers.get_mut(key) else { return };
         if breaker.counts {
-            breaker.take_over(BreakerEntry::absent(key), now);
+            breaker.set_entry(BreakerEntry::absent(key), now);
         } else {
             self.breakers.remove(key);
         }
     }
 
     /// Takes over all stored entries in place of what was known: the broker may have lost entries.
-    pub(super) fn take_over_all(&mut self, entries: Vec<BreakerEntry>, now: Timestamp) {
+    pub(super) fn replace_all(&mut self, entries: Vec<BreakerEntry>, now: Timestamp) {
         let gone = |key: &&String| !entries.iter().any(|entry| entry.key == **key);
         let gone: Vec<_> = self.breakers.keys().filter(gone).cloned().collect();
         gone.iter().for_each(|key| self.forget(key, now));
         for entry in entries {
-            self.breaker(&entry.key).take_over(entry, now);
+            self.breaker(&entry.key).set_entry(entry, now);
         }
     }
 
@@ -334,35 +334,40 @@ impl LocalBreakers {
     }
 
     /// The updates that have to be sent now.
-    pub(super) fn send(&mut self, now: Timestamp) -> Vec<BreakerUpdate> {
+    pub(super) fn take_updates(&mut self, now: Timestamp) -> Vec<BreakerUpdate> {
         let lease = self.lease;
         // A time too far ahead is from before the clock was set back.
         let due = |due: Timestamp| due <= now || due.since(now) > lease.max(SEND_EVERY);
         let breakers = self.breakers.values_mut().filter(|breaker| breaker.due.is_some_and(due));
-        breakers.map(|breaker| breaker.send(lease, now)).collect()
+        breakers.map(|breaker| breaker.take_update(lease, now)).collect()
     }
 
     /// An update was stored. This is the entry now.
-    pub(super) fn sent(&mut self, entry: BreakerEntry, now: Timestamp) {
+    pub(super) fn update_stored(&mut self, entry: BreakerEntry, now: Timestamp) {
         let key = entry.key.clone();
-        self.take_over(entry, now);
+        self.apply_entry(entry, now);
         if let Some(breaker) = self.breakers.get_mut(&key) {
             breaker.tripped = None;
-            breaker.plan(now);
+            breaker.plan_update(now);
         }
     }
 
     /// An update failed. It has to be sent at `again`.
-    pub(super) fn not_sent(&mut self, update: BreakerUpdate, again: Timestamp, now: Timestamp) {
+    pub(super) fn update_failed(
+        &mut self,
+        update: BreakerUpdate,
+        again: Timestamp,
+        now: Timestamp,
+    ) {
         let Some(breaker) = self.breakers.get_mut(&update.entry.key) else { return };
         if breaker.entry.state.opened_at == update.entry.state.opened_at {
             breaker.counted.merge(&update.counted);
             breaker.counted.prune(&breaker.config, now);
-            breaker.check_tripped(now);
+            breaker.check_trip(now);
         }
         breaker.ended.splice(0..0, update.ended);
         breaker.not_before = Some(again);
-        breaker.plan(now);
+        breaker.plan_update(now);
     }
 }
 
@@ -380,7 +385,7 @@ mod tests {
 
     #[test]
     fn a_delivery_whose_lease_was_lost_does_not_end_the_calls_of_the_next_one() {
-        let mut local = LocalBreakers::new([], Duration::from_secs(10));
+        let mut local = BreakerTable::new([], Duration::from_secs(10));
         local.begin(delivery(0), vec![pass(None)]);
         local.begin(delivery(1), vec![pass(None)]);
         assert_eq!((local.end(&delivery(0)).len(), local.end(&delivery(1)).len()), (1, 1));

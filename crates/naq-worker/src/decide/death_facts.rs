@@ -1,13 +1,13 @@
-//! [`Death`]: a dead job on its way to the broker.
+//! [`DeathFacts`]: a dead job on its way to the broker.
 
 use naq_core::transport::{Fact, Stored, Written};
 use naq_core::{DeadLetter, Envelope};
 
 /// A dead job on its way to the broker. First the record: it decides whether the job is dead, since
 /// an operator or another worker may have ended it otherwise. Then the dead letter. A worker that
-/// finds a record without its letter writes the letter: see [`left_behind`](Self::left_behind).
+/// finds a record without its letter writes the letter: see [`missing_letter`](Self::missing_letter).
 #[derive(Debug)]
-pub(crate) struct Death {
+pub(crate) struct DeathFacts {
     /// None once it is stored, or where the job has no record.
     record: Option<Fact>,
     letter: Fact,
@@ -15,7 +15,7 @@ pub(crate) struct Death {
     awaited: bool,
 }
 
-impl Death {
+impl DeathFacts {
     /// `job` is None for a message that is no job. Such a message has no record: no one else can end
     /// it otherwise.
     pub(crate) fn new(stored: &Stored, job: Option<Envelope>, letter: &DeadLetter) -> Self {
@@ -25,7 +25,7 @@ impl Death {
 
     /// A death whose record is stored and whose letter is missing. None when the record says that
     /// the job ended otherwise.
-    pub(crate) fn left_behind(record: &Stored, stored: &Stored) -> Option<Self> {
+    pub(crate) fn missing_letter(record: &Stored, stored: &Stored) -> Option<Self> {
         let letter = Fact::dead(stored, &record.letter_of_record(&stored.message)?);
         Some(Self { record: None, letter, awaited: record.message.is_awaited() })
     }
@@ -40,7 +40,7 @@ impl Death {
     }
 
     /// Whether the record is not stored yet.
-    pub(crate) fn needs_record(&self) -> bool {
+    pub(crate) fn record_pending(&self) -> bool {
         self.record.is_some()
     }
 
@@ -50,13 +50,13 @@ impl Death {
     }
 
     /// After the record was stored.
-    pub(crate) fn recorded(self, written: Written) -> Self {
+    pub(crate) fn record_written(self, written: Written) -> Self {
         Self { record: None, awaited: written == Written::Awaited, ..self }
     }
 
     /// With a smaller form of the next fact. A record that has no form that is small enough is left
     /// out; without a letter there is no death.
-    pub(crate) fn with_next_fact(self, smaller: Option<Fact>) -> Option<Self> {
+    pub(crate) fn with_smaller(self, smaller: Option<Fact>) -> Option<Self> {
         if self.record.is_some() {
             return Some(Self { record: smaller, ..self });
         }

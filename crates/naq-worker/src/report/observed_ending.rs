@@ -1,4 +1,4 @@
-//! [`CountedEnding`]: an ending as metrics, statistics and traces count it, with its error.
+//! [`ObservedEnding`]: an ending as metrics, statistics and traces count it, with its error.
 
 use naq_core::retry::{Action, Rule};
 use naq_core::stats::Ending;
@@ -6,20 +6,20 @@ use naq_core::{ErrorKind, Failure, JobState};
 
 /// An ending, and the error that led to it.
 #[derive(Debug)]
-pub(crate) struct CountedEnding {
+pub(crate) struct ObservedEnding {
     pub(crate) ending: Ending,
-    pub(crate) error: Option<Box<CountedError>>,
+    pub(crate) error: Option<Box<EndingError>>,
 }
 
 /// An error, and the rule that decided what follows it.
 #[derive(Debug)]
-pub(crate) struct CountedError {
+pub(crate) struct EndingError {
     pub(crate) kind: ErrorKind,
     pub(crate) message: String,
     pub(crate) rule: Rule,
 }
 
-impl CountedEnding {
+impl ObservedEnding {
     pub(crate) fn of(ending: Ending) -> Self {
         Self { ending, error: None }
     }
@@ -27,7 +27,7 @@ impl CountedEnding {
     pub(crate) fn with_error(self, failure: &Failure, rule: Rule) -> Self {
         let kind = failure.kind().clone();
         let message = failure.message().to_owned();
-        Self { error: Some(Box::new(CountedError { kind, message, rule })), ..self }
+        Self { error: Some(Box::new(EndingError { kind, message, rule })), ..self }
     }
 }
 

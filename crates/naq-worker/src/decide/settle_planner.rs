@@ -1,4 +1,4 @@
-//! [`Decider`]: from the outcome of a delivery to its settlement.
+//! [`SettlePlanner`]: from the outcome of a delivery to its settlement.
 
 use std::time::Duration;
 
@@ -11,37 +11,37 @@ use naq_core::{
     Advice, Envelope, ErrorKind, Failure, FinalRecord, JobState, Payload, Timestamp, WorkerId,
 };
 
-use super::{DeliveryOutcome, FinishedRun, RunResult, Settlement, Times, attempt_facts};
+use super::{DeliveryOutcome, FinishedRun, RunResult, RunTimes, Settlement, attempt_facts};
 use crate::gates::HoldBack;
-use crate::handler::Tasks;
-use crate::report::{CountedEnding, ending_of_state, log};
+use crate::handler::TaskTable;
+use crate::report::{ObservedEnding, attempt_log, ending_of_state};
 
 /// What a settlement depends on besides the outcome.
 #[derive(Debug)]
-pub(crate) struct Decider<'a> {
+pub(crate) struct SettlePlanner<'a> {
     pub(crate) worker: &'a WorkerId,
     /// How long a task may stay unknown.
     pub(crate) unknown_tasks: &'a RetryPolicy,
     /// The tasks that have a handler here.
-    pub(crate) tasks: &'a Tasks,
+    pub(crate) tasks: &'a TaskTable,
     pub(crate) redactor: &'a Redactor,
     pub(crate) now: Timestamp,
 }
 
 /// A settlement, and how it counts once it is stored.
 #[derive(Debug)]
-pub(crate) struct DecidedSettlement {
+pub(crate) struct SettlePlan {
     pub(crate) settlement: Settlement,
-    pub(crate) ending: CountedEnding,
+    pub(crate) ending: ObservedEnding,
 }
 
-impl DecidedSettlement {
-    pub(super) fn new(settlement: Settlement, ending: CountedEnding) -> Self {
+impl SettlePlan {
+    pub(super) fn new(settlement: Settlement, ending: ObservedEnding) -> Self {
         Self { settlement, ending }
     }
 
     fn interrupted(settlement: Settlement) -> Self {
-        Self::new(settlement, CountedEnding::of(Ending::Interrupted))
+        Self::new(settlement, ObservedEnding::of(Ending::Interrupted))
     }
 
     pub(super) fn with_error(self, failure: &Failure, rule: Rule) -> Self {
@@ -49,45 +49,45 @@ impl DecidedSettlement {
     }
 }
 
-impl Decider<'_> {
-    pub(crate) fn decide(&self, stored: &Stored, outcome: DeliveryOutcome) -> DecidedSettlement {
+impl SettlePlanner<'_> {
+    pub(crate) fn plan(&self, stored: &Stored, outcome: DeliveryOutcome) -> SettlePlan {
         match outcome {
             DeliveryOutcome::Undecodable(err) => self.undecodable(stored, &err),
             DeliveryOutcome::NotRun(job, decision) => self.not_run(stored, job, &decision),
             DeliveryOutcome::HeldBack(job, hold) => self.held_back(stored, job, hold),
             DeliveryOutcome::UnknownTask(job) => self.unknown_task(stored, job),
-            DeliveryOutcome::Ran(run) => self.ran(stored, run),
-            DeliveryOutcome::Interrupted => DecidedSettlement::interrupted(Settlement::GiveBack),
+            DeliveryOutcome::Ran(run) => self.finished(stored, run),
+            DeliveryOutcome::Interrupted => SettlePlan::interrupted(Settlement::GiveBack),
             // The client that recorded the cancellation has counted it.
-            DeliveryOutcome::Cancelled => DecidedSettlement::interrupted(Settlement::Ack),
-            DeliveryOutcome::LeaseLost => DecidedSettlement::interrupted(Settlement::Abandon),
+            DeliveryOutcome::Cancelled => SettlePlan::interrupted(Settlement::AckOnly),
+            DeliveryOutcome::LeaseLost => SettlePlan::interrupted(Settlement::Abandon),
         }
     }
 
-    fn undecodable(&self, stored: &Stored, err: &DecodeError) -> DecidedSettlement {
+    fn undecodable(&self, stored: &Stored, err: &DecodeError) -> SettlePlan {
         let failure = Failure::new(ErrorKind::DECODE, err.to_string()).redacted(self.redactor);
         let decision = Decision::new(Action::Dead, Rule::Undecodable);
         tracing::error!(job = %stored.key, "dead: {}: {}", decision.reason(), failure.message());
-        self.bury(stored, None, &failure, &decision)
+        self.store_death(stored, None, &failure, &decision)
     }
 
-    fn not_run(&self, stored: &Stored, job: Envelope, decision: &Decision) -> DecidedSettlement {
-        let _span = log::span(&job).entered();
-        log::not_run(&job, decision);
+    fn not_run(&self, stored: &Stored, job: Envelope, decision: &Decision) -> SettlePlan {
+        let _span = attempt_log::span(&job).entered();
+        attempt_log::not_run(&job, decision);
         let record = self.attempt_record(&job, AttemptOutcome::NotRun, decision);
         if decision.action == Action::Dead {
             let failure = Failure::new(ErrorKind::CRASH, decision.reason());
-            return self.die(stored, job, record, &failure, decision);
+            return self.end_dead(stored, job, record, &failure, decision);
         }
         let state = match decision.action {
             Action::Cancel => JobState::Cancelled,
             _ => JobState::Expired,
         };
-        self.end(stored, job, record, state)
+        self.end_job(stored, job, record, state)
     }
 
     /// The job goes on waiting. Neither an attempt nor a crash is counted.
-    fn held_back(&self, stored: &Stored, mut job: Envelope, hold: HoldBack) -> DecidedSettlement {
+    fn held_back(&self, stored: &Stored, mut job: Envelope, hold: HoldBack) -> SettlePlan {
         let HoldBack { until, rule, reason, dependencies_met } = hold;
         if dependencies_met {
             waive_dependencies(&mut job);
@@ -97,19 +97,19 @@ impl Decider<'_> {
         let until = late.map_or(until, |late| late.min(until));
         let delay = until.since(self.now);
         let decision = Decision::saying(Action::Snooze { delay, at: until }, rule, reason);
-        let _span = log::span(&job).entered();
-        log::held_back(&job, &decision);
+        let _span = attempt_log::span(&job).entered();
+        attempt_log::held_back(&job, &decision);
         let record = self.attempt_record(&job, AttemptOutcome::HeldBack, &decision);
         job.snoozes = job.snoozes.saturating_add(1);
         let failure = Failure::new(ErrorKind::ERROR, decision.reason());
         let again = self.run_again(stored, job, record, &failure, &decision, until);
-        DecidedSettlement { ending: CountedEnding::of(Ending::HeldBack), ..again }
+        SettlePlan { ending: ObservedEnding::of(Ending::HeldBack), ..again }
     }
 
     /// A snooze, since no attempt was made. The history has a record for each time that a worker
     /// looked for a handler; they are counted there.
-    fn unknown_task(&self, stored: &Stored, mut job: Envelope) -> DecidedSettlement {
-        let _span = log::span(&job).entered();
+    fn unknown_task(&self, stored: &Stored, mut job: Envelope) -> SettlePlan {
+        let _span = attempt_log::span(&job).entered();
         let looked = job
             .history
             .iter()
@@ -130,27 +130,27 @@ impl Decider<'_> {
         let decision = Decision::new(action, Rule::UnknownTask);
         let known = self.tasks.some_names();
         let message = format!("no handler for task {:?}; known: {known}", job.task);
-        log::unknown_task(&message, &decision);
+        attempt_log::unknown_task(&message, &decision);
         let failure = Failure::new(ErrorKind::UNKNOWN_TASK, message);
         let mut record = self.attempt_record(&job, AttemptOutcome::NotRun, &decision);
         record.error_kind = Some(ErrorKind::UNKNOWN_TASK);
         record.message = Some(failure.message().to_owned());
         let Action::Snooze { at, .. } = action else {
-            return self.die(stored, job, record, &failure, &decision);
+            return self.end_dead(stored, job, record, &failure, &decision);
         };
         job.snoozes = job.snoozes.saturating_add(1);
         let again = self.run_again(stored, job, record, &failure, &decision, at);
         again.with_error(&failure, decision.rule)
     }
 
-    fn ran(&self, stored: &Stored, run: FinishedRun) -> DecidedSettlement {
+    fn finished(&self, stored: &Stored, run: FinishedRun) -> SettlePlan {
         let FinishedRun { mut envelope, times, result } = run;
-        let _span = log::span(&envelope).entered();
+        let _span = attempt_log::span(&envelope).entered();
         envelope.first_started_at.get_or_insert(times.started_at);
         waive_dependencies(&mut envelope);
         match result {
             RunResult::Completed(result) => {
-                log::succeeded(&envelope, times.took());
+                attempt_log::succeeded(&envelope, times.took());
                 let facts = attempt_facts(&envelope, times.started_at, times.ended_at);
                 let decision = decide(&envelope.policy, &facts, &retry::Outcome::Completed);
                 let how = AttemptOutcome::Completed;
@@ -158,7 +158,7 @@ impl Decider<'_> {
                 self.completed(stored, envelope, times, result, record)
             }
             RunResult::CompletedByFallback { result, failure, decision } => {
-                log::completed_by_fallback(&decision);
+                attempt_log::completed_by_fallback(&decision);
                 let how = AttemptOutcome::Completed;
                 let mut record = self.record_of_run(&envelope, times, how, &decision);
                 record.error_kind = Some(failure.kind().clone());
@@ -179,13 +179,13 @@ impl Decider<'_> {
         &self,
         stored: &Stored,
         mut envelope: Envelope,
-        times: Times,
+        times: RunTimes,
         result: Payload,
         record: AttemptRecord,
-    ) -> DecidedSettlement {
-        let ending = CountedEnding::of(Ending::Completed);
+    ) -> SettlePlan {
+        let ending = ObservedEnding::of(Ending::Completed);
         if envelope.record_ttl.is_zero() {
-            return DecidedSettlement::new(Settlement::Ack, ending);
+            return SettlePlan::new(Settlement::AckOnly, ending);
         }
         envelope.record(record);
         let record = FinalRecord {
@@ -195,8 +195,8 @@ impl Decider<'_> {
             result: Some(result),
         };
         match Fact::record(stored, &record) {
-            Ok(Some(fact)) => DecidedSettlement::new(Settlement::StoreResult(fact, times), ending),
-            Ok(None) => DecidedSettlement::new(Settlement::Ack, ending),
+            Ok(Some(fact)) => SettlePlan::new(Settlement::StoreResult(fact, times), ending),
+            Ok(None) => SettlePlan::new(Settlement::AckOnly, ending),
             Err(err) => {
                 let mut envelope = record.envelope;
                 envelope.history.pop();
@@ -211,9 +211,9 @@ impl Decider<'_> {
         &self,
         stored: &Stored,
         job: Result<Envelope, DecodeError>,
-        times: Times,
+        times: RunTimes,
         reason: &str,
-    ) -> DecidedSettlement {
+    ) -> SettlePlan {
         let text = format!(
             "the result: {reason}: store the data elsewhere and return its key, or let the worker \
              keep large results"
@@ -221,7 +221,7 @@ impl Decider<'_> {
         let failure = Failure::new(ErrorKind::RESULT_TOO_LARGE, text).fatal();
         match job {
             Ok(envelope) => {
-                let _span = log::span(&envelope).entered();
+                let _span = attempt_log::span(&envelope).entered();
                 self.failed_after_run(stored, envelope, times, &failure)
             }
             Err(err) => self.undecodable(stored, &err),
@@ -229,21 +229,21 @@ impl Decider<'_> {
     }
 
     /// The job ends as `state` says.
-    pub(super) fn end(
+    pub(super) fn end_job(
         &self,
         stored: &Stored,
         mut envelope: Envelope,
         record: AttemptRecord,
         state: JobState,
-    ) -> DecidedSettlement {
+    ) -> SettlePlan {
         envelope.record(record);
         let record = FinalRecord { envelope, state, finished_at: self.now, result: None };
         let settlement = match Fact::record(stored, &record) {
             Ok(Some(fact)) => Settlement::Store(fact),
             // The job wants no record, or none can be written. It ends all the same.
-            Ok(None) | Err(_) => Settlement::Ack,
+            Ok(None) | Err(_) => Settlement::AckOnly,
         };
-        DecidedSettlement::new(settlement, CountedEnding::of(ending_of_state(state)))
+        SettlePlan::new(settlement, ObservedEnding::of(ending_of_state(state)))
     }
 }
 

@@ -5,42 +5,42 @@ use naq_core::transport::{Evidence, Place, Unfinished};
 use naq_core::{Envelope, JobState};
 
 use super::follow_up;
-use super::insist::{ack, insist};
+use super::until_answered::{ack, until_answered};
 use super::wake::enqueue_wake;
-use crate::decide::{Death, Settlement};
-use crate::delivery::HeldJob;
-use crate::engine::Engine;
+use crate::decide::{DeathFacts, Settlement};
+use crate::delivery::HeldDelivery;
+use crate::engine::WorkerState;
 
 /// The job has ended, and this delivery has no part in it. The worker that ended it may have died
 /// over it: so what is left to do is done before the message, which shows it, is acked.
-pub(super) async fn finish_end(
-    engine: &Engine,
-    held: &HeldJob,
+pub(super) async fn finish_ended(
+    worker: &WorkerState,
+    held: &HeldDelivery,
     job: Option<&Envelope>,
 ) -> Option<Settlement> {
     let stored = &held.delivery.stored;
     let life = stored.step().nonce;
-    let messages = insist(engine, held, || engine.transport.locate(&stored.key)).await?;
+    let messages = until_answered(worker, held, || worker.transport.locate(&stored.key)).await?;
     let evidence: Vec<Evidence> = messages.iter().map(Evidence::from).collect();
     let unfinished = Unfinished::of(&life, &evidence);
     let record = messages.iter().find(|m| m.place == Place::Record && m.step().nonce == life);
     if unfinished.letter
-        && let Some(death) = record.and_then(|record| Death::left_behind(record, stored))
+        && let Some(death) = record.and_then(|record| DeathFacts::missing_letter(record, stored))
     {
-        return Some(Settlement::Bury(Box::new(death)));
+        return Some(Settlement::StoreDeath(Box::new(death)));
     }
     match record.and_then(|record| record.record().ok()) {
-        Some(record) => end(engine, held, record.state, unfinished.wake, job).await,
+        Some(record) => end_job(worker, held, record.state, unfinished.wake, job).await,
         None if evidence.iter().any(|e| e.step.nonce == life && e.place == Place::Dead) => {
-            end(engine, held, JobState::Dead, false, job).await;
+            end_job(worker, held, JobState::Dead, false, job).await;
         }
         None if record.is_some() => {
             let state = match evidence.iter().any(|e| e.step.nonce == life && e.died) {
                 true => JobState::Dead,
                 false => JobState::Completed,
             };
-            tracing::warn!(job = %held.id(), "the job's record cannot be read; it counts as {state}");
-            end(engine, held, state, unfinished.wake, job).await;
+            tracing::warn!(job = %held.job_id(), "the job's record cannot be read; it counts as {state}");
+            end_job(worker, held, state, unfinished.wake, job).await;
         }
         // The record has expired just now, and how the job ended is not known: the delivery comes
         // back.
@@ -51,9 +51,9 @@ pub(super) async fn finish_end(
 
 /// After the record, and before the ack: a crash in between brings the message back, and another
 /// worker does the rest. `awaited` says that other jobs wait for this end.
-pub(super) async fn end(
-    engine: &Engine,
-    held: &HeldJob,
+pub(super) async fn end_job(
+    worker: &WorkerState,
+    held: &HeldDelivery,
     state: JobState,
     awaited: bool,
     job: Option<&Envelope>,
@@ -61,22 +61,24 @@ pub(super) async fn end(
     if awaited {
         let stored = &held.delivery.stored;
         let wake = Wake::new(stored.key.clone(), &stored.step().nonce, state);
-        let Some(()) = insist(engine, held, || enqueue_wake(engine, &wake)).await else { return };
+        let Some(()) = until_answered(worker, held, || enqueue_wake(worker, &wake)).await else {
+            return;
+        };
     }
     if state == JobState::Dead {
-        let Some(()) = Box::pin(follow_up::enqueue(engine, held)).await else { return };
+        let Some(()) = Box::pin(follow_up::enqueue_follow_up(worker, held)).await else { return };
     }
-    ack_ended(engine, held, job).await;
+    ack_ended(worker, held, job).await;
     // A requeue starts from what a dead job has saved.
     if state != JobState::Dead {
-        held.saved.clear(&*engine.transport).await;
+        held.saved.remove(&*worker.transport).await;
     }
 }
 
 /// Tells the gates that the job has ended, and acks.
-pub(super) async fn ack_ended(engine: &Engine, held: &HeldJob, job: Option<&Envelope>) {
+pub(super) async fn ack_ended(worker: &WorkerState, held: &HeldDelivery, job: Option<&Envelope>) {
     if let Some(job) = job {
-        engine.deps.gates.ended(job, engine.now()).await;
+        worker.deps.gates.job_ended(job, worker.now()).await;
     }
-    ack(engine, held).await;
+    ack(worker, held).await;
 }

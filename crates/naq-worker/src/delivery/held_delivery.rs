@@ -1,4 +1,4 @@
-//! [`HeldJob`]: a delivery from its arrival until it is settled.
+//! [`HeldDelivery`]: a delivery from its arrival until it is settled.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -25,12 +25,12 @@ const CHECK_VALID: Duration = Duration::from_millis(50);
 
 /// One delivery that this worker holds.
 #[derive(Debug)]
-pub(crate) struct HeldJob {
+pub(crate) struct HeldDelivery {
     pub(crate) delivery: Delivery,
     pub(crate) received_at: Timestamp,
     /// Cancelled when the handler has to stop.
-    pub(crate) cancel: CancellationToken,
-    newest: Mutex<Arc<dyn AckHandle>>,
+    pub(crate) stop_token: CancellationToken,
+    newest_handle: Mutex<Arc<dyn AckHandle>>,
     renewed_at: AtomicU64,
     stop: AtomicU8,
     phase: AtomicU8,
@@ -41,14 +41,14 @@ pub(crate) struct HeldJob {
     pub(crate) trace: Trace,
 }
 
-impl HeldJob {
+impl HeldDelivery {
     pub(crate) fn new(delivery: Delivery, now: Timestamp) -> Self {
         let phase = if delivery.suspect { SUSPECT } else { WAITING };
         Self {
-            newest: Mutex::new(delivery.handle.clone()),
+            newest_handle: Mutex::new(delivery.handle.clone()),
             delivery,
             received_at: now,
-            cancel: CancellationToken::new(),
+            stop_token: CancellationToken::new(),
             renewed_at: AtomicU64::new(now.as_millis()),
             stop: AtomicU8::new(0),
             phase: AtomicU8::new(phase),
@@ -59,7 +59,7 @@ impl HeldJob {
         }
     }
 
-    pub(crate) fn id(&self) -> &JobId {
+    pub(crate) fn job_id(&self) -> &JobId {
         &self.delivery.stored.key.id
     }
 
@@ -79,12 +79,12 @@ impl HeldJob {
 
     /// The handle of the newest delivery of this message.
     pub(crate) fn handle(&self) -> Arc<dyn AckHandle> {
-        lock(&self.newest).clone()
+        lock(&self.newest_handle).clone()
     }
 
     /// The broker delivered the same message to this worker again: a new lease begins.
-    pub(super) fn take_over(&self, again: &Delivery, now: Timestamp) {
-        *lock(&self.newest) = again.handle.clone();
+    pub(super) fn adopt_handle(&self, again: &Delivery, now: Timestamp) {
+        *lock(&self.newest_handle) = again.handle.clone();
         self.renewed(now);
     }
 
@@ -104,7 +104,7 @@ impl HeldJob {
     }
 
     /// The clock was set forward.
-    pub(crate) fn clock_moved(&self, by: Duration) {
+    pub(crate) fn shift_clock(&self, by: Duration) {
         self.renewed(self.renewed_at() + by);
     }
 
@@ -114,9 +114,9 @@ impl HeldJob {
     }
 
     /// Tells the handler to stop.
-    pub(crate) fn stop(&self, reason: StopReason) {
+    pub(crate) fn request_stop(&self, reason: StopReason) {
         self.stop.fetch_max(reason as u8, Ordering::AcqRel);
-        self.cancel.cancel();
+        self.stop_token.cancel();
     }
 
     pub(crate) fn stop_reason(&self) -> Option<StopReason> {
@@ -129,19 +129,19 @@ impl HeldJob {
     }
 
     /// Whether the lease is lost.
-    pub(crate) fn is_lost(&self) -> bool {
+    pub(crate) fn is_lease_lost(&self) -> bool {
         self.stop_reason() == Some(StopReason::LeaseLost)
     }
 
     /// The delivery was checked, and may run.
-    pub(crate) fn clear(&self, now: Timestamp) {
+    pub(crate) fn pass_check(&self, now: Timestamp) {
         self.checked_at.store(now.as_millis(), Ordering::Relaxed);
-        self.step_from(SUSPECT, WAITING);
+        self.change_phase(SUSPECT, WAITING);
     }
 
     /// Whether a suspect has waited for a slot since it was checked: the worker that had it before
     /// may have settled it meanwhile.
-    pub(crate) fn is_suspect_again(&self, now: Timestamp) -> bool {
+    pub(crate) fn check_expired(&self, now: Timestamp) -> bool {
         let checked = Timestamp::from_millis(self.checked_at.load(Ordering::Relaxed));
         self.delivery.suspect && now.since(checked) > CHECK_VALID
     }
@@ -153,12 +153,12 @@ impl HeldJob {
     }
 
     /// Takes it into a slot. False when it was given back meanwhile.
-    pub(crate) fn start(&self) -> bool {
-        self.step_from(WAITING, RUNNING)
+    pub(crate) fn enter_slot(&self) -> bool {
+        self.change_phase(WAITING, RUNNING)
     }
 
     /// Its handler begins.
-    pub(crate) fn begin(&self, now: Timestamp) {
+    pub(crate) fn handler_started(&self, now: Timestamp) {
         self.started_at.store(now.as_millis(), Ordering::Relaxed);
     }
 
@@ -171,17 +171,17 @@ impl HeldJob {
     }
 
     /// Claims the right to settle a delivery that waits for a slot.
-    pub(crate) fn claim_waiting(&self) -> bool {
-        self.step_from(WAITING, SETTLING)
+    pub(crate) fn claim_if_ready(&self) -> bool {
+        self.change_phase(WAITING, SETTLING)
     }
 
     /// Claims the right to settle it. Only the first claim succeeds: a handler that returns after its
     /// job was given back settles nothing.
-    pub(crate) fn claim(&self) -> bool {
+    pub(crate) fn claim_settle(&self) -> bool {
         self.phase.swap(SETTLING, Ordering::AcqRel) != SETTLING
     }
 
-    fn step_from(&self, from: u8, to: u8) -> bool {
+    fn change_phase(&self, from: u8, to: u8) -> bool {
         self.phase.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
@@ -204,7 +204,7 @@ mod tests {
         client.enqueue_task("t", &()).expect("a name").await.expect("sent");
         let delivery = deliveries.fetch(1, lease).await.expect("fetches").remove(0);
         let now = Timestamp::from_millis(1_000_000);
-        let held = HeldJob::new(delivery, now);
+        let held = HeldDelivery::new(delivery, now);
         assert!(!held.is_due(now, lease) && held.is_due(now + lease, lease));
         let set_back = now.saturating_sub(Duration::from_secs(600));
         assert!(held.is_due(set_back, lease));

@@ -1,0 +1,23 @@
+//! What the parts of a running worker share.
+
+mod attempt_counts;
+mod attempt_deps;
+mod health;
+mod observe;
+mod pending_observation;
+mod send_settle_request;
+mod settle_outage;
+mod settle_request;
+mod worker_queue;
+mod worker_role;
+mod worker_state;
+
+pub(crate) use self::attempt_counts::AttemptCounts;
+pub(crate) use self::attempt_deps::AttemptDeps;
+pub use self::health::{Health, NotReady};
+pub(crate) use self::pending_observation::PendingObservation;
+pub(crate) use self::settle_outage::SettleOutage;
+pub(crate) use self::settle_request::SettleRequest;
+pub(crate) use self::worker_queue::WorkerQueue;
+pub(crate) use self::worker_role::{HeartbeatTimes, WorkerRole};
+pub(crate) use self::worker_state::WorkerState;
