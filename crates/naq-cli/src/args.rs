@@ -32,7 +32,7 @@ Examples:
   naq job watch ID                           follow its attempts
   naq retry preview exponential:2s           list the retries of a policy
 
-ExitCode codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 broker unreachable, 5 not authorised."
+Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 broker unreachable, 5 not authorised."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]

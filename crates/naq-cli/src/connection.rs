@@ -1,5 +1,5 @@
-//! Where the broker is and how to be let in, from flags and variables. Secrets come from variables
-//! or files, never from an argument that every process could read, and are shown nowhere.
+//! The broker's address and credentials, from flags and variables. Secrets come from variables or
+//! files and are never printed. They are no arguments, because other processes can read those.
 
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -12,20 +12,20 @@ use naq_nats::{Auth, NatsConfig, NatsTransport, Secret, Storage, Tls};
 
 use crate::exit::CliError;
 
-/// Where streams are kept, as an argument.
+/// The value of `--storage`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StorageArg {
     /// On disk.
     File,
-    /// In memory: lost when the broker ends.
+    /// In memory. The data is lost when the broker ends.
     Memory,
 }
 
-/// How to reach the broker.
+/// The connection options.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ConnectionArgs {
-    /// The broker, or several with commas between
+    /// The broker's address, or several, separated by commas
     #[arg(
         short = 'u',
         long,
@@ -35,10 +35,10 @@ pub(crate) struct ConnectionArgs {
         default_value = "nats://localhost:4222"
     )]
     nats_url: String,
-    /// Whether somebody said where the broker is, rather than nobody.
+    /// Whether the user gave an address. If not, `nats_url` is the default.
     #[arg(skip)]
     pub(crate) is_given: bool,
-    /// User; the password is in NAQ_NATS_PASSWORD or in a file
+    /// User name; the password is in NAQ_NATS_PASSWORD or in a file
     #[arg(long, global = true, env = "NAQ_NATS_USER", value_name = "USER", hide_short_help = true)]
     nats_user: Option<String>,
     /// File with the password [variable for the password itself: NAQ_NATS_PASSWORD]
@@ -62,7 +62,7 @@ pub(crate) struct ConnectionArgs {
     /// File with an nkey seed
     #[arg(long, global = true, env = "NAQ_NATS_NKEY", value_name = "FILE", hide_short_help = true)]
     nats_nkey: Option<PathBuf>,
-    /// File with a user JWT, whose seed is in --nats-nkey
+    /// File with a user JWT; its seed is in --nats-nkey
     #[arg(long, global = true, env = "NAQ_NATS_JWT", value_name = "FILE", hide_short_help = true)]
     nats_jwt: Option<PathBuf>,
     /// Credentials file, with JWT and seed
@@ -74,13 +74,13 @@ pub(crate) struct ConnectionArgs {
         hide_short_help = true
     )]
     nats_creds: Option<PathBuf>,
-    /// Encrypt, even if the broker does not ask for it
+    /// Use TLS even if the broker does not require it
     #[arg(long, global = true, env = "NAQ_NATS_TLS", hide_short_help = true)]
     nats_tls: bool,
-    /// Begin with TLS before the broker has said anything
+    /// Start TLS before the broker sends its first message
     #[arg(long, global = true, env = "NAQ_NATS_TLS_FIRST", hide_short_help = true)]
     nats_tls_first: bool,
-    /// Trust this authority (PEM) instead of the system's
+    /// Trust this certificate authority (PEM) instead of the system's
     #[arg(long, global = true, env = "NAQ_NATS_CA", value_name = "FILE", hide_short_help = true)]
     nats_ca: Option<PathBuf>,
     /// Client certificate (PEM), for mTLS
@@ -89,7 +89,7 @@ pub(crate) struct ConnectionArgs {
     /// Key of the client certificate (PEM)
     #[arg(long, global = true, env = "NAQ_NATS_KEY", value_name = "FILE", hide_short_help = true)]
     nats_key: Option<PathBuf>,
-    /// What the subjects begin with on which answers come
+    /// The prefix of the subjects on which the broker replies
     #[arg(
         long,
         global = true,
@@ -99,13 +99,13 @@ pub(crate) struct ConnectionArgs {
         hide_short_help = true
     )]
     nats_inbox_prefix: String,
-    /// What all of NAQ's subjects and streams begin with
+    /// The prefix of all NAQ subjects and streams
     #[arg(long, global = true, env = "NAQ_PREFIX", default_value = "naq", hide_short_help = true)]
     prefix: String,
-    /// Copies of each stream that is created here
+    /// Replicas of each stream that this command creates
     #[arg(long, global = true, env = "NAQ_REPLICAS", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5), hide_short_help = true)]
     replicas: u8,
-    /// Where streams that are created here are kept
+    /// Where the broker stores the streams that this command creates
     #[arg(
         long,
         global = true,
@@ -117,7 +117,7 @@ pub(crate) struct ConnectionArgs {
         hide_short_help = true
     )]
     storage: StorageArg,
-    /// Jobs of one queue that may run at once across all workers, for queues that are created here
+    /// Jobs of one queue that may run at once across all workers, for queues that this command creates
     #[arg(
         long,
         global = true,
@@ -129,7 +129,7 @@ pub(crate) struct ConnectionArgs {
 }
 
 impl ConnectionArgs {
-    /// The settings, checked as far as they can be without a connection.
+    /// The settings, checked as far as possible without a connection.
     ///
     /// # Errors
     /// A [`CliError`] that names the argument.
@@ -146,7 +146,7 @@ impl ConnectionArgs {
         Ok(config)
     }
 
-    /// The URL as given. Nothing of it is repeated in an error: it may hold a password.
+    /// The URL as the user gave it. An error does not repeat it: it may contain a password.
     fn url(&self) -> Result<String, CliError> {
         let good = |url: &str| {
             let rest = match url.split_once("://") {
@@ -163,8 +163,8 @@ impl ConnectionArgs {
         if self.nats_url.split(',').map(str::trim).all(good) {
             return Ok(self.nats_url.clone());
         }
-        Err(CliError::usage("--nats-url (NAQ_NATS_URL) is no URL of a NATS server")
-            .next("write nats://HOST:PORT or tls://HOST:PORT, several with commas between"))
+        Err(CliError::usage("--nats-url (NAQ_NATS_URL) is not the URL of a NATS server")
+            .next("write nats://HOST:PORT or tls://HOST:PORT; separate several with commas"))
     }
 
     fn auth(&self) -> Result<Auth> {
@@ -200,7 +200,7 @@ impl ConnectionArgs {
         forms.extend(existing("--nats-creds", &self.nats_creds)?.map(Auth::CredsFile));
         if forms.len() > 1 {
             return Err(CliError::usage("credentials are given in more than one form")
-                .next("keep one of: user and password, token, nkey, JWT and nkey, creds")
+                .next("use only one of: user and password, token, nkey, JWT and nkey, creds")
                 .into());
         }
         Ok(forms.pop().unwrap_or_default())
@@ -208,7 +208,7 @@ impl ConnectionArgs {
 
     fn tls(&self) -> Result<Tls> {
         if self.nats_cert.is_some() != self.nats_key.is_some() {
-            return Err(CliError::usage("--nats-cert and --nats-key go together").into());
+            return Err(CliError::usage("--nats-cert and --nats-key need each other").into());
         }
         Ok(Tls {
             required: self.nats_tls || self.nats_tls_first,
@@ -231,7 +231,7 @@ fn prefix(text: &str) -> Result<&str, CliError> {
     )))
 }
 
-/// A secret from its variable or from a file; not from both.
+/// A secret from its variable or from a file. Both together are an error.
 fn secret(variable: &str, file: Option<&Path>) -> Result<Option<Secret>> {
     let given = std::env::var(variable).ok().filter(|value| !value.is_empty());
     match (given, file) {
@@ -253,16 +253,16 @@ fn secret(variable: &str, file: Option<&Path>) -> Result<Option<Secret>> {
 fn existing(flag: &str, path: &Option<PathBuf>) -> Result<Option<PathBuf>, CliError> {
     match path {
         Some(path) if !path.is_file() => {
-            Err(CliError::usage(format!("{flag}: there is no file {}", path.display())))
+            Err(CliError::usage(format!("{flag}: no such file: {}", path.display())))
         }
         path => Ok(path.clone()),
     }
 }
 
-/// Connects.
+/// Connects to the broker.
 ///
 /// # Errors
-/// The broker's answer, or that there is none.
+/// The broker cannot be reached or refuses the connection.
 pub(crate) async fn connect(config: NatsConfig) -> Result<Client> {
     let transport = NatsTransport::connect(config).await?;
     Ok(Client::new(Arc::new(transport)))

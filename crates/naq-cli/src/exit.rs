@@ -1,9 +1,12 @@
-//! How a command ends: the exit code, and what to do next, from the error.
+//! How a command ends: from its error to the exit code and the hint what to do next.
+//!
+//! The errors of the libraries state facts. The commands that help are named here only.
 
 use std::process;
 
 use naq_client::{BatchError, ClientError, EnqueueError, ScheduleError, WaitError, WorkflowError};
 use naq_core::schedule::ScheduleFault;
+use naq_core::state::JobState;
 use naq_core::transport::TransportError;
 
 /// The exit codes. They are stable; scripts may rely on them.
@@ -11,30 +14,29 @@ use naq_core::transport::TransportError;
 pub(crate) enum ExitCode {
     /// Done.
     Ok = 0,
-    /// Tried, and it did not work.
+    /// The command was tried and failed.
     Failed = 1,
-    /// The arguments make no sense; nothing was done, nothing was connected to.
+    /// The arguments are wrong. The command did nothing and connected to nothing.
     Usage = 2,
-    /// What was named does not exist.
+    /// A job, queue or other thing that the user named does not exist.
     NotFound = 3,
     /// The broker cannot be reached or does not answer.
     Unreachable = 4,
-    /// The broker refuses the credentials, or what they allow is not enough.
+    /// The broker refuses the credentials, or they lack a permission.
     Auth = 5,
-    /// Ended by a second SIGINT, before the work in hand was done.
+    /// A second SIGINT ended the worker before its running jobs had finished.
     Interrupted = 130,
-    /// Ended by a second SIGTERM, before the work in hand was done.
+    /// A second SIGTERM ended the worker before its running jobs had finished.
     Terminated = 143,
 }
 
-/// What `naq check` ends with: the numbers that monitoring systems expect of a plugin, and what they
-/// mean to them.
+/// The exit codes of `naq check`, as monitoring systems expect them of a plugin.
 impl ExitCode {
-    /// Beyond a bound that warns.
+    /// A value is beyond its warning limit.
     pub(crate) const WARNING: Self = Self::Failed;
-    /// Beyond a bound that alarms.
+    /// A value is beyond its critical limit.
     pub(crate) const CRITICAL: Self = Self::Usage;
-    /// Nobody can say: the check itself is wrong, or may not look.
+    /// The check gave no answer: its arguments are wrong, or it lacks a permission.
     pub(crate) const UNKNOWN: Self = Self::NotFound;
 }
 
@@ -44,7 +46,7 @@ impl From<ExitCode> for process::ExitCode {
     }
 }
 
-/// An error that the CLI itself finds, with its exit code and what to do next.
+/// An error that the CLI itself finds, with its exit code and the hint what to do next.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub(crate) struct CliError {
@@ -58,17 +60,17 @@ impl CliError {
         Self { exit, what: what.into(), next: None }
     }
 
-    /// The arguments make no sense.
+    /// An error in the arguments.
     pub(crate) fn usage(what: impl Into<String>) -> Self {
         Self::new(ExitCode::Usage, what)
     }
 
-    /// What was named does not exist.
+    /// Something that the user named does not exist.
     pub(crate) fn not_found(what: impl Into<String>) -> Self {
         Self::new(ExitCode::NotFound, what)
     }
 
-    /// What to do next.
+    /// Adds the hint what to do next.
     #[must_use]
     pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());
@@ -76,7 +78,7 @@ impl CliError {
     }
 }
 
-/// The exit code for an error, and what to do next where that is known.
+/// The exit code for an error, and the hint what to do next, if there is one.
 pub(crate) fn explain(error: &anyhow::Error) -> (ExitCode, Option<String>) {
     for cause in error.chain() {
         if let Some(problem) = cause.downcast_ref::<CliError>() {
@@ -94,6 +96,13 @@ pub(crate) fn explain(error: &anyhow::Error) -> (ExitCode, Option<String>) {
         if let Some(error) = cause.downcast_ref::<WaitError>() {
             return match error {
                 WaitError::NoRecord { .. } => (ExitCode::NotFound, None),
+                WaitError::Dead { id, .. } => (
+                    ExitCode::Failed,
+                    Some(format!("show it: naq dlq show {id}; run it again: naq dlq requeue {id}")),
+                ),
+                WaitError::TimedOut { id, .. } => {
+                    (ExitCode::Failed, Some(format!("show it: naq job show {id}")))
+                }
                 WaitError::Client(error) => of_client(error),
                 _ => (ExitCode::Failed, None),
             };
@@ -101,7 +110,7 @@ pub(crate) fn explain(error: &anyhow::Error) -> (ExitCode, Option<String>) {
         if let Some(error) = cause.downcast_ref::<WorkflowError>() {
             return match error {
                 WorkflowError::Unknown(_) => {
-                    (ExitCode::NotFound, Some("the workflows there are: naq workflow list".into()))
+                    (ExitCode::NotFound, Some("list the workflows: naq workflow list".into()))
                 }
                 WorkflowError::Transport(error) => of_transport(error),
                 _ => (ExitCode::Failed, None),
@@ -130,9 +139,14 @@ pub(crate) fn explain(error: &anyhow::Error) -> (ExitCode, Option<String>) {
 fn of_client(error: &ClientError) -> (ExitCode, Option<String>) {
     match error {
         ClientError::NoJob(_) => {
-            (ExitCode::NotFound, Some("check the id; dead letters: naq dlq list".into()))
+            (ExitCode::NotFound, Some("check the id; to list dead letters: naq dlq list".into()))
         }
-        ClientError::NoWorker(_) => (ExitCode::NotFound, Some("who there is: naq workers".into())),
+        ClientError::State { id, state: JobState::Dead, .. } => {
+            (ExitCode::Failed, Some(format!("run it again: naq dlq requeue {id}")))
+        }
+        ClientError::NoWorker(_) => {
+            (ExitCode::NotFound, Some("list the workers: naq workers".into()))
+        }
         ClientError::Ambiguous { .. } => (ExitCode::Usage, Some("add --queue QUEUE".into())),
         ClientError::Transport(error) => of_transport(error),
         _ => (ExitCode::Failed, None),
@@ -142,13 +156,14 @@ fn of_client(error: &ClientError) -> (ExitCode, Option<String>) {
 fn of_batch(error: &BatchError) -> (ExitCode, Option<String>) {
     match error {
         BatchError::NoBatch(_) => {
-            (ExitCode::NotFound, Some("the batches there are: naq batch list".into()))
+            (ExitCode::NotFound, Some("list the batches: naq batch list".into()))
         }
         BatchError::Client(error) => of_client(error),
         BatchError::Transport(error) => of_transport(error),
-        BatchError::State { .. } | BatchError::Busy(_) | BatchError::Unreadable(_) => {
-            (ExitCode::Failed, None)
+        BatchError::Busy(id) => {
+            (ExitCode::Failed, Some(format!("cancel it: naq batch cancel {id}")))
         }
+        BatchError::State { .. } | BatchError::Unreadable(_) => (ExitCode::Failed, None),
         _ => (ExitCode::Usage, None),
     }
 }
@@ -156,7 +171,7 @@ fn of_batch(error: &BatchError) -> (ExitCode, Option<String>) {
 fn of_schedule(error: &ScheduleError) -> (ExitCode, Option<String>) {
     match error {
         ScheduleError::NotFound(_) => {
-            (ExitCode::NotFound, Some("the schedules there are: naq schedule list".into()))
+            (ExitCode::NotFound, Some("list the schedules: naq schedule list".into()))
         }
         ScheduleError::Transport(error) | ScheduleError::Job(EnqueueError::Transport(error)) => {
             of_transport(error)
@@ -170,22 +185,22 @@ fn of_transport(error: &TransportError) -> (ExitCode, Option<String>) {
     match error {
         TransportError::Unreachable { .. } => (
             ExitCode::Unreachable,
-            Some("start a broker (`naq dev` brings one), or say where it is: --nats-url, NAQ_NATS_URL".into()),
+            Some("start a broker (`naq dev` starts one), or give its address: --nats-url, NAQ_NATS_URL".into()),
         ),
         TransportError::Timeout { .. } => {
-            (ExitCode::Unreachable, Some("repeat it, it is safe to; `naq doctor` looks at the broker".into()))
+            (ExitCode::Unreachable, Some("repeat the command, which is safe; to check the broker: naq doctor".into()))
         }
         TransportError::Auth(_) => (
             ExitCode::Auth,
             Some("give credentials: --nats-user with NAQ_NATS_PASSWORD, NAQ_NATS_TOKEN, --nats-nkey, --nats-creds".into()),
         ),
         TransportError::Permission { .. } => (ExitCode::Auth, None),
-        TransportError::NoQueue(_) => (ExitCode::NotFound, Some("the queues there are: naq queue list".into())),
+        TransportError::NoQueue(_) => (ExitCode::NotFound, Some("list the queues: naq queue list".into())),
         _ => (ExitCode::Failed, None),
     }
 }
 
-/// Whether the reader of our output has gone, as `head` does: nobody is left to tell.
+/// Whether the reader of the output has closed it, as `head` does. Then no error is printed.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause

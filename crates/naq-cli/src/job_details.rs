@@ -1,4 +1,4 @@
-//! A job as it is shown: the same facts as JSON and in words.
+//! [`JobDetails`]: everything about a job, as JSON or in words.
 
 use std::ops::Deref;
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl From<&JobReport> for JobDetails {
 }
 
 impl JobDetails {
-    /// Without secrets, as far as keys and texts give them away.
+    /// Hides secrets that their keys or texts reveal.
     pub(crate) fn redacted(self) -> Self {
         Self(self.0.redacted(&Redactor::default()))
     }
@@ -38,7 +38,7 @@ impl Deref for JobDetails {
     }
 }
 
-/// The state, in its colour.
+/// The state in its colour.
 pub(crate) fn state(state: JobState) -> String {
     let style = match state {
         JobState::Completed => GREEN,
@@ -51,19 +51,19 @@ pub(crate) fn state(state: JobState) -> String {
 }
 
 impl JobDetails {
-    /// What the handler returned, as JSON.
+    /// The handler's result as JSON.
     pub(crate) fn result_words(&self) -> Option<String> {
         self.result.as_ref().map(|result| printable_json(result.get()).into_owned())
     }
 
-    /// Why it waits, if a limit or the like holds it back.
+    /// Why a gate, such as a limit, holds the job back.
     fn held_back(&self) -> Option<&str> {
         let waits = matches!(self.state, JobState::Scheduled | JobState::Retrying);
         let last = self.attempts.last().filter(|_| waits)?;
         last.reason.as_deref().filter(|_| last.outcome == AttemptOutcome::HeldBack)
     }
 
-    /// The jobs that it waits for, some of them if there are many.
+    /// The jobs that it waits for; of many, only the first.
     fn waits_for_words(&self) -> Option<String> {
         const NAMED: usize = 5;
         let more = self.waits_for.len().saturating_sub(NAMED);
@@ -72,7 +72,7 @@ impl JobDetails {
         (!named.is_empty()).then(|| named.join(", ") + &more)
     }
 
-    /// In words, for a terminal.
+    /// The details in words, for a terminal.
     pub(crate) fn words(&self) -> String {
         let now = SystemClock.now();
         let ago = |t: Timestamp| {
@@ -127,23 +127,23 @@ impl JobDetails {
     }
 }
 
-/// Characters of a result that fit among the other facts.
-const GLANCE: usize = 2_000;
+/// The longest result, in characters, that is printed in full among the other fields.
+const SHOWN: usize = 2_000;
 
-/// All of a short text; the beginning of a long one, and how long it is.
+/// A short text in full; of a long one the beginning and its length.
 fn beginning(text: &str) -> String {
-    match text.char_indices().nth(GLANCE) {
+    match text.char_indices().nth(SHOWN) {
         None => text.to_owned(),
         Some((end, _)) => {
-            format!("{} ... ({} bytes; `naq job wait` prints all)", &text[..end], text.len())
+            format!("{} ... ({} bytes; `naq job wait` prints all of it)", &text[..end], text.len())
         }
     }
 }
 
-/// The columns of a bar.
+/// The width of a progress bar in columns.
 const BAR: usize = 20;
 
-/// A bar where the end is known, and what the handler said.
+/// A bar, if the total is known, and the handler's message.
 pub(crate) fn progress_words(progress: &Progress) -> String {
     let Progress { done, total, message, .. } = progress;
     let message = printable(message);
@@ -153,11 +153,11 @@ pub(crate) fn progress_words(progress: &Progress) -> String {
     format!("[{}] {percent} %  {done} of {total}  {message}", paint(GREEN, bar))
 }
 
-/// One attempt as lines of a story: when, on which worker, how it ended, and what follows.
+/// One attempt in words: when, on which worker, how it ended, and what was decided.
 pub(crate) fn attempt_words(record: &AttemptRecord, max: Option<u32>) -> String {
     let when = record.started_at.or(record.ended_at).map_or(String::new(), |t| format!("{t}  "));
     if record.outcome == AttemptOutcome::Requeued {
-        return format!("  {when}{}", paint(YELLOW, "requeued: attempts begin again"));
+        return format!("  {when}{}", paint(YELLOW, "requeued: attempts start again from 1"));
     }
     let of = max.map_or(String::new(), |max| format!(" of {max}"));
     let (style, outcome) = match record.outcome {
@@ -168,7 +168,7 @@ pub(crate) fn attempt_words(record: &AttemptRecord, max: Option<u32>) -> String 
         AttemptOutcome::Crashed => (RED, "crashed"),
         AttemptOutcome::NotRun => (RED, "not run"),
         AttemptOutcome::HeldBack => (YELLOW, "held back"),
-        _ => (BOLD, "ended in a way that this version does not know"),
+        _ => (BOLD, "ended in a way that this version of naq does not know"),
     };
     let took = match (record.started_at, record.ended_at) {
         (Some(start), Some(end)) if start == end => " in <1ms".to_owned(),
@@ -183,20 +183,23 @@ pub(crate) fn attempt_words(record: &AttemptRecord, max: Option<u32>) -> String 
         let message = printable_lines(message).replace('\n', "\n      ");
         text.push_str(&format!("\n      {kind}: {message}"));
     }
-    if let Some(follows) = what_follows(record) {
-        text.push_str(&format!("\n      {} {}", paint(DIM, "->"), printable(&follows)));
+    if let Some(decision) = decision_words(record) {
+        text.push_str(&format!("\n      {} {}", paint(DIM, "->"), printable(&decision)));
     }
     text
 }
 
-/// The delay and the rule where it goes on; the whole sentence where it ends.
-fn what_follows(record: &AttemptRecord) -> Option<String> {
+/// The decision after an attempt: with its delay and rule if the job goes on, with its reason if not.
+fn decision_words(record: &AttemptRecord) -> Option<String> {
     let rule = record.rule.map_or(String::new(), |rule| format!(" (rule: {rule})"));
     match (record.decision.as_deref()?, record.delay_ms) {
         ("complete", _) => None,
         (_, Some(ms)) if record.outcome == AttemptOutcome::HeldBack => {
             let reason = record.reason.as_deref().unwrap_or_default();
-            Some(format!("{reason}; looks again in {}{rule}", duration(Duration::from_millis(ms))))
+            Some(format!(
+                "{reason}; checked again in {}{rule}",
+                duration(Duration::from_millis(ms))
+            ))
         }
         (decision, Some(ms)) => {
             Some(format!("{decision} in {}{rule}", duration(Duration::from_millis(ms))))

@@ -1,4 +1,4 @@
-//! Logs: on stderr, as text for people or JSON for machines, never with a job's control characters.
+//! Logs on stderr, as text for people or JSON for machines. Control characters of jobs are escaped.
 
 mod text;
 
@@ -17,38 +17,38 @@ use tracing_subscriber::{Layer, registry};
 use crate::telemetry::Traces;
 use crate::text::printable_json;
 
-/// How much is logged.
+/// How much to log. Each level includes those above it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Level {
-    /// Only what needs somebody's attention.
+    /// What needs an operator.
     #[value(alias = "critical")]
     Error,
-    /// And what may.
+    /// What may need an operator.
     #[value(alias = "warning")]
     Warn,
-    /// And what happens to the process.
+    /// What happens to the process.
     Info,
-    /// And the story of every attempt.
+    /// Every attempt.
     Debug,
-    /// And what is said to the broker.
+    /// Every message to the broker.
     Trace,
 }
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What to log, and how.
+/// The logging options.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Logging")]
 pub(crate) struct LogArgs {
-    /// How much to log, on stderr [default: info for worker and dev, else warn]
+    /// How much to log, to stderr [default: info for worker, dashboard and dev, else warn]
     #[arg(
         short,
         long,
@@ -59,7 +59,7 @@ pub(crate) struct LogArgs {
         value_name = "LEVEL"
     )]
     log_level: Option<Level>,
-    /// How to write log lines
+    /// Format of log lines
     #[arg(
         long,
         global = true,
@@ -74,8 +74,8 @@ pub(crate) struct LogArgs {
 }
 
 impl LogArgs {
-    /// Begins to log, and to trace. `usual` is the level when none is given.
-    pub(crate) fn init(&self, usual: Level, traces: Option<&Traces>) {
+    /// Starts to log and to trace. `default_level` is used if the user gave no level.
+    pub(crate) fn init(&self, default_level: Level, traces: Option<&Traces>) {
         let lines = fmt::layer().with_timer(text::UtcTime).with_target(false);
         let lines = match self.log_format {
             LogFormat::Text => lines
@@ -91,8 +91,8 @@ impl LogArgs {
                 .with_span_list(false)
                 .boxed(),
         };
-        let lines = lines.with_filter(filter(self.log_level.unwrap_or(usual)));
-        // An own binary may have set up its logging already; then that stays.
+        let lines = lines.with_filter(filter(self.log_level.unwrap_or(default_level)));
+        // The user's own binary may have installed its logging already. Then that one is kept.
         let _ = registry().with(lines).with(traces.map(Traces::layer)).try_init();
     }
 }
@@ -101,7 +101,8 @@ fn colours() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
-/// The client library's own words are for those who look for a fault in it.
+/// The log filter of a level. The NATS client library's own messages matter only to those who debug
+/// it, so most levels hide them.
 fn filter(level: Level) -> EnvFilter {
     const QUIET: &str = "tokio=info,mio=info,rustls=info";
     EnvFilter::new(match level {
@@ -113,7 +114,7 @@ fn filter(level: Level) -> EnvFilter {
     })
 }
 
-/// Takes whole events of JSON, and escapes what JSON itself would let through.
+/// Writes JSON events to stderr, and escapes characters that JSON allows but a terminal acts on.
 struct SafeStderr;
 
 impl<'a> MakeWriter<'a> for SafeStderr {

@@ -1,6 +1,6 @@
-//! Who asks: what the audit log has beside each action.
+//! [`operator_name`]: who runs the command, for the audit log.
 
-/// `user@host`, as far as the machine knows.
+/// `user@host`, from the environment and the machine's host name.
 pub(crate) fn operator_name() -> String {
     let first = |names: &[&str]| {
         let set = |name: &&str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());

@@ -1,5 +1,5 @@
-//! The only place that prints. Data goes to stdout as a table, JSON or JSON lines; words to people
-//! go to stderr. Whatever came out of a job passes through [`text`](crate::text) first.
+//! [`Output`]: the only place that prints. Data goes to stdout as a table, JSON or JSON lines; notes
+//! for people go to stderr. Text from a job passes through [`text`](crate::text) first.
 
 mod json;
 mod table;
@@ -17,22 +17,22 @@ use crate::text::{printable, printable_lines};
 
 pub(crate) use table::{Details, TableRow, lines};
 
-/// How data is written.
+/// The format of the data on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
+    /// A table for people.
     #[default]
     Table,
-    /// One JSON value; indented on a terminal.
+    /// One JSON value, indented on a terminal.
     Json,
-    /// One JSON value a line.
+    /// One JSON value per line.
     Jsonl,
 }
 
-/// When to colour.
+/// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal; `NO_COLOR` and `CLICOLOR_FORCE` are respected.
+    /// On a terminal. `NO_COLOR` and `CLICOLOR_FORCE` are respected.
     #[default]
     Auto,
     /// Always.
@@ -42,7 +42,7 @@ pub(crate) enum Color {
 }
 
 impl Color {
-    /// Makes the choice hold for everything that is printed from here on.
+    /// Applies the choice to everything that is printed from now on.
     pub(crate) fn apply(self) {
         let choice = match self {
             Self::Auto => anstream::ColorChoice::Auto,
@@ -53,7 +53,7 @@ impl Color {
     }
 }
 
-/// Where a command's results go.
+/// Prints a command's results.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     format: Format,
@@ -65,7 +65,7 @@ pub(crate) const RED: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
 pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
 
-/// `text` in `style`. Colours are taken out again where they do not belong.
+/// `text` in `style`. The output streams remove the colours again if they are not wanted.
 pub(crate) fn paint(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
@@ -75,12 +75,12 @@ impl Output {
         Self { format }
     }
 
-    /// How data is written.
+    /// The format of the data.
     pub(crate) fn format(self) -> Format {
         self.format
     }
 
-    /// A list of things: a table, an array, or a line each.
+    /// Prints a list: a table, an array, or one JSON value per line.
     pub(crate) fn list<T: TableRow>(self, rows: &[T]) -> Result<()> {
         match self.format {
             Format::Table if rows.is_empty() => self.note(T::NONE),
@@ -90,8 +90,8 @@ impl Output {
         }
     }
 
-    /// One thing: as JSON, or for people as `words` says it. Words may carry styles and have passed
-    /// through `printable` where they need it.
+    /// Prints one value: as JSON, or for people as `words` returns it. The words may contain styles.
+    /// The caller has passed text from jobs through `printable`.
     pub(crate) fn one<T: Serialize>(self, value: &T, words: impl FnOnce() -> String) -> Result<()> {
         match self.format {
             Format::Table => self.raw(&words()),
@@ -100,12 +100,12 @@ impl Output {
         }
     }
 
-    /// One value as one line of JSON, whatever the format.
+    /// Prints one value as one line of JSON, in every format.
     pub(crate) fn line<T: Serialize>(self, value: &T) -> Result<()> {
         self.raw(&json::line(value)?)
     }
 
-    /// Text to stdout as it is, with a line break at its end.
+    /// Prints text to stdout unchanged, and a line break at its end.
     pub(crate) fn raw(self, text: &str) -> Result<()> {
         let mut out = anstream::stdout().lock();
         out.write_all(text.as_bytes())?;
@@ -115,20 +115,21 @@ impl Output {
         Ok(out.flush()?)
     }
 
-    /// Bytes to stdout.
+    /// Prints bytes to stdout.
     pub(crate) fn bytes(self, bytes: &[u8]) -> Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(bytes)?;
         Ok(out.flush()?)
     }
 
-    /// A word to people, on stderr, whatever the format.
+    /// Prints a note for people to stderr, in every format.
     pub(crate) fn note(self, text: impl Display) -> Result<()> {
         let text = text.to_string();
         Ok(writeln!(anstream::stderr().lock(), "{}", printable_lines(&text))?)
     }
 
-    /// An error, with what to do next. Nothing is left to do if even that fails.
+    /// Prints an error, and what to do next. An error while printing is ignored: there is no other
+    /// place to report it.
     pub(crate) fn error(self, error: &anyhow::Error, next: Option<&str>) {
         let mut out = anstream::stderr().lock();
         let text = chain(error);
@@ -138,17 +139,17 @@ impl Output {
         }
     }
 
-    /// What clap has to say: a help text, a version, a mistake in the arguments.
+    /// Prints what clap returned: a help text, a version, or a usage error.
     pub(crate) fn clap(self, error: &clap::Error) -> exit::ExitCode {
         let plain = error.render().to_string();
         let safe = printable_lines(&plain);
-        // An error here means that nobody reads.
+        // An error here means that the reader has closed the stream.
         let _ =
             if safe == plain { error.print() } else { write!(anstream::stderr().lock(), "{safe}") };
         if error.use_stderr() { exit::ExitCode::Usage } else { exit::ExitCode::Ok }
     }
 
-    /// Asks on a terminal. `None` where there is nobody to ask.
+    /// Asks a yes/no question on the terminal. `None` without a terminal.
     pub(crate) fn confirm(self, question: &str) -> Result<Option<bool>> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return Ok(None);
@@ -160,7 +161,7 @@ impl Output {
     }
 }
 
-/// The error and its causes in one line; many repeat their cause in their own text.
+/// The error and its causes in one line. A cause that the text contains already is not repeated.
 fn chain(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {

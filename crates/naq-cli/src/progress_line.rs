@@ -1,16 +1,16 @@
-//! A line that moves while long work goes on, where somebody watches.
+//! [`ProgressLine`]: a line on the terminal that counts while long work runs.
 
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// How much of an unknown amount is done. Nothing is drawn unless stderr is a terminal.
+/// Counts finished items of an unknown total. Draws nothing unless stderr is a terminal.
 #[derive(Debug)]
 pub(crate) struct ProgressLine(ProgressBar);
 
 impl ProgressLine {
-    /// Begins; `what` is the verb in the past tense.
+    /// Starts the line. `what` is the verb in the past tense.
     pub(crate) fn new(what: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if std::io::stderr().is_terminal() {
@@ -26,17 +26,17 @@ impl ProgressLine {
         Self(bar)
     }
 
-    /// One more.
+    /// Counts one more item.
     pub(crate) fn step(&self) {
         self.0.inc(1);
     }
 
-    /// Lets something else be written meanwhile.
+    /// Hides the line while `write` prints.
     pub(crate) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
         self.0.suspend(write)
     }
 
-    /// Done: the line goes.
+    /// Removes the line.
     pub(crate) fn finish(&self) {
         self.0.finish_and_clear();
     }

@@ -1,5 +1,5 @@
-//! [`serve`]: HTTP for whoever connects, within limits: neither a thousand open connections nor one
-//! that never says what it wants takes the server from the others.
+//! [`serve`]: an HTTP server with limits, so that neither many open connections nor slow ones block
+//! the server for other clients.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-/// What a server bears.
+/// The limits of a server.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ServerBounds {
-    /// Connections at once, live streams among them; further ones wait.
+    /// Connections at once, live streams included. Further ones wait.
     pub(crate) connections: usize,
-    /// How long the head of a request may take, the time since the last answer included.
+    /// How long a client may take to send the head of a request, counted from the previous answer.
     pub(crate) head: Duration,
 }
 
@@ -28,7 +28,7 @@ impl Default for ServerBounds {
     }
 }
 
-/// Serves until `stop`, and then until the answers that are under way are given.
+/// Serves until `stop`, and then until all running answers are sent.
 pub(crate) async fn serve(
     mut listener: TcpListener,
     routes: Router,
@@ -43,7 +43,7 @@ pub(crate) async fn serve(
     loop {
         let next = async {
             let place = places.clone().acquire_owned().await;
-            // Waits by itself where the process has no file left for another connection.
+            // `accept` waits by itself when the process has no free file descriptor.
             (place, Listener::accept(&mut listener).await.0)
         };
         let (place, stream) = tokio::select! {
@@ -54,7 +54,7 @@ pub(crate) async fn serve(
         let service = TowerToHyperService::new(routes.clone());
         let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
-            // Whoever broke it off knows.
+            // An error means that the client has closed the connection.
             let _ = connection.await;
             drop(place);
         });
@@ -94,7 +94,7 @@ mod tests {
         stream
     }
 
-    /// All that comes until the other side closes.
+    /// Everything that the server sends until it closes the connection.
     async fn rest(mut stream: TcpStream) -> String {
         let mut answer = Vec::new();
         let read = tokio::time::timeout(SOON, stream.read_to_end(&mut answer)).await;
@@ -107,32 +107,32 @@ mod tests {
     const WHOLE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
     #[tokio::test]
-    async fn who_never_ends_the_head_of_a_request_is_shown_out_and_makes_room() {
+    async fn a_client_that_never_finishes_its_request_is_disconnected_and_frees_its_place() {
         let bounds = ServerBounds { connections: 1, head: Duration::from_millis(300) };
         let address = start(bounds, std::future::pending()).await;
         let slow = connect(address, "GET / HTTP/1.1\r\nHost: local").await;
         let silent = connect(address, "").await;
         let answer = rest(connect(address, WHOLE).await).await;
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("here"), "{answer}");
-        // There is but one place: both who came before have left it.
+        // The limit is one connection, so both earlier ones must be closed by now.
         for gone in [slow, silent] {
             let mut byte = [0];
             match gone.try_read(&mut byte) {
-                Err(err) if err.kind() == ErrorKind::WouldBlock => panic!("it is still open"),
+                Err(err) if err.kind() == ErrorKind::WouldBlock => panic!("still open"),
                 _ => {}
             }
         }
     }
 
     #[tokio::test]
-    async fn it_ends_when_told_to_and_closes_what_is_idle() {
+    async fn at_stop_it_closes_idle_connections_and_ends() {
         let (end, ends) = oneshot::channel();
         let address = start(ServerBounds::default(), async { drop(ends.await) }).await;
         let mut kept = connect(address, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         let mut seen = [0; 12];
         kept.read_exact(&mut seen).await.expect("an answer");
         assert_eq!(&seen, b"HTTP/1.1 200");
-        end.send(()).expect("it listens");
+        end.send(()).expect("the server waits for it");
         rest(kept).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Traces: where they are sent, if anywhere. What sends them comes with the feature `otel`.
+//! Whether and where to send traces. The code that sends them needs the feature `otel`.
 
 #[cfg(feature = "otel")]
 mod http_poster;
@@ -15,41 +15,42 @@ use crate::exit::CliError;
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
-/// Where traces go.
+/// Whether and where to send traces.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Logging")]
 pub(crate) struct TelemetryArgs {
-    /// Send OpenTelemetry traces there, by OTLP over HTTP, as http://localhost:4318; needs the
-    /// feature `otel`
+    /// Send OpenTelemetry traces to this collector, by OTLP over HTTP, such as http://localhost:4318;
+    /// needs the feature `otel`
     #[arg(long, global = true, env = ENDPOINT, value_name = "URL", hide_short_help = true)]
     otlp_endpoint: Option<String>,
 }
 
 impl TelemetryArgs {
-    /// Begins to trace, until what is returned is dropped; nothing where no endpoint is given.
+    /// Starts to trace, until the returned value is dropped. Without an endpoint it returns `None`.
     ///
     /// # Errors
-    /// A [`CliError`](crate::exit::CliError) with the endpoint.
+    /// The endpoint is not a valid address.
     #[cfg(feature = "otel")]
     pub(crate) fn start(&self) -> Result<Option<Traces>> {
         self.otlp_endpoint.as_deref().map(Traces::start).transpose()
     }
 
-    /// The same without anything that could trace: an endpoint from the environment is for others.
+    /// Without the feature, `--otlp-endpoint` is an error. The variable alone is not: it may be set for
+    /// other programs.
     #[cfg(not(feature = "otel"))]
     pub(crate) fn start(&self) -> Result<Option<Traces>> {
         match &self.otlp_endpoint {
-            Some(given) if std::env::var(ENDPOINT).ok().as_ref() != Some(given) => {
-                Err(CliError::usage("--otlp-endpoint: this naq is built without traces")
-                    .next("build it with the feature `otel` of naq-cli")
-                    .into())
-            }
+            Some(given) if std::env::var(ENDPOINT).ok().as_ref() != Some(given) => Err(
+                CliError::usage("--otlp-endpoint: this naq was built without the feature `otel`")
+                    .next("build it with that feature of naq-cli")
+                    .into(),
+            ),
             _ => Ok(None),
         }
     }
 }
 
-/// No traces.
+/// The twin of the real type, for builds without the feature `otel`.
 #[cfg(not(feature = "otel"))]
 #[derive(Debug)]
 pub(crate) struct Traces;

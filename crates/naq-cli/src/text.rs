@@ -1,5 +1,5 @@
-//! Text from jobs, made safe for a terminal: what could move the cursor, recolour the screen or
-//! reverse the reading order is shown as an escape, never sent.
+//! Text from jobs, made safe for a terminal: characters that move the cursor, change colours or
+//! reverse the reading order are printed as escapes.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -8,9 +8,9 @@ use std::time::Duration;
 use naq_core::retry::Delay;
 use naq_core::{Clock, SystemClock, Timestamp};
 
-/// Whether a terminal would act on this character instead of showing it: control characters, those
-/// that change direction, and those that take no room at all (but for the two joiners that
-/// scripts and emoji need).
+/// Whether a terminal may act on this character instead of showing it: control characters, those that
+/// change the reading direction, and those without width. The two joiners that scripts and emoji need
+/// are allowed.
 pub(crate) fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -19,7 +19,7 @@ pub(crate) fn is_unprintable(c: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// One line of text: whatever is unprintable, line breaks included, becomes an escape such as
+/// `text` on one line: each unprintable character, line breaks included, becomes an escape such as
 /// `\u{1b}` or `\n`.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unprintable) {
@@ -36,7 +36,7 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// As [`printable`], but line breaks stay.
+/// As [`printable`], but line breaks are kept.
 pub(crate) fn printable_lines(text: &str) -> Cow<'_, str> {
     if !text.chars().any(|c| c != '\n' && is_unprintable(c)) {
         return Cow::Borrowed(text);
@@ -44,8 +44,8 @@ pub(crate) fn printable_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.split('\n').map(printable).collect::<Vec<_>>().join("\n"))
 }
 
-/// What is unprintable as JSON's own escapes. `text` is JSON already, so inside its strings this
-/// changes the spelling and not the value; a line break can only stand between its parts.
+/// JSON text with unprintable characters as JSON escapes. Inside strings this changes the spelling and
+/// not the value. A line break in JSON can only be between values, so it becomes a space.
 pub(crate) fn printable_json(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unprintable) {
         return Cow::Borrowed(text);
@@ -72,12 +72,12 @@ pub(crate) fn count(n: u64, what: &str) -> String {
     format!("{n} {what}{plural}")
 }
 
-/// A duration as it is written in policies: `1m30s`.
+/// A duration in the form that policies use: `1m30s`.
 pub(crate) fn duration(d: Duration) -> String {
     Delay::Every(d).to_string()
 }
 
-/// A duration in its two largest units, for reading at a glance: `3d4h`, `1m30s`, `250ms`.
+/// A duration rounded down to two units: `3d4h`, `1m30s`, `250ms`.
 pub(crate) fn about(d: Duration) -> String {
     let grain = match d.as_secs() {
         0 => return duration(d),
@@ -88,7 +88,7 @@ pub(crate) fn about(d: Duration) -> String {
     duration(Duration::from_secs(d.as_secs() / grain * grain))
 }
 
-/// Reads what [`duration`] writes; for arguments.
+/// Parses an argument in the form that [`duration`] writes.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     match text.parse::<Delay>() {
         Ok(Delay::Every(d)) => Ok(d),
@@ -96,13 +96,13 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// As [`parse_duration`]; a plain number is seconds, as the original's variables have them.
+/// As [`parse_duration`], but a plain number means seconds: some `NAQ_*` variables are plain seconds.
 pub(crate) fn parse_duration_or_seconds(text: &str) -> Result<Duration, String> {
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if plain { parse_duration(&format!("{text}s")) } else { parse_duration(text) }
 }
 
-/// Reads a time as people write it; without a zone it is UTC. For arguments.
+/// Parses a time argument. A time without a zone is UTC.
 pub(crate) fn parse_time(text: &str) -> Result<Timestamp, String> {
     Timestamp::read(text, SystemClock.now()).map_err(|err| err.to_string())
 }
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_number_is_seconds_where_the_original_has_it_so() {
+    fn a_plain_number_means_seconds_where_a_variable_allows_it() {
         let read = parse_duration_or_seconds;
         assert_eq!((read("60"), read("60s")), (Ok(Duration::from_secs(60)), read("1m")));
         for bad in ["", "-1", "6 0", "99999999999999999999"] {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_a_terminal_acts_on_gets_through() {
+    fn characters_that_a_terminal_acts_on_are_escaped() {
         for hostile in
             ["\u{1b}[2J", "\u{9b}31m", "\u{7}", "\u{202e}txt", "\u{2066}", "a\rb", "\u{7f}"]
         {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_read_at_a_glance() {
+    fn durations_are_rounded_to_two_units() {
         for (ms, text) in
             [(250, "250ms"), (90_400, "1m30s"), (3_725_000, "1h2m"), (273_599_000, "3d3h")]
         {

@@ -1,9 +1,63 @@
-//! What a program asks of a NAQ queue: enqueue jobs, look at them, and act on them.
+//! The verbs that a program calls on a NAQ queue: enqueue jobs, read them, wait for them, and act on
+//! them, over any transport.
 //!
-//! [`Client`] holds all verbs, over any transport. Each folder answers one question that programs
-//! ask: `enqueue`, `unique`, `depends`, `workflow`, `schedule` put jobs in; `jobs` reads, waits for
-//! and cancels one; `dead` and `batch` act on dead letters and on many jobs; `saved` holds what a
-//! handler saves between attempts; `operate` serves the people who run the queue.
+//! All verbs are methods of [`Client`]. This example enqueues a job on the in-memory transport, plays
+//! the worker by hand, and reads the result:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use naq_client::Client;
+//! use naq_core::{Clock, FinalRecord, JobState, Payload, QueueName, SystemClock};
+//! use naq_core::transport::{Consumer, Fact, Settler};
+//! use naq_memory::MemoryTransport;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let broker = MemoryTransport::new();
+//! let client = Client::new(Arc::new(broker.clone()));
+//! let handle = client.enqueue_task("email.send", &["ann@example.com"])?.max_retries(4).await?;
+//! assert_eq!(handle.report().await?.state, JobState::Pending);
+//!
+//! // The part of a worker: take the job, store its final record, ack the message.
+//! let lease = Duration::from_secs(30);
+//! let mut queue = broker.subscribe(&QueueName::default(), lease).await?;
+//! let delivery = queue.fetch(1, lease).await?.remove(0);
+//! let envelope = delivery.envelope()?;
+//! let record = FinalRecord {
+//!     result: Some(Payload::encode(envelope.codec, &"sent")?),
+//!     state: JobState::Completed,
+//!     finished_at: SystemClock.now(),
+//!     envelope,
+//! };
+//! broker.write(&Fact::record(&delivery.stored, &record)?.expect("the job keeps a record")).await?;
+//! delivery.handle.ack().await?;
+//!
+//! assert_eq!(handle.wait(Duration::from_secs(1)).await?, "sent");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to find what
+//!
+//! Each folder of the source answers one question that programs ask.
+//!
+//! | folder | question | start at |
+//! |---|---|---|
+//! | `enqueue` | How do I enqueue a job, or many, with which options? | [`Client::enqueue`], [`Enqueue`], [`Client::enqueue_many`] |
+//! | `unique` | How is there only one job per unique key? | [`Enqueue::unique`] |
+//! | `depends` | How does a job wait for others, and use their results? | [`Enqueue::depends_on`], [`Parents`] |
+//! | `workflow` | How do I start a whole graph of jobs? | [`Workflow`], [`Client::start`] |
+//! | `schedule` | How do I run jobs again and again? Feature `schedules` | `Client::schedule` |
+//! | `jobs` | What is the state of a job? How do I wait for it, cancel it, move it? | [`Client::job`], [`JobHandle::wait`], [`Client::cancel`], [`Client::jobs`] |
+//! | `saved` | What has a handler saved while it runs? | [`Checkpoint`], [`Progress`] |
+//! | `dead` | Which jobs died, and how do I requeue or purge them? | [`Client::dead_letters`], [`Client::requeue`] |
+//! | `batch` | How do I act on many jobs at once, and undo it? | [`BatchOrder`], [`Client::start_batch`] |
+//! | `operate` | How do I pause, drain and limit, and who did what? | [`Client::pause_task`], [`Client::audit_log`], [`Client::history`] |
+//!
+//! Features: `schedules`, `metrics` (counts enqueued jobs), `otel` (traces them). None is on by
+//! default.
 
 mod batch;
 mod broker_clock;

@@ -1,4 +1,4 @@
-//! `naq audit`: who changed what, and why.
+//! `naq audit`: lists who changed what, and why.
 
 use anyhow::Result;
 use clap::Args;
@@ -16,18 +16,18 @@ Examples:
   naq audit
   naq audit --limit 500 -o jsonl
 
-What the command and the dashboard change is recorded for 30 days; what programs do by the API is
-recorded where they do so themselves.")]
+The command and the dashboard record what they change, for 30 days. A program that uses the API must
+record its own changes.")]
 pub(crate) struct AuditArgs {
     /// Show at most this many
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
-    /// Begin after this entry, as a page before says
+    /// List the entries before this one, which the previous page names
     #[arg(long, value_name = "ENTRY")]
     before: Option<String>,
 }
 
-/// An entry, and the time that it is compared with.
+/// One line of `naq audit`: an entry, and the time against which its age is computed.
 #[derive(Serialize)]
 struct AuditRow {
     #[serde(flatten)]
@@ -38,7 +38,7 @@ struct AuditRow {
 
 impl TableRow for AuditRow {
     const COLUMNS: &'static [&'static str] = &["AGE", "WHO", "DID", ">COUNT", "~ON", "~WHY"];
-    const NONE: &'static str = "nothing was changed in the last 30 days";
+    const NONE: &'static str = "no entries: nothing was changed in the last 30 days";
 
     fn cells(&self) -> Vec<String> {
         let entry = &self.entry;
@@ -75,7 +75,7 @@ impl AuditArgs {
     }
 }
 
-/// Records what was done. What cannot be recorded is said, and nothing is undone for it.
+/// Writes an audit entry for a finished action. If that fails, it prints a warning and returns `Ok`.
 pub(crate) async fn record(
     client: &Client,
     out: Output,
@@ -83,6 +83,8 @@ pub(crate) async fn record(
 ) -> Result<()> {
     match client.audit(entry(&operator_name())).await {
         Ok(_) => Ok(()),
-        Err(err) => out.note(format_args!("warning: it is done, but not in the audit log: {err}")),
+        Err(err) => {
+            out.note(format_args!("warning: done, but the audit entry could not be written: {err}"))
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! `naq batch`: bulk actions, how far they have come, and what can still be done about them.
+//! `naq batch`: the progress of bulk actions; cancel, undo, resume.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -15,37 +15,37 @@ use crate::output::{Details, Output, TableRow};
 use crate::progress_line::ProgressLine;
 use crate::text::{about, count};
 
-/// How often is looked how far a batch has come.
+/// How often the state of a batch is read.
 const CHECK_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BatchCommand {
-    /// The batches of the last 7 days, newest first
+    /// List the batches of the last 7 days, newest first
     #[command(visible_alias = "ls")]
     List,
-    /// One batch: what, on what, by whom, how far
+    /// Show one batch: action, scope, operator, progress
     Show(BatchIdArgs),
-    /// Stop what has not been done; what has been done stays done
+    /// Stop a batch; what it has done stays done
     Cancel(BatchIdArgs),
-    /// Take back what of a requeue is not yet due: the letters stand again as they were
+    /// Undo a requeue: the jobs that are not due yet become dead letters again, as they were
     #[command(after_help = "Examples:\n  naq dlq requeue --all --drip 50/s\n  naq batch undo ID")]
     Undo(BatchIdArgs),
-    /// Go on with a batch whose process was stopped or died
+    /// Resume a batch whose process was stopped or died
     Resume(BatchIdArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BatchIdArgs {
-    /// The batch
+    /// The id of the batch
     id: BatchId,
 }
 
-/// A batch, and the time that it is looked at.
+/// One line of `naq batch list`: a batch, and the time at which it was read.
 #[derive(Serialize)]
 struct BatchRow {
     #[serde(flatten)]
     batch: Batch,
-    /// As `state`, but for one that nobody works on: that has stopped.
+    /// As `state`, but `stopped` for a running batch that no process works on.
     stands: BatchState,
     #[serde(skip)]
     now: Timestamp,
@@ -57,12 +57,12 @@ impl BatchRow {
         Self { stands: batch.state_at(now), batch, now }
     }
 
-    fn of(&self) -> String {
+    fn progress(&self) -> String {
         let Batch { done, total, exact, .. } = &self.batch;
         format!("{done} of {}{total}", if *exact { "" } else { "more than " })
     }
 
-    /// Whether, and for how long, an undo finds something.
+    /// The command that undoes the batch, and for how long it still finds jobs to undo.
     fn undo(&self) -> Option<String> {
         let due_at = self.batch.last_due_at.filter(|_| self.batch.can_be_undone(self.now))?;
         let span = about(due_at.since(self.now));
@@ -72,7 +72,7 @@ impl BatchRow {
     fn words(&self) -> String {
         let Batch { id, action, words, who, reason, .. } = &self.batch;
         let Batch { done: _, skipped, failed, first_failure, undone, .. } = &self.batch;
-        let some = |n: u64| (n > 0).then_some(n);
+        let above_zero = |n: u64| (n > 0).then_some(n);
         Details::default()
             .with("batch", id)
             .with("state", self.stands)
@@ -80,11 +80,11 @@ impl BatchRow {
             .with("on", words)
             .with("by", who)
             .maybe("reason", (!reason.is_empty()).then_some(reason))
-            .with("done", self.of())
-            .maybe("skipped", some(*skipped))
-            .maybe("failed", some(*failed))
+            .with("done", self.progress())
+            .maybe("skipped", above_zero(*skipped))
+            .maybe("failed", above_zero(*failed))
             .maybe("failure", first_failure.as_ref())
-            .maybe("undone", some(*undone))
+            .maybe("undone", above_zero(*undone))
             .with("started", format_args!("{} ago", about(self.now.since(self.batch.started_at))))
             .maybe(
                 "last due",
@@ -101,7 +101,7 @@ impl BatchRow {
 impl TableRow for BatchRow {
     const COLUMNS: &'static [&'static str] =
         &["BATCH", "STATE", "ACTION", "DONE", "AGE", "WHO", "~ON"];
-    const NONE: &'static str = "no batches; naq dlq requeue --drip makes one";
+    const NONE: &'static str = "no batches; naq dlq requeue --all starts one";
 
     fn cells(&self) -> Vec<String> {
         let batch = &self.batch;
@@ -109,7 +109,7 @@ impl TableRow for BatchRow {
             batch.id.to_string(),
             self.stands.to_string(),
             batch.action.verb().to_owned(),
-            self.of(),
+            self.progress(),
             about(self.now.since(batch.started_at)),
             batch.who.clone(),
             batch.words.clone(),
@@ -141,7 +141,7 @@ pub(crate) fn show(batch: Batch, out: Output) -> Result<ExitCode> {
     Ok(if line.batch.failed > 0 { ExitCode::Failed } else { ExitCode::Ok })
 }
 
-/// Takes it back; one that is being run is stopped first.
+/// Undoes a batch. One that a process still runs is cancelled first.
 async fn undo(id: &BatchId, client: &Client, out: Output) -> Result<ExitCode> {
     let who = operator_name();
     loop {
@@ -152,14 +152,14 @@ async fn undo(id: &BatchId, client: &Client, out: Output) -> Result<ExitCode> {
                 out.one(&line, || match line.batch.done.saturating_sub(undone) {
                     0 => format!("batch {id} undone: {}", count(undone, "letter")),
                     late => format!(
-                        "batch {id} undone: {}; {late} had begun or were dealt with",
+                        "batch {id} undone: {}; {late} were due already or changed by another process",
                         count(undone, "letter")
                     ),
                 })?;
                 return Ok(ExitCode::Ok);
             }
             Err(BatchError::Busy(_)) => {
-                // An error means that it has just ended by itself.
+                // An error means that the batch has just ended by itself.
                 let _ = client.cancel_batch(id, &who).await;
                 SystemClock.sleep_until(SystemClock.now() + CHECK_EVERY).await;
             }

@@ -1,4 +1,4 @@
-//! `naq breaker`: which are open, and open or close one by hand.
+//! `naq breaker`: lists circuit breakers; opens or closes one by hand.
 
 use std::time::Duration;
 
@@ -15,34 +15,34 @@ use crate::text::{about, count, parse_duration};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BreakerCommand {
-    /// The breakers that are not quite closed
+    /// List the breakers that are not closed, or had failures lately
     #[command(visible_alias = "ls")]
     List,
-    /// One breaker
+    /// Show one breaker
     Show {
         /// The task or dependency
         #[arg(value_parser = parse_key)]
         key: String,
     },
-    /// Start no jobs under a breaker; what runs goes on
+    /// Open a breaker: its jobs do not start; running jobs go on
     #[command(
         long_about = "\
-Start no jobs under a breaker: all workers obey within a second, and what runs goes on. With the \
-name of a task as its key it pauses that task, also where no breaker is registered.",
+Open a breaker: its jobs do not start. All workers obey within a second, and running jobs go on. If \
+the key is the name of a task, this pauses the task, even if no breaker is registered for it.",
         after_help = "\
 Examples:
   naq breaker open stripe --for 10m --reason maintenance
-  naq breaker open email.send                 pause a task until it is closed"
+  naq breaker open email.send                 pause a task until the breaker is closed"
     )]
     Open(OpenArgs),
-    /// Start jobs again: first a share of them, which grows
+    /// Close a breaker: jobs start again, at first only a growing share of them
     #[command(after_help = "\
 Examples:
   naq breaker close stripe
-  naq breaker close stripe --over 5m          more gently
+  naq breaker close stripe --over 5m          more slowly
   naq breaker close email.send --over 0s      all at once")]
     Close(CloseArgs),
-    /// Forget all that is known of a breaker: it is closed at once
+    /// Delete the state of a breaker: it is closed at once
     Reset(ResetArgs),
 }
 
@@ -51,10 +51,10 @@ pub(crate) struct OpenArgs {
     /// The task or dependency
     #[arg(value_parser = parse_key)]
     key: String,
-    /// For how long, as 30m or 2h [default: until closed]
+    /// How long it stays open, such as 30m or 2h [default: until closed]
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
     span: Option<Duration>,
-    /// Why; jobs that are held back say it
+    /// The reason; jobs that are held back show it
     #[arg(long, default_value = "", hide_default_value = true)]
     reason: String,
 }
@@ -64,7 +64,7 @@ pub(crate) struct CloseArgs {
     /// The task or dependency
     #[arg(value_parser = parse_key)]
     key: String,
-    /// Over how long the share of jobs that start grows to all of them
+    /// How long it takes until all jobs start again
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_recovery)]
     over: Duration,
 }
@@ -74,7 +74,7 @@ pub(crate) struct ResetArgs {
     /// The tasks or dependencies
     #[arg(value_name = "KEY", required_unless_present = "all", value_parser = parse_key)]
     keys: Vec<String>,
-    /// All that are known
+    /// All breakers that have a state
     #[arg(long, conflicts_with = "keys")]
     all: bool,
 }
@@ -82,7 +82,7 @@ pub(crate) struct ResetArgs {
 fn parse_key(text: &str) -> Result<String, String> {
     match BreakerEntry::state_key(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err("a key has 1 to some 160 characters".to_owned()),
+        Err(_) => Err("a key has 1 to about 160 characters".to_owned()),
     }
 }
 
@@ -99,17 +99,17 @@ impl BreakerCommand {
         match self {
             Self::List => {
                 let lines = client.breakers().await?.into_iter().map(BreakerRow::new);
-                out.list(&lines.filter(BreakerRow::says_something).collect::<Vec<_>>())
+                out.list(&lines.filter(BreakerRow::is_worth_listing).collect::<Vec<_>>())
             }
             Self::Show { key } => show(client.breaker(key).await?, out),
             Self::Open(args) => {
                 let entry = client.open_breaker(&args.key, args.span, &args.reason).await?;
-                recorded("open", &args.key, &args.reason, client, out).await?;
+                record("open", &args.key, &args.reason, client, out).await?;
                 show(entry, out)
             }
             Self::Close(args) => {
                 let entry = client.close_breaker(&args.key, args.over).await?;
-                recorded("close", &args.key, "", client, out).await?;
+                record("close", &args.key, "", client, out).await?;
                 show(entry, out)
             }
             Self::Reset(args) => reset(args, client, out).await,
@@ -122,7 +122,7 @@ fn show(entry: BreakerEntry, out: Output) -> Result<()> {
     out.one(&line, || line.details())
 }
 
-/// A breaker as it stands now.
+/// One line of `naq breaker list`: the current state of a breaker.
 #[derive(Serialize)]
 struct BreakerRow {
     key: String,
@@ -140,7 +140,7 @@ impl BreakerRow {
         Self { key: entry.key, failures: state.failures(), state, now }
     }
 
-    fn says_something(&self) -> bool {
+    fn is_worth_listing(&self) -> bool {
         self.failures > 0 || self.state.phase.since().is_some()
     }
 
@@ -152,7 +152,7 @@ impl BreakerRow {
         }
     }
 
-    /// What happens next, in words.
+    /// Which jobs start now, and what happens next.
     fn next(&self) -> String {
         let left = |until: Timestamp| about(until.since(self.now));
         match &self.state.phase {
@@ -160,9 +160,9 @@ impl BreakerRow {
             Phase::Closed { .. } => {
                 format!("all jobs start; {} lately", count(self.failures.into(), "failure"))
             }
-            Phase::Open { until: None, .. } => "no job starts until it is closed".into(),
+            Phase::Open { until: None, .. } => "no job starts until the breaker is closed".into(),
             Phase::Open { until: Some(until), by_hand: true, .. } => {
-                format!("no job starts for {}; then it recovers", left(*until))
+                format!("no job starts for {}; then the breaker recovers", left(*until))
             }
             Phase::Open { until: Some(until), .. } if *until <= self.now => {
                 "the next job is a probe".into()
@@ -177,7 +177,7 @@ impl BreakerRow {
             Phase::Recovering { until, .. } => {
                 format!("a share of the jobs starts; all of them in {}", left(*until))
             }
-            _ => "this version of naq does not know".into(),
+            _ => "this version of naq does not know this phase".into(),
         }
     }
 
@@ -204,7 +204,7 @@ impl BreakerRow {
 
 impl TableRow for BreakerRow {
     const COLUMNS: &'static [&'static str] = &["BREAKER", "STATE", ">SINCE", "~NEXT", "~BECAUSE"];
-    const NONE: &'static str = "no breaker is open, or saw a failure lately";
+    const NONE: &'static str = "no breaker is open or had a failure lately";
 
     fn cells(&self) -> Vec<String> {
         let since = self.state.phase.since().map(|since| about(self.now.since(since)));
@@ -218,7 +218,7 @@ impl TableRow for BreakerRow {
     }
 }
 
-/// What a reset did.
+/// The result of a reset.
 #[derive(Serialize)]
 struct ResetResult {
     key: String,
@@ -230,7 +230,7 @@ impl TableRow for ResetResult {
     const NONE: &'static str = "no breaker to reset";
 
     fn cells(&self) -> Vec<String> {
-        let words = if self.known { "forgotten: closed" } else { "nothing was known: closed" };
+        let words = if self.known { "state deleted: closed" } else { "had no state: closed" };
         vec![self.key.clone(), words.to_owned()]
     }
 }
@@ -244,14 +244,14 @@ async fn reset(args: &ResetArgs, client: &Client, out: Output) -> Result<()> {
     for key in keys {
         let known = client.reset_breaker(&key).await?;
         if known {
-            recorded("reset", &key, "", client, out).await?;
+            record("reset", &key, "", client, out).await?;
         }
         done.push(ResetResult { key, known });
     }
     out.list(&done)
 }
 
-async fn recorded(what: &str, key: &str, reason: &str, client: &Client, out: Output) -> Result<()> {
+async fn record(what: &str, key: &str, reason: &str, client: &Client, out: Output) -> Result<()> {
     let entry = |who: &str| AuditEntry::new(who, what, format!("breaker {key}")).reason(reason);
     audit::record(client, out, entry).await
 }

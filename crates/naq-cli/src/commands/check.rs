@@ -1,5 +1,5 @@
-//! `naq check`: one look at a queue, the workers or the dead letters, judged against bounds, in the
-//! words and exit codes of monitoring systems.
+//! `naq check`: compares a queue, the workers or the dead letters with limits, and answers with the
+//! words and exit codes that monitoring systems expect.
 
 mod dlq;
 mod queue;
@@ -31,31 +31,31 @@ Examples:
   naq check dlq --crit-recent 0 --within 15m
   naq check queue mail --format prometheus > naq_mail.prom
 
-ExitCode codes, as monitoring systems expect: 0 ok, 1 warning, 2 critical, 3 unknown. A broker
+Exit codes, as monitoring systems expect: 0 ok, 1 warning, 2 critical, 3 unknown. A broker
 that cannot be reached or does not answer is critical: nothing works without it. Refused
-credentials, a queue that does not exist and mistakes in the arguments are unknown. CheckTarget is
-exactly at a bound is allowed.")]
+credentials, a queue that does not exist and wrong arguments are unknown. A value
+exactly at a limit is ok.")]
 pub(crate) struct CheckArgs {
     #[command(subcommand)]
     what: CheckTarget,
-    /// How to write the result [default: text, or json with -o json]
+    /// Format of the result [default: text, or json with -o json]
     #[arg(long, global = true, value_enum, value_name = "FORMAT", help_heading = "Output")]
     format: Option<CheckFormat>,
 }
 
 #[derive(Debug, Subcommand)]
 enum CheckTarget {
-    /// A queue: how many jobs wait, and for how long
+    /// Check a queue: how many jobs wait, and for how long
     Queue(queue::CheckQueueArgs),
-    /// The workers: how many are alive, when they were last heard of, slots in use
+    /// Check the workers: how many are alive, the age of their heartbeats, slots in use
     #[command(visible_alias = "workers")]
     Worker(worker::CheckWorkerArgs),
-    /// The dead letters: how many there are, how many are new
+    /// Check the dead letters: how many there are, how many are new
     Dlq(dlq::CheckDlqArgs),
 }
 
 impl CheckTarget {
-    /// The name of the check, and the queue that it is about.
+    /// The name of the check, and the queue that it checks.
     fn subject(&self) -> (&'static str, Option<String>) {
         match self {
             Self::Queue(args) => ("queue", Some(args.queue.to_string())),
@@ -64,7 +64,7 @@ impl CheckTarget {
         }
     }
 
-    /// All bounds, each with the part of its flags after `--warn-` and `--crit-`.
+    /// All limits, each with the name of its flags after `--warn-` and `--crit-`.
     fn bounds(&self) -> Vec<(&'static str, CheckBounds)> {
         match self {
             Self::Queue(args) => args.bounds().into(),
@@ -82,7 +82,8 @@ impl CheckTarget {
     }
 }
 
-/// Looks and judges. Whatever goes wrong is a result too, so that a monitoring system gets one.
+/// Runs the check and prints the result. An error becomes a result too, because a monitoring system
+/// needs one.
 pub(crate) fn run(args: &CheckArgs, config: Result<NatsConfig>, out: Output) -> Result<ExitCode> {
     let look = || {
         check_bounds(&args.what)?;
@@ -94,7 +95,7 @@ pub(crate) fn run(args: &CheckArgs, config: Result<NatsConfig>, out: Output) -> 
         Format::Table => CheckFormat::Text,
         Format::Json | Format::Jsonl => CheckFormat::Json,
     });
-    // Whoever does not read it has the exit code.
+    // If stdout is closed, the exit code still tells the result.
     let _ = render::print(&result, format, out);
     Ok(match result.severity {
         Severity::Ok => ExitCode::Ok,
@@ -104,19 +105,18 @@ pub(crate) fn run(args: &CheckArgs, config: Result<NatsConfig>, out: Output) -> 
     })
 }
 
-/// A warning that can never come is a mistake that nobody would notice.
+/// Refuses limits with which a value is always critical before it is a warning.
 fn check_bounds(what: &CheckTarget) -> Result<()> {
-    match what.bounds().into_iter().find(|(_, bounds)| bounds.is_upside_down()) {
+    match what.bounds().into_iter().find(|(_, bounds)| bounds.is_reversed()) {
         None => Ok(()),
         Some((name, _)) => Err(CliError::usage(format!(
-            "--warn-{name} is beyond --crit-{name}, so there would never be a warning"
+            "--warn-{name} is beyond --crit-{name}, so there could never be a warning"
         ))
         .into()),
     }
 }
 
-/// The result when there was nothing to see: the broker is gone, which is critical, or the check
-/// itself is wrong.
+/// The result of a check that failed: critical if the broker cannot be reached, else unknown.
 fn unknown(what: &CheckTarget, error: &anyhow::Error) -> CheckResult {
     let (exit, next) = explain(error);
     let severity = match exit {
@@ -127,11 +127,11 @@ fn unknown(what: &CheckTarget, error: &anyhow::Error) -> CheckResult {
     CheckResult::unknown(check, queue, severity, error.to_string()).next(next)
 }
 
-/// Reads a share in percent, as 90 or 90%.
+/// Parses a share in percent: 90 or 90%.
 fn parse_percent(text: &str) -> Result<u64, String> {
     match text.trim_end_matches('%').trim_end().parse() {
         Ok(percent) if percent <= 100 => Ok(percent),
-        _ => Err("use a share from 0 to 100, as 90 or 90%".into()),
+        _ => Err("use a share from 0 to 100, such as 90 or 90%".into()),
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_is_read_with_and_without_its_sign() {
+    fn a_share_is_parsed_with_and_without_a_percent_sign() {
         assert_eq!(
             (parse_percent("90"), parse_percent("90%"), parse_percent("5 %")),
             (Ok(90), Ok(90), Ok(5))

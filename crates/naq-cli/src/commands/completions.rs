@@ -1,4 +1,4 @@
-//! `naq completions` and `naq man`: what other programs know about this one.
+//! `naq completions` and `naq man`: shell completions and the manual page.
 
 use anyhow::Result;
 use clap::Args;
@@ -14,7 +14,7 @@ Examples:
   naq completions zsh > ~/.zfunc/_naq
   naq completions fish > ~/.config/fish/completions/naq.fish")]
 pub(crate) struct CompletionsArgs {
-    /// The shell to complete in
+    /// The shell
     shell: Shell,
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn completions(args: &CompletionsArgs, out: Output) -> Result<()> {
     out.bytes(&script)
 }
 
-/// One page with every command on it.
+/// Prints one manual page with every command.
 pub(crate) fn man(out: Output) -> Result<()> {
     let mut command = definition();
     command.build();

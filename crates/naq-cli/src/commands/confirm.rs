@@ -1,4 +1,4 @@
-//! What stands before every command that removes something.
+//! The question before a command that removes something.
 
 use anyhow::Result;
 use clap::Args;
@@ -8,18 +8,18 @@ use crate::output::Output;
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Confirm {
-    /// Say what would be done, and do nothing
+    /// Print what the command would do, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Do not ask; what removes jobs needs this where there is no terminal to ask on
+    /// Do not ask; a command that removes jobs needs this when there is no terminal
     #[arg(short, long)]
     pub(crate) yes: bool,
 }
 
-/// Returns when it may be done.
+/// Asks `question`, unless `--yes` or `--dry-run` is given.
 ///
 /// # Errors
-/// The answer was no, or there is nobody to ask.
+/// The answer was no, or there is no terminal to ask on.
 pub(crate) fn ask(confirm: &Confirm, out: Output, question: &str) -> Result<()> {
     if confirm.yes || confirm.dry_run {
         return Ok(());
@@ -28,9 +28,9 @@ pub(crate) fn ask(confirm: &Confirm, out: Output, question: &str) -> Result<()> 
         Some(true) => Ok(()),
         Some(false) => Err(CliError::new(ExitCode::Failed, "not done: the answer was no").into()),
         None => Err(CliError::usage(
-            "what this removes is gone for good, and there is no terminal to ask on",
+            "this removal cannot be undone, and there is no terminal to ask on",
         )
-        .next("add --yes, or look first with --dry-run")
+        .next("add --yes; to see first what it would remove, use --dry-run")
         .into()),
     }
 }

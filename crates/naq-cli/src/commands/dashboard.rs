@@ -1,4 +1,4 @@
-//! `naq dashboard`: the web page, until told to stop.
+//! `naq dashboard`: serves the web page until it is stopped.
 
 mod logins;
 mod probe;
@@ -26,35 +26,35 @@ Examples:
   naq dashboard --host 0.0.0.0 --public-host naq.example.com --auth-file /etc/naq/logins
   NAQ_DASHBOARD_AUTH=ann:secret naq dashboard --host 0.0.0.0 --public-host 10.0.0.7
 
-A broker that is not there yet is waited for. Beside the pages: /metrics for Prometheus, /healthz
-and /readyz. It speaks plain HTTP: for other machines, put it behind a proxy with TLS, and name the
-proxy's host with --public-host. Ctrl-C or SIGTERM ends it.")]
+If there is no broker yet, it waits for one. Beside the pages it serves /metrics for Prometheus,
+/healthz and /readyz. It serves plain HTTP: for other machines, put it behind a proxy with TLS, and
+name the proxy's host with --public-host. Ctrl-C or SIGTERM ends it.")]
 pub(crate) struct DashboardArgs {
-    /// The address to listen on; one that other machines can reach needs logins
+    /// The address to listen on; an address that other machines can reach needs logins
     #[arg(long, env = "NAQ_DASHBOARD_HOST", value_name = "IP", default_value = "127.0.0.1", value_parser = parse_host)]
     host: IpAddr,
     /// The port; 0 for a free one
     #[arg(short, long, env = "NAQ_DASHBOARD_PORT", default_value_t = 8000)]
     port: u16,
-    /// Serve it below this path, as /naq
+    /// Serve the dashboard below this path, such as /naq
     #[arg(long = "path", env = "NAQ_DASHBOARD_PATH", value_name = "/PATH", default_value = "")]
     path: String,
-    /// A host name that it is reached by, besides localhost; can be repeated
+    /// A host name in its URL, besides localhost; may be repeated
     #[arg(long, env = "NAQ_DASHBOARD_PUBLIC_HOST", value_name = "NAME", value_delimiter = ',')]
     public_host: Vec<String>,
     /// Show everything, change nothing
     #[arg(long, env = "NAQ_DASHBOARD_READ_ONLY")]
     read_only: bool,
-    /// Show arguments and results of a job only when asked to
+    /// Show arguments and results of a job only on request
     #[arg(long, env = "NAQ_DASHBOARD_HIDE_ARGS")]
     hide_args: bool,
-    /// Words in the head of each page, as production
+    /// A label in the head of each page, such as production
     #[arg(long, env = "NAQ_DASHBOARD_ENVIRONMENT", value_name = "WORDS")]
     environment: Option<String>,
-    /// File with logins, name:password a line, that only its owner can read [variable for one login: NAQ_DASHBOARD_AUTH]
+    /// File with logins, one name:password per line; only its owner may read it [variable for one login: NAQ_DASHBOARD_AUTH]
     #[arg(long, env = "NAQ_DASHBOARD_AUTH_FILE", value_name = "FILE")]
     auth_file: Option<PathBuf>,
-    /// Listen where other machines can reach it although there are no logins: whoever reaches it may
+    /// Listen without logins on an address that other machines can reach; everyone who reaches it may
     /// see and do everything
     #[arg(long)]
     unsafe_bind: bool,
@@ -64,13 +64,14 @@ fn parse_host(text: &str) -> Result<IpAddr, String> {
     match text {
         "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
         text => text.parse().map_err(|_| {
-            "use the address of a network interface: 127.0.0.1, ::1, or 0.0.0.0 for all".to_owned()
+            "use the IP address of a network interface: 127.0.0.1, ::1, or 0.0.0.0 for all"
+                .to_owned()
         }),
     }
 }
 
 impl DashboardArgs {
-    /// What is asked for, as far as it can be checked without a connection.
+    /// The dashboard's options, checked as far as possible without a connection.
     fn options(&self) -> Result<Options> {
         let mut options = Options::default();
         options.prefix = self.path.trim_end_matches('/').to_owned();
@@ -87,12 +88,12 @@ impl DashboardArgs {
         options.logins = logins::read(self.auth_file.as_deref())?;
         if !self.host.is_loopback() && options.logins.is_empty() && !self.unsafe_bind {
             let what = format!(
-                "other machines can reach {}, and there are no logins: whoever finds the page could \
-                 see and do everything",
+                "other machines can reach {}, and there are no logins: everyone who finds the page \
+                 could see and do everything",
                 self.host
             );
             return Err(CliError::usage(what)
-                .next("give logins: --auth-file FILE or NAQ_DASHBOARD_AUTH=name:password; or keep --host 127.0.0.1 behind a proxy that asks for them; --unsafe-bind does it all the same")
+                .next("give logins with --auth-file FILE or NAQ_DASHBOARD_AUTH=name:password, or keep --host 127.0.0.1 behind a proxy that asks for logins; to serve without logins, add --unsafe-bind")
                 .into());
         }
         options.check().map_err(|err| CliError::usage(err.to_string()))?;
@@ -100,7 +101,7 @@ impl DashboardArgs {
     }
 }
 
-/// Serves until a signal.
+/// Serves until SIGINT or SIGTERM.
 pub(crate) fn run(args: &DashboardArgs, mut config: NatsConfig, out: Output) -> Result<ExitCode> {
     let options = args.options()?;
     "naq-dashboard".clone_into(&mut config.name);
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn it_can_be_asked_for_by_the_address_that_it_listens_on() {
+    fn the_address_that_it_listens_on_is_an_allowed_host() {
         for (address, host) in [
             ("127.0.0.1", "127.0.0.1"),
             ("127.0.0.2", "127.0.0.2"),

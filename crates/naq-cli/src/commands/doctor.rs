@@ -1,4 +1,4 @@
-//! `naq doctor`: is the broker there, is it as NAQ needs it, and does anybody work.
+//! `naq doctor`: checks the broker, its settings, the workers and the queues.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::exit::{ExitCode, explain};
 use crate::output::{Output, TableRow};
 use crate::text::count;
 
-/// One check.
+/// One line of `naq doctor`: a check and its finding.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 struct DoctorRow(Finding);
@@ -35,8 +35,8 @@ impl TableRow for DoctorRow {
     }
 }
 
-/// Runs every check that can be run. The exit code is that of the connection, or 1 when a check
-/// failed; warnings are none.
+/// Runs all checks. The exit code is that of the connection, or 1 if a check failed. A warning is not
+/// a failure.
 pub(crate) async fn run(config: NatsConfig, out: Output) -> Result<ExitCode> {
     let url = config.redacted_url();
     let transport = match NatsTransport::connect(config).await {
@@ -46,7 +46,7 @@ pub(crate) async fn run(config: NatsConfig, out: Output) -> Result<ExitCode> {
     let mut checks = vec![DoctorRow(finding("connection", Level::Ok, url, None))];
     checks.extend(transport.diagnose().await.into_iter().map(DoctorRow));
     let client = Client::new(Arc::new(transport));
-    checks.extend(backlog(&client).await.into_iter().map(DoctorRow));
+    checks.extend(work_findings(&client).await.into_iter().map(DoctorRow));
     out.list(&checks)?;
     let failed = checks.iter().any(|check| check.0.level == Level::Fail);
     Ok(if failed { ExitCode::Failed } else { ExitCode::Ok })
@@ -63,14 +63,14 @@ fn finding(check: &str, level: Level, detail: String, next: Option<&str>) -> Fin
     Finding { check: check.to_owned(), level, detail, next_step: next.map(str::to_owned) }
 }
 
-/// Who works, and what waits for nobody.
-async fn backlog(client: &Client) -> Vec<Finding> {
+/// Findings about the workers, about queues that no worker serves, and about dead letters.
+async fn work_findings(client: &Client) -> Vec<Finding> {
     let looked = async { Ok((client.list_workers().await?, client.queues().await?)) };
     match looked.await {
         Ok((workers, queues)) => {
             let mut found = vec![match workers.len() {
                 0 => {
-                    let next = Some("start one: jobs wait until then");
+                    let next = Some("start a worker: until then all jobs wait");
                     finding("workers", Level::Warn, "none".into(), next)
                 }
                 n => finding("workers", Level::Ok, format!("{n} alive"), None),
@@ -90,7 +90,7 @@ fn unattended(queue: &QueueInfo, workers: &[WorkerInfo]) -> Option<Finding> {
     if jobs == 0 || workers.iter().any(|w| w.queues.contains(&queue.name)) {
         return None;
     }
-    let detail = format!("{}, and no worker takes jobs from it", count(jobs, "job"));
+    let detail = format!("{}, and no worker takes jobs from this queue", count(jobs, "job"));
     let next = format!("naq worker {}", queue.name);
     Some(finding(&format!("queue {}", queue.name), Level::Warn, detail, Some(&next)))
 }

@@ -1,4 +1,4 @@
-//! `naq enqueue`: jobs from the command line or from a file, with every option that the API has.
+//! `naq enqueue`: jobs from the command line or from a file, with every option of the API.
 
 mod codec;
 mod file;
@@ -45,66 +45,66 @@ Examples:
   naq enqueue report --args 7 --wait --wait-timeout 5m  prints the result
   naq enqueue --file jobs.ndjson                        one job a line; - for stdin
 
-The id of the job goes to stdout. The same --id twice is one job, as is the same --unique while one
-holds it: then the id is that one's.
+The id of the job goes to stdout. A second enqueue with the same --id adds no job. Nor does one with
+the same --unique while another job holds that key; it prints the holder's id.
 
-A line of --file is a job in JSON; what it does not say is as the options say:
+A line of --file is a job in JSON. A field that it lacks has the value of the option:
   {\"task\":\"email.send\",\"args\":{\"to\":\"a@example.com\"},\"queue\":\"mail\",\"unique\":\"a\"}
-Its fields are named as the options: task, args, queue, id, in, at, deadline, expires_in, timeout,
-record_ttl, tags, unique, unique_for, until_started, policy. A line that cannot be enqueued costs the
-others nothing, and makes the exit code 1.")]
+The fields are named like the options: task, args, queue, id, in, at, deadline, expires_in, timeout,
+record_ttl, tags, unique, unique_for, until_started, policy. If a line cannot be enqueued, the others
+still are, and the exit code is 1.")]
 pub(crate) struct EnqueueArgs {
-    /// The task to run, as email.send
+    /// The task to run, such as email.send
     #[arg(required_unless_present = "file")]
     task: Option<TaskName>,
     /// The arguments: JSON, @FILE, or - for stdin [default: null]
     #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
     args: Option<String>,
-    /// Jobs, one JSON object a line; - for stdin
+    /// File with jobs, one JSON object per line; - for stdin
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["args", "id"])]
     file: Option<PathBuf>,
     /// The job's id [default: a new one]
     #[arg(long)]
     id: Option<JobId>,
-    /// How jobs are written: json or msgpack
+    /// The format of the job's message: json or msgpack
     #[arg(long, env = "NAQ_JOB_SERIALIZER", value_name = "CODEC", value_parser = parse_codec, default_value = "json")]
     serializer: Codec,
-    /// Wait for the end of the job: its result goes to stdout, its id to stderr; exit code 1 when it
+    /// Wait until the job ends; its result goes to stdout, its id to stderr; the exit code is 1 if it
     /// does not complete
     #[arg(long, conflicts_with = "file")]
     wait: bool,
-    /// With --wait: give up after this time [default: never]
+    /// With --wait: stop waiting after this time [default: never]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "wait")]
     wait_timeout: Option<Duration>,
     #[command(flatten)]
     options: OptionArgs,
 }
 
-/// What there is to send.
+/// What to enqueue.
 #[derive(Debug)]
 pub(crate) enum EnqueueInput {
     One(Box<PreparedJob>),
     Many(Box<JobFile>),
 }
 
-/// A job that is written, and was sent nowhere yet.
+/// A job that is encoded and checked, but not sent yet.
 #[derive(Debug)]
 pub(crate) struct PreparedJob {
     prepared: Prepared<Value>,
     task: TaskName,
     due_at: Option<Timestamp>,
-    /// Wait for its end, for so long.
+    /// Whether to wait for its end, and for how long.
     wait: Option<Option<Duration>>,
 }
 
-/// What became of a job.
+/// The result of an enqueue.
 #[derive(Debug, Serialize)]
 struct EnqueuedJob<'a> {
     id: &'a JobId,
     queue: &'a QueueName,
     task: &'a TaskName,
     duplicate: bool,
-    /// The job that holds the unique key, if that is why nothing was added.
+    /// The holder of the unique key, if it is why no job was added.
     #[serde(skip_serializing_if = "Option::is_none")]
     held_by: Option<&'a JobKey>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,12 +125,12 @@ impl<'a> EnqueuedJob<'a> {
     }
 }
 
-/// A client that is connected to nothing, to write jobs with.
+/// A client without a broker, which only encodes jobs.
 fn writer(codec: Codec) -> Client {
     Client::new(Arc::new(MemoryTransport::new())).codec(codec)
 }
 
-/// Begins a job; its arguments stay as they were written where the codec has a place for that.
+/// Starts to build a job. With JSON, the arguments keep the spelling that the user gave them.
 fn begin<'a>(
     client: &'a Client,
     codec: Codec,
@@ -139,7 +139,7 @@ fn begin<'a>(
 ) -> Result<Enqueue<'a, Value>> {
     Ok(match codec {
         Codec::Json => client.enqueue_task(task.as_str(), &args)?,
-        // MessagePack has no place for JSON as it was written.
+        // MessagePack cannot keep the JSON text, only its value.
         Codec::MsgPack => {
             let value: Value = serde_json::from_str(args.get())?;
             client.enqueue_task(task.as_str(), &value)?
@@ -148,7 +148,7 @@ fn begin<'a>(
 }
 
 impl EnqueueArgs {
-    /// Checks all of it together, and writes the job or opens the file; nothing is connected to.
+    /// Checks the arguments, and encodes the job or opens the file. Connects to nothing.
     pub(crate) fn prepare(self) -> Result<EnqueueInput> {
         let policy = self.options.policy.build()?;
         if let Some(path) = &self.file {
@@ -156,7 +156,7 @@ impl EnqueueArgs {
             return Ok(EnqueueInput::Many(Box::new(lines)));
         }
         let Some(task) = self.task else {
-            return Err(CliError::usage("no task is named, and no --file").into());
+            return Err(CliError::usage("neither a task nor --file is given").into());
         };
         let args = read_args(self.args.as_deref())?;
         let client = writer(self.serializer);
@@ -191,8 +191,10 @@ pub(crate) fn read_args(given: Option<&str>) -> Result<Box<RawValue>> {
     };
     let raw = serde_json::from_str::<Box<RawValue>>(text.trim());
     raw.map_err(|err| {
-        CliError::usage(format!("--args is no JSON: {err}"))
-            .next("quote it for the shell, as --args '{\"to\":\"a@example.com\"}', or use --args @FILE")
+        CliError::usage(format!("--args is not JSON: {err}"))
+            .next(
+                "quote it for the shell: --args '{\"to\":\"a@example.com\"}'; or use --args @FILE",
+            )
             .into()
     })
 }
@@ -203,7 +205,7 @@ fn read(path: &Path) -> Result<String> {
     })
 }
 
-/// Sends it.
+/// Enqueues the job, or the jobs of the file.
 pub(crate) async fn run(ready: EnqueueInput, client: &Client, out: Output) -> Result<ExitCode> {
     let job = match ready {
         EnqueueInput::Many(lines) => return lines.send(client, out).await,
@@ -217,12 +219,12 @@ pub(crate) async fn run(ready: EnqueueInput, client: &Client, out: Output) -> Re
             None => out.one(&enqueued, || handle.id().to_string())?,
         }
         if let Some(holder) = handle.held_by() {
-            out.note(format_args!("job {holder} holds this key already: nothing was added"))?;
+            out.note(format_args!("no job was added: job {holder} holds this unique key"))?;
         } else if handle.is_duplicate() {
-            out.note(format_args!("job {} is there already: nothing was added", handle.id()))?;
+            out.note(format_args!("no job was added: job {} exists already", handle.id()))?;
         }
         if let Some(timeout) = job.wait {
-            let key = JobKey { queue: handle.queue().clone(), id: handle.id().clone() };
+            let key = JobKey::new(handle.queue().clone(), handle.id().clone());
             return wait(&key, timeout, client, out).await;
         }
     }

@@ -1,4 +1,4 @@
-//! `naq job`: look at one job, and act on it.
+//! `naq job`: shows jobs and acts on them.
 
 mod list;
 
@@ -18,69 +18,68 @@ use crate::job_details::{JobDetails, attempt_words, progress_words, state};
 use crate::output::{Format, Output};
 use crate::text::{about, parse_duration};
 
-/// How often a watched job is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often a watched job is read.
+const CHECK_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobCommand {
-    /// Jobs at one place or in one state, page by page: however many there are, a page looks at no
-    /// more than 1,000
+    /// List jobs in one state, page by page; a page reads at most 1,000 jobs
     #[command(
         visible_alias = "ls",
         after_help = "\
 Examples:
-  naq job list                                     what is pending and what runs
+  naq job list                                     pending and running jobs
   naq job list --state retrying --error-kind HTTPError
   naq job list --state dead --task email.send --since 1h -o json
   naq job list --state pending --queue mail --cursor mail/4711"
     )]
     List(JobListArgs),
-    /// Everything known of a job: state, attempts with what was decided and why, result
+    /// Show everything about a job: state, attempts with their decisions and reasons, result
     #[command(
         after_help = "Examples:\n  naq job show ID\n  naq job show ID -o json | jq .attempts"
     )]
     Show {
         #[command(flatten)]
         which: JobIdArgs,
-        /// Show everything as it is stored; by default the values of keys that are called like a
-        /// secret (password, token, api_key...) are hidden
+        /// Show values as they are stored; by default the values of keys that are named like a secret
+        /// (password, token, api_key...) are hidden
         #[arg(long)]
         show_secrets: bool,
     },
-    /// End a job that has not ended; a running handler is printed
+    /// Cancel a job that has not ended; a running handler is notified
     Cancel {
         #[command(flatten)]
         which: JobIdArgs,
-        /// Why; kept in the job's record
+        /// The reason; it is stored in the job's record
         #[arg(long, default_value = "cancelled by an operator")]
         reason: String,
     },
     /// Make a waiting job due now
     RetryNow(JobIdArgs),
-    /// Wait for a job's result: exit code 0 when it completed, 1 when it ended otherwise or takes
-    /// too long, 3 when nothing is known of it
+    /// Wait for a job's result: exit code 0 if it completed, 1 if it ended otherwise or the timeout
+    /// passed, 3 if the job does not exist
     #[command(after_help = "\
 Examples:
   naq job wait ID --timeout 5m
   naq job wait \"$(naq enqueue report --args 7)\" | jq .total
-  naq job wait ID -o json                          the whole job, however it ended
+  naq job wait ID -o json                          the whole job, whether it completed or not
 
-The result goes to stdout, and nothing else does.")]
+Only the result goes to stdout.")]
     Wait {
         #[command(flatten)]
         which: JobIdArgs,
-        /// Give up after this time [default: never]
+        /// Stop waiting after this time [default: never]
         #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
         timeout: Option<Duration>,
     },
-    /// Follow a job until it ends: exit code 0 when it completed, 1 when it ended otherwise
+    /// Follow a job until it ends: exit code 0 if it completed, 1 if it ended otherwise
     #[command(
         after_help = "Examples:\n  naq job watch ID\n  naq job watch \"$(naq enqueue demo.flaky)\" --timeout 1m"
     )]
     Watch {
         #[command(flatten)]
         which: JobIdArgs,
-        /// Give up after this time [default: never]
+        /// Stop waiting after this time [default: never]
         #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
         timeout: Option<Duration>,
     },
@@ -90,7 +89,7 @@ The result goes to stdout, and nothing else does.")]
 pub(crate) struct JobIdArgs {
     /// The job's id
     id: JobId,
-    /// Its queue [default: wherever it is]
+    /// The job's queue [default: any]
     #[arg(short, long)]
     queue: Option<QueueName>,
 }
@@ -164,14 +163,14 @@ async fn watch(
         }
         let now = SystemClock.now();
         if until.is_some_and(|until| now >= until) {
-            out.note(format_args!("job {} is still {}: gave up watching", key.id, report.state))?;
+            out.note(format_args!("timeout: job {} is still {}", key.id, report.state))?;
             return Ok(ExitCode::Failed);
         }
-        SystemClock.sleep_until(now + LOOK_EVERY).await;
+        SystemClock.sleep_until(now + CHECK_EVERY).await;
     }
 }
 
-/// What was printed already.
+/// What `naq job watch` has printed so far.
 #[derive(Default)]
 struct WatchState {
     state: Option<(JobState, u32, Option<Progress>)>,
@@ -184,12 +183,12 @@ impl WatchState {
         let attempt = report.envelope.as_ref().map_or(1, |job| job.attempt);
         let fresh: Vec<_> =
             shown.attempts.iter().filter(|r| !self.printed.contains(r)).cloned().collect();
-        let stands = Some((report.state, attempt, report.progress.clone()));
-        let moved = self.state != stands;
-        if fresh.is_empty() && !moved {
+        let current = Some((report.state, attempt, report.progress.clone()));
+        let changed = self.state != current;
+        if fresh.is_empty() && !changed {
             return Ok(());
         }
-        self.state = stands;
+        self.state = current;
         if out.format() == Format::Table {
             let max = report.envelope.as_ref().map(|job| job.max_attempts());
             for record in &fresh {
@@ -197,7 +196,7 @@ impl WatchState {
             }
             out.raw(&format!("  {}", state_line(report, attempt)))?;
         } else {
-            // A document that grows makes a line each time; one array would have no end.
+            // One line per change: a single array would not be complete before the job ends.
             out.line(&shown)?;
         }
         self.printed.extend(fresh);

@@ -1,4 +1,4 @@
-//! `naq limit`: the keys that jobs share, who holds their slots, and who waits.
+//! `naq limit`: the limit keys in use, the jobs that hold limit slots, and the jobs that wait.
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -11,15 +11,15 @@ use crate::exit::CliError;
 use crate::output::{BOLD, Details, Output, TableRow, paint};
 use crate::text::{about, count, duration};
 
-/// Jobs that are shown of a line.
+/// Jobs of a wait list that are shown.
 const SHOWN: usize = 20;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LimitCommand {
-    /// The keys in use, with their numbers
+    /// List the keys in use, with their counts
     #[command(visible_alias = "ls")]
     List,
-    /// One key: who holds its slots, who waits and for how long, when the next may start
+    /// Show one key: the jobs that hold its slots, the jobs that wait, when the next may start
     #[command(
         after_help = "Examples:\n  naq limit show tenant:7\n  naq limit show api -o json | jq .next_start"
     )]
@@ -43,7 +43,7 @@ impl LimitCommand {
                 let found = client.limit(key).await?;
                 let info = found.ok_or_else(|| {
                     CliError::not_found(format!("no job uses the limit {key:?} now"))
-                        .next("those in use: naq limit list")
+                        .next("list the keys in use: naq limit list")
                 })?;
                 out.one(&info, || words(&info, now))
             }
@@ -51,7 +51,7 @@ impl LimitCommand {
     }
 }
 
-/// A key in numbers.
+/// One line of `naq limit list`: a key with its counts.
 #[derive(Serialize)]
 struct LimitRow {
     key: String,
@@ -80,7 +80,7 @@ impl LimitRow {
 
 impl TableRow for LimitRow {
     const COLUMNS: &'static [&'static str] = &["KEY", ">RUNNING", ">WAITING", "RATE", "NEXT START"];
-    const NONE: &'static str = "no limits in use; give one to a job: naq enqueue TASK \
+    const NONE: &'static str = "no limits in use; to give a job one: naq enqueue TASK \
                                 --concurrency-key KEY=N";
 
     fn cells(&self) -> Vec<String> {
@@ -94,7 +94,7 @@ impl TableRow for LimitRow {
     }
 }
 
-/// `100/1m`, as it is written for `--rate-limit`.
+/// The rate in the form of `--rate-limit`: `100/1m`.
 fn rate_words(rate: &Rate) -> String {
     let burst = if rate.burst > 1 { format!(" burst {}", rate.burst) } else { String::new() };
     format!("{}/{}{burst}", rate.count, duration(std::time::Duration::from_millis(rate.per_ms)))
@@ -123,7 +123,7 @@ fn words(info: &LimitInfo, now: Timestamp) -> String {
     }
     if !info.waiting.is_empty() {
         text.push_str(&format!("\n\n{}", paint(BOLD, "waiting, the next one first")));
-        text.extend(info.waiting.iter().take(SHOWN).map(|held| job(held, "in line since")));
+        text.extend(info.waiting.iter().take(SHOWN).map(|held| job(held, "waiting since")));
         if let Some(more) = info.waiting.len().checked_sub(SHOWN).filter(|more| *more > 0) {
             text.push_str(&format!("\n  and {} more", count(more as u64, "job")));
         }

@@ -1,4 +1,4 @@
-//! `naq queue`: numbers, pause, limit, purge.
+//! `naq queue`: counts, pause, limit, purge.
 
 mod task;
 
@@ -18,53 +18,53 @@ use crate::exit::CliError;
 use crate::output::{Details, Output, TableRow};
 use crate::text::{about, count, duration, parse_duration};
 
-/// A pause without an end is one of ten years: the broker wants a time.
+/// A pause without an end lasts ten years, because the broker needs an end time.
 const UNTIL_RESUMED: Duration = Duration::from_secs(3_650 * 86_400);
 
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueCommand {
-    /// All queues, with their numbers
+    /// List all queues with their counts
     #[command(visible_alias = "ls")]
     List,
-    /// One queue
+    /// Show one queue
     #[command(visible_alias = "show")]
     Info {
         /// The queue
         queue: QueueName,
     },
-    /// Hand out no jobs; what runs goes on
+    /// Pause queues: their jobs do not start; running jobs go on
     #[command(after_help = "\
 Examples:
   naq queue pause mail --for 30m
   naq queue pause mail billing
   naq queue pause mail --task email.send --reason 'the provider is down'")]
     Pause(QueuePauseArgs),
-    /// Hand out jobs again
+    /// Resume paused queues
     Resume {
         /// The queues
         #[arg(required = true, value_name = "QUEUE")]
         queues: Vec<QueueName>,
-        /// Only this task, which was paused by itself
+        /// Only this task, if it was paused with --task
         #[arg(long, value_name = "TASK")]
         task: Option<TaskName>,
     },
-    /// How many jobs of a queue run at once, on all workers together
+    /// Limit how many jobs of a queue run at once, on all workers together
     #[command(after_help = "\
 Examples:
   naq queue limit reports 20
   naq queue limit reports none
 
-In force at once, and kept by the broker; what runs beyond a lower limit finishes.")]
+The limit applies at once, and the broker stores it. Running jobs beyond a lower limit finish.")]
     Limit {
         /// The queue
         queue: QueueName,
-        /// How many, or none for no limit
+        /// The limit, or none for no limit
         #[arg(value_name = "N|none", value_parser = parse_limit)]
         limit: ConcurrencyLimit,
     },
-    /// Remove every job of the queues: pending, running and waiting. Dead letters stay
+    /// Remove every job of the queues: pending, running and waiting; dead letters stay
     #[command(
         after_help = "Examples:\n  naq queue purge mail --dry-run\n  naq queue purge mail --yes"
     )]
@@ -76,21 +76,21 @@ pub(crate) struct QueuePauseArgs {
     /// The queues
     #[arg(required = true, value_name = "QUEUE")]
     queues: Vec<QueueName>,
-    /// For how long, as 30m or 2h [default: until resumed]
+    /// How long, such as 30m or 2h [default: until resumed]
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, conflicts_with = "until")]
     span: Option<Duration>,
-    /// Until when, as 2026-11-23T12:00:00Z
+    /// Until this time, such as 2026-11-23T12:00:00Z
     #[arg(long, value_name = "TIME")]
     until: Option<Timestamp>,
-    /// Only the jobs of this task; they wait, and lose no attempt
+    /// Only the jobs of this task; they are held back, and no attempt is counted
     #[arg(long, value_name = "TASK")]
     task: Option<TaskName>,
-    /// Why
+    /// The reason
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
 }
 
-/// The most jobs that run at once, if that is bounded.
+/// How many jobs may run at once; none for no limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ConcurrencyLimit(Option<u64>);
 
@@ -98,7 +98,7 @@ fn parse_limit(text: &str) -> Result<ConcurrencyLimit, String> {
     match text.parse() {
         _ if text == "none" => Ok(ConcurrencyLimit(None)),
         Ok(n) if n > 0 => Ok(ConcurrencyLimit(Some(n))),
-        _ => Err("use a number from 1, or none; to stop a queue: naq queue pause".into()),
+        _ => Err("use a number above 0, or none; to stop a queue: naq queue pause".into()),
     }
 }
 
@@ -112,7 +112,7 @@ pub(crate) struct QueuePurgeArgs {
 }
 
 impl QueueCommand {
-    /// What can be said to be wrong before anything is connected to.
+    /// Asks before a purge.
     pub(crate) fn check(&self, out: Output) -> Result<()> {
         match self {
             Self::Purge(args) => args.check(out),
@@ -148,22 +148,22 @@ impl QueueCommand {
     }
 }
 
-/// A queue, and the time that its pause is compared with.
+/// One line of `naq queue list`: a queue, and the time against which its pause is computed.
 #[derive(Serialize)]
 struct QueueRow {
     #[serde(flatten)]
     info: QueueInfo,
-    /// Tasks that are paused by themselves.
+    /// Tasks that are paused individually.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     paused_tasks: Vec<TaskPause>,
-    /// What became of its jobs; of one queue alone.
+    /// How its jobs ended; only for `naq queue info`.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_day: Option<EndedJobs>,
     #[serde(skip)]
     now: Timestamp,
 }
 
-/// Jobs that ended in the last 24 hours, as the workers have told it.
+/// Jobs that ended in the last 24 hours, from the workers' statistics.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct EndedJobs {
     completed: u64,
@@ -173,7 +173,7 @@ struct EndedJobs {
 }
 
 impl EndedJobs {
-    /// None when nobody may be asked.
+    /// `None` if the statistics cannot be read.
     async fn of(queue: &QueueName, client: &Client) -> Option<Self> {
         let history = client.history().await.ok()?;
         let counts = history.totals(DAY, client.now()).queue(queue);
@@ -235,7 +235,7 @@ impl QueueRow {
 impl TableRow for QueueRow {
     const COLUMNS: &'static [&'static str] =
         &["QUEUE", ">PENDING", ">RUNNING", ">LIMIT", ">WAITING", ">DEAD", "OLDEST", "~STATE"];
-    const NONE: &'static str = "no queues; the first job makes one: naq enqueue TASK";
+    const NONE: &'static str = "no queues; the first job creates one: naq enqueue TASK";
 
     fn cells(&self) -> Vec<String> {
         let q = &self.info;
@@ -258,7 +258,7 @@ async fn info(client: &Client, queue: &QueueName) -> Result<QueueInfo> {
 }
 
 fn missing(queue: &QueueName) -> CliError {
-    CliError::not_found(format!("no queue {queue}")).next("the queues there are: naq queue list")
+    CliError::not_found(format!("no queue {queue}")).next("list the queues: naq queue list")
 }
 
 async fn all_exist(client: &Client, queues: &[QueueName]) -> Result<()> {
@@ -269,7 +269,7 @@ async fn all_exist(client: &Client, queues: &[QueueName]) -> Result<()> {
     }
 }
 
-/// What was done to a queue.
+/// The result of an action on a queue.
 #[derive(Serialize)]
 struct QueueActionResult<'a> {
     queue: &'a QueueName,

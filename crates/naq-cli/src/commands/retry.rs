@@ -1,4 +1,4 @@
-//! `naq retry`: what a policy does, computed here, by the code that workers use. No broker.
+//! `naq retry`: computes what a policy does, with the code that workers use. Needs no broker.
 
 use std::time::Duration;
 
@@ -14,23 +14,23 @@ use serde::Serialize;
 use crate::output::{Details, GREEN, Output, RED, TableRow, paint};
 use crate::text::{duration, parse_duration};
 
-/// Looks at a retry policy: nothing is sent anywhere.
+/// Commands about retry policies. They connect to nothing.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RetryCommand {
-    /// Every retry of a policy, with its earliest and latest delay
+    /// List every retry of a policy, with its shortest and longest delay
     #[command(after_help = "\
 Examples:
   naq retry preview exponential:2s,max_retries=4
   naq retry preview fixed:2s/5s/10s -o json
   naq retry preview 'exponential:1s,max_retries=10,max_delay=1m,jitter=full'")]
     Preview(PreviewArgs),
-    /// A policy in words, setting by setting
+    /// Explain a policy in words, setting by setting
     #[command(after_help = "\
 Examples:
   naq retry explain aggressive
   naq retry explain 'linear:5s,increment=5s,retry_on=ConnectionError|TimeoutError'")]
     Explain(RetryPolicyArg),
-    /// What a worker would decide after a failed attempt, and by which rule
+    /// Show what a worker decides after a failed attempt, and by which rule
     #[command(after_help = "\
 Examples:
   naq retry decide exponential:2s --error ConnectionError --attempt 2
@@ -61,19 +61,19 @@ pub(crate) struct PreviewArgs {
 pub(crate) struct DecideArgs {
     #[command(flatten)]
     policy: RetryPolicyArg,
-    /// The kind of the error, as ConnectionError or HTTPError.503
+    /// The kind of the error, such as ConnectionError or HTTPError.503
     #[arg(long, value_name = "KIND")]
     error: ErrorKind,
     /// The attempt that failed, from 1
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     attempt: u32,
-    /// How many workers have died while they ran the job
+    /// How many workers have crashed while they ran the job
     #[arg(long, value_name = "N", default_value_t = 0)]
     crashes: u32,
-    /// How long ago the first attempt began, as 90s or 2h
+    /// How long ago the first attempt started, such as 90s or 2h
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "0s")]
     elapsed: Duration,
-    /// The job: with jitter, each job has delays of its own
+    /// The job's id; with jitter, the delays depend on it
     #[arg(long, value_name = "ID", default_value = "job")]
     job_id: JobId,
 }
@@ -89,7 +89,7 @@ pub(crate) fn run(command: &RetryCommand, out: Output) -> Result<()> {
 impl TableRow for PreviewRow {
     const COLUMNS: &'static [&'static str] =
         &[">RETRY", ">ATTEMPT", "DELAY", "SINCE FIRST ATTEMPT"];
-    const NONE: &'static str = "no retries: the first attempt is the only one";
+    const NONE: &'static str = "no retries: the job has only one attempt";
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -113,7 +113,7 @@ fn show_preview(args: &PreviewArgs, out: Output) -> Result<()> {
     out.list(&rows)?;
     if retries.next().is_some() {
         out.note(format_args!(
-            "the first {} of at most {} retries; --limit N shows more",
+            "these are the first {} of at most {} retries; to show more: --limit N",
             rows.len(),
             policy.max_retries()
         ))?;
@@ -121,7 +121,7 @@ fn show_preview(args: &PreviewArgs, out: Output) -> Result<()> {
     Ok(())
 }
 
-/// A policy with every default filled in.
+/// A policy with all defaults filled in.
 #[derive(Serialize)]
 struct ExplainedPolicy {
     policy: String,
@@ -141,7 +141,7 @@ struct ExplainedPolicy {
 }
 
 fn explain(policy: &RetryPolicy, out: Output) -> Result<()> {
-    let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+    let ms = naq_core::clock::millis;
     let explained = ExplainedPolicy {
         policy: policy.to_string(),
         summary: policy.summary(),
@@ -168,7 +168,7 @@ fn in_words(policy: &RetryPolicy) -> String {
     };
     let delay = match policy.delay() {
         Delay::Every(d) => format!("{}, {}", duration(*d), policy.strategy()),
-        Delay::List(_) => format!("{}, the last repeats", policy.delay()),
+        Delay::List(_) => format!("{}; the last one repeats", policy.delay()),
     };
     Details::default()
         .with("policy", policy)
@@ -188,7 +188,7 @@ fn in_words(policy: &RetryPolicy) -> String {
         .with("retried", kinds(policy.retry_on(), "any error"))
         .with(
             "never retried",
-            kinds(policy.ignore_on(), "none, but what the handler itself calls fatal"),
+            kinds(policy.ignore_on(), "none but those that the handler marks as fatal"),
         )
         .with("retry for", policy.retry_for().map_or("no limit".into(), duration))
         .with("max crashes", format_args!("{}: then the job is poison", policy.max_crashes()))

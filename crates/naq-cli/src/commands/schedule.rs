@@ -1,4 +1,4 @@
-//! `naq schedule`: jobs that recur.
+//! `naq schedule`: recurring jobs.
 
 mod define;
 mod view;
@@ -26,19 +26,19 @@ Examples:
   naq schedule add launch push.send --every 1h --start '2026-12-24 18:00' --count 6
 
 A cron expression has five fields (minute hour day month weekday), or six with seconds first, or is
-@hourly, @daily, @weekly, @monthly, @yearly. It goes by the clocks of --tz; all other times are UTC
-where they name no zone. Adding what is there already changes nothing; adding it otherwise updates
-it, and its counts go on.";
+@hourly, @daily, @weekly, @monthly or @yearly. It uses the time zone of --tz. Other times without a
+zone are UTC. To add an existing schedule again changes nothing; with other options it updates the
+schedule and keeps its counts.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ScheduleCommand {
-    /// Define a schedule; the same again is no second one
+    /// Define a schedule, or update the one with this name
     #[command(after_help = ADD_EXAMPLES)]
     Add(Box<ScheduleAddArgs>),
-    /// All schedules, with their next runs
+    /// List all schedules with their next runs
     #[command(visible_alias = "ls")]
     List,
-    /// One schedule: its definition, the next five runs, the last one
+    /// Show one schedule: its definition, the last run, the next five runs
     #[command(
         after_help = "Examples:\n  naq schedule show nightly\n  naq schedule show nightly -o json | jq .next"
     )]
@@ -46,25 +46,25 @@ pub(crate) enum ScheduleCommand {
         /// The schedule
         name: ScheduleName,
     },
-    /// Change parts of a schedule; `none` takes an option away
+    /// Change parts of a schedule; the value `none` removes an option
     #[command(
         after_help = "Examples:\n  naq schedule update nightly --cron '0 4 * * *'\n  naq schedule update nightly --end none --args '{\"full\":true}'"
     )]
     Update(Box<ScheduleUpdateArgs>),
-    /// Make no runs until it is resumed; those that were made go on
+    /// Pause schedules: they make no runs; existing runs go on
     Pause(ScheduleNamesArgs),
-    /// Go on with the next run from now on; what passed in the pause is not made up for
+    /// Resume schedules with the next tick; ticks during the pause are skipped
     Resume(ScheduleNamesArgs),
-    /// Make a run now, beside those of the schedule; its id goes to stdout
+    /// Make an extra run now; its id goes to stdout
     #[command(after_help = "Examples:\n  naq job watch \"$(naq schedule run nightly)\"")]
     Run {
         /// The schedule
         name: ScheduleName,
     },
-    /// Remove schedules; runs that were made go on
+    /// Delete schedules; existing runs go on
     #[command(after_help = "Examples:\n  naq schedule delete nightly --yes")]
     Delete(ScheduleDeleteArgs),
-    /// The next runs: of a schedule, or of a rhythm that is not one yet, for which no broker is asked
+    /// List the next runs of a schedule, or of --cron or --every, which needs no broker
     #[command(after_help = "\
 Examples:
   naq schedule next nightly -n 10
@@ -74,9 +74,9 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct ScheduleAddArgs {
-    /// Its name; the ids of its runs begin with it
+    /// The name of the schedule; the ids of its runs begin with it
     name: ScheduleName,
-    /// The task to run, as report.build
+    /// The task to run, such as report.build
     task: TaskName,
     #[command(flatten)]
     when: WhenArgs,
@@ -121,17 +121,17 @@ pub(crate) struct ScheduleNextArgs {
     /// The schedule
     #[arg(required_unless_present_any = ["cron", "every"], conflicts_with_all = ["cron", "every"])]
     name: Option<ScheduleName>,
-    /// How many
+    /// How many runs to list
     #[arg(short = 'n', long = "number", value_name = "N", default_value_t = 5)]
     number: u16,
     #[command(flatten)]
     when: WhenArgs,
-    /// From this time on [default: now]
+    /// List runs from this time on [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     from: Option<Timestamp>,
 }
 
-/// What adding came to.
+/// The result of `naq schedule add`.
 #[derive(Serialize)]
 struct AddResult<'a> {
     outcome: Registered,
@@ -139,15 +139,16 @@ struct AddResult<'a> {
     shown: &'a ScheduleView,
 }
 
-/// A run that was made by hand.
+/// The result of `naq schedule run`.
 #[derive(Serialize)]
 struct StartedRun<'a> {
     id: &'a str,
     queue: &'a str,
 }
 
-/// What the options of `naq enqueue` are here: a schedule has a jitter of its own, so that of the
-/// retries has a longer name; and a variable changes nothing that stands already.
+/// Adapts the options that `naq schedule` shares with `naq enqueue`. A schedule has its own `--jitter`,
+/// so the one of the retries becomes `--retry-jitter`. And `update` ignores the variables of queue and
+/// record TTL, because they must not change an existing schedule.
 pub(crate) fn adapt(schedule: clap::Command) -> clap::Command {
     let longer =
         |command: clap::Command| command.mut_arg("jitter", |jitter| jitter.long("retry-jitter"));
@@ -165,19 +166,19 @@ impl ScheduleCommand {
     /// Runs the command if it needs no broker. Returns whether it did.
     pub(crate) fn run_offline(&self, out: Output) -> Result<bool> {
         match self {
-            Self::Next(args) if args.name.is_none() => args.of_a_rhythm(out).map(|()| true),
+            Self::Next(args) if args.name.is_none() => args.run_offline(out).map(|()| true),
             _ => Ok(false),
         }
     }
 
-    /// What can be said to be wrong before anything is connected to.
+    /// Finds what can be found wrong before the connection, and asks before a delete.
     pub(crate) fn check(&self, out: Output) -> Result<()> {
         match self {
             Self::Add(args) => args.schedule().map(drop),
             Self::Update(args) => args.job.check(),
             Self::Delete(args) => {
                 let names: Vec<_> = args.names.names.iter().map(ScheduleName::as_str).collect();
-                let question = format!("remove the schedule {} for good?", names.join(", "));
+                let question = format!("delete the schedule {} for good?", names.join(", "));
                 confirm::ask(&args.confirm, out, &question)
             }
             _ => Ok(()),
@@ -205,23 +206,23 @@ impl ScheduleCommand {
                 out.one(&started, || key.id.to_string())
             }
             Self::Delete(args) => args.run(client, out).await,
-            Self::Next(args) => args.of_a_schedule(client, out).await,
+            Self::Next(args) => args.run(client, out).await,
         }
     }
 }
 
 async fn list(client: &Client, out: Output) -> Result<()> {
     let all = client.schedules().list().await?;
-    // Whoever lists them mends what is missing of them, too. That is no reason to fail.
+    // Listing also repairs schedules whose chore is missing. The list is valid without that.
     let _ = client.schedules().ensure_all().await;
     out.list(&all.iter().map(ScheduleRow::from).collect::<Vec<_>>())
 }
 
 impl ScheduleAddArgs {
     fn schedule(&self) -> Result<Schedule> {
-        let when = self.when.rhythm().ok_or_else(|| {
-            CliError::usage("it says not when to run")
-                .next("add --cron '30 2 * * *' or --every 10m; try it first: naq schedule next --cron ...")
+        let when = self.when.when().ok_or_else(|| {
+            CliError::usage("no time to run is given")
+                .next("add --cron '30 2 * * *' or --every 10m; to try it first: naq schedule next --cron ...")
         })?;
         let job = JobTemplate::new(self.job.new_job(&self.task)?)?;
         let mut schedule = Schedule::new(self.name.clone(), when, job, SystemClock.now());
@@ -236,11 +237,11 @@ impl ScheduleAddArgs {
         let shown = ScheduleView::from(&client.schedules().get(&self.name).await?);
         out.one(&AddResult { outcome, shown: &shown }, || {
             let what = match outcome {
-                Registered::Created => "is there now",
-                Registered::Updated => "is changed",
-                Registered::Unchanged => "was there already, as it is",
+                Registered::Created => "created",
+                Registered::Updated => "updated",
+                Registered::Unchanged => "unchanged",
             };
-            format!("schedule {} {what}; {}", self.name, shown.soon())
+            format!("schedule {} {what}; {}", self.name, shown.next_words())
         })
     }
 }
@@ -263,7 +264,7 @@ impl ScheduleUpdateArgs {
 
 fn acted(report: &ScheduleReport, out: Output) -> Result<()> {
     let shown = ScheduleView::from(report);
-    out.one(&shown, || format!("schedule {}: {}", report.schedule.name, shown.soon()))
+    out.one(&shown, || format!("schedule {}: {}", report.schedule.name, shown.next_words()))
 }
 
 impl ScheduleNamesArgs {
@@ -282,15 +283,15 @@ impl ScheduleNamesArgs {
 impl ScheduleDeleteArgs {
     async fn run(&self, client: &Client, out: Output) -> Result<()> {
         for name in &self.names.names {
-            let there = if self.confirm.dry_run {
+            let exists = if self.confirm.dry_run {
                 client.schedules().get(name).await.map(|_| true)?
             } else {
                 client.schedules().delete(name).await?
             };
-            if !there {
+            if !exists {
                 return Err(missing(name).into());
             }
-            let verb = if self.confirm.dry_run { "would be removed" } else { "is removed" };
+            let verb = if self.confirm.dry_run { "would be deleted" } else { "deleted" };
             out.one(&serde_json::json!({ "name": name }), || format!("schedule {name} {verb}"))?;
         }
         Ok(())
@@ -298,28 +299,27 @@ impl ScheduleDeleteArgs {
 }
 
 fn missing(name: &ScheduleName) -> CliError {
-    CliError::not_found(format!("no schedule {name}"))
-        .next("the schedules there are: naq schedule list")
+    CliError::not_found(format!("no schedule {name}")).next("list the schedules: naq schedule list")
 }
 
 impl ScheduleNextArgs {
-    async fn of_a_schedule(&self, client: &Client, out: Output) -> Result<()> {
+    async fn run(&self, client: &Client, out: Output) -> Result<()> {
         let Some(name) = &self.name else { return Ok(()) };
         let report = client.schedules().get(name).await?;
         let from = self.from.unwrap_or(report.now);
         let ticks = report.schedule.upcoming(&report.progress, from, self.number.into());
         if report.schedule.paused {
             out.note(format_args!(
-                "schedule {name} is paused: none of these comes until it is resumed"
+                "schedule {name} is paused: it makes none of these runs until it is resumed"
             ))?;
         }
         self.print_runs(&report.schedule.time_zone, ticks, out)
     }
 
-    fn of_a_rhythm(&self, out: Output) -> Result<()> {
+    fn run_offline(&self, out: Output) -> Result<()> {
         let (zone, from) = (self.when.zone.clone(), self.from.unwrap_or_else(|| SystemClock.now()));
         let zone = zone.unwrap_or_default();
-        // A tick at the very moment from which is asked belongs to the answer.
+        // A tick exactly at `from` is included.
         let mut last = from.saturating_sub(std::time::Duration::from_millis(1));
         let mut ticks = Vec::new();
         while ticks.len() < self.number.into() {

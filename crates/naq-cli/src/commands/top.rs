@@ -1,4 +1,4 @@
-//! `naq top`: the numbers of the dashboard, live in a terminal.
+//! `naq top`: the numbers of the dashboard, live in the terminal.
 
 mod feed;
 mod frame;
@@ -25,7 +25,7 @@ use feed::TopFeed;
 use screen::{KeyPress, Screen};
 use view::{Sort, TopView};
 
-/// The windows that `w` goes through.
+/// The time windows that the key `w` cycles through.
 const WINDOWS: [Duration; 3] =
     [Duration::from_secs(5 * 60), Duration::from_secs(60 * 60), Duration::from_secs(24 * 60 * 60)];
 
@@ -36,19 +36,19 @@ Examples:
   naq top --window 1h --sort dead
   naq top --once -o json
 
-Keys: q ends it; s, r, d and n sort tasks by starts, retry share, dead jobs and name; w changes
-the window. Where nobody sees a screen, in a pipe, it prints once.")]
+Keys: q quits; s, r, d and n sort tasks by starts, retry share, dead jobs and name; w changes the
+time window. If stdout is not a terminal, it prints once.")]
 pub(crate) struct TopArgs {
-    /// Print once, and end
+    /// Print once and end
     #[arg(long)]
     once: bool,
-    /// Look at the broker this often
+    /// How often to read from the broker
     #[arg(long, value_name = "DURATION", value_parser = parse_interval, default_value = "1s")]
     interval: Duration,
-    /// Sum up this much time, at most a day
+    /// The time that the numbers cover, at most 24h
     #[arg(short, long, value_name = "DURATION", value_parser = parse_window, default_value = "5m")]
     window: Duration,
-    /// Sort tasks by
+    /// How to sort the tasks
     #[arg(short, long, value_enum, default_value_t)]
     sort: Sort,
 }
@@ -65,7 +65,7 @@ fn parse_window(text: &str) -> Result<Duration, String> {
     if (least..=most).contains(&window) { Ok(window) } else { Err("use 1m to 24h".into()) }
 }
 
-/// How it is looked at.
+/// The window and the order, which keys change.
 #[derive(Debug, Clone, Copy)]
 struct TopSettings {
     window: Duration,
@@ -86,43 +86,44 @@ impl TopSettings {
 }
 
 pub(crate) async fn run(args: &TopArgs, client: &Client, out: Output) -> Result<()> {
-    let view = TopSettings { window: args.window, sort: args.sort };
-    let facts = Arc::new(TopFeed::default());
-    facts.look(client).await?;
+    let settings = TopSettings { window: args.window, sort: args.sort };
+    let feed = Arc::new(TopFeed::default());
+    feed.read(client).await?;
     if !args.once && out.format() == Format::Table && io::stdout().is_terminal() {
-        return live(args.interval, view, facts, client, out).await;
+        return live(args.interval, settings, feed, client, out).await;
     }
     loop {
-        let model = TopView::of(&facts.known(), client.now(), view.window, view.sort);
-        out.one(&model, || frame::text(&model, None))?;
+        let view = TopView::of(&feed.data(), client.now(), settings.window, settings.sort);
+        out.one(&view, || frame::text(&view, None))?;
         if args.once || out.format() != Format::Jsonl {
             return Ok(());
         }
         SystemClock.sleep_until(SystemClock.now() + args.interval).await;
-        facts.look(client).await?;
+        feed.read(client).await?;
     }
 }
 
-/// Reads in the background, so that a key is answered also while the broker is not.
+/// Shows the screen until the user quits. The broker is read in the background, so that keys work even
+/// while it does not answer.
 async fn live(
     interval: Duration,
-    mut view: TopSettings,
-    facts: Arc<TopFeed>,
+    mut settings: TopSettings,
+    feed: Arc<TopFeed>,
     client: &Client,
     out: Output,
 ) -> Result<()> {
     let (screen, mut keys) = Screen::enter(out)?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let reader = tokio::spawn(read(client.clone(), facts.clone(), interval));
+    let reader = tokio::spawn(read_loop(client.clone(), feed.clone(), interval));
     loop {
-        let model = TopView::of(&facts.known(), client.now(), view.window, view.sort);
-        screen.draw(&frame::text(&model, screen::height()))?;
+        let view = TopView::of(&feed.data(), client.now(), settings.window, settings.sort);
+        screen.draw(&frame::text(&view, screen::height()))?;
         let drawn = SystemClock.now();
         tokio::select! {
             () = SystemClock.sleep_until(drawn + interval) => {}
             key = keys.recv() => match key {
                 Some(KeyPress::Quit) | None => break,
-                Some(key) => view.press(key),
+                Some(key) => settings.press(key),
             },
             _ = terminate.recv() => break,
         }
@@ -131,11 +132,11 @@ async fn live(
     Ok(())
 }
 
-async fn read(client: Client, facts: Arc<TopFeed>, interval: Duration) {
+async fn read_loop(client: Client, feed: Arc<TopFeed>, interval: Duration) {
     loop {
         let began = SystemClock.now();
-        if let Err(error) = facts.look(&client).await {
-            facts.stale(&error);
+        if let Err(error) = feed.read(&client).await {
+            feed.set_stale(&error);
         }
         SystemClock.sleep_until(began + interval).await;
     }

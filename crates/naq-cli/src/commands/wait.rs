@@ -1,4 +1,4 @@
-//! Waits for a job's end, and prints what it left.
+//! [`wait`]: waits until a job ends, and prints its result.
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use crate::exit::ExitCode;
 use crate::job_details::JobDetails;
 use crate::output::{Format, Output};
 
-/// The result on stdout; as JSON the whole job. However else it ends, the error says so.
+/// Prints the result, or the whole job as JSON. If the job did not complete, the error says how it
+/// ended.
 pub(crate) async fn wait(
     key: &JobKey,
     timeout: Option<Duration>,

@@ -1,4 +1,4 @@
-//! `naq worker`: work on jobs until told to stop.
+//! `naq worker`: runs jobs until it is stopped.
 
 use std::time::Duration;
 
@@ -18,52 +18,54 @@ use crate::runtime::runtime;
 use crate::text::{duration, parse_duration, parse_duration_or_seconds};
 
 const OWN_BINARY: &str = "\
-this naq has no tasks, so it has nothing to work on; a worker is a binary of your own:
+this naq has no tasks to run; a worker is your own binary with your tasks:
   fn main() -> std::process::ExitCode { naq_cli::main(Registry::new().task(send_email)) }
-  cargo run -- worker default    (to see one at work right now, with demo tasks: naq dev)";
+  cargo run -- worker default    (to try a worker with demo tasks now: naq dev)";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   my-app worker
   my-app worker mail billing --concurrency 50
-  my-app worker critical=6 default=3 low=1     under load 6 of 10 slots for critical
-  my-app worker critical default low --strict  low only while the others have nothing
+  my-app worker critical=6 default=3 low=1     under load, 6 of 10 slots run critical
+  my-app worker critical default low --strict  low runs only while the others are empty
   my-app worker default --log-level DEBUG
 
-SIGINT or SIGTERM: fetches nothing more, finishes what runs, gives the rest back; exit code 0.
-The same again: ends at once; exit code 130 or 143. What ran comes back when its lease ends.")]
+On SIGINT or SIGTERM it fetches no more jobs, finishes the running ones and gives back the others;
+exit code 0. On a second signal it ends at once; exit code 130 or 143. The jobs that it was running
+are delivered again when their leases end.")]
 pub(crate) struct WorkerArgs {
-    /// The queues to take jobs from, each in its turn; with weights, as critical=6 default=3 low=1,
-    /// in their proportion
+    /// The queues to take jobs from, in turn; with weights, such as critical=6 default=3 low=1, in
+    /// proportion to them
     #[arg(env = "NAQ_DEFAULT_QUEUE", value_name = "QUEUE[=WEIGHT]", value_delimiter = ',', value_parser = parse_queue, default_value = "default")]
     queues: Vec<QueueWeightArg>,
-    /// Take jobs from a queue only while those named before it have none
+    /// Take jobs from a queue only while the queues before it are empty
     #[arg(long)]
     strict: bool,
-    /// Jobs to run at once
+    /// How many jobs to run at once
     #[arg(short, long, env = "NAQ_CONCURRENCY", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     concurrency: u32,
-    /// What the worker's id begins with [default: the machine's name]
+    /// The beginning of the worker's id [default: the machine's name]
     #[arg(short, long, env = "NAQ_WORKER_NAME")]
     name: Option<String>,
-    /// How long a job is held without a sign of life; for queues that are created here
+    /// How long a job stays with a worker that does not renew its lease; for queues that this worker
+    /// creates
     #[arg(long, env = "NAQ_DEFAULT_ACK_WAIT", value_name = "DURATION", value_parser = parse_lease, default_value = "10s")]
     lease: Duration,
-    /// How long what runs may take to finish after SIGINT or SIGTERM
+    /// How long running jobs may take to finish after SIGINT or SIGTERM
     #[arg(long, env = "NAQ_SHUTDOWN_TIMEOUT", value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
     shutdown_timeout: Duration,
-    /// How often the worker says that it is alive
+    /// How often the worker sends a heartbeat
     #[arg(long, env = "NAQ_WORKER_HEARTBEAT_INTERVAL", value_name = "DURATION", value_parser = parse_duration_or_seconds, default_value = "5s")]
     heartbeat_interval: Duration,
-    /// How long it is listed after it last said so
+    /// How long the worker stays in the list after its last heartbeat
     #[arg(long, env = "NAQ_WORKER_TTL", value_name = "DURATION", value_parser = parse_duration_or_seconds, default_value = "15s")]
     worker_ttl: Duration,
-    /// What becomes of a result that is larger than one message (1 MB): the job dies, or the result
-    /// is kept beside its record, up to 64 MiB
+    /// What to do with a result that is larger than one message (1 MB): refuse it, and the job dies; or
+    /// store it beside the record, up to 64 MiB
     #[arg(long, env = "NAQ_LARGE_RESULTS", value_name = "WHAT", default_value = "refuse")]
     large_results: LargeResultsArg,
-    /// Wait for a broker that is not there yet, instead of ending with exit code 4
+    /// Wait if there is no broker yet, instead of ending with exit code 4
     #[arg(long, env = "NAQ_WAIT_FOR_BROKER")]
     wait_for_broker: bool,
     #[cfg(feature = "metrics")]
@@ -71,7 +73,7 @@ pub(crate) struct WorkerArgs {
     metrics: MetricsArgs,
 }
 
-/// What becomes of a large result.
+/// What to do with a large result.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum LargeResultsArg {
     Refuse,
@@ -87,7 +89,7 @@ impl From<LargeResultsArg> for LargeResults {
     }
 }
 
-/// A queue, and its weight if it has one.
+/// A queue, and its weight if one is given.
 #[derive(Debug, Clone)]
 pub(crate) struct QueueWeightArg {
     queue: QueueName,
@@ -99,17 +101,17 @@ fn parse_queue(text: &str) -> Result<QueueWeightArg, String> {
     let max = WorkerBuilder::MAX_WEIGHT;
     let weight = weight.map(|weight| match weight.parse() {
         Ok(weight) if (1..=max).contains(&weight) => Ok(weight),
-        _ => Err(format!("weight {weight:?}: use 1 to {max}, as mail=3")),
+        _ => Err(format!("weight {weight:?}: use 1 to {max}, such as mail=3")),
     });
     let queue = QueueName::new(queue).map_err(|err| err.to_string())?;
     Ok(QueueWeightArg { queue, weight: weight.transpose()? })
 }
 
-/// With strict priority the order counts, and a weight would be a mistake.
+/// Refuses weights together with `--strict`, under which only the order of the queues counts.
 fn check_shares(args: &WorkerArgs) -> Result<()> {
     if args.strict && args.queues.iter().any(|share| share.weight.is_some()) {
-        let what = "--strict with weights: the order of the queues is their priority, so leave the \
-                    weights out, or --strict";
+        let what = "--strict with weights: with --strict the order of the queues is their priority; \
+                    leave out the weights, or --strict";
         return Err(CliError::usage(what).into());
     }
     Ok(())
@@ -123,12 +125,12 @@ fn parse_lease(text: &str) -> Result<Duration, String> {
     Ok(lease)
 }
 
-/// A worker must say that it is alive before it is forgotten.
+/// Refuses a time to live that ends before the next heartbeat.
 fn check_heartbeat(args: &WorkerArgs) -> Result<()> {
     if args.heartbeat_interval.is_zero() || args.worker_ttl <= args.heartbeat_interval {
         let (interval, ttl) = (duration(args.heartbeat_interval), duration(args.worker_ttl));
         let what = format!(
-            "--heartbeat-interval {interval} with --worker-ttl {ttl}: the worker would drop out of \
+            "--heartbeat-interval {interval} with --worker-ttl {ttl}: the worker would disappear from \
              the list between two heartbeats; use an interval above 0s and a longer time to live"
         );
         return Err(CliError::new(ExitCode::Usage, what).into());
@@ -136,7 +138,7 @@ fn check_heartbeat(args: &WorkerArgs) -> Result<()> {
     Ok(())
 }
 
-/// Runs a worker until a signal ends it.
+/// Connects, and runs a worker until a signal stops it.
 pub(crate) fn run<S: Clone + Send + Sync + 'static>(
     args: &WorkerArgs,
     registry: Registry<S>,
@@ -184,7 +186,7 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
     })
 }
 
-/// Works until a signal.
+/// Runs `worker` until a signal stops it.
 pub(crate) async fn work(worker: Worker) -> Result<ExitCode> {
     Ok(match worker.run_until_signal().await? {
         naq_worker::Exit::Forced(StopSignal::Interrupt) => ExitCode::Interrupted,

@@ -1,4 +1,4 @@
-//! `naq workers`: who is there, and who should go.
+//! `naq workers`: lists the workers, and drains one.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::exit::{CliError, ExitCode};
 use crate::output::{Output, TableRow};
 use crate::text::{about, parse_duration};
 
-/// How often is looked whether a worker has gone.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often the list is read while a worker drains.
+const CHECK_EVERY: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -26,26 +26,26 @@ pub(crate) struct WorkersArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WorkersCommand {
-    /// The workers alive now
+    /// List the workers that are alive
     #[command(visible_alias = "ls")]
     List,
-    /// Stop a worker gracefully: it finishes what it runs, and its process ends
+    /// Stop a worker gracefully: it finishes its running jobs, and its process ends
     #[command(after_help = "\
 Examples:
   naq workers drain host-4711-9f3a
   naq workers drain host-4711-9f3a --wait 1m
 
-As SIGTERM would do on its machine. A supervisor may start it again.")]
+The worker acts as on SIGTERM. A supervisor may start it again.")]
     Drain {
         /// The worker's id, as naq workers lists it
         id: WorkerId,
-        /// Wait until it has gone, for so long at most
+        /// Wait until the worker has stopped, at most this long
         #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
         wait: Option<Duration>,
     },
 }
 
-/// A worker, and how long ago it gave a sign of life.
+/// One line of `naq workers`: a worker, and the time against which its heartbeat is computed.
 #[derive(Serialize)]
 struct WorkerRow {
     #[serde(flatten)]
@@ -57,7 +57,7 @@ struct WorkerRow {
 impl TableRow for WorkerRow {
     const COLUMNS: &'static [&'static str] =
         &["WORKER", "STATUS", "~QUEUES", ">RUNNING", ">DONE", ">FAILED", "HOST", "UP", "SEEN"];
-    const NONE: &'static str = "no workers; start one: naq worker";
+    const NONE: &'static str = "no workers; to start one: naq worker";
 
     fn cells(&self) -> Vec<String> {
         let w = &self.worker;
@@ -81,7 +81,7 @@ impl TableRow for WorkerRow {
     }
 }
 
-/// What was asked of a worker.
+/// The result of `naq workers drain`.
 #[derive(Serialize)]
 struct DrainResult {
     #[serde(flatten)]
@@ -112,19 +112,22 @@ async fn drain(id: &WorkerId, wait: Option<Duration>, client: &Client, out: Outp
     let gone = match wait {
         None => false,
         Some(wait) => {
-            until_gone(id, SystemClock.now() + wait, client).await?;
+            wait_until_gone(id, SystemClock.now() + wait, client).await?;
             true
         }
     };
     let running = worker.running;
     out.one(&DrainResult { worker, gone }, || match (gone, running) {
         (true, _) => format!("worker {id} has stopped"),
-        (false, 0) => format!("worker {id} stops"),
-        (false, n) => format!("worker {id} stops when the {n} that it runs have ended"),
+        (false, 0) => format!("worker {id} is stopping"),
+        (false, n) => format!(
+            "worker {id} stops when its {} ended",
+            if n == 1 { "running job has" } else { "running jobs have" }
+        ),
     })
 }
 
-async fn until_gone(id: &WorkerId, until: Timestamp, client: &Client) -> Result<()> {
+async fn wait_until_gone(id: &WorkerId, until: Timestamp, client: &Client) -> Result<()> {
     loop {
         let workers = client.list_workers().await?;
         if workers.iter().all(|worker| worker.worker_id != *id) {
@@ -132,11 +135,11 @@ async fn until_gone(id: &WorkerId, until: Timestamp, client: &Client) -> Result<
         }
         let now = SystemClock.now();
         if now >= until {
-            let what = format!("worker {id} has not gone yet");
+            let what = format!("worker {id} has not stopped yet");
             return Err(CliError::new(ExitCode::Failed, what)
-                .next("it finishes: naq workers")
+                .next("it finishes its running jobs; to list the workers: naq workers")
                 .into());
         }
-        SystemClock.sleep_until(now + LOOK_EVERY).await;
+        SystemClock.sleep_until(now + CHECK_EVERY).await;
     }
 }

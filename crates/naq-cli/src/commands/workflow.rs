@@ -1,4 +1,4 @@
-//! `naq workflow`: graphs of jobs, drawn, listed, cancelled.
+//! `naq workflow`: draws, lists and cancels graphs of jobs.
 
 mod draw;
 
@@ -14,28 +14,28 @@ use crate::text::{about, count};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WorkflowCommand {
-    /// Draw the jobs of a workflow: which come after which, where each stands, what it waits for
+    /// Draw the jobs of a workflow: their order, their states, what they wait for
     #[command(after_help = "\
 Examples:
   naq workflow show etl-7f3a          the whole workflow
-  naq workflow show JOB               a job between those before it and those after it
+  naq workflow show JOB               a job, its parents and its dependents
   naq workflow show etl-7f3a -o json | jq '.jobs[] | select(.state == \"dead\")'
 
-A job is drawn below the last of those that it comes after; the others are named beside it.")]
+A job is drawn below the last of its parents; its other parents are named beside it.")]
     Show(WorkflowShowArgs),
-    /// The workflows of the last 30 days
+    /// List the workflows of the last 30 days
     #[command(visible_alias = "ls")]
     List,
-    /// End all jobs of a workflow that have not ended
+    /// Cancel all jobs of a workflow that have not ended
     #[command(after_help = "\
 Examples:
   naq workflow cancel etl-7f3a --reason 'the source is broken'
 
-The last jobs are ended first, so that none is let go by the end of another.")]
+The last jobs are cancelled first, so that the end of a parent starts no dependent.")]
     Cancel {
-        /// The workflow
+        /// The id of the workflow
         id: JobId,
-        /// Why; kept in the records of its jobs
+        /// The reason; it is stored in the records of the jobs
         #[arg(long, default_value = "the workflow was cancelled by an operator")]
         reason: String,
     },
@@ -43,20 +43,20 @@ The last jobs are ended first, so that none is let go by the end of another.")]
 
 #[derive(Debug, Args)]
 pub(crate) struct WorkflowShowArgs {
-    /// A workflow, or a job
+    /// The id of a workflow or of a job
     id: JobId,
-    /// Of a job: its queue, if the id is in several
+    /// The job's queue, if several queues have a job with this id
     #[arg(short, long)]
     queue: Option<QueueName>,
-    /// Draw with plain ASCII; so it is where the locale is not UTF-8
+    /// Draw with plain ASCII; the default if the locale is not UTF-8
     #[arg(long)]
     ascii: bool,
-    /// Draw every job, however many stand side by side
+    /// Draw every job, even if many are side by side
     #[arg(short, long)]
     all: bool,
 }
 
-/// A workflow, and how long ago it was started.
+/// One line of `naq workflow list`: a workflow, and the time against which its age is computed.
 #[derive(Serialize)]
 struct WorkflowRow {
     #[serde(flatten)]
@@ -81,7 +81,7 @@ impl TableRow for WorkflowRow {
     }
 }
 
-/// How many jobs a cancel ended.
+/// The result of `naq workflow cancel`.
 #[derive(Serialize)]
 struct CancelResult {
     id: JobId,
@@ -116,8 +116,8 @@ impl WorkflowCommand {
 }
 
 impl WorkflowShowArgs {
-    /// The workflow of this id, or that of the job of this id, or what is around that job; and the
-    /// job.
+    /// Finds the workflow with this id; or else the job with this id, and its workflow or, without
+    /// one, its parents and dependents. Returns the job's id in the second case.
     async fn find(&self, client: &Client) -> Result<(WorkflowReport, Option<JobId>)> {
         match client.workflow(&self.id).await {
             Err(WorkflowError::Unknown(_)) => {}

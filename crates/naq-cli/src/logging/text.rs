@@ -1,4 +1,4 @@
-//! A log line for people: when, how serious, what happened, and then to which job.
+//! [`LogLineFormat`]: a log line for people: time, level, message, and then the job.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::output::DIM;
 use crate::text::printable;
 
-/// `TIME LEVEL message field=value  span fields`.
+/// Writes `TIME LEVEL message field=value  span fields`.
 pub(super) struct LogLineFormat;
 
 impl<S, N> FormatEvent<S, N> for LogLineFormat
@@ -55,7 +55,7 @@ fn style(level: &Level) -> Style {
     }
 }
 
-/// Writes one field, with what a terminal would act on escaped.
+/// Writes one field, with control characters escaped.
 pub(super) fn field(
     w: &mut Writer<'_>,
     field: &tracing::field::Field,
@@ -68,7 +68,7 @@ pub(super) fn field(
     }
 }
 
-/// UTC, to the millisecond, as everywhere in NAQ.
+/// Writes times in UTC with milliseconds, as all of NAQ does.
 pub(super) struct UtcTime;
 
 impl FormatTime for UtcTime {

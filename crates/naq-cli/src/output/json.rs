@@ -1,4 +1,4 @@
-//! JSON that is safe to look at: the same values, with what a terminal would act on escaped.
+//! JSON that is safe to print on a terminal: the same values, with control characters escaped.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -8,7 +8,7 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
 use crate::text::printable_json;
 
-/// Indented on a terminal, on one line elsewhere.
+/// `value` as JSON: indented on a terminal, on one line elsewhere.
 pub(super) fn text<T: Serialize>(value: &T) -> Result<String> {
     if io::stdout().is_terminal() {
         write(value, Safe(PrettyFormatter::new()))
@@ -17,7 +17,7 @@ pub(super) fn text<T: Serialize>(value: &T) -> Result<String> {
     }
 }
 
-/// On one line.
+/// `value` as JSON on one line.
 pub(super) fn line<T: Serialize>(value: &T) -> Result<String> {
     write(value, Safe(CompactFormatter))
 }
@@ -28,7 +28,7 @@ fn write<T: Serialize>(value: &T, formatter: impl Formatter) -> Result<String> {
     Ok(String::from_utf8(out)?)
 }
 
-/// Passes the layout on and escapes in strings, and in values that are kept as they were written.
+/// Uses the layout of `F`, and escapes control characters in strings and in raw values.
 struct Safe<F>(F);
 
 macro_rules! layout {

@@ -1,4 +1,4 @@
-//! Tables for people: no frames, so that they read well at 80 columns and survive `grep` and `awk`.
+//! Tables for people, without frames: they are readable at 80 columns and easy for `grep` and `awk`.
 
 use std::io::{self, IsTerminal};
 
@@ -9,24 +9,24 @@ use terminal_size::{Width, terminal_size_of};
 use super::{BOLD, paint};
 use crate::text::{printable, printable_lines};
 
-/// A thing that has a line in a table.
+/// A value that is one line of a table.
 pub(crate) trait TableRow: Serialize {
-    /// The columns. A name that begins with `>` is of a column of numbers, aligned to the right; one
-    /// that begins with `~` is of prose, which is wrapped where the window is narrow.
+    /// The columns. A name that begins with `>` marks a column of numbers, aligned to the right. One
+    /// that begins with `~` marks a column of prose, which is wrapped in a narrow window.
     const COLUMNS: &'static [&'static str];
-    /// What is said, on stderr, when there are none.
+    /// The note on stderr when the list is empty.
     const NONE: &'static str;
 
-    /// One text a column; unprintable characters are taken care of later.
+    /// One text per column. The table escapes unprintable characters.
     fn cells(&self) -> Vec<String>;
 }
 
 pub(super) fn render<T: TableRow>(rows: &[T]) -> String {
-    // Wrapped to the window, if there is one; whole lines for programs.
+    // Wrapped to the window on a terminal, whole lines otherwise.
     lines(rows, window()).join("\n")
 }
 
-/// The header and the rows; each is one line when there is no width.
+/// The header and the rows. Without a width, each is one line.
 pub(crate) fn lines<T: TableRow>(rows: &[T], width: Option<u16>) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -42,7 +42,7 @@ pub(crate) fn lines<T: TableRow>(rows: &[T], width: Option<u16>) -> Vec<String> 
             let left = if index == 0 { 0 } else { 1 };
             column.set_padding((left, 1));
             if !name.starts_with('~') {
-                // What is to be copied stays in one piece.
+                // Ids and names are copied, so they must not be wrapped.
                 column.set_constraint(ColumnConstraint::ContentWidth);
             }
             if name.starts_with('>') {
@@ -68,19 +68,19 @@ fn window() -> Option<u16> {
     terminal_size_of(&stdout).map(|(Width(width), _)| width.max(40))
 }
 
-/// One thing, a line for each of its sides.
+/// One value in detail: one line per field.
 #[derive(Debug, Default)]
 pub(crate) struct Details(Vec<(&'static str, String)>);
 
 impl Details {
-    /// A side. The value may come from a job; further lines of it are indented.
+    /// Adds a field. The value may come from a job. Its further lines are indented.
     #[must_use]
     pub(crate) fn with(self, name: &'static str, value: impl ToString) -> Self {
         let value = value.to_string();
         self.styled(name, printable_lines(&value).into_owned())
     }
 
-    /// A side that is left out when there is nothing to say.
+    /// Adds a field if there is a value.
     #[must_use]
     pub(crate) fn maybe(self, name: &'static str, value: Option<impl ToString>) -> Self {
         match value {
@@ -89,14 +89,14 @@ impl Details {
         }
     }
 
-    /// A side whose text is our own and may carry styles.
+    /// Adds a field whose text comes from NAQ and may contain styles.
     #[must_use]
     pub(crate) fn styled(mut self, name: &'static str, value: String) -> Self {
         self.0.push((name, value));
         self
     }
 
-    /// The same, left out when there is nothing to say.
+    /// Adds a styled field if there is a value.
     #[must_use]
     pub(crate) fn maybe_styled(self, name: &'static str, value: Option<String>) -> Self {
         match value {
@@ -105,7 +105,7 @@ impl Details {
         }
     }
 
-    /// As text, one side a line.
+    /// The text, one field per line.
     pub(crate) fn render(&self) -> String {
         let width = self.0.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
         let lines: Vec<String> = self

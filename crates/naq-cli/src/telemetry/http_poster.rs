@@ -1,5 +1,5 @@
-//! [`HttpPoster`]: an HTTP client that can do what an exporter on a thread of its own needs, and nothing
-//! more: one POST a connection, to a collector nearby. It saves a client library and its TLS.
+//! [`HttpPoster`]: a minimal HTTP client for the exporter's thread: one POST per connection, without
+//! TLS, to a collector nearby. It saves the dependency on an HTTP client library.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -10,12 +10,12 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 
-/// How long one step of an exchange may take.
+/// How long the connect, each read and each write may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How much of an answer is read.
+/// The number of bytes that are read of an answer.
 const LONGEST_ANSWER: u64 = 64 * 1024;
 
-/// Posts requests, and says once when it cannot.
+/// Posts requests. It logs the first failure after a success, and the first success after a failure.
 #[derive(Debug, Default)]
 pub(super) struct HttpPoster {
     fails: AtomicBool,
@@ -23,14 +23,14 @@ pub(super) struct HttpPoster {
 
 #[async_trait]
 impl HttpClient for HttpPoster {
-    /// Blocks its thread.
+    /// Blocks the calling thread.
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let answer = send(&request);
         let failed = answer.is_err();
         if self.fails.swap(failed, Ordering::Relaxed) != failed {
             match &answer {
                 Ok(_) => tracing::info!("traces are sent again"),
-                Err(err) => tracing::warn!("traces cannot be sent to {}: {err:#}", request.uri()),
+                Err(err) => tracing::warn!("cannot send traces to {}: {err:#}", request.uri()),
             }
         }
         Ok(answer?)
@@ -49,7 +49,7 @@ fn send(request: &Request<Bytes>) -> Result<Response<Bytes>> {
     stream.write_all(request.body())?;
     let mut answer = Vec::new();
     stream.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
-    // The body would tell of spans that were not taken; nobody asks for it.
+    // The exporter does not read the body, which lists rejected spans.
     Ok(Response::builder().status(status(&answer)?).body(Bytes::new())?)
 }
 
@@ -66,7 +66,7 @@ fn head(request: &Request<Bytes>, host: &str) -> Result<Vec<u8>> {
     Ok(head)
 }
 
-/// 200 of `HTTP/1.1 200 OK`.
+/// The status of an answer: 200 in `HTTP/1.1 200 OK`.
 fn status(answer: &[u8]) -> Result<u16> {
     let line = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let line = String::from_utf8_lossy(line);
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_status_is_read_and_anything_else_refused() {
+    fn the_status_is_read_and_other_answers_are_refused() {
         assert_eq!(status(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").ok(), Some(200));
         assert_eq!(status(b"HTTP/1.0 503\r\n\r\n").ok(), Some(503));
         for bad in [&b""[..], b"HTTP/1.1", b"SSH-2.0", b"HTTP/1.1 2\xc3\xa9\r\n"] {

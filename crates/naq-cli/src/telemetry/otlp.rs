@@ -1,4 +1,4 @@
-//! [`Traces`]: the process's tracer, and the way of its spans to a collector.
+//! [`Traces`]: the process's tracer, which sends its spans to a collector.
 
 use anyhow::{Context, Result};
 use opentelemetry::global;
@@ -14,19 +14,19 @@ use tracing_subscriber::registry::LookupSpan;
 use super::http_poster::HttpPoster;
 use crate::exit::CliError;
 
-/// Traces for as long as it lives; then what is left is sent.
+/// Traces until it is dropped. The drop sends the last spans.
 #[derive(Debug)]
 pub(crate) struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Sends spans to the collector at `endpoint` from now on, on a thread of its own.
+    /// Starts to send spans to the collector at `endpoint`, from a separate thread.
     ///
     /// # Errors
-    /// When that is no address of one.
+    /// `endpoint` is not a valid address.
     pub(super) fn start(endpoint: &str) -> Result<Self> {
         if !endpoint.starts_with("http://") {
-            return Err(CliError::usage("--otlp-endpoint: only http:// is spoken")
-                .next("send to a collector nearby, as http://localhost:4318; it encrypts the rest")
+            return Err(CliError::usage("--otlp-endpoint: only http:// is supported")
+                .next("send to a collector on this machine, such as http://localhost:4318, and let it forward by TLS")
                 .into());
         }
         let exporter = SpanExporter::builder()
@@ -48,8 +48,8 @@ impl Traces {
         Ok(Self(provider))
     }
 
-    /// Makes the spans of handlers, by the `tracing` crate, part of their attempts. NAQ's own are
-    /// there already.
+    /// A layer that adds the handlers' own `tracing` spans to the trace of their attempt. NAQ's spans
+    /// are in the trace without it.
     pub(crate) fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_handlers_own_spans_are_part_of_its_attempt_and_naqs_are_not_told_twice() {
+    fn a_handlers_own_spans_join_its_attempt_and_naqs_spans_are_not_sent_twice() {
         let exporter = InMemorySpanExporter::default();
         let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
         let traces = Traces(provider);

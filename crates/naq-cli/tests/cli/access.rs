@@ -1,4 +1,4 @@
-//! Brokers that are not there, or do not let us in; and secrets, which are shown nowhere.
+//! Brokers that cannot be reached or refuse the credentials; and secrets, which are never printed.
 
 use std::process::Command;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const COMMANDS: &[&[&str]] = &[
 ];
 
 #[test]
-fn a_broker_that_is_not_there_is_exit_4_quickly() {
+fn without_a_broker_a_command_soon_ends_with_exit_4() {
     for args in COMMANDS {
         let begun = SystemClock.now();
         let mut command = naq();
@@ -34,7 +34,7 @@ fn a_broker_that_is_not_there_is_exit_4_quickly() {
 }
 
 #[test]
-fn a_wrong_password_is_exit_5_and_is_not_shown() {
+fn a_wrong_password_is_exit_5_and_is_not_printed() {
     let server = NatsServer::builder()
         .config("authorization { user: ann, password: right-one }")
         .start()
@@ -79,7 +79,7 @@ fn a_token_can_come_from_a_file_a_variable_or_the_url() {
 }
 
 #[test]
-fn doctor_says_what_is_well() {
+fn doctor_lists_what_is_ok() {
     let server = NatsServer::start().expect("a broker");
     let mut command = naq();
     let ran = finish(command.env("NAQ_NATS_URL", server.url()).args(["doctor", "-o", "json"])).ok();

@@ -1,11 +1,12 @@
-//! `naq bench`: its form, and that it leaves nothing behind. What it measures depends on the machine.
+//! `naq bench`: the form of its report, and that it removes its streams. The measured values depend on
+//! the machine.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
 use crate::run::{Broker, offline};
 
-/// The streams there are, asked for in the broker's own words.
+/// The names of all streams, from a raw request to the broker.
 fn stream_names(broker: &Broker) -> String {
     let mut connection = TcpStream::connect(broker.server.address()).expect("a broker");
     let ask = "CONNECT {\"verbose\":false}\r\nSUB in 1\r\nPUB $JS.API.STREAM.NAMES in 0\r\n\r\n";
@@ -15,7 +16,7 @@ fn stream_names(broker: &Broker) -> String {
 }
 
 #[test]
-fn every_measure_has_numbers_and_nothing_is_left_behind() {
+fn every_measure_has_numbers_and_all_streams_are_removed() {
     let broker = Broker::start();
     broker.enqueue(&["demo.ok"]);
     let before = stream_names(&broker);
@@ -52,7 +53,11 @@ fn every_measure_has_numbers_and_nothing_is_left_behind() {
     let early = named("retries started early")[0];
     assert_eq!(early["naq"], 0.0, "{early}");
 
-    assert_eq!(stream_names(&broker), before, "what was there stays, and nothing else does");
+    assert_eq!(
+        stream_names(&broker),
+        before,
+        "the other streams stay, those of the benchmark are removed"
+    );
     assert_eq!(broker.json(&["queue", "info", "default"])["pending"], 1);
 }
 
@@ -63,7 +68,7 @@ fn a_decision_is_measured_without_a_broker() {
 }
 
 #[test]
-fn the_dashboard_is_measured_in_a_process_of_its_own_and_nothing_is_left_behind() {
+fn the_dashboard_is_measured_in_a_child_process_and_all_streams_are_removed() {
     let broker = Broker::start();
     let before = stream_names(&broker);
     let ask = ["bench", "dashboard", "--quick", "--jobs", "400", "--tabs", "5"];
@@ -79,7 +84,8 @@ fn the_dashboard_is_measured_in_a_process_of_its_own_and_nothing_is_left_behind(
         assert_eq!(figure["unit"], unit, "{figure}");
         assert!(figure["naq"].as_f64().is_some_and(|value| value > 0.0), "{figure}");
     }
-    // A few seconds on a busy machine are no measurement; five tabs that each ask would be five times.
+    // A few seconds on a busy machine measure little. But if each tab asked the broker by itself, five
+    // tabs would ask five times as often as one.
     let tabs = figures.last().expect("figures");
     assert!(tabs["ratio"].as_f64().is_some_and(|ratio| ratio < 3.0), "{tabs}");
     assert_eq!(stream_names(&broker), before);

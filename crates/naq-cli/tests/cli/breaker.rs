@@ -1,4 +1,4 @@
-//! `naq breaker`.
+//! `naq breaker`, against a real broker.
 
 use naq_testing::eventually;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::run::{Broker, PATIENCE};
 
 #[test]
-fn a_task_is_paused_and_goes_on_when_its_breaker_is_reset() {
+fn a_task_is_paused_by_its_breaker_and_runs_again_after_a_reset() {
     let broker = Broker::start();
     let opened = broker.json(&["breaker", "open", "greet", "--reason", "a test"]);
     assert_eq!((&opened["phase"], &opened["by_hand"]), (&json!("open"), &json!(true)), "{opened}");
@@ -39,13 +39,13 @@ async fn a_breaker_that_is_closed_by_hand_recovers() {
         broker.json(&["breaker", "show", "stripe"])["phase"] == "closed"
     })
     .await;
-    // What is closed stays so, and unknown ones are.
+    // A reset of a closed or unknown breaker leaves it closed.
     assert_eq!(broker.json(&["breaker", "close", "stripe"])["phase"], "closed");
     assert_eq!(broker.json(&["breaker", "show", "other"])["phase"], "closed");
 }
 
 #[test]
-fn a_key_that_is_none_is_a_mistake_in_the_arguments() {
+fn an_invalid_key_is_a_usage_error() {
     for args in [["breaker", "open", ""].as_slice(), &["breaker", "reset"]] {
         assert_eq!(crate::run::offline(args).code, 2, "{args:?}");
     }

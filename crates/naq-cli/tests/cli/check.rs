@@ -1,4 +1,4 @@
-//! `naq check`: what a monitoring system gets to read, and the exit code that it goes by.
+//! `naq check`: its output for monitoring systems, and its exit codes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ impl Broker {
 }
 
 #[test]
-fn a_queue_is_judged_by_what_waits_in_it() {
+fn a_queue_is_checked_by_its_waiting_jobs() {
     let broker = Broker::start();
     for _ in 0..3 {
         broker.enqueue(&["greet", "-q", "mail"]);
@@ -52,7 +52,7 @@ fn a_queue_is_judged_by_what_waits_in_it() {
 }
 
 #[test]
-fn json_and_prometheus_say_the_same() {
+fn json_and_prometheus_have_the_same_values() {
     let broker = Broker::start();
     broker.enqueue(&["greet", "-q", "mail"]);
     for args in ["queue mail --warn-depth 0 --format json", "queue mail --warn-depth 0 -o json"] {
@@ -70,7 +70,7 @@ fn json_and_prometheus_say_the_same() {
 }
 
 #[tokio::test]
-async fn workers_are_counted_while_they_are_heard_of() {
+async fn workers_count_as_alive_while_they_send_heartbeats() {
     let broker = Broker::start();
     let none = broker.check("worker");
     assert_eq!(none.code, CRITICAL, "{none:?}");
@@ -90,7 +90,7 @@ async fn workers_are_counted_while_they_are_heard_of() {
     for _ in 0..4 {
         broker.enqueue(&["wait", "-q", "mail", "--args", "600000"]);
     }
-    // Told with its next heartbeat.
+    // The worker reports it with its next heartbeat.
     eventually("it is full", PATIENCE, async || {
         broker.check("worker --warn-slots 99%").code == WARNING
     })
@@ -98,7 +98,7 @@ async fn workers_are_counted_while_they_are_heard_of() {
 }
 
 #[tokio::test]
-async fn a_worker_that_lies_about_its_heartbeat_fools_nobody() {
+async fn a_worker_with_a_false_heartbeat_does_not_count_as_alive_for_ever() {
     let broker = Broker::start();
     let transport = NatsTransport::connect(NatsConfig::new(broker.server.url())).await;
     let client = Client::new(Arc::new(transport.expect("a connection")));
@@ -122,7 +122,7 @@ async fn a_worker_that_lies_about_its_heartbeat_fools_nobody() {
         let ran = broker.check(&args);
         assert_eq!(ran.code, OK, "it was heard of just now: {ran:?}");
         assert!(ran.stdout.contains("slots=100%;") && ran.stdout.contains("set right"), "{ran:?}");
-        // Then it says nothing more, and its entry has an hour to go.
+        // From now on it sends no heartbeat, and its entry expires in an hour.
         eventually("it is silent", PATIENCE, async || {
             broker.check(&format!("{args} --silent-after 1s")).code == CRITICAL
         })
@@ -133,7 +133,7 @@ async fn a_worker_that_lies_about_its_heartbeat_fools_nobody() {
 }
 
 #[tokio::test]
-async fn dead_letters_are_counted_all_of_them_and_the_new_ones() {
+async fn all_dead_letters_and_the_new_ones_are_counted() {
     let broker = Broker::start();
     assert_eq!(broker.check("dlq --crit-dead 0 --crit-recent 0").code, OK);
     let _worker = broker.worker(&["mail", "other"]);
@@ -165,7 +165,7 @@ async fn dead_letters_are_counted_all_of_them_and_the_new_ones() {
 }
 
 #[test]
-fn a_broker_that_is_gone_is_critical_and_a_wrong_check_is_unknown() {
+fn an_unreachable_broker_is_critical_and_a_wrong_check_is_unknown() {
     let gone = offline(&["check", "queue", "mail", "--format", "nagios"]);
     assert_eq!(gone.code, CRITICAL, "{gone:?}");
     assert!(gone.stdout.starts_with("NAQ QUEUE mail CRITICAL - "), "{gone:?}");
@@ -184,7 +184,7 @@ fn a_broker_that_is_gone_is_critical_and_a_wrong_check_is_unknown() {
     ] {
         assert_eq!(offline(args).code, UNKNOWN, "{args:?}");
     }
-    // Elsewhere the code of a mistake is what it was.
+    // Other commands end with the usual code for a usage error.
     assert_eq!(offline(&["enqueue", "check", "--queue", "a.b"]).code, 2);
     assert_eq!(offline(&["check", "--help"]).code, OK);
 
@@ -195,7 +195,7 @@ fn a_broker_that_is_gone_is_critical_and_a_wrong_check_is_unknown() {
 }
 
 #[test]
-fn refused_credentials_are_unknown_and_are_not_shown() {
+fn refused_credentials_are_unknown_and_are_not_printed() {
     let server =
         NatsServer::builder().config("authorization { token: s3cr3t }").start().expect("a broker");
     let mut command = naq();

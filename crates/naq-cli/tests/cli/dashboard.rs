@@ -9,7 +9,7 @@ use naq_testing::{ChildProcess, eventually};
 
 use crate::run::{PATIENCE, naq, offline};
 
-/// The status line and all that follows.
+/// The whole answer, from the status line on.
 fn get(address: &str, path: &str, headers: &str) -> Result<String, std::io::Error> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -54,7 +54,7 @@ async fn without_a_broker_it_waits_and_says_so_and_a_signal_ends_it() {
 }
 
 #[tokio::test]
-async fn with_a_broker_it_serves_pages_metrics_and_health_to_whom_it_may() {
+async fn with_a_broker_it_serves_pages_metrics_and_health_to_allowed_hosts() {
     let server = naq_testing::NatsServer::start().expect("a server");
     let url = server.url();
     let env = [("NAQ_NATS_URL", url.as_str()), ("NAQ_DASHBOARD_AUTH", "ann:sesame")];
@@ -79,14 +79,14 @@ async fn with_a_broker_it_serves_pages_metrics_and_health_to_whom_it_may() {
 }
 
 #[test]
-fn an_address_that_others_reach_needs_logins() {
+fn an_address_that_other_machines_reach_needs_logins() {
     let ran = offline(&["dashboard", "--host", "0.0.0.0", "--port", "0"]);
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.stderr.contains("--auth-file") && ran.stderr.contains("--unsafe-bind"), "{ran:?}");
 }
 
 #[test]
-fn a_file_of_logins_that_others_can_read_is_refused() {
+fn a_file_of_logins_that_other_users_can_read_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("logins");
     let run = |text: &str, mode: u32| {
@@ -101,7 +101,7 @@ fn a_file_of_logins_that_others_can_read_is_refused() {
     let garbled = run("# who\n\nsesame\n", 0o600);
     assert!(garbled.stderr.contains("line 3") && !garbled.stderr.contains("sesame"), "{garbled:?}");
     assert!(run("\n", 0o600).stderr.contains("no login"));
-    // The file is fine then; the name is not.
+    // Now the file is accepted, but its content is wrong.
     let fine = run("ann:sesame\n", 0o600);
     assert!(fine.stderr.contains("host name") && fine.code == 2, "{fine:?}");
 }

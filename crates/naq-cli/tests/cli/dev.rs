@@ -1,4 +1,4 @@
-//! `naq dev`: a broker and a worker, and nothing left of them.
+//! `naq dev`: it starts a broker and a worker, and leaves nothing behind.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use naq_testing::ChildProcess;
 
 use crate::run::{PATIENCE, finish, naq, offline};
 
-/// The server that all tests here use.
+/// The nats-server that these tests use.
 fn nats_server() -> String {
     if let Ok(given) = std::env::var("NAQ_NATS_SERVER") {
         return given;
@@ -16,7 +16,7 @@ fn nats_server() -> String {
 }
 
 #[tokio::test]
-async fn it_brings_up_all_that_is_needed_and_takes_it_down_again() {
+async fn it_starts_a_broker_and_a_worker_and_stops_them_at_the_end() {
     let mut command = naq();
     command.env("NAQ_NATS_SERVER", nats_server()).args(["dev", "--port", "0"]);
     let mut dev = ChildProcess::spawn(command).expect("starts");
@@ -44,7 +44,7 @@ async fn it_brings_up_all_that_is_needed_and_takes_it_down_again() {
 }
 
 #[test]
-fn without_a_server_it_says_how_to_get_one() {
+fn without_a_nats_server_the_error_says_how_to_get_one() {
     let ran = finish(naq().env("PATH", "/nowhere").arg("dev"));
     assert_eq!(ran.code, 3, "{ran:?}");
     assert!(ran.stderr.contains("2.14") && ran.stderr.contains("NAQ_NATS_SERVER"), "{ran:?}");
@@ -54,7 +54,7 @@ fn without_a_server_it_says_how_to_get_one() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named() {
+fn a_port_in_use_is_named() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = taken.local_addr().expect("bound").port().to_string();
     let mut command = naq();

@@ -1,11 +1,11 @@
-//! `naq dlq`, on letters of a real broker.
+//! `naq dlq`, against a real broker.
 
 use serde_json::{Value, json};
 
 use crate::run::Broker;
 
 /// A broker with dead letters: three of `refuse` in `default`, two of `flaky` in `mail`.
-fn graveyard() -> (Broker, naq_testing::ChildProcess, Vec<String>, Vec<String>) {
+fn broker_with_letters() -> (Broker, naq_testing::ChildProcess, Vec<String>, Vec<String>) {
     let broker = Broker::start();
     let worker = broker.worker(&["default", "mail"]);
     let refused: Vec<_> =
@@ -19,7 +19,7 @@ fn graveyard() -> (Broker, naq_testing::ChildProcess, Vec<String>, Vec<String>) 
     (broker, worker, refused, flaky)
 }
 
-/// In the order of their enqueue: that in which jobs die at once is anybody's guess.
+/// The ids in the order of their enqueue. The order in which the jobs died is random.
 fn ids(letters: &Value) -> Vec<String> {
     let letters = letters.as_array().expect("a list");
     let mut ids: Vec<_> =
@@ -30,7 +30,7 @@ fn ids(letters: &Value) -> Vec<String> {
 
 #[test]
 fn letters_are_listed_and_filtered() {
-    let (broker, _worker, refused, flaky) = graveyard();
+    let (broker, _worker, refused, flaky) = broker_with_letters();
     assert_eq!(ids(&broker.json(&["dlq", "list"])).len(), 5);
     assert_eq!(ids(&broker.json(&["dlq", "list", "--queue", "mail"])), flaky);
     assert_eq!(ids(&broker.json(&["dlq", "list", "--task", "refuse"])), refused);
@@ -59,8 +59,8 @@ fn letters_are_listed_and_filtered() {
 }
 
 #[test]
-fn a_letter_shows_why() {
-    let (broker, _worker, refused, _) = graveyard();
+fn a_letter_shows_why_its_job_died() {
+    let (broker, _worker, refused, _) = broker_with_letters();
     let letter = broker.json(&["dlq", "show", &refused[1]]);
     assert_eq!(letter["state"], "dead");
     assert_eq!(letter["dead"]["rule"], "fatal");
@@ -70,13 +70,13 @@ fn a_letter_shows_why() {
 }
 
 #[test]
-fn requeue_says_what_it_would_do_and_then_does_it() {
-    let (broker, mut worker, refused, _) = graveyard();
+fn a_dry_run_counts_the_letters_and_a_requeue_requeues_them() {
+    let (broker, mut worker, refused, _) = broker_with_letters();
     let filter = ["dlq", "requeue", "--error-kind", "ValueError"];
     let looked = broker.json(&[&filter[..], &["--dry-run"]].concat());
     assert_eq!((&looked["matched"], &looked["done"]), (&json!(3), &json!(0)), "{looked}");
     assert_eq!(ids(&broker.json(&["dlq", "list"])).len(), 5);
-    // Nobody works, so that what is put back stays where it is.
+    // Without a worker, requeued jobs stay pending.
     worker.kill().expect("a signal");
     let done = broker.json(&filter);
     assert_eq!((&done["matched"], &done["done"]), (&json!(3), &json!(3)), "{done}");
@@ -89,39 +89,39 @@ fn requeue_says_what_it_would_do_and_then_does_it() {
 }
 
 #[test]
-fn a_rate_becomes_times_that_the_broker_keeps() {
-    let (broker, _worker, refused, _) = graveyard();
+fn with_a_rate_the_broker_stores_a_due_time_for_each_job() {
+    let (broker, _worker, refused, _) = broker_with_letters();
     let done = broker.json(&["dlq", "requeue", "--queue", "default", "--rate", "1/h"]);
     assert_eq!((&done["done"], &done["last_due_in_ms"]), (&json!(3), &json!(7_200_000)), "{done}");
-    // The first is due at once, the others wait an hour and two.
+    // The first is due at once, the others in one hour and in two.
     assert_eq!(broker.json(&["queue", "info", "default"])["waiting"], 2);
     assert_eq!(broker.json(&["job", "show", &refused[2]])["state"], "scheduled");
 }
 
 #[test]
-fn jobs_that_die_again_at_once_do_not_keep_a_requeue_going() {
-    let (broker, _worker, ..) = graveyard();
+fn a_requeue_does_not_include_jobs_that_die_again_meanwhile() {
+    let (broker, _worker, ..) = broker_with_letters();
     let done = broker.json(&["dlq", "requeue", "--all"]);
     assert_eq!(done["matched"], 5, "{done}");
 }
 
 #[test]
 fn a_wrong_id_among_many_changes_nothing() {
-    let (broker, _worker, refused, _) = graveyard();
+    let (broker, _worker, refused, _) = broker_with_letters();
     let ran = broker.naq(&["dlq", "purge", &refused[0], "nope", "--yes"]);
     assert_eq!(ran.code, 3, "{ran:?}");
     assert_eq!(ids(&broker.json(&["dlq", "list"])).len(), 5);
 }
 
 #[test]
-fn purge_removes_what_it_says_and_no_more() {
-    let (broker, _worker, refused, flaky) = graveyard();
+fn a_purge_removes_the_selected_letters_only() {
+    let (broker, _worker, refused, flaky) = broker_with_letters();
     let looked = broker.naq(&["dlq", "purge", "--task", "refuse", "--dry-run"]).ok();
     assert!(looked.stdout.contains("would remove 3"), "{looked:?}");
     let one = broker.naq(&["dlq", "purge", &refused[0], "--yes"]).ok();
     assert!(one.stdout.contains("removed 1"), "{one:?}");
     broker.naq(&["dlq", "purge", "--task", "refuse", "--yes"]).ok();
     assert_eq!(ids(&broker.json(&["dlq", "list"])), flaky);
-    // Of the job itself its record stays, as of any that has ended.
+    // The record of the job stays, as for every ended job.
     assert_eq!(broker.json(&["job", "show", &refused[0]])["state"], "dead");
 }

@@ -1,4 +1,4 @@
-//! Enqueue with a key, at a time, and from a file.
+//! `naq enqueue` with a unique key, at a time, and from a file.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -23,7 +23,7 @@ fn lines(broker: &Broker, args: &[&str], lines: &str) -> Ran {
 }
 
 #[test]
-fn a_key_has_one_job_and_its_id_is_the_answer() {
+fn a_unique_key_has_one_job_and_its_id_is_printed() {
     let broker = Broker::start();
     let first = broker.enqueue(&["greet", "--unique", "order-2317"]);
     let second = broker.naq(&["enqueue", "other", "--unique", "order-2317"]).ok();
@@ -34,7 +34,7 @@ fn a_key_has_one_job_and_its_id_is_the_answer() {
     assert_eq!((&told["id"], &told["duplicate"]), (&json!(first), &json!(true)));
     let shown = broker.json(&["job", "show", &first]);
     assert_eq!(shown["state"], "pending", "{shown}");
-    // Its end frees the key.
+    // The end of the holder frees the key.
     broker.naq(&["job", "cancel", &first]).ok();
     let next = broker.json(&["enqueue", "greet", "--unique", "order-2317", "--unique-for", "10m"]);
     assert_eq!(next["duplicate"], false);
@@ -44,7 +44,7 @@ fn a_key_has_one_job_and_its_id_is_the_answer() {
 }
 
 #[test]
-fn a_time_is_read_as_people_write_it() {
+fn a_time_can_be_written_in_several_forms() {
     let broker = Broker::start();
     for (time, due_at) in [
         ("2199-12-24", "2199-12-24T00:00:00.000Z"),
@@ -62,7 +62,7 @@ fn a_time_is_read_as_people_write_it() {
 }
 
 #[test]
-fn a_job_that_comes_too_late_is_shown_as_expired() {
+fn a_job_after_its_deadline_is_shown_as_expired() {
     let broker = Broker::start();
     let id = broker.enqueue(&["greet", "--expires-in", "1ms"]);
     let _worker = broker.worker(&[]);
@@ -89,7 +89,7 @@ no json
 "#;
 
 #[test]
-fn every_line_of_a_file_has_an_answer_and_a_bad_one_costs_the_others_nothing() {
+fn every_line_of_a_file_has_a_result_and_a_bad_line_does_not_stop_the_others() {
     let broker = Broker::start();
     let ran = lines(
         &broker,
@@ -131,7 +131,7 @@ fn every_line_of_a_file_has_an_answer_and_a_bad_one_costs_the_others_nothing() {
 }
 
 #[test]
-fn words_name_the_line_and_the_ids_are_in_order() {
+fn as_text_errors_name_their_line_and_the_ids_are_in_order() {
     let broker = Broker::start();
     let ran = lines(&broker, &["other", "--file", "-"], JOBS);
     assert_eq!((ran.code, ran.stdout.lines().count()), (1, 4), "{ran:?}");
@@ -150,7 +150,7 @@ fn words_name_the_line_and_the_ids_are_in_order() {
 }
 
 #[test]
-fn thousands_of_lines_arrive() {
+fn thousands_of_lines_are_enqueued() {
     let broker = Broker::start();
     let text: String = (0..2500).map(|n| format!("{{\"args\":{n}}}\n")).collect();
     let ran = lines(&broker, &["greet", "--file", "-"], &text).ok();

@@ -1,4 +1,4 @@
-//! Help texts: complete, and as they were.
+//! Help texts: complete, and as in the snapshots.
 
 use crate::run::{finish, naq, offline};
 
@@ -67,7 +67,7 @@ const COMMANDS: &[&str] = &[
 ];
 
 #[test]
-fn help_is_as_it_was() {
+fn help_matches_the_snapshots() {
     insta::assert_snapshot!("help", offline(&["--help"]).ok().stdout);
     for command in COMMANDS {
         let mut args: Vec<&str> = command.split(' ').collect();
@@ -78,7 +78,7 @@ fn help_is_as_it_was() {
 }
 
 #[test]
-fn commands_with_something_to_show_have_examples() {
+fn commands_with_arguments_have_examples() {
     for command in [
         "worker",
         "enqueue",
@@ -144,7 +144,7 @@ fn variables_are_in_the_help_and_their_values_are_not() {
 }
 
 #[test]
-fn commands_without_a_broker_do_not_speak_of_one() {
+fn commands_without_a_broker_have_no_connection_options() {
     for command in [["retry", "preview"].as_slice(), &["completions"], &["man"]] {
         let help = offline(&[command, &["--help"]].concat()).ok().stdout;
         assert!(!help.contains("--nats-url") && help.contains("--output"), "{help}");

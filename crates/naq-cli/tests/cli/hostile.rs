@@ -1,4 +1,4 @@
-//! Jobs that would like to write to the operator's terminal.
+//! Jobs that try to control the operator's terminal.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ fn assert_harmless(text: &str) {
 }
 
 #[tokio::test]
-async fn nothing_of_it_is_printed_raw() {
+async fn control_characters_are_never_printed_raw() {
     let broker = Broker::start();
     let worker = broker.worker(&["--log-level", "debug"]);
     let args = format!("\"{HOSTILE}\"");
@@ -39,13 +39,13 @@ async fn nothing_of_it_is_printed_raw() {
     }
     assert!(worker.stderr().contains("owned"), "{}", worker.stderr());
     assert_harmless(&worker.stderr());
-    // In JSON it is the same text, spelled otherwise.
+    // JSON contains the same text, with escapes.
     let job = broker.json(&["job", "show", &id]);
     assert_eq!(job["args"], serde_json::from_str::<serde_json::Value>(&args).expect("json"));
 }
 
 #[tokio::test]
-async fn nor_in_logs_of_json() {
+async fn control_characters_are_escaped_in_json_logs() {
     let broker = Broker::start();
     let worker = broker.worker(&["--log-level", "debug", "--log-format", "json"]);
     let id = broker.enqueue(&["refuse", "--args", &format!("\"{HOSTILE}\"")]);
@@ -62,7 +62,7 @@ async fn nor_in_logs_of_json() {
     }
 }
 
-/// As any NATS client would.
+/// Publishes a message as any NATS client can.
 fn publish(broker: &Broker, subject: &str, body: &[u8]) {
     let stream = TcpStream::connect(broker.server.address()).expect("connects");
     let mut lines = BufReader::new(stream.try_clone().expect("a socket")).lines();
@@ -75,7 +75,7 @@ fn publish(broker: &Broker, subject: &str, body: &[u8]) {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_job_are_shown_and_can_be_purged() {
+async fn bytes_that_are_not_a_job_are_shown_and_can_be_purged() {
     let broker = Broker::start();
     let _worker = broker.worker(&[]);
     eventually("a worker", PATIENCE, async || broker.json(&["workers"])[0].is_object()).await;

@@ -1,4 +1,4 @@
-//! Enqueue, show, watch, cancel, retry now: against a real broker and a real worker.
+//! Enqueue, show, watch, cancel and retry now, with a real broker and a real worker.
 
 use naq_testing::eventually;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::run::{Broker, PATIENCE};
 
 #[tokio::test]
-async fn a_job_that_dies_is_followed_by_the_one_that_was_asked_for() {
+async fn a_dead_job_is_followed_by_its_follow_up() {
     let broker = Broker::start();
     let _worker = broker.worker(&[]);
     let id = broker.enqueue(&["refuse", "--args", "\"no\"", "--on-exhausted", "greet@after"]);
@@ -20,7 +20,7 @@ async fn a_job_that_dies_is_followed_by_the_one_that_was_asked_for() {
 }
 
 #[test]
-fn a_flaky_job_tells_its_whole_story() {
+fn a_flaky_job_shows_all_its_attempts() {
     let broker = Broker::start();
     let _worker = broker.worker(&[]);
     let policy =
@@ -73,7 +73,7 @@ fn a_flaky_job_tells_its_whole_story() {
 }
 
 #[test]
-fn a_result_comes_back_as_it_was_given() {
+fn a_result_is_returned_unchanged() {
     let broker = Broker::start();
     let _worker = broker.worker(&[]);
     for serializer in ["json", "msgpack"] {
@@ -100,7 +100,7 @@ fn the_same_id_twice_is_one_job() {
 }
 
 #[test]
-fn arguments_come_from_a_file_too_and_stay_as_they_were_written() {
+fn arguments_can_come_from_a_file_and_keep_their_spelling() {
     let broker = Broker::start();
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), "{\"amount\": 1.50,\n \"big\": 123456789012345678901234567890}\n")
@@ -135,7 +135,7 @@ fn a_waiting_job_can_be_made_due_and_a_pending_one_cancelled() {
 }
 
 #[test]
-fn a_job_that_nobody_knows_is_exit_3() {
+fn an_unknown_job_is_exit_3() {
     let broker = Broker::start();
     for args in [
         ["job", "show", "nope"].as_slice(),

@@ -1,4 +1,4 @@
-//! Limits of keys and of queues, and shares of a worker's queues, from the command line.
+//! Limits of keys and of queues, and the weights of a worker's queues.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::run::{Broker, PATIENCE, offline};
 
 #[tokio::test]
-async fn a_limit_shows_who_runs_and_who_waits_and_a_waiting_job_says_why() {
+async fn a_limit_shows_running_and_waiting_jobs_and_a_waiting_job_says_why() {
     let broker = Broker::start();
     let _worker = broker.worker(&["default"]);
     let limited = |job: &[&str]| {
@@ -54,7 +54,7 @@ async fn a_rate_shows_when_the_next_may_start() {
 }
 
 #[test]
-fn a_key_that_nobody_uses_is_not_found() {
+fn a_key_that_no_job_uses_is_not_found() {
     let broker = Broker::start();
     let ran = broker.naq(&["limit", "show", "nobody"]);
     assert_eq!(ran.code, 3, "{ran:?}");
@@ -77,7 +77,7 @@ fn the_limit_of_a_queue_is_set_shown_and_lifted() {
 }
 
 #[test]
-fn what_is_no_limit_and_no_share_is_refused_before_anything_is_connected_to() {
+fn an_invalid_limit_or_weight_is_refused_before_the_connection() {
     for (args, part) in [
         (&["enqueue", "t", "--concurrency-key", "a"][..], "KEY=N"),
         (&["enqueue", "t", "--concurrency-key", "a=0"], "1 to 1000"),
@@ -93,7 +93,7 @@ fn what_is_no_limit_and_no_share_is_refused_before_anything_is_connected_to() {
 }
 
 impl Broker {
-    /// Sends so many jobs that each take so long, with these options.
+    /// Enqueues `jobs` jobs that take `millis` each, with these options.
     fn fill(&self, jobs: usize, millis: u64, options: &[&str]) -> Vec<String> {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let line = format!("{{\"task\":\"wait\",\"args\":{millis}}}\n");
@@ -107,7 +107,7 @@ impl Broker {
         sent.stdout.lines().map(id).collect()
     }
 
-    /// When the attempts of these jobs ran, once all of them have completed.
+    /// Waits until these jobs have completed, and returns when each attempt ran.
     fn runs(&self, ids: &[String]) -> Vec<(Timestamp, Timestamp)> {
         let run = |id: &String| {
             assert_eq!(self.watch(id).code, 0, "{id}");
@@ -122,14 +122,14 @@ impl Broker {
     }
 }
 
-/// The most that ran at once.
+/// The largest number of attempts that ran at once.
 fn most(runs: &[(Timestamp, Timestamp)]) -> usize {
     let at = |now| runs.iter().filter(|(start, end)| *start <= now && now < *end).count();
     runs.iter().map(|(start, _)| at(*start)).max().unwrap_or(0)
 }
 
 #[test]
-fn over_two_worker_processes_a_key_has_never_more_and_in_the_end_as_many_as_may_run() {
+fn two_worker_processes_together_reach_the_limit_of_a_key_and_never_exceed_it() {
     let broker = Broker::start();
     let ids = broker.fill(24, 150, &["--concurrency-key", "k=3"]);
     let _workers = [broker.worker(&["-c", "5"]), broker.worker(&["-c", "5"])];
@@ -137,7 +137,7 @@ fn over_two_worker_processes_a_key_has_never_more_and_in_the_end_as_many_as_may_
 }
 
 #[test]
-fn over_two_worker_processes_a_rate_holds_but_for_the_brokers_tick() {
+fn two_worker_processes_together_keep_a_rate_within_the_brokers_tick() {
     let broker = Broker::start();
     let ids = broker.fill(30, 1, &["--rate-limit", "api=10/1s"]);
     let _workers = [broker.worker(&["-c", "5"]), broker.worker(&["-c", "5"])];
@@ -146,7 +146,7 @@ fn over_two_worker_processes_a_rate_holds_but_for_the_brokers_tick() {
     for (i, start) in starts.iter().enumerate() {
         let end = *start + Duration::from_secs(1);
         let within = starts[i..].iter().take_while(|at| **at < end).count();
-        // Ten, and what the tick of 250 ms and a busy machine may bring late.
+        // Ten, plus those that the broker's tick of 250 ms or a busy machine delivered late.
         assert!(within <= 16, "{within} in a second: {starts:?}");
     }
     let took = starts[29].since(starts[0]);
@@ -154,7 +154,7 @@ fn over_two_worker_processes_a_rate_holds_but_for_the_brokers_tick() {
 }
 
 #[test]
-fn over_two_worker_processes_a_queue_with_a_limit_runs_so_many_and_no_more() {
+fn two_worker_processes_together_keep_the_limit_of_a_queue() {
     let broker = Broker::start();
     let ids = broker.fill(40, 100, &[]);
     broker.naq(&["queue", "limit", "default", "4"]).ok();
@@ -163,14 +163,14 @@ fn over_two_worker_processes_a_queue_with_a_limit_runs_so_many_and_no_more() {
 }
 
 #[tokio::test]
-async fn the_slot_of_a_worker_that_was_killed_is_free_when_its_lease_is_over() {
+async fn the_limit_slot_of_a_killed_worker_is_free_when_its_lease_ends() {
     let broker = Broker::start();
     let mut doomed = broker.worker(&["--lease", "1s", "--name", "doomed"]);
     let limit = ["--concurrency-key", "k=1"];
     let held = broker.fill(1, 60_000, &limit).remove(0);
     eventually("it runs", PATIENCE, async || broker.naq(&["limit", "show", "k"]).code == 0).await;
     doomed.kill().expect("killed");
-    // Gone, so that it cannot take over its own slot.
+    // The job is cancelled, so that it cannot take its own slot again.
     broker.naq(&["job", "cancel", &held]).ok();
     let shown = broker.json(&["limit", "show", "k"]);
     assert_eq!(shown["running"].as_array().map(Vec::len), Some(1), "{shown}");
@@ -178,12 +178,12 @@ async fn the_slot_of_a_worker_that_was_killed_is_free_when_its_lease_is_over() {
     let next = broker.fill(1, 1, &limit);
     let before = shown["running"][0]["at"].as_str().expect("a time").parse().expect("a time");
     let (start, _) = broker.runs(&next)[0];
-    // Three leases, the time that it took to look again, and a busy machine.
+    // Three leases, the time until the next check, and a margin for a busy machine.
     assert!(start.since(before) < Duration::from_secs(12), "{:?}", start.since(before));
 }
 
 #[test]
-fn strictly_a_low_job_starts_after_every_high_one_that_was_there() {
+fn with_strict_priority_a_low_job_starts_after_all_earlier_high_ones() {
     let broker = Broker::start();
     let low = broker.fill(10, 20, &["--queue", "low"]);
     let high = broker.fill(30, 20, &["--queue", "high"]);

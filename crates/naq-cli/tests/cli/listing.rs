@@ -1,4 +1,4 @@
-//! `naq job list`, what a queue's jobs came to, and secrets that are not shown.
+//! `naq job list`, the ended jobs of a queue, and secrets that are hidden.
 
 use naq_testing::eventually;
 use serde_json::json;
@@ -26,7 +26,7 @@ fn jobs_are_listed_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_queue_says_what_its_jobs_came_to() {
+async fn a_queue_shows_how_its_jobs_ended() {
     let broker = Broker::start();
     let _worker = broker.worker(&[]);
     broker.enqueue(&["greet", "--args", "\"ann\""]);
@@ -41,7 +41,7 @@ async fn a_queue_says_what_its_jobs_came_to() {
 }
 
 #[test]
-fn secrets_among_the_arguments_are_shown_only_when_asked_for() {
+fn secrets_in_the_arguments_are_shown_only_on_request() {
     let broker = Broker::start();
     let id = broker.enqueue(&["greet", "--args", r#"{"to":"ann","apiKey":"k3y"}"#]);
     let shown = broker.json(&["job", "show", &id]);

@@ -1,4 +1,4 @@
-//! `naq worker --metrics`: what is scraped, and what an orchestrator's probes hear.
+//! `naq worker --metrics`: the metrics, and the answers to health probes.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -9,7 +9,7 @@ use naq_testing::{ChildProcess, eventually};
 
 use crate::run::{Broker, PATIENCE, finish, own_binary};
 
-/// Where the worker serves its metrics, from its log.
+/// The address at which the worker serves metrics, read from its log.
 async fn address(worker: &mut ChildProcess) -> String {
     worker.wait_for_output("/readyz", PATIENCE).await.expect("it serves");
     let log = worker.stderr();
@@ -17,7 +17,7 @@ async fn address(worker: &mut ChildProcess) -> String {
     rest.split('/').next().expect("an address").to_owned()
 }
 
-/// Status and body of a GET.
+/// The status and body of a GET request.
 fn get(address: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).expect("it listens");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")
@@ -29,7 +29,7 @@ fn get(address: &str, path: &str) -> (u16, String) {
     (status.expect("a status"), body.to_owned())
 }
 
-/// The series of a scrape.
+/// The series of one scrape.
 struct Scrape(BTreeMap<String, f64>);
 
 impl Scrape {
@@ -51,7 +51,7 @@ impl Scrape {
         self.0.get(series).copied().unwrap_or(f64::NAN)
     }
 
-    /// All series of a metric together.
+    /// The sum of all series of a metric.
     fn sum(&self, name: &str) -> f64 {
         let of = |series: &&String| series.split('{').next() == Some(name);
         self.0.iter().filter(|(series, _)| of(series)).map(|(_, value)| value).sum()
@@ -59,7 +59,7 @@ impl Scrape {
 }
 
 #[tokio::test]
-async fn a_scrape_tells_what_became_of_every_attempt() {
+async fn a_scrape_counts_the_outcome_of_every_attempt() {
     let broker = Broker::start();
     let mut worker = broker.worker(&["--metrics", "127.0.0.1:0"]);
     let address = address(&mut worker).await;
@@ -100,7 +100,7 @@ async fn a_scrape_tells_what_became_of_every_attempt() {
         (format!(r#"naq_build_info{{version="{}"}}"#, env!("CARGO_PKG_VERSION")), 1.0),
     ]
     .into();
-    // An outcome is counted once the broker has it, a moment after others can see it.
+    // An outcome is counted when the broker has stored it, shortly after other clients can see it.
     let scrape = eventually("what became of the jobs", PATIENCE, async || {
         let scrape = Scrape::of(&address);
         let wrong = expected.iter().filter(|(series, value)| scrape.value(series) != **value);
@@ -147,7 +147,7 @@ async fn a_worker_that_drains_is_alive_and_not_ready() {
 }
 
 #[tokio::test]
-async fn the_death_of_a_worker_is_told_by_the_next() {
+async fn the_crash_of_a_worker_is_counted_by_the_next_worker() {
     let broker = Broker::start();
     let mut first = broker.worker(&["--lease", "1s", "--log-level", "debug"]);
     let id = broker.enqueue(&["wait", "--args", "1000"]);
@@ -165,7 +165,7 @@ async fn the_death_of_a_worker_is_told_by_the_next() {
 }
 
 #[tokio::test]
-async fn without_a_broker_it_is_not_ready_and_says_so() {
+async fn without_a_broker_it_is_not_ready_and_says_why() {
     let mut broker = Broker::start();
     broker.server.stop().expect("stops");
     let mut worker = broker.worker(&["--metrics", "127.0.0.1:0", "--wait-for-broker"]);
@@ -186,7 +186,7 @@ async fn without_a_broker_it_is_not_ready_and_says_so() {
 }
 
 #[test]
-fn an_address_that_is_taken_is_an_error_and_one_that_is_none_a_usage_error() {
+fn an_address_in_use_is_an_error_and_an_invalid_one_is_a_usage_error() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let worker = |address: &str| {

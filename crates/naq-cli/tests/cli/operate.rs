@@ -1,12 +1,12 @@
-//! What operators do to many: batches, pauses of a task, drained workers, and the log of all that.
+//! Actions of operators: batches, pauses of a task, drained workers, and the audit log.
 
 use naq_testing::eventually;
 use serde_json::{Value, json};
 
 use crate::run::{Broker, PATIENCE};
 
-/// A broker with five letters of `refuse`, and nobody at work.
-fn graveyard() -> Broker {
+/// A broker with five dead letters of `refuse`, and no worker.
+fn broker_with_letters() -> Broker {
     let broker = Broker::start();
     let mut worker = broker.worker(&[]);
     let ids: Vec<_> =
@@ -29,8 +29,8 @@ fn done(log: &Value) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_drip_is_a_batch_that_can_be_looked_at_and_undone() {
-    let broker = graveyard();
+fn a_drip_is_a_batch_that_can_be_shown_and_undone() {
+    let broker = broker_with_letters();
     let drip = ["dlq", "requeue", "--task", "refuse", "--drip", "1/m", "--reason", "it is back"];
     let looked = broker.naq(&[&drip[..], &["--dry-run"]].concat()).ok();
     assert_eq!(looked.line(), "would requeue 5 dead letters of task refuse");
@@ -53,7 +53,7 @@ fn a_drip_is_a_batch_that_can_be_looked_at_and_undone() {
     assert_eq!((&undone["state"], &undone["undone"]), (&json!("undone"), &json!(5)), "{undone}");
     assert_eq!(letters(&broker), 5);
     assert_eq!(broker.json(&["queue", "info", "default"])["waiting"], 0);
-    // Each is a letter as it was, and there is nothing more to undo, to cancel or to go on with.
+    // Each job is a dead letter as before, and the batch can no longer be undone, cancelled or resumed.
     assert_eq!(broker.json(&["dlq", "list"])[0]["rule"], "fatal");
     assert_eq!(broker.naq(&["batch", "undo", id]).code, 1);
     assert_eq!(broker.naq(&["batch", "cancel", id]).code, 1);
@@ -68,8 +68,8 @@ fn a_drip_is_a_batch_that_can_be_looked_at_and_undone() {
 }
 
 #[test]
-fn named_letters_drip_and_a_wrong_name_changes_nothing() {
-    let broker = graveyard();
+fn letters_named_by_id_drip_and_a_wrong_id_changes_nothing() {
+    let broker = broker_with_letters();
     let listed = broker.json(&["dlq", "list"]);
     let id = listed[2]["id"].as_str().expect("an id");
     assert_eq!(broker.naq(&["dlq", "requeue", id, "nobody", "--drip", "1/s"]).code, 3);
@@ -83,8 +83,8 @@ fn named_letters_drip_and_a_wrong_name_changes_nothing() {
 }
 
 #[test]
-fn every_verb_that_changes_something_is_in_the_log() {
-    let broker = graveyard();
+fn every_change_is_in_the_audit_log() {
+    let broker = broker_with_letters();
     let job = broker.enqueue(&["wait", "--args", "1", "--delay", "1h"]);
     for words in [
         &["queue", "pause", "default", "--for", "1h", "--reason", "a test"][..],
@@ -116,7 +116,7 @@ fn every_verb_that_changes_something_is_in_the_log() {
     ];
     assert_eq!(told, expected.map(|(what, scope)| (what.to_owned(), scope)));
     assert_eq!((&log[1]["count"], &log[8]["reason"]), (&json!(5), &json!("a test")), "{log}");
-    // Newest first, and in pages.
+    // The newest entries come first, in pages.
     let page = broker.naq(&["audit", "--limit", "2", "-o", "json"]).ok();
     assert_eq!(page.json().as_array().map(Vec::len), Some(2));
     let before = page.stderr.split("--before ").nth(1).expect("there are more").trim().to_owned();

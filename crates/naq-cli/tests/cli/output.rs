@@ -1,4 +1,4 @@
-//! Where output goes, and what it never does.
+//! Stdout, stderr, formats and colours.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::run::{finish, naq, offline};
 
 #[test]
-fn a_reader_that_goes_away_is_no_reason_to_panic() {
+fn a_closed_stdout_does_not_cause_a_panic() {
     for format in ["table", "json", "jsonl"] {
         let mut child = naq()
             .args([
@@ -40,7 +40,7 @@ fn help_and_completions_into_a_closed_pipe_end_quietly() {
 }
 
 #[test]
-fn colours_only_where_they_are_wanted() {
+fn colours_are_printed_only_on_request() {
     let explain = |change: &dyn Fn(&mut Command) -> &mut Command| {
         let mut command = naq();
         change(&mut command);

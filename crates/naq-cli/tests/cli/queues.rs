@@ -1,4 +1,4 @@
-//! `naq queue` and `naq workers`.
+//! `naq queue` and `naq workers`, against a real broker.
 
 use naq_testing::eventually;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::run::{Broker, PATIENCE};
 
 #[test]
-fn a_paused_queue_hands_out_nothing_until_it_is_resumed() {
+fn a_paused_queue_starts_no_job_until_it_is_resumed() {
     let broker = Broker::start();
     let id = broker.enqueue(&["greet", "--queue", "mail"]);
     let paused = broker.json(&["queue", "pause", "mail", "--for", "1h"]);
@@ -58,7 +58,7 @@ fn empty_lists_are_empty_in_every_format() {
 }
 
 #[tokio::test]
-async fn workers_are_listed_while_they_live() {
+async fn workers_are_listed_while_they_are_alive() {
     let broker = Broker::start();
     let mut worker = broker.worker(&["mail", "default", "--name", "red", "--concurrency", "3"]);
     let listed = eventually("a worker in the list", PATIENCE, async || {

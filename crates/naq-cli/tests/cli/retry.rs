@@ -1,4 +1,4 @@
-//! `naq retry`: the forms that scripts rely on.
+//! `naq retry`: the output that scripts rely on.
 
 use serde_json::json;
 
@@ -41,7 +41,7 @@ fn no_retries_are_an_empty_array() {
 }
 
 #[test]
-fn a_preview_of_billions_is_short_and_says_so() {
+fn a_preview_of_billions_of_retries_is_cut_and_says_so() {
     let ran = offline(&["retry", "preview", "fixed:5s,max_retries=4000000000", "-o", "json"]).ok();
     assert_eq!(ran.json().as_array().map(Vec::len), Some(1000));
     assert!(ran.stderr.contains("4000000000") && ran.stderr.contains("--limit"), "{ran:?}");
@@ -50,7 +50,7 @@ fn a_preview_of_billions_is_short_and_says_so() {
 }
 
 #[test]
-fn tables_are_as_they_were() {
+fn tables_match_the_snapshots() {
     for (name, args) in [
         (
             "preview",
@@ -108,7 +108,7 @@ fn a_decision_names_its_rule() {
 }
 
 #[test]
-fn with_jitter_a_job_has_its_own_delay_always_the_same() {
+fn with_jitter_each_job_has_its_own_delay_and_it_is_always_the_same() {
     let delay = |id: &str| {
         let args = ["retry", "decide", "fixed:1h,jitter=full", "--error", "A", "--attempt", "1"];
         offline(&[&args[..], &["--job-id", id, "-o", "json"]].concat()).ok().json()["delay_ms"]
@@ -119,7 +119,7 @@ fn with_jitter_a_job_has_its_own_delay_always_the_same() {
 }
 
 #[test]
-fn an_explanation_is_a_policy_again() {
+fn the_policy_in_an_explanation_can_be_parsed_again() {
     let args =
         ["retry", "explain", "linear:5s,increment=5s,jitter=0.5,retry_on=A.b|C", "-o", "json"];
     let explained = offline(&args).ok().json();

@@ -1,4 +1,4 @@
-//! Runs `naq`, and own binaries, with nothing of this machine's environment.
+//! Runs `naq`, and the example binary, without this machine's `NAQ_*` variables.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -26,7 +26,7 @@ fn clean(mut command: Command) -> Command {
     command
 }
 
-/// What a command did.
+/// The result of a command.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -35,24 +35,24 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// Its output as JSON.
+    /// Stdout as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|err| panic!("{err}: {self:?}"))
     }
 
-    /// Itself, if it succeeded.
+    /// Fails the test unless the exit code is 0.
     pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, 0, "{self:?}");
         self
     }
 
-    /// Its output without the line break at the end.
+    /// Stdout without the line break at its end.
     pub(crate) fn line(&self) -> &str {
         self.stdout.trim_end()
     }
 }
 
-/// Runs it to its end.
+/// Runs a command and waits for its end.
 pub(crate) fn finish(command: &mut Command) -> Ran {
     let Output { status, stdout, stderr } = command.output().expect("naq starts");
     Ran {
@@ -62,13 +62,13 @@ pub(crate) fn finish(command: &mut Command) -> Ran {
     }
 }
 
-/// Runs `naq` with these arguments, and no broker.
+/// Runs `naq` with these arguments and without a broker.
 pub(crate) fn offline(args: &[&str]) -> Ran {
-    // Whoever connects in spite of that fails at once, with another exit code.
+    // A command that connects all the same fails at once, with another exit code.
     finish(naq().env("NAQ_NATS_URL", "nats://127.0.0.1:9").args(args))
 }
 
-/// A broker of one's own.
+/// A broker for one test.
 pub(crate) struct Broker {
     pub(crate) server: NatsServer,
 }
@@ -78,17 +78,17 @@ impl Broker {
         Self { server: NatsServer::start().unwrap_or_else(|err| panic!("{err:#}")) }
     }
 
-    /// Runs `naq` against it.
+    /// Runs `naq` against this broker.
     pub(crate) fn naq(&self, args: &[&str]) -> Ran {
         finish(naq().env("NAQ_NATS_URL", self.server.url()).args(args))
     }
 
-    /// The same, with `-o json`.
+    /// Runs `naq` with `-o json` against this broker.
     pub(crate) fn json(&self, args: &[&str]) -> Value {
         self.naq(&[args, &["-o", "json"]].concat()).ok().json()
     }
 
-    /// Enqueues, and returns the id.
+    /// Enqueues a job, and returns its id.
     pub(crate) fn enqueue(&self, args: &[&str]) -> String {
         self.naq(&[&["enqueue"], args].concat()).ok().line().to_owned()
     }
@@ -100,13 +100,13 @@ impl Broker {
         ChildProcess::spawn(command).unwrap_or_else(|err| panic!("{err:#}"))
     }
 
-    /// Waits until the job has ended, at most a minute.
+    /// Follows a job until it ends, at most a minute.
     pub(crate) fn watch(&self, id: &str) -> Ran {
         self.naq(&["job", "watch", id, "--timeout", "1m"])
     }
 }
 
-/// The example, which cargo builds with the tests.
+/// The example binary, which cargo builds with the tests.
 pub(crate) fn own_binary() -> PathBuf {
     let naq = PathBuf::from(env!("CARGO_BIN_EXE_naq"));
     let path = naq.with_file_name("examples").join("own_binary");
@@ -114,5 +114,5 @@ pub(crate) fn own_binary() -> PathBuf {
     path
 }
 
-/// A hundred seconds are more than anything here takes.
+/// Longer than any step of these tests takes.
 pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(100);

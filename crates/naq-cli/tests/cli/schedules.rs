@@ -1,11 +1,11 @@
-//! `naq schedule`.
+//! `naq schedule`, with and without a broker.
 
 use naq_testing::eventually;
 use serde_json::json;
 
 use crate::run::{Broker, PATIENCE, offline};
 
-/// The next runs of a rhythm, as clocks in its zone show them.
+/// The next runs, as local times of the zone.
 fn next(args: &[&str]) -> Vec<String> {
     let runs = offline(&[&["schedule", "next", "-o", "json"], args].concat()).ok().json();
     let local = |run: &serde_json::Value| run["local"].as_str().expect("a text").to_owned();
@@ -13,7 +13,7 @@ fn next(args: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn the_next_runs_of_a_rhythm_need_no_broker_and_show_what_clocks_do_to_it() {
+fn the_next_runs_of_an_expression_need_no_broker_and_show_clock_changes() {
     let berlin = ["--tz", "Europe/Berlin", "-n", "2"];
     let spring = [&["--cron", "30 2 * * *", "--from", "2026-03-28 12:00"], &berlin[..]].concat();
     assert_eq!(next(&spring), ["Sun 2026-03-29 03:00:00 CEST", "Mon 2026-03-30 02:30:00 CEST"]);
@@ -27,7 +27,7 @@ fn the_next_runs_of_a_rhythm_need_no_broker_and_show_what_clocks_do_to_it() {
 }
 
 #[test]
-fn what_makes_no_sense_is_said_before_anything_is_connected_to() {
+fn wrong_arguments_are_refused_before_the_connection() {
     let add = ["schedule", "add", "nightly", "greet"];
     for (args, part) in [
         (&[][..], "says not when"),
@@ -54,7 +54,7 @@ fn what_makes_no_sense_is_said_before_anything_is_connected_to() {
 }
 
 #[test]
-fn a_schedule_is_added_looked_at_changed_and_deleted() {
+fn a_schedule_is_added_shown_changed_and_deleted() {
     let broker = Broker::start();
     let add = [
         "schedule",
@@ -106,7 +106,7 @@ fn a_schedule_is_added_looked_at_changed_and_deleted() {
         Some(7)
     );
 
-    // Only what is given changes; a variable is not given.
+    // Only the given options change. A variable does not count as given.
     let mut update = crate::run::naq();
     update.env("NAQ_NATS_URL", broker.server.url()).env("NAQ_DEFAULT_QUEUE", "other").args([
         "schedule",
@@ -154,7 +154,7 @@ fn a_schedule_is_added_looked_at_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn runs_are_made_by_workers_and_by_hand() {
+async fn runs_are_made_by_workers_and_by_the_operator() {
     let broker = Broker::start();
     let _worker = broker.worker(&["default"]);
     broker.json(&[

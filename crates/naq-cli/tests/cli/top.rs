@@ -1,4 +1,4 @@
-//! `naq top`, where nobody sees a screen.
+//! `naq top` without a terminal.
 
 use naq_testing::eventually;
 use serde_json::Value;
@@ -11,7 +11,7 @@ fn of<'a>(list: &'a Value, key: &str, name: &str) -> &'a Value {
 }
 
 #[tokio::test]
-async fn it_counts_what_workers_did_and_what_waits() {
+async fn it_counts_finished_and_waiting_jobs() {
     let broker = Broker::start();
     broker.enqueue(&["greet", "-q", "idle"]);
     let _worker = broker.worker(&["mail"]);
@@ -43,7 +43,7 @@ async fn it_counts_what_workers_did_and_what_waits() {
 }
 
 #[test]
-fn what_cannot_be_watched_is_said() {
+fn wrong_arguments_are_usage_errors() {
     assert_eq!(offline(&["top"]).code, 4);
     for args in [["top", "--interval", "1ms"], ["top", "--window", "2d"], ["top", "--sort", "x"]] {
         assert_eq!(offline(&args).code, 2, "{args:?}");

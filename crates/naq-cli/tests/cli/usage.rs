@@ -1,14 +1,13 @@
-//! Mistakes in the arguments: exit code 2, the part that is wrong, what is allowed; and no
-//! connection.
+//! Usage errors: exit code 2, the wrong part and what is allowed, before any connection.
 
 use crate::run::{finish, naq, offline};
 
-/// Arguments, and what the error says.
+/// Arguments, and parts of the error text.
 const MISTAKES: &[(&[&str], &[&str])] = &[
     (&["worker", "a.b"], &["a.b", "letters, digits"]),
     (&["worker", "--concurrency", "0"], &["0", "1..=10000"]),
     (&["worker", "--lease", "1ms"], &["--lease", "100ms"]),
-    // A plain number is seconds, as the original's variables have it.
+    // Some durations may be plain numbers, which mean seconds.
     (&["worker", "--worker-ttl", "5"], &["--heartbeat-interval 5s", "--worker-ttl 5s"]),
     (&["worker", "--shutdown-timeout", "soon"], &["soon", "1m30s"]),
     (&["worker", "--log-level", "loud"], &["loud", "debug"]),
@@ -83,7 +82,7 @@ const MISTAKES: &[(&[&str], &[&str])] = &[
 ];
 
 #[test]
-fn a_mistake_is_named_before_anything_connects() {
+fn a_usage_error_is_found_before_the_connection() {
     for (args, parts) in MISTAKES {
         let ran = offline(args);
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args:?}: {ran:?}");
@@ -94,7 +93,7 @@ fn a_mistake_is_named_before_anything_connects() {
 }
 
 #[test]
-fn mistakes_in_variables_are_mistakes_too() {
+fn a_wrong_variable_is_a_usage_error_too() {
     for (variable, value) in [
         ("NAQ_LOG_LEVEL", "loud"),
         ("NAQ_JOB_SERIALIZER", "pickle"),
@@ -108,7 +107,7 @@ fn mistakes_in_variables_are_mistakes_too() {
 }
 
 #[test]
-fn a_variable_that_is_set_to_nothing_is_not_set() {
+fn an_empty_variable_counts_as_not_set() {
     let mut command = naq();
     for variable in [
         "NAQ_NATS_USER",
@@ -125,7 +124,7 @@ fn a_variable_that_is_set_to_nothing_is_not_set() {
 }
 
 #[test]
-fn two_forms_of_credentials_are_one_too_many() {
+fn two_forms_of_credentials_are_refused() {
     let mut command = naq();
     command.env("NAQ_NATS_TOKEN", "hunter2").env("NAQ_NATS_PASSWORD", "hunter2");
     let ran = finish(command.args(["queue", "list", "--nats-user", "ann"]));
@@ -137,7 +136,7 @@ fn two_forms_of_credentials_are_one_too_many() {
 }
 
 #[test]
-fn error_texts_are_as_they_were() {
+fn error_texts_match_the_snapshots() {
     for (name, args) in [
         ("error-queue", ["worker", "a.b"].as_slice()),
         ("error-policy", &["retry", "preview", "fixed:5s,max_retrys=1"]),
@@ -151,7 +150,7 @@ fn error_texts_are_as_they_were() {
 }
 
 #[test]
-fn the_stock_worker_says_how_to_make_ones_own() {
+fn the_stock_worker_says_how_to_write_your_own() {
     let ran = offline(&["worker"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
     assert_eq!(ran.stderr.lines().count(), 3, "{ran:?}");

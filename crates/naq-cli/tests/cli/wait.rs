@@ -1,4 +1,4 @@
-//! Wait, progress, checkpoint and large results: against a real broker and a real worker.
+//! Wait, progress, checkpoint and large results, with a real broker and a real worker.
 
 use naq_testing::eventually;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::run::{Broker, PATIENCE};
 
 #[test]
-fn a_result_that_is_waited_for_is_all_that_goes_to_stdout() {
+fn a_wait_prints_only_the_result_to_stdout() {
     let broker = Broker::start();
     let _worker = broker.worker(&[]);
     let id = broker.enqueue(&["greet", "--args", r#""Ann""#]);
@@ -21,7 +21,7 @@ fn a_result_that_is_waited_for_is_all_that_goes_to_stdout() {
 }
 
 #[test]
-fn how_a_wait_ends_is_its_exit_code() {
+fn the_exit_code_says_how_the_job_ended() {
     let broker = Broker::start();
     let unknown = broker.naq(&["job", "wait", "nope"]);
     assert_eq!((unknown.code, unknown.stdout.as_str()), (3, ""), "{unknown:?}");
@@ -68,7 +68,7 @@ async fn progress_and_checkpoint_are_shown_while_a_job_has_not_ended() {
 }
 
 #[test]
-fn a_large_result_dies_or_is_kept_as_the_worker_is_told() {
+fn a_large_result_is_refused_or_stored_as_the_worker_is_configured() {
     let broker = Broker::start();
     let mut refusing = broker.worker(&[]);
     let refused = broker.naq(&["enqueue", "fill", "--args", "5000000", "--wait"]);

@@ -1,11 +1,11 @@
-//! `naq worker`, as an own binary.
+//! `naq worker` in a binary with its own tasks.
 
 use naq_testing::{ChildProcess, eventually};
 
 use crate::run::{Broker, PATIENCE, finish, own_binary};
 
 #[tokio::test]
-async fn the_log_tells_the_story_of_each_attempt() {
+async fn the_log_describes_each_attempt() {
     let broker = Broker::start();
     let mut worker = broker.worker(&["default", "retry_queue", "--log-level", "DEBUG"]);
     let id = broker.enqueue(&[
@@ -36,7 +36,7 @@ async fn the_log_tells_the_story_of_each_attempt() {
 }
 
 #[tokio::test]
-async fn a_signal_drains_and_is_exit_0() {
+async fn a_signal_drains_the_worker_and_it_ends_with_exit_0() {
     let broker = Broker::start();
     let mut worker = broker.worker(&[]);
     worker.wait_for_output("working on default", PATIENCE).await.expect("starts");
@@ -50,7 +50,7 @@ fn signal(worker: &mut ChildProcess, interrupt: bool) {
 }
 
 #[tokio::test]
-async fn what_runs_is_finished_after_the_first_signal() {
+async fn running_jobs_finish_after_the_first_signal() {
     let broker = Broker::start();
     let mut worker = broker.worker(&["--log-level", "debug"]);
     let id = broker.enqueue(&["wait", "--args", "1500"]);
@@ -62,7 +62,7 @@ async fn what_runs_is_finished_after_the_first_signal() {
 }
 
 #[tokio::test]
-async fn the_second_signal_ends_it_at_once_with_the_code_of_shells() {
+async fn a_second_signal_ends_it_at_once_with_the_exit_code_of_shells() {
     let broker = Broker::start();
     for (interrupt, code) in [(true, 130), (false, 143)] {
         let mut worker = broker.worker(&["--log-level", "debug", "--lease", "1s"]);
@@ -102,7 +102,7 @@ fn without_a_broker_it_ends_with_exit_4() {
 }
 
 #[tokio::test]
-async fn or_waits_for_one_if_told_to() {
+async fn with_wait_for_broker_it_waits_for_one() {
     let mut broker = Broker::start();
     broker.server.kill().expect("a broker that is away");
     let worker = broker.worker(&["--wait-for-broker"]);

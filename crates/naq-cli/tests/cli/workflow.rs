@@ -1,11 +1,11 @@
-//! Jobs that wait for others, and the picture of them.
+//! Jobs that wait for other jobs, and `naq workflow`.
 
 use serde_json::json;
 
 use crate::run::Broker;
 
 #[test]
-fn a_job_waits_for_another_and_the_picture_says_so() {
+fn a_job_waits_for_another_and_the_drawing_shows_it() {
     let broker = Broker::start();
     broker.enqueue(&["greet", "--id", "a"]);
     broker.enqueue(&["greet", "--id", "b", "--depends-on", "a", "--queue", "default"]);
@@ -42,7 +42,7 @@ fn a_job_waits_for_another_and_the_picture_says_so() {
 }
 
 #[test]
-fn what_cannot_be_waited_for_and_what_is_nowhere_is_said() {
+fn an_unknown_dependency_and_an_unknown_workflow_are_errors() {
     let broker = Broker::start();
     let gone = broker.naq(&["enqueue", "greet", "--depends-on", "gone"]);
     assert_eq!(gone.code, 3, "{gone:?}");

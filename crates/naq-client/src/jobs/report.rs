@@ -3,7 +3,7 @@
 use naq_core::clock::Timestamp;
 use naq_core::names::{JobId, JobKey, QueueName};
 use naq_core::state::JobState;
-use naq_core::transport::{BlobRef, Evidence, Place, Stored, stale, waits_as};
+use naq_core::transport::{BlobRef, Evidence, Place, Stored, stale, waiting_state};
 use naq_core::wire::{DeadLetter, Envelope, Payload, headers};
 
 use crate::{CheckpointInfo, Client, ClientError, Progress};
@@ -82,7 +82,7 @@ impl JobReport {
             }
             Place::Schedule => {
                 report.envelope = stored.envelope().ok();
-                report.state = waits_as(report.envelope.as_ref());
+                report.state = waiting_state(report.envelope.as_ref());
             }
             Place::Dead => {
                 let letter = stored.dead_letter();

@@ -6,7 +6,7 @@ use super::ScheduleFault;
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName};
 use crate::wire::{
-    Arrival, Codec, Envelope, Fields, MAX_TAGS, Nonce, Payload, WireMessage, Writer,
+    Codec, Envelope, Fields, MAX_TAGS, MessageMeta, Nonce, Payload, WireMessage, Writer,
 };
 
 /// What a run does not take from its template.
@@ -73,7 +73,7 @@ impl JobTemplate {
         let mut fields = Fields::split(written.codec(), written.bytes())?;
         let queue = fields.take::<QueueName>("queue")?.unwrap_or_default();
         let (id, stored_at) = (placeholder(), Timestamp::default());
-        let arrival = Arrival { queue, id, seq: 0, stored_at };
+        let arrival = MessageMeta { queue, id, seq: 0, stored_at };
         let message = WireMessage::new(Bytes::new());
         let envelope = Envelope::from_fields(fields, &message, &arrival)?;
         Self::normal(envelope)

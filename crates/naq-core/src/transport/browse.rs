@@ -208,7 +208,7 @@ impl JobSummary {
             Place::Queue => (stored.envelope().ok(), JobState::Pending),
             Place::Schedule => {
                 let job = stored.envelope().ok();
-                let state = waits_as(job.as_ref());
+                let state = waiting_state(job.as_ref());
                 (job, state)
             }
             Place::Dead => (stored.envelope().ok(), JobState::Dead),
@@ -249,7 +249,7 @@ impl JobSummary {
 }
 
 /// The state of a job that waits for its time.
-pub fn waits_as(job: Option<&Envelope>) -> JobState {
+pub fn waiting_state(job: Option<&Envelope>) -> JobState {
     // To be held back is no attempt.
     let tried = |entry: &&AttemptRecord| entry.outcome != AttemptOutcome::HeldBack;
     let last = job.and_then(|job| job.history.iter().rfind(tried));

@@ -1,36 +1,39 @@
-//! The record subject of a job, which whoever ends the job claims: the first one has it. Pure looks
-//! at what stands there, for all transports; they compare and set by its sequence.
+//! [`Claim`] and [`Mark`]: what to write on the record subject of a job. The first record of a life wins.
+//! These pure decisions from the last message there serve all transports, which write only if that
+//! message is still the last one.
 
 use super::{Awaiting, Fact, Stored, Written};
 use crate::wire::Nonce;
 
-/// What the writer of a final record does next.
+/// What to do with a final record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// Write it if the last message there still has this sequence; 0 for none.
+    /// Write it if the last message on the subject still has this sequence. 0 means that there is none.
     Free(u64),
-    /// The same, over a marker: with [`AWAITED`](crate::wire::headers::AWAITED), and kept for
-    /// [`AWAITED_RECORD_TTL`](super::AWAITED_RECORD_TTL) at least.
+    /// Write it in place of the marker with this sequence. It needs the header
+    /// [`AWAITED`](crate::wire::headers::AWAITED), and must be kept for at least
+    /// [`AWAITED_RECORD_TTL`](super::AWAITED_RECORD_TTL).
     Awaited(u64),
-    /// Nothing: it is decided.
+    /// Write nothing: this is the answer.
     Decided(Written),
 }
 
 impl Claim {
-    /// Of this fact, a final record, on a subject where `standing` is the last message.
-    pub fn of(fact: &Fact, standing: Option<&Stored>) -> Self {
-        let Some(standing) = standing else { return Self::Free(0) };
-        let message = &standing.message;
+    /// Decides for the final record `fact`, if `last` is the last message on the subject.
+    pub fn of(fact: &Fact, last: Option<&Stored>) -> Self {
+        let Some(last) = last else { return Self::Free(0) };
+        let message = &last.message;
         if message.is_marker() {
-            return Self::Awaited(standing.seq);
+            return Self::Awaited(last.seq);
         }
-        let (step, own) = (standing.step(), fact.message.step());
+        let step = last.step();
+        let own = fact.message.step();
         if own.as_ref().is_none_or(|own| own.nonce != step.nonce) {
-            return Self::Free(standing.seq);
+            return Self::Free(last.seq);
         }
-        // An earlier try of this very fact, whose answer was lost.
-        let again = own == Some(step) && message.body == fact.message.body;
-        Self::Decided(match (again, message.is_awaited()) {
+        // The same fact was stored by an earlier request whose answer was lost.
+        let is_same = own == Some(step) && message.body == fact.message.body;
+        Self::Decided(match (is_same, message.is_awaited()) {
             (false, _) => Written::Ended,
             (true, false) => Written::Stored,
             (true, true) => Written::Awaited,
@@ -38,23 +41,24 @@ impl Claim {
     }
 }
 
-/// What somebody who waits for an end does next.
+/// What to do for a job that waits for an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mark {
-    /// Put a marker there if the last message still has this sequence; 0 for none.
+    /// Write a marker if the last message on the subject still has this sequence. 0 means that there is
+    /// none.
     Over(u64),
-    /// Nothing: it is known.
+    /// Write nothing: this is the answer.
     Known(Awaiting),
 }
 
 impl Mark {
-    /// On a subject where `standing` is the last message.
-    pub fn of(life: &Nonce, standing: Option<Stored>) -> Self {
-        match standing {
+    /// Decides for this life of the job, if `last` is the last message on the subject.
+    pub fn of(life: &Nonce, last: Option<Stored>) -> Self {
+        match last {
             None => Self::Over(0),
-            Some(it) if it.message.is_marker() => Self::Known(Awaiting::Marked),
-            Some(it) if it.step().nonce == *life => Self::Known(Awaiting::Ended(it)),
-            Some(it) => Self::Over(it.seq),
+            Some(last) if last.message.is_marker() => Self::Known(Awaiting::Marked),
+            Some(last) if last.step().nonce == *life => Self::Known(Awaiting::Ended(last)),
+            Some(last) => Self::Over(last.seq),
         }
     }
 }
@@ -76,24 +80,32 @@ mod tests {
         WireMessage::new(Bytes::from_static(body.as_bytes())).with(headers::STEP, step)
     }
 
-    fn standing(message: WireMessage) -> Stored {
+    fn stored(message: WireMessage) -> Stored {
         let key = JobKey::new(QueueName::default(), JobId::new("a").expect("an id"));
-        let (place, stored_at) = (Place::Record, Timestamp::from_millis(1));
-        Stored { key, place, seq: 7, stored_at, due_at: None, delivered: false, message }
+        let stored_at = Timestamp::from_millis(1);
+        Stored {
+            key,
+            place: Place::Record,
+            seq: 7,
+            stored_at,
+            due_at: None,
+            delivered: false,
+            message,
+        }
     }
 
     #[test]
-    fn the_first_record_of_a_life_has_the_subject_and_keeps_it() {
+    fn the_first_record_of_a_life_wins() {
         let own = message("a/2/0", "done");
         let fact = Fact {
-            key: standing(own.clone()).key,
+            key: stored(own.clone()).key,
             kind: FactKind::Record { ttl: Duration::ZERO, state: JobState::Completed },
             dedup: String::new(),
             settles: 1,
             message: own.clone(),
         };
         assert_eq!(Claim::of(&fact, None), Claim::Free(0));
-        for (there, expected) in [
+        for (last, expected) in [
             (WireMessage::marker(), Claim::Awaited(7)),
             (own.clone(), Claim::Decided(Written::Stored)),
             (own.with(headers::AWAITED, "1"), Claim::Decided(Written::Awaited)),
@@ -102,23 +114,23 @@ mod tests {
             (message("b/2/0", "done"), Claim::Free(7)),
             (message("b/2/0", "done").with(headers::AWAITED, "1"), Claim::Free(7)),
         ] {
-            assert_eq!(Claim::of(&fact, Some(&standing(there.clone()))), expected, "{there:?}");
+            assert_eq!(Claim::of(&fact, Some(&stored(last.clone()))), expected, "{last:?}");
         }
     }
 
     #[test]
-    fn a_marker_is_put_where_no_record_of_that_life_stands() {
+    fn a_marker_is_written_unless_the_life_has_a_record() {
         let life = Nonce::parse("a").expect("a nonce");
         assert_eq!(Mark::of(&life, None), Mark::Over(0));
-        for (there, expected) in [
+        for (last, expected) in [
             (WireMessage::marker(), Mark::Known(Awaiting::Marked)),
             (
                 message("a/2/0", "done"),
-                Mark::Known(Awaiting::Ended(standing(message("a/2/0", "done")))),
+                Mark::Known(Awaiting::Ended(stored(message("a/2/0", "done")))),
             ),
             (message("b/2/0", "done"), Mark::Over(7)),
         ] {
-            assert_eq!(Mark::of(&life, Some(standing(there.clone()))), expected, "{there:?}");
+            assert_eq!(Mark::of(&life, Some(stored(last.clone()))), expected, "{last:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Fetch and hold deliveries.
+//! [`Consumer`]: the port that fetches deliveries, and [`Delivery`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,93 +10,94 @@ use super::{Stored, TransportError};
 use crate::names::QueueName;
 use crate::wire::{DecodeError, Envelope, Step};
 
-/// A job in this process's hands, to be settled before its lease ends.
+/// A message that the broker has delivered to this process. It must be settled before its lease ends.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// The message; its place is the queue.
+    /// The message, in [`Place::Queue`](super::Place::Queue).
     pub stored: Stored,
-    /// How often the broker has handed it out, this time included: 1 at first.
+    /// How often the broker has delivered it, with this time. The first time it is 1.
     pub delivered: u32,
-    /// Whether it may have been settled already: it was handed out before, or was stored before
-    /// this process (re)connected. A suspect is checked for evidence before it runs.
+    /// Whether it may have been settled before, because it was delivered before, or was stored before
+    /// this process connected. The worker looks for evidence before it runs a suspect.
     pub suspect: bool,
-    /// How to keep and how to drop it.
+    /// Renews the lease and acks the message.
     pub handle: Arc<dyn AckHandle>,
 }
 
 impl Delivery {
-    /// The job, its crash count including the deaths that this delivery tells of: every delivery
-    /// before this one ended without being settled.
+    /// Reads the job. Its number of crashes includes every earlier delivery of this message, because none
+    /// of them was settled.
     ///
     /// # Errors
-    /// [`DecodeError`] when the body is no job.
+    /// [`DecodeError`] if the body is not a job.
     pub fn envelope(&self) -> Result<Envelope, DecodeError> {
         let mut envelope = self.stored.envelope()?;
         envelope.crashes = envelope.crashes.saturating_add(self.delivered.saturating_sub(1));
         Ok(envelope)
     }
 
-    /// Where its life stands.
+    /// The step of the job.
     pub fn step(&self) -> Step {
         self.stored.step()
     }
 }
 
-/// The two things to do with a delivery. There is no negative ack: it would count as a death.
+/// Renews or acks one delivery. There is no negative ack, because it would count as a crash.
 #[async_trait]
 pub trait AckHandle: Send + Sync + fmt::Debug {
-    /// Drops the message: its job has gone on elsewhere. Sent, not confirmed; a lost ack brings the
-    /// message back as a suspect.
+    /// Tells the broker to drop the message. It is sent without waiting for an answer. If it is lost, the
+    /// message comes back as a suspect.
     ///
     /// # Errors
-    /// [`TransportError`] when it could not even be sent.
+    /// [`TransportError`] if it could not be sent.
     async fn ack(&self) -> Result<(), TransportError>;
 
-    /// Keeps the delivery for another lease, counted from now. Sent, not confirmed.
+    /// Renews the lease, which starts again now. It is sent without waiting for an answer.
     ///
     /// # Errors
-    /// [`TransportError`] when it could not even be sent.
+    /// [`TransportError`] if it could not be sent.
     async fn renew(&self) -> Result<(), TransportError>;
 }
 
-/// Deliveries of one queue.
+/// An open queue, from which a worker fetches deliveries.
 #[async_trait]
 pub trait Subscription: Send + fmt::Debug {
-    /// Waits up to `wait` for deliveries and returns what is there, at most `max`; an empty list
-    /// after `wait`. Returns as soon as there is one, it does not wait for `max`. The broker is
-    /// never asked for more than `max` beyond what was returned, so nothing ages in a buffer.
+    /// Waits for deliveries and returns at most `max` of them. It returns as soon as there is one, or
+    /// with an empty list after `wait`. It never asks the broker for more than `max` deliveries that are
+    /// not returned yet, so that none waits in a buffer while its lease runs.
     ///
-    /// What the broker was asked for may still come for a while after the call: such a delivery is
-    /// out, and its lease runs. Whoever wants no more for now calls with a `max` of 0, which asks for
-    /// nothing, and returns all that has arrived as soon as there is any; an empty list after `wait`.
+    /// A delivery may arrive after a call that asked for it has returned, and then its lease runs. To
+    /// get such deliveries without asking for more, call this with a `max` of 0. That returns all that
+    /// have arrived as soon as there is one, or an empty list after `wait`.
     ///
-    /// Cancel safe: what has arrived when the future is dropped is returned by the next call.
+    /// Cancel safe: if the future is dropped, the next call returns the deliveries that have arrived.
     ///
     /// # Errors
-    /// [`TransportError`]. Transient ones heal by calling again; the subscription rebuilds itself.
+    /// [`TransportError`]. After a transient one call this again; the subscription reopens itself.
     async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, TransportError>;
 
-    /// The lease in force at the broker, which may be an older one than was asked for.
+    /// The lease of the queue at the broker. It may differ from the one given to
+    /// [`Consumer::subscribe`], if the queue existed before.
     fn lease(&self) -> Duration;
 
-    /// How many deliveries of the queue all workers may hold together, as far as is known; none for
-    /// no limit. What is held and does not run keeps others from running.
+    /// How many deliveries of the queue all workers may hold together. `None` for no limit, or if it is
+    /// not known. A held delivery that does not run keeps another job from running.
     fn limit(&self) -> Option<u64> {
         None
     }
 
-    /// Stops asking, and returns what had arrived and was never fetched, to be given back.
+    /// Closes the subscription and returns the deliveries that have arrived and were not fetched. The
+    /// caller must give them back.
     async fn close(self: Box<Self>) -> Vec<Delivery>;
 }
 
-/// Hands out jobs.
+/// Opens queues.
 #[async_trait]
 pub trait Consumer: Send + Sync + 'static {
-    /// Opens a queue, creating it if need be and allowed. `lease` is how long a delivery is held
-    /// without renewal, for a queue that does not exist yet.
+    /// Opens a queue. Creates it with this `lease` if it does not exist and the user may do that.
     ///
     /// # Errors
-    /// [`TransportError`].
+    /// [`TransportError`], for example [`TransportError::NoQueue`] if it may not be created.
     async fn subscribe(
         &self,
         queue: &QueueName,

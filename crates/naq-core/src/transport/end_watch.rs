@@ -1,15 +1,15 @@
-//! [`EndWatch`]: told when a job may have ended, without asking over and over.
+//! [`EndWatch`]: the port that waits for the end of a job without polling.
 
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-/// Hears of the end of one job.
+/// Waits for the end of one job.
 #[async_trait]
 pub trait EndWatch: Send + fmt::Debug {
-    /// Returns once something was written that may be the end of the job, or something may have been
-    /// missed, and after `wait` at the latest. A hint, no more: look then. Nothing is lost when this
-    /// is dropped before it is done.
+    /// Returns when a message was written that may be the end of the job, when one may have been missed,
+    /// or after `wait`. The caller must then look at the job. Cancel safe: dropping the future loses
+    /// nothing.
     async fn changed(&mut self, wait: Duration);
 }

@@ -1,67 +1,67 @@
-//! What a broker can answer instead of doing as asked.
+//! [`TransportError`]: why a request to the broker failed.
 
 use std::time::Duration;
 
-/// An operation that a transport could not carry out.
+/// A request to the broker failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// No connection. Nothing was sent, or it is not known to have arrived.
+    /// There is no connection. The request was not sent, or it is unknown whether it arrived.
     #[error("cannot reach the broker at {url}: {reason}")]
     Unreachable {
-        /// Where it was looked for, without credentials.
+        /// The address of the broker, without credentials.
         url: String,
-        /// What the connection said.
+        /// The error of the connection.
         reason: String,
     },
-    /// No answer in time: it may or may not have been done. Repeat it; every write can be repeated.
+    /// There was no answer in time. The broker may have done it. Every write can be repeated safely.
     #[error("the broker did not answer within {} to: {what}", humantime::format_duration(*.after))]
     Timeout {
-        /// What was asked.
+        /// The request.
         what: String,
-        /// How long was waited.
+        /// How long the client waited.
         after: Duration,
     },
-    /// The credentials were refused.
+    /// The broker refused the credentials.
     #[error("the broker refused the credentials: {0}")]
     Auth(String),
-    /// The credentials do not allow this.
+    /// The user of these credentials may not do this.
     #[error("not allowed: {subject} (give this user the permission, see docs/operating.md)")]
     Permission {
         /// The subject that the broker refused.
         subject: String,
     },
-    /// More bytes than the broker takes.
+    /// The message is larger than the broker accepts.
     #[error("{size} bytes, but the broker takes at most {max} (its max_payload)")]
     TooLarge {
-        /// The message's size in bytes.
+        /// The size of the message in bytes.
         size: usize,
-        /// The broker's limit in bytes.
+        /// The limit of the broker in bytes.
         max: usize,
     },
-    /// The broker lacks what NAQ is built on.
+    /// The broker lacks a feature that NAQ needs.
     #[error("{found} cannot run NAQ: {needs}")]
     Unsupported {
-        /// What was found.
+        /// The broker and its version.
         found: String,
-        /// What is needed, and how to get it.
+        /// The missing feature, and how to get it.
         needs: String,
     },
-    /// There is no such queue, and this user may not create one.
+    /// The queue does not exist, and this user may not create it.
     #[error("no queue {0:?}: enqueue a job or start a worker with the right to create it")]
     NoQueue(String),
-    /// The broker said no, for a reason of its own.
+    /// The broker refused the request for another reason.
     #[error("{what}: {reason}")]
     Rejected {
-        /// What was asked.
+        /// The request.
         what: String,
-        /// What the broker said.
+        /// The reason that the broker gave.
         reason: String,
     },
 }
 
 impl TransportError {
-    /// Whether the same call may well succeed a moment later.
+    /// Whether the same request may succeed if it is repeated a moment later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Timeout { .. })
     }

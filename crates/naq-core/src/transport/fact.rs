@@ -1,4 +1,5 @@
-//! Settle, first half: the new fact, written and awaited before the old message is acked.
+//! [`Fact`]: the message that says what follows an attempt. It is stored before the old message is
+//! acked.
 
 use std::time::Duration;
 
@@ -10,64 +11,64 @@ use crate::names::JobKey;
 use crate::state::JobState;
 use crate::wire::{DeadLetter, EncodeError, Envelope, FinalRecord, Nonce, Step, WireMessage};
 
-/// The record of a job that was cancelled or died is kept this long at least, also when the job
-/// wants none: whoever else has the job must learn that it is over.
+/// The shortest time for which the record of a cancelled or dead job is kept, even if the job has no
+/// record otherwise. Other workers that hold the job must find out that it has ended.
 pub const SHORTEST_RECORD_TTL: Duration = Duration::from_secs(60);
 
-/// A record that other jobs wait for is kept this long at least: they read the results of those
-/// before them when they start, and may wait for a slot, a limit or their own retries until then.
+/// The shortest time for which a record is kept that other jobs wait for. They read the results of
+/// their parents when they start, and may wait for a slot, a limit or their own retries before that.
 pub const AWAITED_RECORD_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Where a fact goes.
+/// Where a fact is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FactKind {
-    /// To `naq.r...`, kept this long.
+    /// A final record, on `naq.r.<queue>.<id>`.
     Record {
-        /// How long; brokers round up to a whole second.
+        /// How long the broker keeps it. Brokers round up to a whole second.
         ttl: Duration,
         /// How the job ended.
         state: JobState,
     },
-    /// To `naq.s...`, moved to the queue when due.
+    /// A retry or a snooze, on `naq.s.<queue>.<id>`. The broker moves it to the queue when it is due.
     Retry {
-        /// When.
+        /// When it is due.
         due_at: Timestamp,
     },
-    /// To `naq.d...`.
+    /// A dead letter, on `naq.d.<queue>.<id>`.
     Dead,
-    /// To `naq.q...`, at the end of the queue.
+    /// The job again, on `naq.q.<queue>.<id>`, at the end of the queue.
     GiveBack,
 }
 
-/// What became of a job, ready to be stored.
+/// A message that says what follows an attempt, ready to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
-    /// Which job.
+    /// The job.
     pub key: JobKey,
-    /// Where it goes.
+    /// Where it is stored.
     pub kind: FactKind,
-    /// The same fact written again, after a lost answer or by a second worker, is stored once.
+    /// The deduplication key. A fact that is written again, after a lost answer or by a second worker,
+    /// is stored once.
     pub dedup: String,
-    /// The sequence of the delivery that this settles. For [`FactKind::Retry`] and
-    /// [`FactKind::GiveBack`] the broker stores the fact only while that message is still the last
-    /// on the job's queue subject: a worker that lost its lease, or whose job was cancelled or
-    /// purged, cannot bring the job back.
+    /// The sequence of the delivery that this settles. The broker stores a [`FactKind::Retry`] or
+    /// [`FactKind::GiveBack`] only while that message is the last one on the job's queue subject. So a
+    /// worker that has lost its lease, or whose job was cancelled or purged, cannot bring the job back.
     pub settles: u64,
-    /// Headers and body.
+    /// Headers and body of the message.
     pub message: WireMessage,
 }
 
-/// With the queue: the streams of records and letters are shared, and two jobs written by hand can
-/// have the same id and the same first sequence in two queues.
+/// A deduplication key. It has the queue, because the streams of records and dead letters are shared:
+/// two jobs that were written by hand can have the same id and the same sequence in two queues.
 fn dedup(key: &JobKey, step: &Step, what: &str) -> String {
     format!("{key}/{step}/{what}")
 }
 
 impl Fact {
-    /// The job ended as `record` says. None when the job asked for no record.
+    /// The job has ended, with this record. `None` if the job has no record.
     ///
     /// # Errors
-    /// [`EncodeError`] when the result cannot be written.
+    /// [`EncodeError`] if the result cannot be written.
     pub fn record(delivery: &Stored, record: &FinalRecord) -> Result<Option<Self>, EncodeError> {
         if record.envelope.record_ttl.is_zero() {
             return Ok(None);
@@ -81,28 +82,29 @@ impl Fact {
         }))
     }
 
-    /// The record of a job that dies with `letter`: written first, it decides whether it does.
+    /// The record of a job that dies with `letter`. It is written before the letter, and decides that
+    /// the job is dead.
     ///
     /// # Errors
-    /// [`EncodeError`] when the envelope cannot be written.
+    /// [`EncodeError`] if the envelope cannot be written.
     pub fn death(
         delivery: &Stored,
         envelope: Envelope,
         letter: &DeadLetter,
     ) -> Result<Self, EncodeError> {
         let ttl = envelope.record_ttl.max(SHORTEST_RECORD_TTL);
-        let (state, finished_at) = (JobState::Dead, letter.died_at);
-        let record = FinalRecord { envelope, state, finished_at, result: None };
+        let state = JobState::Dead;
+        let record = FinalRecord { envelope, state, finished_at: letter.died_at, result: None };
         Ok(Self {
             key: delivery.key.clone(),
             kind: FactKind::Record { ttl, state },
             dedup: dedup(&delivery.key, &letter.step, "died"),
             settles: delivery.seq,
-            message: letter.say_why(record.to_message()?),
+            message: letter.add_reason(record.to_message()?),
         })
     }
 
-    /// How the job ends with this; none when it goes on.
+    /// The final state of the job, if this fact ends it.
     pub fn ends(&self) -> Option<JobState> {
         match self.kind {
             FactKind::Record { state, .. } => Some(state),
@@ -111,10 +113,10 @@ impl Fact {
         }
     }
 
-    /// The job waits until `due_at`; `next` is its envelope for then.
+    /// The job waits until `due_at`, with the envelope `next`.
     ///
     /// # Errors
-    /// [`EncodeError`] when the envelope cannot be written.
+    /// [`EncodeError`] if the envelope cannot be written.
     pub fn retry(
         delivery: &Stored,
         next: &Envelope,
@@ -129,8 +131,8 @@ impl Fact {
         })
     }
 
-    /// The job is dead. Of a job whose body can be read, its record comes before:
-    /// [`death`](Self::death).
+    /// The dead letter of a job. If the body of the job can be read, its record
+    /// ([`death`](Self::death)) is written first.
     pub fn dead(delivery: &Stored, letter: &DeadLetter) -> Self {
         Self {
             key: delivery.key.clone(),
@@ -141,11 +143,11 @@ impl Fact {
         }
     }
 
-    /// The job goes back to its queue as if it had not been handed out: body and headers as they
-    /// came, or as `envelope` says where the crash count has to be carried over.
+    /// The job goes back to its queue as if it had not been delivered. Body and headers stay the same,
+    /// unless an `envelope` is given, which is needed to keep the number of crashes.
     ///
     /// # Errors
-    /// [`EncodeError`] when the envelope cannot be written.
+    /// [`EncodeError`] if the envelope cannot be written.
     pub fn give_back(delivery: &Stored, envelope: Option<&Envelope>) -> Result<Self, EncodeError> {
         let step = delivery.step();
         let message = match envelope {
@@ -171,43 +173,46 @@ impl Fact {
     }
 }
 
-/// Whether a fact was stored.
+/// The answer of the broker to a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// It is, now or since an earlier try.
+    /// The fact is stored, by this request or an earlier one.
     Stored,
-    /// It is, and other jobs wait for this end: they are to be woken before the ack.
+    /// The fact is stored, and other jobs wait for this end. The worker must release them before the ack.
     Awaited,
-    /// It is not: this life of the job has ended already, otherwise. Ack, run nothing.
+    /// The fact is not stored, because this life of the job has already ended in another way. The worker
+    /// must ack the message and run nothing.
     Ended,
-    /// It is not: the message that it settles is no longer the job's. Ack nothing, run nothing.
+    /// The fact is not stored, because the message that it settles is not the current one of the job.
+    /// The worker must neither ack nor run anything.
     Fenced,
 }
 
-/// What becomes of whoever wants to be told of a job's end.
+/// The answer to [`Settler::await_end`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Awaiting {
-    /// It is noted: whoever ends the job is told so by [`Written::Awaited`].
+    /// A marker is stored. The worker that ends the job gets [`Written::Awaited`].
     Marked,
-    /// It has ended already; this is its record.
+    /// The job has already ended, with this record.
     Ended(Stored),
 }
 
 /// Stores facts.
 #[async_trait]
 pub trait Settler: Send + Sync + 'static {
-    /// Stores `fact`, once however often it is called. Returns once the broker has it.
+    /// Stores `fact` and returns when the broker has stored it. The same fact is stored once, even if it
+    /// is written several times.
     ///
     /// # Errors
-    /// [`TransportError`]; after a transient one the same fact can be written again.
+    /// [`TransportError`]. After a transient one the same fact can be written again.
     async fn write(&self, fact: &Fact) -> Result<Written, TransportError>;
 
-    /// Notes that somebody waits for the end of this life of the job, which may have come already
-    /// and may not even have begun: a marker on its record subject, which goes when a record takes
-    /// its place. One marker stands for any number of those who wait.
+    /// Stores a marker on the record subject of the job, which says that other jobs wait for the end of
+    /// this life. The life may have ended already, or not have begun. The record of the job replaces
+    /// the marker. One marker is enough for any number of waiting jobs.
     ///
     /// # Errors
-    /// [`TransportError`]; after a transient one it can be noted again.
+    /// [`TransportError`]. After a transient one this can be called again.
     async fn await_end(&self, key: &JobKey, life: &Nonce) -> Result<Awaiting, TransportError>;
 
     /// The largest message that the broker takes, headers included, in bytes: the last value it told.

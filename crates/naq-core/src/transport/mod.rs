@@ -1,5 +1,5 @@
-//! The ports to a broker. One small trait a role; whoever implements all of them is a
-//! [`Transport`], and proves it with the contract suite (`testing::contract`).
+//! The ports to a broker: one small trait for each role. A type that implements all of them is a
+//! [`Transport`]. The crate `naq-conformance` tests that it keeps the contract.
 
 mod blobs;
 mod browse;
@@ -18,12 +18,12 @@ mod stats;
 mod stored;
 mod stream;
 
-// Ports speak of jobs and entries by their keys.
+// The ports name jobs and state-store entries by these keys.
 pub use crate::names::{JobKey, StateKey, StateKeyError};
 pub use blobs::{BlobRef, BlobRefError, Blobs, MAX_BLOB_BYTES};
 pub use browse::{
     JobSummary, JobsCursor, JobsCursorError, JobsPage, JobsQuery, Looked, Order, SCAN, Scan,
-    waits_as,
+    waiting_state,
 };
 pub use claim::{Claim, Mark};
 pub use consume::{AckHandle, Consumer, Delivery, Subscription};
@@ -42,7 +42,8 @@ pub use stats::{STATS_TTL, StatsPage, StatsStore};
 pub use stored::{Place, Stored};
 pub use stream::{ConsumerReport, Durability, StreamReport, StreamRole};
 
-/// A broker, from every side. Implemented by whatever implements the parts.
+/// All ports of a broker together. Every type that implements the ports implements it. A component that
+/// needs only some of the ports should ask for those.
 pub trait Transport:
     Producer
     + Consumer

@@ -1,4 +1,4 @@
-//! Enqueue.
+//! [`Producer`]: the port that enqueues jobs.
 
 use async_trait::async_trait;
 
@@ -7,40 +7,40 @@ use crate::clock::Timestamp;
 use crate::names::JobKey;
 use crate::wire::WireMessage;
 
-/// A job on its way into a queue.
+/// A job to be stored in a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
-    /// Which job.
+    /// The job.
     pub key: JobKey,
-    /// When it is due; none for at once.
+    /// When it is due. `None` for at once.
     pub due_at: Option<Timestamp>,
-    /// What makes a repeated submission the same one: stored once within the broker's window.
+    /// The deduplication key. The broker stores submissions with the same key once within its window.
     pub dedup: String,
-    /// Refuse it while the queue holds a job of this id, however old. Costs the broker a look-up,
-    /// so it is asked for only where the id came from the user.
+    /// Whether the broker refuses it if the queue has a job with this id, however old. The check costs a
+    /// look-up, so it is used only if the user chose the id.
     pub unique: bool,
     /// Headers and body.
     pub message: WireMessage,
 }
 
-/// What became of a submission.
+/// The answer of the broker to a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Receipt {
-    /// Stored, with this sequence.
+    /// The job is stored, with this sequence.
     Stored(u64),
-    /// A job of this id is there already; nothing was added.
+    /// A job with this id is stored already. Nothing was added.
     Duplicate,
 }
 
-/// Puts jobs into queues.
+/// Stores jobs in queues.
 #[async_trait]
 pub trait Producer: Send + Sync + 'static {
-    /// Stores one job, creating its queue if need be. Returns once the broker has it.
+    /// Stores one job and returns when the broker has stored it. Creates the queue if there is none.
     ///
     /// # Errors
-    /// [`TransportError`]; after a timeout the same submission can be sent again.
+    /// [`TransportError`]. After a transient one the same submission can be sent again.
     async fn publish(&self, job: Submission) -> Result<Receipt, TransportError>;
 
-    /// Stores many, with many under way at once. Answers in the order of the jobs.
+    /// Stores many jobs, with many requests at once. The answers are in the order of the jobs.
     async fn publish_many(&self, jobs: Vec<Submission>) -> Vec<Result<Receipt, TransportError>>;
 }

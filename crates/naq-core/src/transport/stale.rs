@@ -1,56 +1,60 @@
-//! Whether a delivery was settled already: a pure look at the evidence.
+//! [`stale`]: whether a delivery was settled before, decided from the evidence.
 
 use std::fmt;
 
 use super::{Place, Stored};
 use crate::wire::{Nonce, Step, headers};
 
-/// A message of the same job elsewhere, reduced to what tells.
+/// Another message of the same job, reduced to place, sequence and step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// Where it stands.
+    /// Which subject it is on.
     pub place: Place,
     /// Its sequence in its stream.
     pub seq: u64,
-    /// Of which life, and how far along.
+    /// Its life, and how far that life is.
     pub step: Step,
-    /// On a record: other jobs wait, or waited, for this end.
+    /// For a record: whether other jobs wait, or have waited, for this end.
     pub awaited: bool,
-    /// On a record: the job died, and a letter belongs to it.
+    /// For a record: whether the job died, so that a dead letter belongs to it.
     pub died: bool,
 }
 
 impl From<&Stored> for Evidence {
     fn from(stored: &Stored) -> Self {
-        let (place, seq, step) = (stored.place, stored.seq, stored.step());
-        let record = place == Place::Record;
-        let awaited = record && stored.message.is_awaited();
-        let died = record && stored.message.header(headers::DIED_AT).is_some();
-        Self { place, seq, step, awaited, died }
+        let is_record = stored.place == Place::Record;
+        Self {
+            place: stored.place,
+            seq: stored.seq,
+            step: stored.step(),
+            awaited: is_record && stored.message.is_awaited(),
+            died: is_record && stored.message.header(headers::DIED_AT).is_some(),
+        }
     }
 }
 
-/// What whoever ended a job died before it could do. The ack is left, too: it is the last step.
+/// What a worker that crashed while it ended a job has not done. The ack is always missing too, because
+/// it is the last step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Unfinished {
-    /// The dead letter that belongs to the record.
+    /// The dead letter of the record is missing.
     pub letter: bool,
-    /// The jobs that wait for this end may not know of it.
+    /// The jobs that wait for this end may not have been released.
     pub wake: bool,
 }
 
 impl Unfinished {
-    /// Read off the evidence for the end of this life.
+    /// Decides from the evidence of the job what is missing for the end of this life.
     pub fn of(life: &Nonce, evidence: &[Evidence]) -> Self {
-        let stands =
+        let has =
             |fits: fn(&Evidence) -> bool| evidence.iter().any(|e| e.step.nonce == *life && fits(e));
         Self {
-            letter: stands(|e| e.died) && !stands(|e| e.place == Place::Dead),
-            wake: stands(|e| e.awaited),
+            letter: has(|e| e.died) && !has(|e| e.place == Place::Dead),
+            wake: has(|e| e.awaited),
         }
     }
 
-    /// Whether there is nothing left to do but the ack.
+    /// Whether only the ack is missing.
     pub fn is_nothing(self) -> bool {
         self == Self::default()
     }
@@ -61,7 +65,7 @@ impl Unfinished {
 pub enum StaleReason {
     /// A final record says that the job ended.
     Ended,
-    /// A dead letter says so, or the record that goes before it.
+    /// A dead letter, or the record before it, says that the job died.
     Died,
     /// A later attempt waits for its time.
     Waiting,
@@ -80,15 +84,15 @@ impl fmt::Display for StaleReason {
     }
 }
 
-/// Whether the delivery with this step and sequence was settled already. Evidence of another life
-/// of the id says nothing.
+/// Whether the delivery with this step and sequence was settled before. `None` if it may run. Evidence of
+/// another life of the id does not count.
 pub fn stale(step: &Step, seq: u64, evidence: &[Evidence]) -> Option<StaleReason> {
     evidence.iter().filter(|e| e.step.nonce == step.nonce).find_map(|e| match e.place {
         Place::Record if e.died => Some(StaleReason::Died),
         Place::Record => Some(StaleReason::Ended),
         Place::Dead => Some(StaleReason::Died),
         Place::Schedule => step.is_before(&e.step).then_some(StaleReason::Waiting),
-        // A schedule that fired, or a delivery that was given back.
+        // A retry that came due, or a delivery that was given back.
         Place::Queue => (e.seq > seq && !e.step.is_before(step)).then_some(StaleReason::Superseded),
     })
 }
@@ -97,7 +101,7 @@ pub fn stale(step: &Step, seq: u64, evidence: &[Evidence]) -> Option<StaleReason
 mod tests {
     use super::*;
 
-    fn trace(place: Place, seq: u64, step: &str) -> Evidence {
+    fn evidence(place: Place, seq: u64, step: &str) -> Evidence {
         let step = step.parse().expect("a step");
         Evidence { place, seq, step, awaited: false, died: false }
     }
@@ -106,18 +110,18 @@ mod tests {
     fn a_death_without_its_letter_and_an_end_that_is_awaited_are_unfinished() {
         use Place::{Dead, Record};
         let life = Nonce::parse("a").expect("a nonce");
-        let died = |step| Evidence { died: true, ..trace(Record, 1, step) };
-        let awaited = |step| Evidence { awaited: true, ..trace(Record, 1, step) };
+        let died = |step| Evidence { died: true, ..evidence(Record, 1, step) };
+        let awaited = |step| Evidence { awaited: true, ..evidence(Record, 1, step) };
         for (evidence, letter, wake) in [
             (vec![], false, false),
-            (vec![trace(Record, 1, "a/1/0")], false, false),
+            (vec![evidence(Record, 1, "a/1/0")], false, false),
             (vec![died("a/1/0")], true, false),
-            (vec![died("a/1/0"), trace(Dead, 9, "a/1/0")], false, false),
-            (vec![died("a/1/0"), trace(Dead, 9, "b/1/0")], true, false),
+            (vec![died("a/1/0"), evidence(Dead, 9, "a/1/0")], false, false),
+            (vec![died("a/1/0"), evidence(Dead, 9, "b/1/0")], true, false),
             (vec![died("b/1/0")], false, false),
             (vec![awaited("a/1/0")], false, true),
             (vec![awaited("b/1/0")], false, false),
-            (vec![trace(Dead, 9, "a/1/0")], false, false),
+            (vec![evidence(Dead, 9, "a/1/0")], false, false),
         ] {
             assert_eq!(
                 Unfinished::of(&life, &evidence),
@@ -144,16 +148,16 @@ mod tests {
             (Dead, "b/9/0", 1, None),
             (Schedule, "a/3/0", 11, Some(Waiting)),
             (Schedule, "a/2/1", 11, Some(Waiting)),
-            // Its own schedule, which an unclean broker may show again.
+            // Its own schedule message, which a broker may show again after a crash.
             (Schedule, "a/2/0", 9, None),
             (Queue, "a/3/0", 12, Some(Superseded)),
             (Queue, "a/2/0", 12, Some(Superseded)),
-            // Itself.
+            // The delivery itself.
             (Queue, "a/2/0", 10, None),
-            // Another job that somebody wrote by hand under the same id.
+            // Another job that was written by hand with the same id.
             (Queue, "s12/1/0", 12, None),
         ] {
-            let evidence = [trace(place, seq, step)];
+            let evidence = [evidence(place, seq, step)];
             assert_eq!(stale(&me, 10, &evidence), expected, "{place:?} {step} {seq}");
         }
     }

@@ -1,18 +1,18 @@
-//! A job's message where it stands in the broker.
+//! [`Stored`]: a message of a job, as the broker stores it.
 
 use crate::clock::Timestamp;
 use crate::names::JobKey;
 use crate::state::JobState;
 use crate::wire::{
-    Arrival, DeadLetter, DecodeError, Envelope, FinalRecord, Nonce, Step, WireMessage, headers,
+    DeadLetter, DecodeError, Envelope, FinalRecord, MessageMeta, Nonce, Step, WireMessage, headers,
 };
 
-/// Which of a job's four subjects a message stands on.
+/// Which of the four subjects of a job a message is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Place {
     /// `naq.q.<queue>.<id>`: pending or running.
     Queue,
-    /// `naq.s.<queue>.<id>`: waits for its time.
+    /// `naq.s.<queue>.<id>`: scheduled, retrying or blocked.
     Schedule,
     /// `naq.d.<queue>.<id>`: dead letter.
     Dead,
@@ -20,55 +20,55 @@ pub enum Place {
     Record,
 }
 
-/// A message that the broker holds.
+/// A message of a job, as the broker stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// Of which job.
+    /// The job.
     pub key: JobKey,
-    /// Where it stands.
+    /// Which subject it is on.
     pub place: Place,
-    /// Its sequence in its stream. Queue and schedule share a stream, so theirs compare.
+    /// Its sequence in its stream. Queue and schedule share a stream, so that their sequences compare.
     pub seq: u64,
     /// When the broker stored it.
     pub stored_at: Timestamp,
-    /// In [`Place::Schedule`]: when the broker will move it to the queue.
+    /// In [`Place::Schedule`]: when the broker moves it to the queue. `None` elsewhere.
     pub due_at: Option<Timestamp>,
-    /// In [`Place::Queue`]: whether a worker has it.
+    /// In [`Place::Queue`]: whether a worker holds it. `false` elsewhere.
     pub delivered: bool,
     /// Headers and body.
     pub message: WireMessage,
 }
 
 impl Stored {
-    /// The job, from a message in a queue or a schedule.
+    /// Reads the job from a message in a queue or a schedule.
     ///
     /// # Errors
-    /// [`DecodeError`] when the body is no job.
+    /// [`DecodeError`] if the body is not a job.
     pub fn envelope(&self) -> Result<Envelope, DecodeError> {
-        Envelope::decode(&self.message, &self.arrival())
+        Envelope::decode(&self.message, &self.meta())
     }
 
-    /// The final record, from a message in [`Place::Record`].
+    /// Reads the final record from a message in [`Place::Record`].
     ///
     /// # Errors
-    /// [`DecodeError`] when the body is no record.
+    /// [`DecodeError`] if the body is not a record.
     pub fn record(&self) -> Result<FinalRecord, DecodeError> {
-        FinalRecord::decode(&self.message, &self.arrival())
+        FinalRecord::decode(&self.message, &self.meta())
     }
 
-    /// The dead letter, from a message in [`Place::Dead`].
+    /// Reads the dead letter from a message in [`Place::Dead`].
     pub fn dead_letter(&self) -> DeadLetter {
         DeadLetter::from_message(&self.message, self.seq, self.stored_at)
     }
 
-    /// The dead letter that belongs to a message in [`Place::Record`], for the case that whoever
-    /// wrote the record did not live to write the letter. None for a job that did not die. The body
-    /// is that of `job` where the record has none of its own: it had to be short.
+    /// The dead letter that belongs to a message in [`Place::Record`], for a worker that crashed after it
+    /// wrote the record and before it wrote the letter. `None` if the job did not die. A record that had
+    /// to be short has no history; then the letter gets the body of `job`, the message of the job.
     pub fn letter_of_record(&self, job: &WireMessage) -> Option<DeadLetter> {
         let record = self.record().ok().filter(|record| record.state == JobState::Dead)?;
-        let told = Some(&record.envelope).filter(|envelope| !envelope.history.is_empty());
+        let complete = Some(&record.envelope).filter(|envelope| !envelope.history.is_empty());
         let letter = self.dead_letter();
-        Some(match told.and_then(|envelope| envelope.encode().ok()) {
+        Some(match complete.and_then(|envelope| envelope.encode().ok()) {
             Some(body) => DeadLetter { body, ..letter },
             None => DeadLetter {
                 content_type: job.header(headers::CONTENT_TYPE).map(str::to_owned),
@@ -78,8 +78,8 @@ impl Stored {
         })
     }
 
-    /// Its message for another due time: of the same step, and the same but for the due time in the
-    /// body. What cannot be decoded, or written again, stays as it is.
+    /// The message for another due time. Only the due time in the body changes; the step stays the same.
+    /// A body that cannot be decoded or written again stays unchanged.
     pub fn due_again(&self, due_at: Timestamp) -> WireMessage {
         let rewritten = self.envelope().ok().and_then(|mut job| {
             job.due_at = Some(due_at);
@@ -92,13 +92,13 @@ impl Stored {
             .fold(WireMessage::new(body), |message, (name, value)| message.with(name, value));
         match message.step() {
             Some(_) => message,
-            // It was known by its sequence, which is another one from now on.
+            // Its step came from its sequence, which changes when the message is stored again.
             None => message.with(headers::STEP, self.step().to_string()),
         }
     }
 
-    /// Where its life stands: what NAQ wrote into the header, or for a message from elsewhere what
-    /// its body and sequence say.
+    /// The step of the job: from the header, or for a message that another program wrote, from its body
+    /// and its sequence.
     pub fn step(&self) -> Step {
         self.message.step().unwrap_or_else(|| match self.envelope() {
             Ok(envelope) => envelope.step(),
@@ -106,8 +106,8 @@ impl Stored {
         })
     }
 
-    fn arrival(&self) -> Arrival {
-        Arrival {
+    fn meta(&self) -> MessageMeta {
+        MessageMeta {
             queue: self.key.queue.clone(),
             id: self.key.id.clone(),
             seq: self.seq,

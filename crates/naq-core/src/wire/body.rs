@@ -1,4 +1,4 @@
-//! A job's body: how an [`Envelope`] is read and written.
+//! The body of a job: how an [`Envelope`] is read and written.
 
 use std::time::Duration;
 
@@ -17,29 +17,29 @@ use crate::names::{JobId, JobKey, QueueName};
 use crate::retry::RetryPolicy;
 use crate::state::JobState;
 
-/// About what a body takes beside its arguments.
-const ROOM: usize = 640;
+/// The usual size of a body without its arguments, in bytes.
+const OTHER_FIELDS_BYTES: usize = 640;
 
-/// What a transport knows of a message and a body need not repeat.
+/// What the transport knows about a message, so that the body need not repeat it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Arrival {
+pub(crate) struct MessageMeta {
     pub(crate) queue: QueueName,
     pub(crate) id: JobId,
     pub(crate) seq: u64,
     pub(crate) stored_at: Timestamp,
 }
 
-/// How a job ended, for its record.
-pub(super) struct Ending<'a> {
+/// The fields that only a final record has.
+pub(super) struct FinalFields<'a> {
     pub(super) state: JobState,
     pub(super) finished_at: Timestamp,
     pub(super) result: Option<&'a Payload>,
 }
 
 impl Envelope {
-    /// Reads a message that stands on `naq.q.<queue>.<id>` or its schedule. Queue and id are those
-    /// of the subject: it is what the broker knows the job by.
-    pub(crate) fn decode(message: &WireMessage, arrival: &Arrival) -> Result<Self, DecodeError> {
+    /// Reads a message from a queue or a schedule. Queue and id are those of its subject, because the
+    /// broker knows the job by its subject.
+    pub(crate) fn decode(message: &WireMessage, meta: &MessageMeta) -> Result<Self, DecodeError> {
         let codec = message.codec()?;
         if message.body.len() > MAX_ENVELOPE_BYTES + history::MAX_HISTORY_BYTES {
             return Err(DecodeError::TooLarge {
@@ -47,25 +47,25 @@ impl Envelope {
                 max: MAX_ENVELOPE_BYTES,
             });
         }
-        Self::from_fields(Fields::split(codec, &message.body)?, message, arrival)
+        Self::from_fields(Fields::split(codec, &message.body)?, message, meta)
     }
 
-    /// Reads the fields of a job, or those of a record that are not the record's own.
+    /// Reads the fields of a job, or the fields of a record that a job has too.
     pub(crate) fn from_fields(
         mut f: Fields,
         message: &WireMessage,
-        arrival: &Arrival,
+        meta: &MessageMeta,
     ) -> Result<Self, DecodeError> {
         let codec = f.codec();
         let found = f.take::<u64>("v")?.unwrap_or(WIRE_VERSION);
         if found != WIRE_VERSION {
             return Err(DecodeError::Version { found, known: WIRE_VERSION });
         }
-        // Where they are given they must at least be names, as those of the subject are.
-        if !f.take_if("id", arrival.id.as_str()) {
+        // The subject counts. An id or queue in the body must be a valid name, but may be another one.
+        if !f.take_if("id", meta.id.as_str()) {
             f.take::<JobId>("id")?;
         }
-        if !f.take_if("queue", arrival.queue.as_str()) {
+        if !f.take_if("queue", meta.queue.as_str()) {
             f.take::<QueueName>("queue")?;
         }
         let written_policy = f.take_raw("policy");
@@ -73,13 +73,13 @@ impl Envelope {
         let policy = policy.transpose().map_err(|err| in_field("policy", err))?.flatten();
         let millis = |ms: Option<u64>| ms.map(Duration::from_millis);
         let envelope = Self {
-            id: arrival.id.clone(),
-            queue: arrival.queue.clone(),
+            id: meta.id.clone(),
+            queue: meta.queue.clone(),
             task: f.take("task")?.ok_or(DecodeError::Missing("task"))?,
             args: f.take_raw("args").unwrap_or_else(|| Payload::null(codec)),
             policy: policy.unwrap_or_default(),
             timeout: millis(f.take("timeout_ms")?),
-            enqueued_at: f.take("enqueued_at")?.unwrap_or(arrival.stored_at),
+            enqueued_at: f.take("enqueued_at")?.unwrap_or(meta.stored_at),
             deadline: f.take("deadline")?,
             record_ttl: millis(f.take("record_ttl_ms")?).unwrap_or(DEFAULT_RECORD_TTL),
             tags: f.take("tags")?.unwrap_or_default(),
@@ -89,7 +89,7 @@ impl Envelope {
             limits: f.take("limits")?.unwrap_or_default(),
             on_exhausted: f.take("on_exhausted")?,
             traceparent: f.take("traceparent")?,
-            nonce: nonce(f.take("nonce")?, message, arrival.seq)?,
+            nonce: nonce(f.take("nonce")?, message, meta.seq)?,
             origin: f.take("origin")?.map(|text| parse_nonce("origin", text)).transpose()?,
             attempt: f.take("attempt")?.unwrap_or(1).max(1),
             crashes: f.take("crashes")?.unwrap_or(0),
@@ -99,7 +99,7 @@ impl Envelope {
             history: f.take("history")?.unwrap_or_default(),
             codec,
             written_policy,
-            kept: f,
+            unknown: f,
         };
         envelope
             .check_tags()
@@ -118,8 +118,8 @@ impl Envelope {
     /// Writes the body.
     ///
     /// # Errors
-    /// [`EncodeError::Value`] for what the codec cannot write; [`EncodeError::TooLarge`] when it is
-    /// longer than [`MAX_ENVELOPE_BYTES`], not counting the history.
+    /// [`EncodeError::Value`] if the codec cannot write a value. [`EncodeError::TooLarge`] if the body
+    /// without its history is longer than [`MAX_ENVELOPE_BYTES`].
     pub fn encode(&self) -> Result<Bytes, EncodeError> {
         let (body, history) = self.write(None)?;
         let size = body.len() - history;
@@ -129,10 +129,13 @@ impl Envelope {
         Ok(body)
     }
 
-    /// The body, with how it ended if it has; and how many bytes of it are history. Fields stand in
-    /// the order of their names, then those that this version does not know.
-    pub(super) fn write(&self, ending: Option<Ending<'_>>) -> Result<(Bytes, usize), EncodeError> {
-        let mut w = Writer::new(self.codec, self.args.bytes().len() + ROOM);
+    /// The body, with the fields of a final record if they are given, and the number of bytes of its
+    /// history. Fields are in the order of their names, then the fields that this version does not know.
+    pub(super) fn write(
+        &self,
+        final_fields: Option<FinalFields<'_>>,
+    ) -> Result<(Bytes, usize), EncodeError> {
+        let mut w = Writer::new(self.codec, self.args.bytes().len() + OTHER_FIELDS_BYTES);
         w.put_raw("args", &self.args)?;
         w.put("attempt", &self.attempt)?;
         w.put_some("crashes", Some(self.crashes).filter(|n| *n > 0))?;
@@ -140,7 +143,7 @@ impl Envelope {
         w.put_some("depends_on", self.depends_on.as_ref())?;
         w.put_some("due_at", self.due_at)?;
         w.put("enqueued_at", &self.enqueued_at)?;
-        w.put_some("finished_at", ending.as_ref().map(|e| e.finished_at))?;
+        w.put_some("finished_at", final_fields.as_ref().map(|e| e.finished_at))?;
         w.put_some("first_started_at", self.first_started_at)?;
         let before = w.len();
         w.put_some("history", Some(&self.history).filter(|h| !h.is_empty()))?;
@@ -158,11 +161,11 @@ impl Envelope {
         w.put("queue", &self.queue)?;
         let ttl = Some(self.record_ttl).filter(|ttl| *ttl != DEFAULT_RECORD_TTL);
         w.put_some("record_ttl_ms", ttl.map(millis_up))?;
-        if let Some(result) = ending.as_ref().and_then(|e| e.result) {
+        if let Some(result) = final_fields.as_ref().and_then(|e| e.result) {
             w.put_raw("result", result)?;
         }
         w.put_some("snoozes", Some(self.snoozes).filter(|n| *n > 0))?;
-        w.put_some("state", ending.as_ref().map(|e| e.state))?;
+        w.put_some("state", final_fields.as_ref().map(|e| e.state))?;
         w.put_some("tags", Some(&self.tags).filter(|tags| !tags.is_empty()))?;
         w.put("task", &self.task)?;
         w.put_some("timeout_ms", self.timeout.map(millis_up))?;
@@ -170,7 +173,7 @@ impl Envelope {
         w.put_some("unique", self.unique.as_ref())?;
         w.put("v", &WIRE_VERSION)?;
         w.put_some("workflow", self.workflow.as_ref())?;
-        for (field, value) in self.kept.iter() {
+        for (field, value) in self.unknown.iter() {
             w.put_raw(field, &value)?;
         }
         Ok((w.finish(), history))
@@ -179,7 +182,7 @@ impl Envelope {
     /// The whole message: body, `Content-Type` and `Naq-Step`.
     ///
     /// # Errors
-    /// As [`encode`](Self::encode).
+    /// Those of [`encode`](Self::encode).
     pub fn to_message(&self) -> Result<WireMessage, EncodeError> {
         Ok(WireMessage::new(self.encode()?)
             .with(headers::CONTENT_TYPE, self.codec.content_type())
@@ -187,8 +190,8 @@ impl Envelope {
     }
 }
 
-/// From the body; else from the header, where a message from elsewhere was given back or requeued
-/// as it came; else a new life, named after the message.
+/// The nonce in the body. Otherwise the one in the header, which a message that was written by hand has
+/// after it was given back or requeued. Otherwise a nonce made from the sequence.
 fn nonce(given: Option<String>, message: &WireMessage, seq: u64) -> Result<Nonce, DecodeError> {
     match given {
         None => Ok(message.step().map_or_else(|| Nonce::from_sequence(seq), |step| step.nonce)),
@@ -216,8 +219,8 @@ mod tests {
     use crate::names::TaskName;
     use crate::wire::{AttemptOutcome, AttemptRecord, Codec};
 
-    fn arrival() -> Arrival {
-        Arrival {
+    fn meta() -> MessageMeta {
+        MessageMeta {
             queue: QueueName::default(),
             id: JobId::new("job-1").expect("an id"),
             seq: 7,
@@ -226,7 +229,7 @@ mod tests {
     }
 
     fn by_hand(body: &str) -> Result<Envelope, DecodeError> {
-        Envelope::decode(&WireMessage::new(Bytes::from(body.to_owned())), &arrival())
+        Envelope::decode(&WireMessage::new(Bytes::from(body.to_owned())), &meta())
     }
 
     #[test]
@@ -239,17 +242,17 @@ mod tests {
     }
 
     #[test]
-    fn a_field_of_null_is_as_good_as_absent() {
+    fn a_field_of_null_counts_as_absent() {
         let nulls = r#"{"task":"t","args":null,"policy":null,"timeout_ms":null,"deadline":null,
             "tags":null,"nonce":null,"attempt":null,"history":null,"v":null,"id":null}"#;
-        let (with, without) = (by_hand(nulls), by_hand(r#"{"task":"t"}"#));
-        let (with, without) = (with.expect("a job"), without.expect("a job"));
+        let with = by_hand(nulls).expect("a job");
+        let without = by_hand(r#"{"task":"t"}"#).expect("a job");
         assert_eq!((with.policy, with.args), (without.policy, without.args));
         assert_eq!((with.nonce, with.history), (without.nonce, without.history));
     }
 
     #[test]
-    fn a_rewrite_keeps_what_this_version_does_not_know() {
+    fn a_rewrite_keeps_fields_that_this_version_does_not_know() {
         let body =
             r#"{"task":"t","args":[1.50],"policy":{"max_retries":9,"new":{"a":1}},"later":[ 1 ]}"#;
         let mut job = by_hand(body).expect("a job");
@@ -268,9 +271,10 @@ mod tests {
     fn an_envelope_round_trips_in_both_codecs() {
         for codec in [Codec::Json, Codec::MsgPack] {
             let args = Payload::encode(codec, &("x", 1u8, [1.5f32])).expect("writes");
-            let a = arrival();
+            let meta = meta();
             let task = TaskName::new("t").expect("a name");
-            let mut job = Envelope::new(a.queue.clone(), a.id.clone(), task, args, a.stored_at);
+            let mut job =
+                Envelope::new(meta.queue.clone(), meta.id.clone(), task, args, meta.stored_at);
             job.timeout = Some(Duration::from_millis(1500));
             job.deadline = Some(Timestamp::from_millis(99_000));
             job.record_ttl = Duration::ZERO;
@@ -280,12 +284,12 @@ mod tests {
             job.record(AttemptRecord::new(1, AttemptOutcome::Crashed));
             let message = job.to_message().expect("writes");
             assert_eq!(message.step(), Some(job.step()));
-            assert_eq!(Envelope::decode(&message, &a).expect("reads"), job);
+            assert_eq!(Envelope::decode(&message, &meta).expect("reads"), job);
         }
     }
 
     #[test]
-    fn what_is_no_job_is_refused_with_the_part_that_is_wrong() {
+    fn an_invalid_job_is_refused_with_the_part_that_is_wrong() {
         for (body, part) in [
             ("", "empty"),
             ("{", "json"),
@@ -312,9 +316,14 @@ mod tests {
     #[test]
     fn a_job_over_the_limit_is_refused_before_it_is_sent() {
         let args = Payload::encode(Codec::Json, &"x".repeat(MAX_ENVELOPE_BYTES)).expect("writes");
-        let a = arrival();
-        let job =
-            Envelope::new(a.queue, a.id, TaskName::new("t").expect("a name"), args, a.stored_at);
+        let meta = meta();
+        let job = Envelope::new(
+            meta.queue,
+            meta.id,
+            TaskName::new("t").expect("a name"),
+            args,
+            meta.stored_at,
+        );
         assert!(matches!(job.encode(), Err(EncodeError::TooLarge { .. })));
     }
 }

@@ -1,4 +1,4 @@
-//! The two codecs of the wire, with the limits that hostile input meets.
+//! [`Codec`]: JSON and MessagePack, with limits against hostile input.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,101 +7,101 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// Nesting that a decoder follows before it gives up: `serde_json`'s own limit, and for MessagePack
-/// low enough for a thread with a small stack (the crate's default, 1024, is not).
+/// The deepest nesting that a decoder reads. It is the limit of `serde_json`. For MessagePack the
+/// default of the crate, 1024, could overflow a small stack.
 const MAX_DEPTH: usize = 128;
-/// Characters of a parser's message that are kept: enough for the place and what was expected.
+/// The most characters of a parser's message in an error: enough for the place and what was expected.
 const MAX_REASON_CHARS: usize = 200;
 
-/// How a body is written. Producers choose (`NAQ_JOB_SERIALIZER`); whoever reads follows the
-/// message's `Content-Type`.
+/// How a body is written. The program that enqueues chooses it (`NAQ_JOB_SERIALIZER`); readers follow
+/// the `Content-Type` of the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Codec {
-    /// JSON, `application/json`: the default, and what is assumed when no type is given.
+    /// JSON, `application/json`. This is the default, also for a message without a `Content-Type`.
     #[default]
     Json,
-    /// MessagePack, `application/msgpack`, structs as maps.
+    /// MessagePack, `application/msgpack`, with structs as maps.
     MsgPack,
 }
 
-/// A codec that NAQ does not have.
+/// A text names no codec of NAQ.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown serializer {0:?}; known: json, msgpack")]
 pub struct CodecError(String);
 
-/// A value that could not be written.
+/// A value could not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The value's own `Serialize` failed, or the codec has no form for it.
+    /// The `Serialize` of the value failed, or the codec has no form for it.
     #[error("cannot write {what} as {codec}: {reason}")]
     Value {
-        /// What was being written.
+        /// The name of the value.
         what: String,
-        /// In which codec.
+        /// The codec.
         codec: Codec,
         /// Why it failed.
         reason: String,
     },
-    /// The result is larger than a job may be.
+    /// The body is larger than a job may be.
     #[error(
         "the job is {size} bytes; at most {max} are allowed: store the data elsewhere and send its key"
     )]
     TooLarge {
-        /// Its size in bytes.
+        /// The size in bytes.
         size: usize,
         /// The limit in bytes.
         max: usize,
     },
 }
 
-/// A body that is no job, with the part that is wrong.
+/// A body is not a valid job. The text names the part that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// There is nothing to read.
+    /// The body is empty.
     #[error("the body is empty")]
     Empty,
-    /// Longer than a job may be; it was not looked at.
+    /// The body is longer than a job may be. It was not decoded.
     #[error("the body has {size} bytes, more than the {max} of a job")]
     TooLarge {
-        /// Its size in bytes.
+        /// The size in bytes.
         size: usize,
         /// The limit in bytes.
         max: usize,
     },
-    /// `Content-Type` names no codec of ours.
+    /// The `Content-Type` names no codec of NAQ.
     #[error("unknown content type {0:?}; known: application/json, application/msgpack")]
     ContentType(String),
-    /// Not a document of its codec, or not a map.
+    /// The body is not valid in its codec, or is not a map.
     #[error("not a job in {codec}: {reason}")]
     Syntax {
-        /// The codec it claims to be in.
+        /// The codec that the message names.
         codec: Codec,
-        /// What the parser said.
+        /// The message of the parser, shortened.
         reason: String,
     },
     /// A field is given twice.
     #[error("field {0:?} is given twice")]
     Duplicate(String),
-    /// A field is needed and missing.
+    /// A required field is missing.
     #[error("field {0:?} is missing")]
     Missing(&'static str),
-    /// A field has a value that it cannot have.
+    /// The value of a field is invalid.
     #[error("field {field:?}: {reason}")]
     Field {
-        /// The field.
+        /// The name of the field.
         field: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// Written by a newer NAQ.
+    /// A newer version of NAQ wrote the message.
     #[error("wire version {found}; this program reads up to {known}: upgrade it")]
     Version {
-        /// The version given.
+        /// The version of the message.
         found: u64,
-        /// The newest that is understood.
+        /// The newest version that this program reads.
         known: u64,
     },
 }
@@ -115,7 +115,7 @@ impl Codec {
         }
     }
 
-    /// The codec that a `Content-Type` names; none given means JSON, parameters are ignored.
+    /// The codec that a `Content-Type` names. `None` means JSON. Parameters after a `;` are ignored.
     ///
     /// # Errors
     /// [`DecodeError::ContentType`] for any other type.
@@ -131,10 +131,10 @@ impl Codec {
         }
     }
 
-    /// Writes `value`; `what` names it in an error.
+    /// Writes `value`. An error names it as `what`.
     ///
     /// # Errors
-    /// [`EncodeError::Value`] when `value` cannot be written in this codec.
+    /// [`EncodeError::Value`] if `value` cannot be written in this codec.
     pub fn encode<T: Serialize + ?Sized>(
         self,
         what: &str,
@@ -145,7 +145,7 @@ impl Codec {
         Ok(out.into())
     }
 
-    /// As [`encode`](Self::encode), at the end of `out`.
+    /// Writes `value` like [`encode`](Self::encode), to the end of `out`.
     pub(super) fn encode_into<T: Serialize + ?Sized>(
         self,
         what: &str,
@@ -163,10 +163,10 @@ impl Codec {
         })
     }
 
-    /// Reads a `T`, at most 128 levels deep.
+    /// Reads a `T` from a document of at most 128 levels.
     ///
     /// # Errors
-    /// [`DecodeError::Syntax`] with what the parser said.
+    /// [`DecodeError::Syntax`] with the message of the parser.
     pub fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, DecodeError> {
         match self {
             Self::Json => serde_json::from_slice(bytes).map_err(|e| self.syntax(e)),
@@ -178,18 +178,19 @@ impl Codec {
         }
     }
 
-    /// What the parser said, short and printable: parsers repeat their input.
-    pub(super) fn syntax(self, said: impl fmt::Display) -> DecodeError {
-        let said = said.to_string();
+    /// An error with the message of a parser, shortened and printable, because parsers repeat their
+    /// input.
+    pub(super) fn syntax(self, message: impl fmt::Display) -> DecodeError {
+        let message = message.to_string();
         let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-        let mut reason: String = said.chars().take(MAX_REASON_CHARS).map(printable).collect();
-        if said.chars().nth(MAX_REASON_CHARS).is_some() {
+        let mut reason: String = message.chars().take(MAX_REASON_CHARS).map(printable).collect();
+        if message.chars().nth(MAX_REASON_CHARS).is_some() {
             reason.push('…');
         }
         DecodeError::Syntax { codec: self, reason }
     }
 
-    /// The depth limit that both codecs keep.
+    /// The deepest nesting that both codecs read.
     pub(super) const fn max_depth() -> usize {
         MAX_DEPTH
     }

@@ -1,4 +1,4 @@
-//! [`DeadLetter`]: a job that ended badly, whole, so that it can be replayed exactly.
+//! [`DeadLetter`]: a dead job with all its bytes and the reason, so that it can be requeued unchanged.
 
 use bytes::Bytes;
 
@@ -14,46 +14,47 @@ use crate::failure::ErrorKind;
 use crate::names::TaskName;
 use crate::retry::Rule;
 
-/// Bytes of an error message that go into a header; the history in the body has more of it.
+/// The most bytes of an error message in a header. The history in the body has more of it.
 const MAX_HEADER_MESSAGE: usize = 1024;
-/// About what a summary takes beside the arguments.
-const SUMMARY_ROOM: usize = 512;
+/// The usual size of a summary without the arguments, in bytes.
+const OTHER_FIELDS_BYTES: usize = 512;
 
-/// What stands on `naq.d.<queue>.<id>`: the body byte for byte, decodable or not, and in headers
-/// why it is here, so that a list of dead letters never decodes bodies.
+/// A dead letter, the message on `naq.d.<queue>.<id>`. It has the body of the job byte for byte, even if
+/// that cannot be decoded. Its headers say why the job died, so that a list of dead letters decodes no
+/// bodies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Which life ended, and at which attempt.
+    /// The life that ended, and its last attempt.
     pub step: Step,
-    /// The task, when the body could be read.
+    /// The task. `None` if the body could not be read.
     pub task: Option<TaskName>,
-    /// The kind of the last error.
+    /// The error kind of the last failure.
     pub error_kind: ErrorKind,
-    /// The message of the last error.
+    /// The message of the last failure.
     pub message: String,
     /// The rule that ended the job.
     pub rule: Rule,
-    /// The decision in one sentence.
+    /// The reason in one sentence.
     pub reason: String,
-    /// When it died.
+    /// When the job died.
     pub died_at: Timestamp,
-    /// The `Content-Type` that the body came with.
+    /// The `Content-Type` of the body.
     pub content_type: Option<String>,
     /// The body, byte for byte.
     pub body: Bytes,
 }
 
 impl DeadLetter {
-    /// What the job that follows this death is told, in the dead job's codec: `job` (its id), `task`,
-    /// `queue`, `error_kind`, `message`, `rule`, `reason`, `attempts`, `died_at`, and `args`, those of
-    /// the dead job as they were, or null without `with_args`.
+    /// The arguments of the follow-up job, in the codec of the dead job: `job` (the id of the dead job),
+    /// `task`, `queue`, `error_kind`, `message`, `rule`, `reason`, `attempts`, `died_at`, and `args`, the
+    /// arguments of the dead job. `args` is null without `with_args`.
     ///
     /// # Errors
-    /// [`EncodeError`] when one of them cannot be written.
+    /// [`EncodeError`] if a value cannot be written.
     pub fn summary(&self, dead: &Envelope, with_args: bool) -> Result<Payload, EncodeError> {
         let null = Payload::null(dead.codec);
         let args = if with_args { &dead.args } else { &null };
-        let mut w = Writer::new(dead.codec, args.bytes().len() + SUMMARY_ROOM);
+        let mut w = Writer::new(dead.codec, args.bytes().len() + OTHER_FIELDS_BYTES);
         w.put_raw("args", args)?;
         w.put("attempts", &dead.attempt)?;
         w.put("died_at", &self.died_at)?;
@@ -67,17 +68,17 @@ impl DeadLetter {
         Ok(Payload::from_raw(dead.codec, w.finish()))
     }
 
-    /// The message as it is stored.
+    /// The message of the dead letter.
     pub fn to_message(&self) -> WireMessage {
         let mut message = WireMessage::new(self.body.clone());
         if let Some(content_type) = &self.content_type {
             message = message.with(headers::CONTENT_TYPE, content_type);
         }
-        self.say_why(message.with(headers::STEP, self.step.to_string()))
+        self.add_reason(message.with(headers::STEP, self.step.to_string()))
     }
 
-    /// Adds the headers that say why. The record of the dead job has them, too.
-    pub(crate) fn say_why(&self, mut message: WireMessage) -> WireMessage {
+    /// Adds the headers that say why the job died. The record of a dead job has them too.
+    pub(crate) fn add_reason(&self, mut message: WireMessage) -> WireMessage {
         let short = if self.message.len() > MAX_HEADER_MESSAGE {
             self.message.chars().take(MAX_HEADER_MESSAGE / 4).chain(['…']).collect()
         } else {
@@ -94,8 +95,8 @@ impl DeadLetter {
             .with(headers::DIED_AT, self.died_at.to_string())
     }
 
-    /// Reads a stored letter. Nothing in it can make this fail: what is missing or unreadable gets
-    /// a neutral value, since a letter that could not be shown could not be replayed either.
+    /// Reads a dead letter. This never fails: a missing or unreadable header gets a neutral value, so
+    /// that every letter can be shown and requeued.
     pub(crate) fn from_message(message: &WireMessage, seq: u64, stored_at: Timestamp) -> Self {
         let text = |name| message.header(name).map(str::to_owned);
         Self {

@@ -1,4 +1,4 @@
-//! [`Envelope`]: one job, as it travels.
+//! [`Envelope`]: one job as data, as its message says it.
 
 use std::time::Duration;
 
@@ -11,82 +11,83 @@ use crate::flow::{Dependencies, FollowUp, Limit, Unique};
 use crate::names::{JobId, QueueName, TaskName};
 use crate::retry::{RetryPolicy, Rule};
 
-/// The wire version that this crate writes, and the newest that it reads.
+/// The wire version that this crate writes, and the newest version that it reads.
 pub const WIRE_VERSION: u64 = 1;
-/// The largest body of a job. Below the broker's default `max_payload` (1 MiB) by what a retry adds:
-/// the history, and headers.
+/// The largest body of a job, in bytes, without its history. It leaves room below the broker's default
+/// `max_payload` (1 MiB) for what a retry adds: history and headers.
 pub const MAX_ENVELOPE_BYTES: usize = 1024 * 1024 - 64 * 1024;
-/// Tags that a job may carry.
+/// The most tags of one job.
 pub const MAX_TAGS: usize = 32;
-/// How long the record of a finished job is kept when the job does not say.
+/// How long the broker keeps the record of a job that does not set a time.
 pub const DEFAULT_RECORD_TTL: Duration = Duration::from_secs(60 * 60);
 /// The longest tag, in bytes.
 const MAX_TAG_BYTES: usize = 128;
 
 /// One job: what to run, how to retry it, and what has happened so far.
 ///
-/// In the body only `task` is required; the rest has defaults, so that any NATS client can write a
-/// job by hand: `{"task":"email.send","args":{"to":"a@example.com"}}`.
+/// In the body only `task` is required. All other fields have defaults, so that any NATS client can
+/// write a job by hand: `{"task":"email.send","args":{"to":"a@example.com"}}`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Envelope {
-    /// The job's id.
+    /// The id of the job.
     pub id: JobId,
-    /// The queue it is in.
+    /// The queue of the job.
     pub queue: QueueName,
-    /// The task, that is, the handler to run.
+    /// The task: the name of the handler to run.
     pub task: TaskName,
-    /// The handler's arguments; null when none are given.
+    /// The arguments of the handler; null by default.
     pub args: Payload,
-    /// When and how often to retry.
+    /// The retry policy; [`RetryPolicy::default`] by default.
     pub policy: RetryPolicy,
-    /// The longest that one attempt may run; no limit by default.
+    /// The longest time that one attempt may run; no limit by default.
     pub timeout: Option<Duration>,
-    /// When it was enqueued.
+    /// When the job was enqueued.
     pub enqueued_at: Timestamp,
-    /// After this moment no attempt begins; none by default.
+    /// No attempt starts after this time; no limit by default.
     pub deadline: Option<Timestamp>,
-    /// How long the final record is kept: 1 hour by default, zero for none at all (and then a
-    /// finished job may run again if the broker crashes within a moment of its ack).
+    /// How long the broker keeps the final record; 1 hour by default. With zero there is no record, and
+    /// a finished job may run again if the broker crashes just after the ack.
     pub record_ttl: Duration,
-    /// Labels to find it by.
+    /// Labels for finding the job; none by default.
     pub tags: Vec<String>,
-    /// The jobs that it waits for; none by default.
+    /// The jobs that this job waits for; none by default.
     pub depends_on: Option<Dependencies>,
-    /// The workflow that it is part of; none by default.
+    /// The workflow that this job is a node of; none by default.
     pub workflow: Option<JobId>,
-    /// The key that it holds; none by default.
+    /// The unique key of the job; none by default.
     pub unique: Option<Unique>,
-    /// The limits that it shares with others; none by default.
+    /// The limits that the job shares with other jobs; none by default.
     pub limits: Vec<Limit>,
-    /// The job that is enqueued when this one dies; none by default.
+    /// The follow-up job, which NAQ enqueues when this job dies; none by default.
     pub on_exhausted: Option<FollowUp>,
-    /// W3C trace context of the producer.
+    /// The W3C trace context of the program that enqueued the job.
     pub traceparent: Option<String>,
-    /// Which life of this id it is.
+    /// The nonce of this life of the job.
     pub nonce: Nonce,
-    /// The first life of this job, when an operator's requeue began this one: what a handler has
-    /// kept is found under that name.
+    /// The nonce of the first life of this job, if a requeue began this life. The saved data of the
+    /// handler is stored under that nonce.
     pub origin: Option<Nonce>,
-    /// The attempt that this message is for, 1-based.
+    /// The attempt that this message is for, from 1.
     pub attempt: u32,
-    /// Worker deaths so far, in this life.
+    /// How many workers have crashed while they ran this life of the job.
     pub crashes: u32,
-    /// Snoozes so far, in this life.
+    /// How often this life of the job was snoozed or held back.
     pub snoozes: u32,
-    /// When the first attempt began; `retry_for` counts from here.
+    /// When the first attempt of this life started. `retry_for` counts from this time.
     pub first_started_at: Option<Timestamp>,
-    /// When this attempt was due, if it had to wait.
+    /// When this attempt is due. `None` if it was due at its enqueue.
     pub due_at: Option<Timestamp>,
-    /// What happened so far, oldest first.
+    /// The records of the attempts so far, oldest first.
     pub history: Vec<AttemptRecord>,
-    /// The codec it came in, and goes out in.
+    /// The codec of the body, in which it is also written again.
     pub codec: Codec,
-    /// The policy as it was written: a newer NAQ may have put more into it.
+    /// The policy as it was written. A newer version of NAQ may have added settings to it.
     pub(super) written_policy: Option<Payload>,
-    /// Fields that this version does not know.
-    pub(super) kept: Fields,
+    /// Fields that this version does not know. They are written again unchanged.
+    pub(super) unknown: Fields,
 }
 
+/// Whether the last record says that the job has only waited for its parents.
 fn only_waited(last: &AttemptRecord) -> bool {
     match last.outcome {
         AttemptOutcome::Requeued => true,
@@ -96,7 +97,7 @@ fn only_waited(last: &AttemptRecord) -> bool {
 }
 
 impl Envelope {
-    /// A fresh job with defaults for all that is not given here.
+    /// A new job. All fields that are not parameters have their defaults.
     pub fn new(queue: QueueName, id: JobId, task: TaskName, args: Payload, now: Timestamp) -> Self {
         let codec = args.codec();
         Self {
@@ -126,58 +127,58 @@ impl Envelope {
             history: Vec::new(),
             codec,
             written_policy: None,
-            kept: Fields::new(codec),
+            unknown: Fields::new(codec),
         }
     }
 
-    /// Replaces the policy, also the one that was kept as written.
+    /// Replaces the policy, with all settings of it that this version does not know.
     pub fn set_policy(&mut self, policy: RetryPolicy) {
         self.written_policy = None;
         self.policy = policy;
     }
 
-    /// The first life of this job: this one, or the one whose dead letter was requeued.
+    /// The nonce of the first life of this job.
     pub fn origin(&self) -> &Nonce {
         self.origin.as_ref().unwrap_or(&self.nonce)
     }
 
-    /// Where this life stands.
+    /// How far this life is: nonce, attempt and snoozes.
     pub fn step(&self) -> Step {
         Step { nonce: self.nonce.clone(), attempt: self.attempt, snoozes: self.snoozes }
     }
 
-    /// Adds to the history, within its limits.
+    /// Adds a record to the history, and removes old records beyond its limits: see [`MAX_HISTORY`](super::MAX_HISTORY).
     pub fn record(&mut self, record: AttemptRecord) {
         history::push(&mut self.history, record);
     }
 
-    /// Attempts in all: retries and the first.
+    /// The most attempts: the retries and the first one.
     pub fn max_attempts(&self) -> u32 {
         self.policy.max_attempts()
     }
 
-    /// Whether it still waits for other jobs, given that it waits for something: it depends on
-    /// some, and nothing but waiting for them has happened to it in this life.
+    /// Whether the job waits for its parents. Ask only about a job that waits. It is blocked if it has
+    /// dependencies, and this life of it has done nothing else than wait for them.
     pub fn is_blocked(&self) -> bool {
         let waits = self.depends_on.as_ref().is_some_and(|depends| !depends.waived);
         waits && self.attempt == 1 && self.history.last().is_none_or(only_waited)
     }
 
-    /// When a job that waits for others first looks after them by itself.
+    /// When a blocked job first checks its parents by itself. `None` if it has no dependencies.
     pub fn first_check(&self) -> Option<Timestamp> {
         let depends = self.depends_on.as_ref().filter(|depends| !depends.waived);
         depends.map(|_| Dependencies::next_check(0, self.enqueued_at, self.deadline))
     }
 
-    /// The last error in the history, if there is one.
+    /// The last record in the history that has an error.
     pub fn last_error(&self) -> Option<&AttemptRecord> {
         self.history.iter().rev().find(|r| r.error_kind.is_some())
     }
 
-    /// Checks the tags: their number, their length, and that they hold no control characters.
+    /// Checks the tags: their number, their length, and that they have no control characters.
     ///
     /// # Errors
-    /// A sentence that says which rule is broken.
+    /// A sentence that says what is invalid and what is allowed.
     pub fn check_tags(&self) -> Result<(), String> {
         if self.tags.len() > MAX_TAGS {
             return Err(format!("{} tags, at most {MAX_TAGS} are allowed", self.tags.len()));

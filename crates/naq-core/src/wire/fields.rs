@@ -1,5 +1,6 @@
-//! A job's body, cut into its top-level fields without looking inside them. What NAQ does not
-//! change it writes back byte for byte: arguments, and fields that only a newer NAQ knows.
+//! [`Payload`] and [`Fields`]: the body of a job, split into its top-level fields without decoding
+//! them. NAQ writes fields that it does not change byte for byte: arguments, and fields that only a
+//! newer version of NAQ knows.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::codec::{Codec, DecodeError, EncodeError};
 
-/// One value in its codec, opaque to NAQ: a job's arguments or result.
+/// One encoded value that NAQ does not look into: the arguments or the result of a job.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload {
     codec: Codec,
@@ -23,12 +24,12 @@ impl Payload {
     /// Writes `value` in `codec`.
     ///
     /// # Errors
-    /// [`EncodeError::Value`] when `value` cannot be written.
+    /// [`EncodeError::Value`] if `value` cannot be written.
     pub fn encode<T: Serialize + ?Sized>(codec: Codec, value: &T) -> Result<Self, EncodeError> {
         Ok(Self { codec, bytes: codec.encode("the arguments", value)? })
     }
 
-    /// The value that stands for "nothing": `null` or nil.
+    /// The value for "nothing": `null` in JSON, nil in MessagePack.
     pub fn null(codec: Codec) -> Self {
         let bytes: &'static [u8] = match codec {
             Codec::Json => b"null",
@@ -45,25 +46,25 @@ impl Payload {
     /// Reads the value as a `T`.
     ///
     /// # Errors
-    /// [`DecodeError::Syntax`] when it is no `T`.
+    /// [`DecodeError::Syntax`] if the value is not a `T`.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         self.codec.decode(&self.bytes)
     }
 
-    /// The codec it is written in.
+    /// The codec of the value.
     pub fn codec(&self) -> Codec {
         self.codec
     }
 
-    /// The bytes, in that codec.
+    /// The encoded bytes.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// The value in another codec; the same bytes when it is already in that one.
+    /// The value in the codec `to`. The bytes stay the same if that is its codec already.
     ///
     /// # Errors
-    /// [`EncodeError::Value`] when the other codec has no form for it.
+    /// [`EncodeError::Value`] if that codec has no form for the value.
     pub fn transcode(&self, to: Codec) -> Result<Self, EncodeError> {
         if to == self.codec {
             return Ok(self.clone());
@@ -78,16 +79,16 @@ impl Payload {
 }
 
 impl fmt::Debug for Payload {
-    /// Only its size: payloads are never logged.
+    /// Writes only the size, because payloads are never logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Payload({}, {} bytes)", self.codec, self.bytes.len())
     }
 }
 
-/// Top-level fields that a body may have; a lookup walks through them.
+/// The most top-level fields of a body. A lookup goes through all of them.
 const MAX_FIELDS: usize = 256;
 
-/// The names that NAQ gives to fields; they are not copied for each job.
+/// The names of fields that NAQ writes. They are not copied for each job.
 const KNOWN: [&str; 22] = [
     "args",
     "attempt",
@@ -113,7 +114,7 @@ const KNOWN: [&str; 22] = [
     "v",
 ];
 
-/// The top-level fields of one document, each as the bytes it was written with, in their order.
+/// The top-level fields of one document in their order, each as the bytes in which it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fields {
     codec: Codec,
@@ -125,7 +126,7 @@ impl Fields {
         Self { codec, list: Vec::new() }
     }
 
-    /// Cuts `body` into its fields. Nested values are skipped, not decoded.
+    /// Splits `body` into its fields. Nested values are skipped, not decoded.
     pub(crate) fn split(codec: Codec, body: &Bytes) -> Result<Self, DecodeError> {
         if body.is_empty() {
             return Err(DecodeError::Empty);
@@ -135,8 +136,8 @@ impl Fields {
             Codec::MsgPack => split_msgpack(body)?,
         };
         if list.len() > MAX_FIELDS {
-            let said = format!("{} fields, at most {MAX_FIELDS} are allowed", list.len());
-            return Err(codec.syntax(said));
+            let reason = format!("{} fields, at most {MAX_FIELDS} are allowed", list.len());
+            return Err(codec.syntax(reason));
         }
         for (i, (name, _)) in list.iter().enumerate() {
             if list[..i].iter().any(|(earlier, _)| earlier == name) {
@@ -146,12 +147,12 @@ impl Fields {
         Ok(Self { codec, list })
     }
 
-    /// The codec that they are written in.
+    /// The codec of the fields.
     pub(crate) fn codec(&self) -> Codec {
         self.codec
     }
 
-    /// Takes the field out and reads it; absent and null are both `None`.
+    /// Removes the field and reads it. `None` if it is absent or null.
     pub(crate) fn take<T: DeserializeOwned>(
         &mut self,
         field: &'static str,
@@ -165,8 +166,8 @@ impl Fields {
         })
     }
 
-    /// Takes the field out if it is just this text, which has nothing to escape. Only JSON is looked
-    /// at so closely.
+    /// Removes the field if it is exactly this text, which must need no escapes. In MessagePack it
+    /// never removes the field.
     pub(super) fn take_if(&mut self, field: &str, text: &str) -> bool {
         let plain =
             |value: &[u8]| matches!(value, [b'"', inner @ .., b'"'] if inner == text.as_bytes());
@@ -175,13 +176,13 @@ impl Fields {
         at.map(|at| self.list.remove(at)).is_some()
     }
 
-    /// Takes the field out unread.
+    /// Removes the field without reading it.
     pub(crate) fn take_raw(&mut self, field: &str) -> Option<Payload> {
         let at = self.list.iter().position(|(name, _)| name == field)?;
         Some(Payload::from_raw(self.codec, self.list.remove(at).1))
     }
 
-    /// What is left, unread.
+    /// The fields that are left.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Payload)> {
         self.list
             .iter()
@@ -189,70 +190,73 @@ impl Fields {
     }
 }
 
-/// A field's name: one of ours, or a copy.
-struct Name(Cow<'static, str>);
+/// The name of a field: one of [`KNOWN`], or a copy.
+struct FieldName(Cow<'static, str>);
 
-impl<'de> Deserialize<'de> for Name {
+impl<'de> Deserialize<'de> for FieldName {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Name;
+        struct FieldNameVisitor;
+        impl Visitor<'_> for FieldNameVisitor {
+            type Value = FieldName;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a field's name")
             }
 
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Name, E> {
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<FieldName, E> {
                 let known = KNOWN.iter().find(|known| **known == text);
-                Ok(Name(known.map_or_else(|| text.to_owned().into(), |known| (*known).into())))
+                Ok(FieldName(known.map_or_else(|| text.to_owned().into(), |known| (*known).into())))
             }
         }
-        d.deserialize_str(Text)
+        d.deserialize_str(FieldNameVisitor)
     }
 }
 
-type List = Vec<(Cow<'static, str>, Bytes)>;
+type FieldList = Vec<(Cow<'static, str>, Bytes)>;
 
-fn split_json(body: &Bytes) -> Result<List, DecodeError> {
-    struct Raw<'a>(Vec<(Name, &'a RawValue)>);
+fn split_json(body: &Bytes) -> Result<FieldList, DecodeError> {
+    struct RawJson<'a>(Vec<(FieldName, &'a RawValue)>);
 
-    impl<'de> Deserialize<'de> for Raw<'de> {
+    impl<'de> Deserialize<'de> for RawJson<'de> {
         fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-            struct Pairs;
-            impl<'de> Visitor<'de> for Pairs {
-                type Value = Raw<'de>;
+            struct FieldListVisitor;
+            impl<'de> Visitor<'de> for FieldListVisitor {
+                type Value = RawJson<'de>;
 
                 fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                     f.write_str("a map")
                 }
 
-                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw<'de>, A::Error> {
+                fn visit_map<A: MapAccess<'de>>(
+                    self,
+                    mut map: A,
+                ) -> Result<RawJson<'de>, A::Error> {
                     let mut pairs = Vec::with_capacity(KNOWN.len());
                     while let Some(pair) = map.next_entry()? {
                         pairs.push(pair);
                     }
-                    Ok(Raw(pairs))
+                    Ok(RawJson(pairs))
                 }
             }
-            d.deserialize_map(Pairs)
+            d.deserialize_map(FieldListVisitor)
         }
     }
 
-    let Raw(pairs) = serde_json::from_slice(body).map_err(|e| Codec::Json.syntax(e))?;
+    let RawJson(pairs) = serde_json::from_slice(body).map_err(|e| Codec::Json.syntax(e))?;
     Ok(pairs.into_iter().map(|(k, v)| (k.0, body.slice_ref(v.get().as_bytes()))).collect())
 }
 
-fn split_msgpack(body: &Bytes) -> Result<List, DecodeError> {
+fn split_msgpack(body: &Bytes) -> Result<FieldList, DecodeError> {
     let codec = Codec::MsgPack;
     let mut cursor = Cursor::new(&body[..]);
     let count = rmp::decode::read_map_len(&mut cursor)
         .map_err(|_| codec.syntax("expected a map at the top"))?;
     let mut de = rmp_serde::Deserializer::new(cursor);
     de.set_max_depth(Codec::max_depth());
-    // `count` is only a claim: nothing is reserved for it, and a short body ends the loop.
+    // `count` may be wrong: no memory is reserved for it, and a short body ends the loop.
     let mut pairs = Vec::new();
     for _ in 0..count {
-        let name = Name::deserialize(&mut de).map_err(|e| codec.syntax(e))?;
+        let name = FieldName::deserialize(&mut de).map_err(|e| codec.syntax(e))?;
         let start = at(de.position());
         IgnoredAny::deserialize(&mut de).map_err(|e| codec.syntax(e))?;
         pairs.push((name.0, body.slice(start..at(de.position()))));
@@ -312,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_map_is_refused_with_a_reason() {
+    fn a_body_that_is_not_a_map_is_refused() {
         for bad in ["", "x", "[1]", "3", "null", "{", r#"{"a":}"#, r#"{"a":1} x"#, r#"{1:2}"#] {
             assert!(Fields::split(Codec::Json, &Bytes::from(bad)).is_err(), "{bad}");
         }
@@ -330,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_skipped_where_opaque_and_refused_where_read() {
+    fn deep_nesting_is_skipped_in_opaque_fields_and_refused_in_decoded_ones() {
         let deep = format!("{{\"args\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
         let mut fields = Fields::split(Codec::Json, &Bytes::from(deep)).expect("args are opaque");
         assert!(fields.take::<serde_json::Value>("args").is_err());

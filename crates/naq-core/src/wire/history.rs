@@ -1,4 +1,4 @@
-//! What happened to a job, one record an attempt.
+//! The history of a job: one [`AttemptRecord`] for each attempt.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,15 @@ use crate::failure::ErrorKind;
 use crate::names::WorkerId;
 use crate::retry::Rule;
 
-/// Records kept with a job; the first ones are the most telling, so the oldest after the first go.
+/// The most records in a history. When there are more, the oldest records after the first one are
+/// removed.
 pub const MAX_HISTORY: usize = 50;
-/// Bytes that the history may add to a job, so that a job accepted at enqueue can always be written
-/// again after it failed.
+/// The most bytes of a history. So a job that was accepted at its enqueue can always be written again
+/// after it has failed.
 pub const MAX_HISTORY_BYTES: usize = 32 * 1024;
-/// Bytes of an error message that are kept.
+/// The most bytes of an error message in a record.
 pub const MAX_MESSAGE_BYTES: usize = 8 * 1024;
-/// Bytes of a decision's sentence that are kept.
+/// The most bytes of the reason of a decision in a record.
 pub const MAX_REASON_BYTES: usize = 4 * 1024;
 
 /// How an attempt ended.
@@ -26,70 +27,71 @@ pub const MAX_REASON_BYTES: usize = 4 * 1024;
 pub enum AttemptOutcome {
     /// The handler succeeded.
     Completed,
-    /// The handler failed, panicked or ran out of time.
+    /// The handler failed, panicked or exceeded its timeout.
     Failed,
-    /// The handler asked to run again later; not counted.
+    /// The handler asked to run again later. This does not count as an attempt.
     Snoozed,
-    /// The handler, or somebody from outside, cancelled the job.
+    /// The handler, a client or an operator cancelled the job.
     Cancelled,
-    /// The worker died or lost its lease while it ran the attempt; not counted.
+    /// The worker crashed or lost its lease while it ran the attempt. This does not count as an attempt.
     Crashed,
-    /// It was not run: the deadline had passed, the crash budget was spent, or nobody could.
+    /// The attempt was not run: the deadline had passed, the job had crashed `max_crashes` workers, or
+    /// no worker knew the task.
     NotRun,
-    /// It was not run, and waits: a limit, a breaker or a budget holds the job back; not counted.
-    /// However often, one record a row of them stays: the last.
+    /// The attempt was not run, because a gate such as a limit or a breaker holds the job back. This
+    /// does not count as an attempt. Of several such records in a row only the last one stays.
     HeldBack,
-    /// No attempt: an operator put the dead job back, and a new life began.
+    /// An operator requeued the dead job, and a new life began. This is not an attempt.
     Requeued,
-    /// Written by a newer NAQ.
+    /// An outcome that a newer version of NAQ wrote.
     #[serde(other)]
     Unknown,
 }
 
-/// One attempt: when, where, how it ended, what was decided and why.
+/// One attempt: when and where it ran, how it ended, what was decided and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttemptRecord {
-    /// Which attempt of this life, 1-based.
+    /// The number of the attempt in this life, from 1.
     pub attempt: u32,
-    /// How it ended.
+    /// How the attempt ended.
     pub outcome: AttemptOutcome,
-    /// When it was due; none for a job that was due at once.
+    /// When the attempt was due. `None` if it was due at its enqueue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
-    /// When the handler began; unknown for a crash.
+    /// When the handler started. `None` for a crash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// When it ended.
+    /// When the attempt ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// On which worker; unknown for a crash.
+    /// The worker that ran the attempt. `None` for a crash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerId>,
-    /// What went wrong.
+    /// The error kind of the failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_kind: Option<ErrorKind>,
-    /// The error's message, cut to [`MAX_MESSAGE_BYTES`].
+    /// The message of the failure, cut to [`MAX_MESSAGE_BYTES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// What was decided: `complete`, `retry`, `snooze`, `dead`, `cancel`, `expire`.
+    /// The action that was decided: `complete`, `retry`, `snooze`, `dead`, `cancel`, `expire`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<String>,
     /// The rule that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<Rule>,
-    /// The decision in one sentence, cut to [`MAX_REASON_BYTES`].
+    /// The reason in one sentence, cut to [`MAX_REASON_BYTES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The delay until the next attempt.
+    /// The delay until the next attempt, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<u64>,
-    /// What a newer NAQ wrote beside these, kept for it.
+    /// Fields that a newer version of NAQ wrote. They are written again unchanged.
     #[serde(flatten)]
     pub kept: BTreeMap<String, serde_json::Value>,
 }
 
 impl AttemptRecord {
-    /// A record that says no more than which attempt and how it ended.
+    /// A record with the number of the attempt and how it ended, and no other data.
     pub fn new(attempt: u32, outcome: AttemptOutcome) -> Self {
         Self {
             attempt,
@@ -108,8 +110,8 @@ impl AttemptRecord {
         }
     }
 
-    /// About what it takes on the wire at most: its texts, the names and times around them, and
-    /// what a newer NAQ put beside them.
+    /// An upper bound for the bytes of the record on the wire: its texts, unknown fields, and a fixed
+    /// size for all other fields.
     fn weight(&self) -> usize {
         const FIXED: usize = 320;
         let text = |t: &Option<String>| t.as_deref().map_or(0, escaped);
@@ -121,7 +123,7 @@ impl AttemptRecord {
     }
 }
 
-/// The bytes of a text in JSON, which writes some characters as `\n` and some as `\u001b`.
+/// The number of bytes of a text in JSON, which writes some characters as `\n` and some as `\u001b`.
 fn escaped(text: &str) -> usize {
     let bytes = text.bytes().map(|byte| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
@@ -131,7 +133,7 @@ fn escaped(text: &str) -> usize {
     bytes.sum()
 }
 
-/// Cuts a message to [`MAX_MESSAGE_BYTES`] as JSON writes them, at a character.
+/// Cuts a message at a character, so that it has at most [`MAX_MESSAGE_BYTES`] in JSON.
 pub(crate) fn clip(message: String) -> String {
     clip_to(message, MAX_MESSAGE_BYTES)
 }
@@ -150,7 +152,7 @@ fn clip_to(mut message: String, bytes: usize) -> String {
     message
 }
 
-/// Adds a record and keeps the limits. The first and the newest always stay.
+/// Adds a record, and removes old ones beyond the limits. The first and the newest record always stay.
 pub(super) fn push(history: &mut Vec<AttemptRecord>, mut record: AttemptRecord) {
     record.message = record.message.map(clip);
     record.reason = record.reason.map(|reason| clip_to(reason, MAX_REASON_BYTES));
@@ -170,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_history_keeps_its_limits_and_its_ends() {
+    fn the_history_keeps_its_limits_its_first_and_its_newest_record() {
         let mut history = Vec::new();
         for attempt in 1..=200 {
             let mut record = AttemptRecord::new(attempt, AttemptOutcome::Failed);

@@ -1,4 +1,4 @@
-//! A message as every transport carries it: headers and a body.
+//! [`WireMessage`]: headers and a body, as every transport carries them.
 
 use std::borrow::Cow;
 
@@ -7,33 +7,33 @@ use bytes::Bytes;
 use super::codec::{Codec, DecodeError};
 use super::step::Step;
 
-/// The headers that NAQ writes and reads. Incoming `Nats-*` headers are never copied onward.
+/// The headers that NAQ writes and reads. NAQ never copies a `Nats-*` header to another message.
 pub mod headers {
     /// The codec of the body.
     pub const CONTENT_TYPE: &str = "Content-Type";
-    /// Which life and attempt the message is for.
+    /// The step of the job: nonce, attempt and snoozes.
     pub const STEP: &str = "Naq-Step";
-    /// On a record: other jobs wait for the end of this one. A message with nothing but this header
-    /// stands there before the job has ended.
+    /// On a record: other jobs wait for the end of this job. Before the job ends, a message with only
+    /// this header, the marker, is on the record subject.
     pub const AWAITED: &str = "Naq-Awaited";
-    /// On a record: where the result is kept that is too large for it.
+    /// On a record: the blob of a result that is too large for the record.
     pub const RESULT: &str = "Naq-Result";
-    /// On a dead letter: the task, when it could be read.
+    /// On a dead letter: the task, if the body could be read.
     pub const TASK: &str = "Naq-Task";
-    /// On a dead letter: the kind of the last error.
+    /// On a dead letter: the error kind of the last failure.
     pub const ERROR_KIND: &str = "Naq-Error-Kind";
-    /// On a dead letter: the message of the last error.
+    /// On a dead letter: the message of the last failure.
     pub const ERROR: &str = "Naq-Error";
     /// On a dead letter: the rule that ended the job.
     pub const RULE: &str = "Naq-Rule";
-    /// On a dead letter: the decision in one sentence.
+    /// On a dead letter: the reason in one sentence.
     pub const REASON: &str = "Naq-Reason";
     /// On a dead letter: when the job died.
     pub const DIED_AT: &str = "Naq-Died-At";
 }
 
-/// The names that every job has are not copied for each.
-fn name_of(name: &str) -> Cow<'static, str> {
+/// The name of a header. The two names that every job has are not copied.
+fn header_name(name: &str) -> Cow<'static, str> {
     match name {
         headers::CONTENT_TYPE => Cow::Borrowed(headers::CONTENT_TYPE),
         headers::STEP => Cow::Borrowed(headers::STEP),
@@ -41,7 +41,7 @@ fn name_of(name: &str) -> Cow<'static, str> {
     }
 }
 
-/// Headers and body, before a transport adds its own.
+/// Headers and body, without the headers that a transport adds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WireMessage {
     headers: Vec<(Cow<'static, str>, String)>,
@@ -55,7 +55,7 @@ impl WireMessage {
         Self { headers: Vec::new(), body }
     }
 
-    /// Adds a header. Line breaks, which would begin another header, become spaces.
+    /// Adds a header. Control characters become spaces, because a line break would begin another header.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
         let value = value.as_ref().trim();
@@ -64,17 +64,17 @@ impl WireMessage {
         } else {
             value.to_owned()
         };
-        self.headers.push((name_of(name), value));
+        self.headers.push((header_name(name), value));
         self
     }
 
-    /// Adds where its life stands.
+    /// Adds the header with the step.
     pub(super) fn with_step(mut self, step: &Step) -> Self {
         self.headers.push((Cow::Borrowed(headers::STEP), step.to_string()));
         self
     }
 
-    /// The first header of this name, whatever its case.
+    /// The first header with this name, in any case of letters.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }
@@ -87,33 +87,33 @@ impl WireMessage {
     /// The codec that `Content-Type` names.
     ///
     /// # Errors
-    /// [`DecodeError::ContentType`] when it is none of ours.
+    /// [`DecodeError::ContentType`] if it names no codec of NAQ.
     pub fn codec(&self) -> Result<Codec, DecodeError> {
         Codec::from_content_type(self.header(headers::CONTENT_TYPE))
     }
 
-    /// Where its life stands, if NAQ wrote it.
+    /// The step in its header. `None` if another program wrote the message.
     pub fn step(&self) -> Option<Step> {
         self.header(headers::STEP)?.parse().ok()
     }
 
-    /// What notes that other jobs wait for an end that has not come: the header
+    /// The marker: a message which says that other jobs wait for the end of a job. It has the header
     /// [`AWAITED`](headers::AWAITED) and nothing else.
     pub fn marker() -> Self {
         Self::default().with(headers::AWAITED, "1")
     }
 
-    /// Whether it is such a note, and so no record.
+    /// Whether this is a marker, which is not a record.
     pub fn is_marker(&self) -> bool {
         self.body.is_empty() && self.is_awaited()
     }
 
-    /// Whether other jobs wait, or waited, for the end that it stands for.
+    /// Whether other jobs wait, or have waited, for the end of the job.
     pub fn is_awaited(&self) -> bool {
         self.header(headers::AWAITED).is_some()
     }
 
-    /// Body and headers in bytes, about as the broker counts them.
+    /// The size of body and headers in bytes, nearly as the broker counts it.
     pub fn size(&self) -> usize {
         self.body.len() + self.headers.iter().map(|(n, v)| n.len() + v.len() + 4).sum::<usize>()
     }

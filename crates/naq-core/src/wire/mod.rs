@@ -1,4 +1,5 @@
-//! What travels: codecs, the envelope of a job, its history, and the messages that carry them.
+//! The wire format: codecs, the envelope of a job, its history, and the messages that carry them.
+//! `docs/wire-format.md` describes it for other languages.
 
 mod body;
 mod codec;
@@ -11,7 +12,7 @@ mod record;
 mod step;
 mod writer;
 
-pub(crate) use body::Arrival;
+pub(crate) use body::MessageMeta;
 #[cfg(feature = "schedules")]
 pub(crate) use fields::Fields;
 #[cfg(feature = "schedules")]

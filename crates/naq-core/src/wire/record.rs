@@ -1,48 +1,51 @@
-//! [`FinalRecord`]: what is kept of a job that has ended.
+//! [`FinalRecord`]: how a job has ended.
 
 use crate::clock::Timestamp;
 use crate::state::JobState;
 
-use super::body::{Arrival, Ending};
+use super::body::{FinalFields, MessageMeta};
 use super::codec::{DecodeError, EncodeError};
 use super::envelope::Envelope;
 use super::fields::{Fields, Payload};
 use super::message::{WireMessage, headers};
 
-/// The envelope as it ended, with its final state and result. On the wire it is the envelope with
-/// three more fields: `state`, `finished_at`, `result`.
+/// The envelope of a job that has ended, with its final state and its result. On the wire it is the
+/// envelope with three more fields: `state`, `finished_at`, `result`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FinalRecord {
     /// The job, with the record of its last attempt in the history.
     pub envelope: Envelope,
-    /// `completed`, `cancelled`, `expired`, or `dead`: then a dead letter follows it.
+    /// `completed`, `cancelled`, `expired` or `dead`. With `dead` a dead letter follows the record.
     pub state: JobState,
-    /// When it ended.
+    /// When the job ended.
     pub finished_at: Timestamp,
-    /// What the handler returned, for `completed`.
+    /// What the handler returned. `None` if the job did not complete, or its result is stored in a blob.
     pub result: Option<Payload>,
 }
 
 impl FinalRecord {
-    /// Writes the message.
+    /// The message of the record.
     ///
     /// # Errors
-    /// [`EncodeError`] when a part cannot be written in the envelope's codec.
+    /// [`EncodeError`] if a value cannot be written in the codec of the envelope.
     pub fn to_message(&self) -> Result<WireMessage, EncodeError> {
-        let (state, finished_at) = (self.state, self.finished_at);
-        let ending = Ending { state, finished_at, result: self.result.as_ref() };
-        let (body, _) = self.envelope.write(Some(ending))?;
+        let final_fields = FinalFields {
+            state: self.state,
+            finished_at: self.finished_at,
+            result: self.result.as_ref(),
+        };
+        let (body, _) = self.envelope.write(Some(final_fields))?;
         Ok(WireMessage::new(body)
             .with(headers::CONTENT_TYPE, self.envelope.codec.content_type())
             .with_step(&self.envelope.step()))
     }
 
-    pub(crate) fn decode(message: &WireMessage, arrival: &Arrival) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(message: &WireMessage, meta: &MessageMeta) -> Result<Self, DecodeError> {
         let mut fields = Fields::split(message.codec()?, &message.body)?;
         let state = fields.take("state")?.ok_or(DecodeError::Missing("state"))?;
-        let finished_at = fields.take("finished_at")?.unwrap_or(arrival.stored_at);
+        let finished_at = fields.take("finished_at")?.unwrap_or(meta.stored_at);
         let result = fields.take_raw("result");
-        let envelope = Envelope::from_fields(fields, message, arrival)?;
+        let envelope = Envelope::from_fields(fields, message, meta)?;
         Ok(Self { envelope, state, finished_at, result })
     }
 }

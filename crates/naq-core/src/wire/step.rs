@@ -1,16 +1,17 @@
-//! Which life of a job, and how far along: what evidence is matched by.
+//! [`Step`]: a life of a job, named by its [`Nonce`], and how far it is. Messages of one job are compared
+//! by their steps.
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::str::FromStr;
 
-/// One life of a job: given at enqueue and again at requeue, so that what an earlier life left
-/// behind never swallows a later one under the same id.
+/// The name of one life of a job. A job gets it at its enqueue and a new one at each requeue, so that
+/// messages of an earlier life never count as messages of a later one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Nonce(String);
 
-/// A text that is no step.
+/// A text is not a valid step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid step {0:?}: expected NONCE/ATTEMPT/SNOOZES")]
 pub struct StepError(String);
@@ -19,27 +20,27 @@ impl Nonce {
     /// The longest nonce, in bytes.
     pub const MAX_LEN: usize = 64;
 
-    /// A fresh one.
+    /// A random nonce.
     pub fn random() -> Self {
-        // 48 bits are enough to tell the lives of one id apart. They come from the keys of std's
-        // hash maps, which are random in each process and differ each time.
+        // 48 bits are enough to tell the lives of one id apart. They come from the keys of the hash
+        // maps in std, which are random and differ at each call.
         let random = RandomState::new().build_hasher().finish() & 0xffff_ffff_ffff;
         Self(format!("{random:012x}"))
     }
 
-    /// For a message that came without one: its sequence in its stream.
+    /// The nonce of a message that has none: made from its sequence in the stream.
     pub fn from_sequence(seq: u64) -> Self {
         Self(format!("s{seq}"))
     }
 
-    /// For the life that a requeue of the dead letter with this sequence begins. Not random, so
-    /// that a requeue that is repeated after a crash begins the same life, not a second one.
+    /// The nonce of the life that a requeue of the dead letter with this sequence begins. It is not
+    /// random: a requeue that is repeated after a crash begins the same life again.
     pub fn from_requeue(dead_seq: u64) -> Self {
         Self(format!("r{dead_seq}"))
     }
 
-    /// For the run that a tick of a schedule makes. Not random, so that a tick that is repeated after
-    /// a crash makes the same run, not a second one.
+    /// The nonce of the run that a schedule makes for this tick. It is not random: a tick that is
+    /// repeated after a crash makes the same run again.
     #[cfg(feature = "schedules")]
     pub fn from_tick(tick: crate::clock::Timestamp) -> Self {
         Self(format!("t{}", tick.as_millis()))
@@ -48,7 +49,7 @@ impl Nonce {
     /// Checks a nonce from the wire.
     ///
     /// # Errors
-    /// [`StepError`] when it is not 1 to 64 letters, digits or `-`.
+    /// [`StepError`] if it is not 1 to 64 letters, digits or `-`.
     pub fn parse(text: &str) -> Result<Self, StepError> {
         let fits = (1..=Self::MAX_LEN).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -59,7 +60,7 @@ impl Nonce {
         }
     }
 
-    /// As text.
+    /// The nonce as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -71,20 +72,20 @@ impl fmt::Display for Nonce {
     }
 }
 
-/// Where a life stands: the attempt that its message is for, and how often it was snoozed. The
-/// header `Naq-Step` carries it on every message that NAQ writes.
+/// How far a life of a job is: the attempt that its message is for, and how often it was snoozed. Every
+/// message that NAQ writes has it in the header `Naq-Step`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Step {
-    /// Which life.
+    /// The life.
     pub nonce: Nonce,
-    /// The attempt that the message is for, 1-based.
+    /// The attempt that the message is for, from 1.
     pub attempt: u32,
-    /// Snoozes so far.
+    /// How often this life was snoozed or held back.
     pub snoozes: u32,
 }
 
 impl Step {
-    /// Whether this step lies behind `other` in the same life.
+    /// Whether this step is earlier than `other`. Steps of different lives do not compare: `false`.
     pub fn is_before(&self, other: &Self) -> bool {
         self.nonce == other.nonce && (self.attempt, self.snoozes) < (other.attempt, other.snoozes)
     }

@@ -1,4 +1,5 @@
-//! Writes a job's body in one pass: the counterpart of [`Fields`](super::fields::Fields).
+//! [`Writer`]: writes the body of a job in one pass, the counterpart of
+//! [`Fields`](super::fields::Fields).
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -6,10 +7,10 @@ use serde::Serialize;
 use super::codec::{Codec, EncodeError};
 use super::fields::Payload;
 
-/// A MessagePack map's header is written when its size is known; this much is left for it.
+/// The bytes reserved for the header of a MessagePack map, which is written when the size is known.
 const HEADER: usize = 5;
 
-/// One document in the making: a map, field by field.
+/// Writes one document, a map, field by field.
 #[derive(Debug)]
 pub(crate) struct Writer {
     codec: Codec,
@@ -18,7 +19,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// A map in `codec`, with room for about `size` bytes.
+    /// An empty map in `codec`, with memory for `size` bytes.
     pub(crate) fn new(codec: Codec, size: usize) -> Self {
         let mut out = Vec::with_capacity(size + HEADER);
         match codec {
@@ -38,7 +39,7 @@ impl Writer {
         self.codec.encode_into(field, value, &mut self.out)
     }
 
-    /// Adds a field, if there is a value.
+    /// Adds a field if there is a value.
     pub(crate) fn put_some<T: Serialize>(
         &mut self,
         field: &'static str,
@@ -47,14 +48,14 @@ impl Writer {
         value.map_or(Ok(()), |value| self.put(field, &value))
     }
 
-    /// Adds a value that is written already.
+    /// Adds a field with a value that is already encoded.
     pub(crate) fn put_raw(&mut self, field: &str, value: &Payload) -> Result<(), EncodeError> {
         self.key(field);
         self.out.extend_from_slice(value.transcode(self.codec)?.bytes());
         Ok(())
     }
 
-    /// Bytes so far.
+    /// The number of bytes so far.
     pub(crate) fn len(&self) -> usize {
         self.out.len()
     }
@@ -66,7 +67,7 @@ impl Writer {
                 if self.count > 0 {
                     self.out.push(b',');
                 }
-                // All names of ours are such.
+                // The names that NAQ writes need no escapes.
                 if field.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
                     self.out.push(b'"');
                     self.out.extend_from_slice(field.as_bytes());
@@ -83,7 +84,7 @@ impl Writer {
         self.count += 1;
     }
 
-    /// The document.
+    /// Ends the document and returns its bytes.
     pub(crate) fn finish(mut self) -> Bytes {
         match self.codec {
             Codec::Json => {

@@ -29,8 +29,8 @@ pub(super) fn check(
     }
     let host = clip(host, 100);
     misdirected(format!(
-        "this dashboard does not answer to the host name {host:?}; to allow it, use \
-         naq dashboard --public-host NAME (in an application: Options::hosts)"
+        "this dashboard does not answer to the host name {host:?}; to allow it, add it to the \
+         dashboard's public host names (Options::hosts)"
     ))
 }
 

@@ -1,4 +1,4 @@
-//! `naq check dlq`: how many dead letters there are, and how many are new.
+//! `naq check dlq`: the number of dead letters, and how many are new.
 
 use std::time::Duration;
 
@@ -17,25 +17,25 @@ Examples:
   naq check dlq --warn-dead 0
   naq check dlq --queue mail --warn-recent 0 --crit-recent 20 --within 15m
 
-New letters are those of the last hour, or of --within. They are only looked for when one of
-their bounds is given, and counted to just beyond it.")]
+New dead letters are those of the last hour, or of --within. They are counted only if one of
+their limits is given, and only until the count exceeds it.")]
 pub(super) struct CheckDlqArgs {
     /// Only dead letters of this queue
     #[arg(short, long)]
     pub(super) queue: Option<QueueName>,
-    /// More dead letters are a warning
+    /// Warn above this number of dead letters
     #[arg(long, value_name = "N")]
     warn_dead: Option<u64>,
-    /// More are critical
+    /// Critical above this number
     #[arg(long, value_name = "N")]
     crit_dead: Option<u64>,
-    /// More that died lately are a warning
+    /// Warn above this number of new dead letters
     #[arg(long, value_name = "N")]
     warn_recent: Option<u64>,
-    /// More are critical
+    /// Critical above this number
     #[arg(long, value_name = "N")]
     crit_recent: Option<u64>,
-    /// CheckTarget lately is
+    /// How long a dead letter counts as new
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "1h")]
     within: Duration,
 }
@@ -69,7 +69,7 @@ fn judge(args: &CheckDlqArgs, dead: u64, recent: Option<u64>) -> CheckResult {
     let unit = CheckUnit::Count;
     let mut measures =
         vec![CheckMeasure { name: "dead", help: "Dead letters", value: dead, unit, bounds: all }];
-    let help = "Dead letters that are new, counted to just beyond the bounds";
+    let help = "Dead letters that are new, counted until they exceed the limits";
     measures.extend(recent.map(|value| CheckMeasure {
         name: "recent",
         help,
@@ -77,7 +77,7 @@ fn judge(args: &CheckDlqArgs, dead: u64, recent: Option<u64>) -> CheckResult {
         unit,
         bounds: new,
     }));
-    let within = recent.map(|_| format!("recent is within {}", about(args.within)));
+    let within = recent.map(|_| format!("recent: within the last {}", about(args.within)));
     let of = args.queue.as_ref().map_or(String::new(), |queue| format!(" --queue {queue}"));
     CheckResult::of("dlq", args.queue.as_ref().map(ToString::to_string), measures)
         .add_note(within)
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn all_and_new_letters_have_bounds_of_their_own() {
+    fn all_letters_and_new_letters_have_separate_limits() {
         use Severity::{Critical, Ok, Warning};
         for (flags, dead, recent, expected) in [
             ("", 1_000_000, None, Ok),

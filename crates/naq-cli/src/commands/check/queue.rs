@@ -1,4 +1,4 @@
-//! `naq check queue`: how many jobs wait, and for how long.
+//! `naq check queue`: how many jobs wait for a slot, and for how long.
 
 use std::time::Duration;
 
@@ -6,10 +6,11 @@ use anyhow::Result;
 use clap::Args;
 use naq_client::Client;
 use naq_core::QueueName;
+use naq_core::clock::millis;
 use naq_core::transport::QueueInfo;
 
 use super::parse_duration;
-use super::result::{CheckBounds, CheckMeasure, CheckResult, CheckUnit, millis};
+use super::result::{CheckBounds, CheckMeasure, CheckResult, CheckUnit};
 use crate::exit::CliError;
 
 #[derive(Debug, Args)]
@@ -18,27 +19,27 @@ Examples:
   naq check queue mail --warn-depth 1000 --crit-depth 10000
   naq check queue mail --warn-oldest 1m --crit-oldest 10m --format nagios
 
-Jobs that wait for their time, scheduled and retrying, are `waiting`: they are neither part of
-the depth nor of the age.")]
+Jobs that wait for their due time, scheduled and retrying, count as `waiting`. They count neither
+for the depth nor for the age.")]
 pub(super) struct CheckQueueArgs {
     /// The queue
     pub(super) queue: QueueName,
-    /// More jobs that wait for a slot are a warning
+    /// Warn above this number of jobs that wait for a slot
     #[arg(long, value_name = "N")]
     warn_depth: Option<u64>,
-    /// More are critical
+    /// Critical above this number
     #[arg(long, value_name = "N")]
     crit_depth: Option<u64>,
-    /// A job that has waited longer for a slot is a warning
+    /// Warn if the oldest of them has waited longer than this
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     warn_oldest: Option<Duration>,
-    /// Longer is critical
+    /// Critical if it has waited longer than this
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     crit_oldest: Option<Duration>,
-    /// More jobs that wait for their time are a warning
+    /// Warn above this number of jobs that wait for their due time
     #[arg(long, value_name = "N")]
     warn_waiting: Option<u64>,
-    /// More are critical
+    /// Critical above this number
     #[arg(long, value_name = "N")]
     crit_waiting: Option<u64>,
 }
@@ -57,16 +58,14 @@ pub(super) async fn run_check(args: &CheckQueueArgs, client: &Client) -> Result<
     Ok(judge(args, &find(client, &args.queue).await?))
 }
 
-/// The queue in numbers.
+/// The counters of the queue.
 ///
 /// # Errors
-/// A [`CliError`] when there is no such queue.
+/// A [`CliError`] if the queue does not exist.
 pub(super) async fn find(client: &Client, queue: &QueueName) -> Result<QueueInfo> {
     let found = client.transport().queue_info(queue).await?;
-    let missing = || {
-        CliError::not_found(format!("no queue {queue}"))
-            .next("the queues there are: naq queue list")
-    };
+    let missing =
+        || CliError::not_found(format!("no queue {queue}")).next("list the queues: naq queue list");
     Ok(found.ok_or_else(missing)?)
 }
 
@@ -80,7 +79,7 @@ fn judge(args: &CheckQueueArgs, queue: &QueueInfo) -> CheckResult {
         measure("oldest", "How long the oldest of them has waited", age, CheckUnit::Millis, oldest),
         measure(
             "waiting",
-            "Jobs that wait for their time",
+            "Jobs that wait for their due time",
             queue.waiting,
             CheckUnit::Count,
             waiting,
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bound_is_of_its_own_number() {
+    fn each_limit_applies_to_its_own_number() {
         use Severity::{Critical, Ok, Warning};
         let queue = QueueInfo {
             name: QueueName::new("mail").expect("a name"),

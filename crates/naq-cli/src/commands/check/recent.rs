@@ -1,6 +1,6 @@
-//! How many dead letters are younger than a time. They stand in the order in which they died, so the
-//! first young one is found by halving: some forty requests among a million letters, and nothing is
-//! read but it and those after it.
+//! Counts the dead letters that are newer than a time. Letters are stored in the order in which their
+//! jobs died, so a binary search finds the first new one: about forty requests among a million
+//! letters. Only that letter and those after it are counted.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use naq_client::Client;
 use naq_core::transport::{BrokerInfo, TransportError};
 use naq_core::{QueueName, Timestamp};
 
-/// Letters that are read at once.
+/// Letters in one request.
 const PAGE: u64 = 100;
 
-/// Dead letters of the last `within`, of one queue or of all; counted to `enough`.
+/// The dead letters of the last `within`, of one queue or of all. The count stops at `enough`.
 pub(super) async fn count(
     client: &Client,
     queue: Option<&QueueName>,
@@ -35,17 +35,16 @@ pub(super) async fn count(
     }
 }
 
-/// A time of ours as the broker's clock shows it: letters are as old as the broker says, not as the
-/// worker that wrote them.
+/// A time of this machine's clock as a time of the broker's clock, which stamps the letters.
 fn at_broker(ours: Timestamp, broker: &BrokerInfo) -> Timestamp {
     let by = Duration::from_millis(broker.clock_ahead_ms.unsigned_abs());
     if broker.clock_ahead_ms < 0 { ours.saturating_sub(by) } else { ours + by }
 }
 
-/// A dead letter's sequence, and when it was stored.
+/// The sequence number of a dead letter, and when it was stored.
 type LetterPosition = (u64, Timestamp);
 
-/// The first letter from a sequence on; none after the last.
+/// The first letter at or after a sequence number; none after the last.
 async fn letter_from(
     client: &Client,
     queue: Option<&QueueName>,
@@ -54,15 +53,15 @@ async fn letter_from(
     loop {
         let mut page = client.transport().dead_letters(queue, seq, 1).await?;
         match (page.letters.pop(), page.next) {
-            // CheckTarget stands there is no letter.
+            // The message at this sequence number is not a letter.
             (None, Some(next)) => seq = next,
             (letter, _) => return Ok(letter.map(|letter| (letter.seq, letter.stored_at))),
         }
     }
 }
 
-/// The sequence from which on all letters were stored at `since` or later; none when there is no
-/// letter at all.
+/// The sequence number from which on all letters were stored at `since` or later. None if there are
+/// no letters.
 async fn first_since<E>(
     since: Timestamp,
     letter_from: impl AsyncFn(u64) -> Result<Option<LetterPosition>, E>,
@@ -71,7 +70,7 @@ async fn first_since<E>(
     if stored_at >= since {
         return Ok(Some(first));
     }
-    // The letter of `old` is too old; from `young` on, all are young enough, or there are none.
+    // The letter at `old` is too old. All letters from `young` on are new, or there are none.
     let (mut old, mut young, mut step) = (first, None, 1);
     while young.is_none_or(|young| young - old > 1) {
         let middle = young.map_or(old + step, |young| old + (young - old) / 2);
@@ -97,8 +96,8 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
-    /// Among letters of these sequences, each stored at ten times its sequence: what is found, and in
-    /// how many looks.
+    /// Searches letters with these sequence numbers, each stored at ten times its number. Returns the
+    /// sequence number found, and the number of requests.
     fn search(letters: &[u64], since: u64) -> (Option<u64>, u32) {
         let looks = Cell::new(0);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
@@ -112,12 +111,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_young_letter_is_found_between_gaps() {
+    fn the_first_new_letter_is_found_despite_gaps() {
         let letters = [3, 4, 9, 100, 101, 5_000];
         for since in 0..60_000 {
             let (found, _) = search(&letters, since);
             let found = found.expect("there are letters");
-            // Where reading begins: all from there on are young, all before are not.
+            // All letters from there on are new, and no letter before it is.
             for seq in letters {
                 assert_eq!(seq >= found, seq * 10 >= since, "{since}: {found} {seq}");
             }
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_letters_take_some_forty_looks() {
+    fn a_million_letters_take_about_forty_requests() {
         let letters: Vec<u64> = (1..=1_000_000).collect();
         for since in [0, 10, 5_000_000, 9_999_990, 10_000_000, 99_000_000] {
             let (_, looks) = search(&letters, since);
@@ -135,12 +134,15 @@ mod tests {
     }
 
     #[test]
-    fn a_time_of_ours_is_told_in_the_brokers() {
-        let told = |ahead: i64| {
+    fn a_local_time_is_converted_to_the_brokers_clock() {
+        let converted = |ahead: i64| {
             let (server, max_payload) = (String::new(), 0);
             let broker = BrokerInfo { server, clock_ahead_ms: ahead, max_payload };
             at_broker(at(5_000), &broker).as_millis()
         };
-        assert_eq!((told(0), told(2_000), told(-2_000), told(-9_000)), (5_000, 7_000, 3_000, 0));
+        assert_eq!(
+            (converted(0), converted(2_000), converted(-2_000), converted(-9_000)),
+            (5_000, 7_000, 3_000, 0)
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! A result in the forms that monitoring systems read, and for people.
+//! Prints a result for people, or in the formats that monitoring systems read.
 
 use std::fmt::Write;
 
@@ -9,16 +9,16 @@ use super::result::{BadSide, CheckMeasure, CheckResult, CheckUnit, Severity};
 use crate::output::{BOLD, GREEN, Output, RED, YELLOW, paint};
 use crate::text::printable;
 
-/// How the result is written.
+/// The format of the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum CheckFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// One line with performance data, as Nagios, Icinga and those after them read it.
+    /// One line with performance data, for Nagios, Icinga and compatible systems.
     Nagios,
     /// One JSON value.
     Json,
-    /// Prometheus' text format, for the textfile collector of its node exporter.
+    /// Prometheus' text format, for the node exporter's textfile collector.
     Prometheus,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn print(result: &CheckResult, format: CheckFormat, out: Output) -> R
     }
 }
 
-/// `queue mail`, `worker`.
+/// The check and its queue: `queue mail`, `worker`.
 fn what(result: &CheckResult) -> String {
     match &result.queue {
         Some(queue) => format!("{} {queue}", result.check),
@@ -61,20 +61,20 @@ fn text(result: &CheckResult) -> String {
     out
 }
 
-/// `NAQ QUEUE mail OK - depth 3, oldest 2s | depth=3;10;20;0 oldest=2s;60;300;0`, and on lines of
-/// their own what does not fit there. A bar would begin the performance data.
+/// `NAQ QUEUE mail OK - depth 3, oldest 2s | depth=3;10;20;0 oldest=2s;60;300;0`, and the notes on
+/// further lines. A bar begins the performance data, so it is replaced in other text.
 fn nagios(result: &CheckResult) -> String {
     let safe = |text: &str| printable(text).replace('|', "/");
     let (kind, level) = (result.check.to_uppercase(), result.severity.word());
     let subject = result.queue.as_ref().map_or(String::new(), |queue| format!(" {queue}"));
     let measures: Vec<_> = result.measures.iter().map(CheckMeasure::words).collect();
     let mut notes = result.notes.iter();
-    let told = if measures.is_empty() {
+    let summary = if measures.is_empty() {
         notes.next().map_or_else(String::new, |note| safe(note))
     } else {
         measures.join(", ")
     };
-    let mut out = format!("NAQ {kind}{subject} {level} - {told}");
+    let mut out = format!("NAQ {kind}{subject} {level} - {summary}");
     if !measures.is_empty() {
         let data: Vec<_> = result.measures.iter().map(performance).collect();
         out.push_str(&format!(" | {}", data.join(" ")));
@@ -88,7 +88,8 @@ fn nagios(result: &CheckResult) -> String {
     out
 }
 
-/// `label=value[unit];warning;critical;minimum;maximum`, where a range `3:` means: not below three.
+/// `label=value[unit];warning;critical;minimum;maximum`. The range `3:` means that values below 3 are
+/// bad.
 fn performance(measure: &CheckMeasure) -> String {
     let number = |n: u64| match measure.unit {
         CheckUnit::Millis => seconds(n),
@@ -115,7 +116,7 @@ fn seconds(millis: u64) -> String {
     }
 }
 
-/// A gauge for the result and one for each measure, in base units.
+/// One gauge for the result and one for each measured value, in base units.
 fn prometheus(result: &CheckResult) -> String {
     let queue = result.queue.as_ref().map(|queue| format!("queue=\"{queue}\""));
     let mut out = String::new();
@@ -154,7 +155,7 @@ mod tests {
     fn result() -> CheckResult {
         let measure = |name, value, unit, bounds| CheckMeasure {
             name,
-            help: "CheckTarget it is",
+            help: "What it is",
             value,
             unit,
             bounds,
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_measured_has_its_reason_where_the_numbers_are() {
+    fn a_failed_check_prints_its_reason_in_place_of_the_numbers() {
         let blind = CheckResult::unknown("dlq", None, Severity::Critical, "no answer".into());
         assert_eq!(nagios(&blind), "NAQ DLQ CRITICAL - no answer");
         assert!(prometheus(&blind).ends_with("naq_check_status{check=\"dlq\"} 2\n"));

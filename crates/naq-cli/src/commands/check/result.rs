@@ -1,19 +1,20 @@
-//! CheckTarget was seen against what is allowed. Pure: the same numbers are judged alike everywhere.
+//! [`CheckResult`]: measured values against their limits. Pure.
 
 use std::time::Duration;
 
+use naq_core::clock::millis;
 use serde::Serialize;
 
 use crate::text::about;
 
-/// How bad it is. The numbers are the exit codes that monitoring systems expect of a plugin.
+/// The status of a check. The numbers are the exit codes that monitoring systems expect of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Severity {
     Ok = 0,
     Warning = 1,
     Critical = 2,
-    /// Nobody can say: the check itself is wrong, or may not look.
+    /// The check gave no answer: its arguments are wrong, or it lacks a permission.
     Unknown = 3,
 }
 
@@ -28,7 +29,7 @@ impl Severity {
     }
 }
 
-/// CheckTarget a number counts.
+/// The unit of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum CheckUnit {
@@ -38,7 +39,7 @@ pub(super) enum CheckUnit {
 }
 
 impl CheckUnit {
-    /// For people.
+    /// The value with its unit, for people.
     pub(super) fn words(self, n: u64) -> String {
         match self {
             Self::Count => n.to_string(),
@@ -48,7 +49,7 @@ impl CheckUnit {
     }
 }
 
-/// On which side of a bound it is bad.
+/// The side of a limit on which a value is bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum BadSide {
@@ -56,33 +57,33 @@ pub(super) enum BadSide {
     Below,
 }
 
-/// CheckTarget is allowed; none allows everything.
+/// The limits of a value. Without a limit every value is ok.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct CheckBounds {
-    /// Where it is bad.
+    /// The side on which a value is bad.
     pub(super) side: BadSide,
     pub(super) warning: Option<u64>,
     pub(super) critical: Option<u64>,
 }
 
 impl CheckBounds {
-    /// More than this is bad.
+    /// Limits of a value that is bad above them.
     pub(super) fn above(warning: Option<u64>, critical: Option<u64>) -> Self {
         Self { side: BadSide::Above, warning, critical }
     }
 
-    /// A span longer than this is bad.
+    /// Limits of a duration that is bad above them.
     pub(super) fn longer(warning: Option<Duration>, critical: Option<Duration>) -> Self {
         Self::above(warning.map(millis), critical.map(millis))
     }
 
-    /// Fewer than this is bad.
+    /// Limits of a value that is bad below them.
     pub(super) fn below(warning: Option<u64>, critical: Option<u64>) -> Self {
         Self { side: BadSide::Below, warning, critical }
     }
 
-    /// Whether the warning can never come before the alarm.
-    pub(super) fn is_upside_down(&self) -> bool {
+    /// Whether every value beyond the warning limit is beyond the critical limit too.
+    pub(super) fn is_reversed(&self) -> bool {
         match (self.side, self.warning, self.critical) {
             (BadSide::Above, Some(warning), Some(critical)) => warning > critical,
             (BadSide::Below, Some(warning), Some(critical)) => warning < critical,
@@ -90,7 +91,7 @@ impl CheckBounds {
         }
     }
 
-    /// The worst bound that `value` is beyond.
+    /// The severity of `value`.
     pub(super) fn judge(&self, value: u64) -> Severity {
         let beyond = |bound: Option<u64>| {
             bound.is_some_and(|bound| match self.side {
@@ -108,16 +109,11 @@ impl CheckBounds {
     }
 }
 
-/// Whole milliseconds.
-pub(super) fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// One number, and what is allowed of it.
+/// One measured value, and its limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct CheckMeasure {
     pub(super) name: &'static str,
-    /// CheckTarget it is, in a few words.
+    /// The meaning of the value, in a few words.
     #[serde(skip)]
     pub(super) help: &'static str,
     pub(super) value: u64,
@@ -131,7 +127,7 @@ impl CheckMeasure {
         self.bounds.judge(self.value)
     }
 
-    /// `depth 1200 (critical above 1000)`
+    /// The value in words: `depth 1200 (critical above 1000)`.
     pub(super) fn words(&self) -> String {
         let value = format!("{} {}", self.name, self.unit.words(self.value));
         let severity = self.severity();
@@ -150,24 +146,24 @@ impl CheckMeasure {
     }
 }
 
-/// CheckTarget a check has found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct CheckResult {
-    /// CheckTarget was checked: queue, worker, dlq.
+    /// What was checked: queue, worker, dlq.
     pub(super) check: &'static str,
-    /// Of which queue; none for all.
+    /// The queue that was checked; none for all.
     pub(super) queue: Option<String>,
     #[serde(rename = "status")]
     pub(super) severity: Severity,
     pub(super) measures: Vec<CheckMeasure>,
-    /// CheckTarget else is to be known, a sentence each.
+    /// Further facts, one sentence each.
     pub(super) notes: Vec<String>,
     /// The command that shows more.
     pub(super) next: Option<String>,
 }
 
 impl CheckResult {
-    /// As bad as the worst of the measures.
+    /// A result with the severity of its worst value.
     pub(super) fn of(
         check: &'static str,
         queue: Option<String>,
@@ -177,7 +173,7 @@ impl CheckResult {
         Self { check, queue, severity, measures, notes: Vec::new(), next: None }
     }
 
-    /// Nothing could be measured, for this reason.
+    /// A result without values, because the check failed for this reason.
     pub(super) fn unknown(
         check: &'static str,
         queue: Option<String>,
@@ -187,14 +183,14 @@ impl CheckResult {
         Self { check, queue, severity, measures: Vec::new(), notes: vec![reason], next: None }
     }
 
-    /// With a word more.
+    /// Adds a note, if there is one.
     #[must_use]
     pub(super) fn add_note(mut self, note: Option<String>) -> Self {
         self.notes.extend(note);
         self
     }
 
-    /// With the command that shows more, unless all is well.
+    /// Adds the command that shows more, unless the result is ok.
     #[must_use]
     pub(super) fn next(mut self, next: Option<String>) -> Self {
         self.next = next.filter(|_| self.severity != Severity::Ok);
@@ -207,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_itself_is_allowed_and_beyond_it_is_bad() {
+    fn a_value_at_the_limit_is_ok_and_one_beyond_it_is_not() {
         use Severity::{Critical, Ok, Warning};
         let above = CheckBounds::above(Some(10), Some(20));
         let below = CheckBounds::below(Some(3), Some(1));
@@ -227,7 +223,7 @@ mod tests {
             (CheckBounds::above(Some(0), None), 1, Warning),
             (CheckBounds::above(None, None), u64::MAX, Ok),
             (CheckBounds::below(None, None), 0, Ok),
-            // Upside down: the alarm has the word.
+            // With reversed limits the critical one counts.
             (CheckBounds::above(Some(9), Some(5)), 6, Critical),
         ] {
             assert_eq!(bounds.judge(value), expected, "{bounds:?} {value}");
@@ -235,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_beyond_the_alarm_is_upside_down() {
+    fn a_warning_limit_beyond_the_critical_one_is_reversed() {
         for (bounds, expected) in [
             (CheckBounds::above(Some(10), Some(20)), false),
             (CheckBounds::above(Some(20), Some(20)), false),
@@ -244,7 +240,7 @@ mod tests {
             (CheckBounds::below(Some(1), Some(3)), true),
             (CheckBounds::above(Some(21), None), false),
         ] {
-            assert_eq!(bounds.is_upside_down(), expected, "{bounds:?}");
+            assert_eq!(bounds.is_reversed(), expected, "{bounds:?}");
         }
     }
 
@@ -265,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_measure_says_which_bound_it_is_beyond() {
+    fn a_value_beyond_a_limit_names_that_limit() {
         let oldest = CheckMeasure {
             name: "oldest",
             help: "",

@@ -1,4 +1,4 @@
-//! `naq check worker`: how many are alive, when they were last heard of, slots in use.
+//! `naq check worker`: how many workers are alive, the age of their heartbeats, slots in use.
 
 use std::time::Duration;
 
@@ -6,8 +6,9 @@ use anyhow::Result;
 use clap::Args;
 use naq_client::Client;
 use naq_core::QueueName;
+use naq_core::clock::millis;
 
-use super::result::{CheckBounds, CheckMeasure, CheckResult, CheckUnit, millis};
+use super::result::{CheckBounds, CheckMeasure, CheckResult, CheckUnit};
 use super::worker_summary::WorkerSummary;
 use super::{parse_duration, parse_percent};
 use crate::text::{about, count};
@@ -19,32 +20,32 @@ Examples:
   naq check worker --queue mail --warn-workers 3 --crit-workers 2
   naq check worker --warn-heartbeat 10s --warn-slots 90% --format nagios
 
-A worker is as old as its last entry at the broker, whatever its own clock says. By default
-it says that it is alive every 5 seconds, and is forgotten after 15: a longer --worker-ttl of
-the workers wants a longer --silent-after here.")]
+The age of a heartbeat is measured by the broker's clock, not by the worker's. By default a worker
+sends a heartbeat every 5 seconds and is removed from the list after 15 seconds without one. If the
+workers run with a longer --worker-ttl, use a longer --silent-after here.")]
 pub(super) struct CheckWorkerArgs {
     /// Only workers that take jobs from this queue
     #[arg(short, long)]
     pub(super) queue: Option<QueueName>,
-    /// Fewer workers that are alive and take jobs are a warning
+    /// Warn below this number of workers that are alive and take jobs
     #[arg(long, value_name = "N")]
     warn_workers: Option<u64>,
-    /// Fewer are critical
+    /// Critical below this number
     #[arg(long, value_name = "N", default_value_t = 1)]
     crit_workers: u64,
-    /// A listed worker that was last heard of longer ago is a warning
+    /// Warn if the oldest heartbeat of a listed worker is older than this
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     warn_heartbeat: Option<Duration>,
-    /// Longer ago is critical
+    /// Critical if it is older than this
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     crit_heartbeat: Option<Duration>,
-    /// A larger share of slots in use is a warning
+    /// Warn above this share of slots in use
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
     warn_slots: Option<u64>,
-    /// A larger share is critical
+    /// Critical above this share
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
     crit_slots: Option<u64>,
-    /// A worker that was last heard of longer ago does not count as alive
+    /// A worker with an older heartbeat does not count as alive
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "15s")]
     silent_after: Duration,
 }
@@ -74,7 +75,7 @@ fn judge(args: &CheckWorkerArgs, crew: &WorkerSummary) -> CheckResult {
     let quietest = millis(crew.quietest);
     let measures = vec![
         measure("workers", "Workers alive that take jobs", crew.alive, CheckUnit::Count, workers),
-        measure("heartbeat", "Longest silence of a worker", quietest, CheckUnit::Millis, heartbeat),
+        measure("heartbeat", "Age of the oldest heartbeat", quietest, CheckUnit::Millis, heartbeat),
         measure("slots", "Share of slots in use", crew.percent(), CheckUnit::Percent, slots),
     ];
     let some = |n: u64, words: String| (n > 0).then_some(words);
@@ -82,7 +83,7 @@ fn judge(args: &CheckWorkerArgs, crew: &WorkerSummary) -> CheckResult {
     let silent = format!("{} silent for more than {silent_after}", count(crew.silent, "worker"));
     let stopping = format!("{} stopping", count(crew.stopping, "worker"));
     let implausible = format!(
-        "{} with a heartbeat from the future or more jobs than slots, set right here",
+        "{} with a heartbeat from the future or more jobs than slots; corrected for this check",
         count(crew.implausible, "worker")
     );
     CheckResult::of("worker", args.queue.as_ref().map(ToString::to_string), measures)
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn no_worker_is_critical_unless_one_says_otherwise() {
+    fn no_worker_is_critical_unless_a_flag_allows_it() {
         use Severity::{Critical, Ok, Warning};
         let crew = |alive, quietest, in_use| WorkerSummary {
             alive,
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_count_is_told() {
+    fn workers_that_do_not_count_as_alive_are_noted() {
         let crew = WorkerSummary {
             alive: 1,
             silent: 2,

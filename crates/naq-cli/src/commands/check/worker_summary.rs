@@ -1,7 +1,7 @@
-//! Who works, from what workers say of themselves and when the broker heard it. Pure.
+//! [`WorkerSummary`]: the workers in numbers, from their directory entries. Pure.
 //!
-//! Nothing here trusts a worker: its entry is as old as the broker says, a time that is still to come
-//! is now, and no more slots are in use than there are.
+//! An entry is checked before it counts: its age is by the broker's clock, a heartbeat from the future
+//! counts as now, and no more slots count as in use than the worker has.
 
 use std::time::Duration;
 
@@ -11,25 +11,24 @@ use naq_core::transport::{WorkerInfo, WorkerStatus};
 /// The workers in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct WorkerSummary {
-    /// Heard of lately, and taking jobs.
+    /// Workers with a recent heartbeat that take jobs.
     pub(super) alive: u64,
-    /// Heard of lately, and finishing what runs.
+    /// Workers with a recent heartbeat that are shutting down.
     pub(super) stopping: u64,
-    /// Listed, and not heard of for too long.
+    /// Workers whose heartbeat is too old.
     pub(super) silent: u64,
-    /// How long ago the one that has been silent longest was heard of.
+    /// The age of the oldest heartbeat.
     pub(super) quietest: Duration,
-    /// Slots of those alive.
+    /// The slots of all workers that are alive.
     pub(super) slots: u64,
-    /// Of those, in use.
+    /// Those of these slots that are in use.
     pub(super) in_use: u64,
-    /// Entries that cannot be true, and were set right.
+    /// Entries that cannot be true and were corrected.
     pub(super) implausible: u64,
 }
 
 impl WorkerSummary {
-    /// Counts `workers` as they are at `now`; whoever was last heard of longer ago than
-    /// `silent_after` is not alive.
+    /// Counts `workers` at `now`. A worker whose heartbeat is older than `silent_after` is not alive.
     pub(super) fn of<'a>(
         workers: impl IntoIterator<Item = &'a WorkerInfo>,
         now: Timestamp,
@@ -37,10 +36,10 @@ impl WorkerSummary {
     ) -> Self {
         let mut crew = Self::default();
         for worker in workers {
-            // Two clocks, compared over a request, are never quite equal.
+            // Clocks that are compared over the network are never exactly equal.
             const TOLERATED: Duration = Duration::from_secs(5);
-            let to_come = worker.heartbeat_at.since(now) > TOLERATED;
-            if to_come || worker.running > worker.concurrency {
+            let in_future = worker.heartbeat_at.since(now) > TOLERATED;
+            if in_future || worker.running > worker.concurrency {
                 crew.implausible += 1;
             }
             let age = now.since(worker.heartbeat_at);
@@ -58,7 +57,7 @@ impl WorkerSummary {
         crew
     }
 
-    /// The share of slots in use in percent, rounded down; 0 where there is none.
+    /// The share of slots in use in percent, rounded down; 0 without slots.
     pub(super) fn percent(&self) -> u64 {
         (self.in_use * 100).checked_div(self.slots).unwrap_or(0)
     }
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_heard_of_lately_is_alive_and_counts_with_its_slots() {
+    fn a_worker_with_a_recent_heartbeat_is_alive_and_its_slots_count() {
         let busy = worker(2_000, 9, WorkerStatus::Busy);
         let idle = worker(15_000, 0, WorkerStatus::Idle);
         let silent = worker(15_001, 5, WorkerStatus::Busy);
@@ -109,14 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_cannot_be_true_is_set_right_and_told() {
-        // Heard of in an hour; more jobs than slots.
-        let prophet = worker(-3_600_000, 0, WorkerStatus::Idle);
-        let boaster = worker(0, 4_000_000_000, WorkerStatus::Busy);
-        let all = crew(&[prophet, boaster]);
+    fn an_entry_that_cannot_be_true_is_corrected_and_counted() {
+        // A heartbeat one hour in the future; more running jobs than slots.
+        let from_future = worker(-3_600_000, 0, WorkerStatus::Idle);
+        let overbooked = worker(0, 4_000_000_000, WorkerStatus::Busy);
+        let all = crew(&[from_future, overbooked]);
         assert_eq!((all.alive, all.implausible, all.quietest), (2, 2, Duration::ZERO));
         assert_eq!((all.in_use, all.percent()), (10, 50));
-        // A little ahead is a clock, not a lie; the year 1970 is silence.
+        // A few seconds ahead are within the tolerance. A heartbeat from 1970 is only too old.
         assert_eq!(crew(&[worker(-4_000, 0, WorkerStatus::Idle)]).implausible, 0);
         assert_eq!(crew(&[worker(1_000_000, 0, WorkerStatus::Idle)]).silent, 1);
     }

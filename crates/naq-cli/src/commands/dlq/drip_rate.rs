@@ -1,23 +1,23 @@
-//! How fast jobs come back: `50/s`.
+//! [`DripRate`]: how fast requeued jobs become due, such as `50/s`.
 
 use std::str::FromStr;
 use std::time::Duration;
 
-/// So many in so long.
+/// Jobs per second, read from a count and a unit of time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct DripRate {
     per_second: f64,
 }
 
 impl DripRate {
-    /// So many a second.
+    /// Jobs per second.
     pub(crate) fn per_second(self) -> f64 {
         self.per_second
     }
 
-    /// When the job of this number is due, counted from 0, after the first.
+    /// How long after the first job, number 0, the job of this number is due.
     pub(crate) fn delay(self, number: u64) -> Duration {
-        // A rate above zero and a count below 2^53: exact to far less than a millisecond.
+        // With a rate above zero and a count below 2^53 the error is far below a millisecond.
         let seconds = number as f64 / self.per_second;
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
@@ -27,7 +27,7 @@ impl FromStr for DripRate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("use COUNT/UNIT with unit s, m or h, as 50/s, not {text:?}");
+        let bad = || format!("use COUNT/UNIT with the unit s, m or h, such as 50/s, not {text:?}");
         let (count, unit) = text.split_once('/').ok_or_else(bad)?;
         let count: u32 = count.parse().ok().filter(|n| *n > 0).ok_or_else(bad)?;
         let seconds = match unit {
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn other_forms_are_refused() {
         for bad in ["", "50", "0/s", "-1/s", "1/", "/s", "1/d", "1.5/s", "s/1"] {
             assert!(bad.parse::<DripRate>().is_err(), "{bad}");
         }

@@ -1,4 +1,4 @@
-//! Which dead letters are meant.
+//! [`DlqSelectionArgs`]: the dead letters that the user selects.
 
 use anyhow::Result;
 use clap::Args;
@@ -10,13 +10,13 @@ use crate::exit::CliError;
 
 #[derive(Debug, Args)]
 pub(crate) struct DlqFilterArgs {
-    /// Of this queue
+    /// Only this queue
     #[arg(short, long)]
     queue: Option<QueueName>,
-    /// With an error of this kind or below it, as HTTPError
+    /// Only errors of this kind or below it, such as HTTPError
     #[arg(long, value_name = "KIND")]
     error_kind: Option<ErrorKind>,
-    /// Of this task
+    /// Only this task
     #[arg(long)]
     task: Option<TaskName>,
 }
@@ -38,7 +38,7 @@ impl DlqFilterArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DlqSelectionArgs {
-    /// The jobs' ids
+    /// The ids of the jobs
     #[arg(value_name = "ID")]
     pub(super) ids: Vec<JobId>,
     #[command(flatten)]
@@ -49,20 +49,20 @@ pub(crate) struct DlqSelectionArgs {
 }
 
 impl DlqSelectionArgs {
-    /// Says what is meant, or what is missing.
+    /// Refuses a command that selects nothing, or ids and a filter together.
     pub(super) fn check(&self) -> Result<(), CliError> {
         match (self.ids.is_empty(), self.filter.is_empty(), self.all) {
-            (true, true, false) => Err(CliError::usage("it is not said which dead letters")
-                .next("name ids, or --queue, --error-kind, --task, or --all")),
+            (true, true, false) => Err(CliError::usage("no dead letters are selected")
+                .next("give ids, or --queue, --error-kind, --task, or --all")),
             (false, false, _) if self.filter.error_kind.is_some() || self.filter.task.is_some() => {
-                Err(CliError::usage("ids do not go with --error-kind or --task")
-                    .next("give ids, with --queue at most, or leave the ids out"))
+                Err(CliError::usage("ids cannot be combined with --error-kind or --task")
+                    .next("give ids, with --queue if needed, or leave out the ids"))
             }
             _ => Ok(()),
         }
     }
 
-    /// The scope in words.
+    /// The selection in words.
     pub(super) fn words(&self) -> String {
         if let [id] = self.ids.as_slice() {
             return format!("the dead letter {id}");
@@ -85,7 +85,7 @@ impl DlqSelectionArgs {
     }
 }
 
-/// The dead letter of this id, also when the job lives again.
+/// The dead letter of this id, even if the job has been requeued and lives again.
 pub(super) async fn find(client: &Client, id: &JobId, queue: Option<&QueueName>) -> Result<Stored> {
     let queues = match queue {
         Some(queue) => vec![queue.clone()],
@@ -93,13 +93,13 @@ pub(super) async fn find(client: &Client, id: &JobId, queue: Option<&QueueName>)
     };
     let mut letters = Vec::new();
     for queue in queues {
-        let key = JobKey { queue, id: id.clone() };
+        let key = JobKey::new(queue, id.clone());
         let found = client.transport().locate(&key).await?;
         letters.extend(found.into_iter().filter(|stored| stored.place == Place::Dead));
     }
     match letters.len() {
         0 => Err(CliError::not_found(format!("no dead letter {id}"))
-            .next(format!("where it is: naq job show {id}"))
+            .next(format!("show the job: naq job show {id}"))
             .into()),
         1 => Ok(letters.remove(0)),
         _ => {

@@ -1,4 +1,5 @@
-//! Jobs from a file, one a line: read, sent and answered in pieces, however many they are.
+//! [`JobFile`]: jobs from a file, one per line. They are read and sent in chunks, so a file may be
+//! larger than memory.
 
 mod line;
 
@@ -22,27 +23,27 @@ use crate::output::{Format, Output};
 use crate::progress_line::ProgressLine;
 use crate::text::count;
 
-/// JobFile that are sent at once.
+/// Lines in one chunk.
 const AT_ONCE: usize = 1000;
 
-/// The lines of a file, and what holds for all of them.
+/// An open file of jobs, and the defaults for its lines.
 pub(crate) struct JobFile {
     input: Box<dyn BufRead>,
     name: String,
-    /// How many were read.
+    /// Lines read so far.
     read: u64,
     defaults: Defaults,
 }
 
-/// What became of a line.
+/// What happened to one line.
 struct SentLine {
     line: u64,
-    /// What was asked for, if it could be read.
+    /// The task and due time, if the line could be read.
     asked: Option<(TaskName, Option<Timestamp>)>,
     result: Result<JobHandle<Value>>,
 }
 
-/// The same as JSON.
+/// What happened to one line, as JSON.
 #[derive(Serialize)]
 struct LineResult<'a> {
     line: u64,
@@ -52,13 +53,13 @@ struct LineResult<'a> {
     error: Option<String>,
 }
 
-/// How many came to what.
+/// Counts of the results.
 #[derive(Default)]
 struct LineCounts {
     new: u64,
     duplicates: u64,
     failed: u64,
-    /// The first line at which the broker was gone.
+    /// The first line that failed because the broker could not be reached.
     lost: Option<u64>,
 }
 
@@ -85,12 +86,13 @@ impl JobFile {
         Ok(Self { input, name, read: 0, defaults })
     }
 
-    /// Sends them all. A line that fails costs the others nothing; a broker that is gone ends it.
+    /// Enqueues all lines. A line that fails does not stop the others, but a broker that cannot be
+    /// reached does.
     pub(super) async fn send(mut self, client: &Client, out: Output) -> Result<ExitCode> {
         let progress = ProgressLine::new("enqueued");
         let (mut tally, mut answers) = (LineCounts::default(), Vec::new());
         while tally.lost.is_none() {
-            let lines = self.some()?;
+            let lines = self.next_chunk()?;
             if lines.is_empty() {
                 break;
             }
@@ -112,15 +114,15 @@ impl JobFile {
         if let Some(line) = tally.lost {
             let read = self.read;
             let what =
-                format!("the broker was lost at line {line}; nothing after line {read} was sent");
-            let next = "when it is back, send the lines that failed and those after them again";
+                format!("cannot reach the broker since line {line}; no line after {read} was sent");
+            let next = "when it is back, send the failed lines and those after them again";
             return Err(CliError::new(ExitCode::Unreachable, what).next(next).into());
         }
         Ok(if tally.failed > 0 { ExitCode::Failed } else { ExitCode::Ok })
     }
 
-    /// The next lines with something on them.
-    fn some(&mut self) -> Result<Vec<(u64, Result<LineJob>)>> {
+    /// Reads the next lines that are not empty.
+    fn next_chunk(&mut self) -> Result<Vec<(u64, Result<LineJob>)>> {
         let (mut lines, mut text) = (Vec::new(), Vec::new());
         while lines.len() < AT_ONCE {
             text.clear();
@@ -138,7 +140,7 @@ impl JobFile {
     }
 }
 
-/// Sends what could be read, and answers for every line in its place.
+/// Enqueues the jobs that could be read, and returns the result of every line in order.
 async fn send(lines: Vec<(u64, Result<LineJob>)>, client: &Client) -> Vec<SentLine> {
     let (mut jobs, mut asked) = (Vec::new(), Vec::new());
     for (line, job) in lines {
@@ -152,7 +154,7 @@ async fn send(lines: Vec<(u64, Result<LineJob>)>, client: &Client) -> Vec<SentLi
     }
     let mut sent = client.enqueue_many(jobs).await.into_iter();
     let done = asked.into_iter().filter_map(|(line, asked)| match asked {
-        // One answer a job.
+        // `enqueue_many` returns one result per job, in order.
         Ok(asked) => {
             let result = sent.next()?.map_err(anyhow::Error::from);
             Some(SentLine { line, asked: Some(asked), result })
@@ -172,7 +174,7 @@ impl SentLine {
         }
     }
 
-    /// The id on stdout, or the error on stderr.
+    /// Prints the id to stdout, or the error to stderr.
     fn write(&self, out: Output) -> Result<()> {
         match &self.result {
             Ok(handle) => out.raw(handle.id().as_str()),
@@ -202,7 +204,7 @@ impl fmt::Display for LineCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} enqueued", count(self.new, "job"))?;
         if self.duplicates > 0 {
-            write!(f, ", {} there already", self.duplicates)?;
+            write!(f, ", {} existed already", self.duplicates)?;
         }
         if self.failed > 0 {
             write!(f, ", {} failed", self.failed)?;

@@ -1,4 +1,4 @@
-//! The limits of a job, as they are written on the command line.
+//! [`LimitArgs`]: a job's limits on the command line.
 
 use clap::Args;
 use naq_core::flow::{Limit, Rate};
@@ -7,11 +7,11 @@ use crate::text::parse_duration;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LimitArgs {
-    /// At most N jobs of this key run at once, as tenant:7=3; may be repeated
+    /// At most N jobs of this key run at once, such as tenant:7=3; may be repeated
     #[arg(long = "concurrency-key", value_name = "KEY=N", value_parser = parse_concurrency)]
     concurrency: Vec<Limit>,
-    /// At most COUNT starts of this key in PERIOD, evenly spaced, as api=100/1m; with =api=100/1m/10
-    /// ten may start at once; may be repeated
+    /// At most COUNT jobs of this key start in each PERIOD, evenly spaced, such as api=100/1m; with
+    /// api=100/1m/10 ten may start at once; may be repeated
     #[arg(long = "rate-limit", value_name = "KEY=COUNT/PERIOD", value_parser = parse_rate)]
     rates: Vec<Limit>,
 }
@@ -22,7 +22,7 @@ impl LimitArgs {
     }
 }
 
-/// A key may have an `=` in it.
+/// Splits at the last `=`, because a key may contain one.
 fn split(text: &str) -> Option<(&str, &str)> {
     text.rsplit_once('=').filter(|(key, _)| !key.is_empty())
 }
@@ -30,12 +30,12 @@ fn split(text: &str) -> Option<(&str, &str)> {
 fn parse_concurrency(text: &str) -> Result<Limit, String> {
     let limit =
         split(text).and_then(|(key, jobs)| Some(Limit::concurrency(key, jobs.parse().ok()?)));
-    let limit = limit.ok_or("use KEY=N, as tenant:7=3")?;
+    let limit = limit.ok_or("use KEY=N, such as tenant:7=3")?;
     limit.check().map(|()| limit)
 }
 
 fn parse_rate(text: &str) -> Result<Limit, String> {
-    const FORM: &str = "use KEY=COUNT/PERIOD or KEY=COUNT/PERIOD/BURST, as api=100/1m";
+    const FORM: &str = "use KEY=COUNT/PERIOD or KEY=COUNT/PERIOD/BURST, such as api=100/1m";
     let (key, rate) = split(text).ok_or(FORM)?;
     let mut parts = rate.split('/');
     let count = parts.next().and_then(|count| count.parse().ok()).ok_or(FORM)?;
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_are_read_and_nonsense_is_refused() {
+    fn limits_are_parsed_and_other_text_is_refused() {
         assert_eq!(parse_concurrency("a=b=3"), Ok(Limit::concurrency("a=b", 3)));
         let minute = Duration::from_secs(60);
         assert_eq!(parse_rate("api=100/1m"), Ok(Limit::rate("api", 100, minute)));

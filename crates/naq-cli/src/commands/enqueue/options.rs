@@ -1,5 +1,4 @@
-//! The options of a job, but for what it is: on the command line for one, for lines of a file the
-//! defaults.
+//! [`OptionArgs`]: a job's options. For the jobs of a file they are the defaults.
 
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ pub(crate) struct OptionArgs {
     /// The queue
     #[arg(short, long, env = "NAQ_DEFAULT_QUEUE", default_value = "default")]
     pub(super) queue: QueueName,
-    /// Run it after this time, as 10m
+    /// Run the job after this delay, such as 10m
     #[arg(
         long,
         visible_alias = "in",
@@ -26,44 +25,44 @@ pub(crate) struct OptionArgs {
         conflicts_with = "at"
     )]
     pub(super) delay: Option<Duration>,
-    /// Run it at this time: 2026-12-24, '2026-12-24 18:00', 18:00 for the next, or RFC 3339;
+    /// Run the job at this time: 2026-12-24, '2026-12-24 18:00', 18:00 (the next one), or RFC 3339;
     /// without a zone it is UTC
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(super) at: Option<Timestamp>,
-    /// The longest that one attempt may run [default: no limit]
+    /// How long one attempt may run [default: no limit]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(super) timeout: Option<Duration>,
-    /// Start no attempt after this time, written as for --at [default: none]
+    /// Start no attempt after this time, in the form of --at [default: none]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(super) deadline: Option<Timestamp>,
-    /// Start no attempt later than this after it was due [default: none]
+    /// Start no attempt later than this after its due time [default: none]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(super) expires_in: Option<Duration>,
-    /// How long the record of the finished job is kept; 0s for none [default: 1h]
+    /// How long the broker stores the record of the ended job; 0s for no record [default: 1h]
     #[arg(long, env = "NAQ_DEFAULT_RESULT_TTL", value_name = "DURATION", value_parser = parse_duration_or_seconds)]
     pub(super) record_ttl: Option<Duration>,
     /// A label; may be repeated
     #[arg(long = "tag", value_name = "TAG")]
     pub(super) tags: Vec<String>,
-    /// At most one job of this key until it has ended
+    /// Allow only one job of this key until it has ended
     #[arg(long, value_name = "KEY")]
     pub(super) unique: Option<String>,
-    /// With --unique: at most one in this time, also when it has ended; up to whole seconds
+    /// With --unique: only one in this time, even if it has ended; rounded up to whole seconds
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "unique")]
     pub(super) unique_for: Option<Duration>,
-    /// With --unique: at most one until it starts
+    /// With --unique: only one until it starts
     #[arg(long, requires = "unique", conflicts_with = "unique_for")]
     pub(super) until_started: bool,
-    /// Run it once this job has completed: an id of the same queue, or QUEUE/ID; may be repeated
+    /// Run the job once this job has completed: an id in the same queue, or QUEUE/ID; may be repeated
     #[arg(long, value_name = "JOB")]
     pub(super) depends_on: Vec<String>,
-    /// With --depends-on: run it once they have ended, if one did not complete
+    /// With --depends-on: run the job once they have all ended, if one of them did not complete
     #[arg(long, requires = "depends_on")]
     pub(super) run_after_failure: bool,
-    /// With --depends-on: run it once they have ended, if one completed
+    /// With --depends-on: run the job once they have all ended, if one of them completed
     #[arg(long, requires = "depends_on")]
     pub(super) allow_partial: bool,
-    /// Enqueue this when the job dies, told of it: TASK, or TASK@QUEUE for another queue
+    /// Enqueue this follow-up when the job dies: TASK, or TASK@QUEUE for another queue
     #[arg(long, value_name = "TASK", value_parser = str::parse::<FollowUp>)]
     pub(super) on_exhausted: Option<FollowUp>,
     #[command(flatten)]
@@ -73,7 +72,7 @@ pub(crate) struct OptionArgs {
 }
 
 impl OptionArgs {
-    /// All but the retry policy, which is checked once.
+    /// Sets all options but the retry policy, which is built and checked once for all jobs.
     pub(super) fn apply<'a, O>(&self, mut job: Enqueue<'a, O>) -> Enqueue<'a, O> {
         macro_rules! set {
             ($($name:ident = $value:expr;)*) => {
@@ -114,7 +113,7 @@ impl OptionArgs {
         })
     }
 
-    /// When it is due, if it has to wait.
+    /// The due time, if it is in the future.
     pub(super) fn due_at(&self) -> Option<Timestamp> {
         let now = SystemClock.now();
         self.at.or_else(|| self.delay.map(|delay| now + delay)).filter(|due_at| *due_at > now)

@@ -1,4 +1,4 @@
-//! The retry options of `naq enqueue`, by their names in the API.
+//! [`PolicyArgs`]: the retry options, named as in the API.
 
 use std::time::Duration;
 
@@ -13,25 +13,25 @@ use crate::text::parse_duration;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Retries")]
 pub(crate) struct PolicyArgs {
-    /// The whole policy as text, or a preset; the options below change parts of it
+    /// The policy as text, or a preset; the options below change parts of it
     #[arg(long, value_name = "POLICY")]
     policy: Option<RetryPolicy>,
-    /// Tries after the first [default: 3]
+    /// Attempts after the first [default: 3]
     #[arg(long, value_name = "N")]
     max_retries: Option<u32>,
-    /// The delay before a retry, or one for each: 5s, 2s/5s/10s [default: 5s]
+    /// The delay before each retry, or a list with one per retry: 5s, 2s/5s/10s [default: 5s]
     #[arg(long, value_name = "DELAY")]
     retry_delay: Option<Delay>,
     /// fixed, linear or exponential [default: fixed]
     #[arg(long, value_name = "STRATEGY")]
     retry_strategy: Option<Strategy>,
-    /// With linear: how much longer each delay is than the one before
+    /// With linear: how much is added to each further delay
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     retry_increment: Option<Duration>,
-    /// With exponential: how many times as long each delay is as the one before [default: 2]
+    /// With exponential: the factor from one delay to the next [default: 2]
     #[arg(long, value_name = "FACTOR")]
     retry_multiplier: Option<f64>,
-    /// No delay is longer [default: 1d]
+    /// The longest delay [default: 1d]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     max_delay: Option<Duration>,
     /// none, full, equal, decorrelated, or a factor from 0 to 1 [default: none]
@@ -43,21 +43,27 @@ pub(crate) struct PolicyArgs {
     /// Never retry these kinds of error: 'ValueError|PermissionError'
     #[arg(long, value_name = "KINDS", value_delimiter = '|')]
     ignore_on: Vec<ErrorKind>,
-    /// Make no retry that would start later than this after the first attempt began
+    /// Make no retry that would start later than this after the start of the first attempt
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     retry_for: Option<Duration>,
-    /// How many deaths of a worker make the job poison [default: 3]
+    /// This many worker crashes make the job poison, and it dies [default: 3]
     #[arg(long, value_name = "N")]
     max_crashes: Option<u32>,
 }
 
 impl PolicyArgs {
-    /// The policy, checked.
+    /// The policy that the options describe.
+    ///
+    /// # Errors
+    /// The policy is invalid.
     pub(crate) fn build(&self) -> Result<RetryPolicy> {
         self.change(RetryPolicy::default())
     }
 
-    /// Another policy, with what is given changed.
+    /// `policy`, changed by those options that are given.
+    ///
+    /// # Errors
+    /// The resulting policy is invalid.
     pub(crate) fn change(&self, policy: RetryPolicy) -> Result<RetryPolicy> {
         let mut policy = self.policy.clone().unwrap_or(policy).to_builder();
         macro_rules! set {
@@ -80,7 +86,7 @@ impl PolicyArgs {
         }
         policy.try_build().map_err(|err| {
             CliError::usage(format!("retry policy: {err}"))
-                .next("see what a policy does: naq retry preview POLICY")
+                .next("to see what a policy does: naq retry preview POLICY")
                 .into()
         })
     }

@@ -1,4 +1,4 @@
-//! `naq job list`: jobs at one place or in one state, page by page.
+//! `naq job list`: lists jobs in one state, page by page.
 
 use std::time::Duration;
 
@@ -14,35 +14,35 @@ use crate::text::{about, parse_duration};
 
 #[derive(Debug, Args)]
 pub(crate) struct JobListArgs {
-    /// In this state: pending, running, blocked, scheduled, retrying, completed, dead, cancelled or
+    /// Only this state: pending, running, blocked, scheduled, retrying, completed, dead, cancelled or
     /// expired [default: pending and running]
     #[arg(short, long)]
     state: Option<JobState>,
-    /// In this queue [default: all, one after the other]
+    /// Only this queue [default: all, one after the other]
     #[arg(short, long)]
     queue: Option<QueueName>,
-    /// Of this task
+    /// Only this task
     #[arg(long)]
     task: Option<TaskName>,
-    /// Whose last error is of this kind or below it, as HTTPError
+    /// Only jobs whose last error is of this kind or below it, such as HTTPError
     #[arg(long, value_name = "KIND", visible_alias = "kind")]
     error_kind: Option<ErrorKind>,
-    /// With this tag
+    /// Only jobs with this tag
     #[arg(long)]
     tag: Option<String>,
-    /// Whose id begins so
+    /// Only ids that begin with this
     #[arg(long, value_name = "PREFIX")]
     id: Option<String>,
-    /// In their state for so long at most, as 15m
+    /// Only jobs that entered their state within this time, such as 15m
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     since: Option<Duration>,
-    /// The oldest first [default: the newest]
+    /// List the oldest first [default: the newest]
     #[arg(long)]
     oldest_first: bool,
-    /// Jobs of a page
+    /// Jobs per page
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
-    /// Where to go on: what the page before said
+    /// Continue after the previous page, with the cursor that it printed
     #[arg(long)]
     cursor: Option<JobsCursor>,
 }
@@ -72,13 +72,15 @@ impl JobListArgs {
         let JobsPage { jobs, scanned, next } = page;
         out.list(&jobs.into_iter().map(|job| JobRow { job, now }).collect::<Vec<_>>())?;
         match next {
-            Some(next) => out.note(format_args!("looked at {scanned}; go on with --cursor {next}")),
+            Some(next) => {
+                out.note(format_args!("read {scanned} jobs; for the next page: --cursor {next}"))
+            }
             None => Ok(()),
         }
     }
 }
 
-/// A job, and the time that its own are compared with.
+/// One line of `naq job list`: a job, and the time against which its times are computed.
 #[derive(Serialize)]
 struct JobRow {
     #[serde(flatten)]
@@ -88,7 +90,7 @@ struct JobRow {
 }
 
 impl JobRow {
-    /// When it is due, or since when it is in its state.
+    /// When the job is due, or how long it has been in its state.
     fn when(&self) -> String {
         let Self { job, now } = self;
         match job.due_at.filter(|due| due > now) {
@@ -101,7 +103,7 @@ impl JobRow {
 impl TableRow for JobRow {
     const COLUMNS: &'static [&'static str] =
         &["ID", "QUEUE", "TASK", "STATE", ">ATTEMPT", "WHEN", "~LAST ERROR"];
-    const NONE: &'static str = "no such jobs here";
+    const NONE: &'static str = "no jobs match";
 
     fn cells(&self) -> Vec<String> {
         let job = &self.job;

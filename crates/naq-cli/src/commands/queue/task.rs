@@ -1,4 +1,4 @@
-//! Pause and resume of one task in queues.
+//! Pauses and resumes one task in queues.
 
 use anyhow::Result;
 use naq_client::{AuditEntry, Client};
@@ -11,7 +11,7 @@ use crate::operator_name::operator_name;
 use crate::output::{Output, TableRow};
 use crate::text::about;
 
-/// What was done to a task of a queue.
+/// The result of an action on a task of a queue.
 #[derive(Serialize)]
 struct TaskActionResult<'a> {
     queue: &'a QueueName,
@@ -70,7 +70,7 @@ pub(super) async fn resume(
                 let scope = format!("task {task} of queue {queue}");
                 let entry = |who: &str| AuditEntry::new(who, "resume", scope);
                 audit::record(client, out, entry).await?;
-                "resumed: what waits looks again within 5 minutes"
+                "resumed: jobs that were held back start within 5 minutes"
             }
             false => "was not paused",
         };

@@ -1,4 +1,4 @@
-//! The parts of a definition, as options.
+//! The options that define a schedule.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -15,22 +15,22 @@ use naq_core::{
 use crate::commands::enqueue::{LimitArgs, PolicyArgs, read_args};
 use crate::text::{parse_duration, parse_duration_or_seconds, parse_time};
 
-/// The rhythm.
+/// When the schedule runs.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Schedule")]
 pub(crate) struct WhenArgs {
-    /// When it runs, as '30 2 * * *' or @hourly
+    /// When it runs, such as '30 2 * * *' or @hourly
     #[arg(long, value_name = "EXPRESSION", conflicts_with = "every")]
     pub(super) cron: Option<Cron>,
-    /// How often it runs, from its start on; at least 200ms
+    /// How often it runs, counted from its start; at least 200ms
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(super) every: Option<Duration>,
-    /// The zone whose clocks --cron goes by, as Europe/Berlin [default: UTC]
+    /// The time zone of --cron, such as Europe/Berlin [default: UTC]
     #[arg(long = "tz", visible_alias = "time-zone", value_name = "ZONE")]
     pub(super) zone: Option<Zone>,
 }
 
-/// A value, or the word that takes it away.
+/// The change of a field: `none` removes its value, other text sets it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum FieldChange<T> {
     Remove,
@@ -67,25 +67,25 @@ fn number(text: &str) -> Result<FieldChange<u64>, String> {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Schedule")]
 pub(crate) struct TimeArgs {
-    /// No run before this time, and the first of --every at it
+    /// Make no run before this time; with --every, the first run is at this time
     #[arg(long, value_name = "TIME", value_parser = time)]
     start: Option<FieldChange<Timestamp>>,
-    /// No run after this time [default: none]
+    /// Make no run after this time [default: none]
     #[arg(long, value_name = "TIME", value_parser = time)]
     end: Option<FieldChange<Timestamp>>,
-    /// So many runs in all [default: no limit]
+    /// Make this many runs in total [default: no limit]
     #[arg(long, value_name = "N", value_parser = number)]
     count: Option<FieldChange<u64>>,
-    /// Start each run up to this much later, by name and time alone [default: none]
+    /// Start each run up to this much later; name and time determine how much [default: none]
     #[arg(id = "late", long = "jitter", value_name = "DURATION", value_parser = span)]
     jitter: Option<FieldChange<Duration>>,
-    /// After an outage: skip what was missed, run the last of it, or all [default: last]
+    /// After an outage: skip the missed runs, make the last of them, or all [default: last]
     #[arg(long, value_name = "skip|last|all")]
     catch_up: Option<CatchUp>,
-    /// While the run before goes on: allow, skip, or queue one [default: allow]
+    /// If the previous run has not ended: allow another, skip it, or queue one [default: allow]
     #[arg(long, value_name = "allow|skip|queue")]
     overlap: Option<Overlap>,
-    /// A run that has not started this long after its time expires [default: none]
+    /// A run expires if it has not started this long after its time [default: none]
     #[arg(long, value_name = "DURATION", value_parser = span)]
     start_within: Option<FieldChange<Duration>>,
 }
@@ -99,13 +99,13 @@ pub(crate) struct JobArgs {
     /// The queue [default: default]
     #[arg(short, long, env = "NAQ_DEFAULT_QUEUE")]
     queue: Option<QueueName>,
-    /// The longest that one attempt may run [default: no limit]
+    /// How long one attempt may run [default: no limit]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     timeout: Option<Duration>,
-    /// How long the record of a finished run is kept [default: 1h]
+    /// How long the broker stores the record of an ended run [default: 1h]
     #[arg(long, env = "NAQ_DEFAULT_RESULT_TTL", value_name = "DURATION", value_parser = parse_duration_or_seconds)]
     record_ttl: Option<Duration>,
-    /// A label; may be repeated. Every run has schedule:NAME as well
+    /// A label; may be repeated; every run also has the label schedule:NAME
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
     #[command(flatten)]
@@ -114,7 +114,7 @@ pub(crate) struct JobArgs {
     policy: PolicyArgs,
 }
 
-/// The options of the job, with what had to be read for them.
+/// The options of the job, and its arguments, read from where the user put them.
 #[derive(Debug)]
 pub(super) struct JobInput<'a> {
     given: &'a JobArgs,
@@ -122,14 +122,14 @@ pub(super) struct JobInput<'a> {
 }
 
 impl WhenArgs {
-    /// The rhythm, if one is given.
-    pub(super) fn rhythm(&self) -> Option<When> {
+    /// `--cron` or `--every`, if one is given.
+    pub(super) fn when(&self) -> Option<When> {
         let cron = self.cron.clone().map(When::Cron);
         cron.or(self.every.map(When::Every))
     }
 
     pub(super) fn change(&self, schedule: &mut Schedule) {
-        if let Some(when) = self.rhythm() {
+        if let Some(when) = self.when() {
             schedule.when = when;
         }
         if let Some(zone) = &self.zone {
@@ -137,7 +137,7 @@ impl WhenArgs {
         }
     }
 
-    /// When it comes after `last`, if it begins at `from`.
+    /// The tick after `last`, if `--every` counts from `from`.
     pub(super) fn after(&self, last: Timestamp, from: Timestamp, zone: &Zone) -> Option<Timestamp> {
         match (&self.cron, self.every) {
             (Some(cron), _) => cron.next_after(last, zone),
@@ -168,19 +168,19 @@ impl TimeArgs {
 }
 
 impl JobArgs {
-    /// What can be said to be wrong with them by themselves. Standard input is left alone.
+    /// Checks the options by themselves. Does not read standard input.
     pub(super) fn check(&self) -> Result<()> {
         self.policy.change(RetryPolicy::default()).map(drop)
     }
 
-    /// Reads the arguments, from wherever they come.
+    /// Reads the job's arguments, from the command line, a file or stdin.
     pub(super) fn read(&self) -> Result<JobInput<'_>> {
         let args = self.args.as_deref().map(|given| read_args(Some(given))).transpose()?;
         let args = args.map(|args| Payload::encode(Codec::Json, &args)).transpose()?;
         Ok(JobInput { given: self, args })
     }
 
-    /// A job of this task.
+    /// A new job of this task.
     pub(super) fn new_job(&self, task: &TaskName) -> Result<Envelope> {
         let (queue, args) = (QueueName::default(), Payload::null(Codec::Json));
         let mut job = Envelope::new(queue, JobId::random(), task.clone(), args, SystemClock.now());
@@ -190,7 +190,7 @@ impl JobArgs {
 }
 
 impl JobInput<'_> {
-    /// Changes what is given.
+    /// Sets the given options in `job`.
     pub(super) fn change(
         &self,
         job: &mut Envelope,

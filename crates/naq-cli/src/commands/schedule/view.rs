@@ -1,8 +1,7 @@
-//! A schedule as it is shown: the same facts as JSON and in words.
-
-use std::time::Duration;
+//! [`ScheduleView`]: a schedule as JSON or in words.
 
 use naq_client::{ScheduleError, ScheduleReport, ScheduleState};
+use naq_core::clock::millis;
 use naq_core::schedule::{Tick, When, Zone};
 use naq_core::{Clock, Codec, SystemClock, Timestamp};
 use serde::Serialize;
@@ -11,10 +10,10 @@ use serde_json::value::RawValue;
 use crate::output::{BOLD, DIM, Details, GREEN, TableRow, YELLOW, paint};
 use crate::text::{about, duration};
 
-/// Runs to come that `naq schedule show` tells of.
+/// The next runs that `naq schedule show` prints.
 const SHOWN: usize = 5;
 
-/// What `naq schedule show` prints. The names are stable; scripts may rely on them.
+/// What `naq schedule show` prints. The JSON names are stable; scripts may rely on them.
 #[derive(Debug, Serialize)]
 pub(super) struct ScheduleView {
     name: String,
@@ -36,7 +35,7 @@ pub(super) struct ScheduleView {
     runs: u64,
     skipped: u64,
     last_run: Option<LastRunView>,
-    /// The tick whose run waits for the last one to end.
+    /// The tick whose run waits until the previous run ends.
     waiting: Option<Timestamp>,
     next: Vec<NextRun>,
     #[serde(skip)]
@@ -50,19 +49,15 @@ struct LastRunView {
     tick: Timestamp,
 }
 
-/// A run to come.
+/// A future run.
 #[derive(Debug, Serialize)]
 pub(super) struct NextRun {
     at: Timestamp,
     starts_at: Timestamp,
-    /// On clocks of the schedule's zone.
+    /// The time in the schedule's time zone.
     local: String,
     #[serde(skip)]
     relative: String,
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// `in 3h20m`, `12s ago`.
@@ -87,7 +82,7 @@ impl NextRun {
 
 impl TableRow for NextRun {
     const COLUMNS: &'static [&'static str] = &["AT", "UTC", "~WHEN"];
-    const NONE: &'static str = "no run is to come";
+    const NONE: &'static str = "no further runs";
 
     fn cells(&self) -> Vec<String> {
         vec![self.local.clone(), self.at.to_string(), self.relative.clone()]
@@ -140,16 +135,16 @@ fn state(state: ScheduleState) -> String {
 }
 
 impl ScheduleView {
-    /// What comes next, in one sentence.
-    pub(super) fn soon(&self) -> String {
+    /// The next run, in one sentence.
+    pub(super) fn next_words(&self) -> String {
         match (self.report.state, self.next.first()) {
-            (ScheduleState::Paused, _) => "it is paused".into(),
-            (_, Some(next)) => format!("its next run is {}, {}", next.local, next.relative),
-            (_, None) => "no run is to come".into(),
+            (ScheduleState::Paused, _) => "paused".into(),
+            (_, Some(next)) => format!("next run {}, {}", next.local, next.relative),
+            (_, None) => "no further runs".into(),
         }
     }
 
-    /// In words, for a terminal.
+    /// The schedule in words, for a terminal.
     pub(super) fn words(&self) -> String {
         let (s, now) = (&self.report.schedule, SystemClock.now());
         let moment = |t: Timestamp| format!("{} ({})", s.time_zone.local(t), relative(t, now));
@@ -174,11 +169,8 @@ impl ScheduleView {
             .maybe("start", s.start.map(moment))
             .maybe("end", s.end.map(moment))
             .maybe("jitter", (!s.jitter.is_zero()).then(|| format!("up to {}", duration(s.jitter))))
-            .with(
-                "catch-up",
-                format_args!("{} (what becomes of runs that were missed)", s.catch_up),
-            )
-            .with("overlap", format_args!("{} (while the run before goes on)", s.overlap))
+            .with("catch-up", format_args!("{} (of the runs missed in an outage)", s.catch_up))
+            .with("overlap", format_args!("{} (if the previous run has not ended)", s.overlap))
             .maybe("expires", within)
             .with("task", &job.task)
             .with("queue", &job.queue)
@@ -186,14 +178,14 @@ impl ScheduleView {
             .with("policy", &job.policy)
             .maybe("timeout", job.timeout.map(duration))
             .with("tags", [job.tags.as_slice(), &[s.tag()]].concat().join(", "))
-            .with("runs", format_args!("{runs}, and {} skipped", self.skipped))
+            .with("runs", format_args!("{runs}; {} skipped", self.skipped))
             .maybe("last run", last)
             .maybe("waiting", self.waiting.map(|tick| format!("the run of {}", moment(tick))));
         let mut text = details.render();
         text.push_str("\n\n");
         text.push_str(&paint(
             BOLD,
-            if s.paused { "next runs, once it is resumed" } else { "next runs" },
+            if s.paused { "next runs, if it is resumed now" } else { "next runs" },
         ));
         if self.next.is_empty() {
             text.push_str("\n  none");
@@ -205,7 +197,7 @@ impl ScheduleView {
     }
 }
 
-/// A line of `naq schedule list`.
+/// One line of `naq schedule list`.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum ScheduleRow {
@@ -232,7 +224,7 @@ impl TableRow for ScheduleRow {
     const COLUMNS: &'static [&'static str] =
         &["SCHEDULE", "WHEN", "ZONE", "TASK", "STATE", ">RUNS", "~NEXT"];
     const NONE: &'static str =
-        "no schedules; make one: naq schedule add NAME TASK --cron EXPRESSION";
+        "no schedules; to define one: naq schedule add NAME TASK --cron EXPRESSION";
 
     fn cells(&self) -> Vec<String> {
         match self {

@@ -1,16 +1,17 @@
-//! [`TopFeed`]: what the broker said last.
+//! [`TopFeed`]: the data that was last read from the broker.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use naq_client::Client;
 use naq_core::Timestamp;
 use naq_core::stats::History;
+use naq_core::sync::lock;
 use naq_core::transport::{QueueInfo, TransportError, WorkerInfo};
 
-/// Reports read at once.
+/// Statistics reports in one request.
 const PAGE: usize = 1_000;
 
-/// What is known, shared by who reads and who shows.
+/// The data, shared by the reader in the background and the screen.
 #[derive(Debug, Default)]
 pub(super) struct TopFeed(Mutex<TopData>);
 
@@ -19,52 +20,56 @@ pub(super) struct TopData {
     pub(super) history: History,
     pub(super) queues: Vec<QueueInfo>,
     pub(super) workers: Vec<WorkerInfo>,
-    /// What the broker calls itself.
+    /// The broker's name and version.
     pub(super) server: String,
-    /// When the first look began.
+    /// When the first read started.
     pub(super) began_at: Option<Timestamp>,
-    /// When all of it was last read.
+    /// When the data was last read completely.
     pub(super) read_at: Option<Timestamp>,
-    /// Why it cannot be read now.
+    /// Why the last read failed, if it did.
     pub(super) problem: Option<String>,
-    /// Where the next report is.
+    /// The sequence number of the next report.
     next: u64,
 }
 
 impl TopFeed {
-    /// Not to be held while waiting for anything.
-    pub(super) fn known(&self) -> MutexGuard<'_, TopData> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the data. The caller must not await while it holds the lock.
+    pub(super) fn data(&self) -> MutexGuard<'_, TopData> {
+        lock(&self.0)
     }
 
-    /// Reads what is new.
+    /// Reads the new reports, the queues and the workers.
     ///
     /// # Errors
-    /// [`TransportError`]; what was known stays.
-    pub(super) async fn look(&self, client: &Client) -> Result<(), TransportError> {
-        self.known().began_at.get_or_insert(client.now());
+    /// [`TransportError`]. The previous data is kept.
+    pub(super) async fn read(&self, client: &Client) -> Result<(), TransportError> {
+        self.data().began_at.get_or_insert(client.now());
         let transport = client.transport();
         loop {
-            let next = self.known().next;
+            let next = self.data().next;
             let page = transport.stats_since(next, PAGE).await?;
-            let (now, mut known) = (client.now(), self.known());
-            page.reports.into_iter().for_each(|report| known.history.apply(report, now));
-            known.next = page.next;
+            let (now, mut data) = (client.now(), self.data());
+            page.reports.into_iter().for_each(|report| data.history.apply(report, now));
+            data.next = page.next;
             if !page.more {
-                known.history.advance(now);
+                data.history.advance(now);
                 break;
             }
         }
-        let (queues, workers) = (client.queues().await?, client.list_workers().await?);
+        let queues = client.queues().await?;
+        let workers = client.list_workers().await?;
         let server = transport.broker().await?.server;
-        let mut known = self.known();
-        (known.queues, known.workers, known.server) = (queues, workers, server);
-        (known.read_at, known.problem) = (Some(client.now()), None);
+        let mut data = self.data();
+        data.queues = queues;
+        data.workers = workers;
+        data.server = server;
+        data.read_at = Some(client.now());
+        data.problem = None;
         Ok(())
     }
 
-    /// It could not be read, for this reason.
-    pub(super) fn stale(&self, why: &TransportError) {
-        self.known().problem = Some(why.to_string());
+    /// Marks the data as stale, because a read failed for this reason.
+    pub(super) fn set_stale(&self, why: &TransportError) {
+        self.data().problem = Some(why.to_string());
     }
 }

@@ -1,4 +1,4 @@
-//! A [`TopView`] as text. Pure: the same model is the same text.
+//! A [`TopView`] as text. Pure.
 
 use std::time::Duration;
 
@@ -6,31 +6,31 @@ use super::view::{TopView, TopWindow};
 use crate::output::{BOLD, DIM, RED, TableRow, YELLOW, lines, paint};
 use crate::text::{about, printable};
 
-/// Lines of a table above its rows: an empty one, and its head.
+/// Lines of a table above its rows: an empty line and the header.
 const ABOVE: usize = 2;
 
-/// The frame, at most so many lines high, if that matters.
-pub(super) fn text(model: &TopView, height: Option<usize>) -> String {
-    let mut out = head(model);
-    let needed = [model.queues.len(), model.tasks.len(), model.workers.len(), model.errors.len()];
+/// The text of one screen, with at most `height` lines if a height is given.
+pub(super) fn text(view: &TopView, height: Option<usize>) -> String {
+    let mut out = head(view);
+    let needed = [view.queues.len(), view.tasks.len(), view.workers.len(), view.errors.len()];
     let needed = needed.map(|rows| rows.max(1));
     let room = height.map(|height| height.saturating_sub(out.len() + 1 + ABOVE * needed.len()));
     let [queues, tasks, workers, errors] = room.map_or(needed, |room| share(needed, room));
-    table(&mut out, &model.queues, queues, |row| row.is_bad().then_some(RED));
-    table(&mut out, &model.tasks, tasks, |row| row.is_bad().then_some(YELLOW));
-    table(&mut out, &model.workers, workers, |row| row.is_bad().then_some(RED));
-    table(&mut out, &model.errors, errors, |_| None);
+    table(&mut out, &view.queues, queues, |row| row.is_bad().then_some(RED));
+    table(&mut out, &view.tasks, tasks, |row| row.is_bad().then_some(YELLOW));
+    table(&mut out, &view.workers, workers, |row| row.is_bad().then_some(RED));
+    table(&mut out, &view.errors, errors, |_| None);
     if let Some(height) = height {
         out.truncate(height.saturating_sub(1));
-        let sort = format!("{:?}", model.sort).to_lowercase();
+        let sort = format!("{:?}", view.sort).to_lowercase();
         let keys = "q quit  s starts  r retries  d dead  n name  w window";
         out.push(paint(DIM, format_args!("{keys}   (sorted by {sort})")));
     }
     out.join("\n")
 }
 
-/// How many rows of each table there is room for: as many of one as of another, as long as both have
-/// more. A table that is cut needs a line to say so.
+/// How many rows of each table fit into `room` lines. Tables with enough rows get equally many. A table
+/// that is cut needs one more line to say so.
 fn share<const N: usize>(needed: [usize; N], room: usize) -> [usize; N] {
     let lines = |given: usize, needed: usize| if given < needed { given + 1 } else { needed };
     let mut given = [0; N];
@@ -48,17 +48,17 @@ fn share<const N: usize>(needed: [usize; N], room: usize) -> [usize; N] {
     }
 }
 
-fn head(model: &TopView) -> Vec<String> {
-    let broker = printable(&model.broker).into_owned();
-    let mut out = vec![format!("{}  {broker}  {}", paint(BOLD, "naq top"), model.at)];
-    if let Some(problem) = &model.problem {
-        let since = model
+fn head(view: &TopView) -> Vec<String> {
+    let broker = printable(&view.broker).into_owned();
+    let mut out = vec![format!("{}  {broker}  {}", paint(BOLD, "naq top"), view.at)];
+    if let Some(problem) = &view.problem {
+        let since = view
             .stale_since
-            .map_or(String::new(), |since| format!(" for {}", about(model.at.since(since))));
+            .map_or(String::new(), |since| format!(" for {}", about(view.at.since(since))));
         let words = format!("stale{since}: {}", printable(problem));
         out.push(paint(RED, words));
     }
-    if let Some(rates) = &model.rates {
+    if let Some(rates) = &view.rates {
         out.push(format!(
             "now      {:.1} started/s, {:.1} completed/s, {:.1} failed/s, retry share {}",
             rates.started,
@@ -67,9 +67,9 @@ fn head(model: &TopView) -> Vec<String> {
             percent(rates.retry_share),
         ));
     }
-    out.push(of_window(&model.window));
-    out.push(format!("         {}", model.window.retries));
-    out.extend(model.storms.iter().map(|storm| paint(YELLOW, format_args!("storm    {storm}"))));
+    out.push(of_window(&view.window));
+    out.push(format!("         {}", view.window.retries));
+    out.extend(view.storms.iter().map(|storm| paint(YELLOW, format_args!("storm    {storm}"))));
     out
 }
 

@@ -1,7 +1,8 @@
-//! The lines of the tables.
+//! The rows of the tables.
 
 use std::time::Duration;
 
+use naq_core::clock::millis;
 use naq_core::stats::{Counts, ErrorGroup, Helped};
 use naq_core::transport::{QueueInfo, WorkerInfo};
 use naq_core::{QueueName, TaskName, Timestamp};
@@ -10,11 +11,7 @@ use serde::Serialize;
 use crate::output::TableRow;
 use crate::text::about;
 
-fn millis(span: Option<Duration>) -> Option<u64> {
-    span.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// A share in percent, or a dash.
+/// A share in percent, or a dash without a value.
 fn percent(share: Option<f64>) -> String {
     share.map_or("-".into(), |share| format!("{:.1} %", share * 100.0))
 }
@@ -23,15 +20,15 @@ fn span(ms: Option<u64>) -> String {
     ms.map_or("-".into(), |ms| about(Duration::from_millis(ms)))
 }
 
-/// Two heartbeats have not come, as often as they come by default.
+/// A worker is silent after two missed heartbeats, at the default interval.
 const SILENT: Duration = Duration::from_secs(12);
 
-/// A queue, by the broker's counters.
+/// A queue, with the broker's counters.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct TopQueueRow {
     #[serde(flatten)]
     info: QueueInfo,
-    /// Workers that take jobs from it, and were heard of lately.
+    /// Workers with a recent heartbeat that take jobs from it.
     pub(super) workers: usize,
     #[serde(skip)]
     now: Timestamp,
@@ -45,7 +42,7 @@ impl TopQueueRow {
         Self { info: info.clone(), workers: workers.iter().filter(serves).count(), now }
     }
 
-    /// Whether jobs wait that nobody takes.
+    /// Whether jobs wait and no worker takes them.
     pub(super) fn is_bad(&self) -> bool {
         self.info.pending > 0 && self.workers == 0
     }
@@ -72,17 +69,17 @@ impl TableRow for TopQueueRow {
     }
 }
 
-/// A task in a queue, over the window.
+/// A task in a queue, over the time window.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct TopTaskRow {
     pub(super) task: TaskName,
     queue: QueueName,
     pub(super) starts: u64,
-    /// Starts that were retries, of all: 0 to 1.
+    /// The share of starts that were retries, 0 to 1.
     pub(super) retry_share: Option<f64>,
-    /// Of the jobs that failed at first and ended, those that completed: 0 to 1.
+    /// The share of jobs that completed, 0 to 1, among those whose first attempt failed.
     saved_share: Option<f64>,
-    /// Jobs that completed, by the attempt that did it.
+    /// Completed jobs, by the number of the successful attempt.
     completed_by_attempt: Vec<u64>,
     pub(super) dead: u64,
     duration_p95_ms: Option<u64>,
@@ -99,17 +96,17 @@ impl TopTaskRow {
             saved_share: Helped::of(counts).share_from(2),
             completed_by_attempt: counts.completed.iter().map(|(_, n)| n).collect(),
             dead: counts.dead.total(),
-            duration_p95_ms: millis(counts.duration.quantile(0.95)),
-            lateness_p99_ms: millis(counts.lateness.quantile(0.99)),
+            duration_p95_ms: counts.duration.quantile(0.95).map(millis),
+            lateness_p99_ms: counts.lateness.quantile(0.99).map(millis),
         }
     }
 
-    /// Whether it does little but retry.
+    /// Whether most of its starts are retries.
     pub(super) fn is_bad(&self) -> bool {
         self.retry_share.is_some_and(|share| share > 0.5)
     }
 
-    /// `910 80 10`: at the first try, the second, the third...
+    /// `910 80 10`: completed at the first attempt, the second, the third...
     fn by_attempt(&self) -> String {
         const SHOWN: usize = 5;
         let mut shown: Vec<u64> = self.completed_by_attempt.iter().take(SHOWN).copied().collect();
@@ -133,7 +130,7 @@ impl TableRow for TopTaskRow {
         ">LATE P99",
         "COMPLETED AT 1ST 2ND 3RD 4TH 5TH+",
     ];
-    const NONE: &'static str = "none was started";
+    const NONE: &'static str = "no job was started";
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -168,7 +165,7 @@ impl TopWorkerRow {
         self.now.since(self.worker.heartbeat_at)
     }
 
-    /// Whether it has fallen silent.
+    /// Whether its heartbeats have stopped.
     pub(super) fn is_bad(&self) -> bool {
         self.silence() > SILENT
     }
@@ -177,7 +174,7 @@ impl TopWorkerRow {
 impl TableRow for TopWorkerRow {
     const COLUMNS: &'static [&'static str] =
         &["WORKER", "STATUS", ">SLOTS", ">DONE", ">FAILED", "SEEN", "VERSION", "QUEUES"];
-    const NONE: &'static str = "none; start one: naq worker";
+    const NONE: &'static str = "none; to start one: naq worker";
 
     fn cells(&self) -> Vec<String> {
         let w = &self.worker;
@@ -195,7 +192,7 @@ impl TableRow for TopWorkerRow {
     }
 }
 
-/// An error group, over the window.
+/// An error group, over the time window.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct TopErrorRow {
     #[serde(flatten)]

@@ -1,5 +1,4 @@
-//! The terminal while `naq top` has it: another page, keys without Enter, and everything as it was
-//! when it is dropped.
+//! [`Screen`]: the terminal in full-screen mode. Keys work without Enter. A drop restores the terminal.
 
 use std::io::{self, IsTerminal, Read};
 use std::thread;
@@ -12,11 +11,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::view::Sort;
 use crate::output::Output;
 
-/// The other page, no cursor, and lines that are cut at the edge.
+/// Switches to the alternate screen, hides the cursor, and turns line wrapping off.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE: &[u8] = b"\x1b[?7h\x1b[?25h\x1b[?1049l";
 
-/// What a key asks for.
+/// What a key does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyPress {
     Quit,
@@ -27,7 +26,7 @@ pub(super) enum KeyPress {
 impl KeyPress {
     fn of(byte: u8) -> Option<Self> {
         Some(match byte {
-            // Ctrl-C comes as a key: nobody but us puts the terminal back.
+            // Ctrl-C arrives as a key, not as a signal, so that the terminal is restored.
             b'q' | b'Q' | 3 => Self::Quit,
             b's' => Self::Sort(Sort::Starts),
             b'r' => Self::Sort(Sort::Retries),
@@ -42,15 +41,15 @@ impl KeyPress {
 #[derive(Debug)]
 pub(super) struct Screen {
     out: Output,
-    /// How the terminal was.
+    /// The settings of the terminal before.
     before: Option<Termios>,
 }
 
 impl Screen {
-    /// Takes the terminal.
+    /// Switches the terminal to full-screen mode.
     ///
     /// # Errors
-    /// That of the terminal.
+    /// The terminal refuses a setting.
     pub(super) fn enter(out: Output) -> Result<(Self, UnboundedReceiver<KeyPress>)> {
         let stdin = io::stdin();
         let before = if stdin.is_terminal() { Some(tcgetattr(&stdin)?) } else { None };
@@ -60,17 +59,17 @@ impl Screen {
             raw.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
             tcsetattr(&stdin, OptionalActions::Now, &raw)?;
         }
-        // From here on it is put back, whatever happens.
+        // From here on the drop restores the terminal, also after an error.
         let screen = Self { out, before };
         out.bytes(ENTER)?;
         thread::spawn(move || listen(&sender));
         Ok((screen, keys))
     }
 
-    /// Shows these lines in place of what was there.
+    /// Replaces the content of the screen with `text`.
     ///
     /// # Errors
-    /// That nobody reads.
+    /// Stdout is closed.
     pub(super) fn draw(&self, text: &str) -> Result<()> {
         let choice = anstream::AutoStream::choice(&io::stdout());
         let text = if choice == anstream::ColorChoice::Never {
@@ -87,7 +86,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // Nothing is left to do if even that fails.
+        // An error is ignored: there is no terminal left to restore.
         let _ = self.out.bytes(LEAVE);
         if let Some(before) = &self.before {
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
@@ -95,12 +94,12 @@ impl Drop for Screen {
     }
 }
 
-/// Lines of the window.
+/// The height of the terminal in lines.
 pub(super) fn height() -> Option<usize> {
     terminal_size_of(io::stdout()).map(|(_, Height(height))| usize::from(height).max(8))
 }
 
-/// Reads keys until the process ends. Without a keyboard it waits for a signal.
+/// Reads keys until the process ends. When stdin is closed, only a signal can end `naq top`.
 fn listen(keys: &UnboundedSender<KeyPress>) {
     let mut byte = [0];
     while let Ok(1) = io::stdin().read(&mut byte) {
@@ -110,6 +109,6 @@ fn listen(keys: &UnboundedSender<KeyPress>) {
             return;
         }
     }
-    // Without the sender the receiver would see the end.
+    // The thread keeps the sender: without it, the receiver would take this for a quit.
     thread::park();
 }

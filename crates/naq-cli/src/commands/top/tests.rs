@@ -1,4 +1,4 @@
-//! Frames of a known world, as a terminal would show them.
+//! Screens of fixed data, as a terminal shows them.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ fn worker(name: &str, version: &str, seconds_ago: u64) -> WorkerInfo {
     }
 }
 
-/// A task of which `ends` jobs completed at the first, second, third... attempt, and some died.
+/// A task whose jobs completed at the first, second, third... attempt, as many as `ends` says, or died.
 fn stats(name: &str, ends: &[u64], dead: u64) -> TaskStats {
     let mut counts = Counts::default();
     for (attempt, n) in (1_u32..).zip(ends) {
@@ -103,60 +103,60 @@ fn report(tasks: Vec<TaskStats>, errors: Vec<ErrorGroup>) -> StatsReport {
     }
 }
 
-/// Two queues of which one has no worker, three tasks, a silent worker, and a hostile error.
-fn known() -> impl std::ops::DerefMut<Target = TopData> {
-    let facts: &'static TopFeed = Box::leak(Box::default());
-    let mut known = facts.known();
-    known.server = "nats-server 2.15.1".into();
-    known.began_at = Some(NOW.saturating_sub(Duration::from_secs(60)));
-    known.read_at = Some(NOW);
-    known.queues = vec![queue("mail", 12, 3), queue("reports", 7, 400)];
-    known.workers = vec![worker("red-1", "0.1.0", 2), worker("blue-1", "0.1.0\u{1b}[2J", 40)];
+/// Two queues, one of them without a worker, three tasks, a silent worker, and a hostile error text.
+fn data() -> impl std::ops::DerefMut<Target = TopData> {
+    let feed: &'static TopFeed = Box::leak(Box::default());
+    let mut data = feed.data();
+    data.server = "nats-server 2.15.1".into();
+    data.began_at = Some(NOW.saturating_sub(Duration::from_secs(60)));
+    data.read_at = Some(NOW);
+    data.queues = vec![queue("mail", 12, 3), queue("reports", 7, 400)];
+    data.workers = vec![worker("red-1", "0.1.0", 2), worker("blue-1", "0.1.0\u{1b}[2J", 40)];
     let tasks = vec![
         stats("email.send", &[900, 80, 10], 10),
         stats("flaky", &[0, 60, 20], 0),
         stats("report", &[3], 12),
     ];
     let hostile = "connection to \u{1b}]0;mine\u{7}\u{202e} refused\nagain";
-    known.history.apply(report(tasks, vec![error(hostile)]), NOW);
-    known
+    data.history.apply(report(tasks, vec![error(hostile)]), NOW);
+    data
 }
 
-fn text(known: &TopData, sort: Sort, height: Option<usize>) -> String {
-    let model = TopView::of(known, NOW, WINDOW, sort);
-    anstream::adapter::strip_str(&frame::text(&model, height)).to_string()
-}
-
-#[test]
-fn a_frame_shows_what_is_known() {
-    insta::assert_snapshot!("frame", text(&known(), Sort::Starts, None));
+fn text(data: &TopData, sort: Sort, height: Option<usize>) -> String {
+    let view = TopView::of(data, NOW, WINDOW, sort);
+    anstream::adapter::strip_str(&frame::text(&view, height)).to_string()
 }
 
 #[test]
-fn a_small_window_gets_the_first_lines_of_each_table() {
-    let frame = text(&known(), Sort::Dead, Some(21));
+fn a_frame_shows_all_data() {
+    insta::assert_snapshot!("frame", text(&data(), Sort::Starts, None));
+}
+
+#[test]
+fn a_small_terminal_gets_the_first_lines_of_each_table() {
+    let frame = text(&data(), Sort::Dead, Some(21));
     assert_eq!(frame.lines().count(), 21, "{frame}");
     insta::assert_snapshot!("frame-21-lines", frame);
     for height in 8..60 {
-        let lines = text(&known(), Sort::Name, Some(height)).lines().count();
+        let lines = text(&data(), Sort::Name, Some(height)).lines().count();
         assert!(lines <= height, "{lines} lines in {height}");
     }
 }
 
 #[test]
-fn a_broker_that_is_gone_leaves_what_was_known_and_says_since_when() {
-    let mut known = known();
-    known.read_at = Some(NOW.saturating_sub(Duration::from_secs(75)));
-    known.problem = Some("no answer\u{1b}[2J".into());
-    let frame = text(&known, Sort::Starts, None);
+fn without_an_answer_from_the_broker_old_data_stays_and_its_age_is_shown() {
+    let mut data = data();
+    data.read_at = Some(NOW.saturating_sub(Duration::from_secs(75)));
+    data.problem = Some("no answer\u{1b}[2J".into());
+    let frame = text(&data, Sort::Starts, None);
     assert!(frame.contains("stale for 1m15s: no answer\\u{1b}[2J\n"), "{frame}");
     assert!(frame.contains("email.send"), "{frame}");
 }
 
 #[test]
-fn nothing_that_a_terminal_acts_on_gets_through() {
+fn characters_that_a_terminal_acts_on_are_escaped() {
     for height in [None, Some(40)] {
-        let frame = text(&known(), Sort::Starts, height);
+        let frame = text(&data(), Sort::Starts, height);
         let acts = |c: char| c != '\n' && crate::text::is_unprintable(c);
         assert!(!frame.chars().any(acts), "{frame:?}");
     }
@@ -164,30 +164,30 @@ fn nothing_that_a_terminal_acts_on_gets_through() {
 
 #[test]
 fn tasks_are_sorted_as_asked() {
-    let known = known();
+    let data = data();
     for (sort, expected) in [
         (Sort::Starts, ["email.send", "flaky", "report"]),
         (Sort::Retries, ["flaky", "email.send", "report"]),
         (Sort::Dead, ["report", "email.send", "flaky"]),
         (Sort::Name, ["email.send", "flaky", "report"]),
     ] {
-        let model = TopView::of(&known, NOW, WINDOW, sort);
-        let names: Vec<_> = model.tasks.iter().map(|task| task.task.as_str()).collect();
+        let view = TopView::of(&data, NOW, WINDOW, sort);
+        let names: Vec<_> = view.tasks.iter().map(|task| task.task.as_str()).collect();
         assert_eq!(names, expected, "{sort:?}");
     }
 }
 
 #[test]
-fn rates_are_of_the_seconds_since_the_first_look_and_ten_at_most() {
-    let mut known = known();
-    let started = |known: &TopData| {
-        TopView::of(known, NOW, WINDOW, Sort::Starts).rates.map(|rates| rates.started)
+fn rates_cover_the_seconds_since_the_first_read_and_ten_at_most() {
+    let mut data = data();
+    let started = |data: &TopData| {
+        TopView::of(data, NOW, WINDOW, Sort::Starts).rates.map(|rates| rates.started)
     };
     // Of email.send, flaky and report.
     let starts = (900 + 2 * 80 + 3 * 10 + 10 + 2 * 60 + 3 * 20 + 3 + 12) as f64;
-    assert_eq!(started(&known), Some(starts / 10.0));
-    known.began_at = Some(NOW.saturating_sub(Duration::from_secs(5)));
-    assert_eq!(started(&known), Some(starts / 5.0));
-    known.began_at = Some(NOW.saturating_sub(Duration::from_secs(2)));
-    assert_eq!(started(&known), None);
+    assert_eq!(started(&data), Some(starts / 10.0));
+    data.began_at = Some(NOW.saturating_sub(Duration::from_secs(5)));
+    assert_eq!(started(&data), Some(starts / 5.0));
+    data.began_at = Some(NOW.saturating_sub(Duration::from_secs(2)));
+    assert_eq!(started(&data), None);
 }

@@ -1,16 +1,17 @@
-//! [`TopView`]: what is shown, as data. Pure: from what is known and the time.
+//! [`TopView`]: everything that is shown, as data. Pure: computed from [`TopData`] and the time.
 
 use std::time::Duration;
 
 use clap::ValueEnum;
 use naq_core::Timestamp;
+use naq_core::clock::millis;
 use naq_core::stats::{Counts, Helped, Pulse, StormRules, storms};
 use serde::Serialize;
 
 use super::feed::TopData;
 use super::rows::{TopErrorRow, TopQueueRow, TopTaskRow, TopWorkerRow};
 
-/// What tasks are sorted by.
+/// The order of the tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Sort {
@@ -25,17 +26,17 @@ pub(super) enum Sort {
     Name,
 }
 
-/// What happened in a second, on average over the last ten.
+/// Events per second, averaged over the last ten seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct TopRates {
     pub(super) started: f64,
     pub(super) completed: f64,
     pub(super) failed: f64,
-    /// Starts that were retries, of all: 0 to 1.
+    /// The share of starts that were retries, 0 to 1.
     pub(super) retry_share: Option<f64>,
 }
 
-/// What happened in the window.
+/// Events in the time window.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct TopWindow {
     pub(super) ms: u64,
@@ -47,20 +48,20 @@ pub(super) struct TopWindow {
     pub(super) expired: u64,
     pub(super) crashes: u64,
     pub(super) retry_share: Option<f64>,
-    /// Whether retries help, in a sentence.
+    /// Whether retries help, in one sentence.
     pub(super) retries: String,
 }
 
-/// Everything that is shown. The names are stable; scripts may rely on them.
+/// Everything that is shown. The JSON names are stable; scripts may rely on them.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct TopView {
     pub(super) at: Timestamp,
     pub(super) broker: String,
-    /// Since when what is shown is not what is, and why.
+    /// Since when the data is stale, and why.
     pub(super) stale_since: Option<Timestamp>,
     pub(super) problem: Option<String>,
     pub(super) sort: Sort,
-    /// None before there are some seconds to look back on.
+    /// None until there are a few seconds to average over.
     pub(super) rates: Option<TopRates>,
     pub(super) window: TopWindow,
     pub(super) storms: Vec<String>,
@@ -70,35 +71,35 @@ pub(crate) struct TopView {
     pub(super) errors: Vec<TopErrorRow>,
 }
 
-/// Seconds that rates are taken over.
+/// Seconds that rates are averaged over.
 const SECONDS: u64 = 10;
-/// Fewer say nothing.
+/// With fewer seconds no rate is shown.
 const MIN_SECONDS: u64 = 3;
 
 impl TopView {
-    pub(super) fn of(known: &TopData, now: Timestamp, window: Duration, sort: Sort) -> Self {
-        let totals = known.history.totals(window, now);
+    pub(super) fn of(data: &TopData, now: Timestamp, window: Duration, sort: Sort) -> Self {
+        let totals = data.history.totals(window, now);
         let mut tasks: Vec<_> = totals
             .tasks()
             .map(|(queue, task, counts)| TopTaskRow::new(queue, task, counts))
             .collect();
         arrange(&mut tasks, sort);
-        let groups = known.history.groups(window, 1, now);
+        let groups = data.history.groups(window, 1, now);
         Self {
             at: now,
-            broker: known.server.clone(),
-            stale_since: known.problem.as_ref().and(known.read_at),
-            problem: known.problem.clone(),
+            broker: data.server.clone(),
+            stale_since: data.problem.as_ref().and(data.read_at),
+            problem: data.problem.clone(),
             sort,
-            rates: rates(known, now),
+            rates: rates(data, now),
             window: TopWindow::of(&totals.all(), window),
-            storms: storms(&known.history, &StormRules::default(), now)
+            storms: storms(&data.history, &StormRules::default(), now)
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
-            queues: known.queues.iter().map(|q| TopQueueRow::new(q, &known.workers, now)).collect(),
+            queues: data.queues.iter().map(|q| TopQueueRow::new(q, &data.workers, now)).collect(),
             tasks,
-            workers: known.workers.iter().map(|worker| TopWorkerRow::new(worker, now)).collect(),
+            workers: data.workers.iter().map(|worker| TopWorkerRow::new(worker, now)).collect(),
             errors: groups.into_iter().map(|it| TopErrorRow::new(it.group, now)).collect(),
         }
     }
@@ -107,7 +108,7 @@ impl TopView {
 impl TopWindow {
     fn of(counts: &Counts, window: Duration) -> Self {
         Self {
-            ms: u64::try_from(window.as_millis()).unwrap_or(u64::MAX),
+            ms: millis(window),
             started: counts.starts.total(),
             completed: counts.completed.total(),
             retried: counts.retried.total(),
@@ -121,15 +122,15 @@ impl TopWindow {
     }
 }
 
-/// Over the last whole seconds, as many as there were since the first look.
-fn rates(known: &TopData, now: Timestamp) -> Option<TopRates> {
+/// The rates over the last whole seconds since the first read, at most ten.
+fn rates(data: &TopData, now: Timestamp) -> Option<TopRates> {
     let second = now.as_millis() / 1_000;
-    let watched = now.since(known.began_at?).as_secs().min(SECONDS);
+    let watched = now.since(data.began_at?).as_secs().min(SECONDS);
     if watched < MIN_SECONDS {
         return None;
     }
     let recent = |pulse: &&Pulse| (second - watched..second).contains(&pulse.second);
-    let sum = |of: fn(&Pulse) -> u64| known.history.pulse().filter(recent).map(of).sum::<u64>();
+    let sum = |of: fn(&Pulse) -> u64| data.history.pulse().filter(recent).map(of).sum::<u64>();
     let rate = |of| sum(of) as f64 / watched as f64;
     let (starts, retries) = (sum(|it| it.starts), sum(|it| it.retries));
     Some(TopRates {
@@ -140,7 +141,7 @@ fn rates(known: &TopData, now: Timestamp) -> Option<TopRates> {
     })
 }
 
-/// Those that are alike stay in the order of their names.
+/// Sorts the tasks. Equal ones stay in the order of their names.
 fn arrange(tasks: &mut [TopTaskRow], sort: Sort) {
     let share = |task: &TopTaskRow| task.retry_share.unwrap_or(-1.0);
     match sort {

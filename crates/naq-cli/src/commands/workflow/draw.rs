@@ -1,4 +1,4 @@
-//! A graph of jobs as a tree in the terminal. No I/O.
+//! Draws a graph of jobs as a tree. Pure.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use crate::job_details::state;
 use crate::output::{BOLD, DIM, GREEN, RED, YELLOW, paint};
 use crate::text::{about, count, printable};
 
-/// Jobs that are drawn side by side, before the rest is counted.
+/// Jobs that are drawn side by side. Further ones are only counted.
 const SIDE_BY_SIDE: usize = 20;
-/// Names that are listed, before the rest is counted.
+/// Names that are listed. Further ones are only counted.
 const NAMED: usize = 4;
 
-/// What lines are drawn with.
+/// The characters of the drawing, and whether it shows all jobs.
 #[derive(Debug)]
 pub(super) struct Style {
     branch: &'static str,
@@ -53,7 +53,7 @@ impl Style {
     }
 }
 
-/// The whole picture; `job` is the one that was asked for.
+/// Draws the workflow. `job` is the job that the user asked for, if any.
 pub(super) fn words(
     report: &WorkflowReport,
     job: Option<&JobId>,
@@ -66,17 +66,17 @@ pub(super) fn words(
     lines.join("\n")
 }
 
-/// For each job, by its place, those that are drawn below it: those whose last parent it is. For
-/// none, those that come first.
+/// For each job, by its index, the jobs that are drawn below it: those whose last parent it is. Under
+/// `None`, the jobs without a parent.
 fn below(report: &WorkflowReport) -> BTreeMap<Option<usize>, Vec<usize>> {
-    let places: BTreeMap<&str, usize> =
-        report.jobs.iter().enumerate().map(|(place, job)| (job.name.as_str(), place)).collect();
+    let indexes: BTreeMap<&str, usize> =
+        report.jobs.iter().enumerate().map(|(index, job)| (job.name.as_str(), index)).collect();
     let mut below: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
-    for (place, job) in report.jobs.iter().enumerate() {
-        let parents = job.after.iter().filter_map(|name| places.get(name.as_str()).copied());
-        // The deepest, and of those the last: so the line never goes back up.
-        let parent = parents.filter(|p| *p < place).max_by_key(|p| (report.jobs[*p].depth, *p));
-        below.entry(parent).or_default().push(place);
+    for (index, job) in report.jobs.iter().enumerate() {
+        let parents = job.after.iter().filter_map(|name| indexes.get(name.as_str()).copied());
+        // The deepest parent, and of several the last one, so that no line goes back up.
+        let parent = parents.filter(|p| *p < index).max_by_key(|p| (report.jobs[*p].depth, *p));
+        below.entry(parent).or_default().push(index);
     }
     below
 }
@@ -107,36 +107,36 @@ impl Picture<'_> {
     }
 
     fn draw(&self, parent: Option<usize>, indent: &str, lines: &mut Vec<String>) {
-        let Some(places) = self.below.get(&parent) else { return };
-        let shown = self.shown(places);
-        let rest = places.len() - shown.len();
-        for (n, &place) in shown.iter().enumerate() {
+        let Some(indexes) = self.below.get(&parent) else { return };
+        let shown = self.shown(indexes);
+        let rest = indexes.len() - shown.len();
+        for (n, &index) in shown.iter().enumerate() {
             let last = n + 1 == shown.len() && rest == 0;
             let (line, beside) = match (parent, last) {
                 (None, _) => ("", ""),
                 (Some(_), true) => (self.style.last, "   "),
                 (Some(_), false) => (self.style.branch, self.style.beside),
             };
-            lines.push(format!("{indent}{line}{}", self.line(&self.report.jobs[place])));
-            self.draw(Some(place), &format!("{indent}{beside}"), lines);
+            lines.push(format!("{indent}{line}{}", self.line(&self.report.jobs[index])));
+            self.draw(Some(index), &format!("{indent}{beside}"), lines);
         }
         if rest > 0 {
             let line = if parent.is_none() { "" } else { self.style.last };
-            let left = places.iter().filter(|place| !shown.contains(place));
+            let left = indexes.iter().filter(|index| !shown.contains(index));
             lines.push(format!("{indent}{line}{}", self.rest(left.copied())));
         }
     }
 
-    /// Those that are drawn: those with something below them, and as many of the others as fit,
-    /// those first that an operator looks for.
-    fn shown(&self, places: &[usize]) -> Vec<usize> {
-        if self.style.all || places.len() <= SIDE_BY_SIDE {
-            return places.to_vec();
+    /// The jobs that are drawn: those with jobs below them, and as many others as fit. Those that
+    /// failed or run come first.
+    fn shown(&self, indexes: &[usize]) -> Vec<usize> {
+        if self.style.all || indexes.len() <= SIDE_BY_SIDE {
+            return indexes.to_vec();
         }
-        let weight = |place: &usize| {
-            let job = &self.report.jobs[*place];
+        let weight = |index: &usize| {
+            let job = &self.report.jobs[*index];
             let asked = Some(&job.key.id) == self.job;
-            let leads_on = self.below.contains_key(&Some(*place));
+            let leads_on = self.below.contains_key(&Some(*index));
             match job.state {
                 _ if asked || leads_on => 0,
                 Some(JobState::Dead | JobState::Expired | JobState::Cancelled) => 1,
@@ -145,19 +145,19 @@ impl Picture<'_> {
                 _ => 3,
             }
         };
-        let mut shown = places.to_vec();
-        shown.sort_by_key(|place| (weight(place), *place));
-        let needed = shown.iter().filter(|place| weight(place) == 0).count();
+        let mut shown = indexes.to_vec();
+        shown.sort_by_key(|index| (weight(index), *index));
+        let needed = shown.iter().filter(|index| weight(index) == 0).count();
         shown.truncate(needed.max(SIDE_BY_SIDE));
         shown.sort_unstable();
         shown
     }
 
-    fn rest(&self, places: impl Iterator<Item = usize>) -> String {
+    fn rest(&self, indexes: impl Iterator<Item = usize>) -> String {
         let mut states: BTreeMap<&str, u64> = BTreeMap::new();
         let mut all = 0;
-        for place in places {
-            let state = self.report.jobs[place].state.map_or("unknown", JobState::as_str);
+        for index in indexes {
+            let state = self.report.jobs[index].state.map_or("unknown", JobState::as_str);
             *states.entry(state).or_default() += 1;
             all += 1;
         }
@@ -169,8 +169,8 @@ impl Picture<'_> {
         let name = printable(&job.name);
         let asked = Some(&job.key.id) == self.job;
         let name = if asked { paint(BOLD, name) } else { name.into_owned() };
-        let stands = job.state.map_or_else(|| paint(DIM, "nothing known"), state);
-        let mut line = format!("{} {name}  {stands}", self.style.mark(job.state));
+        let state = job.state.map_or_else(|| paint(DIM, "unknown"), state);
+        let mut line = format!("{} {name}  {state}", self.style.mark(job.state));
         for word in self.details(job) {
             line.push_str("  ");
             line.push_str(&paint(DIM, printable(&word)));
@@ -198,9 +198,9 @@ impl Picture<'_> {
             words.push(format!("after {}", list(&job.after)));
         }
         match job.when {
-            RunWhen::AnyCompleted => words.push("if any completes".into()),
-            RunWhen::AnyFailed => words.push("if any fails".into()),
-            RunWhen::AllEnded => words.push("however they end".into()),
+            RunWhen::AnyCompleted => words.push("if one completes".into()),
+            RunWhen::AnyFailed => words.push("if one fails".into()),
+            RunWhen::AllEnded => words.push("whether they complete or not".into()),
             _ => {}
         }
         let unwell = [JobState::Dead, JobState::Cancelled, JobState::Expired];
@@ -289,7 +289,7 @@ workflow w  etl, started 1m30s ago: 3 of 5 ended, 1 completed
     }
 
     #[test]
-    fn of_many_side_by_side_those_are_drawn_that_went_wrong() {
+    fn of_many_jobs_side_by_side_the_failed_ones_are_drawn() {
         let mut jobs: Vec<_> =
             (0..1000).map(|n| node(&format!("job-{n}"), &[], 0, JobState::Completed)).collect();
         jobs[700].state = Some(JobState::Dead);

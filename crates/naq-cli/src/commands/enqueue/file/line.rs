@@ -1,4 +1,4 @@
-//! One line of a file: a job in JSON.
+//! [`JobLine`]: one line of a file, which is a job in JSON.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::commands::enqueue::begin;
 use crate::commands::enqueue::options::OptionArgs;
 use crate::text::{parse_duration, parse_time};
 
-/// A job as a line has it. What is missing is as the options say.
+/// The fields of a line. The options replace missing fields.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct JobLine {
@@ -58,8 +58,8 @@ fn read<'de, D: Deserializer<'de>, T>(
 }
 
 impl JobLine {
-    /// Puts what the line says over what holds for all.
-    fn over(&self, mut options: OptionArgs) -> OptionArgs {
+    /// The options, with the fields of the line in place of theirs.
+    fn override_options(&self, mut options: OptionArgs) -> OptionArgs {
         if self.at.is_some() || self.delay.is_some() {
             (options.at, options.delay) = (self.at, self.delay);
         }
@@ -77,7 +77,7 @@ impl JobLine {
         options
     }
 
-    /// What the command line would not take either.
+    /// Refuses combinations that the command line refuses too.
     fn check(&self) -> Result<(), &'static str> {
         let scopes =
             u32::from(self.unique_for.is_some()) + u32::from(self.until_started == Some(true));
@@ -90,7 +90,7 @@ impl JobLine {
     }
 }
 
-/// What holds for all lines that do not say otherwise.
+/// The values for fields that a line lacks.
 pub(super) struct Defaults {
     pub(super) client: Client,
     pub(super) codec: Codec,
@@ -99,28 +99,29 @@ pub(super) struct Defaults {
     pub(super) policy: RetryPolicy,
 }
 
-/// The job of a line.
+/// The job that a line describes.
 pub(super) struct LineJob {
     pub(super) prepared: Prepared<Value>,
     pub(super) task: TaskName,
     pub(super) due_at: Option<Timestamp>,
 }
 
-/// The line that serde counts is always the first.
-fn no_job(err: &serde_json::Error) -> anyhow::Error {
+/// The parse error without serde's line number, which is always 1.
+fn parse_error(err: &serde_json::Error) -> anyhow::Error {
     let text = err.to_string();
     let what = text.split(" at line 1").next().unwrap_or_default();
-    anyhow::anyhow!("no job: {what} (column {})", err.column())
+    anyhow::anyhow!("not a job: {what} (column {})", err.column())
 }
 
 impl Defaults {
-    /// Reads a line and writes its job.
+    /// Parses a line and encodes its job.
     pub(super) fn read(&self, text: &[u8]) -> Result<LineJob> {
-        let line: JobLine = serde_json::from_slice(text).map_err(|err| no_job(&err))?;
+        let line: JobLine = serde_json::from_slice(text).map_err(|err| parse_error(&err))?;
         line.check().map_err(anyhow::Error::msg)?;
         let task = line.task.clone().or_else(|| self.task.clone());
-        let task = task.context("no task: name it in the line, or for all lines before --file")?;
-        let options = line.over(self.options.clone());
+        let task =
+            task.context("no task: name it in the line, or on the command line for all lines")?;
+        let options = line.override_options(self.options.clone());
         let args = line.args.as_deref().unwrap_or(RawValue::NULL);
         let job = options.apply(begin(&self.client, self.codec, &task, args)?);
         let mut job = job.policy(line.policy.as_ref().unwrap_or(&self.policy));
