@@ -1,4 +1,4 @@
-//! Watching jobs: every attempt is one line, as soon as the broker knows of it.
+//! Watches jobs. Prints one line for every attempt as soon as the broker has it.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::screen::{AGAIN, BAD, FAINT, GOOD, styled};
 use super::{Expected, Observed, Row, Screen};
 
-/// How often the broker is asked.
-const EVERY: Duration = Duration::from_millis(40);
+/// How often to ask the broker.
+const POLL_INTERVAL: Duration = Duration::from_millis(40);
 /// How long a job may take beyond the delays of its policy.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long to wait for somebody who works.
-const WORKER_PATIENCE: Duration = Duration::from_secs(30);
+const MAX_EXTRA: Duration = Duration::from_secs(30);
+/// How long to wait for a worker.
+const WORKER_WAIT: Duration = Duration::from_secs(30);
 
-/// A job that is on its way.
+/// A job that has not ended, as far as the demo knows.
 #[derive(Debug)]
 pub(super) struct Watched {
     row: Row,
@@ -39,19 +39,19 @@ impl Watched {
         Self { row, key, max_attempts: 0, shown: 0, ended: false }
     }
 
-    /// Takes a fresh report, and returns the attempts that were not there before.
-    fn take(&mut self, report: &JobReport) -> Vec<AttemptRecord> {
+    /// Stores a new report, and returns the attempts that the previous one did not have.
+    fn update(&mut self, report: &JobReport) -> Vec<AttemptRecord> {
         self.row.observed = Some(Observed::of(report));
         self.ended = report.state.is_final();
         let Some(job) = &report.envelope else { return Vec::new() };
         self.max_attempts = job.max_attempts();
-        let fresh = job.history.get(self.shown..).unwrap_or_default().to_vec();
+        let new = job.history.get(self.shown..).unwrap_or_default().to_vec();
         self.shown = job.history.len();
-        fresh
+        new
     }
 }
 
-/// Watches until every job has ended, or patience ends.
+/// Watches until every job has ended, or until the time limit.
 pub(super) async fn all(
     client: &Client,
     screen: Screen,
@@ -59,7 +59,7 @@ pub(super) async fn all(
 ) -> Result<Vec<Row>> {
     let start = SystemClock.now();
     let longest = jobs.iter().map(|job| job.row.expected.longest()).max().unwrap_or_default();
-    let until = start + longest + PATIENCE;
+    let until = start + longest + MAX_EXTRA;
     let mut ticks = ticks();
     screen.line("");
     while jobs.iter().any(|job| !job.ended) && SystemClock.now() < until {
@@ -71,7 +71,7 @@ pub(super) async fn all(
                 Err(ClientError::NoJob(_)) => continue,
                 Err(error) => return Err(error.into()),
             };
-            for record in job.take(&report) {
+            for record in job.update(&report) {
                 let at = record.ended_at.unwrap_or(start);
                 lines.push((at, line(job, &record, at.since(start))));
             }
@@ -86,10 +86,10 @@ pub(super) async fn all(
 fn line(job: &Watched, record: &AttemptRecord, at: Duration) -> String {
     let time = styled(FAINT, format_args!("{:>4.1}s", at.as_secs_f64()));
     let attempt = format!("attempt {} of {}", record.attempt, job.max_attempts);
-    format!("{time} {:<13} {attempt:<16} {}", job.row.name, told(job, record))
+    format!("{time} {:<13} {attempt:<16} {}", job.row.name, outcome_text(job, record))
 }
 
-fn told(job: &Watched, record: &AttemptRecord) -> String {
+fn outcome_text(job: &Watched, record: &AttemptRecord) -> String {
     let wait = record.delay_ms.map(|ms| short(Duration::from_millis(ms)));
     let kind = record.error_kind.as_ref().map_or("", |kind| kind.as_str());
     match (record.outcome, wait) {
@@ -98,7 +98,7 @@ fn told(job: &Watched, record: &AttemptRecord) -> String {
             styled(GOOD, format_args!("✓ {}", result.unwrap_or("done")))
         }
         (AttemptOutcome::Snoozed, Some(wait)) => {
-            styled(AGAIN, format_args!("… not yet, again in {wait}"))
+            styled(AGAIN, format_args!("… snoozed, again in {wait}"))
         }
         (AttemptOutcome::Cancelled, _) => {
             let why = record.message.as_deref().unwrap_or("cancelled");
@@ -120,11 +120,11 @@ fn short(delay: Duration) -> String {
     format!("{}s", (delay.as_secs_f64() * 100.0).round() / 100.0)
 }
 
-/// Waits until somebody works on both queues.
+/// Waits until a worker serves both queues.
 pub(super) async fn for_a_worker(client: &Client, screen: Screen) -> Result<()> {
     let start = SystemClock.now();
     let mut ticks = ticks();
-    let mut told = false;
+    let mut hint_printed = false;
     loop {
         ticks.tick().await;
         let workers = client.list_workers().await?;
@@ -138,20 +138,20 @@ pub(super) async fn for_a_worker(client: &Client, screen: Screen) -> Result<()> 
             return Ok(());
         }
         let waited = SystemClock.now().since(start);
-        if waited > WORKER_PATIENCE {
-            bail!("no worker came; start one: {START_ONE}");
+        if waited > WORKER_WAIT {
+            bail!("no worker runs; start one: {START_WORKER}");
         }
-        if waited > Duration::from_secs(1) && !told {
-            told = true;
-            screen.line(format_args!("waiting for a worker; start one: {START_ONE}"));
+        if waited > Duration::from_secs(1) && !hint_printed {
+            hint_printed = true;
+            screen.line(format_args!("waiting for a worker; start one: {START_WORKER}"));
         }
     }
 }
 
-const START_ONE: &str = "cargo run -p job-retries --bin worker -- worker default retry_queue";
+const START_WORKER: &str = "cargo run -p job-retries --bin worker -- worker default retry_queue";
 
 fn ticks() -> Interval {
-    let mut ticks = interval(EVERY);
+    let mut ticks = interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }

@@ -4,26 +4,26 @@ use naq::JobId;
 
 use super::{Expected, Observed};
 
-/// A job that was watched to its end, or until patience ended.
+/// A job that was watched to its end, or until the time limit.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// The program that enqueued it.
     pub program: &'static str,
-    /// What the program calls it.
+    /// The program's name for it.
     pub name: &'static str,
     /// Its id.
     pub id: JobId,
-    /// What should come of it.
+    /// How it should end.
     pub expected: Expected,
-    /// What came of it; none when the broker does not know it.
+    /// How it ended; `None` if the broker has no trace of it.
     pub observed: Option<Observed>,
 }
 
 impl Row {
-    /// What differs from the expectation, one sentence each; empty when all is well.
+    /// The differences from the expectation, one sentence each; empty if there is none.
     pub fn differences(&self) -> Vec<String> {
         let Some(seen) = &self.observed else {
-            return vec!["the broker knows nothing of it".into()];
+            return vec!["the broker has no trace of it".into()];
         };
         let want = &self.expected;
         let mut out = Vec::new();

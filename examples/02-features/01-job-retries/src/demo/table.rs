@@ -3,21 +3,21 @@
 use super::screen::{BAD, FAINT, GOOD, STRONG, styled};
 use super::{MeasuredWait, Row, Screen};
 
-/// Room for five delays of up to four digits.
-const DELAYS: usize = 21;
+/// Width of a column for five delays of up to four digits.
+const DELAYS_WIDTH: usize = 21;
 
-/// Shows all rows, what differs, and a summary.
+/// Prints all rows, their differences, and a summary.
 pub(super) fn show(screen: Screen, rows: &[Row]) {
-    let lines: Vec<_> = rows.iter().map(Line::of).collect();
-    let width = |cell: fn(&Line) -> &String| {
-        lines.iter().map(|line| cell(line).len()).max().unwrap_or_default().max(DELAYS)
+    let lines: Vec<_> = rows.iter().map(RowText::of).collect();
+    let width = |cell: fn(&RowText) -> &String| {
+        lines.iter().map(|line| cell(line).len()).max().unwrap_or_default().max(DELAYS_WIDTH)
     };
     let (planned, measured) = (width(|line| &line.planned), width(|line| &line.measured));
     let heads = format!(
         "  {:<14}want got  {:<planned$} {:<measured$} ended",
         "job", "planned, ms", "measured, ms"
     );
-    screen.line("\nevery job: its attempts, wanted and made, and the waits between them");
+    screen.line("\nevery job: its attempts, expected and actual, and the waits between them");
     screen.line(styled(FAINT, heads));
     let mut program = "";
     for (row, line) in rows.iter().zip(&lines) {
@@ -39,7 +39,7 @@ pub(super) fn show(screen: Screen, rows: &[Row]) {
 }
 
 /// A row as text.
-struct Line {
+struct RowText {
     want: u32,
     got: u32,
     planned: String,
@@ -47,7 +47,7 @@ struct Line {
     ended: &'static str,
 }
 
-impl Line {
+impl RowText {
     fn of(row: &Row) -> Self {
         let seen = row.observed.as_ref();
         let waits = seen.map_or(&[][..], |seen| &seen.waits);
@@ -86,17 +86,13 @@ fn list(millis: impl Iterator<Item = u128>) -> String {
 }
 
 fn summary(rows: &[Row]) -> String {
-    let well = rows.iter().filter(|row| row.differences().is_empty()).count();
+    let expected = rows.iter().filter(|row| row.differences().is_empty()).count();
     let waits = || rows.iter().filter_map(|row| row.observed.as_ref()).flat_map(|seen| &seen.waits);
     let early = waits().filter(|wait| wait.measured < wait.planned).count();
     let latest = waits().map(MeasuredWait::lateness).max().unwrap_or_default();
-    let verdict = format!("{well} of {} jobs did as expected", rows.len());
-    let style = if well == rows.len() { GOOD } else { BAD };
+    let result = format!("{expected} of {} jobs ended as expected", rows.len());
+    let style = if expected == rows.len() { GOOD } else { BAD };
     let early = if early == 0 { "none early".to_owned() } else { format!("{early} EARLY") };
     let late = latest.as_millis();
-    format!(
-        "{}; {} waits, {early}, {late} ms late at most",
-        styled(style, verdict),
-        waits().count()
-    )
+    format!("{}; {} waits, {early}, {late} ms late at most", styled(style, result), waits().count())
 }

@@ -1,16 +1,16 @@
-//! [`Screen`]: where the story is told. Colours only on a terminal that wants them.
+//! [`Screen`]: where the programs print. Colours only on a terminal that supports them.
 
 use std::fmt;
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 
-/// Standard output, or nothing at all.
+/// Standard output, or no output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Screen {
-    /// Standard output; anstream takes the colours out where they do not belong.
+    /// Standard output. anstream removes the colours if the output is not a terminal.
     Terminal,
-    /// Says nothing: for tests.
+    /// Prints nothing: for tests.
     Silent,
 }
 
@@ -21,10 +21,10 @@ pub(super) const BAD: Style = AnsiColor::Red.on_default();
 pub(super) const AGAIN: Style = AnsiColor::Yellow.on_default();
 
 impl Screen {
-    /// One line.
+    /// Prints one line.
     pub fn line(self, text: impl fmt::Display) {
         if self == Self::Terminal {
-            // A reader that went away (`| head`) is no reason to fail.
+            // The demo continues if the reader of the output has closed it (`| head`).
             let _ = writeln!(anstream::stdout(), "{text}");
         }
     }

@@ -1,4 +1,4 @@
-//! [`Stage`]: what a program needs to tell its story.
+//! [`DemoRun`]: enqueues the jobs of the programs and compares how they end.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use super::screen::{FAINT, STRONG, styled};
 use super::watch::{self, Watched};
 use super::{Expected, Row, Screen, table};
 
-/// Enqueues jobs, watches them, and keeps the table.
+/// Enqueues jobs, watches them, and collects the rows of the table.
 #[derive(Debug)]
-pub struct Stage {
+pub struct DemoRun {
     client: Client,
     second: Duration,
     screen: Screen,
@@ -23,11 +23,18 @@ pub struct Stage {
     rows: Vec<Row>,
 }
 
-impl Stage {
-    /// A stage on which a second of the reference document lasts `second`.
+impl DemoRun {
+    /// A run in which one second of the programs' delays lasts `second`.
     pub fn new(client: Client, second: Duration, screen: Screen) -> Self {
-        let (watched, rows) = (Vec::new(), Vec::new());
-        Self { client, second, screen, program: "", run: String::new(), watched, rows }
+        Self {
+            client,
+            second,
+            screen,
+            program: "",
+            run: String::new(),
+            watched: Vec::new(),
+            rows: Vec::new(),
+        }
     }
 
     /// The client that programs enqueue with.
@@ -35,13 +42,13 @@ impl Stage {
         self.client.clone()
     }
 
-    /// Makes durations out of the seconds of the reference document.
+    /// Converts seconds of the programs' delays to durations.
     pub fn seconds(&self) -> impl Fn(u32) -> Duration + Copy + use<> {
         let second = self.second;
         move |n| second * n
     }
 
-    /// The same policy with its delays on this stage's scale.
+    /// The same policy with its delays scaled.
     pub fn scaled(&self, policy: &RetryPolicy) -> RetryPolicy {
         let scale = |delay: &Duration| delay.mul_f64(self.second.as_secs_f64());
         let delay = match policy.delay() {
@@ -51,10 +58,10 @@ impl Stage {
         policy.to_builder().delay(delay).build()
     }
 
-    /// Begins a program: its name, what it shows, and a worker that listens.
+    /// Starts a program: waits for a worker, and prints the program's name and what it shows.
     ///
     /// # Errors
-    /// The broker cannot be reached, or no worker came within half a minute.
+    /// The broker cannot be reached, or no worker started within half a minute.
     pub async fn open(&mut self, program: &'static str, shows: &str) -> Result<()> {
         watch::for_a_worker(&self.client, self.screen).await?;
         self.program = program;
@@ -64,7 +71,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Enqueues a job under a telling id, and says so.
+    /// Enqueues a job under an id that starts with `name`, and prints a line about it.
     ///
     /// # Errors
     /// It could not be enqueued.
@@ -83,14 +90,14 @@ impl Stage {
         Ok(())
     }
 
-    /// Says how long a second lasts here.
-    pub fn say_scale(&self) {
+    /// Prints how long one second of the programs' delays lasts.
+    pub fn print_scale(&self) {
         let second = self.second;
-        self.screen.line(format_args!("scale   what is called a second here lasts {second:?}"));
+        self.screen.line(format_args!("scale   one second of the delays lasts {second:?}"));
     }
 
-    /// One line of what else there is to say.
-    pub fn say(&self, text: &str) {
+    /// Prints one indented line.
+    pub fn print(&self, text: &str) {
         self.screen.line(format_args!("  {text}"));
     }
 
@@ -109,10 +116,10 @@ impl Stage {
         &self.rows
     }
 
-    /// Shows the table; the exit code is 1 if a job did not do as expected.
+    /// Prints the table. The exit code is 1 if a job did not end as expected.
     pub fn finish(&self) -> ExitCode {
         table::show(self.screen, &self.rows);
-        let well = self.rows.iter().all(|row| row.differences().is_empty());
-        if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        let all_expected = self.rows.iter().all(|row| row.differences().is_empty());
+        if all_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Expected`]: what should come of a job, written beside the code that enqueues it.
+//! [`Expected`]: how a job should end, written beside the code that enqueues it.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -9,24 +9,24 @@ use naq::retry::Rule;
 /// How a job should end, by which rule, and the waits before that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
-    /// Where it ends.
+    /// The final state.
     pub state: JobState,
     /// The rule that ends it.
     pub rule: Rule,
     /// The delays that NAQ should decide on, in order.
     pub waits: Vec<Wait>,
-    /// How many of these waits are snoozes, which count no attempt.
+    /// How many of these waits are snoozes, which do not count as attempts.
     pub snoozes: u32,
-    /// What the handler should return; anything if not given.
+    /// What the handler should return; not checked if `None`.
     pub result: Option<&'static str>,
 }
 
-/// A delay, or with jitter the band that it falls into.
+/// A delay, or with jitter the range that the delay is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait {
-    /// Not shorter.
+    /// The shortest.
     pub min: Duration,
-    /// Not longer.
+    /// The longest.
     pub max: Duration,
 }
 
@@ -70,13 +70,13 @@ impl Expected {
         self
     }
 
-    /// Attempts in all: the first, and one after each wait that is no snooze.
+    /// All attempts: the first, and one after each wait that is not a snooze.
     pub fn attempts(&self) -> u32 {
         let waits = u32::try_from(self.waits.len()).unwrap_or(u32::MAX);
         (waits + 1).saturating_sub(self.snoozes)
     }
 
-    /// The longest that all waits together can be.
+    /// The longest possible sum of all waits.
     pub fn longest(&self) -> Duration {
         self.waits.iter().map(|wait| wait.max).sum()
     }
@@ -89,7 +89,7 @@ impl From<Duration> for Wait {
 }
 
 impl From<RangeInclusive<Duration>> for Wait {
-    fn from(band: RangeInclusive<Duration>) -> Self {
-        Self { min: *band.start(), max: *band.end() }
+    fn from(range: RangeInclusive<Duration>) -> Self {
+        Self { min: *range.start(), max: *range.end() }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Observed`]: what came of a job, read off its history.
+//! [`Observed`]: how a job ended, read from its history.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use naq::{JobReport, JobState};
 /// What the broker knows of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
-    /// Where it stands.
+    /// The job's state.
     pub state: JobState,
-    /// Attempts that ran and count.
+    /// Attempts that count.
     pub attempts: u32,
     /// The waits between them.
     pub waits: Vec<MeasuredWait>,
-    /// The rule that took the last decision.
+    /// The rule of the last decision.
     pub rule: Option<Rule>,
     /// What the handler returned.
     pub result: Option<String>,
 }
 
-/// A wait that is over.
+/// A wait that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MeasuredWait {
-    /// The delay that was decided on.
+    /// The delay that NAQ decided.
     pub planned: Duration,
     /// From the end of one attempt to the start of the next.
     pub measured: Duration,
@@ -34,7 +34,7 @@ impl Observed {
     /// Reads a report.
     pub fn of(report: &JobReport) -> Self {
         let history = report.envelope.as_ref().map_or(&[][..], |job| &job.history);
-        let counted = history.iter().filter(|record| counts(record.outcome)).count();
+        let counted = history.iter().filter(|record| is_attempt(record.outcome)).count();
         Self {
             state: report.state,
             attempts: u32::try_from(counted).unwrap_or(u32::MAX),
@@ -46,14 +46,14 @@ impl Observed {
 }
 
 impl MeasuredWait {
-    /// By how much it was longer than planned.
+    /// How much longer it was than planned.
     pub fn lateness(&self) -> Duration {
         self.measured.saturating_sub(self.planned)
     }
 }
 
-/// Snoozes and crashes are no attempts.
-fn counts(outcome: AttemptOutcome) -> bool {
+/// Snoozes and crashes are not attempts.
+fn is_attempt(outcome: AttemptOutcome) -> bool {
     matches!(
         outcome,
         AttemptOutcome::Completed | AttemptOutcome::Failed | AttemptOutcome::Cancelled

@@ -7,8 +7,8 @@ use naq::{Client, Worker};
 
 use crate::tasks;
 
-/// A client and a worker with the demo's tasks, on a broker in this process's memory. The worker
-/// works while its `run` is awaited.
+/// A client and a worker with the demo's tasks, on a broker in this process's memory. The worker runs
+/// jobs while the caller awaits its `run`.
 pub fn in_memory() -> (Client, Worker) {
     let client = Client::new(Arc::new(MemoryTransport::new()));
     let worker = Worker::builder(client.clone(), tasks::registry())
