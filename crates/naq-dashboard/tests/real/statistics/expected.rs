@@ -1,4 +1,4 @@
-//! What the statistics should say, from the handlers' ledger alone.
+//! [`Expected`]: the statistics that follow from the run log of the handlers.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use naq_core::stats::{Attempts, Counts, GroupHistory, pattern};
 use naq_core::transport::JobKey;
 use naq_core::{QueueName, TaskName};
 
-use super::Fates;
-use super::fate::End;
-use crate::world::{Entry, Step};
+use super::JobPlans;
+use super::job_plan::End;
+use crate::setup::{HandlerRun, Step};
 
 type ByAttempt = BTreeMap<u32, u64>;
 
@@ -42,24 +42,24 @@ pub(crate) struct GroupCounts {
 }
 
 impl Expected {
-    pub(crate) fn new(ledger: &[Entry], fates: &Fates) -> Self {
-        let mut runs: BTreeMap<JobKey, Vec<&Entry>> = BTreeMap::new();
-        for entry in ledger {
-            let key = JobKey { queue: entry.queue.clone(), id: entry.job.clone() };
+    pub(crate) fn new(run_log: &[HandlerRun], plans: &JobPlans) -> Self {
+        let mut runs: BTreeMap<JobKey, Vec<&HandlerRun>> = BTreeMap::new();
+        for entry in run_log {
+            let key = JobKey::new(entry.queue.clone(), entry.job.clone());
             runs.entry(key).or_default().push(entry);
         }
         let mut expected = Self::default();
-        for (n, (key, fate)) in fates.iter().enumerate() {
+        for (n, (key, plan)) in plans.iter().enumerate() {
             let runs = runs.remove(key).unwrap_or_default();
-            assert_eq!(runs.len(), fate.runs(), "{key} ({}) ran so often: {n}", fate.name);
-            expected.job(key, fate.end, &runs);
+            assert_eq!(runs.len(), plan.runs(), "runs of job {n}, {key} ({})", plan.name);
+            expected.job(key, plan.end, &runs);
         }
         assert!(runs.is_empty(), "{runs:?}");
         expected
     }
 
-    fn job(&mut self, key: &JobKey, end: End, runs: &[&Entry]) {
-        // A job that never ran says nothing of its task; its id does.
+    fn job(&mut self, key: &JobKey, end: End, runs: &[&HandlerRun]) {
+        // A job that never ran is not in the run log; its id gives its task.
         let task = runs.first().map_or_else(|| super::task_of(&key.id), |run| run.task.clone());
         let tally = self.tasks.entry((key.queue.clone(), task.clone())).or_default();
         for (at, run) in runs.iter().enumerate() {
@@ -106,7 +106,7 @@ impl Expected {
         all
     }
 
-    /// The numbers of a task in all queues.
+    /// The counts of a task in all queues.
     pub(crate) fn task(&self, task: &TaskName) -> Tally {
         let mut sum = Tally::default();
         let of_task = self.tasks.iter().filter(|((_, of), _)| of == task);
@@ -114,7 +114,7 @@ impl Expected {
         sum
     }
 
-    /// Jobs that succeeded after they had failed.
+    /// How many jobs completed after a retry.
     pub(crate) fn saved(&self) -> u64 {
         self.all().completed.range(2..).map(|(_, n)| n).sum()
     }
@@ -138,13 +138,13 @@ impl Tally {
         self.snoozed += other.snoozed;
     }
 
-    /// Panics unless `counts` says the same.
+    /// Panics if `counts` differs.
     pub(crate) fn assert_eq(&self, counts: &Counts, what: &str) {
         let by_attempt = |attempts: &Attempts| -> ByAttempt {
             attempts.iter().filter(|(_, n)| *n > 0).collect()
         };
-        let odd = (counts.held_back, counts.interrupted, counts.crashes);
-        assert_eq!(odd, (0, 0, 0), "held back, interrupted, crashed of {what}");
+        let none = (counts.held_back, counts.interrupted, counts.crashes);
+        assert_eq!(none, (0, 0, 0), "held back, interrupted, crashed of {what}");
         assert_eq!(by_attempt(&counts.starts), self.starts, "starts of {what}");
         assert_eq!(by_attempt(&counts.completed), self.completed, "completed of {what}");
         assert_eq!(by_attempt(&counts.retried), self.retried, "retried of {what}");
@@ -159,13 +159,18 @@ impl Tally {
     }
 }
 
-/// The same of what the history has.
+/// The counts of the error groups in the history.
 pub(crate) fn group_counts(groups: &[GroupHistory]) -> BTreeMap<Group, GroupCounts> {
     let counts = |GroupHistory { group, points }: &GroupHistory| {
         assert_eq!(points.iter().map(|(_, n)| n).sum::<u64>(), group.count, "{group:?}");
         let name = (group.task.to_string(), group.kind.as_str().to_owned(), group.pattern.clone());
-        let (count, retried, dead) = (group.count, group.retried, group.dead);
-        (name, GroupCounts { count, retried, dead, rules: group.rules.clone() })
+        let counts = GroupCounts {
+            count: group.count,
+            retried: group.retried,
+            dead: group.dead,
+            rules: group.rules.clone(),
+        };
+        (name, counts)
     };
     groups.iter().map(counts).collect()
 }

@@ -1,7 +1,7 @@
-//! A company whose evening goes as evenings go: most of it works, a partner's service is away, a card
-//! is declined, and the import of the night is half done.
+//! [`SampleData`]: the jobs of a company. Most jobs complete, the service of a partner is down, some cards
+//! are declined, and a nightly import has half failed.
 
-mod past;
+mod history;
 mod tasks;
 
 use std::time::Duration;
@@ -15,42 +15,42 @@ use naq_core::{ErrorKind, Jitter};
 use naq_testing::eventually;
 use serde_json::json;
 
-use crate::world::{Hand, PATIENCE, World, queue};
+use crate::setup::{RunningWorker, TIMEOUT, TestSetup, queue};
 
 pub(crate) const QUEUES: [&str; 4] = ["mail", "billing", "partners", "media"];
 
-pub(crate) struct Company {
-    pub(crate) world: World,
-    _workers: [Hand; 2],
+pub(crate) struct SampleData {
+    pub(crate) setup: TestSetup,
+    _workers: [RunningWorker; 2],
 }
 
-impl Company {
-    pub(crate) async fn open() -> Result<Self> {
-        let world = World::start().await?;
-        past::tell(&world.client).await?;
-        fill(&world.client).await?;
+impl SampleData {
+    pub(crate) async fn start() -> Result<Self> {
+        let setup = TestSetup::start().await?;
+        history::write(&setup.client).await?;
+        fill(&setup.client).await?;
         let workers = [
-            world.worker("ada", &QUEUES, tasks::registry()).await?,
-            world.worker("grace", &QUEUES, tasks::registry()).await?,
+            setup.worker("ada", &QUEUES, tasks::registry()).await?,
+            setup.worker("grace", &QUEUES, tasks::registry()).await?,
         ];
-        // Until most of it has happened: what is left waits for its time, or for long.
-        eventually("an evening's work", PATIENCE, async || {
-            let queues = world.client.queues().await?;
+        // Until most jobs have ended; the others are not due yet, or run for long.
+        eventually("most jobs to end", TIMEOUT, async || {
+            let queues = setup.client.queues().await?;
             let busy: u64 = queues.iter().map(|queue| queue.pending + queue.running).sum();
             let dead: u64 = queues.iter().map(|queue| queue.dead).sum();
             anyhow::ensure!(busy <= 8 && dead >= 20, "{queues:?}");
             Ok(())
         })
         .await;
-        act(&world.client).await?;
-        Ok(Self { world, _workers: workers })
+        add_actions(&setup.client).await?;
+        Ok(Self { setup, _workers: workers })
     }
 }
 
-/// What somebody has done about it already.
-async fn act(client: &Client) -> Result<()> {
-    let (media, hour) = (queue("media"), Duration::from_secs(3_600));
-    client.transport().pause(&media, client.now() + hour).await?;
+/// Takes some actions as an operator.
+async fn add_actions(client: &Client) -> Result<()> {
+    let until = client.now() + Duration::from_secs(3_600);
+    client.transport().pause(&queue("media"), until).await?;
     let entry = AuditEntry::new("grace", "pause", "queue media, for 1 h");
     client.audit(entry.reason("the disk of the encoder is full")).await?;
     let scope =
@@ -154,7 +154,7 @@ async fn fill(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// On tuesdays one of its parts fails for good.
+/// The import of tuesday has a job that dies.
 fn import(client: &Client, day: &str) -> Result<Workflow> {
     let step = |task: &str, what: &str| {
         let args = json!({ "day": day, "what": what });

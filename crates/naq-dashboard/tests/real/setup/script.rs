@@ -1,4 +1,4 @@
-//! What a job does, told in its arguments: one step for every time that its handler runs.
+//! [`Script`]: what the handler of a job does, one step for each run. It is in the job's arguments.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use naq_worker::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Entry, Ledger};
+use super::{HandlerRun, RunLog};
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Script {
@@ -47,9 +47,9 @@ impl Step {
     }
 }
 
-/// The handler of every task. What it does is in the ledger before the worker hears of it; after the
-/// last step it goes on as in the last.
-pub(crate) async fn run(args: Value, cx: Context<Ledger>) -> Result<Value, Failure> {
+/// The handler of every task. It writes to the run log before it returns to the worker. Runs after the
+/// last step repeat the last step.
+pub(crate) async fn run(args: Value, cx: Context<RunLog>) -> Result<Value, Failure> {
     let script: Script = serde_json::from_value(args["script"].clone())
         .map_err(|err| Failure::new(ErrorKind::VALUE, err.to_string()).fatal())?;
     let runs = (cx.attempt() - 1 + cx.snoozes()) as usize;
@@ -61,7 +61,7 @@ pub(crate) async fn run(args: Value, cx: Context<Ledger>) -> Result<Value, Failu
             () = cx.cancelled() => {}
         }
     }
-    cx.state().write(Entry {
+    cx.state().write(HandlerRun {
         job: cx.job_id().clone(),
         queue: cx.queue().clone(),
         task: cx.task().clone(),

@@ -1,4 +1,4 @@
-//! What the company's workers do.
+//! The handlers of the sample data's tasks.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The handlers' own account of what they did.
+//! [`RunLog`]: what the handlers did, written by the handlers.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use super::Step;
 
 /// One run of a handler.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
+pub(crate) struct HandlerRun {
     pub(crate) job: JobId,
     pub(crate) queue: QueueName,
     pub(crate) task: TaskName,
@@ -17,14 +17,14 @@ pub(crate) struct Entry {
 }
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ledger(Arc<Mutex<Vec<Entry>>>);
+pub(crate) struct RunLog(Arc<Mutex<Vec<HandlerRun>>>);
 
-impl Ledger {
-    pub(crate) fn write(&self, entry: Entry) {
-        self.0.lock().expect("no handler panics").push(entry);
+impl RunLog {
+    pub(crate) fn write(&self, run: HandlerRun) {
+        self.0.lock().expect("no handler panics").push(run);
     }
 
-    pub(crate) fn read(&self) -> Vec<Entry> {
+    pub(crate) fn read(&self) -> Vec<HandlerRun> {
         self.0.lock().expect("no handler panics").clone()
     }
 }

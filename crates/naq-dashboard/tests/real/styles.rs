@@ -1,21 +1,22 @@
-//! What a style sheet can get wrong.
+//! Faults of style sheets.
 
 use anyhow::Result;
 use naq_dashboard::Options;
 use naq_testing::shared_browser;
 use serde_json::{Value, json};
 
-use crate::company::Company;
+use crate::sample_data::SampleData;
 
-/// Tables that are cut off.
-const CUT: &str = "return [...document.querySelectorAll('.scroll')]
+/// Returns tables that are cut off.
+const CUT_TABLES: &str = "return [...document.querySelectorAll('.scroll')]
     .filter(table => table.scrollWidth > table.clientWidth).map(table => table.ariaLabel)";
-/// The sizes of the figures.
-const SIZES: &str =
+/// Returns the font sizes of the numbers in cards.
+const NUMBER_SIZES: &str =
     "return [...new Set([...document.querySelectorAll('.cards .card > b:not(.server)')]
     .map(figure => getComputedStyle(figure).fontSize))]";
-/// The colours of the free slots that are not the colour of a line.
-const LOUD: &str = "const line = document.body.appendChild(document.createElement('i'));
+/// Returns the colours of free slots that differ from the colour of a line.
+const FREE_SLOT_COLOURS: &str =
+    "const line = document.body.appendChild(document.createElement('i'));
     line.style.color = 'var(--line)';
     const muted = getComputedStyle(line).color;
     line.remove();
@@ -24,18 +25,18 @@ const LOUD: &str = "const line = document.body.appendChild(document.createElemen
         : ['no worker has a free slot']";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tables_have_room_figures_are_alike_and_free_slots_are_muted() -> Result<()> {
-    let company = Company::open().await?;
-    let site = company.world.dashboard(Options::default()).await?;
+async fn tables_fit_numbers_have_one_size_and_free_slots_are_muted() -> Result<()> {
+    let sample = SampleData::start().await?;
+    let dashboard = sample.setup.dashboard(Options::default()).await?;
     let browser = shared_browser().await;
     for (path, script, expected) in [
-        ("/", CUT, json!([])),
-        ("/", SIZES, json!(["24.8px"])),
-        ("/queues/mail", SIZES, json!(["24.8px"])),
-        ("/workers", LOUD, json!([])),
+        ("/", CUT_TABLES, json!([])),
+        ("/", NUMBER_SIZES, json!(["24.8px"])),
+        ("/queues/mail", NUMBER_SIZES, json!(["24.8px"])),
+        ("/workers", FREE_SLOT_COLOURS, json!([])),
     ] {
         browser.window(1280, 800).await?;
-        browser.goto(&site.page(path)).await?;
+        browser.goto(&dashboard.page(path)).await?;
         browser.wait_for("main .card, main table").await?;
         let found: Value = browser.run(script, json!([])).await?;
         assert_eq!(found, expected, "{path}");

@@ -14,7 +14,7 @@ use tower::ServiceExt;
 
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-pub(crate) struct Site {
+pub(crate) struct TestDashboard {
     pub(crate) broker: MemoryTransport,
     pub(crate) client: Client,
     router: Router,
@@ -32,7 +32,7 @@ impl Answer {
     }
 }
 
-impl Site {
+impl TestDashboard {
     pub(crate) fn open(set: impl FnOnce(&mut Options)) -> Self {
         let broker = MemoryTransport::new();
         let client = Client::new(Arc::new(broker.clone()));

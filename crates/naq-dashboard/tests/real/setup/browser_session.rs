@@ -1,4 +1,4 @@
-//! A visitor: the browser on a dashboard of one test's own.
+//! [`BrowserSession`]: the browser with the dashboard of one test.
 
 use anyhow::{Result, ensure};
 use naq_client::{AuditEntry, AuditQuery};
@@ -9,38 +9,38 @@ use naq_testing::{Browser, eventually, shared_browser};
 use serde_json::json;
 use tokio::sync::MutexGuard;
 
-use super::{PATIENCE, Site, World, queue};
+use super::{DashboardServer, TIMEOUT, TestSetup, queue};
 
-pub(crate) struct Visit {
-    pub(crate) world: World,
-    pub(crate) site: Site,
+pub(crate) struct BrowserSession {
+    pub(crate) setup: TestSetup,
+    pub(crate) dashboard: DashboardServer,
     pub(crate) browser: MutexGuard<'static, Browser>,
 }
 
-impl Visit {
+impl BrowserSession {
     pub(crate) async fn start() -> Result<Self> {
-        Self::of(World::start().await?).await
+        Self::of(TestSetup::start().await?).await
     }
 
-    /// Of a world in which something is already: its dashboard knows all of it.
-    pub(crate) async fn of(world: World) -> Result<Self> {
-        let site = world.dashboard(Options::default()).await?;
-        site.has_read().await;
-        Ok(Self { world, site, browser: shared_browser().await })
+    /// A session for a setup that already has jobs; its dashboard has read them.
+    pub(crate) async fn of(setup: TestSetup) -> Result<Self> {
+        let dashboard = setup.dashboard(Options::default()).await?;
+        dashboard.has_read().await;
+        Ok(Self { setup, dashboard, browser: shared_browser().await })
     }
 
     pub(crate) async fn go(&self, path: &str) -> Result<()> {
-        self.browser.goto(&self.site.page(path)).await
+        self.browser.goto(&self.dashboard.page(path)).await
     }
 
     /// Waits for a notice on the page.
-    pub(crate) async fn told(&self, text: &str) -> Result<()> {
+    pub(crate) async fn wait_for_notice(&self, text: &str) -> Result<()> {
         self.browser.wait_for_text(".toasts", text).await
     }
 
-    /// The same for one that says why nothing was done, and that the browser has to complain about.
-    pub(crate) async fn refused(&self, text: &str) -> Result<()> {
-        self.told(text).await?;
+    /// Waits for a notice that an action was refused. The browser logs the status 422 as an error.
+    pub(crate) async fn wait_for_refusal(&self, text: &str) -> Result<()> {
+        self.wait_for_notice(text).await?;
         let problems = self.browser.problems().await?;
         ensure!(problems.iter().all(|problem| problem.contains("422")), "{problems:#?}");
         Ok(())
@@ -51,10 +51,10 @@ impl Visit {
         self.browser.wait_for(&format!("[data-n={name}][data-value='{value}']")).await
     }
 
-    /// Waits until the page at `path`, loaded beside the one that is open, contains `text`.
+    /// Waits until the page at `path`, fetched by the open page, contains `text`.
     pub(crate) async fn serves(&self, path: &str, text: &str) {
         let load = "return await (await fetch(arguments[0])).text()";
-        eventually(&format!("{text} in {path}"), PATIENCE, async || {
+        eventually(&format!("{text} in {path}"), TIMEOUT, async || {
             let page = self.browser.run_async(load, json!([path])).await?;
             ensure!(page.as_str().is_some_and(|page| page.contains(text)), "{page}");
             Ok(())
@@ -62,30 +62,30 @@ impl Visit {
         .await;
     }
 
-    /// Waits until the broker says that the job is in this state.
+    /// Waits until the job is in this state in the broker.
     pub(crate) async fn job_is(&self, name: &str, id: &str, state: JobState) {
         let key = key(name, id);
-        eventually(&format!("{key}, {state}"), PATIENCE, async || {
-            let now = self.world.client.report(&key).await.map_err(|err| err.to_string())?.state;
+        eventually(&format!("{key}, {state}"), TIMEOUT, async || {
+            let now = self.setup.client.report(&key).await.map_err(|err| err.to_string())?.state;
             if now == state { Ok(()) } else { Err(now.to_string()) }
         })
         .await;
     }
 
-    /// What was recorded, newest first: what was done, on what, and why.
-    pub(crate) async fn recorded(&self) -> Result<Vec<AuditEntry>> {
+    /// The audit entries, newest first.
+    pub(crate) async fn audit_log(&self) -> Result<Vec<AuditEntry>> {
         let query = AuditQuery { limit: 100, ..AuditQuery::default() };
-        Ok(self.world.client.audit_log(&query).await?.entries)
+        Ok(self.setup.client.audit_log(&query).await?.entries)
     }
 
-    /// Fails if the browser had anything against a page.
+    /// Fails if the browser logged an error.
     pub(crate) async fn end(self) -> Result<()> {
         let problems = self.browser.problems().await?;
-        ensure!(problems.is_empty(), "the browser complains: {problems:#?}");
+        ensure!(problems.is_empty(), "the browser logged errors: {problems:#?}");
         Ok(())
     }
 }
 
 pub(crate) fn key(name: &str, id: &str) -> JobKey {
-    JobKey { queue: queue(name), id: JobId::new(id).expect("a job id") }
+    JobKey::new(queue(name), JobId::new(id).expect("a job id"))
 }

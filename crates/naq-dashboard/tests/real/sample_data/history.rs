@@ -1,4 +1,4 @@
-//! What workers that have gone have told of the last hours.
+//! Statistics of the last hours, from workers that have stopped.
 
 use std::time::Duration;
 
@@ -8,30 +8,30 @@ use naq_core::retry::Rule;
 use naq_core::stats::{Ending, Observation, ObservedError, Run, Tally};
 use naq_core::{ErrorKind, JobId, QueueName, TaskName, Timestamp, WorkerId};
 
-/// How far back, and the step, in minutes.
 const HOURS: u64 = 20;
+/// The minutes from one report to the next.
 const EVERY: u64 = 5;
 
-/// A task of the past: its queue, how many jobs in five minutes, and out of a hundred how many failed
-/// and how many of those for good.
+/// Queue, task, jobs in five minutes, failed jobs of a hundred, and dead jobs of a hundred failed ones.
 const TASKS: [(&str, &str, u64, u64, u64); 3] = [
     ("mail", "email.send", 300, 6, 3),
     ("billing", "invoice.charge", 60, 9, 30),
     ("partners", "partner.sync", 80, 35, 8),
 ];
 
-pub(crate) async fn tell(client: &Client) -> Result<()> {
+pub(crate) async fn write(client: &Client) -> Result<()> {
     let worker = WorkerId::new("ada-of-yesterday")?;
     let mut tally = Tally::default();
     for ago in (1..=HOURS * 60 / EVERY).rev() {
         let at = client.now().saturating_sub(Duration::from_secs(60 * EVERY * ago));
         for (queue, task, jobs, failed, lost) in TASKS {
-            let (queue, task) = (QueueName::new(queue)?, TaskName::new(task)?);
-            // The day has a wave.
+            let queue = QueueName::new(queue)?;
+            let task = TaskName::new(task)?;
+            // The load rises and falls in waves.
             let jobs = jobs * (20 + (ago * 7 % 120).abs_diff(60)) / 80;
             for n in 0..jobs {
                 let of_hundred = (n * 37 + ago) % 100;
-                one(&mut tally, &queue, &task, at, of_hundred, failed, lost, n + ago);
+                count_job(&mut tally, &queue, &task, at, of_hundred, failed, lost, n + ago);
             }
         }
         for due in tally.unwritten(&worker, "0.0.9", at) {
@@ -42,8 +42,8 @@ pub(crate) async fn tell(client: &Client) -> Result<()> {
     Ok(())
 }
 
-#[expect(clippy::too_many_arguments, reason = "all of them are what is counted")]
-fn one(
+#[expect(clippy::too_many_arguments, reason = "each argument is a part of the counted job")]
+fn count_job(
     tally: &mut Tally,
     queue: &QueueName,
     task: &TaskName,
@@ -56,7 +56,7 @@ fn one(
     let job = JobId::random();
     let kind = ErrorKind::CONNECTION;
     let message = format!("10.0.3.{}:443 refused", n % 250);
-    let mut seen = |attempt: u32, ending: Ending, rule: Option<Rule>| {
+    let mut record = |attempt: u32, ending: Ending, rule: Option<Rule>| {
         let was_due = attempt > 1;
         let ready_at = at.saturating_sub(Duration::from_millis(20 + n % 300));
         let run = Run {
@@ -66,25 +66,33 @@ fn one(
             was_due,
         };
         let error = rule.map(|rule| ObservedError { kind: &kind, message: &message, rule });
-        let (task, run) = (Some(task), Some(run));
-        let seen = Observation { queue, task, job: &job, attempt, crashes: 0, run, ending, error };
-        tally.record(&seen, at);
+        let observation = Observation {
+            queue,
+            task: Some(task),
+            job: &job,
+            attempt,
+            crashes: 0,
+            run: Some(run),
+            ending,
+            error,
+        };
+        tally.record(&observation, at);
     };
     let retried =
         Ending::Retried { delay: Duration::from_secs(5), due_at: at + Duration::from_secs(5) };
     if of_hundred >= failed {
-        return seen(1, Ending::Completed, None);
+        return record(1, Ending::Completed, None);
     }
-    seen(1, retried, Some(Rule::Strategy));
+    record(1, retried, Some(Rule::Strategy));
     match n % 100 {
         n if n < lost => {
-            seen(2, retried, Some(Rule::Strategy));
-            seen(3, Ending::Dead, Some(Rule::MaxRetries));
+            record(2, retried, Some(Rule::Strategy));
+            record(3, Ending::Dead, Some(Rule::MaxRetries));
         }
         n if n < 30 => {
-            seen(2, retried, Some(Rule::Strategy));
-            seen(3, Ending::Completed, None);
+            record(2, retried, Some(Rule::Strategy));
+            record(3, Ending::Completed, None);
         }
-        _ => seen(2, Ending::Completed, None),
+        _ => record(2, Ending::Completed, None),
     }
 }

@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 const SOON: Duration = Duration::from_secs(20);
 
-pub(crate) struct Site {
+pub(crate) struct TestDashboard {
     pub(crate) clock: ManualClock,
     pub(crate) broker: MemoryTransport,
     pub(crate) client: Client,
@@ -46,7 +46,7 @@ pub(crate) fn task(name: &str) -> TaskName {
     TaskName::new(name).unwrap()
 }
 
-impl Site {
+impl TestDashboard {
     pub(crate) fn open() -> Self {
         let clock = ManualClock::new();
         let broker = MemoryTransport::with_timer(Arc::new(clock.clone()));

@@ -20,10 +20,10 @@ use tower::ServiceExt;
 
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-pub(crate) struct Site {
+pub(crate) struct TestDashboard {
     pub(crate) clock: ManualClock,
     pub(crate) broker: MemoryTransport,
-    pub(crate) wire: Arc<FaultyTransport<MemoryTransport>>,
+    pub(crate) faulty: Arc<FaultyTransport<MemoryTransport>>,
     pub(crate) client: Client,
     pub(crate) router: Router,
     pub(crate) tally: Tally,
@@ -37,18 +37,18 @@ pub(crate) fn task(name: &str) -> TaskName {
     TaskName::new(name).unwrap()
 }
 
-impl Site {
+impl TestDashboard {
     pub(crate) fn open(set: impl FnOnce(&mut Options)) -> Self {
         let clock = ManualClock::new();
         let broker = MemoryTransport::with_timer(Arc::new(clock.clone()));
-        let wire = Arc::new(FaultyTransport::new(broker.clone(), FaultPlan::new()));
-        let transport: Arc<dyn Transport> = wire.clone();
+        let faulty = Arc::new(FaultyTransport::new(broker.clone(), FaultPlan::new()));
+        let transport: Arc<dyn Transport> = faulty.clone();
         let client = Client::new(transport).clock(Arc::new(clock.clone()));
         let mut options = Options::default();
         options.interval = Duration::from_millis(5);
         set(&mut options);
         let router = Dashboard::new(client.clone(), options).unwrap().router();
-        Self { clock, broker, wire, client, router, tally: Tally::default() }
+        Self { clock, broker, faulty, client, router, tally: Tally::default() }
     }
 
     pub(crate) async fn ask(&self, path: &str) -> Response {

@@ -1,4 +1,4 @@
-//! What the pages say, read from their HTML.
+//! The numbers in the HTML of the pages.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,16 @@ use naq_core::ErrorKind;
 use naq_core::stats::GroupId;
 
 use super::expected::Expected;
-use crate::world::{Site, World, task};
+use crate::setup::{DashboardServer, TestSetup, task};
 
-/// The pages say what the ledger says.
-pub(super) async fn agrees(world: &World, site: &Site, expected: &Expected) -> Result<()> {
+/// The pages must have the expected numbers.
+pub(super) async fn assert_agree(
+    setup: &TestSetup,
+    dashboard: &DashboardServer,
+    expected: &Expected,
+) -> Result<()> {
     let all = expected.all();
-    let overview = site.load("/").await?;
+    let overview = dashboard.load("/").await?;
     let sum = |by: &BTreeMap<u32, u64>| by.values().sum::<u64>();
     for (name, value) in [
         ("starts", sum(&all.starts)),
@@ -27,9 +31,9 @@ pub(super) async fn agrees(world: &World, site: &Site, expected: &Expected) -> R
         assert_eq!(outcome(&overview, name)?, value, "{name} of a day, on the overview");
     }
     assert_eq!(number(&overview, "dead")?, expected.dead(), "dead letters, on the overview");
-    assert_eq!(number(&site.load("/dead").await?, "dead")?, expected.dead());
+    assert_eq!(number(&dashboard.load("/dead").await?, "dead")?, expected.dead());
 
-    let helping = site.load("/helping?window=24h").await?;
+    let helping = dashboard.load("/helping?window=24h").await?;
     let shown = rows(&helping, "data-task");
     assert_eq!(shown.len(), super::TASKS.len());
     for (name, row) in shown {
@@ -41,7 +45,7 @@ pub(super) async fn agrees(world: &World, site: &Site, expected: &Expected) -> R
         assert_eq!(number(row, "dead")?, sum(&tally.dead), "{name}");
     }
 
-    let failures = site.load("/failures?window=24h").await?;
+    let failures = dashboard.load("/failures?window=24h").await?;
     let shown = rows(&failures, "data-group");
     assert_eq!(shown.len(), expected.groups.len());
     for ((name, kind, pattern), counts) in &expected.groups {
@@ -50,14 +54,18 @@ pub(super) async fn agrees(world: &World, site: &Site, expected: &Expected) -> R
         let shown = ["count", "retried", "dead"].map(|what| number(row, what).ok());
         assert_eq!(shown, [counts.count, counts.retried, counts.dead].map(Some), "{pattern}");
     }
-    queues_agree(world, site, expected).await
+    queues_agree(setup, dashboard, expected).await
 }
 
-/// Nothing is left in the queues but the dead.
-async fn queues_agree(world: &World, site: &Site, expected: &Expected) -> Result<()> {
+/// Only dead letters must be left in the queues.
+async fn queues_agree(
+    setup: &TestSetup,
+    dashboard: &DashboardServer,
+    expected: &Expected,
+) -> Result<()> {
     let mut dead = 0;
-    for queue in world.client.queues().await? {
-        let page = site.load(&format!("/queues/{}", queue.name)).await?;
+    for queue in setup.client.queues().await? {
+        let page = dashboard.load(&format!("/queues/{}", queue.name)).await?;
         let left = ["pending", "running", "waiting"].map(|name| number(&page, name).ok());
         assert_eq!(left, [Some(0); 3], "{}", queue.name);
         assert_eq!(number(&page, "dead")?, queue.dead, "{}", queue.name);
@@ -67,25 +75,25 @@ async fn queues_agree(world: &World, site: &Site, expected: &Expected) -> Result
     Ok(())
 }
 
-/// What the overview says happened in a day.
+/// The count of an outcome in the last day, from the overview.
 fn outcome(html: &str, name: &str) -> Result<u64> {
     let mark = format!("data-outcome=\"{name}\" data-value=\"");
     let day = html.split(&mark).nth(3).with_context(|| format!("no three {name} in {html}"))?;
-    let (digits, _) = day.split_once('"').context("a number without an end")?;
+    let (digits, _) = day.split_once('"').context("a number in quotes")?;
     Ok(digits.parse()?)
 }
 
-/// The pieces of `html` from each `<tr ... MARK="` on to the next, by the mark's value.
+/// The parts of `html` from each `<tr ... MARK="` to the next one, by the value of the mark.
 fn rows<'a>(html: &'a str, mark: &str) -> BTreeMap<&'a str, &'a str> {
     let start = format!(" {mark}=\"");
     let pieces = html.split("<tr").filter_map(|piece| piece.split_once(&start));
     pieces.filter_map(|(_, rest)| rest.split_once('"')).collect()
 }
 
-/// The number called `name` in `html`; of several the first.
+/// The first number with the name `name` in `html`.
 fn number(html: &str, name: &str) -> Result<u64> {
     let mark = format!("data-n=\"{name}\" data-value=\"");
     let (_, rest) = html.split_once(&mark).with_context(|| format!("no {name} in {html}"))?;
-    let (digits, _) = rest.split_once('"').context("a number without an end")?;
+    let (digits, _) = rest.split_once('"').context("a number in quotes")?;
     Ok(digits.parse()?)
 }

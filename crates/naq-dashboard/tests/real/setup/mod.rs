@@ -1,9 +1,9 @@
-//! A broker of one test's own, workers that do as their jobs say, and what they wrote down.
+//! A broker for one test, workers whose handlers follow a script in their jobs, and a log of their runs.
 
-mod ledger;
+mod browser_session;
+mod dashboard_server;
+mod run_log;
 mod script;
-mod site;
-mod visit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,61 +19,62 @@ use naq_worker::{Registry, Worker};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub(crate) use ledger::{Entry, Ledger};
+pub(crate) use browser_session::{BrowserSession, key};
+pub(crate) use dashboard_server::DashboardServer;
+pub(crate) use run_log::{HandlerRun, RunLog};
 pub(crate) use script::{Script, Step};
-pub(crate) use site::Site;
-pub(crate) use visit::{Visit, key};
 
-/// Long enough for whatever is waited for, on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Long enough for every wait of the tests on a busy machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-pub(crate) struct World {
+pub(crate) struct TestSetup {
     pub(crate) server: NatsServer,
     pub(crate) client: Client,
-    pub(crate) ledger: Ledger,
+    pub(crate) run_log: RunLog,
 }
 
-impl World {
+impl TestSetup {
     pub(crate) async fn start() -> Result<Self> {
         let server = NatsServer::start()?;
         let client = connect(&server.url()).await?;
-        Ok(Self { server, client, ledger: Ledger::default() })
+        Ok(Self { server, client, run_log: RunLog::default() })
     }
 
     pub(crate) fn transport(&self) -> &Arc<dyn Transport> {
         self.client.transport()
     }
 
-    /// Handlers of these tasks, that do as the script in a job's arguments says, and write it down.
-    pub(crate) fn scripted(&self, tasks: &[&str]) -> Registry<Ledger> {
-        let empty = Registry::with_state(self.ledger.clone());
+    /// Handlers for these tasks. They follow the script in a job's arguments and write to the run log.
+    pub(crate) fn scripted(&self, tasks: &[&str]) -> Registry<RunLog> {
+        let empty = Registry::with_state(self.run_log.clone());
         tasks.iter().fold(empty, |all, task| all.raw(task, script::run))
     }
 
-    /// A worker with a connection of its own.
+    /// Starts a worker with its own connection.
     pub(crate) async fn worker<S: Clone + Send + Sync + 'static>(
         &self,
         name: &str,
         queues: &[&str],
         registry: Registry<S>,
-    ) -> Result<Hand> {
+    ) -> Result<RunningWorker> {
         let builder = Worker::builder(connect(&self.server.url()).await?, registry);
         let worker = builder.name(name).queues(queues).concurrency(20).build();
-        let (id, (stop, stopped)) = (worker.id().clone(), oneshot::channel::<()>());
+        let id = worker.id().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move { worker.run(async { drop(stopped.await) }).await });
-        Ok(Hand { id, stop, task })
+        Ok(RunningWorker { id, stop, task })
     }
 
-    /// Its dashboard, with a connection of its own, on a port of its own.
-    pub(crate) async fn dashboard(&self, options: Options) -> Result<Site> {
-        Site::serve(connect(&self.server.url()).await?, options).await
+    /// Starts a dashboard with its own connection and its own port.
+    pub(crate) async fn dashboard(&self, options: Options) -> Result<DashboardServer> {
+        DashboardServer::serve(connect(&self.server.url()).await?, options).await
     }
 
-    /// Waits until nothing waits or runs in these queues.
-    pub(crate) async fn quiet(&self, queues: &[&str]) {
+    /// Waits until no job waits or runs in these queues.
+    pub(crate) async fn wait_empty(&self, queues: &[&str]) {
         for name in queues {
             let queue = queue(name);
-            eventually(&format!("a quiet {name}"), PATIENCE, async || {
+            eventually(&format!("an empty queue {name}"), TIMEOUT, async || {
                 let info = self.transport().queue_info(&queue).await;
                 let info = info.map_err(|err| err.to_string())?.ok_or("no such queue")?;
                 let left = info.pending + info.running + info.waiting;
@@ -84,21 +85,21 @@ impl World {
     }
 }
 
-/// A worker at work.
-pub(crate) struct Hand {
+/// A running worker.
+pub(crate) struct RunningWorker {
     pub(crate) id: WorkerId,
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<naq_worker::Exit, naq_worker::WorkerError>>,
 }
 
-impl Hand {
-    /// Waits until it has ended by itself.
+impl RunningWorker {
+    /// Waits until the worker has ended by itself.
     pub(crate) async fn ended(self) -> Result<()> {
-        tokio::time::timeout(PATIENCE, self.task).await???;
+        tokio::time::timeout(TIMEOUT, self.task).await???;
         Ok(())
     }
 
-    /// As a deploy does: it finishes what runs, and says its last word.
+    /// Stops the worker as a deployment does: it finishes its running jobs and writes its statistics.
     pub(crate) async fn stop(self) -> Result<()> {
         drop(self.stop);
         self.task.await??;

@@ -20,12 +20,12 @@ use naq_memory::MemoryTransport;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-pub(crate) struct Site {
+pub(crate) struct TestDashboard {
     pub(crate) client: Client,
     router: Router,
 }
 
-impl Site {
+impl TestDashboard {
     pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
