@@ -51,7 +51,7 @@ async fn a_rebound_host_name_gets_no_page_no_asset_and_no_action() {
             let request = Request::get(path).header(header::HOST, host).body(Body::empty());
             let answer = dashboard.ask(request.unwrap()).await;
             assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{path} of {host}");
-            assert!(answer.body.contains("--public-host"), "{}", answer.body);
+            assert!(answer.body.contains("public host names"), "{}", answer.body);
         }
         let request = Request::get(path).header(header::HOST, "NAQ.example:443");
         let answer = dashboard.ask(request.body(Body::empty()).unwrap()).await;
