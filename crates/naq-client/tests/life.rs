@@ -67,6 +67,8 @@ impl Worker {
     /// One attempt, and the fact that follows from it.
     fn attempt(&self, delivery: &Delivery) -> Fact {
         let mut job = delivery.envelope().unwrap();
+        // In these worlds a job is delivered again only because a worker died.
+        job.crashes += delivery.delivered - 1;
         let now = self.clock.now();
         let first_started_at = *job.first_started_at.get_or_insert(now);
         let (policy, id, attempt) = (job.policy.clone(), job.id.clone(), job.attempt);

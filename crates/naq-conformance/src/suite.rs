@@ -19,7 +19,7 @@ macro_rules! contract_suite {
                 a_closed_subscription_leaves_nothing_behind
                 an_oversize_message_is_refused_with_its_size;
             lease:
-                an_unsettled_delivery_comes_back_after_its_lease_as_a_crash
+                an_unsettled_delivery_comes_back_after_its_lease_and_is_no_crash_by_itself
                 a_renewed_delivery_does_not_come_back
                 a_job_stored_before_the_subscription_is_suspect
                 the_lease_in_force_is_reported

@@ -19,7 +19,7 @@ use tracing::Instrument;
 
 use crate::decide::DeliveryOutcome;
 use crate::delivery::HeldDelivery;
-use crate::engine::{AttemptDeps, SettleRequest, WorkerState};
+use crate::engine::{SettleRequest, WorkerState};
 use crate::report::attempt_log;
 
 pub(crate) use self::guarded::STOP_GRACE;
@@ -30,7 +30,7 @@ pub(crate) async fn attempt(worker: &WorkerState, held: Arc<HeldDelivery>) {
     if !take::recheck_suspect(worker, &held).await {
         return;
     }
-    let outcome = AssertUnwindSafe(take_gate_run(&worker.deps, &held)).catch_unwind().await;
+    let outcome = AssertUnwindSafe(take_gate_run(worker, &held)).catch_unwind().await;
     // After a panic outside the handler's guard the lease ends, and the job comes back as a crash.
     let outcome = outcome.unwrap_or(DeliveryOutcome::LeaseLost);
     worker.counts.add(&outcome);
@@ -54,11 +54,16 @@ pub(crate) async fn attempt(worker: &WorkerState, held: Arc<HeldDelivery>) {
 }
 
 /// Take, gate, run: the steps that may end an attempt before its handler was called.
-async fn take_gate_run(deps: &AttemptDeps, held: &Arc<HeldDelivery>) -> DeliveryOutcome {
+async fn take_gate_run(worker: &WorkerState, held: &Arc<HeldDelivery>) -> DeliveryOutcome {
+    let deps = &worker.deps;
     let (job, task) = match take::take(deps, held) {
         Ok(taken) => taken,
         Err(outcome) => return *outcome,
     };
+    if let Err(reason) = take::list_suspect_run(worker, held, &job).await {
+        return reason.into();
+    }
+    worker.run_board.run_begins();
     let span = attempt_log::span(&job);
     let steps = async {
         let (job, mut passed) = match pass_gates::pass_gates(deps, held, job).await {

@@ -4,10 +4,11 @@
 //! The path of one delivery: `intake` fetches it, checks a suspect and renews its lease; `slots` holds
 //! it until a slot is free; `attempt` passes its `gates` and calls its `handler`; `decide` turns the
 //! outcome into a settlement; `settle` stores the fact and then acks. `report` tells people about it.
-//! `engine` is what these share, `run` starts and stops them.
+//! `crash` finds out whether the worker of a redelivered job is gone. `engine` is what these share, `run` starts and stops them.
 
 mod attempt;
 mod chores;
+mod crash;
 mod decide;
 mod delivery;
 mod engine;

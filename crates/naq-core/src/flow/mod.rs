@@ -11,6 +11,7 @@ mod graph;
 mod limit;
 mod pause;
 mod rate;
+mod run_list;
 mod skew;
 mod standing;
 mod unique;
@@ -24,5 +25,8 @@ pub use limit::{
 };
 pub use pause::TaskPause;
 pub use rate::{Gcra, MAX_RATE_COUNT, MAX_RATE_PERIOD, MIN_RATE_PERIOD, Rate, RateEntry};
+pub use run_list::{
+    Asker, ListedRun, MAX_LISTED_RUNS, Redelivery, RunEvidence, RunList, SeenRunList, run_evidence,
+};
 pub use standing::Standing;
 pub use unique::{MAX_UNIQUE_KEY, Unique, UniqueScope};

@@ -25,15 +25,13 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Reads the job. Its number of crashes includes every earlier delivery of this message, because none
-    /// of them was settled.
+    /// Reads the job. Its number of crashes is the one that the message says: that the broker delivered
+    /// the message before is no evidence of a crash (see [`run_evidence`](crate::flow::run_evidence)).
     ///
     /// # Errors
     /// [`DecodeError`] if the body is not a job.
     pub fn envelope(&self) -> Result<Envelope, DecodeError> {
-        let mut envelope = self.stored.envelope()?;
-        envelope.crashes = envelope.crashes.saturating_add(self.delivered.saturating_sub(1));
-        Ok(envelope)
+        self.stored.envelope()
     }
 
     /// The step of the job.

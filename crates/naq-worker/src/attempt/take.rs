@@ -5,7 +5,7 @@ use std::sync::Arc;
 use naq_core::retry::{Start, decide_start};
 
 use crate::decide::{DeliveryOutcome, attempt_facts};
-use crate::delivery::HeldDelivery;
+use crate::delivery::{HeldDelivery, StopReason};
 use crate::engine::{AttemptDeps, WorkerState};
 use crate::handler::RegisteredTask;
 use crate::intake::suspect_check;
@@ -20,7 +20,40 @@ pub(super) async fn recheck_suspect(worker: &WorkerState, held: &Arc<HeldDeliver
     }
     let Some(queue) = worker.queue_of(held) else { return false };
     let mut outage = Outage::new("the check of a job that waited");
-    !suspect_check::keep_unsettled(worker, &queue, vec![held.clone()], &mut outage).await.is_empty()
+    let asked = vec![held.clone()];
+    !suspect_check::keep_unsettled(worker, &queue, asked, &mut outage).await.is_empty()
+}
+
+/// A job that may have killed a worker is in this worker's list before it runs: if it kills this one,
+/// too, the next worker finds it there. Any other job is listed with the next list.
+pub(super) async fn list_suspect_run(
+    worker: &WorkerState,
+    held: &HeldDelivery,
+    job: &Envelope,
+) -> Result<(), StopReason> {
+    if held.delivery.delivered < 2 && job.crashes == 0 {
+        return Ok(());
+    }
+    held.list();
+    let mut outage = Outage::new("the list of the jobs that run here");
+    loop {
+        let err = match worker.store_run_list().await {
+            Ok(_) => return Ok(()),
+            Err(err) if err.is_transient() => err,
+            // Without the permission no crash can be counted. The job runs all the same.
+            Err(err) => {
+                tracing::debug!("the list of runs is not stored: {err}");
+                return Ok(());
+            }
+        };
+        tokio::select! {
+            () = worker.sleep(outage.failed(&err, worker.now())) => {}
+            () = held.stop_token.cancelled() => {}
+        }
+        if let Some(reason) = held.stop_reason() {
+            return Err(reason);
+        }
+    }
 }
 
 /// The job and its task; or the outcome of a delivery whose attempt does not start.

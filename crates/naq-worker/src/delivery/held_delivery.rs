@@ -1,12 +1,13 @@
 //! [`HeldDelivery`]: a delivery from its arrival until it is settled.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use naq_core::flow::ListedRun;
 use naq_core::transport::{AckHandle, Delivery};
 use naq_core::wire::{AttemptOutcome, AttemptRecord, DecodeError, MAX_HISTORY};
-use naq_core::{Envelope, ErrorKind, JobId, Timestamp};
+use naq_core::{Envelope, ErrorKind, JobId, Timestamp, WorkerId};
 use tokio_util::sync::CancellationToken;
 
 use super::StopReason;
@@ -23,6 +24,13 @@ const SETTLING: u8 = 3;
 /// How long the check of a suspect is valid.
 const CHECK_VALID: Duration = Duration::from_millis(50);
 
+/// A worker that is gone, and the crashes of the job with this one.
+#[derive(Debug)]
+struct FoundCrash {
+    worker: WorkerId,
+    crashes: u32,
+}
+
 /// One delivery that this worker holds.
 #[derive(Debug)]
 pub(crate) struct HeldDelivery {
@@ -36,6 +44,10 @@ pub(crate) struct HeldDelivery {
     phase: AtomicU8,
     checked_at: AtomicU64,
     started_at: AtomicU64,
+    /// When this worker looked at the lists of the others for the first time, by the broker's clock.
+    first_look: OnceLock<Timestamp>,
+    crash: OnceLock<FoundCrash>,
+    listed: AtomicBool,
     /// What its handler saves at the broker.
     pub(crate) saved: SavedData,
     pub(crate) trace: Trace,
@@ -54,6 +66,9 @@ impl HeldDelivery {
             phase: AtomicU8::new(phase),
             checked_at: AtomicU64::new(0),
             started_at: AtomicU64::new(0),
+            first_look: OnceLock::new(),
+            crash: OnceLock::new(),
+            listed: AtomicBool::new(false),
             saved: SavedData::default(),
             trace: Trace::default(),
         }
@@ -63,18 +78,57 @@ impl HeldDelivery {
         &self.delivery.stored.key.id
     }
 
-    /// The job, with a record of every crash that the delivery count shows. The one way to read a job
-    /// from its delivery.
+    /// The job, with the crashes that were found and a record of each. The one way to read a job from
+    /// its delivery.
     pub(crate) fn read_job(&self) -> Result<Envelope, DecodeError> {
         let mut job = self.delivery.envelope()?;
-        let crashes = self.delivery.delivered.saturating_sub(1) as usize;
-        for _ in 0..crashes.min(MAX_HISTORY) {
+        let Some(FoundCrash { worker, crashes }) = self.crash.get() else { return Ok(job) };
+        let new = crashes.saturating_sub(job.crashes) as usize;
+        for _ in 0..new.min(MAX_HISTORY) {
             let mut record = AttemptRecord::new(job.attempt, AttemptOutcome::Crashed);
             record.error_kind = Some(ErrorKind::CRASH);
-            record.message = Some("the worker died, or lost its lease".to_owned());
+            record.worker = Some(worker.clone());
+            record.message = Some(format!("worker {worker} is gone: it ran this attempt"));
             job.record(record);
         }
+        job.crashes = job.crashes.max(*crashes);
         Ok(job)
+    }
+
+    /// The worker that ran this delivery before is gone, and the job has this many crashes now.
+    pub(crate) fn set_crash(&self, worker: WorkerId, crashes: u32) {
+        let _ = self.crash.set(FoundCrash { worker, crashes });
+    }
+
+    /// How many crashes were found that the message itself does not say.
+    pub(crate) fn new_crashes(&self) -> u32 {
+        let Some(found) = self.crash.get() else { return 0 };
+        let stored = self.delivery.envelope().map_or(0, |job| job.crashes);
+        found.crashes.saturating_sub(stored)
+    }
+
+    /// `now` at the first call, and the same at each later one.
+    pub(crate) fn first_look(&self, now: Timestamp) -> Timestamp {
+        *self.first_look.get_or_init(|| now)
+    }
+
+    /// From now on the run is in this worker's list.
+    pub(crate) fn list(&self) {
+        self.listed.store(true, Ordering::Relaxed);
+    }
+
+    /// The run, for this worker's list. None before it begins and after its lease is lost.
+    pub(crate) fn listed_run(&self) -> Option<ListedRun> {
+        let begun = self.listed.load(Ordering::Relaxed) || self.started_at().is_some();
+        if !begun || self.is_lease_lost() {
+            return None;
+        }
+        let crashes = match self.crash.get() {
+            Some(found) => found.crashes,
+            None => self.delivery.envelope().map_or(0, |job| job.crashes),
+        };
+        let (job, step) = (self.delivery.stored.key.clone(), self.delivery.step().to_string());
+        Some(ListedRun { job, step, crashes })
     }
 
     /// The handle of the newest delivery of this message.
@@ -133,9 +187,14 @@ impl HeldDelivery {
         self.stop_reason() == Some(StopReason::LeaseLost)
     }
 
+    /// The evidence that was asked for at this time says that the job was not settled. It is worth what
+    /// its oldest answer is worth, so its age counts from the question.
+    pub(crate) fn evidence_read(&self, asked_at: Timestamp) {
+        self.checked_at.store(asked_at.as_millis(), Ordering::Relaxed);
+    }
+
     /// The delivery was checked, and may run.
-    pub(crate) fn pass_check(&self, now: Timestamp) {
-        self.checked_at.store(now.as_millis(), Ordering::Relaxed);
+    pub(crate) fn pass_check(&self) {
         self.change_phase(SUSPECT, WAITING);
     }
 

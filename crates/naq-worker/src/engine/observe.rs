@@ -67,13 +67,7 @@ impl WorkerState {
             message: &error.message,
             rule: error.rule,
         });
-        self.publish_observation(
-            held,
-            pending,
-            ending,
-            held.delivery.delivered.saturating_sub(1),
-            error,
-        );
+        self.publish_observation(held, pending, ending, held.new_crashes(), error);
     }
 
     /// Counts a delivery that this worker could not settle.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use naq_core::retry::RetryPolicy;
-use naq_core::transport::Transport;
+use naq_core::transport::{Transport, TransportError};
 use naq_core::{Timer, Timestamp};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     AttemptCounts, AttemptDeps, Health, SettleOutage, SettleRequest, WorkerQueue, WorkerRole,
 };
+use crate::crash::RunBoard;
 use crate::decide::{LargeResults, SettlePlanner};
 use crate::delivery::HeldDelivery;
 use crate::report::{Stats, WorkerMetrics};
@@ -33,6 +34,8 @@ pub(crate) struct WorkerState {
     pub(crate) unknown_tasks: RetryPolicy,
     pub(crate) large_results: LargeResults,
     pub(crate) ready: ReadyDeliveries,
+    /// What other workers learn of the attempts that this worker runs.
+    pub(crate) run_board: RunBoard,
     pub(crate) counts: AttemptCounts,
     pub(crate) health: Health,
     /// None for a chores worker.
@@ -59,6 +62,13 @@ impl WorkerState {
     pub(crate) fn queue_of(&self, held: &HeldDelivery) -> Option<Arc<WorkerQueue>> {
         let name = &held.delivery.stored.key.queue;
         self.queues.iter().find(|queue| queue.name == *name).cloned()
+    }
+
+    /// Stores the list of the attempts that this worker runs right now. Returns whether there are any.
+    pub(crate) async fn store_run_list(&self) -> Result<bool, TransportError> {
+        let held = self.queues.iter().flat_map(|queue| queue.held.all());
+        let runs = held.filter_map(|held| held.listed_run()).collect();
+        self.run_board.store(&*self.transport, runs, self.now()).await
     }
 
     pub(crate) fn settle_planner(&self) -> SettlePlanner<'_> {

@@ -7,6 +7,7 @@ use naq_core::transport::{Delivery, Subscription, TransportError};
 
 use super::prefetch::Prefetch;
 use super::{give_back_waiting, suspect_check};
+use crate::crash::check_crashes;
 use crate::delivery::HeldDelivery;
 use crate::engine::{WorkerQueue, WorkerState};
 use crate::outage::Outage;
@@ -139,7 +140,7 @@ async fn subscribe(
 
 /// Holds a batch, and passes to the slots what may run.
 async fn accept_batch(
-    worker: &WorkerState,
+    worker: &Arc<WorkerState>,
     queue: &Arc<WorkerQueue>,
     batch: Vec<Delivery>,
     outage: &mut Outage,
@@ -153,12 +154,18 @@ async fn accept_batch(
     let (suspects, clear): (Vec<_>, Vec<_>) = held.partition(|held| held.delivery.suspect);
     push_ready(worker, queue, clear);
     if !suspects.is_empty() {
-        let clear = suspect_check::keep_unsettled(worker, queue, suspects, outage).await;
+        let unsettled = suspect_check::keep_unsettled(worker, queue, suspects, outage).await;
+        let clear = check_crashes(worker, queue, unsettled).await;
         push_ready(worker, queue, clear);
     }
 }
 
-fn push_ready(worker: &WorkerState, queue: &Arc<WorkerQueue>, batch: Vec<Arc<HeldDelivery>>) {
+/// Passes deliveries to the slots. A worker that stops gives them back.
+pub(crate) fn push_ready(
+    worker: &WorkerState,
+    queue: &Arc<WorkerQueue>,
+    batch: Vec<Arc<HeldDelivery>>,
+) {
     if let Err(batch) = worker.ready.push(queue.index, batch) {
         for held in batch {
             give_back_waiting(worker, queue, held);

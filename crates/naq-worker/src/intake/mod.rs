@@ -6,6 +6,6 @@ mod prefetch;
 mod renew_loop;
 pub(crate) mod suspect_check;
 
-pub(crate) use self::fetch_loop::fetch_loop;
+pub(crate) use self::fetch_loop::{fetch_loop, push_ready};
 pub(crate) use self::give_back::give_back_waiting;
 pub(crate) use self::renew_loop::renew_loop;

@@ -9,14 +9,15 @@ use crate::delivery::HeldDelivery;
 use crate::engine::{WorkerQueue, WorkerState};
 use crate::outage::Outage;
 
-/// The suspects that may run. The others are settled. One request for all.
+/// The suspects that are not settled yet. The others are settled here. One request for all. The caller
+/// passes those that may run.
 pub(crate) async fn keep_unsettled(
     worker: &WorkerState,
     queue: &Arc<WorkerQueue>,
     mut suspects: Vec<Arc<HeldDelivery>>,
     outage: &mut Outage,
 ) -> Vec<Arc<HeldDelivery>> {
-    let evidence = loop {
+    let (evidence, asked_at) = loop {
         // Nothing runs without an answer. A suspect whose lease is lost meanwhile does not run at all.
         let (lost, rest) = suspects.into_iter().partition::<Vec<_>, _>(|held| held.is_lease_lost());
         lost.into_iter().for_each(|held| worker.settle(queue, held, Settlement::Abandon));
@@ -24,9 +25,10 @@ pub(crate) async fn keep_unsettled(
         if suspects.is_empty() {
             return suspects;
         }
+        let asked_at = worker.now();
         let keys: Vec<_> = suspects.iter().map(|s| s.delivery.stored.key.clone()).collect();
         match worker.transport.evidence(&keys).await {
-            Ok(evidence) => break evidence,
+            Ok(evidence) => break (evidence, asked_at),
             Err(err) => worker.sleep(outage.failed(&err, worker.now())).await,
         }
     };
@@ -36,7 +38,7 @@ pub(crate) async fn keep_unsettled(
         let delivery = &held.delivery;
         match stale(&delivery.step(), delivery.stored.seq, &evidence) {
             None => {
-                held.pass_check(worker.now());
+                held.evidence_read(asked_at);
                 cleared.push(held);
             }
             Some(reason) => {

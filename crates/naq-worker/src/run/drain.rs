@@ -45,8 +45,22 @@ pub(super) async fn drain(
     if let Some(writer) = StatsWriter::of(worker) {
         writer.write_last().await;
     }
+    remove_run_list(worker).await;
     if worker.role.is_listed() {
         leave_directory(worker).await;
+    }
+}
+
+/// Tells the others that this worker has stopped. A job that it could not give back comes back without
+/// a crash: a deploy is none.
+async fn remove_run_list(worker: &WorkerState) {
+    tokio::select! {
+        removed = worker.run_board.remove(&*worker.transport) => {
+            if let Err(err) = removed {
+                tracing::debug!("could not remove the list of runs: {err}");
+            }
+        }
+        () = worker.sleep(LEAVE_TIMEOUT) => {}
     }
 }
 

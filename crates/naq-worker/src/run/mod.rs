@@ -7,6 +7,7 @@ mod handler_runtime;
 mod heartbeat;
 mod identity;
 mod operator_signals;
+mod run_list_loop;
 mod settings;
 mod slot;
 mod start;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::exit::WorkerError;
 use super::settings::Settings;
+use crate::crash::RunBoard;
 use crate::engine::{
     AttemptCounts, AttemptDeps, Health, SettleOutage, SettleRequest, WorkerQueue, WorkerState,
 };
@@ -31,6 +32,7 @@ pub(super) fn worker_state(
     let tasks: Vec<_> = settings.tasks.names().cloned().collect();
     let meters =
         counted.then(|| WorkerMetrics::new(&settings.queues, &tasks, settings.concurrency));
+    let run_board = RunBoard::new(id.clone(), settings.queues.clone(), settings.lease);
     let queues = settings.queues.into_iter().enumerate();
     let queues = queues.map(|(index, name)| WorkerQueue::new(index, name, settings.lease));
     WorkerState {
@@ -43,6 +45,7 @@ pub(super) fn worker_state(
         unknown_tasks: settings.unknown_tasks,
         large_results: settings.large_results,
         ready,
+        run_board,
         counts: AttemptCounts::default(),
         health,
         meters,

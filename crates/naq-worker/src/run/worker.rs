@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::exit::{Exit, WorkerError};
 use super::handler_runtime::HandlerTasks;
 use super::operator_signals;
+use super::run_list_loop::run_list_loop;
 use super::settings::Settings;
 use super::slot::run_slot;
 use super::stats_writer::StatsWriter;
@@ -109,6 +110,7 @@ impl Worker {
         if let Some(times) = worker.role.heartbeat() {
             reporters.spawn(heartbeat::heartbeat_loop(worker.clone(), times));
         }
+        reporters.spawn(run_list_loop(worker.clone()));
         if let Some(writer) = StatsWriter::of(&worker) {
             reporters.spawn(writer.stats_loop());
         }

@@ -1,0 +1,8 @@
+//! Crashes by evidence: each worker lists the attempts that it runs, and a redelivery counts as a crash
+//! only when the worker that ran it is gone.
+
+mod crash_check;
+mod run_board;
+
+pub(crate) use self::crash_check::check_crashes;
+pub(crate) use self::run_board::RunBoard;
