@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use naq_core::sync::lock;
 use naq_core::transport::{AckHandle, Delivery};
 use naq_core::wire::{AttemptOutcome, AttemptRecord, DecodeError, MAX_HISTORY};
 use naq_core::{Envelope, ErrorKind, JobId, Timestamp};
@@ -12,13 +13,17 @@ use tokio_util::sync::CancellationToken;
 use super::StopReason;
 use super::saved_data::SavedData;
 use crate::report::Trace;
-use naq_core::sync::lock;
 
-/// Not yet checked for having been settled before.
-const SUSPECT: u8 = 0;
-const WAITING: u8 = 1;
-const RUNNING: u8 = 2;
-const SETTLING: u8 = 3;
+/// How far a delivery is in this worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DeliveryPhase {
+    /// It may have been settled before, and is not checked yet.
+    Suspect,
+    /// It waits for a slot.
+    Ready,
+    Running,
+    Settling,
+}
 
 /// How long the check of a suspect is valid.
 const CHECK_VALID: Duration = Duration::from_millis(50);
@@ -43,7 +48,7 @@ pub(crate) struct HeldDelivery {
 
 impl HeldDelivery {
     pub(crate) fn new(delivery: Delivery, now: Timestamp) -> Self {
-        let phase = if delivery.suspect { SUSPECT } else { WAITING };
+        let phase = if delivery.suspect { DeliveryPhase::Suspect } else { DeliveryPhase::Ready };
         Self {
             newest_handle: Mutex::new(delivery.handle.clone()),
             delivery,
@@ -51,7 +56,7 @@ impl HeldDelivery {
             stop_token: CancellationToken::new(),
             renewed_at: AtomicU64::new(now.as_millis()),
             stop: AtomicU8::new(0),
-            phase: AtomicU8::new(phase),
+            phase: AtomicU8::new(phase as u8),
             checked_at: AtomicU64::new(0),
             started_at: AtomicU64::new(0),
             saved: SavedData::default(),
@@ -63,8 +68,8 @@ impl HeldDelivery {
         &self.delivery.stored.key.id
     }
 
-    /// The job, with a record of every crash that the delivery count shows. The one way to read a job
-    /// from its delivery.
+    /// The job, with a record of every crash that the delivery count shows. The one way to read a
+    /// job from its delivery.
     pub(crate) fn read_job(&self) -> Result<Envelope, DecodeError> {
         let mut job = self.delivery.envelope()?;
         let crashes = self.delivery.delivered.saturating_sub(1) as usize;
@@ -97,8 +102,8 @@ impl HeldDelivery {
         Timestamp::from_millis(self.renewed_at.load(Ordering::Relaxed))
     }
 
-    /// Whether the lease was renewed at least `age` ago. Also after the clock was set back: then the
-    /// time of the renewal is not known.
+    /// Whether the lease was renewed at least `age` ago. Also after the clock was set back: then
+    /// the time of the renewal is not known.
     pub(crate) fn is_due(&self, now: Timestamp, age: Duration) -> bool {
         now < self.renewed_at() || now.since(self.renewed_at()) >= age
     }
@@ -113,7 +118,7 @@ impl HeldDelivery {
         self.renewed_at() + lease
     }
 
-    /// Tells the handler to stop.
+    /// Asks the handler to stop.
     pub(crate) fn request_stop(&self, reason: StopReason) {
         self.stop.fetch_max(reason as u8, Ordering::AcqRel);
         self.stop_token.cancel();
@@ -136,7 +141,7 @@ impl HeldDelivery {
     /// The delivery was checked, and may run.
     pub(crate) fn pass_check(&self, now: Timestamp) {
         self.checked_at.store(now.as_millis(), Ordering::Relaxed);
-        self.change_phase(SUSPECT, WAITING);
+        self.change_phase(DeliveryPhase::Suspect, DeliveryPhase::Ready);
     }
 
     /// Whether a suspect has waited for a slot since it was checked: the worker that had it before
@@ -146,15 +151,15 @@ impl HeldDelivery {
         self.delivery.suspect && now.since(checked) > CHECK_VALID
     }
 
-    /// Whether it may have been settled before, and was not checked. It must not even be given back:
-    /// that would run a settled job again.
+    /// Whether it may have been settled before, and was not checked. It must not even be given
+    /// back: that would run a settled job again.
     pub(crate) fn is_suspect(&self) -> bool {
-        self.phase.load(Ordering::Acquire) == SUSPECT
+        self.phase.load(Ordering::Acquire) == DeliveryPhase::Suspect as u8
     }
 
     /// Takes it into a slot. False when it was given back meanwhile.
     pub(crate) fn enter_slot(&self) -> bool {
-        self.change_phase(WAITING, RUNNING)
+        self.change_phase(DeliveryPhase::Ready, DeliveryPhase::Running)
     }
 
     /// Its handler begins.
@@ -172,17 +177,20 @@ impl HeldDelivery {
 
     /// Claims the right to settle a delivery that waits for a slot.
     pub(crate) fn claim_if_ready(&self) -> bool {
-        self.change_phase(WAITING, SETTLING)
+        self.change_phase(DeliveryPhase::Ready, DeliveryPhase::Settling)
     }
 
-    /// Claims the right to settle it. Only the first claim succeeds: a handler that returns after its
-    /// job was given back settles nothing.
+    /// Claims the right to settle it. Only the first claim succeeds: a handler that returns after
+    /// its job was given back settles nothing.
     pub(crate) fn claim_settle(&self) -> bool {
-        self.phase.swap(SETTLING, Ordering::AcqRel) != SETTLING
+        let settling = DeliveryPhase::Settling as u8;
+        self.phase.swap(settling, Ordering::AcqRel) != settling
     }
 
-    fn change_phase(&self, from: u8, to: u8) -> bool {
-        self.phase.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    fn change_phase(&self, from: DeliveryPhase, to: DeliveryPhase) -> bool {
+        self.phase
+            .compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 }
 

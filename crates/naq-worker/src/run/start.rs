@@ -29,7 +29,7 @@ pub(super) fn worker_state(
     let ready = ReadyDeliveries::new(settings.concurrency, sharing, weights);
     let counted = settings.role.counts_jobs();
     let tasks: Vec<_> = settings.tasks.names().cloned().collect();
-    let meters =
+    let metrics =
         counted.then(|| WorkerMetrics::new(&settings.queues, &tasks, settings.concurrency));
     let queues = settings.queues.into_iter().enumerate();
     let queues = queues.map(|(index, name)| WorkerQueue::new(index, name, settings.lease));
@@ -45,7 +45,7 @@ pub(super) fn worker_state(
         ready,
         counts: AttemptCounts::default(),
         health,
-        meters,
+        metrics,
         stats: (settings.stats && counted).then(Default::default),
         settle_outage: SettleOutage::new(),
         drain_requested: CancellationToken::new(),
