@@ -1,4 +1,4 @@
-//! Batches: one action on many, tracked, cancelled, undone.
+//! Batches: one action on many jobs; progress, cancel and undo.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use naq_core::transport::{Place, Stored, Subscription};
 use crate::Subject;
 use crate::case::{BRIEF, Case};
 
-/// More than a page.
+/// More than one page of a batch.
 const MANY: usize = 120;
 
 impl Case<'_> {
-    /// So many jobs that died of `kind`.
+    /// Makes `count` dead letters with an error of this kind.
     async fn letters(&self, sub: &mut Box<dyn Subscription>, count: usize, kind: &str) {
         for i in 0..count {
             self.enqueue(&format!("{}-{i}", kind.replace('.', "-"))).await;
         }
-        for delivery in self.many(sub, count).await {
+        for delivery in self.next_deliveries(sub, count).await {
             self.settle(&delivery, &self.dead(&delivery, kind)).await;
         }
     }
@@ -33,7 +33,8 @@ impl Case<'_> {
     }
 
     async fn all_letters(&self) -> Vec<Stored> {
-        let (mut letters, mut next) = (Vec::new(), Some(0));
+        let mut letters = Vec::new();
+        let mut next = Some(0);
         while let Some(from) = next {
             let page = self.transport.dead_letters(Some(&self.queue), from, 500).await.unwrap();
             letters.extend(page.letters);
@@ -44,7 +45,8 @@ impl Case<'_> {
     }
 
     async fn all_waiting(&self) -> Vec<Stored> {
-        let (mut jobs, mut next) = (Vec::new(), Some(0));
+        let mut jobs = Vec::new();
+        let mut next = Some(0);
         while let Some(from) = next {
             let page = self.transport.waiting_jobs(&self.queue, from, 500).await.unwrap();
             jobs.extend(page.jobs);
@@ -71,14 +73,14 @@ impl Case<'_> {
     }
 }
 
-/// In an order of their own: a broker's client may keep them in any.
+/// The headers, sorted: a client of the broker may change their order.
 fn headers(stored: &Stored) -> Vec<(&str, &str)> {
     let mut headers: Vec<_> = stored.message.headers().collect();
     headers.sort_unstable();
     headers
 }
 
-pub async fn a_batch_counts_what_it_is_about_and_says_it_in_words(subject: &dyn Subject) {
+pub async fn a_preview_counts_the_scope_and_describes_it(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.letters(&mut sub, 3, "TimeoutError").await;
@@ -110,7 +112,7 @@ pub async fn a_batch_counts_what_it_is_about_and_says_it_in_words(subject: &dyn 
             ),
         ),
         (
-            // A group is of one kind, not of those below it.
+            // A group has one kind, and includes no kinds below it.
             case.dead_of(group("went wrong", "HTTPError")),
             0,
             true,
@@ -126,7 +128,7 @@ pub async fn a_batch_counts_what_it_is_about_and_says_it_in_words(subject: &dyn 
     }
     let all = case.client.preview_batch(&BatchScope::Dead(DeadFilter::default())).await.unwrap();
     assert!(all.count >= 5 && all.exact, "{all:?}");
-    let scope = case.dead_of(group("nothing of the kind", "TimeoutError"));
+    let scope = case.dead_of(group("no such message", "TimeoutError"));
     let action = BatchAction::PurgeDead;
     let refused = case.client.start_batch(BatchOrder::new(action, scope, "ann")).await;
     assert!(matches!(refused, Err(BatchError::Nothing(_))), "{refused:?}");
@@ -142,31 +144,31 @@ pub async fn a_requeue_drips_after_its_window_and_each_job_runs_once(subject: &d
     let order = BatchOrder::new(action, scope, "ann").undo_window(window);
     let batch = case.client.start_batch(order).await.unwrap();
     assert_eq!((batch.state, batch.total, batch.exact), (BatchState::Running, 8, true));
-    let begun = case.now();
+    let started = case.now();
     let batch = case.client.run_batch(&batch.id, || false).await.unwrap();
     assert_eq!((batch.state, batch.done, batch.failed), (BatchState::Done, 8, 0), "{batch:?}");
     assert_eq!(case.all_letters().await.len(), 0);
     let mut dues: Vec<_> = case.all_waiting().await.iter().filter_map(|job| job.due_at).collect();
     dues.sort_unstable();
     assert_eq!((dues.len(), dues.last().copied()), (8, batch.last_due_at));
-    assert!(dues[0] >= begun + window);
+    assert!(dues[0] >= started + window);
     for pair in dues.windows(2) {
         assert_eq!(pair[1].since(pair[0]), Duration::from_millis(250));
     }
-    // It is done: to run it again changes nothing.
+    // A second run of a batch that is done changes nothing.
     let again = case.client.run_batch(&batch.id, || false).await.unwrap();
     assert_eq!(again, batch);
     for _ in 0..8 {
-        case.complete(&case.one(&mut sub).await).await;
+        case.complete(&case.next_delivery(&mut sub).await).await;
     }
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
     let refused = case.client.undo_batch(&batch.id, "ann", || false).await;
     assert!(matches!(refused, Err(BatchError::State { .. })), "{refused:?}");
     let listed = case.client.batches().await.unwrap();
     assert!(listed.iter().any(|it| it.id == batch.id && it.who == "ann"));
 }
 
-pub async fn what_is_not_yet_due_is_undone_byte_for_byte(subject: &dyn Subject) {
+pub async fn jobs_that_are_not_due_are_undone_byte_for_byte(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.letters(&mut sub, MANY, "Error").await;
@@ -186,20 +188,20 @@ pub async fn what_is_not_yet_due_is_undone_byte_for_byte(subject: &dyn Subject) 
     }
     let refused = case.client.undo_batch(&batch.id, "bob", || false).await;
     assert!(matches!(refused, Err(BatchError::State { .. })), "{refused:?}");
-    // Nothing stands in the way of another try.
+    // The letters can be requeued again.
     let order = BatchOrder::new(action, case.dead_of(DeadFilter::default()), "ann");
     let batch = case.client.start_batch(order.undo_window(Duration::ZERO)).await.unwrap();
     let batch = case.client.run_batch(&batch.id, || false).await.unwrap();
     assert_eq!(batch.done, MANY as u64, "{batch:?}");
     let mut seen: Vec<_> =
-        case.many(&mut sub, MANY).await.iter().map(|it| it.stored.key.clone()).collect();
+        case.next_deliveries(&mut sub, MANY).await.iter().map(|it| it.stored.key.clone()).collect();
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), MANY);
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
 }
 
-pub async fn an_undo_leaves_what_has_begun(subject: &dyn Subject) {
+pub async fn an_undo_leaves_jobs_that_have_started(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.letters(&mut sub, 4, "Error").await;
@@ -208,25 +210,26 @@ pub async fn an_undo_leaves_what_has_begun(subject: &dyn Subject) {
     let order = order.undo_window(Duration::from_secs(1));
     let batch = case.client.start_batch(order).await.unwrap();
     case.client.run_batch(&batch.id, || false).await.unwrap();
-    // The first is due after a second, the next after six.
-    let first = case.one(&mut sub).await;
+    // The first job is due after 1 s, the next one after 6 s.
+    let first = case.next_delivery(&mut sub).await;
     let batch = case.client.undo_batch(&batch.id, "ann", || false).await.unwrap();
     assert_eq!((batch.undone, batch.state), (3, BatchState::Undone), "{batch:?}");
     assert_eq!(case.all_letters().await.len(), 3);
     case.complete(&first).await;
-    case.nothing(&mut sub, Duration::from_secs(6)).await;
-    case.stands(first.stored.key.id.as_str(), &[Place::Record]).await;
+    case.expect_nothing(&mut sub, Duration::from_secs(6)).await;
+    case.expect_places(first.stored.key.id.as_str(), &[Place::Record]).await;
 }
 
-pub async fn a_batch_that_is_cancelled_leaves_the_rest(subject: &dyn Subject) {
+pub async fn a_cancelled_batch_leaves_the_remaining_letters(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.letters(&mut sub, MANY, "Error").await;
     let batch = case.start(BatchAction::PurgeDead, case.dead_of(DeadFilter::default())).await;
-    // One page, and then it is told to stop: somebody may go on with it, or cancel it.
+    // It stops after one page. Then it can be continued or cancelled.
     let batch = case.client.run_batch(&batch.id, || true).await.unwrap();
     assert_eq!(batch.state, BatchState::Running);
-    let (done, left) = (batch.done, case.all_letters().await.len() as u64);
+    let done = batch.done;
+    let left = case.all_letters().await.len() as u64;
     assert!(done > 0 && left > 0 && done + left == MANY as u64, "{done} {left}");
     let batch = case.client.cancel_batch(&batch.id, "bob").await.unwrap();
     assert_eq!((batch.state, batch.done), (BatchState::Cancelled, done));
@@ -259,9 +262,9 @@ pub async fn letters_of_one_error_group_are_purged_and_no_others(subject: &dyn S
 pub async fn waiting_jobs_are_released_spread_and_cancelled(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
-    let storm = Duration::from_secs(30);
+    let delay = Duration::from_secs(30);
     for i in 0..MANY {
-        case.enqueue_in(&format!("job-{i}"), storm).await;
+        case.enqueue_in(&format!("job-{i}"), delay).await;
     }
     case.enqueue_in("far", Duration::from_secs(86_400)).await;
     let due = async || -> Vec<_> {
@@ -274,13 +277,13 @@ pub async fn waiting_jobs_are_released_spread_and_cancelled(subject: &dyn Subjec
     let over = Duration::from_secs(600);
     let end = case.now() + over + Duration::from_secs(10);
     let batch = case.run(BatchAction::Spread { over }, case.waiting_here()).await;
-    // The one that is due tomorrow is none of the storm.
+    // The job that is due tomorrow is outside of the span.
     assert_eq!((batch.done, batch.skipped), (MANY as u64, 1), "{batch:?}");
     let dues = due().await;
     assert_eq!(dues.len(), MANY + 1);
     assert!(dues[0] >= first && dues[MANY - 1] <= end && dues[MANY] > end);
-    assert!(dues[MANY / 2].since(first) > over / 4, "not even");
-    // At a rate that they keep already, a drip moves few.
+    assert!(dues[MANY / 2].since(first) > over / 4, "the spread is not even");
+    // The jobs are already about as slow as this rate, so the drip moves few of them.
     let batch = case.run(BatchAction::Drip { per_second: 1.0 }, case.waiting_here()).await;
     assert!(batch.done < MANY as u64 / 2, "{batch:?}");
     for window in due().await.windows(3).take(MANY - 2) {
@@ -297,13 +300,13 @@ pub async fn waiting_jobs_are_released_spread_and_cancelled(subject: &dyn Subjec
     assert_eq!(case.state("far").await, JobState::Cancelled);
     let batch = case.run(BatchAction::Release, case.waiting_here()).await;
     assert_eq!((batch.done, batch.state), (MANY as u64, BatchState::Done), "{batch:?}");
-    for delivery in case.many(&mut sub, MANY).await {
+    for delivery in case.next_deliveries(&mut sub, MANY).await {
         case.complete(&delivery).await;
     }
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
 }
 
-pub async fn what_is_selected_is_all_that_is_meant(subject: &dyn Subject) {
+pub async fn a_selection_includes_no_other_letters(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.letters(&mut sub, 4, "Error").await;
@@ -319,7 +322,7 @@ pub async fn what_is_selected_is_all_that_is_meant(subject: &dyn Subject) {
     assert_eq!(case.all_waiting().await[0].key, letters[0].key);
 }
 
-pub async fn of_two_who_run_a_batch_one_does(subject: &dyn Subject) {
+pub async fn of_two_runs_of_a_batch_one_does_the_work(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.letters(&mut sub, MANY, "Error").await;

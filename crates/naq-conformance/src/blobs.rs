@@ -1,4 +1,4 @@
-//! What is too large for a message: kept beside the job's record, for a time.
+//! Blobs: results that are too large for a message, stored beside the job's record until their TTL.
 
 use std::time::Duration;
 
@@ -11,22 +11,23 @@ use crate::case::Case;
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// Bytes of which no two parts are the same.
+/// Bytes without equal parts.
 fn data(size: usize) -> Bytes {
     (0..size.div_ceil(8) as u64).flat_map(u64::to_be_bytes).take(size).collect()
 }
 
-pub async fn what_is_too_large_for_a_message_comes_back_as_it_was(subject: &dyn Subject) {
+pub async fn a_blob_larger_than_a_message_comes_back_unchanged(subject: &dyn Subject) {
     let case = Case::new(subject);
     let max = case.transport.broker().await.unwrap().max_payload;
     let key = case.key("a");
     for size in [1, max, max + 1, 5_000_000] {
-        let (blob, data) = (BlobRef::new(size), data(size));
+        let blob = BlobRef::new(size);
+        let data = data(size);
         case.transport.blob_put(&key, &blob, data.clone(), LONG).await.unwrap();
-        // A call that is repeated changes nothing.
+        // A repeated call changes nothing.
         case.transport.blob_put(&key, &blob, data.clone(), LONG).await.unwrap();
         assert!(case.transport.blob_get(&key, &blob).await.unwrap() == Some(data), "{size} bytes");
-        // It is this job's, and under this name.
+        // It belongs to this job and has this name.
         assert_eq!(case.transport.blob_get(&case.key("b"), &blob).await.unwrap(), None);
         assert_eq!(case.transport.blob_get(&key, &BlobRef::new(size)).await.unwrap(), None);
     }
@@ -40,24 +41,22 @@ pub async fn a_blob_over_the_limit_is_refused(subject: &dyn Subject) {
     assert_eq!((size, max), (MAX_BLOB_BYTES + 1, MAX_BLOB_BYTES));
 }
 
-pub async fn a_blob_vanishes_after_its_time(subject: &dyn Subject) {
+pub async fn a_blob_expires_after_its_ttl(subject: &dyn Subject) {
     let case = Case::new(subject);
     let (key, blob, data) = (case.key("a"), BlobRef::new(600_000), data(600_000));
     case.transport.blob_put(&key, &blob, data, Duration::from_secs(1)).await.unwrap();
     let end = case.now() + LONG;
     while case.transport.blob_get(&key, &blob).await.unwrap().is_some() {
-        assert!(case.now() < end, "it stays");
-        case.pass(Duration::from_millis(100)).await;
+        assert!(case.now() < end, "it does not expire");
+        case.advance(Duration::from_millis(100)).await;
     }
 }
 
-pub async fn a_result_that_is_kept_beside_its_record_is_found_by_all_who_ask(
-    subject: &dyn Subject,
-) {
+pub async fn a_large_result_is_found_by_all_readers(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let job = case.enqueue("a").await;
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     let text = "x".repeat(5_000_000);
     let result = Payload::encode(Codec::Json, &text).unwrap();
     let blob = BlobRef::new(result.bytes().len());
@@ -78,11 +77,11 @@ pub async fn a_result_that_is_kept_beside_its_record_is_found_by_all_who_ask(
     assert_eq!(job.wait(LONG).await.unwrap(), text);
     let report = case.client.report(&case.key("a")).await.unwrap();
     assert_eq!((report.result_blob, report.result.is_some()), (Some(blob), true));
-    // Where it is gone, the record still says so.
+    // Once it has expired, the record still names it.
     let end = case.now() + LONG;
     while case.client.report(&case.key("a")).await.unwrap().result.is_some() {
-        assert!(case.now() < end, "it stays");
-        case.pass(Duration::from_millis(100)).await;
+        assert!(case.now() < end, "it does not expire");
+        case.advance(Duration::from_millis(100)).await;
     }
     let err = job.wait(LONG).await.unwrap_err().to_string();
     assert!(err.contains("its result has expired"), "{err}");

@@ -1,4 +1,4 @@
-//! Lists of jobs: by place and state, narrowed, page by page, and never all at once.
+//! Lists of jobs: by place and state, with filters, page by page.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn here(case: &Case<'_>, query: JobsQuery) -> JobsQuery {
     JobsQuery { queue: Some(case.queue.clone()), ..query }
 }
 
-/// All pages of a list, the pages joined, and how many there were.
+/// All jobs of a list, and the number of its pages.
 async fn walk(case: &Case<'_>, mut query: JobsQuery) -> (Vec<JobSummary>, usize) {
     let (mut all, mut pages) = (Vec::new(), 0);
     loop {
@@ -26,7 +26,7 @@ async fn walk(case: &Case<'_>, mut query: JobsQuery) -> (Vec<JobSummary>, usize)
             Some(next) => query.cursor = Some(next),
             None => return (all, pages),
         }
-        assert!(pages < 200, "a list that never ends: {query:?}");
+        assert!(pages < 200, "too many pages: {query:?}");
     }
 }
 
@@ -40,9 +40,9 @@ pub async fn jobs_are_listed_by_their_state(subject: &dyn Subject) {
     for id in ["done", "dead", "retrying", "running"] {
         case.enqueue(id).await;
     }
-    let held = case.many(&mut sub, 4).await;
+    let held = case.next_deliveries(&mut sub, 4).await;
     case.complete(&held[0]).await;
-    case.settle(&held[1], &case.death(&held[1], "ValueError")).await;
+    case.settle(&held[1], &case.death_record(&held[1], "ValueError")).await;
     case.write(&case.dead(&held[1], "ValueError")).await;
     case.settle(&held[2], &case.retry(&held[2], Duration::from_secs(3600))).await;
     case.enqueue_in("scheduled", Duration::from_secs(3600)).await;
@@ -51,9 +51,9 @@ pub async fn jobs_are_listed_by_their_state(subject: &dyn Subject) {
     child.depends_on(&parent).await.unwrap();
     case.enqueue("cancelled").await;
     case.client.cancel(&case.key("cancelled"), "no").await.unwrap();
-    case.stands("done", &[Place::Record]).await;
-    case.stands("dead", &[Place::Dead, Place::Record]).await;
-    case.stands("retrying", &[Place::Schedule]).await;
+    case.expect_places("done", &[Place::Record]).await;
+    case.expect_places("dead", &[Place::Dead, Place::Record]).await;
+    case.expect_places("retrying", &[Place::Schedule]).await;
     for (state, id) in [
         (JobState::Pending, "pending"),
         (JobState::Running, "running"),
@@ -82,12 +82,12 @@ pub async fn jobs_are_listed_by_their_state(subject: &dyn Subject) {
     assert_eq!(dead[0].task, Some(TaskName::new("task").unwrap()));
 }
 
-pub async fn pages_join_up_from_both_ends_over_gaps(subject: &dyn Subject) {
+pub async fn pages_are_complete_from_both_ends_despite_gaps(subject: &dyn Subject) {
     let case = Case::new(subject);
     for n in 0..60 {
         case.enqueue(&format!("job-{n:02}")).await;
     }
-    // Jobs that wait stand in the same stream, and of what is gone there are gaps.
+    // Waiting jobs are in the same stream, and removed messages leave gaps.
     case.enqueue_in("waits", Duration::from_secs(3600)).await;
     for n in 3..55 {
         if n % 20 != 0 {
@@ -109,12 +109,12 @@ pub async fn pages_join_up_from_both_ends_over_gaps(subject: &dyn Subject) {
     assert_eq!(list(&case, waits).await, ["waits"]);
 }
 
-pub async fn a_list_is_narrowed_by_all_that_is_given(subject: &dyn Subject) {
+pub async fn a_list_is_filtered_by_all_its_conditions(subject: &dyn Subject) {
     let case = Case::new(subject);
     let enqueue = async |id: &str, task: &str, tag: &str| {
         let job = case.client.enqueue_task(task, &()).unwrap().id(id).tag(tag);
         job.await.unwrap();
-        case.pass(Duration::from_millis(20)).await;
+        case.advance(Duration::from_millis(20)).await;
     };
     enqueue("a-1", "mail", "x").await;
     enqueue("a-2", "mail", "y").await;
@@ -141,7 +141,7 @@ pub async fn a_list_is_narrowed_by_all_that_is_given(subject: &dyn Subject) {
     }
 }
 
-pub async fn no_page_looks_at_all_jobs(subject: &dyn Subject) {
+pub async fn no_page_reads_all_jobs(subject: &dyn Subject) {
     let case = Case::new(subject);
     let jobs = (0..SCAN + 500).map(|n| {
         let job = case.client.enqueue_task("t", &n).unwrap().id(format!("job-{n}"));
@@ -185,7 +185,7 @@ pub async fn jobs_of_several_queues_are_listed_one_queue_after_the_other(subject
     }
 }
 
-pub async fn a_list_of_what_is_not_there_is_empty(subject: &dyn Subject) {
+pub async fn a_list_of_absent_jobs_is_empty(subject: &dyn Subject) {
     let case = Case::new(subject);
     for state in JobState::ALL {
         let page = case.transport.jobs(&here(&case, JobsQuery::of(state))).await.unwrap();

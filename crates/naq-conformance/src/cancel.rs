@@ -1,4 +1,4 @@
-//! Cancel, in every state.
+//! Cancel, in every state of a job.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use naq_core::wire::FinalRecord;
 use crate::Subject;
 use crate::case::{BRIEF, Case};
 
-/// The first step of a cancel.
+/// The record that a cancel writes as its first step.
 pub(crate) async fn cancelled(case: &Case<'_>, id: &str) -> Fact {
     let report = case.client.report(&case.key(id)).await.unwrap();
     let record = FinalRecord {
@@ -33,8 +33,8 @@ pub async fn a_pending_job_that_is_cancelled_never_starts(subject: &dyn Subject)
     let last = report.envelope.unwrap().history.pop().unwrap();
     assert_eq!(last.reason.as_deref(), Some("not needed"));
     case.transport.resume(&case.queue).await.unwrap();
-    case.nothing(&mut sub, BRIEF).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
+    case.expect_places("a", &[Place::Record]).await;
 }
 
 pub async fn a_waiting_job_that_is_cancelled_never_starts(subject: &dyn Subject) {
@@ -43,37 +43,39 @@ pub async fn a_waiting_job_that_is_cancelled_never_starts(subject: &dyn Subject)
     let wait = Duration::from_millis(500);
     case.enqueue_in("a", wait).await;
     case.client.cancel(&case.key("a"), "not needed").await.unwrap();
-    case.nothing(&mut sub, wait + BRIEF).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_nothing(&mut sub, wait + BRIEF).await;
+    case.expect_places("a", &[Place::Record]).await;
     assert_eq!(case.state("a").await, JobState::Cancelled);
 }
 
-pub async fn a_running_job_that_is_cancelled_is_told_and_does_not_come_back(subject: &dyn Subject) {
+pub async fn a_running_job_that_is_cancelled_is_signalled_and_not_redelivered(
+    subject: &dyn Subject,
+) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let mut signals = case.transport.signals().await.unwrap();
     case.enqueue("a").await;
-    let running = case.one(&mut sub).await;
+    let running = case.next_delivery(&mut sub).await;
     case.client.cancel(&case.key("a"), "not needed").await.unwrap();
     let nonce = Some(running.step().nonce.to_string());
     let expected = Signal::Cancel { queue: case.queue.clone(), id: case.key("a").id, nonce };
-    // Other tests may signal too.
+    // Skips the signals of other tests.
     while signals.next().await.unwrap() != expected {}
     assert_eq!(case.stale(&running).await, Some(StaleReason::Ended));
     running.handle.ack().await.unwrap();
-    case.nothing(&mut sub, case.lease() + BRIEF).await;
+    case.expect_nothing(&mut sub, case.lease() + BRIEF).await;
     assert_eq!(case.state("a").await, JobState::Cancelled);
 }
 
-pub async fn what_has_ended_or_never_was_cannot_be_cancelled(subject: &dyn Subject) {
+pub async fn an_ended_or_unknown_job_cannot_be_cancelled(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let refused = case.client.cancel(&case.key("a"), "").await;
     assert!(matches!(refused, Err(ClientError::NoJob(_))), "{refused:?}");
     case.enqueue("a").await;
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     case.complete(&delivery).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_places("a", &[Place::Record]).await;
     let refused = case.client.cancel(&case.key("a"), "").await;
     assert!(matches!(refused, Err(ClientError::State { .. })), "{refused:?}");
     assert_eq!(case.state("a").await, JobState::Completed);

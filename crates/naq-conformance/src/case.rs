@@ -1,4 +1,4 @@
-//! One test's own queue, and the words that the behaviours are written in.
+//! [`Case`]: the queue of one test, and the steps that the behaviours are written in.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use bytes::Bytes;
 use naq_client::{Client, JobHandle};
 use naq_core::clock::{Clock, Timestamp};
 use naq_core::failure::ErrorKind;
-use naq_core::names::{JobId, QueueName};
+use naq_core::names::{JobId, JobKey, QueueName};
 use naq_core::retry::Rule;
 use naq_core::state::JobState;
 use naq_core::transport::{
-    Delivery, Fact, JobKey, Place, Receipt, StaleReason, Submission, Subscription, Transport,
-    Written, stale,
+    Delivery, Fact, Place, Receipt, StaleReason, Submission, Subscription, Transport, Written,
+    stale,
 };
 use naq_core::wire::{
     AttemptOutcome, AttemptRecord, DeadLetter, Envelope, FinalRecord, Payload, WireMessage, headers,
@@ -21,13 +21,17 @@ use naq_core::wire::{
 
 use crate::Subject;
 
-/// Time passes in steps of this.
+/// Waits let time pass in steps of this.
 const STEP: Duration = Duration::from_millis(50);
-/// A broker that has something delivers it within this, whatever else the machine does.
+/// A broker delivers a message within this time, even on a busy machine.
 const SOON: Duration = Duration::from_secs(10);
-/// A broker that has something ready would have delivered it by now.
+/// A broker that has a message ready would have delivered it within this time.
 pub(crate) const BRIEF: Duration = Duration::from_millis(300);
 
+/// A handle of a job with any result.
+pub(crate) type AnyJobHandle = JobHandle<serde_json::Value>;
+
+/// One test: a queue of its own, and a client of it.
 pub(crate) struct Case<'a> {
     subject: &'a dyn Subject,
     pub(crate) transport: Arc<dyn Transport>,
@@ -41,9 +45,10 @@ pub(crate) fn id(text: &str) -> JobId {
 }
 
 impl<'a> Case<'a> {
-    /// A queue that nobody else uses.
+    /// A case with a queue that no other test uses.
     pub(crate) fn new(subject: &'a dyn Subject) -> Self {
-        let (transport, clock) = (subject.transport(), subject.clock());
+        let transport = subject.transport();
+        let clock = subject.clock();
         let queue = QueueName::new(JobId::random()).unwrap();
         let client =
             Client::new(transport.clone()).clock(clock.clone()).default_queue(queue.clone());
@@ -51,7 +56,7 @@ impl<'a> Case<'a> {
     }
 
     pub(crate) fn key(&self, id: &str) -> JobKey {
-        JobKey { queue: self.queue.clone(), id: self::id(id) }
+        JobKey::new(self.queue.clone(), self::id(id))
     }
 
     pub(crate) fn lease(&self) -> Duration {
@@ -62,7 +67,7 @@ impl<'a> Case<'a> {
         self.clock.now()
     }
 
-    pub(crate) async fn pass(&self, span: Duration) {
+    pub(crate) async fn advance(&self, span: Duration) {
         self.subject.pass(span).await;
     }
 
@@ -76,7 +81,7 @@ impl<'a> Case<'a> {
 
     // Enqueue
 
-    pub(crate) async fn enqueue(&self, id: &str) -> JobHandle<serde_json::Value> {
+    pub(crate) async fn enqueue(&self, id: &str) -> AnyJobHandle {
         self.client.enqueue_task("task", &[id]).unwrap().id(id).await.unwrap()
     }
 
@@ -84,21 +89,25 @@ impl<'a> Case<'a> {
         self.client.enqueue_task("task", &[id]).unwrap().id(id).delay(delay).await.unwrap();
     }
 
-    /// A message that no NAQ has written.
-    pub(crate) async fn by_hand(&self, id: &str, message: WireMessage) -> Receipt {
-        let dedup = JobId::random().to_string();
-        let key = self.key(id);
-        let job = Submission { key, due_at: None, dedup, unique: false, message };
+    /// Publishes a message that no NAQ client has written.
+    pub(crate) async fn publish_raw(&self, id: &str, message: WireMessage) -> Receipt {
+        let job = Submission {
+            key: self.key(id),
+            due_at: None,
+            dedup: JobId::random().to_string(),
+            unique: false,
+            message,
+        };
         self.transport.publish(job).await.unwrap()
     }
 
     pub(crate) async fn json(&self, id: &str, body: &str) -> Receipt {
-        self.by_hand(id, WireMessage::new(Bytes::from(body.to_owned()))).await
+        self.publish_raw(id, WireMessage::new(Bytes::from(body.to_owned()))).await
     }
 
     // Fetch
 
-    /// What arrives within `wait`; returns as soon as something has.
+    /// The deliveries that arrive within `wait`. Returns as soon as there are any.
     pub(crate) async fn fetch(
         &self,
         sub: &mut Box<dyn Subscription>,
@@ -115,15 +124,15 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The next delivery, which must come.
-    pub(crate) async fn one(&self, sub: &mut Box<dyn Subscription>) -> Delivery {
+    /// The next delivery. Fails if none arrives.
+    pub(crate) async fn next_delivery(&self, sub: &mut Box<dyn Subscription>) -> Delivery {
         let mut fetched = self.fetch(sub, 1, self.lease() + SOON).await;
         assert_eq!(fetched.len(), 1, "a delivery in {}", self.queue);
         fetched.remove(0)
     }
 
-    /// The next `count` deliveries.
-    pub(crate) async fn many(
+    /// The next `count` deliveries. Fails if fewer arrive.
+    pub(crate) async fn next_deliveries(
         &self,
         sub: &mut Box<dyn Subscription>,
         count: usize,
@@ -137,15 +146,15 @@ impl<'a> Case<'a> {
         all
     }
 
-    /// Nothing comes within `span`.
-    pub(crate) async fn nothing(&self, sub: &mut Box<dyn Subscription>, span: Duration) {
+    /// Fails if a delivery arrives within `span`.
+    pub(crate) async fn expect_nothing(&self, sub: &mut Box<dyn Subscription>, span: Duration) {
         let fetched = self.fetch(sub, 10, span).await;
-        assert!(fetched.is_empty(), "nothing should arrive, but: {fetched:?}");
+        assert!(fetched.is_empty(), "unexpected deliveries: {fetched:?}");
     }
 
-    /// Lets the lease of what is held run out.
+    /// Lets the leases of the current deliveries expire.
     pub(crate) async fn lose_lease(&self) {
-        self.pass(self.lease() + Duration::from_millis(20)).await;
+        self.advance(self.lease() + Duration::from_millis(20)).await;
     }
 
     // Settle
@@ -154,7 +163,7 @@ impl<'a> Case<'a> {
         self.transport.write(fact).await.unwrap()
     }
 
-    /// Writes `fact`, then acks: one whole settle.
+    /// Settles a delivery: writes `fact`, then acks.
     pub(crate) async fn settle(&self, delivery: &Delivery, fact: &Fact) {
         assert_eq!(self.write(fact).await, Written::Stored);
         delivery.handle.ack().await.unwrap();
@@ -189,8 +198,8 @@ impl<'a> Case<'a> {
         Fact::dead(&delivery.stored, &self.letter(delivery, kind))
     }
 
-    /// The record that goes before the letter.
-    pub(crate) fn death(&self, delivery: &Delivery, kind: &str) -> Fact {
+    /// The record of a death, which is written before the letter.
+    pub(crate) fn death_record(&self, delivery: &Delivery, kind: &str) -> Fact {
         let job = delivery.envelope().unwrap();
         Fact::death(&delivery.stored, job, &self.letter(delivery, kind)).unwrap()
     }
@@ -214,17 +223,18 @@ impl<'a> Case<'a> {
         Fact::give_back(&delivery.stored, None).unwrap()
     }
 
-    // Look
+    // Read
 
-    /// What a worker finds out before it runs a suspect.
+    /// What a worker finds before it runs a suspect: whether it is stale.
     pub(crate) async fn stale(&self, delivery: &Delivery) -> Option<StaleReason> {
         let keys = [delivery.stored.key.clone()];
         let evidence = self.transport.evidence(&keys).await.unwrap();
         stale(&delivery.step(), delivery.stored.seq, &evidence[0])
     }
 
-    /// The job's messages stand exactly there, now or (an ack is not confirmed) in a moment.
-    pub(crate) async fn stands(&self, id: &str, places: &[Place]) {
+    /// Fails unless the job's messages are at exactly these places, now or within a moment: an ack is
+    /// not confirmed.
+    pub(crate) async fn expect_places(&self, id: &str, places: &[Place]) {
         let key = self.key(id);
         let end = self.now() + SOON;
         loop {
@@ -234,8 +244,8 @@ impl<'a> Case<'a> {
             if found == places {
                 return;
             }
-            assert!(self.now() < end, "{key} stands at {found:?}, not at {places:?}");
-            self.pass(STEP).await;
+            assert!(self.now() < end, "{key} is at {found:?}, not at {places:?}");
+            self.advance(STEP).await;
         }
     }
 

@@ -1,4 +1,4 @@
-//! The dead letter queue.
+//! Dead letters: list, filter, read and purge them.
 
 use naq_client::DeadFilter;
 use naq_core::failure::ErrorKind;
@@ -9,14 +9,14 @@ use naq_core::transport::{Place, Stored};
 use crate::Subject;
 use crate::case::Case;
 
-/// Kills one job a name and kind; returns once all letters are there.
+/// Makes one dead letter per name and kind. Returns once all are stored.
 async fn kill(case: &Case<'_>, jobs: &[(&str, &str)]) {
     let mut sub = case.open().await;
     for (name, kind) in jobs {
         case.json(name, &format!(r#"{{"task":"task-{name}"}}"#)).await;
-        let delivery = case.one(&mut sub).await;
+        let delivery = case.next_delivery(&mut sub).await;
         case.settle(&delivery, &case.dead(&delivery, kind)).await;
-        case.stands(name, &[Place::Dead]).await;
+        case.expect_places(name, &[Place::Dead]).await;
     }
 }
 
@@ -45,7 +45,7 @@ pub async fn dead_letters_come_in_pages_oldest_first(subject: &dyn Subject) {
     }
     assert_eq!(pages, all);
     assert_eq!(case.transport.queue_info(&case.queue).await.unwrap().unwrap().dead, 7);
-    // Of all queues, among those of others.
+    // Of all queues, which include the letters of other tests.
     let (mut seen, mut from) = (0, 0);
     loop {
         let page = case.transport.dead_letters(None, from, 100).await.unwrap();
@@ -65,7 +65,7 @@ pub async fn an_empty_dead_letter_queue_is_an_empty_page(subject: &dyn Subject) 
     assert_eq!((page.letters.len(), page.next), (0, None));
 }
 
-pub async fn dead_letters_are_picked_by_kind_task_and_id(subject: &dyn Subject) {
+pub async fn dead_letters_are_filtered_by_kind_task_and_id(subject: &dyn Subject) {
     let case = Case::new(subject);
     let jobs = [("a", "HTTPError.503"), ("b", "HTTPError"), ("c", "HTTPErrorX"), ("d", "Error")];
     kill(&case, &jobs).await;
@@ -99,12 +99,12 @@ pub async fn a_purged_letter_is_gone(subject: &dyn Subject) {
     kill(&case, &[("a", "Error"), ("b", "Error")]).await;
     let page = case.transport.dead_letters(Some(&case.queue), 0, 10).await.unwrap();
     assert!(case.client.purge_dead(&page.letters[0]).await.unwrap());
-    assert!(!case.client.purge_dead(&page.letters[0]).await.unwrap(), "gone already");
+    assert!(!case.client.purge_dead(&page.letters[0]).await.unwrap(), "it is gone already");
     let page = case.transport.dead_letters(Some(&case.queue), 0, 10).await.unwrap();
     assert_eq!(names(&page.letters), ["b"]);
 }
 
-pub async fn a_removed_letter_leaves_those_of_earlier_lives(subject: &dyn Subject) {
+pub async fn a_removed_letter_leaves_the_letters_of_earlier_lives(subject: &dyn Subject) {
     let case = Case::new(subject);
     kill(&case, &[("a", "Error"), ("a", "HTTPError")]).await;
     let letters = case.transport.dead_letters(Some(&case.queue), 0, 10).await.unwrap().letters;

@@ -1,4 +1,4 @@
-//! Jobs that wait for other jobs: enqueued before, while and after those end.
+//! Dependencies: jobs that wait for other jobs, enqueued before, during and after the ends of those.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use naq_core::wire::{FinalRecord, WireMessage};
 use crate::Subject;
 use crate::case::{BRIEF, Case};
 
-/// The end of a job, and what its worker does next: the chore of those who wait for it. True if
-/// there was somebody.
+/// Ends a job as its worker does, and runs the chore that notifies its dependents. True if it has
+/// dependents.
 pub(crate) async fn end(case: &Case<'_>, delivery: &Delivery, state: JobState) -> bool {
     let fact = match state {
         JobState::Completed => case.record(delivery),
@@ -36,19 +36,19 @@ pub(crate) async fn end(case: &Case<'_>, delivery: &Delivery, state: JobState) -
 }
 
 async fn wake(case: &Case<'_>, delivery: &Delivery, state: JobState) {
-    let (key, life) = (&delivery.stored.key, delivery.step().nonce);
-    case.client.wake_dependents(key, &life, state).await.unwrap();
+    let life = delivery.step().nonce;
+    case.client.wake_dependents(&delivery.stored.key, &life, state).await.unwrap();
 }
 
-/// A job on its way, in a worker's hands.
+/// A job that a worker runs.
 async fn running(case: &Case<'_>, sub: &mut Box<dyn Subscription>, id: &str) -> Delivery {
     case.enqueue(id).await;
-    let delivery = case.one(sub).await;
+    let delivery = case.next_delivery(sub).await;
     assert_eq!(delivery.stored.key, case.key(id));
     delivery
 }
 
-fn child<'a>(case: &'a Case<'_>, id: &str, on: &[&str]) -> Enqueue<'a, serde_json::Value> {
+fn dependent<'a>(case: &'a Case<'_>, id: &str, on: &[&str]) -> Enqueue<'a, serde_json::Value> {
     case.client.enqueue_task("task", &[id]).unwrap().id(id).depends_on(on.to_vec())
 }
 
@@ -56,61 +56,61 @@ pub(crate) async fn verdict(case: &Case<'_>, delivery: &Delivery) -> Verdict {
     case.client.check_dependencies(&delivery.envelope().unwrap()).await.unwrap()
 }
 
-/// The child arrives, and its gate lets it through.
+/// The delivery of a dependent. Fails unless it may run.
 async fn starts(case: &Case<'_>, sub: &mut Box<dyn Subscription>, id: &str) -> Delivery {
-    let delivery = case.one(sub).await;
+    let delivery = case.next_delivery(sub).await;
     assert_eq!(delivery.stored.key, case.key(id));
     assert_eq!(verdict(case, &delivery).await, Verdict::Run);
     delivery
 }
 
-pub async fn a_child_waits_until_the_last_of_its_parents_has_ended(subject: &dyn Subject) {
+pub async fn a_dependent_waits_until_the_last_of_its_parents_has_ended(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let (a, b) = (running(&case, &mut sub, "a").await, running(&case, &mut sub, "b").await);
-    child(&case, "c", &["a", "b"]).await.unwrap();
+    dependent(&case, "c", &["a", "b"]).await.unwrap();
     let report = case.client.report(&case.key("c")).await.unwrap();
     assert_eq!(report.state, JobState::Blocked);
     assert_eq!(report.waits_for, [case.key("a"), case.key("b")]);
-    assert!(end(&case, &a, JobState::Completed).await, "its child waits");
-    case.nothing(&mut sub, BRIEF).await;
+    assert!(end(&case, &a, JobState::Completed).await, "its dependent waits");
+    case.expect_nothing(&mut sub, BRIEF).await;
     let report = case.client.report(&case.key("c")).await.unwrap();
     assert_eq!((report.state, report.waits_for), (JobState::Blocked, vec![case.key("b")]));
     end(&case, &b, JobState::Completed).await;
     let c = starts(&case, &mut sub, "c").await;
-    // To wake it again changes nothing.
+    // A second notification changes nothing.
     wake(&case, &b, JobState::Completed).await;
     case.complete(&c).await;
-    case.nothing(&mut sub, BRIEF).await;
-    case.stands("c", &[Place::Record]).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
+    case.expect_places("c", &[Place::Record]).await;
 }
 
-pub async fn a_child_of_parents_that_have_ended_starts_at_once(subject: &dyn Subject) {
+pub async fn a_dependent_of_ended_parents_starts_at_once(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     for id in ["a", "b"] {
         let parent = running(&case, &mut sub, id).await;
-        assert!(!end(&case, &parent, JobState::Completed).await, "nobody waits");
+        assert!(!end(&case, &parent, JobState::Completed).await, "no dependent waits");
     }
-    child(&case, "c", &["a", "b"]).await.unwrap();
+    dependent(&case, "c", &["a", "b"]).await.unwrap();
     starts(&case, &mut sub, "c").await;
 }
 
-pub async fn a_retry_of_a_parent_is_no_end(subject: &dyn Subject) {
+pub async fn a_retry_of_a_parent_is_not_its_end(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let first = running(&case, &mut sub, "a").await;
-    child(&case, "c", &["a"]).await.unwrap();
+    dependent(&case, "c", &["a"]).await.unwrap();
     case.settle(&first, &case.retry(&first, Duration::from_millis(300))).await;
     assert_eq!(case.state("c").await, JobState::Blocked);
-    let second = case.one(&mut sub).await;
+    let second = case.next_delivery(&mut sub).await;
     assert_eq!(second.stored.key, case.key("a"));
     assert_eq!(case.state("c").await, JobState::Blocked);
     end(&case, &second, JobState::Completed).await;
     starts(&case, &mut sub, "c").await;
 }
 
-pub async fn a_parent_that_does_not_complete_cancels_its_child_and_the_childs_own(
+pub async fn a_parent_that_does_not_complete_cancels_its_dependent_and_the_next_one(
     subject: &dyn Subject,
 ) {
     let case = Case::new(subject);
@@ -118,23 +118,23 @@ pub async fn a_parent_that_does_not_complete_cancels_its_child_and_the_childs_ow
     for (n, state) in [JobState::Dead, JobState::Cancelled, JobState::Expired].iter().enumerate() {
         let [a, b, c] = ["a", "b", "c"].map(|id| format!("{id}{n}"));
         let parent = running(&case, &mut sub, &a).await;
-        child(&case, &b, &[&a]).await.unwrap();
-        child(&case, &c, &[&b]).await.unwrap();
+        dependent(&case, &b, &[&a]).await.unwrap();
+        dependent(&case, &c, &[&b]).await.unwrap();
         end(&case, &parent, *state).await;
         let report = case.client.report(&case.key(&b)).await.unwrap();
         assert_eq!(report.state, JobState::Cancelled);
         let reason = report.envelope.unwrap().history.pop().unwrap().reason.unwrap();
         assert!(reason.contains(&format!("{a}, which it depends on, is {state}")), "{reason}");
-        // What a worker does with the chore that the cancel has left.
+        // Runs the chore that the cancel has enqueued.
         let chores = case.transport.locate(&chore(&case, &b, &report.stored)).await.unwrap();
-        assert_eq!(chores.len(), 1, "the end of {b} is told");
+        assert_eq!(chores.len(), 1, "one chore for the end of {b}");
         let life = report.stored.step().nonce;
         case.client.wake_dependents(&case.key(&b), &life, report.state).await.unwrap();
         assert_eq!(case.state(&c).await, JobState::Cancelled);
-        case.nothing(&mut sub, BRIEF).await;
-        // A child that comes too late for that learns it as well.
+        case.expect_nothing(&mut sub, BRIEF).await;
+        // A dependent that is enqueued later is cancelled as well.
         let late = format!("late{n}");
-        child(&case, &late, &[&a]).await.unwrap();
+        dependent(&case, &late, &[&a]).await.unwrap();
         assert_eq!(case.state(&late).await, JobState::Cancelled);
     }
 }
@@ -143,30 +143,32 @@ fn chore(
     case: &Case<'_>,
     id: &str,
     ended: &naq_core::transport::Stored,
-) -> naq_core::transport::JobKey {
+) -> naq_core::names::JobKey {
     let wake = Wake::new(case.key(id), &ended.step().nonce, JobState::Cancelled);
     wake.submission(case.now()).unwrap().key
 }
 
-pub async fn who_runs_after_a_failure_or_some_successes_waits_for_all(subject: &dyn Subject) {
+pub async fn a_job_that_runs_after_failure_or_partial_success_waits_for_all_parents(
+    subject: &dyn Subject,
+) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let (a, b) = (running(&case, &mut sub, "a").await, running(&case, &mut sub, "b").await);
-    child(&case, "alert", &["a", "b"]).run_after_failure().await.unwrap();
-    child(&case, "partial", &["a", "b"]).allow_partial_dependencies().await.unwrap();
-    child(&case, "all", &["a", "b"]).await.unwrap();
+    dependent(&case, "alert", &["a", "b"]).run_after_failure().await.unwrap();
+    dependent(&case, "partial", &["a", "b"]).allow_partial_dependencies().await.unwrap();
+    dependent(&case, "all", &["a", "b"]).await.unwrap();
     end(&case, &a, JobState::Dead).await;
-    assert_eq!(case.state("all").await, JobState::Cancelled, "as early as it is certain");
-    case.nothing(&mut sub, BRIEF).await;
+    assert_eq!(case.state("all").await, JobState::Cancelled, "as soon as the ends decide it");
+    case.expect_nothing(&mut sub, BRIEF).await;
     end(&case, &b, JobState::Completed).await;
     let mut arrived: Vec<String> = Vec::new();
-    for delivery in case.many(&mut sub, 2).await {
+    for delivery in case.next_deliveries(&mut sub, 2).await {
         assert_eq!(verdict(&case, &delivery).await, Verdict::Run);
         arrived.push(delivery.stored.key.id.to_string());
     }
     arrived.sort_unstable();
     assert_eq!(arrived, ["alert", "partial"]);
-    child(&case, "calm", &["b"]).run_after_failure().await.unwrap();
+    dependent(&case, "calm", &["b"]).run_after_failure().await.unwrap();
     assert_eq!(case.state("calm").await, JobState::Cancelled);
     let parents = case.client.report(&case.key("partial")).await.unwrap().envelope.unwrap();
     let parents = case.client.parents(&parents).await.unwrap();
@@ -176,47 +178,45 @@ pub async fn who_runs_after_a_failure_or_some_successes_waits_for_all(subject: &
     assert!(parents.result::<String>("a").is_err() && parents.result::<String>("x").is_err());
 }
 
-pub async fn a_job_that_is_nowhere_or_keeps_no_record_is_not_waited_for(subject: &dyn Subject) {
+pub async fn an_unknown_or_recordless_job_cannot_be_waited_for(subject: &dyn Subject) {
     let case = Case::new(subject);
-    let refused = child(&case, "c", &["a"]).await;
+    let refused = dependent(&case, "c", &["a"]).await;
     assert!(matches!(refused, Err(EnqueueError::UnknownDependency(_))), "{refused:?}");
     let silent = case.client.enqueue_task("task", &()).unwrap().id("silent");
     let silent = silent.record_ttl(Duration::ZERO).await.unwrap();
     let refused = case.client.enqueue_task("task", &()).unwrap().depends_on(&silent).await;
     assert!(matches!(refused, Err(EnqueueError::RecordlessDependency(_))), "{refused:?}");
-    assert!(case.client.report(&case.key("c")).await.is_err(), "nothing is stored");
+    assert!(case.client.report(&case.key("c")).await.is_err(), "the job is not stored");
 }
 
-pub async fn a_blocked_job_can_be_cancelled_and_is_not_let_go_later(subject: &dyn Subject) {
+pub async fn a_blocked_job_can_be_cancelled_and_is_not_released_later(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let parent = running(&case, &mut sub, "a").await;
-    child(&case, "c", &["a"]).await.unwrap();
+    dependent(&case, "c", &["a"]).await.unwrap();
     case.client.cancel(&case.key("c"), "not needed").await.unwrap();
     end(&case, &parent, JobState::Completed).await;
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
     assert_eq!(case.state("c").await, JobState::Cancelled);
 }
 
-pub async fn a_child_that_was_let_go_is_not_brought_forward_by_being_told_again(
-    subject: &dyn Subject,
-) {
+pub async fn a_released_dependent_is_not_made_due_by_a_second_notification(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let parent = running(&case, &mut sub, "a").await;
-    child(&case, "c", &["a"]).await.unwrap();
+    dependent(&case, "c", &["a"]).await.unwrap();
     end(&case, &parent, JobState::Completed).await;
     let first = starts(&case, &mut sub, "c").await;
     case.settle(&first, &case.retry(&first, Duration::from_secs(60))).await;
-    // As a chore does that was broken off and is done again; the edge as it was.
+    // As a chore does that crashed and runs again, with the old edge.
     let job = first.envelope().unwrap();
     case.client.release_if_met(&job).await.unwrap();
     wake(&case, &parent, JobState::Completed).await;
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
     assert_eq!(case.state("c").await, JobState::Retrying);
 }
 
-pub async fn a_child_in_another_queue_is_let_go_too_and_leaves_no_edges(subject: &dyn Subject) {
+pub async fn a_dependent_in_another_queue_is_released_and_leaves_no_edges(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let other = Case::new(subject);
@@ -236,32 +236,34 @@ pub async fn a_child_in_another_queue_is_let_go_too_and_leaves_no_edges(subject:
     }
 }
 
-pub async fn many_children_of_one_and_one_child_of_many_are_let_go_once(subject: &dyn Subject) {
+pub async fn many_dependents_of_one_and_one_dependent_of_many_are_released_once(
+    subject: &dyn Subject,
+) {
     const MANY: usize = 200;
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let root = running(&case, &mut sub, "root").await;
     let names: Vec<String> = (0..MANY).map(|n| format!("job-{n}")).collect();
-    let jobs = names.iter().map(|id| child(&case, id, &["root"]));
+    let jobs = names.iter().map(|id| dependent(&case, id, &["root"]));
     for sent in case.client.enqueue_many(jobs).await {
         sent.unwrap();
     }
     let last = case.client.enqueue_task("task", &()).unwrap().id("last").depends_on(&names);
     last.await.unwrap();
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
     end(&case, &root, JobState::Completed).await;
-    // A few at a time: their leases run.
+    // A few at a time, because their leases expire.
     for _ in 0..MANY / 10 {
         assert_eq!(case.state("last").await, JobState::Blocked);
-        for delivery in case.many(&mut sub, 10).await {
+        for delivery in case.next_deliveries(&mut sub, 10).await {
             end(&case, &delivery, JobState::Completed).await;
         }
     }
     starts(&case, &mut sub, "last").await;
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
 }
 
-async fn noted(case: &Case<'_>, kind: &str) -> Vec<StateEntry> {
+async fn entries(case: &Case<'_>, kind: &str) -> Vec<StateEntry> {
     let prefix = StateKey::new([kind, case.queue.as_str()]).unwrap();
     case.transport.state_list(&prefix, 0, 10).await.unwrap().entries
 }
@@ -272,61 +274,60 @@ async fn result_of(case: &Case<'_>, id: &str) -> String {
     report.result.unwrap().decode().unwrap()
 }
 
-pub async fn a_stale_edge_leaves_the_record_of_a_later_life(subject: &dyn Subject) {
+pub async fn a_stale_edge_does_not_affect_the_record_of_a_later_life(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let first = running(&case, &mut sub, "a").await;
-    child(&case, "c", &["a"]).await.unwrap();
-    // Its worker dies before it tells anybody, and all that was known of it goes.
+    dependent(&case, "c", &["a"]).await.unwrap();
+    // Its worker crashes before it notifies the dependents, and its messages are removed.
     assert_eq!(case.write(&case.record(&first)).await, Written::Awaited);
     first.handle.ack().await.unwrap();
     case.json("a", r#"{"task":"task"}"#).await;
-    let second = case.one(&mut sub).await;
-    child(&case, "d", &["a"]).await.unwrap();
+    let second = case.next_delivery(&mut sub).await;
+    dependent(&case, "d", &["a"]).await.unwrap();
     assert!(end(&case, &second, JobState::Completed).await);
     assert_eq!(result_of(&case, "a").await, "done");
-    // One waited for the life that is gone, the other for this one.
+    // One dependent waited for the life that is gone, the other for this one.
     let mut arrived = Vec::new();
-    for delivery in case.many(&mut sub, 2).await {
+    for delivery in case.next_deliveries(&mut sub, 2).await {
         assert_eq!(verdict(&case, &delivery).await, Verdict::Run);
         arrived.push(delivery.stored.key.id.to_string());
     }
     arrived.sort_unstable();
     assert_eq!(arrived, ["c", "d"]);
-    assert!(noted(&case, "dep").await.is_empty());
+    assert!(entries(&case, "dep").await.is_empty());
 }
 
-pub async fn an_edge_to_a_life_that_is_on_its_way_outlasts_the_end_of_another(
-    subject: &dyn Subject,
-) {
+pub async fn an_edge_to_a_live_life_outlasts_the_end_of_another_life(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let first = running(&case, &mut sub, "a").await;
     case.complete(&first).await;
     case.json("a", r#"{"task":"task"}"#).await;
-    let second = case.one(&mut sub).await;
-    child(&case, "c", &["a"]).await.unwrap();
+    let second = case.next_delivery(&mut sub).await;
+    dependent(&case, "c", &["a"]).await.unwrap();
     wake(&case, &first, JobState::Dead).await;
     assert_eq!(case.state("c").await, JobState::Blocked);
-    assert!(end(&case, &second, JobState::Completed).await, "its child waits");
+    assert!(end(&case, &second, JobState::Completed).await, "its dependent waits");
     starts(&case, &mut sub, "c").await;
 }
 
-pub async fn a_child_of_a_scheduled_job_that_was_written_by_hand_starts_when_that_ends(
+pub async fn a_dependent_of_a_scheduled_job_written_by_hand_starts_when_that_job_ends(
     subject: &dyn Subject,
 ) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let due_at = Some(case.now() + Duration::from_millis(500));
     let message = WireMessage::new(bytes::Bytes::from_static(br#"{"task":"task"}"#));
-    let (key, dedup) = (case.key("a"), JobId::random().to_string());
+    let key = case.key("a");
+    let dedup = JobId::random().to_string();
     let job = Submission { key, due_at, dedup, unique: false, message };
     case.transport.publish(job).await.unwrap();
-    child(&case, "c", &["a"]).await.unwrap();
-    // Without a name of its own, its life is called after its place: another one by now.
-    let parent = case.one(&mut sub).await;
+    dependent(&case, "c", &["a"]).await.unwrap();
+    // Without a nonce of its own, its life is named after its sequence, which has changed.
+    let parent = case.next_delivery(&mut sub).await;
     assert_eq!(parent.stored.key, case.key("a"));
-    assert!(end(&case, &parent, JobState::Completed).await, "its child waits");
+    assert!(end(&case, &parent, JobState::Completed).await, "its dependent waits");
     assert_eq!(result_of(&case, "a").await, "done");
     starts(&case, &mut sub, "c").await;
 }
@@ -335,37 +336,37 @@ pub async fn a_blocked_job_that_is_cancelled_leaves_no_edges(subject: &dyn Subje
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let (a, _b) = (running(&case, &mut sub, "a").await, running(&case, &mut sub, "b").await);
-    child(&case, "c", &["a", "b"]).await.unwrap();
+    dependent(&case, "c", &["a", "b"]).await.unwrap();
     end(&case, &a, JobState::Completed).await;
-    assert_eq!((noted(&case, "dep").await.len(), noted(&case, "met").await.len()), (1, 1));
+    assert_eq!((entries(&case, "dep").await.len(), entries(&case, "met").await.len()), (1, 1));
     case.client.cancel(&case.key("c"), "not needed").await.unwrap();
-    assert_eq!((noted(&case, "dep").await.len(), noted(&case, "met").await.len()), (0, 0));
+    assert_eq!((entries(&case, "dep").await.len(), entries(&case, "met").await.len()), (0, 0));
 }
 
-pub async fn the_edge_of_a_later_life_of_the_child_is_not_removed(subject: &dyn Subject) {
+pub async fn the_edge_of_a_later_life_of_the_dependent_is_not_removed(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let _a = running(&case, &mut sub, "a").await;
-    child(&case, "c", &["a"]).await.unwrap();
+    dependent(&case, "c", &["a"]).await.unwrap();
     let mut earlier = case.client.report(&case.key("c")).await.unwrap().envelope.unwrap();
     earlier.nonce = naq_core::wire::Nonce::parse("earlier").unwrap();
     case.client.forget_dependencies(&earlier).await.unwrap();
-    assert_eq!(noted(&case, "dep").await.len(), 1);
+    assert_eq!(entries(&case, "dep").await.len(), 1);
 }
 
-pub async fn a_look_at_parents_that_are_tied_writes_nothing(subject: &dyn Subject) {
+pub async fn a_check_of_linked_parents_writes_nothing(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let (a, _b) = (running(&case, &mut sub, "a").await, running(&case, &mut sub, "b").await);
-    child(&case, "c", &["a", "b"]).await.unwrap();
-    let before = noted(&case, "dep").await;
+    dependent(&case, "c", &["a", "b"]).await.unwrap();
+    let before = entries(&case, "dep").await;
     let job = case.client.report(&case.key("c")).await.unwrap().envelope.unwrap();
     assert_eq!(case.client.check_dependencies(&job).await.unwrap(), Verdict::Wait);
-    assert_eq!(noted(&case, "dep").await, before);
-    // One that was lost is written anew, and the end is told.
+    assert_eq!(entries(&case, "dep").await, before);
+    // A lost edge is written again, and the end reaches the dependent.
     case.transport.state_remove(&before[0].key, Expect::Any).await.unwrap();
     assert_eq!(case.client.check_dependencies(&job).await.unwrap(), Verdict::Wait);
-    assert_eq!(noted(&case, "dep").await.len(), 2);
+    assert_eq!(entries(&case, "dep").await.len(), 2);
     assert!(end(&case, &a, JobState::Completed).await);
     let left = case.client.report(&case.key("c")).await.unwrap().waits_for;
     assert_eq!(left, [case.key("b")]);

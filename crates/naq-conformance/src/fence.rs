@@ -1,4 +1,4 @@
-//! The fence: a late worker cannot bring a job back.
+//! Fences: a worker that has lost its lease cannot bring a job back.
 
 use std::time::Duration;
 
@@ -10,74 +10,74 @@ use crate::case::{BRIEF, Case};
 
 const WAIT: Duration = Duration::from_millis(100);
 
-/// Neither form of going on is stored, and nothing comes of them.
+/// The broker stores neither a retry nor a give-back of the late worker, and delivers nothing.
 async fn cannot_bring_it_back(case: &Case<'_>, late: &Delivery) {
     assert_eq!(case.write(&case.retry(late, WAIT)).await, Written::Fenced);
     assert_eq!(case.write(&case.give_back(late)).await, Written::Fenced);
     let mut sub = case.open().await;
-    case.nothing(&mut sub, WAIT + 2 * BRIEF).await;
+    case.expect_nothing(&mut sub, WAIT + 2 * BRIEF).await;
 }
 
 pub async fn a_late_worker_cannot_bring_back_a_job_that_is_done(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
-    let late = case.one(&mut sub).await;
-    let other = case.one(&mut sub).await;
+    let late = case.next_delivery(&mut sub).await;
+    let other = case.next_delivery(&mut sub).await;
     case.complete(&other).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_places("a", &[Place::Record]).await;
     cannot_bring_it_back(&case, &late).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_places("a", &[Place::Record]).await;
 }
 
 pub async fn a_late_worker_cannot_bring_back_a_job_that_was_purged(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
-    let late = case.one(&mut sub).await;
+    let late = case.next_delivery(&mut sub).await;
     assert_eq!(case.transport.purge(&case.queue).await.unwrap(), 1);
     cannot_bring_it_back(&case, &late).await;
-    case.stands("a", &[]).await;
+    case.expect_places("a", &[]).await;
 }
 
 pub async fn a_late_worker_cannot_bring_back_a_job_that_was_cancelled(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
-    let late = case.one(&mut sub).await;
+    let late = case.next_delivery(&mut sub).await;
     case.client.cancel(&case.key("a"), "not needed").await.unwrap();
     cannot_bring_it_back(&case, &late).await;
     assert_eq!(case.state("a").await, JobState::Cancelled);
 }
 
-pub async fn a_late_worker_cannot_disturb_a_retry_that_has_begun(subject: &dyn Subject) {
+pub async fn a_late_worker_cannot_disturb_a_retry_that_has_started(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
-    let late = case.one(&mut sub).await;
-    let other = case.one(&mut sub).await;
+    let late = case.next_delivery(&mut sub).await;
+    let other = case.next_delivery(&mut sub).await;
     case.settle(&other, &case.retry(&other, Duration::ZERO)).await;
-    let running = case.one(&mut sub).await;
+    let running = case.next_delivery(&mut sub).await;
     assert_eq!(running.envelope().unwrap().attempt, 2);
     case.write(&case.retry(&late, WAIT)).await;
     assert_eq!(case.write(&case.give_back(&late)).await, Written::Fenced);
     case.complete(&running).await;
-    case.nothing(&mut sub, WAIT + 2 * BRIEF).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_nothing(&mut sub, WAIT + 2 * BRIEF).await;
+    case.expect_places("a", &[Place::Record]).await;
 }
 
-pub async fn another_job_under_the_same_id_swallows_nothing(subject: &dyn Subject) {
+pub async fn another_job_of_the_same_id_is_not_dropped(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
-    // Two messages by hand on one subject: two lives, and both want to be run.
+    // Two messages by hand on one subject: two lives, and both have to run.
     case.json("a", r#"{"task":"first"}"#).await;
-    let first = case.one(&mut sub).await;
+    let first = case.next_delivery(&mut sub).await;
     case.json("a", r#"{"task":"second"}"#).await;
     assert_eq!(case.stale(&first).await, None);
     assert_eq!(case.write(&case.give_back(&first)).await, Written::Stored);
     first.handle.ack().await.unwrap();
     let mut tasks = Vec::new();
-    for delivery in case.many(&mut sub, 2).await {
+    for delivery in case.next_deliveries(&mut sub, 2).await {
         assert_eq!(case.stale(&delivery).await, None);
         tasks.push(delivery.envelope().unwrap().task.to_string());
         case.complete(&delivery).await;
@@ -86,17 +86,17 @@ pub async fn another_job_under_the_same_id_swallows_nothing(subject: &dyn Subjec
     assert_eq!(tasks, ["first", "second"]);
 }
 
-pub async fn evidence_of_an_earlier_life_swallows_nothing(subject: &dyn Subject) {
+pub async fn evidence_of_an_earlier_life_drops_no_job(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.json("a", r#"{"task":"t"}"#).await;
-    let first = case.one(&mut sub).await;
+    let first = case.next_delivery(&mut sub).await;
     case.complete(&first).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_places("a", &[Place::Record]).await;
     case.json("a", r#"{"task":"t"}"#).await;
-    let second = case.one(&mut sub).await;
+    let second = case.next_delivery(&mut sub).await;
     assert_eq!(case.stale(&second).await, None, "the record is of another life");
-    let again = case.one(&mut sub).await;
+    let again = case.next_delivery(&mut sub).await;
     assert_eq!((again.delivered, case.stale(&again).await), (2, None));
     assert_eq!(case.state("a").await, JobState::Running);
     case.write(&case.record(&again)).await;
@@ -104,22 +104,22 @@ pub async fn evidence_of_an_earlier_life_swallows_nothing(subject: &dyn Subject)
     again.handle.ack().await.unwrap();
 }
 
-pub async fn a_late_worker_cannot_go_on_with_a_job_that_was_given_back(subject: &dyn Subject) {
+pub async fn a_late_worker_cannot_continue_a_job_that_was_given_back(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
-    let late = case.one(&mut sub).await;
-    let other = case.one(&mut sub).await;
-    // Given back, and dead before the ack: the message stands beside a newer one of the same life.
+    let late = case.next_delivery(&mut sub).await;
+    let other = case.next_delivery(&mut sub).await;
+    // A crash between give-back and ack: the message is there beside a newer one of the same life.
     assert_eq!(case.write(&case.give_back(&other)).await, Written::Stored);
     assert_eq!(case.write(&case.retry(&late, Duration::ZERO)).await, Written::Fenced);
     case.lose_lease().await;
-    for delivery in case.many(&mut sub, 2).await {
+    for delivery in case.next_deliveries(&mut sub, 2).await {
         assert_eq!(delivery.envelope().unwrap().attempt, 1);
         match case.stale(&delivery).await {
             Some(_) => delivery.handle.ack().await.unwrap(),
             None => case.complete(&delivery).await,
         }
     }
-    case.stands("a", &[Place::Record]).await;
+    case.expect_places("a", &[Place::Record]).await;
 }

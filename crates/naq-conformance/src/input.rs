@@ -1,4 +1,4 @@
-//! Input from outside: jobs written by hand, and what is no job at all.
+//! Input of other programs: jobs written by hand, and bodies that are not jobs.
 
 use bytes::Bytes;
 use naq_core::names::{JobId, QueueName};
@@ -13,14 +13,14 @@ pub async fn a_job_written_by_hand_needs_only_a_task_in_json(subject: &dyn Subje
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.json("a", r#"{"task":"email.send"}"#).await;
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     let job = delivery.envelope().unwrap();
     assert_eq!((&job.queue, &job.id), (&case.queue, &case.key("a").id));
     assert_eq!((job.task.as_str(), &job.args.bytes()[..]), ("email.send", &b"null"[..]));
     assert_eq!((job.policy, job.attempt, job.crashes), (RetryPolicy::default(), 1, 0));
     assert_eq!(job.enqueued_at, delivery.stored.stored_at);
     case.complete(&delivery).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_places("a", &[Place::Record]).await;
 }
 
 pub async fn a_job_written_by_hand_needs_only_a_task_in_messagepack(subject: &dyn Subject) {
@@ -28,27 +28,29 @@ pub async fn a_job_written_by_hand_needs_only_a_task_in_messagepack(subject: &dy
     let mut sub = case.open().await;
     let body = Codec::MsgPack.encode("a job", &serde_json::json!({"task": "email.send"})).unwrap();
     let message = WireMessage::new(body).with(headers::CONTENT_TYPE, "application/msgpack");
-    case.by_hand("a", message).await;
-    let delivery = case.one(&mut sub).await;
+    case.publish_raw("a", message).await;
+    let delivery = case.next_delivery(&mut sub).await;
     let job = delivery.envelope().unwrap();
     assert_eq!((job.task.as_str(), job.codec), ("email.send", Codec::MsgPack));
-    // It stays in its codec.
+    // It keeps its codec.
     case.settle(&delivery, &case.retry(&delivery, std::time::Duration::ZERO)).await;
-    let again = case.one(&mut sub).await;
+    let again = case.next_delivery(&mut sub).await;
     assert_eq!(again.stored.message.codec(), Ok(Codec::MsgPack));
     assert_eq!(again.envelope().unwrap().attempt, 2);
     case.complete(&again).await;
 }
 
-pub async fn the_subject_says_which_job_it_is_not_the_body(subject: &dyn Subject) {
+pub async fn the_subject_and_not_the_body_names_the_job(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.json("a", r#"{"task":"t","id":"b","queue":"elsewhere"}"#).await;
-    let job = case.one(&mut sub).await.envelope().unwrap();
+    let job = case.next_delivery(&mut sub).await.envelope().unwrap();
     assert_eq!((job.queue, job.id), (case.queue.clone(), case.key("a").id));
 }
 
-pub async fn what_is_no_job_arrives_with_a_typed_error_and_its_bytes(subject: &dyn Subject) {
+pub async fn a_body_that_is_not_a_job_arrives_with_a_typed_error_and_its_bytes(
+    subject: &dyn Subject,
+) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let deep = format!("{{\"task\":\"t\",\"tags\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
@@ -78,29 +80,29 @@ pub async fn what_is_no_job_arrives_with_a_typed_error_and_its_bytes(subject: &d
     for (i, (content_type, body)) in bodies.iter().enumerate() {
         let message = WireMessage::new(Bytes::from(body.clone()));
         let message = message.with(headers::CONTENT_TYPE, content_type);
-        case.by_hand(&format!("job-{i}"), message).await;
+        case.publish_raw(&format!("job-{i}"), message).await;
     }
     case.json("good", r#"{"task":"t"}"#).await;
     for (i, (content_type, body)) in bodies.iter().enumerate() {
-        let delivery = case.one(&mut sub).await;
+        let delivery = case.next_delivery(&mut sub).await;
         let name = format!("job-{i}");
         assert_eq!(delivery.stored.key, case.key(&name));
         let err: DecodeError = delivery.envelope().expect_err(&name);
         assert!(err.to_string().len() < 500, "{err}");
         case.settle(&delivery, &case.dead(&delivery, "DecodeError")).await;
-        case.stands(&name, &[Place::Dead]).await;
+        case.expect_places(&name, &[Place::Dead]).await;
         let letter = case.transport.locate(&case.key(&name)).await.unwrap().remove(0);
         assert_eq!(letter.message.body, body, "{name}");
         assert_eq!(letter.dead_letter().content_type.as_deref(), Some(*content_type));
     }
-    let good = case.one(&mut sub).await;
-    assert_eq!(good.stored.key, case.key("good"), "and the queue goes on");
+    let good = case.next_delivery(&mut sub).await;
+    assert_eq!(good.stored.key, case.key("good"), "the next job arrives");
     good.envelope().unwrap();
     case.complete(&good).await;
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
 }
 
-pub async fn names_with_wildcards_cannot_get_in(subject: &dyn Subject) {
+pub async fn names_with_wildcards_are_refused(subject: &dyn Subject) {
     let case = Case::new(subject);
     for bad in ["*", ">", "a.b", "a.>", "", " ", "a b", "a\r\nb", "\u{7f}", "é"] {
         assert!(QueueName::new(bad).is_err() && JobId::new(bad).is_err(), "{bad:?}");

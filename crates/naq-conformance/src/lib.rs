@@ -1,13 +1,57 @@
-//! The contract: what every transport does, one behaviour a function, named by a sentence. A
-//! transport proves itself with one line in its tests:
+//! The contract suite: the behaviours that every NAQ transport must have. Each behaviour is a function
+//! whose name is a sentence, and becomes one test.
 //!
-//! ```ignore
-//! naq_conformance::contract_suite!(make_subject); // async fn make_subject() -> impl Subject
+//! # Prove a transport
+//!
+//! Implement [`Subject`] for it, and call [`contract_suite!`] in a test file:
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use naq_conformance::{Subject, contract_suite};
+//! use naq_core::clock::{Clock, SystemClock, Timer};
+//! use naq_core::transport::Transport;
+//!
+//! struct MyBroker(Arc<dyn Transport>);
+//!
+//! #[async_trait::async_trait]
+//! impl Subject for MyBroker {
+//!     fn transport(&self) -> Arc<dyn Transport> {
+//!         Arc::clone(&self.0)
+//!     }
+//!
+//!     fn clock(&self) -> Arc<dyn Clock> {
+//!         Arc::new(SystemClock)
+//!     }
+//!
+//!     fn lease(&self) -> Duration {
+//!         Duration::from_secs(1)
+//!     }
+//!
+//!     async fn pass(&self, span: Duration) {
+//!         // A transport with a manual clock moves the clock instead, and takes milliseconds.
+//!         SystemClock.sleep_until(SystemClock.now() + span).await;
+//!     }
+//! }
+//!
+//! async fn connect() -> MyBroker {
+//!     // Connect, and return the transport.
+//! #   unimplemented!()
+//! }
+//!
+//! contract_suite!(connect); // one #[tokio::test] per behaviour
 //! ```
 //!
-//! which expands to one `#[tokio::test]` a behaviour. Tests use queues and ids of their own, so
-//! that all of them can run at once against one broker.
-#![expect(missing_docs, reason = "the names of the behaviours are sentences")]
+//! Every test uses its own queues and ids, so all of them can run at the same time against one broker.
+//! Tests of the whole broker, such as lists of all queues, skip what belongs to other tests. A
+//! transport that passes all of them works with every worker and client of NAQ.
+//!
+//! # Add a behaviour
+//!
+//! Write it as a function over `&dyn Subject` in the module of its topic, and add its name to the list
+//! in `suite.rs`.
+#![expect(missing_docs, reason = "the name of each behaviour is a sentence")]
 #![expect(clippy::unwrap_used, reason = "a suite of tests")]
 
 mod case;
@@ -24,7 +68,6 @@ pub mod depends;
 pub mod end;
 pub mod fence;
 pub mod input;
-pub mod kept;
 pub mod lease;
 pub mod lookup;
 pub mod once;
@@ -33,6 +76,7 @@ pub mod queue;
 pub mod record;
 pub mod recurring;
 pub mod requeue;
+pub mod saved_data;
 pub mod schedule;
 pub mod settle;
 pub mod state;

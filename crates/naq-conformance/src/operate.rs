@@ -1,4 +1,4 @@
-//! Pause, purge, remove, signal.
+//! Operators' actions: pause, purge, remove, limit and signal; the audit log.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -10,23 +10,23 @@ use naq_core::transport::{Place, Signal, TransportError, WorkerInfo, WorkerStatu
 use crate::Subject;
 use crate::case::{BRIEF, Case};
 
-pub async fn a_paused_queue_hands_out_nothing_until_it_is_resumed(subject: &dyn Subject) {
+pub async fn a_paused_queue_delivers_nothing_until_it_is_resumed(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
-    let running = case.one(&mut sub).await;
+    let running = case.next_delivery(&mut sub).await;
     let until = case.now() + Duration::from_secs(60);
     case.transport.pause(&case.queue, until).await.unwrap();
     case.enqueue("b").await;
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
     let info = case.transport.queue_info(&case.queue).await.unwrap().unwrap();
     assert_eq!((info.paused_until, info.pending), (Some(until), 1));
-    // What runs goes on.
+    // Running jobs continue.
     running.handle.renew().await.unwrap();
     case.complete(&running).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_places("a", &[Place::Record]).await;
     case.transport.resume(&case.queue).await.unwrap();
-    assert_eq!(case.one(&mut sub).await.stored.key, case.key("b"));
+    assert_eq!(case.next_delivery(&mut sub).await.stored.key, case.key("b"));
     let info = case.transport.queue_info(&case.queue).await.unwrap().unwrap();
     assert_eq!(info.paused_until, None);
 }
@@ -37,11 +37,11 @@ pub async fn a_pause_ends_by_itself(subject: &dyn Subject) {
     let until = case.now() + Duration::from_secs(1);
     case.transport.pause(&case.queue, until).await.unwrap();
     case.enqueue("a").await;
-    case.one(&mut sub).await;
+    case.next_delivery(&mut sub).await;
     assert!(case.now() >= until);
 }
 
-pub async fn a_purge_removes_what_is_pending_running_and_waiting(subject: &dyn Subject) {
+pub async fn a_purge_removes_pending_running_and_waiting_jobs(subject: &dyn Subject) {
     let case = Case::new(subject);
     let other = Case::new(subject);
     let mut sub = case.open().await;
@@ -49,33 +49,33 @@ pub async fn a_purge_removes_what_is_pending_running_and_waiting(subject: &dyn S
         case.enqueue(name).await;
     }
     other.enqueue("a").await;
-    let mut held = case.many(&mut sub, 3).await;
+    let mut held = case.next_deliveries(&mut sub, 3).await;
     let dead = held.remove(2);
     case.settle(&dead, &case.dead(&dead, "Error")).await;
-    case.stands("dead", &[Place::Dead]).await;
+    case.expect_places("dead", &[Place::Dead]).await;
     case.enqueue_in("c", Duration::from_millis(500)).await;
     case.enqueue("d").await;
     assert_eq!(case.transport.purge(&case.queue).await.unwrap(), 4);
-    case.nothing(&mut sub, case.lease() + BRIEF).await;
-    case.stands("a", &[]).await;
-    case.stands("c", &[]).await;
-    // Not what has ended, nor what is elsewhere.
-    case.stands("dead", &[Place::Dead]).await;
-    other.stands("a", &[Place::Queue]).await;
-    // And the queue goes on.
+    case.expect_nothing(&mut sub, case.lease() + BRIEF).await;
+    case.expect_places("a", &[]).await;
+    case.expect_places("c", &[]).await;
+    // Jobs that have ended stay, and so do jobs of other queues.
+    case.expect_places("dead", &[Place::Dead]).await;
+    other.expect_places("a", &[Place::Queue]).await;
+    // The queue continues to work.
     case.enqueue("e").await;
-    assert_eq!(case.one(&mut sub).await.stored.key, case.key("e"));
+    assert_eq!(case.next_delivery(&mut sub).await.stored.key, case.key("e"));
 }
 
-pub async fn exactly_the_message_that_was_meant_is_removed(subject: &dyn Subject) {
+pub async fn a_removal_removes_exactly_its_message(subject: &dyn Subject) {
     let case = Case::new(subject);
     case.enqueue_in("a", Duration::from_secs(60)).await;
     case.enqueue("b").await;
     let waiting = case.transport.locate(&case.key("a")).await.unwrap().remove(0);
     assert!(case.transport.remove(&waiting).await.unwrap());
     assert!(!case.transport.remove(&waiting).await.unwrap(), "it is gone");
-    case.stands("a", &[]).await;
-    case.stands("b", &[Place::Queue]).await;
+    case.expect_places("a", &[]).await;
+    case.expect_places("b", &[Place::Queue]).await;
     // A newer message on the same subject stays.
     let old = case.transport.locate(&case.key("b")).await.unwrap().remove(0);
     case.json("b", r#"{"task":"t"}"#).await;
@@ -84,7 +84,7 @@ pub async fn exactly_the_message_that_was_meant_is_removed(subject: &dyn Subject
     assert!(left.len() == 1 && left[0].seq > old.seq);
 }
 
-pub async fn a_signal_reaches_everybody_who_listens(subject: &dyn Subject) {
+pub async fn a_signal_reaches_all_listeners(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut listeners = Vec::new();
     for _ in 0..3 {
@@ -93,12 +93,12 @@ pub async fn a_signal_reaches_everybody_who_listens(subject: &dyn Subject) {
     let signal = Signal::Cancel { queue: case.queue.clone(), id: case.key("a").id, nonce: None };
     case.transport.signal(&signal).await.unwrap();
     for listener in &mut listeners {
-        // Other tests may signal too.
+        // Skips the signals of other tests.
         while listener.next().await.unwrap() != signal {}
     }
 }
 
-pub async fn a_limited_queue_hands_out_no_more_at_once_and_the_limit_changes_live(
+pub async fn a_limited_queue_delivers_no_more_at_once_and_the_limit_changes_at_once(
     subject: &dyn Subject,
 ) {
     let case = Case::new(subject);
@@ -108,37 +108,37 @@ pub async fn a_limited_queue_hands_out_no_more_at_once_and_the_limit_changes_liv
     for name in ["a", "b", "c", "d", "e", "f"] {
         case.enqueue(name).await;
     }
-    let mut held = case.many(&mut one, 2).await;
-    // The limit is for all workers together.
-    held.push(case.one(&mut two).await);
-    case.nothing(&mut two, BRIEF).await;
+    let mut held = case.next_deliveries(&mut one, 2).await;
+    // The limit counts the jobs of all workers together.
+    held.push(case.next_delivery(&mut two).await);
+    case.expect_nothing(&mut two, BRIEF).await;
     let info = case.transport.queue_info(&case.queue).await.unwrap().unwrap();
     assert_eq!((info.concurrency_limit, info.running, info.pending), (Some(3), 3, 3));
-    // Each that is done makes room for one.
+    // Each job that ends lets one more start.
     case.complete(&held.remove(0)).await;
-    held.push(case.one(&mut two).await);
-    case.nothing(&mut two, BRIEF).await;
-    // A lower limit takes nothing back; a higher one is in force at once.
+    held.push(case.next_delivery(&mut two).await);
+    case.expect_nothing(&mut two, BRIEF).await;
+    // A lower limit stops no running job; a higher one applies at once.
     limit(1).await.unwrap();
     case.complete(&held.remove(0)).await;
-    case.nothing(&mut two, BRIEF).await;
+    case.expect_nothing(&mut two, BRIEF).await;
     limit(0).await.unwrap();
-    held.extend(case.many(&mut two, 2).await);
+    held.extend(case.next_deliveries(&mut two, 2).await);
     let info = case.transport.queue_info(&case.queue).await.unwrap().unwrap();
     assert_eq!((info.concurrency_limit, info.pending), (None, 0));
-    // Whoever opens the queue from now on knows.
+    // A subscription that is opened later knows the limit.
     limit(2).await.unwrap();
     let later = case.open().await;
     assert_eq!((later.limit(), later.lease()), (Some(2), case.lease()));
 }
 
-pub async fn a_queue_that_is_not_there_cannot_be_limited(subject: &dyn Subject) {
+pub async fn an_unknown_queue_cannot_be_limited(subject: &dyn Subject) {
     let case = Case::new(subject);
     let refused = case.transport.set_limit(&case.queue, NonZeroU64::new(1)).await;
     assert!(matches!(refused, Err(TransportError::NoQueue(_))), "{refused:?}");
 }
 
-pub async fn a_worker_is_drained_by_its_id_and_nobody_else(subject: &dyn Subject) {
+pub async fn a_worker_is_drained_by_its_id_and_no_other(subject: &dyn Subject) {
     let case = Case::new(subject);
     let worker_id = WorkerId::new(JobId::random()).unwrap();
     let refused = case.client.drain_worker(&worker_id).await;
@@ -161,7 +161,7 @@ pub async fn a_worker_is_drained_by_its_id_and_nobody_else(subject: &dyn Subject
     case.transport.heartbeat(&me, Duration::from_secs(30)).await.unwrap();
     assert_eq!(case.client.drain_worker(&worker_id).await.unwrap().worker_id, worker_id);
     let expected = Signal::Drain { worker: worker_id.clone() };
-    // Other tests may signal too.
+    // Skips the signals of other tests.
     while heard.next().await.unwrap() != expected {}
     case.transport.leave(&worker_id).await.unwrap();
 }
@@ -172,7 +172,7 @@ pub async fn a_task_is_paused_in_one_queue_until_it_is_resumed(subject: &dyn Sub
     let task = |name: &str| TaskName::new(name).unwrap();
     let paused = async || {
         let mut all = case.client.paused_tasks().await.unwrap();
-        // Other tests pause too.
+        // Skips the pauses of other tests.
         all.retain(|pause| [&case.queue, &other].contains(&&pause.queue));
         all.into_iter().map(|pause| (pause.queue, pause.task.to_string())).collect::<Vec<_>>()
     };
@@ -189,30 +189,30 @@ pub async fn a_task_is_paused_in_one_queue_until_it_is_resumed(subject: &dyn Sub
     let mut seen = paused().await;
     seen.retain(|(_, name)| name == "b");
     assert_eq!(seen, both);
-    // A second pause takes the place of the first; one that is over at once is none.
+    // A second pause replaces the first. A pause until a time in the past removes it.
     pause(&other, "b", Some(case.now())).await;
     assert_eq!(paused().await.len(), 2);
     assert!(case.client.resume_task(&case.queue, &task("a.b:c/d")).await.unwrap());
     assert!(!case.client.resume_task(&case.queue, &task("a.b:c/d")).await.unwrap());
     assert_eq!(paused().await, [(case.queue.clone(), "b".to_owned())]);
-    case.pass(Duration::from_secs(3)).await;
-    assert_eq!(paused().await, [], "its time was over");
+    case.advance(Duration::from_secs(3)).await;
+    assert_eq!(paused().await, [], "its time has passed");
 }
 
-pub async fn what_was_done_is_read_newest_first_in_pages(subject: &dyn Subject) {
+pub async fn the_audit_log_is_read_newest_first_in_pages(subject: &dyn Subject) {
     let case = Case::new(subject);
     let who = format!("ann@{}", case.queue);
     for n in 0..5 {
         let entry = AuditEntry::new(&who, "purge", format!("job {n}")).count(n).reason("tests");
         case.client.audit(entry).await.unwrap();
-        case.pass(Duration::from_millis(5)).await;
+        case.advance(Duration::from_millis(5)).await;
     }
     let (mut own, mut query) = (Vec::new(), AuditQuery { before: None, limit: 2 });
     loop {
         let page = case.client.audit_log(&query).await.unwrap();
         assert!(page.entries.len() <= 2);
         assert!(page.entries.is_sorted_by(|a, b| a.id > b.id));
-        // Other tests write too.
+        // Skips the entries of other tests.
         own.extend(page.entries.into_iter().filter(|entry| entry.who == who));
         query.before = page.next;
         if query.before.is_none() || own.len() == 5 {

@@ -1,4 +1,4 @@
-//! Enqueue, fetch, ack.
+//! Queues: enqueue, fetch and ack.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ pub async fn a_job_arrives_once_with_its_headers_and_body(subject: &dyn Subject)
     let mut sub = case.open().await;
     let message = WireMessage::new(b"{\"task\":\"t\",\"args\":[1.50]}".to_vec().into())
         .with(headers::CONTENT_TYPE, "application/json")
-        .with("X-Mine", "kept, as it came");
-    case.by_hand("a", message.clone()).await;
-    let delivery = case.one(&mut sub).await;
+        .with("X-Mine", "kept as it is");
+    case.publish_raw("a", message.clone()).await;
+    let delivery = case.next_delivery(&mut sub).await;
     assert_eq!(delivery.stored.key, case.key("a"));
     assert_eq!(delivery.stored.place, Place::Queue);
     assert_eq!(delivery.stored.message.body, message.body);
@@ -24,8 +24,8 @@ pub async fn a_job_arrives_once_with_its_headers_and_body(subject: &dyn Subject)
     }
     assert_eq!((delivery.delivered, delivery.suspect), (1, false));
     delivery.handle.ack().await.unwrap();
-    case.stands("a", &[]).await;
-    case.nothing(&mut sub, case.lease() + BRIEF).await;
+    case.expect_places("a", &[]).await;
+    case.expect_nothing(&mut sub, case.lease() + BRIEF).await;
 }
 
 pub async fn the_same_id_twice_is_one_job_while_it_waits_runs_and_is_done(subject: &dyn Subject) {
@@ -33,17 +33,17 @@ pub async fn the_same_id_twice_is_one_job_while_it_waits_runs_and_is_done(subjec
     let mut sub = case.open().await;
     assert!(!case.enqueue("a").await.is_duplicate());
     assert!(case.enqueue("a").await.is_duplicate());
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     assert!(case.enqueue("a").await.is_duplicate());
     case.complete(&delivery).await;
     assert!(case.enqueue("a").await.is_duplicate());
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
 }
 
 pub async fn a_chosen_id_is_refused_while_a_job_of_it_is_in_the_queue(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
-    // As after the dedup window: nothing but `unique` stands in the way.
+    // As after the dedup window: only `unique` makes it a duplicate.
     let submit = |dedup: &str, unique: bool| Submission {
         key: case.key("a"),
         due_at: None,
@@ -54,12 +54,12 @@ pub async fn a_chosen_id_is_refused_while_a_job_of_it_is_in_the_queue(subject: &
     let publish = |job| case.transport.publish(job);
     assert!(matches!(publish(submit("1", true)).await, Ok(Receipt::Stored(_))));
     assert!(matches!(publish(submit("2", true)).await, Ok(Receipt::Duplicate)), "pending");
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     assert!(matches!(publish(submit("3", true)).await, Ok(Receipt::Duplicate)), "running");
     case.settle(&delivery, &case.retry(&delivery, Duration::from_secs(60))).await;
-    case.stands("a", &[Place::Schedule]).await;
+    case.expect_places("a", &[Place::Schedule]).await;
     assert!(matches!(publish(submit("4", true)).await, Ok(Receipt::Duplicate)), "waiting");
-    assert!(matches!(publish(submit("5", false)).await, Ok(Receipt::Stored(_))), "not asked for");
+    assert!(matches!(publish(submit("5", false)).await, Ok(Receipt::Stored(_))), "not unique");
 }
 
 pub async fn the_same_id_in_two_queues_is_two_jobs(subject: &dyn Subject) {
@@ -73,7 +73,7 @@ pub async fn many_at_once_are_all_stored_and_answered_in_their_order(subject: &d
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let job = |i: usize| {
-        // Every tenth repeats the one before it.
+        // Every tenth job repeats the one before it.
         let i = if i % 10 == 9 { i - 1 } else { i };
         case.client.enqueue_task("t", &i).unwrap().id(format!("job-{i}")).prepare().unwrap()
     };
@@ -86,27 +86,27 @@ pub async fn many_at_once_are_all_stored_and_answered_in_their_order(subject: &d
         assert_eq!((handle.id().as_str(), handle.is_duplicate()), (expected.as_str(), repeated));
     }
     let mut ids = Vec::new();
-    for delivery in case.many(&mut sub, COUNT / 10 * 9).await {
+    for delivery in case.next_deliveries(&mut sub, COUNT / 10 * 9).await {
         delivery.handle.ack().await.unwrap();
         ids.push(delivery.stored.key.id.to_string());
     }
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), COUNT / 10 * 9, "each once");
-    case.nothing(&mut sub, BRIEF).await;
+    assert_eq!(ids.len(), COUNT / 10 * 9, "each job once");
+    case.expect_nothing(&mut sub, BRIEF).await;
 }
 
-pub async fn a_fetch_takes_no_more_than_it_was_asked_for(subject: &dyn Subject) {
+pub async fn a_fetch_returns_no_more_than_its_maximum(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     for name in ["a", "b", "c"] {
         case.enqueue(name).await;
     }
-    let first = case.many(&mut sub, 2).await;
+    let first = case.next_deliveries(&mut sub, 2).await;
     assert_eq!(first.len(), 2);
-    // The third is there for whoever asks; it does not age with the first subscriber.
+    // The third is there for another subscriber, and its lease has not started.
     let mut other = case.open().await;
-    assert_eq!(case.one(&mut other).await.stored.key, case.key("c"));
+    assert_eq!(case.next_delivery(&mut other).await.stored.key, case.key("c"));
 }
 
 pub async fn a_fetch_that_is_dropped_loses_nothing(subject: &dyn Subject) {
@@ -116,52 +116,52 @@ pub async fn a_fetch_that_is_dropped_loses_nothing(subject: &dyn Subject) {
         let fetch = sub.fetch(1, Duration::from_secs(60));
         tokio::select! {
             biased;
-            fetched = fetch => panic!("there was nothing to fetch: {fetched:?}"),
-            () = case.pass(Duration::from_millis(50)) => {}
+            fetched = fetch => panic!("the queue is empty: {fetched:?}"),
+            () = case.advance(Duration::from_millis(50)) => {}
         }
     }
     case.enqueue("a").await;
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     assert_eq!(delivery.delivered, 1);
 }
 
-pub async fn what_was_asked_for_is_handed_over_although_no_more_is_wanted(subject: &dyn Subject) {
+pub async fn jobs_of_an_earlier_request_arrive_at_a_fetch_of_none(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
-    // Ten are asked for, and for a while they will be.
-    case.nothing(&mut sub, BRIEF).await;
+    // This fetch requests ten jobs; the request stays open for a while.
+    case.expect_nothing(&mut sub, BRIEF).await;
     for name in ["a", "b", "c"] {
         case.enqueue(name).await;
     }
-    let mut owed = Vec::new();
-    while owed.len() < 3 {
+    let mut arrived = Vec::new();
+    while arrived.len() < 3 {
         let more = case.fetch(&mut sub, 0, Duration::from_secs(3)).await;
-        assert!(!more.is_empty(), "{} of 3 deliveries arrived", owed.len());
-        owed.extend(more);
+        assert!(!more.is_empty(), "{} of 3 deliveries arrived", arrived.len());
+        arrived.extend(more);
     }
-    assert!(owed.iter().all(|delivery| (delivery.delivered, delivery.suspect) == (1, false)));
+    assert!(arrived.iter().all(|delivery| (delivery.delivered, delivery.suspect) == (1, false)));
 }
 
-pub async fn a_fetch_of_none_asks_for_nothing_and_waits(subject: &dyn Subject) {
+pub async fn a_fetch_of_none_requests_nothing_and_waits(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
     let before = case.now();
     assert!(case.fetch(&mut sub, 0, BRIEF).await.is_empty());
     assert!(case.now() >= before + BRIEF, "it did not wait");
-    assert_eq!(case.one(&mut case.open().await).await.delivered, 1);
+    assert_eq!(case.next_delivery(&mut case.open().await).await.delivered, 1);
 }
 
 pub async fn a_closed_subscription_leaves_nothing_behind(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut first = case.open().await;
-    case.nothing(&mut first, Duration::from_millis(50)).await;
+    case.expect_nothing(&mut first, Duration::from_millis(50)).await;
     let left = first.close().await;
     assert!(left.is_empty());
     case.enqueue("a").await;
     let mut second = case.open().await;
-    // Nothing keeps pulling for the one that was closed.
-    let delivery = case.one(&mut second).await;
+    // No request of the closed subscription is left.
+    let delivery = case.next_delivery(&mut second).await;
     assert_eq!(delivery.delivered, 1);
 }
 
@@ -181,12 +181,12 @@ pub async fn an_oversize_message_is_refused_with_its_size(subject: &dyn Subject)
         matches!(refused, Err(TransportError::TooLarge { size, max: m }) if size > max && m == max),
         "{refused:?}"
     );
-    // Nothing else is harmed: neither the next job nor one of the same batch.
+    // It affects neither the next job nor another job of the same call.
     let batch = vec![job("b", vec![b'x'; max + 1]), job("c", b"{\"task\":\"t\"}".to_vec())];
     let answers = case.transport.publish_many(batch).await;
     assert!(matches!(answers[0], Err(TransportError::TooLarge { .. })), "{answers:?}");
     assert!(matches!(answers[1], Ok(Receipt::Stored(_))), "{answers:?}");
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     assert_eq!(delivery.stored.key.id, id("c"));
     let mut record = case.record(&delivery);
     record.message.body = vec![b'x'; max + 1].into();

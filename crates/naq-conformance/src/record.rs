@@ -1,4 +1,4 @@
-//! Final records.
+//! Final records: what they contain, and how long they are kept.
 
 use std::time::Duration;
 
@@ -14,42 +14,42 @@ pub async fn a_record_keeps_the_result_and_the_history(subject: &dyn Subject) {
     let mut sub = case.open().await;
     let handle = case.enqueue("a").await;
     assert_eq!(handle.result().await.unwrap(), None, "not yet");
-    let first = case.one(&mut sub).await;
+    let first = case.next_delivery(&mut sub).await;
     case.settle(&first, &case.retry(&first, Duration::ZERO)).await;
-    let second = case.one(&mut sub).await;
+    let second = case.next_delivery(&mut sub).await;
     case.complete(&second).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_places("a", &[Place::Record]).await;
     assert_eq!(handle.result().await.unwrap(), Some("done".into()));
     let report = handle.report().await.unwrap();
     assert_eq!(report.state, JobState::Completed);
     assert_eq!(report.envelope.unwrap().history.len(), 1);
 }
 
-pub async fn a_record_vanishes_after_its_time(subject: &dyn Subject) {
+pub async fn a_record_expires_after_its_ttl(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     let ttl = Duration::from_secs(1);
     let state = JobState::Completed;
     let record = Fact { kind: FactKind::Record { ttl, state }, ..case.record(&delivery) };
     case.settle(&delivery, &record).await;
-    case.stands("a", &[Place::Record]).await;
-    case.pass(ttl).await;
-    case.stands("a", &[]).await;
+    case.expect_places("a", &[Place::Record]).await;
+    case.advance(ttl).await;
+    case.expect_places("a", &[]).await;
     let gone = case.client.report(&case.key("a")).await;
     assert!(matches!(gone, Err(ClientError::NoJob(_))), "{gone:?}");
 }
 
-pub async fn a_record_may_be_kept_longer_than_a_broker_can_count(subject: &dyn Subject) {
+pub async fn a_record_ttl_beyond_the_brokers_range_is_accepted(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     let kind =
         FactKind::Record { ttl: Duration::from_millis(u64::MAX), state: JobState::Completed };
     case.settle(&delivery, &Fact { kind, ..case.record(&delivery) }).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_places("a", &[Place::Record]).await;
 }
 
 pub async fn a_record_of_another_life_replaces_the_one_before(subject: &dyn Subject) {
@@ -57,9 +57,9 @@ pub async fn a_record_of_another_life_replaces_the_one_before(subject: &dyn Subj
     let mut sub = case.open().await;
     for _ in 0..2 {
         case.json("a", r#"{"task":"t"}"#).await;
-        let delivery = case.one(&mut sub).await;
+        let delivery = case.next_delivery(&mut sub).await;
         case.complete(&delivery).await;
-        case.stands("a", &[Place::Record]).await;
+        case.expect_places("a", &[Place::Record]).await;
         let report = case.client.report(&case.key("a")).await.unwrap();
         assert_eq!(report.stored.step(), delivery.step());
     }

@@ -1,4 +1,4 @@
-//! Recurring schedules: one definition, one chore, one run a tick, whoever takes part.
+//! Recurring schedules: one definition, one chore and one run per tick, with any number of processes.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn name() -> ScheduleName {
 
 fn chore() -> JobKey {
     let queue = QueueName::new(CHORES).unwrap();
-    JobKey { queue, id: JobId::new("tick-nightly").unwrap() }
+    JobKey::new(queue, JobId::new("tick-nightly").unwrap())
 }
 
 fn define<'a>(case: &'a Case<'_>, every: Duration) -> ScheduleBuilder<'a> {
@@ -32,22 +32,22 @@ fn define_by(client: &Client, every: Duration) -> ScheduleBuilder<'_> {
     client.schedule("nightly").every(every).catch_up(CatchUp::All).template(job)
 }
 
-/// The chore, in somebody's hands.
+/// The delivery of the chore.
 async fn hold(case: &Case<'_>) -> Delivery {
     let queue = chore().queue;
     let mut sub = case.transport.subscribe(&queue, case.lease()).await.unwrap();
-    let held = case.one(&mut sub).await;
+    let held = case.next_delivery(&mut sub).await;
     sub.close().await;
     held
 }
 
-/// Where the chore waits, and until when.
+/// The due time of the chore, if it waits.
 async fn waits(case: &Case<'_>) -> Option<naq_core::Timestamp> {
     let stored = case.transport.locate(&chore()).await.unwrap();
     stored.iter().find(|stored| stored.place == Place::Schedule).and_then(|stored| stored.due_at)
 }
 
-pub async fn of_many_that_register_a_schedule_one_creates_it(subject: &dyn Subject) {
+pub async fn of_many_registrations_of_a_schedule_one_creates_it(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut all = JoinSet::new();
     for _ in 0..10 {
@@ -65,10 +65,10 @@ pub async fn of_many_that_register_a_schedule_one_creates_it(subject: &dyn Subje
     assert!(due.since(next) + next.since(due) < Duration::from_millis(50), "{due} {next}");
 }
 
-pub async fn a_turn_that_many_take_at_once_makes_each_run_once(subject: &dyn Subject) {
+pub async fn a_turn_taken_by_many_at_once_makes_each_run_once(subject: &dyn Subject) {
     let case = Case::new(subject);
     define(&case, EVERY).await.unwrap();
-    case.pass(EVERY * 3 + EVERY / 2).await;
+    case.advance(EVERY * 3 + EVERY / 2).await;
     let mut all = JoinSet::new();
     for _ in 0..8 {
         let client = case.client.clone();
@@ -76,14 +76,14 @@ pub async fn a_turn_that_many_take_at_once_makes_each_run_once(subject: &dyn Sub
     }
     assert!(all.join_all().await.iter().all(Option::is_some));
     let mut sub = case.open().await;
-    let runs = case.many(&mut sub, 3).await;
+    let runs = case.next_deliveries(&mut sub, 3).await;
     let mut ids: Vec<_> = runs.iter().map(|run| run.stored.key.id.clone()).collect();
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 3);
     let job = runs[0].envelope().unwrap();
     assert_eq!(job.tags, ["mine", "schedule:nightly"]);
-    // A run whose tick nobody wrote down is known by its trace, also when it has ended.
+    // A run whose tick is not stored is found by its messages, even after its end.
     for run in &runs {
         case.complete(run).await;
     }
@@ -91,17 +91,17 @@ pub async fn a_turn_that_many_take_at_once_makes_each_run_once(subject: &dyn Sub
     assert_eq!((report.progress.runs, report.progress.skipped), (3, 0));
 }
 
-pub async fn a_change_wins_over_a_chore_that_runs(subject: &dyn Subject) {
+pub async fn a_change_replaces_a_chore_that_runs(subject: &dyn Subject) {
     let case = Case::new(subject);
     define(&case, EVERY).await.unwrap();
     let held = hold(&case).await;
     assert_eq!(define(&case, FAR).await.unwrap(), Registered::Updated);
     let newer = hold(&case).await;
     assert!(newer.stored.seq > held.stored.seq && case.stale(&newer).await.is_none());
-    // What the older one writes now would wake the schedule at a time that is no longer its own.
+    // If the broker stored what the older chore writes now, the schedule would tick at its old time.
     let fact = snooze(&case, &held, EVERY);
     assert_ne!(case.write(&fact).await, Written::Ended);
-    assert_eq!(waits(&case).await, None, "nothing of the older one waits");
+    assert_eq!(waits(&case).await, None, "no message of the older chore waits");
     case.settle(&newer, &snooze(&case, &newer, FAR)).await;
     assert!(waits(&case).await.unwrap() > case.now() + EVERY * 2);
 }
@@ -116,7 +116,7 @@ pub async fn a_change_moves_a_chore_that_waits(subject: &dyn Subject) {
     let case = Case::new(subject);
     define(&case, FAR).await.unwrap();
     assert_eq!(define(&case, EVERY).await.unwrap(), Registered::Updated);
-    // It comes at once, and looks for itself when to come again.
+    // It is due at once, and then finds its next due time.
     let held = hold(&case).await;
     assert_eq!(held.stored.key, chore());
     assert_eq!(waits(&case).await, None);
@@ -137,7 +137,7 @@ pub async fn a_chore_that_is_lost_is_enqueued_again(subject: &dyn Subject) {
     }
 }
 
-pub async fn a_schedule_that_is_deleted_leaves_its_name_free(subject: &dyn Subject) {
+pub async fn a_deleted_schedule_frees_its_name(subject: &dyn Subject) {
     let case = Case::new(subject);
     define(&case, FAR).await.unwrap();
     let schedules = case.client.schedules();
@@ -153,30 +153,31 @@ pub async fn a_run_waits_for_the_one_before_it(subject: &dyn Subject) {
     let case = Case::new(subject);
     define(&case, EVERY).overlap(Overlap::Queue).await.unwrap();
     let schedules = case.client.schedules();
-    case.pass(EVERY * 2 + EVERY / 2).await;
+    case.advance(EVERY * 2 + EVERY / 2).await;
     schedules.take_turn(&name()).await.unwrap();
     let mut sub = case.open().await;
-    let first = case.one(&mut sub).await;
+    let first = case.next_delivery(&mut sub).await;
     assert!(schedules.get(&name()).await.unwrap().progress.waiting.is_some());
     schedules.take_turn(&name()).await.unwrap();
-    case.nothing(&mut sub, crate::case::BRIEF).await;
+    case.expect_nothing(&mut sub, crate::case::BRIEF).await;
     case.complete(&first).await;
-    case.stands(first.stored.key.id.as_str(), &[Place::Record]).await;
+    case.expect_places(first.stored.key.id.as_str(), &[Place::Record]).await;
     schedules.take_turn(&name()).await.unwrap();
-    let second = case.one(&mut sub).await;
+    let second = case.next_delivery(&mut sub).await;
     assert!(second.stored.key.id > first.stored.key.id);
     case.complete(&second).await;
 }
 
-pub async fn a_tick_makes_one_run_also_when_its_queue_is_changed_over_it(subject: &dyn Subject) {
+pub async fn a_tick_makes_one_run_even_if_its_queue_is_changed_meanwhile(subject: &dyn Subject) {
     let case = Case::new(subject);
     define(&case, EVERY).await.unwrap();
     let schedules = case.client.schedules();
     let report = schedules.get(&name()).await.unwrap();
-    case.pass(EVERY + EVERY / 4).await;
-    // Somebody takes the turn, and dies when it has made the run, or is not done when the change comes.
+    case.advance(EVERY + EVERY / 4).await;
+    // A process takes the turn and makes the run. It crashes, or the change comes before its last step.
     let tick = report.upcoming(1)[0];
-    let (key, run) = (report.schedule.run_key(tick.at), report.schedule.run(tick, case.now()));
+    let key = report.schedule.run_key(tick.at);
+    let run = report.schedule.run(tick, case.now());
     let message = run.to_message().unwrap();
     let dedup = format!("{}/{}", run.id, run.nonce);
     let run = Submission { key: key.clone(), due_at: None, dedup, unique: true, message };
@@ -192,7 +193,7 @@ pub async fn a_tick_makes_one_run_also_when_its_queue_is_changed_over_it(subject
     schedules.take_turn(&name()).await.unwrap();
     let progress = schedules.get(&name()).await.unwrap().progress;
     assert_eq!((progress.runs, progress.skipped, &progress.former_queues[..]), (1, 0, &[][..]));
-    assert_eq!(progress.last.unwrap().job, key, "the run that goes on is known where it is");
-    let there = JobKey { queue: other, id: key.id };
+    assert_eq!(progress.last.unwrap().job, key, "the run is found in its old queue");
+    let there = JobKey::new(other, key.id);
     assert_eq!(case.transport.locate(&there).await.unwrap(), [], "no second run");
 }

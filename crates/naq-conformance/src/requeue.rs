@@ -1,4 +1,4 @@
-//! Requeue: another life for a dead job.
+//! Requeue: a new life for a dead job.
 
 use std::time::Duration;
 
@@ -10,55 +10,58 @@ use naq_core::wire::{AttemptOutcome, WireMessage, headers};
 use crate::Subject;
 use crate::case::{BRIEF, Case};
 
-/// A job that died of `kind`, and its letter.
+/// A dead job, and its letter.
 async fn letter(case: &Case<'_>, sub: &mut Box<dyn Subscription>) -> (Delivery, Stored) {
-    let delivery = case.one(sub).await;
+    let delivery = case.next_delivery(sub).await;
     case.settle(&delivery, &case.dead(&delivery, "Error")).await;
     let id = delivery.stored.key.id.as_str().to_owned();
-    case.stands(&id, &[Place::Dead]).await;
+    case.expect_places(&id, &[Place::Dead]).await;
     let mut page = case.transport.dead_letters(Some(&case.queue), 0, 100).await.unwrap();
     page.letters.retain(|letter| letter.key == delivery.stored.key);
     (delivery, page.letters.remove(0))
 }
 
-pub async fn a_requeued_job_begins_another_life_with_its_history(subject: &dyn Subject) {
+pub async fn a_requeued_job_starts_a_new_life_with_its_history(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.json("a", r#"{"task":"t","args":[1.50],"attempt":4,"crashes":2,"later":[ 1 ]}"#).await;
     let (dead, letter) = letter(&case, &mut sub).await;
     assert!(matches!(case.client.requeue(&letter, None).await, Ok(Receipt::Stored(_))));
-    let job = case.one(&mut sub).await;
+    let job = case.next_delivery(&mut sub).await;
     let envelope = job.envelope().unwrap();
     assert_eq!((envelope.attempt, envelope.crashes, envelope.snoozes), (1, 0, 0));
     assert_eq!(&envelope.args.bytes()[..], b"[1.50]");
     assert_eq!(envelope.history.last().unwrap().outcome, AttemptOutcome::Requeued);
     assert_ne!(job.step().nonce, dead.step().nonce);
-    assert!(job.stored.message.body.windows(12).any(|w| w == b"\"later\":[ 1 "), "kept");
+    assert!(
+        job.stored.message.body.windows(12).any(|w| w == b"\"later\":[ 1 "),
+        "unknown fields stay"
+    );
     assert_eq!(case.stale(&job).await, None);
     case.complete(&job).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_places("a", &[Place::Record]).await;
 }
 
-pub async fn what_cannot_be_decoded_is_requeued_byte_for_byte(subject: &dyn Subject) {
+pub async fn a_body_that_cannot_be_decoded_is_requeued_byte_for_byte(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let message = WireMessage::new(b"\x00\xff not \x80 a job".to_vec().into())
         .with(headers::CONTENT_TYPE, "application/msgpack");
-    case.by_hand("a", message.clone()).await;
+    case.publish_raw("a", message.clone()).await;
     let (dead, letter) = letter(&case, &mut sub).await;
     assert!(letter.envelope().is_err());
     assert_eq!(letter.dead_letter().body, message.body);
     case.client.requeue(&letter, None).await.unwrap();
-    let job = case.one(&mut sub).await;
+    let job = case.next_delivery(&mut sub).await;
     assert_eq!(job.stored.message.body, message.body);
     assert_eq!(job.stored.message.header(headers::CONTENT_TYPE), Some("application/msgpack"));
     assert_ne!(job.step().nonce, dead.step().nonce);
-    // Dying again it is another letter, not a repetition of the first.
+    // A second death makes a second letter.
     case.settle(&job, &case.dead(&job, "Error")).await;
-    case.stands("a", &[Place::Dead]).await;
+    case.expect_places("a", &[Place::Dead]).await;
 }
 
-pub async fn a_requeue_repeated_after_a_crash_begins_one_life(subject: &dyn Subject) {
+pub async fn a_requeue_repeated_after_a_crash_starts_one_life(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
@@ -66,17 +69,17 @@ pub async fn a_requeue_repeated_after_a_crash_begins_one_life(subject: &dyn Subj
     let requeue = || case.client.requeue(&letter, None);
     assert!(matches!(requeue().await, Ok(Receipt::Stored(_))));
     assert_eq!(requeue().await.unwrap(), Receipt::Duplicate, "pending");
-    let job = case.one(&mut sub).await;
+    let job = case.next_delivery(&mut sub).await;
     assert_eq!(requeue().await.unwrap(), Receipt::Duplicate, "running");
     case.settle(&job, &case.retry(&job, Duration::from_secs(60))).await;
-    case.stands("a", &[Place::Schedule]).await;
+    case.expect_places("a", &[Place::Schedule]).await;
     assert_eq!(requeue().await.unwrap(), Receipt::Duplicate, "waiting");
     case.client.retry_now(&case.key("a")).await.unwrap();
-    let job = case.one(&mut sub).await;
+    let job = case.next_delivery(&mut sub).await;
     case.complete(&job).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_places("a", &[Place::Record]).await;
     assert_eq!(requeue().await.unwrap(), Receipt::Duplicate, "done");
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
 }
 
 pub async fn a_letter_that_is_gone_is_not_requeued_however_late(subject: &dyn Subject) {
@@ -85,19 +88,19 @@ pub async fn a_letter_that_is_gone_is_not_requeued_however_late(subject: &dyn Su
     case.json("a", r#"{"task":"t","record_ttl_ms":1000}"#).await;
     let (_, letter) = letter(&case, &mut sub).await;
     case.client.requeue(&letter, None).await.unwrap();
-    let job = case.one(&mut sub).await;
+    let job = case.next_delivery(&mut sub).await;
     case.complete(&job).await;
-    // No trace of the new life is left.
-    case.pass(Duration::from_secs(2)).await;
-    case.stands("a", &[]).await;
+    // No message of the new life is left.
+    case.advance(Duration::from_secs(2)).await;
+    case.expect_places("a", &[]).await;
     assert_eq!(case.client.requeue(&letter, None).await.unwrap(), Receipt::Duplicate);
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
 }
 
-pub async fn a_letter_that_a_crashed_requeue_left_swallows_nothing(subject: &dyn Subject) {
+pub async fn a_letter_left_by_a_crashed_requeue_drops_no_job(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
-    // A requeue that died after it had published: the letter stands beside the new life.
+    // A requeue that crashed after its publish: the letter is there beside the new life.
     case.enqueue("a").await;
     let (_, letter) = letter(&case, &mut sub).await;
     let body = letter.message.body.clone();
@@ -108,42 +111,42 @@ pub async fn a_letter_that_a_crashed_requeue_left_swallows_nothing(subject: &dyn
     let message = WireMessage::new(next.into_bytes().into())
         .with(headers::CONTENT_TYPE, "application/json")
         .with(headers::STEP, &step);
-    case.by_hand("a", message).await;
-    case.stands("a", &[Place::Queue, Place::Dead]).await;
-    let job = case.one(&mut sub).await;
-    let again = case.one(&mut sub).await;
+    case.publish_raw("a", message).await;
+    case.expect_places("a", &[Place::Queue, Place::Dead]).await;
+    let job = case.next_delivery(&mut sub).await;
+    let again = case.next_delivery(&mut sub).await;
     assert_eq!((job.step().to_string(), case.stale(&again).await), (step, None));
     assert_eq!(case.state("a").await, JobState::Running);
-    // The repetition only cleans up.
+    // The second requeue only removes the letter.
     assert_eq!(case.client.requeue(&letter, None).await.unwrap(), Receipt::Duplicate);
     case.complete(&again).await;
-    case.stands("a", &[Place::Record]).await;
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_places("a", &[Place::Record]).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
 }
 
-pub async fn a_requeue_can_wait(subject: &dyn Subject) {
+pub async fn a_requeue_can_have_a_delay(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
     let (_, letter) = letter(&case, &mut sub).await;
     let due_at = case.now() + Duration::from_secs(1);
     case.client.requeue(&letter, Some(Duration::from_secs(1))).await.unwrap();
-    case.stands("a", &[Place::Schedule]).await;
-    let job = case.one(&mut sub).await;
+    case.expect_places("a", &[Place::Schedule]).await;
+    let job = case.next_delivery(&mut sub).await;
     assert!(case.now() >= due_at);
     case.complete(&job).await;
 }
 
-pub async fn a_requeue_pushes_no_other_job_of_its_id_out(subject: &dyn Subject) {
+pub async fn a_requeue_does_not_replace_another_job_of_its_id(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.json("a", r#"{"task":"t"}"#).await;
     let (_, letter) = letter(&case, &mut sub).await;
     case.json("a", r#"{"task":"t","nonce":"other"}"#).await;
-    let other = case.one(&mut sub).await;
+    let other = case.next_delivery(&mut sub).await;
     let wait = Duration::from_secs(1);
     for at in [Place::Queue, Place::Schedule] {
-        case.stands("a", &[at, Place::Dead]).await;
+        case.expect_places("a", &[at, Place::Dead]).await;
         for delay in [None, Some(wait)] {
             let refused = case.client.requeue(&letter, delay).await;
             assert!(matches!(refused, Err(ClientError::State { .. })), "{at:?}: {refused:?}");
@@ -152,39 +155,39 @@ pub async fn a_requeue_pushes_no_other_job_of_its_id_out(subject: &dyn Subject) 
             case.settle(&other, &case.retry(&other, wait)).await;
         }
     }
-    let other = case.one(&mut sub).await;
+    let other = case.next_delivery(&mut sub).await;
     assert_eq!(other.step().nonce.as_str(), "other");
     case.complete(&other).await;
     assert!(matches!(case.client.requeue(&letter, None).await, Ok(Receipt::Stored(_))));
-    let again = case.one(&mut sub).await;
+    let again = case.next_delivery(&mut sub).await;
     case.complete(&again).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_places("a", &[Place::Record]).await;
 }
 
-pub async fn a_letter_that_is_requeued_or_purged_leaves_nothing_of_its_life(subject: &dyn Subject) {
+pub async fn a_requeue_or_purge_removes_all_messages_of_the_dead_life(subject: &dyn Subject) {
     for requeue in [true, false] {
         let case = Case::new(subject);
         let mut sub = case.open().await;
         case.enqueue("a").await;
-        // Whoever wrote record and letter died before the ack.
-        let delivery = case.one(&mut sub).await;
-        assert_eq!(case.write(&case.death(&delivery, "Error")).await, Written::Stored);
+        // The worker that wrote record and letter crashed before the ack.
+        let delivery = case.next_delivery(&mut sub).await;
+        assert_eq!(case.write(&case.death_record(&delivery, "Error")).await, Written::Stored);
         assert_eq!(case.write(&case.dead(&delivery, "Error")).await, Written::Stored);
         let letters =
             async || case.transport.dead_letters(Some(&case.queue), 0, 100).await.unwrap();
         let letter = letters().await.letters.remove(0);
-        case.stands("a", &[Place::Queue, Place::Dead, Place::Record]).await;
+        case.expect_places("a", &[Place::Queue, Place::Dead, Place::Record]).await;
         if requeue {
             assert!(matches!(case.client.requeue(&letter, None).await, Ok(Receipt::Stored(_))));
-            let job = case.one(&mut sub).await;
+            let job = case.next_delivery(&mut sub).await;
             assert_ne!(job.step().nonce, delivery.step().nonce);
             case.complete(&job).await;
         } else {
             assert!(case.client.purge_dead(&letter).await.unwrap());
         }
-        case.stands("a", &[Place::Record]).await;
+        case.expect_places("a", &[Place::Record]).await;
         case.lose_lease().await;
-        case.nothing(&mut sub, BRIEF).await;
+        case.expect_nothing(&mut sub, BRIEF).await;
         assert!(letters().await.letters.is_empty());
     }
 }

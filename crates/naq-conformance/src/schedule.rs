@@ -1,4 +1,4 @@
-//! Waiting in the broker.
+//! Scheduled jobs: they wait in the broker.
 
 use std::time::Duration;
 
@@ -28,10 +28,10 @@ pub async fn a_scheduled_job_is_never_early_and_arrives_unchanged(subject: &dyn 
             message: message.clone(),
         };
         case.transport.publish(job).await.unwrap();
-        case.stands(name, &[Place::Schedule]).await;
+        case.expect_places(name, &[Place::Schedule]).await;
         let waiting = case.transport.locate(&case.key(name)).await.unwrap().remove(0);
         assert_eq!(waiting.due_at, Some(due_at));
-        let delivery = case.one(&mut sub).await;
+        let delivery = case.next_delivery(&mut sub).await;
         assert!(case.now() >= due_at, "early by {:?}", due_at.since(case.now()));
         assert_eq!(delivery.stored.key, case.key(name));
         assert_eq!(delivery.stored.message.body, message.body, "byte for byte");
@@ -41,35 +41,35 @@ pub async fn a_scheduled_job_is_never_early_and_arrives_unchanged(subject: &dyn 
         assert_eq!((delivery.delivered, delivery.suspect), (1, false));
         assert!(delivery.stored.seq > waiting.seq);
         case.complete(&delivery).await;
-        case.stands(name, &[Place::Record]).await;
+        case.expect_places(name, &[Place::Record]).await;
     }
 }
 
-pub async fn a_waiting_job_holds_nothing_and_fresh_ones_pass_it(subject: &dyn Subject) {
+pub async fn a_waiting_job_does_not_delay_newer_jobs(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue_in("later", Duration::from_secs(60)).await;
     case.enqueue("now").await;
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     assert_eq!(delivery.stored.key, case.key("now"));
     assert_eq!(case.state("later").await, JobState::Scheduled);
     assert_eq!(case.state("now").await, JobState::Running);
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
 }
 
-pub async fn a_time_that_no_broker_can_count_to_is_not_now(subject: &dyn Subject) {
+pub async fn a_due_time_beyond_the_brokers_range_is_not_now(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue_in("never", Duration::MAX).await;
     case.enqueue("a").await;
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     case.settle(&delivery, &case.retry(&delivery, Duration::MAX)).await;
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
     assert_eq!(case.state("never").await, JobState::Scheduled);
-    case.stands("a", &[Place::Schedule]).await;
+    case.expect_places("a", &[Place::Schedule]).await;
 }
 
-pub async fn a_time_that_is_past_means_at_once(subject: &dyn Subject) {
+pub async fn a_due_time_in_the_past_means_at_once(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let past = case.now().saturating_sub(WAIT);
@@ -81,28 +81,28 @@ pub async fn a_time_that_is_past_means_at_once(subject: &dyn Subject) {
         message: WireMessage::new(b"{\"task\":\"t\"}".to_vec().into()),
     };
     case.transport.publish(job).await.unwrap();
-    let delivery = case.one(&mut sub).await;
-    // A retry without a delay is the same thing.
+    let delivery = case.next_delivery(&mut sub).await;
+    // A retry without a delay is due at once as well.
     case.settle(&delivery, &case.retry(&delivery, Duration::ZERO)).await;
-    assert_eq!(case.one(&mut sub).await.envelope().unwrap().attempt, 2);
+    assert_eq!(case.next_delivery(&mut sub).await.envelope().unwrap().attempt, 2);
 }
 
 pub async fn a_new_schedule_of_a_job_replaces_the_old_one(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     let first = case.retry(&delivery, WAIT);
     let second = Fact { dedup: format!("{}x", first.dedup), ..case.retry(&delivery, 2 * WAIT) };
     case.write(&first).await;
     case.write(&second).await;
     delivery.handle.ack().await.unwrap();
-    let again = case.one(&mut sub).await;
+    let again = case.next_delivery(&mut sub).await;
     let due_at = again.envelope().unwrap().due_at.unwrap();
     assert!(case.now() >= due_at && due_at > delivery.stored.stored_at + WAIT + BRIEF);
     case.complete(&again).await;
-    case.nothing(&mut sub, BRIEF).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
+    case.expect_places("a", &[Place::Record]).await;
 }
 
 pub async fn jobs_that_are_due_together_all_start_once(subject: &dyn Subject) {
@@ -112,48 +112,48 @@ pub async fn jobs_that_are_due_together_all_start_once(subject: &dyn Subject) {
         case.enqueue_in(&format!("job-{i}"), WAIT).await;
     }
     let mut ids: Vec<_> = Vec::new();
-    for delivery in case.many(&mut sub, 50).await {
+    for delivery in case.next_deliveries(&mut sub, 50).await {
         ids.push(delivery.stored.key.id.to_string());
         case.complete(&delivery).await;
     }
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 50);
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
 }
 
-pub async fn a_released_job_starts_at_once_and_once(subject: &dyn Subject) {
+pub async fn a_released_job_starts_at_once_and_only_once(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
-    // Longer than what is left to come by itself.
+    // Longer than the rest of the test, so that the job does not start because of its time.
     let wait = 3 * WAIT;
     case.enqueue_in("a", wait).await;
     let waiting = case.transport.locate(&case.key("a")).await.unwrap().remove(0);
     assert!(case.transport.release(&waiting).await.unwrap());
-    assert!(!case.transport.release(&waiting).await.unwrap(), "it waits no longer");
-    let delivery = case.one(&mut sub).await;
+    assert!(!case.transport.release(&waiting).await.unwrap(), "it does not wait any more");
+    let delivery = case.next_delivery(&mut sub).await;
     assert_eq!(delivery.stored.message.body, waiting.message.body);
     assert_eq!(delivery.step(), waiting.step());
     case.complete(&delivery).await;
-    case.nothing(&mut sub, wait + BRIEF).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_nothing(&mut sub, wait + BRIEF).await;
+    case.expect_places("a", &[Place::Record]).await;
 }
 
 pub async fn a_release_that_races_the_due_time_starts_the_job_once(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
-    // Before, about, and after the moment.
+    // Before, around and after the due time.
     for (i, wait) in [0, 300, 500, 600, 700].into_iter().enumerate() {
         let name = format!("job-{i}");
         case.enqueue_in(&name, Duration::from_millis(500)).await;
         let waiting = case.transport.locate(&case.key(&name)).await.unwrap();
-        case.pass(Duration::from_millis(wait)).await;
+        case.advance(Duration::from_millis(wait)).await;
         let released = case.transport.release(&waiting[0]).await.unwrap();
-        let delivery = case.one(&mut sub).await;
+        let delivery = case.next_delivery(&mut sub).await;
         assert_eq!(delivery.stored.key, case.key(&name), "released: {released}");
         case.complete(&delivery).await;
     }
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
 }
 
 pub async fn retry_now_makes_a_waiting_retry_due(subject: &dyn Subject) {
@@ -161,29 +161,29 @@ pub async fn retry_now_makes_a_waiting_retry_due(subject: &dyn Subject) {
     let mut sub = case.open().await;
     case.enqueue("a").await;
     assert!(case.client.retry_now(&case.key("a")).await.is_err(), "it does not wait");
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     case.settle(&delivery, &case.retry(&delivery, Duration::from_secs(60))).await;
-    case.stands("a", &[Place::Schedule]).await;
+    case.expect_places("a", &[Place::Schedule]).await;
     assert_eq!(case.state("a").await, JobState::Retrying);
     case.client.retry_now(&case.key("a")).await.unwrap();
-    let again = case.one(&mut sub).await;
+    let again = case.next_delivery(&mut sub).await;
     assert_eq!(again.envelope().unwrap().attempt, 2);
     case.complete(&again).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_places("a", &[Place::Record]).await;
 }
 
-pub async fn what_is_stored_survives_a_restart_of_the_broker(subject: &dyn Subject) {
+pub async fn stored_jobs_survive_a_restart_of_the_broker(subject: &dyn Subject) {
     let case = Case::new(subject);
     case.enqueue("pending").await;
     case.enqueue_in("waiting", WAIT).await;
-    // An unclean broker may forget what it was told within the last moment.
-    case.pass(BRIEF).await;
+    // A broker that is killed may lose messages of the last moment.
+    case.advance(BRIEF).await;
     if !case.restart().await {
         return;
     }
     let mut sub = case.open().await;
     let mut ids: Vec<_> = Vec::new();
-    for delivery in case.many(&mut sub, 2).await {
+    for delivery in case.next_deliveries(&mut sub, 2).await {
         ids.push(delivery.stored.key.id.to_string());
         case.complete(&delivery).await;
     }
@@ -210,40 +210,41 @@ pub async fn a_job_that_is_moved_starts_once_at_its_new_time(subject: &dyn Subje
         let after = waiting(&case, name).await;
         assert_eq!((after.due_at, after.step()), (Some(due_at), before.step()));
         assert!(after.seq > before.seq);
-        let (was, mut is) = (before.envelope().unwrap(), after.envelope().unwrap());
-        assert_eq!(is.due_at, Some(due_at));
-        is.due_at = was.due_at;
-        assert_eq!(is, was, "nothing else has changed");
-        let delivery = case.one(&mut sub).await;
+        let old = before.envelope().unwrap();
+        let mut new = after.envelope().unwrap();
+        assert_eq!(new.due_at, Some(due_at));
+        new.due_at = old.due_at;
+        assert_eq!(new, old, "only the due time has changed");
+        let delivery = case.next_delivery(&mut sub).await;
         assert_eq!(delivery.stored.key, case.key(name));
         assert!(case.now() >= due_at, "early by {:?}", due_at.since(case.now()));
         assert_eq!(delivery.step(), before.step());
         case.complete(&delivery).await;
     }
-    case.nothing(&mut sub, 3 * WAIT).await;
-    case.stands("later", &[Place::Record]).await;
+    case.expect_nothing(&mut sub, 3 * WAIT).await;
+    case.expect_places("later", &[Place::Record]).await;
 }
 
 pub async fn a_move_that_races_the_due_time_starts_the_job_once(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
-    // Long before, about, and after the moment.
+    // Long before, around and after the due time.
     for (i, wait) in [0, 300, 1400, 1500, 1600].into_iter().enumerate() {
         let name = format!("job-{i}");
         case.enqueue_in(&name, Duration::from_millis(1500)).await;
         let before = waiting(&case, &name).await;
-        case.pass(Duration::from_millis(wait)).await;
+        case.advance(Duration::from_millis(wait)).await;
         let due_at = case.now() + 2 * WAIT;
         let moved = case.transport.reschedule(&before, due_at).await.unwrap();
-        let delivery = case.one(&mut sub).await;
+        let delivery = case.next_delivery(&mut sub).await;
         assert_eq!(delivery.stored.key, case.key(&name), "moved: {moved}");
         assert_eq!(moved, case.now() >= due_at, "moved: {moved}");
         case.complete(&delivery).await;
     }
-    case.nothing(&mut sub, 3 * WAIT).await;
+    case.expect_nothing(&mut sub, 3 * WAIT).await;
 }
 
-pub async fn a_job_written_by_hand_is_moved_byte_for_byte_and_stays_itself(subject: &dyn Subject) {
+pub async fn a_job_written_by_hand_is_moved_byte_for_byte(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let message = WireMessage::new(b"no job at all".to_vec().into()).with("X-Mine", "kept");
@@ -256,9 +257,9 @@ pub async fn a_job_written_by_hand_is_moved_byte_for_byte_and_stays_itself(subje
     };
     case.transport.publish(job).await.unwrap();
     let before = waiting(&case, "a").await;
-    // A time that is past is now.
+    // A time in the past means now.
     assert!(case.transport.reschedule(&before, case.now().saturating_sub(WAIT)).await.unwrap());
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     assert_eq!(delivery.stored.message.body, before.message.body);
     assert_eq!(delivery.stored.message.header("X-Mine"), Some("kept"));
 }
@@ -270,12 +271,15 @@ pub async fn jobs_that_wait_come_in_pages(subject: &dyn Subject) {
     for i in 0..5 {
         case.enqueue_in(&format!("job-{i}"), 60 * WAIT).await;
     }
-    let (mut names, mut next, mut pages) = (Vec::new(), Some(0), 0);
+    let mut names = Vec::new();
+    let mut next = Some(0);
+    let mut pages = 0;
     while let Some(from) = next {
         let page = case.transport.waiting_jobs(&case.queue, from, 2).await.unwrap();
         names.extend(page.jobs.iter().map(|job| job.key.id.to_string()));
         assert!(page.jobs.len() <= 2 && page.jobs.iter().all(|job| job.due_at.is_some()));
-        (next, pages) = (page.next, pages + 1);
+        next = page.next;
+        pages += 1;
     }
     assert_eq!(names, ["job-0", "job-1", "job-2", "job-3", "job-4"]);
     assert_eq!(pages, 3);

@@ -1,4 +1,4 @@
-//! Settle: the fact, then the ack.
+//! Settle: the fact first, then the ack.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use crate::case::{BRIEF, Case};
 
 const WAIT: Duration = Duration::from_secs(1);
 
-pub async fn a_fact_is_there_before_the_ack(subject: &dyn Subject) {
+pub async fn a_fact_is_visible_before_the_ack(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     assert_eq!(case.write(&case.record(&delivery)).await, Written::Stored);
-    case.stands("a", &[Place::Queue, Place::Record]).await;
+    case.expect_places("a", &[Place::Queue, Place::Record]).await;
     assert_eq!(case.state("a").await, JobState::Completed);
     delivery.handle.ack().await.unwrap();
-    case.stands("a", &[Place::Record]).await;
+    case.expect_places("a", &[Place::Record]).await;
     assert_eq!(case.state("a").await, JobState::Completed);
 }
 
@@ -28,14 +28,14 @@ pub async fn a_retry_waits_for_its_time_and_carries_the_rewritten_job(subject: &
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
-    let first = case.one(&mut sub).await;
+    let first = case.next_delivery(&mut sub).await;
     let fact = case.retry(&first, WAIT);
     let due_at = first.envelope().unwrap().due_at;
     assert_eq!(due_at, None);
     case.settle(&first, &fact).await;
-    case.stands("a", &[Place::Schedule]).await;
+    case.expect_places("a", &[Place::Schedule]).await;
     assert_eq!(case.state("a").await, JobState::Retrying);
-    let second = case.one(&mut sub).await;
+    let second = case.next_delivery(&mut sub).await;
     let job = second.envelope().unwrap();
     assert!(case.now() >= job.due_at.unwrap());
     assert_eq!(second.stored.message.body, fact.message.body);
@@ -49,19 +49,19 @@ pub async fn a_retry_that_is_written_again_is_stored_once(subject: &dyn Subject)
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
-    let first = case.one(&mut sub).await;
+    let first = case.next_delivery(&mut sub).await;
     let fact = case.retry(&first, WAIT);
-    // As after an answer that was lost.
+    // As after a lost answer of the broker.
     assert_eq!(case.write(&fact).await, Written::Stored);
     assert_eq!(case.write(&fact).await, Written::Stored);
     first.handle.ack().await.unwrap();
-    let second = case.one(&mut sub).await;
-    // By a worker that was slow: whatever the answer, nothing comes of it.
+    let second = case.next_delivery(&mut sub).await;
+    // By a slow worker: whatever the answer is, it has no effect.
     case.write(&fact).await;
     case.complete(&second).await;
     case.write(&fact).await;
-    case.nothing(&mut sub, WAIT + BRIEF).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_nothing(&mut sub, WAIT + BRIEF).await;
+    case.expect_places("a", &[Place::Record]).await;
 }
 
 pub async fn records_and_letters_that_are_written_again_are_stored_once(subject: &dyn Subject) {
@@ -70,8 +70,9 @@ pub async fn records_and_letters_that_are_written_again_are_stored_once(subject:
     for name in ["a", "b"] {
         case.enqueue(name).await;
     }
-    let (a, b) = (case.one(&mut sub).await, case.one(&mut sub).await);
-    let (record, letter) = (case.record(&a), case.dead(&b, "Error"));
+    let (a, b) = (case.next_delivery(&mut sub).await, case.next_delivery(&mut sub).await);
+    let record = case.record(&a);
+    let letter = case.dead(&b, "Error");
     for _ in 0..3 {
         assert_eq!(case.write(&record).await, Written::Stored);
         assert_eq!(case.write(&letter).await, Written::Stored);
@@ -80,41 +81,41 @@ pub async fn records_and_letters_that_are_written_again_are_stored_once(subject:
     assert_eq!(letters.len(), 1);
     a.handle.ack().await.unwrap();
     b.handle.ack().await.unwrap();
-    // Also by a worker that comes late.
+    // Also by a late worker.
     assert_eq!(case.write(&record).await, Written::Stored);
-    case.stands("a", &[Place::Record]).await;
-    case.stands("b", &[Place::Dead]).await;
+    case.expect_places("a", &[Place::Record]).await;
+    case.expect_places("b", &[Place::Dead]).await;
 }
 
-pub async fn a_job_given_back_was_not_handed_out(subject: &dyn Subject) {
+pub async fn a_job_given_back_counts_no_delivery(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
     case.enqueue("b").await;
-    let first = case.one(&mut sub).await;
+    let first = case.next_delivery(&mut sub).await;
     case.settle(&first, &case.give_back(&first)).await;
-    let b = case.one(&mut sub).await;
-    assert_eq!(b.stored.key, case.key("b"), "it went to the end of the queue");
-    let again = case.one(&mut sub).await;
+    let b = case.next_delivery(&mut sub).await;
+    assert_eq!(b.stored.key, case.key("b"), "the other job went to the end of the queue");
+    let again = case.next_delivery(&mut sub).await;
     assert_eq!(again.stored.key, case.key("a"));
     assert_eq!((again.delivered, again.suspect), (1, false));
     assert_eq!(again.envelope().unwrap(), first.envelope().unwrap());
     assert_eq!(again.stored.message.body, first.stored.message.body);
-    case.stands("a", &[Place::Queue]).await;
+    case.expect_places("a", &[Place::Queue]).await;
     case.complete(&again).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_places("a", &[Place::Record]).await;
 }
 
-pub async fn a_job_given_back_keeps_the_crashes_before(subject: &dyn Subject) {
+pub async fn a_job_given_back_keeps_its_earlier_crashes(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
-    case.one(&mut sub).await;
-    let second = case.one(&mut sub).await;
+    case.next_delivery(&mut sub).await;
+    let second = case.next_delivery(&mut sub).await;
     let job = second.envelope().unwrap();
     assert_eq!(job.crashes, 1);
     case.settle(&second, &Fact::give_back(&second.stored, Some(&job)).unwrap()).await;
-    let third = case.one(&mut sub).await;
+    let third = case.next_delivery(&mut sub).await;
     assert_eq!((third.delivered, third.envelope().unwrap().crashes), (1, 1));
     case.complete(&third).await;
 }
@@ -123,47 +124,47 @@ pub async fn a_give_back_that_is_written_again_is_stored_once(subject: &dyn Subj
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
-    let first = case.one(&mut sub).await;
+    let first = case.next_delivery(&mut sub).await;
     let fact = case.give_back(&first);
     assert_eq!(case.write(&fact).await, Written::Stored);
-    assert_eq!(case.write(&fact).await, Written::Stored, "it was, by the first try");
+    assert_eq!(case.write(&fact).await, Written::Stored, "the first request stored it");
     first.handle.ack().await.unwrap();
-    let second = case.one(&mut sub).await;
+    let second = case.next_delivery(&mut sub).await;
     assert_ne!(second.stored.seq, first.stored.seq);
-    // And again: a drain can hit the same job twice.
+    // A second time: two drains can give back the same job.
     case.settle(&second, &case.give_back(&second)).await;
-    let third = case.one(&mut sub).await;
+    let third = case.next_delivery(&mut sub).await;
     case.complete(&third).await;
     case.write(&fact).await;
-    case.nothing(&mut sub, BRIEF).await;
-    case.stands("a", &[Place::Record]).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
+    case.expect_places("a", &[Place::Record]).await;
 }
 
 pub async fn a_job_written_by_hand_keeps_its_life_when_it_moves(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.json("a", r#"{"task":"t"}"#).await;
-    let first = case.one(&mut sub).await;
+    let first = case.next_delivery(&mut sub).await;
     assert_eq!(first.stored.message.header(headers::STEP), None);
     let life = first.step().nonce;
     case.settle(&first, &case.give_back(&first)).await;
-    let second = case.one(&mut sub).await;
+    let second = case.next_delivery(&mut sub).await;
     assert_eq!(second.step().nonce, life);
     assert_eq!(second.stored.message.body, first.stored.message.body);
     case.settle(&second, &case.retry(&second, Duration::ZERO)).await;
-    let third = case.one(&mut sub).await;
+    let third = case.next_delivery(&mut sub).await;
     assert_eq!((third.step().nonce, third.step().attempt), (life, 2));
     case.complete(&third).await;
 }
 
 pub async fn the_same_id_in_two_queues_ends_in_both(subject: &dyn Subject) {
-    // Even where the two look the same: by hand, and the first of their queue.
+    // Even if both look the same: written by hand, and the first job of their queue.
     for fact in [Case::record, |case: &Case<'_>, it: &_| case.dead(it, "Error")] {
         let cases = [Case::new(subject), Case::new(subject)];
         for case in &cases {
             let mut sub = case.open().await;
             case.json("a", r#"{"task":"t"}"#).await;
-            let delivery = case.one(&mut sub).await;
+            let delivery = case.next_delivery(&mut sub).await;
             case.settle(&delivery, &fact(case, &delivery)).await;
         }
         for case in &cases {

@@ -1,4 +1,4 @@
-//! Statistics: the newest report of each worker and minute, in the order in which they came.
+//! Statistics: the newest report of each worker and minute, in the order of their arrival.
 
 use naq_core::names::WorkerId;
 use naq_core::stats::{Minute, StatsReport};
@@ -33,15 +33,19 @@ fn workers(page: &StatsPage) -> Vec<&str> {
     page.reports.iter().map(|report| report.worker.as_str()).collect()
 }
 
-pub async fn before_anybody_has_told_anything_there_is_nothing(subject: &dyn Subject) {
+pub async fn without_reports_the_statistics_are_empty(subject: &dyn Subject) {
     let case = Case::new(subject);
     let page = since(&case, 0, 100).await;
     assert_eq!((page.reports, page.more, page.unreadable), (vec![], false, 0));
     put(&case, &report(&case, "a", 0)).await;
-    assert_eq!(workers(&since(&case, page.next, 100).await), ["a"], "the first is not missed");
+    assert_eq!(
+        workers(&since(&case, page.next, 100).await),
+        ["a"],
+        "the first report is not missed"
+    );
 }
 
-pub async fn a_report_that_is_written_again_is_there_once(subject: &dyn Subject) {
+pub async fn a_report_that_is_written_again_is_stored_once(subject: &dyn Subject) {
     let case = Case::new(subject);
     let told = report(&case, "a", 0);
     put(&case, &told).await;
@@ -49,9 +53,10 @@ pub async fn a_report_that_is_written_again_is_there_once(subject: &dyn Subject)
     assert_eq!(since(&case, 0, 100).await.reports, [told]);
 }
 
-pub async fn a_newer_report_takes_the_place_of_the_older(subject: &dyn Subject) {
+pub async fn a_newer_report_replaces_the_older_one(subject: &dyn Subject) {
     let case = Case::new(subject);
-    let (other, earlier) = (report(&case, "b", 0), report(&case, "a", 1));
+    let other = report(&case, "b", 0);
+    let earlier = report(&case, "a", 1);
     let older = report(&case, "a", 0);
     let newer = StatsReport { other_errors: 7, ..older.clone() };
     for told in [&other, &earlier, &older] {
@@ -60,7 +65,7 @@ pub async fn a_newer_report_takes_the_place_of_the_older(subject: &dyn Subject) 
     let read = since(&case, 0, 100).await;
     put(&case, &newer).await;
     assert_eq!(since(&case, 0, 100).await.reports, [other, earlier, newer.clone()]);
-    assert_eq!(since(&case, read.next, 100).await.reports, [newer], "only what is new");
+    assert_eq!(since(&case, read.next, 100).await.reports, [newer], "only the new report");
 }
 
 pub async fn another_process_of_the_same_worker_replaces_nothing(subject: &dyn Subject) {

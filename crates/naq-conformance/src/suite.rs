@@ -1,7 +1,7 @@
-//! The list of all behaviours.
+//! [`contract_suite!`](crate::contract_suite): the list of all behaviours.
 
-/// One `#[tokio::test]` for each behaviour of the contract, over what `$make` makes: an
-/// `async fn() -> impl Subject`. The crate that uses it needs `tokio` with `macros` and `rt`.
+/// Makes one `#[tokio::test]` per behaviour of the contract. `$make` is an
+/// `async fn() -> impl Subject`. The crate that calls it needs `tokio` with `macros` and `rt`.
 #[macro_export]
 macro_rules! contract_suite {
     ($make:path) => {
@@ -12,41 +12,41 @@ macro_rules! contract_suite {
                 a_chosen_id_is_refused_while_a_job_of_it_is_in_the_queue
                 the_same_id_in_two_queues_is_two_jobs
                 many_at_once_are_all_stored_and_answered_in_their_order
-                a_fetch_takes_no_more_than_it_was_asked_for
+                a_fetch_returns_no_more_than_its_maximum
                 a_fetch_that_is_dropped_loses_nothing
-                what_was_asked_for_is_handed_over_although_no_more_is_wanted
-                a_fetch_of_none_asks_for_nothing_and_waits
+                jobs_of_an_earlier_request_arrive_at_a_fetch_of_none
+                a_fetch_of_none_requests_nothing_and_waits
                 a_closed_subscription_leaves_nothing_behind
                 an_oversize_message_is_refused_with_its_size;
             lease:
                 an_unsettled_delivery_comes_back_after_its_lease_as_a_crash
                 a_renewed_delivery_does_not_come_back
-                what_was_stored_before_the_subscription_is_suspect
-                the_lease_in_force_is_told
-                an_ack_by_an_earlier_holder_still_drops_the_job
-                what_is_held_comes_to_another_subscriber_when_its_holder_is_gone;
+                a_job_stored_before_the_subscription_is_suspect
+                the_lease_in_force_is_reported
+                an_ack_after_a_lost_lease_still_drops_the_job
+                a_held_delivery_goes_to_another_subscriber_when_its_own_is_gone;
             schedule:
                 a_scheduled_job_is_never_early_and_arrives_unchanged
-                a_waiting_job_holds_nothing_and_fresh_ones_pass_it
-                a_time_that_is_past_means_at_once
+                a_waiting_job_does_not_delay_newer_jobs
+                a_due_time_in_the_past_means_at_once
                 a_new_schedule_of_a_job_replaces_the_old_one
-                a_time_that_no_broker_can_count_to_is_not_now
+                a_due_time_beyond_the_brokers_range_is_not_now
                 jobs_that_are_due_together_all_start_once
-                a_released_job_starts_at_once_and_once
+                a_released_job_starts_at_once_and_only_once
                 a_release_that_races_the_due_time_starts_the_job_once
                 a_job_that_is_moved_starts_once_at_its_new_time
                 a_move_that_races_the_due_time_starts_the_job_once
-                a_job_written_by_hand_is_moved_byte_for_byte_and_stays_itself
+                a_job_written_by_hand_is_moved_byte_for_byte
                 jobs_that_wait_come_in_pages
                 retry_now_makes_a_waiting_retry_due
-                what_is_stored_survives_a_restart_of_the_broker;
+                stored_jobs_survive_a_restart_of_the_broker;
             settle:
-                a_fact_is_there_before_the_ack
+                a_fact_is_visible_before_the_ack
                 a_retry_waits_for_its_time_and_carries_the_rewritten_job
                 a_retry_that_is_written_again_is_stored_once
                 records_and_letters_that_are_written_again_are_stored_once
-                a_job_given_back_was_not_handed_out
-                a_job_given_back_keeps_the_crashes_before
+                a_job_given_back_counts_no_delivery
+                a_job_given_back_keeps_its_earlier_crashes
                 a_give_back_that_is_written_again_is_stored_once
                 a_job_written_by_hand_keeps_its_life_when_it_moves
                 the_same_id_in_two_queues_ends_in_both;
@@ -54,10 +54,10 @@ macro_rules! contract_suite {
                 a_late_worker_cannot_bring_back_a_job_that_is_done
                 a_late_worker_cannot_bring_back_a_job_that_was_purged
                 a_late_worker_cannot_bring_back_a_job_that_was_cancelled
-                a_late_worker_cannot_disturb_a_retry_that_has_begun
-                a_late_worker_cannot_go_on_with_a_job_that_was_given_back
-                another_job_under_the_same_id_swallows_nothing
-                evidence_of_an_earlier_life_swallows_nothing;
+                a_late_worker_cannot_disturb_a_retry_that_has_started
+                a_late_worker_cannot_continue_a_job_that_was_given_back
+                another_job_of_the_same_id_is_not_dropped
+                evidence_of_an_earlier_life_drops_no_job;
             crash:
                 a_crash_before_anything_was_written_runs_the_job_again
                 a_crash_between_record_and_ack_ends_the_job_once
@@ -70,171 +70,171 @@ macro_rules! contract_suite {
                 a_crash_of_the_worker_that_cleans_up_changes_nothing
                 a_crash_between_the_record_of_a_cancel_and_its_end_leaves_it_cancelled;
             end:
-                of_two_ends_the_first_stands_whichever_they_are
-                what_has_ended_cannot_be_cancelled_nor_end_after_a_cancel
-                of_an_end_and_a_cancel_at_once_one_happens
-                the_first_of_two_workers_that_end_a_job_has_ended_it
-                a_job_is_dead_from_its_record_on_and_its_letter_follows
-                the_record_of_a_death_says_nothing_of_the_next_life
-                who_waits_for_an_end_before_it_comes_is_told_by_whoever_ends_it
-                who_waits_for_an_end_that_has_come_gets_its_record
-                who_waits_for_another_life_is_not_told_of_the_one_before
-                a_marker_is_no_record_and_no_trace_of_a_job
-                of_an_end_and_somebody_who_waits_at_once_one_is_told
-                of_two_who_write_the_same_awaited_end_both_are_told_that_others_wait
-                an_end_whose_record_has_vanished_counts_as_stored_when_it_is_written_again
-                a_record_that_is_awaited_is_kept_for_those_who_will_read_it;
+                of_two_ends_the_first_one_counts
+                an_ended_job_cannot_be_cancelled_and_a_cancelled_job_cannot_end
+                of_an_end_and_a_cancel_at_the_same_time_one_counts
+                of_two_workers_that_end_a_job_the_first_one_counts
+                a_job_is_dead_once_its_record_is_stored_and_its_letter_follows
+                the_record_of_a_death_does_not_affect_the_next_life
+                the_writer_of_an_awaited_end_learns_that_others_wait
+                awaiting_an_end_that_has_happened_returns_its_record
+                awaiting_another_life_is_not_answered_by_the_last_one
+                a_marker_is_neither_a_record_nor_evidence_of_a_job
+                of_an_end_and_a_marker_at_the_same_time_one_sees_the_other
+                two_writers_of_the_same_awaited_end_both_learn_that_others_wait
+                an_end_whose_record_is_gone_counts_as_stored_when_it_is_written_again
+                an_awaited_record_is_kept_longer_than_its_own_ttl;
             record:
                 a_record_keeps_the_result_and_the_history
-                a_record_vanishes_after_its_time
-                a_record_may_be_kept_longer_than_a_broker_can_count
+                a_record_expires_after_its_ttl
+                a_record_ttl_beyond_the_brokers_range_is_accepted
                 a_record_of_another_life_replaces_the_one_before;
             cancel:
                 a_pending_job_that_is_cancelled_never_starts
                 a_waiting_job_that_is_cancelled_never_starts
-                a_running_job_that_is_cancelled_is_told_and_does_not_come_back
-                what_has_ended_or_never_was_cannot_be_cancelled;
+                a_running_job_that_is_cancelled_is_signalled_and_not_redelivered
+                an_ended_or_unknown_job_cannot_be_cancelled;
             dead:
                 dead_letters_come_in_pages_oldest_first
                 an_empty_dead_letter_queue_is_an_empty_page
-                dead_letters_are_picked_by_kind_task_and_id
+                dead_letters_are_filtered_by_kind_task_and_id
                 a_letter_says_why_and_keeps_the_body
                 a_purged_letter_is_gone
-                a_removed_letter_leaves_those_of_earlier_lives;
+                a_removed_letter_leaves_the_letters_of_earlier_lives;
             requeue:
-                a_requeued_job_begins_another_life_with_its_history
-                what_cannot_be_decoded_is_requeued_byte_for_byte
-                a_requeue_repeated_after_a_crash_begins_one_life
+                a_requeued_job_starts_a_new_life_with_its_history
+                a_body_that_cannot_be_decoded_is_requeued_byte_for_byte
+                a_requeue_repeated_after_a_crash_starts_one_life
                 a_letter_that_is_gone_is_not_requeued_however_late
-                a_letter_that_a_crashed_requeue_left_swallows_nothing
-                a_requeue_can_wait
-                a_requeue_pushes_no_other_job_of_its_id_out
-                a_letter_that_is_requeued_or_purged_leaves_nothing_of_its_life;
+                a_letter_left_by_a_crashed_requeue_drops_no_job
+                a_requeue_can_have_a_delay
+                a_requeue_does_not_replace_another_job_of_its_id
+                a_requeue_or_purge_removes_all_messages_of_the_dead_life;
             lookup:
                 evidence_of_every_kind_is_found
                 evidence_of_many_jobs_comes_in_their_order
-                a_job_is_found_by_its_id_wherever_it_is
-                a_queue_is_counted_by_what_its_jobs_do
+                a_job_is_found_by_its_id_at_every_place
+                the_jobs_of_a_queue_are_counted_by_their_state
                 the_oldest_job_is_the_one_that_waits_longest_for_a_slot
                 all_queues_are_listed_by_name
-                the_broker_says_what_it_is
-                the_streams_say_what_they_hold_and_who_is_handed_it;
+                the_broker_reports_its_server_and_limits
+                the_streams_report_their_messages_and_consumers;
             browse:
                 jobs_are_listed_by_their_state
-                pages_join_up_from_both_ends_over_gaps
-                a_list_is_narrowed_by_all_that_is_given
-                no_page_looks_at_all_jobs
+                pages_are_complete_from_both_ends_despite_gaps
+                a_list_is_filtered_by_all_its_conditions
+                no_page_reads_all_jobs
                 jobs_of_several_queues_are_listed_one_queue_after_the_other
-                a_list_of_what_is_not_there_is_empty;
+                a_list_of_absent_jobs_is_empty;
             operate:
-                a_paused_queue_hands_out_nothing_until_it_is_resumed
+                a_paused_queue_delivers_nothing_until_it_is_resumed
                 a_pause_ends_by_itself
-                a_purge_removes_what_is_pending_running_and_waiting
-                exactly_the_message_that_was_meant_is_removed
-                a_limited_queue_hands_out_no_more_at_once_and_the_limit_changes_live
-                a_queue_that_is_not_there_cannot_be_limited
-                a_signal_reaches_everybody_who_listens
-                a_worker_is_drained_by_its_id_and_nobody_else
+                a_purge_removes_pending_running_and_waiting_jobs
+                a_removal_removes_exactly_its_message
+                a_limited_queue_delivers_no_more_at_once_and_the_limit_changes_at_once
+                an_unknown_queue_cannot_be_limited
+                a_signal_reaches_all_listeners
+                a_worker_is_drained_by_its_id_and_no_other
                 a_task_is_paused_in_one_queue_until_it_is_resumed
-                what_was_done_is_read_newest_first_in_pages;
+                the_audit_log_is_read_newest_first_in_pages;
             batch:
-                a_batch_counts_what_it_is_about_and_says_it_in_words
+                a_preview_counts_the_scope_and_describes_it
                 a_requeue_drips_after_its_window_and_each_job_runs_once
-                what_is_not_yet_due_is_undone_byte_for_byte
-                an_undo_leaves_what_has_begun
-                a_batch_that_is_cancelled_leaves_the_rest
+                jobs_that_are_not_due_are_undone_byte_for_byte
+                an_undo_leaves_jobs_that_have_started
+                a_cancelled_batch_leaves_the_remaining_letters
                 letters_of_one_error_group_are_purged_and_no_others
                 waiting_jobs_are_released_spread_and_cancelled
-                what_is_selected_is_all_that_is_meant
-                of_two_who_run_a_batch_one_does;
+                a_selection_includes_no_other_letters
+                of_two_runs_of_a_batch_one_does_the_work;
             unique:
-                of_many_that_want_a_key_at_once_one_gets_it
-                of_a_list_the_first_that_wants_a_key_gets_it
-                a_key_is_free_again_and_again_and_never_held_twice
+                of_many_jobs_that_want_a_key_at_once_one_gets_it
+                of_a_list_the_first_job_that_wants_a_key_gets_it
+                a_key_is_taken_again_and_again_and_never_twice_at_once
                 a_key_is_held_over_queues_until_the_job_has_ended
                 a_job_that_is_cancelled_or_dead_holds_no_key
                 a_requeued_job_needs_its_key_again
-                a_key_for_a_time_is_held_also_when_the_job_has_ended
+                a_key_for_a_fixed_time_is_held_even_after_the_job_has_ended
                 a_key_until_the_start_is_free_while_the_job_runs
-                many_at_once_are_answered_one_by_one;
+                enqueue_many_answers_each_job;
             once:
-                a_job_enqueued_once_is_not_added_while_anything_is_known_of_it
-                what_follows_a_death_is_stored_once_and_tells_of_it;
+                a_job_enqueued_once_is_not_added_while_the_broker_knows_it
+                a_follow_up_is_stored_once_and_describes_the_death;
             depends:
-                a_child_waits_until_the_last_of_its_parents_has_ended
-                a_child_of_parents_that_have_ended_starts_at_once
-                a_retry_of_a_parent_is_no_end
-                a_parent_that_does_not_complete_cancels_its_child_and_the_childs_own
-                who_runs_after_a_failure_or_some_successes_waits_for_all
-                a_job_that_is_nowhere_or_keeps_no_record_is_not_waited_for
-                a_blocked_job_can_be_cancelled_and_is_not_let_go_later
-                a_child_that_was_let_go_is_not_brought_forward_by_being_told_again
-                a_child_in_another_queue_is_let_go_too_and_leaves_no_edges
-                many_children_of_one_and_one_child_of_many_are_let_go_once
-                a_stale_edge_leaves_the_record_of_a_later_life
-                an_edge_to_a_life_that_is_on_its_way_outlasts_the_end_of_another
-                a_child_of_a_scheduled_job_that_was_written_by_hand_starts_when_that_ends
+                a_dependent_waits_until_the_last_of_its_parents_has_ended
+                a_dependent_of_ended_parents_starts_at_once
+                a_retry_of_a_parent_is_not_its_end
+                a_parent_that_does_not_complete_cancels_its_dependent_and_the_next_one
+                a_job_that_runs_after_failure_or_partial_success_waits_for_all_parents
+                an_unknown_or_recordless_job_cannot_be_waited_for
+                a_blocked_job_can_be_cancelled_and_is_not_released_later
+                a_released_dependent_is_not_made_due_by_a_second_notification
+                a_dependent_in_another_queue_is_released_and_leaves_no_edges
+                many_dependents_of_one_and_one_dependent_of_many_are_released_once
+                a_stale_edge_does_not_affect_the_record_of_a_later_life
+                an_edge_to_a_live_life_outlasts_the_end_of_another_life
+                a_dependent_of_a_scheduled_job_written_by_hand_starts_when_that_job_ends
                 a_blocked_job_that_is_cancelled_leaves_no_edges
-                the_edge_of_a_later_life_of_the_child_is_not_removed
-                a_look_at_parents_that_are_tied_writes_nothing;
+                the_edge_of_a_later_life_of_the_dependent_is_not_removed
+                a_check_of_linked_parents_writes_nothing;
             workflow:
-                a_diamond_runs_layer_by_layer_and_shows_where_it_stands
+                a_diamond_runs_layer_by_layer_and_reports_its_states
                 a_workflow_that_is_started_twice_is_one
-                a_workflow_that_is_cancelled_runs_nothing_more;
+                a_cancelled_workflow_starts_no_more_jobs;
             recurring:
-                of_many_that_register_a_schedule_one_creates_it
-                a_turn_that_many_take_at_once_makes_each_run_once
-                a_change_wins_over_a_chore_that_runs
+                of_many_registrations_of_a_schedule_one_creates_it
+                a_turn_taken_by_many_at_once_makes_each_run_once
+                a_change_replaces_a_chore_that_runs
                 a_change_moves_a_chore_that_waits
                 a_chore_that_is_lost_is_enqueued_again
-                a_schedule_that_is_deleted_leaves_its_name_free
+                a_deleted_schedule_frees_its_name
                 a_run_waits_for_the_one_before_it
-                a_tick_makes_one_run_also_when_its_queue_is_changed_over_it;
+                a_tick_makes_one_run_even_if_its_queue_is_changed_meanwhile;
             workers:
                 a_worker_is_listed_as_it_last_described_itself
-                a_worker_that_falls_silent_vanishes
-                a_heartbeat_is_as_old_as_the_broker_says_whatever_the_worker_claims;
+                a_worker_without_heartbeats_disappears
+                the_age_of_a_heartbeat_is_by_the_brokers_clock;
             state:
                 a_value_is_stored_read_replaced_and_removed
-                a_value_is_stored_only_over_what_is_expected
-                of_many_who_expect_the_same_one_stores
-                a_value_vanishes_after_its_time
+                a_value_is_stored_only_over_the_expected_revision
+                of_many_writers_with_the_same_expectation_one_stores
+                a_value_expires_after_its_ttl
                 an_empty_value_and_one_too_large_are_refused
                 many_keys_are_read_at_once_in_their_order
-                a_list_has_what_the_prefix_covers_oldest_first_in_pages
+                a_list_has_all_keys_below_the_prefix_oldest_first_in_pages
                 keys_of_any_text_stay_apart
-                a_watch_tells_what_is_there_and_then_each_change
-                a_watch_tells_what_expires
-                a_watch_that_is_dropped_and_begun_again_misses_nothing
+                a_watch_reports_existing_entries_and_then_each_change
+                a_watch_reports_expired_entries
+                a_watch_that_is_dropped_and_opened_again_misses_nothing
                 thousands_of_entries_are_stored_listed_and_watched;
             stats:
-                before_anybody_has_told_anything_there_is_nothing
-                a_report_that_is_written_again_is_there_once
-                a_newer_report_takes_the_place_of_the_older
+                without_reports_the_statistics_are_empty
+                a_report_that_is_written_again_is_stored_once
+                a_newer_report_replaces_the_older_one
                 another_process_of_the_same_worker_replaces_nothing
                 reports_come_in_pages_in_the_order_in_which_they_were_written;
-            kept:
+            saved_data:
                 a_checkpoint_is_not_overwritten_by_an_earlier_attempt
-                a_report_says_what_a_running_job_has_kept;
+                a_report_shows_the_saved_data_of_a_running_job;
             wait:
-                a_wait_is_told_of_the_end_and_gives_the_result
-                a_wait_goes_on_over_a_retry_and_a_lost_lease
-                a_wait_says_how_else_a_job_ended
-                a_wait_that_takes_too_long_says_where_the_job_stands
-                a_wait_for_what_is_unknown_says_so
-                a_wait_takes_no_earlier_jobs_end_for_that_of_its_own
+                a_wait_is_notified_of_the_end_and_returns_the_result
+                a_wait_continues_over_a_retry_and_a_lost_lease
+                a_wait_reports_every_end_but_completed
+                a_wait_that_times_out_reports_the_jobs_state
+                a_wait_for_an_unknown_job_reports_no_record
+                a_wait_ignores_the_end_of_an_earlier_job_of_its_id
                 many_wait_at_once;
             blobs:
-                what_is_too_large_for_a_message_comes_back_as_it_was
+                a_blob_larger_than_a_message_comes_back_unchanged
                 a_blob_over_the_limit_is_refused
-                a_blob_vanishes_after_its_time
-                a_result_that_is_kept_beside_its_record_is_found_by_all_who_ask;
+                a_blob_expires_after_its_ttl
+                a_large_result_is_found_by_all_readers;
             input:
                 a_job_written_by_hand_needs_only_a_task_in_json
                 a_job_written_by_hand_needs_only_a_task_in_messagepack
-                the_subject_says_which_job_it_is_not_the_body
-                what_is_no_job_arrives_with_a_typed_error_and_its_bytes
-                names_with_wildcards_cannot_get_in;
+                the_subject_and_not_the_body_names_the_job
+                a_body_that_is_not_a_job_arrives_with_a_typed_error_and_its_bytes
+                names_with_wildcards_are_refused;
         }
     };
 }

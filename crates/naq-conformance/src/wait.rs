@@ -1,64 +1,62 @@
-//! Waiting for the end of a job.
+//! Wait for the end of a job.
 
 use std::pin::pin;
 use std::time::Duration;
 
-use naq_client::{JobHandle, WaitError};
+use naq_client::WaitError;
 use naq_core::state::JobState;
 use naq_core::transport::{Fact, Written};
 use naq_core::wire::FinalRecord;
 use tokio::task::JoinSet;
 
 use crate::Subject;
-use crate::case::Case;
+use crate::case::{AnyJobHandle, Case};
 
-/// Time passes in steps of this.
+/// Waits let time pass in steps of this.
 const STEP: Duration = Duration::from_millis(50);
-/// Longer than anything here takes.
+/// Longer than any of these tests takes.
 const LONG: Duration = Duration::from_secs(60);
-/// What is told is told within this; a look by itself comes later.
-const TOLD: Duration = Duration::from_millis(1500);
+/// A notification arrives within this time; the wait reads the job by itself only later.
+const NOTIFIED: Duration = Duration::from_millis(1500);
 
-type Handle = JobHandle<serde_json::Value>;
-
-/// Lets time pass until `work` is done; says how long that took, too.
-async fn pass_until<T>(case: &Case<'_>, work: impl Future<Output = T>) -> (T, Duration) {
+/// Lets time pass until `work` is done. Returns its output and the time that it took.
+async fn advance_until<T>(case: &Case<'_>, work: impl Future<Output = T>) -> (T, Duration) {
     let (mut work, began) = (pin!(work), case.now());
     loop {
         tokio::select! {
             biased;
             done = &mut work => return (done, case.now().since(began)),
-            () = case.pass(STEP) => {}
+            () = case.advance(STEP) => {}
         }
     }
 }
 
-async fn wait(case: &Case<'_>, job: &Handle) -> Result<serde_json::Value, WaitError> {
-    pass_until(case, job.wait(LONG)).await.0
+async fn wait(case: &Case<'_>, job: &AnyJobHandle) -> Result<serde_json::Value, WaitError> {
+    advance_until(case, job.wait(LONG)).await.0
 }
 
-pub async fn a_wait_is_told_of_the_end_and_gives_the_result(subject: &dyn Subject) {
+pub async fn a_wait_is_notified_of_the_end_and_returns_the_result(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let job = case.enqueue("a").await;
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     let waiting = tokio::spawn({
         let job = job.clone();
         async move { job.wait(LONG).await }
     });
-    case.pass(STEP * 4).await;
+    case.advance(STEP * 4).await;
     assert!(!waiting.is_finished());
     case.complete(&delivery).await;
-    let (result, took) = pass_until(&case, waiting).await;
+    let (result, took) = advance_until(&case, waiting).await;
     assert_eq!(result.unwrap().unwrap(), "done");
-    assert!(took < TOLD, "told, not found out: {took:?}");
-    // Who comes late does not wait.
-    let (result, took) = pass_until(&case, job.wait(Duration::ZERO)).await;
+    assert!(took < NOTIFIED, "by the notification, and not by a read: {took:?}");
+    // A late call does not wait.
+    let (result, took) = advance_until(&case, job.wait(Duration::ZERO)).await;
     assert_eq!(result.unwrap(), "done");
-    assert!(took < TOLD, "{took:?}");
+    assert!(took < NOTIFIED, "{took:?}");
 }
 
-pub async fn a_wait_goes_on_over_a_retry_and_a_lost_lease(subject: &dyn Subject) {
+pub async fn a_wait_continues_over_a_retry_and_a_lost_lease(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let job = case.enqueue("a").await;
@@ -66,21 +64,21 @@ pub async fn a_wait_goes_on_over_a_retry_and_a_lost_lease(subject: &dyn Subject)
         let job = job.clone();
         async move { job.wait(LONG).await }
     });
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     case.settle(&delivery, &case.retry(&delivery, Duration::from_millis(500))).await;
-    case.one(&mut sub).await;
+    case.next_delivery(&mut sub).await;
     case.lose_lease().await;
-    let last = case.one(&mut sub).await;
+    let last = case.next_delivery(&mut sub).await;
     assert!(!waiting.is_finished());
     case.complete(&last).await;
-    assert_eq!(pass_until(&case, waiting).await.0.unwrap().unwrap(), "done");
+    assert_eq!(advance_until(&case, waiting).await.0.unwrap().unwrap(), "done");
 }
 
-pub async fn a_wait_says_how_else_a_job_ended(subject: &dyn Subject) {
+pub async fn a_wait_reports_every_end_but_completed(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let dead = case.enqueue("dead").await;
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     case.settle(&delivery, &case.dead(&delivery, "ValueError")).await;
     let err = wait(&case, &dead).await.unwrap_err();
     let WaitError::Dead { kind, message, .. } = &err else { panic!("{err}") };
@@ -93,7 +91,7 @@ pub async fn a_wait_says_how_else_a_job_ended(subject: &dyn Subject) {
     assert!(matches!(&err, WaitError::Cancelled { reason, .. } if reason == "not needed"), "{err}");
 
     let expired = case.enqueue("expired").await;
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     let record = FinalRecord {
         envelope: delivery.envelope().unwrap(),
         state: JobState::Expired,
@@ -105,57 +103,57 @@ pub async fn a_wait_says_how_else_a_job_ended(subject: &dyn Subject) {
     assert!(matches!(err, WaitError::Expired { .. }), "{err}");
 }
 
-pub async fn a_wait_that_takes_too_long_says_where_the_job_stands(subject: &dyn Subject) {
+pub async fn a_wait_that_times_out_reports_the_jobs_state(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let job = case.enqueue("a").await;
     let timeout = Duration::from_millis(300);
-    let (err, took) = pass_until(&case, job.wait(timeout)).await;
+    let (err, took) = advance_until(&case, job.wait(timeout)).await;
     let err = err.unwrap_err();
     assert!(
         matches!(err, WaitError::TimedOut { state: JobState::Pending, after, .. } if after == timeout),
         "{err}"
     );
     assert!(took >= timeout, "{took:?}");
-    case.one(&mut sub).await;
-    let err = pass_until(&case, job.wait(timeout)).await.0.unwrap_err();
+    case.next_delivery(&mut sub).await;
+    let err = advance_until(&case, job.wait(timeout)).await.0.unwrap_err();
     assert!(matches!(err, WaitError::TimedOut { state: JobState::Running, .. }), "{err}");
 }
 
-pub async fn a_wait_for_what_is_unknown_says_so(subject: &dyn Subject) {
+pub async fn a_wait_for_an_unknown_job_reports_no_record(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
-    let (err, took) = pass_until(&case, case.client.wait(&case.key("never"), LONG)).await;
+    let (err, took) = advance_until(&case, case.client.wait(&case.key("never"), LONG)).await;
     assert!(matches!(err, Err(WaitError::NoRecord { .. })), "{err:?}");
     assert!(took < Duration::from_secs(2), "{took:?}");
     // A job that keeps no record.
     let job = case.client.enqueue_task("task", &()).unwrap().id("a").record_ttl(Duration::ZERO);
     let job = job.await.unwrap();
-    case.one(&mut sub).await.handle.ack().await.unwrap();
+    case.next_delivery(&mut sub).await.handle.ack().await.unwrap();
     let err = wait(&case, &job).await.unwrap_err();
     assert!(matches!(err, WaitError::NoRecord { .. }), "{err}");
 }
 
-pub async fn a_wait_takes_no_earlier_jobs_end_for_that_of_its_own(subject: &dyn Subject) {
+pub async fn a_wait_ignores_the_end_of_an_earlier_job_of_its_id(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let first = case.enqueue("a").await;
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     case.complete(&delivery).await;
     assert_eq!(wait(&case, &first).await.unwrap(), "done");
-    // Another job of the same id, whose end leaves no record of its own. It is written by hand,
-    // since the broker knows the id for a while.
+    // Another job of the same id, which keeps no record. It is written by hand, because the broker
+    // refuses the id from a client for a while.
     case.json("a", r#"{"task":"t","record_ttl_ms":0}"#).await;
-    case.one(&mut sub).await.handle.ack().await.unwrap();
+    case.next_delivery(&mut sub).await.handle.ack().await.unwrap();
     assert_eq!(wait(&case, &first).await.unwrap(), "done");
-    // A requeue goes on with the job that was enqueued, also for its handle.
+    // The handle of the enqueue waits for the new life of a requeue as well.
     let second = case.enqueue("b").await;
-    let delivery = case.one(&mut sub).await;
+    let delivery = case.next_delivery(&mut sub).await;
     case.settle(&delivery, &case.dead(&delivery, "Error")).await;
     let letter = case.client.report(&case.key("b")).await.unwrap().stored;
     case.client.requeue(&letter, None).await.unwrap();
-    let delivery = case.one(&mut sub).await;
-    let (result, ()) = tokio::join!(pass_until(&case, second.wait(LONG)), async {
+    let delivery = case.next_delivery(&mut sub).await;
+    let (result, ()) = tokio::join!(advance_until(&case, second.wait(LONG)), async {
         assert_eq!(case.write(&case.record(&delivery)).await, Written::Stored);
         delivery.handle.ack().await.unwrap();
     });
@@ -170,10 +168,10 @@ pub async fn many_wait_at_once(subject: &dyn Subject) {
         let job = case.enqueue(&format!("j{n}")).await;
         waits.spawn(async move { job.wait(LONG).await.unwrap() });
     }
-    for delivery in case.many(&mut sub, 100).await {
+    for delivery in case.next_deliveries(&mut sub, 100).await {
         case.complete(&delivery).await;
     }
-    let (results, took) = pass_until(&case, waits.join_all()).await;
+    let (results, took) = advance_until(&case, waits.join_all()).await;
     assert_eq!(results.len(), 100);
-    assert!(took < TOLD, "{took:?}");
+    assert!(took < NOTIFIED, "{took:?}");
 }

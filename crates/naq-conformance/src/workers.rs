@@ -1,4 +1,4 @@
-//! The directory of workers.
+//! The directory: workers and their heartbeats.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ async fn find(case: &Case<'_>, worker: &WorkerInfo) -> Option<WorkerInfo> {
     workers.into_iter().find(|w| w.worker_id == worker.worker_id)
 }
 
-/// As [`find`], with the time that the worker gave for its heartbeat.
+/// Like [`find`], but with the heartbeat time that the worker sent.
 async fn described(case: &Case<'_>, worker: &WorkerInfo) -> Option<WorkerInfo> {
     let found = find(case, worker).await?;
     Some(WorkerInfo { heartbeat_at: worker.heartbeat_at, ..found })
@@ -53,25 +53,24 @@ pub async fn a_worker_is_listed_as_it_last_described_itself(subject: &dyn Subjec
     case.transport.leave(&me.worker_id).await.unwrap();
 }
 
-pub async fn a_worker_that_falls_silent_vanishes(subject: &dyn Subject) {
+pub async fn a_worker_without_heartbeats_disappears(subject: &dyn Subject) {
     let case = Case::new(subject);
-    let (silent, alive) = (worker(&case), worker(&case));
+    let silent = worker(&case);
+    let alive = worker(&case);
     let ttl = Duration::from_secs(1);
     case.transport.heartbeat(&silent, ttl).await.unwrap();
     let end = case.now() + Duration::from_secs(10);
     while find(&case, &silent).await.is_some() {
         assert!(case.now() < end, "it is still listed");
         case.transport.heartbeat(&alive, ttl).await.unwrap();
-        case.pass(Duration::from_millis(200)).await;
+        case.advance(Duration::from_millis(200)).await;
     }
     case.transport.heartbeat(&alive, ttl).await.unwrap();
-    assert!(find(&case, &alive).await.is_some(), "renewed in time");
+    assert!(find(&case, &alive).await.is_some(), "its heartbeat was in time");
     case.transport.leave(&alive.worker_id).await.unwrap();
 }
 
-pub async fn a_heartbeat_is_as_old_as_the_broker_says_whatever_the_worker_claims(
-    subject: &dyn Subject,
-) {
+pub async fn the_age_of_a_heartbeat_is_by_the_brokers_clock(subject: &dyn Subject) {
     let case = Case::new(subject);
     let before = case.now();
     for claimed in [Timestamp::from_millis(0), before + Duration::from_secs(86_400)] {
@@ -79,10 +78,10 @@ pub async fn a_heartbeat_is_as_old_as_the_broker_says_whatever_the_worker_claims
         liar.heartbeat_at = claimed;
         case.transport.heartbeat(&liar, Duration::from_secs(30)).await.unwrap();
         let heard = find(&case, &liar).await.unwrap().heartbeat_at;
-        // Clocks are compared over a request, which is not exact.
+        // The difference of two clocks is measured by a request, and is not exact.
         let exact = Duration::from_secs(5);
-        assert!(heard + exact >= before, "{heard} is long before {before}");
-        assert!(heard <= case.now() + exact, "{heard} is to come");
+        assert!(heard + exact >= before, "{heard} is too long before {before}");
+        assert!(heard <= case.now() + exact, "{heard} is in the future");
         case.transport.leave(&liar.worker_id).await.unwrap();
     }
 }

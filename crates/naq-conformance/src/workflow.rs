@@ -1,4 +1,4 @@
-//! Whole graphs of jobs.
+//! Workflows: graphs of jobs.
 
 use std::time::Duration;
 
@@ -27,20 +27,20 @@ fn diamond(case: &Case<'_>, id: &str) -> Workflow {
         .fan_in(["left", "right"], "load")
 }
 
-/// The next jobs, which are these; their gates let them through.
+/// The next deliveries. Fails unless they are these jobs, and may run.
 async fn next(case: &Case<'_>, sub: &mut Box<dyn Subscription>, names: &[&str]) -> Vec<Delivery> {
-    let mut found = case.many(sub, names.len()).await;
+    let mut found = case.next_deliveries(sub, names.len()).await;
     found.sort_by(|a, b| a.stored.key.cmp(&b.stored.key));
     for (delivery, name) in found.iter().zip(names) {
         let id = delivery.stored.key.id.as_str();
         assert!(id.ends_with(&format!("-{name}")), "{id} is not {name}");
         assert_eq!(verdict(case, delivery).await, Verdict::Run);
     }
-    case.nothing(sub, BRIEF).await;
+    case.expect_nothing(sub, BRIEF).await;
     found
 }
 
-pub async fn a_diamond_runs_layer_by_layer_and_shows_where_it_stands(subject: &dyn Subject) {
+pub async fn a_diamond_runs_layer_by_layer_and_reports_its_states(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let etl = case.client.start(diamond(&case, case.queue.as_str())).await.unwrap();
@@ -61,7 +61,7 @@ pub async fn a_diamond_runs_layer_by_layer_and_shows_where_it_stands(subject: &d
     assert_eq!(seen, expected);
     end(&case, &extract, JobState::Completed).await;
     let both = next(&case, &mut sub, &["left", "right"]).await;
-    // A retry inside lets nothing go early.
+    // A retry of a parent releases no dependent.
     case.settle(&both[0], &case.retry(&both[0], Duration::from_millis(100))).await;
     end(&case, &both[1], JobState::Completed).await;
     let again = next(&case, &mut sub, &["left"]).await.remove(0);
@@ -91,7 +91,7 @@ pub async fn a_workflow_that_is_started_twice_is_one(subject: &dyn Subject) {
     assert!(matches!(refused, Err(WorkflowError::Taken(_))), "{refused:?}");
 }
 
-pub async fn a_workflow_that_is_cancelled_runs_nothing_more(subject: &dyn Subject) {
+pub async fn a_cancelled_workflow_starts_no_more_jobs(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let workflow = diamond(&case, case.queue.as_str())
@@ -110,7 +110,7 @@ pub async fn a_workflow_that_is_cancelled_runs_nothing_more(subject: &dyn Subjec
     let life = extract.step().nonce;
     let key = &extract.stored.key;
     case.client.wake_dependents(key, &life, JobState::Cancelled).await.unwrap();
-    case.nothing(&mut sub, BRIEF).await;
+    case.expect_nothing(&mut sub, BRIEF).await;
     assert_eq!(etl.cancel("again").await.unwrap(), 0);
     let nowhere = JobId::new("nowhere").unwrap();
     let unknown = case.client.cancel_workflow(&nowhere, "").await;

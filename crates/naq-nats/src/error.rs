@@ -11,6 +11,8 @@ use serde::Deserialize;
 pub(crate) const STREAM_NOT_FOUND: u64 = 10059;
 /// A message could not be deleted. Usually it does not exist any more.
 pub(crate) const DELETE_FAILED: u64 = 10057;
+/// The message to delete does not exist any more, and others before and after it do.
+pub(crate) const SEQUENCE_NOT_FOUND: u64 = 10043;
 /// The consumer does not exist.
 pub(crate) const CONSUMER_NOT_FOUND: u64 = 10014;
 /// The condition of a publish failed: the last sequence on the subject is another one.
@@ -51,6 +53,7 @@ impl ApiError {
     pub(crate) fn is_gone(&self) -> bool {
         let gone = |text: &str| text.contains("no message found") || text.contains("not found");
         matches!(self, Self::Refused(r) if r.err_code == DELETE_FAILED && gone(&r.description))
+            || self.is(SEQUENCE_NOT_FOUND)
     }
 
     pub(crate) fn is_permission(&self) -> bool {

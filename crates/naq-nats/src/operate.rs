@@ -24,14 +24,8 @@ use crate::transport::NatsTransport;
 /// would store a second message, and the job would start twice.
 const NEARLY_DUE: Duration = Duration::from_secs(1);
 
-#[derive(Debug, Default, Serialize)]
-struct PurgeRequest {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    filter: Option<String>,
-    /// Remove only messages before this sequence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seq: Option<u64>,
-}
+/// How many messages of one subject are read per request. There is rarely an older one.
+const OLDER_AT_ONCE: usize = 10;
 
 #[derive(Debug, Serialize)]
 struct DeleteRequest {
@@ -58,9 +52,11 @@ pub(crate) fn pause_end(config: &consumer::Config) -> Option<Timestamp> {
 }
 
 impl Api {
-    async fn purge(&self, stream: &str, ask: &PurgeRequest) -> Result<u64, TransportError> {
+    /// Removes all messages of a stream. No consumer has anything left to forget afterwards. A purge
+    /// of one subject is not safe: see [`remove`](Self::remove).
+    async fn purge(&self, stream: &str) -> Result<u64, TransportError> {
         let purged: Result<PurgeReply, ApiError> =
-            self.call_with_retry(&api::stream_purge(stream), ask).await;
+            self.call_with_retry(&api::stream_purge(stream), &()).await;
         match purged {
             Ok(answer) => Ok(answer.purged),
             Err(error) if error.is(STREAM_NOT_FOUND) => Ok(0),
@@ -68,19 +64,35 @@ impl Api {
         }
     }
 
+    /// Removes a message by its sequence, and the older ones on its subject before it: if this stops
+    /// half-way, the newest message still says that the older ones are superseded.
+    ///
+    /// A purge of the subject would be one request. But the broker moves the ack floor of the
+    /// queue's consumer at such a purge, and forgets other running jobs at its next restart
+    /// (ADR 0021).
     async fn remove(&self, stored: &Stored) -> Result<bool, TransportError> {
         let stream = self.subjects.stream(stored.place, &stored.key.queue);
-        if stored.place == Place::Dead {
-            return self.delete(&stream, stored.seq).await;
+        let mut removed = false;
+        if stored.place != Place::Dead {
+            let subject = self.subjects.job(stored.place, &stored.key);
+            loop {
+                let batch = self.next_of(&stream, &subject, 1, OLDER_AT_ONCE).await?;
+                let older = batch.messages.iter().map(|older| older.seq);
+                let older: Vec<u64> = older.filter(|seq| *seq < stored.seq).collect();
+                if older.is_empty() {
+                    break;
+                }
+                for seq in older {
+                    removed |= self.delete(&stream, seq).await?;
+                }
+            }
         }
-        let filter = Some(self.subjects.job(stored.place, &stored.key));
-        let ask = PurgeRequest { filter, seq: Some(stored.seq + 1) };
-        Ok(self.purge(&stream, &ask).await? > 0)
+        Ok(self.delete(&stream, stored.seq).await? | removed)
     }
 
     /// Removes exactly one message. It is not overwritten on disk, because that takes the broker
     /// long.
-    async fn delete(&self, stream: &str, seq: u64) -> Result<bool, TransportError> {
+    pub(crate) async fn delete(&self, stream: &str, seq: u64) -> Result<bool, TransportError> {
         let ask = DeleteRequest { seq, no_erase: true };
         let deleted: Result<serde_json::Value, ApiError> =
             self.call_with_retry(&api::message_delete(stream), &ask).await;
@@ -254,7 +266,7 @@ impl Operator for NatsTransport {
 
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
         let stream = self.api.subjects.queue_stream(queue);
-        self.api.purge(&stream, &PurgeRequest::default()).await
+        self.api.purge(&stream).await
     }
 
     async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {

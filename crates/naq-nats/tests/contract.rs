@@ -60,5 +60,5 @@ async fn what_is_stored_survives_a_real_restart() {
     let server = NatsServer::start().expect("a server");
     let transport = connect(&server.url()).await;
     let subject = Nats { transport, own: Some(Mutex::new(server)) };
-    schedule::what_is_stored_survives_a_restart_of_the_broker(&subject).await;
+    schedule::stored_jobs_survive_a_restart_of_the_broker(&subject).await;
 }

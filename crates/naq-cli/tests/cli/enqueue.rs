@@ -28,7 +28,7 @@ fn a_unique_key_has_one_job_and_its_id_is_printed() {
     let first = broker.enqueue(&["greet", "--unique", "order-2317"]);
     let second = broker.naq(&["enqueue", "other", "--unique", "order-2317"]).ok();
     assert_eq!(second.line(), first);
-    assert!(second.stderr.contains("holds this key already: nothing was added"), "{second:?}");
+    assert!(second.stderr.contains("holds this unique key"), "{second:?}");
     let told = broker.json(&["enqueue", "greet", "--unique", "order-2317"]);
     assert_eq!(told["held_by"], format!("default/{first}"));
     assert_eq!((&told["id"], &told["duplicate"]), (&json!(first), &json!(true)));
@@ -118,7 +118,7 @@ fn every_line_of_a_file_has_a_result_and_a_bad_line_does_not_stop_the_others() {
         answers[4]["held_by"],
         json!(format!("b/{}", answers[3]["id"].as_str().expect("an id")))
     );
-    assert!(ran.stderr.contains("stdin: 3 jobs enqueued, 1 there already, 4 failed"), "{ran:?}");
+    assert!(ran.stderr.contains("stdin: 3 jobs enqueued, 1 existed already, 4 failed"), "{ran:?}");
 
     let first = broker.json(&["job", "show", answers[0]["id"].as_str().expect("an id")]);
     assert_eq!((&first["queue"], &first["tags"]), (&json!("a"), &json!(["x"])));
@@ -136,10 +136,10 @@ fn as_text_errors_name_their_line_and_the_ids_are_in_order() {
     let ran = lines(&broker, &["other", "--file", "-"], JOBS);
     assert_eq!((ran.code, ran.stdout.lines().count()), (1, 4), "{ran:?}");
     for part in [
-        "line 3: no job: unknown field `arg`",
-        "line 4: no job: expected ident (column 2)",
-        "line 8: no job: invalid task name \"a b\"",
-        "line 10: no job: invalid queue name",
+        "line 3: not a job: unknown field `arg`",
+        "line 4: not a job: expected ident (column 2)",
+        "line 8: not a job: invalid task name \"a b\"",
+        "line 10: not a job: invalid queue name",
     ] {
         assert!(ran.stderr.contains(part), "{part}: {ran:?}");
     }

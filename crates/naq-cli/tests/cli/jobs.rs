@@ -95,7 +95,7 @@ fn the_same_id_twice_is_one_job() {
     assert_eq!((&first["id"], &first["duplicate"]), (&json!("job-1"), &json!(false)));
     assert_eq!((&again["id"], &again["duplicate"]), (&json!("job-1"), &json!(true)));
     let words = broker.naq(&["enqueue", "greet", "--id", "job-1"]).ok();
-    assert!(words.line() == "job-1" && words.stderr.contains("nothing was added"), "{words:?}");
+    assert!(words.line() == "job-1" && words.stderr.contains("no job was added"), "{words:?}");
     assert_eq!(broker.json(&["queue", "info", "default"])["pending"], 1);
 }
 

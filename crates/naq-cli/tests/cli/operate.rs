@@ -110,7 +110,7 @@ fn every_change_is_in_the_audit_log() {
         ("pause", "task refuse of queue default".to_owned()),
         ("resume", "task refuse of queue default".to_owned()),
         ("cancel", format!("job default/{job}")),
-        ("requeue", "every dead letter".to_owned()),
+        ("requeue", "5 dead letters".to_owned()),
         ("purge", "queue default".to_owned()),
         ("open", "breaker bank".to_owned()),
     ];

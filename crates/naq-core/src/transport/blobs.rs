@@ -1,4 +1,4 @@
-//! What is too large for a message: kept beside the job's record, for a time.
+//! [`Blobs`]: the port that stores data which is too large for a message.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,24 +10,24 @@ use bytes::Bytes;
 use super::TransportError;
 use crate::names::{JobId, JobKey, NameError};
 
-/// The largest blob: 64 MiB. It is held in memory as a whole by whoever writes or reads it.
+/// The largest blob: 64 MiB. Writers and readers hold all of it in memory.
 pub const MAX_BLOB_BYTES: usize = 64 * 1024 * 1024;
 
-/// A name for a blob of a job, and its size: what a record says of a result that is kept elsewhere.
-/// As text `NAME/BYTES`.
+/// The name and the size of a blob of a job. A record has it in place of a large result. Its text form
+/// is `NAME/BYTES`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobRef {
     name: JobId,
     bytes: usize,
 }
 
-/// A text that names no blob.
+/// A text is not a valid blob reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid blob {0:?}: expected NAME/BYTES")]
 pub struct BlobRefError(String);
 
 impl BlobRef {
-    /// A name that nobody else has, for so many bytes.
+    /// A reference with a new random name, for a blob of so many bytes.
     pub fn new(bytes: usize) -> Self {
         Self { name: JobId::random(), bytes }
     }
@@ -42,12 +42,13 @@ impl BlobRef {
         self.bytes
     }
 
-    /// Whether a transport keeps as much.
+    /// Checks that the blob is not too large.
     ///
     /// # Errors
     /// [`TransportError::TooLarge`] for more than [`MAX_BLOB_BYTES`].
     pub fn check_size(&self) -> Result<(), TransportError> {
-        let (size, max) = (self.bytes, MAX_BLOB_BYTES);
+        let size = self.bytes;
+        let max = MAX_BLOB_BYTES;
         if size > max { Err(TransportError::TooLarge { size, max }) } else { Ok(()) }
     }
 }
@@ -62,22 +63,22 @@ impl FromStr for BlobRef {
     type Err = BlobRefError;
 
     fn from_str(text: &str) -> Result<Self, BlobRefError> {
-        let wrong = || BlobRefError(text.chars().take(80).collect());
-        let (name, bytes) = text.split_once('/').ok_or_else(wrong)?;
-        let name = JobId::new(name).map_err(|_: NameError| wrong())?;
-        Ok(Self { name, bytes: bytes.parse().map_err(|_| wrong())? })
+        let invalid = || BlobRefError(text.chars().take(80).collect());
+        let (name, bytes) = text.split_once('/').ok_or_else(invalid)?;
+        let name = JobId::new(name).map_err(|_: NameError| invalid())?;
+        Ok(Self { name, bytes: bytes.parse().map_err(|_| invalid())? })
     }
 }
 
-/// Keeps blobs. There is no way to remove one: it vanishes after its time, so that a crash leaves
-/// nothing for ever.
+/// Stores blobs. A blob cannot be removed: it vanishes after its `ttl`, so that a crash leaves nothing
+/// behind.
 #[async_trait]
 pub trait Blobs: Send + Sync + 'static {
-    /// Stores `data`, which has the size that `blob` says, for `ttl` (rounded up to whole seconds).
-    /// Returns once the broker has all of it; stored again it is the same.
+    /// Stores `data`, which must have the size of `blob`, for `ttl`, rounded up to whole seconds. Returns
+    /// when the broker has stored all of it. It can be called again with the same data.
     ///
     /// # Errors
-    /// [`TransportError::TooLarge`] for more than [`MAX_BLOB_BYTES`]; [`TransportError`].
+    /// [`TransportError`], such as [`TransportError::TooLarge`] for more than [`MAX_BLOB_BYTES`].
     async fn blob_put(
         &self,
         job: &JobKey,
@@ -86,7 +87,7 @@ pub trait Blobs: Send + Sync + 'static {
         ttl: Duration,
     ) -> Result<(), TransportError>;
 
-    /// What was stored; none when it is gone, or was never there as a whole.
+    /// The data of the blob. `None` if it has vanished or was not stored completely.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_blob_round_trips_as_text_and_nothing_else_is_one() {
+    fn a_blob_reference_round_trips_as_text() {
         let blob = BlobRef::new(5_000_000);
         assert_eq!(blob.to_string().parse(), Ok(blob));
         for bad in ["", "a", "a/", "/1", "a/-1", "a/1/2", "a b/1", "a.b/1", "*/1"] {
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_the_last_size_that_is_kept() {
+    fn the_limit_is_the_largest_size_that_is_accepted() {
         assert!(BlobRef::new(MAX_BLOB_BYTES).check_size().is_ok());
         let refused = BlobRef::new(MAX_BLOB_BYTES + 1).check_size();
         assert!(matches!(refused, Err(TransportError::TooLarge { .. })));

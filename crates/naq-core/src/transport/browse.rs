@@ -1,4 +1,4 @@
-//! Lists of jobs, page by page: never all of them.
+//! [`JobsQuery`]: lists of jobs, one page at a time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,16 +12,16 @@ use crate::names::{CHORES, JobKey, NameError, QueueName, TaskName};
 use crate::state::JobState;
 use crate::wire::{AttemptOutcome, AttemptRecord, Envelope};
 
-/// Messages that are looked at for one page, at most: a page of what is rare may be short, or empty,
-/// and still say where to go on.
+/// The most messages that are read for one page. If few jobs fit the query, a page may be short or empty
+/// and still have a next page.
 pub const SCAN: usize = 1_000;
-/// Jobs of a page when nobody says otherwise.
+/// The default number of jobs in a page.
 const PAGE: usize = 50;
-/// Characters of an error message that a summary keeps.
+/// The most characters of an error message in a summary.
 const MAX_MESSAGE: usize = 300;
 
-/// From which end a list begins. By when the broker stored what stands there now, which is when the
-/// job came into its state; in several queues, one queue after the other.
+/// The order of a list: by the time at which the broker stored the message, which is when the job
+/// entered its state. A list of several queues has one queue after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Order {
     /// The newest first.
@@ -31,7 +31,7 @@ pub enum Order {
     OldestFirst,
 }
 
-/// Which jobs to list: those at one [`Place`], of which all that is given here must be true.
+/// Which jobs to list: the jobs at one [`Place`] that meet all conditions.
 ///
 /// ```
 /// use naq_core::JobState;
@@ -42,29 +42,30 @@ pub enum Order {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobsQuery {
-    /// Where they stand.
+    /// The place of their messages.
     pub place: Place,
-    /// Their state; any that jobs have there by default.
+    /// Their state; any state by default.
     pub state: Option<JobState>,
-    /// Their queue; all by default, in the order of their names, but for that of NAQ's own jobs.
+    /// Their queue. By default all queues in the order of their names, without the queue of chores.
     pub queue: Option<QueueName>,
-    /// Their task.
+    /// Their task; any by default.
     pub task: Option<TaskName>,
-    /// The kind of their last error, or what it begins with: `HTTPError` is also `HTTPError.429`.
+    /// The error kind of their last failure, or a kind above it: `HTTPError` also finds
+    /// `HTTPError.429`. Any by default.
     pub error_kind: Option<ErrorKind>,
-    /// A tag that they carry.
+    /// A tag that they have; any by default.
     pub tag: Option<String>,
-    /// What their ids begin with.
+    /// The beginning of their ids; any by default.
     pub id_prefix: Option<String>,
-    /// In their state since then at the earliest.
+    /// They entered their state at this time or later; any time by default.
     pub since: Option<Timestamp>,
-    /// In their state before then.
+    /// They entered their state before this time; any time by default.
     pub until: Option<Timestamp>,
-    /// From which end; the newest first by default.
+    /// The order; the newest first by default.
     pub order: Order,
-    /// Where an earlier page ended; from the beginning by default.
+    /// Where the page begins; at the beginning of the list by default.
     pub cursor: Option<JobsCursor>,
-    /// Jobs of a page, from 1 to [`SCAN`]; 50 by default.
+    /// The most jobs in the page, from 1 to [`SCAN`]; 50 by default.
     pub limit: usize,
 }
 
@@ -98,12 +99,12 @@ impl JobsQuery {
         Self { state: Some(state), ..Self::at(place) }
     }
 
-    /// Jobs of a page, within its limits.
+    /// The most jobs in the page: `limit`, but from 1 to [`SCAN`].
     pub fn page(&self) -> usize {
         self.limit.clamp(1, SCAN)
     }
 
-    /// Whether every message at its place is a job that fits.
+    /// Whether every message at the place fits the query, so that no message must be filtered out.
     pub fn is_plain(&self) -> bool {
         let mixed = matches!(self.place, Place::Schedule | Place::Record);
         let by_state = self.state.is_some() && mixed;
@@ -112,15 +113,15 @@ impl JobsQuery {
     }
 
     fn fits(&self, job: &JobSummary) -> bool {
-        let is = |kind: &ErrorKind| job.error_kind.as_ref().is_some_and(|of| of.is(kind));
+        let has_kind = |kind: &ErrorKind| job.error_kind.as_ref().is_some_and(|own| own.is(kind));
         self.state.is_none_or(|state| state == job.state)
             && match &self.queue {
                 Some(queue) => *queue == job.key.queue,
-                // NAQ's own jobs are nobody's business, unless they are asked for.
+                // Chores are listed only if their queue is named.
                 None => job.key.queue.as_str() != CHORES,
             }
             && self.task.as_ref().is_none_or(|task| job.task.as_ref() == Some(task))
-            && self.error_kind.as_ref().is_none_or(is)
+            && self.error_kind.as_ref().is_none_or(has_kind)
             && self.tag.as_ref().is_none_or(|tag| job.tags.contains(tag))
             && self.id_prefix.as_ref().is_none_or(|id| job.key.id.as_str().starts_with(id))
             && self.since.is_none_or(|since| job.stored_at >= since)
@@ -128,18 +129,18 @@ impl JobsQuery {
     }
 }
 
-/// Where a page ended. As text for a URL or a command line: `123`, or `mail/123`.
+/// Where a page begins. Its text form, for a URL or a command line, is `123` or `mail/123`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct JobsCursor {
-    /// The queue that it ended in, of several.
+    /// The queue, in a list of several queues.
     pub queue: Option<QueueName>,
-    /// The sequence of the next message to look at.
+    /// The sequence of the next message to read.
     pub seq: u64,
 }
 
-/// A text that is no [`JobsCursor`].
+/// A text is not a [`JobsCursor`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid cursor {0:?}: use what the page before says is next, as 123 or mail/123")]
+#[error("invalid cursor {0:?}: use the `next` of the page before, such as 123 or mail/123")]
 pub struct JobsCursorError(String);
 
 impl fmt::Display for JobsCursor {
@@ -170,38 +171,38 @@ impl Serialize for JobsCursor {
     }
 }
 
-/// A job in a list: what its message says, without arguments and result.
+/// A job in a list: the data of its message, without arguments and result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JobSummary {
-    /// Which job.
+    /// The job.
     #[serde(rename = "job")]
     pub key: JobKey,
-    /// Where it stands.
+    /// Its state.
     pub state: JobState,
-    /// The task; none for what could not be read.
+    /// Its task. `None` if the message could not be read.
     pub task: Option<TaskName>,
-    /// The attempt that is next, runs, or was the last, from 1.
+    /// The number of the attempt that runs or comes next, or for an ended job the last one, from 1.
     pub attempt: u32,
-    /// Attempts in all; none for what could not be read.
+    /// The most attempts. `None` if the message could not be read.
     pub max_attempts: Option<u32>,
-    /// When it will run, if it waits.
+    /// When it is due, if it waits.
     pub due_at: Option<Timestamp>,
-    /// When it was enqueued; none for what could not be read.
+    /// When it was enqueued. `None` if the message could not be read.
     pub enqueued_at: Option<Timestamp>,
-    /// Since when it is in its state, by the broker's clock.
+    /// When it entered its state, by the broker's clock.
     pub stored_at: Timestamp,
-    /// The kind of its last error.
+    /// The error kind of its last failure.
     pub error_kind: Option<ErrorKind>,
-    /// The message of that, cut short.
+    /// The message of its last failure, at most 300 characters.
     pub message: Option<String>,
     /// Its tags.
     pub tags: Vec<String>,
-    /// The sequence of its message. With its place it names this very message.
+    /// The sequence of its message. Together with the place it identifies the message.
     pub seq: u64,
 }
 
 impl JobSummary {
-    /// Reads it off the message.
+    /// The summary of this message.
     pub fn of(stored: &Stored) -> Self {
         let (job, state) = match stored.place {
             Place::Queue if stored.delivered => (stored.envelope().ok(), JobState::Running),
@@ -214,7 +215,7 @@ impl JobSummary {
             Place::Dead => (stored.envelope().ok(), JobState::Dead),
             Place::Record => match stored.record() {
                 Ok(record) => (Some(record.envelope), record.state),
-                // Its place says that it ended.
+                // Its place says that the job has ended.
                 Err(_) => (None, JobState::Completed),
             },
         };
@@ -248,15 +249,15 @@ impl JobSummary {
     }
 }
 
-/// The state of a job that waits for its time.
+/// The state of a job whose message is in [`Place::Schedule`]: blocked, scheduled or retrying.
 pub fn waiting_state(job: Option<&Envelope>) -> JobState {
-    // To be held back is no attempt.
-    let tried = |entry: &&AttemptRecord| entry.outcome != AttemptOutcome::HeldBack;
-    let last = job.and_then(|job| job.history.iter().rfind(tried));
-    let fresh = last.is_none_or(|entry| entry.outcome == AttemptOutcome::Requeued);
+    // A job that was held back has made no attempt by that.
+    let is_attempt = |entry: &&AttemptRecord| entry.outcome != AttemptOutcome::HeldBack;
+    let last = job.and_then(|job| job.history.iter().rfind(is_attempt));
+    let is_new = last.is_none_or(|entry| entry.outcome == AttemptOutcome::Requeued);
     match job {
         Some(job) if job.is_blocked() => JobState::Blocked,
-        _ if fresh => JobState::Scheduled,
+        _ if is_new => JobState::Scheduled,
         _ => JobState::Retrying,
     }
 }
@@ -264,23 +265,23 @@ pub fn waiting_state(job: Option<&Envelope>) -> JobState {
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct JobsPage {
-    /// The jobs, in the order that was asked for.
+    /// The jobs, in the order of the query.
     pub jobs: Vec<JobSummary>,
-    /// Messages that were looked at for them.
+    /// How many messages were read for the page.
     pub scanned: usize,
-    /// Where the next page begins; none after the last. A page may be empty and have a next one.
+    /// Where the next page begins. `None` after the last page. An empty page may have a next page.
     pub next: Option<JobsCursor>,
 }
 
-/// A page in the making: a transport shows it one message after the other, in the order that was
-/// asked for, until it wants no more.
+/// Builds a page. A transport gives it one message after the other, in the order of the query, until the
+/// page is full or no later message can fit.
 #[derive(Debug)]
 pub struct Scan<'a> {
     query: &'a JobsQuery,
     page: JobsPage,
 }
 
-/// A message that was looked at.
+/// A message that was read for a page.
 #[derive(Debug)]
 pub struct Looked {
     /// Its sequence.
@@ -290,44 +291,44 @@ pub struct Looked {
 }
 
 impl<'a> Scan<'a> {
-    /// Nothing yet.
+    /// An empty page.
     pub fn new(query: &'a JobsQuery) -> Self {
         Self { query, page: JobsPage::default() }
     }
 
-    /// Looks at a message, which need not be kept for it.
+    /// Reads a message. The message itself is not needed afterwards.
     pub fn look(&self, stored: &Stored) -> Looked {
         let job = JobSummary::of(stored);
         let job = Some(job).filter(|job| self.query.fits(job));
         Looked { seq: stored.seq, stored_at: stored.stored_at, job }
     }
 
-    /// Takes the next message in. False when nothing that comes after it can fit.
+    /// Adds the next message. Returns false if no later message can fit.
     pub fn take(&mut self, looked: Looked) -> bool {
         let JobsQuery { since, until, order, .. } = self.query;
-        let past = match order {
+        let is_past_the_end = match order {
             Order::NewestFirst => since.is_some_and(|since| looked.stored_at < since),
             Order::OldestFirst => until.is_some_and(|until| looked.stored_at >= until),
         };
         self.page.scanned += 1;
         self.page.jobs.extend(looked.job);
-        !past
+        !is_past_the_end
     }
 
-    /// Whether the page is as full as it may get.
+    /// Whether the page has all jobs that it may have.
     pub fn is_full(&self) -> bool {
         self.page.jobs.len() >= self.query.page() || self.page.scanned >= SCAN
     }
 
-    /// How many more messages are worth asking for at once.
+    /// How many messages the transport should read next.
     pub fn room(&self) -> usize {
         let room = self.query.page().saturating_sub(self.page.jobs.len()).max(1);
-        // A filter may let few through; that many more requests cost more than messages.
+        // If a query filters out most messages, many small requests cost more than a large one.
         let ask = if self.query.is_plain() { room } else { room.max(SCAN / 4) };
         ask.min(SCAN.saturating_sub(self.page.scanned).max(1))
     }
 
-    /// The page.
+    /// The page. `next` says where the next one begins.
     pub fn finish(self, next: Option<JobsCursor>) -> JobsPage {
         JobsPage { next, ..self.page }
     }
@@ -338,7 +339,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_round_trips_and_a_wrong_one_says_what_it_should_be() {
+    fn a_cursor_round_trips_and_an_invalid_one_is_refused_with_an_example() {
         for text in ["1", "mail/18446744073709551615"] {
             assert_eq!(text.parse::<JobsCursor>().map(|c| c.to_string()).as_deref(), Ok(text));
         }

@@ -1,4 +1,4 @@
-//! Who works: a directory that workers keep themselves in, and drop out of when they fall silent.
+//! [`Directory`]: the port to the list of workers, which each worker renews with its heartbeats.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::names::{QueueName, WorkerId};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WorkerStatus {
-    /// Connected, not yet fetching.
+    /// It is connected and does not fetch yet.
     Starting,
-    /// Fetching; no job at the moment.
+    /// It fetches, and runs no job at the moment.
     Idle,
-    /// Running jobs.
+    /// It runs jobs.
     Busy,
-    /// Finishing what runs, fetching nothing more.
+    /// It drains: it finishes running jobs and fetches no more.
     Stopping,
 }
 
@@ -36,54 +36,54 @@ impl fmt::Display for WorkerStatus {
     }
 }
 
-/// A worker, as it describes itself with each heartbeat.
+/// What a worker says about itself with each heartbeat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerInfo {
-    /// Its id, unique among those alive.
+    /// Its id, unique among live workers.
     pub worker_id: WorkerId,
     /// What it is doing.
     pub status: WorkerStatus,
-    /// The queues that it takes jobs from.
+    /// The queues from which it fetches jobs.
     pub queues: Vec<QueueName>,
-    /// Its slots.
+    /// The number of its slots.
     pub concurrency: u32,
-    /// Slots in use.
+    /// The number of slots in use.
     pub running: u32,
-    /// Its machine.
+    /// The name of its machine.
     pub hostname: String,
-    /// Its process.
+    /// The id of its process.
     pub pid: u32,
-    /// The version of NAQ that it runs.
+    /// Its version of NAQ.
     pub version: String,
     /// When it started.
     pub started_at: Timestamp,
-    /// When it last said so; in what [`Directory::workers`] returns, when the broker heard it. The
-    /// worker's own clock may be wrong, or the worker a liar.
+    /// When it sent this, by its own clock. [`Directory::workers`] returns the time at which the broker
+    /// stored it instead, because the clock of a worker may be wrong.
     pub heartbeat_at: Timestamp,
-    /// Attempts that it has finished since it started.
+    /// How many attempts it has finished since it started.
     #[serde(default)]
     pub finished: u64,
-    /// Of those, failed ones.
+    /// How many of those attempts failed.
     #[serde(default)]
     pub failed: u64,
 }
 
-/// Keeps the directory.
+/// The list of live workers.
 #[async_trait]
 pub trait Directory: Send + Sync + 'static {
-    /// Enters or renews an entry, which vanishes when it is not renewed within `ttl`.
+    /// Writes or renews the entry of a worker. It vanishes if it is not renewed within `ttl`.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn heartbeat(&self, worker: &WorkerInfo, ttl: Duration) -> Result<(), TransportError>;
 
-    /// Removes an entry: the worker has stopped.
+    /// Removes the entry of a worker that has stopped.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn leave(&self, worker: &WorkerId) -> Result<(), TransportError>;
 
-    /// Those who are there, sorted by id.
+    /// All live workers, sorted by id.
     ///
     /// # Errors
     /// [`TransportError`].

@@ -1,4 +1,4 @@
-//! Look without touching.
+//! [`Lookup`]: the port that finds and counts jobs and changes nothing.
 
 use std::time::Duration;
 
@@ -9,33 +9,33 @@ use super::{EndWatch, Evidence, JobsPage, JobsQuery, Stored, StreamReport, Trans
 use crate::clock::Timestamp;
 use crate::names::{JobId, JobKey, QueueName};
 
-/// A queue in numbers, from the broker's own counters.
+/// The numbers of a queue, from the counters of the broker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QueueInfo {
     /// The queue.
     pub name: QueueName,
-    /// Jobs that wait for a slot.
+    /// How many jobs wait for a slot.
     pub pending: u64,
-    /// Jobs that workers hold.
+    /// How many jobs workers hold.
     pub running: u64,
-    /// Jobs that wait for their time: scheduled and retrying.
+    /// How many jobs are scheduled, retrying or blocked.
     pub waiting: u64,
-    /// Dead letters.
+    /// How many dead letters the queue has.
     pub dead: u64,
-    /// How long the oldest of the pending jobs has waited for a slot; none when none does. A job
-    /// that waits for its time is not late.
+    /// How long the oldest pending job has waited for a slot. `None` if no job is pending. The wait
+    /// starts when the job is due.
     #[serde(serialize_with = "as_millis", rename = "oldest_ms")]
     pub oldest: Option<Duration>,
-    /// Until when the queue is paused.
+    /// When the pause of the queue ends. `None` if it is not paused.
     pub paused_until: Option<Timestamp>,
-    /// The lease of a delivery (ack_wait in NATS terms).
+    /// The lease of a delivery (`ack_wait` in NATS). `None` if no worker has opened the queue.
     #[serde(serialize_with = "as_millis", rename = "lease_ms")]
     pub lease: Option<Duration>,
-    /// Jobs that may run at once across all workers; none for no limit.
+    /// How many jobs may run at once, over all workers. `None` for no limit.
     pub concurrency_limit: Option<u64>,
-    /// Bytes stored.
+    /// The bytes of its messages.
     pub bytes: u64,
-    /// The sequence of the newest message that ever stood in it: what comes later has a greater one.
+    /// The sequence of the newest message that was ever stored in it. Later messages have greater ones.
     #[serde(skip)]
     pub last_seq: u64,
 }
@@ -47,55 +47,56 @@ fn as_millis<S: serde::Serializer>(d: &Option<Duration>, s: S) -> Result<S::Ok, 
 /// A page of dead letters, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeadPage {
-    /// The letters.
+    /// The dead letters.
     pub letters: Vec<Stored>,
-    /// Where the next page begins; none after the last.
+    /// The sequence at which the next page begins. `None` after the last page.
     pub next: Option<u64>,
 }
 
-/// A page of jobs that wait for their time, in the order in which they were stored.
+/// A page of waiting jobs, in the order in which they were stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WaitingPage {
-    /// Their messages.
+    /// The messages of the jobs.
     pub jobs: Vec<Stored>,
-    /// Where the next page begins; none after the last.
+    /// The sequence at which the next page begins. `None` after the last page.
     pub next: Option<u64>,
 }
 
 /// The broker as this process sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BrokerInfo {
-    /// What it calls itself, with its version.
+    /// The name of the server, with its version.
     pub server: String,
-    /// How far its clock is ahead of ours, in milliseconds.
+    /// How far its clock is ahead of the clock of this process, in milliseconds.
     pub clock_ahead_ms: i64,
-    /// The largest message it takes, in bytes.
+    /// The largest message that it accepts, in bytes.
     pub max_payload: usize,
 }
 
-/// Finds jobs and counts them. Nothing here reads all jobs.
+/// Finds and counts jobs. No method reads all jobs.
 #[async_trait]
 pub trait Lookup: Send + Sync + 'static {
-    /// What else the broker holds of each of these jobs, in few requests. The answer has one list a
-    /// key, in the order of the keys.
+    /// The evidence of each of these jobs, with few requests: the messages that the broker has of the
+    /// job. The answer has one list for each key, in the order of the keys.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn evidence(&self, keys: &[JobKey]) -> Result<Vec<Vec<Evidence>>, TransportError>;
 
-    /// The last message on each of a job's four subjects.
+    /// The last message on each of the four subjects of a job.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError>;
 
-    /// Listens for the end of a job. Begin before looking at it, so that nothing falls between.
+    /// Starts to wait for the end of a job. Call it before you look at the job, so that no end is missed
+    /// between.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn watch_end(&self, key: &JobKey) -> Result<Box<dyn EndWatch>, TransportError>;
 
-    /// The queues in which the broker holds something of a job of this id.
+    /// The queues in which the broker has a message of a job with this id.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -107,13 +108,13 @@ pub trait Lookup: Send + Sync + 'static {
     /// [`TransportError`].
     async fn queues(&self) -> Result<Vec<QueueName>, TransportError>;
 
-    /// One queue in numbers; none when there is no such queue.
+    /// The numbers of one queue. `None` if there is no such queue.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn queue_info(&self, queue: &QueueName) -> Result<Option<QueueInfo>, TransportError>;
 
-    /// Dead letters from sequence `from` on, of one queue or of all, at most `limit`.
+    /// At most `limit` dead letters from sequence `from` on, of one queue or of all.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -124,8 +125,8 @@ pub trait Lookup: Send + Sync + 'static {
         limit: usize,
     ) -> Result<DeadPage, TransportError>;
 
-    /// Jobs of a queue that wait for their time, from sequence `from` on, at most `limit`. One that is
-    /// given another time has another sequence from then on.
+    /// At most `limit` waiting jobs of a queue, from sequence `from` on. A job that gets another due time
+    /// also gets another sequence.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -136,25 +137,25 @@ pub trait Lookup: Send + Sync + 'static {
         limit: usize,
     ) -> Result<WaitingPage, TransportError>;
 
-    /// A page of jobs. Looks at no more than [`SCAN`](super::SCAN) messages.
+    /// A page of jobs. It reads at most [`SCAN`](super::SCAN) messages.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn jobs(&self, query: &JobsQuery) -> Result<JobsPage, TransportError>;
 
-    /// The broker.
+    /// What is known about the broker.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn broker(&self) -> Result<BrokerInfo, TransportError>;
 
-    /// The streams in which the broker keeps all this, those that are there already: of the queues by
-    /// name, then the shared ones.
+    /// The streams of NAQ that exist at the broker: first those of the queues by name, then the shared
+    /// ones.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn streams(&self) -> Result<Vec<StreamReport>, TransportError>;
 
-    /// Whether there is a connection to the broker, as far as is known here: nobody is asked.
+    /// Whether this process has a connection to the broker. It sends no request.
     fn is_connected(&self) -> bool;
 }

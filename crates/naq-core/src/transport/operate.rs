@@ -1,4 +1,4 @@
-//! Change what is stored, on an operator's behalf.
+//! [`Operator`]: the port that changes stored jobs and queues for an operator.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -10,79 +10,79 @@ use super::{Stored, TransportError};
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName, WorkerId};
 
-/// A word to all workers, heard by those that are connected now.
+/// A message to all workers that are connected now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "signal", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Signal {
-    /// Whoever runs this job: cancel its handler. Its record is written already.
+    /// The worker that runs this job must cancel its handler. The record of the job is already written.
     Cancel {
-        /// The job's queue.
+        /// The queue of the job.
         queue: QueueName,
-        /// The job.
+        /// The id of the job.
         id: JobId,
-        /// Which life of it; every one when none is named.
+        /// The nonce of the life. `None` for every life.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         nonce: Option<String>,
     },
-    /// The worker of this id: stop gracefully, as on SIGTERM.
+    /// The worker with this id must stop gracefully, as on SIGTERM.
     Drain {
-        /// Which one.
+        /// The id of the worker.
         worker: WorkerId,
     },
 }
 
-/// The signals that arrive from now on.
+/// The signals that arrive after this was opened.
 #[async_trait]
 pub trait Signals: Send + fmt::Debug {
-    /// The next one; none once the connection is closed for good.
+    /// The next signal. `None` when the connection is closed for good.
     async fn next(&mut self) -> Option<Signal>;
 }
 
-/// Moves, removes, pauses.
+/// Moves, removes and pauses jobs.
 #[async_trait]
 pub trait Operator: Send + Sync + 'static {
-    /// Removes this message, in a queue or a schedule with older ones on its subject; of dead
-    /// letters exactly this one, since a letter of an earlier life is a job of its own. False when it
-    /// is gone already.
+    /// Removes this message. In a queue or a schedule it also removes older messages on the same
+    /// subject. Of dead letters it removes only this one, because each letter can be requeued. Returns
+    /// false if the message is already gone.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn remove(&self, stored: &Stored) -> Result<bool, TransportError>;
 
-    /// Makes a waiting job due now, in one step: it starts exactly once, also when this races the
-    /// broker's own timer. False when it is no longer waiting, or so near its time, a second at
-    /// most, that it is left to come by itself.
+    /// Makes a waiting job due now, in one atomic step: the job starts exactly once, even if it comes due
+    /// at the same time. Returns false if the job no longer waits, or is due within a second and comes
+    /// by itself.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn release(&self, stored: &Stored) -> Result<bool, TransportError>;
 
-    /// Moves a waiting job to another due time, in one step: it starts exactly once, also when this
-    /// races the broker's own timer, and not before `due_at` if it was moved. What it carries stays,
-    /// but for the time that it says it was due. A time that is past makes it due now.
+    /// Moves a waiting job to another due time, in one atomic step: the job starts exactly once, and not
+    /// before `due_at`, even if it comes due at the same time. Only the due time in the message changes.
+    /// A time in the past makes the job due now.
     ///
-    /// False when it is no longer waiting as `stored` says, or so near its time, a second at most,
-    /// that it is left to come by itself.
+    /// Returns false if the job no longer waits with the message `stored`, or is due within a second
+    /// and comes by itself.
     ///
     /// # Errors
-    /// [`TransportError`]; after a transient one it may have been moved.
+    /// [`TransportError`]. After a transient one the job may have been moved.
     async fn reschedule(&self, stored: &Stored, due_at: Timestamp) -> Result<bool, TransportError>;
 
-    /// Hands out no job of the queue until then. What runs goes on.
+    /// Pauses the queue until this time: the broker delivers no job of it. Running jobs continue.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn pause(&self, queue: &QueueName, until: Timestamp) -> Result<(), TransportError>;
 
-    /// Hands out jobs again.
+    /// Ends the pause of the queue.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn resume(&self, queue: &QueueName) -> Result<(), TransportError>;
 
-    /// Hands out no more than so many jobs of the queue at once, to all workers together; none for no
-    /// limit. In force at once: what runs beyond a lower limit goes on.
+    /// Sets how many jobs of the queue may run at once, over all workers. `None` for no limit. It takes
+    /// effect at once, and jobs that already run beyond a lower limit continue.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -92,19 +92,19 @@ pub trait Operator: Send + Sync + 'static {
         limit: Option<NonZeroU64>,
     ) -> Result<(), TransportError>;
 
-    /// Removes every pending, running and waiting job of the queue; says how many.
+    /// Removes every pending, running and waiting job of the queue, and returns how many.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError>;
 
-    /// Sends `signal` to all workers.
+    /// Sends `signal` to all connected workers.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn signal(&self, signal: &Signal) -> Result<(), TransportError>;
 
-    /// Listens to signals.
+    /// Opens the signals for this process.
     ///
     /// # Errors
     /// [`TransportError`].

@@ -1,7 +1,8 @@
-//! Small things that all workers share: a key, a value, and a revision to compare and set by.
+//! [`StateStore`]: the port to the state store, the small values that all workers share. An entry has a
+//! key, a value and a revision, which makes compare-and-set possible.
 //!
-//! Everything beyond the job itself that a cluster must agree on lives here: keys of unique jobs,
-//! limits, breakers, budgets, schedules, progress, edges of workflows.
+//! It holds everything besides the jobs that all workers must agree on: unique keys, limits, breakers,
+//! budgets, schedules, progress, edges of workflows.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,36 +14,36 @@ use super::TransportError;
 use crate::clock::Timestamp;
 use crate::names::StateKey;
 
-/// What stands under a key.
+/// An entry of the state store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateEntry {
     /// The key.
     pub key: StateKey,
-    /// Which version of it; later ones are greater, over all keys.
+    /// The revision. A later revision is greater, over all keys.
     pub revision: u64,
     /// When it was stored.
     pub stored_at: Timestamp,
-    /// The value, never empty.
+    /// The value. It is never empty.
     pub value: Bytes,
 }
 
-/// What must stand under a key for a new value to be stored there.
+/// The condition under which a value is stored or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
-    /// Whatever.
+    /// Always.
     Any,
-    /// Nothing.
+    /// If the key has no entry.
     Absent,
-    /// The entry of this revision.
+    /// If the entry of the key has this revision.
     Revision(u64),
 }
 
-/// Whether a value was stored.
+/// Whether a value was stored or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Saved {
-    /// It was, under this revision.
+    /// Yes, with this revision.
     Stored(u64),
-    /// It was not: something else than what was expected stands there.
+    /// No: the condition was not met.
     Conflict,
 }
 
@@ -51,9 +52,9 @@ pub enum Saved {
 pub struct StatePage {
     /// The entries.
     pub entries: Vec<StateEntry>,
-    /// The revision at which the next page begins; none after the last.
+    /// The revision at which the next page begins. `None` after the last page.
     pub next: Option<u64>,
-    /// How many entries come after this page; what was removed in the last second may count too.
+    /// How many entries come after this page. Entries removed in the last second may count too.
     pub left: u64,
 }
 
@@ -62,38 +63,38 @@ pub struct StatePage {
 pub struct StateChange {
     /// The key.
     pub key: StateKey,
-    /// What stands there now; none when it was removed or its time was up.
+    /// Its entry now. `None` if it was removed or has expired.
     pub entry: Option<StateEntry>,
 }
 
-/// The changes under one prefix. Of an entry that changes often, some versions may be left out,
-/// never the last; a removal may be told of an entry that was not.
+/// The changes of all entries under one prefix. If an entry changes often, some of its revisions may be
+/// left out, but never the last one. A removal may be reported for an entry that did not exist.
 #[async_trait]
 pub trait StateWatch: Send + fmt::Debug {
-    /// The next change; what stood there when the watch began comes first, as changes. None once
-    /// the watch is broken off, with the connection for example: forget what it told and begin
-    /// another one. Nothing is lost when this is dropped before it is done.
+    /// The next change. The entries that existed when the watch began come first, as changes. `None`
+    /// when the watch has ended, for example with the connection. Then drop all that you know from it
+    /// and begin another watch. Cancel safe: dropping the future loses nothing.
     async fn next(&mut self) -> Option<StateChange>;
 }
 
-/// Keeps what all workers share: small values, some thousands of them.
+/// Stores small values, some thousands of them, that all workers share.
 #[async_trait]
 pub trait StateStore: Send + Sync + 'static {
-    /// What stands under each of these keys, in their order.
+    /// The entries of these keys, in the order of the keys.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn state_get(&self, keys: &[StateKey])
     -> Result<Vec<Option<StateEntry>>, TransportError>;
 
-    /// Stores a value, for `ttl` (rounded up to whole seconds) or until it is removed; a value that
-    /// takes its place has a lifetime of its own. Returns once the broker has it. When a transport
-    /// asks again after a lost answer, its own first try is no conflict. Nothing is expected of
-    /// what was removed or has expired: it is [`Expect::Absent`].
+    /// Stores a value for `ttl`, rounded up to whole seconds, or until it is removed. A later value of
+    /// the same key has its own `ttl`. Returns when the broker has stored it. If the transport repeats
+    /// the request after a lost answer, its first request is not a conflict. A key whose entry was
+    /// removed or has expired counts as [`Expect::Absent`].
     ///
     /// # Errors
-    /// [`TransportError::Rejected`] for an empty value, [`TransportError::TooLarge`],
-    /// [`TransportError::Permission`] among others. After a time-out it may be stored.
+    /// [`TransportError`], such as [`TransportError::Rejected`] for an empty value. After a
+    /// [`TransportError::Timeout`] the value may be stored.
     async fn state_put(
         &self,
         key: &StateKey,
@@ -102,16 +103,15 @@ pub trait StateStore: Send + Sync + 'static {
         ttl: Option<Duration>,
     ) -> Result<Saved, TransportError>;
 
-    /// Removes an entry, if it is what is expected there. [`Saved::Stored`] also when nothing
-    /// stood there and nothing had to.
+    /// Removes an entry if the condition is met. Returns [`Saved::Stored`] also if there is no entry
+    /// and the condition allows that.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn state_remove(&self, key: &StateKey, expect: Expect) -> Result<Saved, TransportError>;
 
-    /// Entries that `prefix` [covers](StateKey::covers), from revision `from` on, at most `limit`
-    /// (fewer do not mean that it was the last page). An entry that is stored anew meanwhile comes
-    /// on a later page, perhaps once more.
+    /// At most `limit` entries that `prefix` [covers](StateKey::covers), from revision `from` on. A short
+    /// page may have a next page. An entry that is stored again meanwhile is also on a later page.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -122,7 +122,7 @@ pub trait StateStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<StatePage, TransportError>;
 
-    /// Watches what `prefix` [covers](StateKey::covers).
+    /// Watches the entries that `prefix` [covers](StateKey::covers).
     ///
     /// # Errors
     /// [`TransportError`].

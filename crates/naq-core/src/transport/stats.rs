@@ -1,4 +1,4 @@
-//! Statistics: what workers tell of their attempts, kept for a day.
+//! [`StatsStore`]: the port to the statistics, which are kept for a day.
 
 use std::time::Duration;
 
@@ -7,35 +7,35 @@ use async_trait::async_trait;
 use super::TransportError;
 use crate::stats::StatsReport;
 
-/// How long a report is kept.
+/// How long the broker keeps a report.
 pub const STATS_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Reports, in the order in which they were stored.
+/// A page of reports, in the order in which they were stored.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StatsPage {
     /// The reports.
     pub reports: Vec<StatsReport>,
-    /// Where to go on: after all that was read.
+    /// Where the next page begins.
     pub next: u64,
-    /// Whether there is more already.
+    /// Whether more reports are stored already.
     pub more: bool,
-    /// Messages that were no report; a newer NAQ may have written them.
+    /// How many messages could not be read. A newer version of NAQ may have written them.
     pub unreadable: u64,
 }
 
-/// Keeps statistics.
+/// Stores and lists reports.
 #[async_trait]
 pub trait StatsStore: Send + Sync + 'static {
-    /// Stores a report, in place of an older one of the same process and minute.
+    /// Stores a report. It replaces an older report of the same process and minute.
     ///
     /// # Errors
-    /// [`TransportError`]; the same report can be written again.
+    /// [`TransportError`]. The same report can be written again.
     async fn stats_put(&self, report: &StatsReport) -> Result<(), TransportError>;
 
-    /// The reports that were stored from `from` on and have not been replaced since, at most
-    /// `limit`. Begin with 0 for the last day, and go on with what [`StatsPage::next`] says: that is 0
-    /// again where the store seems to have been made anew. What is read twice by that counts once in a
-    /// [`History`](crate::stats::History).
+    /// At most `limit` reports that were stored from position `from` on and have not been replaced. Start
+    /// with 0, which gives the last day, and continue with [`StatsPage::next`]. That is 0 again if the
+    /// store was recreated. A [`History`](crate::stats::History) counts a report once that was read
+    /// twice.
     ///
     /// # Errors
     /// [`TransportError`].

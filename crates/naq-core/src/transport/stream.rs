@@ -1,4 +1,4 @@
-//! [`StreamReport`]: what the broker keeps a kind of thing in.
+//! [`StreamReport`]: the numbers of one stream at the broker.
 
 use std::fmt;
 
@@ -11,19 +11,19 @@ use crate::names::QueueName;
 #[serde(tag = "role", content = "queue", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StreamRole {
-    /// The jobs of a queue: those that wait for a slot or their time, and those that run.
+    /// The jobs of a queue that have not ended.
     Queue(QueueName),
     /// The dead letters of all queues.
     Dead,
-    /// What became of jobs that have ended.
+    /// The final records of all queues.
     Records,
     /// The directory of workers.
     Workers,
-    /// What all workers share: keys of unique jobs, limits, breakers, schedules, workflows.
+    /// The state store: unique keys, limits, breakers, schedules, workflows.
     State,
-    /// Large results and checkpoints.
+    /// The blobs: large results and checkpoints.
     Blobs,
-    /// Statistics of the last day.
+    /// The statistics of the last day.
     Stats,
 }
 
@@ -41,17 +41,17 @@ impl fmt::Display for StreamRole {
     }
 }
 
-/// How well a stream keeps what it was given.
+/// How a stream stores its messages, and so what may be lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Durability {
-    /// Whether it is written to disk; in memory otherwise.
+    /// Whether messages are on disk. Otherwise they are in memory.
     pub on_disk: bool,
-    /// Copies on different servers; 0 and 1 are the same.
+    /// The number of copies on different servers. 0 and 1 mean the same.
     pub replicas: u32,
 }
 
 impl fmt::Display for Durability {
-    /// The class in words, with what it loses.
+    /// Writes the durability in words, and what may be lost.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match (self.on_disk, self.replicas) {
             (false, 0 | 1) => "in memory: lost when the broker ends",
@@ -68,39 +68,39 @@ impl fmt::Display for Durability {
     }
 }
 
-/// A stream in numbers, from the broker's own counters.
+/// The numbers of a stream, from the counters of the broker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StreamReport {
-    /// Its name at the broker.
+    /// The name at the broker.
     pub name: String,
-    /// What it is for.
+    /// What the stream is for.
     #[serde(flatten)]
     pub role: StreamRole,
-    /// Messages in it.
+    /// The number of messages.
     pub messages: u64,
-    /// Their bytes.
+    /// The bytes of the messages.
     pub bytes: u64,
-    /// How well it keeps them.
+    /// How it stores them.
     pub durability: Durability,
-    /// Who is handed its messages; workers, together, of a queue that has been opened.
+    /// The consumer of a queue that a worker has opened. `None` for other streams.
     pub consumer: Option<ConsumerReport>,
 }
 
-/// The one consumer that all workers of a queue share.
+/// The consumer that all workers of a queue share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConsumerReport {
-    /// Its name at the broker.
+    /// The name at the broker.
     pub name: String,
-    /// Messages not handed out yet: its lag.
+    /// How many messages are not delivered yet.
     pub lag: u64,
-    /// Messages handed out and not settled yet (ack pending in NATS terms).
+    /// How many messages workers hold (`ack pending` in NATS).
     pub held: u64,
-    /// The most that may be; none for no limit.
+    /// How many messages workers may hold. `None` for no limit.
     pub held_limit: Option<u64>,
-    /// Of those that are held, how many were handed out more than once.
+    /// How many of the held messages were delivered more than once.
     pub redelivered: u64,
-    /// Requests of workers that wait for a job.
+    /// How many requests of workers wait for a job.
     pub waiting_requests: u64,
-    /// Whether it hands out nothing for now.
+    /// Whether it is paused and delivers nothing.
     pub paused: bool,
 }

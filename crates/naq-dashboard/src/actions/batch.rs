@@ -91,7 +91,7 @@ fn meaning(action: &BatchAction, preview: &Preview) -> String {
         BatchAction::PurgeDead => {
             "The dead letters are removed for good. This cannot be undone.".into()
         }
-        BatchAction::Release => "All jobs are due now, at once.".into(),
+        BatchAction::Release => "All jobs become due now.".into(),
         BatchAction::Spread { over } => format!(
             "The jobs that are due within {} from now move to later times in that span, evenly. No \
              job runs earlier than planned.",

@@ -95,7 +95,7 @@ struct PageLayout<'a> {
     may_act: bool,
     entries: Vec<NavEntry>,
     problem: Option<String>,
-    stale_since: Option<RelativeTime>,
+    outdated_since: Option<RelativeTime>,
     storms: Vec<String>,
 }
 
@@ -123,7 +123,7 @@ pub(super) fn render(
             (None, None) => Some("the first read of the broker is running".to_owned()),
             (None, Some(_)) => None,
         },
-        stale_since: snapshot.stale_since().map(|at| RelativeTime::new(at, request.now())),
+        outdated_since: snapshot.outdated_since().map(|at| RelativeTime::new(at, request.now())),
         storms: snapshot.storms.iter().map(|storm| clean(&storm.to_string())).collect(),
     };
     layout.render()

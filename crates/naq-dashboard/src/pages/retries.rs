@@ -143,27 +143,27 @@ pub(super) async fn render(request: &PageRequest<'_>) -> Result<PageContent, Pag
 /// The retries that come due within a time, in bins of equal length.
 fn due(request: &PageRequest<'_>, ahead: Duration, bins: u32, marks: &[&str]) -> DueRetries {
     let now = request.now();
-    let due_slots = request.snapshot.history().due(None, None, ahead, now);
+    let due_counts = request.snapshot.history().due(None, None, ahead, now);
     let width = ahead / bins;
     let bin = |at: u32| HistogramBin {
         words: format!("in {} to {}", span(width * at), span(width * (at + 1))),
         count: 0,
     };
     let mut chart: Vec<HistogramBin> = (0..bins).map(bin).collect();
-    let first = due_slot_start(now);
-    for (at, n) in &due_slots {
+    let first = bucket_start(now);
+    for (at, n) in &due_counts {
         let index = at.since(first).as_millis() / width.as_millis();
         let index = usize::try_from(index).unwrap_or(usize::MAX).min(chart.len() - 1);
         chart[index].count += n;
     }
-    let sum = due_slots.iter().map(|(_, n)| n).sum();
+    let sum = due_counts.iter().map(|(_, n)| n).sum();
     let words = count(sum);
     let label = format!("{words} retries come due within {}", span(ahead));
     DueRetries { count: sum, chart: histogram(&chart, marks, &label), words }
 }
 
-/// The start of the due slot that a time is in: the history counts due retries by such slots.
-fn due_slot_start(at: Timestamp) -> Timestamp {
+/// The start of the time bucket that a time is in: the history counts due retries by such buckets.
+fn bucket_start(at: Timestamp) -> Timestamp {
     Timestamp::from_millis(at.as_millis() / Counts::DUE_SLOT_MS * Counts::DUE_SLOT_MS)
 }
 

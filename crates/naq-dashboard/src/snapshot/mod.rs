@@ -34,7 +34,7 @@ pub(crate) struct Snapshot {
     pub(crate) read_at: Option<Timestamp>,
     /// Why the last read failed.
     pub(crate) problem: Option<String>,
-    /// When the last read ended, complete or not. By the monotonic clock, which nobody can set.
+    /// When the last read ended, complete or not. By the monotonic clock, which cannot be set.
     tried_at: Option<Instant>,
     pub(crate) queues: Vec<QueueInfo>,
     pub(crate) workers: Vec<WorkerInfo>,
@@ -83,7 +83,7 @@ impl Snapshot {
     }
 
     /// Since when the snapshot is out of date; none while the broker can be read.
-    pub(crate) fn stale_since(&self) -> Option<Timestamp> {
+    pub(crate) fn outdated_since(&self) -> Option<Timestamp> {
         self.problem.as_ref().and(self.read_at)
     }
 }

@@ -5,4 +5,4 @@ mod lists;
 mod one;
 mod recurring;
 mod simulator;
-mod site;
+mod test_dashboard;

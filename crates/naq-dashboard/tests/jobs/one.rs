@@ -8,13 +8,13 @@ use naq_core::wire::{WireMessage, headers};
 use naq_core::{Envelope, ErrorKind, JobState};
 use serde_json::json;
 
-use crate::site::{Site, failed, job};
+use crate::test_dashboard::{TestDashboard, failed, job};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A job that has failed twice and waits for its third attempt.
-fn retrying(site: &Site, id: &str) -> Envelope {
-    let now = site.client.now();
+fn retrying(dashboard: &TestDashboard, id: &str) -> Envelope {
+    let now = dashboard.client.now();
     let mut job = job("mail", id, "email.send", now.saturating_sub(40 * SECOND));
     job.policy = "exponential:20s,max_retries=4".parse().expect("a policy");
     job.tags = vec!["tenant-7".into()];
@@ -31,10 +31,10 @@ fn retrying(site: &Site, id: &str) -> Envelope {
 
 #[tokio::test]
 async fn a_waiting_job_is_shown_with_its_past_attempts_its_policy_and_its_planned_attempts() {
-    let site = Site::new();
-    let job = retrying(&site, "j-1");
-    site.put(&job, job.due_at).await;
-    let page = site.page("/jobs/mail/j-1").await;
+    let dashboard = TestDashboard::new();
+    let job = retrying(&dashboard, "j-1");
+    dashboard.put(&job, job.due_at).await;
+    let page = dashboard.page("/jobs/mail/j-1").await;
     for part in [
         r#"data-state="retrying""#,
         r#"<dd data-n="attempt">3 of 5</dd>"#,
@@ -61,30 +61,30 @@ async fn a_waiting_job_is_shown_with_its_past_attempts_its_policy_and_its_planne
 
 #[tokio::test]
 async fn retry_now_makes_a_job_due_and_is_audited() {
-    let site = Site::new();
-    let job = retrying(&site, "j-1");
-    site.put(&job, job.due_at).await;
-    let (status, answer) = site.act("/act/job/retry-now", &[("job", "mail/j-1")]).await;
+    let dashboard = TestDashboard::new();
+    let job = retrying(&dashboard, "j-1");
+    dashboard.put(&job, job.due_at).await;
+    let (status, answer) = dashboard.act("/act/job/retry-now", &[("job", "mail/j-1")]).await;
     assert_eq!((status, &answer["next"]), (StatusCode::OK, &json!("/jobs/mail/j-1")), "{answer}");
-    assert_eq!(site.state("mail/j-1").await, JobState::Pending);
+    assert_eq!(dashboard.state("mail/j-1").await, JobState::Pending);
     let entry = ("retry-now".to_owned(), "job mail/j-1".to_owned(), String::new());
-    assert_eq!(site.audited().await, [entry]);
-    let (status, answer) = site.act("/act/job/retry-now", &[("job", "mail/j-1")]).await;
+    assert_eq!(dashboard.audited().await, [entry]);
+    let (status, answer) = dashboard.act("/act/job/retry-now", &[("job", "mail/j-1")]).await;
     assert_eq!(status, StatusCode::CONFLICT, "{answer}");
-    assert_eq!(site.audited().await.len(), 1, "a refused action is not audited");
+    assert_eq!(dashboard.audited().await.len(), 1, "a refused action is not audited");
 }
 
 #[tokio::test]
 async fn cancel_ends_a_job_with_the_given_reason() {
-    let site = Site::new();
-    let job = retrying(&site, "j-1");
-    site.put(&job, job.due_at).await;
+    let dashboard = TestDashboard::new();
+    let job = retrying(&dashboard, "j-1");
+    dashboard.put(&job, job.due_at).await;
     let form = [("job", "mail/j-1"), ("reason", "the customer <left>")];
-    let (status, answer) = site.act("/act/job/cancel", &form).await;
+    let (status, answer) = dashboard.act("/act/job/cancel", &form).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
-    assert_eq!(site.state("mail/j-1").await, JobState::Cancelled);
-    assert_eq!(site.audited().await[0].2, "the customer <left>");
-    let page = site.page("/jobs/mail/j-1").await;
+    assert_eq!(dashboard.state("mail/j-1").await, JobState::Cancelled);
+    assert_eq!(dashboard.audited().await[0].2, "the customer <left>");
+    let page = dashboard.page("/jobs/mail/j-1").await;
     assert!(page.contains("the customer &#60;left&#62;"), "{page}");
     assert!(!page.contains("the customer <left>"));
     assert!(!page.contains(">Cancel…<"), "a job that has ended has no cancel button");
@@ -92,37 +92,37 @@ async fn cancel_ends_a_job_with_the_given_reason() {
 
 #[tokio::test]
 async fn a_dead_job_shows_why_it_died_and_can_be_requeued() {
-    let site = Site::new();
-    let job = retrying(&site, "j-1");
-    site.kill(job, ErrorKind::TIMEOUT, "no answer\nin 5 s").await;
-    let page = site.page("/jobs/mail/j-1").await;
+    let dashboard = TestDashboard::new();
+    let job = retrying(&dashboard, "j-1");
+    dashboard.kill(job, ErrorKind::TIMEOUT, "no answer\nin 5 s").await;
+    let page = dashboard.page("/jobs/mail/j-1").await;
     for part in ["by rule <code>max_retries</code>", "TimeoutError", "no answer in 5 s", "Requeue…"]
     {
         assert!(page.contains(part), "{part}: {page}");
     }
     let form = [("job", "mail/j-1"), ("delay", "10m"), ("reason", "fixed")];
-    let (status, answer) = site.act("/act/job/requeue", &form).await;
+    let (status, answer) = dashboard.act("/act/job/requeue", &form).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
-    assert!(site.is_stored_in("mail/j-1", Place::Schedule).await);
-    assert!(!site.is_stored_in("mail/j-1", Place::Dead).await);
-    assert_eq!(site.audited().await[0].0, "requeue");
-    let page = site.page("/jobs/mail/j-1").await;
+    assert!(dashboard.is_stored_in("mail/j-1", Place::Schedule).await);
+    assert!(!dashboard.is_stored_in("mail/j-1", Place::Dead).await);
+    assert_eq!(dashboard.audited().await[0].0, "requeue");
+    let page = dashboard.page("/jobs/mail/j-1").await;
     assert!(page.contains("an operator requeued the job"), "{page}");
-    let (status, answer) = site.act("/act/job/requeue", &form).await;
+    let (status, answer) = dashboard.act("/act/job/requeue", &form).await;
     assert_eq!(status, StatusCode::CONFLICT, "{answer}");
     let (status, answer) =
-        site.act("/act/job/requeue", &[("job", "mail/j-1"), ("delay", "soon")]).await;
+        dashboard.act("/act/job/requeue", &[("job", "mail/j-1"), ("delay", "soon")]).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
 }
 
 #[tokio::test]
 async fn arguments_and_result_are_shown_unless_hide_args_is_set() {
-    let open = Site::new();
+    let open = TestDashboard::new();
     let job = job("mail", "done", "email.send", open.client.now());
     open.complete(job.clone(), &json!({"total": 4711})).await;
     let page = open.page("/jobs/mail/done").await;
     assert!(page.contains("&#34;total&#34;: 4711"), "{page}");
-    let hiding = Site::with(|options| options.hide_args = true);
+    let hiding = TestDashboard::with(|options| options.hide_args = true);
     hiding.complete(job, &json!({"total": 4711})).await;
     let page = hiding.page("/jobs/mail/done").await;
     assert!(!page.contains("4711") && !page.contains("ann@example.com"), "{page}");
@@ -133,11 +133,11 @@ async fn arguments_and_result_are_shown_unless_hide_args_is_set() {
 
 #[tokio::test]
 async fn a_body_that_is_not_a_job_is_shown_in_hex_with_the_reason() {
-    let site = Site::new();
-    let stored = site.put(&job("mail", "odd", "t", site.client.now()), None).await;
+    let dashboard = TestDashboard::new();
+    let stored = dashboard.put(&job("mail", "odd", "t", dashboard.client.now()), None).await;
     let body = WireMessage::new(b"{\"task\": <script>".to_vec().into())
         .with(headers::CONTENT_TYPE, "application/json");
-    site.client.transport().remove(&stored).await.expect("is removed");
+    dashboard.client.transport().remove(&stored).await.expect("is removed");
     let submission = naq_core::transport::Submission {
         key: stored.key,
         due_at: None,
@@ -145,8 +145,8 @@ async fn a_body_that_is_not_a_job_is_shown_in_hex_with_the_reason() {
         unique: false,
         message: body,
     };
-    site.client.transport().publish(submission).await.expect("is taken");
-    let page = site.page("/jobs/mail/odd").await;
+    dashboard.client.transport().publish(submission).await.expect("is taken");
+    let page = dashboard.page("/jobs/mail/odd").await;
     assert!(
         page.contains("The body of this message is not a job")
             && page.contains("7b 22 74 61 73 6b"),
@@ -157,22 +157,22 @@ async fn a_body_that_is_not_a_job_is_shown_in_hex_with_the_reason() {
 
 #[tokio::test]
 async fn the_page_of_a_job_that_does_not_exist_says_so() {
-    let site = Site::new();
-    let (status, page) = site.get("/jobs/mail/nothing").await;
+    let dashboard = TestDashboard::new();
+    let (status, page) = dashboard.get("/jobs/mail/nothing").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert!(page.contains("no job nothing") && page.contains("aria-label=\"Pages\""), "{page}");
-    let (status, _) = site.get("/jobs/mail/a%2Fb").await;
+    let (status, _) = dashboard.get("/jobs/mail/a%2Fb").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
 async fn read_only_shows_no_buttons() {
-    let site = Site::with(|options| options.read_only = true);
-    let job = retrying(&site, "j-1");
-    site.put(&job, job.due_at).await;
-    let page = site.page("/jobs/mail/j-1").await;
+    let dashboard = TestDashboard::with(|options| options.read_only = true);
+    let job = retrying(&dashboard, "j-1");
+    dashboard.put(&job, job.due_at).await;
+    let page = dashboard.page("/jobs/mail/j-1").await;
     assert!(!page.contains("/act/job/") && !page.contains("Cancel…"), "{page}");
-    let (status, _) = site.act("/act/job/cancel", &[("job", "mail/j-1")]).await;
+    let (status, _) = dashboard.act("/act/job/cancel", &[("job", "mail/j-1")]).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
-    assert_eq!(site.state("mail/j-1").await, JobState::Retrying);
+    assert_eq!(dashboard.state("mail/j-1").await, JobState::Retrying);
 }

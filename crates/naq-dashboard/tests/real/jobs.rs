@@ -1,4 +1,4 @@
-//! One job is retried, cancelled, requeued and copied from its page; many are filtered by the address.
+//! One job is retried, cancelled, requeued and copied from its page.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use anyhow::Result;
 use naq_core::{ErrorKind, JobState};
 use serde_json::{Value, json};
 
-use crate::world::{Script, Step, Visit, key};
+use crate::setup::{BrowserSession, Script, Step, key};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_retried_now_cancelled_requeued_and_copied() -> Result<()> {
-    let visit = Visit::start().await?;
-    let client = &visit.world.client;
+    let session = BrowserSession::start().await?;
+    let client = &session.setup.client;
     for id in ["soon", "never"] {
         let job = client.enqueue_task("email.send", &json!({ "to": "ada@example.com" }))?;
         job.queue("mail").id(id).delay(HOUR).await?;
@@ -21,31 +21,32 @@ async fn a_job_is_retried_now_cancelled_requeued_and_copied() -> Result<()> {
     let fatal = Script::new([Step::fatal(ErrorKind::VALUE, "order 7 has no lines")]);
     let job = client.enqueue_task("email.send", &json!({ "order": 7, "script": fatal }))?;
     job.queue("mail").id("lost").await?;
-    let hand = visit.world.worker("ada", &["mail"], visit.world.scripted(&["email.send"])).await?;
-    visit.job_is("mail", "lost", JobState::Dead).await;
-    hand.stop().await?;
-    let browser = &visit.browser;
+    let worker =
+        session.setup.worker("ada", &["mail"], session.setup.scripted(&["email.send"])).await?;
+    session.job_is("mail", "lost", JobState::Dead).await;
+    worker.stop().await?;
+    let browser = &session.browser;
 
-    visit.go("/jobs/mail/soon").await?;
+    session.go("/jobs/mail/soon").await?;
     browser.wait_for("[data-state=scheduled]").await?;
     browser.press("main", "Retry now").await?;
-    visit.job_is("mail", "soon", JobState::Pending).await;
+    session.job_is("mail", "soon", JobState::Pending).await;
     browser.wait_for("[data-state=pending]").await?;
 
-    visit.go("/jobs/mail/never").await?;
+    session.go("/jobs/mail/never").await?;
     browser.press("main", "Cancel…").await?;
     browser.fill("#cancel input[name=reason]", "sent by hand").await?;
     browser.press("#cancel", "Cancel the job").await?;
-    visit.told("Job never is cancelled").await?;
-    visit.job_is("mail", "never", JobState::Cancelled).await;
+    session.wait_for_notice("Job never is cancelled").await?;
+    session.job_is("mail", "never", JobState::Cancelled).await;
     browser.wait_for("[data-state=cancelled]").await?;
 
-    visit.go("/jobs/mail/lost").await?;
+    session.go("/jobs/mail/lost").await?;
     browser.wait_for_text("main", "order 7 has no lines").await?;
     browser.wait_for("#attempts").await?;
-    browser.allow_clipboard(&visit.site.url).await?;
+    browser.allow_clipboard(&session.dashboard.url).await?;
     browser.press("main", "Copy as JSON").await?;
-    visit.told("Copied").await?;
+    session.wait_for_notice("Copied").await?;
     let copied: Value = serde_json::from_str(&browser.clipboard().await?)?;
     assert!(copied.to_string().contains("lost"), "{copied}");
     browser.press("main", "Copy the command").await?;
@@ -53,14 +54,14 @@ async fn a_job_is_retried_now_cancelled_requeued_and_copied() -> Result<()> {
     browser.press("main", "Requeue…").await?;
     browser.fill("#requeue input[name=delay]", "10m").await?;
     browser.press("#requeue", "Requeue").await?;
-    visit.told("Job lost has another life").await?;
-    visit.job_is("mail", "lost", JobState::Scheduled).await;
+    session.wait_for_notice("Job lost has a new life").await?;
+    session.job_is("mail", "lost", JobState::Scheduled).await;
     let due = client.report(&key("mail", "lost")).await?.due_at.expect("a time");
     let wait = due.since(client.now());
     assert!(wait > Duration::from_secs(500) && wait <= Duration::from_secs(600), "{wait:?}");
 
-    let recorded = visit.recorded().await?;
-    let lines: Vec<_> = recorded.iter().map(|e| (&*e.what, &*e.scope)).collect();
+    let entries = session.audit_log().await?;
+    let lines: Vec<_> = entries.iter().map(|e| (&*e.what, &*e.scope)).collect();
     assert_eq!(
         lines,
         [
@@ -69,5 +70,5 @@ async fn a_job_is_retried_now_cancelled_requeued_and_copied() -> Result<()> {
             ("retry-now", "job mail/soon"),
         ]
     );
-    visit.end().await
+    session.end().await
 }

@@ -1,18 +1,18 @@
-//! What a visitor finds without a mouse, and what an address says.
+//! Keyboard shortcuts, filters in the URL, and the theme.
 
 use anyhow::Result;
 use naq_testing::Theme;
 use serde_json::json;
 
-use crate::world::Visit;
+use crate::setup::BrowserSession;
 
 const ESCAPE: &str = "\u{e00c}";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_lead_to_every_page_search_help_and_stop_the_changes() -> Result<()> {
-    let visit = Visit::start().await?;
-    let browser = &visit.browser;
-    visit.go("/").await?;
+async fn keys_open_every_page_search_show_help_and_pause_live_updates() -> Result<()> {
+    let session = BrowserSession::start().await?;
+    let browser = &session.browser;
+    session.go("/").await?;
     browser.wait_for("[data-live-switch][data-now=live]").await?;
     let links =
         "return [...document.querySelectorAll('nav a')].map(a => [a.dataset.key, a.pathname])";
@@ -29,7 +29,7 @@ async fn keys_lead_to_every_page_search_help_and_stop_the_changes() -> Result<()
     browser.wait_for("nav a[data-key=q][aria-current]").await?;
     browser.keys("/mail").await?;
     let typed = browser.run("return document.activeElement.value", json!([])).await?;
-    assert_eq!(typed, json!("mail"), "what is typed into the search is no shortcut");
+    assert_eq!(typed, json!("mail"), "keys typed into the search are not shortcuts");
     browser.run("document.activeElement.blur()", json!([])).await?;
 
     browser.keys("?").await?;
@@ -39,24 +39,24 @@ async fn keys_lead_to_every_page_search_help_and_stop_the_changes() -> Result<()
 
     browser.keys("p").await?;
     browser.wait_for("[data-live-switch][data-now=paused]").await?;
-    let job = visit.world.client.enqueue_task("email.send", &json!({}))?;
+    let job = session.setup.client.enqueue_task("email.send", &json!({}))?;
     job.queue("mail").await?;
-    visit.serves("/queues", "q-mail").await;
+    session.serves("/queues", "q-mail").await;
     assert_eq!(browser.count("#q-mail").await?, 0, "paused");
     browser.keys("p").await?;
     browser.wait_for("#q-mail").await?;
-    visit.end().await
+    session.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_filter_is_in_the_address_and_a_theme_is_remembered() -> Result<()> {
-    let visit = Visit::start().await?;
-    let client = &visit.world.client;
+async fn a_filter_is_in_the_url_and_the_theme_is_remembered() -> Result<()> {
+    let session = BrowserSession::start().await?;
+    let client = &session.setup.client;
     for (queue, task) in [("mail", "email.send"), ("mail", "email.check"), ("billing", "charge")] {
         client.enqueue_task(task, &json!({}))?.queue(queue).tag("night").await?;
     }
-    let browser = &visit.browser;
-    visit.go("/jobs?queue=mail").await?;
+    let browser = &session.browser;
+    session.go("/jobs?queue=mail").await?;
     browser.wait_for_text("main", "email.check").await?;
     assert!(!browser.text("main table").await?.contains("charge"), "another queue");
     browser.fill("form.filter [name=task]", "email.send").await?;
@@ -75,15 +75,15 @@ async fn a_filter_is_in_the_address_and_a_theme_is_remembered() -> Result<()> {
     let light = browser.run(background, json!([])).await?;
     browser.theme(Theme::Dark).await?;
     let dark = browser.run(background, json!([])).await?;
-    assert_ne!(light, dark, "as the system wants it");
+    assert_ne!(light, dark, "the theme of the system");
     browser.press("header", "Theme: auto").await?;
     browser.press("header", "Theme: light").await?;
     browser.press("header", "Theme: dark").await?;
     browser.press("header", "Theme: auto").await?;
-    visit.go("/queues").await?;
+    session.go("/queues").await?;
     browser.wait_for_text("[data-theme-switch]", "Theme: light").await?;
-    assert_eq!(browser.run(background, json!([])).await?, light, "chosen, and kept");
+    assert_eq!(browser.run(background, json!([])).await?, light, "the chosen theme stays");
     browser.press("header", "Theme: light").await?;
     browser.press("header", "Theme: dark").await?;
-    visit.end().await
+    session.end().await
 }

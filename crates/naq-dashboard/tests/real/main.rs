@@ -1,18 +1,18 @@
-//! The dashboard over a real broker and real workers, in a real Chromium: what is shown, and what the
-//! broker holds after each thing that a visitor does.
+//! The dashboard with a real broker and real workers, in a real Chromium: what pages show, and what the
+//! broker holds after each action of a visitor.
 
-mod company;
 mod dead;
 mod failures;
-mod flows;
 mod jobs;
 mod keyboard;
-mod ledger;
-mod looks;
 mod outage;
 mod pages;
 mod queues;
+mod sample_data;
+mod schedules_and_workflows;
+mod setup;
 mod simulator;
+mod statistics;
 mod storm;
+mod styles;
 mod workers;
-mod world;

@@ -1,4 +1,4 @@
-//! Every page, as it looks: in both themes, on a desk and on a phone.
+//! Every page in both themes, on a desktop and on a phone.
 
 use std::path::PathBuf;
 
@@ -6,9 +6,9 @@ use anyhow::{Context, Result};
 use naq_dashboard::Options;
 use naq_testing::{Theme, shared_browser};
 
-use crate::company::Company;
+use crate::sample_data::SampleData;
 
-/// Pages of the company, and what their pictures are called.
+/// The names of the screenshots, and the paths of the pages.
 const PAGES: [(&str, &str); 19] = [
     ("overview", "/"),
     ("queues", "/queues"),
@@ -31,24 +31,26 @@ const PAGES: [(&str, &str); 19] = [
     ("audit", "/audit"),
 ];
 
-/// With `NAQ_SCREENSHOTS=DIR` it leaves pictures of them in that directory.
+/// With `NAQ_SCREENSHOTS=DIR` the test writes screenshots of all pages to that directory.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_page_fits_a_desk_and_a_phone_in_both_themes_without_a_complaint() -> Result<()> {
-    let company = Company::open().await?;
+async fn every_page_fits_a_desktop_and_a_phone_in_both_themes_without_browser_errors() -> Result<()>
+{
+    let sample = SampleData::start().await?;
     let mut options = Options::default();
     options.environment = Some("production".into());
-    let site = company.world.dashboard(options).await?;
+    let dashboard = sample.setup.dashboard(options).await?;
     let browser = shared_browser().await;
-    let pictures = std::env::var_os("NAQ_SCREENSHOTS").map(PathBuf::from);
-    if let Some(directory) = &pictures {
-        std::fs::create_dir_all(directory).context("no directory for pictures")?;
+    let screenshots = std::env::var_os("NAQ_SCREENSHOTS").map(PathBuf::from);
+    if let Some(directory) = &screenshots {
+        std::fs::create_dir_all(directory)
+            .context("cannot create the directory for screenshots")?;
     }
 
-    let mut wrong = Vec::new();
+    let mut faults = Vec::new();
     for (name, path) in PAGES {
         browser.window(1280, 800).await?;
         browser.theme(Theme::Light).await?;
-        browser.goto(&site.page(path)).await?;
+        browser.goto(&dashboard.page(path)).await?;
         browser.wait_for("main h1").await?;
         for (width, theme, kind) in [
             (1280, Theme::Light, "light"),
@@ -60,14 +62,14 @@ async fn every_page_fits_a_desk_and_a_phone_in_both_themes_without_a_complaint()
             browser.theme(theme).await?;
             let over = browser.overflow().await?;
             if over > 0 {
-                wrong.push(format!("{path} is {over} pixels wider than {width}"));
+                faults.push(format!("{path} is {over} pixels wider than {width}"));
             }
-            if let Some(directory) = &pictures {
+            if let Some(directory) = &screenshots {
                 browser.screenshot(&directory.join(format!("{name}-{kind}.png"))).await?;
             }
         }
-        wrong.extend(browser.problems().await?.iter().map(|problem| format!("{path}: {problem}")));
+        faults.extend(browser.problems().await?.iter().map(|problem| format!("{path}: {problem}")));
     }
-    assert_eq!(wrong, [""; 0]);
+    assert_eq!(faults, [""; 0]);
     Ok(())
 }

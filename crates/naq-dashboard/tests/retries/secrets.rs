@@ -2,7 +2,7 @@
 
 use naq_core::ErrorKind;
 
-use crate::site::{End, Site, queue, task};
+use crate::test_dashboard::{End, TestDashboard, queue, task};
 
 const MESSAGE: &str = "no login with password=hunter2 at the gate";
 
@@ -13,19 +13,20 @@ fn visible_text(html: &str) -> String {
 
 #[tokio::test]
 async fn a_secret_in_a_message_or_a_reason_is_shown_on_no_page() {
-    let mut site = Site::open();
+    let mut dashboard = TestDashboard::open();
     let kind = ErrorKind::TIMEOUT;
-    site.die("email.send", 1, &kind, MESSAGE).await;
-    site.attempt("email.send", 1, End::Dead, (&kind, MESSAGE));
-    site.report_stats().await;
-    site.client
+    dashboard.die("email.send", 1, &kind, MESSAGE).await;
+    dashboard.attempt("email.send", 1, End::Dead, (&kind, MESSAGE));
+    dashboard.report_stats().await;
+    dashboard
+        .client
         .pause_task(&queue("mail"), &task("email.send"), None, "ann", MESSAGE)
         .await
         .unwrap();
-    let failures = site.page("/failures", &["data-group="]).await;
+    let failures = dashboard.page("/failures", &["data-group="]).await;
     let (_, id) = failures.split_once("data-group=\"").unwrap();
     let group = format!("/failures/{}", id.split_once('"').unwrap().0);
-    site.page("/queues/mail", &["Paused task"]).await;
+    dashboard.page("/queues/mail", &["Paused task"]).await;
     for page in [
         "/",
         "/failures",
@@ -35,7 +36,7 @@ async fn a_secret_in_a_message_or_a_reason_is_shown_on_no_page() {
         "/retries",
         "/queues/mail",
     ] {
-        let shown = visible_text(&site.get(page).await);
+        let shown = visible_text(&dashboard.get(page).await);
         assert!(shown.contains("at the gate"), "{page} shows the rest of the text: {shown}");
         assert!(!shown.contains("hunter2"), "{page}: {shown}");
     }

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use naq_core::{Clock, ErrorKind, RetryPolicy};
 
-use crate::site::{End, Site, field, number, queue, row, task};
+use crate::test_dashboard::{End, TestDashboard, field, number, queue, row, task};
 
 const TIMEOUT: (&ErrorKind, &str) = (&ErrorKind::TIMEOUT, "no answer in 3 s");
 
 #[tokio::test]
 async fn retries_that_come_due_are_counted_and_a_storm_is_shown() {
-    let mut site = Site::open();
-    (0..20).for_each(|_| site.attempt("email.send", 1, End::Retried(30), TIMEOUT));
-    (0..60).for_each(|_| site.attempt("email.send", 2, End::Retried(600), TIMEOUT));
-    (0..10).for_each(|_| site.attempt("report.make", 1, End::Ok, TIMEOUT));
-    site.report_stats().await;
-    let html = site.page("/retries", &["data-storm"]).await;
+    let mut dashboard = TestDashboard::open();
+    (0..20).for_each(|_| dashboard.attempt("email.send", 1, End::Retried(30), TIMEOUT));
+    (0..60).for_each(|_| dashboard.attempt("email.send", 2, End::Retried(600), TIMEOUT));
+    (0..10).for_each(|_| dashboard.attempt("report.make", 1, End::Ok, TIMEOUT));
+    dashboard.report_stats().await;
+    let html = dashboard.page("/retries", &["data-storm"]).await;
     assert_eq!((number(&html, "due-minute"), number(&html, "due-hour")), (20, 80));
     assert!(html.contains("75 % of the starts of email.send in mail are retries"), "{html}");
     let mail = row(&html, "data-task=\"mail/email.send\"");
@@ -26,37 +26,37 @@ async fn retries_that_come_due_are_counted_and_a_storm_is_shown() {
         html.contains("Reduce the load of email.send in mail"),
         "the worst storm has actions: {html}"
     );
-    site.clock.advance(Duration::from_secs(700)).await;
+    dashboard.clock.advance(Duration::from_secs(700)).await;
     let over = ["data-n=\"due-hour\" data-value=\"0\"", "No attempt started"];
-    let after = site.page("/retries", &over).await;
+    let after = dashboard.page("/retries", &over).await;
     assert!(!after.contains("data-storm"), "{after}");
-    let chosen = site.get("/retries?queue=mail&task=report.make").await;
+    let chosen = dashboard.get("/retries?queue=mail&task=report.make").await;
     assert!(chosen.contains("Reduce the load of report.make in mail"), "{chosen}");
 }
 
 #[tokio::test]
 async fn a_task_is_paused_and_resumed_and_both_are_audited() {
-    let site = Site::open();
+    let dashboard = TestDashboard::open();
     let of = [("queue", "mail"), ("task", "email.send")];
     let pause = |length| [&of[..], &[("for", length), ("reason", "the provider is down")]].concat();
     for wrong in ["soon", "0s"] {
-        assert!(site.act("task/pause", &pause(wrong)).await.is_err(), "{wrong}");
+        assert!(dashboard.act("task/pause", &pause(wrong)).await.is_err(), "{wrong}");
     }
-    let reply = site.act("task/pause", &pause("15m")).await.unwrap();
+    let reply = dashboard.act("task/pause", &pause("15m")).await.unwrap();
     assert_eq!(reply["message"], "Paused for 15 min: email.send in mail.");
-    let paused = site.client.paused_tasks().await.unwrap();
+    let paused = dashboard.client.paused_tasks().await.unwrap();
     assert_eq!(paused.len(), 1);
     assert_eq!((&paused[0].queue, &paused[0].task), (&queue("mail"), &task("email.send")));
-    assert_eq!(paused[0].until.unwrap().since(site.clock.now()), Duration::from_secs(15 * 60));
-    let html = site.get("/retries").await;
+    assert_eq!(paused[0].until.unwrap().since(dashboard.clock.now()), Duration::from_secs(15 * 60));
+    let html = dashboard.get("/retries").await;
     assert!(row(&html, "data-paused=\"mail/email.send\"").contains("the provider is down"));
-    site.clock.advance(Duration::from_secs(1)).await;
+    dashboard.clock.advance(Duration::from_secs(1)).await;
     let resume = [&of[..], &[("reason", "it is back")]].concat();
-    site.act("task/resume", &resume).await.unwrap();
-    assert!(site.client.paused_tasks().await.unwrap().is_empty());
-    let reply = site.act("task/resume", &resume).await.unwrap();
+    dashboard.act("task/resume", &resume).await.unwrap();
+    assert!(dashboard.client.paused_tasks().await.unwrap().is_empty());
+    let reply = dashboard.act("task/resume", &resume).await.unwrap();
     assert_eq!(reply["message"], "email.send in mail was not paused.");
-    let audit = site.audit().await;
+    let audit = dashboard.audit().await;
     let reply: Vec<_> = audit.iter().map(|it| (&*it.what, &*it.scope, &*it.reason)).collect();
     assert_eq!(
         reply,
@@ -69,19 +69,19 @@ async fn a_task_is_paused_and_resumed_and_both_are_audited() {
 
 #[tokio::test]
 async fn waiting_jobs_are_spread_or_dripped_and_no_job_runs_earlier() {
-    let site = Site::open();
+    let dashboard = TestDashboard::open();
     for (name, count) in [("email.send", 30), ("report.make", 2)] {
         for n in 0..count {
-            let job = site.client.enqueue_task(name, &[n]).unwrap();
+            let job = dashboard.client.enqueue_task(name, &[n]).unwrap();
             job.queue(queue("mail")).delay(Duration::from_secs(20)).await.unwrap();
         }
     }
-    let now = site.clock.now();
+    let now = dashboard.clock.now();
     for (verb, option, latest) in
         [("spread", ("over", "10m"), 600_000), ("drip", ("per_second", "0.02"), 1_520_000)]
     {
         // The order of two batches with the same time is not defined.
-        site.clock.advance(Duration::from_millis(10)).await;
+        dashboard.clock.advance(Duration::from_millis(10)).await;
         let mut fields = vec![
             ("scope", "waiting"),
             ("queue", "mail"),
@@ -89,7 +89,7 @@ async fn waiting_jobs_are_spread_or_dripped_and_no_job_runs_earlier() {
             ("verb", verb),
             option,
         ];
-        let reply = site.act("batch/preview", &fields).await.unwrap();
+        let reply = dashboard.act("batch/preview", &fields).await.unwrap();
         let preview = reply["html"].as_str().unwrap();
         let words = "30 waiting jobs of queue mail, task email.send";
         assert!(preview.contains(words), "{preview}");
@@ -97,13 +97,13 @@ async fn waiting_jobs_are_spread_or_dripped_and_no_job_runs_earlier() {
         fields.extend([("agreed", &*fingerprint), ("reason", "a storm")]);
         let mut faster = fields.clone();
         faster[4].1 = if verb == "drip" { "7" } else { "7m" };
-        assert!(site.act("batch", &faster).await.is_err(), "the preview was for another rate");
-        site.act("batch", &fields).await.unwrap();
-        let batch = site.ended_batch().await;
+        assert!(dashboard.act("batch", &faster).await.is_err(), "the preview was for another rate");
+        dashboard.act("batch", &fields).await.unwrap();
+        let batch = dashboard.ended_batch().await;
         assert_eq!(batch.words, words);
         let mut moved = Vec::new();
         let mut others = 0;
-        for job in site.waiting().await {
+        for job in dashboard.waiting().await {
             let wait = job.due_at.unwrap().since(now).as_millis();
             match job.envelope().unwrap().task.as_str() {
                 "email.send" => moved.push(wait),
@@ -122,26 +122,26 @@ async fn waiting_jobs_are_spread_or_dripped_and_no_job_runs_earlier() {
 
 #[tokio::test]
 async fn a_job_with_one_attempt_left_is_listed() {
-    let site = Site::open();
+    let dashboard = TestDashboard::open();
     let policy = RetryPolicy::builder().max_retries(1).build();
     for id in ["last", "first"] {
-        let job = site.client.enqueue_task("email.send", &()).unwrap();
+        let job = dashboard.client.enqueue_task("email.send", &()).unwrap();
         job.queue(queue("mail")).id(id).policy(&policy).await.unwrap();
     }
-    site.retry_once("last").await;
-    let html = site.page("/retries", &["data-n=\"last\" data-value=\"1\""]).await;
+    dashboard.retry_once("last").await;
+    let html = dashboard.page("/retries", &["data-n=\"last\" data-value=\"1\""]).await;
     assert!(html.contains("href=\"/jobs/mail/last\"") && html.contains("2 of 2"), "{html}");
     assert!(!html.contains("href=\"/jobs/mail/first\""), "{html}");
 }
 
 #[tokio::test]
 async fn retries_that_wait_longer_than_the_window_are_a_coming_storm() {
-    let mut site = Site::open();
-    (0..600).for_each(|_| site.attempt("email.send", 1, End::Retried(1_200), TIMEOUT));
-    site.report_stats().await;
-    site.page("/retries", &["data-n=\"due-hour\" data-value=\"600\""]).await;
-    site.clock.advance(Duration::from_secs(1_150)).await;
-    let html = site.page("/retries", &["data-storm"]).await;
+    let mut dashboard = TestDashboard::open();
+    (0..600).for_each(|_| dashboard.attempt("email.send", 1, End::Retried(1_200), TIMEOUT));
+    dashboard.report_stats().await;
+    dashboard.page("/retries", &["data-n=\"due-hour\" data-value=\"600\""]).await;
+    dashboard.clock.advance(Duration::from_secs(1_150)).await;
+    let html = dashboard.page("/retries", &["data-storm"]).await;
     assert!(html.contains("email.send in mail was not started of late"), "{html}");
     let mail = row(&html, "data-task=\"mail/email.send\"");
     assert_eq!((number(mail, "retries"), number(mail, "due")), (0, 600));
@@ -149,13 +149,13 @@ async fn retries_that_wait_longer_than_the_window_are_a_coming_storm() {
 
 #[tokio::test]
 async fn of_many_tasks_those_with_the_most_retries_are_shown() {
-    let mut site = Site::open();
+    let mut dashboard = TestDashboard::open();
     for n in 0..120 {
-        site.attempt(&format!("task.{n}"), 1, End::Ok, TIMEOUT);
+        dashboard.attempt(&format!("task.{n}"), 1, End::Ok, TIMEOUT);
     }
-    site.attempt("task.119", 2, End::Ok, TIMEOUT);
-    site.report_stats().await;
-    let html = site.page("/retries", &["data-hidden=\"20\""]).await;
+    dashboard.attempt("task.119", 2, End::Ok, TIMEOUT);
+    dashboard.report_stats().await;
+    let html = dashboard.page("/retries", &["data-hidden=\"20\""]).await;
     assert_eq!(html.matches("data-task=").count(), 100);
     assert_eq!(number(row(&html, "data-task=\"mail/task.119\""), "retries"), 1);
 }

@@ -6,7 +6,7 @@ use axum::http::{Method, Request, StatusCode, header};
 use naq_core::transport::{Lookup, Operator};
 use naq_core::{Clock, QueueName, SystemClock};
 
-use crate::site::{Answer, Site};
+use crate::test_dashboard::{Answer, TestDashboard};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -24,8 +24,8 @@ fn purge() -> Body {
 }
 
 /// Puts one job into the queue `mail`.
-async fn with_a_job(site: &Site) {
-    let job = site.client.enqueue_task("email.send", &[1]).unwrap();
+async fn with_a_job(dashboard: &TestDashboard) {
+    let job = dashboard.client.enqueue_task("email.send", &[1]).unwrap();
     job.queue(mail()).await.unwrap();
 }
 
@@ -33,28 +33,28 @@ fn mail() -> QueueName {
     QueueName::new("mail").unwrap()
 }
 
-async fn is_untouched(site: &Site, answer: &Answer, status: StatusCode) {
+async fn is_untouched(dashboard: &TestDashboard, answer: &Answer, status: StatusCode) {
     assert_eq!(answer.status, status, "{}", answer.body);
-    let info = site.broker.queue_info(&mail()).await.unwrap().unwrap();
+    let info = dashboard.broker.queue_info(&mail()).await.unwrap().unwrap();
     assert_eq!((info.pending, info.paused_until), (1, None));
-    assert!(site.client.audit_log(&Default::default()).await.unwrap().entries.is_empty());
+    assert!(dashboard.client.audit_log(&Default::default()).await.unwrap().entries.is_empty());
 }
 
 #[tokio::test]
 async fn a_rebound_host_name_gets_no_page_no_asset_and_no_action() {
-    let site = Site::open(|options| options.hosts = vec!["naq.example".into()]);
-    with_a_job(&site).await;
+    let dashboard = TestDashboard::open(|options| options.hosts = vec!["naq.example".into()]);
+    with_a_job(&dashboard).await;
     for path in ["/", "/queues", "/assets/naq.js", "/assets/naq.css", "/live?page=/", "/nothing"] {
         for host in
             ["evil.example", "evil.example:8000", "localhost.evil.example", "naq.example.evil"]
         {
             let request = Request::get(path).header(header::HOST, host).body(Body::empty());
-            let answer = site.ask(request.unwrap()).await;
+            let answer = dashboard.ask(request.unwrap()).await;
             assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{path} of {host}");
-            assert!(answer.body.contains("--public-host"), "{}", answer.body);
+            assert!(answer.body.contains("public host names"), "{}", answer.body);
         }
         let request = Request::get(path).header(header::HOST, "NAQ.example:443");
-        let answer = site.ask(request.body(Body::empty()).unwrap()).await;
+        let answer = dashboard.ask(request.body(Body::empty()).unwrap()).await;
         assert_ne!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{path}");
     }
     let request = Request::post("/act/queue/purge")
@@ -62,36 +62,36 @@ async fn a_rebound_host_name_gets_no_page_no_asset_and_no_action() {
         .header("sec-fetch-site", "same-origin")
         .header("x-naq-action", "1")
         .header(header::CONTENT_TYPE, FORM);
-    let answer = site.ask(request.body(purge()).unwrap()).await;
-    is_untouched(&site, &answer, StatusCode::MISDIRECTED_REQUEST).await;
+    let answer = dashboard.ask(request.body(purge()).unwrap()).await;
+    is_untouched(&dashboard, &answer, StatusCode::MISDIRECTED_REQUEST).await;
 }
 
 #[tokio::test]
 async fn a_rebound_host_name_gets_no_live_stream() {
-    let site = Site::open(|_| {});
+    let dashboard = TestDashboard::open(|_| {});
     let live = |host| Request::get("/live?page=/").header(header::HOST, host).body(Body::empty());
-    let answer = site.ask(live("evil.example:8000").unwrap()).await;
+    let answer = dashboard.ask(live("evil.example:8000").unwrap()).await;
     assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST);
     assert!(!answer.header("content-type").starts_with("text/event-stream"));
-    let answer = site.ask(live("[::1]:8000").unwrap()).await;
+    let answer = dashboard.ask(live("[::1]:8000").unwrap()).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.header("content-type").starts_with("text/event-stream"));
 }
 
 #[tokio::test]
 async fn a_request_without_a_host_or_with_two_is_refused() {
-    let site = Site::open(|_| {});
+    let dashboard = TestDashboard::open(|_| {});
     let none = Request::get("/").body(Body::empty()).unwrap();
-    assert_eq!(site.ask(none).await.status, StatusCode::MISDIRECTED_REQUEST);
+    assert_eq!(dashboard.ask(none).await.status, StatusCode::MISDIRECTED_REQUEST);
     let two = Request::get("/").header("host", "localhost").header("host", "evil.example");
-    let answer = site.ask(two.body(Body::empty()).unwrap()).await;
+    let answer = dashboard.ask(two.body(Body::empty()).unwrap()).await;
     assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST);
 }
 
 #[tokio::test]
 async fn a_cross_site_post_changes_nothing() {
-    let site = Site::open(|_| {});
-    with_a_job(&site).await;
+    let dashboard = TestDashboard::open(|_| {});
+    with_a_job(&dashboard).await;
     for from in ["cross-site", "same-site", "none", "", "same-origin, same-origin"] {
         let request = Request::post("/act/queue/purge")
             .header(header::HOST, "localhost:8000")
@@ -99,29 +99,29 @@ async fn a_cross_site_post_changes_nothing() {
             .header("origin", "http://localhost:8000")
             .header("x-naq-action", "1")
             .header(header::CONTENT_TYPE, FORM);
-        let answer = site.ask(request.body(purge()).unwrap()).await;
-        is_untouched(&site, &answer, StatusCode::FORBIDDEN).await;
+        let answer = dashboard.ask(request.body(purge()).unwrap()).await;
+        is_untouched(&dashboard, &answer, StatusCode::FORBIDDEN).await;
     }
 }
 
 #[tokio::test]
 async fn a_simple_form_post_without_the_header_changes_nothing() {
-    let site = Site::open(|_| {});
-    with_a_job(&site).await;
+    let dashboard = TestDashboard::open(|_| {});
+    with_a_job(&dashboard).await;
     let request = Request::post("/act/queue/purge")
         .header(header::HOST, "localhost:8000")
         .header("sec-fetch-site", "same-origin")
         .header(header::CONTENT_TYPE, FORM);
-    let answer = site.ask(request.body(purge()).unwrap()).await;
-    is_untouched(&site, &answer, StatusCode::FORBIDDEN).await;
+    let answer = dashboard.ask(request.body(purge()).unwrap()).await;
+    is_untouched(&dashboard, &answer, StatusCode::FORBIDDEN).await;
     assert!(answer.body.contains("X-NAQ-Action"));
 }
 
 #[tokio::test]
 async fn a_post_with_a_missing_or_foreign_origin_changes_nothing_and_one_with_the_own_origin_does()
 {
-    let site = Site::open(|_| {});
-    with_a_job(&site).await;
+    let dashboard = TestDashboard::open(|_| {});
+    with_a_job(&dashboard).await;
     let from = |origin: Option<&str>| {
         let request = Request::post("/act/queue/purge")
             .header(header::HOST, "localhost:8000")
@@ -142,19 +142,19 @@ async fn a_post_with_a_missing_or_foreign_origin_changes_nothing_and_one_with_th
         Some("http://localhost:8000.evil.example"),
         Some("file://localhost:8000"),
     ] {
-        let answer = site.ask(from(origin)).await;
-        is_untouched(&site, &answer, StatusCode::FORBIDDEN).await;
+        let answer = dashboard.ask(from(origin)).await;
+        is_untouched(&dashboard, &answer, StatusCode::FORBIDDEN).await;
     }
-    let answer = site.ask(from(Some("http://localhost:8000"))).await;
+    let answer = dashboard.ask(from(Some("http://localhost:8000"))).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
-    assert_eq!(site.broker.queue_info(&mail()).await.unwrap().unwrap().pending, 0);
+    assert_eq!(dashboard.broker.queue_info(&mail()).await.unwrap().unwrap().pending, 0);
 }
 
 #[tokio::test]
 async fn a_get_on_an_action_does_nothing() {
     for prefix in ["", "/naq"] {
-        let site = Site::open(|options| options.prefix = prefix.into());
-        with_a_job(&site).await;
+        let dashboard = TestDashboard::open(|options| options.prefix = prefix.into());
+        with_a_job(&dashboard).await;
         for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::OPTIONS] {
             let request = Request::builder()
                 .method(method)
@@ -162,24 +162,24 @@ async fn a_get_on_an_action_does_nothing() {
                 .header(header::HOST, "localhost:8000")
                 .header("sec-fetch-site", "same-origin")
                 .header("x-naq-action", "1");
-            let answer = site.ask(request.body(Body::empty()).unwrap()).await;
-            is_untouched(&site, &answer, StatusCode::METHOD_NOT_ALLOWED).await;
+            let answer = dashboard.ask(request.body(Body::empty()).unwrap()).await;
+            is_untouched(&dashboard, &answer, StatusCode::METHOD_NOT_ALLOWED).await;
         }
     }
 }
 
 #[tokio::test]
 async fn a_post_on_a_page_does_nothing() {
-    let site = Site::open(|_| {});
+    let dashboard = TestDashboard::open(|_| {});
     for path in ["/", "/queues/mail", "/live", "/assets/naq.js"] {
-        let answer = site.ask(action(path).body(purge()).unwrap()).await;
+        let answer = dashboard.ask(action(path).body(purge()).unwrap()).await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
     }
 }
 
 #[tokio::test]
 async fn another_site_may_link_to_a_page_but_not_embed_or_fetch_it() {
-    let site = Site::open(|_| {});
+    let dashboard = TestDashboard::open(|_| {});
     let from = |mode| {
         Request::get("/")
             .header(header::HOST, "localhost:8000")
@@ -188,18 +188,18 @@ async fn another_site_may_link_to_a_page_but_not_embed_or_fetch_it() {
             .body(Body::empty())
             .unwrap()
     };
-    assert_eq!(site.ask(from("navigate")).await.status, StatusCode::OK);
+    assert_eq!(dashboard.ask(from("navigate")).await.status, StatusCode::OK);
     for mode in ["no-cors", "cors", "websocket", "same-origin"] {
-        assert_eq!(site.ask(from(mode)).await.status, StatusCode::FORBIDDEN, "{mode}");
+        assert_eq!(dashboard.ask(from(mode)).await.status, StatusCode::FORBIDDEN, "{mode}");
     }
 }
 
 #[tokio::test]
 async fn a_request_without_the_right_password_is_refused() {
-    let site = Site::open(|options| {
+    let dashboard = TestDashboard::open(|options| {
         options.logins = vec![("ann".into(), "sesame".into()), ("bob".into(), "other".into())];
     });
-    with_a_job(&site).await;
+    with_a_job(&dashboard).await;
     let with = |path: &str, login: Option<&str>| {
         let request = Request::get(path).header(header::HOST, "localhost");
         let request = match login {
@@ -221,15 +221,15 @@ async fn a_request_without_the_right_password_is_refused() {
         let all = wrong.iter().map(|code| format!("Basic {code}"));
         let all = all.chain(["Basic".into(), "Bearer sesame".into(), "Basic !!!".into()]);
         for login in all.map(Some).chain([None]) {
-            let answer = site.ask(with(path, login.as_deref())).await;
+            let answer = dashboard.ask(with(path, login.as_deref())).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path} {login:?}");
             assert!(answer.header("www-authenticate").starts_with("Basic realm="));
             assert!(!answer.body.contains("sesame"));
         }
     }
-    let answer = site.ask(action("/act/queue/purge").body(purge()).unwrap()).await;
-    is_untouched(&site, &answer, StatusCode::UNAUTHORIZED).await;
-    let answer = site.ask(with("/", Some("Basic YW5uOnNlc2FtZQ=="))).await;
+    let answer = dashboard.ask(action("/act/queue/purge").body(purge()).unwrap()).await;
+    is_untouched(&dashboard, &answer, StatusCode::UNAUTHORIZED).await;
+    let answer = dashboard.ask(with("/", Some("Basic YW5uOnNlc2FtZQ=="))).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.body.contains(">ann<"), "{}", answer.body);
 }
@@ -237,12 +237,12 @@ async fn a_request_without_the_right_password_is_refused() {
 #[tokio::test]
 async fn the_probes_need_no_login_and_the_pages_under_their_names_do() {
     for prefix in ["", "/naq"] {
-        let site = Site::open(|options| {
+        let dashboard = TestDashboard::open(|options| {
             options.prefix = prefix.into();
             options.logins = vec![("ann".into(), "sesame".into())];
         });
         for path in ["/healthz", "/readyz", "/healthz/", "/readyz?x"] {
-            let answer = site.get(&format!("{prefix}{path}")).await;
+            let answer = dashboard.get(&format!("{prefix}{path}")).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{prefix}{path}: {}", answer.body);
         }
     }
@@ -263,47 +263,48 @@ async fn the_probes_need_no_login_and_the_pages_under_their_names_do() {
 
 #[tokio::test]
 async fn a_read_only_dashboard_refuses_every_action_and_shows_none() {
-    let site = Site::open(|options| options.read_only = true);
-    with_a_job(&site).await;
+    let dashboard = TestDashboard::open(|options| options.read_only = true);
+    with_a_job(&dashboard).await;
     for path in ["/act/queue/purge", "/act/queue/pause", "/act/worker/drain", "/act/no/such"] {
-        let answer = site.ask(action(path).body(purge()).unwrap()).await;
-        is_untouched(&site, &answer, StatusCode::FORBIDDEN).await;
+        let answer = dashboard.ask(action(path).body(purge()).unwrap()).await;
+        is_untouched(&dashboard, &answer, StatusCode::FORBIDDEN).await;
         assert!(answer.body.contains("read-only"), "{}", answer.body);
     }
-    let page = site.page("/queues/mail", "data-n=\"pending\"").await;
+    let page = dashboard.page("/queues/mail", "data-n=\"pending\"").await;
     assert!(page.contains("read-only") && !page.contains("data-act"), "{page}");
 }
 
 #[tokio::test]
 async fn an_oversized_body_is_refused_with_and_without_a_content_length() {
-    let site = Site::open(|_| {});
-    with_a_job(&site).await;
+    let dashboard = TestDashboard::open(|_| {});
+    with_a_job(&dashboard).await;
     let large = format!("queue=mail&confirm=mail&reason={}", "x".repeat(70_000));
     let with_length = action("/act/queue/purge").header(header::CONTENT_LENGTH, large.len());
-    let answer = site.ask(with_length.body(Body::from(large.clone())).unwrap()).await;
-    is_untouched(&site, &answer, StatusCode::PAYLOAD_TOO_LARGE).await;
+    let answer = dashboard.ask(with_length.body(Body::from(large.clone())).unwrap()).await;
+    is_untouched(&dashboard, &answer, StatusCode::PAYLOAD_TOO_LARGE).await;
     let pieces: Vec<_> =
         large.as_bytes().chunks(1_000).map(|c| Ok::<_, std::io::Error>(c.to_vec())).collect();
     let without_length = Body::from_stream(futures_util::stream::iter(pieces));
-    let answer = site.ask(action("/act/queue/purge").body(without_length).unwrap()).await;
-    is_untouched(&site, &answer, StatusCode::PAYLOAD_TOO_LARGE).await;
+    let answer = dashboard.ask(action("/act/queue/purge").body(without_length).unwrap()).await;
+    is_untouched(&dashboard, &answer, StatusCode::PAYLOAD_TOO_LARGE).await;
 }
 
 #[tokio::test]
 async fn a_purge_without_the_typed_name_removes_nothing() {
-    let site = Site::open(|_| {});
-    with_a_job(&site).await;
+    let dashboard = TestDashboard::open(|_| {});
+    with_a_job(&dashboard).await;
     for body in ["queue=mail", "queue=mail&confirm=", "queue=mail&confirm=Mail", "confirm=mail"] {
-        let answer = site.ask(action("/act/queue/purge").body(Body::from(body)).unwrap()).await;
-        is_untouched(&site, &answer, StatusCode::UNPROCESSABLE_ENTITY).await;
+        let answer =
+            dashboard.ask(action("/act/queue/purge").body(Body::from(body)).unwrap()).await;
+        is_untouched(&dashboard, &answer, StatusCode::UNPROCESSABLE_ENTITY).await;
     }
 }
 
 #[tokio::test]
 async fn every_response_forbids_framing_sniffing_caching_and_foreign_scripts() {
-    let site = Site::open(|_| {});
+    let dashboard = TestDashboard::open(|_| {});
     for path in ["/", "/queues", "/no/such/page", "/assets/naq.js", "/live?page=/"] {
-        let answer = site.get(path).await;
+        let answer = dashboard.get(path).await;
         let policy = answer.header("content-security-policy");
         for part in [
             "default-src 'none'",
@@ -331,31 +332,31 @@ async fn every_response_forbids_framing_sniffing_caching_and_foreign_scripts() {
     }
     // Refused requests have these headers too.
     let request = Request::get("/").header(header::HOST, "evil.example").body(Body::empty());
-    let answer = site.ask(request.unwrap()).await;
+    let answer = dashboard.ask(request.unwrap()).await;
     assert_eq!(answer.header("x-frame-options"), "DENY");
     assert!(answer.header("content-type").starts_with("text/plain"));
 }
 
 #[tokio::test]
 async fn a_live_stream_serves_only_pages_of_the_dashboard() {
-    let site = Site::open(|options| options.prefix = "/naq".into());
+    let dashboard = TestDashboard::open(|options| options.prefix = "/naq".into());
     for page in ["", "%00", "http://evil.example/", "//evil.example", "/naq/../../etc", "/etc"] {
-        let answer = site.get(&format!("/naq/live?page={page}")).await;
+        let answer = dashboard.get(&format!("/naq/live?page={page}")).await;
         let fine = answer.status == StatusCode::OK || answer.status == StatusCode::BAD_REQUEST;
         assert!(fine, "{page}: {}", answer.status);
     }
-    assert_eq!(site.get("/naq/live").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(dashboard.get("/naq/live").await.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
 async fn a_pause_that_is_too_long_for_any_clock_is_handled() {
-    let site = Site::open(|_| {});
-    with_a_job(&site).await;
+    let dashboard = TestDashboard::open(|_| {});
+    with_a_job(&dashboard).await;
     let body = Body::from("queue=mail&for=500000000years");
-    let answer = site.ask(action("/act/queue/pause").body(body).unwrap()).await;
+    let answer = dashboard.ask(action("/act/queue/pause").body(body).unwrap()).await;
     assert!(answer.status.is_success() || answer.status.is_client_error(), "{}", answer.body);
-    let page = site.page("/queues/mail", "data-n=\"pending\"").await;
+    let page = dashboard.page("/queues/mail", "data-n=\"pending\"").await;
     assert!(page.contains("Queue mail"));
     let until = SystemClock.now();
-    site.broker.pause(&mail(), until).await.unwrap();
+    dashboard.broker.pause(&mail(), until).await.unwrap();
 }

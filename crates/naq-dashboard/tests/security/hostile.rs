@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::hostile_text::{MARK, evil, evil_line};
 use crate::scan::{faults, tags, unescaped};
-use crate::site::Site;
+use crate::test_dashboard::TestDashboard;
 
 /// The most pages of one shape that the test visits: `/jobs/*/*` is one shape.
 const MAX_PER_SHAPE: usize = 6;
@@ -53,29 +53,37 @@ fn body(id: &str) -> serde_json::Value {
     })
 }
 
-async fn publish(site: &Site, queue: &str, id: &str, body: Vec<u8>, due_at: Option<Timestamp>) {
+async fn publish(
+    dashboard: &TestDashboard,
+    queue: &str,
+    id: &str,
+    body: Vec<u8>,
+    due_at: Option<Timestamp>,
+) {
     let message = WireMessage::new(Bytes::from(body))
         .with("Content-Type", "application/json")
         .with("X-Whatever", evil("header"));
     let key = JobKey::new(name(queue), JobId::new(id).unwrap());
     let job = Submission { key, due_at, dedup: format!("{queue}-{id}"), unique: false, message };
-    site.broker.publish(job).await.unwrap();
+    dashboard.broker.publish(job).await.unwrap();
 }
 
-async fn fill(site: &Site) {
+async fn fill(dashboard: &TestDashboard) {
     let now = SystemClock.now();
     let json = |id: &str| serde_json::to_vec(&body(id)).unwrap();
-    publish(site, "mail", "waits", json("waits"), Some(now + Duration::from_secs(3_600))).await;
-    publish(site, "mail", "pending", json("pending"), None).await;
-    publish(site, "mail", "broken", evil("body").into_bytes(), None).await;
+    publish(dashboard, "mail", "waits", json("waits"), Some(now + Duration::from_secs(3_600)))
+        .await;
+    publish(dashboard, "mail", "pending", json("pending"), None).await;
+    publish(dashboard, "mail", "broken", evil("body").into_bytes(), None).await;
     let task = serde_json::to_vec(&json!({ "task": evil("task"), "args": 1 })).unwrap();
-    publish(site, "mail", "unknown", task, None).await;
+    publish(dashboard, "mail", "unknown", task, None).await;
     for id in ["dead", "garbled"] {
-        publish(site, "grave", id, json(id), None).await;
+        publish(dashboard, "grave", id, json(id), None).await;
     }
-    publish(site, "done", "done", json("done"), None).await;
+    publish(dashboard, "done", "done", json("done"), None).await;
 
-    let mut sub = site.broker.subscribe(&name("grave"), Duration::from_secs(60)).await.unwrap();
+    let mut sub =
+        dashboard.broker.subscribe(&name("grave"), Duration::from_secs(60)).await.unwrap();
     for delivery in sub.fetch(2, Duration::from_millis(50)).await.unwrap() {
         let garbled = delivery.stored.key.id.as_str() == "garbled";
         let letter = DeadLetter {
@@ -92,10 +100,10 @@ async fn fill(site: &Site) {
                 false => delivery.stored.message.body.clone(),
             },
         };
-        site.broker.write(&Fact::dead(&delivery.stored, &letter)).await.unwrap();
+        dashboard.broker.write(&Fact::dead(&delivery.stored, &letter)).await.unwrap();
         delivery.handle.ack().await.unwrap();
     }
-    let mut sub = site.broker.subscribe(&name("done"), Duration::from_secs(60)).await.unwrap();
+    let mut sub = dashboard.broker.subscribe(&name("done"), Duration::from_secs(60)).await.unwrap();
     for delivery in sub.fetch(1, Duration::from_millis(50)).await.unwrap() {
         let envelope = delivery.stored.envelope().unwrap();
         let result = Payload::encode(envelope.codec, &json!({ "said": evil("result") })).unwrap();
@@ -106,16 +114,16 @@ async fn fill(site: &Site) {
             result: Some(result),
         };
         let fact = Fact::record(&delivery.stored, &record).unwrap().unwrap();
-        site.broker.write(&fact).await.unwrap();
+        dashboard.broker.write(&fact).await.unwrap();
         delivery.handle.ack().await.unwrap();
     }
-    write_stats(site, now).await;
-    write_heartbeats(site, now).await;
-    add_operations(site).await;
+    write_stats(dashboard, now).await;
+    write_heartbeats(dashboard, now).await;
+    add_operations(dashboard).await;
 }
 
 /// Counts attempts with hostile texts.
-async fn write_stats(site: &Site, now: Timestamp) {
+async fn write_stats(dashboard: &TestDashboard, now: Timestamp) {
     let mut tally = Tally::default();
     let task = TaskName::new("email.send").unwrap();
     let kind = ErrorKind::new("HTTPError.503").unwrap();
@@ -137,12 +145,12 @@ async fn write_stats(site: &Site, now: Timestamp) {
         tally.record(&seen, now);
     }
     for it in tally.unwritten(&WorkerId::new("liar").unwrap(), &evil("stats-version"), now) {
-        site.broker.stats_put(&it.report).await.unwrap();
+        dashboard.broker.stats_put(&it.report).await.unwrap();
     }
 }
 
 /// Writes heartbeats with hostile texts and impossible times.
-async fn write_heartbeats(site: &Site, now: Timestamp) {
+async fn write_heartbeats(dashboard: &TestDashboard, now: Timestamp) {
     let worker = |id: &str, started_at, concurrency, running| WorkerInfo {
         worker_id: WorkerId::new(id).unwrap(),
         status: WorkerStatus::Busy,
@@ -163,39 +171,43 @@ async fn write_heartbeats(site: &Site, now: Timestamp) {
         worker("liar", now, 1, 9),
     ];
     for worker in all {
-        site.broker.heartbeat(&worker, Duration::from_secs(3_600)).await.unwrap();
+        dashboard.broker.heartbeat(&worker, Duration::from_secs(3_600)).await.unwrap();
     }
 }
 
 /// Adds an audit entry, a pause, a schedule and a workflow with hostile texts.
-async fn add_operations(site: &Site) {
+async fn add_operations(dashboard: &TestDashboard) {
     let entry = AuditEntry::new(evil("audit-who"), evil("audit-what"), evil("audit-scope"));
-    site.client.audit(entry.reason(evil("audit-reason"))).await.unwrap();
+    dashboard.client.audit(entry.reason(evil("audit-reason"))).await.unwrap();
     let queue = name("mail");
     let task = TaskName::new("email.send").unwrap();
-    site.client
+    dashboard
+        .client
         .pause_task(&queue, &task, None, &evil("pause-who"), &evil("pause-reason"))
         .await
         .unwrap();
-    let job = site.client.enqueue_task("email.send", &[evil("schedule-args")]).unwrap();
-    let schedule = site.client.schedule("nightly").cron("0 3 * * *").template(job).prepare();
-    site.client.schedules().register(schedule.unwrap()).await.unwrap();
+    let job = dashboard.client.enqueue_task("email.send", &[evil("schedule-args")]).unwrap();
+    let schedule = dashboard.client.schedule("nightly").cron("0 3 * * *").template(job).prepare();
+    dashboard.client.schedules().register(schedule.unwrap()).await.unwrap();
     let workflow = naq_client::Workflow::new(evil("workflow"))
-        .job("first", site.client.enqueue_task("email.send", &[evil("workflow-args")]).unwrap())
-        .job("second", site.client.enqueue_task("email.send", &[1]).unwrap())
+        .job(
+            "first",
+            dashboard.client.enqueue_task("email.send", &[evil("workflow-args")]).unwrap(),
+        )
+        .job("second", dashboard.client.enqueue_task("email.send", &[1]).unwrap())
         .after("second", ["first"]);
     // The client may refuse such a name. If it does not, the name is shown.
-    let _ = site.client.start(workflow).await;
+    let _ = dashboard.client.start(workflow).await;
 }
 
 /// Follows links from the first page, up to [`MAX_PER_SHAPE`] of each shape, and returns the pages.
-async fn visit_all(site: &Site) -> BTreeMap<String, String> {
+async fn visit_all(dashboard: &TestDashboard) -> BTreeMap<String, String> {
     let mut pages = BTreeMap::new();
     let mut shapes = BTreeMap::<String, usize>::new();
     let mut left = vec!["/".to_owned()];
     let mut known: BTreeSet<String> = left.iter().cloned().collect();
     while let Some(path) = left.pop() {
-        let answer = site.get(&path).await;
+        let answer = dashboard.get(&path).await;
         if !answer.header("content-type").starts_with("text/html") {
             continue;
         }
@@ -224,10 +236,10 @@ async fn visit_all(site: &Site) -> BTreeMap<String, String> {
 
 #[tokio::test]
 async fn no_text_from_a_job_becomes_markup() {
-    let site = Site::open(|options| options.environment = Some(evil("environment")));
-    fill(&site).await;
-    site.page("/failures", "data-group=").await;
-    let mut pages = visit_all(&site).await;
+    let dashboard = TestDashboard::open(|options| options.environment = Some(evil("environment")));
+    fill(&dashboard).await;
+    dashboard.page("/failures", "data-group=").await;
+    let mut pages = visit_all(&dashboard).await;
     for path in [
         "/jobs/mail/waits",
         "/jobs/mail/pending",
@@ -237,7 +249,7 @@ async fn no_text_from_a_job_becomes_markup() {
         "/jobs/grave/garbled",
         "/jobs/done/done",
     ] {
-        pages.insert(path.to_owned(), site.get(path).await.body);
+        pages.insert(path.to_owned(), dashboard.get(path).await.body);
     }
     // A link that a visitor follows may be hostile too.
     let code: String = evil("query").bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -248,10 +260,10 @@ async fn no_text_from_a_job_becomes_markup() {
             "policy", "q",
         ] {
             let path = format!("{place}?{field}={code}");
-            pages.entry(path.clone()).or_insert(site.get(&path).await.body);
+            pages.entry(path.clone()).or_insert(dashboard.get(&path).await.body);
         }
         let path = format!("{}/{code}", place.trim_end_matches('/'));
-        pages.insert(path.clone(), site.get(&path).await.body);
+        pages.insert(path.clone(), dashboard.get(&path).await.body);
     }
     for (path, html) in &pages {
         let faults = faults(html);
@@ -279,25 +291,25 @@ async fn no_text_from_a_job_becomes_markup() {
 
 #[tokio::test]
 async fn every_entry_of_the_navigation_is_a_page() {
-    let site = Site::open(|_| {});
-    fill(&site).await;
-    site.page("/failures", "data-group=").await;
-    let home = site.get("/").await.body;
+    let dashboard = TestDashboard::open(|_| {});
+    fill(&dashboard).await;
+    dashboard.page("/failures", "data-group=").await;
+    let home = dashboard.get("/").await.body;
     let keys: Vec<_> =
         tags(&home).into_iter().filter(|tag| tag.get("data-key").is_some()).collect();
     assert!(keys.len() >= 10, "{keys:?}");
     for link in keys.iter().filter_map(|tag| tag.get("href")) {
-        assert_eq!(site.get(link).await.status, 200, "{link}");
+        assert_eq!(dashboard.get(link).await.status, 200, "{link}");
     }
 }
 
 #[tokio::test]
 async fn live_regions_have_no_forged_marks() {
-    let site = Site::open(|_| {});
-    fill(&site).await;
-    site.page("/workers", MARK).await;
+    let dashboard = TestDashboard::open(|_| {});
+    fill(&dashboard).await;
+    dashboard.page("/workers", MARK).await;
     for path in ["/", "/queues", "/queues/mail", "/workers", "/broker", "/retries", "/failures"] {
-        let html = site.get(path).await.body;
+        let html = dashboard.get(path).await.body;
         let marks = html.matches("<!--live ").count();
         assert_eq!(marks, html.matches("<!--/live-->").count(), "{path}");
         assert_eq!(marks, html.matches("data-live=").count(), "{path}: one mark for each region");

@@ -1,9 +1,9 @@
 //! Attacks on the dashboard; each test is named after what the dashboard does.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod attacks;
 mod hostile;
 mod hostile_text;
 mod scan;
-mod site;
+mod test_dashboard;

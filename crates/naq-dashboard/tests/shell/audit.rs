@@ -15,7 +15,7 @@ use naq_testing::eventually;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
-use crate::site::{Site, queue};
+use crate::test_dashboard::{TestDashboard, queue};
 
 const SOON: Duration = Duration::from_secs(30);
 /// More steps than one read of the broker takes.
@@ -27,11 +27,11 @@ async fn an_action_is_audited_even_if_its_visitor_closes_the_tab() {
     let client = Client::new(Arc::new(broker.clone()));
     client.enqueue_task("email.send", &[1]).unwrap().queue(queue("mail")).await.unwrap();
     let steps = Arc::new(Semaphore::new(PLENTY));
-    let wire = FaultyTransport::in_steps(broker.clone(), steps.clone());
+    let transport = FaultyTransport::in_steps(broker.clone(), steps.clone());
     let mut options = Options::default();
     // The dashboard reads the broker once, and then leaves the steps to the action.
     options.interval = Duration::from_secs(3_600);
-    let dashboard = Dashboard::new(Client::new(Arc::new(wire)), options).unwrap();
+    let dashboard = Dashboard::new(Client::new(Arc::new(transport)), options).unwrap();
     eventually("the first read", SOON, async || dashboard.ready()).await;
     steps.forget_permits(PLENTY);
 
@@ -63,7 +63,7 @@ async fn an_action_is_audited_even_if_its_visitor_closes_the_tab() {
 
 #[tokio::test]
 async fn an_action_that_the_broker_did_not_answer_is_audited_with_an_unknown_outcome() {
-    let site = Site::open(|_| {});
+    let dashboard = TestDashboard::open(|_| {});
     let worker = WorkerInfo {
         worker_id: WorkerId::new("w1").unwrap(),
         status: WorkerStatus::Idle,
@@ -73,20 +73,20 @@ async fn an_action_that_the_broker_did_not_answer_is_audited_with_an_unknown_out
         hostname: "h".into(),
         pid: 1,
         version: "1".into(),
-        started_at: site.clock.now(),
-        heartbeat_at: site.clock.now(),
+        started_at: dashboard.clock.now(),
+        heartbeat_at: dashboard.clock.now(),
         finished: 0,
         failed: 0,
     };
-    site.broker.heartbeat(&worker, Duration::from_secs(60)).await.unwrap();
-    site.wire.set_plan(FaultPlan::new().on(Op::Signal, 1, 1, Fault::Timeout));
-    let refused = site.act("worker/drain", &[("worker", "w1"), ("reason", "deploy")]).await;
+    dashboard.broker.heartbeat(&worker, Duration::from_secs(60)).await.unwrap();
+    dashboard.faulty.set_plan(FaultPlan::new().on(Op::Signal, 1, 1, Fault::Timeout));
+    let refused = dashboard.act("worker/drain", &[("worker", "w1"), ("reason", "deploy")]).await;
     assert!(refused.unwrap_err().contains("It is not known whether the action was done"));
-    let log = site.client.audit_log(&Default::default()).await.unwrap().entries;
+    let log = dashboard.client.audit_log(&Default::default()).await.unwrap().entries;
     assert_eq!(log.len(), 1);
     assert_eq!((log[0].what.as_str(), log[0].reason.as_str()), ("drain", "deploy"));
     assert!(log[0].scope.starts_with("worker w1; outcome unknown: "), "{}", log[0].scope);
     // An action that was refused for certain is not audited.
-    assert!(site.act("worker/drain", &[("worker", "gone")]).await.is_err());
-    assert_eq!(site.client.audit_log(&Default::default()).await.unwrap().entries.len(), 1);
+    assert!(dashboard.act("worker/drain", &[("worker", "gone")]).await.is_err());
+    assert_eq!(dashboard.client.audit_log(&Default::default()).await.unwrap().entries.len(), 1);
 }

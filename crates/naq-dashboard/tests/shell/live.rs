@@ -10,15 +10,15 @@ use naq_testing::eventually;
 use serde_json::Value;
 use std::time::Duration;
 
-use crate::site::Site;
+use crate::test_dashboard::TestDashboard;
 
 const SOON: Duration = Duration::from_secs(30);
 
 pub(crate) struct Tab(BodyDataStream);
 
 impl Tab {
-    pub(crate) async fn open(site: &Site, path: &str) -> Self {
-        let answer = site.ask(&format!("/live?page={path}")).await;
+    pub(crate) async fn open(dashboard: &TestDashboard, path: &str) -> Self {
+        let answer = dashboard.ask(&format!("/live?page={path}")).await;
         assert_eq!(answer.status(), StatusCode::OK);
         Self(answer.into_body().into_data_stream())
     }
@@ -68,13 +68,13 @@ impl Tab {
 
 #[tokio::test]
 async fn a_tab_gets_the_regions_that_change_and_no_others() {
-    let site = Site::open(|_| {});
-    site.page("/broker", &["in-memory"]).await;
-    let mut tab = Tab::open(&site, "/queues").await;
+    let dashboard = TestDashboard::open(|_| {});
+    dashboard.page("/broker", &["in-memory"]).await;
+    let mut tab = Tab::open(&dashboard, "/queues").await;
     let first = tab.next().await;
     assert!(first["queues"].as_str().unwrap().contains("There are no queues yet"));
     assert!(first["banner"].is_string(), "the first event has all regions");
-    site.enqueue("mail", 2).await;
+    dashboard.enqueue("mail", 2).await;
     let then = tab.next().await;
     assert!(then["queues"].as_str().unwrap().contains("data-value=\"2\""), "{then}");
     assert!(then.get("banner").is_none(), "an unchanged region is not sent: {then}");
@@ -82,14 +82,14 @@ async fn a_tab_gets_the_regions_that_change_and_no_others() {
 
 #[tokio::test]
 async fn a_slow_tab_has_no_queue_of_events() {
-    let site = Site::open(|_| {});
-    site.enqueue("mail", 1).await;
-    site.page("/queues", &["data-value=\"1\""]).await;
-    let mut slow = Tab::open(&site, "/queues").await;
+    let dashboard = TestDashboard::open(|_| {});
+    dashboard.enqueue("mail", 1).await;
+    dashboard.page("/queues", &["data-value=\"1\""]).await;
+    let mut slow = Tab::open(&dashboard, "/queues").await;
     slow.next().await;
     for n in 2..40 {
-        site.enqueue("mail", 1).await;
-        site.page("/queues", &[&format!("data-n=\"pending\" data-value=\"{n}\"")]).await;
+        dashboard.enqueue("mail", 1).await;
+        dashboard.page("/queues", &[&format!("data-n=\"pending\" data-value=\"{n}\"")]).await;
     }
     // The tab gets only the newest state.
     let html = slow.next().await["queues"].as_str().unwrap().to_owned();
@@ -100,24 +100,24 @@ async fn a_slow_tab_has_no_queue_of_events() {
 
 #[tokio::test]
 async fn a_tab_over_the_limit_is_refused_until_another_tab_closes() {
-    let site = Site::open(|options| options.max_tabs = 2);
-    let first = Tab::open(&site, "/").await;
-    let _second = Tab::open(&site, "/").await;
-    let refused = site.ask("/live?page=/").await;
+    let dashboard = TestDashboard::open(|options| options.max_tabs = 2);
+    let first = Tab::open(&dashboard, "/").await;
+    let _second = Tab::open(&dashboard, "/").await;
+    let refused = dashboard.ask("/live?page=/").await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     drop(first);
-    Tab::open(&site, "/").await;
+    Tab::open(&dashboard, "/").await;
 }
 
 #[tokio::test]
 async fn a_dropped_dashboard_stops_reading_the_broker() {
-    let site = Site::open(|_| {});
-    let transport: Arc<dyn Transport> = site.wire.clone();
+    let dashboard = TestDashboard::open(|_| {});
+    let transport: Arc<dyn Transport> = dashboard.faulty.clone();
     let weak = Arc::downgrade(&transport);
     drop(transport);
-    let tab = Tab::open(&site, "/").await;
+    let tab = Tab::open(&dashboard, "/").await;
     drop(tab);
-    drop(site);
+    drop(dashboard);
     eventually("the transport is dropped", SOON, async || weak.upgrade().is_none().then_some(()))
         .await;
 }

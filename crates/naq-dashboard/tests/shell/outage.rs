@@ -11,66 +11,66 @@ use naq_memory::MemoryTransport;
 use naq_testing::eventually;
 
 use crate::live::Tab;
-use crate::site::Site;
+use crate::test_dashboard::TestDashboard;
 
 const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test]
-async fn a_page_is_marked_stale_while_the_broker_is_away_and_recovers_by_itself() {
-    let site = Site::open(|_| {});
-    site.enqueue("mail", 3).await;
-    let fresh = site.page("/", &["data-n=\"pending\" data-value=\"3\""]).await;
+async fn a_page_is_marked_outdated_while_the_broker_is_away_and_recovers_by_itself() {
+    let dashboard = TestDashboard::open(|_| {});
+    dashboard.enqueue("mail", 3).await;
+    let fresh = dashboard.page("/", &["data-n=\"pending\" data-value=\"3\""]).await;
     assert!(!fresh.contains("data-stale"));
-    site.wire.cut();
-    let stale = site.page("/", &["data-stale", "Stale since"]).await;
+    dashboard.faulty.cut();
+    let stale = dashboard.page("/", &["data-stale", "Out of date since"]).await;
     assert!(
         stale.contains("data-n=\"pending\" data-value=\"3\""),
         "the last numbers stay: {stale}"
     );
     for path in ["/queues", "/queues/mail", "/workers", "/broker"] {
-        let (status, html) = site.get(path).await;
+        let (status, html) = dashboard.get(path).await;
         assert_eq!(status, StatusCode::OK, "{path}");
         assert!(html.contains("data-stale"), "{path}");
     }
-    let (status, html) = site.get("/audit").await;
+    let (status, html) = dashboard.get("/audit").await;
     assert_eq!(status, StatusCode::BAD_GATEWAY, "a page that needs the broker shows an error");
     assert!(html.contains("<nav") && html.contains("the connection is cut"), "{html}");
     assert!(html.contains("data-failed"), "and reloads by itself: {html}");
-    let refused = site.act("queue/pause", &[("queue", "mail")]).await;
+    let refused = dashboard.act("queue/pause", &[("queue", "mail")]).await;
     assert!(refused.unwrap_err().contains("the connection is cut"));
-    site.wire.mend();
-    site.enqueue("mail", 1).await;
-    let html = site.page("/", &["data-n=\"pending\" data-value=\"4\""]).await;
+    dashboard.faulty.mend();
+    dashboard.enqueue("mail", 1).await;
+    let html = dashboard.page("/", &["data-n=\"pending\" data-value=\"4\""]).await;
     assert!(!html.contains("data-stale"));
 }
 
 #[tokio::test]
 async fn the_dashboard_waits_for_a_broker_that_is_away_from_the_start() {
-    let site = Site::open(|_| {});
-    site.wire.cut();
+    let dashboard = TestDashboard::open(|_| {});
+    dashboard.faulty.cut();
     // The dashboard may have read the broker once before the cut.
-    site.page("/", &["data-stale"]).await;
-    let (status, _) = site.get("/queues/mail").await;
+    dashboard.page("/", &["data-stale"]).await;
+    let (status, _) = dashboard.get("/queues/mail").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
-    site.wire.mend();
-    site.enqueue("mail", 1).await;
-    site.page("/queues/mail", &["data-n=\"pending\" data-value=\"1\""]).await;
+    dashboard.faulty.mend();
+    dashboard.enqueue("mail", 1).await;
+    dashboard.page("/queues/mail", &["data-n=\"pending\" data-value=\"1\""]).await;
 }
 
 #[tokio::test]
 async fn a_tab_with_an_error_page_still_gets_the_banner_about_the_broker() {
-    let site = Site::open(|_| {});
-    site.page("/broker", &["in-memory"]).await;
-    let (_, html) = site.get("/queues/nosuch").await;
+    let dashboard = TestDashboard::open(|_| {});
+    dashboard.page("/broker", &["in-memory"]).await;
+    let (_, html) = dashboard.get("/queues/nosuch").await;
     assert!(
         !html.contains("data-failed"),
         "a reload when the broker is back would not help: {html}"
     );
-    let mut tab = Tab::open(&site, "/queues/nosuch").await;
-    site.wire.cut();
+    let mut tab = Tab::open(&dashboard, "/queues/nosuch").await;
+    dashboard.faulty.cut();
     let banner = tab.next_with("banner", "data-stale").await;
     assert!(banner.contains("the connection is cut"), "{banner}");
-    site.wire.mend();
+    dashboard.faulty.mend();
     tab.next_without("banner", "data-stale").await;
 }
 
@@ -78,10 +78,10 @@ async fn a_tab_with_an_error_page_still_gets_the_banner_about_the_broker() {
 async fn a_read_that_panics_is_reported_and_followed_by_another() {
     let broker = MemoryTransport::new();
     let plan = FaultPlan::new().on(Op::Other, 1, 3, Fault::DieBefore);
-    let wire = FaultyTransport::with_die_hook(broker, plan, |point| panic!("at {point}"));
+    let transport = FaultyTransport::with_die_hook(broker, plan, |point| panic!("at {point}"));
     let mut options = Options::default();
     options.interval = Duration::from_millis(50);
-    let dashboard = Dashboard::new(Client::new(Arc::new(wire)), options).unwrap();
+    let dashboard = Dashboard::new(Client::new(Arc::new(transport)), options).unwrap();
     eventually("the panic is reported", SOON, async || {
         dashboard.ready().err().filter(|why| why.contains("the log says why"))
     })

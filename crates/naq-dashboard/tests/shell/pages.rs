@@ -8,9 +8,9 @@ use naq_core::transport::{Consumer, Directory, Operator, StatsStore, WorkerInfo,
 use naq_core::{Clock, ErrorKind, JobId, Timestamp, WorkerId};
 use naq_testing::eventually;
 
-use crate::site::{SOON, Site, queue, task};
+use crate::test_dashboard::{SOON, TestDashboard, queue, task};
 
-impl Site {
+impl TestDashboard {
     /// Counts `count` attempts with this number and this ending.
     fn attempts(&mut self, count: usize, attempt: u32, ending: Ending) {
         let now = self.clock.now();
@@ -32,7 +32,7 @@ impl Site {
     }
 }
 
-fn worker(site: &Site, id: &str) -> WorkerInfo {
+fn worker(dashboard: &TestDashboard, id: &str) -> WorkerInfo {
     WorkerInfo {
         worker_id: WorkerId::new(id).unwrap(),
         status: WorkerStatus::Busy,
@@ -42,8 +42,8 @@ fn worker(site: &Site, id: &str) -> WorkerInfo {
         hostname: "host-7".into(),
         pid: 4_711,
         version: "1.2.3".into(),
-        started_at: site.clock.now(),
-        heartbeat_at: site.clock.now(),
+        started_at: dashboard.clock.now(),
+        heartbeat_at: dashboard.clock.now(),
         finished: 1_204,
         failed: 7,
     }
@@ -51,15 +51,15 @@ fn worker(site: &Site, id: &str) -> WorkerInfo {
 
 #[tokio::test]
 async fn the_overview_has_the_counts_of_the_workers() {
-    let mut site = Site::open(|options| options.environment = Some("staging".into()));
-    let later = site.clock.now() + Duration::from_secs(5);
-    site.attempts(1_000, 1, Ending::Completed);
-    site.attempts(60, 1, Ending::Retried { delay: Duration::from_secs(5), due_at: later });
-    site.attempts(50, 2, Ending::Completed);
-    site.attempts(10, 2, Ending::Dead);
-    site.report_stats().await;
-    site.enqueue("mail", 3).await;
-    site.broker.heartbeat(&worker(&site, "w1"), Duration::from_secs(60)).await.unwrap();
+    let mut dashboard = TestDashboard::open(|options| options.environment = Some("staging".into()));
+    let later = dashboard.clock.now() + Duration::from_secs(5);
+    dashboard.attempts(1_000, 1, Ending::Completed);
+    dashboard.attempts(60, 1, Ending::Retried { delay: Duration::from_secs(5), due_at: later });
+    dashboard.attempts(50, 2, Ending::Completed);
+    dashboard.attempts(10, 2, Ending::Dead);
+    dashboard.report_stats().await;
+    dashboard.enqueue("mail", 3).await;
+    dashboard.broker.heartbeat(&worker(&dashboard, "w1"), Duration::from_secs(60)).await.unwrap();
     let row = |name: &str, value: u64| format!("data-outcome=\"{name}\" data-value=\"{value}\"");
     let wanted = [
         row("starts", 1_120),
@@ -71,7 +71,7 @@ async fn the_overview_has_the_counts_of_the_workers() {
         "data-n=\"running\" data-value=\"4\"".into(),
         "data-n=\"slots\" data-value=\"10\"".into(),
     ];
-    let html = site.page("/", &wanted.each_ref().map(String::as_str)).await;
+    let html = dashboard.page("/", &wanted.each_ref().map(String::as_str)).await;
     assert!(html.contains("retries saved 83.3 % of 60 failures"), "{html}");
     assert!(html.contains("data-n=\"retry-share\">5.4 %"), "{html}");
     assert!(html.contains("no answer in") && html.contains("staging"), "{html}");
@@ -80,25 +80,26 @@ async fn the_overview_has_the_counts_of_the_workers() {
     }
     assert_eq!(html.matches(&row("starts", 1_120)).count(), 3, "the same in all windows");
     // Counts older than an hour are only in the window of a day.
-    site.clock.advance(Duration::from_secs(3 * 3_600)).await;
-    let html = site.page("/", &[&row("starts", 0)]).await;
+    dashboard.clock.advance(Duration::from_secs(3 * 3_600)).await;
+    let html = dashboard.page("/", &[&row("starts", 0)]).await;
     assert_eq!(html.matches(&row("starts", 1_120)).count(), 1, "{html}");
 }
 
 #[tokio::test]
 async fn queues_show_depth_by_state_rates_and_limits() {
-    let mut site = Site::open(|_| {});
-    let empty = site.page("/queues", &["There are no queues yet"]).await;
+    let mut dashboard = TestDashboard::open(|_| {});
+    let empty = dashboard.page("/queues", &["There are no queues yet"]).await;
     assert!(empty.contains("naq enqueue"));
-    site.enqueue("mail", 5).await;
-    site.enqueue("other", 1).await;
-    let mut sub = site.broker.subscribe(&queue("mail"), Duration::from_secs(60)).await.unwrap();
+    dashboard.enqueue("mail", 5).await;
+    dashboard.enqueue("other", 1).await;
+    let mut sub =
+        dashboard.broker.subscribe(&queue("mail"), Duration::from_secs(60)).await.unwrap();
     let held = sub.fetch(2, Duration::from_millis(1)).await.unwrap();
     assert_eq!(held.len(), 2);
-    site.attempts(60, 1, Ending::Completed);
-    site.attempts(20, 1, Ending::Dead);
-    site.report_stats().await;
-    let html = site
+    dashboard.attempts(60, 1, Ending::Completed);
+    dashboard.attempts(20, 1, Ending::Dead);
+    dashboard.report_stats().await;
+    let html = dashboard
         .page(
             "/queues?name=mai",
             &[
@@ -109,34 +110,39 @@ async fn queues_show_depth_by_state_rates_and_limits() {
         )
         .await;
     assert!(!html.contains("q-other"), "the search is for another queue: {html}");
-    let until = site.clock.now() + Duration::from_secs(600);
-    site.broker.pause(&queue("mail"), until).await.unwrap();
-    let html = site.page("/queues/mail", &["Paused", "email.send", "1 min without"]).await;
+    let until = dashboard.clock.now() + Duration::from_secs(600);
+    dashboard.broker.pause(&queue("mail"), until).await.unwrap();
+    let html = dashboard.page("/queues/mail", &["Paused", "email.send", "1 min without"]).await;
     assert!(html.contains("queue=mail&amp;state=waiting\"><b data-n=\"waiting\""), "{html}");
     for part in ["data-value=\"80\"", "class=\"num bad\">20<"] {
         assert!(html.contains(part), "{part} in {html}");
     }
-    let (status, html) = site.get("/queues/nosuch").await;
+    let (status, html) = dashboard.get("/queues/nosuch").await;
     assert_eq!(status, 404);
     assert!(html.contains("there is no queue nosuch") && html.contains("<nav"), "{html}");
 }
 
 #[tokio::test]
 async fn a_worker_with_impossible_times_is_shown_with_a_warning() {
-    let site = Site::open(|_| {});
-    site.page("/workers", &["No worker is alive"]).await;
-    let honest = worker(&site, "honest");
+    let dashboard = TestDashboard::open(|_| {});
+    dashboard.page("/workers", &["No worker is alive"]).await;
+    let honest = worker(&dashboard, "honest");
     let mut wrong = Vec::new();
     for (id, started_at) in
         [("future", Timestamp::from_millis(u64::MAX)), ("past", Timestamp::default())]
     {
         let heartbeat_at = Timestamp::from_millis(u64::MAX);
-        wrong.push(WorkerInfo { started_at, heartbeat_at, running: u32::MAX, ..worker(&site, id) });
+        wrong.push(WorkerInfo {
+            started_at,
+            heartbeat_at,
+            running: u32::MAX,
+            ..worker(&dashboard, id)
+        });
     }
     for worker in wrong.iter().chain([&honest]) {
-        site.broker.heartbeat(worker, Duration::from_secs(60)).await.unwrap();
+        dashboard.broker.heartbeat(worker, Duration::from_secs(60)).await.unwrap();
     }
-    let html = site.page("/workers", &["w-honest", "w-future", "w-past"]).await;
+    let html = dashboard.page("/workers", &["w-honest", "w-future", "w-past"]).await;
     let row = |id: &str| {
         let (_, after) = html.split_once(&format!("id=\"w-{id}\"")).unwrap();
         after.split_once("</tr>").unwrap().0.to_owned()
@@ -146,15 +152,15 @@ async fn a_worker_with_impossible_times_is_shown_with_a_warning() {
     let honest = row("honest");
     assert!(!honest.contains("data-warning") && honest.contains("host-7 (4711)"), "{honest}");
     assert!(honest.contains(">4</span> of 10") && honest.contains("1,204"), "{honest}");
-    site.clock.advance(Duration::from_secs(20)).await;
-    site.page("/workers", &["no heartbeat for 20 s"]).await;
+    dashboard.clock.advance(Duration::from_secs(20)).await;
+    dashboard.page("/workers", &["no heartbeat for 20 s"]).await;
 }
 
 #[tokio::test]
 async fn the_broker_page_shows_streams_their_durability_and_their_consumers() {
-    let site = Site::open(|_| {});
-    site.enqueue("mail", 4).await;
-    let html = site
+    let dashboard = TestDashboard::open(|_| {});
+    dashboard.enqueue("mail", 4).await;
+    let html = dashboard
         .page(
             "/broker",
             &["jobs of queue mail", "data-n=\"messages\" data-value=\"4\"", "in-memory"],
@@ -173,22 +179,22 @@ async fn the_broker_page_shows_streams_their_durability_and_their_consumers() {
 
 #[tokio::test]
 async fn pages_say_when_the_statistics_start_and_how_many_reports_were_ignored() {
-    let mut site = Site::open(|_| {});
-    site.attempts(1, 1, Ending::Completed);
-    site.report_stats().await;
+    let mut dashboard = TestDashboard::open(|_| {});
+    dashboard.attempts(1, 1, Ending::Completed);
+    dashboard.report_stats().await;
     for path in ["/", "/helping"] {
-        site.page(path, &["The statistics start"]).await;
+        dashboard.page(path, &["Oldest statistics: "]).await;
     }
-    assert!(!site.get("/workers").await.1.contains("not counted"));
-    let ahead = Minute(Minute::of(site.clock.now()).0 + 60);
-    let mut report = site.broker.stats_since(0, 1).await.unwrap().reports.remove(0);
+    assert!(!dashboard.get("/workers").await.1.contains("not counted"));
+    let ahead = Minute(Minute::of(dashboard.clock.now()).0 + 60);
+    let mut report = dashboard.broker.stats_since(0, 1).await.unwrap().reports.remove(0);
     report.minute = ahead;
-    site.broker.stats_put(&report).await.unwrap();
-    site.page("/workers", &["1 report from workers was not counted"]).await;
-    site.clock.advance(Duration::from_secs(24 * 3_600 - 60)).await;
+    dashboard.broker.stats_put(&report).await.unwrap();
+    dashboard.page("/workers", &["1 report from workers was not counted"]).await;
+    dashboard.clock.advance(Duration::from_secs(24 * 3_600 - 60)).await;
     eventually("the statistics cover a day", SOON, async || {
-        let (_, html) = site.get("/").await;
-        if html.contains("The statistics start") { Err(html) } else { Ok(()) }
+        let (_, html) = dashboard.get("/").await;
+        if html.contains("Oldest statistics: ") { Err(html) } else { Ok(()) }
     })
     .await;
 }

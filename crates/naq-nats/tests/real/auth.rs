@@ -125,7 +125,7 @@ async fn a_jwt_is_checked_from_a_creds_file_and_from_two_files() {
     let other = KeyPair::new_user().seed().expect("a seed");
     refused(config(Auth::JwtFiles { jwt, seed: file(&dir, "other", &other) })).await;
     let text = refused(config(Auth::CredsFile(file(&dir, "bad", SECRET)))).await;
-    assert!(text.contains("bad holds no user JWT"), "{text}");
+    assert!(text.contains("bad contains no user JWT"), "{text}");
 }
 
 fn file(dir: &TempDir, name: &str, text: &str) -> PathBuf {

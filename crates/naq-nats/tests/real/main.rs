@@ -8,6 +8,7 @@ mod delivery;
 mod foreign;
 mod network;
 mod permissions;
+mod remove;
 mod restart;
 mod state_store;
 mod stats;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use naq_testing::{ChildProcess, NatsServer};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn three_programs_and_a_worker_do_as_they_say() {
+async fn every_job_of_the_three_programs_ends_as_expected() {
     let server = NatsServer::start().expect("a nats-server");
     let start = |program: &str, args: &[&str]| {
         let mut command = Command::new(program);
@@ -17,19 +17,19 @@ async fn three_programs_and_a_worker_do_as_they_say() {
     };
     let worker = ["worker", "default", "retry_queue", "--log-level", "DEBUG"];
     let mut worker = start(env!("CARGO_BIN_EXE_worker"), &worker);
-    // At the same time: they share the worker, not their jobs.
+    // All run at the same time. They share the worker, but not their jobs.
     let programs = [
         (start(env!("CARGO_BIN_EXE_basic_retries"), &[]), "8 of 8"),
         (start(env!("CARGO_BIN_EXE_advanced_retries"), &[]), "16 of 16"),
         (start(env!("CARGO_BIN_EXE_realistic_scenarios"), &[]), "11 of 11"),
     ];
     for (mut program, all) in programs {
-        let status = program.wait(PATIENCE).await.expect("an end");
-        let told = format!("{}\n{}\n{}", program.stdout(), program.stderr(), worker.stderr());
-        assert!(status.success(), "{told}");
-        assert!(told.contains(&format!("{all} jobs did as expected")), "{told}");
+        let status = program.wait(TIMEOUT).await.expect("an end");
+        let output = format!("{}\n{}\n{}", program.stdout(), program.stderr(), worker.stderr());
+        assert!(status.success(), "{output}");
+        assert!(output.contains(&format!("{all} jobs ended as expected")), "{output}");
     }
     worker.terminate().expect("a worker to stop");
-    let status = worker.wait(PATIENCE).await.expect("an end");
+    let status = worker.wait(TIMEOUT).await.expect("an end");
     assert!(status.success(), "{}", worker.stderr());
 }

@@ -1,46 +1,46 @@
-//! The programs, over the in-memory transport.
+//! The programs, over the transport in memory.
 
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
+use job_retries::demo::{DemoRun, Expected, MeasuredWait, Observed, Row, Screen, in_memory};
 use job_retries::programs;
-use job_retries::stage::{Expected, MeasuredWait, Observed, Row, Screen, Stage, in_memory};
 use job_retries::tasks::Flaky;
 use naq::retry::Rule;
 use naq::{JobId, JobState};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_job_does_as_its_program_says() {
+async fn every_job_ends_as_its_program_expects() {
     let (client, worker) = in_memory();
-    let mut stage = Stage::new(client, Duration::from_millis(10), Screen::Silent);
+    let mut demo = DemoRun::new(client, Duration::from_millis(10), Screen::Silent);
     tokio::select! {
-        played = programs::all(&mut stage) => played.expect("a broker and a worker"),
+        done = programs::all(&mut demo) => done.expect("a broker and a worker"),
         exit = worker.run(std::future::pending()) => panic!("the worker ended: {exit:?}"),
     }
-    assert_eq!(stage.rows().len(), 35);
-    for row in stage.rows() {
+    assert_eq!(demo.rows().len(), 35);
+    for row in demo.rows() {
         assert_eq!(row.differences(), [""; 0], "{row:#?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_does_otherwise_fails_the_program() {
+async fn a_job_that_ends_in_another_way_fails_the_program() {
     let (client, worker) = in_memory();
     let ms = Duration::from_millis;
-    let mut stage = Stage::new(client.clone(), ms(10), Screen::Silent);
-    let played = async {
-        stage.open("program", "a wrong expectation").await?;
+    let mut demo = DemoRun::new(client.clone(), ms(10), Screen::Silent);
+    let done = async {
+        demo.open("program", "a wrong expectation").await?;
         let job = client.enqueue(Flaky::failing(2)).retry_delay(ms(20));
         let expected = Expected::dead_after([ms(30)], Rule::MaxRetries).result("none");
-        stage.add("wrong", "completes at attempt 3", job, expected).await?;
-        stage.watch().await
+        demo.add("wrong", "completes at attempt 3", job, expected).await?;
+        demo.watch().await
     };
     tokio::select! {
-        played = played => played.expect("a broker and a worker"),
+        done = done => done.expect("a broker and a worker"),
         exit = worker.run(std::future::pending()) => panic!("the worker ended: {exit:?}"),
     }
     assert_eq!(
-        stage.rows()[0].differences(),
+        demo.rows()[0].differences(),
         [
             "state should be dead, is completed",
             "attempts should be 2, is 3",
@@ -50,11 +50,11 @@ async fn a_job_that_does_otherwise_fails_the_program() {
             "delay 1 is 20ms, not 30ms to 30ms",
         ]
     );
-    assert_eq!(stage.finish(), ExitCode::FAILURE);
+    assert_eq!(demo.finish(), ExitCode::FAILURE);
 }
 
 #[test]
-fn a_wait_that_is_too_short_is_told() {
+fn a_wait_that_is_too_short_is_reported() {
     let wait = |measured| MeasuredWait {
         planned: Duration::from_millis(20),
         measured: Duration::from_millis(measured),
@@ -77,7 +77,7 @@ fn a_wait_that_is_too_short_is_told() {
 }
 
 #[test]
-fn the_demo_ends_well_without_a_broker() {
+fn the_demo_succeeds_without_a_broker() {
     let demo = Command::new(env!("CARGO_BIN_EXE_demo"))
         .args(["--memory", "--second", "10ms"])
         .output()
@@ -85,7 +85,7 @@ fn the_demo_ends_well_without_a_broker() {
     let (stdout, stderr) =
         (String::from_utf8_lossy(&demo.stdout), String::from_utf8_lossy(&demo.stderr));
     assert!(demo.status.success(), "{stdout}\n{stderr}");
-    assert!(stdout.contains("35 of 35 jobs did as expected"), "{stdout}");
+    assert!(stdout.contains("35 of 35 jobs ended as expected"), "{stdout}");
     assert!(!stdout.contains('\u{1b}'), "colours only on a terminal: {stdout}");
     assert_eq!(stderr, "");
 }

@@ -1,4 +1,4 @@
-//! What the README shows of `naq retry` is what it prints.
+//! The README shows exactly what `naq retry` prints.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Starts the flows, waits for their ends, and shows what became of each job.
+//! Starts the flows, waits for their ends, and prints how each job ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use naq::{Client, JobState, Worker, WorkflowHandle, WorkflowReport};
 
 use crate::{flows, jobs};
 
-/// Nothing here takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// No flow takes longer.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// A client and a worker on a broker in this process's memory. The worker works while its `run` is
-/// awaited.
+/// A client and a worker on a broker in this process's memory. The worker runs jobs while the caller
+/// awaits its `run`.
 pub fn in_memory() -> (Client, Worker) {
     let client = Client::new(Arc::new(MemoryTransport::new()));
     let worker = Worker::builder(client.clone(), jobs::registry()).build();
@@ -24,11 +24,11 @@ pub fn in_memory() -> (Client, Worker) {
 /// Runs all flows, and returns how each job of the two workflows ended.
 ///
 /// # Errors
-/// When the broker is away, or something takes too long.
+/// The broker cannot be reached, or a job takes too long.
 pub async fn run(client: &Client) -> Result<[WorkflowReport; 2]> {
     let total = flows::by_hand(client).await?;
-    let total = total.wait(PATIENCE).await?;
-    anstream::println!("by hand: {total} rows of two sources\n");
+    let total = total.wait(MAX_WAIT).await?;
+    anstream::println!("by hand: {total} rows from two sources\n");
     let etl = finished(&client.start(flows::diamond()).await?).await?;
     let regions = finished(&client.start(flows::regions(client)).await?).await?;
     Ok([etl, regions])
@@ -37,8 +37,8 @@ pub async fn run(client: &Client) -> Result<[WorkflowReport; 2]> {
 async fn finished(workflow: &WorkflowHandle) -> Result<WorkflowReport> {
     for name in workflow.names() {
         let job = workflow.job::<serde_json::Value>(name).context("a job")?;
-        // However it ends.
-        let _ = job.wait(PATIENCE).await;
+        // Any end will do: the report below says which.
+        let _ = job.wait(MAX_WAIT).await;
     }
     let report = workflow.report().await?;
     anstream::println!("workflow {}", workflow.id());

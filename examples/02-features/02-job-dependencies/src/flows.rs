@@ -1,4 +1,4 @@
-//! Three ways to put jobs after each other.
+//! Three ways to run jobs after other jobs.
 
 use naq::{Client, EnqueueError, JobHandle, Workflow};
 
@@ -12,7 +12,7 @@ fn step(from: &str, percent: u64) -> Transform {
     Transform { from: from.into(), percent }
 }
 
-/// One job after another, by their handles: each is enqueued by itself.
+/// One job after two others, by their handles. Each job is enqueued by itself.
 ///
 /// # Errors
 /// [`EnqueueError`].
@@ -22,8 +22,8 @@ pub async fn by_hand(client: &Client) -> Result<JobHandle<u64>, EnqueueError> {
     client.enqueue(Load).depends_on([&orders, &returns]).await
 }
 
-/// A diamond: what is extracted once is cleaned and enriched side by side, and then loaded. The
-/// first job fails once; its retry lets nothing after it start too early.
+/// A diamond: one job extracts, two jobs clean and enrich at the same time, and one job loads. The
+/// first job fails once. Its dependents wait until its retry has completed.
 pub fn diamond() -> Workflow {
     Workflow::new("etl")
         .job("extract", source("orders", 1000, 1))
@@ -34,8 +34,8 @@ pub fn diamond() -> Workflow {
         .fan_in(["clean", "enrich"], "load")
 }
 
-/// Three regions, one of which cannot be reached: the report makes do with the others, somebody is
-/// told, and what needs all three does not run.
+/// Three regions, one of which cannot be reached. The report uses the two others, the alert runs, and
+/// the invoice, which needs all three, does not run.
 pub fn regions(client: &Client) -> Workflow {
     let regions = ["north", "south", "west"];
     Workflow::new("regions")

@@ -1,15 +1,15 @@
-//! The jobs: small steps of moving data from one place to another.
+//! The jobs: small steps that move data from one place to another.
 
 use naq::ResultExt;
 use naq::prelude::*;
 
-/// Reads rows from a source. The source is away at first, as sources are.
+/// Reads rows from a source. The first attempts fail, because the source is down.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(crate = "naq::serde")]
 pub struct Extract {
-    /// Its name.
+    /// The name of the source.
     pub source: String,
-    /// How many there are.
+    /// How many rows it has.
     pub rows: u64,
     /// Attempts that fail before one succeeds.
     pub fails: u32,
@@ -28,18 +28,18 @@ impl Job for Extract {
 
 async fn extract(job: Extract, cx: Context) -> Result<u64, Failure> {
     if cx.attempt() <= job.fails {
-        return Err(Failure::new(ErrorKind::CONNECTION, format!("{} is away", job.source)));
+        return Err(Failure::new(ErrorKind::CONNECTION, format!("{} is down", job.source)));
     }
     Ok(job.rows)
 }
 
-/// Takes a share of the rows that the job before it has read.
+/// Takes a share of the rows that its parent has read.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(crate = "naq::serde")]
 pub struct Transform {
-    /// The name of that job in the workflow.
+    /// The name of the parent in the workflow.
     pub from: String,
-    /// How much of them.
+    /// The share, in percent.
     pub percent: u64,
 }
 
@@ -53,7 +53,7 @@ async fn transform(job: Transform, cx: Context) -> Result<u64, Failure> {
     Ok(rows * job.percent / 100)
 }
 
-/// Adds up what the jobs before it have left, whichever of them completed.
+/// Adds up the results of its parents that completed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(crate = "naq::serde")]
 pub struct Load;
@@ -73,7 +73,7 @@ async fn load(_: Load, cx: Context) -> Result<u64, Failure> {
     Ok(rows)
 }
 
-/// Tells somebody which of the jobs before it went wrong, and how.
+/// Reports which parents failed, and how.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(crate = "naq::serde")]
 pub struct Alert;
@@ -92,7 +92,7 @@ async fn alert(_: Alert, cx: Context) -> Result<String, Failure> {
     Ok(failed.collect::<Vec<_>>().join("; "))
 }
 
-/// The handlers of all of them.
+/// The handlers of all jobs.
 pub fn registry() -> Registry {
     Registry::new().task(extract).task(transform).task(load).task(alert)
 }

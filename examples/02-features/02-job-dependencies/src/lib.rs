@@ -1,4 +1,4 @@
-//! Jobs that wait for other jobs: the [`jobs`], and the [`flows`] that they make up.
+//! Jobs that wait for other jobs: the [`jobs`], the [`flows`] that connect them, and a [`demo`].
 
 pub mod demo;
 pub mod flows;

@@ -1,4 +1,4 @@
-//! The flows do as they say, in memory and on a real broker.
+//! The jobs of the flows end as planned, in memory and on a real broker.
 
 use std::process::Command;
 use std::time::Duration;
@@ -12,7 +12,7 @@ fn states(report: &WorkflowReport) -> Vec<(&str, Option<JobState>, Option<u32>)>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_job_ends_as_the_ends_before_it_say() {
+async fn each_job_ends_as_the_ends_of_its_parents_decide() {
     use JobState::{Cancelled, Completed, Dead};
     let (client, worker) = demo::in_memory();
     let [etl, regions] = tokio::select! {
@@ -48,7 +48,7 @@ async fn each_job_ends_as_the_ends_before_it_say() {
     assert_eq!(result(&etl, "load").await, 900 + 500);
     assert_eq!(result(&regions, "report").await, 30);
     let alert = result(&regions, "alert").await.to_string();
-    assert!(alert.contains("-west: west is away"), "{alert}");
+    assert!(alert.contains("-west: west is down"), "{alert}");
 }
 
 #[tokio::test]
@@ -62,9 +62,9 @@ async fn the_demo_runs_on_a_broker_and_the_command_draws_it() {
     let mut demo = ChildProcess::spawn(run(env!("CARGO_BIN_EXE_job-dependencies-demo"), &[]))
         .expect("it starts");
     let status = demo.wait(Duration::from_secs(60)).await.expect("an end");
-    let told = format!("{}\n{}", demo.stdout(), demo.stderr());
-    assert!(status.success() && told.contains("by hand: 110 rows"), "{told}");
-    let id = told.split("naq workflow show ").nth(2).expect("two").split_whitespace().next();
+    let output = format!("{}\n{}", demo.stdout(), demo.stderr());
+    assert!(status.success() && output.contains("by hand: 110 rows"), "{output}");
+    let id = output.split("naq workflow show ").nth(2).expect("two").split_whitespace().next();
     let args = ["workflow", "show", id.expect("an id"), "--ascii", "--color", "never"];
     let drawn =
         run(env!("CARGO_BIN_EXE_job-dependencies-worker"), &args).output().expect("it starts");

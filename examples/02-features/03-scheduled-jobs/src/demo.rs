@@ -1,4 +1,4 @@
-//! The demo: it registers the schedules, and lets some short ones run before your eyes.
+//! The demo: it registers the schedules, and then runs some schedules with short intervals.
 
 use std::time::Duration;
 
@@ -11,72 +11,74 @@ use naq::{Client, Clock, JobState, ScheduleName, SystemClock, Timer};
 use crate::schedules;
 use crate::tasks::{Heartbeat, PollFeed};
 
-/// A beat that one does not have to wait for.
-const BEAT: Duration = Duration::from_millis(400);
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// An interval that is short enough to wait for.
+const INTERVAL: Duration = Duration::from_millis(400);
+/// No part of the demo takes longer.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// Plays the demo, and says with `tell` what happens. A worker has to be there.
+/// Runs the demo, and calls `print` with what happens. It needs a worker.
 ///
 /// # Errors
-/// Something did not do as this file says it does.
-pub async fn play(client: &Client, tell: impl Fn(String)) -> anyhow::Result<()> {
+/// The broker cannot be reached, or a schedule did not do what this file expects.
+pub async fn run(client: &Client, print: impl Fn(String)) -> anyhow::Result<()> {
     let first = schedules::register(client).await?;
     let again = schedules::register(client).await?;
-    tell(format!("registered {first:?}, and once more: {again:?}"));
-    ensure!(again == [Registered::Unchanged; 4], "registering twice is registering once");
+    print(format!("registered: {first:?}; registered again: {again:?}"));
+    ensure!(again == [Registered::Unchanged; 4], "the second registration changes nothing");
 
     for listed in client.schedules().list().await? {
         let report = listed?;
-        tell(format!("{:16} {}", report.schedule.name, report.schedule.when));
+        print(format!("{:16} {}", report.schedule.name, report.schedule.when));
         for tick in report.upcoming(3) {
-            tell(format!("{:16}   {}", "", report.schedule.time_zone.local(tick.at)));
+            print(format!("{:16}   {}", "", report.schedule.time_zone.local(tick.at)));
         }
     }
 
-    five_beats(client, &tell).await?;
-    no_two_at_once(client, &tell).await?;
-    by_hand(client, &tell).await
+    five_runs(client, &print).await?;
+    no_two_at_once(client, &print).await?;
+    by_hand(client, &print).await
 }
 
 /// A schedule that ends by itself.
-async fn five_beats(client: &Client, tell: &impl Fn(String)) -> anyhow::Result<()> {
-    let name = ScheduleName::new("five-beats")?;
+async fn five_runs(client: &Client, print: &impl Fn(String)) -> anyhow::Result<()> {
+    let name = ScheduleName::new("five-runs")?;
     client.schedules().delete(&name).await?;
-    client.schedule(name.as_str()).every(BEAT).max_runs(5).job(Heartbeat).await?;
+    client.schedule(name.as_str()).every(INTERVAL).max_runs(5).job(Heartbeat).await?;
     let report = until(client, &name, |it| it.state == ScheduleState::Finished).await?;
     let last = report.progress.last.as_ref().context("a run")?;
     ensure!(report.progress.runs == 5, "{report:?}");
-    tell(format!("five-beats made its 5 runs; the last is {}", last.job.id));
+    print(format!("five-runs made its 5 runs; the last is {}", last.job.id));
     completes(client, &last.job).await?;
     client.schedules().delete(&name).await?;
     Ok(())
 }
 
-/// Runs that take two beats and a half, and keep apart.
-async fn no_two_at_once(client: &Client, tell: &impl Fn(String)) -> anyhow::Result<()> {
+/// Runs that take two and a half intervals, and never overlap.
+async fn no_two_at_once(client: &Client, print: &impl Fn(String)) -> anyhow::Result<()> {
     let name = ScheduleName::new("slow-poll")?;
     client.schedules().delete(&name).await?;
-    let takes_ms = u64::try_from(BEAT.as_millis())? * 5 / 2;
-    let slow = client.schedule(name.as_str()).every(BEAT).overlap(Overlap::Skip);
+    let takes_ms = u64::try_from(INTERVAL.as_millis())? * 5 / 2;
+    let slow = client.schedule(name.as_str()).every(INTERVAL).overlap(Overlap::Skip);
     slow.job(PollFeed { takes_ms }).await?;
     let report = until(client, &name, |it| it.progress.runs >= 3).await?;
     let (runs, skipped) = (report.progress.runs, report.progress.skipped);
-    tell(format!("slow-poll made {runs} runs, and left out {skipped} ticks that met one"));
+    print(format!(
+        "slow-poll made {runs} runs, and skipped {skipped} ticks that were due during a run"
+    ));
     ensure!(skipped >= 2, "{report:?}");
     client.schedules().delete(&name).await?;
     Ok(())
 }
 
-/// What an operator does; `naq schedule` does the same.
-async fn by_hand(client: &Client, tell: &impl Fn(String)) -> anyhow::Result<()> {
+/// The actions of an operator. `naq schedule` has the same.
+async fn by_hand(client: &Client, print: &impl Fn(String)) -> anyhow::Result<()> {
     let (schedules, name) = (client.schedules(), ScheduleName::new("nightly-report")?);
     let paused = schedules.pause(&name).await?;
     ensure!(paused.state == ScheduleState::Paused, "{paused:?}");
-    // Also while it is paused.
+    // This works while the schedule is paused.
     let run = schedules.run_now(&name).await?;
     completes(client, &run).await?;
-    tell(format!("{name} is paused, and ran once by hand: {}", run.id));
+    print(format!("{name} is paused, and one run was made by hand: {}", run.id));
     ensure!(schedules.resume(&name).await?.state == ScheduleState::Active, "resumed");
     Ok(())
 }
@@ -86,25 +88,25 @@ async fn until(
     name: &ScheduleName,
     wanted: impl Fn(&ScheduleReport) -> bool,
 ) -> anyhow::Result<ScheduleReport> {
-    let end = SystemClock.now() + PATIENCE;
+    let end = SystemClock.now() + MAX_WAIT;
     loop {
         let report = client.schedules().get(name).await?;
         if wanted(&report) {
             return Ok(report);
         }
         ensure!(SystemClock.now() < end, "is a worker running? {report:?}");
-        SystemClock.sleep_until(SystemClock.now() + BEAT / 4).await;
+        SystemClock.sleep_until(SystemClock.now() + INTERVAL / 4).await;
     }
 }
 
 async fn completes(client: &Client, key: &JobKey) -> anyhow::Result<()> {
-    let end = SystemClock.now() + PATIENCE;
+    let end = SystemClock.now() + MAX_WAIT;
     loop {
         let state = client.report(key).await?.state;
         if state == JobState::Completed {
             return Ok(());
         }
         ensure!(SystemClock.now() < end && !state.is_final(), "{key} is {state}");
-        SystemClock.sleep_until(SystemClock.now() + BEAT / 4).await;
+        SystemClock.sleep_until(SystemClock.now() + INTERVAL / 4).await;
     }
 }

@@ -1,6 +1,6 @@
-//! Jobs that run later, and again and again: the tasks, the schedules, and a program that shows both.
+//! Jobs that run later, and recurring jobs: the tasks, the schedules, and a program that shows both.
 //!
-//! Read [`schedules`] first; [`tasks`] are jobs like any other, which know nothing of it.
+//! Read [`schedules`] first. [`tasks`] are jobs like any other, and do not know the schedules.
 
 pub mod demo;
 pub mod schedules;

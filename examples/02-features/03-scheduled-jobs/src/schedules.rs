@@ -1,5 +1,5 @@
-//! When things run. Call [`register`] wherever a program starts, in every process: it is one set of
-//! schedules, and a changed line here changes it.
+//! When jobs run. Call [`register`] when a program starts, in every process. All processes share one set
+//! of schedules. If you change a line here, the next start changes the schedule.
 
 use std::time::Duration;
 
@@ -13,13 +13,14 @@ const fn minutes(n: u64) -> Duration {
     Duration::from_secs(60 * n)
 }
 
-/// The schedules of this application; what became of each.
+/// Registers the schedules of this application. Says for each whether it was created, updated or
+/// unchanged.
 ///
 /// # Errors
 /// The broker does not answer.
 pub async fn register(client: &Client) -> Result<[Registered; 4], ScheduleError> {
     Ok([
-        // At half past two on clocks in Berlin, summer and winter; after an outage once.
+        // At half past two by the clocks in Berlin, in summer and in winter. After an outage, once.
         client
             .schedule("nightly-report")
             .cron("30 2 * * *")
@@ -27,8 +28,8 @@ pub async fn register(client: &Client) -> Result<[Registered; 4], ScheduleError>
             .catch_up(CatchUp::Last)
             .job(BuildReport { title: "all of yesterday".into() })
             .await?,
-        // On working days, some time in the first ten minutes, so that not all reports of all
-        // customers begin in the same second.
+        // On working days, at some time in the first ten minutes, so that the reports of all customers
+        // do not start in the same second.
         client
             .schedule("morning-digest")
             .cron("0 9 * * mon-fri")
@@ -42,7 +43,7 @@ pub async fn register(client: &Client) -> Result<[Registered; 4], ScheduleError>
                     .max_retries(2),
             )
             .await?,
-        // Every half minute, and never twice at once: the next tick finds what this one missed.
+        // Every half minute, and never two runs at once. The next run finds what a skipped one missed.
         client
             .schedule("poll-feed")
             .every(Duration::from_secs(30))
@@ -50,7 +51,7 @@ pub async fn register(client: &Client) -> Result<[Registered; 4], ScheduleError>
             .catch_up(CatchUp::Skip)
             .template(client.enqueue(PollFeed { takes_ms: 200 }).max_retries(0))
             .await?,
-        // With seconds, which come before the minutes.
+        // With seconds, in front of the minutes.
         client
             .schedule("heartbeat")
             .cron("*/10 * * * * *")

@@ -1,24 +1,24 @@
-//! What runs. A job does not know whether somebody enqueued it or a schedule did, but for its tag.
+//! The jobs. Only its tag tells a job whether a program or a schedule has enqueued it.
 
 use naq::prelude::*;
 use naq::{Clock, SystemClock, Timer};
 use std::time::Duration;
 
-/// Sums up a day.
+/// Builds a report of a day.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BuildReport {
-    /// Of what.
+    /// What the report is about.
     pub title: String,
 }
 
-/// Asks a feed what is new. It takes a while.
+/// Asks a feed for news. It takes some time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PollFeed {
     /// How long, in milliseconds.
     pub takes_ms: u64,
 }
 
-/// Says that all is well.
+/// Reports that the application is up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Heartbeat;
 
@@ -26,7 +26,7 @@ impl Job for BuildReport {
     const NAME: &'static str = "report.build";
     type Output = String;
 
-    /// What holds for every report, scheduled or not.
+    /// The options of every report, scheduled or not.
     fn options() -> JobOptions {
         let policy = RetryPolicy::builder().max_retries(5).strategy(Strategy::Exponential).build();
         JobOptions::new().policy(policy)
@@ -44,7 +44,7 @@ impl Job for Heartbeat {
 }
 
 async fn build_report(job: BuildReport, cx: Context) -> Result<String, Failure> {
-    // The id names the tick: the same for every attempt, another for every run.
+    // The id names the tick. All attempts of a run have the same id, and each run has its own.
     Ok(format!("{}, by {}", job.title, cx.job_id()))
 }
 

@@ -4,7 +4,7 @@ use naq::{Advice, ErrorKind, JobError};
 
 /// Moves money.
 pub trait Bank: std::fmt::Debug + Send + Sync {
-    /// Charges for an order. `key` is the same however often it is asked, so that it charges once.
+    /// Charges for an order. All calls for one order have the same `key`, so that the bank charges once.
     ///
     /// # Errors
     /// [`BankError`].
@@ -17,10 +17,10 @@ pub type Receipt = String;
 /// Why there was no payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BankError {
-    /// Nobody is there; later somebody may be.
+    /// The bank is down. A retry may help.
     #[error("the bank does not answer")]
-    Away,
-    /// It will not get better.
+    Down,
+    /// A retry does not help.
     #[error("the card was declined")]
     Declined,
 }
@@ -28,14 +28,14 @@ pub enum BankError {
 impl JobError for BankError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Away => ErrorKind::CONNECTION,
+            Self::Down => ErrorKind::CONNECTION,
             Self::Declined => ErrorKind::VALUE,
         }
     }
 
     fn advice(&self) -> Advice {
         match self {
-            Self::Away => Advice::Policy,
+            Self::Down => Advice::Policy,
             Self::Declined => Advice::Fatal,
         }
     }

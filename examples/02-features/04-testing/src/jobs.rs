@@ -6,7 +6,7 @@ use naq::prelude::*;
 
 use crate::bank::{Bank, BankError, Receipt};
 
-/// Charges the card, and then sends the goods on their way.
+/// Charges the card, and then enqueues the shipping of the goods.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Charge {
     /// The order's number.
@@ -17,7 +17,8 @@ impl Job for Charge {
     const NAME: &'static str = "payment.charge";
     type Output = Receipt;
 
-    /// A bank may be closed for a week: 1 min, 2 min, 4 min, ... and then once a day.
+    /// The retries last longer than a week, because a bank may be closed that long: after 1 min, 2 min,
+    /// 4 min, ... and then once a day.
     fn options() -> JobOptions {
         let policy = RetryPolicy::builder()
             .max_retries(24)
@@ -42,7 +43,7 @@ impl Job for Ship {
     type Output = ();
 }
 
-/// Asks how it was.
+/// Asks the customer for a review.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AskForReview {
     /// The order's number.
@@ -54,10 +55,10 @@ impl Job for AskForReview {
     type Output = ();
 }
 
-/// What all handlers share.
+/// The state that all handlers share.
 #[derive(Debug, Clone)]
 pub struct Shop {
-    /// Who charges.
+    /// The bank that charges the cards.
     pub bank: Arc<dyn Bank>,
 }
 
@@ -85,7 +86,7 @@ async fn ask_for_review(_: AskForReview, _: Context<Shop>) -> Result<(), Failure
     Ok(())
 }
 
-/// Runs when a charge has failed for good; what it gets says why.
+/// Runs when a charge has failed for good. Its arguments say why.
 async fn cancel(_why: naq::Payload, _: Context<Shop>) -> Result<(), Failure> {
     Ok(())
 }

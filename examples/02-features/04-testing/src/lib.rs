@@ -1,7 +1,7 @@
-//! A shop that charges cards: small, and with every kind of job that one wants to test.
+//! A small shop that charges cards, with the kinds of jobs that you may want to test.
 //!
-//! [`checkout`] is called by the web page and enqueues; [`jobs`] are the jobs and their handlers;
-//! [`bank`] is the world outside, which a test replaces. The tests are in `tests/`.
+//! The web page calls [`checkout`], which enqueues. [`jobs`] has the jobs and their handlers. [`bank`] is
+//! an external service, which a test replaces. The tests are in `tests/`.
 
 pub mod bank;
 pub mod checkout;

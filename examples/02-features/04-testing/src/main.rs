@@ -6,16 +6,16 @@ use std::sync::Arc;
 use testing_jobs::bank::{Bank, BankError, Receipt};
 use testing_jobs::jobs::{Shop, registry};
 
-/// Takes all cards.
+/// Accepts all cards.
 #[derive(Debug)]
-struct Generous;
+struct AcceptingBank;
 
-impl Bank for Generous {
+impl Bank for AcceptingBank {
     fn charge(&self, order: u32, key: &str) -> Result<Receipt, BankError> {
         Ok(format!("{order}/{key}"))
     }
 }
 
 fn main() -> ExitCode {
-    naq_cli::main(registry(Shop { bank: Arc::new(Generous) }))
+    naq_cli::main(registry(Shop { bank: Arc::new(AcceptingBank) }))
 }

@@ -1,5 +1,5 @@
-//! An alert on the error rate: counts the deaths of the last while, and says so once when they are
-//! too many.
+//! An alert on the number of deaths: it counts the deaths of a recent period, and fires once when there
+//! are too many.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,40 +10,40 @@ use naq::{Client, Clock, SystemClock, Timestamp};
 
 use crate::QUEUE;
 
-/// Too many deaths.
+/// Too many jobs have died.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
-    /// How many.
+    /// How many jobs.
     pub deaths: usize,
-    /// Within this time.
+    /// Within this period.
     pub window: Duration,
-    /// Of which kinds of error, most first.
+    /// By error kind, the most frequent first.
     pub kinds: Vec<(String, usize)>,
 }
 
-/// Watches the dead letter queue. It remembers how far it has read: each look costs one request,
-/// however many letters there are.
+/// Watches the dead letter queue. It remembers how far it has read, so each check costs one request for
+/// any number of letters.
 #[derive(Debug)]
 pub struct Watcher {
     threshold: usize,
     window: Duration,
     from: u64,
     deaths: Vec<(Timestamp, String)>,
-    told: bool,
+    is_alert: bool,
 }
 
 impl Watcher {
     /// Fires at `threshold` deaths within `window`.
     pub fn new(threshold: usize, window: Duration) -> Self {
-        Self { threshold, window, from: 0, deaths: Vec::new(), told: false }
+        Self { threshold, window, from: 0, deaths: Vec::new(), is_alert: false }
     }
 
-    /// Looks once; call it every few seconds. An alert, when the number has just become too large:
-    /// once, and again only after it was in order.
+    /// Checks once. Call it every few seconds. Returns an alert when the number has just become too
+    /// large, and the next one only after the number was below the threshold again.
     ///
     /// # Errors
-    /// The broker cannot be reached: that deserves an alert too.
-    pub async fn look(&mut self, client: &Client) -> Result<Option<Alert>> {
+    /// The broker cannot be reached. That deserves an alert of its own.
+    pub async fn check(&mut self, client: &Client) -> Result<Option<Alert>> {
         let ours = DeadFilter { queue: Some(QUEUE.parse()?), ..DeadFilter::default() };
         loop {
             let page = client.dead_letters(&ours, self.from, 100).await?;
@@ -57,14 +57,15 @@ impl Watcher {
                 None => break,
             }
         }
-        Ok(self.judge(SystemClock.now()))
+        Ok(self.evaluate(SystemClock.now()))
     }
 
-    fn judge(&mut self, now: Timestamp) -> Option<Alert> {
+    fn evaluate(&mut self, now: Timestamp) -> Option<Alert> {
         self.deaths.retain(|(at, _)| now.since(*at) <= self.window);
-        let (deaths, was_told) = (self.deaths.len(), self.told);
-        self.told = deaths >= self.threshold;
-        (self.told && !was_told).then(|| {
+        let deaths = self.deaths.len();
+        let was_alert = self.is_alert;
+        self.is_alert = deaths >= self.threshold;
+        (self.is_alert && !was_alert).then(|| {
             let mut kinds = BTreeMap::new();
             for (_, kind) in &self.deaths {
                 *kinds.entry(kind.clone()).or_default() += 1;
@@ -86,14 +87,14 @@ mod tests {
         let at = |secs: u64| Timestamp::from_millis(secs * 1000);
         let die = |watcher: &mut Watcher, secs| watcher.deaths.push((at(secs), "Error".into()));
         die(&mut watcher, 0);
-        assert_eq!(watcher.judge(at(1)), None);
+        assert_eq!(watcher.evaluate(at(1)), None);
         die(&mut watcher, 2);
-        assert_eq!(watcher.judge(at(2)).expect("an alert").deaths, 2);
+        assert_eq!(watcher.evaluate(at(2)).expect("an alert").deaths, 2);
         die(&mut watcher, 3);
-        assert_eq!(watcher.judge(at(3)), None, "told already");
-        assert_eq!(watcher.judge(at(100)), None);
+        assert_eq!(watcher.evaluate(at(3)), None, "fired already");
+        assert_eq!(watcher.evaluate(at(100)), None);
         die(&mut watcher, 101);
         die(&mut watcher, 101);
-        assert_eq!(watcher.judge(at(101)).expect("another").kinds, [("Error".to_owned(), 2)]);
+        assert_eq!(watcher.evaluate(at(101)).expect("another").kinds, [("Error".to_owned(), 2)]);
     }
 }

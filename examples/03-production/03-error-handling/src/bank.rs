@@ -1,4 +1,4 @@
-//! The dependency: a bank that goes down, and what its errors mean.
+//! The external service: a bank that goes down, and the kinds of its errors.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use naq::{Advice, ErrorKind, JobError};
 
-/// Why the bank did not do as it was asked.
+/// Why the bank refused a call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BankError {
-    /// Nobody answers.
+    /// The bank does not answer.
     #[error("the bank does not answer")]
     Down,
     /// Too many requests; it says when to come back.
     #[error("the bank is busy, come back in {0:?}")]
     Busy(Duration),
-    /// The bank said no, and will say so again.
+    /// The bank refused, and a retry does not change that.
     #[error("card {0} was declined")]
     Declined(String),
 }
 
-/// The class of an error decides what follows: a kind that passes is retried, and opens the breaker
-/// when there are too many; one that says when to come back is obeyed; one that never passes ends
-/// the job.
+/// Kind and advice decide what follows. A temporary error is retried, and opens the breaker if there are
+/// too many. If the bank says when to come back, the retry waits that long. A permanent error ends the
+/// job.
 impl JobError for BankError {
     fn kind(&self) -> ErrorKind {
         match self {
@@ -41,7 +41,7 @@ impl JobError for BankError {
     }
 }
 
-/// A bank. Clones are the same one.
+/// A bank. Clones are the same bank.
 #[derive(Debug, Clone, Default)]
 pub struct Bank(Arc<State>);
 
@@ -53,12 +53,12 @@ struct State {
 }
 
 impl Bank {
-    /// It goes down, or comes back.
+    /// Makes the bank go down, or come back.
     pub fn set_down(&self, down: bool) {
         self.0.is_down.store(down, Ordering::SeqCst);
     }
 
-    /// How often it was called.
+    /// How many calls the bank received.
     pub fn calls(&self) -> u32 {
         self.0.calls.load(Ordering::SeqCst)
     }
@@ -66,7 +66,7 @@ impl Bank {
     /// Charges a card.
     ///
     /// # Errors
-    /// As the card and the hour have it.
+    /// [`BankError`], as the card and the state of the bank decide.
     pub fn charge(&self, card: &str) -> Result<String, BankError> {
         self.0.calls.fetch_add(1, Ordering::SeqCst);
         if self.0.is_down.load(Ordering::SeqCst) {
@@ -74,7 +74,7 @@ impl Bank {
         }
         match card {
             "expired" => Err(BankError::Declined(card.to_owned())),
-            // Once.
+            // Only the first call.
             "popular" if !self.0.was_busy.swap(true, Ordering::SeqCst) => {
                 Err(BankError::Busy(Duration::from_millis(50)))
             }

@@ -1,4 +1,4 @@
-//! Dead letters: look at each, and decide by the kind of its error.
+//! Dead letters: reads each one, and decides by its error kind.
 
 use anyhow::Result;
 use naq::client::{DeadFilter, DeadSummary};
@@ -6,48 +6,48 @@ use naq::{Client, ErrorKind};
 
 use crate::QUEUE;
 
-/// What is done about a dead letter.
+/// What to do with a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// What it needed is back: another life.
+pub enum LetterAction {
+    /// The cause has passed: give the job a new life.
     Requeue,
-    /// Nobody will ever want it.
+    /// The job is of no use any more.
     Purge,
-    /// A person has to look at it.
+    /// A person must decide.
     Keep,
 }
 
-/// The rules of the house.
-pub fn decide(letter: &DeadSummary) -> Verdict {
+/// The rules of this shop.
+pub fn decide(letter: &DeadSummary) -> LetterAction {
     let is = |kind: &ErrorKind| letter.error_kind.is(kind);
     if is(&ErrorKind::CONNECTION) || is(&ErrorKind::TIMEOUT) {
-        Verdict::Requeue
+        LetterAction::Requeue
     } else if is(&"ValueError.row".into()) {
-        Verdict::Purge
+        LetterAction::Purge
     } else {
-        Verdict::Keep
+        LetterAction::Keep
     }
 }
 
-/// Goes through the queue's dead letters once. The same by hand: `naq dlq list`, `naq dlq requeue
+/// Processes the queue's dead letters once. By hand: `naq dlq list`, `naq dlq requeue
 /// --error-kind ConnectionError --all`, `naq dlq purge ID`.
 ///
 /// # Errors
 /// The broker cannot be reached.
-pub async fn process(client: &Client) -> Result<Vec<(DeadSummary, Verdict)>> {
+pub async fn process(client: &Client) -> Result<Vec<(DeadSummary, LetterAction)>> {
     let ours = DeadFilter { queue: Some(QUEUE.parse()?), ..DeadFilter::default() };
     let (mut from, mut done) = (0, Vec::new());
     loop {
         let page = client.dead_letters(&ours, from, 100).await?;
         for letter in &page.letters {
             let summary = DeadSummary::from(letter);
-            let verdict = decide(&summary);
-            match verdict {
-                Verdict::Requeue => drop(client.requeue(letter, None).await?),
-                Verdict::Purge => drop(client.purge_dead(letter).await?),
-                Verdict::Keep => {}
+            let action = decide(&summary);
+            match action {
+                LetterAction::Requeue => drop(client.requeue(letter, None).await?),
+                LetterAction::Purge => drop(client.purge_dead(letter).await?),
+                LetterAction::Keep => {}
             }
-            done.push((summary, verdict));
+            done.push((summary, action));
         }
         match page.next {
             Some(next) => from = next,

@@ -1,14 +1,14 @@
-//! Errors in production: what a program can do about them beside trying again.
+//! Errors in production: what a program can do about them in addition to retries.
 //!
-//! Read [`bank`] for how errors are classified, [`tasks`] for the handlers and what each has beside
-//! its handler, [`dead`] for what becomes of dead letters, [`alert`] for who is told. [`story`]
-//! plays all of it.
+//! [`bank`] gives each error a kind. [`tasks`] has the handlers, with a breaker, a fallback and a budget.
+//! [`dead`] decides about dead letters. [`alert`] fires when too many jobs die. [`patterns`] runs all of
+//! it.
 
 pub mod alert;
 pub mod bank;
 pub mod dead;
-pub mod story;
+pub mod patterns;
 pub mod tasks;
 
-/// The queue of this example: what it decides about dead letters is about its own.
+/// The queue of this example. The example touches only dead letters of this queue.
 pub const QUEUE: &str = "shop";

@@ -1,4 +1,4 @@
-//! The story, with everything in this process; no broker is needed.
+//! Runs the six patterns, with everything in this process. It needs no broker.
 //!
 //! With a broker: start `naq dev` or a nats-server, set NAQ_NATS_URL, and add `--nats`.
 
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use error_handling::bank::Bank;
-use error_handling::{QUEUE, story, tasks};
+use error_handling::{QUEUE, patterns, tasks};
 use naq::memory::MemoryTransport;
 use naq::{Client, Worker};
 
@@ -21,10 +21,10 @@ async fn main() -> Result<()> {
     let client = client.default_queue(QUEUE.parse()?);
     let bank = Bank::default();
     let worker = Worker::builder(client.clone(), tasks::registry(&bank)).queue(QUEUE).build();
-    // An error means that nobody reads.
-    let say = |line: &str| drop(writeln!(std::io::stdout(), "{line}"));
+    // The program continues if the reader of the output has closed it.
+    let print = |line: &str| drop(writeln!(std::io::stdout(), "{line}"));
     tokio::select! {
-        told = story::play(&client, &bank, say) => told.map(drop),
+        results = patterns::run(&client, &bank, print) => results.map(drop),
         exit = worker.run(std::future::pending()) => bail!("the worker ended: {exit:?}"),
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn draw_row(row: &TimelineRow, scale: &TimeScale, now: Option<Timesta
 
 fn bar_shape(svg: &mut String, bar: &TimelineBar, scale: &TimeScale) {
     let (left, right) = (scale.place(bar.from), scale.place(bar.to));
-    let (class, height, fill) = match bar.look {
+    let (class, height, fill) = match bar.kind {
         BarKind::Queued => ("w-gap", 10.0, "url(#w-queued)"),
         BarKind::Planned => ("w-gap", 12.0, "url(#w-planned)"),
         BarKind::Late => ("w-late", 12.0, ""),
@@ -72,7 +72,7 @@ fn bar_shape(svg: &mut String, bar: &TimelineBar, scale: &TimeScale) {
         BarKind::Lost => ("w-lost", 20.0, "url(#w-lost)"),
         BarKind::Possible => ("w-possible", 8.0, ""),
     };
-    let solid = matches!(bar.look, BarKind::Run(_) | BarKind::Running | BarKind::Lost);
+    let solid = matches!(bar.kind, BarKind::Run(_) | BarKind::Running | BarKind::Lost);
     let fill = if fill.is_empty() { String::new() } else { format!(r#" fill="{fill}""#) };
     let top = (HEIGHT - height) / 2.0;
     let _ = write!(
@@ -83,7 +83,7 @@ fn bar_shape(svg: &mut String, bar: &TimelineBar, scale: &TimeScale) {
         if solid { 3 } else { 2 },
     );
     // A run has a minimum width, so that a short one can be seen.
-    if let BarKind::Run(outcome) = bar.look {
+    if let BarKind::Run(outcome) = bar.kind {
         let x = left * 100.0;
         let class = tone(outcome);
         let _ = write!(
@@ -120,7 +120,7 @@ fn bar_duration(svg: &mut String, bar: &TimelineBar, scale: &TimeScale) {
         took => span(took),
     };
     let inside = right - left >= TEXT_WIDTH;
-    let _ = match bar.look {
+    let _ = match bar.kind {
         // The text of a run stands after it, where the row is empty.
         BarKind::Run(_) | BarKind::Running if right < 0.9 => write!(
             svg,

@@ -24,7 +24,7 @@ pub(crate) enum RowKind {
 /// A time span in a row.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TimelineBar {
-    pub(crate) look: BarKind,
+    pub(crate) kind: BarKind,
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,
 }
@@ -93,9 +93,9 @@ impl TimelineRow {
         }
     }
 
-    pub(super) fn bar(&mut self, look: BarKind, from: Timestamp, to: Timestamp) {
-        if to > from || matches!(look, BarKind::Run(_) | BarKind::Running) {
-            self.bars.push(TimelineBar { look, from, to: to.max(from) });
+    pub(super) fn bar(&mut self, kind: BarKind, from: Timestamp, to: Timestamp) {
+        if to > from || matches!(kind, BarKind::Run(_) | BarKind::Running) {
+            self.bars.push(TimelineBar { kind, from, to: to.max(from) });
         }
     }
 

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use job_retries::{programs, stage};
+use job_retries::{demo, programs};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let mut stage = stage::Args::parse().stage().await?;
-    programs::realistic(&mut stage).await?;
-    Ok(stage.finish())
+    let mut demo = demo::Args::parse().start().await?;
+    programs::realistic(&mut demo).await?;
+    Ok(demo.finish())
 }

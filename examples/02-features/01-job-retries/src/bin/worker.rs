@@ -1,4 +1,4 @@
-//! A worker with the demo's tasks. As any binary that hands its tasks to NAQ it is the whole `naq`
+//! A worker with the demo's tasks. Like any binary that gives its tasks to NAQ, it is the whole `naq`
 //! command: `worker worker default retry_queue --log-level DEBUG`.
 
 use std::process::ExitCode;

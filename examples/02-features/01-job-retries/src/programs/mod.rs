@@ -1,4 +1,4 @@
-//! The three programs. Each enqueues its jobs, and says of each what should come of it.
+//! The three programs. Each enqueues its jobs, and says how each job should end.
 
 mod advanced;
 mod basic;
@@ -8,12 +8,12 @@ pub use advanced::advanced;
 pub use basic::basic;
 pub use realistic::realistic;
 
-/// All of them, one after the other.
+/// Runs all programs, one after the other.
 ///
 /// # Errors
-/// The broker cannot be reached, or no worker is there.
-pub async fn all(stage: &mut crate::stage::Stage) -> anyhow::Result<()> {
-    basic(stage).await?;
-    advanced(stage).await?;
-    realistic(stage).await
+/// The broker cannot be reached, or no worker runs.
+pub async fn all(demo: &mut crate::demo::DemoRun) -> anyhow::Result<()> {
+    basic(demo).await?;
+    advanced(demo).await?;
+    realistic(demo).await
 }

@@ -1,30 +1,31 @@
-//! Handlers that answer for themselves: not yet, never again, never mind; and two that cannot.
+//! A handler that decides itself: snooze, fatal, cancel. Two of its behaviours are a panic and a hang.
 
 use std::time::Duration;
 
 use naq::{Context, Failure, Job};
 use serde::{Deserialize, Serialize};
 
-use super::{Shop, play};
+use super::{Shop, fail_as_planned};
 
-/// Does as `wishes` say, one an attempt, then succeeds.
+/// Behaves as `behaviours` say, one for each attempt, then succeeds.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Advised {
     /// What the handler does, attempt by attempt.
-    pub wishes: Vec<Wish>,
+    pub behaviours: Vec<Behaviour>,
 }
 
-/// What can become of an attempt, beside success and a plain error.
+/// How an attempt can end, apart from success and a plain error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Wish {
-    /// Orders an export, and comes back for it later: that is no error, and counts no attempt.
+pub enum Behaviour {
+    /// The handler orders an export and snoozes until it is ready. That is not an error, and counts
+    /// no attempt.
     Export {
-        /// How long exports take.
+        /// How long the export takes.
         takes: Duration,
     },
-    /// An error that no retry will mend.
+    /// An error that no retry can fix.
     Fatal,
-    /// Nobody needs this any more.
+    /// The job is not needed any more.
     Cancel,
     /// A bug.
     Panic,
@@ -37,23 +38,23 @@ impl Job for Advised {
     type Output = String;
 }
 
-/// Does what is wished.
+/// Behaves as planned for this attempt.
 ///
 /// # Errors
-/// As wished.
+/// `Fatal`, `Cancel`, and an export that is not ready.
 ///
 /// # Panics
-/// When that is wished.
+/// For `Panic`.
 pub async fn advised(job: Advised, cx: Context<Shop>) -> Result<String, Failure> {
-    match play(&job.wishes, cx.attempt()) {
-        Err(Wish::Export { takes }) if !cx.state().export_ready(cx.dedup_key()) => {
+    match fail_as_planned(&job.behaviours, cx.attempt()) {
+        Err(Behaviour::Export { takes }) if !cx.state().export_ready(cx.dedup_key()) => {
             return Err(Failure::snooze(takes));
         }
-        Err(Wish::Fatal) => return Err(Failure::msg("the account was deleted").fatal()),
-        Err(Wish::Cancel) => return Err(Failure::cancel("the order was withdrawn")),
-        Err(Wish::Panic) => panic!("index out of bounds"),
-        Err(Wish::Hang) => std::future::pending().await,
-        Err(Wish::Export { .. }) | Ok(()) => {}
+        Err(Behaviour::Fatal) => return Err(Failure::msg("the account was deleted").fatal()),
+        Err(Behaviour::Cancel) => return Err(Failure::cancel("the order was withdrawn")),
+        Err(Behaviour::Panic) => panic!("index out of bounds"),
+        Err(Behaviour::Hang) => std::future::pending().await,
+        Err(Behaviour::Export { .. }) | Ok(()) => {}
     }
     Ok("done".into())
 }

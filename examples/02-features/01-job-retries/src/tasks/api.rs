@@ -1,16 +1,16 @@
-//! An API call: the statuses of HTTP as error kinds, so that a policy can tell them apart.
+//! An API call. HTTP statuses are error kinds, so a policy can distinguish them.
 
 use std::time::Duration;
 
 use naq::{Advice, Context, ErrorKind, Job, JobError};
 use serde::{Deserialize, Serialize};
 
-use super::{Shop, play};
+use super::{Shop, fail_as_planned};
 
 /// Calls another service.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CallApi {
-    /// What to call.
+    /// The address of the service.
     pub url: String,
     /// What goes wrong, attempt by attempt.
     pub faults: Vec<ApiError>,
@@ -19,19 +19,19 @@ pub struct CallApi {
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum ApiError {
-    /// Nobody listens.
+    /// The service does not listen.
     #[error("connection refused")]
     Refused,
-    /// The answer did not come.
+    /// No answer came in time.
     #[error("no answer in time")]
     TimedOut,
-    /// An answer that is an error.
+    /// An answer with an error status.
     #[error("the service answered {0}")]
     Status(u16),
     /// `429 Too Many Requests`, with a `Retry-After` header.
     #[error("the service answered 429, retry after {retry_after:?}")]
     Busy {
-        /// What the header said.
+        /// The value of the header.
         retry_after: Duration,
     },
 }
@@ -54,7 +54,7 @@ impl JobError for ApiError {
         }
     }
 
-    /// The service that says when to come back knows best.
+    /// If the service says when to come back, the retry waits that long.
     fn advice(&self) -> Advice {
         match self {
             Self::Busy { retry_after } => Advice::RetryAfter(*retry_after),
@@ -68,6 +68,6 @@ impl JobError for ApiError {
 /// # Errors
 /// The fault of this attempt.
 pub async fn call_api(job: CallApi, cx: Context<Shop>) -> Result<String, ApiError> {
-    play(&job.faults, cx.attempt())?;
+    fail_as_planned(&job.faults, cx.attempt())?;
     Ok(format!("200 from {}", job.url))
 }

@@ -1,15 +1,15 @@
-//! A database transaction: kinds of one's own, below one parent, so that a policy can name all of
-//! them (`DatabaseError`) or one (`DatabaseError.deadlock`).
+//! A database transaction. Its error kinds have one parent, so a policy can name all of them
+//! (`DatabaseError`) or one (`DatabaseError.deadlock`).
 
 use naq::{Context, ErrorKind, Job, JobError};
 use serde::{Deserialize, Serialize};
 
-use super::{Shop, play};
+use super::{Shop, fail_as_planned};
 
 /// Writes an order.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SaveOrder {
-    /// Which.
+    /// The number of the order.
     pub order: u32,
     /// What goes wrong, attempt by attempt.
     pub faults: Vec<DatabaseError>,
@@ -18,16 +18,16 @@ pub struct SaveOrder {
 /// Why a transaction failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum DatabaseError {
-    /// The server is not there.
+    /// The server does not listen.
     #[error("connection refused")]
     Refused,
-    /// Two transactions waited for each other, and this one was sacrificed.
+    /// Two transactions waited for each other, and the server rolled this one back.
     #[error("deadlock detected, the transaction was rolled back")]
     Deadlock,
     /// No connection was free.
     #[error("no free connection in the pool")]
     PoolExhausted,
-    /// A row of this key exists.
+    /// A row with this key exists already.
     #[error("duplicate key violates a unique constraint")]
     Constraint,
 }
@@ -49,11 +49,11 @@ impl JobError for DatabaseError {
     }
 }
 
-/// Writes the order in one transaction, so that an attempt that fails leaves nothing behind.
+/// Writes the order in one transaction, so a failed attempt stores nothing.
 ///
 /// # Errors
 /// The fault of this attempt.
 pub async fn save_order(job: SaveOrder, cx: Context<Shop>) -> Result<String, DatabaseError> {
-    play(&job.faults, cx.attempt())?;
+    fail_as_planned(&job.faults, cx.attempt())?;
     Ok(format!("order {} saved", job.order))
 }

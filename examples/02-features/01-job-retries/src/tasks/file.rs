@@ -1,29 +1,29 @@
-//! File processing: a blocking handler. `std::io::Error` needs no code to be an error kind.
+//! File processing: a blocking handler. NAQ knows the kind of a `std::io::Error` without more code.
 
 use std::io;
 
 use naq::{Context, Job};
 use serde::{Deserialize, Serialize};
 
-use super::{Shop, play};
+use super::{Shop, fail_as_planned};
 
 /// Imports a file.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ImportFile {
-    /// Which.
+    /// The file.
     pub path: String,
     /// What goes wrong, attempt by attempt.
     pub faults: Vec<FileFault>,
 }
 
-/// What goes wrong with files; as an `io::Error` cannot travel, its kind does.
+/// What goes wrong with files. An `io::Error` cannot be serialised, so this enum stands for its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileFault {
-    /// Not there yet: whoever writes it is late. `Error.not_found`.
+    /// The file does not exist yet. `Error.not_found`.
     Missing,
     /// The network share hangs. `TimeoutError`.
     Stalled,
-    /// It belongs to somebody else. `PermissionError`.
+    /// This user may not read it. `PermissionError`.
     Denied,
 }
 
@@ -48,6 +48,6 @@ impl From<FileFault> for io::Error {
 /// # Errors
 /// The fault of this attempt.
 pub fn import_file(job: ImportFile, cx: Context<Shop>) -> io::Result<String> {
-    play(&job.faults, cx.attempt())?;
+    fail_as_planned(&job.faults, cx.attempt())?;
     Ok(format!("{} imported", job.path))
 }

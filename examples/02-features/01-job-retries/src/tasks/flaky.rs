@@ -3,9 +3,9 @@
 use naq::{Context, ErrorKind, Job, JobError};
 use serde::{Deserialize, Serialize};
 
-use super::{Shop, play};
+use super::{Shop, fail_as_planned};
 
-/// Fails as `faults` say, one an attempt, then succeeds.
+/// Fails as `faults` say, one for each attempt, then succeeds.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Flaky {
     /// What goes wrong, attempt by attempt.
@@ -15,14 +15,14 @@ pub struct Flaky {
 /// What can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum FlakyError {
-    /// The other side cannot be reached.
+    /// The service cannot be reached.
     #[error("the service cannot be reached")]
     Connection,
-    /// The other side is too slow.
+    /// The service is too slow.
     #[error("no answer in time")]
     Timeout,
-    /// The input is wrong, and will be the next time.
-    #[error("the input makes no sense")]
+    /// The input is wrong, and a retry does not change it.
+    #[error("the input is not valid")]
     Value,
 }
 
@@ -53,6 +53,6 @@ impl JobError for FlakyError {
 /// # Errors
 /// The fault of this attempt.
 pub async fn flaky(job: Flaky, cx: Context<Shop>) -> Result<String, FlakyError> {
-    play(&job.faults, cx.attempt())?;
+    fail_as_planned(&job.faults, cx.attempt())?;
     Ok("it worked".into())
 }

@@ -1,27 +1,27 @@
-//! E-mail: SMTP says itself what may pass (4xx) and what will not (5xx), and the handler passes it
-//! on, so that no policy has to list it.
+//! E-mail. SMTP says which errors are temporary (4xx) and which are permanent (5xx). The handler passes
+//! that on as advice, so no policy has to list the codes.
 
 use naq::{Advice, Context, ErrorKind, Job, JobError};
 use serde::{Deserialize, Serialize};
 
-use super::{Shop, play};
+use super::{Shop, fail_as_planned};
 
 /// Sends a mail.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SendMail {
-    /// To whom.
+    /// The address.
     pub to: String,
     /// What goes wrong, attempt by attempt.
     pub faults: Vec<MailError>,
 }
 
-/// Why a mail was not taken.
+/// Why the mail server did not accept a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum MailError {
     /// The mail server answered with this code.
     #[error("the mail server answered {0}")]
     Smtp(u16),
-    /// The mail server is not there.
+    /// The connection to the mail server broke.
     #[error("connection reset")]
     Reset,
 }
@@ -41,7 +41,7 @@ impl JobError for MailError {
         }
     }
 
-    /// 5xx is for good: a mailbox that does not exist will not exist in five seconds.
+    /// 5xx is permanent: a mailbox that does not exist will not exist in five seconds.
     fn advice(&self) -> Advice {
         match self {
             Self::Smtp(500..) => Advice::Fatal,
@@ -55,6 +55,6 @@ impl JobError for MailError {
 /// # Errors
 /// The fault of this attempt.
 pub async fn send_mail(job: SendMail, cx: Context<Shop>) -> Result<String, MailError> {
-    play(&job.faults, cx.attempt())?;
+    fail_as_planned(&job.faults, cx.attempt())?;
     Ok(format!("sent to {}", job.to))
 }

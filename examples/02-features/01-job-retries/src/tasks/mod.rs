@@ -1,6 +1,6 @@
 //! The tasks of the demo, one file each: a job (what travels), its error, its handler.
 //!
-//! What goes wrong is part of the arguments, so that each job fails in the same way each time.
+//! The arguments list the faults, so each job fails in the same way each time.
 
 mod advice;
 mod api;
@@ -12,7 +12,7 @@ mod payment;
 mod price;
 mod shop;
 
-pub use advice::{Advised, Wish, advised};
+pub use advice::{Advised, Behaviour, advised};
 pub use api::{ApiError, CallApi, call_api};
 pub use database::{DatabaseError, SaveOrder, save_order};
 pub use file::{FileFault, ImportFile, import_file};
@@ -37,9 +37,9 @@ pub fn registry() -> Registry<Shop> {
         .task(fetch_price)
 }
 
-/// What goes wrong at this attempt: the first fault at attempt 1, the second at attempt 2, and so
-/// on; after the last one all is well.
-fn play<E: Clone>(faults: &[E], attempt: u32) -> Result<(), E> {
+/// Returns the fault of this attempt: the first fault at attempt 1, the second at attempt 2, and so
+/// on. After the last fault there is no error.
+fn fail_as_planned<E: Clone>(faults: &[E], attempt: u32) -> Result<(), E> {
     let index = attempt.saturating_sub(1) as usize;
     faults.get(index).cloned().map_or(Ok(()), Err)
 }

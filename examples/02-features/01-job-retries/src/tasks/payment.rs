@@ -1,6 +1,6 @@
-//! An idempotent handler. NAQ runs a job at least once: after a failure between "charged" and
-//! "done" it runs again, and must not charge again. With the job's key the other side knows the
-//! second call for the first.
+//! An idempotent handler. NAQ runs a job at least once. If an attempt fails after the charge, the job
+//! runs again, and must not charge again. The handler sends the job's key, so the gateway knows that
+//! the second call is the same charge.
 
 use naq::{Context, ErrorKind, Job, JobError};
 use serde::{Deserialize, Serialize};
@@ -10,16 +10,16 @@ use super::Shop;
 /// Charges a card.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Charge {
-    /// How much.
+    /// The amount.
     pub cents: u32,
-    /// How many answers of the gateway are lost on their way back, after it has charged.
+    /// How many answers of the gateway are lost after it has charged.
     pub lost_answers: u32,
 }
 
-/// The connection broke before the receipt came. The money may be gone or not: only asking again
-/// tells.
+/// The connection broke before the receipt arrived. Only a second call shows whether the gateway has
+/// charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("connection lost before the receipt came")]
+#[error("connection lost before the receipt arrived")]
 pub struct GatewayError;
 
 impl Job for Charge {
@@ -33,7 +33,7 @@ impl JobError for GatewayError {
     }
 }
 
-/// Charges once, however often it runs.
+/// Charges once, even if the job runs several times.
 ///
 /// # Errors
 /// The gateway's answer was lost.

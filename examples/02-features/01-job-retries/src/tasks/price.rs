@@ -1,14 +1,14 @@
-//! Graceful degradation: on its last attempt the handler serves what it has instead of failing.
+//! Graceful degradation: on its last attempt the handler returns a cached price and does not fail.
 
 use naq::{Context, Job};
 use serde::{Deserialize, Serialize};
 
-use super::{ApiError, Shop, play};
+use super::{ApiError, Shop, fail_as_planned};
 
-/// Fetches a price, or falls back to the last one known.
+/// Fetches a price, or returns the last known price.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct FetchPrice {
-    /// Of what.
+    /// The item.
     pub item: String,
     /// What goes wrong, attempt by attempt.
     pub faults: Vec<ApiError>,
@@ -19,12 +19,12 @@ impl Job for FetchPrice {
     type Output = String;
 }
 
-/// The fresh price if it can be had within the job's attempts, else the cached one, marked as such.
+/// Returns the current price. If every attempt fails, the last one returns the cached price, and says so.
 ///
 /// # Errors
 /// The fault of this attempt, while another attempt is left or nothing is cached.
 pub async fn fetch_price(job: FetchPrice, cx: Context<Shop>) -> Result<String, ApiError> {
-    let Err(fault) = play(&job.faults, cx.attempt()) else {
+    let Err(fault) = fail_as_planned(&job.faults, cx.attempt()) else {
         return Ok(format!("{}: 419 cents", job.item));
     };
     match cx.state().cached_price(&job.item) {

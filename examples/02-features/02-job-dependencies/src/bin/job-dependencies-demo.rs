@@ -1,4 +1,4 @@
-//! All flows, on the broker that `NAQ_NATS_URL` names, or else in memory.
+//! Runs all flows, on the broker that `NAQ_NATS_URL` names, or without the variable in memory.
 
 use anyhow::Result;
 use job_dependencies::{demo, jobs};

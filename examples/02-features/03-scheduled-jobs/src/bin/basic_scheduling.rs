@@ -1,5 +1,5 @@
-//! Plays [`scheduled_jobs::demo`]: on the broker that `NAQ_NATS_URL` names, with the example's worker
-//! beside it, or with `--memory` alone.
+//! Runs [`scheduled_jobs::demo`] on the broker that `NAQ_NATS_URL` names, with the example's worker in
+//! another process. With `--memory` it needs neither.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use scheduled_jobs::{demo, tasks};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let tell = |line: String| {
-        // Whoever closed it does not want to know.
+    let print = |line: String| {
+        // The demo continues if the reader of the output has closed it.
         let _ = writeln!(std::io::stdout(), "{line}");
     };
     if std::env::args().any(|arg| arg == "--memory") {
         let client = Client::new(Arc::new(MemoryTransport::new()));
         let worker = Worker::builder(client.clone(), tasks::registry()).build();
         tokio::select! {
-            played = demo::play(&client, tell) => played?,
+            done = demo::run(&client, print) => done?,
             ended = worker.run(std::future::pending()) => anyhow::bail!("the worker ended: {ended:?}"),
         }
     } else {
-        demo::play(&naq::connect_from_env().await?, tell).await?;
+        demo::run(&naq::connect_from_env().await?, print).await?;
     }
-    tell("all as it should be".to_owned());
+    print("every schedule did what it should".to_owned());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A worker with the example's tasks. As any binary that hands its tasks to NAQ it is the whole `naq`
+//! A worker with the example's tasks. Like any binary that gives its tasks to NAQ, it is the whole `naq`
 //! command: `worker worker default`, `worker schedule list`.
 
 use std::process::ExitCode;

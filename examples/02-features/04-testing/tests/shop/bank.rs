@@ -6,36 +6,36 @@ use naq::Registry;
 use testing_jobs::bank::{Bank, BankError, Receipt};
 use testing_jobs::jobs::{Shop, registry};
 
-/// Does not answer a few times, and then answers always the same.
+/// Does not answer the first calls, and then always gives the same answer.
 #[derive(Debug)]
 pub(crate) struct FakeBank {
-    away: Mutex<u32>,
+    no_answers: Mutex<u32>,
     then: Result<(), BankError>,
 }
 
 impl FakeBank {
     /// Answers at once.
     pub(crate) fn open() -> Arc<Self> {
-        Self::away(0)
+        Self::down(0)
     }
 
-    /// Answers after so many calls in vain.
-    pub(crate) fn away(times: u32) -> Arc<Self> {
-        Arc::new(Self { away: Mutex::new(times), then: Ok(()) })
+    /// Answers after this many calls without an answer.
+    pub(crate) fn down(times: u32) -> Arc<Self> {
+        Arc::new(Self { no_answers: Mutex::new(times), then: Ok(()) })
     }
 
-    /// Takes no card.
-    pub(crate) fn strict() -> Arc<Self> {
-        Arc::new(Self { away: Mutex::new(0), then: Err(BankError::Declined) })
+    /// Declines every card.
+    pub(crate) fn declining() -> Arc<Self> {
+        Arc::new(Self { no_answers: Mutex::new(0), then: Err(BankError::Declined) })
     }
 }
 
 impl Bank for FakeBank {
     fn charge(&self, order: u32, _key: &str) -> Result<Receipt, BankError> {
-        let mut away = self.away.lock().expect("not poisoned");
-        if *away > 0 {
-            *away -= 1;
-            return Err(BankError::Away);
+        let mut no_answers = self.no_answers.lock().expect("not poisoned");
+        if *no_answers > 0 {
+            *no_answers -= 1;
+            return Err(BankError::Down);
         }
         self.then.map(|()| format!("receipt {order}"))
     }

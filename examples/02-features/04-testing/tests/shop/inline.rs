@@ -1,4 +1,4 @@
-//! One attempt of one job: does the handler do the right thing, and what is decided then?
+//! One attempt of one job: what the handler does, and what NAQ decides then.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ async fn a_charge_returns_its_receipt() {
 }
 
 #[tokio::test]
-async fn while_the_bank_is_away_a_charge_waits_longer_and_longer() {
-    let shop = shop(FakeBank::away(100));
+async fn while_the_bank_is_down_a_charge_waits_longer_and_longer() {
+    let shop = shop(FakeBank::down(100));
     for (attempt, minutes) in [(1, 1), (2, 2), (3, 4), (24, 24 * 60)] {
         let charge = testing::run(&shop, Charge { order: 7 }).attempt(attempt).await;
         charge
@@ -25,7 +25,7 @@ async fn while_the_bank_is_away_a_charge_waits_longer_and_longer() {
 }
 
 #[tokio::test]
-async fn a_declined_card_is_not_tried_again() {
-    let charge = testing::run(&shop(FakeBank::strict()), Charge { order: 7 }).await;
+async fn a_declined_card_is_not_retried() {
+    let charge = testing::run(&shop(FakeBank::declining()), Charge { order: 7 }).await;
     charge.assert_dead("ValueError").assert_attempts(1);
 }

@@ -1,4 +1,4 @@
-//! Code that enqueues, and the whole of what follows from it.
+//! Code that enqueues, and the jobs that follow from it.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use testing_jobs::jobs::{AskForReview, Charge, Ship};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::test]
-async fn buying_enqueues_a_charge_and_a_question_a_week_later() {
+async fn buying_enqueues_a_charge_and_a_review_mail_a_week_later() {
     let harness = Harness::new(shop(FakeBank::open()));
     buy(harness.client(), 7).await.expect("enqueued");
     harness.assert_enqueued::<Charge>().on_queue("payments").unique("order-7").due_now().times(1);
-    let question = harness.assert_enqueued::<AskForReview>().due_in(7 * DAY).only();
-    assert_eq!((question.args.order, &*question.envelope.tags), (7, &["marketing".into()][..]));
+    let review = harness.assert_enqueued::<AskForReview>().due_in(7 * DAY).only();
+    assert_eq!((review.args.order, &*review.envelope.tags), (7, &["marketing".into()][..]));
     // Nothing has run yet.
     harness.assert_not_enqueued::<Ship>();
 }
@@ -27,7 +27,7 @@ async fn pressing_the_button_twice_charges_once() {
         buy(harness.client(), 7).await.expect("enqueued");
     }
     harness.assert_enqueued::<Charge>().times(1);
-    // Once it is charged, it may be bought again.
+    // After the charge, the customer may buy again.
     harness.drain().await;
     buy(harness.client(), 7).await.expect("enqueued");
     harness.assert_enqueued::<Charge>().times(2);

@@ -9,8 +9,8 @@ use testing_jobs::jobs::{Charge, Ship};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::test]
-async fn a_bank_that_is_closed_for_a_week_costs_no_order() {
-    let harness = Harness::new(shop(FakeBank::away(17)));
+async fn no_order_is_lost_while_the_bank_is_closed_for_a_week() {
+    let harness = Harness::new(shop(FakeBank::down(17)));
     let charge = harness.client().enqueue(Charge { order: 7 }).await.expect("enqueued");
     harness.pass(6 * DAY).await;
     harness.assert_not_enqueued::<Ship>();
@@ -21,8 +21,8 @@ async fn a_bank_that_is_closed_for_a_week_costs_no_order() {
 }
 
 #[tokio::test]
-async fn a_bank_that_is_gone_for_good_ends_in_the_dead_letter_queue_after_two_weeks() {
-    let harness = Harness::new(shop(FakeBank::away(1000)));
+async fn after_two_weeks_without_a_bank_the_charge_is_in_the_dead_letter_queue() {
+    let harness = Harness::new(shop(FakeBank::down(1000)));
     let charge = harness.client().enqueue(Charge { order: 7 }).await.expect("enqueued");
     harness.run_to_end().await;
     let charge = harness.job(&charge);
@@ -31,7 +31,7 @@ async fn a_bank_that_is_gone_for_good_ends_in_the_dead_letter_queue_after_two_we
     assert_eq!(minutes[..5], [1, 2, 4, 8, 16]);
     assert_eq!(minutes[11..], [1440; 13], "once a day");
     assert_eq!(harness.elapsed(), charge.delays().iter().sum::<Duration>());
-    // The job that follows a death was enqueued, too.
+    // The follow-up was enqueued, too.
     let follow_ups = harness.all_enqueued();
     assert!(follow_ups.iter().any(|job| job.envelope.task.as_str() == "order.cancel"));
 }

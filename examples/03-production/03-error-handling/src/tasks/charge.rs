@@ -10,7 +10,7 @@ use crate::bank::{Bank, BankError};
 /// Charges a card.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Charge {
-    /// Which.
+    /// The card.
     pub card: String,
 }
 
@@ -24,10 +24,10 @@ impl Job for Charge {
     }
 }
 
-/// Nothing here knows of the breaker: while it is open, the handler is not called.
+/// The handler does not know the breaker. While the breaker is open, the worker does not call it.
 ///
 /// # Errors
-/// What the bank says; its class is in [`BankError`].
+/// The error of the bank. [`BankError`] has its kind.
 pub async fn charge(job: Charge, cx: Context<Bank>) -> Result<String, BankError> {
     cx.state().charge(&job.card)
 }

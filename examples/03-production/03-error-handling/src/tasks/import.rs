@@ -1,5 +1,5 @@
-//! Partial success: a batch does what it can, says what it did, and leaves each failure as a job of
-//! its own, with retries of its own.
+//! Partial success: a batch imports the rows that it can, reports the number, and enqueues each failed
+//! row as a job of its own, with its own retries.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ pub struct Import {
     pub rows: Vec<String>,
 }
 
-/// What became of a batch.
+/// The result of a batch.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Imported {
-    /// Rows that are in.
+    /// The number of imported rows.
     pub done: usize,
-    /// Jobs that go on with the others.
-    pub left: Vec<String>,
+    /// The ids of the jobs for the other rows.
+    pub jobs: Vec<String>,
 }
 
 impl Job for Import {
@@ -29,7 +29,7 @@ impl Job for Import {
     type Output = Imported;
 }
 
-/// One row, the second time.
+/// One row that failed in its batch.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ImportRow {
     /// The row.
@@ -50,27 +50,27 @@ fn read(row: &str) -> Result<u32, std::num::ParseIntError> {
     row.trim().parse()
 }
 
-/// Goes on after a row that fails. The ids of the jobs that follow come from its own: an attempt
-/// that is made again, after a crash, enqueues none of them twice.
+/// Continues after a row that fails. The ids of the new jobs come from the batch's own key. So if the
+/// attempt runs again after a crash, it enqueues no job twice.
 ///
 /// # Errors
-/// Only when a row that failed cannot even be enqueued: then the batch is tried again.
+/// A failed row cannot be enqueued. Then the batch is retried.
 pub async fn import(job: Import, cx: Context<Bank>) -> Result<Imported, Failure> {
-    let mut left = Vec::new();
+    let mut jobs = Vec::new();
     for (n, row) in job.rows.iter().enumerate().filter(|(_, row)| read(row).is_err()) {
         let id = format!("{}-row{n}", cx.dedup_key());
         cx.client().enqueue(ImportRow { row: row.clone() }).id(&id).await?;
-        left.push(id);
+        jobs.push(id);
     }
-    Ok(Imported { done: job.rows.len() - left.len(), left })
+    Ok(Imported { done: job.rows.len() - jobs.len(), jobs })
 }
 
-/// Here a failure has a name, a history and a place in the dead letter queue.
+/// As a job of its own, a failed row has an error kind, a history and a dead letter.
 ///
 /// # Errors
-/// `ValueError.row` for a row that is none.
+/// `ValueError.row` for a row that is not a number.
 pub async fn import_row(job: ImportRow, cx: Context<Bank>) -> Result<(), Failure> {
-    // The rows that have something in them are mended by the second attempt.
+    // The second attempt succeeds for every row that is not blank.
     if cx.attempt() > 1 && !job.row.trim().is_empty() {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! A rate of exchange: better an old one than none.
+//! A rate of exchange. An old rate is better than none.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::bank::{Bank, BankError};
 /// Asks for the rate of a currency.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Rate {
-    /// Which.
+    /// The currency.
     pub currency: String,
 }
 
@@ -27,15 +27,15 @@ impl Job for Rate {
 /// Asks the bank.
 ///
 /// # Errors
-/// What the bank says.
+/// The error of the bank.
 pub async fn rate(job: Rate, cx: Context<Bank>) -> Result<f64, BankError> {
     cx.state().rate(&job.currency)
 }
 
-/// The fallback: runs where the failure would be the end of the job, and then is its result.
+/// The fallback. It runs when the failure would end the job, and its result is then the job's result.
 ///
 /// # Errors
-/// None here; one would be the end of the job.
+/// None. An error would end the job.
 pub async fn yesterdays_rate(_job: Rate, _cx: Context<Bank>) -> Result<f64, Failure> {
     Ok(1.07)
 }

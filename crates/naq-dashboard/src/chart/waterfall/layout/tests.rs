@@ -45,8 +45,8 @@ fn kinds(rows: &[TimelineRow]) -> Vec<RowKind> {
     rows.iter().map(|row| row.kind).collect()
 }
 
-fn bar(look: BarKind, from: u64, to: u64) -> TimelineBar {
-    TimelineBar { look, from: at(from), to: at(to) }
+fn bar(kind: BarKind, from: u64, to: u64) -> TimelineBar {
+    TimelineBar { kind, from: at(from), to: at(to) }
 }
 
 const FAILED: RowKind = RowKind::Past(AttemptOutcome::Failed);
