@@ -337,7 +337,7 @@ async fn a_job_that_ends_without_another_attempt_leaves_no_checkpoint() {
     for expires in [true, false] {
         let (bench, seen) = (Bench::new(), WalkLog::default());
         let worker = start(&bench, &seen).await;
-        let job = Walk { stops: vec![(2, StopKind::Snooze)], tells: false };
+        let job = Walk { stops: vec![(2, StopKind::Snooze)], reports_progress: false };
         bench.client.enqueue(job).id("job").expires_in(secs(20)).await.expect("enqueued");
         bench.turn().await;
         assert_eq!(entries(&bench).await, [0, 1]);
