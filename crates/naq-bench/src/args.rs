@@ -57,8 +57,8 @@ Examples:
   naq bench dashboard --jobs 100000 --tabs 50
   naq bench -u nats://localhost:4222 -o json > bench.json
 
-Without --nats-url it starts its own broker (NAQ_NATS_SERVER, or nats-server on PATH) on loopback, in
-a temporary directory. On your broker it creates streams under a prefix of its own and removes them
+Without --nats-url it starts its own broker (NAQ_NATS_SERVER, or nats-server on PATH) on loopback,
+in a temporary directory. On your broker it creates streams under its own prefix and removes them
 at the end. Run nothing else on the machine meanwhile.")]
 pub struct BenchArgs {
     /// What to measure

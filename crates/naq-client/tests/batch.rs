@@ -1,4 +1,4 @@
-//! What operators say and reach: batches and pauses spare NAQ's own jobs, and keep texts short.
+//! Operators' actions leave NAQ's own jobs alone, and store texts short and without secrets.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[path = "support/world.rs"]
@@ -54,7 +54,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_batch_over_all_queues_spares_the_jobs_of_naq_itself() {
+async fn a_batch_over_all_queues_leaves_naqs_own_jobs_alone() {
     let world = World::new();
     world.waiting("mail", "job").await;
     world.waiting(CHORES, "tick").await;
@@ -71,13 +71,13 @@ async fn a_batch_over_all_queues_spares_the_jobs_of_naq_itself() {
     assert_eq!((batch.total, batch.done), (1, 1), "{batch:?}");
     let tick = world.client.report(&key(CHORES, "tick")).await.unwrap();
     assert_eq!(tick.state, JobState::Scheduled);
-    // Where it is named it is meant.
+    // A filter that names their queue includes them.
     let named = by_task(Some(queue(CHORES)));
     assert_eq!(world.client.preview_batch(&named).await.unwrap().count, 1);
 }
 
 #[tokio::test]
-async fn a_batch_over_all_dead_letters_spares_those_of_naq_itself() {
+async fn a_batch_over_all_dead_letters_leaves_naqs_own_letters_alone() {
     let world = World::new();
     world.dead("mail", "job").await;
     world.dead(CHORES, "wake").await;
@@ -97,35 +97,38 @@ async fn a_batch_over_all_dead_letters_spares_those_of_naq_itself() {
 }
 
 #[tokio::test]
-async fn the_jobs_of_naq_itself_are_not_paused() {
-    let (world, task) = (World::new(), TaskName::new("t").unwrap());
+async fn naqs_own_jobs_cannot_be_paused() {
+    let world = World::new();
+    let task = TaskName::new("t").unwrap();
     let refused = world.client.pause_task(&queue(CHORES), &task, None, "ann", "").await;
     assert!(matches!(refused, Err(TransportError::Rejected { .. })), "{refused:?}");
     assert_eq!(world.client.paused_tasks().await.unwrap(), []);
 }
 
 #[tokio::test]
-async fn what_an_operator_says_is_kept_short_and_without_secrets() -> Result<(), BatchError> {
-    let (world, task) = (World::new(), TaskName::new("t").unwrap());
+async fn an_operators_texts_are_stored_short_and_without_secrets() -> Result<(), BatchError> {
+    let world = World::new();
+    let task = TaskName::new("t").unwrap();
     let client = &world.client;
-    let (who, said) = ("ann token=hunter2", format!("password=hunter2 {}", "é".repeat(60_000)));
+    let who = "ann token=hunter2";
+    let reason = format!("password=hunter2 {}", "é".repeat(60_000));
     let short = |text: &str| {
         assert!(text.starts_with("password=[redacted] é"), "{text}");
         assert_eq!(text.chars().count(), 500);
     };
-    let pause = client.pause_task(&queue("mail"), &task, None, who, &said).await?;
+    let pause = client.pause_task(&queue("mail"), &task, None, who, &reason).await?;
     assert_eq!(client.paused_tasks().await?[0], pause);
     assert_eq!(pause.who, "ann token=[redacted]");
     short(&pause.reason);
-    let entry = client.audit(AuditEntry::new(who, "pause", "all").reason(&said)).await?;
+    let entry = client.audit(AuditEntry::new(who, "pause", "all").reason(&reason)).await?;
     assert_eq!(entry.who, "ann token=[redacted]");
     short(&entry.reason);
     for id in ["one", "two"] {
         world.waiting("mail", id).await;
     }
-    client.cancel(&key("mail", "one"), &said).await?;
+    client.cancel(&key("mail", "one"), &reason).await?;
     let scope = BatchScope::Waiting(WaitingFilter::default());
-    let order = BatchOrder::new(BatchAction::Cancel, scope, who).reason(&said);
+    let order = BatchOrder::new(BatchAction::Cancel, scope, who).reason(&reason);
     let batch = client.start_batch(order).await?;
     assert_eq!(batch.who, "ann token=[redacted]");
     short(&batch.reason);

@@ -1,5 +1,5 @@
-//! A child and its parent, step by step: every order in which the two sides can go on, and a death
-//! of either between any two steps.
+//! A dependent and its parent, step by step: every order of the steps of both sides, and a crash of
+//! either side between any two steps.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[path = "support/world.rs"]
@@ -30,7 +30,7 @@ fn key(id: &str) -> JobKey {
     JobKey { queue: QueueName::default(), id: JobId::new(id).unwrap() }
 }
 
-/// One process: it makes a call to the broker when it is told to.
+/// One process. It makes its next call to the broker when the test says so.
 struct Side {
     steps: Arc<Semaphore>,
     task: JoinHandle<()>,
@@ -50,7 +50,7 @@ impl Side {
 }
 
 impl World {
-    /// A process that does `work` with a client and a transport of its own.
+    /// A process that does `work` with its own client and transport.
     fn side<F, W>(&self, work: W) -> Side
     where
         F: Future<Output = ()> + Send + 'static,
@@ -84,7 +84,8 @@ impl World {
             let record = FinalRecord { envelope, state, finished_at: now, result: None };
             let fact = Fact::record(&parent.stored, &record).unwrap().unwrap();
             if transport.write(&fact).await.unwrap() == Written::Awaited {
-                let (key, life) = (&parent.stored.key, parent.step().nonce);
+                let key = &parent.stored.key;
+                let life = parent.step().nonce;
                 client.wake_dependents(key, &life, state).await.unwrap();
             }
             parent.handle.ack().await.unwrap();
@@ -93,31 +94,32 @@ impl World {
 
     fn enqueuer(&self, on: &'static [&'static str]) -> Side {
         self.side(move |client, _| async move {
-            let child = client.enqueue_task("task", &()).unwrap().id("child");
-            // Refused when the parent is gone; none of these tests lets it go.
-            child.depends_on(on.to_vec()).await.unwrap();
+            let dependent = client.enqueue_task("task", &()).unwrap().id("dependent");
+            // Refused when the parent is unknown, which does not happen in these tests.
+            dependent.depends_on(on.to_vec()).await.unwrap();
         })
     }
 
     fn canceller(&self) -> Side {
         self.side(|client, _| async move {
-            // Refused when it has ended otherwise.
-            let _ = client.cancel(&key("child"), "not needed").await;
+            // Refused when it has another end.
+            let _ = client.cancel(&key("dependent"), "not needed").await;
         })
     }
 
-    /// A worker that has the child in its hands, which looks after its parents by itself.
-    fn checker(&self, child: Delivery) -> Side {
+    /// A worker that got the dependent, and checks its parents.
+    fn checker(&self, dependent: Delivery) -> Side {
         let now = self.clock.now();
         self.side(move |client, transport| async move {
-            let mut job = child.envelope().unwrap();
+            let mut job = dependent.envelope().unwrap();
             let fact = match client.check_dependencies(&job).await.unwrap() {
-                // It would run now: to the test, it has started.
+                // The job would run now; for the test, it has started.
                 Verdict::Run => return,
                 Verdict::Cancel(_) => {
-                    let (state, finished_at) = (JobState::Cancelled, now);
+                    let state = JobState::Cancelled;
+                    let finished_at = now;
                     let record = FinalRecord { envelope: job, state, finished_at, result: None };
-                    Fact::record(&child.stored, &record).unwrap().unwrap()
+                    Fact::record(&dependent.stored, &record).unwrap().unwrap()
                 }
                 Verdict::Wait => {
                     let until = Dependencies::next_check(1, now, None);
@@ -125,53 +127,56 @@ impl World {
                     held.rule = Some(Rule::Dependencies);
                     job.record(held);
                     job.snoozes += 1;
-                    Fact::retry(&child.stored, &job, until).unwrap()
+                    Fact::retry(&dependent.stored, &job, until).unwrap()
                 }
             };
             if transport.write(&fact).await.unwrap() != Written::Fenced {
-                child.handle.ack().await.unwrap();
-                client.release_if_met(&child.envelope().unwrap()).await.unwrap();
+                dependent.handle.ack().await.unwrap();
+                client.release_if_met(&dependent.envelope().unwrap()).await.unwrap();
             }
         })
     }
 
-    /// Everything that the broker holds of the child.
+    /// The places of all messages of the dependent.
     async fn places(&self) -> Vec<Place> {
         use naq_core::transport::Lookup;
-        let found = self.broker.locate(&key("child")).await.unwrap();
+        let found = self.broker.locate(&key("dependent")).await.unwrap();
         found.iter().map(|stored| stored.place).collect()
     }
 
     async fn state(&self) -> JobState {
-        self.client.report(&key("child")).await.unwrap().state
+        self.client.report(&key("dependent")).await.unwrap().state
     }
 
-    /// Lets the child look after its parents until it waits no longer: what a worker does with it.
-    async fn heal(&self, deliveries: &mut Box<dyn Subscription>) -> Option<Delivery> {
+    /// Checks the dependent until it no longer waits, as a worker does.
+    async fn check_until_decided(
+        &self,
+        deliveries: &mut Box<dyn Subscription>,
+    ) -> Option<Delivery> {
         for _ in 0..3 {
             self.clock.advance(Duration::from_secs(601)).await;
             let mut fetched = deliveries.fetch(10, Duration::ZERO).await.unwrap();
-            fetched.retain(|delivery| delivery.stored.key == key("child"));
-            let Some(child) = fetched.pop() else { continue };
-            assert!(fetched.is_empty(), "the child is delivered twice");
-            let side = self.checker(child.clone());
+            fetched.retain(|delivery| delivery.stored.key == key("dependent"));
+            let Some(dependent) = fetched.pop() else { continue };
+            assert!(fetched.is_empty(), "the dependent is delivered twice");
+            let side = self.checker(dependent.clone());
             for _ in 0..100 {
                 side.step().await;
             }
             assert!(side.is_done());
             if self.places().await.contains(&Place::Queue) {
-                return Some(child);
+                return Some(dependent);
             }
         }
         None
     }
 }
 
-/// How often the turn may pass from one side to the other while both could go on: more passes find
-/// nothing new (five were tried), and there are very many.
+/// How often one side may stop and the other continue, while both have steps left. More switches find
+/// nothing new (five were tried), and make very many orders.
 const PASSES: usize = 3;
 
-/// Runs `make`'s sides in every order of their calls. Says how many orders there were.
+/// Runs the sides that `make` returns in every order of their calls. Returns the number of orders.
 async fn in_every_order<F, G>(make: impl Fn() -> F, check: impl Fn(World, Vec<usize>) -> G) -> usize
 where
     F: Future<Output = (World, [Side; 2])>,
@@ -180,7 +185,8 @@ where
     let (mut passes, mut orders): (Vec<bool>, usize) = (Vec::new(), 0);
     loop {
         let (world, sides) = make().await;
-        // Where both could go on: whether the turn passed. The first choice is who begins.
+        // For each step at which both sides could continue: whether the side changed. The first choice
+        // is the side that starts.
         let (mut choices, mut turn, mut order) = (Vec::new(), 0, Vec::new());
         loop {
             turn = match (sides[0].is_done(), sides[1].is_done()) {
@@ -195,14 +201,14 @@ where
             };
             order.push(turn);
             sides[turn].step().await;
-            assert!(order.len() < 200, "it does not come to an end");
+            assert!(order.len() < 200, "the sides do not finish");
         }
         for side in sides {
             side.task.await.unwrap();
         }
         check(world, order).await;
         orders += 1;
-        // The next order: the last choice that can be another.
+        // The next order: change the last choice that can change.
         let may_pass = |at: &usize| {
             !choices[*at] && choices[..*at].iter().filter(|pass| **pass).count() < PASSES
         };
@@ -212,21 +218,22 @@ where
     }
 }
 
-/// The child runs or is cancelled, as its parent's end says, once, without anybody's looking again.
+/// The dependent runs or is cancelled once, as its parent's end demands, without another check.
 async fn decided(world: World, state: JobState, order: Vec<usize>) {
-    let (places, found) = (world.places().await, world.state().await);
-    let as_it_should = match state {
-        // Running where the worker that looked by itself may go on with it.
+    let places = world.places().await;
+    let found = world.state().await;
+    let is_expected = match state {
+        // Running, if a worker has checked it and may run it.
         JobState::Completed => {
             places == [Place::Queue] && matches!(found, JobState::Pending | JobState::Running)
         }
         _ => places == [Place::Record] && found == JobState::Cancelled,
     };
-    assert!(as_it_should, "{found} in {places:?} after {state}: {order:?}");
+    assert!(is_expected, "{found} in {places:?} after {state}: {order:?}");
 }
 
 #[tokio::test]
-async fn a_child_enqueued_before_while_or_after_its_parent_ends_is_decided_once() {
+async fn a_dependent_enqueued_before_during_or_after_its_parents_end_is_decided_once() {
     for state in [JobState::Completed, JobState::Dead] {
         let orders = in_every_order(
             || async {
@@ -240,13 +247,13 @@ async fn a_child_enqueued_before_while_or_after_its_parent_ends_is_decided_once(
             |world, order| decided(world, state, order),
         )
         .await;
-        // Wherever the one call that ends the parent falls among those of the enqueue.
+        // The one call that ends the parent comes before, between or after those of the enqueue.
         assert!(orders >= 5, "{orders} orders");
     }
 }
 
 #[tokio::test]
-async fn two_parents_that_end_at_once_let_their_child_go_once() {
+async fn two_parents_that_end_at_once_release_their_dependent_once() {
     for (first, second) in [
         (JobState::Completed, JobState::Completed),
         (JobState::Completed, JobState::Expired),
@@ -261,8 +268,8 @@ async fn two_parents_that_end_at_once_let_their_child_go_once() {
                 }
                 let a = world.take(&mut deliveries, "a").await;
                 let b = world.take(&mut deliveries, "b").await;
-                let child = world.client.enqueue_task("task", &()).unwrap().id("child");
-                child.depends_on(["a", "b"]).await.unwrap();
+                let dependent = world.client.enqueue_task("task", &()).unwrap().id("dependent");
+                dependent.depends_on(["a", "b"]).await.unwrap();
                 let sides = [world.finisher(a, first), world.finisher(b, second)];
                 (world, sides)
             },
@@ -274,7 +281,7 @@ async fn two_parents_that_end_at_once_let_their_child_go_once() {
 }
 
 #[tokio::test]
-async fn a_child_that_looks_by_itself_while_its_parent_ends_is_decided_once() {
+async fn a_dependent_that_is_checked_while_its_parent_ends_is_decided_once() {
     for state in [JobState::Completed, JobState::Cancelled] {
         let orders = in_every_order(
             || async {
@@ -282,13 +289,14 @@ async fn a_child_that_looks_by_itself_while_its_parent_ends_is_decided_once() {
                 let mut deliveries = world.open().await;
                 world.enqueue("a").await;
                 let parent = world.take(&mut deliveries, "a").await;
-                let child = world.client.enqueue_task("task", &()).unwrap().id("child");
-                child.depends_on("a").await.unwrap();
+                let dependent = world.client.enqueue_task("task", &()).unwrap().id("dependent");
+                dependent.depends_on("a").await.unwrap();
                 world.clock.advance(Duration::from_secs(60)).await;
-                // The parent's lease is not what this is about.
+                // The lease of the parent must not expire here.
                 let due = deliveries.fetch(10, Duration::ZERO).await.unwrap();
-                let child = due.into_iter().find(|it| it.stored.key == key("child")).unwrap();
-                let sides = [world.checker(child), world.finisher(parent, state)];
+                let dependent =
+                    due.into_iter().find(|it| it.stored.key == key("dependent")).unwrap();
+                let sides = [world.checker(dependent), world.finisher(parent, state)];
                 (world, sides)
             },
             |world, order| decided(world, state, order),
@@ -299,15 +307,15 @@ async fn a_child_that_looks_by_itself_while_its_parent_ends_is_decided_once() {
 }
 
 #[tokio::test]
-async fn a_child_that_is_cancelled_while_its_parent_ends_has_one_end() {
+async fn a_dependent_that_is_cancelled_while_its_parent_ends_has_one_end() {
     let orders = in_every_order(
         || async {
             let world = World::new();
             let mut deliveries = world.open().await;
             world.enqueue("a").await;
             let parent = world.take(&mut deliveries, "a").await;
-            let child = world.client.enqueue_task("task", &()).unwrap().id("child");
-            child.depends_on("a").await.unwrap();
+            let dependent = world.client.enqueue_task("task", &()).unwrap().id("dependent");
+            dependent.depends_on("a").await.unwrap();
             let sides = [world.canceller(), world.finisher(parent, JobState::Completed)];
             (world, sides)
         },
@@ -320,30 +328,30 @@ async fn a_child_that_is_cancelled_while_its_parent_ends_has_one_end() {
     assert!(orders > 20, "{orders} orders");
 }
 
-/// How a death came about.
+/// A crash of one side.
 #[derive(Debug, Clone, Copy)]
-struct Death {
+struct Crash {
     parent: JobState,
     of_enqueuer: bool,
-    /// Before the other side begins, or after it has done all that it does.
+    /// Whether it crashes before the other side starts, or after the other side has finished.
     first: bool,
-    /// After so many calls.
+    /// The number of its calls before the crash.
     calls: usize,
 }
 
-/// True if it had not done all that it does.
-async fn die(death: Death) -> bool {
+/// Runs the crash. True if the side had calls left.
+async fn run_crash(crash: Crash) -> bool {
     let world = World::new();
     let mut deliveries = world.open().await;
     world.enqueue("a").await;
     let parent = world.take(&mut deliveries, "a").await;
-    let mut sides = [world.enqueuer(&["a"]), world.finisher(parent, death.parent)];
-    if !death.of_enqueuer {
+    let mut sides = [world.enqueuer(&["a"]), world.finisher(parent, crash.parent)];
+    if !crash.of_enqueuer {
         sides.reverse();
     }
     let [dying, other] = sides;
-    let mut turns = [(&dying, death.calls), (&other, 100)];
-    if !death.first {
+    let mut turns = [(&dying, crash.calls), (&other, 100)];
+    if !crash.first {
         turns.reverse();
     }
     for (side, calls) in turns {
@@ -354,31 +362,31 @@ async fn die(death: Death) -> bool {
     let died = !dying.is_done();
     dying.task.abort();
     if world.places().await.is_empty() {
-        assert!(death.of_enqueuer && death.calls < 2, "{death:?}: the child is lost");
+        assert!(crash.of_enqueuer && crash.calls < 2, "{crash:?}: the dependent is lost");
         return died;
     }
-    let ran = world.heal(&mut deliveries).await.is_some();
-    let expected = match death.parent {
+    let ran = world.check_until_decided(&mut deliveries).await.is_some();
+    let expected = match crash.parent {
         // The parent has not ended.
-        _ if !death.of_enqueuer && death.calls == 0 => (false, JobState::Blocked),
+        _ if !crash.of_enqueuer && crash.calls == 0 => (false, JobState::Blocked),
         JobState::Completed => (true, JobState::Running),
         _ => (false, JobState::Cancelled),
     };
-    assert_eq!((ran, world.state().await), expected, "{death:?}");
+    assert_eq!((ran, world.state().await), expected, "{crash:?}");
     died
 }
 
 #[tokio::test]
-async fn a_death_of_either_side_between_any_two_calls_is_healed_by_the_childs_own_look() {
-    let mut deaths = 0;
+async fn a_crash_of_either_side_between_any_two_calls_is_repaired_by_a_check() {
+    let mut crashes = 0;
     for parent in [JobState::Completed, JobState::Dead] {
         for (of_enqueuer, first) in [(true, true), (true, false), (false, true), (false, false)] {
             let mut calls = 0;
-            while die(Death { parent, of_enqueuer, first, calls }).await {
+            while run_crash(Crash { parent, of_enqueuer, first, calls }).await {
                 calls += 1;
             }
-            deaths += calls;
+            crashes += calls;
         }
     }
-    assert!(deaths > 30, "{deaths} deaths");
+    assert!(crashes > 30, "{crashes} crashes");
 }

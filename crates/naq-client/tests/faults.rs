@@ -1,4 +1,4 @@
-//! The client's verbs, broken off between their steps, and tried again.
+//! Calls of the client that crash between their steps, and are repeated.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[path = "support/world.rs"]
@@ -37,7 +37,7 @@ impl World {
         JobKey { queue: job.queue().clone(), id: job.id().clone() }
     }
 
-    /// A job that died, and its letter.
+    /// Makes a dead letter.
     async fn letter(&self) -> Stored {
         let key = self.enqueue().await;
         let delivery = one(&mut self.open().await).await;
@@ -86,7 +86,7 @@ async fn an_enqueue_whose_answer_was_lost_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn a_cancel_that_dies_anywhere_can_be_finished() {
+async fn a_cancel_that_crashes_anywhere_can_be_completed() {
     for point in points([Op::Record, Op::Remove, Op::Signal]) {
         for delay in [None, Some(Duration::from_secs(60))] {
             let world = World::new();
@@ -99,7 +99,7 @@ async fn a_cancel_that_dies_anywhere_can_be_finished() {
             let (faulty, doomed) = world.faulty(FaultPlan::new().die_at(point, 1));
             assert!(doomed.cancel(&key, "not needed").await.is_err());
             assert_eq!(faulty.died_at(), Some(point));
-            // Tried again by somebody else: done now, or done already.
+            // Repeated by another process: done now, or done already.
             match world.client.cancel(&key, "not needed").await {
                 Ok(report) => assert_eq!(report.state, JobState::Cancelled, "{point}"),
                 Err(ClientError::State { state, .. }) => assert_eq!(state, JobState::Cancelled),
@@ -107,13 +107,13 @@ async fn a_cancel_that_dies_anywhere_can_be_finished() {
             }
             let mut sub = world.open().await;
             world.clock.advance(Duration::from_secs(61)).await;
-            assert!(fetch(&mut sub).await.is_empty(), "{point}: it starts though it is cancelled");
+            assert!(fetch(&mut sub).await.is_empty(), "{point}: a cancelled job starts");
         }
     }
 }
 
 #[tokio::test]
-async fn a_requeue_that_dies_anywhere_begins_one_life_when_it_is_repeated() {
+async fn a_requeue_that_crashes_anywhere_starts_one_life_when_it_is_repeated() {
     // At once, within the broker's dedup window, and long after it.
     for later in [0, 60, 3000].map(Duration::from_secs) {
         for point in points([Op::Evidence, Op::Publish, Op::Remove]) {
@@ -132,7 +132,7 @@ async fn a_requeue_that_dies_anywhere_begins_one_life_when_it_is_repeated() {
 }
 
 #[tokio::test]
-async fn a_retry_now_that_dies_starts_the_job_once() {
+async fn a_retry_now_that_crashes_starts_the_job_once() {
     for point in points([Op::Release]) {
         let world = World::new();
         let wait = Duration::from_secs(60);
@@ -152,13 +152,13 @@ async fn an_id_can_be_used_again_when_its_job_is_over_and_the_window_has_passed(
     world.enqueue().await;
     let again = || world.client.enqueue_task("t", &()).unwrap().id("a");
     world.clock.advance(Duration::from_secs(121)).await;
-    assert!(again().await.unwrap().is_duplicate(), "it still waits");
+    assert!(again().await.unwrap().is_duplicate(), "the job still waits");
     one(&mut world.open().await).await.handle.ack().await.unwrap();
     assert!(!again().await.unwrap().is_duplicate());
 }
 
 #[tokio::test]
-async fn nothing_reaches_the_broker_after_death() {
+async fn no_request_reaches_the_broker_after_a_crash() {
     let world = World::new();
     let seen = Arc::new(AtomicBool::new(false));
     let hook = seen.clone();
@@ -175,7 +175,7 @@ async fn nothing_reaches_the_broker_after_death() {
     let gone = sub.fetch(1, Duration::ZERO).await;
     assert!(matches!(gone, Err(TransportError::Unreachable { .. })), "{gone:?}");
     assert!(faulty.queues().await.is_err());
-    // It was handed out, and comes back to somebody else.
+    // It was delivered, and is redelivered to another worker.
     let mut other = world.open().await;
     assert!(fetch(&mut other).await.is_empty());
     world.clock.advance(LEASE).await;
@@ -183,7 +183,7 @@ async fn nothing_reaches_the_broker_after_death() {
 }
 
 #[tokio::test]
-async fn a_lost_ack_brings_the_job_back() {
+async fn a_lost_ack_leads_to_a_redelivery() {
     let world = World::new();
     let plan = FaultPlan::new().on(Op::Ack, 1, 1, Fault::Lost);
     let (faulty, _) = world.faulty(plan);
@@ -200,11 +200,11 @@ async fn a_lost_ack_brings_the_job_back() {
 }
 
 #[tokio::test]
-async fn while_the_connection_is_cut_nothing_passes() {
+async fn no_request_passes_while_the_connection_is_cut() {
     let world = World::new();
     let (faulty, client) = world.faulty(FaultPlan::new());
     let mut sub = faulty.subscribe(&QueueName::default(), LEASE).await.unwrap();
-    // Also not for a fetch that was under way.
+    // A fetch that has started gets nothing either.
     let (fetched, ()) = tokio::join!(sub.fetch(1, Duration::from_secs(60)), async {
         world.clock.advance(Duration::from_secs(1)).await;
         faulty.cut();
@@ -213,7 +213,7 @@ async fn while_the_connection_is_cut_nothing_passes() {
     world.enqueue().await;
     assert!(client.enqueue_task("t", &()).unwrap().await.is_err());
     faulty.mend();
-    assert_eq!(one(&mut sub).await.delivered, 1, "it was not taken during the cut");
+    assert_eq!(one(&mut sub).await.delivered, 1, "it was not delivered during the cut");
     faulty.set_plan(FaultPlan::new().on(Op::Publish, 1, 1, Fault::Unreachable));
     assert!(client.enqueue_task("t", &()).unwrap().await.is_err());
     assert!(client.enqueue_task("t", &()).unwrap().await.is_ok());

@@ -1,5 +1,5 @@
-//! Whole lives of jobs in virtual time: the smallest worker there can be, over the in-memory
-//! transport, with a crash at every point of its loop.
+//! Whole lives of jobs in virtual time: a minimal worker over the in-memory transport, with a crash at
+//! every point of its loop.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::sync::{Arc, Mutex};
@@ -21,10 +21,10 @@ use naq_memory::MemoryTransport;
 const LEASE: Duration = Duration::from_secs(10);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The attempts that ran, and when.
+/// The attempts that ran, with their times.
 type Runs = Arc<Mutex<Vec<(u32, Timestamp)>>>;
 
-/// Fetch, check, run, decide, write, ack: until the transport fails.
+/// A worker that fetches, checks, runs, decides, writes and acks until the transport fails.
 struct Worker {
     transport: Arc<dyn Transport>,
     clock: ManualClock,
@@ -64,7 +64,7 @@ impl Worker {
         Ok(stale(&delivery.step(), delivery.stored.seq, &evidence[0]).is_some())
     }
 
-    /// One attempt, and the fact that follows from it.
+    /// Runs one attempt, and returns the fact that follows from it.
     fn attempt(&self, delivery: &Delivery) -> Fact {
         let mut job = delivery.envelope().unwrap();
         // In these worlds a job is delivered again only because a worker died.
@@ -166,7 +166,7 @@ async fn a_job_with_25_retries_lives_for_weeks() {
     assert_eq!(report.state, JobState::Dead);
     let job = report.envelope.unwrap();
     assert_eq!((job.history.len(), job.attempt, job.crashes), (26, 26, 0));
-    // Each began exactly when it was due: not a millisecond early, nor late in virtual time.
+    // Each attempt started exactly when it was due.
     for (before, (_, started)) in job.history.windows(2).zip(&runs[1..]) {
         assert!(*started > before[0].ended_at.unwrap());
         assert_eq!(before[1].ended_at, Some(*started));
@@ -174,13 +174,13 @@ async fn a_job_with_25_retries_lives_for_weeks() {
 }
 
 #[tokio::test]
-async fn a_crash_at_any_point_loses_nothing_and_doubles_nothing_that_was_settled() {
+async fn a_crash_at_any_point_loses_no_job_and_repeats_no_settled_attempt() {
     let ops = [Op::Fetch, Op::Evidence, Op::Record, Op::Retry, Op::Dead, Op::Ack];
     let points = ops.into_iter().flat_map(|op| [DiePoint::Before(op), DiePoint::After(op)]);
     let mut died = 0;
     for point in points {
         for nth in 1..=4 {
-            // Succeeds at the third attempt of four; or never.
+            // Succeeds at the third of four attempts, or never.
             for (succeeds_at, attempts, end) in [(3, 3, Place::Record), (9, 4, Place::Dead)] {
                 let world = World::new();
                 let job = world.client.enqueue_task("t", &()).unwrap();
@@ -212,7 +212,7 @@ async fn a_crash_at_any_point_loses_nothing_and_doubles_nothing_that_was_settled
                     .map(|stored| stored.place)
                     .collect();
                 assert_eq!(stands, [end], "{what}");
-                // Only what ran and was not written down yet may run again.
+                // Only an attempt whose fact was not written may run again.
                 let unwritten = doomed.died_at() == Some(point)
                     && matches!(point, DiePoint::Before(Op::Record | Op::Retry | Op::Dead));
                 let ran: Vec<u32> = world.runs.lock().unwrap().iter().map(|run| run.0).collect();
@@ -222,15 +222,15 @@ async fn a_crash_at_any_point_loses_nothing_and_doubles_nothing_that_was_settled
             }
         }
     }
-    assert!(died > 40, "the plans must come to pass, only {died} did");
+    assert!(died > 40, "only {died} of the planned crashes happened");
 }
 
 #[tokio::test]
-async fn a_job_that_kills_its_workers_is_poison() {
+async fn a_job_that_crashes_its_workers_is_poison() {
     let world = World::new();
     let job = world.client.enqueue_task("t", &()).unwrap().max_crashes(3).await.unwrap();
     for _ in 0..4 {
-        // Dies with the job in its hands; the last one does not run it any more.
+        // The worker crashes while it holds the job; the last one does not run it.
         let plan = FaultPlan::new().die_at(DiePoint::Before(Op::Record), 1);
         let doomed = Arc::new(FaultyTransport::new(world.broker.clone(), plan));
         let worker = tokio::spawn(world.worker(doomed.clone(), 1).work());

@@ -1,5 +1,5 @@
-//! What is enqueued is counted by whatever recorder there is. One test: the recorder is the
-//! process's.
+//! Enqueued jobs are counted by the recorder of the process. One test, because a process has one
+//! recorder.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, Share
 use naq_client::Client;
 use naq_memory::MemoryTransport;
 
-/// Counts by the values of the labels, as `default/mail`.
+/// Counts by label values, such as `default/mail`.
 #[derive(Clone, Default)]
 struct Counts(Arc<Mutex<HashMap<String, Arc<AtomicU64>>>>);
 
@@ -42,7 +42,7 @@ impl Recorder for Counts {
 }
 
 #[tokio::test]
-async fn each_job_that_is_stored_counts_once_and_no_producer_makes_endless_labels() {
+async fn each_stored_job_counts_once_and_the_number_of_labels_is_bounded() {
     let counts = Counts::default();
     metrics::set_global_recorder(counts.clone()).expect("the first");
     let client = Client::new(Arc::new(MemoryTransport::new()));
@@ -60,7 +60,7 @@ async fn each_job_that_is_stored_counts_once_and_no_producer_makes_endless_label
     assert_eq!(counts.of("slow/mail"), Some(1));
 
     drop(job("never").prepare().expect("written"));
-    assert_eq!(counts.of("default/never"), Some(0), "what was not sent");
+    assert_eq!(counts.of("default/never"), Some(0), "a job that was not sent");
 
     for task in 0..600 {
         job(&format!("made-up-{task}")).await.expect("sent");

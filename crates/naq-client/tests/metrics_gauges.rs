@@ -1,4 +1,4 @@
-//! The gauges of queues follow the queues. One test: the recorder is the process's.
+//! The gauges of queues follow the queues. One test, because a process has one recorder.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use naq_core::QueueName;
 use naq_core::metrics::set_queues;
 use naq_memory::MemoryTransport;
 
-/// Values by the values of the labels, as `default/pending`.
+/// Values by label values, such as `default/pending`.
 #[derive(Clone, Default)]
 struct Depths(Arc<Mutex<HashMap<String, Arc<AtomicU64>>>>);
 
@@ -61,5 +61,5 @@ async fn a_queue_that_is_gone_has_no_jobs() {
     let left: Vec<_> = queues.into_iter().filter(|queue| queue.name == kept).collect();
     set_queues(&left, &[]);
     assert_eq!(depths.of("kept/pending"), Some(1.0));
-    assert_eq!(depths.of("removed/pending"), Some(0.0), "nobody would set it any more");
+    assert_eq!(depths.of("removed/pending"), Some(0.0), "a removed queue has no jobs");
 }

@@ -1,5 +1,5 @@
-//! Unique keys, broken off between any two steps of an enqueue: nobody is told of a job that is not
-//! there, and no key is held for ever.
+//! Unique keys, with a crash between any two steps of an enqueue: no caller gets a job that does not
+//! exist, and no key is held for ever.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[path = "support/world.rs"]
@@ -41,12 +41,12 @@ impl World {
         info.map_or(0, |info| info.pending)
     }
 
-    async fn is_noted(&self) -> bool {
+    async fn is_key_taken(&self) -> bool {
         let key = StateKey::new(["unique", KEY]).unwrap();
         self.broker.state_get(&[key]).await.unwrap()[0].is_some()
     }
 
-    async fn stands(&self, handle: &Handle) -> bool {
+    async fn exists(&self, handle: &Handle) -> bool {
         let key = JobKey { queue: handle.queue().clone(), id: handle.id().clone() };
         !self.broker.locate(&key).await.unwrap().is_empty()
     }
@@ -57,7 +57,7 @@ fn task(client: &Client) -> Enqueue<'_, serde_json::Value> {
 }
 
 #[tokio::test]
-async fn wherever_an_enqueuer_dies_the_next_one_names_a_job_that_is_there() {
+async fn after_a_crash_anywhere_the_next_enqueuer_names_a_stored_job() {
     for (point, there) in [
         (DiePoint::Before(Op::State), false),
         (DiePoint::After(Op::State), true),
@@ -70,8 +70,8 @@ async fn wherever_an_enqueuer_dies_the_next_one_names_a_job_that_is_there() {
             task(&doomed).unique(KEY).delay(delay).await.unwrap_err();
             let next = task(&world.client).unique(KEY).await.unwrap();
             assert_eq!(next.is_duplicate(), there, "{point}");
-            assert!(world.stands(&next).await, "{point}");
-            // Whoever comes then finds the same, however late.
+            assert!(world.exists(&next).await, "{point}");
+            // A later enqueuer finds the same job.
             for wait in [1, 29, 31, 3600] {
                 world.clock.advance(Duration::from_secs(wait)).await;
                 let again = task(&world.client).unique(KEY).await.unwrap();
@@ -83,7 +83,7 @@ async fn wherever_an_enqueuer_dies_the_next_one_names_a_job_that_is_there() {
 }
 
 #[tokio::test]
-async fn a_key_whose_job_never_came_is_free_after_a_while() {
+async fn a_key_whose_job_was_never_stored_is_free_after_a_while() {
     let world = World::new();
     let (_, doomed) = world.faulty(FaultPlan::new().die_at(DiePoint::After(Op::State), 1));
     task(&doomed).unique(KEY).await.unwrap_err();
@@ -94,7 +94,7 @@ async fn a_key_whose_job_never_came_is_free_after_a_while() {
 }
 
 #[tokio::test]
-async fn a_key_for_a_time_is_confirmed_or_its_job_is_known_by_its_traces() {
+async fn a_key_for_a_fixed_time_is_confirmed_or_its_job_is_known_by_its_messages() {
     let hour = Duration::from_secs(3600);
     for (point, nth) in [
         (DiePoint::After(Op::State), 1),
@@ -105,10 +105,14 @@ async fn a_key_for_a_time_is_confirmed_or_its_job_is_known_by_its_traces() {
         let world = World::new();
         let (faulty, doomed) = world.faulty(FaultPlan::new().die_at(point, nth));
         let broken_off = task(&doomed).unique_for(KEY, hour).await;
-        assert_eq!(broken_off.is_ok(), nth == 2, "confirming is not the caller's concern");
+        assert_eq!(
+            broken_off.is_ok(),
+            nth == 2,
+            "a failed confirmation is no error for the caller"
+        );
         assert_eq!(faulty.died_at(), Some(point));
         let next = task(&world.client).unique_for(KEY, hour).await.unwrap();
-        assert!(next.is_duplicate() && world.stands(&next).await, "{point} {nth}");
+        assert!(next.is_duplicate() && world.exists(&next).await, "{point} {nth}");
         assert_eq!(world.fetch().await.len(), 1, "{point} {nth}");
         world.clock.advance(hour).await;
         let later = task(&world.client).unique_for(KEY, hour).await.unwrap();
@@ -117,17 +121,17 @@ async fn a_key_for_a_time_is_confirmed_or_its_job_is_known_by_its_traces() {
 }
 
 #[tokio::test]
-async fn a_job_that_the_broker_does_not_take_gives_its_key_back() {
+async fn a_job_that_the_broker_refuses_frees_its_key() {
     let world = World::new();
     let plan = FaultPlan::new().on(Op::Publish, 1, 1, Fault::Refused);
     let (_, client) = world.faulty(plan);
     task(&client).unique(KEY).await.unwrap_err();
-    assert!(!world.is_noted().await);
+    assert!(!world.is_key_taken().await);
     assert!(!task(&world.client).unique(KEY).await.unwrap().is_duplicate());
 }
 
 #[tokio::test]
-async fn after_a_lost_answer_the_same_enqueue_again_names_the_job_that_came() {
+async fn after_a_lost_answer_a_repeated_enqueue_names_the_stored_job() {
     for (op, fault) in [
         (Op::Publish, Fault::Timeout),
         (Op::Publish, Fault::Unreachable),
@@ -137,13 +141,13 @@ async fn after_a_lost_answer_the_same_enqueue_again_names_the_job_that_came() {
         let (_, client) = world.faulty(FaultPlan::new().on(op, 1, 1, fault));
         task(&client).unique(KEY).await.unwrap_err();
         let again = task(&client).unique(KEY).await.unwrap();
-        assert!(again.is_duplicate() && world.stands(&again).await, "{op:?} {fault:?}");
+        assert!(again.is_duplicate() && world.exists(&again).await, "{op:?} {fault:?}");
         assert_eq!(world.fetch().await.len(), 1, "{op:?} {fault:?}");
     }
 }
 
 #[tokio::test]
-async fn a_job_that_was_purged_holds_no_key_and_does_not_come_back() {
+async fn a_purged_job_holds_no_key_and_is_not_stored_again() {
     for age in [0, 10, 60] {
         let world = World::new();
         let purged = task(&world.client).unique(KEY).await.unwrap();
@@ -151,21 +155,21 @@ async fn a_job_that_was_purged_holds_no_key_and_does_not_come_back() {
         world.broker.purge(&QueueName::default()).await.unwrap();
         let next = task(&world.client).unique(KEY).await.unwrap();
         assert!(!next.is_duplicate(), "after {age} s");
-        assert!(!world.stands(&purged).await && world.stands(&next).await, "after {age} s");
+        assert!(!world.exists(&purged).await && world.exists(&next).await, "after {age} s");
     }
 }
 
 #[tokio::test]
-async fn a_chosen_id_that_is_there_already_takes_no_key() {
+async fn a_chosen_id_that_exists_already_takes_no_key() {
     let world = World::new();
     task(&world.client).id("a").await.unwrap();
     let same_id = task(&world.client).id("a").unique(KEY).await.unwrap();
     assert!(same_id.is_duplicate() && same_id.held_by().is_none());
-    assert!(!world.is_noted().await);
+    assert!(!world.is_key_taken().await);
 }
 
 #[tokio::test]
-async fn a_requeue_that_dies_with_the_key_in_its_hands_is_finished_by_the_next() {
+async fn a_requeue_that_crashes_after_taking_the_key_is_completed_by_the_next() {
     for point in [
         DiePoint::After(Op::State),
         DiePoint::Before(Op::Publish),
@@ -180,7 +184,7 @@ async fn a_requeue_that_dies_with_the_key_in_its_hands_is_finished_by_the_next()
         let letter = letter(&world, &delivery).await;
         let (_, doomed) = world.faulty(FaultPlan::new().die_at(point, 1));
         doomed.requeue(&letter, None).await.unwrap_err();
-        // Whoever wants the key is told of the life that was begun.
+        // The next enqueuer gets the life that was started.
         let other = task(&world.client).unique(KEY).await.unwrap();
         assert_eq!((other.id(), other.is_duplicate()), (job.id(), true), "{point}");
         world.client.requeue(&letter, None).await.unwrap();
@@ -190,7 +194,7 @@ async fn a_requeue_that_dies_with_the_key_in_its_hands_is_finished_by_the_next()
     }
 }
 
-/// Lets the job die, and finds its letter.
+/// Lets the job die, and returns its letter.
 async fn letter(world: &World, delivery: &Delivery) -> naq_core::transport::Stored {
     let letter = naq_core::DeadLetter {
         step: delivery.step(),

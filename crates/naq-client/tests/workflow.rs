@@ -1,4 +1,4 @@
-//! Workflows: what is refused, and what is left of a process that dies while it starts one.
+//! Workflows: which are refused, and what a crash during a start leaves.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[path = "support/world.rs"]
@@ -15,14 +15,14 @@ use naq_core::{JobId, JobState, QueueName};
 use crate::world::World;
 
 impl World {
-    /// A client of a process that dies at `point`.
-    fn dying(&self, point: DiePoint, nth: u32) -> Client {
+    /// A client of a process that crashes at `point`.
+    fn crashing(&self, point: DiePoint, nth: u32) -> Client {
         let plan = FaultPlan::new().die_at(point, nth);
         let faulty = FaultyTransport::new(self.broker.clone(), plan);
         Client::new(Arc::new(faulty)).clock(Arc::new(self.clock.clone()))
     }
 
-    /// The ids of what a worker would be handed now.
+    /// The ids of the jobs that a worker would get now.
     async fn delivered(&self) -> Vec<String> {
         let queue = QueueName::default();
         let mut opened = self.broker.subscribe(&queue, Duration::from_secs(10)).await.unwrap();
@@ -45,7 +45,7 @@ fn chain(client: &Client) -> Workflow {
 }
 
 #[tokio::test]
-async fn what_could_never_run_is_refused_before_anything_is_stored() {
+async fn an_invalid_workflow_is_refused_before_anything_is_stored() {
     let world = World::new();
     let client = &world.client;
     let job = || job(client);
@@ -78,28 +78,28 @@ async fn what_could_never_run_is_refused_before_anything_is_stored() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_there_already_is_no_part_of_a_workflow() {
+async fn a_job_that_exists_already_is_not_part_of_a_workflow() {
     let world = World::new();
     job(&world.client).id("w-b").await.unwrap();
     let refused = world.client.start(chain(&world.client)).await;
     assert!(matches!(refused, Err(WorkflowError::Occupied { .. })), "{refused:?}");
-    assert_eq!(world.delivered().await, ["w-b"], "nothing of the workflow runs");
+    assert_eq!(world.delivered().await, ["w-b"], "no job of the workflow runs");
 }
 
 #[tokio::test]
-async fn who_dies_while_he_starts_a_workflow_starts_nothing_and_it_can_be_finished() {
+async fn a_crash_during_a_start_starts_no_job_and_the_start_can_be_completed() {
     let mut deaths = 0;
     for op in [Op::State, Op::Publish, Op::Await, Op::Evidence] {
         for point in [DiePoint::Before(op), DiePoint::After(op)] {
             for nth in 1..=4 {
                 let world = World::new();
-                let dying = world.dying(point, nth);
+                let dying = world.crashing(point, nth);
                 if dying.start(chain(&dying)).await.is_ok() {
                     continue;
                 }
                 deaths += 1;
                 let what = format!("{point} {nth}");
-                // All are there once the first job is.
+                // Once the first job is stored, all are.
                 let delivered = world.delivered().await;
                 let all_there = point == DiePoint::After(Op::Publish) && nth == 3
                     || op == Op::State && !delivered.is_empty();
@@ -120,9 +120,9 @@ async fn who_dies_while_he_starts_a_workflow_starts_nothing_and_it_can_be_finish
 }
 
 #[tokio::test]
-async fn a_workflow_that_was_given_up_is_not_begun_again() {
+async fn an_abandoned_start_is_not_completed() {
     let world = World::new();
-    let dying = world.dying(DiePoint::Before(Op::Publish), 2);
+    let dying = world.crashing(DiePoint::Before(Op::Publish), 2);
     dying.start(chain(&dying)).await.unwrap_err();
     world.clock.advance(Duration::from_secs(301)).await;
     let refused = world.client.start(chain(&world.client)).await;
@@ -132,7 +132,7 @@ async fn a_workflow_that_was_given_up_is_not_begun_again() {
 #[tokio::test]
 async fn a_workflow_that_is_cancelled_while_it_starts_is_cancelled() {
     let world = World::new();
-    let dying = world.dying(DiePoint::Before(Op::Publish), 3);
+    let dying = world.crashing(DiePoint::Before(Op::Publish), 3);
     dying.start(chain(&dying)).await.unwrap_err();
     let id = JobId::new("w").unwrap();
     assert_eq!(world.client.cancel_workflow(&id, "stop").await.unwrap(), 2);
@@ -141,7 +141,7 @@ async fn a_workflow_that_is_cancelled_while_it_starts_is_cancelled() {
 }
 
 #[tokio::test]
-async fn a_note_that_no_client_has_written_is_refused_and_not_followed() {
+async fn a_forged_manifest_is_refused() {
     let world = World::new();
     let key = StateKey::new(["workflow", "w"]).unwrap();
     let note = |depth: u64, after: u64| {

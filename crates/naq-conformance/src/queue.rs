@@ -169,6 +169,7 @@ pub async fn an_oversize_message_is_refused_with_its_size(subject: &dyn Subject)
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let max = case.transport.broker().await.unwrap().max_payload;
+    assert_eq!(case.transport.max_payload(), max);
     let job = |id: &str, body: Vec<u8>| Submission {
         key: case.key(id),
         due_at: None,

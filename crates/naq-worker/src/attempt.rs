@@ -1,5 +1,5 @@
-//! One attempt, from the slot to its settlement. Each step is a file in this folder, in `decide/` or
-//! in `settle/`.
+//! One attempt, in six steps: take, gate, run, decide, record, settle. Each step is a file in this
+//! folder.
 
 mod call_handler;
 mod decide;
@@ -9,6 +9,7 @@ mod guarded;
 mod pass_gates;
 mod record;
 mod run;
+mod settle;
 mod take;
 
 use std::panic::AssertUnwindSafe;
@@ -17,62 +18,63 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use tracing::Instrument;
 
+use self::decide::decide;
+use self::pass_gates::pass_gates;
+use self::record::record;
+use self::run::run;
+use self::settle::settle;
+use self::take::{list_suspect_run, recheck_suspect, take};
 use crate::decide::DeliveryOutcome;
 use crate::delivery::HeldDelivery;
-use crate::engine::{SettleRequest, WorkerState};
+use crate::engine::WorkerState;
 use crate::report::attempt_log;
 
 pub(crate) use self::guarded::STOP_GRACE;
 
-/// Runs one delivery: take, gate, run, decide, record, settle. Nothing here acks: the settlement is
-/// sent to the task that settles.
+/// Runs one delivery, from its slot to its settlement. Nothing here acks.
 pub(crate) async fn attempt(worker: &WorkerState, held: Arc<HeldDelivery>) {
-    if !take::recheck_suspect(worker, &held).await {
+    if !recheck_suspect(worker, &held).await {
         return;
     }
     let outcome = AssertUnwindSafe(take_gate_run(worker, &held)).catch_unwind().await;
     // After a panic outside the handler's guard the lease ends, and the job comes back as a crash.
-    let outcome = outcome.unwrap_or(DeliveryOutcome::LeaseLost);
-    worker.counts.add(&outcome);
-    // False when a drain gave the job back while its handler ran on.
-    if !held.claim_settle() {
-        return;
+    let outcome = outcome.unwrap_or_else(|_| {
+        held.mark_broken();
+        DeliveryOutcome::LeaseLost
+    });
+    if held.is_broken() {
+        held.listed_run().into_iter().for_each(|run| worker.run_board.run_broke(run));
     }
-    let decided = decide::decide(worker, &held, outcome);
-    record::record(worker, &held, &decided).await;
-    if let Some(queue) = worker.queue_of(&held) {
-        let decide::Decided { settlement, ending, gated_job, observation, .. } = decided;
-        let observation = observation.map(|seen| seen.with_ending(ending));
-        worker.send_settle_request(SettleRequest {
-            queue,
-            held,
-            settlement,
-            gated_job,
-            observation,
-        });
+    worker.counts.add(&outcome);
+    // False when the job was given back while its handler ran.
+    if held.claim_settle() {
+        let decided = decide(worker, &held, outcome);
+        record(worker, &held, &decided).await;
+        settle(worker, held, decided);
     }
 }
 
-/// Take, gate, run: the steps that may end an attempt before its handler was called.
+/// The steps that end in an outcome.
 async fn take_gate_run(worker: &WorkerState, held: &Arc<HeldDelivery>) -> DeliveryOutcome {
     let deps = &worker.deps;
-    let (job, task) = match take::take(deps, held) {
+    held.list();
+    worker.run_board.run_begins();
+    let (job, task) = match take(deps, held) {
         Ok(taken) => taken,
         Err(outcome) => return *outcome,
     };
-    if let Err(reason) = take::list_suspect_run(worker, held, &job).await {
+    if let Err(reason) = list_suspect_run(worker, held, &job).await {
         return reason.into();
     }
-    worker.run_board.run_begins();
     let span = attempt_log::span(&job);
-    let steps = async {
-        let (job, mut passed) = match pass_gates::pass_gates(deps, held, job).await {
+    let gate_run = async {
+        let (job, mut passed) = match pass_gates(deps, held, job).await {
             Ok(passed) => passed,
             Err(outcome) => return *outcome,
         };
-        let outcome = run::run(deps, held, task, job).await;
+        let outcome = run(deps, held, task, job).await;
         passed.leave(deps, held, &outcome).await;
         outcome
     };
-    steps.instrument(span).await
+    gate_run.instrument(span).await
 }

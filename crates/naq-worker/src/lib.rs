@@ -1,10 +1,11 @@
 //! NAQ's execution loop: it takes jobs from queues, runs their handlers, and settles them. It works
 //! over any transport of `naq-core`, and names no broker.
 //!
-//! The path of one delivery: `intake` fetches it, checks a suspect and renews its lease; `slots` holds
-//! it until a slot is free; `attempt` passes its `gates` and calls its `handler`; `decide` turns the
-//! outcome into a settlement; `settle` stores the fact and then acks. `report` tells people about it.
-//! `crash` finds out whether the worker of a redelivered job is gone. `engine` is what these share, `run` starts and stops them.
+//! The path of one delivery: `intake` fetches it, checks a suspect and renews its lease; `crash` finds
+//! out whether the worker that had it before is gone; `slots` holds it until a slot is free; `attempt`
+//! passes its `gates` and calls its `handler`; `decide` turns the outcome into a settlement; `settle`
+//! stores the fact and then acks. `report` logs and counts it. `engine` is what these share, `run`
+//! starts and stops them.
 
 mod attempt;
 mod chores;

@@ -50,8 +50,8 @@ impl Outage {
     }
 }
 
-/// The wait after this many failures in a row: twice as long each time, up to a limit. Half of it is
-/// random, so that workers that failed together do not retry together.
+/// The wait after this many failures in a row: twice as long each time, up to a limit. Half of it
+/// is random, so that workers that failed together do not retry together.
 pub(crate) fn backoff(failures: u32) -> Duration {
     let full = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST);
     let thousandths = (random() % 1000) as u32;

@@ -1,4 +1,4 @@
-//! What the log tells. A program of its own, since what is logged is decided for a whole process.
+//! The log lines. A program of its own, since the subscriber is set for a whole process.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -34,7 +34,7 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 #[tokio::test]
-async fn at_debug_the_log_tells_the_story_of_each_attempt_and_no_payload() {
+async fn at_debug_the_log_has_each_step_of_each_attempt_and_no_payload() {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::DEBUG)

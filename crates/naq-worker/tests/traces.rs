@@ -1,4 +1,5 @@
-//! The spans of a job, on its way and at each attempt. One test: the tracer is the process's.
+//! The spans of a job: when it is sent, and at each attempt. One test, since the tracer is the
+//! process's.
 
 use std::time::Duration;
 

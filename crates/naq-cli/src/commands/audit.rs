@@ -16,8 +16,8 @@ Examples:
   naq audit
   naq audit --limit 500 -o jsonl
 
-The command and the dashboard record what they change, for 30 days. A program that uses the API must
-record its own changes.")]
+The command and the dashboard record what they change, for 30 days. A program that uses the API
+must record its own changes.")]
 pub(crate) struct AuditArgs {
     /// Show at most this many
     #[arg(long, value_name = "N", default_value_t = 50)]

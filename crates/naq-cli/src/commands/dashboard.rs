@@ -107,10 +107,11 @@ pub(crate) fn run(args: &DashboardArgs, mut config: NatsConfig, out: Output) -> 
     "naq-dashboard".clone_into(&mut config.name);
     config.wait_for_broker = true;
     runtime()?.block_on(async {
+        let stop = server::stop_signal()?;
         let server =
             DashboardServer::open(SocketAddr::new(args.host, args.port), options, "--port 0")?;
         out.raw(&format!("dashboard at {}", server.url()))?;
-        server.serve(config, server::stop_signal()).await?;
+        server.serve(config, stop).await?;
         Ok(ExitCode::Ok)
     })
 }

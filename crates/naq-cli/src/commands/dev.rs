@@ -26,8 +26,8 @@ Examples:
   naq dev --port 0 --data ./naq-data
   naq dev --no-dashboard
 
-Broker and dashboard listen on 127.0.0.1 only. Ctrl-C ends everything. Your own binary runs your own
-tasks; the stock naq has demo.ok, demo.flaky, demo.fail, demo.slow and demo.panic.")]
+Broker and dashboard listen on 127.0.0.1 only. Ctrl-C ends everything. Your own binary runs your
+own tasks; the stock naq has demo.ok, demo.flaky, demo.fail, demo.slow and demo.panic.")]
 pub(crate) struct DevArgs {
     /// The broker's port; 0 for a free one
     #[arg(short, long, env = "NAQ_DEV_PORT", default_value_t = 4222)]

@@ -44,10 +44,10 @@ Examples:
   naq dlq requeue --all --rate 50/s
   naq dlq requeue --queue mail --drip 50/s --reason 'the provider is back'
 
-A requeue by --queue, --task, --error-kind or --all, and each one with --rate or --drip, is a batch:
-`naq batch undo ID` takes back the jobs that are not due yet, and `naq batch resume ID` goes on after
-a crash. With --rate the first job is due at once; with --drip none is due in the first 10 s, so that
-all of them can be taken back, and the output is the batch.")]
+A requeue by --queue, --task, --error-kind or --all is a batch, and so is each with --rate or
+--drip: `naq batch undo ID` takes back the jobs that are not due yet, and `naq batch resume ID`
+continues after a crash. With --rate the first job is due at once. With --drip none is due in the
+first 10 s, so that all of them can be taken back, and the output is the batch.")]
     Requeue(DlqRequeueArgs),
     /// Remove dead letters; this cannot be undone
     #[command(after_help = "\

@@ -18,7 +18,7 @@ fn a_task_is_paused_by_its_breaker_and_runs_again_after_a_reset() {
     assert!(shown.contains("breaker greet was opened by hand: a test"), "{shown}");
 
     let listed = broker.naq(&["breaker", "list"]).ok().stdout;
-    let words = ["greet", "open by hand", "no job starts until it is closed", "a test"];
+    let words = ["greet", "open by hand", "no job starts until the breaker is closed", "a test"];
     assert!(words.iter().all(|word| listed.contains(word)), "{listed}");
     let reset = broker.json(&["breaker", "reset", "--all"]);
     assert_eq!(reset, json!([{ "key": "greet", "known": true }]));
@@ -32,7 +32,10 @@ async fn a_breaker_that_is_closed_by_hand_recovers() {
     let broker = Broker::start();
     broker.naq(&["breaker", "open", "stripe", "--for", "10m"]).ok();
     let shown = broker.naq(&["breaker", "show", "stripe"]).ok().stdout;
-    assert!(shown.contains("no job starts for") && shown.contains("then it recovers"), "{shown}");
+    assert!(
+        shown.contains("no job starts for") && shown.contains("then the breaker recovers"),
+        "{shown}"
+    );
     let closed = broker.json(&["breaker", "close", "stripe", "--over", "2s"]);
     assert_eq!(closed["phase"], "recovering", "{closed}");
     eventually("it is closed", PATIENCE, async || {

@@ -28,10 +28,10 @@ fn a_unique_key_has_one_job_and_its_id_is_printed() {
     let first = broker.enqueue(&["greet", "--unique", "order-2317"]);
     let second = broker.naq(&["enqueue", "other", "--unique", "order-2317"]).ok();
     assert_eq!(second.line(), first);
-    assert!(second.stderr.contains("holds this key already: nothing was added"), "{second:?}");
-    let told = broker.json(&["enqueue", "greet", "--unique", "order-2317"]);
-    assert_eq!(told["held_by"], format!("default/{first}"));
-    assert_eq!((&told["id"], &told["duplicate"]), (&json!(first), &json!(true)));
+    assert!(second.stderr.contains("holds this unique key"), "{second:?}");
+    let second = broker.json(&["enqueue", "greet", "--unique", "order-2317"]);
+    assert_eq!(second["held_by"], format!("default/{first}"));
+    assert_eq!((&second["id"], &second["duplicate"]), (&json!(first), &json!(true)));
     let shown = broker.json(&["job", "show", &first]);
     assert_eq!(shown["state"], "pending", "{shown}");
     // The end of the holder frees the key.
@@ -99,7 +99,7 @@ fn every_line_of_a_file_has_a_result_and_a_bad_line_does_not_stop_the_others() {
     assert_eq!(ran.code, 1, "{ran:?}");
     let answers: Vec<Value> =
         ran.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let told: Vec<_> = answers
+    let results: Vec<_> = answers
         .iter()
         .map(|it| (it["line"].as_u64().expect("a line"), it["error"].is_null()))
         .collect();
@@ -113,12 +113,12 @@ fn every_line_of_a_file_has_a_result_and_a_bad_line_does_not_stop_the_others() {
         (9, true),
         (10, false),
     ];
-    assert_eq!(told, expected, "{ran:?}");
+    assert_eq!(results, expected, "{ran:?}");
     assert_eq!(
         answers[4]["held_by"],
         json!(format!("b/{}", answers[3]["id"].as_str().expect("an id")))
     );
-    assert!(ran.stderr.contains("stdin: 3 jobs enqueued, 1 there already, 4 failed"), "{ran:?}");
+    assert!(ran.stderr.contains("stdin: 3 jobs enqueued, 1 existed already, 4 failed"), "{ran:?}");
 
     let first = broker.json(&["job", "show", answers[0]["id"].as_str().expect("an id")]);
     assert_eq!((&first["queue"], &first["tags"]), (&json!("a"), &json!(["x"])));
@@ -136,10 +136,10 @@ fn as_text_errors_name_their_line_and_the_ids_are_in_order() {
     let ran = lines(&broker, &["other", "--file", "-"], JOBS);
     assert_eq!((ran.code, ran.stdout.lines().count()), (1, 4), "{ran:?}");
     for part in [
-        "line 3: no job: unknown field `arg`",
-        "line 4: no job: expected ident (column 2)",
-        "line 8: no job: invalid task name \"a b\"",
-        "line 10: no job: invalid queue name",
+        "line 3: not a job: unknown field `arg`",
+        "line 4: not a job: expected ident (column 2)",
+        "line 8: not a job: invalid task name \"a b\"",
+        "line 10: not a job: invalid queue name",
     ] {
         assert!(ran.stderr.contains(part), "{part}: {ran:?}");
     }

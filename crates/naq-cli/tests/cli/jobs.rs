@@ -30,7 +30,7 @@ fn a_flaky_job_shows_all_its_attempts() {
     assert_eq!(watched.code, 0, "{watched:?}");
     for part in [
         "attempt 1 of 5 failed",
-        "ConnectionError: the other side is away",
+        "ConnectionError: the service is down",
         "retry in 200ms",
         "attempt 3 of 5 succeeded",
         "completed",
@@ -58,7 +58,7 @@ fn a_flaky_job_shows_all_its_attempts() {
         ("attempt", json!(1)),
         ("outcome", json!("failed")),
         ("error_kind", json!("ConnectionError")),
-        ("message", json!("the other side is away")),
+        ("message", json!("the service is down")),
         ("decision", json!("retry")),
         ("rule", json!("strategy")),
         ("delay_ms", json!(100)),
@@ -95,7 +95,7 @@ fn the_same_id_twice_is_one_job() {
     assert_eq!((&first["id"], &first["duplicate"]), (&json!("job-1"), &json!(false)));
     assert_eq!((&again["id"], &again["duplicate"]), (&json!("job-1"), &json!(true)));
     let words = broker.naq(&["enqueue", "greet", "--id", "job-1"]).ok();
-    assert!(words.line() == "job-1" && words.stderr.contains("nothing was added"), "{words:?}");
+    assert!(words.line() == "job-1" && words.stderr.contains("no job was added"), "{words:?}");
     assert_eq!(broker.json(&["queue", "info", "default"])["pending"], 1);
 }
 

@@ -84,7 +84,7 @@ fn an_invalid_limit_or_weight_is_refused_before_the_connection() {
         (&["enqueue", "t", "--rate-limit", "a=5"], "COUNT/PERIOD"),
         (&["queue", "limit", "q", "0"], "naq queue pause"),
         (&["worker", "a=0"], "1 to 1000"),
-        (&["worker", "a=2", "b", "--strict"], "leave the weights out"),
+        (&["worker", "a=2", "b", "--strict"], "leave out the weights"),
     ] {
         let ran = offline(args);
         assert_eq!(ran.code, 2, "{args:?}: {ran:?}");

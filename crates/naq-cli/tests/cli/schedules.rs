@@ -30,7 +30,7 @@ fn the_next_runs_of_an_expression_need_no_broker_and_show_clock_changes() {
 fn wrong_arguments_are_refused_before_the_connection() {
     let add = ["schedule", "add", "nightly", "greet"];
     for (args, part) in [
-        (&[][..], "says not when"),
+        (&[][..], "no time to run"),
         (&["--cron", "61 * * * *"], "61 * * * *"),
         (&["--cron", "0 0 30 2 *"], "never comes"),
         (&["--cron", "@daily", "--tz", "Europe/Bonn"], "Europe/Bonn"),
@@ -40,7 +40,7 @@ fn wrong_arguments_are_refused_before_the_connection() {
         (&["--every", "1h", "--count", "0"], "max_runs is zero"),
         (&["--every", "1h", "--catch-up", "some"], "skip, last, all"),
         (&["--every", "1h", "--overlap", "replace"], "allow, skip, queue"),
-        (&["--every", "1h", "--args", "{"], "no JSON"),
+        (&["--every", "1h", "--args", "{"], "not JSON"),
         (&["--every", "1h", "--retry-jitter", "some"], "jitter"),
     ] {
         let ran = offline(&[&add[..], args].concat());
@@ -85,7 +85,7 @@ fn a_schedule_is_added_shown_changed_and_deleted() {
     assert_eq!(broker.json(&add)["outcome"], "unchanged");
     let words = broker.naq(&add).ok();
     assert!(
-        words.stdout.contains("was there already") && words.stdout.contains(" in "),
+        words.stdout.contains("schedule nightly unchanged") && words.stdout.contains(" in "),
         "{words:?}"
     );
 

@@ -14,7 +14,7 @@ const MISTAKES: &[(&[&str], &[&str])] = &[
     (&["wroker"], &["wroker", "worker"]),
     (&["enqueue"], &["<TASK>"]),
     (&["enqueue", "a b"], &["a b", "task name"]),
-    (&["enqueue", "t", "--args", "{"], &["--args is no JSON", "EOF"]),
+    (&["enqueue", "t", "--args", "{"], &["--args is not JSON", "EOF"]),
     (&["enqueue", "t", "--args", "@/nowhere/at-all"], &["/nowhere/at-all", "No such file"]),
     (&["enqueue", "t", "--queue", "a*"], &["a*", "queue name"]),
     (&["enqueue", "t", "--id", "a.b"], &["a.b", "job id"]),

@@ -25,8 +25,8 @@ fn a_job_waits_for_another_and_the_drawing_shows_it() {
     assert_eq!(lines[0], "around job c");
     for part in [
         "`- . default/c  blocked  waits for default/b, default/a",
-        "   |- . default/d  blocked  waits for default/c  if any fails",
-        "   `- . default/e  blocked  waits for default/c  if any completes",
+        "   |- . default/d  blocked  waits for default/c  if one fails",
+        "   `- . default/e  blocked  waits for default/c  if one completes",
     ] {
         assert!(picture.contains(part), "{part}: {picture}");
     }

@@ -82,7 +82,11 @@ impl BatchPage {
             BatchAction::RequeueDead { per_second } => {
                 let first = input.now + input.undo_window;
                 match per_second {
-                    Some(rate) => Some(Some(self.next_drip_time(first, *rate))),
+                    Some(rate) => {
+                        let due_at = self.next_drip_time(first, *rate);
+                        // A job that is due now goes to its queue without a wait on the schedule.
+                        Some((due_at > input.now).then_some(due_at))
+                    }
                     None if input.undo_window.is_zero() => Some(None),
                     None => Some(Some(first)),
                 }
@@ -178,6 +182,22 @@ mod tests {
         assert_eq!(dues(&later), [Some(10_750), Some(11_000)]);
         let all = plan(&BatchAction::RequeueDead { per_second: None }, &[None; 2], 0);
         assert_eq!(dues(&all), [Some(10_000); 2]);
+    }
+
+    #[test]
+    fn without_an_undo_window_the_first_job_of_a_requeue_is_due_at_once() {
+        for (per_second, expected) in [(None, [None; 2]), (Some(4.0), [None, Some(250)])] {
+            let input = PageInput {
+                action: &BatchAction::RequeueDead { per_second },
+                seed: "b",
+                undo_window: Duration::ZERO,
+                next_due: AT(0),
+                drip_times: &DripTimes::default(),
+                origin: AT(0),
+                now: AT(0),
+            };
+            assert_eq!(dues(&BatchPage::plan(&found(&[None; 2]), &input)), expected);
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! A broker in memory on a clock that stands still, and a client of both. Each test file adds what
-//! it does with them.
+//! [`World`]: an in-memory broker with a manual clock, and a client of it. Each test file adds its own
+//! steps.
 
 use std::sync::Arc;
 

@@ -37,6 +37,8 @@ pub enum Op {
     Signal,
     /// Change what all workers share.
     State,
+    /// Store or remove the list of the attempts that a worker runs.
+    RunList,
     /// Store what is too large for a message.
     Blob,
     /// Store statistics.
@@ -47,7 +49,7 @@ pub enum Op {
 
 impl Op {
     /// Every operation.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Publish,
         Self::Fetch,
         Self::Evidence,
@@ -63,6 +65,7 @@ impl Op {
         Self::Reschedule,
         Self::Signal,
         Self::State,
+        Self::RunList,
         Self::Blob,
         Self::Stats,
         Self::Other,
@@ -86,6 +89,7 @@ impl Op {
             Self::Reschedule => "reschedule",
             Self::Signal => "signal",
             Self::State => "state",
+            Self::RunList => "run-list",
             Self::Blob => "blob",
             Self::Stats => "stats",
             Self::Other => "other",

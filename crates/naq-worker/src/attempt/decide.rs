@@ -1,4 +1,4 @@
-//! Decide: from the outcome to the settlement, and to what others are told of it.
+//! Decide: from the outcome to the settlement, and to what is reported about it.
 
 use naq_core::Envelope;
 
@@ -16,7 +16,7 @@ pub(super) struct Decided {
     pub(super) ending: ObservedEnding,
     /// The job, for the gates that have to know when it ends.
     pub(super) gated_job: Option<Box<Envelope>>,
-    /// What hooks are told whatever is stored: a recovery.
+    /// The event of a job that succeeded after a failed attempt.
     pub(super) recovered: Option<HookEvent>,
     /// What is counted once the settlement is stored.
     pub(super) observation: Option<PendingObservation>,

@@ -1,4 +1,4 @@
-//! The events that hooks are told: read from the outcome or from the fact.
+//! The events that hooks receive, read from the outcome or from the fact.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +23,8 @@ pub(super) fn recovery(outcome: &DeliveryOutcome) -> Option<HookEvent> {
     (attempt > 1).then(|| HookEvent::Recovered(Recovered { job: job(), attempt, took }))
 }
 
-/// A retry or a death. Read from the fact that is about to be stored, so that a hook is told what
-/// everyone else will read. None for a message that is no job.
+/// A retry or a death. Read from the fact that is about to be stored, so that hooks see the same
+/// as readers of the broker. None for a message that is no job.
 pub(super) fn retry_or_death(stored: &Stored, fact: &Fact) -> Option<HookEvent> {
     let message_at = |place| Stored { place, message: fact.message.clone(), ..stored.clone() };
     match fact.kind {

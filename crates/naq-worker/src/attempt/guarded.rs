@@ -12,7 +12,7 @@ use crate::delivery::{HeldDelivery, StopReason};
 use crate::handler::HandlerFuture;
 use crate::panics;
 
-/// How long a handler that was told to stop has until it is dropped.
+/// The time from the request to stop a handler until it is dropped.
 pub(crate) const STOP_GRACE: Duration = Duration::from_secs(1);
 
 /// How a call of a handler ended.
@@ -23,7 +23,7 @@ pub(super) enum HandlerOutcome {
     Panicked(String),
     /// It took longer than its timeout, and was dropped.
     TimedOut,
-    /// It was told to stop, and then failed or was dropped.
+    /// It was asked to stop, and then failed or was dropped.
     Stopped(StopReason),
 }
 
@@ -49,7 +49,7 @@ pub(super) async fn run_guarded(
         (Some(StopReason::Shutdown), HandlerOutcome::Returned(Ok(result))) => {
             HandlerOutcome::Returned(Ok(result))
         }
-        // The error may be the handler's answer to being told to stop.
+        // The error may be the handler's reaction to the request to stop.
         (Some(reason), _) => HandlerOutcome::Stopped(reason),
     }
 }

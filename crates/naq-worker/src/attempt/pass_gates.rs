@@ -20,7 +20,7 @@ pub(super) struct PassedGates {
 }
 
 impl PassedGates {
-    /// Tells the gates how the call ended.
+    /// Leaves the gates, which learn how the call ended.
     pub(super) async fn leave(
         &mut self,
         deps: &AttemptDeps,
@@ -134,8 +134,8 @@ async fn leave_undecided(
     entered.leave(job, stored, &GateExit::Undecided, deps.timer.now()).await;
 }
 
-/// Returns a while after the job was told to stop. By then an answer of a gate that was on its way
-/// has come, so that what the gate gave can be given back.
+/// Returns some time after the job has to stop. By then a request of a gate that was in flight has
+/// been answered, so that the gate can give back what it got.
 async fn stop_grace_over(deps: &AttemptDeps, held: &HeldDelivery) {
     held.stop_token.cancelled().await;
     deps.timer.sleep_until(deps.timer.now() + STOP_GRACE).await;

@@ -1,4 +1,4 @@
-//! Record: tells the trace and the hooks what was decided, before it is stored.
+//! Record: ends the trace and runs the hooks, before the decision is stored.
 
 use super::decide::Decided;
 use super::events;

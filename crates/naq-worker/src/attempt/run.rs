@@ -23,7 +23,10 @@ pub(super) async fn run(
     job: Envelope,
 ) -> DeliveryOutcome {
     let ran = AssertUnwindSafe(run_traced(deps, held, task, job)).catch_unwind().await;
-    ran.unwrap_or(DeliveryOutcome::LeaseLost)
+    ran.unwrap_or_else(|_| {
+        held.mark_broken();
+        DeliveryOutcome::LeaseLost
+    })
 }
 
 async fn run_traced(

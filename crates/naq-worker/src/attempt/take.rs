@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use naq_core::Envelope;
 use naq_core::retry::{Start, decide_start};
 
 use crate::decide::{DeliveryOutcome, attempt_facts};
@@ -10,7 +11,6 @@ use crate::engine::{AttemptDeps, WorkerState};
 use crate::handler::RegisteredTask;
 use crate::intake::suspect_check;
 use crate::outage::Outage;
-use naq_core::Envelope;
 
 /// Checks a suspect again that has waited for its slot. False when the job was settled meanwhile;
 /// this delivery is settled then, too.
@@ -34,7 +34,6 @@ pub(super) async fn list_suspect_run(
     if held.delivery.delivered < 2 && job.crashes == 0 {
         return Ok(());
     }
-    held.list();
     let mut outage = Outage::new("the list of the jobs that run here");
     loop {
         let err = match worker.store_run_list().await {

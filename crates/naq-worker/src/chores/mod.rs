@@ -1,6 +1,6 @@
-//! Chores: NAQ's own jobs, such as the next tick of a schedule. They are jobs like any other, in a queue
-//! of their own, and every worker runs some of them beside its slots. So no process has to be run or
-//! elected for them, and a worker whose slots are all in use still runs them.
+//! Chores: NAQ's own jobs, such as the next tick of a schedule. They are jobs like any other, in a
+//! queue of their own, and every worker runs some of them beside its slots. So no process has to be
+//! run or elected for them, and a worker whose slots are all in use still runs them.
 //!
 //! Each chore is one file here, with its handler. [`chore_registry`] lists them.
 

@@ -10,8 +10,8 @@ use crate::engine::WorkerState;
 use crate::outage::backoff;
 
 /// Runs chores until the worker stops. `start` runs one chores worker until its token is cancelled.
-/// When the broker refuses the queue, it is asked again later: another worker may have the permission
-/// to create it.
+/// When the broker refuses the queue, it is asked again later: another worker may have the
+/// permission to create it.
 pub(crate) async fn run_chores<E, F>(
     worker: Arc<WorkerState>,
     start: impl Fn(CancellationToken) -> F,

@@ -14,8 +14,8 @@ const UNREADABLE_DELAY: Duration = Duration::from_secs(60);
 /// How often a worker checks that every schedule has its chore.
 const CHECK_EVERY: Duration = Duration::from_secs(3600);
 
-/// Takes the turn, and snoozes until the next one. The chore ends when the schedule is gone or has no
-/// more turns.
+/// Takes the turn, and snoozes until the next one. The chore ends when the schedule is gone or has
+/// no more turns.
 pub(super) async fn run_tick(chore: ScheduleChore, cx: Context) -> Result<(), Failure> {
     let client = cx.client();
     match client.schedules().take_turn(&chore.schedule).await {
@@ -29,8 +29,8 @@ pub(super) async fn run_tick(chore: ScheduleChore, cx: Context) -> Result<(), Fa
     }
 }
 
-/// Makes sure that every schedule has its chore, now and every hour. A chore may have been purged, or
-/// the program that created the schedule died before it enqueued the chore.
+/// Makes sure that every schedule has its chore, now and every hour. A chore may have been purged,
+/// or the program that created the schedule died before it enqueued the chore.
 pub(super) async fn ensure_loop(worker: Arc<WorkerState>) {
     loop {
         match worker.deps.client.schedules().ensure_all().await {

@@ -92,6 +92,14 @@ async fn look(
         }
     };
     for held in asked {
+        let delivery = &held.delivery;
+        let step = delivery.step().to_string();
+        if let Some(crashes) = worker.run_board.take_broken(&delivery.stored.key, &step) {
+            held.set_crash(worker.deps.worker_id.clone(), crashes);
+            held.pass_check();
+            checked.may_run.push(held);
+            continue;
+        }
         let redelivery = Redelivery {
             job: held.delivery.stored.key.clone(),
             step: held.delivery.step(),

@@ -1,11 +1,12 @@
 //! [`RunBoard`]: stores the list of the attempts that this worker runs, and reads those of others.
 
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use naq_core::clock::millis;
 use naq_core::flow::{Asker, ListedRun, MAX_LISTED_RUNS, RunList, SeenRunList};
-use naq_core::names::StateKey;
+use naq_core::names::{JobKey, StateKey};
 use naq_core::sync::lock;
 use naq_core::transport::{Expect, StateStore, TransportError};
 use naq_core::{JobId, QueueName, Timestamp, WorkerId};
@@ -17,8 +18,11 @@ const LISTS_PER_LEASE: u32 = 10;
 const LONGEST_INTERVAL: Duration = Duration::from_secs(1);
 /// The shortest time between two lists.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
-/// An idle worker stores its list this many times less often.
-const IDLE_FACTOR: u32 = 5;
+/// An idle worker stores its list this many times less often. It still counts as gone before the lease
+/// of a job ends that it had just begun.
+const IDLE_FACTOR: u32 = 3;
+/// Attempts that broke here, kept until their jobs come back.
+const MAX_BROKEN: usize = 1_000;
 /// How long the list of a worker that died stays, for those who find its jobs.
 const KEEP: Duration = Duration::from_secs(10 * 60);
 /// Lists read at once.
@@ -32,6 +36,7 @@ pub(crate) struct RunBoard {
     key: StateKey,
     interval: Duration,
     began: Notify,
+    broken: Mutex<VecDeque<ListedRun>>,
     heard: Mutex<Heard>,
 }
 
@@ -48,7 +53,15 @@ impl RunBoard {
         let key = RunList::key(&worker, process.as_str())
             .unwrap_or_else(|err| unreachable!("a worker id and a random id fit: {err}"));
         let interval = (lease / LISTS_PER_LEASE).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
-        Self { worker, queues, key, interval, began: Notify::new(), heard: Mutex::default() }
+        Self {
+            worker,
+            queues,
+            key,
+            interval,
+            began: Notify::new(),
+            broken: Mutex::default(),
+            heard: Mutex::default(),
+        }
     }
 
     /// The time between two lists of a worker that runs jobs.
@@ -64,6 +77,22 @@ impl RunBoard {
     /// A run begins: an idle worker stores its list now.
     pub(crate) fn run_begins(&self) {
         self.began.notify_one();
+    }
+
+    /// An attempt panicked outside its handler. The worker lives on, and nobody else finds out.
+    pub(crate) fn run_broke(&self, run: ListedRun) {
+        let mut broken = lock(&self.broken);
+        if broken.len() == MAX_BROKEN {
+            broken.pop_front();
+        }
+        broken.push_back(run);
+    }
+
+    /// The crashes of a job whose attempt broke here, that one included. None if it did not.
+    pub(crate) fn take_broken(&self, job: &JobKey, step: &str) -> Option<u32> {
+        let mut broken = lock(&self.broken);
+        let at = broken.iter().position(|run| run.job == *job && run.step == step)?;
+        broken.remove(at).map(|run| run.crashes.saturating_add(1))
     }
 
     /// Returns when a run begins.

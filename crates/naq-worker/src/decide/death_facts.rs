@@ -5,7 +5,8 @@ use naq_core::{DeadLetter, Envelope};
 
 /// A dead job on its way to the broker. First the record: it decides whether the job is dead, since
 /// an operator or another worker may have ended it otherwise. Then the dead letter. A worker that
-/// finds a record without its letter writes the letter: see [`missing_letter`](Self::missing_letter).
+/// finds a record without its letter writes the letter: see
+/// [`missing_letter`](Self::missing_letter).
 #[derive(Debug)]
 pub(crate) struct DeathFacts {
     /// None once it is stored, or where the job has no record.
@@ -16,8 +17,8 @@ pub(crate) struct DeathFacts {
 }
 
 impl DeathFacts {
-    /// `job` is None for a message that is no job. Such a message has no record: no one else can end
-    /// it otherwise.
+    /// `job` is None for a message that is no job. Such a message has no record: no one else can
+    /// end it otherwise.
     pub(crate) fn new(stored: &Stored, job: Option<Envelope>, letter: &DeadLetter) -> Self {
         let record = job.and_then(|job| Fact::death(stored, job, letter).ok());
         Self { record, letter: Fact::dead(stored, letter), awaited: false }

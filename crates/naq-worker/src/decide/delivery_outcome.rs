@@ -102,7 +102,7 @@ impl DeliveryOutcome {
     }
 }
 
-/// A delivery whose handler was told to stop.
+/// The outcome of a delivery that was stopped.
 impl From<StopReason> for DeliveryOutcome {
     fn from(reason: StopReason) -> Self {
         match reason {

@@ -14,8 +14,9 @@ pub enum LargeResults {
     #[default]
     Refuse,
     /// The result is stored beside the job's record, up to
-    /// [`MAX_BLOB_BYTES`](naq_core::transport::MAX_BLOB_BYTES), and read from there. It is kept as long
-    /// as the record, and for at least a day: a job that depends on this one may read it late.
+    /// [`MAX_BLOB_BYTES`](naq_core::transport::MAX_BLOB_BYTES), and read from there. It is stored
+    /// as long as the record, and for at least a day: a job that depends on this one may read it
+    /// late.
     Store,
 }
 

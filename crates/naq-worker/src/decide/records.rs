@@ -1,5 +1,6 @@
 //! What is written about an attempt: its record in the history, and the dead letter.
 
+use naq_core::clock::millis;
 use naq_core::retry::Decision;
 use naq_core::transport::Stored;
 use naq_core::wire::{AttemptOutcome, AttemptRecord, EncodeError, headers};
@@ -7,7 +8,6 @@ use naq_core::{DeadLetter, Envelope, Failure};
 
 use super::RunTimes;
 use super::settle_planner::SettlePlanner;
-use naq_core::clock::millis;
 
 impl SettlePlanner<'_> {
     pub(super) fn letter(
@@ -17,7 +17,7 @@ impl SettlePlanner<'_> {
         failure: &Failure,
         decision: &Decision,
     ) -> DeadLetter {
-        // An envelope that cannot be written is kept as it came.
+        // An envelope that cannot be written is stored unchanged.
         let body = envelope
             .map(Envelope::encode)
             .and_then(Result::<_, EncodeError>::ok)

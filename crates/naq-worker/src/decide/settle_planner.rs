@@ -86,7 +86,7 @@ impl SettlePlanner<'_> {
         self.end_job(stored, job, record, state)
     }
 
-    /// The job goes on waiting. Neither an attempt nor a crash is counted.
+    /// The job waits in the broker. Neither an attempt nor a crash is counted.
     fn held_back(&self, stored: &Stored, mut job: Envelope, hold: HoldBack) -> SettlePlan {
         let HoldBack { until, rule, reason, dependencies_met } = hold;
         if dependencies_met {
@@ -106,18 +106,18 @@ impl SettlePlanner<'_> {
         SettlePlan { ending: ObservedEnding::of(Ending::HeldBack), ..again }
     }
 
-    /// A snooze, since no attempt was made. The history has a record for each time that a worker
-    /// looked for a handler; they are counted there.
+    /// A snooze, since no attempt was made. The history has a record for each worker that had no
+    /// handler; the number of these records decides.
     fn unknown_task(&self, stored: &Stored, mut job: Envelope) -> SettlePlan {
         let _span = attempt_log::span(&job).entered();
-        let looked = job
+        let checks = job
             .history
             .iter()
             .rev()
             .take_while(|r| r.error_kind.as_ref() == Some(&ErrorKind::UNKNOWN_TASK))
             .count();
         let facts = AttemptFacts {
-            attempt: u32::try_from(looked).unwrap_or(u32::MAX).saturating_add(1),
+            attempt: u32::try_from(checks).unwrap_or(u32::MAX).saturating_add(1),
             crashes: 0,
             ..attempt_facts(&job, self.now, self.now)
         };
@@ -206,7 +206,8 @@ impl SettlePlanner<'_> {
         }
     }
 
-    /// A job whose result the broker does not take. The result of another attempt would be as large.
+    /// A job whose result the broker does not take. The result of another attempt would be as
+    /// large.
     pub(crate) fn result_too_large(
         &self,
         stored: &Stored,

@@ -9,8 +9,8 @@ use super::{DeathFacts, RunTimes};
 pub(crate) enum Settlement {
     /// Store this fact, then ack.
     Store(Fact),
-    /// Store this record of a completed job, then ack. The broker may not take a result of this size;
-    /// then the times of the attempt are needed for another record.
+    /// Store this record of a completed job, then ack. The broker may not take a result of this
+    /// size; then the times of the attempt are needed for another record.
     StoreResult(Fact, RunTimes),
     /// Store the record of a dead job, then its dead letter, then ack.
     StoreDeath(Box<DeathFacts>),

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use naq_core::sync::lock;
 use naq_core::transport::Delivery;
 use naq_core::{JobId, Timestamp};
 use tokio::sync::Notify;
 
 use super::HeldDelivery;
-use naq_core::sync::lock;
 
 /// TaskTable that wait for fewer held jobs are woken at every multiple of this, and so at zero.
 const WAKE_EVERY: usize = 64;
@@ -21,7 +21,8 @@ pub(crate) struct HeldDeliveries {
 }
 
 impl HeldDeliveries {
-    /// Holds the delivery. None when its message is held already: then only its handle is taken over.
+    /// Holds the delivery. None when its message is held already: then only its handle is taken
+    /// over.
     pub(crate) fn insert(&self, delivery: Delivery, now: Timestamp) -> Option<Arc<HeldDelivery>> {
         let mut by_seq = lock(&self.by_seq);
         let seq = delivery.stored.seq;

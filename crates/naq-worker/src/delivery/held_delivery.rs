@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use naq_core::flow::ListedRun;
+use naq_core::sync::lock;
 use naq_core::transport::{AckHandle, Delivery};
 use naq_core::wire::{AttemptOutcome, AttemptRecord, DecodeError, MAX_HISTORY};
 use naq_core::{Envelope, ErrorKind, JobId, Timestamp, WorkerId};
@@ -13,13 +14,17 @@ use tokio_util::sync::CancellationToken;
 use super::StopReason;
 use super::saved_data::SavedData;
 use crate::report::Trace;
-use naq_core::sync::lock;
 
-/// Not yet checked for having been settled before.
-const SUSPECT: u8 = 0;
-const WAITING: u8 = 1;
-const RUNNING: u8 = 2;
-const SETTLING: u8 = 3;
+/// How far a delivery is in this worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DeliveryPhase {
+    /// It may have been settled before, and is not checked yet.
+    Suspect,
+    /// It waits for a slot.
+    Ready,
+    Running,
+    Settling,
+}
 
 /// How long the check of a suspect is valid.
 const CHECK_VALID: Duration = Duration::from_millis(50);
@@ -48,6 +53,7 @@ pub(crate) struct HeldDelivery {
     first_look: OnceLock<Timestamp>,
     crash: OnceLock<FoundCrash>,
     listed: AtomicBool,
+    broken: AtomicBool,
     /// What its handler saves at the broker.
     pub(crate) saved: SavedData,
     pub(crate) trace: Trace,
@@ -55,7 +61,7 @@ pub(crate) struct HeldDelivery {
 
 impl HeldDelivery {
     pub(crate) fn new(delivery: Delivery, now: Timestamp) -> Self {
-        let phase = if delivery.suspect { SUSPECT } else { WAITING };
+        let phase = if delivery.suspect { DeliveryPhase::Suspect } else { DeliveryPhase::Ready };
         Self {
             newest_handle: Mutex::new(delivery.handle.clone()),
             delivery,
@@ -63,12 +69,13 @@ impl HeldDelivery {
             stop_token: CancellationToken::new(),
             renewed_at: AtomicU64::new(now.as_millis()),
             stop: AtomicU8::new(0),
-            phase: AtomicU8::new(phase),
+            phase: AtomicU8::new(phase as u8),
             checked_at: AtomicU64::new(0),
             started_at: AtomicU64::new(0),
             first_look: OnceLock::new(),
             crash: OnceLock::new(),
             listed: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
             saved: SavedData::default(),
             trace: Trace::default(),
         }
@@ -112,6 +119,16 @@ impl HeldDelivery {
         *self.first_look.get_or_init(|| now)
     }
 
+    /// The attempt panicked outside its handler.
+    pub(crate) fn mark_broken(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the attempt panicked outside its handler.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
     /// From now on the run is in this worker's list.
     pub(crate) fn list(&self) {
         self.listed.store(true, Ordering::Relaxed);
@@ -151,8 +168,8 @@ impl HeldDelivery {
         Timestamp::from_millis(self.renewed_at.load(Ordering::Relaxed))
     }
 
-    /// Whether the lease was renewed at least `age` ago. Also after the clock was set back: then the
-    /// time of the renewal is not known.
+    /// Whether the lease was renewed at least `age` ago. Also after the clock was set back: then
+    /// the time of the renewal is not known.
     pub(crate) fn is_due(&self, now: Timestamp, age: Duration) -> bool {
         now < self.renewed_at() || now.since(self.renewed_at()) >= age
     }
@@ -167,7 +184,7 @@ impl HeldDelivery {
         self.renewed_at() + lease
     }
 
-    /// Tells the handler to stop.
+    /// Asks the handler to stop.
     pub(crate) fn request_stop(&self, reason: StopReason) {
         self.stop.fetch_max(reason as u8, Ordering::AcqRel);
         self.stop_token.cancel();
@@ -195,7 +212,7 @@ impl HeldDelivery {
 
     /// The delivery was checked, and may run.
     pub(crate) fn pass_check(&self) {
-        self.change_phase(SUSPECT, WAITING);
+        self.change_phase(DeliveryPhase::Suspect, DeliveryPhase::Ready);
     }
 
     /// Whether a suspect has waited for a slot since it was checked: the worker that had it before
@@ -205,15 +222,15 @@ impl HeldDelivery {
         self.delivery.suspect && now.since(checked) > CHECK_VALID
     }
 
-    /// Whether it may have been settled before, and was not checked. It must not even be given back:
-    /// that would run a settled job again.
+    /// Whether it may have been settled before, and was not checked. It must not even be given
+    /// back: that would run a settled job again.
     pub(crate) fn is_suspect(&self) -> bool {
-        self.phase.load(Ordering::Acquire) == SUSPECT
+        self.phase.load(Ordering::Acquire) == DeliveryPhase::Suspect as u8
     }
 
     /// Takes it into a slot. False when it was given back meanwhile.
     pub(crate) fn enter_slot(&self) -> bool {
-        self.change_phase(WAITING, RUNNING)
+        self.change_phase(DeliveryPhase::Ready, DeliveryPhase::Running)
     }
 
     /// Its handler begins.
@@ -231,17 +248,20 @@ impl HeldDelivery {
 
     /// Claims the right to settle a delivery that waits for a slot.
     pub(crate) fn claim_if_ready(&self) -> bool {
-        self.change_phase(WAITING, SETTLING)
+        self.change_phase(DeliveryPhase::Ready, DeliveryPhase::Settling)
     }
 
-    /// Claims the right to settle it. Only the first claim succeeds: a handler that returns after its
-    /// job was given back settles nothing.
+    /// Claims the right to settle it. Only the first claim succeeds: a handler that returns after
+    /// its job was given back settles nothing.
     pub(crate) fn claim_settle(&self) -> bool {
-        self.phase.swap(SETTLING, Ordering::AcqRel) != SETTLING
+        let settling = DeliveryPhase::Settling as u8;
+        self.phase.swap(settling, Ordering::AcqRel) != settling
     }
 
-    fn change_phase(&self, from: u8, to: u8) -> bool {
-        self.phase.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    fn change_phase(&self, from: DeliveryPhase, to: DeliveryPhase) -> bool {
+        self.phase
+            .compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 }
 

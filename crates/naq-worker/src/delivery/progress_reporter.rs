@@ -4,12 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use naq_client::Progress;
+use naq_core::sync::lock;
 use naq_core::transport::{Expect, StateKey, Transport};
 use naq_core::{Timer, Timestamp};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
-
-use naq_core::sync::lock;
 
 /// The shortest time between two writes.
 const EVERY: Duration = Duration::from_secs(1);

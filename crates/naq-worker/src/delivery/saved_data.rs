@@ -15,7 +15,8 @@ use super::ProgressReporter;
 pub(crate) struct SavedData {
     pub(crate) progress: Arc<ProgressReporter>,
     pub(crate) checkpoint: Mutex<Option<Checkpoint>>,
-    /// The checkpoint that an earlier attempt may have saved. Set for a job that does not run again.
+    /// The checkpoint that an earlier attempt may have saved. Set for a job that does not run
+    /// again.
     earlier_checkpoint: OnceLock<StateKey>,
 }
 

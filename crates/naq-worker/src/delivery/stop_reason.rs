@@ -1,6 +1,6 @@
-//! [`StopReason`]: why a handler is told to stop.
+//! [`StopReason`]: why a handler has to stop.
 
-/// Why a handler is told to stop. A later one outweighs an earlier one.
+/// Why a handler has to stop. Ordered: a later variant replaces an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum StopReason {
     /// The worker stops, and the grace period is over.

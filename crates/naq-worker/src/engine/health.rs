@@ -5,17 +5,16 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use naq_core::QueueName;
-use naq_core::transport::Transport;
-
 use naq_core::sync::lock;
+use naq_core::transport::Transport;
 
 const STARTING: u8 = 0;
 const WORKING: u8 = 1;
 const DRAINING: u8 = 2;
 const STOPPED: u8 = 3;
 
-/// Whether a [`Worker`](crate::Worker) takes jobs right now, for example for the readiness probe of an
-/// orchestrator. Cheap to clone and to ask: it sends no request.
+/// Whether a [`Worker`](crate::Worker) takes jobs right now, for example for the readiness probe of
+/// an orchestrator. Cheap to clone and to ask: it sends no request.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -48,7 +47,7 @@ pub enum NotReady {
     /// There is no connection to the broker. The worker reconnects as soon as the broker is there.
     #[error("not connected to the broker")]
     Disconnected,
-    /// The broker does not deliver jobs of this queue. The worker goes on asking.
+    /// The broker does not deliver jobs of this queue. The worker asks again.
     #[error("queue {0} cannot be fetched from")]
     Stuck(QueueName),
     /// The worker was asked to stop, and finishes the jobs that run.
@@ -65,7 +64,8 @@ impl Health {
         Self(Arc::new(HealthState { transport, phase, stuck_queues }))
     }
 
-    /// Whether the worker takes jobs: it is connected, fetches from every queue, and does not drain.
+    /// Whether the worker takes jobs: it is connected, fetches from every queue, and does not
+    /// drain.
     ///
     /// # Errors
     /// [`NotReady`]: the reason why it does not.

@@ -95,8 +95,8 @@ impl WorkerState {
             ending,
             error,
         };
-        if let Some(meters) = &self.meters {
-            meters.observe(&observation);
+        if let Some(metrics) = &self.metrics {
+            metrics.observe(&observation);
         }
         if let Some(stats) = &self.stats {
             stats.record(&observation, self.now());

@@ -20,7 +20,7 @@ impl WorkerState {
     }
 
     /// Settles a delivery of a job that had ended before. The worker that ended it may have died
-    /// before it could tell the gates.
+    /// before it could notify the gates.
     pub(crate) fn settle_ended(
         &self,
         queue: &Arc<WorkerQueue>,
@@ -41,7 +41,7 @@ impl WorkerState {
         }
     }
 
-    /// Settles a delivery that the caller has claimed.
+    /// Settles a delivery that the caller has claimed and that did not run to its end.
     pub(crate) fn settle_interrupted(
         &self,
         queue: &Arc<WorkerQueue>,

@@ -3,10 +3,10 @@
 use std::sync::Mutex;
 
 use naq_core::Timestamp;
+use naq_core::sync::lock;
 use naq_core::transport::TransportError;
 
 use crate::outage::Outage;
-use naq_core::sync::lock;
 
 /// The outage that all settlements under way share, so that it is logged once.
 #[derive(Debug)]

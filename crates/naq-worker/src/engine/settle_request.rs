@@ -8,7 +8,7 @@ use super::{PendingObservation, WorkerQueue};
 use crate::decide::Settlement;
 use crate::delivery::HeldDelivery;
 
-/// A delivery that somebody claimed to settle.
+/// A delivery that its sender has claimed, and what to do with it.
 #[derive(Debug)]
 pub(crate) struct SettleRequest {
     pub(crate) queue: Arc<WorkerQueue>,

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use naq_core::QueueName;
+use naq_core::clock::millis;
 use naq_core::transport::Subscription;
 use tokio::sync::Notify;
 
 use crate::delivery::HeldDeliveries;
-use naq_core::clock::millis;
 
 /// One queue of a worker.
 #[derive(Debug)]

@@ -39,7 +39,7 @@ pub(crate) struct WorkerState {
     pub(crate) counts: AttemptCounts,
     pub(crate) health: Health,
     /// None for a chores worker.
-    pub(crate) meters: Option<WorkerMetrics>,
+    pub(crate) metrics: Option<WorkerMetrics>,
     /// None for a chores worker, and where statistics are turned off.
     pub(crate) stats: Option<Arc<Stats>>,
     pub(crate) settle_outage: SettleOutage,

@@ -1,10 +1,11 @@
 //! The circuit breaker: holds jobs back while calls of their task or its dependency fail, on all
 //! workers.
 //!
-//! Each worker watches the breakers in the state store, so that it knows within a moment when one opens,
-//! and decides without a request. It counts how its own calls end, and adds the counts to the state
-//! store by compare and set: a few times a second while calls fail, at once when they open the breaker,
-//! and never while all calls succeed. A probe is taken by compare and set before it starts.
+//! Each worker watches the breakers in the state store, so that it knows within a moment when one
+//! opens, and decides without a request. It counts how its own calls end, and adds the counts to
+//! the state store by compare and set: a few times a second while calls fail, at once when they
+//! open the breaker, and never while all calls succeed. A probe is taken by compare and set before
+//! it starts.
 
 mod breaker_table;
 mod sync;
@@ -19,6 +20,7 @@ use async_trait::async_trait;
 use naq_client::Client;
 use naq_core::flow::breaker::BreakerConfig;
 use naq_core::retry::Rule;
+use naq_core::sync::lock;
 use naq_core::transport::{Stored, TransportError};
 use naq_core::{Envelope, TaskName, Timer, Timestamp};
 use tokio::sync::Notify;
@@ -29,9 +31,7 @@ use super::gate::Gate;
 use super::gate_answer::{GateAnswer, GateExit};
 use super::job_key::job_key;
 use crate::handler::TaskTable;
-
 use crate::random::random_share;
-use naq_core::sync::lock;
 
 /// How long a job waits that got no probe of a half open breaker.
 const HALF_OPEN_WAIT: Duration = Duration::from_secs(1);
@@ -50,7 +50,8 @@ pub(crate) struct BreakerGate {
     first_read: FirstRead,
     /// Notified when counts are due to be sent.
     due: Notify,
-    /// Locked by the job that asks for a probe. Most often the next one then knows that all are taken.
+    /// Locked by the job that asks for a probe. Most often the next one then knows that all are
+    /// taken.
     probing: tokio::sync::Mutex<()>,
 }
 

@@ -1,11 +1,11 @@
-//! The retry budget: it limits how many retries of a task or queue start, over all workers. The others
-//! wait.
+//! The retry budget: it limits how many retries of a task or queue start, over all workers. The
+//! rest wait.
 //!
-//! Tokens that the budget gives by time are in an entry of the state store. Workers take a few at once,
-//! by compare and set. Tokens that first attempts give stay with the worker that made the attempts. A
-//! token is taken before its retry starts, and lost if its worker dies. So at any time
-//! retries <= share x first attempts + min_per_sec x seconds + burst, plus a quarter of a burst for each
-//! worker. An entry that is full is not stored.
+//! Tokens that the budget gives by time are in an entry of the state store. Workers take a few at
+//! once, by compare and set. Tokens that first attempts give stay with the worker that made the
+//! attempts. A token is taken before its retry starts, and lost if its worker dies. So at any time
+//! retries <= share x first attempts + min_per_sec x seconds + burst, plus a quarter of a burst for
+//! each worker. An entry that is full is not stored.
 
 mod local_tokens;
 
@@ -16,6 +16,7 @@ use std::{fmt, slice};
 use async_trait::async_trait;
 use naq_core::flow::{RetryBudget, Tokens};
 use naq_core::retry::Rule;
+use naq_core::sync::lock;
 use naq_core::transport::{Expect, Saved, StateKey, Stored, Transport, TransportError};
 use naq_core::{Envelope, QueueName, TaskName, Timer, Timestamp};
 
@@ -23,7 +24,6 @@ use self::local_tokens::LocalTokens;
 use super::gate::Gate;
 use super::gate_answer::{GateAnswer, GateExit};
 use crate::random::random_share;
-use naq_core::sync::lock;
 
 /// How often to ask for tokens again after another worker was faster.
 const TRIES: usize = 16;
@@ -128,8 +128,8 @@ impl TrackedBudget {
     }
 }
 
-/// Whether this is the first start of the job. A job that comes back after a crash, a snooze or a gate
-/// gives no tokens again.
+/// Whether this is the first start of the job. A job that comes back after a crash, a snooze or a
+/// gate gives no tokens again.
 fn is_first(job: &Envelope) -> bool {
     job.attempt == 1 && job.crashes == 0 && job.first_started_at.is_none()
 }

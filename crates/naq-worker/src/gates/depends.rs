@@ -1,5 +1,6 @@
-//! Holds back jobs that depend on other jobs. Most often such a job comes here when it may run. Now and
-//! then it comes to check on its parents, in case the message about their end was lost.
+//! Holds back jobs that depend on other jobs. Most often such a job comes here when it may run.
+//! From time to time it comes to check its parents, in case a worker died before it could release
+//! the job.
 
 use async_trait::async_trait;
 use naq_client::Client;

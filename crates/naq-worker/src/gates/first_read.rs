@@ -31,7 +31,7 @@ impl FirstRead {
         self.ended.notify_waiters();
     }
 
-    /// Waits until the first look is over. False when it took too long.
+    /// Waits until the first read is over. False when it took too long.
     pub(super) async fn wait(&self, timer: &dyn Timer, now: Timestamp) -> bool {
         let mut ended = std::pin::pin!(self.ended.notified());
         ended.as_mut().enable();

@@ -18,9 +18,9 @@ pub(crate) trait Gate: Send + Sync + fmt::Debug {
     /// The rule in the record of a job that the gate holds back.
     fn rule(&self) -> Rule;
 
-    /// May the job start? Called again after a transient error, for as long as the lease holds. With any
-    /// other answer than [`GateAnswer::Pass`], the gate keeps nothing for the job. If this future is
-    /// dropped, the caller must call [`leave`](Self::leave).
+    /// May the job start? Called again after a transient error, for as long as the lease holds.
+    /// With any other answer than [`GateAnswer::Pass`], the gate keeps nothing for the job. If this
+    /// future is dropped, the caller must call [`leave`](Self::leave).
     async fn enter(
         &self,
         job: &Envelope,
@@ -31,15 +31,15 @@ pub(crate) trait Gate: Send + Sync + fmt::Debug {
     /// The attempt of a job that had passed is over. Best effort: a worker may die before.
     async fn leave(&self, job: &Envelope, stored: &Stored, call: &GateExit, now: Timestamp);
 
-    /// The job waits without an attempt, held back by this gate or another, and its next message is
-    /// stored. Changes since [`enter`](Self::enter) have to be looked at again. Best effort.
+    /// The job was held back, by this gate or another, and its next message is stored. What the
+    /// gate read in [`enter`](Self::enter) may have changed since then. Best effort.
     async fn held_back(&self, _job: &Envelope) {}
 
     /// Work beside the jobs, for as long as the worker lives. It runs on a task that no handler can
     /// block.
     async fn maintain(&self) {}
 
-    /// The job has ended: its last fact is stored, and its delivery not yet acked. Called again when
-    /// the delivery comes back after a lost ack.
+    /// The job has ended: its last fact is stored, and its delivery not yet acked. Called again
+    /// when the delivery comes back after a lost ack.
     async fn job_ended(&self, _job: &Envelope, _now: Timestamp) {}
 }

@@ -1,11 +1,11 @@
-//! Limits on jobs of one key, over all workers: how many run at once (*concurrency*), and how many start
-//! in a time (*rate*).
+//! Limits on jobs of one key, over all workers: how many run at once (*concurrency*), and how many
+//! start in a time (*rate*).
 //!
-//! A limit slot is an entry of the state store, taken by compare and set, with a lease: the slot of a
-//! worker that dies is free when the lease ends. A job that finds no slot waits in the broker's schedule
-//! and joins the wait list. The worker that frees a slot releases the first job of the list. The waiting
-//! job's own due time is only for the case that a worker died in between. A rate gives out start times
-//! instead, and needs no list.
+//! A limit slot is an entry of the state store, taken by compare and set, with a lease: the slot of
+//! a worker that dies is free when the lease ends. A job that finds no slot waits in the broker's
+//! schedule and joins the wait list. The worker that frees a slot releases the first job of the
+//! list. The waiting job's own due time is only for the case that a worker died in between. A rate
+//! gives out start times instead, and needs no list.
 
 mod keys;
 mod limit_rates;
@@ -20,6 +20,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use naq_core::flow::{Limit, look_again};
 use naq_core::retry::{Action, Decision, Rule};
+use naq_core::sync::lock;
 use naq_core::transport::{JobKey, Stored, Transport, TransportError};
 use naq_core::wire::AttemptOutcome;
 use naq_core::{Envelope, Timer, Timestamp, WorkerId};
@@ -30,8 +31,6 @@ use self::wait_list::WaitList;
 use super::gate::Gate;
 use super::gate_answer::{GateAnswer, GateExit};
 use super::job_key::job_key;
-
-use naq_core::sync::lock;
 
 /// A slot stays taken for this many leases without a renewal.
 const SLOT_LEASES: u32 = 3;
@@ -48,7 +47,7 @@ pub(crate) struct LimitGate {
     rates: LimitRates,
     /// The full limit of each job that found no slot, until its wait is stored.
     joining: Mutex<HashMap<JobKey, NoFreeSlot>>,
-    /// Jobs that were released for a slot and came here for it, until they are put aside or end.
+    /// Jobs that were released for a slot and asked for it, until they are held back or end.
     released: Mutex<HashSet<JobKey>>,
 }
 
@@ -136,7 +135,9 @@ impl LimitGate {
 
     async fn release_next(&self, key: &str) {
         if let Err(err) = self.wait_list.release_next(key).await {
-            tracing::debug!("limit {key:?}: no job is released; they look again later: {err}");
+            tracing::debug!(
+                "limit {key:?}: no waiting job is released; they ask again later: {err}"
+            );
         }
     }
 
@@ -144,13 +145,13 @@ impl LimitGate {
     async fn join_wait_list(
         &self,
         job: &Envelope,
-        full: &NoFreeSlot,
+        no_slot: &NoFreeSlot,
     ) -> Result<(), TransportError> {
-        self.wait_list.join(&full.key, job).await?;
-        // If the job is the first in the list, a worker that freed a slot since the job looked may have
-        // found the list empty.
-        if self.wait_list.is_first(&full.key, job).await? {
-            self.release_for_free_slots(&full.key, full.of).await?;
+        self.wait_list.join(&no_slot.key, job).await?;
+        // If the job is the first in the list, a worker that freed a slot since the job asked may
+        // have found the list empty.
+        if self.wait_list.is_first(&no_slot.key, job).await? {
+            self.release_for_free_slots(&no_slot.key, no_slot.of).await?;
         }
         Ok(())
     }
@@ -165,15 +166,17 @@ impl LimitGate {
         Ok(())
     }
 
-    /// A job that was released for a slot may not have come for it: another gate holds it back, or it
-    /// has ended. Then the next job gets the slot.
+    /// A job that was released for a slot may not have come for it: another gate holds it back, or
+    /// it has ended. Then the next job gets the slot.
     async fn pass_slot_on(&self, job: &Envelope) {
         if self.released().remove(&job_key(job)) || !was_waiting(job) {
             return;
         }
         for (key, of) in by_key(job) {
             if let Err(err) = self.release_for_free_slots(key, of).await {
-                tracing::debug!("limit {key:?}: no job is released; they look again later: {err}");
+                tracing::debug!(
+                    "limit {key:?}: no waiting job is released; they ask again later: {err}"
+                );
             }
         }
     }
@@ -275,11 +278,11 @@ impl Gate for LimitGate {
     }
 
     async fn held_back(&self, job: &Envelope) {
-        let full = self.joining().remove(&job_key(job));
-        let Some(full) = full else { return self.pass_slot_on(job).await };
+        let no_slot = self.joining().remove(&job_key(job));
+        let Some(no_slot) = no_slot else { return self.pass_slot_on(job).await };
         self.released().remove(&job_key(job));
-        if let Err(err) = self.join_wait_list(job, &full).await {
-            tracing::debug!(job = %job.id, "not in the wait list; it looks again later: {err}");
+        if let Err(err) = self.join_wait_list(job, &no_slot).await {
+            tracing::debug!(job = %job.id, "not in the wait list; the job asks again later: {err}");
         }
     }
 

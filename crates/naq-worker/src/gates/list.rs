@@ -17,7 +17,8 @@ const PERMANENT_ERROR_WAIT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Gates(Vec<Arc<dyn Gate>>);
 
-/// The gates that a job has entered and not left. A gate that no longer guards the job is left, too.
+/// The gates that a job has entered and not left. A gate that no longer guards the job is left,
+/// too.
 #[derive(Debug, Default)]
 pub(crate) struct EnteredGates(Vec<Arc<dyn Gate>>);
 
@@ -49,8 +50,9 @@ impl Gates {
         self.0.iter().any(|gate| gate.applies_to(job))
     }
 
-    /// Asks the gates in turn, up to the first that does not let the job pass; the gates before that
-    /// one are left again. The caller leaves the gates in `entered`, also when this future is dropped.
+    /// Asks the gates in turn, up to the first that does not let the job pass; the gates before
+    /// that one are left again. The caller leaves the gates in `entered`, also when this future is
+    /// dropped.
     ///
     /// # Errors
     /// Transient errors only. After a permanent error the job is held back.

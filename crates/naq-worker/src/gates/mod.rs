@@ -1,6 +1,6 @@
-//! Gates: what may keep a delivery from its handler besides the retry policy. A job that is held back
-//! uses no attempt and no slot. Each gate is one file. A job that no gate guards passes without a
-//! request.
+//! Gates: what may keep a delivery from its handler besides the retry policy. A job that is held
+//! back uses no attempt and no slot. Each gate is one file. A job that no gate guards passes
+//! without a request.
 
 mod breaker;
 mod budget;

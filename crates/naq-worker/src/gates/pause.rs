@@ -1,7 +1,7 @@
 //! Holds back the jobs of tasks that an operator has paused in a queue.
 //!
-//! Each worker watches the pauses in the state store, so that it knows of a new one within a moment. No
-//! request is sent for a job. While no task is paused, a job costs one look at a flag.
+//! Each worker watches the pauses in the state store, so that it knows of a new one within a
+//! moment. No request is sent for a job. While no task is paused, the gate only reads a flag.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use naq_client::Client;
 use naq_core::flow::TaskPause;
 use naq_core::retry::Rule;
+use naq_core::sync::lock;
 use naq_core::transport::{StateChange, Stored, TransportError};
 use naq_core::{Envelope, QueueName, TaskName, Timer, Timestamp};
 
@@ -19,7 +20,6 @@ use super::gate::Gate;
 use super::gate_answer::{GateAnswer, GateExit};
 use crate::outage::Outage;
 use crate::random::random_share;
-use naq_core::sync::lock;
 
 type Pauses = HashMap<QueueName, HashMap<TaskName, TaskPause>>;
 
@@ -29,7 +29,7 @@ pub(crate) struct PauseGate {
     client: Client,
     timer: Arc<dyn Timer>,
     pauses: Mutex<Pauses>,
-    /// Whether a job has to look: a task is paused, or it is not known yet which tasks are.
+    /// Whether a job may be paused: a task is, or it is not known yet which tasks are.
     may_be_paused: AtomicBool,
     first_read: FirstRead,
 }

@@ -10,8 +10,8 @@ use naq_core::{Envelope, Timestamp};
 use super::gate::Gate;
 use super::gate_answer::{GateAnswer, GateExit};
 
-/// Frees unique keys. It holds no job back. It is the last gate: a job that another gate holds back has
-/// not started, and keeps its key.
+/// Frees unique keys. It holds no job back. It is the last gate: a job that another gate holds back
+/// has not started, and keeps its key.
 #[derive(Debug)]
 pub(crate) struct UniqueGate {
     client: Client,
@@ -37,8 +37,8 @@ impl Gate for UniqueGate {
         Rule::Unique
     }
 
-    /// After an error the job does not start: as long as it holds the key, a new job with that key is
-    /// refused because this one waits.
+    /// After an error the job does not start: as long as it holds the key, a new job with that key
+    /// is refused because this one waits.
     async fn enter(
         &self,
         job: &Envelope,

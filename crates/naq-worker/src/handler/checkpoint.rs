@@ -8,9 +8,9 @@ use super::Context;
 
 impl<S> Context<S> {
     /// Saves `state` for the next attempt to [`restore`](Self::restore), in place of what was saved
-    /// before. The next attempt finds it after an error, a crash, a lost lease, a snooze and a deploy,
-    /// and after a requeue of the dead job. Returns once the broker has stored it. It is removed when
-    /// the job completes.
+    /// before. The next attempt finds it after an error, a crash, a lost lease, a snooze and a
+    /// deploy, and after a requeue of the dead job. Returns once the broker has stored it. It is
+    /// removed when the job completes.
     ///
     /// Written as JSON, at most [`Checkpoint::MAX_BYTES`].
     ///
@@ -31,8 +31,8 @@ impl<S> Context<S> {
     /// ```
     ///
     /// # Errors
-    /// [`CheckpointError::LeaseLost`] when another attempt has taken over: this one should stop. See
-    /// [`CheckpointError`] for the others.
+    /// [`CheckpointError::LeaseLost`] when another attempt has taken over: this one should stop.
+    /// See [`CheckpointError`] for the others.
     pub async fn checkpoint<T>(&self, state: &T) -> Result<(), CheckpointError>
     where
         T: Serialize + Sync + ?Sized,

@@ -1,5 +1,5 @@
-//! Classifiers: what the registry says about errors of other crates, and about the user's own errors
-//! under a `?`.
+//! Classifiers: what the registry says about errors of other crates, and about the user's own
+//! errors under a `?`.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -53,8 +53,8 @@ impl Classifiers {
         self.add(|err: &E| Class { kind: err.kind(), advice: err.advice() });
     }
 
-    /// Gives the failure the kind and advice of its error's class. A kind that the handler named and
-    /// advice that the handler gave stay.
+    /// Gives the failure the kind and advice of its error's class. A kind that the handler named
+    /// and advice that the handler gave stay.
     pub(crate) fn apply(&self, failure: Failure) -> Failure {
         let Some(class) = self.0.iter().find_map(|classify| classify(&failure)) else {
             return failure;

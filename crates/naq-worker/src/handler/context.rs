@@ -140,8 +140,8 @@ impl<S> Context<S> {
         self.job_id().as_str()
     }
 
-    /// Prepares a job that this job enqueues: a child. When the attempt runs again after a failure or
-    /// a crash, the same `name` gives the same child, not a second one: the child's id is
+    /// Prepares a job that this job enqueues: a child. When the attempt runs again after a failure
+    /// or a crash, the same `name` gives the same child, not a second one: the child's id is
     /// [`child_id`](Self::child_id), and a job that has run before enqueues it
     /// [`once`](Enqueue::once).
     ///
@@ -168,9 +168,9 @@ impl<S> Context<S> {
         JobId::derived([self.job_id().as_str(), name.as_ref()])
     }
 
-    /// Whether the handler should stop: the job was cancelled, its lease is lost, or the worker shuts
-    /// down and the grace period is over. A handler that goes on is dropped a second later, at its
-    /// next await.
+    /// Whether the handler should stop: the job was cancelled, its lease is lost, or the worker
+    /// shuts down and the grace period is over. A handler that does not return is dropped a second
+    /// later, at its next await.
     pub fn is_cancelled(&self) -> bool {
         self.attempt.held.stop_token.is_cancelled()
     }

@@ -1,4 +1,4 @@
-//! The events that hooks are told: [`Retrying`], [`Recovered`], [`Exhausted`].
+//! The events that hooks receive: [`Retrying`], [`Recovered`], [`Exhausted`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ pub struct Exhausted {
     pub reason: String,
 }
 
-/// An event that hooks are told.
+/// An event that hooks receive.
 #[derive(Debug, Clone)]
 pub(crate) enum HookEvent {
     Retrying(Retrying),

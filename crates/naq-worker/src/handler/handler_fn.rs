@@ -14,7 +14,7 @@ use super::Context;
 pub(crate) type HandlerFuture = Pin<Box<dyn Future<Output = Result<Payload, Failure>> + Send>>;
 pub(crate) type Handler = Arc<dyn Fn(Context<()>) -> HandlerFuture + Send + Sync>;
 
-/// The arguments of a handler that is registered by name: a [`Payload`] as it came, or a
+/// The arguments of a handler that is registered by name: an undecoded [`Payload`], or a
 /// [`serde_json::Value`].
 pub trait RawArgs: Sized + Send + 'static {
     /// Decodes the arguments.

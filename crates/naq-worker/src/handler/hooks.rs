@@ -1,4 +1,4 @@
-//! [`Hooks`]: the user's code that is told of a retry, a recovery, a death. It does not change what
+//! [`Hooks`]: the user's callbacks after a retry, a recovery, a death. They do not change what
 //! happens to the job.
 
 use std::fmt;

@@ -9,8 +9,8 @@ use super::Context;
 
 impl<S> Context<S> {
     /// How the jobs ended that this one [depends on](naq_client::Enqueue::depends_on), with their
-    /// results, in the order in which they were named. Empty for a job that depends on none. Takes one
-    /// or two requests for each parent, many at once.
+    /// results, in the order in which they were named. Empty for a job that depends on none. Takes
+    /// one or two requests for each parent, many at once.
     ///
     /// ```no_run
     /// # use naq_core::Failure;
@@ -29,8 +29,8 @@ impl<S> Context<S> {
         self.client().parents(&self.attempt_context().envelope).await
     }
 
-    /// What one parent returned. `job` is its id, `queue/id`, or its name in the workflow. For several
-    /// results call [`parents`](Self::parents) once.
+    /// What one parent returned. `job` is its id, `queue/id`, or its name in the workflow. For
+    /// several results call [`parents`](Self::parents) once.
     ///
     /// # Errors
     /// [`ClientError::NoResult`] when this job does not depend on that job, or that job has not

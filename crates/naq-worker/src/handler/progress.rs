@@ -5,8 +5,8 @@ use naq_client::Progress;
 use super::Context;
 
 impl<S> Context<S> {
-    /// Reports how far this attempt is: `done` of `total` steps (0 for an unknown number), and what it
-    /// is doing. People see it in the dashboard, and programs in a
+    /// Reports how far this attempt is: `done` of `total` steps (0 for an unknown number), and what
+    /// it is doing. People see it in the dashboard, and programs in a
     /// [`JobReport`](naq_client::JobReport).
     ///
     /// Cheap: it returns at once. The newest progress is written in the background, at most once a

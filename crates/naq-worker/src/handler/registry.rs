@@ -191,10 +191,10 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         self.insert(name, handler, options)
     }
 
-    /// Adds a fallback for the jobs of type `J`. It runs when a failure of the handler would make the
-    /// job dead: in the same slot, with the same arguments and timeout. It finds the failure in
-    /// [`Context::last_error`]. If it succeeds, the job is completed with its result. If it fails too,
-    /// the job is dead with the handler's error.
+    /// Adds a fallback for the jobs of type `J`. It runs when a failure of the handler would make
+    /// the job dead: in the same slot, with the same arguments and timeout. It finds the failure in
+    /// [`Context::last_error`]. If it succeeds, the job is completed with its result. If it fails
+    /// too, the job is dead with the handler's error.
     ///
     /// It does not run when the handler cancels the job, or when the job dies without its handler:
     /// as poison, as undecodable, or for an unknown task.
@@ -250,16 +250,17 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         self.insert_fallback(name, fallback)
     }
 
-    /// Gives a failure that the error type `E` caused that error's kind and advice, so that a handler
-    /// may return [`Failure`](naq_core::Failure) and use `?`. A kind that the handler names stays.
+    /// Gives a failure that the error type `E` caused that error's kind and advice, so that a
+    /// handler may return [`Failure`](naq_core::Failure) and use `?`. A kind that the handler names
+    /// stays.
     #[must_use]
     pub fn classify<E: JobError>(mut self) -> Self {
         self.classifiers.add_type::<E>();
         self
     }
 
-    /// [`classify`](Self::classify) for an error type of another crate: `class` returns its kind, or
-    /// kind and advice.
+    /// [`classify`](Self::classify) for an error type of another crate: `class` returns its kind,
+    /// or kind and advice.
     ///
     /// ```
     /// # use naq_core::ErrorKind;
@@ -301,8 +302,8 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
     /// ```
     ///
     /// # Panics
-    /// When the breaker exists already, or `key` is empty or too long. Building a worker panics when
-    /// a task names a breaker that the registry lacks.
+    /// When the breaker exists already, or `key` is empty or too long. Building a worker panics
+    /// when a task names a breaker that the registry lacks.
     #[must_use]
     pub fn breaker(mut self, key: impl Into<String>, config: BreakerConfig) -> Self {
         let key = key.into();
@@ -314,8 +315,8 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         self
     }
 
-    /// Adds a hook that runs after every failed attempt, of any task, that is followed by a retry. It
-    /// does not run for a snooze or for a job that is held back, since nothing failed.
+    /// Adds a hook that runs after every failed attempt, of any task, that is followed by a retry.
+    /// It does not run for a snooze or for a job that is held back, since nothing failed.
     ///
     /// Hooks do not change what happens to the job. They run in its slot, before the decision is
     /// stored: at least once, but best effort. They are dropped when all hooks of one event take

@@ -1,8 +1,8 @@
 //! [`run_hooks`]: runs the hooks of one event.
 //!
 //! They run in the job's slot, after the decision and before it is stored. A worker that dies in
-//! between calls them again: so at least once, and best effort. What must happen is a job of its own
-//! (`on_exhausted_job`).
+//! between calls them again: so at least once, and best effort. What must happen is a job of its
+//! own (`on_exhausted_job`).
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -16,8 +16,8 @@ use super::events::HookEvent;
 use super::hooks::Hooks;
 use crate::panics;
 
-/// How long all hooks of one event have together. The job's lease is renewed meanwhile, and its slot
-/// is in use.
+/// How long all hooks of one event have together. The job's lease is renewed meanwhile, and its
+/// slot is in use.
 const HOOK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Runs all hooks of an event. Hooks that panic or take too long are logged and dropped.

@@ -60,9 +60,9 @@ impl TaskOptions {
         self
     }
 
-    /// The follow-up: a job that is enqueued once when a job of this task dies. The follow-up that a
-    /// job names itself ([`Enqueue::on_exhausted_job`](naq_client::Enqueue::on_exhausted_job)) comes
-    /// first.
+    /// The follow-up: a job that is enqueued once when a job of this task dies. The follow-up that
+    /// a job names itself ([`Enqueue::on_exhausted_job`](naq_client::Enqueue::on_exhausted_job))
+    /// comes first.
     ///
     /// # Panics
     /// When it is a text that is not a valid task name.
@@ -81,9 +81,10 @@ impl TaskOptions {
         self
     }
 
-    /// Runs the task's jobs under the breaker `key`, which [`Registry::breaker`](crate::Registry::breaker)
-    /// adds for a dependency of the task. While the breaker is open the jobs wait, and no attempt is
-    /// counted. By default a task runs only under a breaker of its own name, if there is one.
+    /// Runs the task's jobs under the breaker `key`, which
+    /// [`Registry::breaker`](crate::Registry::breaker) adds for a dependency of the task. While the
+    /// breaker is open the jobs wait, and no attempt is counted. By default a task runs only under
+    /// a breaker of its own name, if there is one.
     pub fn breaker(mut self, key: impl Into<String>) -> Self {
         self.breaker = Some(key.into());
         self

@@ -19,8 +19,8 @@ const EMPTY_AFTER: Duration = Duration::from_millis(10);
 /// Deliveries that may be held beyond those in a slot: they wait for one, or are being settled.
 const MAX_BEYOND_SLOTS: usize = 1000;
 
-/// Feeds the slots from one queue until the worker stops. Then gives back the deliveries that got no
-/// slot.
+/// Feeds the slots from one queue until the worker stops. Then gives back the deliveries that got
+/// no slot.
 pub(crate) async fn fetch_loop(
     worker: Arc<WorkerState>,
     queue: Arc<WorkerQueue>,
@@ -34,7 +34,8 @@ pub(crate) async fn fetch_loop(
             continue;
         };
         let ahead = prefetch.extra_jobs(worker.counts.finished(), worker.now());
-        // Deliveries that wait here count against the queue's limit, and other workers could run them.
+        // Deliveries that wait here count against the queue's limit, and other workers could run
+        // them.
         let ahead = if subscription.limit().is_some() { 0 } else { ahead };
         let fetched = async {
             tokio::select! {
@@ -42,8 +43,8 @@ pub(crate) async fn fetch_loop(
                 wanted = wait_for_room(&worker, &queue, ahead) => {
                     fetch(&worker, &queue, subscription.as_mut(), wanted).await
                 }
-                // Deliveries that were asked for before arrive while there is no room, too. They are
-                // taken in, so that their leases are renewed.
+                // Deliveries that were asked for before arrive while there is no room, too. They
+                // are taken in, so that their leases are renewed.
                 owed = subscription.fetch(0, FETCH_WAIT) => owed,
             }
         };
@@ -146,9 +147,9 @@ async fn accept_batch(
     outage: &mut Outage,
 ) {
     let now = worker.now();
-    if let Some(meters) = &worker.meters {
+    if let Some(metrics) = &worker.metrics {
         let again = batch.iter().filter(|delivery| delivery.delivered > 1);
-        again.for_each(|_| meters.redelivered(&queue.name));
+        again.for_each(|_| metrics.redelivered(&queue.name));
     }
     let held = batch.into_iter().filter_map(|delivery| queue.held.insert(delivery, now));
     let (suspects, clear): (Vec<_>, Vec<_>) = held.partition(|held| held.delivery.suspect);

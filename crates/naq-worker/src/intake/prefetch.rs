@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use naq_core::Timestamp;
 
-/// The jobs that are read ahead keep the slots busy this long: longer than a round trip, much shorter
-/// than a lease.
+/// The jobs that are read ahead keep the slots busy this long: longer than a round trip, much
+/// shorter than a lease.
 const PREFETCH_TIME: Duration = Duration::from_millis(50);
-/// The largest number of jobs to read ahead, so that other workers get their share of a short backlog.
+/// The largest number of jobs to read ahead, so that other workers get their share of a short
+/// backlog.
 const MAX_PREFETCH: usize = 500;
 /// A shorter span cannot be measured with a clock of milliseconds.
 const MIN_SPAN: Duration = Duration::from_millis(10);

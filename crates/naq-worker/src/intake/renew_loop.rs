@@ -1,4 +1,5 @@
-//! Renews the leases of all deliveries held of one queue. It runs on a task that no handler can block.
+//! Renews the leases of all deliveries held of one queue. It runs on a task that no handler can
+//! block.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +12,10 @@ use super::give_back_waiting;
 use crate::delivery::{HeldDelivery, StopReason};
 use crate::engine::{WorkerQueue, WorkerState};
 
-/// The shortest time between two rounds, whatever lease the broker has.
+/// The shortest time between two rounds, for any lease.
 const MIN_WAIT: Duration = Duration::from_millis(10);
-/// How long a delivery of a queue with a limit may wait here for a slot: another worker could run it.
+/// How long a delivery of a queue with a limit may wait here for a slot: another worker could run
+/// it.
 const LIMITED_HOLD: Duration = Duration::from_millis(500);
 /// Renewals in flight at once.
 const AT_ONCE: usize = 64;
@@ -30,17 +32,17 @@ impl RenewalRound {
         Self { at, elapsed_at: Instant::now() + at.since(now) }
     }
 
-    /// How far the clock was set forward. None when it was not: the round is late by less than `slack`,
-    /// or as late by the time that passed. A process that was stopped is late by both, and has lost
-    /// its leases. A machine's sleep that does not count as passed time looks like a clock that was
-    /// set.
+    /// How far the clock was set forward. None when it was not: the round is late by less than
+    /// `slack`, or as late by the time that passed. A process that was stopped is late by both, and
+    /// has lost its leases. A machine's sleep that does not count as passed time looks like a clock
+    /// that was set.
     fn clock_jump(&self, now: Timestamp, slack: Duration) -> Option<Duration> {
         let late = now.since(self.at);
         (late >= slack && Instant::now() < self.elapsed_at + slack).then_some(late)
     }
 }
 
-/// Renews every lease when a third of it is over. Tells a handler when its lease is lost. Gives back
+/// Renews every lease when a third of it is over. Stops a handler whose lease is lost. Gives back
 /// deliveries that have waited too long for a slot, so that another worker can run them.
 pub(crate) async fn renew_loop(worker: Arc<WorkerState>, queue: Arc<WorkerQueue>) {
     let mut lease = queue.lease();

@@ -18,7 +18,8 @@ pub(crate) async fn keep_unsettled(
     outage: &mut Outage,
 ) -> Vec<Arc<HeldDelivery>> {
     let (evidence, asked_at) = loop {
-        // Nothing runs without an answer. A suspect whose lease is lost meanwhile does not run at all.
+        // Nothing runs without an answer. A suspect whose lease is lost meanwhile does not run at
+        // all.
         let (lost, rest) = suspects.into_iter().partition::<Vec<_>, _>(|held| held.is_lease_lost());
         lost.into_iter().for_each(|held| worker.settle(queue, held, Settlement::Abandon));
         suspects = rest;

@@ -95,7 +95,7 @@ pub(crate) fn held_back(envelope: &Envelope, decision: &Decision) {
 
 pub(crate) fn unknown_task(message: &str, decision: &Decision) {
     match decision.action.delay() {
-        Some(delay) => tracing::warn!("{message}; looking again in {}", format_delay(delay)),
+        Some(delay) => tracing::warn!("{message}; checking again in {}", format_delay(delay)),
         None => tracing::error!("dead: {message}"),
     }
 }

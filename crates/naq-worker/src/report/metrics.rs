@@ -1,5 +1,5 @@
-//! [`WorkerMetrics`]: a worker's metrics, through the `metrics` facade. The handles of a queue and task are
-//! made when the pair is first seen. After that, counting allocates nothing.
+//! [`WorkerMetrics`]: a worker's metrics, through the `metrics` facade. The handles of a queue and
+//! task are made when the pair is first seen. After that, counting allocates nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, OnceLock};
@@ -11,9 +11,8 @@ use naq_core::metrics::{
     SUCCESS_ATTEMPT, WORKER_SLOTS,
 };
 use naq_core::stats::{Ending, Observation, Run, UNKNOWN_TASK};
-use naq_core::{ErrorKind, QueueName, TaskName};
-
 use naq_core::sync::lock;
+use naq_core::{ErrorKind, QueueName, TaskName};
 
 /// A worker's metrics. They do nothing unless a recorder was installed before the worker started.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! What a worker tells people about its deliveries: log lines, metrics, statistics, traces.
+//! What a worker reports about its deliveries: log lines, metrics, statistics, traces.
 
 pub(crate) mod attempt_log;
 mod metrics;

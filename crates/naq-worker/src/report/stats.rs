@@ -4,9 +4,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use naq_core::Timestamp;
 use naq_core::stats::{Observation, Tally};
-use tokio::sync::Notify;
-
 use naq_core::sync::lock;
+use tokio::sync::Notify;
 
 /// The statistics of a worker that are not written yet.
 #[derive(Debug, Default)]

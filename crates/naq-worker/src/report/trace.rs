@@ -1,5 +1,5 @@
-//! [`Trace`]: the OpenTelemetry span of an attempt, linked to the span that sent the job. It is empty
-//! without the feature `otel`.
+//! [`Trace`]: the OpenTelemetry span of an attempt, linked to the span that sent the job. It is
+//! empty without the feature `otel`.
 
 #[cfg(feature = "otel")]
 pub(crate) use on::Trace;
@@ -35,8 +35,8 @@ mod on {
 
     use crate::report::ObservedEnding;
 
-    /// The span `process <queue>` of one attempt. Each attempt is a trace of its own, since there may
-    /// be days between two attempts. It is linked to the span that sent the job.
+    /// The span `process <queue>` of one attempt. Each attempt is a trace of its own, since there
+    /// may be days between two attempts. It is linked to the span that sent the job.
     #[derive(Debug, Default)]
     pub(crate) struct Trace(OnceLock<Context>);
 

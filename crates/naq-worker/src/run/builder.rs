@@ -25,8 +25,8 @@ pub struct WorkerBuilder {
 }
 
 impl Worker {
-    /// Starts to set up a worker. It uses the client's connection. Handlers find the client in their
-    /// context.
+    /// Starts to set up a worker. It uses the client's connection. Handlers find the client in
+    /// their context.
     pub fn builder<S: Clone + Send + Sync + 'static>(
         client: Client,
         registry: Registry<S>,
@@ -70,8 +70,8 @@ impl WorkerBuilder {
         Self { settings }
     }
 
-    /// Adds a queue to take jobs from. Without any, the worker takes jobs from `default`. Queues share
-    /// the slots: first come, first served.
+    /// Adds a queue to take jobs from. Without any, the worker takes jobs from `default`. Queues
+    /// share the slots: first come, first served.
     ///
     /// # Panics
     /// When it is not a valid queue name.
@@ -83,9 +83,9 @@ impl WorkerBuilder {
         self
     }
 
-    /// Adds a queue with a weight, from 1 to [`MAX_WEIGHT`](Self::MAX_WEIGHT). While all queues have
-    /// jobs, they get slots in proportion to their weights. The part of an empty queue goes to the
-    /// others. A queue that is added without a weight has weight 1.
+    /// Adds a queue with a weight, from 1 to [`MAX_WEIGHT`](Self::MAX_WEIGHT). While all queues
+    /// have jobs, they get slots in proportion to their weights. The part of an empty queue goes to
+    /// the others. A queue that is added without a weight has weight 1.
     ///
     /// ```no_run
     /// # use naq_client::Client;
@@ -115,9 +115,9 @@ impl WorkerBuilder {
         builder
     }
 
-    /// Gives slots to the first queue that has a job, in the order in which the queues were added. A
-    /// later queue gets a slot only while the queues before it are empty, so it may starve. Weights
-    /// have no effect then. Off by default.
+    /// Gives slots to the first queue that has a job, in the order in which the queues were added.
+    /// A later queue gets a slot only while the queues before it are empty, so it may starve.
+    /// Weights have no effect then. Off by default.
     pub fn strict_priority(mut self) -> Self {
         self.settings.strict = true;
         self
@@ -141,8 +141,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// Sets the readable part of the worker's id: the machine's name by default. The process id and a
-    /// random part are added, so that two workers of the same name differ.
+    /// Sets the readable part of the worker's id: the machine's name by default. The process id and
+    /// a random part are added, so that two workers of the same name differ.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.settings.name = Some(name.into());
         self
@@ -154,8 +154,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// Sets how long the broker waits for a renewal before it gives a job to another worker: 10 s by
-    /// default. The worker renews three times as often. A queue that exists keeps its lease.
+    /// Sets how long the broker waits for a renewal before it gives a job to another worker: 10 s
+    /// by default. The worker renews three times as often. A queue that exists keeps its lease.
     ///
     /// # Panics
     /// When it is shorter than [`MIN_LEASE`](Self::MIN_LEASE).
@@ -165,9 +165,9 @@ impl WorkerBuilder {
         self
     }
 
-    /// Sets the grace period: how long running jobs may go on after the worker was asked to stop. 30 s
-    /// by default. Then they are told to stop, and a second later they are given back to their queue.
-    /// Neither an attempt nor a crash is counted.
+    /// Sets the grace period: how long running jobs may go on after the worker was asked to stop.
+    /// 30 s by default. Then they are asked to stop, and a second later they are given back to
+    /// their queue. Neither an attempt nor a crash is counted.
     pub fn shutdown_timeout(mut self, grace: Duration) -> Self {
         self.settings.shutdown_timeout = grace;
         self
@@ -184,12 +184,12 @@ impl WorkerBuilder {
         self
     }
 
-    /// Sets how long a job of an unknown task waits for a handler: another version of the worker may
-    /// have it. The policy's retries and delays say how often and when a worker looks again; no
-    /// attempt is counted. By default 10 looks with growing delays, about 50 minutes in all. Then the
-    /// job is dead.
-    pub fn unknown_tasks(mut self, looks: RetryPolicy) -> Self {
-        self.settings.unknown_tasks = looks;
+    /// Sets how long a job of an unknown task waits for a handler: another version of the worker
+    /// may have it. The policy's retries and delays say how often and when a worker checks again;
+    /// no attempt is counted. By default 10 checks with growing delays, about 50 minutes in all.
+    /// Then the job is dead.
+    pub fn unknown_tasks(mut self, checks: RetryPolicy) -> Self {
+        self.settings.unknown_tasks = checks;
         self
     }
 
@@ -216,8 +216,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// Limits how many retries of a queue's jobs start, over all workers. The others wait. No limit by
-    /// default. Give every worker of the queue the same budget.
+    /// Limits how many retries of a queue's jobs start, over all workers. The others wait. No limit
+    /// by default. Give every worker of the queue the same budget.
     ///
     /// # Panics
     /// When it is not a valid queue name.
@@ -227,17 +227,17 @@ impl WorkerBuilder {
         self
     }
 
-    /// Sets whether the worker also runs NAQ's own jobs, which run schedules and release blocked jobs.
-    /// On by default. If it is off for all workers, schedules and blocked jobs wait.
+    /// Sets whether the worker also runs NAQ's own jobs, which run schedules and release blocked
+    /// jobs. On by default. If it is off for all workers, schedules and blocked jobs wait.
     pub fn chores(mut self, enabled: bool) -> Self {
         self.settings.chores = enabled;
         self
     }
 
-    /// Sets what is removed from error messages before they are stored, logged and counted. By default
-    /// the values of keys that are named like a secret, such as `password` or `api_key`, and text that
-    /// looks like a secret. Arguments and results are stored as they are, and redacted when they are
-    /// shown.
+    /// Sets what is removed from error messages before they are stored, logged and counted. By
+    /// default the values of keys that are named like a secret, such as `password` or `api_key`,
+    /// and text that looks like a secret. Arguments and results are stored as they are, and
+    /// redacted when they are shown.
     pub fn redact(mut self, redactor: Redactor) -> Self {
         self.settings.redactor = redactor;
         self

@@ -21,7 +21,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Returns when nothing is held any more, or when waiting would not help.
 pub(super) async fn drain(
     worker: &Arc<WorkerState>,
-    mut feeds: JoinSet<()>,
+    mut fetch_loops: JoinSet<()>,
     mut reporters: JoinSet<()>,
     grace: Duration,
 ) {
@@ -34,11 +34,11 @@ pub(super) async fn drain(
         }
     }
     let in_time = tokio::select! {
-        () = all_settled(worker, &mut feeds) => true,
+        () = all_settled(worker, &mut fetch_loops) => true,
         () = worker.timer.sleep_until(grace_ends) => false,
     };
     if !in_time {
-        give_back_running(worker, &mut feeds).await;
+        give_back_running(worker, &mut fetch_loops).await;
     }
     // A heartbeat after leaving would bring the entry back.
     reporters.shutdown().await;
@@ -75,12 +75,12 @@ async fn leave_directory(worker: &WorkerState) {
     }
 }
 
-async fn give_back_running(worker: &Arc<WorkerState>, feeds: &mut JoinSet<()>) {
+async fn give_back_running(worker: &Arc<WorkerState>, fetch_loops: &mut JoinSet<()>) {
     for held in worker.queues.iter().flat_map(|q| q.held.all()) {
         held.request_stop(StopReason::Shutdown);
     }
     tokio::select! {
-        () = all_settled(worker, feeds) => return,
+        () = all_settled(worker, fetch_loops) => return,
         () = worker.sleep(STOP_GRACE + STOP_GRACE / 2) => {}
     }
     // A handler that blocks its thread does not notice that it was dropped.
@@ -91,7 +91,7 @@ async fn give_back_running(worker: &Arc<WorkerState>, feeds: &mut JoinSet<()>) {
         }
     }
     tokio::select! {
-        () = all_settled(worker, feeds) => {}
+        () = all_settled(worker, fetch_loops) => {}
         () = worker.sleep(LAST_WRITES) => {
             let left: usize = worker.queues.iter().map(|q| q.held.len()).sum();
             tracing::warn!("{left} jobs could not be given back; they return when their lease ends");
@@ -99,10 +99,10 @@ async fn give_back_running(worker: &Arc<WorkerState>, feeds: &mut JoinSet<()>) {
     }
 }
 
-/// Returns once nothing is held and nothing will be: a feed that still closes its queue may bring
+/// Returns once nothing is held and nothing will be: a fetch_loop that still closes its queue may bring
 /// deliveries that have to be given back, too.
-async fn all_settled(worker: &WorkerState, feeds: &mut JoinSet<()>) {
-    while feeds.join_next().await.is_some() {}
+async fn all_settled(worker: &WorkerState, fetch_loops: &mut JoinSet<()>) {
+    while fetch_loops.join_next().await.is_some() {}
     join_all(worker.queues.iter().map(|q| q.held.wait_empty())).await;
 }
 
@@ -120,7 +120,7 @@ mod tests {
     use crate::{Registry, Worker, WorkerBuilder};
 
     #[tokio::test]
-    async fn the_end_of_the_grace_period_does_not_cut_off_a_feed_that_closes_its_queue() {
+    async fn the_end_of_the_grace_period_does_not_cut_off_a_fetch_loop_that_closes_its_queue() {
         let clock = ManualClock::new();
         let client = Client::new(Arc::new(MemoryTransport::with_timer(Arc::new(clock.clone()))));
         let worker = Worker::builder(client, Registry::new()).clock(Arc::new(clock.clone()));
@@ -131,14 +131,14 @@ mod tests {
         let id = settings.worker_id();
         let worker = Arc::new(start::worker_state(settings, id, health, requests));
         let (closing, closed) = tokio::sync::oneshot::channel();
-        let mut feeds = JoinSet::new();
-        let feed = clock.clone();
-        feeds.spawn(async move {
-            feed.sleep_until(feed.now() + Duration::from_secs(2)).await;
-            closing.send(()).expect("somebody waits for it");
+        let mut fetch_loops = JoinSet::new();
+        let fetch_loop = clock.clone();
+        fetch_loops.spawn(async move {
+            fetch_loop.sleep_until(fetch_loop.now() + Duration::from_secs(2)).await;
+            closing.send(()).expect("the test waits for it");
         });
         let grace = Duration::from_secs(1);
-        let drained = drain(&worker, feeds, JoinSet::new(), grace);
+        let drained = drain(&worker, fetch_loops, JoinSet::new(), grace);
         tokio::join!(drained, clock.advance(Duration::from_secs(30)));
         closed.await.expect("it closed in full");
     }

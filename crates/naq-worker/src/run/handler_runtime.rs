@@ -1,5 +1,5 @@
-//! [`HandlerRuntime`]: where handlers run. By default on threads of their own, so that a handler that
-//! blocks does not stop the renewal of leases.
+//! [`HandlerRuntime`]: where handlers run. By default on threads of their own, so that a handler
+//! that blocks does not stop the renewal of leases.
 
 use std::future::Future;
 

@@ -17,8 +17,8 @@ pub(super) async fn heartbeat_loop(worker: Arc<WorkerState>, times: HeartbeatTim
         let stopping = worker.stopping.is_cancelled();
         let info = worker_info(&worker, &hostname, started_at);
         let sent = worker.transport.heartbeat(&info, times.ttl).await;
-        if let Some(meters) = &worker.meters {
-            meters.heartbeat(sent.is_ok(), worker.health.is_connected());
+        if let Some(metrics) = &worker.metrics {
+            metrics.heartbeat(sent.is_ok(), worker.health.is_connected());
         }
         match sent {
             Ok(()) => outage.recovered(worker.now()),

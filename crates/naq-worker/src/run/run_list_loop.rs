@@ -16,12 +16,13 @@ pub(super) async fn run_list_loop(worker: Arc<WorkerState>) {
             Ok(_) => outage.recovered(worker.now()),
             Err(err) => drop(outage.failed(&err, worker.now())),
         }
-        worker.sleep(board.interval()).await;
         if idle {
             tokio::select! {
                 () = board.next_run() => {}
-                () = worker.sleep(board.idle_interval() - board.interval()) => {}
+                () = worker.sleep(board.idle_interval()) => {}
             }
+        } else {
+            worker.sleep(board.interval()).await;
         }
     }
 }

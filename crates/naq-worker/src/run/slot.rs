@@ -11,7 +11,7 @@ struct SlotGuard<'a>(&'a WorkerState);
 
 impl<'a> SlotGuard<'a> {
     fn of(worker: &'a WorkerState) -> Self {
-        worker.meters.iter().for_each(WorkerMetrics::slot_taken);
+        worker.metrics.iter().for_each(WorkerMetrics::slot_taken);
         Self(worker)
     }
 }
@@ -19,7 +19,7 @@ impl<'a> SlotGuard<'a> {
 impl Drop for SlotGuard<'_> {
     fn drop(&mut self) {
         self.0.ready.slot_freed();
-        self.0.meters.iter().for_each(WorkerMetrics::slot_free);
+        self.0.metrics.iter().for_each(WorkerMetrics::slot_free);
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn worker_state(
     let ready = ReadyDeliveries::new(settings.concurrency, sharing, weights);
     let counted = settings.role.counts_jobs();
     let tasks: Vec<_> = settings.tasks.names().cloned().collect();
-    let meters =
+    let metrics =
         counted.then(|| WorkerMetrics::new(&settings.queues, &tasks, settings.concurrency));
     let run_board = RunBoard::new(id.clone(), settings.queues.clone(), settings.lease);
     let queues = settings.queues.into_iter().enumerate();
@@ -48,7 +48,7 @@ pub(super) fn worker_state(
         run_board,
         counts: AttemptCounts::default(),
         health,
-        meters,
+        metrics,
         stats: (settings.stats && counted).then(Default::default),
         settle_outage: SettleOutage::new(),
         drain_requested: CancellationToken::new(),

@@ -1,5 +1,5 @@
-//! Writes statistics once a second. Best effort: what the broker does not take is written later, and
-//! no job waits for it.
+//! Writes statistics once a second. Best effort: what the broker does not take is written later,
+//! and no job waits for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -66,16 +66,16 @@ impl Worker {
         self.health.clone()
     }
 
-    /// Runs until `shutdown` completes or an operator [drains](naq_client::Client::drain_worker) the
-    /// worker, and then drains: it fetches nothing more, lets running jobs finish within the grace
-    /// period, and gives the other deliveries back.
+    /// Runs until `shutdown` completes or an operator [drains](naq_client::Client::drain_worker)
+    /// the worker, and then drains: it fetches nothing more, lets running jobs finish within the
+    /// grace period, and gives the other deliveries back.
     ///
-    /// Call it on the runtime on which the transport was connected. Dropping the future ends the worker
-    /// at once, like a crash: its deliveries come back when their leases end.
+    /// Call it on the runtime on which the transport was connected. Dropping the future ends the
+    /// worker at once, like a crash: its deliveries come back when their leases end.
     ///
     /// # Errors
-    /// [`WorkerError`] when the worker cannot start. Once it runs, errors of the broker are logged, and
-    /// the worker goes on.
+    /// [`WorkerError`] when the worker cannot start. Once it runs, errors of the broker are logged,
+    /// and the worker goes on.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<Exit, WorkerError> {
         let Self { settings, id, health } = self;
         let grace = settings.shutdown_timeout;
@@ -85,9 +85,10 @@ impl Worker {
         let (settle_requests, inbox) = mpsc::unbounded_channel();
         let worker = Arc::new(start::worker_state(settings, id, health, settle_requests));
 
-        // Dropped in this order at the end: first the handlers stop, then nothing fetches or settles.
+        // Dropped in this order at the end: first the handlers stop, then nothing fetches or
+        // settles.
         let mut tasks = JoinSet::new();
-        let mut feeds = JoinSet::new();
+        let mut fetch_loops = JoinSet::new();
         let mut reporters = JoinSet::new();
         let mut runners = HandlerTasks::start(handlers, threads, worker.concurrency)?;
 
@@ -101,7 +102,7 @@ impl Worker {
             if open.is_none() {
                 worker.health.queue_stuck(&queue.name);
             }
-            feeds.spawn(fetch_loop(worker.clone(), queue.clone(), open));
+            fetch_loops.spawn(fetch_loop(worker.clone(), queue.clone(), open));
             tasks.spawn(renew_loop(worker.clone(), queue.clone()));
         }
         tasks.spawn(settle_all(worker.clone(), inbox));
@@ -131,7 +132,7 @@ impl Worker {
             () = worker.drain_requested.cancelled() => {}
         }
         worker.health.set_draining();
-        drain::drain(&worker, feeds, reporters, grace).await;
+        drain::drain(&worker, fetch_loops, reporters, grace).await;
         while chores_worker.join_next().await.is_some() {}
         if worker.role.is_listed() {
             tracing::info!(worker = %worker.deps.worker_id, "stopped");

@@ -10,8 +10,8 @@ use super::until_answered::until_answered;
 use crate::delivery::HeldDelivery;
 use crate::engine::WorkerState;
 
-/// Enqueues the follow-up, unless the broker has it already. None when the lease was lost meanwhile:
-/// then the dead job must not be acked.
+/// Enqueues the follow-up, unless the broker has it already. None when the lease was lost
+/// meanwhile: then the dead job must not be acked.
 pub(super) async fn enqueue_follow_up(worker: &WorkerState, held: &HeldDelivery) -> Option<()> {
     let stored = &held.delivery.stored;
     let Some(follow_up) = follow_up_of(worker, held) else { return Some(()) };

@@ -75,7 +75,7 @@ pub(super) async fn end_job(
     }
 }
 
-/// Tells the gates that the job has ended, and acks.
+/// Notifies the gates of the end of the job, and acks.
 pub(super) async fn ack_ended(worker: &WorkerState, held: &HeldDelivery, job: Option<&Envelope>) {
     if let Some(job) = job {
         worker.deps.gates.job_ended(job, worker.now()).await;

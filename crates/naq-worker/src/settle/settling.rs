@@ -29,9 +29,9 @@ struct Settling<'a> {
 enum AfterFact {
     /// This settlement.
     Settle(Settlement),
-    /// The job has ended so.
+    /// The end of the job: release the jobs that wait for it, then ack.
     JobEnded { state: JobState, awaited: bool },
-    /// The ack: the job goes on elsewhere.
+    /// The ack: the job waits in the broker again.
     Ack,
     /// Nothing: another worker has the job.
     Abandon,
@@ -90,7 +90,8 @@ impl Settling<'_> {
                 return None;
             }
             Some(Err(err)) => {
-                // With what the transport adds it is over the limit, or the limit was lowered.
+                // The transport's own headers make it too large, or the limit was lowered
+                // meanwhile.
                 self.max_payload = lower_limit(size, &err);
                 return self.fit(settlement, err.to_string()).await;
             }
@@ -111,7 +112,7 @@ impl Settling<'_> {
                 }
             }
             AfterFact::Abandon => {
-                tracing::info!(job = %held.job_id(), "not stored: the job has gone on without this attempt");
+                tracing::info!(job = %held.job_id(), "not stored: the job has left this worker");
             }
         }
         None
@@ -125,8 +126,8 @@ impl Settling<'_> {
         }
     }
 
-    /// What takes the place of a settlement whose fact is too large. A job of which nothing could be
-    /// stored would come back for ever.
+    /// What takes the place of a settlement whose fact is too large. Without any fact the job would
+    /// run again and again.
     async fn fit(&mut self, settlement: Settlement, reason: String) -> Option<Settlement> {
         if let Settlement::StoreResult(fact, times) = settlement {
             return self.fit_result(fact, times, reason).await;
@@ -195,8 +196,8 @@ fn lower_limit(size: usize, refused: &TransportError) -> usize {
     size.saturating_sub(over.max(1))
 }
 
-/// How a delivery counts whose fact is stored. It may be another fact than was decided: a smaller one
-/// for one that was too large.
+/// How a delivery counts once its fact is stored. The fact may not be the decided one, which may
+/// have been too large.
 fn counted_ending(fact: &Fact, decided: Ending) -> Ending {
     match (fact.kind, fact.ends()) {
         (_, Some(state)) => ending_of_state(state),
@@ -230,7 +231,7 @@ fn after_fact(settlement: Settlement, written: Written) -> AfterFact {
     }
 }
 
-/// The job as it came; with the crashes that only the delivery count shows, if they fit.
+/// The job unchanged, but with the crashes that only the delivery count shows.
 fn give_back_fact(held: &HeldDelivery) -> Option<Fact> {
     let delivery = &held.delivery;
     let counted = match delivery.delivered {

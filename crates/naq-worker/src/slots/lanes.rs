@@ -1,7 +1,7 @@
 //! [`Lanes`]: which queue the next job comes from. Pure.
 //!
-//! Without weights all queues share one lane, first come, first served. With weights each queue has a
-//! lane with a pass, which grows with every start, slower for a greater weight. The lane with the
+//! Without weights all queues share one lane, first come, first served. With weights each queue has
+//! a lane with a pass, which grows with every start, slower for a greater weight. The lane with the
 //! smallest pass is next (stride scheduling). With strict priority the first lane that has a job is
 //! next. A later lane is next only while all lanes before it are known to be empty.
 
@@ -27,8 +27,8 @@ pub(crate) enum Sharing {
 pub(crate) struct Lanes<T> {
     sharing: Sharing,
     lanes: Vec<Lane<T>>,
-    /// The pass of the last start. A lane that was empty goes on from here: it does not make up for
-    /// the starts that it missed.
+    /// The pass of the last start. A lane that was empty continues from this pass, and does not
+    /// make up for the starts that it missed.
     clock: u64,
 }
 
@@ -137,9 +137,9 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// How many jobs this lane lacks of its part of `places`. Places that other queues are being asked
-    /// for do not count. The lane with the smallest pass gets one place more, so that a single free
-    /// place is for it.
+    /// How many jobs this lane lacks of its part of `places`. Places that other queues are being
+    /// asked for do not count. The lane with the smallest pass gets one place more, so that a
+    /// single free place is for it.
     fn weighted_share(&self, lane: usize, places: usize) -> usize {
         let me = &self.lanes[lane];
         let live = || self.lanes.iter().enumerate().filter(|(_, lane)| !lane.queue_empty);
@@ -188,7 +188,7 @@ impl<T> Lanes<T> {
 mod tests {
     use super::*;
 
-    /// Fills every free slot, and refills the lanes from their backlog as their feeds would.
+    /// Fills every free slot, and refills the lanes from their backlog as their fetch loops would.
     fn run(
         lanes: &mut Lanes<usize>,
         backlog: &mut [usize],

@@ -1,13 +1,13 @@
-//! [`ReadyDeliveries`]: the jobs that wait for a slot, and the number of slots in use. [`Lanes`] says which job
-//! is next.
+//! [`ReadyDeliveries`]: the jobs that wait for a slot, and the number of slots in use. [`Lanes`]
+//! says which job is next.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use naq_core::sync::lock;
 use tokio::sync::{Notify, Semaphore};
 
 use super::lanes::{Lanes, Sharing};
 use crate::delivery::HeldDelivery;
-use naq_core::sync::lock;
 
 /// The jobs that wait for a slot, and the number of slots in use.
 #[derive(Debug)]
@@ -20,13 +20,13 @@ pub(crate) struct ReadyDeliveries {
     lane_waiters: Vec<LaneWaiters>,
 }
 
-/// The feeds of a lane take lane_waiters: each waits here until it should fetch.
+/// The fetch loops of a lane wait here, in turn, until one of them should fetch.
 #[derive(Debug, Default)]
 struct LaneWaiters {
     /// Notified when the lane may need more jobs.
     room: Notify,
-    /// Locked by the feed whose turn it is. Without this lock the same feed would always be the first
-    /// to see that there is room.
+    /// Locked by the fetch loop whose turn it is. Without this lock the same one would always be the
+    /// first to see that there is room.
     fetch_order: tokio::sync::Mutex<()>,
 }
 
@@ -36,7 +36,8 @@ struct ReadyState {
     running: usize,
     /// Jobs that may wait although no slot is free.
     ahead: usize,
-    /// Permits that were taken while every waiting job had to wait for a queue with a higher priority.
+    /// Permits that were taken while every waiting job had to wait for a queue with a higher
+    /// priority.
     deferred_permits: usize,
 }
 
@@ -81,7 +82,8 @@ impl ReadyDeliveries {
         Ok(())
     }
 
-    /// The next job. The slot that gets it is in use until [`slot_freed`](Self::slot_freed). None once closed.
+    /// The next job. The slot that gets it is in use until [`slot_freed`](Self::slot_freed). None
+    /// once closed.
     pub(crate) async fn next(&self) -> Option<Arc<HeldDelivery>> {
         loop {
             self.jobs.acquire().await.ok()?.forget();
@@ -105,7 +107,7 @@ impl ReadyDeliveries {
         job
     }
 
-    /// Unlocks the state, and wakes the feeds that should fetch.
+    /// Unlocks the state, and wakes the fetch loops that should fetch.
     fn wake_fetch_loops(&self, state: MutexGuard<'_, ReadyState>) {
         let wakes =
             |lane: &usize| !state.lanes.is_fetching(*lane) && self.fetch_size(&state, *lane) > 0;

@@ -20,8 +20,8 @@ const MAX_AT_ONCE: usize = 100_000;
 const HORIZON: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 impl Harness {
-    /// Runs all jobs that are due now, including jobs that these enqueue, and retries without a delay.
-    /// The clock stands still.
+    /// Runs all jobs that are due now, including jobs that these enqueue, and retries without a
+    /// delay. The clock stands still.
     ///
     /// # Panics
     /// When a handler takes more than 10 s of real time, or new jobs keep becoming due.
@@ -31,7 +31,8 @@ impl Harness {
         }
     }
 
-    /// Lets this much time pass, from one due time to the next, and runs the jobs that are due at each.
+    /// Lets this much time pass, from one due time to the next, and runs the jobs that are due at
+    /// each.
     ///
     /// # Panics
     /// As [`drain`](Self::drain).

@@ -17,13 +17,13 @@ use super::selection::Selection;
 use super::view::{self, JobView};
 use crate::{HandlerRuntime, Registry, Worker, WorkerBuilder};
 
-/// What one test needs: a broker in memory, a clock that stands still, a client, and a worker that runs
-/// jobs only in [`drain`](Self::drain), [`pass`](Self::pass) and [`run_to_end`](Self::run_to_end). It
-/// runs one job at a time, in the order in which they are due.
+/// What one test needs: a broker in memory, a clock that stands still, a client, and a worker that
+/// runs jobs only in [`drain`](Self::drain), [`pass`](Self::pass) and
+/// [`run_to_end`](Self::run_to_end). It runs one job at a time, in the order in which they are due.
 ///
-/// Give [`client`](Self::client) to the code under test. The worker runs the jobs of every queue, with
-/// the handlers of the registry. NAQ's own jobs, which run schedules and release blocked jobs, follow
-/// the same clock.
+/// Give [`client`](Self::client) to the code under test. The worker runs the jobs of every queue,
+/// with the handlers of the registry. NAQ's own jobs, which run schedules and release blocked jobs,
+/// follow the same clock.
 #[derive(Debug)]
 pub struct Harness {
     pub(super) clock: ManualClock,
@@ -60,8 +60,8 @@ impl Harness {
         Self { clock, broker, worker, client, began }
     }
 
-    /// Changes the settings of the worker: more slots, some queues only. Its clock and the runtime of its
-    /// handlers stay.
+    /// Changes the settings of the worker: more slots, some queues only. Its clock and the runtime
+    /// of its handlers stay.
     #[must_use]
     pub fn worker(mut self, change: impl FnOnce(WorkerBuilder) -> WorkerBuilder) -> Self {
         self.worker = change(self.worker)
@@ -90,8 +90,8 @@ impl Harness {
         self.now().since(self.began)
     }
 
-    /// The state of a job, even if its record has expired. Takes a handle, a key, or `queue/id`. An id
-    /// alone is in the queue `default`.
+    /// The state of a job, even if its record has expired. Takes a handle, a key, or `queue/id`. An
+    /// id alone is in the queue `default`.
     ///
     /// # Panics
     /// When there was no such job.

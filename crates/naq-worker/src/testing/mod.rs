@@ -1,7 +1,7 @@
 //! For tests of your own jobs: run one inline, run a whole queue, let weeks of retries pass in
-//! milliseconds, and check which jobs were enqueued and how they ended. Everything runs on the in-memory
-//! transport, which keeps the same contract as NATS, and on a clock that stands still: no server, no
-//! sleep, and the same result every time. A plain `#[tokio::test]` is enough.
+//! milliseconds, and check which jobs were enqueued and how they ended. Everything runs on the
+//! in-memory transport, which keeps the same contract as NATS, and on a clock that stands still: no
+//! server, no sleep, and the same result every time. A plain `#[tokio::test]` is enough.
 //!
 //! ```
 //! use naq_core::{Failure, Job, JobOptions, RetryPolicy};

@@ -6,8 +6,8 @@ use naq_core::{Job, RetryPolicy};
 
 use super::enqueued::Enqueued;
 
-/// Some of the enqueued jobs. Each condition leaves the jobs that it fits, and panics when there is none.
-/// The message has the conditions and a list of all enqueued jobs.
+/// Some of the enqueued jobs. Each condition leaves the jobs that it fits, and panics when there is
+/// none. The message has the conditions and a list of all enqueued jobs.
 #[must_use = "the selection may still hold too many jobs: check `times`, or take `only`"]
 #[derive(Debug, Clone)]
 pub struct Selection<J> {

@@ -9,8 +9,8 @@ use naq_core::wire::AttemptOutcome;
 use naq_core::{AttemptRecord, ErrorKind, JobState, Timestamp};
 use serde::de::DeserializeOwned;
 
-/// A job at the moment it was asked for. Assertions can be chained. Each panics with the job's whole
-/// history when it does not hold.
+/// A job at the moment it was asked for. Assertions can be chained. Each panics with the job's
+/// whole history when it does not hold.
 #[derive(Debug, Clone)]
 pub struct JobView {
     report: JobReport,

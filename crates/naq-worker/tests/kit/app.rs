@@ -41,7 +41,7 @@ impl Job for Welcome {
     type Output = ();
 }
 
-/// What its handler does, by its name.
+/// What the handler does, by the job's name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Odd(pub(crate) String);
 
@@ -93,7 +93,7 @@ async fn odd(job: Odd, cx: Context<App>) -> Result<String, Failure> {
     }
 }
 
-/// What is under test: code that enqueues.
+/// The code under test: it enqueues jobs.
 pub(crate) async fn sign_up(client: &Client, name: &str) -> Result<(), EnqueueError> {
     client.enqueue(Welcome { to: name.into() }).queue("mail").tag("new").await?;
     let import = Import { file: format!("{name}.csv"), succeeds_at: 1 };

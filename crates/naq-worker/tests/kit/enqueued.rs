@@ -1,4 +1,4 @@
-//! What was enqueued.
+//! Assertions about enqueued jobs.
 
 use naq_client::Client;
 use naq_core::retry::RetryPolicy;
@@ -6,7 +6,7 @@ use naq_core::retry::RetryPolicy;
 use crate::app::{DAY, Import, Odd, Welcome, harness, secs, sign_up};
 
 #[tokio::test]
-async fn what_was_enqueued_is_found_by_all_that_it_is() {
+async fn an_enqueued_job_is_found_by_each_of_its_properties() {
     let (harness, app) = harness();
     sign_up(harness.client(), "ada").await.unwrap();
     sign_up(harness.client(), "ada").await.unwrap();
@@ -26,7 +26,7 @@ async fn what_was_enqueued_is_found_by_all_that_it_is() {
 }
 
 #[tokio::test]
-async fn what_has_run_and_gone_is_still_known() {
+async fn a_job_that_has_run_and_expired_is_still_listed() {
     let (harness, _) = harness();
     let job = harness.client().enqueue(Odd("a".into())).await.unwrap();
     harness.drain().await;
@@ -37,7 +37,7 @@ async fn what_has_run_and_gone_is_still_known() {
 }
 
 #[tokio::test]
-async fn a_requeue_is_no_new_job() {
+async fn a_requeue_is_not_a_new_job() {
     let (harness, app) = harness();
     let job = harness.client().enqueue(Odd("fatal".into())).id("a").await.unwrap();
     harness.drain().await;
@@ -59,7 +59,7 @@ async fn some(client: &Client) {
 #[tokio::test]
 #[should_panic(expected = "no \"mail.welcome\" on queue \"mail\" with tag \"new\" was enqueued. \
     Enqueued were:\n  mail.welcome {\"to\":\"ada\"} on \"mail\", due at once, ")]
-async fn a_panic_lists_what_there_was_instead() {
+async fn a_panic_lists_the_jobs_that_were_enqueued() {
     let (harness, _) = harness();
     some(harness.client()).await;
     let _ = harness.assert_enqueued::<Welcome>().on_queue("mail").tagged("new");
@@ -84,6 +84,6 @@ async fn nothing_means_nothing() {
 
 #[tokio::test]
 #[should_panic(expected = "there was no job default/x. Enqueued were:\n  no jobs")]
-async fn a_job_that_never_was_is_not_looked_at() {
+async fn a_job_that_was_never_enqueued_is_a_panic() {
     harness().0.job("x");
 }

@@ -14,7 +14,7 @@ fn import(app: &App, succeeds_at: u32) -> Run<Import> {
 }
 
 #[tokio::test]
-async fn what_comes_out_is_the_job_as_its_attempt_left_it() {
+async fn the_answer_is_the_job_after_its_attempt() {
     let app = App::default();
     assert_eq!(import(&app, 1).await.result::<u32>(), 1);
     import(&app, 2).await.assert_failed("IOError").assert_retries_in(secs(2)).assert_attempts(1);
@@ -29,7 +29,7 @@ async fn what_comes_out_is_the_job_as_its_attempt_left_it() {
 }
 
 #[tokio::test]
-async fn the_options_are_those_of_the_type_unless_it_is_said_otherwise() {
+async fn the_options_are_those_of_the_type_unless_the_test_sets_others() {
     let app = App::default();
     let policy: RetryPolicy = "fixed:7s".parse().unwrap();
     import(&app, 9).policy(policy).await.assert_retries_in(secs(7));
@@ -41,7 +41,7 @@ async fn the_options_are_those_of_the_type_unless_it_is_said_otherwise() {
 }
 
 #[tokio::test]
-async fn a_retry_without_a_delay_is_not_run_as_well() {
+async fn a_retry_without_a_delay_does_not_run_too() {
     let app = App::default();
     let policy: RetryPolicy = "fixed:0s,max_retries=5".parse().unwrap();
     import(&app, 9).policy(policy).await.assert_attempts(1).assert_delays([secs(0)]);
@@ -53,6 +53,6 @@ async fn a_retry_without_a_delay_is_not_run_as_well() {
     2026-01-01T00:00:00.000Z with IOError: not there yet\n    attempt 1 of 5 failed with IOError: \
     retry 1 in 2s (exponential)\n  next at 2026-01-01T00:00:02.000Z\n  now it is \
     2026-01-01T00:00:00.000Z")]
-async fn a_panic_tells_the_whole_story() {
+async fn a_panic_shows_the_whole_history() {
     import(&App::default(), 2).await.assert_retries_in(secs(3));
 }

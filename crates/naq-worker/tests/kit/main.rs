@@ -1,4 +1,4 @@
-//! The kit for users' tests, used as a user would.
+//! `naq_worker::testing`, used as users do.
 #![cfg(feature = "testing")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 

@@ -1,4 +1,4 @@
-//! Time passes when the test says so.
+//! Time passes only when the test moves the clock.
 
 use naq_core::retry::RetryPolicy;
 use naq_core::{Clock, JobState};
@@ -11,7 +11,7 @@ fn import(succeeds_at: u32) -> Import {
 }
 
 #[tokio::test]
-async fn a_drain_runs_what_is_due_with_all_that_follows_from_it_now() {
+async fn a_drain_runs_what_is_due_and_the_jobs_that_these_enqueue() {
     let (harness, app) = harness();
     let now = harness.client().enqueue(import(1)).await.unwrap();
     let later = harness.client().enqueue(import(2)).await.unwrap();
@@ -95,7 +95,7 @@ async fn a_job_that_snoozes_or_is_in_a_thread_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_paused_queue_is_worked_on_when_its_pause_ends() {
+async fn jobs_of_a_paused_queue_run_when_its_pause_ends() {
     let (harness, app) = harness();
     let job = harness.client().enqueue(Odd("a".into())).await.unwrap();
     let transport = harness.client().transport().clone();
@@ -108,7 +108,7 @@ async fn a_paused_queue_is_worked_on_when_its_pause_ends() {
 }
 
 #[tokio::test]
-async fn a_worker_of_some_queues_leaves_the_others_alone() {
+async fn a_worker_of_some_queues_does_not_touch_the_others() {
     let app = App::default();
     let harness = Harness::new(registry(&app)).worker(|worker| worker.queue("mail"));
     let job = harness.client().enqueue(import(1)).await.unwrap();
@@ -120,7 +120,7 @@ async fn a_worker_of_some_queues_leaves_the_others_alone() {
 }
 
 #[tokio::test]
-async fn a_job_waits_for_others_and_their_retries() {
+async fn a_job_waits_for_its_parents_and_their_retries() {
     let (harness, app) = harness();
     let first = harness.client().enqueue(import(3)).await.unwrap();
     let second = harness.client().enqueue(Odd("second".into())).depends_on(&first).await.unwrap();
@@ -133,7 +133,7 @@ async fn a_job_waits_for_others_and_their_retries() {
 }
 
 #[tokio::test]
-async fn a_schedule_turns_by_the_same_clock() {
+async fn a_schedule_runs_by_the_same_clock() {
     let (harness, app) = harness();
     let hour = secs(3600);
     harness.client().schedule("hourly").every(hour).job(Odd("tick".into())).await.unwrap();
@@ -143,14 +143,14 @@ async fn a_schedule_turns_by_the_same_clock() {
     assert_eq!(app.log().len(), 24);
     let runs = harness.assert_enqueued::<Odd>().times(24);
     assert_eq!(runs[1].at.since(runs[0].at), hour);
-    // What has no end does not keep the harness from coming to one.
+    // A schedule without an end does not keep the harness from ending.
     harness.run_to_end().await;
     assert_eq!(harness.elapsed(), DAY + hour - secs(1));
 }
 
 #[tokio::test(start_paused = true)]
 #[should_panic(expected = "no job has ended for 10s of real time; running: 1 on \"default\"")]
-async fn a_handler_that_never_ends_is_told_of() {
+async fn a_handler_that_never_ends_is_a_panic() {
     let (harness, _) = harness();
     harness.client().enqueue(Odd("hang".into())).await.unwrap();
     harness.drain().await;

@@ -32,7 +32,7 @@ pub(crate) enum Do {
     Cancel,
     Panic,
     PanicInDrop,
-    /// Until it is told to stop, or for ever.
+    /// Until it has to stop; for ever if it does not heed that.
     Hang {
         heed: bool,
     },
@@ -170,7 +170,7 @@ impl Bench {
             .lease(LEASE)
     }
 
-    /// Starts a worker, and gives it its first turn.
+    /// Starts a worker, and lets it run once.
     pub(crate) async fn start(&self) -> Running {
         self.start_with(|builder| builder).await
     }
@@ -195,7 +195,7 @@ impl Bench {
         (running, faulty)
     }
 
-    /// Lets everybody go on until nothing more happens at this time.
+    /// Lets all tasks run until nothing more happens at this time.
     pub(crate) async fn turn(&self) {
         for _ in 0..8 {
             self.clock.advance(Duration::ZERO).await;

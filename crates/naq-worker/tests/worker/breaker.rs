@@ -1,4 +1,4 @@
-//! Circuit breakers: who waits, until when, and what it costs.
+//! Circuit breakers: which jobs wait, until when, and what it costs.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,9 +16,9 @@ use crate::bench::{Bench, LEASE, Running, run, secs};
 #[derive(Debug, Default)]
 struct Service {
     down: AtomicBool,
-    /// Each nth call fails though it is up; 0 for none.
+    /// Each nth call fails although the service is up; 0 for none.
     fails_every: AtomicU32,
-    /// Calls take so many milliseconds.
+    /// Milliseconds that a call takes.
     slow: AtomicU32,
     at_once: AtomicU32,
     most_at_once: AtomicU32,
@@ -66,7 +66,7 @@ async fn charge(_: Charge, cx: Context<State>) -> Result<(), Failure> {
     }
 }
 
-/// Opens at 3 failures for 10 s; closes after 2 probes; nobody waits for a recovery.
+/// Opens at 3 failures for 10 s; closes after 2 probes, without a recovery phase.
 fn config() -> BreakerConfig {
     BreakerConfig::new().failures(3).open_for(secs(10)).successes(2).recovery(Duration::ZERO)
 }
@@ -101,7 +101,7 @@ impl Shop {
         worker
     }
 
-    /// Enqueues so many jobs, with retries a minute apart.
+    /// Enqueues this many jobs, with retries a minute apart.
     async fn enqueue(&self, jobs: std::ops::Range<usize>) {
         for n in jobs {
             let job = self.bench.client.enqueue(Charge).id(format!("job{n}"));
@@ -128,7 +128,7 @@ async fn jobs_of_an_open_breaker_wait_with_their_attempts_untouched() {
     assert_eq!(held.envelope.expect("readable").attempt, 1);
     assert_eq!(shop.bench.history("job9").await, ["1:HeldBack:breaker"]);
 
-    // A probe finds it still down: open for twice as long.
+    // A probe finds the service still down: the breaker is open for twice as long.
     shop.bench.pass(secs(10)).await;
     assert_eq!(shop.service.calls(), 4);
     shop.bench.pass(secs(19)).await;
@@ -147,7 +147,7 @@ async fn jobs_of_an_open_breaker_wait_with_their_attempts_untouched() {
             "{history:?}"
         );
     }
-    // Those that failed had their attempt, and their delay.
+    // The failed jobs have used an attempt, and wait for their delay.
     shop.bench.pass(secs(60)).await;
     for n in 0..3 {
         let history = shop.bench.history(&format!("job{n}")).await;
@@ -226,7 +226,7 @@ async fn a_probe_whose_worker_dies_is_free_after_a_lease() {
 }
 
 #[tokio::test]
-async fn a_share_of_the_jobs_goes_while_it_recovers_and_the_rest_comes_back_spread() {
+async fn a_share_of_the_jobs_runs_while_it_recovers_and_the_rest_comes_back_spread() {
     let shop = Shop::new();
     shop.service.set_down(true);
     let config = config().successes(1).recovery(secs(100));
@@ -237,7 +237,7 @@ async fn a_share_of_the_jobs_goes_while_it_recovers_and_the_rest_comes_back_spre
     shop.bench.pass(secs(320)).await;
     assert_eq!(shop.bench.left().await, 0);
     let calls = shop.service.calls.lock().expect("not poisoned").clone();
-    // One probe, then a share that grows; those that came too soon come again.
+    // One probe, then a growing share of the jobs; the other jobs come again.
     let start = calls[1];
     let within = |from: u64, to: u64| {
         let fits = |at: &&Timestamp| at.since(start) >= secs(from) && at.since(start) < secs(to);
@@ -259,7 +259,7 @@ async fn a_breaker_with_the_name_of_a_task_is_for_that_task() {
 }
 
 #[tokio::test]
-async fn a_task_is_paused_by_hand_without_a_breaker_and_goes_on_when_that_is_closed() {
+async fn a_task_without_a_breaker_stops_while_an_operator_holds_one_open_for_it() {
     let shop = Shop::new();
     let _worker = run(shop.builder(shop.registry().task(charge)));
     shop.bench.turn().await;
@@ -279,7 +279,7 @@ async fn a_task_is_paused_by_hand_without_a_breaker_and_goes_on_when_that_is_clo
 }
 
 #[tokio::test]
-async fn a_task_is_paused_beside_the_breaker_that_it_runs_under() {
+async fn a_breaker_opened_by_hand_adds_to_the_breaker_that_the_task_runs_under() {
     let shop = Shop::new();
     let _worker = shop.worker(config()).await;
     let client = &shop.bench.client;
@@ -297,7 +297,7 @@ async fn a_task_is_paused_beside_the_breaker_that_it_runs_under() {
 }
 
 #[tokio::test]
-async fn a_worker_that_starts_later_knows_what_is_open_before_its_first_job() {
+async fn a_worker_that_starts_later_knows_the_open_breakers_before_its_first_job() {
     let shop = Shop::new();
     shop.bench.client.open_breaker("charge", None, "").await.expect("opened");
     shop.enqueue(0..3).await;
@@ -310,7 +310,7 @@ async fn a_worker_that_starts_later_knows_what_is_open_before_its_first_job() {
 async fn a_ratio_is_of_the_calls_of_all_workers() {
     let shop = Shop::new();
     let config = config().any_number_of_failures().failure_ratio(0.5, 20);
-    // One slot each: so both of them get some.
+    // One slot each, so that both workers get jobs.
     let worker = || run(shop.builder(shop.with_breaker(config.clone())).concurrency(1));
     let _workers = (worker(), worker());
     shop.bench.turn().await;
@@ -335,7 +335,7 @@ async fn a_ratio_is_of_the_calls_of_all_workers() {
 }
 
 #[tokio::test]
-async fn nothing_is_written_while_all_is_well() {
+async fn nothing_is_written_while_all_calls_succeed() {
     let shop = Shop::new();
     let plan = FaultPlan::new();
     let faulty = Arc::new(FaultyTransport::new(shop.bench.broker.clone(), plan));
@@ -358,7 +358,7 @@ async fn counts_that_could_not_be_sent_are_sent_later() {
     shop.enqueue(0..1).await;
     shop.enqueue(1..2).await;
     shop.enqueue(2..3).await;
-    // It knows by itself already.
+    // The worker knows without a request.
     shop.enqueue(3..8).await;
     assert_eq!(shop.service.calls(), 3);
     assert_eq!(shop.phase("bank").await, "closed");

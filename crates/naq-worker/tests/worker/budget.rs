@@ -1,4 +1,4 @@
-//! Retry budgets: how many retries start, and when the others do.
+//! Retry budgets: how many retries start, and when the rest starts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ async fn retries_beyond_the_budget_wait_and_none_is_lost() {
     bench.turn().await;
     assert_eq!(bench.seen.total(), 50);
     bench.pass(secs(1)).await;
-    // The burst, and what a second gave.
+    // The burst, and the tokens of one second.
     let mut retries = bench.seen.total() - 50;
     assert!((9..=12).contains(&retries), "{retries} at once");
     for second in 2..=40 {
@@ -72,7 +72,7 @@ async fn the_budget_holds_over_workers_together() {
     for second in 1..=60 {
         bench.pass(secs(1)).await;
         let retries = bench.seen.total() - 60;
-        // Tokens at hand may be a quarter of a burst for each worker: but they come out of one pot.
+        // Each worker may hold a quarter of a burst, but all tokens come from one entry.
         assert!(retries <= 8 + second / 2 + 1, "{retries} after {second} s");
     }
     drop(workers);
@@ -81,7 +81,7 @@ async fn the_budget_holds_over_workers_together() {
 #[tokio::test]
 async fn first_attempts_give_retries_their_share() {
     let bench = Bench::new();
-    // A pot that is empty after one, and gives nothing worth naming by itself.
+    // One shared token, and almost none by time.
     let budget = RetryBudget::new(0.5, 0.000_01).burst(1);
     let _worker = run(with_budget(&bench, budget));
     bench.turn().await;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bench::{Bench, LEASE, run, secs};
 
-/// Enqueues three children, and fails at first where it is told to.
+/// Enqueues three children, and fails at its first attempts where the test says so.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Parent {
     fails_once: bool,
@@ -74,7 +74,7 @@ async fn a_parent_that_runs_again_enqueues_no_child_twice_not_even_one_that_has_
     let _worker = run(bench.builder_of(Arc::new(bench.broker.clone()), registry(&family)));
     enqueue(&bench, Parent { fails_once: true }).await;
     assert_eq!((bench.state("parent").await, family.seen()), (JobState::Retrying, vec![0, 1, 2]));
-    // Long after the broker has forgotten the ids.
+    // Long after the broker's dedup window.
     bench.pass(secs(600)).await;
     let result = bench.report("parent").await.result.expect("completed");
     assert_eq!(result.decode::<usize>().expect("a number"), 0, "none was new");

@@ -55,7 +55,7 @@ async fn anyway(_: Payload, _: Context) -> Result<(), Failure> {
 }
 
 #[tokio::test]
-async fn kinds_come_from_the_error_the_registry_or_the_handler_in_that_order_of_weight() {
+async fn kinds_come_from_the_error_the_registry_or_the_handler_and_the_last_one_wins() {
     let bench = Bench::new();
     let registry = Registry::new()
         .classify::<Declined>()
@@ -73,7 +73,7 @@ async fn kinds_come_from_the_error_the_registry_or_the_handler_in_that_order_of_
         ("named", "Mine", JobState::Dead),
         ("wrapped", "ValueError", JobState::Dead),
         ("boxed", "ConnectionError.reset", JobState::Retrying),
-        // What the handler asks for outweighs what its error says elsewhere.
+        // The advice of the handler wins over the class of its error.
         ("anyway", "ValueError", JobState::Retrying),
     ] {
         bench.client.enqueue_task(task, &()).expect("a name").id(task).await.expect("sent");

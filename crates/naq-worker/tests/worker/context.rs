@@ -1,4 +1,4 @@
-//! What a handler can know.
+//! What a handler can read from its context.
 
 use std::sync::{Arc, Mutex};
 
@@ -33,7 +33,7 @@ async fn note(_: Payload, cx: Context<Notes>) -> Result<(), Failure> {
 }
 
 #[tokio::test]
-async fn the_context_tells_which_attempt_it_is_and_how_the_last_one_ended() {
+async fn the_context_knows_which_attempt_it_is_and_how_the_last_one_ended() {
     let bench = Bench::new();
     let notes = Notes::default();
     let registry = Registry::with_state(notes.clone()).raw("note", note);

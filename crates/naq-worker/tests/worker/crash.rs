@@ -24,7 +24,7 @@ async fn die(point: DiePoint, script: &[Do], ends: JobState, starts: u32) {
     assert_eq!(bench.state("job").await, ends, "{what}");
     assert_eq!(bench.seen.starts("job"), starts, "{what}");
     assert_eq!(bench.left().await, 0, "{what}");
-    // One end, and it stays the end.
+    // The job has one end, which does not change.
     bench.pass(LEASE + secs(60)).await;
     assert_eq!((bench.state("job").await, bench.seen.starts("job")), (ends, starts), "{what}");
 }
@@ -45,9 +45,8 @@ async fn nothing_is_lost_or_doubled_wherever_the_worker_dies_in_settle() {
             Do::Snooze(_) => 2,
             _ => script.len() as u32,
         };
-        // The fact was not written: the attempt in flight runs again. A script that looks at how
-        // often it ran, as the snooze does, has then run its course; and before a letter there is
-        // the record, which says that the job is dead.
+        // The fact was not stored: the attempt in flight runs again. The snooze does not: it counts
+        // its starts. A death does not: its record is stored before its letter.
         let over = op == Op::Dead || matches!(script[0], Do::Snooze(_));
         let again = if over { starts } else { starts + 1 };
         die(DiePoint::Before(op), &script, ends, again).await;
@@ -144,19 +143,19 @@ async fn an_undecodable_message_is_not_lost_when_the_worker_dies_over_it() {
 #[tokio::test]
 async fn a_job_that_was_settled_while_it_waited_for_a_slot_is_not_run() {
     let bench = Bench::new();
-    // Somebody else has the job, and falls silent.
+    // Another worker has the job, and stops renewing.
     let queue = QueueName::new("a").expect("a name");
     let mut silent = bench.broker.subscribe(&queue, secs(2)).await.expect("opens");
     let job = bench.client.enqueue(Script(vec![Do::Succeed])).id("job").queue("a");
     job.await.expect("sent");
     let theirs = silent.fetch(1, secs(0)).await.expect("fetches").remove(0);
-    // It comes to a worker that has no slot for it.
+    // This worker gets the job, and has no free slot.
     let _worker = bench.start_with(|b| b.concurrency(1).queues(["a", "b"])).await;
     let busy = bench.client.enqueue(Script(vec![Do::Gate])).id("busy").queue("b");
     busy.await.expect("sent");
     bench.pass(secs(3)).await;
     assert_eq!(bench.seen.order(), ["busy"]);
-    // The other one was only slow.
+    // The other worker was only slow.
     let record = FinalRecord {
         envelope: theirs.envelope().expect("readable"),
         state: JobState::Completed,

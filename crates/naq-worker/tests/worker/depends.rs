@@ -1,4 +1,4 @@
-//! Jobs that wait for other jobs, with real workers: retries in between, deaths in between.
+//! Jobs that depend on other jobs, with real workers: after retries, deaths and crashes.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ fn fail() -> Do {
 }
 
 #[tokio::test]
-async fn a_child_starts_after_the_last_attempt_of_the_last_parent_and_not_before() {
+async fn a_dependent_starts_after_the_last_attempt_of_the_last_parent_and_not_before() {
     let bench = Bench::new();
     let _worker = start(&bench).await;
     let job = bench.client.enqueue(Script(vec![fail(), fail(), Do::Succeed])).id("a");
@@ -46,7 +46,7 @@ async fn a_child_starts_after_the_last_attempt_of_the_last_parent_and_not_before
 }
 
 #[tokio::test]
-async fn a_parent_that_dies_ends_all_that_follow_but_for_those_who_run_then() {
+async fn a_dead_parent_ends_all_dependents_except_those_that_run_after_a_failure() {
     let bench = Bench::new();
     let _worker = start(&bench).await;
     bench.enqueue("x", [Do::Gate]).await;
@@ -65,7 +65,7 @@ async fn a_parent_that_dies_ends_all_that_follow_but_for_those_who_run_then() {
 }
 
 #[tokio::test]
-async fn where_no_worker_does_chores_a_child_finds_out_by_itself() {
+async fn without_a_chores_worker_a_dependent_checks_its_parents_itself() {
     let bench = Bench::new();
     let _worker = bench.start().await;
     bench.enqueue("a", [Do::Gate]).await;
@@ -100,7 +100,7 @@ async fn a_blocked_job_expires_in_time_and_one_with_a_delay_waits_for_both() {
 }
 
 #[tokio::test]
-async fn a_child_of_a_job_that_was_purged_is_cancelled_after_a_while() {
+async fn a_dependent_of_a_purged_job_is_cancelled_after_a_while() {
     let bench = Bench::new();
     bench.enqueue("a", [Do::Succeed]).await;
     let job = bench.client.enqueue(Script(vec![Do::Succeed])).id("b").queue("other");
@@ -119,13 +119,13 @@ async fn a_child_of_a_job_that_was_purged_is_cancelled_after_a_while() {
 }
 
 #[tokio::test]
-async fn a_dead_child_that_is_requeued_runs_and_waits_for_nobody() {
+async fn a_dead_dependent_that_is_requeued_runs_without_waiting() {
     let bench = Bench::new();
     let _worker = start(&bench).await;
     bench.enqueue("a", [Do::Succeed]).await;
     child(&bench, "b", &["a"], [Do::Fatal]).await;
     assert_eq!(bench.state("b").await, JobState::Dead);
-    // Longer than the record of its parent is kept.
+    // Longer than the time to live of its parent's record.
     bench.pass(secs(26 * 3600)).await;
     let letters = bench.client.dead_letters(&Default::default(), 0, 10).await.expect("a list");
     bench.client.requeue(&letters.letters[0], None).await.expect("requeued");
@@ -134,7 +134,7 @@ async fn a_dead_child_that_is_requeued_runs_and_waits_for_nobody() {
 }
 
 #[tokio::test]
-async fn a_poisoned_child_that_is_requeued_runs_and_waits_for_nobody() {
+async fn a_poisoned_dependent_that_is_requeued_runs_without_waiting() {
     let bench = Bench::new();
     let worker = start(&bench).await;
     bench.enqueue("a", [Do::Succeed]).await;
@@ -146,7 +146,7 @@ async fn a_poisoned_child_that_is_requeued_runs_and_waits_for_nobody() {
     let _second = start(&bench).await;
     bench.pass(LEASE + secs(5)).await;
     assert_eq!(bench.state("b").await, JobState::Dead);
-    // Longer than the record of its parent is kept.
+    // Longer than the time to live of its parent's record.
     bench.pass(secs(26 * 3600)).await;
     let letters = bench.client.dead_letters(&Default::default(), 0, 10).await.expect("a list");
     assert_eq!(letters.letters[0].dead_letter().rule.as_str(), "max_crashes");
@@ -155,7 +155,7 @@ async fn a_poisoned_child_that_is_requeued_runs_and_waits_for_nobody() {
     assert_eq!((bench.state("b").await, bench.seen.starts("b")), (JobState::Running, 2));
 }
 
-/// As after a month: what was noted of its parents' ends has vanished.
+/// As after a month: the entries about its parents have expired.
 async fn forget(bench: &Bench) {
     let met = StateKey::new(["met"]).expect("a key");
     for entry in bench.broker.state_list(&met, 0, 10).await.expect("a list").entries {
@@ -164,7 +164,7 @@ async fn forget(bench: &Bench) {
 }
 
 #[tokio::test]
-async fn a_child_whose_time_comes_after_its_notes_have_vanished_runs_then() {
+async fn a_dependent_that_is_due_after_its_entries_have_expired_runs_then() {
     let bench = Bench::new();
     let _worker = start(&bench).await;
     bench.enqueue("a", [Do::Succeed]).await;
@@ -180,7 +180,7 @@ async fn a_child_whose_time_comes_after_its_notes_have_vanished_runs_then() {
 }
 
 #[tokio::test]
-async fn a_child_that_snoozes_until_its_notes_have_vanished_runs_then() {
+async fn a_dependent_that_snoozes_until_its_entries_have_expired_runs_then() {
     let bench = Bench::new();
     let _worker = start(&bench).await;
     bench.enqueue("a", [Do::Succeed]).await;
@@ -192,7 +192,7 @@ async fn a_child_that_snoozes_until_its_notes_have_vanished_runs_then() {
 }
 
 #[tokio::test]
-async fn a_child_that_waits_for_its_own_time_only_is_made_due_by_hand() {
+async fn a_dependent_that_waits_only_for_its_own_time_can_be_released_by_hand() {
     let bench = Bench::new();
     let _worker = start(&bench).await;
     bench.enqueue("a", [Do::Succeed]).await;
@@ -214,7 +214,7 @@ async fn sum(_: serde_json::Value, cx: Context) -> Result<u64, Failure> {
 }
 
 #[tokio::test]
-async fn the_results_of_its_parents_are_handed_to_a_child() {
+async fn a_dependent_reads_the_results_of_its_parents() {
     let bench = Bench::new();
     let registry = Registry::new()
         .raw("number", |n: serde_json::Value, _: Context| async move { Ok::<_, Failure>(n) })
@@ -232,7 +232,7 @@ async fn the_results_of_its_parents_are_handed_to_a_child() {
     assert_eq!(sum.result().await.expect("a report"), Some(103.into()));
 }
 
-/// The parent's worker, its chore included, dies at `point`; another takes over.
+/// The parent's worker dies at `point`, with its chores worker. Another one takes over.
 async fn die(point: DiePoint, nth: u32) -> bool {
     let bench = Bench::new();
     let plan = FaultPlan::new().die_at(point, nth);
@@ -250,13 +250,13 @@ async fn die(point: DiePoint, nth: u32) -> bool {
     bench.pass(LEASE + secs(5)).await;
     bench.seen.gate.notify_waiters();
     bench.turn().await;
-    // Without the minute after which they would look by themselves.
+    // Less than the minute after which dependents check their parents themselves.
     bench.pass(LEASE + secs(5)).await;
     let what = format!("{point} {nth}");
     for id in ["a", "b", "c"] {
         assert_eq!(bench.state(id).await, JobState::Completed, "{what}: {id}");
         let starts = bench.seen.starts(id);
-        // The attempt in flight may run again, before its record is written.
+        // The attempt in flight may run again, if its record is not stored.
         let limit = if point == DiePoint::Before(Op::Record) { 2 } else { 1 };
         let limit = if id == "a" { 2 } else { limit };
         assert!((1..=limit).contains(&starts), "{what}: {id} ran {starts} times");
@@ -266,7 +266,7 @@ async fn die(point: DiePoint, nth: u32) -> bool {
 }
 
 #[tokio::test]
-async fn a_child_runs_once_wherever_the_worker_of_its_parent_dies() {
+async fn a_dependent_runs_once_wherever_the_worker_of_its_parent_dies() {
     let mut deaths = 0;
     for op in [Op::Record, Op::Publish, Op::Ack, Op::State, Op::Release] {
         for point in [DiePoint::Before(op), DiePoint::After(op)] {
@@ -279,7 +279,7 @@ async fn a_child_runs_once_wherever_the_worker_of_its_parent_dies() {
 }
 
 #[tokio::test]
-async fn jobs_that_nobody_waits_for_pay_no_request_and_a_retry_is_not_looked_after_again() {
+async fn jobs_without_dependents_cost_no_request_and_a_retry_does_not_check_its_parents_again() {
     let bench = Bench::new();
     let faulty = Arc::new(FaultyTransport::new(bench.broker.clone(), FaultPlan::new()));
     let client = Client::new(faulty.clone()).clock(Arc::new(bench.clock.clone()));
@@ -291,12 +291,13 @@ async fn jobs_that_nobody_waits_for_pay_no_request_and_a_retry_is_not_looked_aft
     let paid: Vec<_> = Op::ALL
         .iter()
         .zip(&before)
-        .filter(|(op, _)| !matches!(op, Op::Fetch))
+        // A worker stores its list of runs by the clock, not for each job.
+        .filter(|(op, _)| !matches!(op, Op::Fetch | Op::RunList))
         .filter_map(|(op, before)| Some((op, faulty.calls(*op) - before)).filter(|(_, n)| *n > 0))
         .collect();
     assert_eq!(paid, [(&Op::Publish, 1), (&Op::Record, 1), (&Op::Ack, 1)]);
 
-    // Two retries cost a child what they cost any other job.
+    // Two retries cost a dependent no more requests than any other job.
     let mut looks = Vec::new();
     for on in [None, Some("a")] {
         let script = vec![fail(), fail(), Do::Gate];

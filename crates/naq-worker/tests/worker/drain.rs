@@ -1,4 +1,4 @@
-//! Stopping: finish, give back, leave.
+//! Drain: finish, give back, leave the directory.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -22,7 +22,7 @@ async fn an_idle_worker_stops_at_once_and_leaves_the_directory() {
 }
 
 #[tokio::test]
-async fn what_runs_may_finish_and_nothing_new_begins() {
+async fn running_jobs_may_finish_and_no_new_job_starts() {
     let bench = Bench::new();
     let mut worker = bench.start_with(|b| b.concurrency(2)).await;
     bench.enqueue("running", [Do::Gate]).await;
@@ -41,7 +41,7 @@ async fn what_runs_may_finish_and_nothing_new_begins() {
 }
 
 #[tokio::test]
-async fn what_does_not_finish_in_time_is_given_back_untouched() {
+async fn a_job_that_does_not_finish_in_time_is_given_back_unchanged() {
     for heed in [true, false] {
         let bench = Bench::new();
         let mut worker = bench.start().await;
@@ -81,7 +81,7 @@ async fn jobs_that_wait_for_a_slot_are_given_back_at_once() {
 }
 
 #[tokio::test]
-async fn a_worker_stops_also_while_the_broker_is_away() {
+async fn a_worker_stops_even_while_the_broker_is_away() {
     let bench = Bench::new();
     let (mut worker, faulty) = bench.start_faulty(naq_core::testing::FaultPlan::new()).await;
     bench.enqueue("job", [Do::Succeed, Do::Gate]).await;
@@ -96,7 +96,7 @@ async fn a_worker_stops_also_while_the_broker_is_away() {
 }
 
 #[tokio::test]
-async fn dropping_the_worker_ends_it_without_a_trace_but_its_lease() {
+async fn dropping_the_worker_leaves_only_its_leases() {
     let bench = Bench::new();
     let worker = bench.start().await;
     bench.enqueue("job", [Do::Gate]).await;

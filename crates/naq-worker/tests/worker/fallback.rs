@@ -1,4 +1,4 @@
-//! The fallback: runs once, when nothing else is left.
+//! The fallback: runs once, when a failure would end the job.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ fn fail() -> Do {
     Do::Fail("ConnectionError".into())
 }
 
-/// Says what it finds.
+/// Returns what it finds in its context.
 async fn save(job: Script, cx: Context<Arc<Seen>>) -> Result<String, Failure> {
     let error = cx.last_error().map(|error| error.to_string()).unwrap_or_default();
     Ok(format!("{cx}, {} lines, {error}", job.0.len()))
@@ -136,7 +136,7 @@ async fn a_fallback_whose_worker_dies_before_its_result_is_written_runs_again() 
 }
 
 #[tokio::test]
-async fn a_task_known_by_name_has_a_fallback_too() {
+async fn a_task_registered_by_name_has_a_fallback_too() {
     let bench = Bench::new();
     let registry = Registry::new()
         .raw("t", async |_: Value, _| Err::<(), _>(Failure::msg("no").fatal()))
@@ -150,6 +150,6 @@ async fn a_task_known_by_name_has_a_fallback_too() {
 
 #[test]
 #[should_panic(expected = "\"script\", which has no handler")]
-fn a_fallback_needs_a_handler_to_fall_back_from() {
+fn a_fallback_needs_a_handler() {
     let _ = Registry::with_state(Arc::new(Seen::default())).fallback(save);
 }

@@ -1,4 +1,4 @@
-//! The job that follows a death: exactly one, told of it, wherever the worker dies.
+//! The follow-up of a dead job: exactly one, wherever the worker dies.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::bench::{Bench, Do, LEASE, Script, Seen, registry, run, script, secs};
 
-/// What followed, as it was told.
+/// The follow-ups that ran, with their arguments.
 #[derive(Debug, Clone, Default)]
 struct Followed(Arc<Mutex<Vec<Value>>>);
 
@@ -32,7 +32,7 @@ fn fail() -> Do {
 }
 
 #[tokio::test]
-async fn a_job_that_follows_is_told_of_the_death_and_has_the_policy_that_was_asked_for() {
+async fn a_follow_up_knows_the_death_and_has_the_policy_that_was_set_for_it() {
     let bench = Bench::new();
     let followed = Followed::default();
     let registry = followed.listen(registry(&bench.seen));
@@ -67,7 +67,7 @@ async fn a_job_that_follows_is_told_of_the_death_and_has_the_policy_that_was_ask
 }
 
 #[tokio::test]
-async fn a_task_says_what_follows_unless_its_job_does() {
+async fn a_task_names_the_follow_up_unless_its_job_does() {
     let bench = Bench::new();
     let followed = Followed::default();
     let options = TaskOptions::new().on_exhausted_job("nobody-knows");
@@ -85,7 +85,7 @@ async fn a_task_says_what_follows_unless_its_job_does() {
 }
 
 #[tokio::test]
-async fn nothing_follows_an_end_that_is_no_death() {
+async fn an_end_that_is_no_death_has_no_follow_up() {
     let bench = Bench::new();
     let followed = Followed::default();
     let over = Arc::new(bench.broker.clone());
@@ -99,7 +99,7 @@ async fn nothing_follows_an_end_that_is_no_death() {
 }
 
 #[tokio::test]
-async fn exactly_one_job_follows_wherever_the_worker_dies() {
+async fn exactly_one_follow_up_is_enqueued_wherever_the_worker_dies() {
     for op in [Op::Record, Op::Dead, Op::Publish, Op::Ack] {
         for point in [DiePoint::Before(op), DiePoint::After(op)] {
             let (bench, followed) = (Bench::new(), Followed::default());
@@ -131,7 +131,7 @@ async fn exactly_one_job_follows_wherever_the_worker_dies() {
 }
 
 #[tokio::test]
-async fn what_has_followed_and_ended_does_not_follow_again_after_the_brokers_window() {
+async fn a_follow_up_that_has_ended_is_not_enqueued_again_after_the_brokers_dedup_window() {
     let (bench, followed) = (Bench::new(), Followed::default());
     let plan = FaultPlan::new().die_at(DiePoint::Before(Op::Ack), 1);
     let faulty = Arc::new(FaultyTransport::new(bench.broker.clone(), plan));
@@ -140,7 +140,7 @@ async fn what_has_followed_and_ended_does_not_follow_again_after_the_brokers_win
     job.on_exhausted_job("refund@money").await.expect("sent");
     bench.turn().await;
     worker.kill().await;
-    // Somebody else has time for what follows, and nobody for the rest.
+    // Another worker runs the follow-up, but not the other jobs.
     let over = || Arc::new(bench.broker.clone());
     let money = bench.builder_of(over(), followed.listen(registry(&bench.seen))).queue("money");
     let money = run(money);
@@ -154,7 +154,7 @@ async fn what_has_followed_and_ended_does_not_follow_again_after_the_brokers_win
 }
 
 #[tokio::test]
-async fn what_follows_is_enqueued_once_though_the_answer_is_lost() {
+async fn a_follow_up_is_enqueued_once_even_if_the_answer_is_lost() {
     for fault in [Fault::Timeout, Fault::Unreachable] {
         let (bench, followed) = (Bench::new(), Followed::default());
         let plan = FaultPlan::new().on(Op::Publish, 1, 3, fault);
@@ -168,7 +168,7 @@ async fn what_follows_is_enqueued_once_though_the_answer_is_lost() {
 }
 
 #[tokio::test]
-async fn a_requeued_job_that_dies_again_has_another_follow_it() {
+async fn a_requeued_job_that_dies_again_has_another_follow_up() {
     let (bench, followed) = (Bench::new(), Followed::default());
     let over = Arc::new(bench.broker.clone());
     let _worker = run(bench.builder_of(over, followed.listen(registry(&bench.seen))));

@@ -1,4 +1,4 @@
-//! What stands between a delivery and its handler, when something goes wrong just there.
+//! Gates, when something goes wrong between a delivery and its handler.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,7 +41,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn a_gate_that_says_no_for_good_holds_up_its_job_and_no_slot() {
+async fn a_gate_with_a_permanent_error_holds_its_job_back_and_no_slot() {
     let bench = Bench::new();
     let plan = FaultPlan::new().on(Op::State, 1, u32::MAX, Fault::Refused);
     let faulty = Arc::new(FaultyTransport::new(bench.broker.clone(), plan));
@@ -76,7 +76,7 @@ async fn a_job_that_is_cancelled_while_its_gate_is_asked_does_not_start() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_told_to_stop_waits_for_no_gate() {
+async fn a_job_that_has_to_stop_does_not_wait_for_a_gate() {
     let (bench, steps) = (Bench::new(), Arc::new(Semaphore::new(MANY)));
     let over = FaultyTransport::in_steps(bench.broker.clone(), steps.clone());
     let _worker = run(bench.builder(Arc::new(over)).concurrency(1));
@@ -94,7 +94,7 @@ async fn a_job_that_is_told_to_stop_waits_for_no_gate() {
     assert_eq!(bench.state("next").await, JobState::Completed);
 }
 
-/// A clock that panics the next time it is looked at, once it is told to.
+/// A clock that panics at the next call, once the test asks for that.
 #[derive(Debug, Clone)]
 struct Trap(ManualClock, Arc<AtomicBool>);
 
@@ -113,7 +113,7 @@ impl Timer for Trap {
 }
 
 #[tokio::test]
-async fn a_panic_outside_of_the_handler_leaves_the_gates_open() {
+async fn after_a_panic_outside_the_handler_the_gates_are_left() {
     let bench = Bench::new();
     let trap = Trap(bench.clock.clone(), Arc::default());
     let registry = Registry::with_state(trap.1.clone()).raw("t", async |_: Value, cx| {

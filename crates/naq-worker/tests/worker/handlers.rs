@@ -1,4 +1,4 @@
-//! What handlers may do, and what becomes of it.
+//! Handlers: results, panics, timeouts, arguments.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use naq_worker::{Context, Registry};
 use crate::bench::{Bench, Do, run, secs};
 
 #[tokio::test]
-async fn a_job_runs_once_and_its_result_is_kept() {
+async fn a_job_runs_once_and_its_result_is_stored() {
     let bench = Bench::new();
     let _worker = bench.start().await;
     let job = bench.client.enqueue(crate::bench::Script(vec![Do::Succeed])).await.expect("sent");
@@ -19,7 +19,7 @@ async fn a_job_runs_once_and_its_result_is_kept() {
 }
 
 #[tokio::test]
-async fn a_panic_is_a_failed_attempt_and_the_worker_goes_on() {
+async fn a_panic_is_a_failed_attempt_and_does_not_stop_the_worker() {
     let bench = Bench::new();
     let _worker = bench.start_with(|b| b.concurrency(1)).await;
     bench.enqueue("panics", [Do::Panic, Do::Succeed]).await;

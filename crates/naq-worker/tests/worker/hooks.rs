@@ -1,4 +1,4 @@
-//! Hooks: told of what happens, and in nobody's way.
+//! Hooks: when they run, and that they never block a job.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::bench::{Bench, Do, LEASE, Script, Seen, registry, run, script, secs};
 
-/// What the hooks were told.
+/// The events that the hooks got.
 #[derive(Debug, Clone, Default)]
 struct Told(Arc<Mutex<Vec<String>>>);
 
@@ -49,7 +49,7 @@ fn fail() -> Do {
 }
 
 #[tokio::test]
-async fn hooks_hear_of_each_retry_of_a_recovery_and_of_a_death_and_of_nothing_else() {
+async fn hooks_run_for_each_retry_recovery_and_death_and_for_nothing_else() {
     let (bench, told) = (Bench::new(), Told::default());
     let registry = told_of_all(&bench.seen, &told);
     let _worker = run(bench.builder_of(Arc::new(bench.broker.clone()), registry));
@@ -79,7 +79,7 @@ async fn hooks_hear_of_each_retry_of_a_recovery_and_of_a_death_and_of_nothing_el
 }
 
 #[tokio::test]
-async fn a_recovery_is_told_also_of_a_job_that_wants_no_record() {
+async fn the_recovery_hook_runs_even_for_a_job_that_wants_no_record() {
     let (bench, told) = (Bench::new(), Told::default());
     let registry = told_of_all(&bench.seen, &told);
     let _worker = run(bench.builder_of(Arc::new(bench.broker.clone()), registry));
@@ -91,7 +91,7 @@ async fn a_recovery_is_told_also_of_a_job_that_wants_no_record() {
 }
 
 #[tokio::test]
-async fn a_poison_job_and_an_unknown_task_are_told_of_when_they_die() {
+async fn the_exhausted_hook_runs_for_a_poison_job_and_an_unknown_task() {
     let (bench, told) = (Bench::new(), Told::default());
     let registry = || told_of_all(&bench.seen, &told);
     let over = || Arc::new(bench.broker.clone());
@@ -114,7 +114,7 @@ async fn a_poison_job_and_an_unknown_task_are_told_of_when_they_die() {
 }
 
 #[tokio::test]
-async fn hooks_of_a_task_are_told_of_that_task_only_beside_those_of_all() {
+async fn hooks_of_a_task_run_for_that_task_only_in_addition_to_those_of_all_tasks() {
     let (bench, told) = (Bench::new(), Told::default());
     let (all, one) = (told.clone(), told.clone());
     let note = |to: &Told, who: &str| to.add(who.to_owned());
@@ -138,7 +138,7 @@ async fn hooks_of_a_task_are_told_of_that_task_only_beside_those_of_all() {
 }
 
 #[tokio::test]
-async fn a_hook_that_panics_or_never_ends_stands_in_nobodys_way() {
+async fn a_hook_that_panics_or_never_ends_blocks_no_job() {
     let (bench, told) = (Bench::new(), Told::default());
     let heard = told.clone();
     let registry = registry(&bench.seen)
@@ -155,7 +155,7 @@ async fn a_hook_that_panics_or_never_ends_stands_in_nobodys_way() {
     assert_eq!((told.take(), bench.state("job").await), (vec!["job".into()], JobState::Running));
     bench.pass(secs(3)).await;
     assert_eq!((bench.state("job").await, bench.left().await), (JobState::Dead, 0));
-    // The slot is free again, and the worker alive; also one that stops waits no longer than that.
+    // The slot is free again, and the worker lives. A worker that stops waits no longer than that.
     bench.enqueue("next", [Do::Fatal]).await;
     worker.stop();
     bench.pass(secs(3)).await;
@@ -189,7 +189,7 @@ async fn hooks_that_panic_when_they_are_dropped_cost_neither_the_job_nor_the_slo
 }
 
 #[tokio::test]
-async fn a_hook_is_told_again_when_its_worker_dies_before_the_decision_is_written() {
+async fn a_hook_runs_again_when_its_worker_dies_before_the_decision_is_stored() {
     for (point, times) in [(DiePoint::Before(Op::Retry), 2), (DiePoint::After(Op::Retry), 1)] {
         let (bench, told) = (Bench::new(), Told::default());
         let plan = FaultPlan::new().die_at(point, 1);

@@ -14,7 +14,7 @@ use crate::bench::{Bench, Do, LEASE, Script, run, secs};
 const LARGE: usize = 5_000_000;
 
 #[tokio::test]
-async fn a_large_result_is_kept_beside_its_record_where_the_worker_is_told_to() {
+async fn a_large_result_is_stored_beside_its_record_if_the_worker_is_set_up_so() {
     let bench = Bench::new();
     let _worker = bench.start_with(|b| b.large_results(LargeResults::Store)).await;
     let job = bench.client.enqueue(Script(vec![Do::Big(LARGE)])).id("job").await.expect("sent");

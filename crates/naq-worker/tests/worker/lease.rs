@@ -1,4 +1,4 @@
-//! Leases: kept, lost, and found again.
+//! Leases: renewed, lost, and taken again.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,7 +24,7 @@ async fn a_long_job_keeps_its_lease_and_runs_once_beside_an_idle_worker() {
 }
 
 #[tokio::test]
-async fn a_worker_that_cannot_renew_tells_the_handler_before_the_lease_ends_and_settles_nothing() {
+async fn a_worker_that_cannot_renew_stops_the_handler_before_the_lease_ends_and_settles_nothing() {
     let bench = Bench::new();
     let (_worker, faulty) = bench.start_faulty(FaultPlan::new()).await;
     bench.enqueue("job", [Do::Hang { heed: true }]).await;
@@ -58,7 +58,7 @@ async fn a_short_outage_costs_nothing() {
 #[tokio::test]
 async fn a_message_that_comes_again_while_it_runs_here_is_not_run_twice() {
     let bench = Bench::new();
-    // The broker does not hear the renewals, so it hands the job out again, to us.
+    // The renewals are lost, so the broker delivers the job again, to the same worker.
     let plan = FaultPlan::new().on(Op::Renew, 1, 3, Fault::Lost);
     let (_worker, _) = bench.start_faulty(plan).await;
     bench.enqueue("job", [Do::Gate]).await;
@@ -130,7 +130,7 @@ async fn a_clock_that_is_set_forward_costs_no_lease() {
     pass(1).await;
     bench.enqueue("job", [Do::Hang { heed: true }]).await;
     pass(5).await;
-    // The broker's clock is another one.
+    // The broker's clock was not set.
     clock.set(clock.now() + LEASE * 6);
     pass(30).await;
     assert!(!bench.seen.stopped.load(Ordering::SeqCst), "it was told that its lease is lost");

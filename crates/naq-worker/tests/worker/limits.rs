@@ -1,4 +1,4 @@
-//! Limits that jobs of one key share across all workers.
+//! Limits on jobs of one key, over all workers.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use naq_core::transport::{Operator, StateStore};
 
 use crate::bench::{Bench, Do, LEASE, Script, secs};
 
-/// How long a slot outlives a worker that died.
+/// How long a limit slot outlives a worker that died.
 const SLOT: Duration = Duration::from_secs(3 * LEASE.as_secs());
 
 fn ms(n: u64) -> Duration {
@@ -17,14 +17,14 @@ fn ms(n: u64) -> Duration {
 }
 
 impl Bench {
-    /// A job of a key of which so many may run at once.
+    /// A job of a key with this concurrency.
     async fn keyed(&self, id: &str, script: impl Into<Vec<Do>>, key: &str, jobs: u32) {
         let job = self.client.enqueue(Script(script.into())).id(id).concurrency_key(key, jobs);
         job.await.expect("sent");
         self.turn().await;
     }
 
-    /// A job of a rate of so many a second.
+    /// A job of a key with this many starts a second.
     async fn rated(&self, id: &str, script: impl Into<Vec<Do>>, key: &str, count: u32) {
         let job = self.client.enqueue(Script(script.into())).id(id).rate_limit(key, count, secs(1));
         job.await.expect("sent");
@@ -50,7 +50,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn as_many_of_a_key_run_as_may_and_the_others_wait_without_a_slot() {
+async fn no_more_jobs_of_a_key_run_than_its_limit_and_the_others_wait_without_a_slot() {
     let bench = Bench::new();
     let _worker = bench.start().await;
     for n in 0..5 {
@@ -71,7 +71,7 @@ async fn as_many_of_a_key_run_as_may_and_the_others_wait_without_a_slot() {
 }
 
 #[tokio::test]
-async fn a_freed_slot_goes_to_the_one_that_has_waited_longest_at_once() {
+async fn a_freed_limit_slot_goes_at_once_to_the_job_that_has_waited_longest() {
     let bench = Bench::new();
     let _worker = bench.start().await;
     for n in 0..6 {
@@ -110,14 +110,14 @@ async fn two_workers_share_a_limit() {
 }
 
 #[tokio::test]
-async fn a_job_of_several_keys_holds_all_or_none() {
+async fn a_job_with_several_keys_holds_a_slot_of_all_or_of_none() {
     let bench = Bench::new();
     let _worker = bench.start().await;
     bench.keyed("a", [Do::Gate], "a", 1).await;
     let both = bench.client.enqueue(Script(vec![Do::Gate])).id("both");
     both.concurrency_key("b", 1).concurrency_key("a", 1).await.expect("sent");
     bench.turn().await;
-    // While it waits for one it does not keep others from the other.
+    // While it waits for a slot of one key, it holds no slot of the other.
     bench.keyed("b", [Do::Succeed], "b", 1).await;
     assert_eq!(bench.state("b").await, JobState::Completed);
     assert_eq!((bench.seen.starts("both"), bench.slots_taken("b").await), (0, 0));
@@ -140,7 +140,7 @@ async fn a_slot_is_renewed_for_as_long_as_its_job_runs() {
 }
 
 #[tokio::test]
-async fn a_dead_workers_slot_is_free_when_its_lease_is_over_and_its_own_job_has_it_at_once() {
+async fn a_dead_workers_limit_slot_is_free_when_its_lease_ends_and_its_own_job_has_it_at_once() {
     let bench = Bench::new();
     let worker = bench.start().await;
     bench.keyed("job", [Do::Hang { heed: false }], "k", 1).await;
@@ -148,13 +148,13 @@ async fn a_dead_workers_slot_is_free_when_its_lease_is_over_and_its_own_job_has_
     let _next = bench.start().await;
     bench.keyed("other", [Do::Gate], "k", 1).await;
     assert_eq!(bench.seen.starts("other"), 0);
-    // Handed out again: the slot is its own.
+    // Delivered again: the job has its own slot.
     bench.pass(LEASE).await;
     assert_eq!((bench.seen.starts("job"), bench.slots_taken("k").await), (2, 1));
 }
 
 #[tokio::test]
-async fn a_slot_whose_job_is_gone_too_is_free_when_its_lease_is_over() {
+async fn the_limit_slot_of_a_purged_job_is_free_when_its_lease_ends() {
     let bench = Bench::new();
     let worker = bench.start().await;
     bench.keyed("gone", [Do::Hang { heed: false }], "k", 1).await;
@@ -207,7 +207,7 @@ async fn a_worker_may_die_between_any_two_steps_and_every_job_runs_in_the_end() 
 }
 
 #[tokio::test]
-async fn a_cancelled_job_leaves_the_line_and_the_next_one_goes_on() {
+async fn a_cancelled_job_leaves_the_wait_list_and_the_next_one_runs() {
     let bench = Bench::new();
     let _worker = bench.start().await;
     for n in 0..4 {
@@ -224,7 +224,7 @@ async fn a_cancelled_job_leaves_the_line_and_the_next_one_goes_on() {
 }
 
 #[tokio::test]
-async fn a_deadline_that_passes_in_the_line_ends_the_job_then() {
+async fn a_job_whose_deadline_passes_in_the_wait_list_expires_then() {
     let bench = Bench::new();
     let _worker = bench.start().await;
     bench.keyed("long", [Do::Gate], "k", 1).await;
@@ -243,7 +243,7 @@ async fn a_retry_passes_the_limit_again_and_its_delay_is_not_cut_short() {
     let _worker = bench.start().await;
     bench.keyed("job", [Do::Fail("Error".into()), Do::Succeed], "k", 1).await;
     assert_eq!((bench.seen.starts("job"), bench.slots_taken("k").await), (1, 0));
-    // Others come and go, and nobody wakes what waits for its retry.
+    // Other jobs start and end, and none of them releases the job that waits for its retry.
     for n in 0..3 {
         bench.keyed(&format!("other{n}"), [Do::Succeed], "k", 1).await;
     }
@@ -276,7 +276,7 @@ async fn a_rate_spaces_starts_and_each_job_waits_for_its_own_time() {
 }
 
 #[tokio::test]
-async fn a_retry_counts_as_a_start_and_a_rate_waits_for_no_impatience() {
+async fn a_retry_counts_as_a_start_and_a_release_does_not_change_a_start_time() {
     let bench = Bench::new();
     let _worker = bench.start().await;
     bench.rated("job", [Do::RetryAfter(0), Do::Succeed], "api", 1).await;
@@ -291,7 +291,7 @@ async fn a_retry_counts_as_a_start_and_a_rate_waits_for_no_impatience() {
 }
 
 #[tokio::test]
-async fn a_job_that_comes_too_late_for_its_start_asks_for_another() {
+async fn a_job_that_misses_its_start_time_asks_for_another() {
     let bench = Bench::new();
     let mut worker = bench.start().await;
     for n in 0..3 {
@@ -307,7 +307,7 @@ async fn a_job_that_comes_too_late_for_its_start_asks_for_another() {
 }
 
 #[tokio::test]
-async fn a_start_after_the_deadline_is_not_given_out() {
+async fn no_start_time_after_the_deadline_is_given() {
     let bench = Bench::new();
     let _worker = bench.start().await;
     bench.rated("first", [Do::Succeed], "api", 1).await;
@@ -322,7 +322,7 @@ async fn a_start_after_the_deadline_is_not_given_out() {
 }
 
 #[tokio::test]
-async fn a_job_that_waits_for_its_rate_holds_no_slot_of_its_key() {
+async fn a_job_that_waits_for_its_rate_holds_no_limit_slot() {
     let bench = Bench::new();
     let _worker = bench.start().await;
     let both = |id| {
@@ -340,7 +340,7 @@ async fn a_job_that_waits_for_its_rate_holds_no_slot_of_its_key() {
 }
 
 #[tokio::test]
-async fn a_slot_goes_on_to_the_next_when_the_one_that_was_woken_ends_before_it_starts() {
+async fn a_limit_slot_goes_to_the_next_job_when_the_released_one_ends_before_it_starts() {
     let bench = Bench::new();
     let _worker = bench.start_with(|b| b.concurrency(2)).await;
     bench.keyed("first", [Do::Gate], "k", 1).await;
@@ -350,7 +350,7 @@ async fn a_slot_goes_on_to_the_next_when_the_one_that_was_woken_ends_before_it_s
     bench.turn().await;
     bench.keyed("next", [Do::Succeed], "k", 1).await;
     assert_eq!(bench.in_line("k").await, 2);
-    // Others are before the one that is woken, until its deadline is over.
+    // Other jobs run before the released one, until its deadline has passed.
     for n in 0..3 {
         bench.enqueue(&format!("other{n}"), [Do::Gate]).await;
     }

@@ -1,4 +1,4 @@
-//! What is no job ends in the dead letter queue, byte for byte, and costs the worker nothing.
+//! A message that is no job becomes a dead letter, byte for byte, and does not harm the worker.
 
 use bytes::Bytes;
 use naq_core::transport::{JobKey, Producer, Submission};
@@ -67,9 +67,9 @@ async fn a_job_written_by_hand_runs_and_retries_under_the_default_policy() {
 }
 
 #[tokio::test]
-async fn what_is_no_job_and_fills_the_broker_s_limit_dies_once_with_its_bytes() {
+async fn a_message_that_is_no_job_and_as_large_as_the_broker_takes_dies_once_with_its_bytes() {
     const MAX: usize = 1024 * 1024;
-    // Room for a short letter, and for none.
+    // Room for a short letter, and for none but the body.
     for (spare, told) in [(320, "DecodeError"), (100, "Error")] {
         let bench = Bench::new();
         let _worker = bench.start().await;

@@ -8,7 +8,7 @@ use naq_core::testing::{Fault, FaultPlan, Op};
 use crate::bench::{Bench, Do, LEASE, secs};
 
 #[tokio::test]
-async fn the_worker_outlives_a_long_outage_and_goes_on() {
+async fn the_worker_survives_a_long_outage() {
     let bench = Bench::new();
     let (worker, faulty) = bench.start_faulty(FaultPlan::new()).await;
     faulty.cut();
@@ -21,7 +21,7 @@ async fn the_worker_outlives_a_long_outage_and_goes_on() {
 }
 
 #[tokio::test]
-async fn an_outage_is_met_with_patience_not_with_a_storm() {
+async fn during_an_outage_requests_are_rare() {
     let bench = Bench::new();
     let (_worker, faulty) = bench.start_faulty(FaultPlan::new()).await;
     faulty.set_plan(FaultPlan::new().on(Op::Fetch, 1, u32::MAX, Fault::Unreachable));
@@ -42,7 +42,7 @@ async fn a_worker_starts_before_its_broker() {
 }
 
 #[tokio::test]
-async fn deliveries_that_never_arrive_come_again() {
+async fn deliveries_that_are_lost_on_the_way_come_again() {
     let bench = Bench::new();
     let plan = FaultPlan::new().on(Op::Fetch, 1, 2, Fault::Timeout);
     let (_worker, _) = bench.start_faulty(plan).await;

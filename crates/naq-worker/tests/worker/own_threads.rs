@@ -68,7 +68,7 @@ async fn handlers_that_block_every_thread_starve_no_renewal() {
     let all_in = gate.all_in.clone();
     tokio::task::spawn_blocking(move || all_in.wait()).await.expect("all threads are blocked");
 
-    // Ten leases pass, told by the broker's clock: a probe in another queue is due then.
+    // Ten leases pass by the broker's clock: a probe in another queue is due then.
     let probe = client.enqueue_task("probe", &()).expect("a name").queue("probe");
     let probe = probe.delay(Duration::from_secs(3)).await.expect("sent");
     eventually(&client, probe.id(), |r| r.state == JobState::Pending).await;
@@ -86,7 +86,7 @@ async fn handlers_that_block_every_thread_starve_no_renewal() {
     assert_eq!(worker.await.expect("no panic").expect("no error"), Exit::Drained);
 }
 
-/// What the first attempt tells, and what it waits for.
+/// Signals that the first attempt has started, and what it waits for.
 type Stuck = Arc<Mutex<Option<(oneshot::Sender<()>, mpsc::Receiver<()>)>>>;
 
 fn stuck(_: crate::bench::Script, cx: Context<Stuck>) -> Result<String, Failure> {

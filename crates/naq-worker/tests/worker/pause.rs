@@ -1,4 +1,4 @@
-//! Tasks that an operator has paused: who waits, until when, and what it costs.
+//! Tasks that an operator has paused: which jobs wait, until when, and what it costs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ async fn pause(bench: &Bench, span: Option<Duration>) {
 }
 
 #[tokio::test]
-async fn a_job_of_a_paused_task_waits_without_an_attempt_and_comes_soon_after() {
+async fn a_job_of_a_paused_task_waits_without_an_attempt_and_runs_soon_after_the_pause() {
     let bench = Bench::new();
     let _worker = bench.start().await;
     pause(&bench, None).await;
@@ -33,7 +33,7 @@ async fn a_job_of_a_paused_task_waits_without_an_attempt_and_comes_soon_after() 
     assert_eq!(record.rule, Some(Rule::Paused));
     let why = "task script of queue default is paused by ann: the bank is down";
     assert!(record.reason.is_some_and(|reason| reason.contains(why)));
-    // It looks again and again, and stays.
+    // It comes again and again, and is held back each time.
     bench.pass(secs(100)).await;
     assert_eq!(bench.seen.starts("job"), 0);
     let until = bench.report("job").await.due_at.expect("it waits");
@@ -41,14 +41,14 @@ async fn a_job_of_a_paused_task_waits_without_an_attempt_and_comes_soon_after() 
     assert!(bench.client.resume_task(&QueueName::default(), &task()).await.expect("removed"));
     bench.pass(secs(15)).await;
     assert_eq!((bench.seen.starts("job"), bench.state("job").await), (1, JobState::Completed));
-    // Held back in a row it leaves one record.
+    // Several times in a row leave one record.
     let history = bench.report("job").await.envelope.expect("readable").history;
     assert_eq!(history.iter().filter(|it| it.rule == Some(Rule::Paused)).count(), 1);
     assert_eq!(history.last().map(|it| it.attempt), Some(1));
 }
 
 #[tokio::test]
-async fn a_pause_is_of_one_task_in_one_queue_and_ends_by_itself() {
+async fn a_pause_holds_one_task_in_one_queue_and_ends_by_itself() {
     let bench = Bench::new();
     let _worker = bench.start_with(|b| b.queues(["default", "other"])).await;
     pause(&bench, Some(secs(10))).await;
@@ -66,7 +66,7 @@ async fn a_pause_is_of_one_task_in_one_queue_and_ends_by_itself() {
 }
 
 #[tokio::test]
-async fn what_was_paused_before_the_worker_came_is_known_before_its_first_job() {
+async fn a_worker_knows_the_paused_tasks_before_its_first_job() {
     let bench = Bench::new();
     bench.enqueue("job", [Do::Succeed]).await;
     pause(&bench, None).await;
@@ -75,7 +75,7 @@ async fn what_was_paused_before_the_worker_came_is_known_before_its_first_job() 
 }
 
 #[tokio::test]
-async fn jobs_of_a_task_that_is_not_paused_ask_nobody() {
+async fn jobs_of_a_task_that_is_not_paused_send_no_request() {
     let bench = Bench::new();
     let faulty = Arc::new(FaultyTransport::new(bench.broker.clone(), FaultPlan::new()));
     let _worker = crate::bench::run(bench.builder(faulty.clone()));
@@ -86,7 +86,7 @@ async fn jobs_of_a_task_that_is_not_paused_ask_nobody() {
     bench.enqueue("second", [Do::Succeed]).await;
     assert_eq!((of(Op::Other), of(Op::State)), before);
     assert_eq!(bench.seen.starts("second"), 1);
-    // A broker that cannot be asked what is paused holds up no job.
+    // No job waits for a broker that does not answer which tasks are paused.
     faulty.set_plan(FaultPlan::new().on(Op::Other, 1, 1000, Fault::Unreachable));
     bench.enqueue("third", [Do::Succeed]).await;
     assert_eq!(bench.seen.starts("third"), 1);

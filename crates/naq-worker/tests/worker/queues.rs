@@ -43,7 +43,7 @@ async fn more_queues_than_slots_all_get_their_turn() {
 }
 
 #[tokio::test]
-async fn what_an_open_pull_brings_while_the_slots_are_full_is_held_and_given_back_untouched() {
+async fn a_delivery_that_arrives_while_all_slots_are_in_use_is_held_and_given_back_unchanged() {
     let bench = Bench::new();
     let job = |queue: &'static str, id: &str, script| {
         bench.client.enqueue(Script(vec![script])).id(id).queue(queue)
@@ -72,7 +72,7 @@ async fn what_an_open_pull_brings_while_the_slots_are_full_is_held_and_given_bac
 }
 
 #[tokio::test]
-async fn slots_bound_what_runs_at_once() {
+async fn no_more_jobs_run_at_once_than_there_are_slots() {
     let bench = Bench::new();
     let _worker = bench.start_with(|b| b.concurrency(3)).await;
     for n in 0..10 {

@@ -1,4 +1,4 @@
-//! Failures, and what follows them.
+//! Failures, and what follows: retries, ends, deaths.
 
 use naq_core::testing::{Fault, FaultPlan, Op};
 use naq_core::{JobState, RetryPolicy, Strategy};

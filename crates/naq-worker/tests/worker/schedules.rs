@@ -1,4 +1,4 @@
-//! Recurring schedules, worked by real workers over the broker in memory: weeks in milliseconds.
+//! Recurring schedules, run by real workers over the in-memory broker: weeks in milliseconds.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use naq_core::{Clock, JobId, JobState, QueueName, ScheduleName, Timestamp};
 
 use crate::bench::{Bench, Do, LEASE, Running, Script, run, secs};
 
-/// The beat of most schedules here; a tick that is missed is then late, too.
+/// The interval of most schedules here. A tick that is missed by this much counts as late.
 const BEAT: Duration = Duration::from_secs(180);
 const LONG: Duration = Duration::from_secs(3_600);
 
@@ -27,7 +27,7 @@ fn succeed() -> Script {
     Script(vec![Do::Succeed])
 }
 
-/// A worker that takes its part in the chores.
+/// A worker that also runs chores.
 async fn start(bench: &Bench) -> Running {
     bench.start_with(|builder| builder.chores(true)).await
 }
@@ -43,7 +43,7 @@ async fn start_faulty(
     (running, faulty)
 }
 
-/// Every tick from `from` on made its run, and once.
+/// Asserts that every tick from `from` on made one run.
 fn one_run_a_tick(bench: &Bench, schedule: &str, from: Timestamp, every: Duration, count: usize) {
     let order = bench.seen.order();
     let expected: BTreeSet<String> =
@@ -73,17 +73,17 @@ async fn runs(bench: &Bench, schedule: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn a_thousand_ticks_and_two_workers_make_one_run_each() {
+async fn a_thousand_ticks_make_one_run_each_with_two_workers() {
     let bench = Bench::new();
     let from = bench.clock.now();
     let _workers = (start(&bench).await, start(&bench).await);
     let made = bench.client.schedule("a").cron("*/10 * * * * *").job(succeed()).await;
     assert_eq!(made.expect("registered"), Registered::Created);
     bench.pass(secs(10_000)).await;
-    // The one of the moment in which it was made, too.
+    // The tick at the moment of its registration counts, too.
     one_run_a_tick(&bench, "a", from.saturating_sub(secs(10)), secs(10), 1_001);
     assert_eq!(runs(&bench, "a").await, 1_001);
-    // The chore has waited a thousand times, and is as small as at first.
+    // The chore has snoozed a thousand times, and is as small as at first.
     let report = bench.client.report(&chore("a")).await.expect("a chore");
     let job = report.envelope.expect("readable");
     assert_eq!((job.history.len(), job.crashes), (0, 0));
@@ -125,12 +125,12 @@ async fn jitter_delays_the_start_and_not_the_tick() {
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_anywhere_in_a_tick_leaves_one_run_a_tick() {
+async fn a_worker_that_dies_anywhere_in_a_tick_leaves_one_run_for_each_tick() {
     const SHORT: Duration = Duration::from_secs(12);
     let points = [Op::Evidence, Op::Publish, Op::State, Op::Retry, Op::Ack];
     for overlap in [Overlap::Allow, Overlap::Skip, Overlap::Queue] {
         for point in points.into_iter().flat_map(|op| [DiePoint::Before(op), DiePoint::After(op)]) {
-            // At the first passing, and at a later one: other parts of a worker pass there, too.
+            // At the first call, and at a later one: other parts of a worker make this call, too.
             for nth in 1..=3 {
                 let bench = Bench::new();
                 let from = bench.clock.now();
@@ -147,7 +147,7 @@ async fn a_worker_that_dies_anywhere_in_a_tick_leaves_one_run_a_tick() {
                 let what = format!("{point} {nth} {overlap} died: {}", died.is_some());
                 let order = bench.seen.order();
                 let ticks: BTreeSet<_> = order.iter().collect();
-                // A run that a worker died in begins again; that is no second run.
+                // A run whose worker died starts again. That is no second run.
                 let again = bench.seen.total() - ticks.len();
                 assert!(again <= 1, "{what}: {order:?}");
                 let made = runs(&bench, "a").await;
@@ -162,7 +162,7 @@ async fn a_worker_that_dies_anywhere_in_a_tick_leaves_one_run_a_tick() {
 }
 
 #[tokio::test]
-async fn catch_up_after_an_outage_is_as_it_was_asked_for() {
+async fn missed_ticks_are_handled_as_the_schedule_says() {
     for (catch_up, made, skipped) in
         [(CatchUp::Skip, 0, 5), (CatchUp::Last, 1, 4), (CatchUp::All, 5, 0)]
     {
@@ -178,14 +178,14 @@ async fn catch_up_after_an_outage_is_as_it_was_asked_for() {
         let report = bench.client.schedules().get(&name("a")).await.expect("there");
         assert_eq!(bench.seen.total(), 2 + made, "{catch_up}");
         assert_eq!(report.progress.skipped, skipped, "{catch_up}");
-        // And then it goes on.
+        // After that, runs follow as before.
         bench.pass(BEAT / 2).await;
         assert_eq!(bench.seen.total(), 3 + made, "{catch_up}");
     }
 }
 
 #[tokio::test]
-async fn overlap_keeps_runs_apart_as_it_was_asked_for() {
+async fn overlapping_runs_are_handled_as_the_schedule_says() {
     for (overlap, started) in [(Overlap::Allow, 3), (Overlap::Skip, 1), (Overlap::Queue, 1)] {
         let bench = Bench::new();
         let from = bench.clock.now();
@@ -194,7 +194,7 @@ async fn overlap_keeps_runs_apart_as_it_was_asked_for() {
         schedule.job(Script(vec![Do::Gate])).await.expect("registered");
         bench.pass(BEAT * 3 + BEAT / 2).await;
         assert_eq!(bench.seen.total(), started, "{overlap}");
-        // The first ends. What waited comes soon, and it is the one that waited first.
+        // The first run ends. Of the waiting runs the oldest starts soon.
         bench.seen.gate.notify_waiters();
         bench.pass(secs(30)).await;
         let report = bench.client.schedules().get(&name("a")).await.expect("there");
@@ -214,7 +214,7 @@ async fn overlap_keeps_runs_apart_as_it_was_asked_for() {
 }
 
 #[tokio::test]
-async fn registering_again_is_one_schedule_and_a_change_moves_the_tick_that_waits() {
+async fn registering_again_keeps_one_schedule_and_a_change_moves_the_next_tick() {
     let bench = Bench::new();
     let _worker = start(&bench).await;
     let register = async |every: Duration| {
@@ -226,7 +226,7 @@ async fn registering_again_is_one_schedule_and_a_change_moves_the_tick_that_wait
     bench.pass(LONG).await;
     assert_eq!(bench.seen.total(), 1);
     bench.pass(BEAT / 2).await;
-    // It goes by its new beat from now on; what of that passed before is none of its own.
+    // From now on the new interval counts. Ticks of it before the change make no run.
     assert_eq!(register(BEAT).await, Registered::Updated);
     bench.turn().await;
     assert_eq!(bench.seen.total(), 1);
@@ -243,7 +243,7 @@ async fn a_change_while_the_chore_runs_wins_over_what_the_chore_had_read() {
     let bench = Bench::new();
     let schedule = bench.client.schedule("a").every(LONG).job(succeed());
     schedule.await.expect("registered");
-    // Somebody has the chore, and has read a schedule of days.
+    // A test worker has the chore, and has read a schedule of days.
     let mut slow = bench.broker.subscribe(&chores(), LEASE).await.expect("opens");
     bench.pass(LONG).await;
     let held = slow.fetch(1, secs(0)).await.expect("fetches").remove(0);
@@ -251,7 +251,7 @@ async fn a_change_while_the_chore_runs_wins_over_what_the_chore_had_read() {
     let changed = bench.client.schedule("a").every(BEAT).job(succeed()).await;
     assert_eq!(changed.expect("registered"), Registered::Updated);
     let worker = start(&bench).await;
-    // Only now it says when it wants to be woken: too late, and to no effect.
+    // Only now it snoozes: too late, so that has no effect.
     let mut next = held.envelope().expect("readable");
     (next.snoozes, next.due_at) = (next.snoozes + 1, Some(bench.clock.now() + LONG));
     let fact = Fact::retry(&held.stored, &next, bench.clock.now() + LONG).expect("writes");
@@ -273,7 +273,7 @@ async fn pause_resume_run_and_delete() {
     bench.pass(BEAT).await;
     assert_eq!(schedules.pause(&a).await.expect("there").state, ScheduleState::Paused);
     bench.pass(BEAT * 5).await;
-    // Registering again resumes nothing.
+    // Registering again does not resume the schedule.
     assert_eq!(register().await.expect("registered"), Registered::Unchanged);
     bench.pass(BEAT * 5 + BEAT / 2).await;
     assert_eq!(bench.seen.total(), 1);
@@ -283,7 +283,7 @@ async fn pause_resume_run_and_delete() {
     assert_eq!(bench.state(extra.id.as_str()).await, JobState::Completed);
     assert_eq!((bench.seen.total(), runs(&bench, "a").await), (2, 1));
 
-    // What passed in the pause is not caught up with.
+    // Ticks during the pause make no run.
     assert_eq!(schedules.resume(&a).await.expect("there").state, ScheduleState::Active);
     bench.turn().await;
     assert_eq!(bench.seen.total(), 2);
@@ -295,7 +295,7 @@ async fn pause_resume_run_and_delete() {
     assert!(matches!(schedules.get(&a).await, Err(ScheduleError::NotFound(_))));
     bench.pass(LONG).await;
     assert_eq!((bench.seen.total(), bench.left().await), (3, 0));
-    // Its name is free, and the dedup window of the broker does not hold its chore back.
+    // The name is free, and the broker's dedup window does not refuse the new chore.
     register().await.expect("registered");
     schedules.delete(&a).await.expect("removed");
     assert_eq!(register().await.expect("registered"), Registered::Created);
@@ -304,7 +304,7 @@ async fn pause_resume_run_and_delete() {
 }
 
 #[tokio::test]
-async fn a_schedule_that_ends_leaves_no_chore_and_more_of_it_begins_anew() {
+async fn a_schedule_that_ends_leaves_no_chore_and_starts_again_when_it_is_extended() {
     let bench = Bench::new();
     let _worker = start(&bench).await;
     bench.client.schedule("a").every(BEAT).max_runs(3).job(succeed()).await.expect("registered");
@@ -341,7 +341,7 @@ async fn a_chore_that_is_lost_comes_back_with_a_worker_or_within_the_hour() {
 }
 
 #[tokio::test]
-async fn a_definition_of_a_newer_version_is_left_alone_until_somebody_can_read_it() {
+async fn a_definition_of_a_newer_version_waits_for_a_worker_that_can_read_it() {
     let bench = Bench::new();
     let _worker = start(&bench).await;
     bench.client.schedule("a").every(BEAT).job(succeed()).await.expect("registered");

@@ -1,4 +1,4 @@
-//! What becomes of attempts is told once a second, once, and costs no job anything.
+//! Statistics: each attempt is counted once, written once a second, and no job waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +60,7 @@ async fn every_ending_is_counted_once_at_its_attempt() {
     assert_eq!((counts.starts.total(), counts.starts.at(2)), (7, 1));
     assert_eq!((counts.completed.at(1), counts.completed.at(2)), (2, 1));
     assert_eq!(counts.duration.count(), 7);
-    // First attempts waited, the retry and the one that slept were due.
+    // First attempts waited in the queue; the retry and the snoozed job were late.
     assert_eq!((counts.wait.count(), counts.lateness.count()), (5, 2));
     assert_eq!((counts.delay.count(), counts.crashes), (1, 0));
     let history = history(&bench).await;
@@ -71,7 +71,7 @@ async fn every_ending_is_counted_once_at_its_attempt() {
 }
 
 #[tokio::test]
-async fn what_expires_and_what_nobody_knows_is_counted_too() {
+async fn expired_jobs_and_unknown_tasks_are_counted_too() {
     let bench = Bench::new();
     let past = bench.clock.now() + secs(1);
     let job = bench.client.enqueue(crate::bench::Script(vec![Do::Succeed])).id("late");
@@ -89,7 +89,7 @@ async fn what_expires_and_what_nobody_knows_is_counted_too() {
 }
 
 #[tokio::test]
-async fn nothing_is_written_while_nothing_happens_and_one_report_a_second_however_much_does() {
+async fn an_idle_worker_writes_nothing_and_a_busy_one_a_report_each_second() {
     let bench = Bench::new();
     let (_worker, faulty) = bench.start_faulty(FaultPlan::new()).await;
     bench.pass(secs(600)).await;
@@ -105,7 +105,7 @@ async fn nothing_is_written_while_nothing_happens_and_one_report_a_second_howeve
 }
 
 #[tokio::test]
-async fn an_outage_of_the_statistics_disturbs_no_job_and_loses_nothing() {
+async fn an_outage_of_the_statistics_delays_no_job_and_loses_nothing() {
     let bench = Bench::new();
     for fault in [Fault::Unreachable, Fault::Refused, Fault::Timeout] {
         let before = counts(&bench).await.completed.total();
@@ -123,8 +123,8 @@ async fn an_outage_of_the_statistics_disturbs_no_job_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn what_the_broker_finds_too_large_is_written_without_what_does_not_fit() {
-    // Times refused, then: groups of errors, slots in which retries come due, failures in all.
+async fn a_report_that_is_too_large_is_written_without_what_does_not_fit() {
+    // Number of refusals, then: error groups, time buckets of due retries, failures in all.
     for (refused, left) in [(1, Some((0, 1, 1))), (2, Some((0, 0, 1))), (3, None)] {
         let bench = Bench::new();
         let plan = FaultPlan::new().on(Op::Stats, 1, refused, Fault::TooLarge);
@@ -169,7 +169,7 @@ async fn a_worker_that_cannot_write_stops_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_crash_is_counted_by_who_settles_the_job_and_once() {
+async fn a_crash_is_counted_once_by_the_worker_that_settles_the_job() {
     for point in [DiePoint::Before(Op::Record), DiePoint::After(Op::Record)] {
         let bench = Bench::new();
         let (first, faulty) = bench.start_faulty(FaultPlan::new().die_at(point, 1)).await;
@@ -180,7 +180,7 @@ async fn a_crash_is_counted_by_who_settles_the_job_and_once() {
         bench.pass(LEASE * 3).await;
         assert_eq!(bench.state("job").await, JobState::Completed);
         let counts = counts(&bench).await;
-        // After the record the job had ended: the count of that second died with the worker.
+        // After the record the job has ended: the count of that second is lost with the worker.
         let expected = if point == DiePoint::Before(Op::Record) { (1, 1) } else { (0, 0) };
         assert_eq!((counts.completed.total(), counts.crashes), expected, "{point}");
     }
@@ -218,7 +218,7 @@ async fn a_job_that_is_given_back_has_not_ended() {
 }
 
 #[tokio::test]
-async fn a_worker_that_was_told_not_to_tell_does_not() {
+async fn a_worker_with_statistics_off_writes_none() {
     let bench = Bench::new();
     let _worker = bench.start_with(|builder| builder.stats(false)).await;
     bench.enqueue("job", [Do::Succeed]).await;
@@ -227,7 +227,7 @@ async fn a_worker_that_was_told_not_to_tell_does_not() {
 }
 
 #[tokio::test]
-async fn secrets_in_errors_are_neither_stored_nor_told() {
+async fn secrets_in_errors_are_neither_stored_nor_reported() {
     let leak = async |_: serde_json::Value, _: naq_worker::Context<()>| -> Result<(), Failure> {
         Err(Failure::new(ErrorKind::VALUE, "login as bob password=hunter2, pin: 1234").fatal())
     };

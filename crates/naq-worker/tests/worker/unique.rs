@@ -1,4 +1,4 @@
-//! Unique keys: whoever runs a job lets go of its key in time, and a crash holds none for ever.
+//! Unique keys: a worker frees the key of its job in time, and no crash holds a key for ever.
 
 use naq_client::{Enqueue, JobHandle};
 use naq_core::JobState;
@@ -23,7 +23,7 @@ async fn sent(enqueue: Enqueue<'_, String>) -> JobHandle<String> {
 }
 
 #[tokio::test]
-async fn a_key_is_free_when_its_job_has_ended_however() {
+async fn a_key_is_free_after_any_end_of_its_job() {
     let fail = || Do::Fail("Error".into());
     for (script, ends) in [
         (vec![Do::Succeed], JobState::Completed),
@@ -44,7 +44,7 @@ async fn a_key_is_free_when_its_job_has_ended_however() {
 }
 
 #[tokio::test]
-async fn an_expired_job_lets_go_of_its_key() {
+async fn an_expired_job_frees_its_key() {
     let bench = Bench::new();
     sent(job(&bench, "job", &[Do::Succeed]).unique(KEY).expires_in(secs(30))).await;
     bench.pass(secs(31)).await;
@@ -54,7 +54,7 @@ async fn an_expired_job_lets_go_of_its_key() {
 }
 
 #[tokio::test]
-async fn a_running_job_keeps_its_key_or_lets_it_go_as_it_was_asked_to() {
+async fn a_running_job_holds_or_frees_its_key_as_its_scope_says() {
     let bench = Bench::new();
     let _worker = bench.start().await;
     sent(job(&bench, "until-finished", &[Do::Gate]).unique("a")).await;
@@ -83,7 +83,7 @@ async fn a_job_that_has_started_does_not_take_its_key_back_for_a_retry() {
 }
 
 #[tokio::test]
-async fn a_cancelled_job_lets_go_of_its_key_also_while_it_runs() {
+async fn a_cancelled_job_frees_its_key_even_while_it_runs() {
     let bench = Bench::new();
     let _worker = bench.start().await;
     sent(job(&bench, "job", &[Do::Hang { heed: true }]).unique(KEY)).await;
@@ -111,7 +111,7 @@ async fn wherever_a_worker_dies_the_key_is_free_when_the_job_has_ended() {
         assert_eq!(faulty.died_at(), Some(point));
         worker.kill().await;
         let ended = bench.state("job").await.is_final();
-        // Nobody has to clean up for the next one to be enqueued.
+        // The next job with the key can be enqueued without a cleanup.
         let next = sent(job(&bench, "next", &[Do::Succeed]).unique(KEY).delay(secs(600))).await;
         assert_eq!(next.is_duplicate(), !ended, "{point}");
 
@@ -144,7 +144,7 @@ async fn a_crash_at_the_start_of_a_job_holds_no_key_beyond_its_next_start() {
 }
 
 #[tokio::test]
-async fn a_job_does_not_start_while_nobody_can_be_told_that_it_does() {
+async fn a_job_does_not_start_while_its_key_cannot_be_freed() {
     let bench = Bench::new();
     let plan = FaultPlan::new().on(Op::State, 1, 3, Fault::Unreachable);
     let (_worker, faulty) = bench.start_faulty(plan).await;

@@ -1,4 +1,4 @@
-//! Tasks that nobody here knows.
+//! Jobs of unknown tasks.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ async fn an_unknown_task_waits_for_a_worker_that_knows_it_and_loses_no_attempt()
 }
 
 #[tokio::test]
-async fn a_task_that_stays_unknown_dies_as_such_when_the_looks_are_used_up() {
+async fn a_job_of_a_task_that_stays_unknown_dies_when_its_checks_are_used_up() {
     let bench = Bench::new();
     let broker = Arc::new(bench.broker.clone());
     let _worker = run(bench.builder_of(broker, Registry::new()).unknown_tasks(looks(3)));
@@ -47,7 +47,7 @@ async fn a_task_that_stays_unknown_dies_as_such_when_the_looks_are_used_up() {
 }
 
 #[tokio::test]
-async fn the_default_looks_last_for_about_50_minutes() {
+async fn the_default_checks_last_for_about_50_minutes() {
     let bench = Bench::new();
     let broker = Arc::new(bench.broker.clone());
     let _worker = run(bench.builder_of(broker, Registry::new()));

@@ -1,4 +1,4 @@
-//! Workflows of any shape: every job ends as the truth table says, never before those before it.
+//! Workflows of any shape: every job ends as the truth table says, never before its parents.
 
 use naq_client::Workflow;
 use naq_core::flow::{Ends, RunWhen, Verdict};
@@ -9,7 +9,7 @@ use proptest::test_runner::Config;
 
 use crate::bench::{Bench, Do, Script, secs};
 
-/// What becomes of a job once it may run.
+/// How a job ends once it may run.
 #[derive(Debug, Clone, Copy)]
 enum Fate {
     Succeeds,
@@ -22,7 +22,7 @@ enum Fate {
 struct Node {
     fate: Fate,
     when: RunWhen,
-    /// Of each job before it in the list, whether it comes after that one.
+    /// For each earlier job in the list, whether this job depends on it.
     after: Vec<bool>,
 }
 
@@ -75,7 +75,7 @@ fn nodes() -> impl Strategy<Value = Vec<Node>> {
     })
 }
 
-/// How each ends, by the truth table alone; none for one that never ran.
+/// How each job ends by the truth table. None for a job that never ran.
 fn expected(nodes: &[Node]) -> Vec<(JobState, bool)> {
     let mut all: Vec<(JobState, bool)> = Vec::new();
     for node in nodes {
@@ -120,7 +120,7 @@ async fn runs_as_expected(nodes: Vec<Node>) {
         }
     }
     bench.client.start(workflow).await.expect("started");
-    // The longest way there is, without the minute after which a job looks by itself.
+    // The longest path, and less than the minute after which a job checks its parents itself.
     for _ in 0..nodes.len() {
         bench.pass(secs(15)).await;
         if bench.left().await == 0 {
@@ -150,7 +150,7 @@ proptest! {
     #![proptest_config(Config { cases: 40, failure_persistence: None, ..Config::default() })]
 
     #[test]
-    fn every_job_of_any_workflow_ends_once_and_never_before_those_before_it(nodes in nodes()) {
+    fn every_job_of_any_workflow_ends_once_and_never_before_its_parents(nodes in nodes()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(runs_as_expected(nodes));
     }

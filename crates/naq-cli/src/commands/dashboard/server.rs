@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use naq_dashboard::{Dashboard, Options};
 use naq_nats::NatsConfig;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::probe::DashboardProbe;
@@ -134,20 +135,18 @@ fn serve_waiting_page(
     }))
 }
 
-/// Returns on SIGINT or SIGTERM.
-pub(super) async fn stop_signal() {
-    #[cfg(unix)]
-    let terminated = async {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
+/// A future that ends on SIGINT or SIGTERM. The signals are caught from the call on, so a signal right
+/// after the start is not missed.
+///
+/// # Errors
+/// The system refuses to register the signals.
+pub(super) fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
-    }
+    })
 }

@@ -1,5 +1,5 @@
-//! [`BreakerTable`]: what a worker knows about each breaker, and what it has counted and not yet sent.
-//! No I/O: the gate sends what is due, and takes over what it reads.
+//! [`BreakerTable`]: what a worker knows about each breaker, and what it has counted and not yet
+//! sent. No I/O: the gate sends what is due, and takes over what it reads.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

@@ -10,8 +10,8 @@ const MIN_WAIT: Duration = Duration::from_secs(1);
 /// The longest span.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// The tokens that one worker has: those that its own first attempts gave, and those that it took from
-/// the state store, where the budget gives tokens by time. At most a quarter of a burst.
+/// The tokens that one worker has: those that its own first attempts gave, and those that it took
+/// from the state store, where the budget gives tokens by time. At most a quarter of a burst.
 #[derive(Debug)]
 pub(super) struct LocalTokens {
     pub(super) budget: RetryBudget,

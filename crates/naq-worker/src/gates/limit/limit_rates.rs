@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use naq_core::Timestamp;
 use naq_core::flow::{Gcra, Limit, LimitKeys, Rate, RateEntry};
+use naq_core::sync::lock;
 use naq_core::transport::{Expect, Saved, StateKey, Transport, TransportError};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::keys::rejected;
-use naq_core::sync::lock;
 
 /// How many lost races with other workers until the job waits.
 const TRIES: usize = 8;
@@ -30,7 +30,7 @@ pub(super) enum RateAnswer {
     Contended,
 }
 
-/// The entry of a key as it was last seen.
+/// The entry of a key and its revision, as this worker read or wrote it last.
 type CachedRate = Option<(Gcra, u64)>;
 
 #[derive(Debug)]
@@ -38,12 +38,12 @@ pub(super) struct LimitRates {
     transport: Arc<dyn Transport>,
     /// One job of a worker at a time asks for a key. It knows what the job before it wrote, so that
     /// most often one request is enough.
-    seen: Mutex<HashMap<String, Arc<AsyncMutex<CachedRate>>>>,
+    cached: Mutex<HashMap<String, Arc<AsyncMutex<CachedRate>>>>,
 }
 
 impl LimitRates {
     pub(super) fn new(transport: Arc<dyn Transport>) -> Self {
-        Self { transport, seen: Mutex::default() }
+        Self { transport, cached: Mutex::default() }
     }
 
     /// Gives out one start that all these rates allow.
@@ -55,7 +55,7 @@ impl LimitRates {
     ) -> Result<RateAnswer, TransportError> {
         let mut rates: Vec<(&str, Rate)> =
             limits.iter().filter_map(|limit| Some((&*limit.key, limit.rate?))).collect();
-        // Everybody waits for locks in the same order.
+        // All jobs take the locks in the same order.
         rates.sort_unstable_by_key(|(key, _)| *key);
         let locks: Vec<_> = rates.iter().map(|(key, _)| self.lock_key(key)).collect();
         let mut asked = Vec::with_capacity(rates.len());
@@ -64,20 +64,20 @@ impl LimitRates {
             asked.push((entry, *rate, lock.lock().await));
         }
         let mut start = now;
-        for (entry, rate, seen) in &mut asked {
-            if seen.is_none() {
-                **seen = self.read(entry).await?;
+        for (entry, rate, cached) in &mut asked {
+            if cached.is_none() {
+                **cached = self.read(entry).await?;
             }
-            start = used(seen, now).earliest(rate, start);
+            start = used(cached, now).earliest(rate, start);
         }
-        for (entry, rate, seen) in &mut asked {
+        for (entry, rate, cached) in &mut asked {
             let mut tries = 0;
             loop {
-                start = used(seen, now).earliest(rate, start);
+                start = used(cached, now).earliest(rate, start);
                 if deadline.is_some_and(|deadline| start > deadline) {
                     return Ok(RateAnswer::Never(start));
                 }
-                if self.take(entry, rate, start, now, seen).await? {
+                if self.take(entry, rate, start, now, cached).await? {
                     break;
                 }
                 tries += 1;
@@ -89,29 +89,29 @@ impl LimitRates {
         Ok(if start <= now { RateAnswer::Now } else { RateAnswer::At(start) })
     }
 
-    /// False when another worker was faster. Then `seen` is its entry.
+    /// False when another worker was faster. Then `cached` is its entry.
     async fn take(
         &self,
         entry: &StateKey,
         rate: &Rate,
         start: Timestamp,
         now: Timestamp,
-        seen: &mut CachedRate,
+        cached: &mut CachedRate,
     ) -> Result<bool, TransportError> {
-        let after = used(seen, now).take(rate, start);
-        let expect = seen.map_or(Expect::Absent, |(_, revision)| Expect::Revision(revision));
+        let after = used(cached, now).take(rate, start);
+        let expect = cached.map_or(Expect::Absent, |(_, revision)| Expect::Revision(revision));
         // Until the answer comes, the entry is not known.
-        *seen = None;
+        *cached = None;
         let written = RateEntry { used: after, rate: *rate };
         let value = serde_json::to_vec(&written).map_err(rejected)?.into();
         let ttl = after.free_at().since(now) + ENTRY_MARGIN;
         match self.transport.state_put(entry, value, expect, Some(ttl)).await? {
             Saved::Stored(revision) => {
-                *seen = Some((after, revision));
+                *cached = Some((after, revision));
                 Ok(true)
             }
             Saved::Conflict => {
-                *seen = self.read(entry).await?;
+                *cached = self.read(entry).await?;
                 Ok(false)
             }
         }
@@ -125,14 +125,14 @@ impl LimitRates {
     }
 
     fn lock_key(&self, key: &str) -> Arc<AsyncMutex<CachedRate>> {
-        let mut seen = lock(&self.seen);
-        if seen.len() >= KEYS {
-            seen.retain(|_, lock| Arc::strong_count(lock) > 1);
+        let mut cached = lock(&self.cached);
+        if cached.len() >= KEYS {
+            cached.retain(|_, lock| Arc::strong_count(lock) > 1);
         }
-        seen.entry(key.to_owned()).or_default().clone()
+        cached.entry(key.to_owned()).or_default().clone()
     }
 }
 
-fn used(seen: &CachedRate, now: Timestamp) -> Gcra {
-    seen.map(|(used, _)| used).unwrap_or_default().seen_at(now)
+fn used(cached: &CachedRate, now: Timestamp) -> Gcra {
+    cached.map(|(used, _)| used).unwrap_or_default().seen_at(now)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use naq_core::flow::{Holder, LimitKeys, Slot, choose};
+use naq_core::sync::lock;
 use naq_core::transport::{
     Expect, JobKey, Saved, StateEntry, StateKey, Stored, Transport, TransportError,
 };
@@ -16,14 +17,12 @@ use tokio::sync::Notify;
 use super::keys::rejected;
 use crate::gates::job_key::job_key;
 
-use naq_core::sync::lock;
-
 /// How many lost races for a slot until the job waits.
 const TRIES: usize = 5;
-/// How long the entry of a free slot is kept.
+/// The time to live of the entry of a free slot.
 const FREE_FOR: Duration = Duration::from_secs(60);
-/// LimitSlots that are looked at before all of them are.
-const FIRST_LOOK: u32 = 16;
+/// How many slots a job reads before it reads all of them.
+const FIRST_READ: u32 = 16;
 /// Renewals in flight at once.
 const AT_ONCE: usize = 32;
 
@@ -65,8 +64,8 @@ impl LimitSlots {
         Self { transport, timer, worker, ttl, taken: Mutex::default(), slot_taken: Notify::new() }
     }
 
-    /// Takes one of `of` slots; the job's own if an earlier delivery left one behind. False when all
-    /// are taken, or other workers were faster each time.
+    /// Takes one of `of` slots; the job's own if an earlier delivery left one behind. False when
+    /// all are taken, or other workers were faster each time.
     pub(super) async fn take(
         &self,
         job: &Envelope,
@@ -77,17 +76,17 @@ impl LimitSlots {
         let (me, nonce) = (job_key(job), job.nonce.as_str());
         let mut start = first_index(job) % of;
         // An earlier delivery of the job may have left any slot behind.
-        let mut look = if job.crashes > 0 { of } else { of.min(FIRST_LOOK) };
+        let mut count = if job.crashes > 0 { of } else { of.min(FIRST_READ) };
         let mut tries = 0;
         while tries < TRIES {
-            let keys = keys(key, (0..look).map(|i| (start + i) % of))?;
+            let keys = keys(key, (0..count).map(|i| (start + i) % of))?;
             let entries = self.transport.state_get(&keys).await?;
             let slots: Vec<Slot> = entries.iter().map(read).collect();
             let i = match choose(&slots, &me, nonce) {
                 Some(i) => i,
-                None if look == of => return Ok(false),
+                None if count == of => return Ok(false),
                 None => {
-                    look = of;
+                    count = of;
                     continue;
                 }
             };
@@ -120,8 +119,8 @@ impl LimitSlots {
         Ok(entries.iter().filter(|entry| read(entry).holder.is_none()).count())
     }
 
-    /// Frees all slots that this delivery holds. Returns their keys. A slot that cannot be freed now
-    /// expires.
+    /// Frees all slots that this delivery holds. Returns their keys. A slot that cannot be freed
+    /// now expires.
     pub(super) async fn free(&self, job: &Envelope, stored: &Stored) -> Vec<String> {
         let (me, delivery) = (job_key(job), delivery_id(job, stored));
         let mine: Vec<_> =
@@ -214,8 +213,8 @@ impl LimitSlots {
     }
 }
 
-/// Which delivery of its message this is. The broker may deliver the message again while a handler that
-/// ignores its lease runs on.
+/// Which delivery of its message this is. The broker may deliver the message again while a handler
+/// that ignores its lease runs on.
 fn delivery_id(job: &Envelope, stored: &Stored) -> (u64, u32) {
     (stored.seq, job.crashes)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use naq_core::flow::{Holder, LimitKeys};
 use naq_core::retry::Rule;
+use naq_core::sync::lock;
 use naq_core::transport::{
     Expect, JobKey, Place, Saved, StateEntry, StateKey, Stored, Transport, TransportError,
 };
@@ -15,9 +16,7 @@ use naq_core::{Envelope, Timestamp, WorkerId};
 use super::keys::rejected;
 use crate::gates::job_key::job_key;
 
-use naq_core::sync::lock;
-
-/// How long an entry is kept. A job that waits longer goes to the end of the list.
+/// The time to live of an entry. A job that waits longer goes to the end of the list.
 const TTL: Duration = Duration::from_secs(24 * 3600);
 /// How many entries of jobs that no longer wait are removed at once.
 const MAX_CLEARED: usize = 100;
@@ -69,7 +68,8 @@ impl WaitList {
             .is_none_or(|first| wait_key(key, &job_key(job)).is_ok_and(|mine| mine == first.key)))
     }
 
-    /// Releases the first job that still waits, and removes it from the list. False when there is none.
+    /// Releases the first job that still waits, and removes it from the list. False when there is
+    /// none.
     pub(super) async fn release_next(&self, key: &str) -> Result<bool, TransportError> {
         for _ in 0..MAX_CLEARED {
             let Some(first) = self.first(key).await? else { return Ok(false) };
@@ -132,8 +132,8 @@ fn wait_prefix(key: &str) -> Result<StateKey, TransportError> {
     LimitKeys::new(key).and_then(|keys| keys.line()).map_err(rejected)
 }
 
-/// Whether the job has this nonce and waits for a limit slot: not for a retry, and not for a start that
-/// a rate gave it.
+/// Whether the job has this nonce and waits for a limit slot: not for a retry, and not for a start
+/// that a rate gave it.
 fn is_waiting(stored: &Stored, nonce: &str) -> bool {
     if stored.place != Place::Schedule {
         return false;

@@ -22,7 +22,7 @@ impl Bench {
         }
     }
 
-    /// Of the jobs that have started, those of this queue.
+    /// The number of started jobs of this queue.
     fn started(&self, queue: &str) -> usize {
         self.seen.order().iter().filter(|id| id.starts_with(queue)).count()
     }
@@ -50,12 +50,12 @@ async fn under_load_queues_get_slots_by_their_weights() {
     for (queue, expected) in [("critical", 240), ("default", 120), ("low", 40)] {
         assert!(of(queue).abs_diff(expected) < 30, "{queue}: {} of 400", of(queue));
     }
-    // And what is left when the others are done is all theirs.
+    // When the other queues are empty, the last queue gets every slot.
     bench.until_started(1200).await;
 }
 
 #[tokio::test]
-async fn strictly_the_first_queue_that_has_a_job_is_next() {
+async fn with_strict_priority_the_first_queue_that_has_a_job_is_next() {
     let bench = Bench::new();
     bench.fill("low", 50).await;
     bench.fill("high", 50).await;
@@ -67,7 +67,7 @@ async fn strictly_the_first_queue_that_has_a_job_is_next() {
 }
 
 #[tokio::test]
-async fn strictly_a_job_that_comes_while_lower_ones_run_is_the_next() {
+async fn with_strict_priority_a_job_that_comes_while_lower_ones_run_is_the_next() {
     let bench = Bench::new();
     let worker = |b: naq_worker::WorkerBuilder| b.queues(["high", "low"]).strict_priority();
     let _worker = bench.start_with(|b| worker(b).concurrency(2)).await;
@@ -96,7 +96,7 @@ async fn when_idle_no_queue_has_to_wait_for_another() {
 }
 
 #[tokio::test]
-async fn a_queue_that_cannot_be_asked_keeps_no_other_from_its_slots() {
+async fn a_queue_that_does_not_answer_keeps_no_other_queue_from_its_slots() {
     let bench = Bench::new();
     let _worker = bench.start_with(|b| b.queues(["high", "low"]).strict_priority()).await;
     let until = naq_core::Clock::now(&bench.clock) + secs(3600);
@@ -132,14 +132,14 @@ async fn a_limit_of_a_queue_holds_for_all_workers_together_and_is_used_in_full()
 }
 
 #[tokio::test]
-async fn what_waits_for_a_slot_does_not_starve_a_limited_queue() {
+async fn jobs_that_wait_for_a_slot_do_not_starve_a_limited_queue() {
     let bench = Bench::new();
     let limited = QueueName::new("limited").expect("a name");
     let _busy = bench.start_with(|b| b.concurrency(1).queues(["limited", "other"])).await;
     bench.client.set_queue_limit(&limited, Some(1)).await.expect("limited");
     bench.send("other", "long", Do::Gate).await;
     bench.turn().await;
-    // Asked for before the slot was taken, and so it comes here, where it cannot run.
+    // It was asked for before the slot was taken, so it arrives here, where it cannot run.
     bench.send("limited", "job", Do::Succeed).await;
     bench.turn().await;
     assert_eq!(bench.report("job").await.state, JobState::Running);

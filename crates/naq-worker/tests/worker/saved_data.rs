@@ -1,4 +1,4 @@
-//! Progress and checkpoints: what a handler keeps with the broker while it runs.
+//! Progress and checkpoints: what a handler saves at the broker while it runs.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,9 +13,9 @@ use tokio::sync::Notify;
 
 use crate::bench::{Bench, Do, LEASE, Running, run, secs};
 
-/// What ends an attempt on the way.
+/// StopKind an attempt ends before its last step.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-enum How {
+enum StopKind {
     Fail,
     Fatal,
     Snooze,
@@ -28,9 +28,9 @@ const STEPS: u32 = 6;
 /// Six steps, a checkpoint after each. The nth start ends before the nth of these steps.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Walk {
-    stops: Vec<(u32, How)>,
-    /// Says how far it is.
-    tells: bool,
+    stops: Vec<(u32, StopKind)>,
+    /// Whether it reports progress.
+    reports_progress: bool,
 }
 
 impl Job for Walk {
@@ -39,14 +39,14 @@ impl Job for Walk {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Seen {
+struct WalkLog {
     starts: Arc<Mutex<usize>>,
     steps: Arc<Mutex<Vec<u32>>>,
     errors: Arc<Mutex<Vec<String>>>,
     gate: Arc<Notify>,
 }
 
-impl Seen {
+impl WalkLog {
     fn steps(&self) -> Vec<u32> {
         self.steps.lock().expect("not poisoned").clone()
     }
@@ -58,19 +58,19 @@ impl Seen {
     }
 }
 
-async fn walk(job: Walk, cx: Context<Seen>) -> Result<u32, Failure> {
+async fn walk(job: Walk, cx: Context<WalkLog>) -> Result<u32, Failure> {
     let stop = job.stops.get(cx.state().start()).copied();
     let begin: u32 = cx.restore().await?.unwrap_or(0);
     for step in begin..STEPS {
         match stop.filter(|(at, _)| *at == step) {
-            Some((_, How::Fail)) => return Err(Failure::msg("as the test says")),
-            Some((_, How::Fatal)) => return Err(Failure::msg("as the test says").fatal()),
-            Some((_, How::Snooze)) => return Err(Failure::snooze(secs(5))),
-            Some((_, How::Hang)) => cx.state().gate.notified().await,
+            Some((_, StopKind::Fail)) => return Err(Failure::msg("as the test says")),
+            Some((_, StopKind::Fatal)) => return Err(Failure::msg("as the test says").fatal()),
+            Some((_, StopKind::Snooze)) => return Err(Failure::snooze(secs(5))),
+            Some((_, StopKind::Hang)) => cx.state().gate.notified().await,
             None => {}
         }
         cx.state().steps.lock().expect("not poisoned").push(step);
-        if job.tells {
+        if job.reports_progress {
             cx.progress(u64::from(step) + 1, STEPS.into(), format!("step {step}"));
         }
         if let Err(err) = cx.checkpoint(&(step + 1)).await {
@@ -81,28 +81,28 @@ async fn walk(job: Walk, cx: Context<Seen>) -> Result<u32, Failure> {
     Ok(STEPS)
 }
 
-fn registry(seen: &Seen) -> Registry<Seen> {
+fn registry(seen: &WalkLog) -> Registry<WalkLog> {
     Registry::with_state(seen.clone()).task(walk)
 }
 
-async fn start(bench: &Bench, seen: &Seen) -> Running {
+async fn start(bench: &Bench, seen: &WalkLog) -> Running {
     start_over(bench, seen, Arc::new(bench.broker.clone())).await
 }
 
-async fn start_over(bench: &Bench, seen: &Seen, over: Arc<dyn Transport>) -> Running {
+async fn start_over(bench: &Bench, seen: &WalkLog, over: Arc<dyn Transport>) -> Running {
     let running = run(bench.builder_of(over, registry(seen)));
     bench.turn().await;
     running
 }
 
-async fn enqueue(bench: &Bench, stops: &[(u32, How)], tells: bool) {
-    let job = Walk { stops: stops.to_vec(), tells };
+async fn enqueue(bench: &Bench, stops: &[(u32, StopKind)], reports_progress: bool) {
+    let job = Walk { stops: stops.to_vec(), reports_progress };
     bench.client.enqueue(job).id("job").await.expect("enqueued");
     bench.turn().await;
 }
 
-/// How many entries there are, of each kind.
-async fn kept(bench: &Bench) -> [usize; 2] {
+/// The number of progress and checkpoint entries.
+async fn entries(bench: &Bench) -> [usize; 2] {
     let mut found = [0; 2];
     for (kind, found) in ["progress", "checkpoint"].into_iter().zip(&mut found) {
         let prefix = StateKey::new([kind]).expect("a key");
@@ -112,36 +112,36 @@ async fn kept(bench: &Bench) -> [usize; 2] {
 }
 
 #[tokio::test]
-async fn whatever_ended_an_attempt_the_next_one_goes_on_from_its_checkpoint() {
-    for how in [How::Fail, How::Snooze, How::Fatal, How::Hang] {
-        let (bench, seen) = (Bench::new(), Seen::default());
+async fn the_next_attempt_continues_from_the_checkpoint_after_any_end() {
+    for how in [StopKind::Fail, StopKind::Snooze, StopKind::Fatal, StopKind::Hang] {
+        let (bench, seen) = (Bench::new(), WalkLog::default());
         let _worker = start(&bench, &seen).await;
-        enqueue(&bench, &[(2, how), (2, How::Fail), (5, how)], true).await;
+        enqueue(&bench, &[(2, how), (2, StopKind::Fail), (5, how)], true).await;
         for _ in 0..2 {
             match how {
-                How::Fatal => {
+                StopKind::Fatal => {
                     let report = bench.report("job").await;
                     assert_eq!(report.state, JobState::Dead);
-                    assert!(report.checkpoint.is_some_and(|kept| kept.bytes == 1), "{how:?}");
+                    assert!(report.checkpoint.is_some_and(|saved| saved.bytes == 1), "{how:?}");
                     bench.client.requeue(&report.stored, None).await.expect("requeued");
                 }
-                How::Hang => seen.gate.notify_waiters(),
-                How::Fail | How::Snooze => {}
+                StopKind::Hang => seen.gate.notify_waiters(),
+                StopKind::Fail | StopKind::Snooze => {}
             }
             bench.pass(secs(30)).await;
         }
         assert_eq!(bench.state("job").await, JobState::Completed, "{how:?}");
         assert_eq!(seen.steps(), (0..STEPS).collect::<Vec<_>>(), "{how:?}: each step once");
-        assert_eq!(kept(&bench).await, [0, 0], "{how:?}: removed");
+        assert_eq!(entries(&bench).await, [0, 0], "{how:?}: removed");
     }
 }
 
 #[tokio::test]
-async fn a_crash_and_a_deploy_go_on_from_the_checkpoint() {
+async fn after_a_crash_and_a_deploy_the_job_continues_from_its_checkpoint() {
     for deploy in [false, true] {
-        let (bench, seen) = (Bench::new(), Seen::default());
+        let (bench, seen) = (Bench::new(), WalkLog::default());
         let mut worker = start(&bench, &seen).await;
-        enqueue(&bench, &[(4, How::Hang)], false).await;
+        enqueue(&bench, &[(4, StopKind::Hang)], false).await;
         assert_eq!(seen.steps(), [0, 1, 2, 3]);
         if deploy {
             worker.stop();
@@ -154,7 +154,7 @@ async fn a_crash_and_a_deploy_go_on_from_the_checkpoint() {
         bench.pass(LEASE).await;
         assert_eq!(bench.state("job").await, JobState::Completed, "deploy {deploy}");
         assert_eq!(seen.steps(), [0, 1, 2, 3, 4, 5], "deploy {deploy}");
-        assert_eq!(kept(&bench).await, [0, 0]);
+        assert_eq!(entries(&bench).await, [0, 0]);
     }
 }
 
@@ -162,7 +162,7 @@ async fn a_crash_and_a_deploy_go_on_from_the_checkpoint() {
 async fn a_crash_around_a_checkpoint_repeats_at_most_the_step_before_it() {
     let third = [(DiePoint::Before(Op::State), vec![2]), (DiePoint::After(Op::State), vec![])];
     for (point, again) in third {
-        let (bench, seen) = (Bench::new(), Seen::default());
+        let (bench, seen) = (Bench::new(), WalkLog::default());
         let plan = FaultPlan::new().die_at(point, 3);
         let faulty = Arc::new(FaultyTransport::new(bench.broker.clone(), plan));
         let worker = start_over(&bench, &seen, faulty.clone()).await;
@@ -177,36 +177,37 @@ async fn a_crash_around_a_checkpoint_repeats_at_most_the_step_before_it() {
 }
 
 #[tokio::test]
-async fn another_job_of_the_same_id_begins_at_the_beginning() {
-    let (bench, seen) = (Bench::new(), Seen::default());
+async fn another_job_with_the_same_id_starts_without_a_checkpoint() {
+    let (bench, seen) = (Bench::new(), WalkLog::default());
     let mut worker = start(&bench, &seen).await;
-    enqueue(&bench, &[(3, How::Fatal)], false).await;
+    enqueue(&bench, &[(3, StopKind::Fatal)], false).await;
     let letter = bench.report("job").await.stored;
     bench.client.purge_dead(&letter).await.expect("removed");
     bench.pass(secs(600)).await;
     enqueue(&bench, &[], false).await;
     assert_eq!(bench.state("job").await, JobState::Completed);
     assert_eq!(seen.steps(), [0, 1, 2, 0, 1, 2, 3, 4, 5]);
-    // What the first one left expires.
-    assert_eq!(kept(&bench).await, [0, 1]);
+    // The checkpoint of the first job expires.
+    assert_eq!(entries(&bench).await, [0, 1]);
     worker.stop();
     worker.exit().await;
     bench.pass(Duration::from_secs(31 * 24 * 3600)).await;
-    assert_eq!(kept(&bench).await, [0, 0]);
+    assert_eq!(entries(&bench).await, [0, 0]);
 }
 
 #[tokio::test]
 async fn an_attempt_that_lost_its_lease_cannot_overwrite_the_next_ones_checkpoint() {
-    let (bench, seen, late) = (Bench::new(), Seen::default(), Seen::default());
+    let (bench, seen, late) = (Bench::new(), WalkLog::default(), WalkLog::default());
     let faulty = FaultyTransport::new(bench.broker.clone(), FaultPlan::new());
     let faulty = Arc::new(faulty);
-    // A handler that takes no notice: its worker stops it, and it goes on in a task of its own.
-    let registry = Registry::with_state(late.clone()).task(|job: Walk, cx: Context<Seen>| async {
-        tokio::spawn(walk(job, cx)).await.map_err(Failure::from_error)?
-    });
+    // The handler runs on in a task of its own after its worker has stopped it.
+    let registry =
+        Registry::with_state(late.clone()).task(|job: Walk, cx: Context<WalkLog>| async {
+            tokio::spawn(walk(job, cx)).await.map_err(Failure::from_error)?
+        });
     let _first = run(bench.builder_of(faulty.clone(), registry));
     bench.turn().await;
-    enqueue(&bench, &[(3, How::Hang)], false).await;
+    enqueue(&bench, &[(3, StopKind::Hang)], false).await;
     let _second = start(&bench, &seen).await;
     faulty.cut();
     bench.pass(LEASE + secs(5)).await;
@@ -220,11 +221,11 @@ async fn an_attempt_that_lost_its_lease_cannot_overwrite_the_next_ones_checkpoin
     assert_eq!(late.errors.lock().expect("not poisoned").len(), 1);
     let lost = CheckpointError::LeaseLost.to_string();
     assert_eq!(*late.errors.lock().expect("not poisoned"), [lost]);
-    assert_eq!(kept(&bench).await, [0, 0], "and it left none");
+    assert_eq!(entries(&bench).await, [0, 0], "and it left none");
 }
 
 #[tokio::test]
-async fn progress_is_told_at_most_once_a_second_and_the_last_word_before_a_failure() {
+async fn progress_is_written_at_most_once_a_second_and_the_last_one_before_a_failure() {
     let bench = Bench::new();
     let gate = Arc::new(Notify::new());
     let faulty = FaultyTransport::new(bench.broker.clone(), FaultPlan::new());
@@ -260,11 +261,11 @@ async fn progress_is_told_at_most_once_a_second_and_the_last_word_before_a_failu
     bench.turn().await;
     let report = bench.report("job").await;
     assert_eq!((report.state, report.progress), (JobState::Completed, None));
-    assert_eq!(kept(&bench).await, [0, 0]);
+    assert_eq!(entries(&bench).await, [0, 0]);
 }
 
 #[tokio::test]
-async fn a_long_message_is_cut_between_two_letters() {
+async fn a_long_message_is_cut_between_two_characters() {
     let bench = Bench::new();
     let registry = Registry::new().raw("t", |_: serde_json::Value, cx: Context| async move {
         cx.progress(0, 0, "ä".repeat(400));
@@ -278,7 +279,7 @@ async fn a_long_message_is_cut_between_two_letters() {
 }
 
 #[tokio::test]
-async fn what_is_no_checkpoint_is_refused_with_a_reason() {
+async fn an_invalid_checkpoint_is_refused_with_a_reason() {
     let bench = Bench::new();
     let registry = Registry::new().raw("t", |_: serde_json::Value, cx: Context| async move {
         let large = cx.checkpoint("x".repeat(300 * 1024).as_str()).await;
@@ -298,7 +299,7 @@ async fn what_is_no_checkpoint_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_handler_that_blocks_keeps_and_tells_as_well() {
+async fn a_blocking_handler_can_save_checkpoints_and_report_progress() {
     let bench = Bench::new();
     let registry = Registry::new().blocking(|_: Walk, cx: Context| {
         let begin: u32 = cx.block_on(cx.restore())?.unwrap_or(0);
@@ -319,7 +320,7 @@ async fn a_handler_that_blocks_keeps_and_tells_as_well() {
 }
 
 #[tokio::test]
-async fn a_job_that_keeps_nothing_asks_for_nothing() {
+async fn a_job_that_saves_nothing_sends_no_request() {
     let bench = Bench::new();
     let (_worker, faulty) = bench.start_faulty(FaultPlan::new()).await;
     let before = faulty.calls(Op::Other);
@@ -327,19 +328,19 @@ async fn a_job_that_keeps_nothing_asks_for_nothing() {
     bench.pass(secs(10)).await;
     assert_eq!(bench.state("job").await, JobState::Completed);
     assert_eq!(faulty.calls(Op::State), 0);
-    // No more than the heartbeats of ten seconds.
+    // Only the heartbeats of ten seconds.
     assert!(faulty.calls(Op::Other) - before <= 4, "{}", faulty.calls(Op::Other) - before);
 }
 
 #[tokio::test]
 async fn a_job_that_ends_without_another_attempt_leaves_no_checkpoint() {
     for expires in [true, false] {
-        let (bench, seen) = (Bench::new(), Seen::default());
+        let (bench, seen) = (Bench::new(), WalkLog::default());
         let worker = start(&bench, &seen).await;
-        let job = Walk { stops: vec![(2, How::Snooze)], tells: false };
+        let job = Walk { stops: vec![(2, StopKind::Snooze)], reports_progress: false };
         bench.client.enqueue(job).id("job").expires_in(secs(20)).await.expect("enqueued");
         bench.turn().await;
-        assert_eq!(kept(&bench).await, [0, 1]);
+        assert_eq!(entries(&bench).await, [0, 1]);
         worker.kill().await;
         if expires {
             bench.pass(secs(21)).await;
@@ -350,6 +351,6 @@ async fn a_job_that_ends_without_another_attempt_leaves_no_checkpoint() {
             let key = bench.report("job").await.key;
             bench.client.cancel(&key, "not needed").await.expect("cancelled");
         }
-        assert_eq!((kept(&bench).await, seen.steps()), ([0, 0], vec![0, 1]));
+        assert_eq!((entries(&bench).await, seen.steps()), ([0, 0], vec![0, 1]));
     }
 }

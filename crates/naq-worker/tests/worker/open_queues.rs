@@ -1,4 +1,4 @@
-//! Opening queues: all of them or none, and not for ever. And what the lease is once they are open.
+//! Opening queues: all or none, and a worker can stop meanwhile. And leases that change later.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -16,22 +16,22 @@ use naq_worker::{Exit, WorkerError};
 
 use crate::bench::{Bench, Do, LEASE, run, secs};
 
-/// The broker in memory, but the queue `refused` cannot be opened, `stuck` is opened never, and the
-/// leases of all others can change.
+/// The in-memory broker, but it refuses the queue `refused`, never answers for `stuck`, and the leases
+/// of all other queues can change.
 #[derive(Debug)]
-struct Doors {
+struct FaultyQueues {
     inner: MemoryTransport,
     lease_ms: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenQueue {
     inner: Box<dyn Subscription>,
     lease_ms: Arc<AtomicU64>,
 }
 
 #[async_trait]
-impl Consumer for Doors {
+impl Consumer for FaultyQueues {
     async fn subscribe(
         &self,
         queue: &QueueName,
@@ -39,7 +39,7 @@ impl Consumer for Doors {
     ) -> Result<Box<dyn Subscription>, TransportError> {
         match queue.as_str() {
             "refused" => {
-                // The answer takes a while, in which others have their turn.
+                // The answer takes a while, in which other tasks run.
                 for _ in 0..32 {
                     tokio::task::yield_now().await;
                 }
@@ -48,14 +48,14 @@ impl Consumer for Doors {
             "stuck" => std::future::pending().await,
             _ => {
                 let inner = self.inner.subscribe(queue, lease).await?;
-                Ok(Box::new(Open { inner, lease_ms: self.lease_ms.clone() }))
+                Ok(Box::new(OpenQueue { inner, lease_ms: self.lease_ms.clone() }))
             }
         }
     }
 }
 
 #[async_trait]
-impl Subscription for Open {
+impl Subscription for OpenQueue {
     async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, TransportError> {
         self.inner.fetch(max, wait).await
     }
@@ -69,14 +69,14 @@ impl Subscription for Open {
     }
 }
 
-/// Everything else is the broker's own.
+/// All other calls go to the broker.
 macro_rules! pass_on {
     ($($port:ident {
         $($call:ident($($arg:ident: $type:ty),*) -> $answer:ty;)*
         $(=> $look:ident() -> $seen:ty;)?
     })*) => {$(
         #[async_trait]
-        impl $port for Doors {
+        impl $port for FaultyQueues {
             $(async fn $call(&self, $($arg: $type),*) -> $answer {
                 $port::$call(&self.inner, $($arg),*).await
             })*
@@ -149,26 +149,27 @@ pass_on! {
     }
 }
 
-fn doors(bench: &Bench) -> Doors {
+fn faulty_queues(bench: &Bench) -> FaultyQueues {
     let millis = u64::try_from(LEASE.as_millis()).expect("short");
-    Doors { inner: bench.broker.clone(), lease_ms: Arc::new(AtomicU64::new(millis)) }
+    FaultyQueues { inner: bench.broker.clone(), lease_ms: Arc::new(AtomicU64::new(millis)) }
 }
 
 #[tokio::test]
 async fn a_worker_that_may_not_open_a_queue_has_taken_nothing_from_the_others() {
     let bench = Bench::new();
     bench.enqueue("job", [Do::Succeed]).await;
-    let builder = bench.builder(Arc::new(doors(&bench))).queues(["default", "refused"]);
+    let builder = bench.builder(Arc::new(faulty_queues(&bench))).queues(["default", "refused"]);
     let refused = builder.build().run(std::future::pending()).await;
     assert!(matches!(refused, Err(WorkerError::Queue { .. })), "{refused:?}");
     assert_eq!((bench.state("job").await, bench.seen.total()), (JobState::Pending, 0));
 }
 
 #[tokio::test]
-async fn a_worker_stops_also_while_a_queue_is_being_opened() {
+async fn a_worker_stops_even_while_it_opens_a_queue() {
     let bench = Bench::new();
     bench.enqueue("job", [Do::Succeed]).await;
-    let mut worker = run(bench.builder(Arc::new(doors(&bench))).queues(["default", "stuck"]));
+    let mut worker =
+        run(bench.builder(Arc::new(faulty_queues(&bench))).queues(["default", "stuck"]));
     bench.pass(secs(1)).await;
     assert!(!worker.has_ended());
     worker.stop();
@@ -179,11 +180,11 @@ async fn a_worker_stops_also_while_a_queue_is_being_opened() {
 }
 
 #[tokio::test]
-async fn a_lease_that_is_changed_at_the_broker_is_followed() {
+async fn a_worker_follows_a_lease_that_is_changed_at_the_broker() {
     let bench = Bench::new();
-    let doors = doors(&bench);
-    let lease_ms = doors.lease_ms.clone();
-    let faulty = Arc::new(FaultyTransport::new(doors, FaultPlan::new()));
+    let faulty_queues = faulty_queues(&bench);
+    let lease_ms = faulty_queues.lease_ms.clone();
+    let faulty = Arc::new(FaultyTransport::new(faulty_queues, FaultPlan::new()));
     let _worker = run(bench.builder(faulty.clone()).concurrency(2));
     bench.turn().await;
     bench.enqueue("job", [Do::Gate]).await;

@@ -1,4 +1,4 @@
-//! One end a life, and those who wait for it hear of it, whoever dies on the way.
+//! A life has one end, and the jobs that wait for it are released, whichever process dies on the way.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use naq_core::{DeadLetter, ErrorKind, JobState, QueueName, Timestamp};
 
 use crate::bench::{Bench, Do, LEASE, secs};
 
-/// Somebody waits for the end of this job, which has not come.
+/// Marks that a job waits for the end of this one.
 async fn wait_for(bench: &Bench, id: &str) -> JobKey {
     let report = bench.report(id).await;
     let noted = bench.broker.await_end(&report.key, &report.stored.step().nonce).await;
@@ -22,20 +22,20 @@ async fn wait_for(bench: &Bench, id: &str) -> JobKey {
     report.key
 }
 
-/// The chores that tell of ends.
+/// The `naq.wake` chores.
 async fn wakes(bench: &Bench) -> Vec<Wake> {
     let queue = QueueName::new(CHORES).expect("a name");
     let mut chores = bench.broker.subscribe(&queue, secs(1)).await.expect("opens");
     let found = chores.fetch(10, secs(0)).await.expect("fetches");
     let args = |it: &naq_core::transport::Delivery| it.envelope().expect("a job").args;
     let wakes = found.iter().map(|it| args(it).decode().expect("an end")).collect();
-    // For the next look.
+    // For the next call.
     chores.close().await;
     wakes
 }
 
 #[tokio::test]
-async fn whoever_waits_for_an_end_is_woken_once_wherever_the_worker_dies() {
+async fn jobs_that_wait_for_an_end_are_released_once_wherever_the_worker_dies() {
     let ends = [
         (vec![Do::Succeed], JobState::Completed),
         (vec![Do::Fatal], JobState::Dead),
@@ -65,7 +65,7 @@ async fn whoever_waits_for_an_end_is_woken_once_wherever_the_worker_dies() {
 }
 
 #[tokio::test]
-async fn a_cancel_wakes_who_waits_also_when_it_dies_before_it_can() {
+async fn a_cancel_releases_dependents_even_if_its_client_dies_before_it_can() {
     for point in [DiePoint::After(Op::Record), DiePoint::Before(Op::Publish)] {
         for again in [true, false] {
             let bench = Bench::new();
@@ -78,7 +78,7 @@ async fn a_cancel_wakes_who_waits_also_when_it_dies_before_it_can() {
             if again {
                 bench.client.cancel(&key, "not needed").await.expect("finished");
             }
-            // Else its message tells the worker, which was not there when it was enqueued.
+            // Otherwise the job's message shows it to the worker, which starts later.
             let _worker = bench.start().await;
             assert_eq!(wakes(&bench).await.len(), 1, "{point} {again}");
             assert_eq!((bench.state("job").await, bench.left().await), (JobState::Cancelled, 0));
@@ -88,8 +88,7 @@ async fn a_cancel_wakes_who_waits_also_when_it_dies_before_it_can() {
 }
 
 #[tokio::test]
-async fn a_handler_that_ends_after_another_worker_buried_its_job_writes_only_the_letter_that_is_missing()
- {
+async fn a_handler_that_ends_after_its_job_died_elsewhere_stores_only_the_missing_letter() {
     for letter_stands in [true, false] {
         let bench = Bench::new();
         let _worker = bench.start().await;
@@ -107,7 +106,7 @@ async fn a_handler_that_ends_after_another_worker_buried_its_job_writes_only_the
             content_type: None,
             body: stored.message.body.clone(),
         };
-        // It had the job before, was slow, and is gone.
+        // Another worker had the job before, was slow, and is gone.
         let death = Fact::death(&stored, job, &letter).expect("writes");
         assert_eq!(bench.broker.write(&death).await.expect("stored"), Written::Stored);
         if letter_stands {
@@ -126,7 +125,7 @@ async fn a_handler_that_ends_after_another_worker_buried_its_job_writes_only_the
 }
 
 #[tokio::test]
-async fn a_job_that_keeps_no_record_has_one_when_it_dies() {
+async fn a_job_that_wants_no_record_has_one_when_it_dies() {
     let bench = Bench::new();
     let _worker = bench.start().await;
     let job = bench.client.enqueue(crate::bench::Script(vec![Do::Fatal]));
@@ -148,7 +147,7 @@ async fn an_end_whose_record_cannot_be_read_is_an_end() {
     bench.enqueue("job", [Do::Succeed]).await;
     wait_for(&bench, "job").await;
     let stored = bench.report("job").await.stored;
-    // By a version to come, or by somebody else's hand; and whoever wrote it is gone.
+    // Written by a newer version or another program, which is gone.
     let body = bytes::Bytes::from_static(b"\xffnot a record");
     let message = WireMessage::new(body).with(headers::STEP, stored.step().to_string());
     let fact = Fact {
