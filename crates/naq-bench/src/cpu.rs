@@ -48,7 +48,7 @@ impl CpuMeter {
 /// User and system time that a process has used so far, in microseconds.
 fn cpu_micros(pid: u32) -> Option<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The program's name stands in brackets and may contain spaces and brackets itself. After it,
+    // The program's name is in brackets and may contain spaces and brackets itself. After it,
     // utime and stime are the 12th and 13th fields.
     let (_, fields) = stat.rsplit_once(')')?;
     let mut times = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);

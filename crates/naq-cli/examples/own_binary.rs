@@ -1,7 +1,7 @@
-//! A binary of one's own: the whole `naq` command, with one's own tasks.
+//! Your own binary: the whole `naq` command with your tasks.
 //!
-//! `cargo run --example own_binary -- worker` works on jobs that, in another terminal,
-//! `naq enqueue greet --args '"Ann"'` sends.
+//! `cargo run --example own_binary -- worker` runs jobs. To enqueue one, run
+//! `naq enqueue greet --args '"Ann"'` in another terminal.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use naq_core::{Clock, ErrorKind, Failure, SystemClock, Timer};
 use naq_worker::{Context, Registry};
 use serde_json::{Value, json};
 
-/// What the handlers share: a database pool, say.
+/// The state that all handlers share, such as a database pool.
 #[derive(Clone)]
 struct App {
     greeting: &'static str,
@@ -20,10 +20,10 @@ async fn greet(name: Value, cx: Context<App>) -> Result<Value, Failure> {
     Ok(json!({ "greeting": cx.state().greeting, "to": name, "attempt": cx.attempt() }))
 }
 
-/// Fails as often as its argument says.
+/// Fails in as many attempts as its argument says.
 async fn flaky(failures: Value, cx: Context<App>) -> Result<(), Failure> {
     if Some(u64::from(cx.attempt())) <= failures.as_u64() {
-        return Err(Failure::new(ErrorKind::CONNECTION, "the other side is away"));
+        return Err(Failure::new(ErrorKind::CONNECTION, "the service is down"));
     }
     Ok(())
 }
@@ -40,8 +40,8 @@ async fn wait(millis: Value, _: Context<App>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes so many steps of a tenth of a second, and says how far it is. Another attempt goes on
-/// where this one ends.
+/// Takes as many steps of a tenth of a second as its argument says, and reports its progress. A later
+/// attempt continues from the checkpoint.
 async fn walk(steps: Value, cx: Context<App>) -> Result<u64, Failure> {
     let steps = steps.as_u64().unwrap_or(10);
     let begin: u64 = cx.restore().await?.unwrap_or(0);

@@ -106,8 +106,13 @@ impl JobDetails {
             .maybe_styled("progress", self.progress.as_ref().map(progress_words))
             .maybe(
                 "checkpoint",
-                self.checkpoint.as_ref().map(|kept| {
-                    format!("of attempt {}, {}, {} bytes", kept.attempt, ago(kept.at), kept.bytes)
+                self.checkpoint.as_ref().map(|checkpoint| {
+                    format!(
+                        "of attempt {}, {}, {} bytes",
+                        checkpoint.attempt,
+                        ago(checkpoint.at),
+                        checkpoint.bytes
+                    )
                 }),
             )
             .maybe("result", self.result.as_ref().map(|result| beginning(result.get())))

@@ -128,11 +128,11 @@ mod tests {
     async fn at_stop_it_closes_idle_connections_and_ends() {
         let (end, ends) = oneshot::channel();
         let address = start(ServerBounds::default(), async { drop(ends.await) }).await;
-        let mut kept = connect(address, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        let mut idle = connect(address, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         let mut seen = [0; 12];
-        kept.read_exact(&mut seen).await.expect("an answer");
+        idle.read_exact(&mut seen).await.expect("an answer");
         assert_eq!(&seen, b"HTTP/1.1 200");
         end.send(()).expect("the server waits for it");
-        rest(kept).await;
+        rest(idle).await;
     }
 }

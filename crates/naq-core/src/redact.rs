@@ -1,48 +1,21 @@
-//! [`Redactor`]: takes secrets out of what is stored and shown.
+//! [`Redactor`]: removes secrets from texts and JSON before they are stored or shown.
 
 mod finder;
+mod keys;
 mod value;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use serde_json::Value;
 
-use self::finder::{Finder, may_hold_secrets};
+use self::finder::{SecretFinder, may_hold_secrets};
+pub use self::keys::REDACTED;
+use self::keys::{KeyMatch, SecretKeys, is_count, plain};
 
-/// What stands in place of a secret.
-pub const REDACTED: &str = "[redacted]";
-
-/// What keys are called whose values nobody need see: the words of a key without `_`, `-` and capital
-/// letters.
-const KEYS: [&str; 17] = [
-    "password",
-    "passwd",
-    "pwd",
-    "passphrase",
-    "secret",
-    "token",
-    "authorization",
-    "apikey",
-    "accesskey",
-    "privatekey",
-    "credential",
-    "credentials",
-    "cookie",
-    "ssn",
-    "card",
-    "cvv",
-    "cvc",
-];
-/// Beside these, many are a limit or a count: `max_tokens`.
-const COUNTED: [&str; 7] = ["max", "min", "num", "count", "total", "limit", "used"];
-/// A shorter word counts only as a whole one: `card_number`, and not `discard`.
-const MIN_ENDING: usize = 5;
-
-/// Hides the values of keys that are called like a secret, in text and in JSON, and what looks like
-/// one by itself: `Bearer` and `Basic` credentials, JSON web tokens, user and password in a URL.
+/// Replaces secrets in text and in JSON: the values of keys such as `password` or `api_key`, `Bearer`
+/// and `Basic` credentials, JSON web tokens, and the user and password in a URL.
 ///
-/// It knows names, not meanings: a secret under a name that it does not know stays as it is.
+/// It finds secrets by the names of keys. A secret with an unknown key stays.
 ///
 /// ```
 /// use naq_core::redact::Redactor;
@@ -58,69 +31,46 @@ const MIN_ENDING: usize = 5;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Redactor {
-    /// In lower case, letters and digits only; none hides nothing.
-    keys: Arc<[String]>,
+    keys: SecretKeys,
 }
 
 impl Default for Redactor {
     fn default() -> Self {
-        Self { keys: KEYS.map(str::to_owned).into() }
+        Self { keys: SecretKeys::common() }
     }
 }
 
 impl Redactor {
-    /// Hides nothing.
+    /// A redactor that replaces nothing.
     pub fn none() -> Self {
-        Self { keys: Arc::default() }
+        Self { keys: SecretKeys::none() }
     }
 
-    /// Hides the values of this key, too.
+    /// Also replaces the values of this key.
     ///
     /// # Panics
-    /// When there is no letter or digit in it.
+    /// If the key has no letter and no digit.
     #[must_use]
     pub fn key(self, key: impl AsRef<str>) -> Self {
         let key = plain(key.as_ref());
         assert!(!key.is_empty(), "a key to hide has at least one letter or digit");
-        Self { keys: self.keys.iter().cloned().chain([key]).collect() }
+        Self { keys: self.keys.and(key) }
     }
 
-    /// Whether the value of this key, or header, is hidden. Under the name of many, as `tokens`, a
-    /// number is a count, and stays.
+    /// Whether the value of this key or header is replaced. With a plural key such as `tokens` a number
+    /// is a count and stays.
     pub fn hides(&self, key: &str) -> bool {
-        self.named(key) != Named::Nothing
+        self.keys.find(key) != KeyMatch::NotSecret
     }
 
-    fn named(&self, key: &str) -> Named {
-        let words = words(key);
-        if self.is_secret(&plain(key), &words) {
-            return Named::One;
-        }
-        let Some((last, before)) = words.split_last() else { return Named::Nothing };
-        let Some(last) = last.strip_suffix('s') else { return Named::Nothing };
-        if before.iter().any(|word| COUNTED.contains(&word.as_str())) {
-            return Named::Nothing;
-        }
-        let one: Vec<String> = before.iter().cloned().chain([last.to_owned()]).collect();
-        if self.is_secret(&one.concat(), &one) { Named::Many } else { Named::Nothing }
-    }
-
-    fn is_secret(&self, whole: &str, words: &[String]) -> bool {
-        self.keys.iter().any(|secret| {
-            (secret.len() >= MIN_ENDING && whole.ends_with(secret.as_str()))
-                || words.contains(secret)
-                || words.windows(2).any(|pair| pair.concat() == *secret)
-        })
-    }
-
-    /// The text without secrets; the text itself where it has none.
+    /// The text with its secrets replaced. It is borrowed if there are none.
     pub fn redact_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.keys.is_empty() || !may_hold_secrets(text) {
             return Cow::Borrowed(text);
         }
         let mut out = String::new();
         let mut kept = 0;
-        for secret in (Finder { redactor: self, text, at: 0 }) {
+        for secret in (SecretFinder { keys: &self.keys, text, at: 0 }) {
             if &text[secret.clone()] != REDACTED {
                 out.push_str(&text[kept..secret.start]);
                 out.push_str(REDACTED);
@@ -134,8 +84,8 @@ impl Redactor {
         Cow::Owned(out)
     }
 
-    /// Takes the secrets out of a JSON value: of every object in it those of its keys, and of every
-    /// string what [`redact_text`](Self::redact_text) does.
+    /// Replaces the secrets in a JSON value: the values of secret keys in every object, and the secrets
+    /// in every string, as [`redact_text`](Self::redact_text) does.
     pub fn redact_json(&self, value: &mut Value) {
         match value {
             Value::String(text) => {
@@ -146,10 +96,10 @@ impl Redactor {
             Value::Array(items) => items.iter_mut().for_each(|item| self.redact_json(item)),
             Value::Object(fields) => {
                 for (key, value) in fields {
-                    match (self.named(key), &*value) {
-                        (_, Value::Null) | (Named::Many, Value::Number(_)) => {}
-                        (Named::Many, Value::String(text)) if is_count(text) => {}
-                        (Named::Nothing, _) => self.redact_json(value),
+                    match (self.keys.find(key), &*value) {
+                        (_, Value::Null) | (KeyMatch::SecretsOrCount, Value::Number(_)) => {}
+                        (KeyMatch::SecretsOrCount, Value::String(text)) if is_count(text) => {}
+                        (KeyMatch::NotSecret, _) => self.redact_json(value),
                         _ => *value = REDACTED.into(),
                     }
                 }
@@ -157,45 +107,6 @@ impl Redactor {
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
-}
-
-/// What a key is the name of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Named {
-    /// No secret.
-    Nothing,
-    /// A secret.
-    One,
-    /// Secrets, or how many.
-    Many,
-}
-
-fn is_count(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '_'))
-}
-
-/// Letters and digits, in lower case.
-fn plain(key: &str) -> String {
-    key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// `x-apiKey_id` is `x`, `api`, `key`, `id`.
-fn words(key: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut lower_before = false;
-    for c in key.chars() {
-        let begins = !c.is_alphanumeric() || (c.is_uppercase() && lower_before);
-        if begins && words.last().is_some_and(|word| !word.is_empty()) {
-            words.push(String::new());
-        }
-        lower_before = c.is_lowercase() || c.is_numeric();
-        if let Some(word) = words.last_mut()
-            && c.is_alphanumeric()
-        {
-            word.extend(c.to_lowercase());
-        }
-    }
-    words
 }
 
 #[cfg(test)]
@@ -207,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_in_text_are_hidden_whatever_they_are_written_as() {
+    fn secrets_in_text_are_replaced_in_every_notation() {
         for (text, expected) in [
             ("password=hunter2", "password=[redacted]"),
             ("PASSWORD: hunter2, user: ann", "PASSWORD: [redacted], user: ann"),
@@ -251,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_stays_and_costs_no_copy() {
+    fn a_text_without_secrets_is_not_copied() {
         for text in [
             "",
             "connection refused (os error 111)",
@@ -272,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_text_is_redacted_in_no_time_and_never_breaks_a_character() {
+    fn hostile_text_is_redacted_fast_and_at_character_boundaries() {
         let long = 200_000;
         for piece in [
             "://",
@@ -339,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_ones_own_is_hidden_too() {
+    fn the_value_of_an_added_key_is_replaced_too() {
         let redactor = Redactor::default().key("Tax-ID");
         assert!(redactor.hides("tax_id") && redactor.hides("customerTaxId"));
         assert!(redactor.hides("password") && !redactor.hides("taxi"));

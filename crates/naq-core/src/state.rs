@@ -1,32 +1,32 @@
-//! The states of a job. A state is where the job's message is, never a second copy of it.
+//! [`JobState`]: where the message of a job is. NAQ does not store the state anywhere else.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a job stands.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum JobState {
-    /// Waits in its queue for a free slot.
+    /// It is in its queue and waits for a slot.
     Pending,
-    /// Delivered to a worker.
+    /// A worker holds it.
     Running,
-    /// Waits for other jobs to end.
+    /// It waits for its parents to end.
     Blocked,
-    /// Waits for the time of its first attempt.
+    /// It waits for the time of its first attempt.
     Scheduled,
-    /// Waits for the time of its next attempt.
+    /// It waits for the time of its next attempt.
     Retrying,
-    /// Succeeded.
+    /// It succeeded.
     Completed,
-    /// In the dead letter queue.
+    /// It is in the dead letter queue.
     Dead,
-    /// Ended by somebody's or its own wish.
+    /// It was cancelled by its handler, its parents, a client or an operator.
     Cancelled,
-    /// Its deadline passed before it could start.
+    /// Its deadline passed before an attempt could start.
     Expired,
 }
 
@@ -44,7 +44,7 @@ impl JobState {
         Self::Expired,
     ];
 
-    /// The name, the same on the wire, in the CLI and in documents.
+    /// The name on the wire, in the CLI and in the documentation.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -59,7 +59,7 @@ impl JobState {
         }
     }
 
-    /// Whether the job has ended; only an operator's requeue leaves such a state.
+    /// Whether the job has ended. Only a requeue of a dead job leaves a final state.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Dead | Self::Cancelled | Self::Expired)
     }

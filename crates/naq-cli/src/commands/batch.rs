@@ -46,7 +46,8 @@ struct BatchRow {
     #[serde(flatten)]
     batch: Batch,
     /// As `state`, but `stopped` for a running batch that no process works on.
-    stands: BatchState,
+    #[serde(rename = "stands")]
+    effective_state: BatchState,
     #[serde(skip)]
     now: Timestamp,
 }
@@ -54,7 +55,7 @@ struct BatchRow {
 impl BatchRow {
     fn new(batch: Batch) -> Self {
         let now = SystemClock.now();
-        Self { stands: batch.state_at(now), batch, now }
+        Self { effective_state: batch.state_at(now), batch, now }
     }
 
     fn progress(&self) -> String {
@@ -75,7 +76,7 @@ impl BatchRow {
         let above_zero = |n: u64| (n > 0).then_some(n);
         Details::default()
             .with("batch", id)
-            .with("state", self.stands)
+            .with("state", self.effective_state)
             .with("action", action.verb())
             .with("on", words)
             .with("by", who)
@@ -107,7 +108,7 @@ impl TableRow for BatchRow {
         let batch = &self.batch;
         vec![
             batch.id.to_string(),
-            self.stands.to_string(),
+            self.effective_state.to_string(),
             batch.action.verb().to_owned(),
             self.progress(),
             about(self.now.since(batch.started_at)),

@@ -85,12 +85,12 @@ impl CheckTarget {
 /// Runs the check and prints the result. An error becomes a result too, because a monitoring system
 /// needs one.
 pub(crate) fn run(args: &CheckArgs, config: Result<NatsConfig>, out: Output) -> Result<ExitCode> {
-    let look = || {
+    let check = || {
         check_bounds(&args.what)?;
         let config = config?;
         runtime()?.block_on(async { args.what.run_check(&connect(config).await?).await })
     };
-    let result = look().unwrap_or_else(|error| unknown(&args.what, &error));
+    let result = check().unwrap_or_else(|error| unknown(&args.what, &error));
     let format = args.format.unwrap_or(match out.format() {
         Format::Table => CheckFormat::Text,
         Format::Json | Format::Jsonl => CheckFormat::Json,

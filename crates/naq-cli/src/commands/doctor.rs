@@ -65,8 +65,8 @@ fn finding(check: &str, level: Level, detail: String, next: Option<&str>) -> Fin
 
 /// Findings about the workers, about queues that no worker serves, and about dead letters.
 async fn work_findings(client: &Client) -> Vec<Finding> {
-    let looked = async { Ok((client.list_workers().await?, client.queues().await?)) };
-    match looked.await {
+    let read = async { Ok((client.list_workers().await?, client.queues().await?)) };
+    match read.await {
         Ok((workers, queues)) => {
             let mut found = vec![match workers.len() {
                 0 => {

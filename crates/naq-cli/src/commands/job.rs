@@ -213,8 +213,8 @@ fn state_line(report: &JobReport, attempt: u32) -> String {
             format!("{}: attempt {attempt}{of} in {}", state(state_now), about(due.since(now)))
         }
         (state_now @ (JobState::Pending | JobState::Running), _) => {
-            let come = report.progress.as_ref().map(|p| format!("  {}", progress_words(p)));
-            format!("{}: attempt {attempt}{of}{}", state(state_now), come.unwrap_or_default())
+            let progress = report.progress.as_ref().map(|p| format!("  {}", progress_words(p)));
+            format!("{}: attempt {attempt}{of}{}", state(state_now), progress.unwrap_or_default())
         }
         (ended, _) => state(ended),
     }

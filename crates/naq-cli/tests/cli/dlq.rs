@@ -73,8 +73,8 @@ fn a_letter_shows_why_its_job_died() {
 fn a_dry_run_counts_the_letters_and_a_requeue_requeues_them() {
     let (broker, mut worker, refused, _) = broker_with_letters();
     let filter = ["dlq", "requeue", "--error-kind", "ValueError"];
-    let looked = broker.json(&[&filter[..], &["--dry-run"]].concat());
-    assert_eq!((&looked["matched"], &looked["done"]), (&json!(3), &json!(0)), "{looked}");
+    let counted = broker.json(&[&filter[..], &["--dry-run"]].concat());
+    assert_eq!((&counted["matched"], &counted["done"]), (&json!(3), &json!(0)), "{counted}");
     assert_eq!(ids(&broker.json(&["dlq", "list"])).len(), 5);
     // Without a worker, requeued jobs stay pending.
     worker.kill().expect("a signal");
@@ -116,8 +116,8 @@ fn a_wrong_id_among_many_changes_nothing() {
 #[test]
 fn a_purge_removes_the_selected_letters_only() {
     let (broker, _worker, refused, flaky) = broker_with_letters();
-    let looked = broker.naq(&["dlq", "purge", "--task", "refuse", "--dry-run"]).ok();
-    assert!(looked.stdout.contains("would remove 3"), "{looked:?}");
+    let counted = broker.naq(&["dlq", "purge", "--task", "refuse", "--dry-run"]).ok();
+    assert!(counted.stdout.contains("would remove 3"), "{counted:?}");
     let one = broker.naq(&["dlq", "purge", &refused[0], "--yes"]).ok();
     assert!(one.stdout.contains("removed 1"), "{one:?}");
     broker.naq(&["dlq", "purge", "--task", "refuse", "--yes"]).ok();

@@ -29,9 +29,9 @@ fn a_unique_key_has_one_job_and_its_id_is_printed() {
     let second = broker.naq(&["enqueue", "other", "--unique", "order-2317"]).ok();
     assert_eq!(second.line(), first);
     assert!(second.stderr.contains("holds this unique key"), "{second:?}");
-    let told = broker.json(&["enqueue", "greet", "--unique", "order-2317"]);
-    assert_eq!(told["held_by"], format!("default/{first}"));
-    assert_eq!((&told["id"], &told["duplicate"]), (&json!(first), &json!(true)));
+    let second = broker.json(&["enqueue", "greet", "--unique", "order-2317"]);
+    assert_eq!(second["held_by"], format!("default/{first}"));
+    assert_eq!((&second["id"], &second["duplicate"]), (&json!(first), &json!(true)));
     let shown = broker.json(&["job", "show", &first]);
     assert_eq!(shown["state"], "pending", "{shown}");
     // The end of the holder frees the key.
@@ -99,7 +99,7 @@ fn every_line_of_a_file_has_a_result_and_a_bad_line_does_not_stop_the_others() {
     assert_eq!(ran.code, 1, "{ran:?}");
     let answers: Vec<Value> =
         ran.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let told: Vec<_> = answers
+    let results: Vec<_> = answers
         .iter()
         .map(|it| (it["line"].as_u64().expect("a line"), it["error"].is_null()))
         .collect();
@@ -113,7 +113,7 @@ fn every_line_of_a_file_has_a_result_and_a_bad_line_does_not_stop_the_others() {
         (9, true),
         (10, false),
     ];
-    assert_eq!(told, expected, "{ran:?}");
+    assert_eq!(results, expected, "{ran:?}");
     assert_eq!(
         answers[4]["held_by"],
         json!(format!("b/{}", answers[3]["id"].as_str().expect("an id")))

@@ -30,7 +30,7 @@ fn a_flaky_job_shows_all_its_attempts() {
     assert_eq!(watched.code, 0, "{watched:?}");
     for part in [
         "attempt 1 of 5 failed",
-        "ConnectionError: the other side is away",
+        "ConnectionError: the service is down",
         "retry in 200ms",
         "attempt 3 of 5 succeeded",
         "completed",
@@ -58,7 +58,7 @@ fn a_flaky_job_shows_all_its_attempts() {
         ("attempt", json!(1)),
         ("outcome", json!("failed")),
         ("error_kind", json!("ConnectionError")),
-        ("message", json!("the other side is away")),
+        ("message", json!("the service is down")),
         ("decision", json!("retry")),
         ("rule", json!("strategy")),
         ("delay_ms", json!(100)),

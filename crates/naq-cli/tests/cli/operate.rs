@@ -101,8 +101,8 @@ fn every_change_is_in_the_audit_log() {
         broker.naq(words).ok();
     }
     let log = broker.json(&["audit"]);
-    let mut told = done(&log);
-    told.reverse();
+    let mut logged = done(&log);
+    logged.reverse();
     let expected = [
         ("pause", "queue default".to_owned()),
         ("resume", "queue default".to_owned()),
@@ -114,7 +114,7 @@ fn every_change_is_in_the_audit_log() {
         ("purge", "queue default".to_owned()),
         ("open", "breaker bank".to_owned()),
     ];
-    assert_eq!(told, expected.map(|(what, scope)| (what.to_owned(), scope)));
+    assert_eq!(logged, expected.map(|(what, scope)| (what.to_owned(), scope)));
     assert_eq!((&log[1]["count"], &log[8]["reason"]), (&json!(5), &json!("a test")), "{log}");
     // The newest entries come first, in pages.
     let page = broker.naq(&["audit", "--limit", "2", "-o", "json"]).ok();

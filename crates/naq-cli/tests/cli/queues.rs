@@ -37,8 +37,8 @@ fn purge_counts_before_it_removes() {
         broker.enqueue(&["greet"]);
     }
     broker.enqueue(&["greet", "--delay", "1h"]);
-    let looked = broker.json(&["queue", "purge", "default", "--dry-run"]);
-    assert_eq!(looked, json!([{ "queue": "default", "jobs": 4 }]));
+    let counted = broker.json(&["queue", "purge", "default", "--dry-run"]);
+    assert_eq!(counted, json!([{ "queue": "default", "jobs": 4 }]));
     assert_eq!(broker.json(&["queue", "info", "default"])["pending"], 3);
     let purged = broker.json(&["purge", "default", "--yes"]);
     assert_eq!(purged, json!([{ "queue": "default", "jobs": 4 }]));

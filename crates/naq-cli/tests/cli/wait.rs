@@ -76,9 +76,9 @@ fn a_large_result_is_refused_or_stored_as_the_worker_is_configured() {
     assert!(refused.stderr.contains("ResultTooLarge"), "{refused:?}");
     refusing.kill().expect("ends");
     let _storing = broker.worker(&["--large-results", "store"]);
-    let kept =
+    let stored =
         broker.naq(&["enqueue", "fill", "--id", "large", "--args", "5000000", "--wait"]).ok();
-    assert_eq!(kept.line().len(), 5_000_002);
+    assert_eq!(stored.line().len(), 5_000_002);
     let words = broker.naq(&["job", "show", "large"]).ok().stdout;
     assert!(
         words.contains("(5000002 bytes; `naq job wait` prints all of it)"),

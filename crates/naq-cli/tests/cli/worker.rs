@@ -22,9 +22,9 @@ async fn the_log_describes_each_attempt() {
     let log = worker.stderr();
     let mut rest = log.as_str();
     for part in [
-        "attempt 1 of 4 failed: ConnectionError: the other side is away",
+        "attempt 1 of 4 failed: ConnectionError: the service is down",
         "retrying in 100ms",
-        "attempt 2 of 4 failed: ConnectionError: the other side is away",
+        "attempt 2 of 4 failed: ConnectionError: the service is down",
         "retrying in 200ms",
         "attempt 3 of 4 succeeded",
     ] {

@@ -1,4 +1,4 @@
-//! Times as people write them.
+//! [`Timestamp::read`]: times as people write them.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::Timestamp;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A text that names no moment.
+/// A text is not a time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "invalid time {0:?}: write 2026-12-24, 2026-12-24 18:00, 18:00 for the next such time, or \
@@ -15,13 +15,14 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct TimeTextError(String);
 
 impl Timestamp {
-    /// Reads a time as people write it; **without a zone it is in UTC**, wherever the program runs.
+    /// Reads a time as people write it. **Without a zone it is in UTC**, also if the machine has another
+    /// time zone.
     ///
     /// | text | means |
     /// |---|---|
-    /// | `2026-12-24` | the beginning of that day |
-    /// | `2026-12-24 18:00`, also with seconds | that moment |
-    /// | `18:00` | the next time that it is 18:00, seen from `now` |
+    /// | `2026-12-24` | the start of that day |
+    /// | `2026-12-24 18:00`, also with seconds | that time |
+    /// | `18:00` | the next 18:00 after `now` |
     /// | `2026-12-24T18:00:00.250Z` | RFC 3339 |
     /// | `2026-12-24 18:00 +01:00`, `18:00+0100` | the same in another zone, by its offset |
     ///
@@ -36,19 +37,19 @@ impl Timestamp {
     /// ```
     ///
     /// # Errors
-    /// [`TimeTextError`].
+    /// [`TimeTextError`] if the text has none of these forms.
     pub fn read(text: &str, now: Self) -> Result<Self, TimeTextError> {
-        moment(text.trim(), now).ok_or_else(|| TimeTextError(text.chars().take(40).collect()))
+        parse_time(text.trim(), now).ok_or_else(|| TimeTextError(text.chars().take(40).collect()))
     }
 }
 
-fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
+fn parse_time(text: &str, now: Timestamp) -> Option<Timestamp> {
     let (date, rest) = match text.get(..10).filter(|head| !head.contains(':')) {
         Some(date) => (Some(date), text[10..].strip_prefix(['T', 't', ' '])),
         None => (None, Some(text)),
     };
     let Some(rest) = rest else {
-        // A day alone, and nothing behind it.
+        // A day without a time.
         return date.filter(|date| *date == text).and_then(|date| utc(date, "00:00"));
     };
     let zone = rest.find(|c: char| !c.is_ascii_digit() && c != ':' && c != '.');
@@ -57,7 +58,7 @@ fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
     if let Some(date) = date {
         return Some(offset.utc(utc(date, time)?));
     }
-    // That time today, where the offset holds; or else tomorrow.
+    // That time today, in the zone of the offset, or else tomorrow.
     let today = offset.there(now).to_string();
     let at = offset.utc(utc(today.get(..10)?, time)?);
     Some(if at > now { at } else { at + DAY })
@@ -68,7 +69,7 @@ fn utc(date: &str, time: &str) -> Option<Timestamp> {
     format!("{date}T{time}{seconds}Z").parse().ok()
 }
 
-/// How far a zone is ahead of UTC, or behind it.
+/// How far a time zone is ahead of UTC, or behind it.
 #[derive(Clone, Copy)]
 struct Offset {
     ahead: bool,
@@ -113,7 +114,7 @@ fn offset(zone: &str) -> Option<Offset> {
 mod tests {
     use super::*;
 
-    /// Seen from noon.
+    /// Reads the text at noon.
     fn read(text: &str) -> Option<String> {
         let now = "2026-12-24T12:00:00Z".parse().expect("a time");
         Timestamp::read(text, now).ok().map(|at| at.to_string())
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_moment_is_refused() {
+    fn an_invalid_time_is_refused() {
         for bad in [
             "",
             "tomorrow",

@@ -1,15 +1,16 @@
-//! From an error value to a [`Failure`]: users' errors by [`JobError`], known ones by themselves.
+//! [`JobError`] and [`IntoFailure`]: how an error becomes a [`Failure`].
 
 use std::error::Error as StdError;
 use std::io;
 
+use super::known::io_kind;
 use super::{Advice, ErrorKind, Failure};
 
-/// An error type that says by itself what kind it is, and whether trying again makes sense.
+/// An error type that gives its own error kind, and its advice about retries.
 ///
-/// A handler that returns `Result<T, YourError>` needs this and no more. In a handler that returns
-/// `Result<T, Failure>`, `?` takes every error; register your type where the handler is registered
-/// (`classify::<YourError>()`) and it is recognised there too.
+/// Implement it for the error type of a handler that returns `Result<T, YourError>`. In a handler that
+/// returns `Result<T, Failure>`, `?` converts every error. To get the kind of your type there too,
+/// register it together with the handler: `classify::<YourError>()`.
 ///
 /// ```
 /// use naq_core::{Advice, ErrorKind, JobError};
@@ -40,21 +41,21 @@ use super::{Advice, ErrorKind, Failure};
 /// }
 /// ```
 pub trait JobError: StdError + Send + Sync + 'static {
-    /// What went wrong; `Error` unless you say otherwise.
+    /// The error kind; `Error` by default.
     fn kind(&self) -> ErrorKind {
         ErrorKind::ERROR
     }
 
-    /// What to do about it; the policy decides unless you say otherwise.
+    /// The advice; by default the policy decides.
     fn advice(&self) -> Advice {
         Advice::Policy
     }
 }
 
-/// What a handler may return as its error: a [`Failure`], any [`JobError`], a boxed error, or (with
-/// the feature `anyhow`) an `anyhow::Error`.
+/// An error that a handler may return: a [`Failure`], any [`JobError`], a boxed error, or with the
+/// feature `anyhow` an `anyhow::Error`.
 pub trait IntoFailure {
-    /// The failure, classified.
+    /// The error as a failure with its kind.
     fn into_failure(self) -> Failure;
 }
 
@@ -80,7 +81,7 @@ impl IntoFailure for Box<dyn StdError + Send + Sync> {
 #[cfg(feature = "anyhow")]
 impl IntoFailure for anyhow::Error {
     fn into_failure(self) -> Failure {
-        // The plain conversion hides the error's own type behind one of anyhow's.
+        // The plain conversion would hide the type of the error behind a type of anyhow.
         Failure::from_error(self.reallocate_into_boxed_dyn_error_without_backtrace())
     }
 }
@@ -108,47 +109,6 @@ impl JobError for tokio::time::error::Elapsed {
     }
 }
 
-fn io_kind(kind: io::ErrorKind) -> ErrorKind {
-    use io::ErrorKind as Io;
-    match kind {
-        Io::ConnectionRefused => "ConnectionError.refused".into(),
-        Io::ConnectionReset => "ConnectionError.reset".into(),
-        Io::ConnectionAborted => "ConnectionError.aborted".into(),
-        Io::NotConnected | Io::BrokenPipe | Io::HostUnreachable | Io::NetworkUnreachable => {
-            ErrorKind::CONNECTION
-        }
-        Io::TimedOut => ErrorKind::TIMEOUT,
-        Io::PermissionDenied => ErrorKind::PERMISSION,
-        Io::InvalidData | Io::InvalidInput => ErrorKind::VALUE,
-        Io::NotFound => "Error.not_found".into(),
-        _ => ErrorKind::ERROR,
-    }
-}
-
-/// The kind of the first error in the chain that NAQ knows. Never from a type's name: those change
-/// between compiler versions and say nothing to a policy.
-pub(super) fn known_kind(err: &(dyn StdError + 'static)) -> Option<ErrorKind> {
-    std::iter::successors(Some(err), |&err| err.source()).find_map(one_kind)
-}
-
-fn one_kind(err: &(dyn StdError + 'static)) -> Option<ErrorKind> {
-    if let Some(err) = err.downcast_ref::<io::Error>() {
-        return Some(io_kind(err.kind()));
-    }
-    #[cfg(feature = "tokio")]
-    if err.is::<tokio::time::error::Elapsed>() {
-        return Some(ErrorKind::TIMEOUT);
-    }
-    #[cfg(feature = "jobs")]
-    if err.is::<serde_json::Error>()
-        || err.is::<rmp_serde::decode::Error>()
-        || err.is::<rmp_serde::encode::Error>()
-    {
-        return Some(ErrorKind::DECODE);
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,7 +132,7 @@ mod tests {
 
     #[cfg(feature = "jobs")]
     #[test]
-    fn what_cannot_be_decoded_is_a_decode_error() {
+    fn an_error_of_a_codec_is_a_decode_error() {
         let json = serde_json::from_str::<u8>("x").expect_err("not json");
         assert_eq!(Failure::from(json).kind(), &ErrorKind::DECODE);
         let msgpack = rmp_serde::from_slice::<u8>(b"").expect_err("not msgpack");

@@ -1,34 +1,36 @@
-//! [`Failure`]: what a handler returns when it did not succeed.
+//! [`Failure`]: what a handler returns if it did not succeed.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use super::{ErrorKind, classify};
+use super::ErrorKind;
+use super::known::known_kind;
 #[cfg(feature = "jobs")]
 use crate::redact::Redactor;
 
-/// What the handler asks for; NAQ's own rules still hold (see `retry::decide`).
+/// What a handler asks for with its failure. The limits of the policy still apply; see
+/// [`decide`](crate::retry::decide).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Advice {
     /// Let the policy decide.
     #[default]
     Policy,
-    /// Retry, if the policy allows one, after this delay instead of the policy's own.
+    /// If the policy allows a retry, make it after this delay.
     RetryAfter(Duration),
     /// Never retry.
     Fatal,
-    /// Run again after this delay, without counting an attempt: nothing went wrong.
+    /// Run again after this delay. This is not a failure and does not count as an attempt.
     Snooze(Duration),
-    /// End the job as `cancelled`.
+    /// End the job as cancelled.
     Cancel,
 }
 
-/// A failed attempt: its kind, its message, and the handler's [`Advice`].
+/// A failed attempt: its error kind, its message, and the [`Advice`] of the handler.
 ///
-/// Every `std::error::Error` turns into one with `?`; see [`JobError`](super::JobError) for how its
-/// kind is found, and [`ResultExt`] to name the kind or give advice on the way.
+/// `?` converts every `std::error::Error` into a failure. [`JobError`](super::JobError) says how its
+/// kind is found. [`ResultExt`] names the kind or gives advice before the `?`.
 ///
 /// ```
 /// use naq_core::{Failure, ResultExt};
@@ -42,7 +44,7 @@ pub enum Advice {
 /// assert_eq!(charge("x").unwrap_err().kind().as_str(), "ValueError");
 /// ```
 ///
-/// Like `anyhow::Error` it is not itself a `std::error::Error`.
+/// Like `anyhow::Error`, it is not a `std::error::Error` itself.
 pub struct Failure {
     kind: ErrorKind,
     named: bool,
@@ -52,10 +54,10 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure of this kind.
+    /// A failure with this kind and this message.
     ///
     /// # Panics
-    /// When `kind` is text that is no error kind.
+    /// If `kind` is a text that is not an error kind.
     pub fn new(kind: impl Into<ErrorKind>, message: impl Into<String>) -> Self {
         Self {
             kind: kind.into(),
@@ -66,15 +68,16 @@ impl Failure {
         }
     }
 
-    /// A failure of kind `Error`.
+    /// A failure of the kind `Error`.
     pub fn msg(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::ERROR, message)
     }
 
-    /// Keeps `err`, with the kind that it has by itself.
+    /// A failure from any error. Its kind is the one of the first error in the chain that NAQ knows, or
+    /// else `Error`.
     pub fn from_error(err: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let err = err.into();
-        let kind = classify::known_kind(err.as_ref()).unwrap_or(ErrorKind::ERROR);
+        let kind = known_kind(err.as_ref()).unwrap_or(ErrorKind::ERROR);
         Self {
             kind,
             named: false,
@@ -84,35 +87,35 @@ impl Failure {
         }
     }
 
-    /// Run again after `delay`, without counting an attempt. Not an error: "not yet".
+    /// Run again after `delay`, without counting an attempt. For work that is not ready yet.
     pub fn snooze(delay: Duration) -> Self {
         Self { advice: Advice::Snooze(delay), ..Self::msg("not yet") }
     }
 
-    /// End the job as `cancelled`, for this reason.
+    /// End the job as cancelled, for this reason.
     pub fn cancel(reason: impl Into<String>) -> Self {
         Self { advice: Advice::Cancel, ..Self::new(ErrorKind::CANCELLED, reason) }
     }
 
-    /// Never retry this one.
+    /// Never retry this failure.
     #[must_use]
     pub fn fatal(mut self) -> Self {
         self.advice = Advice::Fatal;
         self
     }
 
-    /// If there is a retry, make it after `delay`. It counts as an attempt, and the policy's
-    /// `max_delay` and jitter are not applied: the service that said "in 17 s" knows best.
+    /// If the policy allows a retry, make it after `delay`. It counts as an attempt. The `max_delay` and
+    /// the jitter of the policy do not apply, because the service that gave the delay knows it best.
     #[must_use]
     pub fn retry_after(mut self, delay: Duration) -> Self {
         self.advice = Advice::RetryAfter(delay);
         self
     }
 
-    /// The same failure under another kind.
+    /// The same failure with another kind.
     ///
     /// # Panics
-    /// When `kind` is text that is no error kind.
+    /// If `kind` is a text that is not an error kind.
     #[must_use]
     pub fn with_kind(mut self, kind: impl Into<ErrorKind>) -> Self {
         self.kind = kind.into();
@@ -127,7 +130,7 @@ impl Failure {
         self
     }
 
-    /// The same failure without the secrets in its message.
+    /// The same failure, with the secrets in its message redacted.
     #[cfg(feature = "jobs")]
     #[must_use]
     pub fn redacted(mut self, redactor: &Redactor) -> Self {
@@ -137,17 +140,17 @@ impl Failure {
         self
     }
 
-    /// What went wrong.
+    /// The error kind.
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
     }
 
-    /// Whether somebody named the kind, rather than that it was found by a look at the error.
+    /// Whether code has named the kind. Otherwise NAQ has found it from the error.
     pub fn is_named(&self) -> bool {
         self.named
     }
 
-    /// The message, with those of its causes.
+    /// The message, with the messages of its causes.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -157,14 +160,14 @@ impl Failure {
         self.advice
     }
 
-    /// The first error of type `E` among the source and its causes.
+    /// The first error of the type `E` among the source and its causes.
     pub fn find<E: StdError + 'static>(&self) -> Option<&E> {
         let source = self.source.as_deref().map(|s| s as &(dyn StdError + 'static));
         std::iter::successors(source, |&err| err.source()).find_map(|err| err.downcast_ref())
     }
 }
 
-/// The message of `err` and its causes, without the repetitions that many crates produce.
+/// The message of `err` and of its causes, without messages that repeat an earlier one.
 fn chain_text(err: &(dyn StdError + 'static)) -> String {
     let mut text = err.to_string();
     for cause in std::iter::successors(err.source(), |&e| e.source()) {
@@ -199,27 +202,27 @@ impl fmt::Debug for Failure {
     }
 }
 
-/// Names the kind of an error, or gives advice, where it passes: `send().await.kind("X")?`.
+/// Names the kind of an error, or gives advice, before a `?`: `send().await.kind("X")?`.
 pub trait ResultExt<T> {
-    /// The error, under this kind.
+    /// The error as a failure of this kind.
     ///
     /// # Errors
-    /// The error it was called on, as a [`Failure`].
+    /// The error of the result, as a [`Failure`].
     ///
     /// # Panics
-    /// When `kind` is text that is no error kind.
+    /// If `kind` is a text that is not an error kind.
     fn kind(self, kind: impl Into<ErrorKind>) -> Result<T, Failure>;
 
-    /// The error, never to be retried.
+    /// The error as a failure that is never retried.
     ///
     /// # Errors
-    /// The error it was called on, as a [`Failure`].
+    /// The error of the result, as a [`Failure`].
     fn fatal(self) -> Result<T, Failure>;
 
-    /// The error, to be retried after `delay`.
+    /// The error as a failure that is retried after `delay`, if the policy allows a retry.
     ///
     /// # Errors
-    /// The error it was called on, as a [`Failure`].
+    /// The error of the result, as a [`Failure`].
     fn retry_after(self, delay: Duration) -> Result<T, Failure>;
 }
 

@@ -1,4 +1,4 @@
-//! Dotted names of errors: the exception hierarchy, as data.
+//! [`ErrorKind`]: a dotted name of what went wrong.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// What went wrong, as a dotted name: `ConnectionError`, `HTTPError.503`.
 ///
-/// A kind matches itself and everything below it; that is what `retry_on` and `ignore_on` compare.
+/// A kind matches itself and every kind below it. `retry_on` and `ignore_on` compare kinds in this way.
 ///
 /// ```
 /// use naq_core::ErrorKind;
@@ -21,7 +21,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ErrorKind(Cow<'static, str>);
 
-/// A text that is no error kind.
+/// A text is not a valid error kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "invalid error kind {0:?}: use 1 to {max} letters, digits, `_`, `-` or `:`, in parts separated by `.`",
@@ -34,36 +34,36 @@ macro_rules! built_in {
         impl ErrorKind {
             $($(#[$doc])* pub const $name: Self = Self(Cow::Borrowed($text));)*
 
-            /// Every kind that NAQ itself gives, for help texts and completions.
+            /// The kinds that NAQ gives by itself, for help texts and completions.
             pub const BUILT_IN: &'static [Self] = &[$(Self::$name),*];
         }
     };
 }
 
 built_in! {
-    /// A connection could not be made or broke.
+    /// A connection could not be opened, or broke.
     CONNECTION = "ConnectionError";
-    /// Something took too long; also given when an attempt outlives its `timeout`.
+    /// A call took too long, or the attempt exceeded its `timeout`.
     TIMEOUT = "TimeoutError";
-    /// The operating system or a service said no to this caller.
+    /// The operating system or a service did not allow the call.
     PERMISSION = "PermissionError";
     /// Credentials are missing or wrong.
     AUTHENTICATION = "AuthenticationError";
-    /// An HTTP answer that is an error; [`ErrorKind::http`] adds the status.
+    /// An HTTP error status; [`ErrorKind::http`] adds the status.
     HTTP = "HTTPError";
-    /// Input that will not get better by trying again.
+    /// The input is invalid, so that a retry cannot succeed.
     VALUE = "ValueError";
     /// The handler panicked.
     PANIC = "Panic";
-    /// The worker process died, or lost its lease, while it ran the job.
+    /// The worker crashed, or lost its lease, while it ran the job.
     CRASH = "Crash";
     /// The message or its arguments could not be decoded.
     DECODE = "DecodeError";
-    /// No handler of that name is registered at the worker.
+    /// The worker has no handler for the task.
     UNKNOWN_TASK = "UnknownTask";
     /// The job was cancelled.
     CANCELLED = "Cancelled";
-    /// The result is larger than the broker takes.
+    /// The result is larger than the broker accepts.
     RESULT_TOO_LARGE = "ResultTooLarge";
     /// Any other error.
     ERROR = "Error";
@@ -73,10 +73,10 @@ impl ErrorKind {
     /// The longest kind accepted, in bytes.
     pub const MAX_LEN: usize = 128;
 
-    /// Checks `text` and keeps it.
+    /// The kind with this name, checked.
     ///
     /// # Errors
-    /// [`KindError`] when it is empty, too long, has an empty part or a character not allowed.
+    /// [`KindError`] if it is empty or too long, or has an empty part or an invalid character.
     pub fn new(text: impl Into<Cow<'static, str>>) -> Result<Self, KindError> {
         let text = text.into();
         let part = |p: &str| {
@@ -99,7 +99,7 @@ impl ErrorKind {
         &self.0
     }
 
-    /// Whether this kind is `other` or lies below it.
+    /// Whether this kind is `other` or a kind below it.
     pub fn is(&self, other: &Self) -> bool {
         self.0
             .strip_prefix(other.as_str())
@@ -127,10 +127,11 @@ impl FromStr for ErrorKind {
     }
 }
 
-/// For kinds written in code, as in `.retry_on(["ConnectionError", "TimeoutError"])`.
+/// For kinds in code, as in `.retry_on(["ConnectionError", "TimeoutError"])`. Use [`ErrorKind::new`] for
+/// text that comes from outside of the program.
 ///
 /// # Panics
-/// When the text is no error kind; text from outside goes through [`ErrorKind::new`].
+/// If the text is not a valid error kind.
 impl From<&'static str> for ErrorKind {
     fn from(text: &'static str) -> Self {
         Self::new(text).unwrap_or_else(|err| panic!("{err}"))

@@ -1,9 +1,9 @@
-//! How an attempt fails, as data that survives the wire: an [`ErrorKind`], a message, and what the
-//! handler advises.
+//! How an attempt fails, as data: an [`ErrorKind`], a message, and the [`Advice`] of the handler.
 
 mod classify;
 mod fail;
 mod kind;
+mod known;
 
 pub use classify::{IntoFailure, JobError};
 pub use fail::{Advice, Failure, ResultExt};

@@ -1,4 +1,4 @@
-//! [`JobKey`]: a queue and an id.
+//! [`JobKey`]: the queue and the id of a job.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{JobId, NameError, QueueName};
 
-/// A queue and an id: what names one job in the broker. Its text form is `queue/id`.
+/// The queue and the id of a job, which together identify it. The text form is `queue/id`.
 ///
 /// ```
 /// use naq_core::names::JobKey;
@@ -19,9 +19,9 @@ use super::{JobId, NameError, QueueName};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobKey {
-    /// Its queue.
+    /// The queue.
     pub queue: QueueName,
-    /// Its id.
+    /// The id.
     pub id: JobId,
 }
 
@@ -35,7 +35,7 @@ impl JobKey {
 impl FromStr for JobKey {
     type Err = NameError;
 
-    /// `queue/id`; an id alone is in the queue `default`.
+    /// Reads `queue/id`. An id without a queue is in the queue `default`.
     fn from_str(text: &str) -> Result<Self, NameError> {
         Ok(match text.split_once('/') {
             Some((queue, id)) => Self::new(QueueName::new(queue)?, JobId::new(id)?),

@@ -1,5 +1,5 @@
-//! The names that end up in subjects, stream names, logs and terminals, checked once at the edge;
-//! and the keys that are made of them.
+//! The names of queues, tasks, jobs, schedules and workers, and keys made from them. They are part of
+//! subjects, stream names and logs, so each is checked once, where it enters the program.
 
 mod job_key;
 mod name;

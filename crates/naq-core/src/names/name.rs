@@ -1,4 +1,4 @@
-//! The names that end up in subjects, stream names, logs and terminals, checked once at the edge.
+//! The names of queues, tasks, jobs, schedules and workers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A name that NAQ refuses, with what it may look like.
+/// A name is invalid. The text says what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid {what} {value:?}: {allowed}")]
 pub struct NameError {
@@ -16,7 +16,7 @@ pub struct NameError {
     allowed: &'static str,
 }
 
-/// At most this much of a refused name is repeated in the error, so that hostile input stays short.
+/// An error repeats at most this much of a refused name, so that hostile input stays short.
 const SHOWN_CHARS: usize = 80;
 
 fn check(
@@ -42,13 +42,13 @@ macro_rules! name {
         pub struct $ty(Arc<str>);
 
         impl $ty {
-            /// The longest name accepted, in bytes.
+            /// The longest name, in bytes.
             pub const MAX_LEN: usize = $max;
 
-            /// Checks `value` and keeps it.
+            /// The name, checked.
             ///
             /// # Errors
-            /// [`NameError`] when it is empty, too long, or has a character that is not allowed.
+            /// [`NameError`] if it is empty, too long, or has an invalid character.
             pub fn new(value: impl AsRef<str>) -> Result<Self, NameError> {
                 let value = value.as_ref();
                 check($what, $allowed, $max, $extra, value)?;
@@ -111,8 +111,8 @@ macro_rules! name {
 
         impl<'de> Deserialize<'de> for $ty {
             fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                struct Text;
-                impl Visitor<'_> for Text {
+                struct NameVisitor;
+                impl Visitor<'_> for NameVisitor {
                     type Value = $ty;
 
                     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,7 +123,7 @@ macro_rules! name {
                         $ty::new(text).map_err(E::custom)
                     }
                 }
-                d.deserialize_str(Text)
+                d.deserialize_str(NameVisitor)
             }
         }
     };
@@ -135,32 +135,32 @@ name!(
     QueueName, "queue name", 64, "_-",
     "use 1 to 64 letters, digits, `_` or `-`"
 );
-/// The queue of NAQ's own jobs: ticks of schedules, and what lets blocked jobs go.
+/// The queue of chores, the jobs of NAQ itself: ticks of schedules, and releases of blocked jobs.
 pub const CHORES: &str = "naq-chores";
 
 name!(
-    /// The name of a task, that is, of a handler: `email.send`.
+    /// The name of a task, which is the name of its handler: `email.send`.
     TaskName, "task name", 128, "_-.:/",
     "use 1 to 128 letters, digits, `_`, `-`, `.`, `:` or `/`"
 );
 name!(
-    /// The id of a job: one subject token. NAQ makes one from a UUIDv7 when none is given.
+    /// The id of a job: one subject token. The client makes one from a UUIDv7 if none is given.
     JobId, "job id", 128, "_-",
     "use 1 to 128 letters, digits, `_` or `-`"
 );
 name!(
-    /// The name of a recurring schedule. The ids of its runs begin with it.
+    /// The name of a schedule. The ids of its runs begin with it.
     ScheduleName, "schedule name", 100, "_-",
     "use 1 to 100 letters, digits, `_` or `-`"
 );
 name!(
-    /// The id of a worker process, unique among those alive.
+    /// The id of a worker, unique among live workers.
     WorkerId, "worker id", 128, "_-",
     "use 1 to 128 letters, digits, `_` or `-`"
 );
 
 impl QueueName {
-    /// The queue that is meant when none is named: `default`.
+    /// The queue of a job that names none: `default`.
     pub fn default_queue() -> Self {
         Self("default".into())
     }
@@ -173,7 +173,7 @@ impl Default for QueueName {
 }
 
 impl JobId {
-    /// A fresh id, from a UUIDv7: ids made later sort later.
+    /// A new id from a UUIDv7. Ids that are made later sort later.
     #[cfg(feature = "jobs")]
     pub fn random() -> Self {
         let mut text = uuid::Uuid::encode_buffer();
@@ -181,8 +181,8 @@ impl JobId {
         Self(text.into())
     }
 
-    /// The id that belongs to these parts, always the same: the parts with `-` between. Where that
-    /// is too long, or has a character that an id may not have, the end is a hash of it.
+    /// The id made from these parts, joined by `-`. The same parts always give the same id. If the
+    /// result is too long or has an invalid character, it is replaced by its beginning and a hash.
     ///
     /// ```
     /// # use naq_core::JobId;
@@ -202,7 +202,7 @@ impl JobId {
         let hash = |seed: u64| {
             plain.bytes().fold(seed, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
         };
-        // Two of FNV's, from its own start and from another.
+        // Two 64-bit FNV-1a hashes: the standard one, and one with another start value.
         let (a, b) = (hash(0xcbf2_9ce4_8422_2325), hash(0x9e37_79b9_7f4a_7c15));
         Self(format!("{shown}-{a:016x}{b:016x}").into())
     }

@@ -1,28 +1,28 @@
-//! [`StateKey`]: the name of an entry in the state that all workers share.
+//! [`StateKey`]: the key of an entry in the state store.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The name of an entry: tokens with dots between, most general first, as in `unique.order=2317`.
-/// A key is also the prefix of every key that goes on after a dot, though not of itself.
+/// The key of an entry in the state store: tokens joined by dots, the most general first, as in
+/// `unique.order=2D2317`. A key is also the prefix of every longer key that continues after a dot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StateKey(Arc<str>);
 
-/// A text that is no key.
+/// A text is not a valid state-store key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid state key {0:?}: use 1 to 512 bytes in tokens of letters, digits, `_`, `-`, `=`")]
 pub struct StateKeyError(String);
 
 impl StateKey {
-    /// The longest key, in bytes: a subject as brokers still like them.
+    /// The longest key, in bytes. The key is part of a subject, and longer subjects slow a broker down.
     pub const MAX_LEN: usize = 512;
 
-    /// The key of these tokens, whatever is in them: what is neither letter, digit, `_` nor `-` is
-    /// written as `=` and two hexadecimal digits a byte, so that different tokens stay different.
+    /// The key made from these tokens. A byte that is not an ASCII letter, digit, `_` or `-` is written
+    /// as `=` and two hexadecimal digits, so that different tokens give different keys.
     ///
     /// # Errors
-    /// [`StateKeyError`] when there is no token, one is empty, or all are too long together.
+    /// [`StateKeyError`] if there is no token, a token is empty, or the key is too long.
     pub fn new<T: AsRef<str>>(tokens: impl IntoIterator<Item = T>) -> Result<Self, StateKeyError> {
         let tokens: Vec<_> = tokens.into_iter().map(|token| escape(token.as_ref())).collect();
         tokens.join(".").parse()
@@ -31,22 +31,22 @@ impl StateKey {
     /// This key with one more token.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// Those of [`new`](Self::new).
     pub fn join(&self, token: impl AsRef<str>) -> Result<Self, StateKeyError> {
         format!("{self}.{}", escape(token.as_ref())).parse()
     }
 
-    /// As text.
+    /// The key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Its tokens, as they were given to [`new`](Self::new).
+    /// The tokens, as they were given to [`new`](Self::new).
     pub fn tokens(&self) -> impl Iterator<Item = String> {
         self.0.split('.').map(unescape)
     }
 
-    /// Whether `other` goes on after this key: `a.b` covers `a.b.c`, and neither itself nor `a.bc`.
+    /// Whether this key is a prefix of `other`: `a.b` covers `a.b.c`, but neither itself nor `a.bc`.
     pub fn covers(&self, other: &Self) -> bool {
         other.0.strip_prefix(&*self.0).is_some_and(|rest| rest.starts_with('.'))
     }

@@ -1,18 +1,18 @@
-//! [`Finder`]: where secrets are in a text.
+//! [`SecretFinder`]: finds the secrets in a text.
 
 use std::ops::Range;
 
+use super::keys::{KeyMatch, REDACTED, SecretKeys, is_count};
 use super::value::{bracketed, quoted};
-use super::{Named, REDACTED, Redactor, is_count};
 
-/// What `Bearer` is followed by is a secret from this length on; shorter, it is a word.
+/// A text after `Bearer` is a secret if it has at least this length; a shorter one is a word.
 const MIN_BEARER: usize = 6;
 const MIN_BASIC: usize = 8;
 const MIN_JWT: usize = 20;
-/// How far behind a slash the `@` of a password with a slash in it is looked for, in bytes.
+/// How far after a slash the `@` of a password that contains a slash may be, in bytes.
 const MAX_USERINFO: usize = 512;
 
-/// A look that costs little, for the text that has none.
+/// A cheap check, so that most texts without secrets need no search.
 pub(super) fn may_hold_secrets(text: &str) -> bool {
     text.bytes().any(|b| matches!(b, b'=' | b':'))
         || [" ", "eyJ"].iter().all(|sign| text.contains(sign))
@@ -31,20 +31,20 @@ fn is_key_char(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | '.')
 }
 
-/// Ends a value without quotes.
+/// Whether the character ends a value without quotes.
 fn ends_value(c: char) -> bool {
     c.is_whitespace()
         || matches!(c, ',' | ';' | '&' | ')' | '}' | ']' | '>' | '<' | '"' | '\'' | '`')
 }
 
-/// Finds secrets from left to right, none within another.
-pub(super) struct Finder<'a> {
-    pub(super) redactor: &'a Redactor,
+/// Finds secrets from left to right. They do not overlap.
+pub(super) struct SecretFinder<'a> {
+    pub(super) keys: &'a SecretKeys,
     pub(super) text: &'a str,
     pub(super) at: usize,
 }
 
-impl Iterator for Finder<'_> {
+impl Iterator for SecretFinder<'_> {
     type Item = Range<usize>;
 
     fn next(&mut self) -> Option<Range<usize>> {
@@ -66,7 +66,8 @@ impl Iterator for Finder<'_> {
                 self.at += rest.chars().next().map_or(1, char::len_utf8);
                 continue;
             }
-            let (begin, word) = (self.at, &rest[..len]);
+            let begin = self.at;
+            let word = &rest[..len];
             self.at += len;
             if let Some(secret) = self.secret_of(begin, word) {
                 self.at = secret.end;
@@ -79,8 +80,8 @@ impl Iterator for Finder<'_> {
     }
 }
 
-impl Finder<'_> {
-    /// The secret that this word is, or is followed by.
+impl SecretFinder<'_> {
+    /// The secret that this word is, or that follows this word.
     fn secret_of(&self, begin: usize, word: &str) -> Option<Range<usize>> {
         if word.starts_with("eyJ") && word.len() >= MIN_JWT && word.contains('.') {
             return Some(begin..begin + word.len());
@@ -95,7 +96,7 @@ impl Finder<'_> {
             let len = value.find(ends_value).unwrap_or(value.len());
             let long = match word.len() {
                 6 => len >= MIN_BEARER,
-                // A word in a sentence, or a user and a password?
+                // It may also be a word in a sentence.
                 _ => len >= MIN_BASIC && value[..len].chars().any(|c| c == '=' || c.is_numeric()),
             };
             return (begin > self.at && long).then(|| begin..begin + len);
@@ -105,23 +106,23 @@ impl Finder<'_> {
             true => Some(self.at + blank(rest)),
             false => self.at_value(rest),
         }?;
-        let named = self.redactor.named(word);
-        let secret = (named != Named::Nothing).then(|| self.value(value))?;
-        (named == Named::One || !is_count(&self.text[secret.clone()])).then_some(secret)
+        let named = self.keys.find(word);
+        let secret = (named != KeyMatch::NotSecret).then(|| self.value(value))?;
+        (named == KeyMatch::Secret || !is_count(&self.text[secret.clone()])).then_some(secret)
     }
 
-    /// Where the value begins, if this goes on as a key does: `=`, `: `, `": `.
+    /// The start of the value, if the text continues as after a key: `=`, `: `, `": `.
     fn at_value(&self, rest: &str) -> Option<usize> {
         let unquoted = rest.strip_prefix("\\\"").or_else(|| rest.strip_prefix(['"', '\'', '`']));
         let after = unquoted.unwrap_or(rest).trim_start_matches([' ', '\t']);
         let value = after.strip_prefix("=>").or_else(|| after.strip_prefix(['=', ':']))?;
         let value = value.trim_start_matches([' ', '\t']);
-        // A path, or the time of day, is no value of a key.
+        // A path or a time of day is not the value of a key.
         (!value.starts_with("//") && !value.starts_with(':')).then(|| self.text.len() - value.len())
     }
 
-    /// The value that begins there, without its quotes, but with its brackets; one that is never closed
-    /// goes on to the end.
+    /// The value that begins here, without its quotes but with its brackets. A value that is not closed
+    /// extends to the end of the text.
     fn value(&self, begin: usize) -> Range<usize> {
         let value = &self.text[begin..];
         if value.starts_with(REDACTED) {
@@ -158,14 +159,14 @@ fn blank(text: &str) -> usize {
     text.len() - text.trim_start_matches([' ', '\t']).len()
 }
 
-/// How long the user and password are at the beginning of what follows `://`.
+/// The length of the user and password after `://`.
 fn userinfo(after: &str) -> Option<usize> {
     let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>');
     let authority = after.find(|c| ends(c) || matches!(c, '/' | '?' | '#')).unwrap_or(after.len());
     if let Some(at) = after[..authority].rfind('@') {
         return Some(at);
     }
-    // A password may have a slash in it that nobody has escaped; a port has none.
+    // A password may contain a slash that is not escaped; a port may not.
     let (_, port) = after[..authority].split_once(':')?;
     if port.is_empty() || port.chars().all(|c| c.is_ascii_digit()) {
         return None;

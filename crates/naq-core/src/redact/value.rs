@@ -1,12 +1,12 @@
-//! How far a value goes that stands in a text, whatever it is written in.
+//! The length of a value in a text, in the notations of several languages.
 
 use std::ops::Range;
 
-/// What stands before the quotes of a literal in one language or another.
+/// The prefixes of quoted literals in several languages.
 const PREFIXES: [&str; 8] = ["r", "b", "br", "rb", "u", "f", "c", "cr"];
 
-/// A quoted text: what is between the quotes, and where it ends with them. One that is never closed
-/// goes on to the end.
+/// A quoted text: the range between the quotes, and its end after the quotes. A quote that is not closed
+/// extends to the end of the text.
 pub(super) struct Quoted {
     pub(super) inside: Range<usize>,
     end: usize,
@@ -44,20 +44,21 @@ pub(super) fn quoted(text: &str) -> Option<Quoted> {
     Some(Quoted { inside: begin..text.len(), end: text.len() })
 }
 
-/// How long the bracketed value is that begins here, with what it is called: `Some("x")`, `["x"]`,
-/// `Secret { db: "x" }`. One that is never closed goes on to the end.
+/// The length of the bracketed value that begins here, with its name: `Some("x")`, `["x"]`,
+/// `Secret { db: "x" }`. A bracket that is not closed extends to the end of the text.
 pub(super) fn bracketed(text: &str) -> Option<usize> {
     let name = text.trim_start_matches(['&', '*']);
     let word = name.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | ':' | '!')));
     let mut at = text.len() - name.len() + word?;
-    // A struct has a blank before its fields; so has much that is none.
+    // A struct has a space before its fields, but so does much other text.
     if text[at..].starts_with(" {") && name.starts_with(char::is_uppercase) {
         at += 1;
     }
     if !text[at..].starts_with(['(', '[', '{']) {
         return None;
     }
-    let (mut depth, mut before) = (0_usize, ' ');
+    let mut depth = 0_usize;
+    let mut before = ' ';
     while let Some(c) = text[at..].chars().next() {
         let quote = matches!(c, '"' | '\\' | '`') || (c == '\'' && !before.is_alphanumeric());
         if quote && let Some(quoted) = quoted(&text[at..]) {

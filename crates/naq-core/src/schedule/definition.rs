@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{
-    CatchUp, JobTemplate, MAX_CATCH_UP, Overlap, Progress, ScheduleFault, Tick, When, Zone,
-};
+use super::options::MAX_CATCH_UP;
+use super::{CatchUp, JobTemplate, Overlap, Progress, ScheduleFault, When, Zone};
 use crate::clock::{Timestamp, millis_up};
 use crate::names::ScheduleName;
 use crate::retry::RetryPolicy;
@@ -147,19 +146,6 @@ impl Schedule {
             }
             look *= 8;
         }
-    }
-
-    /// The next `n` ticks that will make a run, as things stand now; whether it is paused or not.
-    pub fn upcoming(&self, progress: &Progress, now: Timestamp, n: usize) -> Vec<Tick> {
-        let left = self.runs_left(progress);
-        let mut ticks = Vec::new();
-        let mut last = now.max(progress.decided_until);
-        while ticks.len() < n && (ticks.len() as u64) < left {
-            let Some(next) = self.next_after(last) else { break };
-            ticks.push(self.tick(next));
-            last = next;
-        }
-        ticks
     }
 
     /// Runs that may still be made.

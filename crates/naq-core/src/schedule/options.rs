@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::ScheduleFault;
 
+/// The most missed ticks that are considered: the last thousand.
+pub const MAX_CATCH_UP: usize = 1_000;
+
 /// What becomes of ticks whose time passed while no worker or no broker was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,6 +1,6 @@
 //! [`Tick`]: one time at which a schedule comes, and the run that it makes.
 
-use super::Schedule;
+use super::{Progress, Schedule};
 use crate::clock::Timestamp;
 use crate::names::{JobId, JobKey, QueueName, ScheduleName};
 use crate::retry::spread;
@@ -36,7 +36,20 @@ impl Schedule {
         Tick { at, starts_at: at + late }
     }
 
-    /// The job that the tick at this time makes.
+    /// The next `n` ticks that will make a run, from what is known now. A pause does not count.
+    pub fn upcoming(&self, progress: &Progress, now: Timestamp, n: usize) -> Vec<Tick> {
+        let left = self.runs_left(progress);
+        let mut ticks = Vec::new();
+        let mut last = now.max(progress.decided_until);
+        while ticks.len() < n && (ticks.len() as u64) < left {
+            let Some(next) = self.next_after(last) else { break };
+            ticks.push(self.tick(next));
+            last = next;
+        }
+        ticks
+    }
+
+    /// The key of the job that the tick at this time makes.
     pub fn run_key(&self, tick: Timestamp) -> JobKey {
         self.run_key_in(self.job.queue().clone(), tick)
     }

@@ -7,8 +7,6 @@ use super::{CatchUp, LastRun, Overlap, Progress, Schedule, Tick};
 use crate::clock::Timestamp;
 use crate::names::JobKey;
 
-/// Missed ticks that are caught up with at once, and looked back for at all: the last thousand.
-pub const MAX_CATCH_UP: usize = 1_000;
 /// A tick that is no later than this counts as on time. Long enough for a worker that dies while it
 /// makes the tick, and for the next to take over.
 pub const ON_TIME: Duration = Duration::from_secs(60);

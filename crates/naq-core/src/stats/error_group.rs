@@ -119,7 +119,7 @@ impl ErrorGroup {
 
     fn sample(&mut self, queue: &QueueName, id: &JobId) {
         let key = JobKey::new(queue.clone(), id.clone());
-        push_sample(&mut self.jobs, key);
+        add_sample(&mut self.jobs, key);
     }
 
     /// Its id.
@@ -128,7 +128,7 @@ impl ErrorGroup {
     }
 
     /// Makes it no larger than one that was counted here: a report may say anything.
-    pub(super) fn bound(&mut self) {
+    pub(super) fn bound_size(&mut self) {
         self.message = clip(&self.message, MAX_MESSAGE);
         self.pattern = clip(&self.pattern, MAX_PATTERN);
         self.jobs.drain(..self.jobs.len().saturating_sub(SAMPLE_JOBS));
@@ -136,7 +136,7 @@ impl ErrorGroup {
     }
 
     /// Takes over what a newer or other part of the same group tells besides its counts.
-    pub(super) fn learn(&mut self, other: &Self, version: &str) {
+    pub(super) fn merge_samples(&mut self, other: &Self, version: &str) {
         self.first_at = self.first_at.min(other.first_at);
         if other.last_at >= self.last_at {
             self.last_at = other.last_at;
@@ -144,7 +144,7 @@ impl ErrorGroup {
             self.queue = other.queue.clone();
         }
         for job in &other.jobs {
-            push_sample(&mut self.jobs, job.clone());
+            add_sample(&mut self.jobs, job.clone());
         }
         self.versions.insert(clip(version, MAX_MESSAGE));
         while self.versions.len() > MAX_VERSIONS {
@@ -153,7 +153,7 @@ impl ErrorGroup {
     }
 }
 
-fn push_sample(jobs: &mut Vec<JobKey>, job: JobKey) {
+fn add_sample(jobs: &mut Vec<JobKey>, job: JobKey) {
     if jobs.contains(&job) {
         return;
     }

@@ -1,108 +1,111 @@
-//! [`History`]: the last day, folded from the reports of all workers.
+//! [`History`]: the statistics of the last day, from the reports of all workers.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use super::slot::{Failures, Slot};
-use super::told::Told;
+use super::group_failures::GroupFailures;
+use super::report_counts::ReportCounts;
+use super::time_bucket::TimeBucket;
 use super::{Counts, ErrorGroup, GroupId, MAX_ERROR_GROUPS, Minute, StatsReport, Totals};
 use crate::clock::Timestamp;
 use crate::names::{QueueName, TaskName};
 
-/// How far back it goes, in minutes: a day.
-const KEPT: u64 = 24 * 60;
-/// For so many minutes each minute is kept apart; before that [`COARSE`] of them together.
-const FINE: u64 = 130;
-const COARSE: u64 = 10;
-/// A report may be replaced for as long as its worker keeps it unsent, and a little longer.
-const REPLACEABLE: u64 = super::UNSENT_MINUTES as u64 + 5;
-/// A worker whose clock is further ahead than this is not believed.
-const AHEAD: u64 = 5;
-/// Error groups that are told apart; of more, those seen longest ago go.
+/// How far back the history goes, in minutes: one day.
+const KEPT_MINUTES: u64 = 24 * 60;
+/// For so many minutes back each minute has its own bucket.
+const FINE_MINUTES: u64 = 130;
+/// Before that one bucket has so many minutes.
+const COARSE_MINUTES: u64 = 10;
+/// A report may be replaced for as long as its worker keeps it unsent, and five minutes longer.
+const REPLACEABLE_MINUTES: u64 = super::UNSENT_MINUTES as u64 + 5;
+/// Reports are ignored if their minute is further ahead than this.
+const MAX_MINUTES_AHEAD: u64 = 5;
+/// The most error groups. When there are more, the groups seen longest ago are dropped.
 const MAX_GROUPS: usize = 2_000;
-/// Seconds of [`Pulse`].
-const PULSE: u64 = 120;
+/// For how many seconds there is a [`Pulse`].
+const PULSE_SECONDS: u64 = 120;
 
-/// What all workers have told in the last day. Bounded: it grows with tasks and error groups, not
-/// with jobs.
+/// The statistics of all workers over the last day. Its size depends on the number of tasks and error
+/// groups, not on the number of jobs.
 #[derive(Debug, Default)]
 pub struct History {
-    /// By their first minute.
-    slots: BTreeMap<Minute, Slot>,
-    /// When each report was written, so that one that is read twice counts once.
-    written: BTreeMap<Source, Timestamp>,
-    /// Those that may still be replaced.
-    told: BTreeMap<Source, Told>,
+    /// The time buckets by their first minute.
+    buckets: BTreeMap<Minute, TimeBucket>,
+    /// When each report was written, so that a report that is read twice counts once.
+    written: BTreeMap<ReportSource, Timestamp>,
+    /// The counts of reports that may still be replaced.
+    replaceable: BTreeMap<ReportSource, ReportCounts>,
     hasher: RandomState,
     groups: HashMap<GroupId, ErrorGroup>,
     due: BTreeMap<u64, HashMap<(QueueName, TaskName), u64>>,
     pulse: VecDeque<Pulse>,
     began: Option<Minute>,
-    /// What is older than this allows has been folded and forgotten.
+    /// The minute of the last call of [`advance`](Self::advance).
     advanced: Minute,
     ignored: u64,
 }
 
-/// A minute, and a hash of who counted it.
-type Source = (Minute, u64);
+/// The minute of a report, and a hash of its worker and process.
+type ReportSource = (Minute, u64);
 
-/// What was told in one second.
+/// The counts of one second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pulse {
-    /// The second, from the epoch.
+    /// The second, counted from the Unix epoch.
     pub second: u64,
-    /// Attempts started.
+    /// How many attempts started.
     pub starts: u64,
-    /// Of those, retries.
+    /// How many of those were retries.
     pub retries: u64,
-    /// Jobs completed.
+    /// How many jobs completed.
     pub completed: u64,
-    /// Attempts failed.
+    /// How many attempts failed.
     pub failed: u64,
 }
 
-/// A stretch of a series.
+/// One point of a series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Point {
-    /// When it begins.
+    /// When its time starts.
     pub at: Timestamp,
-    /// How long it is.
+    /// How long its time is.
     pub span: Duration,
-    /// What was counted in it.
+    /// The counts of that time.
     pub counts: Counts,
 }
 
-/// An error group over a stretch of time.
+/// An error group, and its failures over time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupHistory {
-    /// The group, with the counts of that stretch.
+    /// The group, with the counts of the whole time.
     pub group: ErrorGroup,
-    /// Failures by time, without gaps, oldest first.
+    /// The number of failures by time, without gaps, oldest first.
     pub points: Vec<(Timestamp, u64)>,
 }
 
-/// The first minute of the slot that keeps `minute` at `now`.
-fn slot_of(minute: Minute, now: Minute) -> Minute {
-    match minute.0 + FINE > now.0 {
+/// The first minute of the bucket that has `minute` when the time is `now`.
+fn bucket_of(minute: Minute, now: Minute) -> Minute {
+    match minute.0 + FINE_MINUTES > now.0 {
         true => minute,
-        false => Minute(minute.0 - minute.0 % COARSE),
+        false => Minute(minute.0 - minute.0 % COARSE_MINUTES),
     }
 }
 
 impl History {
-    /// Takes a report over, in place of an older one of the same process and minute; one that is not
-    /// newer changes nothing, so that all of them can be read again. What is older than a day, from a
-    /// clock far ahead, or too late to replace another, is only counted as ignored.
+    /// Adds a report. It replaces an older report of the same process and minute. A report that is not
+    /// newer changes nothing, so that all reports can be read again. A report that is older than a day,
+    /// has a minute far ahead, or comes too late to replace another one is ignored and counted in
+    /// [`ignored`](Self::ignored).
     pub fn apply(&mut self, mut report: StatsReport, now: Timestamp) {
         let this = Minute::of(now);
         let began = *self.began.get_or_insert(this);
-        // Whatever this replaces is looked for where it belongs by now.
+        // The report that this one replaces may have moved to a coarser bucket by now.
         if this > self.advanced {
             self.advance(now);
         }
         let minute = report.minute;
-        if minute.0 > this.0 + AHEAD || minute.0 + KEPT < this.0 {
+        if minute.0 > this.0 + MAX_MINUTES_AHEAD || minute.0 + KEPT_MINUTES < this.0 {
             self.ignored += 1;
             return;
         }
@@ -110,50 +113,56 @@ impl History {
         if self.written.get(&source).is_some_and(|at| *at >= report.written_at) {
             return;
         }
-        let old = self.told.remove(&source);
+        let old = self.replaceable.remove(&source);
         if self.written.insert(source, report.written_at).is_some() && old.is_none() {
             self.ignored += 1;
             return;
         }
         report.fold_errors(MAX_ERROR_GROUPS);
-        report.errors.iter_mut().for_each(ErrorGroup::bound);
-        let told = Told::of(&report);
-        // What a process has missed before it began to look did not happen in this second.
+        report.errors.iter_mut().for_each(ErrorGroup::bound_size);
+        let counts = ReportCounts::from_report(&report);
+        // Reports of minutes before this process started reading did not happen in this second.
         if old.is_some() || minute >= began {
-            self.beat(report.written_at, &told, old.as_ref(), now);
+            self.count_second(report.written_at, &counts, old.as_ref(), now);
         }
-        let slot = self.slots.entry(slot_of(minute, this)).or_default();
+        let bucket = self.buckets.entry(bucket_of(minute, this)).or_default();
         if let Some(old) = &old {
-            slot.remove(old);
-            comes_due(&mut self.due, minute, old, u64::saturating_sub);
-            for (id, share) in &old.errors {
-                self.groups.entry(*id).and_modify(|group| share.take_from(&mut group.rules));
+            bucket.remove(old);
+            count_due(&mut self.due, minute, old, u64::saturating_sub);
+            for (id, group_counts) in &old.errors {
+                self.groups.entry(*id).and_modify(|group| group_counts.take_from(&mut group.rules));
             }
         }
-        slot.add(&told);
-        comes_due(&mut self.due, minute, &told, u64::saturating_add);
-        for ((id, share), error) in told.errors.iter().zip(&report.errors) {
+        bucket.add(&counts);
+        count_due(&mut self.due, minute, &counts, u64::saturating_add);
+        for ((id, group_counts), error) in counts.errors.iter().zip(&report.errors) {
             let none = || ErrorGroup { rules: BTreeMap::new(), ..error.clone() };
             let group = self.groups.entry(*id).or_insert_with(none);
-            group.learn(error, &report.version);
+            group.merge_samples(error, &report.version);
             group.last_at = group.last_at.min(now);
-            share.add_to(&mut group.rules);
+            group_counts.add_to(&mut group.rules);
         }
-        // While a whole day is read nothing else forgets.
+        // While a whole day of reports is read, `advance` is not called.
         if self.groups.len() > 2 * MAX_GROUPS {
             self.forget_groups();
         }
-        if minute.0 + REPLACEABLE > this.0 {
-            self.told.insert(source, told);
+        if minute.0 + REPLACEABLE_MINUTES > this.0 {
+            self.replaceable.insert(source, counts);
         }
     }
 
-    fn beat(&mut self, written_at: Timestamp, told: &Told, old: Option<&Told>, now: Timestamp) {
-        let mut new = told.sum();
+    fn count_second(
+        &mut self,
+        written_at: Timestamp,
+        report: &ReportCounts,
+        old: Option<&ReportCounts>,
+        now: Timestamp,
+    ) {
+        let mut new = report.sum();
         if let Some(old) = old {
             new.remove(&old.sum());
         }
-        // A clock that is ahead must not leave seconds behind that never pass.
+        // A clock that is ahead must not create seconds that stay in the future.
         let second = written_at.min(now).as_millis() / 1_000;
         let at = self.pulse.partition_point(|pulse| pulse.second < second);
         if self.pulse.get(at).is_none_or(|pulse| pulse.second != second) {
@@ -167,31 +176,32 @@ impl History {
         pulse.failed = pulse.failed.saturating_add(new.failed());
     }
 
-    /// Forgets what is too old, and folds what is old. To be called now and then: once a second does.
+    /// Drops what is older than a day, and merges old minutes into coarser buckets. Call it regularly,
+    /// for example once a second.
     pub fn advance(&mut self, now: Timestamp) {
         let this = Minute::of(now);
         self.advanced = this;
-        self.slots.retain(|minute, _| minute.0 + KEPT >= this.0);
+        self.buckets.retain(|minute, _| minute.0 + KEPT_MINUTES >= this.0);
         let coarse: Vec<_> =
-            self.slots.keys().copied().filter(|m| slot_of(*m, this) != *m).collect();
+            self.buckets.keys().copied().filter(|m| bucket_of(*m, this) != *m).collect();
         for minute in coarse {
-            if let Some(slot) = self.slots.remove(&minute) {
-                self.slots.entry(slot_of(minute, this)).or_default().absorb(slot);
+            if let Some(bucket) = self.buckets.remove(&minute) {
+                self.buckets.entry(bucket_of(minute, this)).or_default().merge(bucket);
             }
         }
-        forget(&mut self.told, this.0.saturating_sub(REPLACEABLE - 1));
-        forget(&mut self.written, this.0.saturating_sub(KEPT));
+        drop_before(&mut self.replaceable, this.0.saturating_sub(REPLACEABLE_MINUTES - 1));
+        drop_before(&mut self.written, this.0.saturating_sub(KEPT_MINUTES));
         self.due = self.due.split_off(&(now.as_millis() / Counts::DUE_SLOT_MS));
         let second = now.as_millis() / 1_000;
-        self.pulse.retain(|pulse| pulse.second + PULSE > second);
-        let kept = Minute(this.0.saturating_sub(KEPT)).start();
+        self.pulse.retain(|pulse| pulse.second + PULSE_SECONDS > second);
+        let kept = Minute(this.0.saturating_sub(KEPT_MINUTES)).start();
         self.groups.retain(|_, group| group.last_at >= kept);
         if self.groups.len() > MAX_GROUPS {
             self.forget_groups();
         }
     }
 
-    /// Those seen longest ago, but for the newest.
+    /// Drops the groups that were seen longest ago, down to the limit.
     fn forget_groups(&mut self) {
         let mut ages: Vec<_> = self.groups.iter().map(|(id, g)| (g.last_at, *id)).collect();
         ages.sort_unstable();
@@ -199,36 +209,42 @@ impl History {
             self.groups.remove(id);
         }
         let known = &self.groups;
-        self.slots.values_mut().for_each(|slot| slot.keep_groups(|id| known.contains_key(id)));
+        self.buckets
+            .values_mut()
+            .for_each(|bucket| bucket.keep_groups(|id| known.contains_key(id)));
     }
 
-    fn since(&self, window: Duration, now: Timestamp) -> impl Iterator<Item = (&Minute, &Slot)> {
-        self.slots.range(first_of(window, now)..)
+    fn since(
+        &self,
+        window: Duration,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (&Minute, &TimeBucket)> {
+        self.buckets.range(first_of(window, now)..)
     }
 
-    /// What was counted in the last `window`, in whole slots: of a minute for the last two hours, of
-    /// ten before.
+    /// The counts of the last `window`, in whole buckets: of one minute for the last two hours, of ten
+    /// minutes before.
     pub fn totals(&self, window: Duration, now: Timestamp) -> Totals {
         let mut totals = Totals::default();
-        self.since(window, now).for_each(|(_, slot)| slot.add_to(&mut totals));
+        self.since(window, now).for_each(|(_, bucket)| bucket.add_to(&mut totals));
         totals
     }
 
-    /// What [`totals`](Self::totals) of `window` has more than those of `recent`: changes about once
-    /// a minute.
+    /// The counts of the last `window` without the counts of the last `recent`. They change about once a
+    /// minute.
     pub fn totals_before(&self, recent: Duration, window: Duration, now: Timestamp) -> Totals {
         let mut totals = Totals::default();
         let before = first_of(window.max(recent), now)..first_of(recent, now);
-        self.slots.range(before).for_each(|(_, slot)| slot.add_to(&mut totals));
+        self.buckets.range(before).for_each(|(_, bucket)| bucket.add_to(&mut totals));
         totals
     }
 
-    /// The minute of the oldest report: of what was before it nothing is known. None without any.
+    /// The minute of the oldest report. `None` if there are no reports.
     pub fn known_since(&self) -> Option<Timestamp> {
         self.written.keys().next().map(|(minute, _)| minute.start())
     }
 
-    /// The numbers of `queue` and `task`, or of all, over the last `window`: `points` stretches of
+    /// The numbers of `queue` and `task`, or of all, over the last `window`: `points` buckets of
     /// equal length, oldest first.
     pub fn series(
         &self,
@@ -238,12 +254,12 @@ impl History {
         points: u32,
         now: Timestamp,
     ) -> Vec<Point> {
-        let stretches = Stretches::new(window, points, now);
+        let buckets = SeriesBuckets::new(window, points, now);
         let mut series: Vec<_> =
-            stretches.empty(|at, span| Point { at, span, counts: Counts::default() });
-        for (minute, slot) in self.slots.range(Minute::of(stretches.from)..) {
-            let Some(point) = series.get_mut(stretches.index(*minute)) else { continue };
-            for ((of_queue, of_task), counts) in &slot.tasks {
+            buckets.empty(|at, span| Point { at, span, counts: Counts::default() });
+        for (minute, bucket) in self.buckets.range(Minute::of(buckets.from)..) {
+            let Some(point) = series.get_mut(buckets.index(*minute)) else { continue };
+            for ((of_queue, of_task), counts) in &bucket.tasks {
                 if queue.is_none_or(|q| q == of_queue) && task.is_none_or(|t| t == of_task) {
                     point.counts.add(counts);
                 }
@@ -252,21 +268,21 @@ impl History {
         series
     }
 
-    /// The attempts started in each queue over the last `window`: as [`series`](Self::series) has
-    /// them, of all queues in one pass.
+    /// How many attempts started in each queue over the last `window`, in the same parts as those of
+    /// [`series`](Self::series).
     pub fn starts_by_queue(
         &self,
         window: Duration,
         points: u32,
         now: Timestamp,
     ) -> HashMap<QueueName, Vec<u64>> {
-        let stretches = Stretches::new(window, points, now);
+        let buckets = SeriesBuckets::new(window, points, now);
         let mut queues: HashMap<QueueName, Vec<u64>> = HashMap::new();
-        for (minute, slot) in self.slots.range(Minute::of(stretches.from)..) {
-            let point = stretches.index(*minute);
-            for ((queue, _), counts) in &slot.tasks {
+        for (minute, bucket) in self.buckets.range(Minute::of(buckets.from)..) {
+            let point = buckets.index(*minute);
+            for ((queue, _), counts) in &bucket.tasks {
                 if !queues.contains_key(queue) {
-                    queues.insert(queue.clone(), stretches.empty(|_, _| 0));
+                    queues.insert(queue.clone(), buckets.empty(|_, _| 0));
                 }
                 if let Some(starts) = queues.get_mut(queue).and_then(|all| all.get_mut(point)) {
                     *starts = starts.saturating_add(counts.starts.total());
@@ -277,16 +293,16 @@ impl History {
     }
 
     /// The error groups of the last `window`, the most frequent first, each with its failures in
-    /// `points` stretches.
+    /// `points` parts of the window.
     pub fn groups(&self, window: Duration, points: u32, now: Timestamp) -> Vec<GroupHistory> {
-        let stretches = Stretches::new(window, points, now);
-        let mut found: HashMap<GroupId, (Failures, Vec<(Timestamp, u64)>)> = HashMap::new();
-        for (minute, slot) in self.slots.range(Minute::of(stretches.from)..) {
-            for (id, failures) in slot.errors.iter().filter(|(_, f)| f.count > 0) {
-                let none = || (Failures::default(), stretches.empty(|at, _| (at, 0)));
+        let buckets = SeriesBuckets::new(window, points, now);
+        let mut found: HashMap<GroupId, (GroupFailures, Vec<(Timestamp, u64)>)> = HashMap::new();
+        for (minute, bucket) in self.buckets.range(Minute::of(buckets.from)..) {
+            for (id, failures) in bucket.errors.iter().filter(|(_, f)| f.count > 0) {
+                let none = || (GroupFailures::default(), buckets.empty(|at, _| (at, 0)));
                 let (sum, series) = found.entry(*id).or_insert_with(none);
                 sum.add(*failures);
-                if let Some((_, n)) = series.get_mut(stretches.index(*minute)) {
+                if let Some((_, n)) = series.get_mut(buckets.index(*minute)) {
                     *n = n.saturating_add(failures.count);
                 }
             }
@@ -308,20 +324,20 @@ impl History {
         groups
     }
 
-    /// Failures of the last `window` that belong to no group that is told apart.
+    /// How many failures of the last `window` belong to no error group that the history keeps.
     pub fn other_errors(&self, window: Duration, now: Timestamp) -> u64 {
-        let others = self.since(window, now).map(|(_, slot)| slot.other_errors);
+        let others = self.since(window, now).map(|(_, bucket)| bucket.other_errors);
         others.fold(0, u64::saturating_add)
     }
 
-    /// What is known of a group.
+    /// The error group with this id.
     pub fn group(&self, id: GroupId) -> Option<&ErrorGroup> {
         self.groups.get(&id)
     }
 
-    /// How many retries come due from now on within `ahead`, as they were decided, by slots of
-    /// [`Counts::DUE_SLOT_MS`]: a job that was cancelled, released or moved since still counts, and
-    /// one that waits for longer than a day does not.
+    /// How many retries come due within `ahead` from now on, in time buckets of
+    /// [`Counts::DUE_SLOT_MS`]. It uses the due times that were decided: a job that was cancelled,
+    /// released or moved since then still counts. A job that waits longer than a day does not.
     pub fn due(
         &self,
         queue: Option<&QueueName>,
@@ -342,7 +358,7 @@ impl History {
             .collect()
     }
 
-    /// The same, by queue and task, in one pass.
+    /// How many retries come due within `ahead` from now on, by queue and task; see [`due`](Self::due).
     pub fn due_by_task(
         &self,
         ahead: Duration,
@@ -368,13 +384,13 @@ impl History {
         self.due.range(slot(now)..slot(now + ahead).max(slot(now) + 1))
     }
 
-    /// The last two minutes by the second, oldest first; a second without news is left out.
+    /// The last two minutes by the second, oldest first. Seconds without counts are left out.
     pub fn pulse(&self) -> impl Iterator<Item = &Pulse> + '_ {
         self.pulse.iter()
     }
 
-    /// Reports that were not believed: older than a day, from a clock far ahead, or too late to
-    /// replace another.
+    /// How many reports were ignored: older than a day, with a minute far ahead, or too late to replace
+    /// another one.
     pub fn ignored(&self) -> u64 {
         self.ignored
     }
@@ -385,23 +401,24 @@ fn first_of(window: Duration, now: Timestamp) -> Minute {
     Minute::of(now.saturating_sub(window) + Duration::from_millis(Minute::MS - 1))
 }
 
-/// Drops what was told of minutes before `from`.
-fn forget<T>(told: &mut BTreeMap<Source, T>, from: u64) {
-    while told.first_key_value().is_some_and(|((minute, _), _)| minute.0 < from) {
-        told.pop_first();
+/// Drops the reports of minutes before `from`.
+fn drop_before<T>(reports: &mut BTreeMap<ReportSource, T>, from: u64) {
+    while reports.first_key_value().is_some_and(|((minute, _), _)| minute.0 < from) {
+        reports.pop_first();
     }
 }
 
-fn comes_due(
+/// Adds or subtracts the due times of a report.
+fn count_due(
     due: &mut BTreeMap<u64, HashMap<(QueueName, TaskName), u64>>,
     minute: Minute,
-    told: &Told,
+    report: &ReportCounts,
     count: fn(u64, u64) -> u64,
 ) {
     let slots = |minute: u64| minute * (Minute::MS / Counts::DUE_SLOT_MS);
-    // What is due later than it is remembered here would be forgotten by whoever starts anew.
-    let near = slots(minute.0)..slots(minute.0 + KEPT);
-    for stats in &told.tasks {
+    // Due times more than a day ahead are left out: a process that starts later would not know them.
+    let near = slots(minute.0)..slots(minute.0 + KEPT_MINUTES);
+    for stats in &report.tasks {
         for (slot, n) in stats.counts.due.iter().filter(|(slot, _)| near.contains(slot)) {
             let key = (stats.queue.clone(), stats.task.clone());
             let all = due.entry(*slot).or_default().entry(key).or_default();
@@ -410,16 +427,16 @@ fn comes_due(
     }
 }
 
-/// A window cut into stretches of whole minutes that end with the current one.
-struct Stretches {
+/// Splits a window into parts of whole minutes. The last part ends with the current minute.
+struct SeriesBuckets {
     from: Timestamp,
     width: u64,
     count: u32,
 }
 
-impl Stretches {
+impl SeriesBuckets {
     fn new(window: Duration, points: u32, now: Timestamp) -> Self {
-        let minutes = (window.as_secs() / 60).clamp(1, KEPT);
+        let minutes = (window.as_secs() / 60).clamp(1, KEPT_MINUTES);
         let count = u32::try_from(minutes).unwrap_or(u32::MAX).min(points.max(1));
         let width = minutes.div_ceil(u64::from(count));
         let end = Minute::of(now).0 + 1;

@@ -8,17 +8,18 @@
 mod advice;
 mod attempts;
 mod error_group;
+mod group_failures;
 mod helped;
 mod histogram;
 mod history;
 mod observation;
 mod pattern;
 mod report;
-mod slot;
+mod report_counts;
 mod storm;
 mod tally;
 mod task_stats;
-mod told;
+mod time_bucket;
 mod totals;
 
 pub use advice::FewerRetries;

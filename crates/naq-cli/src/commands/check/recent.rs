@@ -99,15 +99,15 @@ mod tests {
     /// Searches letters with these sequence numbers, each stored at ten times its number. Returns the
     /// sequence number found, and the number of requests.
     fn search(letters: &[u64], since: u64) -> (Option<u64>, u32) {
-        let looks = Cell::new(0);
+        let requests = Cell::new(0);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let found = runtime.block_on(first_since(at(since), async |from| {
-            looks.set(looks.get() + 1);
+            requests.set(requests.get() + 1);
             let index = letters.partition_point(|seq| *seq < from);
             Ok::<_, Infallible>(letters.get(index).map(|seq| (*seq, at(seq * 10))))
         }));
         let Ok(found) = found;
-        (found, looks.get())
+        (found, requests.get())
     }
 
     #[test]
@@ -128,8 +128,8 @@ mod tests {
     fn a_million_letters_take_about_forty_requests() {
         let letters: Vec<u64> = (1..=1_000_000).collect();
         for since in [0, 10, 5_000_000, 9_999_990, 10_000_000, 99_000_000] {
-            let (_, looks) = search(&letters, since);
-            assert!(looks <= 42, "{since}: {looks}");
+            let (_, requests) = search(&letters, since);
+            assert!(requests <= 42, "{since}: {requests}");
         }
     }
 

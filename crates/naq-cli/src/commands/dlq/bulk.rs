@@ -1,5 +1,6 @@
-//! Requeue and purge of many dead letters. What a filter selects, and what comes back at a rate, is a
-//! batch: it has an audit entry, works page by page, and can be resumed; a requeue can be undone.
+//! Requeue and purge of many dead letters. The letters that a filter selects, and those that
+//! are requeued at a rate, are a batch: it has an audit entry, works page by page, and can be resumed. A
+//! requeue can be undone while its jobs are not due.
 
 use std::time::Duration;
 
@@ -208,7 +209,7 @@ async fn run_batch(order: BatchOrder, client: &Client, out: Output) -> Result<Ba
     ran
 }
 
-/// Counts the letters, and says so if it did not count them all.
+/// Counts the letters, and prints a note if it did not count them all.
 async fn preview(scope: &BatchScope, client: &Client, out: Output) -> Result<Preview> {
     let preview = client.preview_batch(scope).await?;
     if !preview.exact {

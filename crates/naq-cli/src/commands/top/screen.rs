@@ -109,6 +109,6 @@ fn listen(keys: &UnboundedSender<KeyPress>) {
             return;
         }
     }
-    // The thread keeps the sender: without it, the receiver would take this for a quit.
+    // The thread keeps the sender. If it were dropped, the receiver would treat that as a quit.
     thread::park();
 }

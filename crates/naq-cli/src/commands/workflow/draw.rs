@@ -20,7 +20,7 @@ const NAMED: usize = 4;
 pub(super) struct Style {
     branch: &'static str,
     last: &'static str,
-    beside: &'static str,
+    bar: &'static str,
     unicode: bool,
     all: bool,
 }
@@ -35,9 +35,9 @@ impl Style {
     }
 
     fn of(unicode: bool, all: bool) -> Self {
-        let (branch, last, beside) =
+        let (branch, last, bar) =
             if unicode { ("├─ ", "└─ ", "│  ") } else { ("|- ", "`- ", "|  ") };
-        Self { branch, last, beside, unicode, all }
+        Self { branch, last, bar, unicode, all }
     }
 
     fn mark(&self, of: Option<JobState>) -> String {
@@ -112,13 +112,13 @@ impl Picture<'_> {
         let rest = indexes.len() - shown.len();
         for (n, &index) in shown.iter().enumerate() {
             let last = n + 1 == shown.len() && rest == 0;
-            let (line, beside) = match (parent, last) {
+            let (line, bar) = match (parent, last) {
                 (None, _) => ("", ""),
                 (Some(_), true) => (self.style.last, "   "),
-                (Some(_), false) => (self.style.branch, self.style.beside),
+                (Some(_), false) => (self.style.branch, self.style.bar),
             };
             lines.push(format!("{indent}{line}{}", self.line(&self.report.jobs[index])));
-            self.draw(Some(index), &format!("{indent}{beside}"), lines);
+            self.draw(Some(index), &format!("{indent}{bar}"), lines);
         }
         if rest > 0 {
             let line = if parent.is_none() { "" } else { self.style.last };

@@ -103,8 +103,8 @@ fn old_minutes_are_folded_and_forgotten_without_losing_a_count() {
     assert!((1_431..=1_441).contains(&dead(DAY)), "{}", dead(DAY));
     // The minute that has just begun, and the sixty before it.
     assert_eq!(dead(Duration::from_secs(3_600)), 61);
-    assert!(teller.history.slots.len() < 300, "{}", teller.history.slots.len());
-    assert!(teller.history.told.len() <= REPLACEABLE as usize);
+    assert!(teller.history.buckets.len() < 300, "{}", teller.history.buckets.len());
+    assert!(teller.history.replaceable.len() <= REPLACEABLE_MINUTES as usize);
     assert_eq!(teller.history.groups(DAY, 24, now)[0].group.count, dead(DAY));
 }
 
@@ -220,7 +220,7 @@ fn a_reader_that_was_away_for_hours_replaces_in_the_right_place() {
     teller.tells(start);
     teller.sees(1, Ending::Completed, start);
     let due = teller.tally.unwritten(&teller.worker, "1", start);
-    let later = start + Duration::from_secs(60 * (FINE + 5));
+    let later = start + Duration::from_secs(60 * (FINE_MINUTES + 5));
     for it in due {
         teller.history.apply(it.report, later);
     }
@@ -280,7 +280,7 @@ fn a_flood_of_error_groups_is_counted_and_stays_bounded() {
     };
     history.advance(now);
     assert_eq!(count(&history), (MAX_GROUPS as u64, 9_000 - MAX_GROUPS as u64));
-    let kept = history.slots.values().map(|slot| slot.errors.len()).sum::<usize>();
+    let kept = history.buckets.values().map(|bucket| bucket.errors.len()).sum::<usize>();
     assert!(kept <= 2 * MAX_GROUPS, "a slot names no group that is forgotten: {kept}");
     // Forgotten in between, and replaced: still each failure once.
     for mut report in told {

@@ -1,31 +1,31 @@
-//! [`Told`]: what is remembered of a report for as long as it may be replaced.
+//! [`ReportCounts`]: the counts of a report, kept while another report may replace it.
 
 use std::collections::BTreeMap;
 
-use super::slot::Failures;
+use super::group_failures::GroupFailures;
 use super::{Counts, GroupId, StatsReport, TaskStats};
 use crate::retry::Rule;
 
-/// The numbers of a report, without the words.
+/// The counts of a report, without its texts.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct ReportCounts {
     pub(super) tasks: Vec<TaskStats>,
-    pub(super) errors: Vec<(GroupId, Share)>,
+    pub(super) errors: Vec<(GroupId, GroupCounts)>,
     pub(super) other_errors: u64,
 }
 
 /// What a report adds to an error group.
 #[derive(Debug)]
-pub(super) struct Share {
-    pub(super) failures: Failures,
+pub(super) struct GroupCounts {
+    pub(super) failures: GroupFailures,
     pub(super) rules: Box<[(Rule, u64)]>,
 }
 
-impl Told {
-    pub(super) fn of(report: &StatsReport) -> Self {
+impl ReportCounts {
+    pub(super) fn from_report(report: &StatsReport) -> Self {
         let errors = report.errors.iter().map(|group| {
             let rules = group.rules.iter().map(|(rule, n)| (*rule, *n)).collect();
-            (group.id(), Share { failures: group.into(), rules })
+            (group.id(), GroupCounts { failures: group.into(), rules })
         });
         Self {
             tasks: report.tasks.clone(),
@@ -34,7 +34,7 @@ impl Told {
         }
     }
 
-    /// All tasks together.
+    /// The counts of all tasks together.
     pub(super) fn sum(&self) -> Counts {
         let mut sum = Counts::default();
         self.tasks.iter().for_each(|stats| sum.add(&stats.counts));
@@ -42,15 +42,15 @@ impl Told {
     }
 }
 
-impl Share {
-    /// Takes these rules from what all reports together say.
+impl GroupCounts {
+    /// Subtracts the rules of this report from the rules of all reports.
     pub(super) fn take_from(&self, rules: &mut BTreeMap<Rule, u64>) {
         for (rule, n) in &self.rules {
             rules.entry(*rule).and_modify(|all| *all = all.saturating_sub(*n));
         }
     }
 
-    /// Adds them.
+    /// Adds the rules of this report to the rules of all reports.
     pub(super) fn add_to(&self, rules: &mut BTreeMap<Rule, u64>) {
         for (rule, n) in &self.rules {
             let all = rules.entry(*rule).or_default();
