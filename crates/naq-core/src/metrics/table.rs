@@ -199,7 +199,7 @@ pub const DECODE_REASONS: [&str; 2] = ["envelope", "unknown_task"];
 /// How many error kinds a process uses as label values.
 pub const MAX_ERROR_KINDS: usize = 50;
 
-/// What stands for the error kinds after those.
+/// The label value of all further error kinds.
 pub const OTHER_ERROR_KIND: &str = "_other";
 
 /// The bounds of durations: those of the [statistics](BOUNDS_MS), in seconds.

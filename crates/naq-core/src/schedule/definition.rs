@@ -118,7 +118,8 @@ impl Schedule {
                     Some(start) => (start, 0),
                     None => (self.created_at, 1),
                 };
-                let (anchor, every) = (anchor.as_millis(), millis_up(*every).max(1));
+                let anchor = anchor.as_millis();
+                let every = millis_up(*every).max(1);
                 let passed = after.as_millis().checked_sub(anchor);
                 let n = passed.map_or(first, |passed| (passed / every + 1).max(first));
                 Timestamp::from_millis(anchor.saturating_add(n.saturating_mul(every)))

@@ -233,7 +233,7 @@ mod tests {
         let (queue, job) = (QueueName::default(), JobId::random());
         let worker = WorkerId::new("w").expect("a name");
         let mut tally = Tally::default();
-        let mut told = |at| {
+        let mut report_at = |at| {
             tally.record(&seen(&queue, &job), at);
             let due = tally.unwritten(&worker, "1", at);
             due.iter().for_each(|it| tally.written(it));
@@ -241,10 +241,10 @@ mod tests {
             let [report] = &reports[..] else { panic!("one report: {reports:?}") };
             (report.source(), report.minute, report.written_at)
         };
-        let before = told(Minute(10).start());
-        let ahead = told(Minute(70).start());
-        let right = told(Minute(10).start());
-        let after = told(Minute(11).start());
+        let before = report_at(Minute(10).start());
+        let ahead = report_at(Minute(70).start());
+        let right = report_at(Minute(10).start());
+        let after = report_at(Minute(11).start());
         assert_eq!([ahead.1, right.1, after.1], [Minute(70), Minute(10), Minute(11)]);
         assert_eq!(ahead.0, before.0);
         assert_ne!(right.0, before.0, "the tenth minute was written before, with other jobs");
