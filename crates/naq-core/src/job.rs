@@ -1,4 +1,4 @@
-//! [`Job`]: the contract between who enqueues and who handles.
+//! [`Job`]: the arguments of a task as a type, shared by the code that enqueues and the handler.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::flow::{FollowUp, Limit, Unique};
 use crate::names::QueueName;
 use crate::retry::RetryPolicy;
 
-/// A job's arguments as a type, with the name of its task and what its handler returns.
+/// The arguments of a job as a type, with the name of its task and the result of its handler.
 ///
 /// ```
 /// use naq_core::{Job, JobOptions, retry::RetryPolicy};
@@ -30,83 +30,83 @@ use crate::retry::RetryPolicy;
 /// }
 /// ```
 pub trait Job: Serialize + DeserializeOwned + Send + 'static {
-    /// The name of the task. It stays when the type is renamed: jobs already stored carry it.
+    /// The name of the task. Keep it when you rename the type, because stored jobs have it.
     const NAME: &'static str;
-    /// What the handler returns, kept as the job's result.
+    /// What the handler returns on success: the result of the job.
     type Output: Serialize + DeserializeOwned + Send + 'static;
 
-    /// What every job of this type starts from; each can still be changed at enqueue.
+    /// The default options of every job of this type. An enqueue can override each.
     fn options() -> JobOptions {
         JobOptions::default()
     }
 }
 
-/// What a job starts from. All of it can be overridden at enqueue.
+/// The options of a job. An enqueue can override each.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct JobOptions {
-    /// The queue; none for the client's default queue.
+    /// The queue. `None` for the default queue of the client.
     pub queue: Option<QueueName>,
-    /// The retry policy; none for the conservative one.
+    /// The retry policy. `None` for [`RetryPolicy::conservative`].
     pub policy: Option<RetryPolicy>,
-    /// How long one attempt may run; none for no limit.
+    /// The longest time that one attempt may run. `None` for no limit.
     pub timeout: Option<Duration>,
-    /// How long the record of the job is kept; none for the client's default, zero for no record.
+    /// How long the broker keeps the record. `None` for the default of the client, zero for no record.
     pub record_ttl: Option<Duration>,
-    /// Free words to find the job by.
+    /// Labels for finding the job.
     pub tags: Vec<String>,
-    /// The job that follows when this one is dead.
+    /// The follow-up job, which NAQ enqueues when this job dies.
     pub on_exhausted: Option<FollowUp>,
-    /// How long after its enqueue the job may still start; none for no limit.
+    /// How long after its due time the job may still start. `None` for no limit.
     pub expires_in: Option<Duration>,
-    /// The key of which at most one job exists at a time.
+    /// The unique key. At most one job holds it.
     pub unique: Option<Unique>,
-    /// The limits that all workers share and that the job counts against.
+    /// The limits that the job shares with other jobs.
     pub limits: Vec<Limit>,
 }
 
 impl JobOptions {
-    /// Nothing set: the client's default queue, the conservative policy, no timeout, a record kept
-    /// for an hour.
+    /// The defaults: the default queue of the client, the conservative policy, no timeout, and a record
+    /// that is kept for an hour.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The queue.
+    /// Sets the queue.
     ///
     /// # Panics
-    /// When it is no queue name.
+    /// If `queue` is not a valid queue name.
     #[must_use]
     pub fn queue(mut self, queue: impl AsRef<str>) -> Self {
         self.queue = Some(QueueName::new(queue).unwrap_or_else(|err| panic!("{err}")));
         self
     }
 
-    /// The retry policy.
+    /// Sets the retry policy.
     #[must_use]
     pub fn policy(mut self, policy: RetryPolicy) -> Self {
         self.policy = Some(policy);
         self
     }
 
-    /// The longest that one attempt may run; no limit by default.
+    /// Sets the longest time that one attempt may run; no limit by default.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// How long the record of the finished job is kept; zero for none. 1 hour by default.
+    /// Sets how long the broker keeps the record; 1 hour by default, zero for no record.
     #[must_use]
     pub fn record_ttl(mut self, ttl: Duration) -> Self {
         self.record_ttl = Some(ttl);
         self
     }
 
-    /// The job that is enqueued when this one dies: `order.refund`, or a [`FollowUp`] with its queue
-    /// and policy.
+    /// Sets the job that NAQ enqueues when this one dies: `order.refund`, or a [`FollowUp`] with a queue
+    /// and a policy.
     ///
     /// # Panics
-    /// When it is a text that is no task name.
+    /// If a text is not a valid task name.
     #[must_use]
     pub fn on_exhausted_job(mut self, follow_up: impl Into<FollowUp>) -> Self {
         self.on_exhausted = Some(follow_up.into());
@@ -119,34 +119,36 @@ impl JobOptions {
         self.tags.push(tag.into());
         self
     }
-    /// Starts no attempt later than this after the job was due: when it was enqueued, or the time
-    /// that it waited for. None by default.
+
+    /// No attempt starts later than this after the job is due, which is at its enqueue or at its
+    /// scheduled time; no limit by default.
     #[must_use]
     pub fn expires_in(mut self, span: Duration) -> Self {
         self.expires_in = Some(span);
         self
     }
 
-    /// At most one job of this key until it has ended; see `Enqueue::unique` in the crate `naq-client`.
+    /// At most one job with this key until it has ended; see `Enqueue::unique` in the crate `naq-client`.
     #[must_use]
     pub fn unique(mut self, key: impl Into<String>) -> Self {
         self.unique = Some(Unique::until_finished(key));
         self
     }
 
-    /// At most one job of this key until it starts.
+    /// At most one job with this key until its first attempt starts.
     #[must_use]
     pub fn unique_until_started(mut self, key: impl Into<String>) -> Self {
         self.unique = Some(Unique::until_started(key));
         self
     }
 
-    /// At most one job of this key in this time; rounded up to whole seconds.
+    /// At most one job with this key in this time, rounded up to whole seconds.
     #[must_use]
     pub fn unique_for(mut self, key: impl Into<String>, time: Duration) -> Self {
         self.unique = Some(Unique::for_time(key, time));
         self
     }
+
     /// At most `jobs` with this key run at once; see
     /// `Enqueue::concurrency_key` in the crate `naq-client`.
     #[must_use]
@@ -161,7 +163,7 @@ impl JobOptions {
         self.limit(Limit::rate(key, count, per))
     }
 
-    /// Any limit.
+    /// Adds a limit.
     #[must_use]
     pub fn limit(mut self, limit: Limit) -> Self {
         limit.add_to(&mut self.limits);

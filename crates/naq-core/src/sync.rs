@@ -1,7 +1,7 @@
 //! Locks that stay usable after a thread has panicked while it held them.
 //!
-//! NAQ holds a lock only for short changes that leave the data whole at every step, so the data of a
-//! poisoned lock is still right, and a panic in one handler must not stop the others.
+//! NAQ holds a lock only for short changes that keep the data consistent at every step. So the data of a
+//! poisoned lock is still valid, and a panic in one handler must not stop other handlers.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

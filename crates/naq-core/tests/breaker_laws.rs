@@ -1,4 +1,4 @@
-//! What holds for every breaker, whatever happens to it in whatever order.
+//! Laws that hold for every breaker, with any events in any order.
 #![cfg(feature = "jobs")]
 
 use std::time::Duration;
@@ -11,10 +11,10 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-/// Something that may happen.
+/// An event of the test.
 #[derive(Debug, Clone)]
 enum Happens {
-    /// Somebody asks, and starts the call if he may.
+    /// A caller asks, and starts the call if it may.
     Ask { share: f64 },
     /// The oldest call ends.
     Ends { success: bool },
@@ -24,9 +24,9 @@ enum Happens {
     Passes(u64),
     /// The clock is set back.
     SetBack(u64),
-    /// Somebody opens it by hand, with or without an end.
+    /// An operator opens the breaker, with or without an end.
     Open(Option<u64>),
-    /// Somebody closes it by hand.
+    /// An operator closes the breaker.
     Close,
 }
 
@@ -191,7 +191,7 @@ proptest! {
             world.happens(what);
         }
         world.now = world.now.saturating_sub(ms(set_back.unwrap_or(0)));
-        // What somebody has opened without an end stays open until somebody closes it.
+        // A breaker that an operator opened without an end stays open until an operator closes it.
         if matches!(world.state.phase, Phase::Open { until: None, .. }) {
             world.happens(Happens::Close);
         }
@@ -202,7 +202,7 @@ proptest! {
         let mut asked = 0;
         let mut rest = 400;
         while world.state.at(&config, world.now).phase.since().is_some() {
-            // As a job does it: asks, and comes back when it was told to.
+            // Like a job: it asks, and asks again at the time that it was given.
             if let MayStart::Wait(until) = world.ask(f64::from(asked % 10) / 10.0) {
                 world.now = until;
             }
@@ -307,7 +307,7 @@ fn a_probe_whose_caller_died_is_free_after_its_time() {
     assert!(matches!(world.ask(0.0), MayStart::Wait(_)));
     world.now = world.now + PROBE_LEASE;
     assert_eq!(world.ask(0.0), MayStart::Probe);
-    // The first one lives after all. Its word counts no more: somebody else has its place.
+    // The first caller is alive after all. Its result does not count: another call has its place.
     world.end(false);
     assert_eq!(world.state.phase.as_str(), "half_open");
     world.end(false);

@@ -1,4 +1,4 @@
-//! What holds for every retry budget: the bound, over any time.
+//! Laws of every retry budget: the bound holds over any time.
 #![cfg(feature = "jobs")]
 
 use std::time::Duration;
@@ -8,7 +8,7 @@ use naq_core::flow::{RetryBudget, Tokens};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Time passes, first attempts start, somebody wants so many tokens.
+/// Milliseconds that pass, first attempts that start, tokens that are wanted.
 type Moment = (u64, u32, u32);
 
 fn moments() -> impl Strategy<Value = Vec<Moment>> {

@@ -40,7 +40,7 @@ fn each_strategy_grows_as_its_formula_says() {
         ("exponential:8h", vec![day / 3, day / 3 * 2, day, day]),
         ("exponential:1s/1m", vec![1_000, 60_000, 60_000, 60_000]),
         ("fixed:2m,max_delay=1m", vec![60_000, 60_000, 60_000, 60_000]),
-        // What is named in so many words is not cut by the default cap.
+        // The default cap does not cut a delay that the policy writes out.
         ("fixed:2d", vec![2 * day, 2 * day, 2 * day, 2 * day]),
         ("exponential:2d", vec![2 * day, 2 * day, 2 * day, 2 * day]),
     ] {
@@ -61,7 +61,7 @@ fn the_last_retry_of_all_is_capped_like_any_other() {
         let policy = policy(text);
         assert_eq!(policy.retry_delay(&job, u32::MAX), policy.max_delay(), "{text}");
     }
-    // Nothing times infinity is nothing.
+    // Zero times infinity is zero.
     assert_eq!(policy("exponential:0s").retry_delay(&job, u32::MAX), Duration::ZERO);
 }
 

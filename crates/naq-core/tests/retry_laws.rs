@@ -1,4 +1,4 @@
-//! What holds for every policy, every job and every number.
+//! Laws of every policy, every job and every number.
 
 use std::time::Duration;
 
@@ -164,7 +164,7 @@ proptest! {
         let _ = serde_json::from_slice::<RetryPolicy>(&bytes);
     }
 
-    /// Whatever the numbers: no panic, no early start, no retry beyond a limit.
+    /// With any numbers: no panic, no early start, no retry beyond a limit.
     #[test]
     fn a_decision_keeps_every_limit(
         policy in policy(),

@@ -201,7 +201,7 @@ fn an_interval_counts_from_its_start_and_never_drifts() {
     hourly.start = Some(at("2026-01-01T00:20:00Z"));
     assert_eq!(next(&hourly, "2025-06-01T00:00:00Z").as_deref(), Some("2026-01-01T00:20:00.000Z"));
     assert_eq!(next(&hourly, "2026-01-01T00:20:00Z").as_deref(), Some("2026-01-01T01:20:00.000Z"));
-    // A day of 24 hours, whatever clocks on the wall do.
+    // A day of 24 hours, also when clocks change.
     let mut daily = schedule(When::Every(Duration::from_secs(86_400)));
     daily.time_zone = zone("Europe/Berlin");
     daily.start = Some(at("2026-03-28T02:00:00Z"));

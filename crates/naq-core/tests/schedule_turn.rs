@@ -1,4 +1,4 @@
-//! What a tick does: catch-up, overlap, count, pause, and turns that are taken twice.
+//! Turns of a schedule: catch-up, overlap, `max_runs`, pause, and turns that are taken twice.
 #![cfg(feature = "schedules")]
 
 use std::collections::BTreeMap;
@@ -149,7 +149,7 @@ fn a_turn_that_a_worker_died_in_comes_to_the_same_end() {
             let progress = Progress::new(start());
             let first = take(&schedule, &progress, &Seen::default(), start());
             assert_eq!(runs(&first), [0]);
-            // Its run was made and goes on, and nobody wrote that down. An hour later:
+            // Its run was made and has not ended, but the progress was not stored. An hour later:
             let seen = Seen { begun: begun(&schedule, [start()]), running: true };
             let again = take(&schedule, &progress, &seen, hours(1));
             assert!(!runs(&again).contains(&0), "{catch_up} {overlap}");

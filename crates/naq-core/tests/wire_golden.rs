@@ -136,7 +136,7 @@ fn a_full_job_is_read_and_written_to_the_byte() {
         let body = golden("full", codec);
         let mut read = stored(Place::Queue, "mail", body.clone(), codec).envelope().unwrap();
         assert_eq!(read.encode().unwrap(), body, "{codec}: rewritten");
-        // What is read keeps its policy as it was written; what is made has none to keep.
+        // A job that was read has its policy as it was written. A new job has none.
         read.set_policy(read.policy.clone());
         assert_eq!(read, full(codec), "{codec}: read");
         assert_eq!(full(codec).encode().unwrap(), body, "{codec}: written");

@@ -1,4 +1,4 @@
-//! What holds for every job: it comes back as it went, in both codecs.
+//! Laws of every job: it round-trips in both codecs.
 #![cfg(feature = "jobs")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -105,7 +105,7 @@ prop_compose! {
     }
 }
 
-/// What is read keeps its policy as written; what was made has none to keep.
+/// A job that was read has its policy as it was written. A new job has none.
 fn bare(mut job: Envelope) -> Envelope {
     job.set_policy(job.policy.clone());
     job

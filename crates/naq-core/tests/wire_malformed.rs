@@ -1,4 +1,4 @@
-//! What is no job: a typed error, short and printable, and never a panic.
+//! Invalid messages give a typed error, short and printable, and never a panic.
 #![cfg(feature = "jobs")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -33,7 +33,7 @@ fn look(stored: &Stored) -> Result<(), DecodeError> {
         assert!(!text.chars().any(char::is_control), "{text:?}");
     }
     stored.envelope().map(|job| {
-        // What is read can be written, and read again.
+        // A job that can be read can be written and read again.
         let again = stored_again(stored, job.encode().expect("what was read can be written"));
         assert_eq!(again.envelope().expect("what was written can be read"), job);
     })

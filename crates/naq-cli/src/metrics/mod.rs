@@ -6,4 +6,6 @@ mod server;
 
 pub(crate) use args::MetricsArgs;
 pub(crate) use exporter::Exporter;
-pub(crate) use server::{MetricsServer, route};
+pub(crate) use server::MetricsServer;
+#[cfg(feature = "dashboard")]
+pub(crate) use server::route;

@@ -47,7 +47,7 @@ const MISTAKES: &[(&[&str], &[&str])] = &[
     (&["enqueue", "t", "--serializer", "pickle"], &["pickle", "json, msgpack"]),
     (&["job", "show"], &["<ID>"]),
     (&["job", "show", "a.b"], &["a.b", "job id"]),
-    (&["dlq", "requeue"], &["not said which", "--all"]),
+    (&["dlq", "requeue"], &["no dead letters are selected", "--all"]),
     (&["dlq", "requeue", "--all", "--queue", "q"], &["--all", "--queue"]),
     (&["dlq", "requeue", "x", "--task", "t"], &["ids", "--task"]),
     (&["dlq", "requeue", "--all", "--rate", "fast"], &["fast", "50/s"]),

@@ -1,4 +1,4 @@
-//! The gauges of whoever looks at the broker from outside: a dashboard.
+//! The gauges that a dashboard sets from what it reads at the broker.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -9,11 +9,11 @@ use crate::names::QueueName;
 use crate::sync::lock;
 use crate::transport::{QueueInfo, WorkerInfo};
 
-/// The queues whose gauges are set: a gauge that nobody sets any more keeps its value.
+/// The queues whose gauges are set. A gauge keeps its value until it is set again.
 static KNOWN: Mutex<BTreeSet<QueueName>> = Mutex::new(BTreeSet::new());
 
-/// Sets the gauges of the queues: depth by state, age of the oldest job, workers that are alive.
-/// Those of a queue that was there the last time and is not any more become 0.
+/// Sets the gauges of the queues: depth by state, age of the oldest pending job, live workers. The gauges
+/// of a queue that no longer exists become 0.
 pub fn set_queues(queues: &[QueueInfo], workers: &[WorkerInfo]) {
     for queue in queues {
         let serving = workers.iter().filter(|worker| worker.queues.contains(&queue.name));
@@ -35,7 +35,7 @@ fn set(queue: &QueueName, jobs: [u64; 4], oldest: Duration, workers: usize) {
     WORKERS.gauge(&[name]).set(workers as f64);
 }
 
-/// Sets the gauge of the connection.
-pub fn set_connected(is: bool) {
-    BROKER_CONNECTED.gauge(&[]).set(f64::from(u8::from(is)));
+/// Sets the gauge that says whether this process is connected to the broker.
+pub fn set_connected(is_connected: bool) {
+    BROKER_CONNECTED.gauge(&[]).set(f64::from(u8::from(is_connected)));
 }

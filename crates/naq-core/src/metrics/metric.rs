@@ -1,33 +1,33 @@
-//! [`Metric`]: what there is to know of one.
+//! [`Metric`]: the name, labels and meaning of one metric.
 
 /// A metric: its name in Prometheus, and what it means.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Metric {
-    /// The name. The series of a histogram have `_bucket`, `_sum` and `_count` behind it.
+    /// The name. The series of a histogram end in `_bucket`, `_sum` and `_count`.
     pub name: &'static str,
-    /// What kind it is.
+    /// The kind.
     pub kind: Kind,
-    /// What is counted or measured, in the plural: `jobs`, `seconds`.
+    /// The unit, in the plural: `jobs`, `seconds`.
     pub unit: &'static str,
-    /// Its labels.
+    /// The names of its labels.
     pub labels: &'static [&'static str],
-    /// What it says, in one sentence.
+    /// What it means, in one sentence.
     pub help: &'static str,
 }
 
 /// The kinds of metrics.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
-    /// Only grows, from 0 when the process starts.
+    /// A number that only grows, from 0 at the start of the process.
     Counter,
-    /// The value of now.
+    /// The current value.
     Gauge,
-    /// Values counted in buckets with these upper bounds; one more holds what is above the last.
+    /// Values counted in buckets with these upper bounds. One more bucket has the larger values.
     Histogram(&'static [f64]),
 }
 
 impl Kind {
-    /// The name in Prometheus' text format.
+    /// The name of the kind in the text format of Prometheus.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -38,7 +38,7 @@ impl Kind {
 }
 
 impl Metric {
-    /// The names of the series that it makes in Prometheus.
+    /// The names of its series in Prometheus.
     ///
     /// ```
     /// let series: Vec<_> = naq_core::metrics::QUEUE_WAIT.series().collect();

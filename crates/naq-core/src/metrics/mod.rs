@@ -1,8 +1,8 @@
-//! The metrics that NAQ exports: one table of names, labels and buckets, for the code that records
-//! them, the exporter, the documentation, dashboards and alert rules alike.
+//! The metrics of NAQ: one table of names, labels and buckets. The recording code, the exporter, the
+//! documentation, dashboards and alert rules all use it.
 //!
-//! Base units, and no label that whoever enqueues can make up: a task that no handler is registered
-//! for is [`UNKNOWN_TASK`](crate::stats::UNKNOWN_TASK), error kinds beyond the first
+//! Units are base units. A program that enqueues jobs cannot create label values: a task without a
+//! handler is [`UNKNOWN_TASK`](crate::stats::UNKNOWN_TASK), and error kinds after the first
 //! [`MAX_ERROR_KINDS`] are [`OTHER_ERROR_KIND`].
 
 #[cfg(feature = "metrics")]

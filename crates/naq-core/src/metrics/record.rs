@@ -1,4 +1,4 @@
-//! Handles through the `metrics` facade: whoever has installed a recorder hears of them.
+//! Handles that record values through the `metrics` facade.
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
 
@@ -8,19 +8,20 @@ const METADATA: Metadata<'static> =
     Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
 impl Metric {
-    /// A handle for a counter with these values of its [labels](Self::labels), in their order. Made
-    /// once and kept, counting costs an atomic addition. It counts nowhere when no recorder was
+    /// A handle for a counter with these values of its [labels](Self::labels), in the order of the labels.
+    /// Create it once: counting is then one atomic addition. It has no effect if no recorder was
     /// installed before.
     pub fn counter(&self, values: &[&str]) -> Counter {
         self.register(values, |recorder, key| recorder.register_counter(key, &METADATA))
     }
 
-    /// The same for a gauge.
+    /// A handle for a gauge; see [`counter`](Self::counter).
     pub fn gauge(&self, values: &[&str]) -> Gauge {
         self.register(values, |recorder, key| recorder.register_gauge(key, &METADATA))
     }
 
-    /// The same for a histogram. The recorder has to be told its [buckets](Kind::Histogram).
+    /// A handle for a histogram; see [`counter`](Self::counter). The recorder must be configured with its
+    /// [buckets](Kind::Histogram).
     pub fn histogram(&self, values: &[&str]) -> Histogram {
         self.register(values, |recorder, key| recorder.register_histogram(key, &METADATA))
     }
@@ -34,7 +35,7 @@ impl Metric {
     }
 }
 
-/// Tells the recorder what every metric means.
+/// Gives the recorder the unit and the help text of every metric.
 pub fn describe() {
     metrics::with_recorder(|recorder| {
         for metric in ALL {

@@ -1,9 +1,9 @@
-//! Every metric, and the values of the labels that have few.
+//! Every metric, and the values of labels with few values.
 
 use super::{Kind, Metric};
 use crate::stats::BOUNDS_MS;
 
-/// The version that runs.
+/// The version of this process.
 pub const BUILD_INFO: Metric = Metric {
     name: "naq_build_info",
     kind: Kind::Gauge,
@@ -57,7 +57,7 @@ pub const QUEUE_WAIT: Metric = Metric {
     help: "How long jobs waited from their enqueue to the start of their first attempt.",
 };
 
-/// The waits that were decided for retries.
+/// The delays that were decided for retries.
 pub const RETRY_DELAY: Metric = Metric {
     name: "naq_retry_delay_seconds",
     kind: Kind::Histogram(&DELAYS),
@@ -66,7 +66,7 @@ pub const RETRY_DELAY: Metric = Metric {
     help: "The delays that were decided for retries.",
 };
 
-/// How much later than due attempts began that had a time to wait for.
+/// How long after their due time delayed attempts started.
 pub const RETRY_LATENESS: Metric = Metric {
     name: "naq_retry_lateness_seconds",
     kind: Kind::Histogram(&SECONDS),
@@ -75,7 +75,7 @@ pub const RETRY_LATENESS: Metric = Metric {
     help: "How much later than due retries and scheduled jobs began.",
 };
 
-/// The attempt that jobs succeeded with.
+/// The number of the attempt at which jobs succeeded.
 pub const SUCCESS_ATTEMPT: Metric = Metric {
     name: "naq_success_attempt_number",
     kind: Kind::Histogram(&[1.0, 2.0, 3.0, 5.0, 10.0]),
@@ -102,7 +102,7 @@ pub const QUEUE_DEPTH: Metric = Metric {
     help: "Jobs in a queue, by the broker's own counters (from the dashboard).",
 };
 
-/// The age of a queue's oldest pending job.
+/// The age of the oldest pending job of a queue.
 pub const OLDEST_JOB_AGE: Metric = Metric {
     name: "naq_oldest_job_age_seconds",
     kind: Kind::Gauge,
@@ -111,7 +111,7 @@ pub const OLDEST_JOB_AGE: Metric = Metric {
     help: "How long the oldest pending job has waited for a slot; 0 when none does (from the dashboard).",
 };
 
-/// Workers that are alive.
+/// Live workers.
 pub const WORKERS: Metric = Metric {
     name: "naq_workers",
     kind: Kind::Gauge,
@@ -129,7 +129,7 @@ pub const WORKER_SLOTS: Metric = Metric {
     help: "Slots of this worker, by whether a job is in them.",
 };
 
-/// Deliveries that were not a job's first.
+/// Deliveries of a message that was delivered before.
 pub const REDELIVERIES: Metric = Metric {
     name: "naq_redeliveries_total",
     kind: Kind::Counter,
@@ -156,7 +156,7 @@ pub const DECODE_ERRORS: Metric = Metric {
     help: "Deliveries that are no job that can be run, by why.",
 };
 
-/// All of them.
+/// All metrics.
 pub const ALL: [&Metric; 17] = [
     &BUILD_INFO,
     &BROKER_CONNECTED,
@@ -177,31 +177,29 @@ pub const ALL: [&Metric; 17] = [
     &DECODE_ERRORS,
 ];
 
-/// The metric that a series of Prometheus belongs to, `_bucket`, `_sum` and `_count` of histograms
-/// included; none when NAQ has no such series.
+/// The metric of a series in Prometheus, also for the `_bucket`, `_sum` and `_count` of a histogram.
+/// `None` if NAQ has no such series.
 pub fn of_series(name: &str) -> Option<&'static Metric> {
     ALL.into_iter().find(|metric| metric.series().any(|series| series == name))
 }
 
-/// The outcomes of attempts: `crash` is a worker's death, which is found out later and is no fault
-/// of the job.
+/// The outcomes of attempts. `crash` is the crash of a worker, which is noticed later.
 pub const OUTCOMES: [&str; 6] = ["success", "retry", "dead", "cancelled", "expired", "crash"];
 
-/// The states that a queue's jobs are counted in. `waiting` is scheduled and retrying together: the
-/// broker tells those from the rest, not from one another.
+/// The states by which the jobs of a queue are counted. `waiting` is scheduled, retrying and blocked
+/// together, because the broker counts them together.
 pub const DEPTH_STATES: [&str; 4] = ["pending", "running", "waiting", "dead"];
 
 /// The states of a slot.
 pub const SLOT_STATES: [&str; 2] = ["busy", "free"];
 
-/// Why a delivery is no job that can be run: its body is no envelope, or no handler of that name is
-/// registered.
+/// Why a delivery cannot be run: its body is not a job, or the worker has no handler for its task.
 pub const DECODE_REASONS: [&str; 2] = ["envelope", "unknown_task"];
 
-/// Error kinds that a process tells apart.
+/// How many error kinds a process uses as label values.
 pub const MAX_ERROR_KINDS: usize = 50;
 
-/// What stands for the error kinds after those.
+/// The label value of all further error kinds.
 pub const OTHER_ERROR_KIND: &str = "_other";
 
 /// The bounds of durations: those of the [statistics](BOUNDS_MS), in seconds.

@@ -1,12 +1,12 @@
-//! [`Cron`]: a cron expression, and what a change of the clock does to it.
+//! [`Cron`]: a cron expression, and how it behaves when clocks change.
 //!
-//! The expression itself is matched on plain civil times, which know no zone. How those become
-//! moments is decided here, by the rule of Vixie's cron:
+//! The expression is matched on civil times, which have no zone. This file turns them into points in
+//! time by the rule of Vixie cron:
 //!
-//! - With fixed times (no `*` in hour, minute or second): a time that the clock skips comes in the
-//!   moment after the gap, once; a time that comes twice counts the first time.
-//! - With a `*` there, it goes by elapsed time: what the clock skips does not come, and what comes
-//!   twice counts twice.
+//! - With fixed times (no `*` in hour, minute or second): a time that the clock skips ticks once, just
+//!   after the gap. A time that occurs twice ticks the first time.
+//! - With a `*` there, elapsed time counts: a time that the clock skips does not tick, and a time that
+//!   occurs twice ticks twice.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,14 +21,14 @@ use super::zone::{from_jiff, to_jiff};
 use super::{ScheduleFault, Zone};
 use crate::clock::Timestamp;
 
-/// A cron expression: minute, hour, day of month, month, day of week, with seconds before them or
-/// not; lists, ranges, steps, names (`MON`, `JAN`), `L`, `W`, `#`; or a nickname such as `@hourly`.
-/// Where both days are given either fits, as in every cron.
+/// A cron expression: minute, hour, day of month, month, day of week, optionally with seconds before
+/// them. It has lists, ranges, steps, names (`MON`, `JAN`), `L`, `W`, `#`, and nicknames such as
+/// `@hourly`. If both days are given, one that matches is enough, as in every cron.
 #[derive(Clone)]
 pub struct Cron {
     text: String,
     pattern: Arc<croner::Cron>,
-    /// Whether it counts hours and minutes as they pass, not as a clock on the wall shows them.
+    /// Whether it goes by elapsed time, and not by the time that a clock on the wall shows.
     elapsed: bool,
 }
 
@@ -38,19 +38,20 @@ const NICKNAMES: [&str; 7] =
     ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"];
 
 impl Cron {
-    /// As it was written.
+    /// The expression as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// In words, in English: `At 03:00.`
+    /// The expression in English words: `At 03:00.`
     pub fn describe(&self) -> String {
         self.pattern.describe()
     }
 
-    /// The first moment after `after` at which it comes; none when it never comes again.
+    /// The first tick after `after`. `None` if there is none.
     pub fn next_after(&self, after: Timestamp, zone: &Zone) -> Option<Timestamp> {
-        let (after, rules) = (to_jiff(after), zone.rules());
+        let after = to_jiff(after);
+        let rules = zone.rules();
         let next = if self.elapsed {
             self.by_elapsed_time(after, rules)
         } else {
@@ -63,17 +64,18 @@ impl Cron {
         let mut civil = rules.to_datetime(after);
         loop {
             civil = self.next_civil(civil, false)?;
-            // While an hour is repeated, civil times lead back into its first half.
-            let moment = first_moment(civil, rules)?;
+            // While an hour is repeated, a civil time gives its first occurrence, which may be past.
+            let moment = first_occurrence(civil, rules)?;
             if moment > after {
                 return Some(moment);
             }
         }
     }
 
-    /// From one change of the clock to the next, each stretch with its own offset.
+    /// Searches from one change of the clock to the next, each time with the offset that is in force.
     fn by_elapsed_time(&self, after: Moment, rules: &TimeZone) -> Option<Moment> {
-        let (mut from, mut inclusive) = (after, false);
+        let mut from = after;
+        let mut inclusive = false;
         loop {
             let offset = rules.to_offset(from);
             let civil = self.next_civil(offset.to_datetime(from), inclusive)?;
@@ -95,15 +97,15 @@ impl Cron {
     }
 }
 
-/// The first moment at which clocks show this time, or for a time that they skip the moment in
-/// which they do.
-fn first_moment(civil: DateTime, rules: &TimeZone) -> Option<Moment> {
+/// The first point in time at which clocks show this civil time. If clocks skip it, the time at which
+/// they do.
+fn first_occurrence(civil: DateTime, rules: &TimeZone) -> Option<Moment> {
     match rules.to_ambiguous_timestamp(civil).offset() {
         AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(civil).ok(),
         AmbiguousOffset::Fold { before, .. } => before.to_timestamp(civil).ok(),
         AmbiguousOffset::Gap { after, .. } => {
-            let short_before = after.to_timestamp(civil).ok()?;
-            rules.following(short_before).next().map(|change| change.timestamp())
+            let before_gap = after.to_timestamp(civil).ok()?;
+            rules.following(before_gap).next().map(|change| change.timestamp())
         }
     }
 }

@@ -9,46 +9,47 @@ use crate::clock::{Timestamp, millis_up};
 use crate::names::ScheduleName;
 use crate::retry::RetryPolicy;
 
-/// The shortest interval. A broker's timer is exact to a quarter of a second, and a tick is some
-/// requests: what is to run more often is a loop in a job.
+/// The shortest interval. The timer of a broker is exact to a quarter of a second, and each tick costs
+/// some requests. Use a loop inside of a job for work that must run more often.
 pub const MIN_EVERY: Duration = Duration::from_millis(200);
 
-/// How far back ticks are looked for first; further if there are few.
-const FIRST_LOOK: Duration = Duration::from_secs(600);
+/// How far back ticks are searched at first. If there are few, the search goes further back.
+const FIRST_SEARCH: Duration = Duration::from_secs(600);
 
-/// When a job recurs, and which. Everything has a default but name, rhythm and job.
+/// A recurring job: when it runs, and the job itself. Name, times and job are required; the other
+/// fields have defaults.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
-    /// Its name, the only one of it.
+    /// The name, unique among schedules.
     pub name: ScheduleName,
-    /// Its rhythm.
+    /// When it ticks: a cron expression or an interval.
     pub when: When,
-    /// The zone whose clocks the rhythm goes by; UTC by default.
+    /// The time zone of a cron expression; UTC by default.
     pub time_zone: Zone,
-    /// No tick before it, and the first tick of an interval; none by default.
+    /// There is no tick before this time. An interval starts with a tick at this time. None by default.
     pub start: Option<Timestamp>,
-    /// No tick after it; none by default.
+    /// There is no tick after this time; none by default.
     pub end: Option<Timestamp>,
-    /// Runs in all; no limit by default.
+    /// The most runs; no limit by default.
     pub max_runs: Option<u64>,
-    /// A run starts up to this much later than its tick; zero by default.
+    /// Each run starts up to this much later than its tick; zero by default.
     pub jitter: Duration,
-    /// What becomes of ticks that nobody was there for.
+    /// What happens to ticks that were missed in an outage.
     pub catch_up: CatchUp,
-    /// What becomes of a tick while the last run goes on.
+    /// What happens to a tick while the last run has not ended.
     pub overlap: Overlap,
-    /// A run that has not started so long after its time expires; none by default.
+    /// A run that has not started so long after its tick expires; no limit by default.
     pub start_within: Option<Duration>,
-    /// Whether ticks are passed over until it is resumed.
+    /// Whether the schedule is paused. Ticks make no runs until it is resumed.
     pub paused: bool,
-    /// When it was made: the start of an interval that has no other.
+    /// When the schedule was created. An interval without `start` is counted from this time.
     pub created_at: Timestamp,
-    /// What runs.
+    /// The job that runs.
     pub job: JobTemplate,
 }
 
 impl Schedule {
-    /// A schedule with defaults for all that is not given here.
+    /// A schedule with defaults for all fields that are not parameters.
     pub fn new(name: ScheduleName, when: When, job: JobTemplate, now: Timestamp) -> Self {
         Self {
             name,
@@ -67,10 +68,10 @@ impl Schedule {
         }
     }
 
-    /// Checks what its parts cannot check by themselves.
+    /// Checks the fields together.
     ///
     /// # Errors
-    /// [`ScheduleFault::Option`], also for a schedule that would never come.
+    /// [`ScheduleFault::Option`] if a field is out of range, or the schedule would never tick.
     pub fn check(&self) -> Result<(), ScheduleFault> {
         let fault = |what: String| Err(ScheduleFault::Option(what));
         let longest = RetryPolicy::MAX_DURATION;
@@ -99,39 +100,40 @@ impl Schedule {
         }
     }
 
-    /// Whether it ticks at the same times.
+    /// Whether both schedules tick at the same times.
     pub fn same_times(&self, other: &Self) -> bool {
         let times = |s: &Self| (s.when.clone(), s.time_zone.clone(), s.start, s.end);
         times(self) == times(other)
     }
 
-    /// The first tick after `after`, whatever was run already; none when there is none.
+    /// The first tick after `after`, without regard to progress. `None` if there is none.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         let before = |t: Timestamp| Timestamp::from_millis(t.as_millis().saturating_sub(1));
         let after = self.start.map_or(after, |start| after.max(before(start)));
         let next = match &self.when {
             When::Cron(cron) => cron.next_after(after, &self.time_zone)?,
             When::Every(every) => {
-                // One that has no start begins with an interval, not with a tick.
+                // Without a start, the first tick comes one interval after the creation.
                 let (anchor, first) = match self.start {
                     Some(start) => (start, 0),
                     None => (self.created_at, 1),
                 };
-                let (anchor, every) = (anchor.as_millis(), millis_up(*every).max(1));
+                let anchor = anchor.as_millis();
+                let every = millis_up(*every).max(1);
                 let passed = after.as_millis().checked_sub(anchor);
                 let n = passed.map_or(first, |passed| (passed / every + 1).max(first));
                 Timestamp::from_millis(anchor.saturating_add(n.saturating_mul(every)))
             }
         };
-        // The last moment that can be written is no tick but the end of all.
+        // The last time that can be written is not a tick.
         (next < Timestamp::MAX && self.end.is_none_or(|end| next <= end)).then_some(next)
     }
 
-    /// The ticks after `after` and up to `until`; of too many the last [`MAX_CATCH_UP`].
+    /// The ticks after `after` and up to `until`, at most the last [`MAX_CATCH_UP`].
     pub fn ticks(&self, after: Timestamp, until: Timestamp) -> Vec<Timestamp> {
-        let mut look = FIRST_LOOK;
+        let mut search = FIRST_SEARCH;
         loop {
-            let from = after.max(until.saturating_sub(look));
+            let from = after.max(until.saturating_sub(search));
             let mut ticks = VecDeque::new();
             let mut last = from;
             while let Some(tick) = self.next_after(last).filter(|tick| *tick <= until) {
@@ -144,16 +146,16 @@ impl Schedule {
             if from == after || ticks.len() == MAX_CATCH_UP {
                 return ticks.into();
             }
-            look *= 8;
+            search *= 8;
         }
     }
 
-    /// Runs that may still be made.
+    /// How many runs may still be made.
     pub fn runs_left(&self, progress: &Progress) -> u64 {
         self.max_runs.map_or(u64::MAX, |max| max.saturating_sub(progress.runs))
     }
 
-    /// Whether no tick will make a run any more.
+    /// Whether no further tick will make a run.
     pub fn is_finished(&self, progress: &Progress) -> bool {
         self.runs_left(progress) == 0
             || (progress.waiting.is_none() && self.next_after(progress.decided_until).is_none())

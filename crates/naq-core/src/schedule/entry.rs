@@ -1,4 +1,4 @@
-//! [`ScheduleEntry`]: a schedule as it stands in what all workers share.
+//! [`ScheduleEntry`]: a schedule in the state store.
 
 use bytes::Bytes;
 use std::time::Duration;
@@ -8,49 +8,49 @@ use crate::clock::millis_up;
 use crate::names::{ScheduleName, StateKey, StateKeyError};
 use crate::wire::{Codec, DecodeError, Fields, Writer};
 
-/// The version that is written, and the newest that is read.
+/// The version that this code writes, and the newest that it reads.
 const VERSION: u64 = 1;
-/// The first token of a schedule's key.
+/// The first token of the state-store keys of schedules.
 const KIND: &str = "schedule";
 
-/// A definition and how far it has come: one value, compared and set as one.
+/// The definition and the progress of a schedule: one value, which compare-and-set changes as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScheduleEntry {
     /// The definition.
     pub schedule: Schedule,
-    /// How far it has come.
+    /// How far the schedule is.
     pub progress: Progress,
     /// Fields that this version does not know.
-    kept: Fields,
+    unknown: Fields,
 }
 
 impl ScheduleEntry {
-    /// A schedule that begins now.
+    /// The entry of a new schedule.
     pub fn new(schedule: Schedule) -> Self {
         let progress = Progress::new(schedule.created_at);
-        Self { schedule, progress, kept: Fields::new(Codec::Json) }
+        Self { schedule, progress, unknown: Fields::new(Codec::Json) }
     }
 
-    /// Where the schedule of this name stands.
+    /// The state-store key of the schedule with this name.
     ///
     /// # Errors
-    /// None in fact: a schedule's name fits into a key.
+    /// Never: the name of a schedule fits into a key.
     pub fn key(name: &ScheduleName) -> Result<StateKey, StateKeyError> {
         StateKey::new([KIND, name.as_str()])
     }
 
-    /// What all keys of schedules begin with.
+    /// The prefix of the state-store keys of all schedules.
     ///
     /// # Errors
-    /// None in fact.
+    /// Never: the key is a constant.
     pub fn prefix() -> Result<StateKey, StateKeyError> {
         StateKey::new([KIND])
     }
 
-    /// Writes it as JSON.
+    /// The entry as JSON.
     ///
     /// # Errors
-    /// [`ScheduleFault::Encode`].
+    /// [`ScheduleFault::Encode`] if a value cannot be written.
     pub fn encode(&self) -> Result<Bytes, ScheduleFault> {
         let s = &self.schedule;
         let written = s.job.written();
@@ -73,16 +73,16 @@ impl ScheduleEntry {
         w.put("created_at", &s.created_at)?;
         w.put_raw("job", written)?;
         w.put("progress", &self.progress)?;
-        for (field, value) in self.kept.iter() {
+        for (field, value) in self.unknown.iter() {
             w.put_raw(field, &value)?;
         }
         Ok(w.finish())
     }
 
-    /// Reads what [`encode`](Self::encode) wrote, here or elsewhere.
+    /// Reads an entry that [`encode`](Self::encode) wrote.
     ///
     /// # Errors
-    /// [`ScheduleFault`], also for a version that is newer than this one.
+    /// [`ScheduleFault`] if it is invalid, or a newer version of NAQ wrote it.
     pub fn decode(name: &ScheduleName, value: &Bytes) -> Result<Self, ScheduleFault> {
         let mut f = Fields::split(Codec::Json, value)?;
         let found = f.take::<u64>("v")?.unwrap_or(VERSION);
@@ -114,6 +114,6 @@ impl ScheduleEntry {
         };
         let progress = f.take("progress")?.unwrap_or_else(|| Progress::new(schedule.created_at));
         schedule.check()?;
-        Ok(Self { schedule, progress, kept: f })
+        Ok(Self { schedule, progress, unknown: f })
     }
 }

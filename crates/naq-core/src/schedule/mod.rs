@@ -1,8 +1,8 @@
 //! Recurring schedules: when they tick, and what a tick does. Plain data and pure decisions.
 //!
-//! A [`Schedule`] is a definition, and [`Progress`] how far it has come; both stand under one key of
-//! what all workers share. Whichever worker gets the schedule's chore looks at the clock, asks
-//! [`turn`] what follows, publishes the runs, and lets the broker wake the chore for the next tick.
+//! A [`Schedule`] is the definition, and [`Progress`] says how far it is. Both are one entry in the state
+//! store. The worker that gets the schedule's chore reads the clock, asks [`turn`] what follows,
+//! enqueues the runs, and schedules the chore again for the next tick.
 
 mod cron;
 mod definition;

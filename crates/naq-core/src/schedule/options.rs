@@ -1,4 +1,4 @@
-//! What becomes of ticks that come late, and of those that meet a run.
+//! [`CatchUp`] and [`Overlap`]: what happens to missed ticks, and to ticks while a run has not ended.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,31 +10,31 @@ use super::ScheduleFault;
 /// The most missed ticks that are considered: the last thousand.
 pub const MAX_CATCH_UP: usize = 1_000;
 
-/// What becomes of ticks whose time passed while no worker or no broker was there.
+/// What happens to ticks that were missed because no worker ran, or the broker was down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CatchUp {
-    /// None of them runs, but for one that is no later than [`ON_TIME`](super::ON_TIME).
+    /// None of them runs, except the last one if it is at most [`ON_TIME`](super::ON_TIME) late.
     Skip,
-    /// The last of them runs, however late.
+    /// The last of them runs, even if it is late.
     #[default]
     Last,
-    /// All of them run, each with its own id; the last [`MAX_CATCH_UP`](super::MAX_CATCH_UP) at most.
+    /// All of them run, each with its own id, at most the last [`MAX_CATCH_UP`].
     All,
 }
 
-/// What a tick does while the run before it has not ended.
+/// What a tick does while the last run has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Overlap {
-    /// It runs beside it.
+    /// It runs at the same time.
     #[default]
     Allow,
     /// It does not run.
     Skip,
-    /// It waits until that run has ended. One waits at most; further ticks do not run.
+    /// It waits until that run has ended. At most one tick waits; further ticks do not run.
     Queue,
 }
 

@@ -9,11 +9,11 @@ use crate::wire::{
     Codec, Envelope, Fields, MAX_TAGS, MessageMeta, Nonce, Payload, WireMessage, Writer,
 };
 
-/// What a run does not take from its template.
+/// The fields that each run has of its own.
 const OWN: [&str; 6] = ["attempt", "enqueued_at", "id", "nonce", "snoozes", "v"];
 
-/// A job with everything but an id and a time: task, arguments, queue, policy, timeout, tags and
-/// whatever else travels in a job. Kept as JSON.
+/// A job without id and times: task, arguments, queue, policy, timeout, tags and all other fields. It is
+/// stored as JSON.
 #[derive(Debug, Clone)]
 pub struct JobTemplate {
     envelope: Envelope,
@@ -24,29 +24,30 @@ impl JobTemplate {
     /// The template of this job.
     ///
     /// # Errors
-    /// [`ScheduleFault`] when the job says when it runs, which the schedule does; when it waits for
-    /// other jobs, which it can do once; when it has no room for one more tag; or when its arguments
-    /// have no form in JSON.
+    /// [`ScheduleFault`] if the job has a due time or a deadline of its own, has dependencies, has too
+    /// many tags, or has arguments that cannot be written as JSON.
     pub fn new(job: Envelope) -> Result<Self, ScheduleFault> {
-        let says = |what: &str| Err(ScheduleFault::Option(what.to_owned()));
+        let refused = |what: &str| Err(ScheduleFault::Option(what.to_owned()));
         if job.due_at.is_some() {
-            return says("the job has a time of its own: leave `at` and `delay` to the schedule");
+            return refused(
+                "the job has a time of its own: leave `at` and `delay` to the schedule",
+            );
         }
         if job.deadline.is_some() {
-            return says("the job has a deadline: give the schedule `start_within` instead");
+            return refused("the job has a deadline: give the schedule `start_within` instead");
         }
         if job.depends_on.is_some() {
-            return says(
+            return refused(
                 "the job waits for other jobs, which it could do once: enqueue it by itself",
             );
         }
         if job.tags.len() >= MAX_TAGS {
-            return says("the job has too many tags: one more tells of its schedule");
+            return refused("the job has too many tags: each run has one more, for its schedule");
         }
-        Self::normal(job)
+        Self::normalized(job)
     }
 
-    fn normal(mut job: Envelope) -> Result<Self, ScheduleFault> {
+    fn normalized(mut job: Envelope) -> Result<Self, ScheduleFault> {
         job.id = placeholder();
         job.nonce = Nonce::from_sequence(0);
         job.enqueued_at = Timestamp::default();
@@ -68,34 +69,34 @@ impl JobTemplate {
         Ok(Self { envelope: job, written })
     }
 
-    /// Reads what [`written`](Self::written) gives.
+    /// Reads a template that [`written`](Self::written) has given.
     pub(super) fn read(written: &Payload) -> Result<Self, ScheduleFault> {
         let mut fields = Fields::split(written.codec(), written.bytes())?;
         let queue = fields.take::<QueueName>("queue")?.unwrap_or_default();
-        let (id, stored_at) = (placeholder(), Timestamp::default());
-        let arrival = MessageMeta { queue, id, seq: 0, stored_at };
+        let meta =
+            MessageMeta { queue, id: placeholder(), seq: 0, stored_at: Timestamp::default() };
         let message = WireMessage::new(Bytes::new());
-        let envelope = Envelope::from_fields(fields, &message, &arrival)?;
-        Self::normal(envelope)
+        let envelope = Envelope::from_fields(fields, &message, &meta)?;
+        Self::normalized(envelope)
     }
 
-    /// The job as JSON, without what each run has of its own.
+    /// The job as JSON, without the fields that each run has of its own.
     pub fn written(&self) -> &Payload {
         &self.written
     }
 
-    /// The job, with an id and times that mean nothing.
+    /// The job. Its id and times have no meaning.
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }
 
-    /// The queue that runs go to.
+    /// The queue of the runs.
     pub fn queue(&self) -> &QueueName {
         &self.envelope.queue
     }
 }
 
-/// As they are written, which is what counts for a job that is sent again and again.
+/// Templates are equal if their JSON is.
 impl PartialEq for JobTemplate {
     fn eq(&self, other: &Self) -> bool {
         self.written == other.written

@@ -1,4 +1,4 @@
-//! [`turn`]: the whole decision of a tick.
+//! [`turn`]: what a schedule does now.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,41 +7,43 @@ use super::{CatchUp, LastRun, Overlap, Progress, Schedule, Tick};
 use crate::clock::Timestamp;
 use crate::names::JobKey;
 
-/// A tick that is no later than this counts as on time. Long enough for a worker that dies while it
-/// makes the tick, and for the next to take over.
+/// A tick that is at most this late counts as on time. The time is long enough for another worker to
+/// take over if a worker crashes during a tick.
 pub const ON_TIME: Duration = Duration::from_secs(60);
-/// How soon, and how late, it is looked whether the run has ended that another waits for.
-const LOOK: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// The shortest time between two checks whether the last run has ended, while another one waits.
+const SHORTEST_CHECK: Duration = Duration::from_secs(1);
+/// The longest time between two such checks.
+const LONGEST_CHECK: Duration = Duration::from_secs(30);
 
-/// What is known of runs before a turn.
+/// What is known about runs before a turn.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seen {
-    /// Ticks, of those that are due or wait, whose run has been made already: by a worker that died
-    /// before it could say so. And which job that is.
+    /// The due or waiting ticks whose run exists already, with the key of that job. A worker that crashed
+    /// before it stored the progress has made it.
     pub begun: BTreeMap<Timestamp, JobKey>,
-    /// Whether the last run, or one of those, has not ended.
+    /// Whether the last run, or one of the runs in `begun`, has not ended.
     pub running: bool,
 }
 
 /// What a schedule does now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
-    /// The runs to make, oldest tick first.
+    /// The ticks to make runs for, oldest first.
     pub runs: Vec<Tick>,
-    /// Ticks that make none.
+    /// How many ticks make no run.
     pub skipped: u64,
-    /// When to look again; none when nothing is to come.
+    /// When the next turn is due. `None` if there is none.
     pub next: Option<Timestamp>,
-    /// How far it has come, once the runs are made.
+    /// The progress after the runs are made.
     pub progress: Progress,
 }
 
-/// Decides what a schedule does now. `due` are the ticks since the last turn
-/// ([`Schedule::due`]), and `seen` is what is known of them and of the last run.
+/// Decides what a schedule does now. `due` has the ticks since the last turn ([`Schedule::due`]), and
+/// `seen` says what is known about them and the last run.
 ///
-/// Catch-up picks among the ticks, then overlap sorts out those that would meet a run, and
-/// `max_runs` ends it all. A tick whose run has been made counts as made, whatever else would have
-/// been decided now: the same turn taken twice comes to the same end.
+/// First [`CatchUp`] selects among the ticks, then [`Overlap`] removes those that would run beside
+/// another run, and `max_runs` bounds the rest. A tick whose run exists already always counts as made, so
+/// that the same turn taken twice has the same result.
 pub fn turn(
     schedule: &Schedule,
     progress: &Progress,
@@ -58,7 +60,7 @@ pub fn turn(
     }
     let all = due.len() as u64 + u64::from(next.waiting.is_some());
     let waiting = next.waiting.take();
-    // Whatever was made there is seen.
+    // The runs in former queues are in `seen`.
     next.former_queues.clear();
 
     let (begun, fresh): (Vec<_>, Vec<_>) = waiting
@@ -107,7 +109,8 @@ impl Progress {
 }
 
 impl Schedule {
-    /// The ticks that are due and not decided; of too many the last [`MAX_CATCH_UP`].
+    /// The ticks that are due and not decided, at most the last
+    /// [`MAX_CATCH_UP`](super::MAX_CATCH_UP).
     pub fn due(&self, progress: &Progress, now: Timestamp) -> Vec<Timestamp> {
         if self.paused || self.runs_left(progress) == 0 {
             return Vec::new();
@@ -115,16 +118,17 @@ impl Schedule {
         self.ticks(progress.decided_until, now)
     }
 
-    /// When it has to be looked at again: at the next tick that is not decided, or soon while a run
-    /// waits for another; none when nothing is to come.
+    /// When the next turn is due: at the next undecided tick, or soon if a run waits for another run to
+    /// end. `None` if there is none.
     pub fn look_again(&self, progress: &Progress, now: Timestamp) -> Option<Timestamp> {
         if self.paused || self.runs_left(progress) == 0 {
             return None;
         }
         let tick = self.next_after(progress.decided_until);
-        // The longer it has waited, the longer it will: a look costs some requests.
-        let look =
-            progress.waiting.map(|since| now + (now.since(since) / 10).clamp(LOOK.0, LOOK.1));
-        tick.into_iter().chain(look).min()
+        // Each check costs some requests, so checks get rarer while a run waits.
+        let check = progress
+            .waiting
+            .map(|since| now + (now.since(since) / 10).clamp(SHORTEST_CHECK, LONGEST_CHECK));
+        tick.into_iter().chain(check).min()
     }
 }

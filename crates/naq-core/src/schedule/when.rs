@@ -1,4 +1,4 @@
-//! [`When`]: the rhythm of a schedule.
+//! [`When`]: when a schedule ticks.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use super::Cron;
 /// When a schedule ticks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum When {
-    /// As a cron expression says, on clocks of the schedule's zone.
+    /// By a cron expression, in the time zone of the schedule.
     Cron(Cron),
-    /// Every so often since the schedule's start, or since it was made: `start + n * every`, so that
-    /// it never drifts, whatever a tick takes. It counts elapsed time, and knows no summer.
+    /// At `start + n * every`, counted from the start of the schedule or from its creation. It counts
+    /// elapsed time: ticks never drift, and changes of the clock do not matter.
     Every(Duration),
 }
 

@@ -9,19 +9,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::ScheduleFault;
 use crate::clock::Timestamp;
 
-/// A time zone of the IANA database, such as `Europe/Berlin`; UTC by default. Its rules are those of
-/// the machine, or where it has none those that this crate was built with.
+/// A time zone of the IANA database, such as `Europe/Berlin`; UTC by default. Its rules come from the
+/// machine, or if the machine has none, from the copy in this program.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Zone(TimeZone);
 
 impl Zone {
-    /// Its IANA name.
+    /// The IANA name.
     pub fn name(&self) -> &str {
         self.0.iana_name().unwrap_or("UTC")
     }
 
-    /// The moment as clocks there show it: `Tue 2026-11-24 03:00:00 CET`, with milliseconds where
-    /// there are any.
+    /// The time in this zone: `Tue 2026-11-24 03:00:00 CET`, with milliseconds if they are not zero.
     pub fn local(&self, at: Timestamp) -> String {
         let there = to_jiff(at).to_zoned(self.0.clone());
         let form = if at.as_millis().is_multiple_of(1_000) {
@@ -59,7 +58,7 @@ impl FromStr for Zone {
         let unknown = || ScheduleFault::Zone(text.chars().take(80).collect());
         match text {
             "UTC" | "utc" => Ok(Self::default()),
-            // Names, and no offsets: an offset has no summer.
+            // Only names: an offset has no daylight saving time.
             _ if text.len() <= 64 => TimeZone::get(text).map(Self).map_err(|_| unknown()),
             _ => Err(unknown()),
         }
@@ -95,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_shown_as_clocks_there_show_it() {
+    fn a_time_is_shown_in_the_zone() {
         let at = |text: &str| text.parse::<Timestamp>().expect("a time");
         let berlin: Zone = "Europe/Berlin".parse().expect("a zone");
         assert_eq!(berlin.local(at("2026-11-24T02:00:00Z")), "Tue 2026-11-24 03:00:00 CET");
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_of_the_database_are_taken() {
+    fn only_names_of_the_database_are_accepted() {
         for good in ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires"] {
             assert_eq!(good.parse::<Zone>().expect("a zone").to_string(), good);
         }

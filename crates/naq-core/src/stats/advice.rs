@@ -1,16 +1,16 @@
-//! [`FewerRetries`]: what the last attempts of a task cost, where they save next to nothing.
+//! [`FewerRetries`]: a lower `max_retries` for a task whose last attempts save almost no jobs.
 
 use std::fmt;
 
 use super::helped::{grouped, ordinal};
 use super::{Attempts, Counts, Helped};
 
-/// Fewer failures than this say nothing about a policy.
+/// With fewer failures than this there is no advice.
 const ENOUGH: u64 = 100;
-/// Attempts that save no more than this share of the failures are not worth having, 0 to 1.
+/// Attempts that save at most this share of the failures, from 0 to 1, are not worth their cost.
 const LITTLE: f64 = 0.01;
 
-/// A lower `max_retries` for a task, and what it would have meant in the time that was looked at.
+/// A lower `max_retries` for a task, and what it would have changed in the observed time.
 ///
 /// ```
 /// use naq_core::stats::{Counts, FewerRetries};
@@ -26,21 +26,20 @@ const LITTLE: f64 = 0.01;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct FewerRetries {
-    /// The number of retries that would have done.
+    /// The number of retries that would have been enough.
     pub max_retries: u32,
-    /// Jobs that would have died and did not.
+    /// How many jobs would have died that did not.
     pub lost: u64,
-    /// Jobs that failed at least once, and have ended.
+    /// How many jobs failed at least once and have ended.
     pub failures: u64,
-    /// Attempts that would not have been made.
+    /// How many attempts would not have been made.
     pub spared: u64,
 }
 
 impl FewerRetries {
-    /// Reads it off the numbers of a task. None when there were fewer than 100 failures, or every
-    /// attempt was worth its while: those that are not, and all that follow them, saved no more than
-    /// one failure in a hundred. Attempts that are counted together
-    /// ([`Attempts::LAST`]) are judged together.
+    /// From the counts of a task. It drops the attempts from the first one on that, with all later ones,
+    /// saved at most one failure in a hundred. `None` if there is no such attempt, or if there were
+    /// fewer than 100 failures. Attempts from [`Attempts::LAST`] on count as one.
     pub fn of(counts: &Counts) -> Option<Self> {
         let helped = Helped::of(counts);
         let failures = helped.failures();
@@ -60,7 +59,7 @@ impl FewerRetries {
         self.max_retries + 2
     }
 
-    /// The share of the failures that would have been lost, 0 to 1.
+    /// The share of the failures that would have been lost, from 0 to 1.
     pub fn share(&self) -> f64 {
         self.lost as f64 / self.failures.max(1) as f64
     }

@@ -1,20 +1,20 @@
-//! [`Attempts`]: a count for each attempt number.
+//! [`Attempts`]: one count for each attempt number.
 
 use serde::{Deserialize, Serialize};
 
 /// How often something happened at the 1st attempt, the 2nd, the 3rd...
 ///
-/// From [`LAST`](Self::LAST) on they are counted together: labels stay bounded whatever a policy
-/// allows.
+/// Attempts from [`LAST`](Self::LAST) on are counted together, so that the size is bounded for every
+/// policy.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<u64>")]
 pub struct Attempts(Vec<u64>);
 
 impl Attempts {
-    /// The attempt that stands for itself and all that follow it.
+    /// This attempt and all later ones are counted together.
     pub const LAST: u32 = 20;
 
-    /// Counts one at this attempt, from 1.
+    /// Counts one at this attempt, numbered from 1.
     pub fn record(&mut self, attempt: u32) {
         let at = (attempt.clamp(1, Self::LAST) - 1) as usize;
         if self.0.len() <= at {
@@ -23,24 +23,24 @@ impl Attempts {
         self.0[at] += 1;
     }
 
-    /// How many at this attempt, from 1.
+    /// The count of this attempt, numbered from 1.
     pub fn at(&self, attempt: u32) -> u64 {
         let at = attempt.checked_sub(1).and_then(|at| self.0.get(at as usize));
         at.copied().unwrap_or(0)
     }
 
-    /// How many at this attempt and all after it.
+    /// The count of this attempt and all later ones.
     pub fn from(&self, attempt: u32) -> u64 {
         let from = attempt.saturating_sub(1) as usize;
         self.0.iter().skip(from).fold(0, |sum, n| sum.saturating_add(*n))
     }
 
-    /// How many in all.
+    /// The count of all attempts.
     pub fn total(&self) -> u64 {
         self.from(1)
     }
 
-    /// Attempt numbers, from 1, with their counts; without zeros at the end.
+    /// The attempt numbers from 1 with their counts, without zeros at the end.
     pub fn iter(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
         (1..).zip(self.0.iter().copied())
     }
@@ -69,7 +69,7 @@ impl Attempts {
     }
 }
 
-/// A report may say anything: what goes beyond the last is counted there.
+/// A report may hold more counts: those beyond the last attempt are added to it.
 impl From<Vec<u64>> for Attempts {
     fn from(mut counts: Vec<u64>) -> Self {
         let beyond = counts.split_off(counts.len().min(Self::LAST as usize));

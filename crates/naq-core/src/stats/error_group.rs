@@ -1,4 +1,4 @@
-//! [`ErrorGroup`]: failures that are the same failure.
+//! [`ErrorGroup`]: failures with the same task, error kind and message pattern.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,44 +12,44 @@ use crate::failure::ErrorKind;
 use crate::names::{JobId, JobKey, QueueName, TaskName};
 use crate::retry::Rule;
 
-/// Jobs that a group names as samples: the newest.
+/// The most jobs that a group names as samples: the newest ones.
 pub const SAMPLE_JOBS: usize = 5;
-/// Versions of workers that a group names.
+/// The most versions of workers that a group names.
 const MAX_VERSIONS: usize = 20;
-/// Bytes of a message that a group keeps.
+/// The most bytes of the message of a group.
 const MAX_MESSAGE: usize = 400;
-/// Bytes of a pattern; one that was made here is never longer.
+/// The most bytes of a pattern. A pattern made by this version is never longer.
 const MAX_PATTERN: usize = 4 * super::pattern::MAX_CHARS;
 
-/// What names an error group: a hash of task, kind and pattern, the same in every process.
+/// The id of an error group: a hash of task, kind and pattern, which is the same in every process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupId(u64);
 
-/// Failures of one task with the same kind of error and the same message, but for the ids, numbers
-/// and the like in it.
+/// Failures of one task with the same error kind and the same message, apart from ids, numbers and
+/// similar parts of the message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorGroup {
-    /// The queue in which it was seen last.
+    /// The queue of the newest failure.
     pub queue: QueueName,
     /// The task.
     pub task: TaskName,
-    /// The kind of error.
+    /// The error kind.
     pub kind: ErrorKind,
-    /// The message without what differs from one to the next; see [`pattern`].
+    /// The message without the parts that differ between failures; see [`pattern`].
     pub pattern: String,
-    /// The newest message as it was.
+    /// The newest message, unchanged.
     pub message: String,
-    /// How many failures.
+    /// The number of failures.
     pub count: u64,
-    /// Of those, how many will be tried again.
+    /// How many of those are retried.
     #[serde(default)]
     pub retried: u64,
-    /// Of those, how many killed their job.
+    /// How many of those ended their job as dead.
     #[serde(default)]
     pub dead: u64,
-    /// When it was seen first.
+    /// The time of the first failure.
     pub first_at: Timestamp,
-    /// When it was seen last.
+    /// The time of the newest failure.
     pub last_at: Timestamp,
     /// The rules that decided, and how often.
     #[serde(default)]
@@ -57,13 +57,13 @@ pub struct ErrorGroup {
     /// The newest jobs, newest last.
     #[serde(default)]
     pub jobs: Vec<JobKey>,
-    /// The versions of the workers that saw it. Not in a report, which has its worker's.
+    /// The versions of the workers that saw it. Empty in a report, which has the version of its worker.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub versions: BTreeSet<String>,
 }
 
 impl GroupId {
-    /// The group of this task's failures of this kind with this [`pattern`]. FNV-1a, 64 bit.
+    /// The id of the group with this task, kind and [`pattern`]: their 64-bit FNV-1a hash.
     pub fn of(task: &TaskName, kind: &ErrorKind, pattern: &str) -> Self {
         let parts = [task.as_str(), kind.as_str(), pattern];
         let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
@@ -122,12 +122,12 @@ impl ErrorGroup {
         add_sample(&mut self.jobs, key);
     }
 
-    /// Its id.
+    /// The id of the group.
     pub fn id(&self) -> GroupId {
         GroupId::of(&self.task, &self.kind, &self.pattern)
     }
 
-    /// Makes it no larger than one that was counted here: a report may say anything.
+    /// Cuts texts and lists to the limits of this version, because a report may hold anything.
     pub(super) fn bound_size(&mut self) {
         self.message = clip(&self.message, MAX_MESSAGE);
         self.pattern = clip(&self.pattern, MAX_PATTERN);
@@ -135,7 +135,7 @@ impl ErrorGroup {
         self.versions.clear();
     }
 
-    /// Takes over what a newer or other part of the same group tells besides its counts.
+    /// Adds times, message, jobs and version of another part of the same group, without its counts.
     pub(super) fn merge_samples(&mut self, other: &Self, version: &str) {
         self.first_at = self.first_at.min(other.first_at);
         if other.last_at >= self.last_at {

@@ -1,14 +1,13 @@
-//! [`Helped`]: whether retrying helps.
+//! [`Helped`]: whether retries help.
 
 use std::fmt;
 
 use super::Counts;
 
-/// What became of the jobs that ended in a stretch of time: at which attempt they succeeded, and how
-/// many died.
+/// How the jobs of some time ended: at which attempt they succeeded, and how many died.
 ///
-/// A job that fails and then succeeds has been saved by its retries; one that dies has not. Jobs
-/// that are still being tried count as neither yet.
+/// Retries have saved a job that fails and then succeeds. They have not saved a job that dies. Jobs that
+/// have not ended are not counted.
 ///
 /// ```
 /// use naq_core::stats::{Counts, Helped};
@@ -23,19 +22,19 @@ use super::Counts;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Helped {
-    /// Jobs that succeeded at once.
+    /// How many jobs succeeded at their first attempt.
     pub first_try: u64,
-    /// Jobs that succeeded at a later attempt: its number, from 2, and how many. Without gaps.
+    /// How many jobs succeeded at each later attempt, by attempt number from 2, without gaps.
     pub later: Vec<(u32, u64)>,
-    /// Jobs that died.
+    /// How many jobs died.
     pub dead: u64,
 }
 
-/// From this attempt on the sentence asks whether it is worth going on.
+/// The sentence says how much the attempts from this one on have saved.
 const LATE: u32 = 4;
 
 impl Helped {
-    /// Reads it off the numbers of a task, or of all.
+    /// From the counts of one task or of all tasks.
     pub fn of(counts: &Counts) -> Self {
         Self {
             first_try: counts.completed.at(1),
@@ -44,12 +43,12 @@ impl Helped {
         }
     }
 
-    /// Jobs that failed at least once, and have ended.
+    /// How many jobs failed at least once and have ended.
     pub fn failures(&self) -> u64 {
         self.saved() + self.dead
     }
 
-    /// Of those, how many succeeded in the end.
+    /// How many of those succeeded.
     pub fn saved(&self) -> u64 {
         self.saved_from(2)
     }
@@ -59,20 +58,20 @@ impl Helped {
         self.later.iter().filter(|(at, _)| *at >= attempt).map(|(_, n)| n).sum()
     }
 
-    /// All jobs that ended well or dead.
+    /// How many jobs completed or died.
     pub fn ended(&self) -> u64 {
         self.first_try + self.failures()
     }
 
-    /// The share of failures that this attempt and those after it have saved, 0 to 1; none without
-    /// failures.
+    /// The share of failures that this attempt and later ones have saved, from 0 to 1. `None` if there
+    /// were no failures.
     pub fn share_from(&self, attempt: u32) -> Option<f64> {
         let failures = self.failures();
         (failures > 0).then(|| self.saved_from(attempt) as f64 / failures as f64)
     }
 
-    /// The chance that a job succeeds if it is given this many attempts in all, from what was seen:
-    /// the share that had succeeded by then. None when nothing has ended yet.
+    /// The chance that a job succeeds within so many attempts: the share of these jobs that did. `None`
+    /// if no job has ended.
     pub fn chance_within(&self, attempts: u32) -> Option<f64> {
         let ended = self.ended();
         let late = self.saved_from(attempts.saturating_add(1).max(2));
@@ -90,10 +89,10 @@ impl fmt::Display for Helped {
                 _ => f.write_str("nothing failed: every job succeeded at its first attempt"),
             };
         };
-        let (failures, plural) = (self.failures(), if self.failures() == 1 { "" } else { "s" });
-        let failures = grouped(failures);
+        let plural = if self.failures() == 1 { "" } else { "s" };
+        let failures = grouped(self.failures());
         write!(f, "retries saved {:.1} % of {failures} failure{plural}", saved * 100.0)?;
-        // The latest attempts that saved anything, or the 4th where there were so many.
+        // The last attempt that saved jobs, but at most the 4th.
         let last = self.later.last().map_or(1, |(at, _)| *at);
         let late = LATE.min(last);
         match self.share_from(late) {
@@ -113,7 +112,7 @@ pub(super) fn ordinal(n: u32) -> String {
     }
 }
 
-/// A number as people read it, with commas between thousands: `1,260`.
+/// The number with commas between thousands: `1,260`.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();

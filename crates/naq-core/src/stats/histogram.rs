@@ -1,12 +1,11 @@
-//! [`Histogram`]: how long something took, in fixed buckets, so that the reports of any number of
-//! workers add up.
+//! [`Histogram`]: durations in fixed buckets, so that the histograms of all workers can be added up.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// The upper bounds of the buckets, in milliseconds; one more bucket holds what is longer. From a
-/// handler that does nothing to half an hour, in steps of about 2 to 3.
+/// The upper bounds of the buckets, in milliseconds. One more bucket has the longer durations. Each bound
+/// is about two to five times the one before.
 pub const BOUNDS_MS: [u64; 17] = [
     1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000,
     1_800_000,
@@ -35,7 +34,7 @@ pub struct Histogram {
         deserialize_with = "read_buckets"
     )]
     buckets: Vec<u64>,
-    /// All durations together, in milliseconds.
+    /// The sum of all durations, in milliseconds.
     #[serde(rename = "ms", default)]
     sum_ms: u64,
 }
@@ -44,7 +43,7 @@ impl Histogram {
     /// Adds one duration.
     pub fn record(&mut self, took: Duration) {
         let ms = crate::clock::millis(took);
-        // A millisecond and a half is longer than one.
+        // Rounded up: 1.5 ms does not fit into the bucket up to 1 ms.
         let at_least = if Duration::from_millis(ms) < took { ms.saturating_add(1) } else { ms };
         let bucket = BOUNDS_MS.iter().position(|bound| at_least <= *bound);
         let bucket = bucket.unwrap_or(BOUNDS_MS.len());
@@ -55,7 +54,7 @@ impl Histogram {
         self.sum_ms = self.sum_ms.saturating_add(ms);
     }
 
-    /// Adds what another has counted.
+    /// Adds the counts of another histogram.
     pub fn add(&mut self, other: &Self) {
         if self.buckets.len() < other.buckets.len() {
             self.buckets.resize(other.buckets.len(), 0);
@@ -66,7 +65,7 @@ impl Histogram {
         self.sum_ms = self.sum_ms.saturating_add(other.sum_ms);
     }
 
-    /// Takes away what was added before.
+    /// Subtracts counts that were added before.
     pub fn remove(&mut self, other: &Self) {
         for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
             *mine = mine.saturating_sub(*theirs);
@@ -77,23 +76,23 @@ impl Histogram {
         self.sum_ms = self.sum_ms.saturating_sub(other.sum_ms);
     }
 
-    /// How many durations there are.
+    /// The number of durations.
     pub fn count(&self) -> u64 {
         self.buckets.iter().fold(0, |sum, n| sum.saturating_add(*n))
     }
 
-    /// All of them together.
+    /// The sum of the durations.
     pub fn sum(&self) -> Duration {
         Duration::from_millis(self.sum_ms)
     }
 
-    /// The mean; none when there are none.
+    /// The mean duration. `None` if there are none.
     pub fn mean(&self) -> Option<Duration> {
         self.sum_ms.checked_div(self.count()).map(Duration::from_millis)
     }
 
-    /// The bound that this share of the durations (0 to 1) stays within: the upper end of the bucket
-    /// that holds it, and for what is longer than every bound the last one. None when there are none.
+    /// The upper bound of the bucket that has this quantile; `share` is from 0 to 1. If that bucket has
+    /// no upper bound, the last bound. `None` if there are no durations.
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let count = self.count();
         // Exact up to 2^53 durations.
@@ -107,19 +106,19 @@ impl Histogram {
         Some(Duration::from_millis(*bound))
     }
 
-    /// The buckets as they are: bound in milliseconds (none for the last, which has none) and count.
+    /// The buckets: upper bound in milliseconds (`None` for the last bucket) and count.
     pub fn buckets(&self) -> impl Iterator<Item = (Option<u64>, u64)> + '_ {
         (0..=BOUNDS_MS.len())
             .map(|i| (BOUNDS_MS.get(i).copied(), self.buckets.get(i).copied().unwrap_or(0)))
     }
 
-    /// Whether there are none.
+    /// Whether there are no durations.
     pub fn is_empty(&self) -> bool {
         self.count() == 0
     }
 }
 
-/// A report may say anything: there are no more buckets than these.
+/// Drops buckets that this version does not have, because a report may hold anything.
 fn read_buckets<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u64>, D::Error> {
     let mut buckets = Vec::deserialize(d)?;
     buckets.truncate(BOUNDS_MS.len() + 1);

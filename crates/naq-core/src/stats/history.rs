@@ -244,8 +244,8 @@ impl History {
         self.written.keys().next().map(|(minute, _)| minute.start())
     }
 
-    /// The numbers of `queue` and `task`, or of all, over the last `window`: `points` buckets of
-    /// equal length, oldest first.
+    /// The counts of `queue` and `task` over the last `window`, in `points` parts of equal length, oldest
+    /// first. `None` means all queues or all tasks.
     pub fn series(
         &self,
         queue: Option<&QueueName>,

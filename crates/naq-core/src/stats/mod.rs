@@ -1,9 +1,9 @@
-//! What workers tell of their attempts, in numbers: [`Tally`] counts, a [`StatsReport`] travels, and
-//! [`History`] answers. No I/O here; the port is [`StatsStore`](crate::transport::StatsStore).
+//! Statistics of attempts, as data: a worker counts in a [`Tally`] and writes [`StatsReport`]s, and a
+//! reader adds them up in a [`History`]. The port is [`StatsStore`](crate::transport::StatsStore).
 //!
-//! A report holds everything that one process has counted in one minute so far. The newer report of
-//! the same process and minute replaces the older, so that nothing is counted twice however often it
-//! is written, and the broker keeps one message a process and minute.
+//! A report has the counts of one process in one minute so far. A newer report of the same process and
+//! minute replaces it. So a report that is written several times counts once, and the broker stores one
+//! message for each process and minute.
 
 mod advice;
 mod attempts;

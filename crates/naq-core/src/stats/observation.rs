@@ -1,4 +1,4 @@
-//! [`Observation`]: what a worker has seen of one delivery, as it is counted.
+//! [`Observation`]: one delivery, as statistics count it.
 
 use std::time::Duration;
 
@@ -7,77 +7,78 @@ use crate::failure::ErrorKind;
 use crate::names::{JobId, QueueName, TaskName};
 use crate::retry::Rule;
 
-/// What stands for the task of a job that no handler is registered for, or whose body cannot be
-/// read: whoever enqueues must not be able to make up labels.
+/// The task name under which a job is counted if the worker has no handler for its task, or its body
+/// cannot be read. So a program that enqueues jobs cannot create metric labels.
 pub const UNKNOWN_TASK: &str = "_unknown";
 
-/// One delivery, and what became of it. Counted once the broker has what was decided.
+/// One delivery and how it ended. It is counted when the broker has stored the fact.
 #[derive(Debug, Clone, Copy)]
 pub struct Observation<'a> {
-    /// The job's queue.
+    /// The queue of the job.
     pub queue: &'a QueueName,
-    /// Its task, if a handler of that name is here; counted under [`UNKNOWN_TASK`] otherwise.
+    /// The task of the job. `None` if the worker has no handler for it; then it is counted under
+    /// [`UNKNOWN_TASK`].
     pub task: Option<&'a TaskName>,
     /// The job.
     pub job: &'a JobId,
-    /// The attempt, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// Worker deaths that this delivery has brought to light.
+    /// How many crashes of workers were noticed with this delivery.
     pub crashes: u32,
-    /// When its handler ran, if it did.
+    /// When the handler ran. `None` if it did not.
     pub run: Option<Run>,
-    /// What became of it.
+    /// How the delivery ended.
     pub ending: Ending,
-    /// What went wrong, if something did.
+    /// The failure. `None` if there was none.
     pub error: Option<ObservedError<'a>>,
 }
 
-/// From when to when a handler ran.
+/// The times of one call of a handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
-    /// When it began.
+    /// When the handler started.
     pub started_at: Timestamp,
-    /// When it ended.
+    /// When the handler ended.
     pub ended_at: Timestamp,
-    /// When the attempt was due, or the job enqueued: what it waited since.
+    /// When the attempt was due, or the job was enqueued. The wait for a slot started then.
     pub ready_at: Timestamp,
-    /// Whether the attempt had waited for its time, so that it can have been late.
+    /// Whether the attempt was delayed, so that its wait counts as lateness.
     pub was_due: bool,
 }
 
-/// What became of a delivery.
+/// How statistics count a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ending {
-    /// The job is done.
+    /// The job completed.
     Completed,
-    /// It failed, and will be tried again.
+    /// The attempt failed and is retried.
     Retried {
-        /// The wait that was decided.
+        /// The delay of the retry.
         delay: Duration,
-        /// When it is due.
+        /// When the retry is due.
         due_at: Timestamp,
     },
-    /// It is dead.
+    /// The job died.
     Dead,
-    /// It is cancelled.
+    /// The job was cancelled.
     Cancelled,
-    /// Its deadline had passed.
+    /// The job expired.
     Expired,
-    /// Its handler wants to run again later.
+    /// The handler snoozed the job.
     Snoozed,
-    /// Something held it back: a limit, a breaker, a pause.
+    /// A gate held the job back, such as a limit, a breaker or a pause.
     HeldBack,
-    /// It was given back unfinished, or lost to another worker.
+    /// The delivery was given back unfinished, or its lease was lost.
     Interrupted,
 }
 
-/// What went wrong in an attempt.
+/// The failure of an attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct ObservedError<'a> {
-    /// Its kind.
+    /// The error kind.
     pub kind: &'a ErrorKind,
-    /// Its message, with secrets removed already.
+    /// The message, with secrets already removed.
     pub message: &'a str,
     /// The rule that decided what follows.
     pub rule: Rule,

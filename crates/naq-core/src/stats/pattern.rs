@@ -1,13 +1,14 @@
-//! [`pattern`]: a message without what differs from one failure to the next.
+//! [`pattern`]: an error message without the parts that differ between failures.
 
-/// Characters of a message that are looked at.
+/// The most characters of a message that are used.
 pub(super) const MAX_CHARS: usize = 300;
 
-/// What stands for what was taken out.
+/// Replaces each part that was removed.
 const GAP: char = '…';
 
-/// The message without ids, numbers, hexadecimal digits, uuids, quoted strings and paths, so that
-/// failures with the same cause read the same: each becomes `…`, and runs of space become one.
+/// The message without ids, numbers, hexadecimal digits, UUIDs, quoted strings and paths, so that
+/// failures with the same cause have the same text. Each of these becomes `…`, and several spaces become
+/// one.
 ///
 /// ```
 /// use naq_core::stats::pattern;
@@ -33,7 +34,7 @@ pub fn pattern(message: &str) -> String {
             rest = after;
         } else if is_word(first) {
             let end = rest.iter().position(|c| !is_word(*c)).unwrap_or(rest.len());
-            // A full stop or colon ends the sentence, not the word.
+            // A full stop, colon or comma at the end is not part of the word.
             let end = rest[..end]
                 .iter()
                 .rposition(|c| !matches!(c, '.' | ':' | ','))
@@ -59,7 +60,7 @@ fn gap(out: &mut String) {
     }
 }
 
-/// What comes after a quoted string that begins here. An apostrophe within a word is no quote.
+/// The text after the quoted string that begins here. An apostrophe within a word is not a quote.
 fn quoted(text: &[char], before: Option<char>) -> Option<&[char]> {
     let (&open, rest) = text.split_first()?;
     let close = match open {
@@ -83,7 +84,7 @@ fn is_word(c: char) -> bool {
         || matches!(c, '_' | '-' | '.' | ':' | '/' | '\\' | '@' | '%' | '+' | '~' | '#')
 }
 
-/// Whether this word is of the kind that differs each time: with a digit in it, a path, an address.
+/// Whether the word may differ between failures: it has a digit, or is a path or an address.
 fn varies(word: &[char]) -> bool {
     let slashes = word.iter().filter(|c| matches!(c, '/' | '\\')).count();
     let rooted = matches!(word.first(), Some('/' | '~' | '\\')) && word.len() > 1;

@@ -1,4 +1,4 @@
-//! [`StatsReport`]: what one worker has counted in one minute.
+//! [`StatsReport`]: the counts of one process in one minute, as they are written to the broker.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::{ErrorGroup, TaskStats};
 use crate::clock::Timestamp;
 use crate::names::WorkerId;
 
-/// A minute, counted from the epoch.
+/// A minute, counted from the Unix epoch.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
 )]
@@ -16,15 +16,15 @@ use crate::names::WorkerId;
 pub struct Minute(pub u64);
 
 impl Minute {
-    /// Its length in milliseconds.
+    /// The length of a minute in milliseconds.
     pub const MS: u64 = 60_000;
 
-    /// The minute that this moment is in.
+    /// The minute of this time.
     pub const fn of(at: Timestamp) -> Self {
         Self(at.as_millis() / Self::MS)
     }
 
-    /// When it begins.
+    /// When the minute starts.
     pub const fn start(self) -> Timestamp {
         Timestamp::from_millis(self.0.saturating_mul(Self::MS))
     }
@@ -36,35 +36,35 @@ impl fmt::Display for Minute {
     }
 }
 
-/// Everything that one process of a worker has counted in one minute so far. A newer one of the same
-/// process and minute takes its place.
+/// The counts of one process in one minute so far. A newer report of the same process and minute replaces
+/// it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StatsReport {
     /// The worker.
     pub worker: WorkerId,
-    /// Which process of that id: one that starts again, or beside it by mistake, replaces nothing of
-    /// the other's. Letters and digits; empty where whoever wrote it has no such thing.
+    /// The process of the worker: letters and digits. A process that is started again has another one,
+    /// so that it does not replace reports of the first. Empty if the writer has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub process: String,
-    /// The version of NAQ that it runs.
+    /// The version of NAQ of the worker.
     pub version: String,
     /// The minute.
     pub minute: Minute,
-    /// When it was written.
+    /// When the report was written.
     pub written_at: Timestamp,
-    /// Its tasks.
+    /// The counts by task.
     #[serde(default)]
     pub tasks: Vec<TaskStats>,
-    /// Its failures by group.
+    /// The failures by error group.
     #[serde(default)]
     pub errors: Vec<ErrorGroup>,
-    /// Failures that found no room among the groups.
+    /// How many failures are in no group, because there were too many groups.
     #[serde(default)]
     pub other_errors: u64,
 }
 
 impl StatsReport {
-    /// Who has counted: `worker-process`.
+    /// The worker and the process: `worker-process`.
     pub fn source(&self) -> String {
         match self.process.as_str() {
             "" => self.worker.to_string(),
@@ -72,8 +72,8 @@ impl StatsReport {
         }
     }
 
-    /// Makes it smaller, for a broker that does not take it as it is: first its failures are no
-    /// longer told apart, then it does not say when retries come due. False when it cannot be.
+    /// Makes the report smaller if it is too large for the broker. The first call drops the error groups,
+    /// the second one the due times of retries. Returns false if nothing is left to drop.
     pub fn shrink(&mut self) -> bool {
         if !self.errors.is_empty() {
             self.fold_errors(0);
@@ -86,7 +86,7 @@ impl StatsReport {
         shrunk
     }
 
-    /// Tells at most `most` groups of failures apart.
+    /// Keeps at most `most` error groups, and counts the failures of the others together.
     pub(super) fn fold_errors(&mut self, most: usize) {
         for group in self.errors.drain(most.min(self.errors.len())..) {
             self.other_errors = self.other_errors.saturating_add(group.count);

@@ -1,4 +1,4 @@
-//! [`storms`]: tasks that do little but retry.
+//! [`storms`]: tasks most of whose starts are retries, or soon will be.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,17 +8,17 @@ use super::{Counts, History};
 use crate::clock::Timestamp;
 use crate::names::{QueueName, TaskName};
 
-/// From when on it is a storm.
+/// The thresholds for a storm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StormRules {
-    /// How far back to look. 5 minutes by default.
+    /// The time that is considered; the last 5 minutes by default.
     pub window: Duration,
-    /// Fewer starts than this in the window are no storm, whatever their share. 50 by default.
+    /// A task with fewer starts in the window is not in a storm; 50 by default.
     pub min_starts: u64,
-    /// The share of starts that are retries, 0 to 1, from which it is one. 0.5 by default.
+    /// The share of starts that are retries, from 0 to 1, at which a storm begins; 0.5 by default.
     pub retry_share: f64,
-    /// As many retries due in the next minute are one, whatever their share, when they are three
-    /// times as many as were started in a minute of the window. 500 by default.
+    /// So many retries due in the next minute are a storm too, if they are at least three times the
+    /// starts per minute in the window; 500 by default.
     pub due_next_minute: u64,
 }
 
@@ -33,30 +33,30 @@ impl Default for StormRules {
     }
 }
 
-/// A task whose retries crowd out everything else, or are about to.
+/// A task most of whose starts are retries, or soon will be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Storm {
     /// The queue.
     pub queue: QueueName,
     /// The task.
     pub task: TaskName,
-    /// Starts in the window.
+    /// The number of starts in the window.
     pub starts: u64,
-    /// Of those, retries: a share, 0 to 1.
+    /// The share of those that were retries, from 0 to 1.
     pub retry_share: f64,
-    /// Retries due in the next minute.
+    /// How many retries are due in the next minute.
     pub due_next_minute: u64,
-    /// Retries due in the next hour.
+    /// How many retries are due in the next hour.
     pub due_next_hour: u64,
 }
 
-/// The tasks in a storm now, or about to be, those with the most retries first.
+/// The tasks that are in a storm or soon will be, those with the most retries first.
 pub fn storms(history: &History, rules: &StormRules, now: Timestamp) -> Vec<Storm> {
     let totals = history.totals(rules.window, now);
-    let lately = history.totals(Duration::from_secs(60), now);
+    let last_minute = history.totals(Duration::from_secs(60), now);
     let minutes = (rules.window.as_secs() / 60).max(1);
     let [minute, hour] = [60, 3_600].map(|s| history.due_by_task(Duration::from_secs(s), now));
-    // What waits for longer than the window has not been started in it.
+    // A task whose retries wait longer than the window has no starts in it.
     let idle = Counts::default();
     let mut tasks: BTreeMap<_, _> = minute.keys().map(|key| (key, &idle)).collect();
     tasks.extend(&totals.tasks);
@@ -65,10 +65,11 @@ pub fn storms(history: &History, rules: &StormRules, now: Timestamp) -> Vec<Stor
         let share = counts.retry_share().unwrap_or(0.0);
         let due = |tasks: &BTreeMap<_, u64>| tasks.get(key).copied().unwrap_or(0);
         let soon = due(&minute);
-        // One that has passed is still in the window.
-        let retries_lately = lately.tasks.get(key).is_some_and(|task| task.retry_starts() > 0);
-        let goes_on = retries_lately || due(&hour) > 0;
-        let crowded = goes_on && starts >= rules.min_starts && share >= rules.retry_share;
+        // A storm that is over is still in the window.
+        let has_recent_retries =
+            last_minute.tasks.get(key).is_some_and(|task| task.retry_starts() > 0);
+        let continues = has_recent_retries || due(&hour) > 0;
+        let crowded = continues && starts >= rules.min_starts && share >= rules.retry_share;
         let ahead = soon >= rules.due_next_minute && soon >= 3 * (starts / minutes);
         (crowded || ahead).then(|| Storm {
             queue: key.0.clone(),

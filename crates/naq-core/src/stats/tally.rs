@@ -1,4 +1,4 @@
-//! [`Tally`]: counts what a worker sees, until it is written.
+//! [`Tally`]: the counts of one process, until they are written to the broker.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -9,31 +9,31 @@ use super::{Counts, ErrorGroup, GroupId, Minute, Observation, StatsReport, TaskS
 use crate::clock::Timestamp;
 use crate::names::{QueueName, TaskName, WorkerId};
 
-/// Error groups in a report; further ones are counted without being told apart. A report with all
-/// of them is well below any broker's limit on a message.
+/// The most error groups in a report. Failures of further groups are counted together. A report with so
+/// many groups is well below the message limit of any broker.
 pub const MAX_ERROR_GROUPS: usize = 100;
 
-/// For how many minutes one is kept while it cannot be written; of a longer outage the oldest are
-/// given up.
+/// For how many minutes counts are kept while they cannot be written. In a longer outage the oldest are
+/// dropped.
 pub const UNSENT_MINUTES: usize = 60;
-/// By how many minutes a clock may be set back to go on counting in the newest.
-const SET_BACK: u64 = 2;
+/// If the clock was set back by at most so many minutes, the newest minute continues.
+const MAX_MINUTES_BACK: u64 = 2;
 
-/// Counts observations by minute, and says which minutes are to be written.
+/// Counts observations by minute, and gives the reports of the minutes that must be written.
 #[derive(Debug)]
 pub struct Tally {
-    minutes: BTreeMap<Place, Count>,
-    /// Where is counted now: in the newest minute seen. What was written of a minute that is over
-    /// must not be replaced by less, so that a clock that is set back goes on counting here, or, when
-    /// it was set back by much, under the name of another process.
-    place: Place,
-    /// Random, so that two processes of the same id have different names.
+    minutes: BTreeMap<TallyMinute, MinuteCounts>,
+    /// The newest minute, which counts new observations. A report must not be replaced by one with lower
+    /// counts. So if the clock was set back a little, this minute continues. If it was set back more,
+    /// counting starts under another process name.
+    current: TallyMinute,
+    /// Random, so that two processes with the same worker id have different names.
     seed: u32,
 }
 
-/// How often the clock was set back by much, and a minute.
+/// How often the clock was set back by more than [`MAX_MINUTES_BACK`], and a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-struct Place {
+struct TallyMinute {
     clock: u32,
     minute: Minute,
 }
@@ -41,34 +41,34 @@ struct Place {
 impl Default for Tally {
     fn default() -> Self {
         let seed = RandomState::new().hash_one(()) as u32;
-        Self { minutes: BTreeMap::new(), place: Place::default(), seed }
+        Self { minutes: BTreeMap::new(), current: TallyMinute::default(), seed }
     }
 }
 
 #[derive(Debug, Default)]
-struct Count {
+struct MinuteCounts {
     tasks: HashMap<(QueueName, TaskName), Counts>,
     errors: HashMap<GroupId, ErrorGroup>,
     other_errors: u64,
-    /// How often something was added.
+    /// The number of observations.
     changes: u64,
-    /// How many of those are in what was written last.
+    /// How many of those observations are in the report that was written last.
     written: u64,
-    /// The time that the last report says. The next one says a later one, whatever the clock does.
-    told_at: Timestamp,
+    /// The time in the last report. The next report has a later time, even if the clock was set back.
+    reported_at: Timestamp,
 }
 
-/// What was asked to be written, so that it can be ticked off.
+/// Which observations a report has, so that they can be marked as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Due {
-    place: Place,
+struct ReportMark {
+    place: TallyMinute,
     changes: u64,
 }
 
 impl Tally {
     /// Counts one observation, made at `now`.
     pub fn record(&mut self, seen: &Observation<'_>, now: Timestamp) {
-        let place = self.turn(now);
+        let place = self.minute_at(now);
         let count = self.minutes.entry(place).or_default();
         count.changes += 1;
         let task = seen.task.cloned().unwrap_or_else(TaskStats::unknown_task);
@@ -87,29 +87,31 @@ impl Tally {
         count.tasks.entry(key).or_default().record(seen);
     }
 
-    /// Where to count at `now`.
-    fn turn(&mut self, now: Timestamp) -> Place {
-        let (place, this) = (&mut self.place, Minute::of(now));
-        if this.0 + SET_BACK < place.minute.0 {
-            *place = Place { clock: place.clock.wrapping_add(1), minute: this };
+    /// The minute that counts observations at `now`.
+    fn minute_at(&mut self, now: Timestamp) -> TallyMinute {
+        let place = &mut self.current;
+        let this = Minute::of(now);
+        if this.0 + MAX_MINUTES_BACK < place.minute.0 {
+            *place = TallyMinute { clock: place.clock.wrapping_add(1), minute: this };
         }
         place.minute = place.minute.max(this);
         *place
     }
 
-    /// The reports that have something new in them, oldest first, each to be confirmed by
-    /// [`written`](Self::written) once it is stored.
+    /// The reports with new counts, oldest first. Call [`written`](Self::written) when one is stored.
     pub fn unwritten(
         &mut self,
         worker: &WorkerId,
         version: &str,
         now: Timestamp,
     ) -> Vec<Unwritten> {
-        let (this, seed) = (self.turn(now), self.seed);
-        let is_near = |at: &Place| at.minute.0.abs_diff(this.minute.0) < UNSENT_MINUTES as u64;
+        let this = self.minute_at(now);
+        let seed = self.seed;
+        let is_near =
+            |at: &TallyMinute| at.minute.0.abs_diff(this.minute.0) < UNSENT_MINUTES as u64;
         self.minutes
             .retain(|at, count| *at == this || (count.changes > count.written && is_near(at)));
-        // A clock may be set back again and again.
+        // Without this limit, a clock that is set back many times could add minutes without end.
         while self.minutes.len() > UNSENT_MINUTES {
             self.minutes.pop_first();
         }
@@ -117,31 +119,31 @@ impl Tally {
         dirty
             .map(|(place, count)| {
                 let process = format!("{:08x}", seed.wrapping_add(place.clock));
-                count.told_at = now.max(count.told_at + Duration::from_millis(1));
+                count.reported_at = now.max(count.reported_at + Duration::from_millis(1));
                 let report = count.report(worker, process, version, place.minute);
-                Unwritten { due: Due { place: *place, changes: count.changes }, report }
+                Unwritten { mark: ReportMark { place: *place, changes: count.changes }, report }
             })
             .collect()
     }
 
-    /// This report has been stored.
+    /// Marks the counts of this report as stored.
     pub fn written(&mut self, report: &Unwritten) {
-        let Due { place, changes } = report.due;
+        let ReportMark { place, changes } = report.mark;
         if let Some(count) = self.minutes.get_mut(&place) {
             count.written = count.written.max(changes);
         }
     }
 }
 
-/// A report that is to be written.
+/// A report that must be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unwritten {
-    due: Due,
+    mark: ReportMark,
     /// The report.
     pub report: StatsReport,
 }
 
-impl Count {
+impl MinuteCounts {
     fn report(
         &self,
         worker: &WorkerId,
@@ -163,7 +165,7 @@ impl Count {
             process,
             version: version.to_owned(),
             minute,
-            written_at: self.told_at,
+            written_at: self.reported_at,
             tasks,
             errors,
             other_errors: self.other_errors,
@@ -231,7 +233,7 @@ mod tests {
         let (queue, job) = (QueueName::default(), JobId::random());
         let worker = WorkerId::new("w").expect("a name");
         let mut tally = Tally::default();
-        let mut told = |at| {
+        let mut report_at = |at| {
             tally.record(&seen(&queue, &job), at);
             let due = tally.unwritten(&worker, "1", at);
             due.iter().for_each(|it| tally.written(it));
@@ -239,10 +241,10 @@ mod tests {
             let [report] = &reports[..] else { panic!("one report: {reports:?}") };
             (report.source(), report.minute, report.written_at)
         };
-        let before = told(Minute(10).start());
-        let ahead = told(Minute(70).start());
-        let right = told(Minute(10).start());
-        let after = told(Minute(11).start());
+        let before = report_at(Minute(10).start());
+        let ahead = report_at(Minute(70).start());
+        let right = report_at(Minute(10).start());
+        let after = report_at(Minute(11).start());
         assert_eq!([ahead.1, right.1, after.1], [Minute(70), Minute(10), Minute(11)]);
         assert_eq!(ahead.0, before.0);
         assert_ne!(right.0, before.0, "the tenth minute was written before, with other jobs");

@@ -1,4 +1,4 @@
-//! [`TaskStats`]: the numbers of one task in one queue, its [`Counts`].
+//! [`TaskStats`]: the [`Counts`] of one task in one queue.
 
 use std::collections::BTreeMap;
 
@@ -8,40 +8,40 @@ use super::{Attempts, Ending, Histogram, Observation, Run, UNKNOWN_TASK};
 use crate::clock::Timestamp;
 use crate::names::{QueueName, TaskName};
 
-/// What was counted of one task in one queue.
+/// The counts of one task in one queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskStats {
     /// The queue.
     pub queue: QueueName,
-    /// The task; [`UNKNOWN_TASK`] for those that no handler is here for.
+    /// The task; [`UNKNOWN_TASK`] for tasks that the worker has no handler for.
     pub task: TaskName,
-    /// The numbers.
+    /// The counts.
     pub counts: Counts,
 }
 
 impl TaskStats {
-    /// The name under which tasks are counted that no handler is here for.
+    /// The name under which jobs are counted if the worker has no handler for their task.
     ///
     /// # Panics
-    /// Never: the name is a valid one.
+    /// Never: the name is valid.
     pub fn unknown_task() -> TaskName {
         TaskName::new(UNKNOWN_TASK).unwrap_or_else(|err| panic!("{err}"))
     }
 }
 
-/// Attempts and what became of them, in numbers that add up over workers, tasks and minutes.
+/// Counts of attempts and of how they ended. The counts of workers, tasks and minutes can be added up.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Attempts whose handler ran, by attempt number.
     #[serde(default, skip_serializing_if = "Attempts::is_empty")]
     pub starts: Attempts,
-    /// Jobs that completed, by the attempt that did it.
+    /// Jobs that completed, by the number of their last attempt.
     #[serde(default, skip_serializing_if = "Attempts::is_empty")]
     pub completed: Attempts,
-    /// Attempts that failed and are tried again, by attempt number.
+    /// Attempts that failed and are retried, by attempt number.
     #[serde(default, skip_serializing_if = "Attempts::is_empty")]
     pub retried: Attempts,
-    /// Jobs that died, by the attempt after which they did.
+    /// Jobs that died, by the number of their last attempt.
     #[serde(default, skip_serializing_if = "Attempts::is_empty")]
     pub dead: Attempts,
     /// Jobs that were cancelled.
@@ -59,22 +59,22 @@ pub struct Counts {
     /// Attempts that were given back or lost.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub interrupted: u64,
-    /// Worker deaths found out.
+    /// Crashes of workers that were noticed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub crashes: u64,
     /// How long handlers ran.
     #[serde(default, skip_serializing_if = "Histogram::is_empty")]
     pub duration: Histogram,
-    /// How long first attempts waited for their slot since they could have begun.
+    /// How long attempts that were not delayed waited for a slot.
     #[serde(default, skip_serializing_if = "Histogram::is_empty")]
     pub wait: Histogram,
-    /// How much later than due attempts began that had to wait for their time.
+    /// How long after their due time delayed attempts started.
     #[serde(default, skip_serializing_if = "Histogram::is_empty")]
     pub lateness: Histogram,
-    /// The waits that were decided for retries.
+    /// The delays that were decided for retries.
     #[serde(default, skip_serializing_if = "Histogram::is_empty")]
     pub delay: Histogram,
-    /// When the retries come due that were decided: their [slot](Self::DUE_SLOT_MS) and how many.
+    /// When the decided retries come due: the number of retries by [time bucket](Self::DUE_SLOT_MS).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub due: BTreeMap<u64, u64>,
 }
@@ -84,22 +84,22 @@ fn is_zero(n: &u64) -> bool {
 }
 
 impl Counts {
-    /// The width of a slot in which retries come due, in milliseconds.
+    /// The length of a time bucket of [`due`](Self::due), in milliseconds.
     pub const DUE_SLOT_MS: u64 = 10_000;
-    /// Slots that are kept apart; a retry that would need one more is counted in the last.
+    /// The most time buckets of [`due`](Self::due). Later retries are counted in the last one.
     pub const MAX_DUE_SLOTS: usize = 400;
 
     pub(super) fn record(&mut self, seen: &Observation<'_>) {
         self.crashes += u64::from(seen.crashes);
         if let Some(run) = &seen.run {
-            self.ran(run, seen.attempt);
+            self.record_run(run, seen.attempt);
         }
         match seen.ending {
             Ending::Completed => self.completed.record(seen.attempt),
             Ending::Retried { delay, due_at } => {
                 self.retried.record(seen.attempt);
                 self.delay.record(delay);
-                self.comes_due(due_at);
+                self.record_due(due_at);
             }
             Ending::Dead => self.dead.record(seen.attempt),
             Ending::Cancelled => self.cancelled += 1,
@@ -110,7 +110,7 @@ impl Counts {
         }
     }
 
-    fn ran(&mut self, run: &Run, attempt: u32) {
+    fn record_run(&mut self, run: &Run, attempt: u32) {
         self.starts.record(attempt);
         self.duration.record(run.ended_at.since(run.started_at));
         let waited = run.started_at.since(run.ready_at);
@@ -120,19 +120,19 @@ impl Counts {
         }
     }
 
-    fn comes_due(&mut self, due_at: Timestamp) {
+    fn record_due(&mut self, due_at: Timestamp) {
         let slot = due_at.as_millis() / Self::DUE_SLOT_MS;
         let full = self.due.len() >= Self::MAX_DUE_SLOTS && !self.due.contains_key(&slot);
         let slot = if full { self.due.keys().next_back().copied().unwrap_or(slot) } else { slot };
         *self.due.entry(slot).or_default() += 1;
     }
 
-    /// Adds what another has counted.
+    /// Adds the counts of another.
     pub fn add(&mut self, other: &Self) {
         self.combine(other, Attempts::add, Histogram::add, u64::saturating_add);
     }
 
-    /// Takes away what was added before.
+    /// Subtracts counts that were added before.
     pub fn remove(&mut self, other: &Self) {
         self.combine(other, Attempts::remove, Histogram::remove, u64::saturating_sub);
         self.due.retain(|_, n| *n > 0);
@@ -165,23 +165,23 @@ impl Counts {
         }
     }
 
-    /// Starts that were retries.
+    /// How many started attempts were retries.
     pub fn retry_starts(&self) -> u64 {
         self.starts.from(2)
     }
 
-    /// The share of starts that were retries, 0 to 1; none without starts.
+    /// The share of started attempts that were retries, from 0 to 1. `None` if none has started.
     pub fn retry_share(&self) -> Option<f64> {
         let starts = self.starts.total();
         (starts > 0).then(|| self.retry_starts() as f64 / starts as f64)
     }
 
-    /// Attempts that failed, whatever followed.
+    /// How many attempts failed.
     pub fn failed(&self) -> u64 {
         self.retried.total().saturating_add(self.dead.total())
     }
 
-    /// Jobs that ended, in whatever state.
+    /// How many jobs ended, in any state.
     pub fn ended(&self) -> u64 {
         let by_attempt = self.completed.total().saturating_add(self.dead.total());
         by_attempt.saturating_add(self.cancelled).saturating_add(self.expired)

@@ -1,4 +1,4 @@
-//! [`ManualClock`]: time that stands still until the test moves it.
+//! [`ManualClock`]: a clock that only the test moves.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 use crate::clock::{Clock, Timer, Timestamp};
 use crate::sync::lock;
 
-/// How often the tasks that a moment has woken may hand on to each other before the next moment.
-const TURNS: usize = 64;
+/// How often other tasks get to run before the clock moves on.
+const YIELDS: usize = 64;
 
-/// A clock and timer moved by hand. Cheap to clone; clones show the same time.
+/// A clock and timer that only the test moves. Clones are cheap and show the same time.
 ///
 /// ```
 /// use naq_core::testing::ManualClock;
@@ -32,13 +32,13 @@ const TURNS: usize = 64;
 /// ```
 #[derive(Clone)]
 pub struct ManualClock {
-    shared: Arc<Mutex<Shared>>,
+    state: Arc<Mutex<ClockState>>,
 }
 
-struct Shared {
+struct ClockState {
     now: Timestamp,
     next_sleeper: u64,
-    /// By the time they wait for, then by the order in which they came.
+    /// By the time that they wait for, then in the order in which they started.
     sleepers: BTreeMap<(Timestamp, u64), oneshot::Sender<()>>,
 }
 
@@ -50,23 +50,23 @@ impl ManualClock {
 
     /// A clock that shows `now`.
     pub fn at(now: Timestamp) -> Self {
-        let shared = Shared { now, next_sleeper: 0, sleepers: BTreeMap::new() };
-        Self { shared: Arc::new(Mutex::new(shared)) }
+        let state = ClockState { now, next_sleeper: 0, sleepers: BTreeMap::new() };
+        Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Lets `by` pass; see [`advance_to`](Self::advance_to).
+    /// Moves the clock by `by`; see [`advance_to`](Self::advance_to).
     pub async fn advance(&self, by: Duration) {
         self.advance_to(self.now() + by).await;
     }
 
-    /// Moves to `to` by way of every moment that somebody waits for: sleepers wake in the order of
-    /// their times, each at its own time, and what they start then has its turn before time goes
-    /// on. Meant for the single-threaded test runtime; work on other threads is not waited for.
-    /// Never moves back.
+    /// Moves the clock to `to`. It stops at every time that a task sleeps until: sleepers wake in the
+    /// order of their times, and what they do runs before the clock moves on. Use it on a
+    /// single-threaded runtime, because it does not wait for work on other threads. The clock never
+    /// moves back.
     pub async fn advance_to(&self, to: Timestamp) {
         settle().await;
         loop {
-            let next = self.shared().sleepers.keys().next().map(|(at, _)| *at);
+            let next = self.state().sleepers.keys().next().map(|(at, _)| *at);
             match next.filter(|at| *at <= to) {
                 Some(at) => self.set(at),
                 None => break,
@@ -77,44 +77,44 @@ impl ManualClock {
         settle().await;
     }
 
-    /// Shows `to` at once and wakes whoever waited for it; for code that cannot wait. Never moves
-    /// back.
+    /// Sets the clock to `to` at once and wakes all tasks that sleep until then. For code that is not
+    /// async. The clock never moves back.
     pub fn set(&self, to: Timestamp) {
-        let mut shared = self.shared();
-        shared.now = shared.now.max(to);
-        while let Some(first) = shared.sleepers.first_entry()
+        let mut state = self.state();
+        state.now = state.now.max(to);
+        while let Some(first) = state.sleepers.first_entry()
             && first.key().0 <= to
         {
-            // An error means that it waits no longer.
+            // An error means that the sleeper was dropped.
             let _ = first.remove().send(());
         }
     }
 
-    /// How many wait for a later time.
+    /// How many tasks sleep until a later time.
     pub fn sleepers(&self) -> usize {
-        self.shared().sleepers.len()
+        self.state().sleepers.len()
     }
 
-    fn shared(&self) -> MutexGuard<'_, Shared> {
-        lock(&self.shared)
+    fn state(&self) -> MutexGuard<'_, ClockState> {
+        lock(&self.state)
     }
 }
 
 async fn settle() {
-    for _ in 0..TURNS {
+    for _ in 0..YIELDS {
         tokio::task::yield_now().await;
     }
 }
 
-/// Leaves no entry behind when the one who slept is dropped.
-struct Sleeper<'a> {
+/// Removes the entry of a sleeper that is dropped.
+struct SleeperGuard<'a> {
     clock: &'a ManualClock,
     key: (Timestamp, u64),
 }
 
-impl Drop for Sleeper<'_> {
+impl Drop for SleeperGuard<'_> {
     fn drop(&mut self) {
-        self.clock.shared().sleepers.remove(&self.key);
+        self.clock.state().sleepers.remove(&self.key);
     }
 }
 
@@ -132,7 +132,7 @@ impl fmt::Debug for ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        self.shared().now
+        self.state().now
     }
 }
 
@@ -140,17 +140,17 @@ impl Clock for ManualClock {
 impl Timer for ManualClock {
     async fn sleep_until(&self, at: Timestamp) {
         let (woken, key) = {
-            let mut shared = self.shared();
-            if at <= shared.now {
+            let mut state = self.state();
+            if at <= state.now {
                 return;
             }
             let (wake, woken) = oneshot::channel();
-            let key = (at, shared.next_sleeper);
-            shared.next_sleeper += 1;
-            shared.sleepers.insert(key, wake);
+            let key = (at, state.next_sleeper);
+            state.next_sleeper += 1;
+            state.sleepers.insert(key, wake);
             (woken, key)
         };
-        let _sleeper = Sleeper { clock: self, key };
+        let _sleeper = SleeperGuard { clock: self, key };
         // The sender lives in the clock until it is used.
         let _ = woken.await;
     }

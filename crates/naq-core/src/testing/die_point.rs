@@ -1,15 +1,15 @@
-//! [`DiePoint`]: where a process dies, by a name that fits into an environment variable.
+//! [`DiePoint`]: where a process dies, with a name for an environment variable.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What a transport is asked to do.
+/// An operation of a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Op {
     /// Enqueue or requeue.
     Publish,
-    /// Take deliveries.
+    /// Fetch deliveries.
     Fetch,
     /// Look for evidence.
     Evidence,
@@ -19,7 +19,7 @@ pub enum Op {
     Retry,
     /// Write a dead letter.
     Dead,
-    /// Note that somebody waits for the end of a job.
+    /// Write a marker: other jobs wait for the end of a job.
     Await,
     /// Give a delivery back.
     GiveBack,
@@ -35,11 +35,11 @@ pub enum Op {
     Reschedule,
     /// Send a signal.
     Signal,
-    /// Change what all workers share.
+    /// Change the state store.
     State,
     /// Store or remove the list of the attempts that a worker runs.
     RunList,
-    /// Store what is too large for a message.
+    /// Store a blob.
     Blob,
     /// Store statistics.
     Stats,
@@ -97,7 +97,7 @@ impl Op {
     }
 }
 
-/// The moment before an operation begins, or after it took effect and before anybody knows.
+/// The point before an operation starts, or the point after it took effect and before its answer.
 ///
 /// ```
 /// use naq_core::testing::{DiePoint, Op};
@@ -109,11 +109,11 @@ impl Op {
 pub enum DiePoint {
     /// `before-OP`: it has no effect.
     Before(Op),
-    /// `after-OP`: it has its whole effect, and nothing follows.
+    /// `after-OP`: it has its whole effect, and the process does nothing more.
     After(Op),
 }
 
-/// A text that names no [`DiePoint`].
+/// A text is not a [`DiePoint`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown die point {0:?}: write before-OP or after-OP, OP one of {ops}", ops = ops())]
 pub struct DiePointError(String);

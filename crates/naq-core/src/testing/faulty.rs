@@ -1,4 +1,4 @@
-//! [`FaultyTransport`]: any transport, failing on command.
+//! [`FaultyTransport`]: wraps a transport and makes it fail on command.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,18 +15,18 @@ use crate::transport::{Transport, TransportError};
 /// What a real process does at its die point, such as `std::process::abort`.
 type DieHook = Arc<dyn Fn(DiePoint) + Send + Sync>;
 
-/// Wraps a transport and makes it fail as a [`FaultPlan`] says: so that a crash can be put between
-/// any two steps. Counts calls over all clones.
+/// Wraps a transport and makes it fail by a [`FaultPlan`], so that a test can put a crash between any two
+/// steps. It counts the calls of all clones together.
 ///
-/// At a die point the hook is called; where it returns, this transport is dead from then on: every
-/// call answers `Unreachable` and nothing reaches the broker, as if the process were gone. The
-/// transport underneath lives on for the worker that takes over.
+/// At a die point it calls the hook. If the hook returns, this transport is dead: every call answers
+/// `Unreachable` and does not reach the broker, as if the process were gone. The wrapped transport stays
+/// usable for another worker.
 pub struct FaultyTransport<T> {
     pub(super) inner: T,
     pub(super) faults: Arc<Faults>,
 }
 
-/// The plan and how far it has come. Deliveries hold it too, for their acks.
+/// The plan, and the calls so far. Deliveries have it too, for their acks.
 pub(super) struct Faults {
     plan: Mutex<FaultPlan>,
     calls: Mutex<HashMap<Op, u32>>,
@@ -37,12 +37,12 @@ pub(super) struct Faults {
 }
 
 impl<T: Transport> FaultyTransport<T> {
-    /// Fails as `plan` says.
+    /// Fails by this plan.
     pub fn new(inner: T, plan: FaultPlan) -> Self {
         Self::build(inner, plan, None, None)
     }
 
-    /// Calls `hook` at a die point, for a process that really ends itself there.
+    /// Fails by this plan and calls `hook` at a die point, for a process that really ends there.
     pub fn with_die_hook(
         inner: T,
         plan: FaultPlan,
@@ -51,8 +51,8 @@ impl<T: Transport> FaultyTransport<T> {
         Self::build(inner, plan, Some(Arc::new(hook)), None)
     }
 
-    /// Fails never, but waits before each call for a permit of `steps`: so that a test decides who
-    /// of several processes goes on, call by call.
+    /// Never fails, but waits for a permit of `steps` before each call. So a test decides call by call
+    /// which of several processes continues.
     pub fn in_steps(inner: T, steps: Arc<Semaphore>) -> Self {
         Self::build(inner, FaultPlan::new(), None, Some(steps))
     }
@@ -74,12 +74,12 @@ impl<T: Transport> FaultyTransport<T> {
         Self { inner, faults: Arc::new(faults) }
     }
 
-    /// The transport underneath.
+    /// The wrapped transport.
     pub fn inner(&self) -> &T {
         &self.inner
     }
 
-    /// Goes on with another plan; calls are counted from 1 again.
+    /// Replaces the plan. Calls are counted from 1 again.
     pub fn set_plan(&self, plan: FaultPlan) {
         *lock(&self.faults.plan) = plan;
         lock(&self.faults.calls).clear();
@@ -90,17 +90,17 @@ impl<T: Transport> FaultyTransport<T> {
         self.faults.cut.send_replace(true);
     }
 
-    /// Ends the cut.
+    /// Restores the connection.
     pub fn mend(&self) {
         self.faults.cut.send_replace(false);
     }
 
-    /// Where it died, once it has.
+    /// Where the process died. `None` if it has not.
     pub fn died_at(&self) -> Option<DiePoint> {
         *self.faults.died.borrow()
     }
 
-    /// Waits until it has died, and says where.
+    /// Waits until the process has died, and returns where.
     pub async fn died(&self) -> DiePoint {
         let mut died = self.faults.died.subscribe();
         loop {
@@ -120,8 +120,7 @@ impl<T: Transport> FaultyTransport<T> {
 }
 
 impl Faults {
-    /// Runs `call`, or what the plan has in its place. `lost` is what a caller sees of an operation
-    /// that never reached the broker.
+    /// Runs `call`, or the fault that the plan has for it. `lost` gives the answer of a lost operation.
     pub(super) async fn pass<R>(
         &self,
         op: Op,
@@ -153,8 +152,10 @@ impl Faults {
             Some(Fault::TooLarge) => Err(TransportError::TooLarge { size: 2, max: 1 }),
             Some(Fault::Timeout) => {
                 let _ = call.await;
-                let (what, after) = (op.as_str().to_owned(), Duration::from_secs(2));
-                Err(TransportError::Timeout { what, after })
+                Err(TransportError::Timeout {
+                    what: op.as_str().to_owned(),
+                    after: Duration::from_secs(2),
+                })
             }
             Some(Fault::Lost) => Ok(lost()),
         }
@@ -170,9 +171,10 @@ impl Faults {
         Ok(())
     }
 
-    /// Waits until nothing passes any more: what is under way then is broken off.
+    /// Waits until the process has died or the connection is cut. Running calls then end.
     pub(super) async fn down(&self) -> TransportError {
-        let (mut died, mut cut) = (self.died.subscribe(), self.cut.subscribe());
+        let mut died = self.died.subscribe();
+        let mut cut = self.cut.subscribe();
         loop {
             if let Err(err) = self.alive() {
                 return err;

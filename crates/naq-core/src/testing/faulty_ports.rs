@@ -1,4 +1,4 @@
-//! The ports of a [`FaultyTransport`]: each call passes the plan.
+//! The ports of a [`FaultyTransport`]: each call follows the plan.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -79,7 +79,7 @@ struct FaultySubscription {
 
 impl FaultySubscription {
     fn wrap(faults: &Arc<Faults>, delivery: Delivery) -> Delivery {
-        let handle = FaultyHandle { inner: delivery.handle, faults: faults.clone() };
+        let handle = FaultyAckHandle { inner: delivery.handle, faults: faults.clone() };
         Delivery { handle: Arc::new(handle), ..delivery }
     }
 }
@@ -115,13 +115,13 @@ impl fmt::Debug for FaultySubscription {
     }
 }
 
-struct FaultyHandle {
+struct FaultyAckHandle {
     inner: Arc<dyn AckHandle>,
     faults: Arc<Faults>,
 }
 
 #[async_trait]
-impl AckHandle for FaultyHandle {
+impl AckHandle for FaultyAckHandle {
     async fn ack(&self) -> Result<(), TransportError> {
         self.faults.pass(Op::Ack, || (), self.inner.ack()).await
     }
@@ -131,9 +131,9 @@ impl AckHandle for FaultyHandle {
     }
 }
 
-impl fmt::Debug for FaultyHandle {
+impl fmt::Debug for FaultyAckHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FaultyHandle").field(&self.inner).finish()
+        f.debug_tuple("FaultyAckHandle").field(&self.inner).finish()
     }
 }
 
@@ -310,7 +310,7 @@ impl<T: Transport> StateStore for FaultyTransport<T> {
     async fn state_watch(&self, prefix: &StateKey) -> Result<Box<dyn StateWatch>, TransportError> {
         self.faults.alive()?;
         let (inner, faults) = (self.inner.state_watch(prefix).await?, self.faults.clone());
-        Ok(Box::new(FaultyWatch { inner, faults }))
+        Ok(Box::new(FaultyStateWatch { inner, faults }))
     }
 }
 
@@ -348,13 +348,13 @@ impl<T: Transport> StatsStore for FaultyTransport<T> {
 }
 
 /// A watch that is broken off with the connection.
-struct FaultyWatch {
+struct FaultyStateWatch {
     inner: Box<dyn StateWatch>,
     faults: Arc<Faults>,
 }
 
 #[async_trait]
-impl StateWatch for FaultyWatch {
+impl StateWatch for FaultyStateWatch {
     async fn next(&mut self) -> Option<StateChange> {
         tokio::select! {
             biased;
@@ -364,7 +364,7 @@ impl StateWatch for FaultyWatch {
     }
 }
 
-impl fmt::Debug for FaultyWatch {
+impl fmt::Debug for FaultyStateWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
     }

@@ -1,5 +1,4 @@
-//! For tests: a clock that is moved by hand, a transport that fails on command, and the contract
-//! that every transport has to pass.
+//! For tests: a clock that the test moves, and a transport that fails on command.
 
 mod clock;
 mod die_point;

@@ -1,36 +1,36 @@
-//! [`FaultPlan`]: which operation goes wrong, at which call, and how.
+//! [`FaultPlan`]: which operation fails, at which call, and how.
 
 use super::{DiePoint, Op};
 
-/// How an operation goes wrong.
+/// How an operation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The process dies before it.
+    /// The process dies before the operation.
     DieBefore,
-    /// The process dies after it took effect.
+    /// The process dies after the operation took effect.
     DieAfter,
     /// It has no effect and answers `Unreachable`.
     Unreachable,
-    /// It has no effect and answers `Rejected`, which will not change.
+    /// It has no effect and answers `Rejected`, a permanent error.
     Refused,
     /// It has no effect and answers `TooLarge`.
     TooLarge,
-    /// It takes effect and answers `Timeout`. Of a fetch: what was handed out never arrives.
+    /// It takes effect and answers `Timeout`. The deliveries of a fetch never arrive.
     Timeout,
-    /// It has no effect and pretends that it had: a lost ack.
+    /// It has no effect and answers as if it had, like a lost ack.
     Lost,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Rule {
+struct FaultRule {
     op: Op,
     from: u32,
     times: u32,
     fault: Fault,
 }
 
-/// Plain data: what goes wrong, and when. The empty plan lets everything pass.
+/// Which calls fail and how, as plain data. With the empty plan no call fails.
 ///
 /// ```
 /// use naq_core::testing::{DiePoint, Fault, FaultPlan, Op};
@@ -42,23 +42,24 @@ struct Rule {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FaultPlan {
-    rules: Vec<Rule>,
+    rules: Vec<FaultRule>,
 }
 
 impl FaultPlan {
-    /// Nothing goes wrong.
+    /// The empty plan: no call fails.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// From its `from`th time on (1 is the first), `times` times, `op` meets with `fault`.
+    /// `op` fails with `fault` in `times` calls, starting with call number `from`. Calls are numbered from
+    /// 1.
     #[must_use]
     pub fn on(mut self, op: Op, from: u32, times: u32, fault: Fault) -> Self {
-        self.rules.push(Rule { op, from, times, fault });
+        self.rules.push(FaultRule { op, from, times, fault });
         self
     }
 
-    /// The process dies at the `nth` passing of `point` (1 is the first).
+    /// The process dies when it reaches `point` for the `nth` time, counted from 1.
     #[must_use]
     pub fn die_at(self, point: DiePoint, nth: u32) -> Self {
         match point {
@@ -67,7 +68,7 @@ impl FaultPlan {
         }
     }
 
-    /// What the `nth` call of `op` meets with.
+    /// The fault of the `nth` call of `op`, if it has one.
     pub(super) fn fault(&self, op: Op, nth: u32) -> Option<Fault> {
         self.rules
             .iter()

@@ -215,7 +215,7 @@ pub trait Settler: Send + Sync + 'static {
     /// [`TransportError`]. After a transient one this can be called again.
     async fn await_end(&self, key: &JobKey, life: &Nonce) -> Result<Awaiting, TransportError>;
 
-    /// The largest message that the broker takes, headers included, in bytes: the last value it told.
-    /// Sends no request.
+    /// The largest message that the broker takes, headers included, in bytes, by its last answer.
+    /// It sends no request.
     fn max_payload(&self) -> usize;
 }

@@ -38,7 +38,7 @@ impl Service {
         self.definition["build"].is_object()
     }
 
-    /// What follows an option of its command.
+    /// The text after an option of its command.
     fn option(&self, name: &str) -> Option<&str> {
         let command = self.list("command");
         let at = command.iter().position(|word| *word == name)?;
@@ -61,7 +61,7 @@ fn service(name: &str) -> Service {
     services().into_iter().find(|it| it.name == name).unwrap_or_else(|| panic!("no service {name}"))
 }
 
-/// Those that start with this profile, besides those without any.
+/// The services that start with this profile, with those that have no profile.
 fn of_profile(profile: &str) -> BTreeSet<String> {
     let services = services().into_iter().filter(|it| it.list("profiles").contains(&profile));
     services.map(|it| it.name).collect()

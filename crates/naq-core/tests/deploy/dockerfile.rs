@@ -14,7 +14,7 @@ fn instructions() -> Vec<String> {
     joined.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
-/// What stands behind each instruction of this name, as words.
+/// The words after each instruction with this name.
 fn all(name: &str) -> Vec<Vec<String>> {
     let lines = instructions();
     let found = lines.iter().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -27,7 +27,7 @@ pub(crate) fn stages() -> Vec<String> {
     named.map(|words| words[2].clone()).collect()
 }
 
-/// What is copied from the context, without the place that it is copied to.
+/// The paths that are copied from the build context, without their destinations.
 fn copied() -> Vec<String> {
     let copies = all("COPY").into_iter().filter(|words| !words[0].starts_with("--from"));
     copies.flat_map(|words| words[..words.len() - 1].to_vec()).collect()

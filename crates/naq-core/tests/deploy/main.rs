@@ -1,4 +1,4 @@
-//! What docker/ and deploy/ name exists: metrics, files, images, ports, options of `naq`.
+//! Everything that docker/ and deploy/ name exists: metrics, files, images, ports, options of `naq`.
 #![cfg(feature = "jobs")]
 
 mod compose;

@@ -1,4 +1,4 @@
-//! What the tests of the wire share.
+//! Code that the tests of the wire share.
 
 use naq_core::transport::{JobKey, Place, Stored};
 use naq_core::wire::WireMessage;

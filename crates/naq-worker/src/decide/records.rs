@@ -58,7 +58,7 @@ impl SettlePlanner<'_> {
         let mut record = AttemptRecord::new(envelope.attempt, how);
         record.due_at = envelope.due_at;
         record.ended_at = Some(self.now);
-        record.worker = Some(self.worker.clone());
+        record.worker = Some(self.worker_id.clone());
         record.decision = Some(decision.action.as_str().to_owned());
         record.rule = Some(decision.rule);
         record.reason = Some(decision.reason());

@@ -19,7 +19,7 @@ use crate::report::{ObservedEnding, attempt_log, ending_of_state};
 /// What a settlement depends on besides the outcome.
 #[derive(Debug)]
 pub(crate) struct SettlePlanner<'a> {
-    pub(crate) worker: &'a WorkerId,
+    pub(crate) worker_id: &'a WorkerId,
     /// How long a task may stay unknown.
     pub(crate) unknown_tasks: &'a RetryPolicy,
     /// The tasks that have a handler here.

@@ -187,7 +187,7 @@ mod tests {
         let record = written(&dead);
         assert_eq!(record.ends(), Some(JobState::Dead));
         assert!(matches!(record.kind, FactKind::Record { .. }));
-        // The record gets out of the way of the letter.
+        // The record is left out, so that the letter can be stored.
         let mut records = 0;
         while matches!(written(&dead).kind, FactKind::Record { .. }) {
             records += 1;

@@ -31,7 +31,7 @@ impl AttemptDeps {
     ) -> AttemptContext {
         AttemptContext {
             envelope,
-            worker: self.worker_id.clone(),
+            worker_id: self.worker_id.clone(),
             client: self.client.clone(),
             timer: self.timer.clone(),
             runtime: Handle::current(),

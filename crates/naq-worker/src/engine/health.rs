@@ -48,7 +48,7 @@ pub enum NotReady {
     #[error("not connected to the broker")]
     Disconnected,
     /// The broker does not deliver jobs of this queue. The worker asks again.
-    #[error("queue {0} cannot be fetched from")]
+    #[error("jobs of queue {0} cannot be fetched")]
     Stuck(QueueName),
     /// The worker was asked to stop, and finishes the jobs that run.
     #[error("draining")]

@@ -73,7 +73,7 @@ impl WorkerState {
 
     pub(crate) fn settle_planner(&self) -> SettlePlanner<'_> {
         SettlePlanner {
-            worker: &self.deps.worker_id,
+            worker_id: &self.deps.worker_id,
             unknown_tasks: &self.unknown_tasks,
             tasks: &self.deps.tasks,
             redactor: &self.deps.redactor,

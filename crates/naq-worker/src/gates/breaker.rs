@@ -9,6 +9,7 @@
 
 mod breaker_table;
 mod sync;
+mod tracked_breaker;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,7 +26,8 @@ use naq_core::transport::{Stored, TransportError};
 use naq_core::{Envelope, TaskName, Timer, Timestamp};
 use tokio::sync::Notify;
 
-use self::breaker_table::{BreakerAnswer, BreakerPass, BreakerTable, RunningCall};
+use self::breaker_table::{BreakerTable, RunningCall};
+use self::tracked_breaker::{BreakerAnswer, BreakerPass};
 use super::first_read::FirstRead;
 use super::gate::Gate;
 use super::gate_answer::{GateAnswer, GateExit};

@@ -106,7 +106,7 @@ impl LimitGate {
         let start = match self.rates.reserve(&open, now, job.deadline).await? {
             RateAnswer::Now => return Ok(GateAnswer::Pass),
             RateAnswer::Never(start) => {
-                let reason = format!("limit {:?}: its turn would be at {start}", first.key);
+                let reason = format!("limit {:?}: its start time would be {start}", first.key);
                 return Ok(GateAnswer::Stop(Decision::saying(
                     Action::Expire,
                     Rule::Deadline,
@@ -122,7 +122,7 @@ impl LimitGate {
         for limit in limits.iter_mut().filter(|limit| wants(&&**limit)) {
             limit.reserve(start);
         }
-        let reason = format!("limit {:?}: its turn is at {start}", first.key);
+        let reason = format!("limit {:?}: its start time is {start}", first.key);
         Ok(GateAnswer::Reserve { until: start, reason, limits })
     }
 
@@ -216,7 +216,7 @@ fn retry_at(job: &Envelope, now: Timestamp) -> Timestamp {
 }
 
 fn contention_reason(key: &str) -> String {
-    format!("limit {key:?}: many ask for it at once")
+    format!("limit {key:?}: too many jobs ask for it at once")
 }
 
 /// Holds the job back until then, or until its deadline has passed: then it expires.
@@ -259,7 +259,7 @@ impl Gate for LimitGate {
         }
         // An operator made the job due early. Its start time stays as it is.
         if let Some(start) = reserved_start(job, now) {
-            let reason = format!("its turn is at {start}");
+            let reason = format!("its start time is {start}");
             return Ok(GateAnswer::HoldBack { until: start, rule: Rule::Limit, reason });
         }
         let asked = match self.take_slots(job, stored, now).await {

@@ -68,7 +68,7 @@ impl Gates {
             let answer = match gate.enter(job, stored, now).await {
                 Ok(GateAnswer::Pass) => continue,
                 Err(err) if !err.is_transient() => {
-                    let reason = format!("its gate cannot be asked: {err}");
+                    let reason = format!("its gate failed: {err}");
                     let (until, rule) = (now + PERMANENT_ERROR_WAIT, gate.rule());
                     Ok(GateAnswer::HoldBack { until, rule, reason })
                 }

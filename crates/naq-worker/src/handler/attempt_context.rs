@@ -12,7 +12,7 @@ use crate::delivery::HeldDelivery;
 #[derive(Debug)]
 pub(crate) struct AttemptContext {
     pub(crate) envelope: Envelope,
-    pub(crate) worker: WorkerId,
+    pub(crate) worker_id: WorkerId,
     pub(crate) client: Client,
     pub(crate) timer: Arc<dyn Timer>,
     /// The runtime that handlers run on.

@@ -126,7 +126,7 @@ impl<S> Context<S> {
 
     /// The worker that runs this attempt.
     pub fn worker_id(&self) -> &WorkerId {
-        &self.attempt.worker
+        &self.attempt.worker_id
     }
 
     /// A client on the worker's connection, to enqueue more jobs.

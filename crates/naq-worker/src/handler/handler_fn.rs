@@ -62,7 +62,7 @@ where
     })
 }
 
-/// The same for a function that blocks: it runs on a thread where that is allowed.
+/// The same for a function that blocks. It runs on a thread for blocking calls.
 pub(crate) fn blocking<S, A, R, F, E>(
     state: S,
     read: fn(&Payload) -> Result<A, DecodeError>,
@@ -110,7 +110,7 @@ fn encode_result<R: Serialize, E: IntoFailure>(
 ) -> Result<Payload, Failure> {
     let value = result.map_err(IntoFailure::into_failure)?;
     Payload::encode(codec, &value).map_err(|err| {
-        let text = format!("the handler's result has no form on the wire: {err}");
+        let text = format!("the handler's result cannot be encoded: {err}");
         Failure::new(ErrorKind::VALUE, text).fatal()
     })
 }

@@ -337,8 +337,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         self
     }
 
-    /// Adds a hook that runs when a job succeeds after a failed attempt. Otherwise as
-    /// [`on_retry`](Self::on_retry).
+    /// As [`on_retry`](Self::on_retry), for a job that succeeds after a failed attempt.
     #[must_use]
     pub fn on_success_after_retry<F, Fut>(mut self, hook: F) -> Self
     where
@@ -349,8 +348,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         self
     }
 
-    /// Adds a hook that runs when a job dies on this worker, for any reason. Otherwise as
-    /// [`on_retry`](Self::on_retry).
+    /// As [`on_retry`](Self::on_retry), for a job that dies on this worker, for any reason.
     #[must_use]
     pub fn on_exhausted<F, Fut>(mut self, hook: F) -> Self
     where

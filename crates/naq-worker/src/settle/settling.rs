@@ -141,7 +141,7 @@ impl Settling<'_> {
         match fitted {
             Some(Settlement::AckOnly) => tracing::error!(%job, "ended without a record: {reason}"),
             Some(_) => tracing::warn!(%job, "stored in a smaller form: {reason}"),
-            None => tracing::error!(%job, "the broker does not take the outcome: {reason}"),
+            None => tracing::error!(%job, "the broker refuses every form of the outcome: {reason}"),
         }
         fitted
     }

@@ -6,7 +6,7 @@ use naq_core::transport::Stored;
 use naq_core::{Envelope, Job, Timestamp};
 use serde_json::Value;
 
-/// A job as it was when it was enqueued.
+/// A job as it was enqueued.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Enqueued<J> {
     /// The job's arguments.
@@ -30,7 +30,9 @@ impl Enqueued<Value> {
         let Self { envelope, at, .. } = self;
         match envelope.args.decode() {
             Ok(args) => Enqueued { args, envelope, at },
-            Err(err) => panic!("job {} of {:?} does not read as such: {err}", envelope.id, J::NAME),
+            Err(err) => {
+                panic!("the arguments of job {} are not a {:?}: {err}", envelope.id, J::NAME)
+            }
         }
     }
 }

@@ -53,7 +53,7 @@ async fn a_gate_with_a_permanent_error_holds_its_job_back_and_no_slot() {
     assert_eq!(bench.history("job").await, ["1:HeldBack:limit"]);
     let job = bench.report("job").await.envelope.expect("readable");
     let reason = job.history[0].reason.as_deref().unwrap_or_default();
-    assert!(reason.contains("cannot be asked") && reason.contains("the plan says so"), "{reason}");
+    assert!(reason.contains("its gate failed") && reason.contains("the plan says so"), "{reason}");
     faulty.set_plan(FaultPlan::new());
     bench.pass(secs(30)).await;
     let job = bench.report("job").await;

@@ -264,7 +264,7 @@ async fn a_rate_spaces_starts_and_each_job_waits_for_its_own_time() {
     }
     assert_eq!(bench.seen.total(), 1);
     assert_eq!(bench.history("job2").await, ["1:HeldBack:limit"]);
-    assert!(bench.reason("job2").await.contains("limit \"api\": its turn is at"));
+    assert!(bench.reason("job2").await.contains("limit \"api\": its start time is"));
     for n in 1..6 {
         bench.pass(ms(249)).await;
         assert_eq!(bench.seen.total(), n);
@@ -285,7 +285,7 @@ async fn a_retry_counts_as_a_start_and_a_release_does_not_change_a_start_time() 
     let key = bench.report("job").await.key;
     bench.client.retry_now(&key).await.expect("due now");
     bench.turn().await;
-    assert_eq!(bench.seen.starts("job"), 1, "its turn is what it was");
+    assert_eq!(bench.seen.starts("job"), 1, "its start time has not changed");
     bench.pass(secs(1)).await;
     assert_eq!(bench.state("job").await, JobState::Completed);
 }

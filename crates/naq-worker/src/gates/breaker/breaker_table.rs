@@ -1,18 +1,16 @@
-//! [`BreakerTable`]: what a worker knows about each breaker, and what it has counted and not yet
-//! sent. No I/O: the gate sends what is due, and takes over what it reads.
+//! [`BreakerTable`]: all breakers that a worker knows, and the calls that run under them. No I/O: the
+//! gate sends what is due, and takes over what it reads.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use naq_core::Timestamp;
-use naq_core::flow::breaker::{
-    BreakerConfig, BreakerEntry, BreakerEvent, BreakerState, MayStart, Phase, Window, may_start,
-    step,
-};
+use naq_core::flow::breaker::{BreakerConfig, BreakerEntry, BreakerEvent};
 use naq_core::transport::JobKey;
 
-/// The shortest time between two updates. Counts that open the breaker are sent at once.
-const SEND_EVERY: Duration = Duration::from_millis(250);
+use super::tracked_breaker::{
+    BreakerAnswer, BreakerPass, BreakerUpdate, SEND_EVERY, TrackedBreaker,
+};
 
 /// All breakers that this worker knows.
 #[derive(Debug)]
@@ -30,177 +28,6 @@ pub(super) struct RunningCall {
     /// The sequence of its message.
     pub(super) seq: u64,
     pub(super) crashes: u32,
-}
-
-/// One breaker.
-#[derive(Debug)]
-struct TrackedBreaker {
-    config: BreakerConfig,
-    /// Whether it was registered here. Otherwise only other workers count for it.
-    counts: bool,
-    entry: BreakerEntry,
-    /// Calls that were counted here since the entry, and not yet sent.
-    counted: Window,
-    ended: Vec<BreakerEvent>,
-    /// Probes that run here, and when to renew them.
-    probes: BTreeMap<String, Timestamp>,
-    /// The breaker opened by calls that were counted here. The other workers do not know yet.
-    tripped: Option<BreakerState>,
-    sent_at: Timestamp,
-    /// Set after an update failed.
-    not_before: Option<Timestamp>,
-    due: Option<Timestamp>,
-}
-
-/// What a job got from a breaker that let it start.
-#[derive(Debug, Clone)]
-pub(super) struct BreakerPass {
-    pub(super) key: String,
-    opened_at: Option<Timestamp>,
-    probe: Option<String>,
-}
-
-/// What a breaker says to a job that wants to start.
-#[derive(Debug)]
-pub(super) enum BreakerAnswer {
-    Start(BreakerPass),
-    /// The job may start as a probe if this event can be stored, under these settings.
-    Probe(Box<(BreakerEntry, BreakerConfig, BreakerEvent)>),
-    Wait(Timestamp, String),
-}
-
-/// Counts and probes on their way to the state store.
-#[derive(Debug)]
-pub(super) struct BreakerUpdate {
-    pub(super) entry: BreakerEntry,
-    pub(super) config: BreakerConfig,
-    pub(super) events: Vec<BreakerEvent>,
-    counted: Window,
-    ended: Vec<BreakerEvent>,
-}
-
-impl TrackedBreaker {
-    fn new(key: &str, config: Option<BreakerConfig>) -> Self {
-        Self {
-            counts: config.is_some(),
-            config: config.unwrap_or_default(),
-            entry: BreakerEntry::absent(key),
-            counted: Window::default(),
-            ended: Vec::new(),
-            probes: BTreeMap::new(),
-            tripped: None,
-            sent_at: Timestamp::default(),
-            not_before: None,
-            due: None,
-        }
-    }
-
-    fn state(&self) -> &BreakerState {
-        self.tripped.as_ref().unwrap_or(&self.entry.state)
-    }
-
-    fn ask(&self, id: &str, share: f64, lease: Duration, now: Timestamp) -> BreakerAnswer {
-        let state = self.state();
-        let wait = |until| BreakerAnswer::Wait(until, self.reason(now));
-        match may_start(&self.config, state, now, share) {
-            MayStart::Go => {
-                let (key, opened_at) = (self.entry.key.clone(), state.opened_at);
-                BreakerAnswer::Start(BreakerPass { key, opened_at, probe: None })
-            }
-            MayStart::Wait(until) => wait(until),
-            // Workers that registered the breaker probe.
-            MayStart::Probe if !self.counts => {
-                wait(now + Duration::from_secs(5).mul_f64(1.0 + share))
-            }
-            MayStart::Probe => {
-                let event = BreakerEvent::ProbeTaken { id: id.to_owned(), until: now + lease };
-                BreakerAnswer::Probe(Box::new((self.entry.clone(), self.config.clone(), event)))
-            }
-        }
-    }
-
-    fn reason(&self, now: Timestamp) -> String {
-        let (key, state) = (&self.entry.key, self.state().at(&self.config, now));
-        match &state.phase {
-            Phase::Open { by_hand: true, reason, .. } if reason.is_empty() => {
-                format!("breaker {key} was opened by hand")
-            }
-            Phase::Open { by_hand: true, reason, .. } => {
-                format!("breaker {key} was opened by hand: {reason}")
-            }
-            Phase::Open { reason, .. } => format!("breaker {key} is open: {reason}"),
-            Phase::Recovering { .. } => format!("breaker {key} recovers: only a share may start"),
-            _ => format!("breaker {key} is half open: its probes run"),
-        }
-    }
-
-    /// Counts a call that was not a probe.
-    fn count(&mut self, opened_at: Option<Timestamp>, failed: bool, now: Timestamp) {
-        let matters = failed || self.config.counts_successes();
-        if !matters || opened_at != self.entry.state.opened_at {
-            return;
-        }
-        self.counted.count(&self.config, failed, now);
-        if failed {
-            self.check_trip(now);
-        }
-        self.plan_update(now);
-    }
-
-    /// Checks whether the calls that were counted here open the breaker.
-    fn check_trip(&mut self, now: Timestamp) {
-        let (opened_at, calls) = (self.entry.state.opened_at, self.counted.clone());
-        let counted = BreakerEvent::Counted { opened_at, calls };
-        let state = step(&self.config, &self.entry.state, &counted, now);
-        self.tripped = (state.opened_at != opened_at).then_some(state);
-    }
-
-    /// Sets when to send. Without a failure on any worker nothing is sent.
-    fn plan_update(&mut self, now: Timestamp) {
-        let soon = now.max(self.sent_at + SEND_EVERY).min(now + SEND_EVERY);
-        let failing = self.counted.failures() > 0 || self.entry.state.failures() > 0;
-        let counts = (failing && !self.counted.is_empty()).then_some(soon);
-        let at_once = self.tripped.is_some()
-            || !self.ended.is_empty()
-            || (self.counts && self.entry.state.is_ahead(now));
-        let renew = self.probes.values().min().copied();
-        let due = [at_once.then_some(now), counts, renew].into_iter().flatten().min();
-        self.due = due.map(|due| due.max(self.not_before.unwrap_or(due)));
-    }
-
-    fn set_entry(&mut self, entry: BreakerEntry, now: Timestamp) {
-        if entry.state.opened_at != self.entry.state.opened_at {
-            self.counted = Window::default();
-        }
-        let probes = entry.state.phase.probes();
-        self.probes.retain(|id, _| probes.iter().any(|probe| probe.id == *id));
-        self.entry = entry;
-        self.tripped = None;
-        self.plan_update(now);
-    }
-
-    fn take_update(&mut self, lease: Duration, now: Timestamp) -> BreakerUpdate {
-        (self.sent_at, self.not_before, self.due) = (now, None, None);
-        let counted = std::mem::take(&mut self.counted);
-        let ended = std::mem::take(&mut self.ended);
-        let mut events = ended.clone();
-        if !counted.is_empty() {
-            let (opened_at, calls) = (self.entry.state.opened_at, counted.clone());
-            events.push(BreakerEvent::Counted { opened_at, calls });
-        }
-        let until = now + lease;
-        for (id, renew) in &mut self.probes {
-            events.push(BreakerEvent::ProbeTaken { id: id.clone(), until });
-            *renew = now + lease / 3;
-        }
-        BreakerUpdate {
-            entry: self.entry.clone(),
-            config: self.config.clone(),
-            events,
-            counted,
-            ended,
-        }
-    }
 }
 
 impl BreakerTable {

@@ -282,7 +282,7 @@ mod tests {
         let early = slots.taken().clone();
         assert!(slots.take(&new, &stored, "k", 1).await.expect("an answer"));
         assert_eq!(slots.free(&old, &stored).await, [""; 0]);
-        // Not even when it was about to free it as the other took it.
+        // Not even if it was about to free the slot when the next delivery took it.
         assert!(!slots.free_one(&early[0]).await.expect("an answer"));
         assert_eq!(slots.count_free("k", 1).await.expect("an answer"), 0);
         assert_eq!(slots.free(&new, &stored).await, ["k"]);
