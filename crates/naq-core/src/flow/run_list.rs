@@ -81,6 +81,11 @@ impl RunList {
         Duration::from_millis(self.interval_ms) * MISSED_INTERVALS + LATE
     }
 
+    /// Whether the worker runs this step of the job.
+    pub fn has(&self, job: &JobKey, step: &Step) -> bool {
+        self.run(job, step).is_some()
+    }
+
     fn run(&self, job: &JobKey, step: &Step) -> Option<&ListedRun> {
         self.runs.iter().find(|run| run.job == *job && run.step == step.to_string())
     }

@@ -32,7 +32,11 @@ pub(crate) struct TestSetup {
 
 impl TestSetup {
     pub(crate) async fn new(name: &str) -> Self {
-        let url = shared_server().url();
+        Self::at(shared_server().url(), name).await
+    }
+
+    /// A queue at the server with this address.
+    pub(crate) async fn at(url: String, name: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let program = Path::new(env!("CARGO_BIN_EXE_naq-fault-run")).to_owned();
         let paths = RunPaths { program, dir: dir.path().to_owned(), url: url.clone() };

@@ -231,11 +231,11 @@ fn after_fact(settlement: Settlement, written: Written) -> AfterFact {
     }
 }
 
-/// The job unchanged, but with the crashes that only the delivery count shows.
+/// The job unchanged, but with the crashes that were found.
 fn give_back_fact(held: &HeldDelivery) -> Option<Fact> {
     let delivery = &held.delivery;
-    let counted = match delivery.delivered {
-        0 | 1 => None,
+    let counted = match held.new_crashes() {
+        0 => None,
         _ => held.read_job().ok(),
     };
     Fact::give_back(&delivery.stored, counted.as_ref())
