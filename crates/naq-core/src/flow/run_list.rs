@@ -13,9 +13,9 @@ use crate::transport::StateEntry;
 use crate::wire::Step;
 
 /// A worker whose list is older than this many intervals is gone.
-const MISSED_INTERVALS: u32 = 3;
+const MISSED_INTERVALS: u32 = 2;
 /// What a list may be late beside that: the way through a busy broker.
-const LATE: Duration = Duration::from_millis(500);
+const LATE: Duration = Duration::from_millis(300);
 /// Runs in one list. Of a worker with more runs the others are left out: what it lists late is the
 /// price of a bounded message.
 pub const MAX_LISTED_RUNS: usize = 4_000;
@@ -79,11 +79,6 @@ impl RunList {
     /// How old a list may be before its worker counts as gone.
     pub fn gone_after(&self) -> Duration {
         Duration::from_millis(self.interval_ms) * MISSED_INTERVALS + LATE
-    }
-
-    /// Whether the worker runs this step of the job.
-    pub fn has(&self, job: &JobKey, step: &Step) -> bool {
-        self.run(job, step).is_some()
     }
 
     fn run(&self, job: &JobKey, step: &Step) -> Option<&ListedRun> {

@@ -59,7 +59,9 @@ async fn ticks_during_an_outage_are_caught_up_on_as_each_schedule_says() {
         schedule.every(Duration::from_secs(3_600)).catch_up(catch_up).await.unwrap();
     }
     let _workers = [setup.worker("c", &[]), setup.worker("d", &[])];
-    let back = up + Duration::from_secs(4);
+    // Long enough for some runs after the outage: a worker that has just started waits until it knows that
+    // the workers of the interrupted runs are gone.
+    let back = up + Duration::from_secs(6);
     for name in ["skip", "last", "all"] {
         eventually("the time after the outage", TIME_LIMIT, async || {
             let decided = setup.schedule(name).await.progress.decided_until;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use naq_core::flow::{Redelivery, RunEvidence, SeenRunList, run_evidence};
+use naq_core::flow::{Redelivery, RunEvidence, run_evidence};
 
 use crate::decide::Settlement;
 use crate::delivery::HeldDelivery;
@@ -127,20 +127,4 @@ async fn look(
         }
     }
     checked
-}
-
-/// Whether each of these attempts, which run here, is in no list of another worker that is alive. None when
-/// the lists cannot be read yet.
-pub(crate) async fn still_mine(
-    worker: &WorkerState,
-    held: &[Arc<HeldDelivery>],
-) -> Option<Vec<bool>> {
-    worker.store_run_list().await.ok()?;
-    let (lists, asker) = worker.run_board.read(&*worker.transport, worker.now()).await.ok()?;
-    let runs_elsewhere = |held: &HeldDelivery| {
-        let (job, step) = (&held.delivery.stored.key, held.delivery.step());
-        let alive = |seen: &SeenRunList| asker.now.since(seen.stored_at) <= seen.list.gone_after();
-        lists.iter().any(|seen| alive(seen) && seen.list.has(job, &step))
-    };
-    Some(held.iter().map(|held| !runs_elsewhere(held)).collect())
 }

@@ -4,5 +4,5 @@
 mod crash_check;
 mod run_board;
 
-pub(crate) use self::crash_check::{check_crashes, still_mine};
+pub(crate) use self::crash_check::check_crashes;
 pub(crate) use self::run_board::RunBoard;

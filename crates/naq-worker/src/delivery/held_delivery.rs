@@ -54,7 +54,6 @@ pub(crate) struct HeldDelivery {
     crash: OnceLock<FoundCrash>,
     listed: AtomicBool,
     broken: AtomicBool,
-    cut_off: AtomicBool,
     /// What its handler saves at the broker.
     pub(crate) saved: SavedData,
     pub(crate) trace: Trace,
@@ -77,7 +76,6 @@ impl HeldDelivery {
             crash: OnceLock::new(),
             listed: AtomicBool::new(false),
             broken: AtomicBool::new(false),
-            cut_off: AtomicBool::new(false),
             saved: SavedData::default(),
             trace: Trace::default(),
         }
@@ -129,23 +127,6 @@ impl HeldDelivery {
     /// Whether the attempt panicked outside its handler.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Relaxed)
-    }
-
-    /// The lease ended while there was no connection: no other worker could be given the job by a broker
-    /// that is away, but one could by a broker that only this worker has lost.
-    pub(crate) fn mark_cut_off(&self) {
-        self.cut_off.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the lease ended while there was no connection, and nothing was found out since.
-    pub(crate) fn is_cut_off(&self) -> bool {
-        self.cut_off.load(Ordering::Relaxed)
-    }
-
-    /// No other worker runs the job: this one goes on, with a new lease.
-    pub(crate) fn reclaim(&self, now: Timestamp) {
-        self.cut_off.store(false, Ordering::Relaxed);
-        self.renewed(now);
     }
 
     /// From now on the run is in this worker's list.

@@ -9,7 +9,6 @@ use naq_core::Timestamp;
 use tokio::time::Instant;
 
 use super::give_back_waiting;
-use crate::crash::still_mine;
 use crate::delivery::{HeldDelivery, StopReason};
 use crate::engine::{WorkerQueue, WorkerState};
 
@@ -60,7 +59,6 @@ pub(crate) async fn renew_loop(worker: Arc<WorkerState>, queue: Arc<WorkerQueue>
         let hold = if queue.is_limited() { lease.min(LIMITED_HOLD) } else { lease };
         let mut wake = now + third.min(hold);
         let mut due = Vec::new();
-        let mut cut_off = Vec::new();
         for held in queue.held.all() {
             if held.is_lease_lost() {
                 continue;
@@ -69,14 +67,7 @@ pub(crate) async fn renew_loop(worker: Arc<WorkerState>, queue: Arc<WorkerQueue>
                 held.shift_clock(jump);
             }
             if now >= held.lease_end(lease.max(before)) {
-                if !worker.health.is_connected() {
-                    held.mark_cut_off();
-                }
-                if held.is_cut_off() {
-                    cut_off.push(held);
-                } else {
-                    mark_lost(&held);
-                }
+                mark_lost(&held);
                 continue;
             }
             wake = wake.min(held.lease_end(lease.max(before)));
@@ -86,12 +77,6 @@ pub(crate) async fn renew_loop(worker: Arc<WorkerState>, queue: Arc<WorkerQueue>
             // A younger lease is renewed in the next round.
             if held.is_due(now, third / 2) {
                 due.push(held);
-            }
-        }
-        if !cut_off.is_empty() {
-            wake = wake.min(now + third / 4);
-            if worker.health.is_connected() {
-                due.extend(reclaim(&worker, cut_off).await);
             }
         }
         round = RenewalRound::at(wake, now);
@@ -130,22 +115,6 @@ async fn renew_due(due: Vec<Arc<HeldDelivery>>, now: Timestamp) -> bool {
         .buffer_unordered(AT_ONCE)
         .fold(false, |any, failed| async move { any | failed })
         .await
-}
-
-/// After an outage: the deliveries that no other worker has begun meanwhile. They go on, and their leases
-/// are renewed now. The others are lost. Without an answer they stay as they are until the next round.
-async fn reclaim(worker: &WorkerState, cut_off: Vec<Arc<HeldDelivery>>) -> Vec<Arc<HeldDelivery>> {
-    let Some(mine) = still_mine(worker, &cut_off).await else { return Vec::new() };
-    let mut reclaimed = Vec::new();
-    for (held, mine) in cut_off.into_iter().zip(mine) {
-        if mine {
-            held.reclaim(worker.now());
-            reclaimed.push(held);
-        } else {
-            mark_lost(&held);
-        }
-    }
-    reclaimed
 }
 
 fn mark_lost(held: &HeldDelivery) {
