@@ -130,6 +130,7 @@ macro_rules! contract_suite {
                 a_paused_queue_delivers_nothing_until_it_is_resumed
                 a_pause_ends_by_itself
                 a_purge_removes_pending_running_and_waiting_jobs
+                a_purge_frees_the_ids_of_its_jobs
                 a_removal_removes_exactly_its_message
                 a_limited_queue_delivers_no_more_at_once_and_the_limit_changes_at_once
                 an_unknown_queue_cannot_be_limited

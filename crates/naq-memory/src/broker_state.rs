@@ -65,9 +65,12 @@ impl BrokerState {
         now: Timestamp,
     ) -> Result<Receipt, TransportError> {
         check_size(&job.message)?;
+        let is_gone = job.unique && self.locate(&job.key).is_empty();
         let queue = self.queue(&job.key.queue);
         let exists = |place| queue.log.last(place, &job.key).is_some();
-        let known = queue.log.dedup.knows(&job.dedup, now)
+        // A purge frees the ids of its jobs.
+        let freed = |since| is_gone && queue.purged_at.is_some_and(|at| since <= at);
+        let known = queue.log.dedup.since(&job.dedup, now).is_some_and(|since| !freed(since))
             || (job.unique && (exists(Place::Queue) || exists(Place::Schedule)));
         if known {
             return Ok(Receipt::Duplicate);

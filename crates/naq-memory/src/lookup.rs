@@ -55,6 +55,7 @@ impl Lookup for MemoryTransport {
             paused_until: queue.paused_until,
             lease: queue.lease,
             concurrency_limit: queue.limit,
+            forgotten: queue.forgotten().count() as u64,
             bytes: queue.log.bytes() as u64,
             last_seq: queue.log.last_seq(),
         }))
@@ -114,6 +115,7 @@ impl Lookup for MemoryTransport {
                 held_limit: queue.limit,
                 redelivered: 0,
                 waiting_requests: 0,
+                forgotten: queue.forgotten().count() as u64,
                 paused: queue.paused_until.is_some_and(|until| until > now),
             };
             let role = StreamRole::Queue(name.clone());

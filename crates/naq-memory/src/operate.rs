@@ -88,7 +88,9 @@ impl Operator for MemoryTransport {
     }
 
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
-        let purged = self.shared.state().0.known(queue)?.purge();
+        let (mut state, now) = self.shared.state();
+        let purged = state.known(queue)?.purge(now);
+        drop(state);
         self.shared.settled.notify_waiters();
         Ok(purged)
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use naq_core::clock::Timestamp;
 use naq_core::names::QueueName;
-use naq_core::transport::{Delivery, Subscription, TransportError};
+use naq_core::transport::{AckHandle, Delivery, Stored, Subscription, TransportError};
 
 use crate::ack_handle::MemoryAckHandle;
 use crate::queue::FetchedMessage;
@@ -48,18 +48,19 @@ impl MemorySubscription {
 
     fn delivery(&self, fetched: FetchedMessage) -> Delivery {
         let FetchedMessage { stored, delivered } = fetched;
-        let handle = MemoryAckHandle {
-            shared: self.shared.clone(),
-            queue: self.queue.clone(),
-            seq: stored.seq,
-        };
+        let old = stored.seq <= self.older_than;
         Delivery {
-            suspect: delivered > 1 || stored.seq <= self.older_than,
+            suspect: delivered > 1 || old || stored.message.is_suspect(),
+            handle: handle_of(&self.shared, &stored),
             stored,
             delivered,
-            handle: Arc::new(handle),
         }
     }
+}
+
+pub(crate) fn handle_of(shared: &Arc<SharedBroker>, stored: &Stored) -> Arc<dyn AckHandle> {
+    let (queue, seq) = (stored.key.queue.clone(), stored.seq);
+    Arc::new(MemoryAckHandle { shared: shared.clone(), queue, seq })
 }
 
 #[async_trait]

@@ -9,14 +9,14 @@ use naq_core::clock::{SystemClock, Timer, Timestamp};
 use naq_core::names::QueueName;
 use naq_core::sync::lock;
 use naq_core::transport::{
-    Awaiting, Consumer, Fact, JobKey, Producer, Receipt, Settler, Signal, Submission, Subscription,
-    TransportError, Written,
+    Awaiting, Consumer, Delivery, Fact, JobKey, Producer, Receipt, Settler, Signal, Submission,
+    Subscription, TransportError, Written,
 };
 use naq_core::wire::Nonce;
 use tokio::sync::{Notify, broadcast};
 
 use crate::broker_state::{BrokerState, MAX_PAYLOAD};
-use crate::subscription::MemorySubscription;
+use crate::subscription::{MemorySubscription, handle_of};
 
 /// How many signals a slow listener may be behind. Beyond that it misses the oldest ones.
 const SIGNALS: usize = 1024;
@@ -61,6 +61,12 @@ impl MemoryTransport {
         let state = Mutex::new(BrokerState::default());
         let (changed, settled) = (Notify::new(), Notify::new());
         Self { shared: Arc::new(SharedBroker { state, timer, changed, settled, signals }) }
+    }
+
+    /// Loses track of the jobs of a queue that workers hold, as a NATS server can. They stay in the
+    /// queue, and are not delivered again until a worker stores them again. For tests.
+    pub fn forget_running(&self, queue: &QueueName) {
+        self.shared.state().0.queue(queue).forget();
     }
 }
 
@@ -137,5 +143,18 @@ impl Consumer for MemoryTransport {
             requested: 0,
             requested_until: now,
         }))
+    }
+
+    async fn forgotten(&self, queue: &QueueName) -> Result<Vec<Delivery>, TransportError> {
+        let (mut state, _) = self.shared.state();
+        let found = state.queue(queue).forgotten().cloned();
+        Ok(found
+            .map(|stored| Delivery {
+                handle: handle_of(&self.shared, &stored),
+                stored,
+                delivered: 1,
+                suspect: true,
+            })
+            .collect())
     }
 }

@@ -70,11 +70,26 @@ pub(crate) fn read_delivery(
     let old = settled_until.is_none_or(|until| ack.seq <= until);
     let maybe_repeated = check_late && scheduled && is_late(&stored);
     Some(Delivery {
-        suspect: ack.delivered > 1 || old || maybe_repeated,
+        suspect: ack.delivered > 1 || old || maybe_repeated || stored.message.is_suspect(),
         stored,
         delivered: ack.delivered,
         handle: Arc::new(NatsAckHandle { api: Arc::clone(api), reply }),
     })
+}
+
+/// A message that is in the queue and that the broker will not deliver. The broker removes it when
+/// it is acked all the same: it looks only at the sequence in the reply subject (measured).
+pub(crate) fn by_hand(api: &Arc<Api>, stored: Stored) -> Delivery {
+    let stream = api.subjects.queue_stream(&stored.key.queue);
+    let reply = AckSubject {
+        delivered: 1,
+        seq: stored.seq,
+        consumer_seq: stored.seq,
+        stored_ns: stored.stored_at.as_millis() * 1_000_000,
+    };
+    let reply = reply.to_subject(&stream).into();
+    let handle = Arc::new(NatsAckHandle { api: Arc::clone(api), reply });
+    Delivery { suspect: true, stored, delivered: 1, handle }
 }
 
 /// Whether the broker moved the message to the queue later than its timer explains.

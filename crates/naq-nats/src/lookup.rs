@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use futures_util::future::{try_join_all, try_join3};
+use futures_util::future::{try_join_all, try_join4};
 use naq_core::transport::{
     BrokerInfo, DeadPage, EndWatch, Evidence, JobKey, JobsPage, JobsQuery, Lookup, Place,
     QueueInfo, Stored, StreamReport, TransportError, WaitingPage,
@@ -165,10 +165,17 @@ impl Api {
         let letters = self.subjects.of_queue(Place::Dead, queue);
         let dead_stream = self.subjects.dead_stream();
         let consumer = consumer.as_ref();
-        let (waiting, dead, first) = try_join3(
+        let forgotten = async {
+            match consumer {
+                Some(consumer) => self.count_forgotten(queue, consumer.clone()).await,
+                None => Ok(0),
+            }
+        };
+        let (waiting, dead, first, forgotten) = try_join4(
             self.count(&stream, &schedules),
             self.count(&dead_stream, &letters),
             self.first_pending(&stream, queue, consumer),
+            forgotten,
         )
         .await?;
         let now = info.broker_now().unwrap_or_else(|| self.config.clock.now());
@@ -188,6 +195,7 @@ impl Api {
                 .map(|until| self.offset.to_ours(until)),
             lease: consumer.map(|c| c.config.ack_wait),
             concurrency_limit: consumer.and_then(|c| u64::try_from(c.config.max_ack_pending).ok()),
+            forgotten,
             bytes: info.state.bytes,
             last_seq: info.state.last_seq,
         }))

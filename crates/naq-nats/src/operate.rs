@@ -54,7 +54,7 @@ pub(crate) fn pause_end(config: &consumer::Config) -> Option<Timestamp> {
 impl Api {
     /// Removes all messages of a stream. No consumer has anything left to forget afterwards. A purge
     /// of one subject is not safe: see [`remove`](Self::remove).
-    async fn purge(&self, stream: &str) -> Result<u64, TransportError> {
+    pub(crate) async fn purge(&self, stream: &str) -> Result<u64, TransportError> {
         let purged: Result<PurgeReply, ApiError> =
             self.call_with_retry(&api::stream_purge(stream), &()).await;
         match purged {
@@ -265,8 +265,7 @@ impl Operator for NatsTransport {
     }
 
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
-        let stream = self.api.subjects.queue_stream(queue);
-        self.api.purge(&stream).await
+        self.purge_queue(queue).await
     }
 
     async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {

@@ -49,13 +49,25 @@ impl Api {
         let subject = self.subject_of(job);
         let mut retry = self.request_retry("enqueue to", &subject);
         retry.failed = failed;
+        let mut freed = None;
         loop {
-            let headers = self.headers_of(job).await;
+            let mut headers = self.headers_of(job).await;
+            if let Some(dedup) = &freed {
+                headers.insert(MSG_ID, String::as_str(dedup));
+            }
             match self.store(&subject, headers, job.message.body.clone()).await {
                 Ok(ack) if !ack.duplicate => return Ok(Receipt::Stored(ack.seq)),
                 // An earlier request has stored it, and only its reply was lost.
                 Ok(ack) if retry.failed > 0 && !job.unique => return Ok(Receipt::Stored(ack.seq)),
-                Ok(_) => return self.resolve_duplicate(job, retry.failed).await,
+                Ok(ack) => {
+                    if retry.failed == 0 && freed.is_none() {
+                        freed = self.freed_by_purge(job, ack.seq).await?;
+                        if freed.is_some() {
+                            continue;
+                        }
+                    }
+                    return self.resolve_duplicate(job, retry.failed).await;
+                }
                 Err(error) if job.unique && error.is(WRONG_LAST_SEQUENCE) => {
                     return self.resolve_duplicate(job, retry.failed).await;
                 }
@@ -207,10 +219,17 @@ impl Producer for NatsTransport {
         let mut answers = vec![Some(api.publish(first, 0).await)];
         let receipts = api.publish_pipelined(rest).await;
         answers.extend(receipts.into_iter().map(|receipt| receipt.map(Ok)));
-        let open = jobs.iter().zip(&mut answers).filter(|(_, answer)| answer.is_none());
+        let freed = api.maybe_freed(&jobs, &answers).await;
+        for index in &freed {
+            answers[*index] = None;
+        }
+        let freed = &freed;
+        let open = jobs.iter().zip(&mut answers).enumerate();
+        let open = open.filter(|(_, (_, answer))| answer.is_none());
         stream::iter(open)
-            .for_each_concurrent(ONE_BY_ONE, |(job, answer)| async move {
-                *answer = Some(api.publish(job, 1).await);
+            .for_each_concurrent(ONE_BY_ONE, |(index, (job, answer))| async move {
+                let failed = u32::from(freed.binary_search(&index).is_err());
+                *answer = Some(api.publish(job, failed).await);
             })
             .await;
         answers.into_iter().flatten().collect()

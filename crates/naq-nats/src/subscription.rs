@@ -415,4 +415,8 @@ impl Consumer for NatsTransport {
     ) -> Result<Box<dyn Subscription>, TransportError> {
         Ok(Box::new(NatsSubscription::open(Arc::clone(&self.api), queue.clone(), lease).await?))
     }
+
+    async fn forgotten(&self, queue: &QueueName) -> Result<Vec<Delivery>, TransportError> {
+        self.api.forgotten(queue).await
+    }
 }

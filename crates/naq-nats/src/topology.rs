@@ -18,7 +18,7 @@ use crate::error::{
 use crate::subjects::{CONSUMER, api};
 
 /// How long the broker remembers a message id. The same id is stored once within this time.
-const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+pub(crate) const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
 /// How many bytes of statistics are stored; the oldest are removed first. This holds one day of
 /// about thirty busy workers, at 3 KiB a minute. There is a bound because ten thousand workers, or
@@ -59,6 +59,8 @@ impl StreamInfo {
 pub(crate) struct ConsumerInfo {
     pub(crate) config: consumer::Config,
     pub(crate) delivered: DeliveredInfo,
+    /// Everything up to this sequence is acked, as far as the consumer knows.
+    pub(crate) ack_floor: DeliveredInfo,
     pub(crate) num_ack_pending: u64,
     pub(crate) num_pending: u64,
     #[serde(default)]

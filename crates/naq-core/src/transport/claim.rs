@@ -3,7 +3,7 @@
 //! message is still the last one.
 
 use super::{Awaiting, Fact, Stored, Written};
-use crate::wire::Nonce;
+use crate::wire::{CancelledAttempt, Nonce};
 
 /// What to do with a final record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,15 @@ impl Claim {
         let own = fact.message.step();
         if own.as_ref().is_none_or(|own| own.nonce != step.nonce) {
             return Self::Free(last.seq);
+        }
+        // The worker adds the attempt to the record of the client that cancelled the job.
+        if message.cancelled_attempt() == Some(CancelledAttempt::Unknown)
+            && fact.message.cancelled_attempt() == Some(CancelledAttempt::Known)
+        {
+            return match message.is_awaited() {
+                false => Self::Free(last.seq),
+                true => Self::Awaited(last.seq),
+            };
         }
         // The same fact was stored by an earlier request whose answer was lost.
         let is_same = own == Some(step) && message.body == fact.message.body;
@@ -113,6 +122,30 @@ mod tests {
             (message("a/1/0", "done"), Claim::Decided(Written::Ended)),
             (message("b/2/0", "done"), Claim::Free(7)),
             (message("b/2/0", "done").with(headers::AWAITED, "1"), Claim::Free(7)),
+        ] {
+            assert_eq!(Claim::of(&fact, Some(&stored(last.clone()))), expected, "{last:?}");
+        }
+    }
+
+    #[test]
+    fn the_attempt_is_added_once_to_the_record_of_a_cancel() {
+        use CancelledAttempt::{Known, Unknown};
+        let known = message("a/2/0", "cancelled at w1").with_cancelled_attempt(Known);
+        let fact = Fact {
+            key: stored(known.clone()).key,
+            kind: FactKind::Record { ttl: Duration::ZERO, state: JobState::Cancelled },
+            dedup: String::new(),
+            settles: 1,
+            message: known.clone(),
+        };
+        let unknown = message("a/2/0", "cancelled").with_cancelled_attempt(Unknown);
+        let other = message("a/2/0", "cancelled at w2").with_cancelled_attempt(Known);
+        for (last, expected) in [
+            (unknown.clone(), Claim::Free(7)),
+            (unknown.with(headers::AWAITED, "1"), Claim::Awaited(7)),
+            (known, Claim::Decided(Written::Stored)),
+            (other, Claim::Decided(Written::Ended)),
+            (message("a/2/0", "done"), Claim::Decided(Written::Ended)),
         ] {
             assert_eq!(Claim::of(&fact, Some(&stored(last.clone()))), expected, "{last:?}");
         }

@@ -9,7 +9,9 @@ use super::{Stored, TransportError};
 use crate::clock::Timestamp;
 use crate::names::JobKey;
 use crate::state::JobState;
-use crate::wire::{DeadLetter, EncodeError, Envelope, FinalRecord, Nonce, Step, WireMessage};
+use crate::wire::{
+    CancelledAttempt, DeadLetter, EncodeError, Envelope, FinalRecord, Nonce, Step, WireMessage,
+};
 
 /// The shortest time for which the record of a cancelled or dead job is kept, even if the job has no
 /// record otherwise. Other workers that hold the job must find out that it has ended.
@@ -80,6 +82,22 @@ impl Fact {
             settles: delivery.seq,
             message: record.to_message()?,
         }))
+    }
+
+    /// The record of a job that an operator cancelled, with the attempt that the cancel ended. It
+    /// replaces the record of the client that cancelled the job.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if a value cannot be written.
+    pub fn cancelled_attempt(delivery: &Stored, record: &FinalRecord) -> Result<Self, EncodeError> {
+        let ttl = record.envelope.record_ttl.max(SHORTEST_RECORD_TTL);
+        Ok(Self {
+            key: delivery.key.clone(),
+            kind: FactKind::Record { ttl, state: record.state },
+            dedup: dedup(&delivery.key, &delivery.step(), "cancelled-attempt"),
+            settles: delivery.seq,
+            message: record.to_message()?.with_cancelled_attempt(CancelledAttempt::Known),
+        })
     }
 
     /// The record of a job that dies with `letter`. It is written before the letter, and decides that

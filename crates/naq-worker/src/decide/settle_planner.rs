@@ -59,7 +59,7 @@ impl SettlePlanner<'_> {
             DeliveryOutcome::Ran(run) => self.finished(stored, run),
             DeliveryOutcome::Interrupted => SettlePlan::interrupted(Settlement::GiveBack),
             // The client that recorded the cancellation has counted it.
-            DeliveryOutcome::Cancelled => SettlePlan::interrupted(Settlement::AckOnly),
+            DeliveryOutcome::Cancelled => SettlePlan::interrupted(Settlement::EndCancelled),
             DeliveryOutcome::LeaseLost => SettlePlan::interrupted(Settlement::Abandon),
         }
     }

@@ -17,6 +17,8 @@ pub(crate) enum Settlement {
     /// The job has ended already. Do what the worker that ended it may not have lived to do, then
     /// ack.
     FinishEnded,
+    /// An operator cancelled the job while this worker had it. See to its record, then ack.
+    EndCancelled,
     /// Ack: there is nothing to store, or it is stored already.
     AckOnly,
     /// Give the delivery back to its queue, then ack.
@@ -31,7 +33,11 @@ impl Settlement {
         match self {
             Self::Store(fact) | Self::StoreResult(fact, _) => Some(fact),
             Self::StoreDeath(death) => Some(death.next_fact()),
-            Self::FinishEnded | Self::AckOnly | Self::GiveBack | Self::Abandon => None,
+            Self::FinishEnded
+            | Self::EndCancelled
+            | Self::AckOnly
+            | Self::GiveBack
+            | Self::Abandon => None,
         }
     }
 
