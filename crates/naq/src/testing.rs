@@ -4,6 +4,7 @@
 //! See [the page on tests](https://github.com/naq-rs/naq/blob/main/docs/testing.md), and the example
 //! `examples/02-features/04-testing`.
 
+pub use naq_conformance as contract;
 pub use naq_core::testing::*;
 #[cfg(feature = "worker")]
 pub use naq_worker::testing::*;

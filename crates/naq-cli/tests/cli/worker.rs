@@ -69,7 +69,10 @@ async fn a_second_signal_ends_it_at_once_with_the_exit_code_of_shells() {
         let id = broker.enqueue(&["wait", "--args", "600000"]);
         worker.wait_for_output("attempt 1 of 4 started", PATIENCE).await.expect("it runs");
         signal(&mut worker, interrupt);
-        worker.wait_for_output("once more to end at once", PATIENCE).await.expect("it heard");
+        worker
+            .wait_for_output("a second signal ends the worker at once", PATIENCE)
+            .await
+            .expect("it is stopping");
         signal(&mut worker, interrupt);
         let ended = worker.wait(PATIENCE).await.expect("ends");
         assert_eq!(ended.code(), Some(code), "{}", worker.stderr());
