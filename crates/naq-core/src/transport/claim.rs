@@ -1,6 +1,6 @@
 //! [`Claim`] and [`Mark`]: what to write on the record subject of a job. The first record of a life wins.
-//! These pure decisions from the last message there serve all transports, which write only if that
-//! message is still the last one.
+//! Both are pure decisions from the last message on that subject. All transports use them. A transport
+//! writes only if that message is still the last one.
 
 use super::{Awaiting, Fact, Stored, Written};
 use crate::wire::{CancelledAttempt, Nonce};
@@ -19,7 +19,7 @@ pub enum Claim {
 }
 
 impl Claim {
-    /// Decides for the final record `fact`, if `last` is the last message on the subject.
+    /// Decides what to do with the final record `fact`. `last` is the last message on the subject.
     pub fn of(fact: &Fact, last: Option<&Stored>) -> Self {
         let Some(last) = last else { return Self::Free(0) };
         let message = &last.message;
@@ -50,7 +50,7 @@ impl Claim {
     }
 }
 
-/// What to do for a job that waits for an end.
+/// What to do for a job that waits for another job's end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mark {
     /// Write a marker if the last message on the subject still has this sequence. 0 means that there is
@@ -61,7 +61,7 @@ pub enum Mark {
 }
 
 impl Mark {
-    /// Decides for this life of the job, if `last` is the last message on the subject.
+    /// Decides what to do for this life of the job. `last` is the last message on the subject.
     pub fn of(life: &Nonce, last: Option<Stored>) -> Self {
         match last {
             None => Self::Over(0),
