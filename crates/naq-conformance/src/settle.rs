@@ -56,7 +56,8 @@ pub async fn a_retry_that_is_written_again_is_stored_once(subject: &dyn Subject)
     assert_eq!(case.write(&fact).await, Written::Stored);
     first.handle.ack().await.unwrap();
     let second = case.next_delivery(&mut sub).await;
-    // By a slow worker: whatever the answer is, it has no effect.
+    // A slow worker writes the same retry later. The broker may answer anything, but the write has
+    // no effect.
     case.write(&fact).await;
     case.complete(&second).await;
     case.write(&fact).await;

@@ -14,8 +14,8 @@ macro_rules! contract_suite {
                 many_at_once_are_all_stored_and_answered_in_their_order
                 a_fetch_returns_no_more_than_its_maximum
                 a_fetch_that_is_dropped_loses_nothing
-                jobs_of_an_earlier_request_arrive_at_a_fetch_of_none
-                a_fetch_of_none_requests_nothing_and_waits
+                a_fetch_of_zero_returns_jobs_of_an_earlier_request
+                a_fetch_of_zero_requests_nothing_and_waits
                 a_closed_subscription_leaves_nothing_behind
                 an_oversize_message_is_refused_with_its_size;
             lease:
@@ -62,7 +62,7 @@ macro_rules! contract_suite {
                 a_crash_before_anything_was_written_runs_the_job_again
                 a_crash_between_record_and_ack_ends_the_job_once
                 a_crash_between_retry_and_ack_waits_once
-                a_crash_between_retry_and_ack_runs_a_retry_that_is_due_once
+                a_crash_between_retry_and_ack_runs_a_due_retry_once
                 a_crash_between_retry_and_ack_is_known_when_the_retry_is_done
                 a_crash_between_letter_and_ack_leaves_one_letter
                 a_crash_between_give_back_and_ack_gives_back_once
@@ -74,7 +74,7 @@ macro_rules! contract_suite {
                 an_ended_job_cannot_be_cancelled_and_a_cancelled_job_cannot_end
                 of_an_end_and_a_cancel_at_the_same_time_one_counts
                 of_two_workers_that_end_a_job_the_first_one_counts
-                a_job_is_dead_once_its_record_is_stored_and_its_letter_follows
+                a_job_is_dead_when_its_record_is_stored_and_its_letter_follows
                 the_record_of_a_death_does_not_affect_the_next_life
                 the_writer_of_an_awaited_end_learns_that_others_wait
                 awaiting_an_end_that_has_happened_returns_its_record
@@ -151,7 +151,7 @@ macro_rules! contract_suite {
             unique:
                 of_many_jobs_that_want_a_key_at_once_one_gets_it
                 of_a_list_the_first_job_that_wants_a_key_gets_it
-                a_key_is_taken_again_and_again_and_never_twice_at_once
+                a_key_has_one_holder_at_a_time_over_many_rounds
                 a_key_is_held_over_queues_until_the_job_has_ended
                 a_job_that_is_cancelled_or_dead_holds_no_key
                 a_requeued_job_needs_its_key_again

@@ -1,4 +1,4 @@
-//! Read-only questions: jobs, queues, streams.
+//! Read-only requests: jobs, queues, streams.
 
 use async_trait::async_trait;
 use naq_core::names::{JobId, QueueName};
@@ -68,10 +68,10 @@ impl Lookup for MemoryTransport {
         limit: usize,
     ) -> Result<DeadPage, TransportError> {
         let (state, _) = self.shared.state();
-        let mut fitting =
+        let mut matching =
             state.dead.from(from).filter(|letter| queue.is_none_or(|q| *q == letter.key.queue));
-        let letters = fitting.by_ref().take(limit).cloned().collect();
-        Ok(DeadPage { letters, next: fitting.next().map(|letter| letter.seq) })
+        let letters = matching.by_ref().take(limit).cloned().collect();
+        Ok(DeadPage { letters, next: matching.next().map(|letter| letter.seq) })
     }
 
     async fn waiting_jobs(

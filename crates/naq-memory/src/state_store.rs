@@ -122,7 +122,7 @@ impl StateStore for MemoryTransport {
         keys: &[StateKey],
     ) -> Result<Vec<Option<StateEntry>>, TransportError> {
         let (state, _) = self.shared.state();
-        let entry = |key| state.shared.entries.get(key).map(|(entry, _)| entry.clone());
+        let entry = |key| state.state_entries.entries.get(key).map(|(entry, _)| entry.clone());
         Ok(keys.iter().map(entry).collect())
     }
 
@@ -144,11 +144,11 @@ impl StateStore for MemoryTransport {
         let (mut state, now) = self.shared.state();
         let until = ttl.map(|ttl| now + whole_seconds(ttl));
         let entry = StateEntry { key: key.clone(), revision: 0, stored_at: now, value };
-        Ok(state.shared.put(entry, expect, until))
+        Ok(state.state_entries.put(entry, expect, until))
     }
 
     async fn state_remove(&self, key: &StateKey, expect: Expect) -> Result<Saved, TransportError> {
-        Ok(self.shared.state().0.shared.remove(key, expect))
+        Ok(self.shared.state().0.state_entries.remove(key, expect))
     }
 
     async fn state_list(
@@ -157,7 +157,7 @@ impl StateStore for MemoryTransport {
         from: u64,
         limit: usize,
     ) -> Result<StatePage, TransportError> {
-        let mut entries = self.shared.state().0.shared.under(prefix, from);
+        let mut entries = self.shared.state().0.state_entries.under(prefix, from);
         let next = entries.get(limit).map(|entry| entry.revision);
         let left = entries.len().saturating_sub(limit) as u64;
         entries.truncate(limit);
@@ -166,8 +166,8 @@ impl StateStore for MemoryTransport {
 
     async fn state_watch(&self, prefix: &StateKey) -> Result<Box<dyn StateWatch>, TransportError> {
         let (state, _) = self.shared.state();
-        let changes = state.shared.changes.subscribe();
-        let first = state.shared.under(prefix, 0);
+        let changes = state.state_entries.changes.subscribe();
+        let first = state.state_entries.under(prefix, 0);
         let change = |entry: StateEntry| StateChange { key: entry.key.clone(), entry: Some(entry) };
         let first = first.into_iter().map(change).collect();
         drop(state);
@@ -185,7 +185,7 @@ struct MemoryStateWatch {
 
 /// Returns when the next entry expires. The watch itself must do this: no other call may come by then.
 async fn next_expiry(shared: &SharedBroker) {
-    let next = shared.state().0.shared.next_deadline();
+    let next = shared.state().0.state_entries.next_deadline();
     match next {
         Some(until) => shared.timer.sleep_until(until).await,
         None => std::future::pending().await,

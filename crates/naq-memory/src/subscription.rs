@@ -20,9 +20,10 @@ pub(crate) struct MemorySubscription {
     pub(crate) lease: Duration,
     /// The queue's last sequence when the subscription was opened. An earlier worker may have settled
     /// any message up to it.
-    pub(crate) older_than: u64,
+    pub(crate) settled_until: u64,
     /// How many deliveries were requested and have not arrived.
     pub(crate) requested: usize,
+    /// When the broker forgets the request.
     pub(crate) requested_until: Timestamp,
 }
 
@@ -40,15 +41,15 @@ impl MemorySubscription {
         }
         let queue = state.queue(&self.queue);
         let taken = queue.fetch(self.requested, now);
-        let again = queue.next_change().filter(|_| self.requested > 0);
+        let next_ready = queue.next_change().filter(|_| self.requested > 0);
         drop(state);
         self.requested -= taken.len();
-        (taken.into_iter().map(|fetched| self.delivery(fetched)).collect(), again)
+        (taken.into_iter().map(|fetched| self.delivery(fetched)).collect(), next_ready)
     }
 
     fn delivery(&self, fetched: FetchedMessage) -> Delivery {
         let FetchedMessage { stored, delivered } = fetched;
-        let old = stored.seq <= self.older_than;
+        let old = stored.seq <= self.settled_until;
         Delivery {
             suspect: delivered > 1 || old || stored.message.is_suspect(),
             handle: handle_of(&self.shared, &stored),
@@ -72,11 +73,11 @@ impl Subscription for MemorySubscription {
             let mut changed = pin!(shared.changed.notified());
             // From here on this future sees every notification.
             changed.as_mut().enable();
-            let (taken, again) = self.poll_queue(max);
+            let (taken, next_ready) = self.poll_queue(max);
             if !taken.is_empty() || self.shared.timer.now() >= end {
                 return Ok(taken);
             }
-            let wake = again.map_or(end, |again| again.min(end));
+            let wake = next_ready.map_or(end, |at| at.min(end));
             tokio::select! {
                 () = changed => {}
                 () = self.shared.timer.sleep_until(wake) => {}

@@ -133,13 +133,13 @@ impl Consumer for MemoryTransport {
         let (mut state, now) = self.shared.state();
         let open = state.queue(queue);
         let lease = *open.lease.get_or_insert(lease);
-        let older_than = open.log.last_seq();
+        let settled_until = open.log.last_seq();
         drop(state);
         Ok(Box::new(MemorySubscription {
             shared: self.shared.clone(),
             queue: queue.clone(),
             lease,
-            older_than,
+            settled_until,
             requested: 0,
             requested_until: now,
         }))

@@ -127,12 +127,12 @@ impl Api {
     }
 
     /// Calls the JetStream API once.
-    pub(crate) async fn call<T, R>(&self, subject: &str, ask: &T) -> Result<R, ApiError>
+    pub(crate) async fn call<T, R>(&self, subject: &str, request: &T) -> Result<R, ApiError>
     where
         T: Serialize + Sync + ?Sized,
         R: DeserializeOwned,
     {
-        let mut body = serde_json::to_vec(ask).map_err(|e| unreadable(subject, &e))?;
+        let mut body = serde_json::to_vec(request).map_err(|e| unreadable(subject, &e))?;
         if body == b"null" {
             // Calls without arguments need an empty body.
             body.clear();
@@ -142,14 +142,18 @@ impl Api {
     }
 
     /// Like [`call`](Self::call), but repeats the request after transient errors.
-    pub(crate) async fn call_with_retry<T, R>(&self, subject: &str, ask: &T) -> Result<R, ApiError>
+    pub(crate) async fn call_with_retry<T, R>(
+        &self,
+        subject: &str,
+        request: &T,
+    ) -> Result<R, ApiError>
     where
         T: Serialize + Sync + ?Sized,
         R: DeserializeOwned,
     {
         let mut retry = self.request_retry("call", subject);
         loop {
-            match self.call(subject, ask).await {
+            match self.call(subject, request).await {
                 Err(error) if error.is_transient() => retry.wait_to_retry(error).await?,
                 answer => return answer,
             }

@@ -1,4 +1,4 @@
-//! Finds and counts jobs, and reads only the messages that it needs.
+//! Finds and counts jobs. Reads only the messages that the answer needs.
 
 use std::collections::HashMap;
 
@@ -62,11 +62,11 @@ impl Api {
                 wanted.entry(stream).or_default().push(self.subjects.job(*place, key));
             }
         }
-        let asked = wanted
+        let requests = wanted
             .into_iter()
             .map(|(stream, subjects)| async move { self.last_of(&stream, subjects).await });
         let mut lists: Vec<Vec<Stored>> = keys.iter().map(|_| Vec::new()).collect();
-        for message in try_join_all(asked).await?.into_iter().flatten() {
+        for message in try_join_all(requests).await?.into_iter().flatten() {
             let Some(stored) = self.to_stored(message) else { continue };
             for index in indexes.get(&stored.key).into_iter().flatten() {
                 lists[*index].push(stored.clone());
@@ -103,10 +103,10 @@ impl Api {
             .collect();
         streams.push((self.subjects.dead_stream(), vec![anywhere(Place::Dead)]));
         streams.push((self.subjects.records_stream(), vec![anywhere(Place::Record)]));
-        let asked = streams
+        let requests = streams
             .into_iter()
             .map(|(stream, subjects)| async move { self.last_of(&stream, subjects).await });
-        let found = try_join_all(asked).await?;
+        let found = try_join_all(requests).await?;
         let mut queues: Vec<_> = found
             .into_iter()
             .flatten()
@@ -122,9 +122,9 @@ impl Api {
         let mut queues = Vec::new();
         let mut seen = 0;
         loop {
-            let ask = StreamNamesRequest { offset: seen, subject: &subject };
+            let request = StreamNamesRequest { offset: seen, subject: &subject };
             let page: StreamNamesReply = self
-                .call_with_retry(api::STREAM_NAMES, &ask)
+                .call_with_retry(api::STREAM_NAMES, &request)
                 .await
                 .map_err(|e| e.into_transport("list the queues", self.url()))?;
             let names = page.streams.unwrap_or_default();

@@ -41,7 +41,7 @@ impl Api {
         headers
     }
 
-    /// Publishes one job. `failed` earlier requests had no known result.
+    /// Publishes one job. `failed` is the number of earlier requests whose result is not known.
     async fn publish(&self, job: &Submission, failed: u32) -> Result<Receipt, TransportError> {
         if job.unique && self.find_existing(std::slice::from_ref(job)).await? == [true] {
             return self.resolve_duplicate(job, failed).await;
@@ -81,8 +81,8 @@ impl Api {
         }
     }
 
-    /// A message of this id exists. After a failed request it may be the one that this call has
-    /// sent.
+    /// The receipt for a job when a message of its id exists. After a failed request, that message
+    /// may be the one that this call sent.
     async fn resolve_duplicate(
         &self,
         job: &Submission,
@@ -96,9 +96,9 @@ impl Api {
         Ok(found.map_or(Receipt::Duplicate, Receipt::Stored))
     }
 
-    /// For each unique job: whether a job of its id exists where the broker's condition does not
-    /// check. A job for the queue is checked against the queue, but its id may also wait on the
-    /// schedule subject, and the other way round.
+    /// Whether a job of the same id exists on the other subject, for each unique job. The broker
+    /// checks only the subject to which the job is published: a job for the queue is not checked
+    /// against the schedule subject, and the other way round.
     async fn find_existing(&self, jobs: &[Submission]) -> Result<Vec<bool>, TransportError> {
         let other = |job: &Submission| match job.due_at {
             None => Place::Schedule,
@@ -144,17 +144,17 @@ impl Api {
         self.jetstream().send_publish(self.subject_of(job), publish).await.map_err(drop)
     }
 
-    /// The jobs that the broker answered at the first request, by index. `None` where another
-    /// request is needed.
+    /// The receipt of each job after one request, by index. `None` if the job needs another
+    /// request.
     async fn publish_pipelined(&self, jobs: &[Submission]) -> Vec<Option<Receipt>> {
         let mut receipts = vec![None; jobs.len()];
-        let Ok(find_existing) = self.find_existing(jobs).await else { return receipts };
+        let Ok(exists) = self.find_existing(jobs).await else { return receipts };
         let mut under_way = VecDeque::new();
         // After the first failure no more jobs are sent, and only replies that have arrived are
         // read. If the broker does not reply, the wait is paid once, not once per job.
         let mut healthy = self.connection.state().connected;
         for (index, job) in jobs.iter().enumerate() {
-            if find_existing[index] {
+            if exists[index] {
                 receipts[index] = Some(Receipt::Duplicate);
                 continue;
             }
@@ -224,9 +224,9 @@ impl Producer for NatsTransport {
             answers[*index] = None;
         }
         let freed = &freed;
-        let open = jobs.iter().zip(&mut answers).enumerate();
-        let open = open.filter(|(_, (_, answer))| answer.is_none());
-        stream::iter(open)
+        let unanswered = jobs.iter().zip(&mut answers).enumerate();
+        let unanswered = unanswered.filter(|(_, (_, answer))| answer.is_none());
+        stream::iter(unanswered)
             .for_each_concurrent(ONE_BY_ONE, |(index, (job, answer))| async move {
                 let failed = u32::from(freed.binary_search(&index).is_err());
                 *answer = Some(api.publish(job, failed).await);

@@ -99,10 +99,10 @@ impl Api {
             num_replicas: 1,
             ..Config::default()
         };
-        let ask = CreateConsumer { stream_name: &stream, config: &config, action: "create" };
+        let request = CreateConsumer { stream_name: &stream, config: &config, action: "create" };
         let mut retry = self.request_retry("watch", &subject);
         loop {
-            match self.call::<_, IgnoredAny>(&subject, &ask).await {
+            match self.call::<_, IgnoredAny>(&subject, &request).await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is(STREAM_NOT_FOUND) => {
                     if !self.ensure_stream(&self.state_config()).await? {

@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 
 use super::HeldDelivery;
 
-/// TaskTable that wait for fewer held jobs are woken at every multiple of this, and so at zero.
+/// Calls of [`HeldDeliveries::wait_below`] are woken when the number of held deliveries is a
+/// multiple of this, 0 included.
 const WAKE_EVERY: usize = 64;
 
 /// The deliveries that this worker holds of one queue, by sequence.
@@ -21,8 +22,8 @@ pub(crate) struct HeldDeliveries {
 }
 
 impl HeldDeliveries {
-    /// Holds the delivery. None when its message is held already: then only its handle is taken
-    /// over.
+    /// Holds the delivery. If this worker holds its message already, takes over only the new handle
+    /// and returns None.
     pub(crate) fn insert(&self, delivery: Delivery, now: Timestamp) -> Option<Arc<HeldDelivery>> {
         let mut by_seq = lock(&self.by_seq);
         let seq = delivery.stored.seq;
