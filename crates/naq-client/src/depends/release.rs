@@ -103,7 +103,7 @@ impl Client {
     }
 
     async fn recheck(&self, dependent: &Dependent) -> Result<(), TransportError> {
-        if self.edges().count_met(dependent).await? < dependent.of {
+        if self.edges().count_met(dependent).await? < dependent.parent_count {
             return Ok(());
         }
         let verdict = dependent.verdict(&ends(&self.edges().list_met(dependent).await?));
