@@ -19,8 +19,8 @@ Examples:
   naq check queue mail --warn-depth 1000 --crit-depth 10000
   naq check queue mail --warn-oldest 1m --crit-oldest 10m --format nagios
 
-Jobs that wait for their due time, scheduled and retrying, count as `waiting`. They count neither
-for the depth nor for the age.")]
+Jobs that wait for their due time, scheduled and retrying, count as `waiting`. They do not
+count for the depth or the age.")]
 pub(super) struct CheckQueueArgs {
     /// The queue
     pub(super) queue: QueueName,
