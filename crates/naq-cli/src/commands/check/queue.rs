@@ -19,8 +19,8 @@ Examples:
   naq check queue mail --warn-depth 1000 --crit-depth 10000
   naq check queue mail --warn-oldest 1m --crit-oldest 10m --format nagios
 
-Jobs that wait for their due time, scheduled and retrying, count as `waiting`. They count neither
-for the depth nor for the age. Jobs that the broker has lost track of are a warning: they count as
+Jobs that wait for their due time, scheduled and retrying, count as `waiting`. They do not
+count for the depth or the age. Jobs that the broker has forgotten are a warning: they count as
 `forgotten`, and a worker of the queue stores them again.")]
 pub(super) struct CheckQueueArgs {
     /// The queue
