@@ -55,7 +55,7 @@ pub async fn a_follow_up_is_stored_once_and_describes_the_death(subject: &dyn Su
     }
     let follower = case.next_delivery(&mut sub).await.envelope().unwrap();
     assert_eq!(follower.task.as_str(), "refund");
-    let told: serde_json::Value = follower.args.decode().unwrap();
-    assert_eq!((&told["job"], &told["args"]), (&"a".into(), &serde_json::json!([1, 2])));
-    assert_eq!(told["error_kind"], "ValueError");
+    let args: serde_json::Value = follower.args.decode().unwrap();
+    assert_eq!((&args["job"], &args["args"]), (&"a".into(), &serde_json::json!([1, 2])));
+    assert_eq!(args["error_kind"], "ValueError");
 }

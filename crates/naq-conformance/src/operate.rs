@@ -174,8 +174,8 @@ pub async fn a_worker_is_drained_by_its_id_and_no_other(subject: &dyn Subject) {
     let worker_id = WorkerId::new(JobId::random()).unwrap();
     let refused = case.client.drain_worker(&worker_id).await;
     assert!(matches!(refused, Err(ClientError::NoWorker(_))), "{refused:?}");
-    let mut heard = case.transport.signals().await.unwrap();
-    let me = WorkerInfo {
+    let mut signals = case.transport.signals().await.unwrap();
+    let worker = WorkerInfo {
         worker_id: worker_id.clone(),
         status: WorkerStatus::Idle,
         queues: vec![case.queue.clone()],
@@ -189,11 +189,11 @@ pub async fn a_worker_is_drained_by_its_id_and_no_other(subject: &dyn Subject) {
         finished: 0,
         failed: 0,
     };
-    case.transport.heartbeat(&me, Duration::from_secs(30)).await.unwrap();
+    case.transport.heartbeat(&worker, Duration::from_secs(30)).await.unwrap();
     assert_eq!(case.client.drain_worker(&worker_id).await.unwrap().worker_id, worker_id);
     let expected = Signal::Drain { worker: worker_id.clone() };
     // Skips the signals of other tests.
-    while heard.next().await.unwrap() != expected {}
+    while signals.next().await.unwrap() != expected {}
     case.transport.leave(&worker_id).await.unwrap();
 }
 
@@ -250,8 +250,8 @@ pub async fn the_audit_log_is_read_newest_first_in_pages(subject: &dyn Subject) 
             break;
         }
     }
-    let told: Vec<_> = own.iter().map(|entry| (entry.scope.as_str(), entry.count)).collect();
+    let found: Vec<_> = own.iter().map(|entry| (entry.scope.as_str(), entry.count)).collect();
     let expected: Vec<_> = (0..5).rev().map(|n| (format!("job {n}"), Some(n))).collect();
-    assert_eq!(told, expected.iter().map(|(s, n)| (s.as_str(), *n)).collect::<Vec<_>>());
+    assert_eq!(found, expected.iter().map(|(s, n)| (s.as_str(), *n)).collect::<Vec<_>>());
     assert!(own.iter().all(|entry| entry.what == "purge" && entry.reason == "tests"));
 }

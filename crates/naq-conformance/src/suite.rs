@@ -24,15 +24,15 @@ macro_rules! contract_suite {
                 a_job_stored_before_the_subscription_is_suspect
                 the_lease_in_force_is_reported
                 an_ack_after_a_lost_lease_still_drops_the_job
-                a_held_delivery_goes_to_another_subscriber_when_its_own_is_gone;
+                a_held_delivery_goes_to_another_subscriber_when_the_first_is_gone;
             schedule:
                 a_scheduled_job_is_never_early_and_arrives_unchanged
                 a_waiting_job_does_not_delay_newer_jobs
-                a_due_time_in_the_past_means_at_once
+                a_job_with_a_due_time_in_the_past_starts_at_once
                 a_new_schedule_of_a_job_replaces_the_old_one
-                a_due_time_beyond_the_brokers_range_is_not_now
+                a_job_with_a_due_time_beyond_the_brokers_range_does_not_start_now
                 jobs_that_are_due_together_all_start_once
-                a_released_job_starts_at_once_and_only_once
+                a_released_job_starts_now_and_one_time_only
                 a_release_that_races_the_due_time_starts_the_job_once
                 a_job_that_is_moved_starts_once_at_its_new_time
                 a_move_that_races_the_due_time_starts_the_job_once
@@ -105,7 +105,7 @@ macro_rules! contract_suite {
                 a_requeued_job_starts_a_new_life_with_its_history
                 a_body_that_cannot_be_decoded_is_requeued_byte_for_byte
                 a_requeue_repeated_after_a_crash_starts_one_life
-                a_letter_that_is_gone_is_not_requeued_however_late
+                a_letter_that_is_gone_is_never_requeued
                 a_letter_left_by_a_crashed_requeue_drops_no_job
                 a_requeue_can_have_a_delay
                 a_requeue_does_not_replace_another_job_of_its_id

@@ -21,8 +21,8 @@ use crate::subscription::{MemorySubscription, handle_of};
 /// How many signals a slow listener may be behind. Beyond that it misses the oldest ones.
 const SIGNALS: usize = 1024;
 
-/// A broker in memory. It is cheap to clone, and all clones share the same messages: a second worker
-/// can subscribe to the jobs that an earlier one has not finished.
+/// A broker in memory. It is cheap to clone, and all clones share the same messages: a second
+/// worker can take over the jobs that a first worker has not finished.
 #[derive(Clone)]
 pub struct MemoryTransport {
     pub(crate) shared: Arc<SharedBroker>,
@@ -131,9 +131,9 @@ impl Consumer for MemoryTransport {
         lease: Duration,
     ) -> Result<Box<dyn Subscription>, TransportError> {
         let (mut state, now) = self.shared.state();
-        let open = state.queue(queue);
-        let lease = *open.lease.get_or_insert(lease);
-        let settled_until = open.log.last_seq();
+        let memory_queue = state.queue(queue);
+        let lease = *memory_queue.lease.get_or_insert(lease);
+        let settled_until = memory_queue.log.last_seq();
         drop(state);
         Ok(Box::new(MemorySubscription {
             shared: self.shared.clone(),

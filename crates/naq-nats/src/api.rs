@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::clock_offset::ClockOffset;
 use crate::config::NatsConfig;
-use crate::connect::{self, spread};
+use crate::connect::{self, random_up_to};
 use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
 use crate::error::{self, ApiError, ApiRefusal};
 use crate::subjects::Subjects;
@@ -24,7 +24,7 @@ use crate::subjects::Subjects;
 /// The longest pause before a request is repeated.
 const MAX_PAUSE: Duration = Duration::from_millis(250);
 
-/// The connection, with everything that its users need.
+/// The connection to the broker, with its settings and its subjects.
 #[derive(Debug)]
 pub(crate) struct Api {
     client: Client,
@@ -213,7 +213,7 @@ impl RequestRetry<'_> {
     /// Waits for a short time if another request may succeed. Returns the error if not.
     pub(crate) async fn wait_to_retry(&mut self, error: ApiError) -> Result<(), TransportError> {
         self.failed += 1;
-        let pause = spread((Duration::from_millis(20) * self.failed).min(MAX_PAUSE));
+        let pause = random_up_to((Duration::from_millis(20) * self.failed).min(MAX_PAUSE));
         if !error.is_transient() || Instant::now() + pause >= self.until {
             let what = format!("{} {}", self.what, self.subject);
             return Err(error.into_transport(&what, self.api.url()));
