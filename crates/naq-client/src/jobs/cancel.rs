@@ -6,7 +6,7 @@ use naq_core::state::JobState;
 use naq_core::transport::{
     Expect, Fact, Place, SHORTEST_RECORD_TTL, Signal, TransportError, Written,
 };
-use naq_core::wire::{AttemptOutcome, AttemptRecord, FinalRecord};
+use naq_core::wire::{AttemptOutcome, AttemptRecord, CancelledAttempt, FinalRecord};
 
 use crate::operate::audit::operator_text;
 use crate::{Checkpoint, Client, ClientError, JobReport};
@@ -58,7 +58,11 @@ impl Client {
         let record =
             FinalRecord { envelope, state: JobState::Cancelled, finished_at: now, result: None };
         let mut ended = false;
-        if let Some(fact) = Fact::record(&report.stored, &record)? {
+        if let Some(mut fact) = Fact::record(&report.stored, &record)? {
+            // Only the worker that runs the job knows since when.
+            if report.stored.place == Place::Queue {
+                fact.message = fact.message.with_cancelled_attempt(CancelledAttempt::Unknown);
+            }
             let written = self.transport.write(&fact).await?;
             ended = matches!(written, Written::Stored | Written::Awaited);
             match written {
