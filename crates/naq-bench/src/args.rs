@@ -14,7 +14,7 @@ const JOBS: u32 = 20_000;
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Measure {
-    /// Everything but the dashboard
+    /// All measures except the dashboard
     All,
     /// Enqueue, one at a time and pipelined
     Enqueue,
@@ -24,19 +24,20 @@ pub enum Measure {
     Latency,
     /// How late retries start
     Retries,
-    /// Fresh jobs beside many waiting ones
+    /// Latency of new jobs while many other jobs wait for their due time
     Delayed,
-    /// Jobs with a key, a limit or a dependency, beside plain ones
+    /// Jobs with a key, a limit or a dependency, compared with plain jobs
     Features,
     /// Memory of a worker process
     Memory,
-    /// The dashboard beside a million jobs and 200 open tabs; not part of all
+    /// The dashboard with a million jobs and 200 open tabs; not part of all
     Dashboard,
     /// One retry decision
     Decide,
 }
 
-/// What a child process of the benchmark does. A process of its own can be measured from outside.
+/// The role of a child process of the benchmark. A part that runs in its own process can be measured
+/// apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ChildRole {
     /// The worker whose memory is measured.
@@ -80,7 +81,7 @@ pub struct BenchArgs {
     /// Size of a job's arguments in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 300, value_parser = clap::value_parser!(u32).range(16..=500_000))]
     payload: u32,
-    /// Waiting jobs beside fresh ones
+    /// How many jobs wait while new jobs are measured
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
     waiting: u32,
     /// One small round of everything, in less than a minute; too short to compare versions with
@@ -155,7 +156,8 @@ impl BenchArgs {
         }
     }
 
-    /// Whether the user asked for this measure, by its name or, but for the dashboard, by `all`.
+    /// Whether the user asked for this measure, by its name or by `all`. `all` does not include the
+    /// dashboard.
     pub(crate) fn wants(&self, measure: Measure) -> bool {
         let by_all = measure != Measure::Dashboard;
         self.measures.iter().any(|given| *given == measure || (by_all && *given == Measure::All))

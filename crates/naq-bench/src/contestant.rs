@@ -33,15 +33,16 @@ impl JobShape {
 /// One of the two sides that are compared.
 pub(crate) trait Contestant {
     /// Enqueues job number `n`. Returns when the broker has stored it.
-    fn enqueue(&self, n: usize, kind: JobShape) -> impl Future<Output = Result<()>>;
+    fn enqueue(&self, n: usize, shape: JobShape) -> impl Future<Output = Result<()>>;
     /// Enqueues `count` jobs, numbered from 0, with many requests in flight.
-    fn enqueue_many(&self, count: usize, kind: JobShape) -> impl Future<Output = Result<()>>;
-    /// Opens a connection and starts a worker with `slots` slots, which notes each job in `seen`.
+    fn enqueue_many(&self, count: usize, shape: JobShape) -> impl Future<Output = Result<()>>;
+    /// Opens a connection and starts a worker with `slots` slots. The worker notes the start of each
+    /// job in `starts`.
     fn work(
         &self,
         slots: usize,
-        kind: JobShape,
-        seen: StartTimes,
+        shape: JobShape,
+        starts: StartTimes,
     ) -> impl Future<Output = Result<RunningWorker>>;
     /// The streams of this side.
     fn streams(&self) -> &BenchStreams;
@@ -122,15 +123,19 @@ impl RunningWorker {
     }
 }
 
-/// Waits until `holds` is true. Checks every millisecond.
+/// Waits until `condition` is true. Checks every millisecond.
 pub(crate) async fn eventually(
     what: impl Fn() -> String,
-    mut holds: impl AsyncFnMut() -> Result<bool>,
+    mut condition: impl AsyncFnMut() -> Result<bool>,
 ) -> Result<()> {
     let start = now();
-    while !holds().await? {
+    while !condition().await? {
         if start.elapsed() > PATIENCE {
-            bail!("waited {} in vain for: {}", humantime::format_duration(PATIENCE), what());
+            bail!(
+                "timed out after {} waiting for: {}",
+                humantime::format_duration(PATIENCE),
+                what()
+            );
         }
         pause(Duration::from_millis(1)).await;
     }
@@ -143,6 +148,6 @@ pub(crate) async fn pause(span: Duration) {
 }
 
 /// Waits until the queue is empty.
-pub(crate) async fn empty(streams: &BenchStreams) -> Result<()> {
+pub(crate) async fn wait_until_empty(streams: &BenchStreams) -> Result<()> {
     eventually(|| "an empty queue".to_owned(), async || Ok(streams.queued().await? == 0)).await
 }

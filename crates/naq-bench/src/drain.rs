@@ -1,9 +1,9 @@
-//! Drain: a real worker runs jobs that do nothing, against pull and ack by hand. Measured from the
-//! moment that the queue is resumed until it is empty.
+//! Drain: a real worker runs jobs that do nothing. The other side pulls and acks the same messages with
+//! async-nats. The time runs from the resume of the queue until the queue is empty.
 
 use anyhow::Result;
 
-use crate::contestant::{Contestant, JobShape, StartTimes, empty};
+use crate::contestant::{Contestant, JobShape, StartTimes, wait_until_empty};
 use crate::contestants::{BenchPlan, Contestants};
 use crate::cpu::{CostSamples, CpuMeter, RunCost};
 use crate::figure::{BenchFigure, FigureTarget};
@@ -40,7 +40,7 @@ async fn fresh(side: &impl Contestant, plan: &BenchPlan, kind: JobShape) -> Resu
     // The broker resumes a paused consumer only when the next message arrives in its stream.
     side.enqueue(0, kind).await?;
     seen.reaches(2 + plan.jobs).await?;
-    empty(side.streams()).await?;
+    wait_until_empty(side.streams()).await?;
     let cost = meter.stop(plan.jobs);
     worker.stop().await?;
     side.streams().purge().await?;
@@ -55,7 +55,7 @@ async fn old(side: &impl Contestant, plan: &BenchPlan, kind: JobShape) -> Result
     let meter = CpuMeter::start(plan.broker);
     let worker = side.work(plan.concurrency, kind, seen.clone()).await?;
     seen.reaches(plan.jobs).await?;
-    empty(side.streams()).await?;
+    wait_until_empty(side.streams()).await?;
     let cost = meter.stop(plan.jobs);
     worker.stop().await?;
     side.streams().purge().await?;

@@ -1,5 +1,5 @@
-//! The cost of a dependency, a key or a limit: jobs that have one against plain jobs, in the same run
-//! and in turn. No gate holds a job back, so this measures the cost of the check, not of the wait.
+//! The cost of a dependency, a key or a limit: jobs that have one compared with plain jobs, round by
+//! round. No gate holds a job back, so this measures the cost of the check, not of the wait.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use async_nats::Statistics;
 use naq_client::{Client, Enqueue, JobHandle};
 use naq_nats::NatsTransport;
 
-use crate::contestant::{Contestant, StartTimes, empty};
+use crate::contestant::{Contestant, StartTimes, wait_until_empty};
 use crate::contestants::{BenchPlan, Contestants};
 use crate::cpu::{CostSamples, CpuMeter, RunCost};
 use crate::figure::{BenchFigure, FigureTarget, FigureUnit};
@@ -20,7 +20,7 @@ use crate::naq::{NaqContestant, run};
 /// Keys that jobs share in turn, so that neighbours in the queue never have the same one.
 const KEYS: usize = 100;
 
-/// The feature of a job that a plain job lacks.
+/// What a job has and a plain job does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Feature {
     Nothing,
@@ -70,16 +70,17 @@ pub(crate) async fn measure(
     plan: &BenchPlan,
 ) -> Result<Vec<BenchFigure>> {
     let mut figures = Vec::new();
-    for extra in Feature::ALL {
-        let costs =
-            |what| CostSamples::new(&format!("{what}, {extra}"), FigureTarget::None).against(PLAIN);
+    for feature in Feature::ALL {
+        let costs = |what| {
+            CostSamples::new(&format!("{what}, {feature}"), FigureTarget::None).against(PLAIN)
+        };
         let (mut enqueue, mut drain) = (costs("enqueue"), costs("drain"));
         let mut sent =
             BenchFigure::new("  messages sent a job", FigureUnit::Messages, FigureTarget::None);
         for round in 0..plan.rounds {
-            plan.progress(format_args!("jobs {extra}, round {} of {}", round + 1, plan.rounds));
-            let with = life(&contestants.naq, plan, extra).await?;
-            let plain = life(&contestants.naq, plan, Feature::Nothing).await?;
+            plan.progress(format_args!("jobs {feature}, round {} of {}", round + 1, plan.rounds));
+            let with = measure_jobs(&contestants.naq, plan, feature).await?;
+            let plain = measure_jobs(&contestants.naq, plan, Feature::Nothing).await?;
             enqueue.pair(with.enqueue, plain.enqueue);
             drain.pair(with.drain, plain.drain);
             sent.pair(with.sent, plain.sent);
@@ -103,7 +104,11 @@ struct FeatureCost {
 }
 
 /// Enqueues jobs while the queue is paused, and then drains them.
-async fn life(naq: &NaqContestant, plan: &BenchPlan, extra: Feature) -> Result<FeatureCost> {
+async fn measure_jobs(
+    naq: &NaqContestant,
+    plan: &BenchPlan,
+    feature: Feature,
+) -> Result<FeatureCost> {
     let seen = StartTimes::new(0);
     let connections = [counted(naq).await?, counted(naq).await?];
     let [producer, worker] = connections.each_ref().map(|(client, _)| client.clone());
@@ -115,12 +120,12 @@ async fn life(naq: &NaqContestant, plan: &BenchPlan, extra: Feature) -> Result<F
 
     let before: u64 = sent();
     let mut parents = Vec::new();
-    if extra == Feature::Dependency {
-        parents = enqueue(&producer, naq, plan.jobs / 2, extra, &[]).await?;
+    if feature == Feature::Dependency {
+        parents = enqueue(&producer, naq, plan.jobs / 2, feature, &[]).await?;
     }
     let jobs = plan.jobs - parents.len();
     let meter = CpuMeter::start(plan.broker);
-    enqueue(&producer, naq, jobs, extra, &parents).await?;
+    enqueue(&producer, naq, jobs, feature, &parents).await?;
     let enqueued = meter.stop(jobs);
 
     let meter = CpuMeter::start(plan.broker);
@@ -128,7 +133,7 @@ async fn life(naq: &NaqContestant, plan: &BenchPlan, extra: Feature) -> Result<F
     // The broker resumes a paused consumer only when the next message arrives in its stream.
     producer.enqueue(naq.probe(0)).await?;
     seen.reaches(2 + plan.jobs).await?;
-    empty(naq.streams()).await?;
+    wait_until_empty(naq.streams()).await?;
     let drain = meter.stop(plan.jobs);
     let sent: u64 = sent() - before;
     worker.stop().await?;
@@ -147,10 +152,10 @@ async fn enqueue(
     client: &Client,
     naq: &NaqContestant,
     jobs: usize,
-    extra: Feature,
+    feature: Feature,
     on: &[JobHandle<()>],
 ) -> Result<Vec<JobHandle<()>>> {
-    let jobs = (0..jobs).map(|n| extra.add(client.enqueue(naq.probe(n)), n, on.get(n)));
+    let jobs = (0..jobs).map(|n| feature.add(client.enqueue(naq.probe(n)), n, on.get(n)));
     let sent = client.enqueue_many(jobs).await.into_iter();
     Ok(sent.collect::<Result<_, _>>()?)
 }

@@ -1,8 +1,8 @@
-//! The benchmark behind `naq bench`: NAQ against raw async-nats doing the same broker work, in the
-//! same run and in turn.
+//! The benchmark behind `naq bench`: NAQ is compared with raw async-nats that does the same work on the
+//! broker. Each round measures one, then the other.
 //!
 //! The crate measures and returns a [`BenchReport`]. The command that calls it parses
-//! [`BenchArgs`], starts a broker if the user named none, and prints the report.
+//! [`BenchArgs`], starts a broker if the user gave no address, and prints the report.
 
 mod args;
 mod console;

@@ -10,7 +10,7 @@ use naq_worker::Worker;
 use tokio::process::{Child, Command};
 
 use crate::args::ChildRole;
-use crate::contestant::{Contestant, JobShape, StartTimes, empty};
+use crate::contestant::{Contestant, JobShape, StartTimes, wait_until_empty};
 use crate::contestants::{BenchPlan, Contestants};
 use crate::figure::{BenchFigure, FigureTarget, FigureUnit};
 use crate::naq::connect;
@@ -34,10 +34,10 @@ pub(crate) async fn measure(
     let naq = &contestants.naq;
     let slow = (0..CONCURRENCY).map(|n| BenchJob { takes_ms: 1000, ..naq.probe(n) });
     naq.send(slow, JobShape::DEFAULT).await?;
-    empty(naq.streams()).await?;
+    wait_until_empty(naq.streams()).await?;
     let busy = peak_megabytes(pid).context("the worker has ended")?;
     naq.enqueue_many(plan.jobs, JobShape::DEFAULT).await?;
-    empty(naq.streams()).await?;
+    wait_until_empty(naq.streams()).await?;
     let peak = peak_megabytes(pid).context("the worker has ended")?;
     stop(&mut worker).await?;
     naq.streams().purge().await?;
@@ -67,7 +67,7 @@ pub(crate) fn spawn(config: &NatsConfig, role: ChildRole) -> Result<Child> {
         .context("cannot start this program again as a child process")
 }
 
-/// Closes the child's standard input, which tells it to end, and waits until it has.
+/// Closes the child's standard input, which is its stop signal, and waits until the child has ended.
 pub(crate) async fn stop(child: &mut Child) -> Result<()> {
     drop(child.stdin.take());
     child.wait().await?;
@@ -79,12 +79,12 @@ pub(crate) async fn work(config: NatsConfig) -> Result<()> {
     let client = connect(config).await?;
     let seen = StartTimes::new(0);
     let worker = Worker::builder(client, registry(seen)).queue(QUEUE).concurrency(CONCURRENCY);
-    worker.build().run(parent_ends()).await?;
+    worker.build().run(wait_for_parent_end()).await?;
     Ok(())
 }
 
 /// Waits until the parent process closes this process's standard input, or ends.
-pub(crate) async fn parent_ends() {
+pub(crate) async fn wait_for_parent_end() {
     let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
     drop(ended.await);
 }

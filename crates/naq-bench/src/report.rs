@@ -22,7 +22,7 @@ pub struct BenchReport {
     pub concurrency: usize,
     /// The size of a job's arguments in bytes.
     pub payload: u32,
-    /// Waiting jobs beside fresh ones.
+    /// How many jobs wait while new jobs are measured.
     pub waiting: usize,
     /// What was measured.
     pub figures: Vec<BenchFigure>,

@@ -1,4 +1,5 @@
-//! Retry lateness: how late jobs that fail once start again, against a schedule by hand.
+//! Retry lateness: how late the second attempt of a job starts, compared with a message that the broker
+//! schedules for async-nats.
 
 use std::time::Duration;
 
@@ -72,17 +73,17 @@ async fn retried(naq: &NaqContestant, plan: &BenchPlan) -> Result<Vec<f64>> {
 async fn scheduled(raw: &RawContestant, plan: &BenchPlan) -> Result<Vec<f64>> {
     let seen = StartTimes::new(plan.retries);
     let worker = raw.work(plan.concurrency, JobShape::DEFAULT, seen.clone()).await?;
-    let mut dues = Vec::with_capacity(plan.retries);
+    let mut due_times = Vec::with_capacity(plan.retries);
     for n in 0..plan.retries {
         let due = SystemClock.now() + delay(n);
         raw.enqueue_at(n, due).await?;
-        dues.push(due);
+        due_times.push(due);
         pause(GAP).await;
     }
     seen.reaches(plan.retries).await?;
     worker.stop().await?;
     raw.streams().purge().await?;
-    dues.iter().enumerate().map(|(n, due)| lateness(&seen, n, *due)).collect()
+    due_times.iter().enumerate().map(|(n, due)| lateness(&seen, n, *due)).collect()
 }
 
 fn lateness(seen: &StartTimes, n: usize, due: Timestamp) -> Result<f64> {

@@ -1,4 +1,4 @@
-//! [`run`]: all measures that were asked for, one after the other.
+//! [`run`]: runs the measures that the user asked for, one after the other.
 
 use anyhow::{Context as _, Result};
 use naq_core::{Clock, SystemClock};
@@ -20,12 +20,12 @@ pub struct Broker {
     pub pid: Option<u32>,
 }
 
-/// Runs the measures that `args` asks for. Those that need a broker are left out when `broker` is
+/// Runs the measures that `args` asks for. Measures that need a broker are left out if `broker` is
 /// `None`; [`BenchArgs::needs_broker`] says whether there are any.
 ///
 /// # Errors
 /// The broker cannot be reached or refuses a request, or a measure did not finish in time. The
-/// benchmark's streams are removed all the same.
+/// benchmark's streams are removed in this case too.
 pub async fn run(
     args: &BenchArgs,
     broker: Option<Broker>,

@@ -28,7 +28,7 @@ async fn flaky(failures: Value, cx: Context<App>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Fails for good, with the error message that its argument gives.
+/// Fails without a retry. The error message is in its argument.
 async fn refuse(message: Value, _: Context<App>) -> Result<(), Failure> {
     Err(Failure::new(ErrorKind::VALUE, message.as_str().unwrap_or("no")).fatal())
 }

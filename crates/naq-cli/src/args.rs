@@ -1,5 +1,5 @@
-//! The command line as data. An argument that is wrong by itself is refused here, before any
-//! connection.
+//! The command line as data. Parsing refuses invalid arguments before the command connects to the
+//! broker.
 
 use anyhow::Result;
 use clap::builder::Resettable;
@@ -89,7 +89,7 @@ pub(crate) enum Command {
     Doctor,
     /// Check a queue, the workers or the dead letters against limits; for monitoring systems
     Check(check::CheckArgs),
-    /// Serve the web page: which jobs fail and why, whether retries help; with actions
+    /// Serve the dashboard: which jobs fail and why, whether retries help, actions on jobs
     #[cfg(feature = "dashboard")]
     Dashboard(dashboard::DashboardArgs),
     /// Start a broker, a worker with demo tasks and the dashboard, for development
@@ -109,7 +109,7 @@ pub(crate) enum ClientCommand {
     /// Show a job, or act on it
     #[command(subcommand)]
     Job(job::JobCommand),
-    /// The dead letter queue: jobs that failed for good
+    /// The dead letter queue: jobs that failed permanently
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
     /// Queues: counts, pause, limit, purge
@@ -163,7 +163,8 @@ impl ClientCommand {
         }
     }
 
-    /// Finds what can be found wrong before the connection, and asks the user where it must.
+    /// Checks the arguments as far as possible without a connection. Asks the user to confirm if the
+    /// command needs it.
     pub(crate) fn check(&self, out: Output) -> Result<()> {
         match self {
             Self::Dlq(command) => command.check(out),

@@ -1,5 +1,6 @@
 //! The broker's address and credentials, from flags and variables. Secrets come from variables or
-//! files and are never printed. They are no arguments, because other processes can read those.
+//! files and are never printed. There are no arguments for secrets, because other processes can read a
+//! command line.
 
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
-//! How a command ends: from its error to the exit code and the hint what to do next.
+//! How a command ends: the exit code of each error, and the hint what to do next.
 //!
-//! The errors of the libraries state facts. The commands that help are named here only.
+//! The errors of the libraries state facts. Only this file names the commands that help.
 
 use std::process;
 

@@ -112,7 +112,7 @@ pub async fn a_preview_counts_the_scope_and_describes_it(subject: &dyn Subject) 
             ),
         ),
         (
-            // A group has one kind, and includes no kinds below it.
+            // An error group has exactly one kind: `HTTPError` does not include `HTTPError.503`.
             case.dead_of(group("went wrong", "HTTPError")),
             0,
             true,
@@ -225,7 +225,7 @@ pub async fn a_cancelled_batch_leaves_the_remaining_letters(subject: &dyn Subjec
     let mut sub = case.open().await;
     case.letters(&mut sub, MANY, "Error").await;
     let batch = case.start(BatchAction::PurgeDead, case.dead_of(DeadFilter::default())).await;
-    // It stops after one page. Then it can be continued or cancelled.
+    // The run stops after one page. Then an operator can continue or cancel the batch.
     let batch = case.client.run_batch(&batch.id, || true).await.unwrap();
     assert_eq!(batch.state, BatchState::Running);
     let done = batch.done;
@@ -283,7 +283,7 @@ pub async fn waiting_jobs_are_released_spread_and_cancelled(subject: &dyn Subjec
     assert_eq!(dues.len(), MANY + 1);
     assert!(dues[0] >= first && dues[MANY - 1] <= end && dues[MANY] > end);
     assert!(dues[MANY / 2].since(first) > over / 4, "the spread is not even");
-    // The jobs are already about as slow as this rate, so the drip moves few of them.
+    // After the spread the jobs are due at about this rate already, so the drip moves few of them.
     let batch = case.run(BatchAction::Drip { per_second: 1.0 }, case.waiting_here()).await;
     assert!(batch.done < MANY as u64 / 2, "{batch:?}");
     for window in due().await.windows(3).take(MANY - 2) {

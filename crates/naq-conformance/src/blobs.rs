@@ -11,7 +11,7 @@ use crate::case::Case;
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// Bytes without equal parts.
+/// Bytes of which no two chunks are equal.
 fn data(size: usize) -> Bytes {
     (0..size.div_ceil(8) as u64).flat_map(u64::to_be_bytes).take(size).collect()
 }
@@ -27,7 +27,7 @@ pub async fn a_blob_larger_than_a_message_comes_back_unchanged(subject: &dyn Sub
         // A repeated call changes nothing.
         case.transport.blob_put(&key, &blob, data.clone(), LONG).await.unwrap();
         assert!(case.transport.blob_get(&key, &blob).await.unwrap() == Some(data), "{size} bytes");
-        // It belongs to this job and has this name.
+        // Another job, or another name of this job, has no such blob.
         assert_eq!(case.transport.blob_get(&case.key("b"), &blob).await.unwrap(), None);
         assert_eq!(case.transport.blob_get(&key, &BlobRef::new(size)).await.unwrap(), None);
     }
@@ -47,7 +47,7 @@ pub async fn a_blob_expires_after_its_ttl(subject: &dyn Subject) {
     case.transport.blob_put(&key, &blob, data, Duration::from_secs(1)).await.unwrap();
     let end = case.now() + LONG;
     while case.transport.blob_get(&key, &blob).await.unwrap().is_some() {
-        assert!(case.now() < end, "it does not expire");
+        assert!(case.now() < end, "the blob does not expire");
         case.advance(Duration::from_millis(100)).await;
     }
 }
@@ -77,10 +77,10 @@ pub async fn a_large_result_is_found_by_all_readers(subject: &dyn Subject) {
     assert_eq!(job.wait(LONG).await.unwrap(), text);
     let report = case.client.report(&case.key("a")).await.unwrap();
     assert_eq!((report.result_blob, report.result.is_some()), (Some(blob), true));
-    // Once it has expired, the record still names it.
+    // After the blob has expired, the record still names it.
     let end = case.now() + LONG;
     while case.client.report(&case.key("a")).await.unwrap().result.is_some() {
-        assert!(case.now() < end, "it does not expire");
+        assert!(case.now() < end, "the blob does not expire");
         case.advance(Duration::from_millis(100)).await;
     }
     let err = job.wait(LONG).await.unwrap_err().to_string();

@@ -10,7 +10,7 @@ use naq_core::transport::{JobSummary, JobsQuery, Order, Place, SCAN};
 use crate::Subject;
 use crate::case::Case;
 
-fn here(case: &Case<'_>, query: JobsQuery) -> JobsQuery {
+fn in_own_queue(case: &Case<'_>, query: JobsQuery) -> JobsQuery {
     JobsQuery { queue: Some(case.queue.clone()), ..query }
 }
 
@@ -65,18 +65,18 @@ pub async fn jobs_are_listed_by_their_state(subject: &dyn Subject) {
         (JobState::Cancelled, "cancelled"),
     ] {
         for order in [Order::NewestFirst, Order::OldestFirst] {
-            let query = JobsQuery { order, ..here(&case, JobsQuery::of(state)) };
+            let query = JobsQuery { order, ..in_own_queue(&case, JobsQuery::of(state)) };
             let (jobs, _) = walk(&case, query).await;
             let found: Vec<_> = jobs.iter().map(|job| (job.key.id.as_str(), job.state)).collect();
             assert_eq!(found, [(id, state)], "{order:?}");
         }
     }
-    assert_eq!(list(&case, here(&case, JobsQuery::of(JobState::Expired))).await, [""; 0]);
-    let (waiting, _) = walk(&case, here(&case, JobsQuery::at(Place::Schedule))).await;
+    assert_eq!(list(&case, in_own_queue(&case, JobsQuery::of(JobState::Expired))).await, [""; 0]);
+    let (waiting, _) = walk(&case, in_own_queue(&case, JobsQuery::at(Place::Schedule))).await;
     assert_eq!(waiting.len(), 3);
     let retrying = waiting.iter().find(|job| job.state == JobState::Retrying).unwrap();
     assert_eq!((retrying.attempt, retrying.due_at.is_some()), (2, true));
-    let (dead, _) = walk(&case, here(&case, JobsQuery::of(JobState::Dead))).await;
+    let (dead, _) = walk(&case, in_own_queue(&case, JobsQuery::of(JobState::Dead))).await;
     assert_eq!(dead[0].error_kind, Some(ErrorKind::VALUE));
     assert_eq!(dead[0].message.as_deref(), Some("went wrong"));
     assert_eq!(dead[0].task, Some(TaskName::new("task").unwrap()));
@@ -98,14 +98,14 @@ pub async fn pages_are_complete_from_both_ends_despite_gaps(subject: &dyn Subjec
     let expected: Vec<String> =
         [0, 1, 2, 20, 40, 55, 56, 57, 58, 59].iter().map(|n| format!("job-{n:02}")).collect();
     for limit in [1, 3, 10, 100] {
-        let query = JobsQuery { limit, ..here(&case, JobsQuery::at(Place::Queue)) };
+        let query = JobsQuery { limit, ..in_own_queue(&case, JobsQuery::at(Place::Queue)) };
         let oldest = JobsQuery { order: Order::OldestFirst, ..query.clone() };
         assert_eq!(list(&case, oldest).await, expected, "limit {limit}");
         let mut newest = list(&case, query).await;
         newest.reverse();
         assert_eq!(newest, expected, "limit {limit}");
     }
-    let waits = here(&case, JobsQuery::at(Place::Schedule));
+    let waits = in_own_queue(&case, JobsQuery::at(Place::Schedule));
     assert_eq!(list(&case, waits).await, ["waits"]);
 }
 
@@ -120,7 +120,7 @@ pub async fn a_list_is_filtered_by_all_its_conditions(subject: &dyn Subject) {
     enqueue("a-2", "mail", "y").await;
     enqueue("b-1", "bill", "x").await;
     enqueue("b-2", "bill", "y").await;
-    let all = here(&case, JobsQuery::of(JobState::Pending));
+    let all = in_own_queue(&case, JobsQuery::of(JobState::Pending));
     let all = JobsQuery { order: Order::OldestFirst, ..all };
     let times: Vec<_> = walk(&case, all.clone()).await.0.iter().map(|it| it.stored_at).collect();
     let task = Some(TaskName::new("mail").unwrap());
@@ -151,7 +151,7 @@ pub async fn no_page_reads_all_jobs(subject: &dyn Subject) {
     for stored in case.client.enqueue_many(jobs).await {
         stored.unwrap();
     }
-    let plain = here(&case, JobsQuery::of(JobState::Pending));
+    let plain = in_own_queue(&case, JobsQuery::of(JobState::Pending));
     let first = case.transport.jobs(&plain).await.unwrap();
     assert_eq!((first.jobs.len(), first.scanned, first.next.is_some()), (50, 50, true));
     let rare = JobsQuery { tag: Some("rare".into()), ..plain.clone() };
@@ -188,10 +188,10 @@ pub async fn jobs_of_several_queues_are_listed_one_queue_after_the_other(subject
 pub async fn a_list_of_absent_jobs_is_empty(subject: &dyn Subject) {
     let case = Case::new(subject);
     for state in JobState::ALL {
-        let page = case.transport.jobs(&here(&case, JobsQuery::of(state))).await.unwrap();
+        let page = case.transport.jobs(&in_own_queue(&case, JobsQuery::of(state))).await.unwrap();
         assert_eq!((page.jobs.len(), page.next), (0, None), "{state}");
     }
-    let odd = here(&case, JobsQuery::at(Place::Queue));
+    let odd = in_own_queue(&case, JobsQuery::at(Place::Queue));
     case.json("odd", "not a job").await;
     let page = case.transport.jobs(&odd).await.unwrap();
     let odd = &page.jobs[0];

@@ -16,7 +16,8 @@ async fn deliver(case: &Case<'_>) -> (Box<dyn Subscription>, Delivery) {
     (sub, delivery)
 }
 
-/// The redelivery after the lease is found to be stale, and is acked without a run.
+/// The broker delivers the message again after the lease. The worker finds that the delivery is
+/// stale, and acks it without a run.
 async fn comes_back_stale(
     case: &Case<'_>,
     sub: &mut Box<dyn Subscription>,
@@ -62,20 +63,20 @@ pub async fn a_crash_between_retry_and_ack_waits_once(subject: &dyn Subject) {
     case.expect_nothing(&mut sub, BRIEF).await;
 }
 
-pub async fn a_crash_between_retry_and_ack_runs_a_retry_that_is_due_once(subject: &dyn Subject) {
+pub async fn a_crash_between_retry_and_ack_runs_a_due_retry_once(subject: &dyn Subject) {
     let case = Case::new(subject);
     let (mut sub, first) = deliver(&case).await;
     case.write(&case.retry(&first, Duration::ZERO)).await;
     let second = case.next_delivery(&mut sub).await;
     assert_eq!(second.envelope().unwrap().attempt, 2);
-    let mut came = vec![case.next_delivery(&mut sub).await];
-    if came[0].stored.seq == second.stored.seq {
+    let mut arrived = vec![case.next_delivery(&mut sub).await];
+    if arrived[0].stored.seq == second.stored.seq {
         // The retry was redelivered meanwhile, because its lease was not renewed.
-        came = vec![case.next_delivery(&mut sub).await];
+        arrived = vec![case.next_delivery(&mut sub).await];
     }
-    assert_eq!(came[0].stored.seq, first.stored.seq);
-    assert_eq!(case.stale(&came[0]).await, Some(StaleReason::Superseded));
-    came[0].handle.ack().await.unwrap();
+    assert_eq!(arrived[0].stored.seq, first.stored.seq);
+    assert_eq!(case.stale(&arrived[0]).await, Some(StaleReason::Superseded));
+    arrived[0].handle.ack().await.unwrap();
     case.complete(&second).await;
     case.expect_places("a", &[Place::Record]).await;
 }
@@ -131,7 +132,7 @@ pub async fn a_crash_of_the_worker_that_cleans_up_changes_nothing(subject: &dyn 
     let case = Case::new(subject);
     let (mut sub, first) = deliver(&case).await;
     case.write(&case.record(&first)).await;
-    // The second worker finds that it is stale, and crashes before the ack.
+    // The second worker finds that the delivery is stale, and crashes before the ack.
     let second = case.next_delivery(&mut sub).await;
     assert_eq!(case.stale(&second).await, Some(StaleReason::Ended));
     let third = case.next_delivery(&mut sub).await;

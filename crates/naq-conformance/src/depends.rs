@@ -1,4 +1,4 @@
-//! Dependencies: jobs that wait for other jobs, enqueued before, during and after the ends of those.
+//! Dependencies: a job that waits for other jobs, enqueued before, during and after their ends.
 
 use std::time::Duration;
 
@@ -208,7 +208,7 @@ pub async fn a_released_dependent_is_not_made_due_by_a_second_notification(subje
     end(&case, &parent, JobState::Completed).await;
     let first = starts(&case, &mut sub, "c").await;
     case.settle(&first, &case.retry(&first, Duration::from_secs(60))).await;
-    // As a chore does that crashed and runs again, with the old edge.
+    // A chore that crashed runs again and reads the old edge.
     let job = first.envelope().unwrap();
     case.client.release_if_met(&job).await.unwrap();
     wake(&case, &parent, JobState::Completed).await;
@@ -279,7 +279,8 @@ pub async fn a_stale_edge_does_not_affect_the_record_of_a_later_life(subject: &d
     let mut sub = case.open().await;
     let first = running(&case, &mut sub, "a").await;
     dependent(&case, "c", &["a"]).await.unwrap();
-    // Its worker crashes before it notifies the dependents, and its messages are removed.
+    // The worker of `a` crashes before it notifies the dependents. Then the queue message of `a` is
+    // removed.
     assert_eq!(case.write(&case.record(&first)).await, Written::Awaited);
     first.handle.ack().await.unwrap();
     case.json("a", r#"{"task":"task"}"#).await;
@@ -287,7 +288,7 @@ pub async fn a_stale_edge_does_not_affect_the_record_of_a_later_life(subject: &d
     dependent(&case, "d", &["a"]).await.unwrap();
     assert!(end(&case, &second, JobState::Completed).await);
     assert_eq!(result_of(&case, "a").await, "done");
-    // One dependent waited for the life that is gone, the other for this one.
+    // `c` waited for the first life of `a`, and `d` for the second.
     let mut arrived = Vec::new();
     for delivery in case.next_deliveries(&mut sub, 2).await {
         assert_eq!(verdict(&case, &delivery).await, Verdict::Run);
@@ -324,7 +325,8 @@ pub async fn a_dependent_of_a_scheduled_job_written_by_hand_starts_when_that_job
     let job = Submission { key, due_at, dedup, unique: false, message };
     case.transport.publish(job).await.unwrap();
     dependent(&case, "c", &["a"]).await.unwrap();
-    // Without a nonce of its own, its life is named after its sequence, which has changed.
+    // A job without a nonce is named after its sequence, and the sequence changed when it became
+    // due.
     let parent = case.next_delivery(&mut sub).await;
     assert_eq!(parent.stored.key, case.key("a"));
     assert!(end(&case, &parent, JobState::Completed).await, "its dependent waits");

@@ -129,7 +129,7 @@ pub async fn of_two_workers_that_end_a_job_the_first_one_counts(subject: &dyn Su
     assert_eq!((last.seq, last.message.body), (first.seq, first.message.body));
 }
 
-pub async fn a_job_is_dead_once_its_record_is_stored_and_its_letter_follows(subject: &dyn Subject) {
+pub async fn a_job_is_dead_when_its_record_is_stored_and_its_letter_follows(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.json("a", r#"{"task":"t","record_ttl_ms":0}"#).await;

@@ -69,7 +69,7 @@ pub async fn a_late_worker_cannot_disturb_a_retry_that_has_started(subject: &dyn
 pub async fn another_job_of_the_same_id_is_not_dropped(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
-    // Two messages by hand on one subject: two lives, and both have to run.
+    // Two messages on one subject, both written by hand, are two lives. Both must run.
     case.json("a", r#"{"task":"first"}"#).await;
     let first = case.next_delivery(&mut sub).await;
     case.json("a", r#"{"task":"second"}"#).await;
@@ -110,7 +110,7 @@ pub async fn a_late_worker_cannot_continue_a_job_that_was_given_back(subject: &d
     case.enqueue("a").await;
     let late = case.next_delivery(&mut sub).await;
     let other = case.next_delivery(&mut sub).await;
-    // A crash between give-back and ack: the message is there beside a newer one of the same life.
+    // The worker crashes between give-back and ack, so the subject holds two messages of one life.
     assert_eq!(case.write(&case.give_back(&other)).await, Written::Stored);
     assert_eq!(case.write(&case.retry(&late, Duration::ZERO)).await, Written::Fenced);
     case.lose_lease().await;

@@ -32,7 +32,7 @@ pub async fn a_job_written_by_hand_needs_only_a_task_in_messagepack(subject: &dy
     let delivery = case.next_delivery(&mut sub).await;
     let job = delivery.envelope().unwrap();
     assert_eq!((job.task.as_str(), job.codec), ("email.send", Codec::MsgPack));
-    // It keeps its codec.
+    // The retry has the codec of the job.
     case.settle(&delivery, &case.retry(&delivery, std::time::Duration::ZERO)).await;
     let again = case.next_delivery(&mut sub).await;
     assert_eq!(again.stored.message.codec(), Ok(Codec::MsgPack));

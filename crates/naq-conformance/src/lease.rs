@@ -65,7 +65,7 @@ pub async fn an_ack_after_a_lost_lease_still_drops_the_job(subject: &dyn Subject
     let first = case.next_delivery(&mut sub).await;
     let second = case.next_delivery(&mut sub).await;
     assert_eq!(second.delivered, 2);
-    // The broker accepts it, so a worker that lost its lease must not ack.
+    // The broker accepts this late ack. So a worker that has lost its lease must not ack.
     first.handle.ack().await.unwrap();
     case.expect_places("a", &[]).await;
     second.handle.ack().await.unwrap();
@@ -73,7 +73,7 @@ pub async fn an_ack_after_a_lost_lease_still_drops_the_job(subject: &dyn Subject
     case.expect_nothing(&mut sub, case.lease() + BRIEF).await;
 }
 
-pub async fn a_held_delivery_goes_to_another_subscriber_when_its_own_is_gone(
+pub async fn a_held_delivery_goes_to_another_subscriber_when_the_first_is_gone(
     subject: &dyn Subject,
 ) {
     let case = Case::new(subject);

@@ -33,7 +33,7 @@ pub async fn a_job_enqueued_once_is_not_added_while_the_broker_knows_it(subject:
     let many = case.client.enqueue_many(many).await;
     let fresh: Vec<_> = many.iter().map(|sent| !sent.as_ref().unwrap().is_duplicate()).collect();
     assert_eq!(fresh[..2], [false, false]);
-    // Of two at the same time, one is added.
+    // Of two jobs that are enqueued at the same time, the broker adds one.
     assert!(fresh[2] != fresh[3], "{fresh:?}");
 }
 
@@ -55,7 +55,7 @@ pub async fn a_follow_up_is_stored_once_and_describes_the_death(subject: &dyn Su
     }
     let follower = case.next_delivery(&mut sub).await.envelope().unwrap();
     assert_eq!(follower.task.as_str(), "refund");
-    let told: serde_json::Value = follower.args.decode().unwrap();
-    assert_eq!((&told["job"], &told["args"]), (&"a".into(), &serde_json::json!([1, 2])));
-    assert_eq!(told["error_kind"], "ValueError");
+    let args: serde_json::Value = follower.args.decode().unwrap();
+    assert_eq!((&args["job"], &args["args"]), (&"a".into(), &serde_json::json!([1, 2])));
+    assert_eq!(args["error_kind"], "ValueError");
 }

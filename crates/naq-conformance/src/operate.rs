@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use naq_client::{AuditEntry, AuditQuery, ClientError};
 use naq_core::names::{JobId, QueueName, TaskName, WorkerId};
-use naq_core::transport::{Place, Signal, TransportError, WorkerInfo, WorkerStatus};
+use naq_core::transport::{
+    Place, Receipt, Signal, Submission, TransportError, WorkerInfo, WorkerStatus,
+};
+use naq_core::wire::WireMessage;
 
 use crate::Subject;
 use crate::case::{BRIEF, Case};
@@ -65,6 +68,34 @@ pub async fn a_purge_removes_pending_running_and_waiting_jobs(subject: &dyn Subj
     // The queue continues to work.
     case.enqueue("e").await;
     assert_eq!(case.next_delivery(&mut sub).await.stored.key, case.key("e"));
+}
+
+pub async fn a_purge_frees_the_ids_of_its_jobs(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let chosen = |name: &str| Submission {
+        key: case.key(name),
+        due_at: None,
+        dedup: name.to_owned(),
+        unique: true,
+        message: WireMessage::new(r#"{"task":"t"}"#.into()),
+    };
+    for name in ["a", "done"] {
+        let receipt = case.transport.publish(chosen(name)).await.unwrap();
+        assert!(matches!(receipt, Receipt::Stored(_)), "{receipt:?}");
+    }
+    let done = case.next_deliveries(&mut sub, 2).await.remove(1);
+    case.settle(&done, &case.record(&done)).await;
+    assert!(case.transport.purge(&case.queue).await.unwrap() > 0);
+    let again = vec![chosen("done"), chosen("a")];
+    let receipts = case.transport.publish_many(again).await;
+    let receipts: Vec<_> = receipts.into_iter().map(Result::unwrap).collect();
+    // The record says that `done` has ended.
+    assert_eq!(receipts[0], Receipt::Duplicate);
+    assert!(matches!(receipts[1], Receipt::Stored(_)), "{receipts:?}");
+    assert_eq!(case.transport.publish(chosen("a")).await.unwrap(), Receipt::Duplicate);
+    assert_eq!(case.next_delivery(&mut sub).await.stored.key, case.key("a"));
+    case.expect_nothing(&mut sub, BRIEF).await;
 }
 
 pub async fn a_removal_removes_exactly_its_message(subject: &dyn Subject) {
@@ -143,8 +174,8 @@ pub async fn a_worker_is_drained_by_its_id_and_no_other(subject: &dyn Subject) {
     let worker_id = WorkerId::new(JobId::random()).unwrap();
     let refused = case.client.drain_worker(&worker_id).await;
     assert!(matches!(refused, Err(ClientError::NoWorker(_))), "{refused:?}");
-    let mut heard = case.transport.signals().await.unwrap();
-    let me = WorkerInfo {
+    let mut signals = case.transport.signals().await.unwrap();
+    let worker = WorkerInfo {
         worker_id: worker_id.clone(),
         status: WorkerStatus::Idle,
         queues: vec![case.queue.clone()],
@@ -158,11 +189,11 @@ pub async fn a_worker_is_drained_by_its_id_and_no_other(subject: &dyn Subject) {
         finished: 0,
         failed: 0,
     };
-    case.transport.heartbeat(&me, Duration::from_secs(30)).await.unwrap();
+    case.transport.heartbeat(&worker, Duration::from_secs(30)).await.unwrap();
     assert_eq!(case.client.drain_worker(&worker_id).await.unwrap().worker_id, worker_id);
     let expected = Signal::Drain { worker: worker_id.clone() };
     // Skips the signals of other tests.
-    while heard.next().await.unwrap() != expected {}
+    while signals.next().await.unwrap() != expected {}
     case.transport.leave(&worker_id).await.unwrap();
 }
 
@@ -219,8 +250,8 @@ pub async fn the_audit_log_is_read_newest_first_in_pages(subject: &dyn Subject) 
             break;
         }
     }
-    let told: Vec<_> = own.iter().map(|entry| (entry.scope.as_str(), entry.count)).collect();
+    let found: Vec<_> = own.iter().map(|entry| (entry.scope.as_str(), entry.count)).collect();
     let expected: Vec<_> = (0..5).rev().map(|n| (format!("job {n}"), Some(n))).collect();
-    assert_eq!(told, expected.iter().map(|(s, n)| (s.as_str(), *n)).collect::<Vec<_>>());
+    assert_eq!(found, expected.iter().map(|(s, n)| (s.as_str(), *n)).collect::<Vec<_>>());
     assert!(own.iter().all(|entry| entry.what == "purge" && entry.reason == "tests"));
 }

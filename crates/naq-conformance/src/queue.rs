@@ -43,7 +43,8 @@ pub async fn the_same_id_twice_is_one_job_while_it_waits_runs_and_is_done(subjec
 pub async fn a_chosen_id_is_refused_while_a_job_of_it_is_in_the_queue(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
-    // As after the dedup window: only `unique` makes it a duplicate.
+    // Every submission has another dedup id, as after the dedup window. So only `unique` can make
+    // one a duplicate.
     let submit = |dedup: &str, unique: bool| Submission {
         key: case.key("a"),
         due_at: None,
@@ -104,7 +105,7 @@ pub async fn a_fetch_returns_no_more_than_its_maximum(subject: &dyn Subject) {
     }
     let first = case.next_deliveries(&mut sub, 2).await;
     assert_eq!(first.len(), 2);
-    // The third is there for another subscriber, and its lease has not started.
+    // The third job was not delivered yet, so another subscriber gets it.
     let mut other = case.open().await;
     assert_eq!(case.next_delivery(&mut other).await.stored.key, case.key("c"));
 }
@@ -125,7 +126,7 @@ pub async fn a_fetch_that_is_dropped_loses_nothing(subject: &dyn Subject) {
     assert_eq!(delivery.delivered, 1);
 }
 
-pub async fn jobs_of_an_earlier_request_arrive_at_a_fetch_of_none(subject: &dyn Subject) {
+pub async fn a_fetch_of_zero_returns_jobs_of_an_earlier_request(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     // This fetch requests ten jobs; the request stays open for a while.
@@ -142,7 +143,7 @@ pub async fn jobs_of_an_earlier_request_arrive_at_a_fetch_of_none(subject: &dyn 
     assert!(arrived.iter().all(|delivery| (delivery.delivered, delivery.suspect) == (1, false)));
 }
 
-pub async fn a_fetch_of_none_requests_nothing_and_waits(subject: &dyn Subject) {
+pub async fn a_fetch_of_zero_requests_nothing_and_waits(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
@@ -182,7 +183,7 @@ pub async fn an_oversize_message_is_refused_with_its_size(subject: &dyn Subject)
         matches!(refused, Err(TransportError::TooLarge { size, max: m }) if size > max && m == max),
         "{refused:?}"
     );
-    // It affects neither the next job nor another job of the same call.
+    // The refusal affects neither the next job nor another job of the same call.
     let batch = vec![job("b", vec![b'x'; max + 1]), job("c", b"{\"task\":\"t\"}".to_vec())];
     let answers = case.transport.publish_many(batch).await;
     assert!(matches!(answers[0], Err(TransportError::TooLarge { .. })), "{answers:?}");

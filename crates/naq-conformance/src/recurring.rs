@@ -83,7 +83,8 @@ pub async fn a_turn_taken_by_many_at_once_makes_each_run_once(subject: &dyn Subj
     assert_eq!(ids.len(), 3);
     let job = runs[0].envelope().unwrap();
     assert_eq!(job.tags, ["mine", "schedule:nightly"]);
-    // A run whose tick is not stored is found by its messages, even after its end.
+    // If the schedule has not stored the tick of a run, it finds the run by its messages, even
+    // after the run has ended.
     for run in &runs {
         case.complete(run).await;
     }
@@ -116,7 +117,7 @@ pub async fn a_change_moves_a_chore_that_waits(subject: &dyn Subject) {
     let case = Case::new(subject);
     define(&case, FAR).await.unwrap();
     assert_eq!(define(&case, EVERY).await.unwrap(), Registered::Updated);
-    // It is due at once, and then finds its next due time.
+    // The chore is due now. Its handler then finds the next due time.
     let held = hold(&case).await;
     assert_eq!(held.stored.key, chore());
     assert_eq!(waits(&case).await, None);
@@ -125,10 +126,10 @@ pub async fn a_change_moves_a_chore_that_waits(subject: &dyn Subject) {
 pub async fn a_chore_that_is_lost_is_enqueued_again(subject: &dyn Subject) {
     let case = Case::new(subject);
     define(&case, FAR).await.unwrap();
-    for heal in [true, false] {
+    for by_a_worker in [true, false] {
         case.transport.purge(&chore().queue).await.unwrap();
         assert_eq!(waits(&case).await, None);
-        if heal {
+        if by_a_worker {
             assert_eq!(case.client.schedules().ensure_all().await.unwrap(), 1);
         } else {
             assert_eq!(define(&case, FAR).await.unwrap(), Registered::Unchanged);
@@ -174,7 +175,8 @@ pub async fn a_tick_makes_one_run_even_if_its_queue_is_changed_meanwhile(subject
     let schedules = case.client.schedules();
     let report = schedules.get(&name()).await.unwrap();
     case.advance(EVERY + EVERY / 4).await;
-    // A process takes the turn and makes the run. It crashes, or the change comes before its last step.
+    // A process takes the turn and makes the run. Before it stores the tick, it crashes or the
+    // schedule is changed.
     let tick = report.upcoming(1)[0];
     let key = report.schedule.run_key(tick.at);
     let run = report.schedule.run(tick, case.now());

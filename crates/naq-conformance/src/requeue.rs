@@ -10,8 +10,8 @@ use naq_core::wire::{AttemptOutcome, WireMessage, headers};
 use crate::Subject;
 use crate::case::{BRIEF, Case};
 
-/// A dead job, and its letter.
-async fn letter(case: &Case<'_>, sub: &mut Box<dyn Subscription>) -> (Delivery, Stored) {
+/// Lets the next job die. Returns its delivery and its dead letter.
+async fn die(case: &Case<'_>, sub: &mut Box<dyn Subscription>) -> (Delivery, Stored) {
     let delivery = case.next_delivery(sub).await;
     case.settle(&delivery, &case.dead(&delivery, "Error")).await;
     let id = delivery.stored.key.id.as_str().to_owned();
@@ -25,7 +25,7 @@ pub async fn a_requeued_job_starts_a_new_life_with_its_history(subject: &dyn Sub
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.json("a", r#"{"task":"t","args":[1.50],"attempt":4,"crashes":2,"later":[ 1 ]}"#).await;
-    let (dead, letter) = letter(&case, &mut sub).await;
+    let (dead, letter) = die(&case, &mut sub).await;
     assert!(matches!(case.client.requeue(&letter, None).await, Ok(Receipt::Stored(_))));
     let job = case.next_delivery(&mut sub).await;
     let envelope = job.envelope().unwrap();
@@ -48,7 +48,7 @@ pub async fn a_body_that_cannot_be_decoded_is_requeued_byte_for_byte(subject: &d
     let message = WireMessage::new(b"\x00\xff not \x80 a job".to_vec().into())
         .with(headers::CONTENT_TYPE, "application/msgpack");
     case.publish_raw("a", message.clone()).await;
-    let (dead, letter) = letter(&case, &mut sub).await;
+    let (dead, letter) = die(&case, &mut sub).await;
     assert!(letter.envelope().is_err());
     assert_eq!(letter.dead_letter().body, message.body);
     case.client.requeue(&letter, None).await.unwrap();
@@ -65,7 +65,7 @@ pub async fn a_requeue_repeated_after_a_crash_starts_one_life(subject: &dyn Subj
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
-    let (_, letter) = letter(&case, &mut sub).await;
+    let (_, letter) = die(&case, &mut sub).await;
     let requeue = || case.client.requeue(&letter, None);
     assert!(matches!(requeue().await, Ok(Receipt::Stored(_))));
     assert_eq!(requeue().await.unwrap(), Receipt::Duplicate, "pending");
@@ -82,11 +82,11 @@ pub async fn a_requeue_repeated_after_a_crash_starts_one_life(subject: &dyn Subj
     case.expect_nothing(&mut sub, BRIEF).await;
 }
 
-pub async fn a_letter_that_is_gone_is_not_requeued_however_late(subject: &dyn Subject) {
+pub async fn a_letter_that_is_gone_is_never_requeued(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.json("a", r#"{"task":"t","record_ttl_ms":1000}"#).await;
-    let (_, letter) = letter(&case, &mut sub).await;
+    let (_, letter) = die(&case, &mut sub).await;
     case.client.requeue(&letter, None).await.unwrap();
     let job = case.next_delivery(&mut sub).await;
     case.complete(&job).await;
@@ -100,9 +100,9 @@ pub async fn a_letter_that_is_gone_is_not_requeued_however_late(subject: &dyn Su
 pub async fn a_letter_left_by_a_crashed_requeue_drops_no_job(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
-    // A requeue that crashed after its publish: the letter is there beside the new life.
+    // The requeue crashed after it had published the new life, and did not remove the letter.
     case.enqueue("a").await;
-    let (_, letter) = letter(&case, &mut sub).await;
+    let (_, letter) = die(&case, &mut sub).await;
     let body = letter.message.body.clone();
     let step = format!("r{}/1/0", letter.seq);
     let text = String::from_utf8(body.to_vec()).unwrap();
@@ -128,7 +128,7 @@ pub async fn a_requeue_can_have_a_delay(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue("a").await;
-    let (_, letter) = letter(&case, &mut sub).await;
+    let (_, letter) = die(&case, &mut sub).await;
     let due_at = case.now() + Duration::from_secs(1);
     case.client.requeue(&letter, Some(Duration::from_secs(1))).await.unwrap();
     case.expect_places("a", &[Place::Schedule]).await;
@@ -141,7 +141,7 @@ pub async fn a_requeue_does_not_replace_another_job_of_its_id(subject: &dyn Subj
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.json("a", r#"{"task":"t"}"#).await;
-    let (_, letter) = letter(&case, &mut sub).await;
+    let (_, letter) = die(&case, &mut sub).await;
     case.json("a", r#"{"task":"t","nonce":"other"}"#).await;
     let other = case.next_delivery(&mut sub).await;
     let wait = Duration::from_secs(1);

@@ -20,10 +20,11 @@ pub async fn a_checkpoint_is_not_overwritten_by_an_earlier_attempt(subject: &dyn
     assert_eq!(early.load::<u32>().await.unwrap(), None);
     early.save(&1, case.now()).await.unwrap();
     case.lose_lease().await;
-    // The message is redelivered, and the first attempt does not know it.
+    // The broker delivers the message again. The first attempt runs on, because it does not know
+    // that.
     let mut late = checkpoint(&case, &case.next_delivery(&mut sub).await);
     assert_eq!(late.load().await.unwrap(), Some(1));
-    // The first attempt may save until the later attempt does.
+    // The first attempt may save until the later attempt has saved.
     early.save(&2, case.now()).await.unwrap();
     late.save(&3, case.now()).await.unwrap();
     let refused = early.save(&4, case.now()).await;
@@ -48,13 +49,13 @@ pub async fn a_report_shows_the_saved_data_of_a_running_job(subject: &dyn Subjec
     checkpoint(&case, &delivery).save("half", case.now()).await.unwrap();
     let message = "halfway".to_owned();
     let at = case.now();
-    let said = Progress { done: 1, total: 2, message, attempt: 1, at };
-    let value = Bytes::from(serde_json::to_vec(&said).unwrap());
+    let progress = Progress { done: 1, total: 2, message, attempt: 1, at };
+    let value = Bytes::from(serde_json::to_vec(&progress).unwrap());
     let key = Progress::key(&job);
     let put = case.transport.state_put(&key, value, Expect::Any, Some(Progress::TTL));
     put.await.unwrap();
     let report = case.client.report(&case.key("a")).await.unwrap();
-    assert_eq!(report.progress, Some(said));
+    assert_eq!(report.progress, Some(progress));
     let kept = report.checkpoint.unwrap();
     assert_eq!((kept.attempt, kept.bytes), (1, "\"half\"".len()));
     case.complete(&delivery).await;

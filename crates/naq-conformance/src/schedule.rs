@@ -57,7 +57,9 @@ pub async fn a_waiting_job_does_not_delay_newer_jobs(subject: &dyn Subject) {
     case.expect_nothing(&mut sub, BRIEF).await;
 }
 
-pub async fn a_due_time_beyond_the_brokers_range_is_not_now(subject: &dyn Subject) {
+pub async fn a_job_with_a_due_time_beyond_the_brokers_range_does_not_start_now(
+    subject: &dyn Subject,
+) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     case.enqueue_in("never", Duration::MAX).await;
@@ -69,7 +71,7 @@ pub async fn a_due_time_beyond_the_brokers_range_is_not_now(subject: &dyn Subjec
     case.expect_places("a", &[Place::Schedule]).await;
 }
 
-pub async fn a_due_time_in_the_past_means_at_once(subject: &dyn Subject) {
+pub async fn a_job_with_a_due_time_in_the_past_starts_at_once(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let past = case.now().saturating_sub(WAIT);
@@ -122,10 +124,10 @@ pub async fn jobs_that_are_due_together_all_start_once(subject: &dyn Subject) {
     case.expect_nothing(&mut sub, BRIEF).await;
 }
 
-pub async fn a_released_job_starts_at_once_and_only_once(subject: &dyn Subject) {
+pub async fn a_released_job_starts_now_and_one_time_only(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
-    // Longer than the rest of the test, so that the job does not start because of its time.
+    // Longer than the rest of the test takes, so that only the release can start the job.
     let wait = 3 * WAIT;
     case.enqueue_in("a", wait).await;
     let waiting = case.transport.locate(&case.key("a")).await.unwrap().remove(0);
@@ -176,7 +178,7 @@ pub async fn stored_jobs_survive_a_restart_of_the_broker(subject: &dyn Subject) 
     let case = Case::new(subject);
     case.enqueue("pending").await;
     case.enqueue_in("waiting", WAIT).await;
-    // A broker that is killed may lose messages of the last moment.
+    // A broker that is killed may lose the messages that it stored just before.
     case.advance(BRIEF).await;
     if !case.restart().await {
         return;

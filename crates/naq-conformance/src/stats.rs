@@ -47,10 +47,10 @@ pub async fn without_reports_the_statistics_are_empty(subject: &dyn Subject) {
 
 pub async fn a_report_that_is_written_again_is_stored_once(subject: &dyn Subject) {
     let case = Case::new(subject);
-    let told = report(&case, "a", 0);
-    put(&case, &told).await;
-    put(&case, &told).await;
-    assert_eq!(since(&case, 0, 100).await.reports, [told]);
+    let written = report(&case, "a", 0);
+    put(&case, &written).await;
+    put(&case, &written).await;
+    assert_eq!(since(&case, 0, 100).await.reports, [written]);
 }
 
 pub async fn a_newer_report_replaces_the_older_one(subject: &dyn Subject) {
@@ -59,8 +59,8 @@ pub async fn a_newer_report_replaces_the_older_one(subject: &dyn Subject) {
     let earlier = report(&case, "a", 1);
     let older = report(&case, "a", 0);
     let newer = StatsReport { other_errors: 7, ..older.clone() };
-    for told in [&other, &earlier, &older] {
-        put(&case, told).await;
+    for written in [&other, &earlier, &older] {
+        put(&case, written).await;
     }
     let read = since(&case, 0, 100).await;
     put(&case, &newer).await;
@@ -72,8 +72,8 @@ pub async fn another_process_of_the_same_worker_replaces_nothing(subject: &dyn S
     let case = Case::new(subject);
     let of = |process: &str| StatsReport { process: process.into(), ..report(&case, "a", 0) };
     let (nameless, first, second) = (of(""), of("1"), of("2"));
-    for told in [&nameless, &first, &second] {
-        put(&case, told).await;
+    for written in [&nameless, &first, &second] {
+        put(&case, written).await;
     }
     let first = StatsReport { other_errors: 7, ..first };
     put(&case, &first).await;

@@ -14,8 +14,8 @@ macro_rules! contract_suite {
                 many_at_once_are_all_stored_and_answered_in_their_order
                 a_fetch_returns_no_more_than_its_maximum
                 a_fetch_that_is_dropped_loses_nothing
-                jobs_of_an_earlier_request_arrive_at_a_fetch_of_none
-                a_fetch_of_none_requests_nothing_and_waits
+                a_fetch_of_zero_returns_jobs_of_an_earlier_request
+                a_fetch_of_zero_requests_nothing_and_waits
                 a_closed_subscription_leaves_nothing_behind
                 an_oversize_message_is_refused_with_its_size;
             lease:
@@ -24,15 +24,15 @@ macro_rules! contract_suite {
                 a_job_stored_before_the_subscription_is_suspect
                 the_lease_in_force_is_reported
                 an_ack_after_a_lost_lease_still_drops_the_job
-                a_held_delivery_goes_to_another_subscriber_when_its_own_is_gone;
+                a_held_delivery_goes_to_another_subscriber_when_the_first_is_gone;
             schedule:
                 a_scheduled_job_is_never_early_and_arrives_unchanged
                 a_waiting_job_does_not_delay_newer_jobs
-                a_due_time_in_the_past_means_at_once
+                a_job_with_a_due_time_in_the_past_starts_at_once
                 a_new_schedule_of_a_job_replaces_the_old_one
-                a_due_time_beyond_the_brokers_range_is_not_now
+                a_job_with_a_due_time_beyond_the_brokers_range_does_not_start_now
                 jobs_that_are_due_together_all_start_once
-                a_released_job_starts_at_once_and_only_once
+                a_released_job_starts_now_and_one_time_only
                 a_release_that_races_the_due_time_starts_the_job_once
                 a_job_that_is_moved_starts_once_at_its_new_time
                 a_move_that_races_the_due_time_starts_the_job_once
@@ -62,7 +62,7 @@ macro_rules! contract_suite {
                 a_crash_before_anything_was_written_runs_the_job_again
                 a_crash_between_record_and_ack_ends_the_job_once
                 a_crash_between_retry_and_ack_waits_once
-                a_crash_between_retry_and_ack_runs_a_retry_that_is_due_once
+                a_crash_between_retry_and_ack_runs_a_due_retry_once
                 a_crash_between_retry_and_ack_is_known_when_the_retry_is_done
                 a_crash_between_letter_and_ack_leaves_one_letter
                 a_crash_between_give_back_and_ack_gives_back_once
@@ -74,7 +74,7 @@ macro_rules! contract_suite {
                 an_ended_job_cannot_be_cancelled_and_a_cancelled_job_cannot_end
                 of_an_end_and_a_cancel_at_the_same_time_one_counts
                 of_two_workers_that_end_a_job_the_first_one_counts
-                a_job_is_dead_once_its_record_is_stored_and_its_letter_follows
+                a_job_is_dead_when_its_record_is_stored_and_its_letter_follows
                 the_record_of_a_death_does_not_affect_the_next_life
                 the_writer_of_an_awaited_end_learns_that_others_wait
                 awaiting_an_end_that_has_happened_returns_its_record
@@ -105,7 +105,7 @@ macro_rules! contract_suite {
                 a_requeued_job_starts_a_new_life_with_its_history
                 a_body_that_cannot_be_decoded_is_requeued_byte_for_byte
                 a_requeue_repeated_after_a_crash_starts_one_life
-                a_letter_that_is_gone_is_not_requeued_however_late
+                a_letter_that_is_gone_is_never_requeued
                 a_letter_left_by_a_crashed_requeue_drops_no_job
                 a_requeue_can_have_a_delay
                 a_requeue_does_not_replace_another_job_of_its_id
@@ -130,6 +130,7 @@ macro_rules! contract_suite {
                 a_paused_queue_delivers_nothing_until_it_is_resumed
                 a_pause_ends_by_itself
                 a_purge_removes_pending_running_and_waiting_jobs
+                a_purge_frees_the_ids_of_its_jobs
                 a_removal_removes_exactly_its_message
                 a_limited_queue_delivers_no_more_at_once_and_the_limit_changes_at_once
                 an_unknown_queue_cannot_be_limited
@@ -150,7 +151,7 @@ macro_rules! contract_suite {
             unique:
                 of_many_jobs_that_want_a_key_at_once_one_gets_it
                 of_a_list_the_first_job_that_wants_a_key_gets_it
-                a_key_is_taken_again_and_again_and_never_twice_at_once
+                a_key_has_one_holder_at_a_time_over_many_rounds
                 a_key_is_held_over_queues_until_the_job_has_ended
                 a_job_that_is_cancelled_or_dead_holds_no_key
                 a_requeued_job_needs_its_key_again

@@ -61,7 +61,7 @@ pub async fn of_a_list_the_first_job_that_wants_a_key_gets_it(subject: &dyn Subj
     }
 }
 
-pub async fn a_key_is_taken_again_and_again_and_never_twice_at_once(subject: &dyn Subject) {
+pub async fn a_key_has_one_holder_at_a_time_over_many_rounds(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
     let key = key();
@@ -72,7 +72,7 @@ pub async fn a_key_is_taken_again_and_again_and_never_twice_at_once(subject: &dy
             let key = key.clone();
             all.spawn(async move { client.enqueue_task("task", &()).unwrap().unique(key).await });
         }
-        // The job of the last round ends while these want its key.
+        // The job of the previous round ends while these jobs want its key.
         if round > 0 {
             let running = case.next_delivery(&mut sub).await;
             case.complete(&running).await;
@@ -80,7 +80,7 @@ pub async fn a_key_is_taken_again_and_again_and_never_twice_at_once(subject: &dy
         let handles = all.join_all().await;
         let new = handles.iter().filter(|it| !it.as_ref().unwrap().is_duplicate()).count();
         assert!(new <= 1 || round == 0, "{new} in round {round}");
-        // If all of them were too early, one more job gets it now.
+        // If all of them came before that end, this job gets the key.
         task(&case).unique(&key).await.unwrap();
     }
     let last = case.next_delivery(&mut sub).await;
@@ -104,7 +104,7 @@ pub async fn a_key_is_held_over_queues_until_the_job_has_ended(subject: &dyn Sub
     assert!(is_held_by(&task(&case).unique(&key).await.unwrap(), &first));
     let delivery = case.next_delivery(&mut sub).await;
     assert!(is_held_by(&task(&case).unique(&key).await.unwrap(), &first));
-    // No process has freed the key: the record shows that it is free.
+    // No process has removed the key's entry. The record of the job shows that the key is free.
     case.complete(&delivery).await;
     let next = task(&case).unique(&key).await.unwrap();
     assert!(!next.is_duplicate(), "{next:?}");
@@ -175,7 +175,7 @@ pub async fn a_key_until_the_start_is_free_while_the_job_runs(subject: &dyn Subj
     let key = key();
     let first = task(&case).unique_until_started(&key).await.unwrap();
     let running = case.next_delivery(&mut sub).await;
-    // Delivered, but its worker has not started it.
+    // The job is delivered, but its worker has not started it.
     let second = task(&case).unique_until_started(&key).await.unwrap();
     assert!(is_held_by(&second, &first));
     assert!(case.client.free_unique(&running.envelope().unwrap()).await.unwrap());

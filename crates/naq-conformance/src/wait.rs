@@ -16,7 +16,8 @@ use crate::case::{AnyJobHandle, Case};
 const STEP: Duration = Duration::from_millis(50);
 /// Longer than any of these tests takes.
 const LONG: Duration = Duration::from_secs(60);
-/// A notification arrives within this time; the wait reads the job by itself only later.
+/// A notification arrives within this time. A wait without a notification reads the job later than
+/// that.
 const NOTIFIED: Duration = Duration::from_millis(1500);
 
 /// Lets time pass until `work` is done. Returns its output and the time that it took.
@@ -49,7 +50,7 @@ pub async fn a_wait_is_notified_of_the_end_and_returns_the_result(subject: &dyn 
     case.complete(&delivery).await;
     let (result, took) = advance_until(&case, waiting).await;
     assert_eq!(result.unwrap().unwrap(), "done");
-    assert!(took < NOTIFIED, "by the notification, and not by a read: {took:?}");
+    assert!(took < NOTIFIED, "the wait ended by a read, not by the notification: {took:?}");
     // A late call does not wait.
     let (result, took) = advance_until(&case, job.wait(Duration::ZERO)).await;
     assert_eq!(result.unwrap(), "done");

@@ -77,11 +77,11 @@ pub async fn the_age_of_a_heartbeat_is_by_the_brokers_clock(subject: &dyn Subjec
         let mut liar = worker(&case);
         liar.heartbeat_at = claimed;
         case.transport.heartbeat(&liar, Duration::from_secs(30)).await.unwrap();
-        let heard = find(&case, &liar).await.unwrap().heartbeat_at;
+        let heartbeat_at = find(&case, &liar).await.unwrap().heartbeat_at;
         // The difference of two clocks is measured by a request, and is not exact.
         let exact = Duration::from_secs(5);
-        assert!(heard + exact >= before, "{heard} is too long before {before}");
-        assert!(heard <= case.now() + exact, "{heard} is in the future");
+        assert!(heartbeat_at + exact >= before, "{heartbeat_at} is too long before {before}");
+        assert!(heartbeat_at <= case.now() + exact, "{heartbeat_at} is in the future");
         case.transport.leave(&liar.worker_id).await.unwrap();
     }
 }

@@ -1,5 +1,6 @@
-//! Retry policies as data, and the decision that follows an attempt. With its default features also
-//! the job model of NAQ, a job queue on NATS JetStream: jobs, wire format, and the ports to a broker.
+//! Retry policies as data, and the decision that follows an attempt. NAQ is a job queue on NATS
+//! JetStream. With its default features this crate also has NAQ's job model: jobs, wire format, and
+//! the ports to a broker.
 //!
 //! A policy is plain data that is written in a line of text. [`decide`] takes a policy, the facts of
 //! an attempt and its outcome, and says what follows, when, and why. It reads no clock and does no
@@ -40,12 +41,12 @@
 //! naq-core = { version = "0.1", default-features = false }
 //! ```
 //!
-//! That builds the first row of the table. It depends on `humantime`, `serde` and `thiserror` (with
-//! their derive macros), and on nothing else.
+//! The crate then has only the modules in the first row of the table above. It depends only on
+//! `humantime`, `serde` and `thiserror` (with their derive macros).
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `jobs` (default) | the job model, and with it all other modules but `schedule` and `testing` |
+//! | `jobs` (default) | the job model and all other modules, except `schedule` and `testing` |
 //! | `schedules` | `schedule`: cron expressions and time zones |
 //! | `tokio` | tokio's timeouts get their error kind; with `jobs`, [`SystemClock`] is a `Timer` |
 //! | `anyhow` | `anyhow::Error` turns into a [`Failure`] |

@@ -1,4 +1,4 @@
-//! [`App`]: what all requests share.
+//! [`App`]: the state that all requests share.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -38,8 +38,7 @@ impl App {
         }))
     }
 
-    /// The newest snapshot. It says so as its problem when the task that reads the broker has ended or
-    /// is stuck.
+    /// The newest snapshot. If the reader has ended or is stuck, the snapshot's `problem` says so.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         let snapshot = self.snapshots.borrow().clone();
         let reader_ended = self.snapshots.has_changed().is_err();

@@ -15,8 +15,8 @@ pub struct Dashboard {
 }
 
 impl Dashboard {
-    /// Starts a task that reads the broker about once a second, until the dashboard and all its
-    /// routers are dropped.
+    /// Starts the reader, which reads the broker about once a second. It ends when the dashboard and all
+    /// its routers are dropped.
     ///
     /// # Errors
     /// [`OptionsError`] for an option with an invalid value.
@@ -56,10 +56,10 @@ impl Dashboard {
         }
     }
 
-    /// Whether the last read of the broker, about a second ago, worked.
+    /// Whether the last read of the broker succeeded. The reader reads about once a second.
     ///
     /// # Errors
-    /// Why it did not work, in a few words.
+    /// Why it failed, in a few words.
     pub fn ready(&self) -> Result<(), String> {
         let snapshot = self.app.snapshot();
         match (&snapshot.problem, snapshot.read_at) {

@@ -16,7 +16,7 @@ use naq_core::{Payload, Timestamp};
 /// Look-ups a second, for all tabs together.
 const MAX_PER_SECOND: u32 = 20;
 const SECOND: Duration = Duration::from_secs(1);
-/// The seconds between two look-ups of a job that has ended: it seldom changes.
+/// The seconds between two look-ups of a job that has ended. Such a job rarely changes.
 const ENDED_EVERY: u32 = 10;
 /// The cache drops a job that no tab has asked for in this time.
 const UNUSED_AFTER: Duration = Duration::from_secs(30);
@@ -77,7 +77,7 @@ impl JobCacheState {
 }
 
 impl JobCache {
-    /// The whole job as it is now: for the load of a page.
+    /// Looks the job up now, with arguments and result: for the load of a page.
     pub(crate) async fn fresh(
         &self,
         client: &Client,
@@ -92,8 +92,8 @@ impl JobCache {
         Ok(report)
     }
 
-    /// The job without arguments and result, a few seconds old at most: for the live region of a
-    /// page. None if the job has not been looked up yet and the budget is used up.
+    /// The job without arguments and result, at most a few seconds old: for the live region of a page.
+    /// `None` if the job has not been looked up yet and the budget is used up.
     pub(crate) async fn cached(&self, client: &Client, key: &JobKey) -> Option<CachedJob> {
         let may_look_up = lock(&self.0).may_look_up(key, client.now());
         if may_look_up {

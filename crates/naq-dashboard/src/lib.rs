@@ -2,8 +2,8 @@
 //! on it.
 //!
 //! [`Dashboard`] is an axum router. `naq dashboard` serves it alone, and an application can mount it.
-//! One task a process reads the broker, and all pages are rendered from what it read, so that more
-//! open tabs do not mean more requests to the broker: see [`Dashboard::router`].
+//! Each process has one reader, which reads the broker. All pages are rendered from its last snapshot,
+//! so more open tabs do not cause more requests to the broker: see [`Dashboard::router`].
 
 mod access;
 mod actions;

@@ -1,6 +1,7 @@
 //! The live streams: about once a second, each tab gets the regions of its page that have changed.
 //!
-//! A tab that reads slowly gets the newest snapshot when it is ready, and no other tab waits for it.
+//! A tab that reads slowly skips snapshots: its next event is from the newest one. Other tabs do not
+//! wait for it.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -48,7 +49,7 @@ async fn live(
     Sse::new(events(app, access, page, permit)).keep_alive(keep_alive).into_response()
 }
 
-/// One open tab, and the regions that it has got.
+/// One open tab, and the regions that were sent to it.
 struct LiveTab {
     app: App,
     access: Access,

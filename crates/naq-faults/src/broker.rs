@@ -1,4 +1,4 @@
-//! Reads what the broker has stored of a run's jobs at the end of the run.
+//! Reads the jobs that the broker has stored at the end of a run.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,8 @@ const PARALLEL: usize = 64;
 /// How many dead letters one request reads.
 const PAGE: usize = 500;
 
-/// What is stored of each job, by id. All dead letters of a job count, not only the last one. A
-/// dead letter and the record of the same death are one end.
+/// The records and dead letters of each job, by id. All dead letters of a job count, not only the
+/// last one. A dead letter and the record of the same death are one end.
 ///
 /// # Errors
 /// The broker does not reply, or has stored something that is not a job.

@@ -38,7 +38,7 @@ struct FleetMember {
     place: usize,
     generation: u32,
     child: ChildProcess,
-    /// When the worker was told to stop.
+    /// When the worker got the stop signal.
     stop_requested_at: Option<u64>,
 }
 
@@ -110,8 +110,8 @@ impl Fleet {
         self.replace(place, kind, from)
     }
 
-    /// Tells the worker at this place to drain. [`replace_ended`](Self::replace_ended) replaces it
-    /// when it has ended.
+    /// Sends SIGTERM to the worker at this place, so that it drains. When it has ended,
+    /// [`replace_ended`](Self::replace_ended) replaces it.
     ///
     /// # Errors
     /// The operating system refused.

@@ -222,7 +222,7 @@ fn faults(rng: &mut fastrand::Rng, settings: &RunSettings) -> Vec<PlannedFault> 
         harms.push(Harm::PauseBroker { ms: rng.u64(200..2 * LEASE_MS) });
         harms.push(Harm::Cut);
         rng.shuffle(&mut harms);
-        // At even distances with a random part.
+        // The times are spread evenly, each moved by a random part.
         let harmful = length * HARM_QUARTERS / 4;
         let every = harmful / (harms.len() as u64 + 1);
         let at = |n: usize, rng: &mut fastrand::Rng| {

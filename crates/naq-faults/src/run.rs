@@ -66,7 +66,7 @@ async fn connect(url: &str) -> Result<Arc<dyn Lookup>> {
 }
 
 impl FaultRun<'_> {
-    /// Causes the plan's faults, each at its time.
+    /// Causes each fault of the plan at its planned time.
     async fn cause_faults(&mut self) -> Result<()> {
         for fault in &self.plan.faults {
             self.until(self.start + fault.at_ms).await?;

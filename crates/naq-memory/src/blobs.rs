@@ -23,10 +23,10 @@ impl BlobStore {
     /// Moves the clock forward and removes the blobs whose TTL has passed.
     pub(crate) fn advance(&mut self, now: Timestamp) {
         while self.deadlines.first().is_some_and(|(until, _)| *until <= now) {
-            let Some((_, name)) = self.deadlines.pop_first() else { return };
+            let Some((_, key)) = self.deadlines.pop_first() else { return };
             // A blob that was stored a second time has a later deadline and stays.
-            if self.stored.get(&name).is_some_and(|(_, until)| *until <= now) {
-                self.stored.remove(&name);
+            if self.stored.get(&key).is_some_and(|(_, until)| *until <= now) {
+                self.stored.remove(&key);
             }
         }
     }
@@ -43,10 +43,10 @@ impl Blobs for MemoryTransport {
     ) -> Result<(), TransportError> {
         blob.check_size()?;
         let (mut state, now) = self.shared.state();
-        let name = (job.clone(), blob.to_string());
+        let key = (job.clone(), blob.to_string());
         let until = now + whole_seconds(ttl);
-        state.blobs.deadlines.insert((until, name.clone()));
-        state.blobs.stored.insert(name, (data, until));
+        state.blobs.deadlines.insert((until, key.clone()));
+        state.blobs.stored.insert(key, (data, until));
         Ok(())
     }
 

@@ -25,7 +25,7 @@ pub(crate) struct BrokerState {
     pub(crate) records: StreamLog,
     /// The records by the time at which they expire.
     expiries: BTreeSet<(Timestamp, u64)>,
-    pub(crate) shared: StateEntries,
+    pub(crate) state_entries: StateEntries,
     pub(crate) blobs: BlobStore,
     pub(crate) stats: StatsLog,
     /// `None` unless `MemoryTransport::with_journal` was called.
@@ -43,7 +43,7 @@ impl BrokerState {
             self.expiries.remove(&(until, seq));
             self.records.remove(seq);
         }
-        self.shared.advance(now);
+        self.state_entries.advance(now);
         self.blobs.advance(now);
         self.stats.advance(now);
         self.workers.retain(|_, (until, _)| *until > now);
@@ -55,7 +55,10 @@ impl BrokerState {
     }
 
     /// The queue, or an error if it does not exist.
-    pub(crate) fn known(&mut self, name: &QueueName) -> Result<&mut MemoryQueue, TransportError> {
+    pub(crate) fn existing_queue(
+        &mut self,
+        name: &QueueName,
+    ) -> Result<&mut MemoryQueue, TransportError> {
         self.queues.get_mut(name).ok_or_else(|| TransportError::NoQueue(name.to_string()))
     }
 
@@ -65,9 +68,12 @@ impl BrokerState {
         now: Timestamp,
     ) -> Result<Receipt, TransportError> {
         check_size(&job.message)?;
+        let is_gone = job.unique && self.locate(&job.key).is_empty();
         let queue = self.queue(&job.key.queue);
         let exists = |place| queue.log.last(place, &job.key).is_some();
-        let known = queue.log.dedup.knows(&job.dedup, now)
+        // A purge frees the ids of its jobs.
+        let freed = |since| is_gone && queue.purged_at.is_some_and(|at| since <= at);
+        let known = queue.log.dedup.since(&job.dedup, now).is_some_and(|since| !freed(since))
             || (job.unique && (exists(Place::Queue) || exists(Place::Schedule)));
         if known {
             return Ok(Receipt::Duplicate);
@@ -79,7 +85,8 @@ impl BrokerState {
         }))
     }
 
-    /// Stores a record, or a marker if there is no TTL. It replaces the job's earlier one.
+    /// Stores a record, or a marker if there is no TTL. Replaces the job's earlier record or
+    /// marker.
     pub(crate) fn put_record(
         &mut self,
         key: JobKey,
@@ -96,10 +103,10 @@ impl BrokerState {
     /// The last message on each of a job's four subjects, without markers.
     pub(crate) fn locate(&self, key: &JobKey) -> Vec<Stored> {
         let queue = self.queues.get(&key.queue);
-        let here = |place| queue.and_then(|queue| queue.last(place, key));
+        let in_queue = |place| queue.and_then(|queue| queue.last(place, key));
         [
-            here(Place::Queue),
-            here(Place::Schedule),
+            in_queue(Place::Queue),
+            in_queue(Place::Schedule),
             self.dead.last(Place::Dead, key).cloned(),
             self.records.last(Place::Record, key).filter(|it| !it.message.is_marker()).cloned(),
         ]

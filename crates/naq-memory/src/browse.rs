@@ -11,22 +11,22 @@ impl BrokerState {
     pub(crate) fn browse(&self, query: &JobsQuery) -> JobsPage {
         let mut scan = Scan::new(query);
         let next = match query.place {
-            Place::Dead => page(&mut scan, query, &self.dead, None, None),
-            Place::Record => page(&mut scan, query, &self.records, None, None),
-            Place::Queue | Place::Schedule => self.in_queues(&mut scan, query),
+            Place::Dead => add_to_page(&mut scan, query, &self.dead, None, None),
+            Place::Record => add_to_page(&mut scan, query, &self.records, None, None),
+            Place::Queue | Place::Schedule => self.browse_queues(&mut scan, query),
         };
         scan.finish(next)
     }
 
-    fn in_queues(&self, scan: &mut Scan<'_>, query: &JobsQuery) -> Option<JobsCursor> {
-        let first = query.cursor.as_ref().and_then(|cursor| cursor.queue.as_ref());
+    fn browse_queues(&self, scan: &mut Scan<'_>, query: &JobsQuery) -> Option<JobsCursor> {
+        let start_at = query.cursor.as_ref().and_then(|cursor| cursor.queue.as_ref());
         let wanted = self
             .queues
             .iter()
             .filter(|(name, _)| query.queue.as_ref().is_none_or(|queue| queue == *name))
-            .filter(|(name, _)| first.is_none_or(|first| first <= *name));
+            .filter(|(name, _)| start_at.is_none_or(|queue| queue <= *name));
         for (name, queue) in wanted {
-            let next = page(scan, query, &queue.log, Some(name), Some(queue));
+            let next = add_to_page(scan, query, &queue.log, Some(name), Some(queue));
             if next.is_some() {
                 return next;
             }
@@ -36,7 +36,7 @@ impl BrokerState {
 }
 
 /// Adds one stream's messages to the page. Returns the next page's cursor if the page is full.
-fn page(
+fn add_to_page(
     scan: &mut Scan<'_>,
     query: &JobsQuery,
     log: &StreamLog,
@@ -59,8 +59,8 @@ fn page(
             return Some(JobsCursor { queue: name.cloned(), seq: stored.seq });
         }
         let delivered = queue.is_some_and(|queue| queue.is_leased(stored.seq));
-        let looked = scan.look(&Stored { delivered, ..stored.clone() });
-        if !scan.take(looked) {
+        let summary = scan.look(&Stored { delivered, ..stored.clone() });
+        if !scan.take(summary) {
             break;
         }
     }

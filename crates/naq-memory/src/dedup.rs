@@ -17,7 +17,12 @@ pub(crate) struct Dedup {
 
 impl Dedup {
     pub(crate) fn knows(&self, id: &str, now: Timestamp) -> bool {
-        self.ids.get(id).is_some_and(|since| now.since(*since) < WINDOW)
+        self.since(id, now).is_some()
+    }
+
+    /// When the id was stored, if it counts as a duplicate.
+    pub(crate) fn since(&self, id: &str, now: Timestamp) -> Option<Timestamp> {
+        self.ids.get(id).copied().filter(|since| now.since(*since) < WINDOW)
     }
 
     pub(crate) fn remember(&mut self, id: &str, now: Timestamp) {

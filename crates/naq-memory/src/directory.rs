@@ -13,8 +13,8 @@ use crate::transport::MemoryTransport;
 impl Directory for MemoryTransport {
     async fn heartbeat(&self, worker: &WorkerInfo, ttl: Duration) -> Result<(), TransportError> {
         let (mut state, now) = self.shared.state();
-        let heard = WorkerInfo { heartbeat_at: now, ..worker.clone() };
-        let entry = (now + whole_seconds(ttl), heard);
+        let worker_info = WorkerInfo { heartbeat_at: now, ..worker.clone() };
+        let entry = (now + whole_seconds(ttl), worker_info);
         state.workers.insert(worker.worker_id.clone(), entry);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Read-only questions: jobs, queues, streams.
+//! Read-only requests: jobs, queues, streams.
 
 use async_trait::async_trait;
 use naq_core::names::{JobId, QueueName};
@@ -55,6 +55,7 @@ impl Lookup for MemoryTransport {
             paused_until: queue.paused_until,
             lease: queue.lease,
             concurrency_limit: queue.limit,
+            forgotten: queue.forgotten().count() as u64,
             bytes: queue.log.bytes() as u64,
             last_seq: queue.log.last_seq(),
         }))
@@ -67,10 +68,10 @@ impl Lookup for MemoryTransport {
         limit: usize,
     ) -> Result<DeadPage, TransportError> {
         let (state, _) = self.shared.state();
-        let mut fitting =
+        let mut matching =
             state.dead.from(from).filter(|letter| queue.is_none_or(|q| *q == letter.key.queue));
-        let letters = fitting.by_ref().take(limit).cloned().collect();
-        Ok(DeadPage { letters, next: fitting.next().map(|letter| letter.seq) })
+        let letters = matching.by_ref().take(limit).cloned().collect();
+        Ok(DeadPage { letters, next: matching.next().map(|letter| letter.seq) })
     }
 
     async fn waiting_jobs(
@@ -114,6 +115,7 @@ impl Lookup for MemoryTransport {
                 held_limit: queue.limit,
                 redelivered: 0,
                 waiting_requests: 0,
+                forgotten: queue.forgotten().count() as u64,
                 paused: queue.paused_until.is_some_and(|until| until > now),
             };
             let role = StreamRole::Queue(name.clone());

@@ -65,14 +65,14 @@ impl Operator for MemoryTransport {
 
     async fn pause(&self, queue: &QueueName, until: Timestamp) -> Result<(), TransportError> {
         let (mut state, now) = self.shared.state();
-        state.known(queue)?.paused_until = (until > now).then_some(until);
+        state.existing_queue(queue)?.paused_until = (until > now).then_some(until);
         drop(state);
         self.shared.settled.notify_waiters();
         Ok(())
     }
 
     async fn resume(&self, queue: &QueueName) -> Result<(), TransportError> {
-        self.shared.state().0.known(queue)?.paused_until = None;
+        self.shared.state().0.existing_queue(queue)?.paused_until = None;
         self.shared.changed.notify_waiters();
         Ok(())
     }
@@ -82,13 +82,15 @@ impl Operator for MemoryTransport {
         queue: &QueueName,
         limit: Option<NonZeroU64>,
     ) -> Result<(), TransportError> {
-        self.shared.state().0.known(queue)?.limit = limit.map(NonZeroU64::get);
+        self.shared.state().0.existing_queue(queue)?.limit = limit.map(NonZeroU64::get);
         self.shared.changed.notify_waiters();
         Ok(())
     }
 
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
-        let purged = self.shared.state().0.known(queue)?.purge();
+        let (mut state, now) = self.shared.state();
+        let purged = state.existing_queue(queue)?.purge(now);
+        drop(state);
         self.shared.settled.notify_waiters();
         Ok(purged)
     }

@@ -33,8 +33,12 @@ pub(crate) struct MemoryQueue {
     leased: BTreeMap<u64, LeasedMessage>,
     /// The same messages by the end of their lease.
     leases: BTreeSet<(Timestamp, u64)>,
+    /// Messages that were delivered, and that the broker will not deliver again.
+    forgotten: BTreeSet<u64>,
     pub(crate) lease: Option<Duration>,
     pub(crate) paused_until: Option<Timestamp>,
+    /// When it was last purged.
+    pub(crate) purged_at: Option<Timestamp>,
     /// How many messages may be leased at once.
     pub(crate) limit: Option<u64>,
 }
@@ -122,7 +126,7 @@ impl MemoryQueue {
 
     /// Removes a delivered message. Any caller may do this: an ack is not fenced.
     pub(crate) fn ack(&mut self, seq: u64) {
-        if self.leased.contains_key(&seq) {
+        if self.leased.contains_key(&seq) || self.forgotten.contains(&seq) {
             self.remove(seq);
         }
     }
@@ -131,6 +135,7 @@ impl MemoryQueue {
     pub(crate) fn remove(&mut self, seq: u64) -> Option<Stored> {
         let stored = self.log.remove(seq)?;
         self.ready.remove(&seq);
+        self.forgotten.remove(&seq);
         if let Some(due_at) = stored.due_at {
             self.due.remove(&(due_at, seq));
         }
@@ -140,22 +145,34 @@ impl MemoryQueue {
         Some(stored)
     }
 
-    /// Removes all messages and returns their number.
-    pub(crate) fn purge(&mut self) -> u64 {
+    /// Removes all messages and returns their number. Their ids are free.
+    pub(crate) fn purge(&mut self, now: Timestamp) -> u64 {
+        self.purged_at = Some(now);
         let seqs: Vec<u64> = self.log.from(0).map(|stored| stored.seq).collect();
         seqs.iter().filter_map(|seq| self.remove(*seq)).count() as u64
+    }
+
+    /// Loses track of all messages that were delivered and not acked.
+    pub(crate) fn forget(&mut self) {
+        self.leases.clear();
+        self.forgotten.extend(std::mem::take(&mut self.leased).into_keys());
+    }
+
+    /// The messages that the broker will not deliver, oldest first.
+    pub(crate) fn forgotten(&self) -> impl Iterator<Item = &Stored> {
+        self.forgotten.iter().filter_map(|seq| self.log.get(*seq))
     }
 
     /// The last message on a job's queue subject or schedule subject.
     pub(crate) fn last(&self, place: Place, key: &JobKey) -> Option<Stored> {
         let mut stored = self.log.last(place, key)?.clone();
-        stored.delivered = self.leased.contains_key(&stored.seq);
+        stored.delivered = self.is_leased(stored.seq);
         Some(stored)
     }
 
     /// Whether the message of this sequence was delivered and not acked.
     pub(crate) fn is_leased(&self, seq: u64) -> bool {
-        self.leased.contains_key(&seq)
+        self.leased.contains_key(&seq) || self.forgotten.contains(&seq)
     }
 
     /// The next time at which a message becomes ready without a call: due, lease ended, or resumed.

@@ -43,8 +43,8 @@ impl BrokerState {
 
     /// Stores a final record, if it is the first one of its life.
     fn claim(&mut self, fact: &Fact, now: Timestamp, ttl: Duration) -> Written {
-        let standing = self.records.last(Place::Record, &fact.key);
-        let (written, message, ttl) = match Claim::of(fact, standing) {
+        let last = self.records.last(Place::Record, &fact.key);
+        let (written, message, ttl) = match Claim::of(fact, last) {
             Claim::Decided(written) => return written,
             Claim::Free(_) => (Written::Stored, fact.message.clone(), ttl),
             Claim::Awaited(_) => {
@@ -61,8 +61,8 @@ impl BrokerState {
     }
 
     pub(crate) fn await_end(&mut self, key: &JobKey, life: &Nonce, now: Timestamp) -> Awaiting {
-        let standing = self.records.last(Place::Record, key).cloned();
-        match Mark::of(life, standing) {
+        let last = self.records.last(Place::Record, key).cloned();
+        match Mark::of(life, last) {
             Mark::Known(awaiting) => awaiting,
             Mark::Over(_) => {
                 self.put_record(key.clone(), WireMessage::marker(), now, None);

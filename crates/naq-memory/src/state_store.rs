@@ -57,7 +57,7 @@ impl StateEntries {
         self.deadlines.first().map(|(until, _)| *until)
     }
 
-    fn fits(&self, key: &StateKey, expect: Expect) -> bool {
+    fn is_expected(&self, key: &StateKey, expect: Expect) -> bool {
         let current = self.entries.get(key).map(|(entry, _)| entry.revision);
         match expect {
             Expect::Any => true,
@@ -67,10 +67,10 @@ impl StateEntries {
     }
 
     fn put(&mut self, entry: StateEntry, expect: Expect, until: Option<Timestamp>) -> Saved {
-        if !self.fits(&entry.key, expect) {
+        if !self.is_expected(&entry.key, expect) {
             return Saved::Conflict;
         }
-        self.take_out(&entry.key);
+        self.remove_with_deadline(&entry.key);
         self.revision += 1;
         let entry = StateEntry { revision: self.revision, ..entry };
         self.deadlines.extend(until.map(|until| (until, entry.key.clone())));
@@ -80,10 +80,10 @@ impl StateEntries {
     }
 
     fn remove(&mut self, key: &StateKey, expect: Expect) -> Saved {
-        if !self.fits(key, expect) {
+        if !self.is_expected(key, expect) {
             return Saved::Conflict;
         }
-        if self.take_out(key) {
+        if self.remove_with_deadline(key) {
             self.revision += 1;
             self.notify(StateChange { key: key.clone(), entry: None });
         }
@@ -91,7 +91,7 @@ impl StateEntries {
     }
 
     /// Removes an entry and its deadline. False if there was none.
-    fn take_out(&mut self, key: &StateKey) -> bool {
+    fn remove_with_deadline(&mut self, key: &StateKey) -> bool {
         let Some((entry, until)) = self.entries.remove(key) else { return false };
         if let Some(until) = until {
             self.deadlines.remove(&(until, entry.key));
@@ -99,7 +99,7 @@ impl StateEntries {
         true
     }
 
-    fn under(&self, prefix: &StateKey, from: u64) -> Vec<StateEntry> {
+    fn entries_below(&self, prefix: &StateKey, from: u64) -> Vec<StateEntry> {
         let after = self.entries.range((Excluded(prefix), Unbounded));
         // In text order, keys such as `a-b` come between `a` and `a.b`.
         let near = after.take_while(|(key, _)| key.as_str().starts_with(prefix.as_str()));
@@ -122,7 +122,7 @@ impl StateStore for MemoryTransport {
         keys: &[StateKey],
     ) -> Result<Vec<Option<StateEntry>>, TransportError> {
         let (state, _) = self.shared.state();
-        let entry = |key| state.shared.entries.get(key).map(|(entry, _)| entry.clone());
+        let entry = |key| state.state_entries.entries.get(key).map(|(entry, _)| entry.clone());
         Ok(keys.iter().map(entry).collect())
     }
 
@@ -144,11 +144,11 @@ impl StateStore for MemoryTransport {
         let (mut state, now) = self.shared.state();
         let until = ttl.map(|ttl| now + whole_seconds(ttl));
         let entry = StateEntry { key: key.clone(), revision: 0, stored_at: now, value };
-        Ok(state.shared.put(entry, expect, until))
+        Ok(state.state_entries.put(entry, expect, until))
     }
 
     async fn state_remove(&self, key: &StateKey, expect: Expect) -> Result<Saved, TransportError> {
-        Ok(self.shared.state().0.shared.remove(key, expect))
+        Ok(self.shared.state().0.state_entries.remove(key, expect))
     }
 
     async fn state_list(
@@ -157,7 +157,7 @@ impl StateStore for MemoryTransport {
         from: u64,
         limit: usize,
     ) -> Result<StatePage, TransportError> {
-        let mut entries = self.shared.state().0.shared.under(prefix, from);
+        let mut entries = self.shared.state().0.state_entries.entries_below(prefix, from);
         let next = entries.get(limit).map(|entry| entry.revision);
         let left = entries.len().saturating_sub(limit) as u64;
         entries.truncate(limit);
@@ -166,8 +166,8 @@ impl StateStore for MemoryTransport {
 
     async fn state_watch(&self, prefix: &StateKey) -> Result<Box<dyn StateWatch>, TransportError> {
         let (state, _) = self.shared.state();
-        let changes = state.shared.changes.subscribe();
-        let first = state.shared.under(prefix, 0);
+        let changes = state.state_entries.changes.subscribe();
+        let first = state.state_entries.entries_below(prefix, 0);
         let change = |entry: StateEntry| StateChange { key: entry.key.clone(), entry: Some(entry) };
         let first = first.into_iter().map(change).collect();
         drop(state);
@@ -183,9 +183,10 @@ struct MemoryStateWatch {
     shared: Arc<SharedBroker>,
 }
 
-/// Returns when the next entry expires. The watch itself must do this: no other call may come by then.
+/// Returns when the next entry expires. A watch must wait for this itself, because perhaps no other
+/// call comes before that time.
 async fn next_expiry(shared: &SharedBroker) {
-    let next = shared.state().0.shared.next_deadline();
+    let next = shared.state().0.state_entries.next_deadline();
     match next {
         Some(until) => shared.timer.sleep_until(until).await,
         None => std::future::pending().await,

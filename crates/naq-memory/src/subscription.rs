@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use naq_core::clock::Timestamp;
 use naq_core::names::QueueName;
-use naq_core::transport::{Delivery, Subscription, TransportError};
+use naq_core::transport::{AckHandle, Delivery, Stored, Subscription, TransportError};
 
 use crate::ack_handle::MemoryAckHandle;
 use crate::queue::FetchedMessage;
@@ -20,9 +20,10 @@ pub(crate) struct MemorySubscription {
     pub(crate) lease: Duration,
     /// The queue's last sequence when the subscription was opened. An earlier worker may have settled
     /// any message up to it.
-    pub(crate) older_than: u64,
+    pub(crate) settled_until: u64,
     /// How many deliveries were requested and have not arrived.
     pub(crate) requested: usize,
+    /// When the broker forgets the request.
     pub(crate) requested_until: Timestamp,
 }
 
@@ -40,26 +41,27 @@ impl MemorySubscription {
         }
         let queue = state.queue(&self.queue);
         let taken = queue.fetch(self.requested, now);
-        let again = queue.next_change().filter(|_| self.requested > 0);
+        let next_ready = queue.next_change().filter(|_| self.requested > 0);
         drop(state);
         self.requested -= taken.len();
-        (taken.into_iter().map(|fetched| self.delivery(fetched)).collect(), again)
+        (taken.into_iter().map(|fetched| self.delivery(fetched)).collect(), next_ready)
     }
 
     fn delivery(&self, fetched: FetchedMessage) -> Delivery {
         let FetchedMessage { stored, delivered } = fetched;
-        let handle = MemoryAckHandle {
-            shared: self.shared.clone(),
-            queue: self.queue.clone(),
-            seq: stored.seq,
-        };
+        let old = stored.seq <= self.settled_until;
         Delivery {
-            suspect: delivered > 1 || stored.seq <= self.older_than,
+            suspect: delivered > 1 || old || stored.message.is_suspect(),
+            handle: handle_of(&self.shared, &stored),
             stored,
             delivered,
-            handle: Arc::new(handle),
         }
     }
+}
+
+pub(crate) fn handle_of(shared: &Arc<SharedBroker>, stored: &Stored) -> Arc<dyn AckHandle> {
+    let (queue, seq) = (stored.key.queue.clone(), stored.seq);
+    Arc::new(MemoryAckHandle { shared: shared.clone(), queue, seq })
 }
 
 #[async_trait]
@@ -71,11 +73,11 @@ impl Subscription for MemorySubscription {
             let mut changed = pin!(shared.changed.notified());
             // From here on this future sees every notification.
             changed.as_mut().enable();
-            let (taken, again) = self.poll_queue(max);
+            let (taken, next_ready) = self.poll_queue(max);
             if !taken.is_empty() || self.shared.timer.now() >= end {
                 return Ok(taken);
             }
-            let wake = again.map_or(end, |again| again.min(end));
+            let wake = next_ready.map_or(end, |at| at.min(end));
             tokio::select! {
                 () = changed => {}
                 () = self.shared.timer.sleep_until(wake) => {}

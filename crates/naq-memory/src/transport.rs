@@ -9,20 +9,20 @@ use naq_core::clock::{SystemClock, Timer, Timestamp};
 use naq_core::names::QueueName;
 use naq_core::sync::lock;
 use naq_core::transport::{
-    Awaiting, Consumer, Fact, JobKey, Producer, Receipt, Settler, Signal, Submission, Subscription,
-    TransportError, Written,
+    Awaiting, Consumer, Delivery, Fact, JobKey, Producer, Receipt, Settler, Signal, Submission,
+    Subscription, TransportError, Written,
 };
 use naq_core::wire::Nonce;
 use tokio::sync::{Notify, broadcast};
 
 use crate::broker_state::{BrokerState, MAX_PAYLOAD};
-use crate::subscription::MemorySubscription;
+use crate::subscription::{MemorySubscription, handle_of};
 
 /// How many signals a slow listener may be behind. Beyond that it misses the oldest ones.
 const SIGNALS: usize = 1024;
 
-/// A broker in memory. It is cheap to clone, and all clones share the same messages: a second worker
-/// can subscribe to the jobs that an earlier one has not finished.
+/// A broker in memory. It is cheap to clone, and all clones share the same messages: a second
+/// worker can take over the jobs that a first worker has not finished.
 #[derive(Clone)]
 pub struct MemoryTransport {
     pub(crate) shared: Arc<SharedBroker>,
@@ -61,6 +61,12 @@ impl MemoryTransport {
         let state = Mutex::new(BrokerState::default());
         let (changed, settled) = (Notify::new(), Notify::new());
         Self { shared: Arc::new(SharedBroker { state, timer, changed, settled, signals }) }
+    }
+
+    /// Loses track of the jobs of a queue that workers hold, as a NATS server can. They stay in the
+    /// queue, and are not delivered again until a worker stores them again. For tests.
+    pub fn forget_running(&self, queue: &QueueName) {
+        self.shared.state().0.queue(queue).forget();
     }
 }
 
@@ -125,17 +131,30 @@ impl Consumer for MemoryTransport {
         lease: Duration,
     ) -> Result<Box<dyn Subscription>, TransportError> {
         let (mut state, now) = self.shared.state();
-        let open = state.queue(queue);
-        let lease = *open.lease.get_or_insert(lease);
-        let older_than = open.log.last_seq();
+        let memory_queue = state.queue(queue);
+        let lease = *memory_queue.lease.get_or_insert(lease);
+        let settled_until = memory_queue.log.last_seq();
         drop(state);
         Ok(Box::new(MemorySubscription {
             shared: self.shared.clone(),
             queue: queue.clone(),
             lease,
-            older_than,
+            settled_until,
             requested: 0,
             requested_until: now,
         }))
+    }
+
+    async fn forgotten(&self, queue: &QueueName) -> Result<Vec<Delivery>, TransportError> {
+        let (mut state, _) = self.shared.state();
+        let found = state.queue(queue).forgotten().cloned();
+        Ok(found
+            .map(|stored| Delivery {
+                handle: handle_of(&self.shared, &stored),
+                stored,
+                delivered: 1,
+                suspect: true,
+            })
+            .collect())
     }
 }

@@ -13,13 +13,13 @@ use crate::api::Api;
 use crate::message::incoming;
 use crate::subjects::AckSubject;
 
-/// How late a schedule message may arrive for ordinary reasons: twice the tick of the broker's
-/// timer.
+/// How late the broker's timer may move a due job to the queue when nothing is wrong: twice its
+/// tick.
 const LATE: Duration = Duration::from_millis(500);
 const ACK: &[u8] = b"+ACK";
 const PROGRESS: &[u8] = b"+WPI";
 
-/// The reply subject of a delivery. A message to it settles or renews the delivery.
+/// The reply subject of a delivery. A message to it acks the delivery or renews its lease.
 #[derive(Debug)]
 struct NatsAckHandle {
     api: Arc<Api>,
@@ -67,14 +67,32 @@ pub(crate) fn read_delivery(
         delivered: true,
         message: incoming(message.headers.as_ref(), message.payload),
     };
-    let old = settled_until.is_none_or(|until| ack.seq <= until);
+    let maybe_settled = settled_until.is_none_or(|until| ack.seq <= until);
     let maybe_repeated = check_late && scheduled && is_late(&stored);
     Some(Delivery {
-        suspect: ack.delivered > 1 || old || maybe_repeated,
+        suspect: ack.delivered > 1
+            || maybe_settled
+            || maybe_repeated
+            || stored.message.is_suspect(),
         stored,
         delivered: ack.delivered,
         handle: Arc::new(NatsAckHandle { api: Arc::clone(api), reply }),
     })
+}
+
+/// A message that is in the queue and that the broker will not deliver. The broker removes it when
+/// it is acked all the same: it looks only at the sequence in the reply subject (measured).
+pub(crate) fn by_hand(api: &Arc<Api>, stored: Stored) -> Delivery {
+    let stream = api.subjects.queue_stream(&stored.key.queue);
+    let reply = AckSubject {
+        delivered: 1,
+        seq: stored.seq,
+        consumer_seq: stored.seq,
+        stored_ns: stored.stored_at.as_millis() * 1_000_000,
+    };
+    let reply = reply.to_subject(&stream).into();
+    let handle = Arc::new(NatsAckHandle { api: Arc::clone(api), reply });
+    Delivery { suspect: true, stored, delivered: 1, handle }
 }
 
 /// Whether the broker moved the message to the queue later than its timer explains.

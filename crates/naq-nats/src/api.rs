@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::clock_offset::ClockOffset;
 use crate::config::NatsConfig;
-use crate::connect::{self, spread};
+use crate::connect::{self, random_up_to};
 use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
 use crate::error::{self, ApiError, ApiRefusal};
 use crate::subjects::Subjects;
@@ -24,7 +24,7 @@ use crate::subjects::Subjects;
 /// The longest pause before a request is repeated.
 const MAX_PAUSE: Duration = Duration::from_millis(250);
 
-/// The connection, with everything that its users need.
+/// The connection to the broker, with its settings and its subjects.
 #[derive(Debug)]
 pub(crate) struct Api {
     client: Client,
@@ -127,12 +127,12 @@ impl Api {
     }
 
     /// Calls the JetStream API once.
-    pub(crate) async fn call<T, R>(&self, subject: &str, ask: &T) -> Result<R, ApiError>
+    pub(crate) async fn call<T, R>(&self, subject: &str, request: &T) -> Result<R, ApiError>
     where
         T: Serialize + Sync + ?Sized,
         R: DeserializeOwned,
     {
-        let mut body = serde_json::to_vec(ask).map_err(|e| unreadable(subject, &e))?;
+        let mut body = serde_json::to_vec(request).map_err(|e| unreadable(subject, &e))?;
         if body == b"null" {
             // Calls without arguments need an empty body.
             body.clear();
@@ -142,14 +142,18 @@ impl Api {
     }
 
     /// Like [`call`](Self::call), but repeats the request after transient errors.
-    pub(crate) async fn call_with_retry<T, R>(&self, subject: &str, ask: &T) -> Result<R, ApiError>
+    pub(crate) async fn call_with_retry<T, R>(
+        &self,
+        subject: &str,
+        request: &T,
+    ) -> Result<R, ApiError>
     where
         T: Serialize + Sync + ?Sized,
         R: DeserializeOwned,
     {
         let mut retry = self.request_retry("call", subject);
         loop {
-            match self.call(subject, ask).await {
+            match self.call(subject, request).await {
                 Err(error) if error.is_transient() => retry.wait_to_retry(error).await?,
                 answer => return answer,
             }
@@ -209,7 +213,7 @@ impl RequestRetry<'_> {
     /// Waits for a short time if another request may succeed. Returns the error if not.
     pub(crate) async fn wait_to_retry(&mut self, error: ApiError) -> Result<(), TransportError> {
         self.failed += 1;
-        let pause = spread((Duration::from_millis(20) * self.failed).min(MAX_PAUSE));
+        let pause = random_up_to((Duration::from_millis(20) * self.failed).min(MAX_PAUSE));
         if !error.is_transient() || Instant::now() + pause >= self.until {
             let what = format!("{} {}", self.what, self.subject);
             return Err(error.into_transport(&what, self.api.url()));

@@ -46,8 +46,8 @@ impl ClockOffset {
         }
     }
 
-    /// Stores that the broker could not be asked. The last known difference, or else zero, is used
-    /// for a while.
+    /// The broker did not answer. Until the next measurement the last known difference is used, or
+    /// zero if there is none.
     pub(crate) fn measure_failed(&self, now: Timestamp) {
         let ahead_ms = self.ahead_ms();
         if let Ok(mut last) = self.0.lock() {

@@ -15,7 +15,7 @@ use crate::config::{Auth, NatsConfig};
 use crate::connection_monitor::ConnectionMonitor;
 use crate::error;
 
-/// The longest pause between two attempts to connect.
+/// The longest pause between two tries to connect.
 const MAX_PAUSE: Duration = Duration::from_millis(500);
 
 /// Connects once, or repeats until it succeeds if the configuration asks for that.
@@ -23,13 +23,13 @@ pub(crate) async fn connect(
     config: &NatsConfig,
     monitor: &Arc<ConnectionMonitor>,
 ) -> Result<Client, TransportError> {
-    let mut attempt = 1;
+    let mut tries = 1;
     loop {
         match connect_once(config, monitor).await {
             Err(error) if config.wait_for_broker && error.is_transient() => {
                 tracing::warn!(%error, "waiting for the broker");
-                attempt += 1;
-                SystemClock.sleep_until(SystemClock.now() + pause(attempt)).await;
+                tries += 1;
+                SystemClock.sleep_until(SystemClock.now() + pause(tries)).await;
             }
             done => return done,
         }
@@ -43,17 +43,17 @@ async fn connect_once(
     let unreachable =
         |reason: String| TransportError::Unreachable { url: config.redacted_url(), reason };
     let mut addresses = Vec::new();
-    let mut in_url = None;
+    let mut url_auth = None;
     for url in config.urls() {
         let address: ServerAddr =
             url.parse().map_err(|_| unreachable("not a nats:// URL".into()))?;
-        in_url = in_url.or_else(|| credentials(&address));
+        url_auth = url_auth.or_else(|| credentials(&address));
         addresses.push(address);
     }
     if addresses.is_empty() {
         return Err(unreachable("no URL is given".into()));
     }
-    let options = options(config, monitor, in_url).await?;
+    let options = options(config, monitor, url_auth).await?;
     options
         .connect(addresses)
         .await
@@ -92,7 +92,7 @@ fn decode(text: &str) -> String {
 async fn options(
     config: &NatsConfig,
     monitor: &Arc<ConnectionMonitor>,
-    in_url: Option<Auth>,
+    url_auth: Option<Auth>,
 ) -> Result<ConnectOptions, TransportError> {
     let monitor = Arc::clone(monitor);
     let mut options = ConnectOptions::new()
@@ -117,7 +117,7 @@ async fn options(
         options = options.add_client_certificate(cert.clone(), key.clone());
     }
     let auth = match &config.auth {
-        Auth::None => in_url.unwrap_or_default(),
+        Auth::None => url_auth.unwrap_or_default(),
         given => given.clone(),
     };
     authenticate(options, auth)
@@ -128,7 +128,7 @@ fn authenticate(options: ConnectOptions, auth: Auth) -> Result<ConnectOptions, T
         std::fs::read_to_string(path)
             .map_err(|e| TransportError::Auth(format!("cannot read {}: {e}", path.display())))
     };
-    let signed = |options: ConnectOptions, creds: &str, from: &std::path::Path| {
+    let with_creds = |options: ConnectOptions, creds: &str, from: &std::path::Path| {
         options.credentials(creds).map_err(|_| {
             TransportError::Auth(format!("{} contains no user JWT with its seed", from.display()))
         })
@@ -147,7 +147,7 @@ fn authenticate(options: ConnectOptions, auth: Auth) -> Result<ConnectOptions, T
             })?;
             options.nkey(seed.to_owned())
         }
-        Auth::CredsFile(path) => signed(options, &read(&path)?, &path)?,
+        Auth::CredsFile(path) => with_creds(options, &read(&path)?, &path)?,
         Auth::JwtFiles { jwt, seed } => {
             let creds = format!(
                 "-----BEGIN NATS USER JWT-----\n{}\n------END NATS USER JWT------\n\n\
@@ -155,25 +155,25 @@ fn authenticate(options: ConnectOptions, auth: Auth) -> Result<ConnectOptions, T
                 read(&jwt)?.trim(),
                 read(&seed)?.trim(),
             );
-            signed(options, &creds, &jwt)?
+            with_creds(options, &creds, &jwt)?
         }
     })
 }
 
-/// How long to wait before this attempt, counted from 1. The first one does not wait. Later ones
-/// wait a random time up to a bound that grows to half a second, so that many clients do not
-/// reconnect at the same time.
-fn pause(attempt: usize) -> Duration {
-    if attempt <= 1 {
+/// How long to wait before the try with this number, counted from 1. The first try does not wait.
+/// Later ones wait a random time up to a bound that grows to half a second, so that many clients do
+/// not reconnect at the same time.
+fn pause(tries: usize) -> Duration {
+    if tries <= 1 {
         return Duration::ZERO;
     }
-    let doublings = u32::try_from(attempt).unwrap_or(u32::MAX).min(10);
+    let doublings = u32::try_from(tries).unwrap_or(u32::MAX).min(10);
     let bound = (Duration::from_millis(10) * 2u32.pow(doublings)).min(MAX_PAUSE);
-    spread(bound)
+    random_up_to(bound)
 }
 
 /// A random time between zero and `bound`.
-pub(crate) fn spread(bound: Duration) -> Duration {
+pub(crate) fn random_up_to(bound: Duration) -> Duration {
     let micros = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX).max(1);
     Duration::from_micros(RandomState::new().hash_one(micros) % micros)
 }
@@ -185,8 +185,8 @@ mod tests {
     #[test]
     fn pauses_grow_from_zero_to_half_a_second() {
         assert_eq!(pause(1), Duration::ZERO);
-        for attempt in [2, 3, 10, 1000, usize::MAX] {
-            assert!(pause(attempt) <= MAX_PAUSE, "{attempt}");
+        for tries in [2, 3, 10, 1000, usize::MAX] {
+            assert!(pause(tries) <= MAX_PAUSE, "{tries}");
         }
         assert!((0..100).any(|_| pause(50) > MAX_PAUSE / 2));
     }

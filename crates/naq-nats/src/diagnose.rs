@@ -186,14 +186,8 @@ async fn check_queue(api: &Api, queue: &QueueName) -> Vec<Finding> {
     let filter = api.subjects.of_queue(Place::Queue, queue);
     match api.consumer_info(queue).await {
         Ok(Some(info)) => {
-            let stored = api.count(&wanted.name, &filter).await.unwrap_or(0);
-            // Jobs move during the check, so only jobs that both reads miss are missing.
-            let again = match api.consumer_info(queue).await {
-                Ok(Some(again)) => again.num_pending + again.num_ack_pending,
-                _ => stored,
-            };
-            let known = again.max(info.num_pending + info.num_ack_pending);
-            found.push(consumer(check, &info, &filter, stored.saturating_sub(known)));
+            let missed = api.count_missed(queue, info.clone()).await;
+            found.push(consumer(check, &info, &filter, missed.map_or(0, |(missed, _)| missed)));
         }
         Ok(None) => found.push(finding(check, Level::Ok, "no worker has opened it yet")),
         Err(error) => found.push(not_visible(check, &error)),
@@ -217,11 +211,14 @@ fn consumer(check: String, info: &ConsumerInfo, filter: &str, missed: u64) -> Fi
         );
     }
     if missed > 0 {
-        let detail =
-            format!("{missed} jobs are in the stream, but its consumer does not count them");
+        let detail = format!(
+            "the consumer `workers` has forgotten {missed} jobs: they are in the stream, and are \
+             not delivered"
+        );
         return finding(check, Level::Warn, detail).with_next_step(
-            "if they stay: stop the workers and remove the consumer `workers`; the next worker \
-             makes it again, and checks every job before it runs",
+            "run a worker of this queue: it stores them again within three leases; if they stay, \
+             stop the workers and remove the consumer: the next worker makes it again, and checks \
+             every job before it runs",
         );
     }
     let limit = u64::try_from(config.max_ack_pending).ok();

@@ -37,11 +37,11 @@ impl StreamMessage {
     }
 }
 
-/// The messages of one reply, and how many were left out.
+/// The messages of one reply, and how many more match.
 #[derive(Debug, Default)]
 pub(crate) struct DirectGetBatch {
     pub(crate) messages: Vec<StreamMessage>,
-    /// How many more messages match.
+    /// How many more messages match. Another request can read them.
     pub(crate) left: u64,
 }
 
@@ -65,22 +65,22 @@ impl Api {
     ) -> Result<Vec<StreamMessage>, TransportError> {
         let mut found = Vec::new();
         for chunk in subjects.chunks(BATCH) {
-            let mut open = chunk.to_vec();
+            let mut missing = chunk.to_vec();
             loop {
                 let request = DirectGetRequest {
                     batch: BATCH,
-                    multi_last: &open,
+                    multi_last: &missing,
                     ..DirectGetRequest::default()
                 };
                 let batch = self.get_with_retry(stream, &request).await?;
                 let more = batch.left > 0 && !batch.messages.is_empty();
                 if more {
-                    open.retain(|subject| {
+                    missing.retain(|subject| {
                         batch.messages.iter().all(|message| message.subject != *subject)
                     });
                 }
                 found.extend(batch.messages);
-                if !more || open.is_empty() {
+                if !more || missing.is_empty() {
                     break;
                 }
             }
@@ -130,8 +130,8 @@ impl Api {
         loop {
             match self.get(&subject, request).await {
                 Ok(batch) => return Ok(batch),
-                // A stream that does not exist has no messages. A stream without a leader must be
-                // waited for.
+                // A stream that does not exist has no messages. A stream without a leader gets one
+                // soon, so this waits.
                 Err(ApiError::NoResponders) => match self.stream_info(stream).await {
                     Ok(None) => return Ok(DirectGetBatch::default()),
                     _ => retry.wait_to_retry(ApiError::NoResponders).await?,
@@ -152,7 +152,7 @@ impl Api {
         let before = self.connection.state();
         let inbox = &self.config.inbox_prefix;
         let mut answers = match timeout(time_limit, self.send_request(subject, body.into())).await {
-            Ok(asked) => asked?,
+            Ok(answers) => answers?,
             Err(_) => return Err(self.unanswered_error(subject, time_limit).into()),
         };
         let mut batch = DirectGetBatch::default();
@@ -181,8 +181,8 @@ impl Api {
         let inbox = self.client().new_inbox();
         let answers = self.client().subscribe(inbox.clone()).await;
         let answers = answers.map_err(|e| rejected(e.to_string()))?;
-        let asked = self.client().publish_with_reply(subject.to_owned(), inbox, body).await;
-        asked.map_err(|e| rejected(e.to_string()))?;
+        let sent = self.client().publish_with_reply(subject.to_owned(), inbox, body).await;
+        sent.map_err(|e| rejected(e.to_string()))?;
         Ok(answers)
     }
 

@@ -1,9 +1,9 @@
-//! Finds and counts jobs, and reads only the messages that it needs.
+//! Finds and counts jobs. Reads only the messages that the answer needs.
 
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use futures_util::future::{try_join_all, try_join3};
+use futures_util::future::{try_join_all, try_join4};
 use naq_core::transport::{
     BrokerInfo, DeadPage, EndWatch, Evidence, JobKey, JobsPage, JobsQuery, Lookup, Place,
     QueueInfo, Stored, StreamReport, TransportError, WaitingPage,
@@ -62,11 +62,11 @@ impl Api {
                 wanted.entry(stream).or_default().push(self.subjects.job(*place, key));
             }
         }
-        let asked = wanted
+        let requests = wanted
             .into_iter()
             .map(|(stream, subjects)| async move { self.last_of(&stream, subjects).await });
         let mut lists: Vec<Vec<Stored>> = keys.iter().map(|_| Vec::new()).collect();
-        for message in try_join_all(asked).await?.into_iter().flatten() {
+        for message in try_join_all(requests).await?.into_iter().flatten() {
             let Some(stored) = self.to_stored(message) else { continue };
             for index in indexes.get(&stored.key).into_iter().flatten() {
                 lists[*index].push(stored.clone());
@@ -103,10 +103,10 @@ impl Api {
             .collect();
         streams.push((self.subjects.dead_stream(), vec![anywhere(Place::Dead)]));
         streams.push((self.subjects.records_stream(), vec![anywhere(Place::Record)]));
-        let asked = streams
+        let requests = streams
             .into_iter()
             .map(|(stream, subjects)| async move { self.last_of(&stream, subjects).await });
-        let found = try_join_all(asked).await?;
+        let found = try_join_all(requests).await?;
         let mut queues: Vec<_> = found
             .into_iter()
             .flatten()
@@ -122,9 +122,9 @@ impl Api {
         let mut queues = Vec::new();
         let mut seen = 0;
         loop {
-            let ask = StreamNamesRequest { offset: seen, subject: &subject };
+            let request = StreamNamesRequest { offset: seen, subject: &subject };
             let page: StreamNamesReply = self
-                .call_with_retry(api::STREAM_NAMES, &ask)
+                .call_with_retry(api::STREAM_NAMES, &request)
                 .await
                 .map_err(|e| e.into_transport("list the queues", self.url()))?;
             let names = page.streams.unwrap_or_default();
@@ -165,10 +165,17 @@ impl Api {
         let letters = self.subjects.of_queue(Place::Dead, queue);
         let dead_stream = self.subjects.dead_stream();
         let consumer = consumer.as_ref();
-        let (waiting, dead, first) = try_join3(
+        let forgotten = async {
+            match consumer {
+                Some(consumer) => self.count_forgotten(queue, consumer.clone()).await,
+                None => Ok(0),
+            }
+        };
+        let (waiting, dead, first, forgotten) = try_join4(
             self.count(&stream, &schedules),
             self.count(&dead_stream, &letters),
             self.first_pending(&stream, queue, consumer),
+            forgotten,
         )
         .await?;
         let now = info.broker_now().unwrap_or_else(|| self.config.clock.now());
@@ -188,6 +195,7 @@ impl Api {
                 .map(|until| self.offset.to_ours(until)),
             lease: consumer.map(|c| c.config.ack_wait),
             concurrency_limit: consumer.and_then(|c| u64::try_from(c.config.max_ack_pending).ok()),
+            forgotten,
             bytes: info.state.bytes,
             last_seq: info.state.last_seq,
         }))

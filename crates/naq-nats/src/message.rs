@@ -8,7 +8,7 @@ use naq_core::wire::{WireMessage, headers};
 
 /// The id for the broker's deduplication.
 pub(crate) const MSG_ID: &str = "Nats-Msg-Id";
-/// Store only if the last sequence on the subject is this one.
+/// The broker stores the message only if the last sequence on the subject is this one.
 pub(crate) const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
 /// The subject for that condition, if it is not the message's own.
 pub(crate) const EXPECTED_LAST_ON: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
@@ -19,7 +19,8 @@ fn is_brokers(name: &str) -> bool {
     name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("nats-"))
 }
 
-/// The headers of every message are constants, so they are neither checked nor copied each time.
+/// Parses the name of a header. The names that every message has are constants, so they are neither
+/// checked nor copied each time.
 fn header_name(name: &str) -> Result<HeaderName, ParseHeaderNameError> {
     const CONTENT_TYPE: HeaderName = HeaderName::from_static(headers::CONTENT_TYPE);
     const STEP: HeaderName = HeaderName::from_static(headers::STEP);
@@ -43,7 +44,7 @@ pub(crate) fn outgoing(message: &WireMessage) -> HeaderMap {
     headers
 }
 
-/// The message as NAQ sees it.
+/// The message without the broker's headers.
 pub(crate) fn incoming(headers: Option<&HeaderMap>, body: Bytes) -> WireMessage {
     let mut message = WireMessage::new(body);
     for (name, values) in headers.into_iter().flat_map(HeaderMap::iter) {

@@ -19,9 +19,9 @@ use crate::subjects::{CONSUMER, api};
 use crate::topology::{CreateConsumer, DEFAULT_LEASE, max_ack_pending};
 use crate::transport::NatsTransport;
 
-/// A job that is due within this time is not released by hand. The broker's timer reads due
-/// schedules and stores their messages a moment later, without a second check. A release in between
-/// would store a second message, and the job would start twice.
+/// A job that is due within this time is not released early. The broker's timer reads due schedules
+/// and stores their messages a moment later, without a second check. A release in between would
+/// store a second message, and the job would start twice.
 const NEARLY_DUE: Duration = Duration::from_secs(1);
 
 /// How many messages of one subject are read per request. There is rarely an older one.
@@ -52,9 +52,10 @@ pub(crate) fn pause_end(config: &consumer::Config) -> Option<Timestamp> {
 }
 
 impl Api {
-    /// Removes all messages of a stream. No consumer has anything left to forget afterwards. A purge
-    /// of one subject is not safe: see [`remove`](Self::remove).
-    async fn purge(&self, stream: &str) -> Result<u64, TransportError> {
+    /// Removes all messages of a stream. This is safe, because afterwards the stream has no running
+    /// job that its consumer could forget. A purge of one subject is not safe: see
+    /// [`remove`](Self::remove).
+    pub(crate) async fn purge(&self, stream: &str) -> Result<u64, TransportError> {
         let purged: Result<PurgeReply, ApiError> =
             self.call_with_retry(&api::stream_purge(stream), &()).await;
         match purged {
@@ -64,8 +65,8 @@ impl Api {
         }
     }
 
-    /// Removes a message by its sequence, and the older ones on its subject before it: if this stops
-    /// half-way, the newest message still says that the older ones are superseded.
+    /// Removes a message by its sequence, after the older ones on its subject. If this process dies
+    /// half-way, the newest message is still there and shows that the older ones are superseded.
     ///
     /// A purge of the subject would be one request. But the broker moves the ack floor of the
     /// queue's consumer at such a purge, and forgets other running jobs at its next restart
@@ -93,9 +94,9 @@ impl Api {
     /// Removes exactly one message. It is not overwritten on disk, because that takes the broker
     /// long.
     pub(crate) async fn delete(&self, stream: &str, seq: u64) -> Result<bool, TransportError> {
-        let ask = DeleteRequest { seq, no_erase: true };
+        let request = DeleteRequest { seq, no_erase: true };
         let deleted: Result<serde_json::Value, ApiError> =
-            self.call_with_retry(&api::message_delete(stream), &ask).await;
+            self.call_with_retry(&api::message_delete(stream), &request).await;
         match deleted {
             Ok(_) => Ok(true),
             Err(error) if error.is_gone() || error.is(STREAM_NOT_FOUND) => Ok(false),
@@ -184,10 +185,10 @@ impl Api {
         }
         // A queue may be paused before a worker opens it.
         self.ensure_consumer(queue, DEFAULT_LEASE).await?;
-        let ask =
+        let request =
             PauseRequest { pause_until: pause_until.map(|until| self.offset.to_broker(until)) };
         let answer: Result<serde_json::Value, ApiError> =
-            self.call_with_retry(&api::consumer_pause(&stream), &ask).await;
+            self.call_with_retry(&api::consumer_pause(&stream), &request).await;
         answer.map(drop).map_err(fail)
     }
 }
@@ -209,10 +210,10 @@ impl Api {
             return Err(TransportError::NoQueue(queue.to_string()));
         };
         let config = consumer::Config { max_ack_pending: max_ack_pending(limit), ..info.config };
-        let ask = CreateConsumer { stream_name: &stream, config: &config, action: "update" };
+        let request = CreateConsumer { stream_name: &stream, config: &config, action: "update" };
         let subject = api::consumer_create(&stream, CONSUMER, &config.filter_subject);
         let answer: Result<serde_json::Value, ApiError> =
-            self.call_with_retry(&subject, &ask).await;
+            self.call_with_retry(&subject, &request).await;
         answer.map(drop).map_err(fail)
     }
 }
@@ -265,8 +266,7 @@ impl Operator for NatsTransport {
     }
 
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
-        let stream = self.api.subjects.queue_stream(queue);
-        self.api.purge(&stream).await
+        self.purge_queue(queue).await
     }
 
     async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {

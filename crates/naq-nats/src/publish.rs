@@ -41,7 +41,7 @@ impl Api {
         headers
     }
 
-    /// Publishes one job. `failed` earlier requests had no known result.
+    /// Publishes one job. `failed` is the number of earlier requests whose result is not known.
     async fn publish(&self, job: &Submission, failed: u32) -> Result<Receipt, TransportError> {
         if job.unique && self.find_existing(std::slice::from_ref(job)).await? == [true] {
             return self.resolve_duplicate(job, failed).await;
@@ -49,13 +49,25 @@ impl Api {
         let subject = self.subject_of(job);
         let mut retry = self.request_retry("enqueue to", &subject);
         retry.failed = failed;
+        let mut freed = None;
         loop {
-            let headers = self.headers_of(job).await;
+            let mut headers = self.headers_of(job).await;
+            if let Some(dedup) = &freed {
+                headers.insert(MSG_ID, String::as_str(dedup));
+            }
             match self.store(&subject, headers, job.message.body.clone()).await {
                 Ok(ack) if !ack.duplicate => return Ok(Receipt::Stored(ack.seq)),
                 // An earlier request has stored it, and only its reply was lost.
                 Ok(ack) if retry.failed > 0 && !job.unique => return Ok(Receipt::Stored(ack.seq)),
-                Ok(_) => return self.resolve_duplicate(job, retry.failed).await,
+                Ok(ack) => {
+                    if retry.failed == 0 && freed.is_none() {
+                        freed = self.freed_by_purge(job, ack.seq).await?;
+                        if freed.is_some() {
+                            continue;
+                        }
+                    }
+                    return self.resolve_duplicate(job, retry.failed).await;
+                }
                 Err(error) if job.unique && error.is(WRONG_LAST_SEQUENCE) => {
                     return self.resolve_duplicate(job, retry.failed).await;
                 }
@@ -69,8 +81,8 @@ impl Api {
         }
     }
 
-    /// A message of this id exists. After a failed request it may be the one that this call has
-    /// sent.
+    /// The receipt for a job when a message of its id exists. After a failed request, that message
+    /// may be the one that this call sent.
     async fn resolve_duplicate(
         &self,
         job: &Submission,
@@ -84,9 +96,9 @@ impl Api {
         Ok(found.map_or(Receipt::Duplicate, Receipt::Stored))
     }
 
-    /// For each unique job: whether a job of its id exists where the broker's condition does not
-    /// check. A job for the queue is checked against the queue, but its id may also wait on the
-    /// schedule subject, and the other way round.
+    /// Whether a job of the same id exists on the other subject, for each unique job. The broker
+    /// checks only the subject to which the job is published: a job for the queue is not checked
+    /// against the schedule subject, and the other way round.
     async fn find_existing(&self, jobs: &[Submission]) -> Result<Vec<bool>, TransportError> {
         let other = |job: &Submission| match job.due_at {
             None => Place::Schedule,
@@ -132,17 +144,17 @@ impl Api {
         self.jetstream().send_publish(self.subject_of(job), publish).await.map_err(drop)
     }
 
-    /// The jobs that the broker answered at the first request, by index. `None` where another
-    /// request is needed.
+    /// The receipt of each job after one request, by index. `None` if the job needs another
+    /// request.
     async fn publish_pipelined(&self, jobs: &[Submission]) -> Vec<Option<Receipt>> {
         let mut receipts = vec![None; jobs.len()];
-        let Ok(find_existing) = self.find_existing(jobs).await else { return receipts };
+        let Ok(exists) = self.find_existing(jobs).await else { return receipts };
         let mut under_way = VecDeque::new();
         // After the first failure no more jobs are sent, and only replies that have arrived are
         // read. If the broker does not reply, the wait is paid once, not once per job.
         let mut healthy = self.connection.state().connected;
         for (index, job) in jobs.iter().enumerate() {
-            if find_existing[index] {
+            if exists[index] {
                 receipts[index] = Some(Receipt::Duplicate);
                 continue;
             }
@@ -207,10 +219,17 @@ impl Producer for NatsTransport {
         let mut answers = vec![Some(api.publish(first, 0).await)];
         let receipts = api.publish_pipelined(rest).await;
         answers.extend(receipts.into_iter().map(|receipt| receipt.map(Ok)));
-        let open = jobs.iter().zip(&mut answers).filter(|(_, answer)| answer.is_none());
-        stream::iter(open)
-            .for_each_concurrent(ONE_BY_ONE, |(job, answer)| async move {
-                *answer = Some(api.publish(job, 1).await);
+        let freed = api.maybe_freed(&jobs, &answers).await;
+        for index in &freed {
+            answers[*index] = None;
+        }
+        let freed = &freed;
+        let unanswered = jobs.iter().zip(&mut answers).enumerate();
+        let unanswered = unanswered.filter(|(_, (_, answer))| answer.is_none());
+        stream::iter(unanswered)
+            .for_each_concurrent(ONE_BY_ONE, |(index, (job, answer))| async move {
+                let failed = u32::from(freed.binary_search(&index).is_err());
+                *answer = Some(api.publish(job, failed).await);
             })
             .await;
         answers.into_iter().flatten().collect()

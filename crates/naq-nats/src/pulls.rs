@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// to end: a delivery that no worker receives would count as a crash. A short pull also needs no
 /// heartbeats.
 pub(crate) const EXPIRES: Duration = Duration::from_secs(1);
-/// If nothing arrives for this long, the pull does not exist any more.
+/// If nothing arrives for this long, the worker treats the open pulls as lost.
 pub(crate) const SILENCE: Duration = Duration::from_millis(2500);
 /// After this time a pull has ended, even if its status was not received.
 const MAX_LIFETIME: Duration = Duration::from_secs(3);

@@ -149,17 +149,18 @@ impl Api {
         }
     }
 
-    /// The newest message on a record subject, markers included. Waits before it returns if a replica
-    /// still returns the sequence `not`; fails when the time for retries is over.
+    /// The newest message on a record subject, markers included. If its sequence is still `over`,
+    /// the message that the caller knows already, waits before it returns. Fails when the time for
+    /// retries is over.
     async fn last_except(
         &self,
         retry: &mut RequestRetry<'_>,
         key: &JobKey,
         subject: &str,
-        not: u64,
+        over: u64,
     ) -> Result<Option<Stored>, TransportError> {
         let last = self.last_on_subject(key, subject).await?;
-        if last.as_ref().map_or(0, |it| it.seq) == not {
+        if last.as_ref().map_or(0, |it| it.seq) == over {
             // A replica is behind, or the record has just expired.
             let behind = self.unanswered_error(subject, self.config.answer_timeout);
             retry.wait_to_retry(behind.into()).await?;

@@ -1,4 +1,4 @@
-//! Settle, first half: stores the fact, once however often the request is repeated.
+//! The first half of settling: stores the fact. A repeated request does not store it twice.
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream::Config;
@@ -14,7 +14,7 @@ use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, MSG_ID, outgoing};
 use crate::transport::NatsTransport;
 
 impl Api {
-    async fn fact(&self, fact: &Fact, guarded: bool) -> HeaderMap {
+    async fn fact_headers(&self, fact: &Fact, guarded: bool) -> HeaderMap {
         let mut headers = outgoing(&fact.message);
         headers.insert(MSG_ID, fact.dedup.as_str());
         match fact.kind {
@@ -37,7 +37,7 @@ impl Api {
         let mut guarded = is_guarded(fact);
         let mut retry = self.request_retry("settle to", &subject);
         loop {
-            let headers = self.fact(fact, guarded).await;
+            let headers = self.fact_headers(fact, guarded).await;
             match self.store(&subject, headers, fact.message.body.clone()).await {
                 Ok(_) => return Ok(Written::Stored),
                 Err(error) if guarded && error.is(WRONG_LAST_SEQUENCE) => {
@@ -61,11 +61,11 @@ impl Api {
         retry: &mut RequestRetry<'_>,
         wanted: &Config,
     ) -> Result<(), TransportError> {
-        let made = match self.ensure_stream(wanted).await {
+        let created = match self.ensure_stream(wanted).await {
             Err(error) if error.is_transient() => false,
             done => done?,
         };
-        if made { Ok(()) } else { retry.wait_to_retry(ApiError::NoResponders).await }
+        if created { Ok(()) } else { retry.wait_to_retry(ApiError::NoResponders).await }
     }
 
     /// The broker's condition failed. There are three cases. This fact is stored already and only
@@ -89,7 +89,8 @@ impl Api {
     }
 }
 
-/// Only facts that bring the job back need the condition: a stale one would run the job twice.
+/// Whether the broker must check that the settled message is still there. Only facts that bring the
+/// job back need this: from a worker without the lease they would run the job twice.
 fn is_guarded(fact: &Fact) -> bool {
     matches!(fact.kind, FactKind::Retry { .. } | FactKind::GiveBack)
 }

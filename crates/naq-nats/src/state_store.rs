@@ -19,13 +19,14 @@ use crate::records;
 use crate::state_watch::NatsStateWatch;
 use crate::transport::NatsTransport;
 
-/// How much longer than a write may take a tombstone is stored. A removal whose reply was lost is
-/// recognised by its tombstone.
+/// A tombstone is stored for the longest time that a write may take, and for this long after it. By
+/// its tombstone a call recognises a removal of its own whose reply was lost.
 const TOMBSTONE_GRACE: Duration = Duration::from_secs(5);
 /// Marks the message as a tombstone, so that the broker does not write a delete marker when it
 /// expires.
 const OPERATION: &str = "KV-Operation";
-/// How often, in one write, the message that caused a conflict may have expired when it is read.
+/// How often one write is repeated because the message that caused a conflict was gone when it was
+/// read.
 const MAX_EXPIRED_READS: u32 = 5;
 /// Names the call that wrote this entry. A call that repeats its request recognises its own entry.
 const WRITE_ID: &str = "Naq-Write";

@@ -70,8 +70,9 @@ impl NatsStateWatch {
         Ok(Some(StateChange { key, entry }))
     }
 
-    /// Replies to a message of the broker's own. The broker waits for such a reply after a while.
-    async fn answer(&self, message: Message) {
+    /// Replies to a message of the broker's flow control. Without this reply the broker stops
+    /// sending.
+    async fn reply_to_flow_control(&self, message: Message) {
         let stalled = message.headers.as_ref().and_then(|h| h.get("Nats-Consumer-Stalled"));
         let reply = message.reply.or_else(|| stalled.map(|subject| subject.as_str().into()));
         if let Some(reply) = reply {
@@ -99,10 +100,10 @@ impl Api {
             num_replicas: 1,
             ..Config::default()
         };
-        let ask = CreateConsumer { stream_name: &stream, config: &config, action: "create" };
+        let request = CreateConsumer { stream_name: &stream, config: &config, action: "create" };
         let mut retry = self.request_retry("watch", &subject);
         loop {
-            match self.call::<_, IgnoredAny>(&subject, &ask).await {
+            match self.call::<_, IgnoredAny>(&subject, &request).await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is(STREAM_NOT_FOUND) => {
                     if !self.ensure_stream(&self.state_config()).await? {
@@ -126,7 +127,7 @@ impl StateWatch for NatsStateWatch {
                 () = self.api.connection.lost(since) => return None,
             };
             if message.status.is_some() {
-                self.answer(message).await;
+                self.reply_to_flow_control(message).await;
             } else if let Some(change) = self.read(&message).ok()? {
                 return Some(change);
             }

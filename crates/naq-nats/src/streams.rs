@@ -34,7 +34,13 @@ impl Api {
             |e: crate::error::ApiError| e.into_transport("read a stream's state", self.url());
         let Some(info) = self.stream_info(&name).await.map_err(fail)? else { return Ok(None) };
         let consumer = match &role {
-            StreamRole::Queue(queue) => self.consumer_info(queue).await.map_err(fail)?,
+            StreamRole::Queue(queue) => match self.consumer_info(queue).await.map_err(fail)? {
+                Some(consumer) => {
+                    let forgotten = self.count_forgotten(queue, consumer.clone()).await?;
+                    Some(consumer_report(consumer, forgotten))
+                }
+                None => None,
+            },
             _ => None,
         };
         Ok(Some(StreamReport {
@@ -43,12 +49,12 @@ impl Api {
             messages: info.state.messages,
             bytes: info.state.bytes,
             durability: durability(&info.config),
-            consumer: consumer.map(consumer_report),
+            consumer,
         }))
     }
 }
 
-fn consumer_report(info: ConsumerInfo) -> ConsumerReport {
+fn consumer_report(info: ConsumerInfo, forgotten: u64) -> ConsumerReport {
     ConsumerReport {
         held_limit: info.terms().limit,
         name: info.config.durable_name.unwrap_or_default(),
@@ -57,6 +63,7 @@ fn consumer_report(info: ConsumerInfo) -> ConsumerReport {
         redelivered: info.num_redelivered,
         waiting_requests: info.num_waiting,
         paused: info.paused,
+        forgotten,
     }
 }
 

@@ -249,6 +249,12 @@ pub(crate) struct AckSubject {
 }
 
 impl AckSubject {
+    /// The short form. The broker reads both.
+    pub(crate) fn to_subject(self, stream: &str) -> String {
+        let Self { delivered, seq, consumer_seq, stored_ns } = self;
+        format!("$JS.ACK.{stream}.{CONSUMER}.{delivered}.{seq}.{consumer_seq}.{stored_ns}.0")
+    }
+
     /// Reads both forms: `$JS.ACK.<stream>.<consumer>.<delivered>.<seq>.<cseq>.<ts>.<pending>`, and
     /// the same with `<domain>.<account>` before the stream and possibly one more token at the end.
     pub(crate) fn parse(reply: &str) -> Option<Self> {
@@ -311,8 +317,9 @@ mod tests {
 
     #[test]
     fn both_forms_of_an_ack_subject_are_read() {
-        let expected =
-            Some(AckSubject { delivered: 3, seq: 17, consumer_seq: 9, stored_ns: 1_795_435_200 });
+        let numbers =
+            AckSubject { delivered: 3, seq: 17, consumer_seq: 9, stored_ns: 1_795_435_200 };
+        let expected = Some(numbers);
         for reply in [
             "$JS.ACK.NAQ_Q_mail.workers.3.17.9.1795435200.5",
             "$JS.ACK._.ACCHASH.NAQ_Q_mail.workers.3.17.9.1795435200.5",
@@ -320,6 +327,9 @@ mod tests {
         ] {
             assert_eq!(AckSubject::parse(reply), expected, "{reply}");
         }
+        let written = numbers.to_subject("NAQ_Q_mail");
+        assert_eq!(written, "$JS.ACK.NAQ_Q_mail.workers.3.17.9.1795435200.0");
+        assert_eq!(AckSubject::parse(&written), expected);
         for bad in ["", "$JS.ACK.", "$JS.ACK.S.workers.3.17", "$JS.ACK.S.w.x.17.9.1.5", "_INBOX.a"]
         {
             assert_eq!(AckSubject::parse(bad), None, "{bad}");

@@ -32,8 +32,8 @@ const NO_RESPONDERS: u16 = 503;
 
 /// How long to wait before the next pull after the broker refused one.
 const REFUSED_PAUSE: Duration = Duration::from_millis(250);
-/// After a crash, the broker may move schedules to the queue that it had moved before, as soon as
-/// it is back. For this long after a connection was opened, late schedule messages are checked too.
+/// When a crashed broker is back, it may move a due job to the queue a second time. For this long
+/// after a connection was opened, jobs that were due earlier are suspects too.
 const LATE_CHECK_TIME: Duration = Duration::from_secs(10);
 /// How often to check whether the queue has jobs although the pulls bring none.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
@@ -69,8 +69,8 @@ pub(crate) struct NatsSubscription {
     old_inboxes: Vec<Subscriber>,
     pulls: OpenPulls,
     ready: VecDeque<Delivery>,
-    /// The stream's last sequence when this connection was opened. Older messages may have been
-    /// settled on an earlier connection. `None` if it is unknown; then every message may have been.
+    /// The stream's last sequence when this connection was opened. Messages up to it may have been
+    /// settled on an earlier connection. `None` if it is unknown: then every message is a suspect.
     settled_until: Option<u64>,
     /// When this connection was first used.
     opened: Instant,
@@ -155,8 +155,8 @@ impl NatsSubscription {
         let number = self.inbox.as_ref().and_then(|inbox| {
             message.subject.strip_prefix(inbox.subject.as_str())?.strip_prefix('.')?.parse().ok()
         });
-        // A job may have a status line that its author wrote. Only the subject tells a status from
-        // a delivery.
+        // The author of a job may have given its message a status line. So only the subject shows
+        // whether a message is a status or a delivery.
         match number {
             Some(number) => self.status(number, &message, now),
             None => {
@@ -298,10 +298,10 @@ impl NatsSubscription {
         let batch = self.pulls.wanted(max);
         let Some(inbox) = self.inbox.as_ref().filter(|_| batch > 0) else { return Ok(()) };
         let nanos = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
-        let ask = PullRequest { batch, expires: nanos(EXPIRES.min(self.terms.lease / 3)) };
+        let request = PullRequest { batch, expires: nanos(EXPIRES.min(self.terms.lease / 3)) };
         let what = api::pull(&self.stream);
         let rejected = |reason: String| TransportError::Rejected { what: what.clone(), reason };
-        let body = serde_json::to_vec(&ask).map_err(|e| rejected(e.to_string()))?;
+        let body = serde_json::to_vec(&request).map_err(|e| rejected(e.to_string()))?;
         let reply = format!("{}.{}", inbox.subject, self.pulls.next());
         self.refusals = self.api.connection.state().refusals;
         let sent = self.api.client().publish_with_reply(what.clone(), reply, body.into()).await;
@@ -414,5 +414,9 @@ impl Consumer for NatsTransport {
         lease: Duration,
     ) -> Result<Box<dyn Subscription>, TransportError> {
         Ok(Box::new(NatsSubscription::open(Arc::clone(&self.api), queue.clone(), lease).await?))
+    }
+
+    async fn forgotten(&self, queue: &QueueName) -> Result<Vec<Delivery>, TransportError> {
+        self.api.forgotten(queue).await
     }
 }

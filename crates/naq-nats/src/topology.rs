@@ -18,12 +18,12 @@ use crate::error::{
 use crate::subjects::{CONSUMER, api};
 
 /// How long the broker remembers a message id. The same id is stored once within this time.
-const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+pub(crate) const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
-/// How many bytes of statistics are stored; the oldest are removed first. This holds one day of
-/// about thirty busy workers, at 3 KiB a minute. There is a bound because ten thousand workers, or
-/// many short-lived ones, would fill the disk. It is not higher because the broker reserves the
-/// space.
+/// How many bytes of statistics the broker stores. It removes the oldest reports first. This holds
+/// one day of about thirty busy workers, at 3 KiB a minute. There is a bound because ten thousand
+/// workers, or many short-lived ones, would fill the disk. It is not higher because the broker
+/// reserves the space.
 const STATS_MAX_BYTES: i64 = 128 * 1024 * 1024;
 
 /// The lease of a queue that is opened without one.
@@ -59,6 +59,8 @@ impl StreamInfo {
 pub(crate) struct ConsumerInfo {
     pub(crate) config: consumer::Config,
     pub(crate) delivered: DeliveredInfo,
+    /// Everything up to this sequence is acked, as far as the consumer knows.
+    pub(crate) ack_floor: DeliveredInfo,
     pub(crate) num_ack_pending: u64,
     pub(crate) num_pending: u64,
     #[serde(default)]
@@ -286,22 +288,22 @@ impl Api {
         lease: Duration,
     ) -> Result<ConsumerTerms, TransportError> {
         let stream = self.subjects.queue_stream(queue);
-        let asked = ConsumerTerms { lease, limit: None };
+        let requested = ConsumerTerms { lease, limit: None };
         let fail = |error: ApiError| error.into_transport("open the queue", self.url());
         match self.consumer_info(queue).await {
             Ok(Some(info)) => return Ok(info.terms()),
             Ok(None) => {}
-            Err(error) if error.is_permission() => return Ok(asked),
+            Err(error) if error.is_permission() => return Ok(requested),
             Err(error) => return Err(fail(error)),
         }
         let config = self.consumer_config(queue, lease);
-        let ask = CreateConsumer { stream_name: &stream, config: &config, action: "create" };
+        let request = CreateConsumer { stream_name: &stream, config: &config, action: "create" };
         let subject = api::consumer_create(&stream, CONSUMER, &config.filter_subject);
-        match self.call_with_retry::<_, ConsumerInfo>(&subject, &ask).await {
+        match self.call_with_retry::<_, ConsumerInfo>(&subject, &request).await {
             Ok(info) => Ok(info.terms()),
             Err(error) if CONSUMER_EXISTS.iter().any(|code| error.is(*code)) => {
                 let info = self.consumer_info(queue).await.map_err(fail)?;
-                Ok(info.map_or(asked, |info| info.terms()))
+                Ok(info.map_or(requested, |info| info.terms()))
             }
             Err(error) if error.is_permission() || error.is(STREAM_NOT_FOUND) => {
                 Err(TransportError::NoQueue(queue.to_string()))

@@ -1,4 +1,4 @@
-//! Programs of NAQ as real processes, such as workers and commands.
+//! [`ChildProcess`]: runs a program of NAQ, such as a worker or a command, as a real process.
 
 use std::fs::File;
 use std::path::Path;
@@ -99,7 +99,7 @@ impl ChildProcess {
         self.process.signal(Signal::CONT)
     }
 
-    /// Sends SIGKILL, as a crash, and waits for the end. Returns the exit status.
+    /// Sends SIGKILL, which is like a crash, and waits for the end. Returns the exit status.
     ///
     /// # Errors
     ///

@@ -9,8 +9,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Calls `probe` every 10 ms until it succeeds, and returns its value.
 ///
-/// A probe returns a `bool`, an `Option` (`Some` is success) or a `Result` (the last error is shown
-/// if the time is over). It uses tokio's time, so a test may pause it.
+/// A probe returns a `bool`, an `Option` (`Some` is success) or a `Result` (the panic shows the
+/// last error). The wait uses tokio's clock, which a test may pause.
 ///
 /// # Panics
 ///

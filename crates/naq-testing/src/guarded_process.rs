@@ -84,7 +84,8 @@ impl GuardedProcess {
         Ok(status)
     }
 
-    /// From now on the pid may belong to another process, so the killer must end before it uses it.
+    /// Stores the status and ends the killer: from now on the pid may belong to another process, which
+    /// the killer must not kill.
     fn on_exit(&mut self, status: ExitStatus) {
         self.status = Some(status);
         let _ = self.killer.kill();

@@ -1,7 +1,7 @@
-//! Real nats-servers, processes and broken networks for NAQ's own tests.
+//! Real nats-servers, real processes and simulated network faults, for NAQ's own tests.
 //!
-//! This crate uses no other crate of NAQ, so that all of them can use it. Processes that it starts
-//! end with the process that started them, even if that one is killed.
+//! This crate uses no other crate of NAQ, so that all of them can use it. If a test process
+//! ends or is killed, the processes that it started end too.
 //!
 //! ```
 //! use naq_testing::NatsServer;

@@ -22,8 +22,8 @@ pub enum Direction {
 
 /// A TCP proxy in front of a server, on its own loopback port. It needs a tokio runtime.
 ///
-/// It starts without faults. Faults add up until [`heal`](Self::heal), and also apply to open
-/// connections.
+/// It starts without faults. Each call adds a fault, and [`heal`](Self::heal) ends all of them. Faults
+/// also apply to open connections.
 #[derive(Debug)]
 pub struct ChaosProxy {
     address: String,
@@ -68,7 +68,7 @@ impl ChaosProxy {
         &self.address
     }
 
-    /// Resets all open connections. Data that was held back or under way is lost. New connections
+    /// Resets all open connections. Data that was stalled or in transit is lost. New connections
     /// are accepted.
     pub fn cut(&self) {
         self.rules.send_modify(|rules| rules.generation += 1);
@@ -80,8 +80,8 @@ impl ChaosProxy {
         self.rules.send_modify(|rules| rules.refuse = true);
     }
 
-    /// Holds back all data in this direction and leaves the connections open. `heal` delivers the
-    /// data, `cut` loses it. To lose acks, call `stall(ToServer)`, then `cut`.
+    /// Stalls all data in this direction and leaves the connections open. `heal` delivers the data,
+    /// `cut` drops it. To lose acks, call `stall(ToServer)`, then `cut`.
     pub fn stall(&self, direction: Direction) {
         self.rules.send_modify(|rules| match direction {
             Direction::ToServer => rules.stall_to_server = true,
@@ -140,7 +140,7 @@ async fn run_connection(
         _ = copy(from_server, to_client, rules.clone(), generation, |now| now.stall_to_client) => {}
     }
     if rules.borrow().generation > generation {
-        // Reset on close, so that the data under way is lost, as in a broken network.
+        // Reset on close, so that the data in transit is lost, as in a broken network.
         let _ = (client.set_zero_linger(), server.set_zero_linger());
     }
 }

@@ -69,7 +69,7 @@ impl NatsServer {
         self.port
     }
 
-    /// The process id of the server that runs, or ran last.
+    /// The process id of the running server, or of the last one if none is running.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.pid()
@@ -81,7 +81,7 @@ impl NatsServer {
         self.dir.path().join("nats-server.log")
     }
 
-    /// Sends SIGKILL, as a crash. The store is not changed.
+    /// Sends SIGKILL, which is like a crash. The store is not changed.
     ///
     /// # Errors
     ///

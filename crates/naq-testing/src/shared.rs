@@ -20,8 +20,8 @@ pub fn shared_server() -> &'static NatsServer {
     SERVER.get_or_init(|| NatsServer::start().unwrap_or_else(|error| panic!("{error:#}")))
 }
 
-/// Returns `name-PID-N`, each value once. It is valid as a queue, a subject token, a stream or a
-/// durable name.
+/// Returns `name-PID-N`. No two calls return the same name. It is valid as a queue, a subject token, a
+/// stream or a durable name.
 #[must_use]
 pub fn unique(name: &str) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);

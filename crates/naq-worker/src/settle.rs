@@ -1,5 +1,6 @@
 //! Settle: the new fact first, awaited, then the ack. The only place that acks.
 
+mod cancelled;
 mod follow_up;
 mod job_end;
 mod settling;

@@ -1,4 +1,4 @@
-//! A client over NATS in one call.
+//! Connects to NATS and returns a client, in one call.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use naq_nats::NatsTransport;
 
 use crate::env::{self, Env, EnvError};
 
-/// A client that could not be made.
+/// Why a client could not be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// A variable of the environment has a value that it cannot have.
+    /// An environment variable has an invalid value.
     #[error(transparent)]
     Env(#[from] EnvError),
-    /// The broker cannot be reached, or refuses.
+    /// The broker cannot be reached or refuses the connection.
     #[error(transparent)]
     Transport(#[from] TransportError),
     /// The thread of a blocking client cannot be started.
@@ -23,8 +23,8 @@ pub enum ConnectError {
     Thread(#[source] std::io::Error),
 }
 
-/// Connects to the broker at `url`, or several with commas between. All else comes from the
-/// environment, as for [`connect_from_env`].
+/// Connects to the broker at `url`, which may be several URLs separated by commas. All other settings
+/// come from the environment, as for [`connect_from_env`].
 ///
 /// # Errors
 /// [`ConnectError`].
@@ -32,25 +32,26 @@ pub async fn connect(url: impl Into<String>) -> Result<Client, ConnectError> {
     open(&Env::process(), Some(url.into())).await
 }
 
-/// Connects as the `NAQ_*` variables say; without any to `nats://localhost:4222`.
+/// Connects with the settings in the `NAQ_*` variables. If none is set, it connects to
+/// `nats://localhost:4222`.
 ///
 /// | variable | meaning | default |
 /// |---|---|---|
-/// | `NAQ_NATS_URL` | the broker, or several with commas between | `nats://localhost:4222` |
-/// | `NAQ_NATS_USER`, `NAQ_NATS_PASSWORD` | who connects | nobody |
-/// | `NAQ_NATS_TOKEN` | a token instead | |
-/// | `NAQ_NATS_NKEY` | a file with an nkey seed instead | |
-/// | `NAQ_NATS_JWT` | a file with a user JWT, for the seed in `NAQ_NATS_NKEY` | |
-/// | `NAQ_NATS_CREDS` | a `.creds` file instead | |
-/// | `NAQ_NATS_TLS`, `NAQ_NATS_TLS_FIRST` | `true`: encrypt; begin with TLS | `false` |
-/// | `NAQ_NATS_CA`, `NAQ_NATS_CERT`, `NAQ_NATS_KEY` | PEM files: authority, mTLS | the system's |
-/// | `NAQ_NATS_INBOX_PREFIX` | what the subjects of answers begin with | `_INBOX` |
-/// | `NAQ_PREFIX` | what all subjects and streams begin with | `naq` |
-/// | `NAQ_REPLICAS` | copies of each stream that is created | 1 |
-/// | `NAQ_STORAGE` | `file` or `memory`, for streams that are created | `file` |
+/// | `NAQ_NATS_URL` | the URL of the broker; several are separated by commas | `nats://localhost:4222` |
+/// | `NAQ_NATS_USER`, `NAQ_NATS_PASSWORD` | user and password | none |
+/// | `NAQ_NATS_TOKEN` | a token, instead of user and password | |
+/// | `NAQ_NATS_NKEY` | a file with an nkey seed, instead of user and password | |
+/// | `NAQ_NATS_JWT` | a file with a user JWT; its seed is in `NAQ_NATS_NKEY` | |
+/// | `NAQ_NATS_CREDS` | a `.creds` file, instead of all of these | |
+/// | `NAQ_NATS_TLS`, `NAQ_NATS_TLS_FIRST` | `true`: use TLS; start TLS before the broker sends its first message | `false` |
+/// | `NAQ_NATS_CA`, `NAQ_NATS_CERT`, `NAQ_NATS_KEY` | PEM files: certificate authority; client certificate and its key, for mTLS | the system's authorities |
+/// | `NAQ_NATS_INBOX_PREFIX` | the prefix of the subjects on which the broker replies | `_INBOX` |
+/// | `NAQ_PREFIX` | the prefix of all NAQ subjects and streams | `naq` |
+/// | `NAQ_REPLICAS` | replicas of each stream that the client creates | 1 |
+/// | `NAQ_STORAGE` | `file` or `memory`, for streams that the client creates | `file` |
 /// | `NAQ_JOB_SERIALIZER` | `json` or `msgpack` | `json` |
-/// | `NAQ_DEFAULT_QUEUE` | the queue of jobs that name none | `default` |
-/// | `NAQ_DEFAULT_RESULT_TTL` | how long records are kept of jobs that do not say; 0 for none | `1h` |
+/// | `NAQ_DEFAULT_QUEUE` | the queue of a job without a queue | `default` |
+/// | `NAQ_DEFAULT_RESULT_TTL` | how long the broker stores the record of a job without a TTL of its own; 0 for no record | `1h` |
 ///
 /// # Errors
 /// [`ConnectError`].
@@ -65,7 +66,7 @@ async fn open(env: &Env<'_>, url: Option<String>) -> Result<Client, ConnectError
     }
     let codec = env.parsed("NAQ_JOB_SERIALIZER")?;
     let queue = env.parsed("NAQ_DEFAULT_QUEUE")?;
-    let record_ttl = env.span("NAQ_DEFAULT_RESULT_TTL")?;
+    let record_ttl = env.duration("NAQ_DEFAULT_RESULT_TTL")?;
     let mut client = Client::new(Arc::new(NatsTransport::connect(config).await?));
     if let Some(codec) = codec {
         client = client.codec(codec);

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use naq_nats::{Auth, NatsConfig, Secret, Storage, Tls};
 
-/// A variable that says something impossible. Nothing of a secret is repeated.
+/// An environment variable with an invalid value. The error does not contain the value, which may be
+/// a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {reason}")]
 pub struct EnvError {
@@ -15,11 +16,11 @@ pub struct EnvError {
     reason: String,
 }
 
-fn wrong(variable: &'static str, reason: impl fmt::Display) -> EnvError {
+fn invalid(variable: &'static str, reason: impl fmt::Display) -> EnvError {
     EnvError { variable, reason: reason.to_string() }
 }
 
-/// Where variables are looked up: the process's own, or a test's.
+/// Looks up variables: those of the process, or those of a test.
 pub(crate) struct Env<'a>(Box<Lookup<'a>>);
 
 type Lookup<'a> = dyn Fn(&str) -> Option<String> + Send + Sync + 'a;
@@ -29,7 +30,7 @@ impl Env<'_> {
         Self(Box::new(|name| std::env::var(name).ok()))
     }
 
-    /// Empty is as good as not set.
+    /// The value of a variable; `None` if it is not set or empty.
     fn text(&self, name: &str) -> Option<String> {
         (self.0)(name).filter(|value| !value.is_empty())
     }
@@ -42,16 +43,17 @@ impl Env<'_> {
         match self.text(name).as_deref() {
             None | Some("false" | "0" | "no" | "off") => Ok(false),
             Some("true" | "1" | "yes" | "on") => Ok(true),
-            Some(_) => Err(wrong(name, "use true or false")),
+            Some(_) => Err(invalid(name, "use true or false")),
         }
     }
 
-    /// A time as `90s` or `1h`; a number alone is in seconds.
-    pub(crate) fn span(&self, name: &'static str) -> Result<Option<Duration>, EnvError> {
+    /// A duration such as `90s` or `1h`. A number without a unit is in seconds.
+    pub(crate) fn duration(&self, name: &'static str) -> Result<Option<Duration>, EnvError> {
         let read = |text: String| match text.parse() {
             Ok(seconds) => Ok(Duration::from_secs(seconds)),
-            Err(_) => humantime::parse_duration(&text)
-                .map_err(|_| wrong(name, "write a time, as 30m, 1h or 90 for seconds")),
+            Err(_) => humantime::parse_duration(&text).map_err(|_| {
+                invalid(name, "write a duration, such as 30m or 1h, or a number of seconds")
+            }),
         };
         self.text(name).map(read).transpose()
     }
@@ -60,15 +62,15 @@ impl Env<'_> {
         &self,
         name: &'static str,
     ) -> Result<Option<T>, EnvError> {
-        self.text(name).map(|text| text.parse().map_err(|err| wrong(name, err))).transpose()
+        self.text(name).map(|text| text.parse().map_err(|err| invalid(name, err))).transpose()
     }
 }
 
-/// The settings that the `NAQ_*` variables give; see [`connect_from_env`](crate::connect_from_env)
-/// for their list.
+/// Reads the settings from the `NAQ_*` variables. [`connect_from_env`](crate::connect_from_env) lists
+/// the variables.
 ///
 /// # Errors
-/// [`EnvError`] names the variable that is wrong.
+/// [`EnvError`] names the invalid variable.
 pub fn config_from_env() -> Result<NatsConfig, EnvError> {
     config(&Env::process())
 }
@@ -90,7 +92,7 @@ pub(crate) fn config(env: &Env<'_>) -> Result<NatsConfig, EnvError> {
     config.storage = match env.text("NAQ_STORAGE").as_deref() {
         None | Some("file") => Storage::File,
         Some("memory") => Storage::Memory,
-        Some(_) => return Err(wrong("NAQ_STORAGE", "use file or memory")),
+        Some(_) => return Err(invalid("NAQ_STORAGE", "use file or memory")),
     };
     Ok(config)
 }
@@ -100,22 +102,24 @@ fn auth(env: &Env<'_>) -> Result<Auth, EnvError> {
     let mut forms = Vec::new();
     match (env.text("NAQ_NATS_USER"), secret("NAQ_NATS_PASSWORD")) {
         (Some(user), Some(password)) => forms.push(Auth::UserPassword { user, password }),
-        (Some(_), None) => return Err(wrong("NAQ_NATS_USER", "set NAQ_NATS_PASSWORD too")),
-        (None, Some(_)) => return Err(wrong("NAQ_NATS_PASSWORD", "set NAQ_NATS_USER too")),
+        (Some(_), None) => return Err(invalid("NAQ_NATS_USER", "set NAQ_NATS_PASSWORD too")),
+        (None, Some(_)) => return Err(invalid("NAQ_NATS_PASSWORD", "set NAQ_NATS_USER too")),
         (None, None) => {}
     }
     forms.extend(secret("NAQ_NATS_TOKEN").map(Auth::Token));
     match (env.path("NAQ_NATS_JWT"), env.path("NAQ_NATS_NKEY")) {
         (Some(jwt), Some(seed)) => forms.push(Auth::JwtFiles { jwt, seed }),
         (None, Some(seed)) => forms.push(Auth::NkeyFile(seed)),
-        (Some(_), None) => return Err(wrong("NAQ_NATS_JWT", "set NAQ_NATS_NKEY to its seed too")),
+        (Some(_), None) => {
+            return Err(invalid("NAQ_NATS_JWT", "set NAQ_NATS_NKEY to its seed too"));
+        }
         (None, None) => {}
     }
     forms.extend(env.path("NAQ_NATS_CREDS").map(Auth::CredsFile));
     if forms.len() > 1 {
         let text = "credentials are given in more than one form: keep one of user and password, \
                     token, nkey, JWT and nkey, creds";
-        return Err(wrong("NAQ_NATS_*", text));
+        return Err(invalid("NAQ_NATS_*", text));
     }
     Ok(forms.pop().unwrap_or_default())
 }
@@ -124,7 +128,10 @@ fn tls(env: &Env<'_>) -> Result<Tls, EnvError> {
     let first = env.flag("NAQ_NATS_TLS_FIRST")?;
     let (cert, key) = (env.path("NAQ_NATS_CERT"), env.path("NAQ_NATS_KEY"));
     if cert.is_some() != key.is_some() {
-        return Err(wrong("NAQ_NATS_CERT", "it goes together with NAQ_NATS_KEY"));
+        return Err(invalid(
+            "NAQ_NATS_CERT",
+            "set both NAQ_NATS_CERT and NAQ_NATS_KEY, or neither",
+        ));
     }
     let required = env.flag("NAQ_NATS_TLS")? || first;
     Ok(Tls { required, first, ca: env.path("NAQ_NATS_CA"), cert, key })
@@ -140,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn without_variables_all_is_as_by_default() {
+    fn without_variables_the_settings_are_the_defaults() {
         let config = read(&[("NAQ_NATS_URL", "")]).expect("defaults");
         assert_eq!(config.url, NatsConfig::default().url);
         assert_eq!(config.auth, Auth::None);
     }
 
     #[test]
-    fn variables_say_where_and_who() {
+    fn variables_set_the_address_and_the_user() {
         let config = read(&[
             ("NAQ_NATS_URL", "nats://broker:4222"),
             ("NAQ_NATS_USER", "ann"),
@@ -166,19 +173,19 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_in_seconds_or_says_in_what() {
+    fn a_duration_without_a_unit_is_in_seconds() {
         for (text, seconds) in [("90", 90), ("1h", 3600), ("0", 0), ("0s", 0)] {
             let env = Env(Box::new(|_| Some(text.to_owned())));
-            let span = env.span("NAQ_DEFAULT_RESULT_TTL").expect(text);
-            assert_eq!(span, Some(Duration::from_secs(seconds)), "{text}");
+            let duration = env.duration("NAQ_DEFAULT_RESULT_TTL").expect(text);
+            assert_eq!(duration, Some(Duration::from_secs(seconds)), "{text}");
         }
-        let err = Env(Box::new(|_| Some("s3cret".into()))).span("NAQ_DEFAULT_RESULT_TTL");
+        let err = Env(Box::new(|_| Some("s3cret".into()))).duration("NAQ_DEFAULT_RESULT_TTL");
         let err = err.expect_err("no time").to_string();
         assert!(err.starts_with("NAQ_DEFAULT_RESULT_TTL") && !err.contains("s3cret"), "{err}");
     }
 
     #[test]
-    fn a_wrong_variable_is_named_and_its_value_is_not_shown() {
+    fn an_invalid_variable_is_named_and_its_value_is_not_shown() {
         for (variables, named) in [
             (&[("NAQ_STORAGE", "s3cret")][..], "NAQ_STORAGE"),
             (&[("NAQ_NATS_TLS", "s3cret")], "NAQ_NATS_TLS"),

@@ -1,6 +1,7 @@
 //! NAQ, the NATS Asynchronous Queue: background jobs on JetStream with retries that can be trusted.
 //!
-//! A job is a type, a handler is an async function, and one line each enqueues and works:
+//! A job is a type and a handler is an async function. One statement enqueues a job, another runs
+//! a worker:
 //!
 //! ```no_run
 //! use naq::prelude::*;
@@ -32,15 +33,15 @@
 //! # }
 //! ```
 //!
-//! A handler says what went wrong by the kind of its error ([`ErrorKind`], [`JobError`]); the
-//! job's [`RetryPolicy`] says what follows. Programs that are not async use [`blocking`].
+//! A handler that fails returns an error with a kind ([`ErrorKind`], [`JobError`]). The job's
+//! [`RetryPolicy`] decides what follows. Programs that are not async use [`blocking`].
 //!
 //! # Features
 //!
 //! - `nats` (default): [`connect`], the transport over NATS JetStream.
 //! - `worker` (default): [`Worker`], [`Registry`], [`Context`].
 //! - `memory`: a transport in memory, for demos and tests without a server.
-//! - `testing`: [`testing`], to test your own jobs without a server.
+//! - `testing`: the module [`testing`], which tests your own jobs without a server.
 //! - `anyhow`: handlers may return `anyhow::Error`.
 
 pub mod blocking;
@@ -80,46 +81,47 @@ pub use naq_worker::{
 #[doc(no_inline)]
 pub use serde;
 
-/// The code in the README compiles.
+/// Compiles the code in the README.
 #[cfg(all(doctest, feature = "nats", feature = "worker"))]
 #[doc = include_str!("../../../README.md")]
-struct Readme;
+struct ReadmePage;
 
-/// So does that of the pages on enqueue and on tests.
+/// Compiles the code in `docs/enqueue.md`.
 #[cfg(all(doctest, feature = "worker"))]
 #[doc = include_str!("../../../docs/enqueue.md")]
 struct EnqueuePage;
 
+/// Compiles the code in `docs/testing.md`.
 #[cfg(all(doctest, feature = "worker", feature = "testing"))]
 #[doc = include_str!("../../../docs/testing.md")]
 struct TestingPage;
 
-/// So does that of the page on workflows.
+/// Compiles the code in `docs/workflows.md`.
 #[cfg(all(doctest, feature = "worker"))]
 #[doc = include_str!("../../../docs/workflows.md")]
 struct WorkflowsPage;
 
-/// So does that of the page on results.
+/// Compiles the code in `docs/results.md`.
 #[cfg(all(doctest, feature = "worker"))]
 #[doc = include_str!("../../../docs/results.md")]
 struct ResultsPage;
 
-/// So does that of the page on hooks.
+/// Compiles the code in `docs/hooks.md`.
 #[cfg(all(doctest, feature = "worker"))]
 #[doc = include_str!("../../../docs/hooks.md")]
-struct Hooks;
+struct HooksPage;
 
-/// And that of the page on breakers.
+/// Compiles the code in `docs/breakers.md`.
 #[cfg(all(doctest, feature = "worker"))]
 #[doc = include_str!("../../../docs/breakers.md")]
-struct Breakers;
+struct BreakersPage;
 
-/// And that of the page on schedules.
+/// Compiles the code in `docs/schedules.md`.
 #[cfg(all(doctest, feature = "worker"))]
 #[doc = include_str!("../../../docs/schedules.md")]
 struct SchedulesPage;
 
-/// And that of the page on watching retries.
+/// Compiles the code in `docs/watching-retries.md`.
 #[cfg(all(doctest, feature = "worker"))]
 #[doc = include_str!("../../../docs/watching-retries.md")]
-struct WatchingRetries;
+struct WatchingRetriesPage;

@@ -1,4 +1,4 @@
-//! What a file with jobs and handlers needs: `use naq::prelude::*;`.
+//! The imports that a file with jobs and handlers needs: `use naq::prelude::*;`.
 
 pub use naq_client::{Client, EnqueueError};
 pub use naq_core::{

@@ -14,7 +14,7 @@ use tokio::process::Child;
 use crate::args::ChildRole;
 use crate::console::Console;
 use crate::contestant::pause;
-use crate::memory::{parent_ends, peak_megabytes, spawn, stop};
+use crate::memory::{peak_megabytes, spawn, stop, wait_for_parent_end};
 use crate::naq::connect;
 use crate::stats::now;
 
@@ -79,6 +79,6 @@ pub(crate) async fn serve(config: NatsConfig, tabs: usize, console: Console) -> 
     // No graceful shutdown: it would wait for ever for the live streams to end.
     tokio::select! {
         served = axum::serve(listener, router) => Ok(served?),
-        () = parent_ends() => Ok(()),
+        () = wait_for_parent_end() => Ok(()),
     }
 }

@@ -13,7 +13,7 @@ use tokio::process::Child;
 
 use crate::args::ChildRole;
 use crate::contestant::{RunningWorker, eventually, pause};
-use crate::memory::{parent_ends, spawn, stop};
+use crate::memory::{spawn, stop, wait_for_parent_end};
 use crate::naq::NaqContestant;
 use crate::naq::connect;
 
@@ -74,7 +74,7 @@ async fn unfinished(client: &Client) -> Result<u64> {
 pub(crate) async fn work(config: NatsConfig) -> Result<()> {
     let registry = Registry::new().raw("bench.dies", dies).raw("bench.comes", comes);
     let worker = Worker::builder(connect(config).await?, registry).queue(BUSY).concurrency(20);
-    worker.build().run(parent_ends()).await?;
+    worker.build().run(wait_for_parent_end()).await?;
     Ok(())
 }
 

@@ -25,7 +25,7 @@ pub(crate) enum BatchCommand {
     List,
     /// Show one batch: action, scope, operator, progress
     Show(BatchIdArgs),
-    /// Stop a batch; what it has done stays done
+    /// Stop a batch; the jobs that it has changed stay changed
     Cancel(BatchIdArgs),
     /// Undo a requeue: the jobs that are not due yet become dead letters again, as they were
     #[command(after_help = "Examples:\n  naq dlq requeue --all --drip 50/s\n  naq batch undo ID")]

@@ -95,7 +95,7 @@ pub(crate) fn run(args: &CheckArgs, config: Result<NatsConfig>, out: Output) -> 
         Format::Table => CheckFormat::Text,
         Format::Json | Format::Jsonl => CheckFormat::Json,
     });
-    // If stdout is closed, the exit code still tells the result.
+    // If stdout is closed, the exit code still gives the result.
     let _ = render::print(&result, format, out);
     Ok(match result.severity {
         Severity::Ok => ExitCode::Ok,
@@ -105,7 +105,7 @@ pub(crate) fn run(args: &CheckArgs, config: Result<NatsConfig>, out: Output) -> 
     })
 }
 
-/// Refuses limits with which a value is always critical before it is a warning.
+/// Refuses a warning limit beyond the critical limit: a value beyond it is always critical.
 fn check_bounds(what: &CheckTarget) -> Result<()> {
     match what.bounds().into_iter().find(|(_, bounds)| bounds.is_reversed()) {
         None => Ok(()),

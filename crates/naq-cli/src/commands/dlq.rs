@@ -44,10 +44,10 @@ Examples:
   naq dlq requeue --all --rate 50/s
   naq dlq requeue --queue mail --drip 50/s --reason 'the provider is back'
 
-A requeue by --queue, --task, --error-kind or --all is a batch, and so is each with --rate or
---drip: `naq batch undo ID` takes back the jobs that are not due yet, and `naq batch resume ID`
-continues after a crash. With --rate the first job is due at once. With --drip none is due in the
-first 10 s, so that all of them can be taken back, and the output is the batch.")]
+A requeue with --queue, --task, --error-kind, --all, --rate or --drip is a batch. `naq batch undo
+ID` undoes it for the jobs that are not due yet. `naq batch resume ID` continues it after a crash.
+With --rate the first job is due at once. With --drip no job is due in the first 10 s, so all of
+them can be undone, and the command prints the batch.")]
     Requeue(DlqRequeueArgs),
     /// Remove dead letters; this cannot be undone
     #[command(after_help = "\
@@ -108,7 +108,7 @@ pub(crate) struct DlqPurgeArgs {
 }
 
 impl DlqCommand {
-    /// Finds what can be found wrong before the connection, and asks before a purge.
+    /// Checks the arguments as far as possible without a connection. Asks the user to confirm a purge.
     pub(crate) fn check(&self, out: Output) -> Result<()> {
         match self {
             Self::List(_) | Self::Show(_) => Ok(()),
@@ -136,7 +136,7 @@ impl DlqCommand {
     }
 }
 
-/// One line of `naq dlq list`: a dead letter, and the time against which its age is computed.
+/// One line of `naq dlq list`: a dead letter, and the time at which it was read.
 #[derive(Serialize)]
 struct DeadLetterRow {
     #[serde(flatten)]
@@ -187,7 +187,7 @@ async fn list(args: &DlqListArgs, client: &Client, out: Output) -> Result<()> {
             lines.push(DeadLetterRow { letter: DeadSummary::from(letter), now });
         }
         if out.format() == Format::Jsonl {
-            // Printed page by page: a long list needs no memory here.
+            // Each page is printed at once, so that a long list is never in memory as a whole.
             out.list(&std::mem::take(&mut lines))?;
         }
         next = page.next.filter(|_| more.is_none());

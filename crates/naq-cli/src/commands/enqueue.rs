@@ -45,14 +45,14 @@ Examples:
   naq enqueue report --args 7 --wait --wait-timeout 5m  prints the result
   naq enqueue --file jobs.ndjson                        one job a line; - for stdin
 
-The id of the job goes to stdout. A second enqueue with the same --id adds no job. Nor does one
-with the same --unique while another job holds that key; it prints the holder's id.
+The id of the job goes to stdout. A second enqueue with the same --id adds no job. While a job
+holds a --unique key, another enqueue with this key adds no job and prints the holder's id.
 
 A line of --file is a job in JSON. A field that it lacks has the value of the option:
   {\"task\":\"email.send\",\"args\":{\"to\":\"a@example.com\"},\"queue\":\"mail\",\"unique\":\"a\"}
 The fields are named like the options: task, args, queue, id, in, at, deadline, expires_in,
 timeout, record_ttl, tags, unique, unique_for, until_started, policy. If a line cannot be enqueued,
-the others still are, and the exit code is 1.")]
+the command still enqueues the others, and the exit code is 1.")]
 pub(crate) struct EnqueueArgs {
     /// The task to run, such as email.send
     #[arg(required_unless_present = "file")]

@@ -148,7 +148,7 @@ impl QueueCommand {
     }
 }
 
-/// One line of `naq queue list`: a queue, and the time against which its pause is computed.
+/// One line of `naq queue list`: a queue, and the time at which it was read.
 #[derive(Serialize)]
 struct QueueRow {
     #[serde(flatten)]
@@ -353,7 +353,7 @@ impl QueuePurgeArgs {
         confirm::ask(
             &self.confirm,
             out,
-            &format!("remove every job of {} for good?", names.join(", ")),
+            &format!("remove every job of {} permanently?", names.join(", ")),
         )
     }
 

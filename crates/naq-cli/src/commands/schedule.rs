@@ -171,14 +171,14 @@ impl ScheduleCommand {
         }
     }
 
-    /// Finds what can be found wrong before the connection, and asks before a delete.
+    /// Checks the arguments as far as possible without a connection. Asks the user to confirm a delete.
     pub(crate) fn check(&self, out: Output) -> Result<()> {
         match self {
             Self::Add(args) => args.schedule().map(drop),
             Self::Update(args) => args.job.check(),
             Self::Delete(args) => {
                 let names: Vec<_> = args.names.names.iter().map(ScheduleName::as_str).collect();
-                let question = format!("delete the schedule {} for good?", names.join(", "));
+                let question = format!("delete the schedule {} permanently?", names.join(", "));
                 confirm::ask(&args.confirm, out, &question)
             }
             _ => Ok(()),

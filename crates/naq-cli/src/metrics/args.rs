@@ -21,8 +21,8 @@ pub(crate) struct MetricsArgs {
 }
 
 impl MetricsArgs {
-    /// Starts to serve, if an address is given. The caller tells the probe of the worker once it is
-    /// connected.
+    /// Starts the metrics server, if an address is given. When the worker is connected, the caller must
+    /// call [`WorkerProbe::set`].
     ///
     /// # Errors
     /// The address is in use, or does not belong to this machine.

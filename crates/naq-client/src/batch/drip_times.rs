@@ -1,17 +1,17 @@
-//! [`DripTimes`]: spreads jobs to a rate without making any of them earlier.
+//! [`DripTimes`]: gives jobs due times at a rate. No job becomes due earlier than before.
 
 use std::time::Duration;
 
 use naq_core::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The most ranges of taken times. Beyond it the shortest range is dropped, and one job more than
-/// the rate allows may get a time in it.
+/// The most ranges of taken times. Beyond it the shortest range is dropped. Its intervals then count as
+/// free, so they may get more jobs than the rate allows.
 const MAX_RANGES: usize = 500;
 
-/// The times that are taken. The rate divides time into intervals, counted from the start of the
-/// batch, with one job each. This is the list of the taken intervals, as ranges: the number of the
-/// first interval, and that after the last. Sorted; ranges neither overlap nor touch.
+/// The taken times. The rate divides time into intervals, counted from the start of the batch. Each
+/// interval has one job. This is the sorted list of the taken intervals, as ranges: the number of the
+/// first interval, and the number after the last. Ranges neither overlap nor touch.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct DripTimes(Vec<(u64, u64)>);

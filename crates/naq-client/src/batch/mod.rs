@@ -1,8 +1,7 @@
 //! Batches: one operator's action on many dead letters or waiting jobs. A batch can be previewed,
-//! watched, cancelled, undone while nothing of it is due, and continued after a crash.
+//! watched, cancelled, and continued after a crash. It can be undone until its first job is due.
 //!
-//! A batch is an entry in the state store: the action, the scope, who started it, and how far it has
-//! come. [`run_batch`](crate::Client::run_batch) works on it page by page. It stores each page before
+//! A batch is an entry in the state store: the action, the scope, who started it, and its progress. [`run_batch`](crate::Client::run_batch) works on it page by page. It stores each page before
 //! it acts on it, each step can be repeated, and the broker holds all due times. So the process that
 //! runs a batch may crash at any point, and the next process that runs it continues.
 

@@ -1,4 +1,4 @@
-//! [`BatchPage`]: the plan for some items of a batch, stored before it is carried out.
+//! [`BatchPage`]: the plan for some items of a batch. The batch stores it before it acts on them.
 
 use std::time::Duration;
 
@@ -26,25 +26,25 @@ pub(super) struct PlannedItem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct BatchPage {
     pub(super) items: Vec<PlannedItem>,
-    /// Items that were found and stay as they are.
+    /// How many of the found items the action does not change.
     #[serde(default)]
     pub(super) skipped: u64,
     /// Where the next page starts.
     pub(super) next: Option<PageCursor>,
     /// With a rate: the due time of the first item after this page.
     pub(super) next_due: Timestamp,
-    /// For a drip: the times that are taken after this page.
+    /// For a drip: the times that jobs of this page and of earlier pages have taken.
     #[serde(default, rename = "slots")]
     pub(super) drip_times: DripTimes,
-    /// For an undo: the blob with the letters, as the job that it belongs to and its name.
+    /// For an undo: where the blob with the letters is, as a job and the name of a blob of that job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) letters: Option<(JobKey, String)>,
 }
 
-/// What a plan is made from.
+/// The input of [`BatchPage::plan`].
 pub(super) struct PageInput<'a> {
     pub(super) action: &'a BatchAction,
-    /// Makes the spreads of two batches different.
+    /// Differs between batches, so that two batches spread the same jobs differently.
     pub(super) seed: &'a str,
     pub(super) undo_window: Duration,
     pub(super) next_due: Timestamp,
@@ -74,8 +74,8 @@ impl BatchPage {
         page
     }
 
-    /// The due time of this item after the action, which is `None` for an action without one. The
-    /// outer `None`: the item stays as it is.
+    /// The outer `None`: the action does not change this item. The inner `Option` is the item's due
+    /// time after the action, `None` if it has none.
     fn due_time(&mut self, stored: &Stored, input: &PageInput<'_>) -> Option<Option<Timestamp>> {
         match input.action {
             BatchAction::PurgeDead | BatchAction::Release | BatchAction::Cancel => Some(None),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drip_leaves_jobs_alone_that_are_slow_enough() {
+    fn a_drip_does_not_move_jobs_that_are_alone_in_their_interval() {
         let action = BatchAction::Drip { per_second: 1.0 };
         let page = plan(&action, &[Some(5_000), Some(60_000), Some(5_000)], 0);
         assert_eq!(dues(&page), [Some(6_000)]);

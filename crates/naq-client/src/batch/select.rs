@@ -1,5 +1,5 @@
-//! [`select_page`]: the next items of a batch, and where the page after them starts. Needs lookups
-//! alone.
+//! [`select_page`]: the next items of a batch, and where the page after them starts. Needs only
+//! [`Lookup`].
 
 use naq_core::clock::Timestamp;
 use naq_core::names::{CHORES, QueueName};
@@ -12,7 +12,7 @@ use crate::batch::scope::{BatchScope, WaitingFilter};
 use crate::join_bounded::join_bounded;
 use crate::{DeadFilter, JobReport};
 
-/// Letters or jobs that are read for one page.
+/// How many letters or jobs are read for one page.
 pub(super) const SCANNED: usize = 100;
 /// A page ends when its messages have this many bytes.
 const PAGE_BYTES: usize = 16 * 1024 * 1024;
@@ -23,10 +23,10 @@ pub(super) struct PageCursor {
     /// For waiting jobs: the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) queue: Option<QueueName>,
-    /// The sequence; for items that are named one by one, the index.
+    /// The sequence of the next message. In a list of selected items, the index of the next item.
     pub(super) from: u64,
-    /// For waiting jobs: the last sequence of the queue. A job with a later one was enqueued after
-    /// the start of the batch, or was moved by it.
+    /// For waiting jobs: the last sequence of the queue. A job with a later sequence was
+    /// enqueued after the batch started, or the batch has moved it.
     #[serde(default)]
     pub(super) until: u64,
 }
@@ -35,7 +35,7 @@ pub(super) struct PageCursor {
 #[derive(Debug, Default)]
 pub(super) struct SelectedPage {
     pub(super) stored: Vec<Stored>,
-    /// How many items that were named one by one no longer exist.
+    /// How many of the selected items no longer exist.
     pub(super) gone: u64,
     /// `None` after the last page.
     pub(super) next: Option<PageCursor>,
@@ -104,7 +104,7 @@ async fn next_queue(
 ) -> Result<Option<PageCursor>, TransportError> {
     let queues = match &filter.queue {
         Some(queue) => vec![queue.clone()],
-        // NAQ's own jobs only if the filter names their queue.
+        // The queue of NAQ's own jobs counts only if the filter names it.
         None => {
             let mut queues = lookup.queues().await?;
             queues.retain(|queue| queue.as_str() != CHORES);
@@ -127,10 +127,10 @@ async fn selected_page(
     place: Place,
 ) -> Result<SelectedPage, TransportError> {
     let from = usize::try_from(cursor.from).unwrap_or(usize::MAX);
-    let here = items.iter().skip(from).take(SCANNED);
-    let asked = here.len();
+    let of_page = items.iter().skip(from).take(SCANNED);
+    let asked = of_page.len();
     let rest = items.len() > from.saturating_add(SCANNED);
-    let found = join_bounded(here.map(|item| find_unchanged(lookup, item, place))).await;
+    let found = join_bounded(of_page.map(|item| find_unchanged(lookup, item, place))).await;
     let found: Vec<_> = found.into_iter().collect::<Result<_, _>>()?;
     let mut stored: Vec<Stored> = found.into_iter().flatten().collect();
     let gone = (asked - stored.len()) as u64;

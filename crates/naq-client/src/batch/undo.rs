@@ -21,17 +21,17 @@ use crate::batch::state::BatchState;
 use crate::join_bounded::join_bounded;
 use crate::{AuditEntry, Client, ClientError};
 
-/// How far ahead undo parks a job while it restores the dead letter. A run that continues the undo
-/// parks it again. After this time a job of an undo that crashed runs all the same.
+/// How far ahead undo parks a job while it restores the dead letter. A process that continues the undo
+/// parks the job again. If no process continues a crashed undo, the job runs after this time.
 const PARK_TIME: Duration = Duration::from_secs(15 * 60);
-/// How often undo reads a job again that changes meanwhile.
+/// How many times undo reads a job that other processes change meanwhile.
 const MAX_READS: usize = 8;
 
 impl Client {
-    /// Undoes a requeue as far as its jobs are not due: each job that still waits becomes a dead
+    /// Undoes a requeue for the jobs that are not due yet: each job that still waits becomes a dead
     /// letter again, with its old body and headers. Jobs that are due or have started continue.
-    /// Returns the batch as [`Undone`](BatchState::Undone), or still undoing if `stop` returned true
-    /// between two pages: [`run_batch`](Self::run_batch) continues it.
+    /// Returns the batch as [`Undone`](BatchState::Undone). If `stop` returned true between two pages,
+    /// the batch is still undoing, and [`run_batch`](Self::run_batch) continues it.
     ///
     /// # Errors
     /// [`BatchError::State`] for a batch that cannot be undone, or is undone; [`BatchError::Busy`]
@@ -69,7 +69,7 @@ impl Client {
 
     pub(super) async fn undo_page(&self, batch: &mut Batch) -> Result<(), BatchError> {
         let number = batch.progress.undone_pages;
-        // Includes the page after the last one that is done: it may be partly done.
+        // The batch may have worked on one more page than it counts as done: undo that one too.
         let Some(page) = self.batch_store().page(&batch.id, number).await? else {
             batch.state = BatchState::Undone;
             return Ok(());
@@ -100,7 +100,8 @@ impl Client {
         Ok(())
     }
 
-    /// Undoes one item. Done also if an earlier run has undone it; skipped if its life has started.
+    /// Undoes one item. The outcome is `Done` also if an earlier run has undone the item, and `Skipped`
+    /// if the new life has started.
     async fn undo_item(
         &self,
         planned: &PlannedItem,
@@ -116,12 +117,13 @@ impl Client {
                 it.place == Place::Dead && step.as_ref().is_some_and(|step| it.step() == *step)
             });
             let Some(waiting) = found.iter().find(waits) else {
-                let begun = found.iter().any(|it| {
+                let has_started = found.iter().any(|it| {
                     matches!(it.place, Place::Queue | Place::Record) && it.step().nonce == life
                 });
                 return match restored.filter(|restored| restored.seq > item.seq) {
-                    // An earlier run crashed so long ago that the life has started all the same.
-                    Some(restored) if begun => {
+                    // An earlier run restored the letter and crashed. The parked life has started
+                    // since then, so the letter goes.
+                    Some(restored) if has_started => {
                         self.transport.remove(restored).await?;
                         Ok(ItemOutcome::Skipped)
                     }
@@ -140,9 +142,9 @@ impl Client {
                 if self.transport.reschedule(waiting, now + PARK_TIME).await? {
                     continue;
                 }
-                // The life is due at this moment; or another process has moved it.
-                let again = self.transport.locate(&item.job).await?;
-                match again.iter().find(waits) {
+                // Either the life has just become due, or another process has moved it.
+                let reread = self.transport.locate(&item.job).await?;
+                match reread.iter().find(waits) {
                     Some(it) if it.seq != waiting.seq => continue,
                     _ => return Ok(ItemOutcome::Skipped),
                 }
@@ -159,7 +161,7 @@ impl Client {
             }
             if self.transport.remove(waiting).await? {
                 if let Ok(job) = waiting.envelope() {
-                    // Best effort: without messages of the life its key is free for the next job.
+                    // Best effort: if this fails, the next job that wants the key finds no holder.
                     let _ = self.free_unique(&job).await;
                 }
                 return Ok(ItemOutcome::Done);
@@ -186,7 +188,7 @@ impl Client {
     }
 }
 
-/// The outcome of one item, unless it is an error that all items would have.
+/// The outcome of one item. An error that all items would have is returned as an error.
 fn item_outcome(outcome: Result<ItemOutcome, ClientError>) -> Result<ItemOutcome, BatchError> {
     match outcome {
         Ok(outcome) => Ok(outcome),

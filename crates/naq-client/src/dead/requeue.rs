@@ -17,13 +17,14 @@ impl Client {
     /// could not be decoded goes back byte for byte.
     ///
     /// A repeated call starts no second life: if the letter is gone, it has been requeued or purged,
-    /// and nothing happens. A crash may leave both the letter and the new life. The new life is named
-    /// after the letter, so the next call recognises it by its messages, the last of which is its
-    /// record (kept for an hour unless the job says otherwise). Repeat the call before that expires.
+    /// and nothing happens. A crash may leave both the letter and the new life. The nonce of the new
+    /// life is made from the letter's sequence, so a repeated call finds the messages of that life.
+    /// The last of them is its record, which the broker keeps for an hour by default. Repeat the call
+    /// before the record expires.
     ///
     /// # Errors
     /// In these cases the letter stays: [`ClientError::State`] while another job of this id has not
-    /// ended, because an id has one place to wait in, and one job would replace the other;
+    /// ended, because only one job of an id can wait, and one job would replace the other;
     /// [`ClientError::Unique`] while another job holds the job's unique key. Other kinds of
     /// [`ClientError`].
     pub async fn requeue(
@@ -126,7 +127,7 @@ impl Client {
     }
 }
 
-/// The message of the new life. `blocked`: it still has to wait for its parents.
+/// The message of the new life. `blocked` is true if the job still has to wait for its parents.
 fn next_life(
     letter: &Stored,
     nonce: Nonce,
@@ -155,7 +156,7 @@ fn next_life(
     if let Some(depends) = job.depends_on.as_mut().filter(|_| !blocked) {
         depends.waived = true;
     }
-    // Without a deadline that has passed: with it the new life would expire at once.
+    // A deadline that has passed is dropped, because with it the new life would expire at once.
     job.deadline = job.deadline.filter(|deadline| *deadline > now);
     Ok(job.to_message()?)
 }

@@ -1,4 +1,4 @@
-//! [`BlockedJob`]: a job that is sent and depends on others; the steps before and after its publish.
+//! [`BlockedJob`]: a job that waits for others, and the steps before and after its publish.
 
 use std::collections::HashSet;
 
@@ -37,7 +37,7 @@ impl Client {
         self.parents_of(&blocked.depends).await
     }
 
-    /// After the publish: links the stored job to its parents. If the broker goes away meanwhile,
+    /// After the publish: links the stored job to its parents. If the connection fails meanwhile,
     /// the job stays stored, and a worker links it within a minute.
     pub(crate) async fn after_send(
         &self,
@@ -46,7 +46,8 @@ impl Client {
         duplicate: bool,
     ) -> Result<(), EnqueueError> {
         let linked = match duplicate {
-            // The stored job may be a different one, or one whose sender crashed before this line.
+            // The stored job may be a different job. Or its sender may have crashed before it linked
+            // the job.
             true => self.link_stored(&blocked.dependent.key).await,
             false => self.link(&blocked.dependent, parents).await,
         };

@@ -21,17 +21,17 @@ use crate::join_bounded::join_bounded;
 /// How long an entry is kept if no client removes it, for example because its queue was purged. A
 /// job that waits longer renews its entries.
 pub(super) const EDGE_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Entries that one request reads.
+/// How many entries one request reads.
 pub(super) const PAGE: usize = 500;
 
-/// A job that waits for others, as far as its edges need it.
+/// The part of a blocked job that its edges need.
 #[derive(Debug, Clone)]
 pub(crate) struct Dependent {
     pub(super) key: JobKey,
     /// The life of the job.
     pub(super) life: Nonce,
     /// How many parents it has.
-    pub(super) of: usize,
+    pub(super) parent_count: usize,
     /// Which ends of the parents let it run.
     pub(super) when: RunWhen,
 }
@@ -43,6 +43,7 @@ struct DepEntry {
     life: String,
     /// The life of the dependent.
     child: String,
+    /// How many parents the dependent has.
     of: usize,
     when: RunWhen,
 }
@@ -79,7 +80,7 @@ impl Dependent {
         Some(Self {
             key: JobKey::new(job.queue.clone(), job.id.clone()),
             life: job.nonce.clone(),
-            of: depends.on.len(),
+            parent_count: depends.on.len(),
             when: depends.when,
         })
     }
@@ -97,7 +98,7 @@ impl Dependent {
     }
 
     pub(super) fn verdict(&self, ends: &Ends) -> Verdict {
-        self.when.verdict(self.of, ends)
+        self.when.verdict(self.parent_count, ends)
     }
 }
 
@@ -110,7 +111,7 @@ impl DependencyEdge {
         let dependent = Dependent {
             key: format!("{queue}/{id}").parse().ok()?,
             life: Nonce::parse(&value.child).ok()?,
-            of: value.of,
+            parent_count: value.of,
             when: value.when,
         };
         let parent_life = Nonce::parse(&value.life).ok()?;
@@ -140,15 +141,15 @@ pub(super) fn ends(met: &[MetParent]) -> Ends {
     ends
 }
 
-/// Reads and writes the edges. Needs the state store alone.
+/// Reads and writes the edges. Needs only the state store.
 #[derive(Clone, Copy)]
 pub(crate) struct EdgeStore<'a> {
     store: &'a dyn StateStore,
 }
 
 impl EdgeStore<'_> {
-    /// Writes that `dependent` waits for this life of `parent`. Returns the entry's key, and what a
-    /// removal must expect to remove this entry and no later one.
+    /// Writes that `dependent` waits for this life of `parent`. Returns the entry's key, and the
+    /// condition under which a removal removes this entry and never a later one.
     pub(super) async fn write_edge(
         self,
         dependent: &Dependent,
@@ -158,7 +159,7 @@ impl EdgeStore<'_> {
         let value = to_json(&DepEntry {
             life: parent_life.to_string(),
             child: dependent.life.to_string(),
-            of: dependent.of,
+            of: dependent.parent_count,
             when: dependent.when,
         })?;
         let key = dep_key(parent, &dependent.key)?;
@@ -170,8 +171,8 @@ impl EdgeStore<'_> {
         Ok((key, unchanged))
     }
 
-    /// Writes for `dependent` how `parent` ended. If there is such an entry already, that one
-    /// stays. Returns the stored state.
+    /// Writes for `dependent` how `parent` ended. Does not overwrite an entry that exists. Returns the
+    /// stored state.
     pub(super) async fn write_met(
         self,
         dependent: &Dependent,
@@ -210,8 +211,8 @@ impl EdgeStore<'_> {
         Ok(entries.iter().map(|entry| entry.as_ref().and_then(DependencyEdge::read)).collect())
     }
 
-    /// Removes an edge. Leaves it if a client has written it again meanwhile: that client takes
-    /// care of it.
+    /// Removes an edge. If another client has written it again meanwhile, the edge stays: that client
+    /// asks for the parent's end itself.
     pub(super) async fn remove_edge(self, edge: &DependencyEdge) -> Result<(), TransportError> {
         self.remove(&edge.key, Expect::Revision(edge.revision)).await
     }
@@ -227,8 +228,8 @@ impl EdgeStore<'_> {
         Ok(first.entries.len() + usize::try_from(first.left).unwrap_or(usize::MAX))
     }
 
-    /// The `met` entries of `dependent`. Each parent once: an entry that is renewed during the
-    /// listing moves to the end, and may come twice.
+    /// The `met` entries of `dependent`, one for each parent. An entry that is renewed during the
+    /// listing moves to the end, so the broker may list it twice.
     pub(super) async fn list_met(
         self,
         dependent: &Dependent,
@@ -263,8 +264,8 @@ impl EdgeStore<'_> {
     ) -> Result<(), TransportError> {
         let mut keys: Vec<_> =
             self.list_met(dependent).await?.into_iter().map(|met| (met.key, Expect::Any)).collect();
-        // The edge to an ended parent may still be there, if the dependent found out by itself. An
-        // edge of a later life of the dependent belongs to that life.
+        // The edge to an ended parent still exists if the dependent found that end by its own check.
+        // An edge of a later life of the dependent belongs to that life.
         let own = |edge: &DependencyEdge| edge.dependent.life == dependent.life;
         let edges = self.edges_to(dependent, &depends.on).await?.into_iter().flatten().filter(own);
         keys.extend(edges.map(|edge| (edge.key, Expect::Revision(edge.revision))));

@@ -1,4 +1,5 @@
-//! From the dependent's side: find its parents, and make sure that their ends release it.
+//! The dependent's side: find the parents of a job, and link it to them, so that their ends release
+//! it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -56,7 +57,8 @@ impl Client {
     }
 
     /// Links a stored job to its parents. If the parents have ended already, releases or cancels
-    /// it. A parent that ends later finds the job by its edge.
+    /// it. When a parent ends later, the process that
+    /// ends it finds the job by its edge.
     pub(super) async fn link(
         &self,
         dependent: &Dependent,
@@ -92,8 +94,8 @@ impl Client {
         join_bounded(decided).await.into_iter().collect()
     }
 
-    /// Links a dependent to these parents. Returns those that have ended; the others release the
-    /// dependent when they end.
+    /// Links a dependent to these parents. Returns the parents that have ended. The ends of the others
+    /// will release the dependent.
     async fn link_parents(
         &self,
         dependent: &Dependent,
@@ -109,8 +111,8 @@ impl Client {
     }
 
     /// Writes the edge first, then the marker: a process that ends the parent and finds the marker
-    /// finds the edge too. If the marker is refused, the parent has ended before, and this call
-    /// writes its end for the dependent. Returns the parent's end in that case.
+    /// finds the edge too. If the broker refuses the marker, the parent has ended already. This call
+    /// then writes that end for the dependent, and returns it.
     async fn link_parent(
         &self,
         dependent: &Dependent,
@@ -136,12 +138,12 @@ impl Client {
         edges.write_met(dependent, key, state).await.map(Some)
     }
 
-    /// Whether a delivered job may run that no parent has released yet. Reads the `met` entries. If
-    /// they do not decide, checks each open parent as if the job were enqueued now, which repairs
-    /// every link that was lost.
+    /// Whether a blocked job may run. A worker calls this when the job is delivered before a parent
+    /// has released it. Reads the `met` entries. If they do not decide, checks and links each open
+    /// parent as an enqueue does, which repairs lost links.
     ///
-    /// Takes one request for each 500 parents that have ended, and three for each 500 parents that
-    /// have not ended and are linked.
+    /// Sends one request for each 500 ended parents, and three for each 500 linked parents that have
+    /// not ended.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -163,8 +165,8 @@ impl Client {
         }
         let known: HashSet<_> = met.iter().map(|met| &met.parent).collect();
         let open = depends.on.iter().filter(|key| !known.contains(*key)).cloned().collect();
-        let unnotified = self.unnotified(&dependent, open).await?;
-        let found = unnotified.iter().map(|key| async move {
+        let to_check = self.parents_to_check(&dependent, open).await?;
+        let found = to_check.iter().map(|key| async move {
             Ok((key.clone(), parent_state(self.read_newest(key).await?.as_ref())))
         });
         let found: Result<Vec<_>, TransportError> = join_bounded(found).await.into_iter().collect();
@@ -186,15 +188,15 @@ impl Client {
         Ok(Verdict::Wait)
     }
 
-    /// The parents that may have ended, or that have no edge to `dependent`: all but those that are
-    /// live in the life that the edge names. If the marker of a live parent is missing, the next
-    /// check finds its end.
-    async fn unnotified(
+    /// The parents that need a check: they may have ended, or they have no edge to `dependent`. A
+    /// parent needs none if its edge names its life, and that life has not ended. If the marker of
+    /// such a parent is missing, a later check finds its end.
+    async fn parents_to_check(
         &self,
         dependent: &Dependent,
         mut parents: Vec<JobKey>,
     ) -> Result<Vec<JobKey>, TransportError> {
-        let mut unnotified = Vec::new();
+        let mut to_check = Vec::new();
         while !parents.is_empty() {
             let rest = parents.split_off(parents.len().min(PAGE));
             let edges = self.edges().edges_to(dependent, &parents).await?;
@@ -202,12 +204,12 @@ impl Client {
             for ((key, edge), found) in parents.into_iter().zip(edges).zip(&evidence) {
                 let edge = edge.filter(|edge| edge.dependent.life == dependent.life);
                 if edge.is_none_or(|edge| live_life(found) != Some(&edge.parent_life)) {
-                    unnotified.push(key);
+                    to_check.push(key);
                 }
             }
             parents = rest;
         }
-        Ok(unnotified)
+        Ok(to_check)
     }
 
     /// True if one of these jobs has not ended.

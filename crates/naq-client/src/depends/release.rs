@@ -1,4 +1,4 @@
-//! From the parent's side: it has ended, and the jobs that wait for it are notified.
+//! The parent's side: after a job has ended, notify the jobs that wait for it.
 
 use naq_core::flow::{Ends, Verdict};
 use naq_core::names::JobKey;
@@ -13,9 +13,9 @@ use crate::join_bounded::join_bounded;
 use crate::{Client, ClientError};
 
 impl Client {
-    /// Notifies every job that waits for this life of `parent` how it ended. Releases the jobs that
-    /// wait for nothing more, and cancels those that must not run. The worker's own job `naq.wake`
-    /// calls this. It may be repeated, also after a crash in the middle: the result is the same.
+    /// Stores for every job that waits for this life of `parent` how the life ended. Releases the
+    /// jobs whose last parent this was, and cancels those that must not run. The chore `naq.wake`
+    /// calls this. It can call it again after a crash in the middle: the result is the same.
     ///
     /// # Errors
     /// [`TransportError`]; the changes made until then stay.
@@ -51,23 +51,23 @@ impl Client {
                 None => return Ok(()),
             }
         }
-        // Continues also if the entry is there: the process that wrote it may have crashed before
-        // the next steps.
+        // Continues even if the entry exists: the process that wrote it may have crashed before the
+        // next steps.
         let state = self.edges().write_met(&edge.dependent, parent, state).await?;
         self.after_parent_end(&edge.dependent, parent, state).await?;
         self.edges().remove_edge(edge).await
     }
 
-    /// How the parent ended, for a dependent that waits for another life of it than the one that
-    /// has just ended; `None` if it still has to wait. Writes the marker again only for a life that
-    /// has not ended: the record of the other life may have replaced it.
+    /// For a dependent that waits for another life of the parent than the one that has just ended.
+    /// Returns how that other life ended, or `None` if it has not ended. In that case it writes the
+    /// marker again, which the record of the ended life may have replaced.
     async fn end_of_other_life(
         &self,
         edge: &DependencyEdge,
         parent: &JobKey,
     ) -> Result<Option<JobState>, TransportError> {
         let mut ended = None;
-        // Reads twice: a message that moves between two places may be seen at neither.
+        // Reads twice, because one read can miss a message that moves between two places.
         for _ in 0..2 {
             match parent_state(self.read_newest(parent).await?.as_ref()) {
                 ParentState::Live(life) if life == edge.parent_life => {
@@ -76,7 +76,7 @@ impl Client {
                         Awaiting::Ended(record) => Some(end_of(&record)),
                     });
                 }
-                // A life that the edge does not name: the dependent checks it by itself.
+                // The parent is unknown, or runs in a third life: the dependent checks by itself.
                 ParentState::Live(_) | ParentState::Unknown => return Ok(None),
                 // The life may have had another nonce while it was scheduled, or the record of a
                 // later life has replaced its own.
@@ -86,24 +86,24 @@ impl Client {
         Ok(ended)
     }
 
-    /// Acts on a parent's end whose `met` entry is stored: releases or cancels the dependent, if
-    /// the ends so far decide.
+    /// Releases or cancels the dependent, if the ends of its parents so far decide. The caller has
+    /// stored the `met` entry of this end.
     pub(super) async fn after_parent_end(
         &self,
         dependent: &Dependent,
         parent: &JobKey,
         state: JobState,
     ) -> Result<(), TransportError> {
-        let mut one = Ends::default();
-        one.add(parent, state);
-        match dependent.verdict(&one) {
+        let mut this_end = Ends::default();
+        this_end.add(parent, state);
+        match dependent.verdict(&this_end) {
             Verdict::Wait => self.recheck(dependent).await,
             verdict => self.apply_verdict(dependent, verdict).await,
         }
     }
 
     async fn recheck(&self, dependent: &Dependent) -> Result<(), TransportError> {
-        if self.edges().count_met(dependent).await? < dependent.of {
+        if self.edges().count_met(dependent).await? < dependent.parent_count {
             return Ok(());
         }
         let verdict = dependent.verdict(&ends(&self.edges().list_met(dependent).await?));
@@ -121,7 +121,7 @@ impl Client {
         // `None`: the job was purged.
         let Some(report) = self.read_newest(&dependent.key).await? else { return Ok(()) };
         let depends = report.envelope.as_ref().and_then(|job| job.depends_on.as_ref());
-        // The verdict is not for another life, nor for one that no longer waits for its parents.
+        // The verdict does not apply to another life, or to a life that no longer waits.
         if report.stored.step().nonce != dependent.life || depends.is_some_and(|it| it.waived) {
             return Ok(());
         }
@@ -131,8 +131,8 @@ impl Client {
                 transport_errors(self.cancel(&dependent.key, &reason).await)
             }
             _ if report.state.is_final() => Ok(()),
-            // Only while it is blocked: a retry must not start early. A job that is in its queue is
-            // checked by the worker.
+            // Only a blocked job, because a retry must not start early. If the job is in its queue,
+            // the worker that gets it checks its parents.
             Verdict::Run if report.state == JobState::Blocked => {
                 self.transport.release(&report.stored).await.map(drop)
             }
@@ -158,7 +158,7 @@ impl Client {
     /// Removes the dependency entries of a job that has ended.
     ///
     /// # Errors
-    /// [`TransportError`]; entries that are left expire after 30 days.
+    /// [`TransportError`]. Entries that this call did not remove expire after 30 days.
     pub async fn forget_dependencies(&self, job: &Envelope) -> Result<(), TransportError> {
         match (&job.depends_on, Dependent::of(job)) {
             (Some(depends), Some(dependent)) => {
@@ -169,8 +169,8 @@ impl Client {
     }
 }
 
-/// Drops all errors but those of the transport: that the job has ended meanwhile, or cannot be read,
-/// is reported elsewhere.
+/// Keeps only errors of the transport. The other errors say that the job has ended meanwhile or cannot
+/// be read. Then there is nothing to release or cancel.
 fn transport_errors<T>(ended: Result<T, ClientError>) -> Result<(), TransportError> {
     match ended {
         Err(ClientError::Transport(err)) => Err(err),

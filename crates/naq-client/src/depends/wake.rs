@@ -15,7 +15,7 @@ use crate::{Client, ClientError, JobReport};
 
 /// The end of a job that other jobs wait for. The worker or client that writes the record of the end
 /// enqueues this chore before its next step. A worker that finds the record after a crash enqueues
-/// it again: one end is one chore, and running it twice changes nothing.
+/// it again. Both chores have the same id, and a second run changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wake {
     /// The job that has ended.
@@ -30,7 +30,7 @@ impl Job for Wake {
     const NAME: &'static str = "naq.wake";
     type Output = ();
 
-    /// In the queue of NAQ's own jobs. It is retried for about a day.
+    /// The chore runs in the queue of NAQ's own jobs. Workers retry it for about a day.
     fn options() -> JobOptions {
         let policy = RetryPolicy::builder()
             .max_retries(1500)
@@ -45,12 +45,12 @@ impl Job for Wake {
 }
 
 impl Wake {
-    /// For the end of this life of the job.
+    /// The chore for the end of this life of the job.
     pub fn new(job: JobKey, life: &Nonce, state: JobState) -> Self {
         Self { job, life: life.to_string(), state }
     }
 
-    /// The chore's id: the same for the same end.
+    /// The chore's id. Each end has one id.
     fn id(&self) -> String {
         let Self { job, life, .. } = self;
         let start = format!("wake-{}-{}-{life}", job.queue, job.id);

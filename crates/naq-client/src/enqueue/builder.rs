@@ -70,8 +70,8 @@ impl Client {
         Enqueue::new(self, task, &job, J::options())
     }
 
-    /// Prepares a job by the name of its task, with any arguments. For tasks whose type this
-    /// program does not know.
+    /// Prepares a job by the name of its task, with any arguments. Use it for tasks that have no type
+    /// in this program.
     ///
     /// # Errors
     /// [`NameError`] when `task` is not a valid task name.
@@ -120,8 +120,8 @@ impl<'a, O> Enqueue<'a, O> {
         self
     }
 
-    /// The job's id. The same id twice is one job: no second job is added while a job of this id
-    /// waits or runs, nor within the broker's dedup window after it was enqueued.
+    /// The job's id. Two enqueues with the same id store one job: the broker adds no second one while
+    /// the first waits or runs, or within the dedup window after its enqueue.
     pub fn id(mut self, id: impl AsRef<str>) -> Self {
         self.id = Some(JobId::new(id));
         self
@@ -133,7 +133,7 @@ impl<'a, O> Enqueue<'a, O> {
         self
     }
 
-    /// How long the record of the finished job is kept; zero keeps none.
+    /// How long the broker keeps the record of the finished job. With zero the job has no record.
     pub fn record_ttl(mut self, ttl: Duration) -> Self {
         self.record_ttl = Some(ttl);
         self
@@ -151,10 +151,10 @@ impl<'a, O> Enqueue<'a, O> {
         self
     }
 
-    /// Checks all options and writes the job, without sending it.
+    /// Checks all options and encodes the job. Does not send it.
     ///
     /// # Errors
-    /// [`EnqueueError`], all kinds but `Transport`.
+    /// [`EnqueueError`], all kinds except `Transport`.
     pub fn prepare(self) -> Result<Prepared<O>, EnqueueError> {
         let has_id = self.has_id();
         let once = self.once;

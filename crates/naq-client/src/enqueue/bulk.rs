@@ -18,10 +18,10 @@ pub trait Prepare {
     /// What the job's handler returns.
     type Output;
 
-    /// The job, checked and written.
+    /// Checks the job's options and encodes the job.
     ///
     /// # Errors
-    /// [`EnqueueError`], all kinds but `Transport`.
+    /// [`EnqueueError`], all kinds except `Transport`.
     fn prepare(self) -> Result<Prepared<Self::Output>, EnqueueError>;
 }
 
@@ -90,7 +90,7 @@ impl<'a, O> Enqueue<'a, O> {
     }
 }
 
-/// A job that takes one publish and no other request.
+/// A job that needs only one request: its publish.
 struct PlainJob {
     index: usize,
     key: JobKey,
@@ -99,8 +99,8 @@ struct PlainJob {
 }
 
 impl Client {
-    /// Sends many jobs, many of them at the same time. Returns one answer per job, in the order of
-    /// the jobs. A job that cannot be written, or that the broker refuses, does not affect the
+    /// Sends many jobs, several at the same time. Returns one answer per job, in the order of
+    /// the jobs. A job that cannot be encoded, or that the broker refuses, does not affect the
     /// others. If several jobs want the same unique key, the first of them gets it.
     ///
     /// ```no_run

@@ -1,5 +1,5 @@
-//! Wait for a job's end. The broker notifies of it; the wait also reads the job now and then, in case
-//! it missed the notification.
+//! Wait for a job's end. The broker notifies the client of the end. The wait also reads the job from
+//! time to time, in case it missed the notification.
 
 use std::time::Duration;
 
@@ -12,12 +12,13 @@ use serde::de::DeserializeOwned;
 
 use crate::{Client, ClientError, JobHandle, JobReport};
 
-/// A wait reads the job again after a quarter of the time that it has lasted, but at least this ...
+/// The shortest time between two reads of the job. The time between two reads is a quarter of the
+/// time that the wait has lasted so far.
 const MIN_READ_INTERVAL: Duration = Duration::from_secs(2);
-/// ... and at most this.
+/// The longest time between two reads of the job.
 const MAX_READ_INTERVAL: Duration = Duration::from_secs(30);
-/// If a wait finds no message of the job, it reads once more after this time: the message of a job
-/// that ends at this moment may be gone from its queue while its record is not there yet.
+/// If a wait finds no message of the job, it reads once more after this time. A job that ends at this
+/// moment may have left its queue while its record is not visible yet.
 const REREAD_AFTER: Duration = Duration::from_millis(200);
 
 /// A wait that ended without a result.
@@ -60,7 +61,7 @@ pub enum WaitError {
     },
     /// The broker has no message of the job.
     #[error(
-        "nothing is known of job {id}: it was never enqueued, keeps no record, or its record has expired; `record_ttl` says how long a record is kept"
+        "the broker has no message of job {id}: it was never enqueued, keeps no record, or its record has expired; `record_ttl` says how long a record is kept"
     )]
     NoRecord {
         /// The job's id.
@@ -94,7 +95,7 @@ impl From<TransportError> for WaitError {
 }
 
 impl JobReport {
-    /// What the handler of a completed job returned; for any other end an error.
+    /// The value that the handler of a completed job returned. Any other end is an error.
     ///
     /// # Errors
     /// [`WaitError`]; `TimedOut` for a job that has not ended.
@@ -131,8 +132,8 @@ impl<O: DeserializeOwned> JobHandle<O> {
     /// Waits until the job has ended, and returns what its handler returned. A job that failed and
     /// waits for a retry has not ended.
     ///
-    /// The broker notifies of the end, so many callers can wait at the same time. Of a job that
-    /// keeps no record (`record_ttl` of zero) the wait only sees that it is gone.
+    /// The broker notifies of the end, so many callers can wait at the same time. If a job
+    /// keeps no record (`record_ttl` of zero), the wait ends with [`WaitError::NoRecord`].
     ///
     /// ```no_run
     /// # use naq_client::{Client, WaitError};
@@ -177,27 +178,30 @@ impl Client {
         let until = began + timeout;
         // Watches before the first read, so that no end is missed between the two.
         let mut watch = self.transport.watch_end(key).await?;
-        let mut known = None;
-        let mut nothing = false;
+        let mut last_state = None;
+        let mut not_found = false;
         loop {
             match self.read_life(key, life).await {
                 Ok(Some(mut report)) if report.state.is_final() => {
                     self.add_large_result(&mut report).await?;
                     return Ok(report);
                 }
-                Ok(Some(report)) => (known, nothing) = (Some(report.state), false),
-                Ok(None) if nothing => return Err(WaitError::NoRecord { id: id() }),
-                Ok(None) => nothing = true,
+                Ok(Some(report)) => {
+                    last_state = Some(report.state);
+                    not_found = false;
+                }
+                Ok(None) if not_found => return Err(WaitError::NoRecord { id: id() }),
+                Ok(None) => not_found = true,
                 Err(ClientError::Transport(err)) if err.is_transient() && self.now() < until => {}
                 Err(err) => return Err(err.into()),
             }
             let now = self.now();
-            if now >= until && !nothing {
-                let state = known.unwrap_or(JobState::Pending);
+            if now >= until && !not_found {
+                let state = last_state.unwrap_or(JobState::Pending);
                 return Err(WaitError::TimedOut { id: id(), state, after: timeout });
             }
             let interval = (now.since(began) / 4).clamp(MIN_READ_INTERVAL, MAX_READ_INTERVAL);
-            let pause = if nothing { REREAD_AFTER } else { interval.min(until.since(now)) };
+            let pause = if not_found { REREAD_AFTER } else { interval.min(until.since(now)) };
             watch.changed(pause).await;
         }
     }

@@ -1,5 +1,5 @@
-//! [`CancelTally`]: counts the jobs that a client has cancelled, for the statistics. No worker sees
-//! these ends.
+//! [`CancelTally`]: counts the jobs that a client has cancelled, for the statistics. Workers do
+//! not count these ends.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -10,7 +10,7 @@ use naq_core::sync::lock;
 use naq_core::transport::StatsStore;
 use naq_core::wire::Envelope;
 
-/// The counts of one client and its clones, reported under an id of their own.
+/// The counts of one client and its clones. Their reports have an id of their own.
 #[derive(Debug)]
 pub(crate) struct CancelTally {
     id: WorkerId,
@@ -20,9 +20,9 @@ pub(crate) struct CancelTally {
 #[derive(Debug, Default)]
 struct CancelTallyState {
     tally: Tally,
-    /// A caller is writing reports. It checks for new counts before it stops, so that no second
-    /// caller writes at the same time, and an older report does not arrive last.
-    is_written: bool,
+    /// True while a caller writes reports. It also writes the counts that other callers add
+    /// meanwhile. Only one caller writes at a time, so an older report never arrives last.
+    has_writer: bool,
 }
 
 impl Default for CancelTally {
@@ -74,9 +74,9 @@ impl CancelTally {
     fn record(&self, observation: &Observation<'_>, now: Timestamp) -> Option<WriteGuard<'_>> {
         let mut state = self.state();
         state.tally.record(observation, now);
-        let taken = std::mem::replace(&mut state.is_written, true);
-        // Not `then_some`: it would make and drop a guard also if `taken`, and the drop locks the
-        // state, which is locked here.
+        let taken = std::mem::replace(&mut state.has_writer, true);
+        // Not `then_some`: it would also make a guard if `taken`, and drop it. That drop would lock
+        // the state a second time: a deadlock.
         (!taken).then(|| WriteGuard { tally: self, has_ended: false })
     }
 }
@@ -95,7 +95,7 @@ impl WriteGuard<'_> {
         let mut state = self.tally.state();
         let unwritten = state.tally.unwritten(&self.tally.id, env!("CARGO_PKG_VERSION"), now);
         self.has_ended = unwritten.is_empty();
-        state.is_written = !self.has_ended;
+        state.has_writer = !self.has_ended;
         unwritten
     }
 }
@@ -103,7 +103,7 @@ impl WriteGuard<'_> {
 impl Drop for WriteGuard<'_> {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.tally.state().is_written = false;
+            self.tally.state().has_writer = false;
         }
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::Client;
 
-/// Entries that one request reads.
+/// How many entries one request reads.
 const PAGE: usize = 500;
 
 /// One limit key: the jobs that run, the jobs that wait, and how much of the rate is used. A key
@@ -20,15 +20,15 @@ const PAGE: usize = 500;
 pub struct LimitInfo {
     /// The key.
     pub key: String,
-    /// How many jobs may run at once, by the limit of the last job that took a slot.
+    /// How many jobs may run at once, as the last job that took a slot defines it.
     pub concurrency: Option<u32>,
     /// The jobs that have a limit slot.
     pub running: Vec<LimitedJob>,
     /// The wait list: the jobs that wait for a slot, the next one first.
     pub waiting: Vec<LimitedJob>,
-    /// The rate, by the limit of the last job that asked for a start time.
+    /// The rate, as the last job that asked for a start time defines it.
     pub rate: Option<Rate>,
-    /// The start time that a job would get now, by the rate.
+    /// The start time that the rate would give to a job now.
     pub next_start: Option<Timestamp>,
 }
 
@@ -115,8 +115,8 @@ impl Client {
         Ok(infos.into_values().collect())
     }
 
-    /// Lets at most `limit` jobs of the queue run at once, on all workers together; `None` removes
-    /// the limit. It applies at once; running jobs beyond a lower limit finish.
+    /// Lets at most `limit` jobs of the queue run at once, on all workers together. `None` removes
+    /// the limit. The limit applies at once. If more jobs than that run now, they continue.
     ///
     /// ```no_run
     /// # async fn f(client: naq_client::Client) -> Result<(), naq_core::transport::TransportError> {

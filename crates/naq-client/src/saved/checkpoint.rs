@@ -35,7 +35,7 @@ pub enum CheckpointError {
         max: usize,
     },
     /// The data cannot be written as JSON.
-    #[error("the checkpoint cannot be written: {0}")]
+    #[error("the checkpoint cannot be written as JSON: {0}")]
     Encode(#[source] serde_json::Error),
     /// The stored data has another type than the caller expects.
     #[error(
@@ -81,11 +81,11 @@ impl CheckpointInfo {
     }
 }
 
-/// What this attempt knows of the stored entry.
+/// The stored entry, as this attempt last saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum KnownEntry {
     Unread,
-    Nothing,
+    Absent,
     Revision(u64),
 }
 
@@ -101,8 +101,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The largest checkpoint, as JSON: 256 KiB. Each save and load transfers all of it, so it
-    /// should say how far the work has come, and not contain the work itself.
+    /// The largest checkpoint, as JSON: 256 KiB. Each save and load transfers all of it. Save
+    /// the position in the work, such as the last row, and not the output.
     pub const MAX_BYTES: usize = 256 * 1024;
     /// How long a checkpoint is stored after it was written: 30 days. That is longer than a dead
     /// job usually waits for its requeue. A job that completes removes its checkpoint.
@@ -155,7 +155,7 @@ impl Checkpoint {
         loop {
             let expect = match self.known {
                 KnownEntry::Revision(revision) => Expect::Revision(revision),
-                KnownEntry::Unread | KnownEntry::Nothing => Expect::Absent,
+                KnownEntry::Unread | KnownEntry::Absent => Expect::Absent,
             };
             let put = self.store.state_put(&self.key, value.clone(), expect, Some(Self::TTL));
             match put.await? {
@@ -198,11 +198,11 @@ impl Checkpoint {
     async fn read_current(&mut self) -> Result<Option<StateEntry>, CheckpointError> {
         let entry = self.store.state_get(std::slice::from_ref(&self.key)).await?.pop().flatten();
         let Some(entry) = entry else {
-            // This attempt has stored one; only the end of the job removes it.
+            // This attempt has stored a checkpoint, and only the end of the job removes it.
             if self.exists() {
                 return Err(CheckpointError::LeaseLost);
             }
-            self.known = KnownEntry::Nothing;
+            self.known = KnownEntry::Absent;
             return Ok(None);
         };
         // An entry that cannot be read may be overwritten.

@@ -1,4 +1,4 @@
-//! [`ScheduleChore`]: the job of NAQ's own that makes the runs of a schedule.
+//! [`ScheduleChore`]: the chore that makes the runs of a schedule.
 
 use std::time::Duration;
 
@@ -15,8 +15,9 @@ use crate::schedule::error::ScheduleError;
 use crate::schedule::stored_schedule::StoredSchedule;
 use crate::schedule::verbs::Schedules;
 
-/// Takes the turns of one schedule. Each schedule has one chore, a job of NAQ's own. The broker holds
-/// it until the next tick; the worker that gets it then postpones it to the tick after that.
+/// Takes the turns of one schedule. Each schedule has one chore, a job of NAQ's own. The broker
+/// holds it until the next tick. Then a worker gets it, makes the run, and schedules the chore again for
+/// the tick after that.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ScheduleChore {
     /// The schedule.
@@ -28,7 +29,7 @@ impl Job for ScheduleChore {
     type Output = ();
 }
 
-/// How often [`Schedules::ensure_chore`] reads a chore that changes each time, before it gives up.
+/// How many times [`Schedules::ensure_chore`] reads a chore that changes each time, before it gives up.
 const MAX_READS: usize = 20;
 /// A difference between two clocks that does not matter.
 const CLOCK_TOLERANCE: Duration = Duration::from_millis(50);
@@ -38,7 +39,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(5);
 impl Schedules<'_> {
     /// Makes sure that every schedule has a chore that is due in time: enqueues chores that are
     /// missing, and moves those that are due too late. Returns the number of schedules. Every worker
-    /// does so when it starts and now and then, because a chore can be lost: a user may purge it, or
+    /// calls this when it starts and regularly after that, because a chore can be lost: a user may purge it, or
     /// the process that registered the schedule may crash before it enqueues the chore.
     ///
     /// # Errors
@@ -46,7 +47,7 @@ impl Schedules<'_> {
     pub async fn ensure_all(&self) -> Result<usize, ScheduleError> {
         let all = self.read_all().await?;
         for (name, stored) in &all {
-            // A schedule of another version is left to workers that can read it.
+            // Workers of another version make sure of a schedule that this one cannot read.
             let Ok(entry) = ScheduleEntry::decode(name, &stored.value) else { continue };
             self.ensure_chore(&StoredSchedule { entry, revision: stored.revision }, false).await?;
         }
@@ -54,7 +55,7 @@ impl Schedules<'_> {
     }
 
     /// Makes sure that the schedule's chore is due in time. A chore that runs at this moment may have
-    /// read the entry before this process `changed` it; then a new chore replaces it.
+    /// read the entry before this process `changed` it. In that case this replaces the chore.
     pub(super) async fn ensure_chore(
         &self,
         found: &StoredSchedule,
@@ -72,13 +73,15 @@ impl Schedules<'_> {
             let messages = transport.locate(&key).await?;
             let at = |place| messages.iter().find(|stored| stored.place == place);
             let sent = match (at(Place::Queue), at(Place::Schedule)) {
-                (Some(runs), None) if !(changed && runs.delivered) => return Ok(()),
-                (Some(runs), None) => self.replace_running(runs, found.revision).await?,
-                (_, Some(waits)) if waits.due_at.is_some_and(|at| at <= due + CLOCK_TOLERANCE) => {
+                (Some(running), None) if !(changed && running.delivered) => return Ok(()),
+                (Some(running), None) => self.replace_running(running, found.revision).await?,
+                (_, Some(waiting))
+                    if waiting.due_at.is_some_and(|at| at <= due + CLOCK_TOLERANCE) =>
+                {
                     return Ok(());
                 }
-                // False means that its time came meanwhile.
-                (_, Some(waits)) => transport.release(waits).await?,
+                // False if the chore has become due meanwhile.
+                (_, Some(waiting)) => transport.release(waiting).await?,
                 (None, None) => {
                     let job = self.new_chore(&schedule.name, now)?;
                     self.enqueue_chore(job, Some(due).filter(|due| *due > now), true).await?
@@ -92,14 +95,19 @@ impl Schedules<'_> {
     }
 
     /// Publishes a newer message of the same life, and then removes the one that runs. The broker
-    /// refuses what the running chore still writes, as from a worker that lost its lease. A crash
-    /// between the two steps leaves two messages, which become one when they wait.
-    async fn replace_running(&self, runs: &Stored, revision: u64) -> Result<bool, ScheduleError> {
-        let mut job = runs.envelope().map_err(ScheduleFault::from)?;
+    /// then refuses the facts of the running chore, as it does for a worker that lost its lease. A
+    /// crash between the two steps leaves two messages. They become one on the schedule subject, which
+    /// keeps one message.
+    async fn replace_running(
+        &self,
+        running: &Stored,
+        revision: u64,
+    ) -> Result<bool, ScheduleError> {
+        let mut job = running.envelope().map_err(ScheduleFault::from)?;
         job.snoozes = job.snoozes.saturating_add(1);
         let dedup = format!("{}/{revision}", job.step());
         self.publish_chore(job, None, dedup, false).await?;
-        self.client.transport.remove(runs).await?;
+        self.client.transport.remove(running).await?;
         Ok(true)
     }
 
@@ -129,8 +137,9 @@ impl Schedules<'_> {
         Ok(!unique || receipt != Receipt::Duplicate)
     }
 
-    /// A new chore. It fails only while the broker does, and must survive that and any crash, so it
-    /// is retried without end. It keeps no record, because a repeated turn does no harm.
+    /// A new chore. Its retries have no limit, because it fails only while the broker fails or
+    /// a worker crashes, and the schedule needs it afterwards. It keeps no record, because a repeated turn does
+    /// no harm.
     fn new_chore(&self, name: &ScheduleName, now: Timestamp) -> Result<Envelope, ScheduleError> {
         let key = chore_key(name);
         let task = TaskName::new(ScheduleChore::NAME)?;
@@ -150,8 +159,8 @@ impl Schedules<'_> {
     /// Removes a chore that waits. A chore that runs ends by itself, because it finds no schedule.
     pub(super) async fn remove_chore(&self, name: &ScheduleName) -> Result<(), ScheduleError> {
         let messages = self.client.transport.locate(&chore_key(name)).await?;
-        for waits in messages.iter().filter(|stored| stored.place == Place::Schedule) {
-            self.client.transport.remove(waits).await?;
+        for waiting in messages.iter().filter(|stored| stored.place == Place::Schedule) {
+            self.client.transport.remove(waiting).await?;
         }
         Ok(())
     }

@@ -9,9 +9,9 @@ use crate::schedule::report::ScheduleReport;
 use crate::schedule::stored_schedule::StoredSchedule;
 use crate::schedule::verbs::Schedules;
 
-/// How often a change is attempted again after another process was faster.
+/// How many times a change is attempted while other processes change the same entry.
 const MAX_CONFLICTS: usize = 100;
-/// Schedules that one request reads.
+/// How many schedules one request reads.
 const PAGE: usize = 200;
 
 /// The result of registering a schedule.
@@ -33,9 +33,9 @@ enum ScheduleChange {
 }
 
 impl Schedules<'_> {
-    /// Registers `schedule`, from any number of processes at the same time. If a schedule of this
-    /// name exists, its counts, its pause and its creation time are kept, so that an interval
-    /// without a start keeps its ticks. After a change of its times, the schedule forgets ticks that
+    /// Registers `schedule`. Several processes may do so at the same time. If a schedule of this name
+    /// exists, it keeps its counts, its pause and its creation time. An interval without a start
+    /// counts from the creation time, so its ticks stay the same. After a change of its times, the schedule forgets ticks that
     /// were due before the change.
     ///
     /// Also enqueues the schedule's chore if it is missing.
@@ -94,7 +94,8 @@ impl Schedules<'_> {
             if entry.schedule == before {
                 return Ok(ScheduleChange::Keep);
             }
-            // Ticks that passed during a pause make no runs. Nor does a run that waited for overlap.
+            // Ticks that passed during a pause make no runs. A run that waited for the end of another
+            // run is skipped too, below.
             let resumed = before.paused && !entry.schedule.paused;
             if resumed || !before.same_times(&entry.schedule) {
                 entry.progress.forget_until(now);
@@ -139,7 +140,7 @@ impl Schedules<'_> {
     /// Removes a schedule, even one that this version cannot read. Runs that exist continue. False
     /// when there was no schedule with this name.
     ///
-    /// A crash in the middle may leave the chore, which ends at its next tick.
+    /// If the process crashes in the middle, the schedule's chore may stay. It ends at its next tick.
     ///
     /// # Errors
     /// [`ScheduleError::Transport`].

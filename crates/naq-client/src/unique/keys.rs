@@ -16,8 +16,8 @@ use crate::broker_clock::BrokerClock;
 use crate::unique::key_entry::KeyEntry;
 use crate::unique::key_request::{KeyAnswer, KeyRequest};
 
-/// How long after its key was taken a job may still be stored. Longer than a transport tries to send
-/// it, shorter than the broker's dedup window.
+/// How long after a client took the key another client may store the job. A transport tries to send
+/// it for a shorter time. The broker's dedup window is longer.
 const SEND_TIME: Duration = Duration::from_secs(30);
 
 /// Takes and frees unique keys.
@@ -29,8 +29,8 @@ pub(crate) struct UniqueKeys<'a> {
 }
 
 impl UniqueKeys<'_> {
-    /// Takes the key for the job that `submission` stores, or names its holder. Each round of the
-    /// loop but the first means that another client took or freed the key meanwhile.
+    /// Takes the key for the job that `submission` stores, or names its holder. The loop
+    /// repeats only if another client took or freed the key meanwhile.
     pub(crate) async fn take_key(
         &self,
         submission: &Submission,
@@ -90,7 +90,7 @@ impl UniqueKeys<'_> {
         }
         match self.producer.publish(job).await {
             Ok(Receipt::Stored(_)) => Ok(true),
-            // The job was there a moment ago, or has just been stored.
+            // Another client has stored the job, now or earlier.
             Ok(Receipt::Duplicate) => {
                 Ok(self.holder_standing(stored, entry).await? == Standing::Held)
             }
@@ -115,8 +115,9 @@ impl UniqueKeys<'_> {
         Ok(clock.now.since(stored.stored_at))
     }
 
-    /// After the publish of a job whose key was taken: frees the key if the job was not stored.
-    /// Without an answer of the broker the key stays taken, because the job may be stored.
+    /// Ends what [`take_key`](Self::take_key) began, after the publish of the job. Frees the key if the
+    /// broker did not store the job. If the broker gave no answer, the key stays taken, because the
+    /// job may be stored.
     pub(crate) async fn after_send(
         &self,
         request: &KeyRequest,
@@ -125,8 +126,8 @@ impl UniqueKeys<'_> {
     ) -> Result<Receipt, TransportError> {
         let stored = match &receipt {
             Ok(Receipt::Stored(_)) => true,
-            // Another client that wanted the key has stored the job; or there was a job of its id
-            // before.
+            // Either another client that wanted the key has stored this job, or an earlier job has
+            // the same id.
             Ok(Receipt::Duplicate) => self.has_evidence(request).await?,
             Err(err) if err.is_transient() => return receipt,
             Err(_) => false,
@@ -150,9 +151,9 @@ impl UniqueKeys<'_> {
         Ok(evidence.iter().any(|message| message.step.nonce == request.life))
     }
 
-    /// Removes the job from the entry of a key with a fixed time, which outlives all messages of its
-    /// job: an entry without a job says that the job was stored. Without this step, after a crash
-    /// or an error here, the key is free as soon as no message of the job is left.
+    /// Removes the job from the entry of a key with a fixed time. An entry without a job says that the
+    /// job was stored, so the key stays taken when the job has no messages any more. If this step
+    /// fails, the key is free once the job has no message.
     async fn confirm_key(&self, request: &KeyRequest, revision: u64) {
         let value = self.new_entry(request).to_value();
         let ttl = request.unique.ttl();
@@ -186,8 +187,8 @@ impl Client {
     }
 
     /// Frees the unique key of a job that holds it until it has started or ended. False when the job
-    /// does not hold it. Workers and [`cancel`](Self::cancel) call this; without it, a key whose
-    /// holder has ended is free for the next job all the same.
+    /// does not hold it. Workers and [`cancel`](Self::cancel) call this; without it,
+    /// the next job still gets the key, because it finds that the holder has ended.
     ///
     /// # Errors
     /// [`TransportError`].

@@ -16,17 +16,18 @@ use crate::workflow::manifest::Manifest;
 use crate::workflow::plan::WorkflowPlan;
 use crate::{Client, EnqueueError};
 
-/// A start that crashed longer ago than this is not completed: the jobs that it enqueued may be
-/// cancelled at any moment.
+/// A second start does not complete a first start that is older than this. By then the jobs of the
+/// first start may be cancelled at any moment.
 const ABANDONED_AFTER: Duration = Duration::from_secs(300);
 
 impl Client {
-    /// Starts a workflow: all of its jobs, or, if this process crashes meanwhile, no job that runs.
+    /// Starts all jobs of a workflow. If this process crashes before the last step below, no job
+    /// runs.
     ///
     /// Stores the manifest first. Then enqueues the jobs that wait for others, and links them to
     /// jobs that do not exist yet. Last, enqueues the jobs that wait for none. If this process
-    /// crashes before that, the other jobs end as cancelled after 10 minutes; a second start with
-    /// the same id within 5 minutes completes the first instead.
+    /// crashes before that, a second start with the same id can complete the first within 5 minutes.
+    /// Without one, the jobs that are stored end as cancelled after 10 minutes.
     ///
     /// # Errors
     /// [`WorkflowError`]: a cycle, a name that is unknown or used twice, a job that cannot be
@@ -85,7 +86,7 @@ impl Client {
     ) -> Result<(), WorkflowError> {
         let keys: Vec<JobKey> = plan.manifest.jobs.iter().map(|job| job.key.clone()).collect();
         let evidence = self.transport.evidence(&keys).await?;
-        // Jobs of an earlier start that crashed: they are stored, or have run already.
+        // True for a job that an earlier start has enqueued before it crashed.
         let exists = |index: usize| {
             let life = &plan.jobs[index].nonce;
             evidence[index].iter().any(|message| message.step.nonce == *life)
@@ -147,7 +148,7 @@ impl Client {
         if self.put_manifest(&manifest, Expect::Revision(revision)).await? == Saved::Conflict {
             let (stored, _) = self.manifest(&manifest.id).await?;
             if stored.cancelled {
-                // The process that cancelled it may not have seen the jobs that came last.
+                // The process that cancelled the workflow may not have seen its last jobs.
                 self.cancel_workflow(&stored.id, "the workflow was cancelled").await?;
                 return Err(WorkflowError::Cancelled(stored.id));
             }

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 /// Retries can turn a small failure into a large one: three attempts instead of one put three times
 /// the load on the service that fails. A budget bounds that load. A retry takes one token out of a
 /// bucket before it starts. Each first attempt adds `share` of a token, and each second adds
-/// `min_per_sec` tokens. Within any time, retries <= `share` x first attempts + `min_per_sec` x
+/// `min_per_sec` tokens. Within any period, retries <= `share` x first attempts + `min_per_sec` x
 /// seconds + `burst`. Envoy and Finagle bound retries in the same way.
 ///
 /// ```
@@ -39,7 +39,8 @@ pub struct RetryBudget {
 }
 
 impl RetryBudget {
-    /// A budget of `share` retries for each first attempt, and `min_per_sec` retries a second besides.
+    /// A budget of `share` retries for each first attempt, plus `min_per_sec` retries for each
+    /// second.
     ///
     /// # Panics
     /// If one of them is negative or not finite, or both are zero: no retry would ever start.
@@ -47,13 +48,16 @@ impl RetryBudget {
         let fits = |n: f64| n.is_finite() && n >= 0.0;
         assert!(fits(share), "share {share}: use 0.2 for one retry in five first attempts");
         assert!(fits(min_per_sec), "{min_per_sec} a second: use 0 or more");
-        assert!(share + min_per_sec > 0.0, "a budget of nothing: no retry would ever start");
+        assert!(
+            share + min_per_sec > 0.0,
+            "share and min_per_sec are 0: no retry would ever start"
+        );
         let burst = (min_per_sec * 10.0).clamp(10.0, 1e9) as u32;
         Self { share, min_per_sec, burst }
     }
 
-    /// How many retries may start at once after a quiet time. The default is what `min_per_sec` gives
-    /// in 10 s, and at least 10.
+    /// How many retries may start at once after a quiet time. The default is what `min_per_sec` adds
+    /// in 10 s, but at least 10.
     ///
     /// # Panics
     /// If `burst` is zero.
@@ -78,11 +82,11 @@ impl RetryBudget {
         self.burst
     }
 
-    /// How long it takes until time alone has added `tokens`. `None` if time adds none.
+    /// How long `min_per_sec` needs to add `tokens`. `None` if it is zero.
     pub fn time_for(&self, tokens: f64) -> Option<Duration> {
-        const LONGEST: f64 = 86_400.0 * 365.0;
+        const MAX_SECS: f64 = 86_400.0 * 365.0;
         let secs = tokens.max(0.0) / self.min_per_sec;
-        (self.min_per_sec > 0.0).then(|| Duration::from_secs_f64(secs.min(LONGEST)))
+        (self.min_per_sec > 0.0).then(|| Duration::from_secs_f64(secs.min(MAX_SECS)))
     }
 }
 
@@ -99,7 +103,7 @@ impl fmt::Display for RetryBudget {
 pub struct Tokens {
     /// The number of tokens.
     pub tokens: f64,
-    /// The time at which there were so many.
+    /// When the bucket had this number of tokens.
     pub at: Timestamp,
 }
 
@@ -131,19 +135,20 @@ impl Tokens {
     /// Takes whole tokens, at most `wanted`, and returns how many it took.
     pub fn take(&mut self, budget: &RetryBudget, wanted: u32, now: Timestamp) -> u32 {
         let held = self.now(budget, now);
-        // The sum of fractions may be short of a whole token by a rounding error.
+        // Rounding may make a sum of fractions slightly less than a whole token.
         let whole = ((held + 1e-9).floor() as u32).min(wanted);
         *self = Self { tokens: (held - f64::from(whole)).max(0.0), at: self.later(now) };
         whole
     }
 
-    /// When time alone will have made a whole token. `None` if it never will.
+    /// When the bucket will have a whole token, if only `min_per_sec` adds to it. `None` if `min_per_sec`
+    /// is zero.
     pub fn next_at(&self, budget: &RetryBudget, now: Timestamp) -> Option<Timestamp> {
         budget.time_for(1.0 - self.now(budget, now)).map(|wait| now + wait)
     }
 
-    /// How long it takes until time alone has filled the bucket. A stored bucket must be kept that
-    /// long. `None` if it never fills by time alone.
+    /// How long `min_per_sec` needs to fill the bucket. A store must keep the bucket that long. `None`
+    /// if `min_per_sec` is zero.
     pub fn full_in(&self, budget: &RetryBudget, now: Timestamp) -> Option<Duration> {
         budget.time_for(f64::from(budget.burst) - self.now(budget, now))
     }

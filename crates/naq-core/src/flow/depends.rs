@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::names::JobKey;
 use crate::state::JobState;
 
-/// The most jobs that one job may wait for. Their keys travel in its message.
+/// The most jobs that one job may wait for. Its message contains their keys.
 pub const MAX_DEPENDENCIES: usize = 5000;
 
 /// The time before a blocked job first checks its parents by itself, in case no worker released it.
@@ -25,11 +25,11 @@ pub struct Dependencies {
     /// Which ends of the parents let the job run.
     #[serde(default, skip_serializing_if = "RunWhen::is_default")]
     pub when: RunWhen,
-    /// The job does not run before this time either.
+    /// The job does not run before this time, even if its parents have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// The job has passed its dependencies, in this life or in an earlier one that an operator has
-    /// requeued, and does not wait for them again.
+    /// True if the job no longer waits for its parents, because it has passed this gate before: in
+    /// this life, or in a life before a requeue.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waived: bool,
 }

@@ -19,7 +19,7 @@ pub const MAX_CONCURRENCY: u32 = 1000;
 /// The first token of the state-store keys of all limits.
 const KIND: &str = "limit";
 
-/// How many jobs of one key may run at once, and how many may start within a time.
+/// How many jobs of one key may run at once, and how many may start within a period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
     /// The key: jobs with the same key share the limit, over all queues.
@@ -27,19 +27,19 @@ pub struct Limit {
     /// How many jobs may run at once. `None` for no limit on concurrency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
-    /// How many attempts may start within a time. `None` for no limit on the rate.
+    /// How many attempts may start within a period. `None` for no limit on the rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
     /// The start time that the rate has reserved for the attempt of this message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved: Option<Timestamp>,
     /// How many reserved starts in a row the job has missed because it came too late.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub lost: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_none(n: &u32) -> bool {
+fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
@@ -116,7 +116,7 @@ impl Limit {
         self.reserved.is_some_and(|at| now >= at && now <= at + grace)
     }
 
-    /// Stores the start that the rate has reserved. An earlier one that is replaced counts as missed.
+    /// Stores the start that the rate has reserved. If it replaces an earlier start, the job has missed that one.
     pub fn reserve(&mut self, start: Timestamp) {
         if self.reserved.replace(start).is_some() {
             self.lost = self.lost.saturating_add(1);
@@ -209,7 +209,7 @@ pub struct Holder {
 /// with the revision that it has read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Slot {
-    /// The number of slots of the limit, by the job that wrote this entry.
+    /// How many slots the limit has, as the job that wrote this entry defines it.
     pub of: u32,
     /// The job that has the slot. `None` if it is free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -219,25 +219,25 @@ pub struct Slot {
     pub delivery: Option<(u64, u32)>,
 }
 
-/// The index of the slot that a job takes: the one that an earlier delivery of the same life has left,
-/// or else the first free one. `None` if other jobs have all of them.
+/// The index of the slot that a job takes: the slot that an earlier delivery of the same life still
+/// holds, or else the first free slot. `None` if other jobs hold all slots.
 pub fn choose(slots: &[Slot], job: &JobKey, nonce: &str) -> Option<usize> {
     let own = |slot: &Slot| slot.holder.as_ref().is_some_and(|h| h.job == *job && h.nonce == nonce);
     let free = || slots.iter().position(|slot| slot.holder.is_none());
     slots.iter().position(own).or_else(free)
 }
 
-/// The average time between two checks of one key by all waiting jobs together.
+/// All jobs that wait for one key together check it once in this time, on average.
 const CHECK_EVERY: Duration = Duration::from_millis(100);
 /// The longest time before a waiting job checks again.
-const LONGEST: Duration = Duration::from_secs(900);
+const LONGEST_WAIT: Duration = Duration::from_secs(900);
 
 /// When a waiting job checks for a free slot by itself, in case no worker has released it. It waits at
 /// least `slot_ttl`, after which the slot of a crashed worker is free again, and longer if many jobs
 /// wait. `spread`, from 0 to 1, keeps jobs that wait together from checking at the same time.
 pub fn look_again(now: Timestamp, slot_ttl: Duration, waiting: u64, spread: f64) -> Timestamp {
-    let turn = CHECK_EVERY.saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX));
-    let wait = turn.max(slot_ttl).min(LONGEST);
+    let own_share = CHECK_EVERY.saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX));
+    let wait = own_share.max(slot_ttl).min(LONGEST_WAIT);
     now + wait + wait.mul_f64(spread.clamp(0.0, 1.0) / 4.0)
 }
 
@@ -288,7 +288,7 @@ mod tests {
         let ttl = Duration::from_secs(30);
         assert_eq!(look_again(now, ttl, 0, 0.0), now + ttl);
         assert_eq!(look_again(now, ttl, 5000, 0.0), now + Duration::from_secs(500));
-        assert_eq!(look_again(now, ttl, u64::MAX, 0.0), now + LONGEST);
+        assert_eq!(look_again(now, ttl, u64::MAX, 0.0), now + LONGEST_WAIT);
         assert!(look_again(now, ttl, 5, 1.0) <= now + ttl + ttl / 4);
     }
 

@@ -1,6 +1,6 @@
-//! What decides, besides the retry policy, when a job may run: the jobs that it depends on, its unique
-//! key, the limits that it shares with other jobs, breakers, budgets and pauses. All of it is plain
-//! data, with pure decisions over that data.
+//! Besides the retry policy, these decide when a job may run: the jobs that it depends on, its unique
+//! key, the limits that it shares with other jobs, breakers, budgets and pauses. They are plain data,
+//! with pure decisions over that data.
 
 pub mod breaker;
 mod budget;

@@ -1,4 +1,4 @@
-//! [`Rate`]: at most so many starts within a time, and when the next start may be.
+//! [`Rate`]: how many attempts may start within a period, and when the next one may start.
 //!
 //! It uses the generic cell rate algorithm (GCRA, from ITU-T I.371). The only state is the time at
 //! which the next start would be due if starts came evenly. Each start moves that time by
@@ -22,13 +22,14 @@ pub const MAX_RATE_PERIOD: Duration = Duration::from_secs(31 * 86_400);
 const MIN_GRACE_MS: u64 = 1000;
 /// A reserved start is valid for at most this long after its time, if the job has missed none before.
 const MAX_GRACE_MS: u64 = 30_000;
-/// Missed starts in a row beyond this number make no difference. After ten, the next start is valid
+/// How many missed starts in a row make the next one valid for longer. After ten, the next start is valid
 /// for at least twelve days.
-const MOST_LOST: u32 = 10;
+const MAX_COUNTED_LOST: u32 = 10;
 /// Each missed start makes the next one valid for this many times as long.
 const GRACE_GROWTH: u64 = 4;
 
-/// How many attempts may start within a time. In any period at most `count + burst - 1` start.
+/// How many attempts may start within a period. In any stretch of that length at most
+/// `count + burst - 1` start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
     /// The number of starts in a period.
@@ -60,7 +61,9 @@ impl Rate {
     /// long, because otherwise a job that always waits longer for a slot would never start.
     pub fn grace(&self, lost: u32) -> Duration {
         let once = (self.per_ms / 10).clamp(MIN_GRACE_MS, MAX_GRACE_MS);
-        Duration::from_millis(once.saturating_mul(GRACE_GROWTH.saturating_pow(lost.min(MOST_LOST))))
+        Duration::from_millis(
+            once.saturating_mul(GRACE_GROWTH.saturating_pow(lost.min(MAX_COUNTED_LOST))),
+        )
     }
 
     /// Checks that the numbers are within bounds. The error says what is allowed.
@@ -79,7 +82,7 @@ impl Rate {
     }
 
     /// The time between two starts, in nanoseconds.
-    fn step(&self) -> u64 {
+    fn interval_ns(&self) -> u64 {
         self.per_ms.saturating_mul(NANOS).div_ceil(u64::from(self.count.max(1)))
     }
 }
@@ -98,8 +101,8 @@ pub struct Gcra {
 }
 
 impl Gcra {
-    /// The same state corrected for a clock that was ahead of `now` when it was written: its times move
-    /// back by the difference. A difference of at most 5 s is not corrected.
+    /// The same state, corrected for the clock of the worker that wrote it. If that clock is more than
+    /// 5 s ahead of `now`, the times move back by the difference.
     #[must_use]
     pub fn seen_at(self, now: Timestamp) -> Self {
         let ahead = self.at.since(now);
@@ -119,15 +122,15 @@ impl Gcra {
         // from the exact time, so that the rounding does not add up.
         let waited = self.next(rate) == start;
         let start = if waited { 0 } else { start.as_millis().saturating_mul(NANOS) };
-        Self { due_ns: self.due_ns.max(start).saturating_add(rate.step()), ..self }
+        Self { due_ns: self.due_ns.max(start).saturating_add(rate.interval_ns()), ..self }
     }
 
     fn next(self, rate: &Rate) -> Timestamp {
-        let ahead = u64::from(rate.burst.max(1) - 1).saturating_mul(rate.step());
+        let ahead = u64::from(rate.burst.max(1) - 1).saturating_mul(rate.interval_ns());
         Timestamp::from_millis(self.due_ns.saturating_sub(ahead).div_ceil(NANOS))
     }
 
-    /// When none of the rate is used any more.
+    /// When the rate is unused again, so that a full burst may start.
     pub fn free_at(self) -> Timestamp {
         Timestamp::from_millis(self.due_ns.div_ceil(NANOS))
     }
@@ -139,7 +142,7 @@ pub struct RateEntry {
     /// How much of the rate is used.
     #[serde(flatten)]
     pub used: Gcra,
-    /// The rate by the job that wrote this entry, for operators to see.
+    /// The rate as the job that wrote this entry defines it. Operators see it.
     pub rate: Rate,
 }
 

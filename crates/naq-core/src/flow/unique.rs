@@ -27,7 +27,7 @@ pub enum UniqueScope {
     UntilStarted,
     /// Until the job has ended, retries included.
     UntilFinished,
-    /// For so many milliseconds after its enqueue, even if the job ends before. Brokers round up to
+    /// For this many milliseconds after its enqueue, even if the job ends before. Brokers round up to
     /// whole seconds.
     ForMillis(u64),
 }
@@ -62,7 +62,7 @@ impl Unique {
         }
         match scope {
             UniqueScope::ForMillis(0) => {
-                Err(format!("unique key {key:?}: held for no time at all"))
+                Err(format!("unique key {key:?}: its time is 0 ms, use 1 ms or more"))
             }
             _ => Ok(()),
         }

@@ -9,7 +9,7 @@ pub const BUILD_INFO: Metric = Metric {
     kind: Kind::Gauge,
     unit: "1",
     labels: &["version"],
-    help: "The version that runs; always 1.",
+    help: "Always 1. The label says which version of NAQ runs.",
 };
 
 /// Whether this process is connected to the broker.
@@ -27,7 +27,7 @@ pub const JOBS_ENQUEUED: Metric = Metric {
     kind: Kind::Counter,
     unit: "jobs",
     labels: &["queue", "task"],
-    help: "Jobs that this process has enqueued; one that was there already does not count.",
+    help: "Jobs that this process has enqueued. A duplicate of a stored job does not count.",
 };
 
 /// Attempts that have ended, by [outcome](OUTCOMES).
@@ -36,7 +36,7 @@ pub const ATTEMPTS: Metric = Metric {
     kind: Kind::Counter,
     unit: "attempts",
     labels: &["queue", "task", "outcome"],
-    help: "Attempts that have ended, by what became of them.",
+    help: "Attempts that have ended, by outcome.",
 };
 
 /// How long handlers ran.
@@ -45,7 +45,7 @@ pub const ATTEMPT_DURATION: Metric = Metric {
     kind: Kind::Histogram(&SECONDS),
     unit: "seconds",
     labels: &["queue", "task"],
-    help: "How long handlers ran, whatever they ended with.",
+    help: "How long handlers ran. All outcomes count.",
 };
 
 /// How long first attempts waited for a slot.
@@ -57,13 +57,13 @@ pub const QUEUE_WAIT: Metric = Metric {
     help: "How long jobs waited from their enqueue to the start of their first attempt.",
 };
 
-/// The delays that were decided for retries.
+/// The delays before retries.
 pub const RETRY_DELAY: Metric = Metric {
     name: "naq_retry_delay_seconds",
     kind: Kind::Histogram(&DELAYS),
     unit: "seconds",
     labels: &["queue", "task"],
-    help: "The delays that were decided for retries.",
+    help: "The delays before retries, as NAQ decided them.",
 };
 
 /// How long after their due time delayed attempts started.
@@ -72,7 +72,7 @@ pub const RETRY_LATENESS: Metric = Metric {
     kind: Kind::Histogram(&SECONDS),
     unit: "seconds",
     labels: &["queue", "task"],
-    help: "How much later than due retries and scheduled jobs began.",
+    help: "How long after their due time retries and scheduled jobs started.",
 };
 
 /// The number of the attempt at which jobs succeeded.
@@ -81,7 +81,7 @@ pub const SUCCESS_ATTEMPT: Metric = Metric {
     kind: Kind::Histogram(&[1.0, 2.0, 3.0, 5.0, 10.0]),
     unit: "attempts",
     labels: &["queue", "task"],
-    help: "The number of the attempt that jobs completed with; 1 is the first try.",
+    help: "The number of the attempt at which jobs completed. 1 is the first attempt.",
 };
 
 /// Jobs that died.
@@ -99,7 +99,7 @@ pub const QUEUE_DEPTH: Metric = Metric {
     kind: Kind::Gauge,
     unit: "jobs",
     labels: &["queue", "state"],
-    help: "Jobs in a queue, by the broker's own counters (from the dashboard).",
+    help: "Jobs in a queue, by state. The broker counts them (from the dashboard).",
 };
 
 /// The age of the oldest pending job of a queue.
@@ -108,7 +108,7 @@ pub const OLDEST_JOB_AGE: Metric = Metric {
     kind: Kind::Gauge,
     unit: "seconds",
     labels: &["queue"],
-    help: "How long the oldest pending job has waited for a slot; 0 when none does (from the dashboard).",
+    help: "How long the oldest pending job has waited for a slot. 0 if no job is pending (from the dashboard).",
 };
 
 /// Live workers.
@@ -117,7 +117,7 @@ pub const WORKERS: Metric = Metric {
     kind: Kind::Gauge,
     unit: "workers",
     labels: &["queue"],
-    help: "Workers whose heartbeat is current and that serve the queue (from the dashboard).",
+    help: "Workers that serve the queue and have a current heartbeat (from the dashboard).",
 };
 
 /// This worker's slots, by [state](SLOT_STATES).
@@ -126,7 +126,7 @@ pub const WORKER_SLOTS: Metric = Metric {
     kind: Kind::Gauge,
     unit: "slots",
     labels: &["state"],
-    help: "Slots of this worker, by whether a job is in them.",
+    help: "Slots of this worker, by state.",
 };
 
 /// Deliveries of a message that was delivered before.
@@ -135,7 +135,7 @@ pub const REDELIVERIES: Metric = Metric {
     kind: Kind::Counter,
     unit: "deliveries",
     labels: &["queue"],
-    help: "Messages that the broker delivered again: a worker died, lost its lease, or gave them back.",
+    help: "Messages that the broker delivered again. A worker had crashed, lost its lease, or given them back.",
 };
 
 /// Heartbeats that could not be written.
@@ -144,7 +144,7 @@ pub const HEARTBEAT_MISSED: Metric = Metric {
     kind: Kind::Counter,
     unit: "heartbeats",
     labels: &[],
-    help: "Heartbeats of this worker that the broker did not take.",
+    help: "Heartbeats of this worker that the broker did not store.",
 };
 
 /// Messages that cannot be read, by [reason](DECODE_REASONS).
@@ -153,7 +153,7 @@ pub const DECODE_ERRORS: Metric = Metric {
     kind: Kind::Counter,
     unit: "messages",
     labels: &["reason"],
-    help: "Deliveries that are no job that can be run, by why.",
+    help: "Deliveries that the worker cannot run as a job, by reason.",
 };
 
 /// All metrics.
@@ -183,7 +183,8 @@ pub fn of_series(name: &str) -> Option<&'static Metric> {
     ALL.into_iter().find(|metric| metric.series().any(|series| series == name))
 }
 
-/// The outcomes of attempts. `crash` is the crash of a worker, which is noticed later.
+/// The outcomes of attempts. `crash` is the crash of a worker. NAQ counts it when the
+/// broker delivers the job again.
 pub const OUTCOMES: [&str; 6] = ["success", "retry", "dead", "cancelled", "expired", "crash"];
 
 /// The states by which the jobs of a queue are counted. `waiting` is scheduled, retrying and blocked

@@ -10,7 +10,8 @@ use crate::names::JobKey;
 /// A tick that is at most this late counts as on time. The time is long enough for another worker to
 /// take over if a worker crashes during a tick.
 pub const ON_TIME: Duration = Duration::from_secs(60);
-/// The shortest time between two checks whether the last run has ended, while another one waits.
+/// While a run waits, the schedule checks whether the last run has ended. This is the shortest time
+/// between two such checks.
 const SHORTEST_CHECK: Duration = Duration::from_secs(1);
 /// The longest time between two such checks.
 const LONGEST_CHECK: Duration = Duration::from_secs(30);
@@ -18,8 +19,8 @@ const LONGEST_CHECK: Duration = Duration::from_secs(30);
 /// What is known about runs before a turn.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seen {
-    /// The due or waiting ticks whose run exists already, with the key of that job. A worker that crashed
-    /// before it stored the progress has made it.
+    /// The due or waiting ticks whose run exists already, with the key of that job. A worker has enqueued
+    /// the run, and crashed before it stored the progress.
     pub begun: BTreeMap<Timestamp, JobKey>,
     /// Whether the last run, or one of the runs in `begun`, has not ended.
     pub running: bool,
@@ -51,24 +52,24 @@ pub fn turn(
     seen: &Seen,
     now: Timestamp,
 ) -> Turn {
-    let mut next = progress.clone();
+    let mut after = progress.clone();
     if schedule.paused {
-        return Turn { runs: Vec::new(), skipped: 0, next: None, progress: next };
+        return Turn { runs: Vec::new(), skipped: 0, next: None, progress: after };
     }
     if let Some(last) = due.last() {
-        next.decided_until = next.decided_until.max(*last);
+        after.decided_until = after.decided_until.max(*last);
     }
-    let all = due.len() as u64 + u64::from(next.waiting.is_some());
-    let waiting = next.waiting.take();
+    let all = due.len() as u64 + u64::from(after.waiting.is_some());
+    let waiting = after.waiting.take();
     // The runs in former queues are in `seen`.
-    next.former_queues.clear();
+    after.former_queues.clear();
 
     let (begun, fresh): (Vec<_>, Vec<_>) = waiting
         .into_iter()
         .chain(due.iter().copied())
         .partition(|tick| seen.begun.contains_key(tick));
     for tick in &begun {
-        next.made(seen.begun[tick].clone(), *tick);
+        after.record_run(seen.begun[tick].clone(), *tick);
     }
     let fresh = fresh.into_iter().filter(|tick| {
         let last = due.last() == Some(tick);
@@ -79,7 +80,7 @@ pub fn turn(
                 CatchUp::Skip => last && now.since(*tick) <= ON_TIME,
             }
     });
-    let mut fresh = fresh.take(usize::try_from(schedule.runs_left(&next)).unwrap_or(usize::MAX));
+    let mut fresh = fresh.take(usize::try_from(schedule.runs_left(&after)).unwrap_or(usize::MAX));
 
     let free = !seen.running;
     let runs: Vec<Timestamp> = match schedule.overlap {
@@ -87,22 +88,22 @@ pub fn turn(
         Overlap::Skip => fresh.next().filter(|_| free).into_iter().collect(),
         Overlap::Queue => {
             let run = if free { fresh.next() } else { None };
-            next.waiting = fresh.next();
+            after.waiting = fresh.next();
             run.into_iter().collect()
         }
     };
     for tick in &runs {
-        next.made(schedule.run_key(*tick), *tick);
+        after.record_run(schedule.run_key(*tick), *tick);
     }
     let made = (begun.len() + runs.len()) as u64;
-    let skipped = all - made - u64::from(next.waiting.is_some());
-    next.skipped = next.skipped.saturating_add(skipped);
+    let skipped = all - made - u64::from(after.waiting.is_some());
+    after.skipped = after.skipped.saturating_add(skipped);
     let runs = runs.into_iter().map(|tick| schedule.tick(tick)).collect();
-    Turn { runs, skipped, next: schedule.look_again(&next, now), progress: next }
+    Turn { runs, skipped, next: schedule.look_again(&after, now), progress: after }
 }
 
 impl Progress {
-    fn made(&mut self, job: JobKey, tick: Timestamp) {
+    fn record_run(&mut self, job: JobKey, tick: Timestamp) {
         self.runs = self.runs.saturating_add(1);
         self.last = Some(LastRun { job, tick });
     }

@@ -6,9 +6,9 @@ use super::helped::{grouped, ordinal};
 use super::{Attempts, Counts, Helped};
 
 /// With fewer failures than this there is no advice.
-const ENOUGH: u64 = 100;
-/// Attempts that save at most this share of the failures, from 0 to 1, are not worth their cost.
-const LITTLE: f64 = 0.01;
+const MIN_FAILURES: u64 = 100;
+/// Attempts that save at most this share of the failed jobs, from 0 to 1, are not worth their cost.
+const USELESS_SHARE: f64 = 0.01;
 
 /// A lower `max_retries` for a task, and what it would have changed in the observed time.
 ///
@@ -28,25 +28,26 @@ const LITTLE: f64 = 0.01;
 pub struct FewerRetries {
     /// The number of retries that would have been enough.
     pub max_retries: u32,
-    /// How many jobs would have died that did not.
+    /// How many more jobs would have died.
     pub lost: u64,
     /// How many jobs failed at least once and have ended.
     pub failures: u64,
-    /// How many attempts would not have been made.
+    /// How many attempts the task would have made less.
     pub spared: u64,
 }
 
 impl FewerRetries {
-    /// From the counts of a task. It drops the attempts from the first one on that, with all later ones,
-    /// saved at most one failure in a hundred. `None` if there is no such attempt, or if there were
-    /// fewer than 100 failures. Attempts from [`Attempts::LAST`] on count as one.
+    /// The advice for a task with these counts. Finds the first attempt from which on all attempts
+    /// together saved at most one failed job in a hundred, and advises against these attempts. `None` if
+    /// there is no such attempt, or if fewer than 100 jobs failed. Attempts from [`Attempts::LAST`] on count as one.
     pub fn of(counts: &Counts) -> Option<Self> {
         let helped = Helped::of(counts);
         let failures = helped.failures();
-        let from = (2..=Attempts::LAST)
-            .find(|attempt| helped.share_from(*attempt).is_some_and(|share| share <= LITTLE))?;
+        let from = (2..=Attempts::LAST).find(|attempt| {
+            helped.share_from(*attempt).is_some_and(|share| share <= USELESS_SHARE)
+        })?;
         let spared = counts.starts.from(from);
-        (failures >= ENOUGH && spared > 0).then(|| Self {
+        (failures >= MIN_FAILURES && spared > 0).then(|| Self {
             max_retries: from - 2,
             lost: helped.saved_from(from),
             failures,
@@ -54,12 +55,12 @@ impl FewerRetries {
         })
     }
 
-    /// The first attempt that would not have been made.
+    /// The first attempt that the task would not have made.
     pub fn first_spared(&self) -> u32 {
         self.max_retries + 2
     }
 
-    /// The share of the failures that would have been lost, from 0 to 1.
+    /// The share of the failed jobs that would have died in addition, from 0 to 1.
     pub fn share(&self) -> f64 {
         self.lost as f64 / self.failures.max(1) as f64
     }
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn late_attempts_that_save_next_to_nothing_are_said() {
+    fn late_attempts_that_save_almost_no_jobs_give_advice() {
         let counts =
             counts(&[10_000, 1_000, 200, 3, 1], &[0, 0, 0, 0, 56], &[11_260, 1_260, 260, 60, 57]);
         let advice = FewerRetries::of(&counts).expect("advice");
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn retries_that_never_help_are_said() {
+    fn retries_that_never_help_give_advice() {
         let counts = counts(&[900], &[0, 0, 120], &[1_020, 120, 120]);
         let advice = FewerRetries::of(&counts).expect("advice");
         assert_eq!(
@@ -123,12 +124,12 @@ mod tests {
     }
 
     #[test]
-    fn where_every_attempt_helps_or_little_is_known_nothing_is_said() {
+    fn useful_attempts_or_few_failures_give_no_advice() {
         let every = counts(&[0, 100, 50, 25], &[0, 0, 0, 25], &[200, 200, 100, 50]);
         assert_eq!(FewerRetries::of(&every), None);
         let few = counts(&[900], &[0, 0, 99], &[999, 99, 99]);
         assert_eq!(FewerRetries::of(&few), None);
-        // The policy has no such attempts already.
+        // The policy already allows no such attempts.
         let none = counts(&[0, 200], &[0, 20], &[220, 220]);
         assert_eq!(FewerRetries::of(&none), None);
         assert_eq!(FewerRetries::of(&Counts::default()), None);

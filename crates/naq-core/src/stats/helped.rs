@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Counts;
 
-/// How the jobs of some time ended: at which attempt they succeeded, and how many died.
+/// How the jobs of a period ended: at which attempt they succeeded, and how many died.
 ///
 /// Retries have saved a job that fails and then succeeds. They have not saved a job that dies. Jobs that
 /// have not ended are not counted.
@@ -30,11 +30,11 @@ pub struct Helped {
     pub dead: u64,
 }
 
-/// The sentence says how much the attempts from this one on have saved.
-const LATE: u32 = 4;
+/// The text of [`Helped`] says which share of the failed jobs the attempts from this one on saved.
+const FIRST_LATE: u32 = 4;
 
 impl Helped {
-    /// From the counts of one task or of all tasks.
+    /// Computed from the counts of one task or of all tasks.
     pub fn of(counts: &Counts) -> Self {
         Self {
             first_try: counts.completed.at(1),
@@ -63,15 +63,15 @@ impl Helped {
         self.first_try + self.failures()
     }
 
-    /// The share of failures that this attempt and later ones have saved, from 0 to 1. `None` if there
-    /// were no failures.
+    /// The share of the failed jobs that this attempt and later ones have saved, from 0 to 1. `None` if
+    /// no job failed.
     pub fn share_from(&self, attempt: u32) -> Option<f64> {
         let failures = self.failures();
         (failures > 0).then(|| self.saved_from(attempt) as f64 / failures as f64)
     }
 
-    /// The chance that a job succeeds within so many attempts: the share of these jobs that did. `None`
-    /// if no job has ended.
+    /// The share of the ended jobs that succeeded within this number of attempts, from 0 to 1. `None` if
+    /// no job has ended.
     pub fn chance_within(&self, attempts: u32) -> Option<f64> {
         let ended = self.ended();
         let late = self.saved_from(attempts.saturating_add(1).max(2));
@@ -94,7 +94,7 @@ impl fmt::Display for Helped {
         write!(f, "retries saved {:.1} % of {failures} failure{plural}", saved * 100.0)?;
         // The last attempt that saved jobs, but at most the 4th.
         let last = self.later.last().map_or(1, |(at, _)| *at);
-        let late = LATE.min(last);
+        let late = FIRST_LATE.min(last);
         match self.share_from(late) {
             Some(share) if late > 2 => {
                 write!(f, "; attempts from the {} on saved {:.1} %", ordinal(late), share * 100.0)

@@ -12,18 +12,19 @@ use crate::clock::Timestamp;
 use crate::names::{QueueName, TaskName};
 
 /// How far back the history goes, in minutes: one day.
-const KEPT_MINUTES: u64 = 24 * 60;
-/// For so many minutes back each minute has its own bucket.
+const HISTORY_MINUTES: u64 = 24 * 60;
+/// How many of the newest minutes have a bucket of their own.
 const FINE_MINUTES: u64 = 130;
-/// Before that one bucket has so many minutes.
+/// How many minutes each older bucket has.
 const COARSE_MINUTES: u64 = 10;
-/// A report may be replaced for as long as its worker keeps it unsent, and five minutes longer.
+/// How old the minute of a report may be when a newer report replaces it. A worker keeps unsent
+/// reports almost as long.
 const REPLACEABLE_MINUTES: u64 = super::UNSENT_MINUTES as u64 + 5;
 /// Reports are ignored if their minute is further ahead than this.
 const MAX_MINUTES_AHEAD: u64 = 5;
 /// The most error groups. When there are more, the groups seen longest ago are dropped.
 const MAX_GROUPS: usize = 2_000;
-/// For how many seconds there is a [`Pulse`].
+/// How many of the last seconds have a [`Pulse`].
 const PULSE_SECONDS: u64 = 120;
 
 /// The statistics of all workers over the last day. Its size depends on the number of tasks and error
@@ -67,18 +68,18 @@ pub struct Pulse {
 /// One point of a series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Point {
-    /// When its time starts.
+    /// When its period starts.
     pub at: Timestamp,
-    /// How long its time is.
+    /// How long its period is.
     pub span: Duration,
-    /// The counts of that time.
+    /// The counts of that period.
     pub counts: Counts,
 }
 
 /// An error group, and its failures over time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupHistory {
-    /// The group, with the counts of the whole time.
+    /// The group, with the counts of the whole window.
     pub group: ErrorGroup,
     /// The number of failures by time, without gaps, oldest first.
     pub points: Vec<(Timestamp, u64)>,
@@ -98,14 +99,14 @@ impl History {
     /// has a minute far ahead, or comes too late to replace another one is ignored and counted in
     /// [`ignored`](Self::ignored).
     pub fn apply(&mut self, mut report: StatsReport, now: Timestamp) {
-        let this = Minute::of(now);
-        let began = *self.began.get_or_insert(this);
+        let current = Minute::of(now);
+        let began = *self.began.get_or_insert(current);
         // The report that this one replaces may have moved to a coarser bucket by now.
-        if this > self.advanced {
+        if current > self.advanced {
             self.advance(now);
         }
         let minute = report.minute;
-        if minute.0 > this.0 + MAX_MINUTES_AHEAD || minute.0 + KEPT_MINUTES < this.0 {
+        if minute.0 > current.0 + MAX_MINUTES_AHEAD || minute.0 + HISTORY_MINUTES < current.0 {
             self.ignored += 1;
             return;
         }
@@ -121,11 +122,11 @@ impl History {
         report.fold_errors(MAX_ERROR_GROUPS);
         report.errors.iter_mut().for_each(ErrorGroup::bound_size);
         let counts = ReportCounts::from_report(&report);
-        // Reports of minutes before this process started reading did not happen in this second.
+        // A report of a minute before this process started to read says nothing of this second.
         if old.is_some() || minute >= began {
             self.count_second(report.written_at, &counts, old.as_ref(), now);
         }
-        let bucket = self.buckets.entry(bucket_of(minute, this)).or_default();
+        let bucket = self.buckets.entry(bucket_of(minute, current)).or_default();
         if let Some(old) = &old {
             bucket.remove(old);
             count_due(&mut self.due, minute, old, u64::saturating_sub);
@@ -146,7 +147,7 @@ impl History {
         if self.groups.len() > 2 * MAX_GROUPS {
             self.forget_groups();
         }
-        if minute.0 + REPLACEABLE_MINUTES > this.0 {
+        if minute.0 + REPLACEABLE_MINUTES > current.0 {
             self.replaceable.insert(source, counts);
         }
     }
@@ -179,23 +180,23 @@ impl History {
     /// Drops what is older than a day, and merges old minutes into coarser buckets. Call it regularly,
     /// for example once a second.
     pub fn advance(&mut self, now: Timestamp) {
-        let this = Minute::of(now);
-        self.advanced = this;
-        self.buckets.retain(|minute, _| minute.0 + KEPT_MINUTES >= this.0);
+        let current = Minute::of(now);
+        self.advanced = current;
+        self.buckets.retain(|minute, _| minute.0 + HISTORY_MINUTES >= current.0);
         let coarse: Vec<_> =
-            self.buckets.keys().copied().filter(|m| bucket_of(*m, this) != *m).collect();
+            self.buckets.keys().copied().filter(|m| bucket_of(*m, current) != *m).collect();
         for minute in coarse {
             if let Some(bucket) = self.buckets.remove(&minute) {
-                self.buckets.entry(bucket_of(minute, this)).or_default().merge(bucket);
+                self.buckets.entry(bucket_of(minute, current)).or_default().merge(bucket);
             }
         }
-        drop_before(&mut self.replaceable, this.0.saturating_sub(REPLACEABLE_MINUTES - 1));
-        drop_before(&mut self.written, this.0.saturating_sub(KEPT_MINUTES));
+        drop_before(&mut self.replaceable, current.0.saturating_sub(REPLACEABLE_MINUTES - 1));
+        drop_before(&mut self.written, current.0.saturating_sub(HISTORY_MINUTES));
         self.due = self.due.split_off(&(now.as_millis() / Counts::DUE_SLOT_MS));
         let second = now.as_millis() / 1_000;
         self.pulse.retain(|pulse| pulse.second + PULSE_SECONDS > second);
-        let kept = Minute(this.0.saturating_sub(KEPT_MINUTES)).start();
-        self.groups.retain(|_, group| group.last_at >= kept);
+        let oldest = Minute(current.0.saturating_sub(HISTORY_MINUTES)).start();
+        self.groups.retain(|_, group| group.last_at >= oldest);
         if self.groups.len() > MAX_GROUPS {
             self.forget_groups();
         }
@@ -222,8 +223,8 @@ impl History {
         self.buckets.range(first_of(window, now)..)
     }
 
-    /// The counts of the last `window`, in whole buckets: of one minute for the last two hours, of ten
-    /// minutes before.
+    /// The counts of the last `window`, in whole buckets. A bucket has one minute if it is at most two
+    /// hours old, and ten minutes if it is older.
     pub fn totals(&self, window: Duration, now: Timestamp) -> Totals {
         let mut totals = Totals::default();
         self.since(window, now).for_each(|(_, bucket)| bucket.add_to(&mut totals));
@@ -318,13 +319,14 @@ impl History {
         });
         let mut groups: Vec<_> = named.collect();
         groups.sort_by(|a, b| {
-            let of = |it: &GroupHistory| (it.group.count, it.group.last_at, it.group.id());
-            of(b).cmp(&of(a))
+            let rank = |it: &GroupHistory| (it.group.count, it.group.last_at, it.group.id());
+            rank(b).cmp(&rank(a))
         });
         groups
     }
 
-    /// How many failures of the last `window` belong to no error group that the history keeps.
+    /// How many failures of the last `window` have no error group in this history, because there were
+    /// too many groups.
     pub fn other_errors(&self, window: Duration, now: Timestamp) -> u64 {
         let others = self.since(window, now).map(|(_, bucket)| bucket.other_errors);
         others.fold(0, u64::saturating_add)
@@ -337,7 +339,8 @@ impl History {
 
     /// How many retries come due within `ahead` from now on, in time buckets of
     /// [`Counts::DUE_SLOT_MS`]. It uses the due times that were decided: a job that was cancelled,
-    /// released or moved since then still counts. A job that waits longer than a day does not.
+    /// released or moved since then still counts. A job that waits longer than
+    /// a day does not count.
     pub fn due(
         &self,
         queue: Option<&QueueName>,
@@ -384,7 +387,7 @@ impl History {
         self.due.range(slot(now)..slot(now + ahead).max(slot(now) + 1))
     }
 
-    /// The last two minutes by the second, oldest first. Seconds without counts are left out.
+    /// The last two minutes by the second, oldest first. There is no pulse for a second without counts.
     pub fn pulse(&self) -> impl Iterator<Item = &Pulse> + '_ {
         self.pulse.iter()
     }
@@ -417,7 +420,7 @@ fn count_due(
 ) {
     let slots = |minute: u64| minute * (Minute::MS / Counts::DUE_SLOT_MS);
     // Due times more than a day ahead are left out: a process that starts later would not know them.
-    let near = slots(minute.0)..slots(minute.0 + KEPT_MINUTES);
+    let near = slots(minute.0)..slots(minute.0 + HISTORY_MINUTES);
     for stats in &report.tasks {
         for (slot, n) in stats.counts.due.iter().filter(|(slot, _)| near.contains(slot)) {
             let key = (stats.queue.clone(), stats.task.clone());
@@ -436,7 +439,7 @@ struct SeriesBuckets {
 
 impl SeriesBuckets {
     fn new(window: Duration, points: u32, now: Timestamp) -> Self {
-        let minutes = (window.as_secs() / 60).clamp(1, KEPT_MINUTES);
+        let minutes = (window.as_secs() / 60).clamp(1, HISTORY_MINUTES);
         let count = u32::try_from(minutes).unwrap_or(u32::MAX).min(points.max(1));
         let width = minutes.div_ceil(u64::from(count));
         let end = Minute::of(now).0 + 1;

@@ -1,7 +1,7 @@
 //! Statistics of attempts, as data: a worker counts in a [`Tally`] and writes [`StatsReport`]s, and a
 //! reader adds them up in a [`History`]. The port is [`StatsStore`](crate::transport::StatsStore).
 //!
-//! A report has the counts of one process in one minute so far. A newer report of the same process and
+//! A report has what one process has counted in one minute up to now. A newer report of the same process and
 //! minute replaces it. So a report that is written several times counts once, and the broker stores one
 //! message for each process and minute.
 

@@ -1,4 +1,4 @@
-//! [`storms`]: tasks most of whose starts are retries, or soon will be.
+//! [`storms`]: tasks whose starts are mostly retries, or soon will be.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,14 +11,14 @@ use crate::names::{QueueName, TaskName};
 /// The thresholds for a storm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StormRules {
-    /// The time that is considered; the last 5 minutes by default.
+    /// How far back starts count; 5 minutes by default.
     pub window: Duration,
     /// A task with fewer starts in the window is not in a storm; 50 by default.
     pub min_starts: u64,
     /// The share of starts that are retries, from 0 to 1, at which a storm begins; 0.5 by default.
     pub retry_share: f64,
-    /// So many retries due in the next minute are a storm too, if they are at least three times the
-    /// starts per minute in the window; 500 by default.
+    /// A task also is in a storm if at least this many of its retries are due in the next minute, and
+    /// at least three times the starts per minute in the window; 500 by default.
     pub due_next_minute: u64,
 }
 
@@ -33,7 +33,7 @@ impl Default for StormRules {
     }
 }
 
-/// A task most of whose starts are retries, or soon will be.
+/// A task whose starts are mostly retries, or soon will be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Storm {
     /// The queue.
@@ -69,9 +69,9 @@ pub fn storms(history: &History, rules: &StormRules, now: Timestamp) -> Vec<Stor
         let has_recent_retries =
             last_minute.tasks.get(key).is_some_and(|task| task.retry_starts() > 0);
         let continues = has_recent_retries || due(&hour) > 0;
-        let crowded = continues && starts >= rules.min_starts && share >= rules.retry_share;
-        let ahead = soon >= rules.due_next_minute && soon >= 3 * (starts / minutes);
-        (crowded || ahead).then(|| Storm {
+        let is_storm_now = continues && starts >= rules.min_starts && share >= rules.retry_share;
+        let is_storm_soon = soon >= rules.due_next_minute && soon >= 3 * (starts / minutes);
+        (is_storm_now || is_storm_soon).then(|| Storm {
             queue: key.0.clone(),
             task: key.1.clone(),
             starts,

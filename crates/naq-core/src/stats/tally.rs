@@ -9,22 +9,22 @@ use super::{Counts, ErrorGroup, GroupId, Minute, Observation, StatsReport, TaskS
 use crate::clock::Timestamp;
 use crate::names::{QueueName, TaskName, WorkerId};
 
-/// The most error groups in a report. Failures of further groups are counted together. A report with so
+/// The most error groups in a report. Failures of further groups are counted together. A report with this
 /// many groups is well below the message limit of any broker.
 pub const MAX_ERROR_GROUPS: usize = 100;
 
-/// For how many minutes counts are kept while they cannot be written. In a longer outage the oldest are
-/// dropped.
+/// How many minutes of counts a process keeps while it cannot write them. In a longer outage it drops
+/// the oldest.
 pub const UNSENT_MINUTES: usize = 60;
-/// If the clock was set back by at most so many minutes, the newest minute continues.
+/// If the clock was set back by at most this many minutes, the newest minute continues.
 const MAX_MINUTES_BACK: u64 = 2;
 
 /// Counts observations by minute, and gives the reports of the minutes that must be written.
 #[derive(Debug)]
 pub struct Tally {
     minutes: BTreeMap<TallyMinute, MinuteCounts>,
-    /// The newest minute, which counts new observations. A report must not be replaced by one with lower
-    /// counts. So if the clock was set back a little, this minute continues. If it was set back more,
+    /// The newest minute, which counts new observations. A newer report of a minute must not have
+    /// lower counts than an older one. So if the clock was set back a little, this minute continues. If it was set back more,
     /// counting starts under another process name.
     current: TallyMinute,
     /// Random, so that two processes with the same worker id have different names.
@@ -61,15 +61,15 @@ struct MinuteCounts {
 /// Which observations a report has, so that they can be marked as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ReportMark {
-    place: TallyMinute,
+    minute: TallyMinute,
     changes: u64,
 }
 
 impl Tally {
     /// Counts one observation, made at `now`.
     pub fn record(&mut self, seen: &Observation<'_>, now: Timestamp) {
-        let place = self.minute_at(now);
-        let count = self.minutes.entry(place).or_default();
+        let minute = self.minute_at(now);
+        let count = self.minutes.entry(minute).or_default();
         count.changes += 1;
         let task = seen.task.cloned().unwrap_or_else(TaskStats::unknown_task);
         if let Some(error) = &seen.error {
@@ -89,13 +89,13 @@ impl Tally {
 
     /// The minute that counts observations at `now`.
     fn minute_at(&mut self, now: Timestamp) -> TallyMinute {
-        let place = &mut self.current;
-        let this = Minute::of(now);
-        if this.0 + MAX_MINUTES_BACK < place.minute.0 {
-            *place = TallyMinute { clock: place.clock.wrapping_add(1), minute: this };
+        let current = &mut self.current;
+        let minute = Minute::of(now);
+        if minute.0 + MAX_MINUTES_BACK < current.minute.0 {
+            *current = TallyMinute { clock: current.clock.wrapping_add(1), minute };
         }
-        place.minute = place.minute.max(this);
-        *place
+        current.minute = current.minute.max(minute);
+        *current
     }
 
     /// The reports with new counts, oldest first. Call [`written`](Self::written) when one is stored.
@@ -105,31 +105,31 @@ impl Tally {
         version: &str,
         now: Timestamp,
     ) -> Vec<Unwritten> {
-        let this = self.minute_at(now);
+        let current = self.minute_at(now);
         let seed = self.seed;
         let is_near =
-            |at: &TallyMinute| at.minute.0.abs_diff(this.minute.0) < UNSENT_MINUTES as u64;
+            |at: &TallyMinute| at.minute.0.abs_diff(current.minute.0) < UNSENT_MINUTES as u64;
         self.minutes
-            .retain(|at, count| *at == this || (count.changes > count.written && is_near(at)));
-        // Without this limit, a clock that is set back many times could add minutes without end.
+            .retain(|at, count| *at == current || (count.changes > count.written && is_near(at)));
+        // Without this limit, a clock that is set back many times could add any number of minutes.
         while self.minutes.len() > UNSENT_MINUTES {
             self.minutes.pop_first();
         }
-        let dirty = self.minutes.iter_mut().filter(|(_, count)| count.changes > count.written);
-        dirty
-            .map(|(place, count)| {
-                let process = format!("{:08x}", seed.wrapping_add(place.clock));
+        let changed = self.minutes.iter_mut().filter(|(_, count)| count.changes > count.written);
+        changed
+            .map(|(at, count)| {
+                let process = format!("{:08x}", seed.wrapping_add(at.clock));
                 count.reported_at = now.max(count.reported_at + Duration::from_millis(1));
-                let report = count.report(worker, process, version, place.minute);
-                Unwritten { mark: ReportMark { place: *place, changes: count.changes }, report }
+                let report = count.report(worker, process, version, at.minute);
+                Unwritten { mark: ReportMark { minute: *at, changes: count.changes }, report }
             })
             .collect()
     }
 
     /// Marks the counts of this report as stored.
     pub fn written(&mut self, report: &Unwritten) {
-        let ReportMark { place, changes } = report.mark;
-        if let Some(count) = self.minutes.get_mut(&place) {
+        let ReportMark { minute, changes } = report.mark;
+        if let Some(count) = self.minutes.get_mut(&minute) {
             count.written = count.written.max(changes);
         }
     }

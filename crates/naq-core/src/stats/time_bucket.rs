@@ -7,7 +7,7 @@ use super::report_counts::ReportCounts;
 use super::{Counts, GroupId, Totals};
 use crate::names::{QueueName, TaskName};
 
-/// The counts of one minute or ten, over all workers.
+/// The counts of one minute or of ten minutes, over all workers.
 #[derive(Debug, Default)]
 pub(super) struct TimeBucket {
     /// The counts by queue and task. They have no due times of retries, which the history keeps
@@ -45,7 +45,8 @@ impl TimeBucket {
                 left = left.saturating_sub(failures.count);
                 failures.remove(share.failures);
             }
-            // The group was dropped since then, and its failures were added to `other_errors`.
+            // The history has dropped this group since then, and counted its failures in
+            // `other_errors`.
             others = others.saturating_add(left);
         }
         self.other_errors = self.other_errors.saturating_sub(others);

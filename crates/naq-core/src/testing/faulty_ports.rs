@@ -70,6 +70,12 @@ impl<T: Transport> Consumer for FaultyTransport<T> {
         let inner = self.inner.subscribe(queue, lease).await?;
         Ok(Box::new(FaultySubscription { inner, faults: self.faults.clone() }))
     }
+
+    async fn forgotten(&self, queue: &QueueName) -> Result<Vec<Delivery>, TransportError> {
+        self.faults.alive()?;
+        let found = self.inner.forgotten(queue).await?;
+        Ok(found.into_iter().map(|it| FaultySubscription::wrap(&self.faults, it)).collect())
+    }
 }
 
 struct FaultySubscription {

@@ -12,8 +12,8 @@ use crate::names::{CHORES, JobKey, NameError, QueueName, TaskName};
 use crate::state::JobState;
 use crate::wire::{AttemptOutcome, AttemptRecord, Envelope};
 
-/// The most messages that are read for one page. If few jobs fit the query, a page may be short or empty
-/// and still have a next page.
+/// The most messages that a transport reads for one page. If few jobs fit the query, a page may be short
+/// or empty and still have a next page.
 pub const SCAN: usize = 1_000;
 /// The default number of jobs in a page.
 const PAGE: usize = 50;
@@ -104,7 +104,7 @@ impl JobsQuery {
         self.limit.clamp(1, SCAN)
     }
 
-    /// Whether every message at the place fits the query, so that no message must be filtered out.
+    /// Whether every message at the place fits the query, so that the list needs no filter.
     pub fn is_plain(&self) -> bool {
         let mixed = matches!(self.place, Place::Schedule | Place::Record);
         let by_state = self.state.is_some() && mixed;
@@ -251,7 +251,7 @@ impl JobSummary {
 
 /// The state of a job whose message is in [`Place::Schedule`]: blocked, scheduled or retrying.
 pub fn waiting_state(job: Option<&Envelope>) -> JobState {
-    // A job that was held back has made no attempt by that.
+    // A record that the job was held back is not an attempt.
     let is_attempt = |entry: &&AttemptRecord| entry.outcome != AttemptOutcome::HeldBack;
     let last = job.and_then(|job| job.history.iter().rfind(is_attempt));
     let is_new = last.is_none_or(|entry| entry.outcome == AttemptOutcome::Requeued);
@@ -267,7 +267,7 @@ pub fn waiting_state(job: Option<&Envelope>) -> JobState {
 pub struct JobsPage {
     /// The jobs, in the order of the query.
     pub jobs: Vec<JobSummary>,
-    /// How many messages were read for the page.
+    /// How many messages the transport read for the page.
     pub scanned: usize,
     /// Where the next page begins. `None` after the last page. An empty page may have a next page.
     pub next: Option<JobsCursor>,
@@ -296,7 +296,7 @@ impl<'a> Scan<'a> {
         Self { query, page: JobsPage::default() }
     }
 
-    /// Reads a message. The message itself is not needed afterwards.
+    /// Reads a message. The caller can drop the message afterwards.
     pub fn look(&self, stored: &Stored) -> Looked {
         let job = JobSummary::of(stored);
         let job = Some(job).filter(|job| self.query.fits(job));
@@ -315,7 +315,7 @@ impl<'a> Scan<'a> {
         !is_past_the_end
     }
 
-    /// Whether the page has all jobs that it may have.
+    /// Whether the page has as many jobs as it may have, or has read as many messages as it may read.
     pub fn is_full(&self) -> bool {
         self.page.jobs.len() >= self.query.page() || self.page.scanned >= SCAN
     }

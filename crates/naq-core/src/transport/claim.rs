@@ -1,9 +1,9 @@
 //! [`Claim`] and [`Mark`]: what to write on the record subject of a job. The first record of a life wins.
-//! These pure decisions from the last message there serve all transports, which write only if that
-//! message is still the last one.
+//! Both are pure decisions from the last message on that subject. All transports use them. A transport
+//! writes only if that message is still the last one.
 
 use super::{Awaiting, Fact, Stored, Written};
-use crate::wire::Nonce;
+use crate::wire::{CancelledAttempt, Nonce};
 
 /// What to do with a final record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Claim {
 }
 
 impl Claim {
-    /// Decides for the final record `fact`, if `last` is the last message on the subject.
+    /// Decides what to do with the final record `fact`. `last` is the last message on the subject.
     pub fn of(fact: &Fact, last: Option<&Stored>) -> Self {
         let Some(last) = last else { return Self::Free(0) };
         let message = &last.message;
@@ -31,6 +31,15 @@ impl Claim {
         if own.as_ref().is_none_or(|own| own.nonce != step.nonce) {
             return Self::Free(last.seq);
         }
+        // The worker adds the attempt to the record of the client that cancelled the job.
+        if message.cancelled_attempt() == Some(CancelledAttempt::Unknown)
+            && fact.message.cancelled_attempt() == Some(CancelledAttempt::Known)
+        {
+            return match message.is_awaited() {
+                false => Self::Free(last.seq),
+                true => Self::Awaited(last.seq),
+            };
+        }
         // The same fact was stored by an earlier request whose answer was lost.
         let is_same = own == Some(step) && message.body == fact.message.body;
         Self::Decided(match (is_same, message.is_awaited()) {
@@ -41,7 +50,7 @@ impl Claim {
     }
 }
 
-/// What to do for a job that waits for an end.
+/// What to do for a job that waits for another job's end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mark {
     /// Write a marker if the last message on the subject still has this sequence. 0 means that there is
@@ -52,7 +61,7 @@ pub enum Mark {
 }
 
 impl Mark {
-    /// Decides for this life of the job, if `last` is the last message on the subject.
+    /// Decides what to do for this life of the job. `last` is the last message on the subject.
     pub fn of(life: &Nonce, last: Option<Stored>) -> Self {
         match last {
             None => Self::Over(0),
@@ -113,6 +122,30 @@ mod tests {
             (message("a/1/0", "done"), Claim::Decided(Written::Ended)),
             (message("b/2/0", "done"), Claim::Free(7)),
             (message("b/2/0", "done").with(headers::AWAITED, "1"), Claim::Free(7)),
+        ] {
+            assert_eq!(Claim::of(&fact, Some(&stored(last.clone()))), expected, "{last:?}");
+        }
+    }
+
+    #[test]
+    fn the_attempt_is_added_once_to_the_record_of_a_cancel() {
+        use CancelledAttempt::{Known, Unknown};
+        let known = message("a/2/0", "cancelled at w1").with_cancelled_attempt(Known);
+        let fact = Fact {
+            key: stored(known.clone()).key,
+            kind: FactKind::Record { ttl: Duration::ZERO, state: JobState::Cancelled },
+            dedup: String::new(),
+            settles: 1,
+            message: known.clone(),
+        };
+        let unknown = message("a/2/0", "cancelled").with_cancelled_attempt(Unknown);
+        let other = message("a/2/0", "cancelled at w2").with_cancelled_attempt(Known);
+        for (last, expected) in [
+            (unknown.clone(), Claim::Free(7)),
+            (unknown.with(headers::AWAITED, "1"), Claim::Awaited(7)),
+            (known, Claim::Decided(Written::Stored)),
+            (other, Claim::Decided(Written::Ended)),
+            (message("a/2/0", "done"), Claim::Decided(Written::Ended)),
         ] {
             assert_eq!(Claim::of(&fact, Some(&stored(last.clone()))), expected, "{last:?}");
         }

@@ -101,4 +101,14 @@ pub trait Consumer: Send + Sync + 'static {
         queue: &QueueName,
         lease: Duration,
     ) -> Result<Box<dyn Subscription>, TransportError>;
+
+    /// Jobs in the queue that the broker will not deliver, because its consumer has lost track of
+    /// them. The oldest come first, and not all at once. All are suspects, and have no lease. The
+    /// worker stores each again, and acks the one that is returned here.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn forgotten(&self, _queue: &QueueName) -> Result<Vec<Delivery>, TransportError> {
+        Ok(Vec::new())
+    }
 }

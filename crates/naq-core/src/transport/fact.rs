@@ -9,14 +9,17 @@ use super::{Stored, TransportError};
 use crate::clock::Timestamp;
 use crate::names::JobKey;
 use crate::state::JobState;
-use crate::wire::{DeadLetter, EncodeError, Envelope, FinalRecord, Nonce, Step, WireMessage};
+use crate::wire::{
+    CancelledAttempt, DeadLetter, EncodeError, Envelope, FinalRecord, Nonce, Step, WireMessage,
+};
 
-/// The shortest time for which the record of a cancelled or dead job is kept, even if the job has no
-/// record otherwise. Other workers that hold the job must find out that it has ended.
+/// The shortest time for which the broker keeps the record of a cancelled or dead job. Such a job has a
+/// record even if its TTL is zero, because other workers that hold the job must learn of its end.
 pub const SHORTEST_RECORD_TTL: Duration = Duration::from_secs(60);
 
-/// The shortest time for which a record is kept that other jobs wait for. They read the results of
-/// their parents when they start, and may wait for a slot, a limit or their own retries before that.
+/// The shortest time for which the broker keeps a record if other jobs wait for that end. They read the
+/// results of their parents when they start. Before that they may wait for a slot, a limit or their own
+/// retries.
 pub const AWAITED_RECORD_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where a fact is stored.
@@ -36,7 +39,7 @@ pub enum FactKind {
     },
     /// A dead letter, on `naq.d.<queue>.<id>`.
     Dead,
-    /// The job again, on `naq.q.<queue>.<id>`, at the end of the queue.
+    /// The same job, again at the end of its queue, on `naq.q.<queue>.<id>`.
     GiveBack,
 }
 
@@ -58,7 +61,7 @@ pub struct Fact {
     pub message: WireMessage,
 }
 
-/// A deduplication key. It has the queue, because the streams of records and dead letters are shared:
+/// A deduplication key. It contains the queue, because the streams of records and dead letters are shared:
 /// two jobs that were written by hand can have the same id and the same sequence in two queues.
 fn dedup(key: &JobKey, step: &Step, what: &str) -> String {
     format!("{key}/{step}/{what}")
@@ -80,6 +83,22 @@ impl Fact {
             settles: delivery.seq,
             message: record.to_message()?,
         }))
+    }
+
+    /// The record of a job that an operator cancelled, with the attempt that the cancel ended. It
+    /// replaces the record of the client that cancelled the job.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if a value cannot be written.
+    pub fn cancelled_attempt(delivery: &Stored, record: &FinalRecord) -> Result<Self, EncodeError> {
+        let ttl = record.envelope.record_ttl.max(SHORTEST_RECORD_TTL);
+        Ok(Self {
+            key: delivery.key.clone(),
+            kind: FactKind::Record { ttl, state: record.state },
+            dedup: dedup(&delivery.key, &delivery.step(), "cancelled-attempt"),
+            settles: delivery.seq,
+            message: record.to_message()?.with_cancelled_attempt(CancelledAttempt::Known),
+        })
     }
 
     /// The record of a job that dies with `letter`. It is written before the letter, and decides that
@@ -143,8 +162,9 @@ impl Fact {
         }
     }
 
-    /// The job goes back to its queue as if it had not been delivered. Body and headers stay the same,
-    /// unless an `envelope` is given, which is needed to keep the number of crashes.
+    /// The job goes back to its queue as if it had not been delivered. Body and headers stay the same
+    /// without an `envelope`. With one, the message is made from it, so that it keeps the number of
+    /// crashes.
     ///
     /// # Errors
     /// [`EncodeError`] if the envelope cannot be written.
@@ -215,7 +235,7 @@ pub trait Settler: Send + Sync + 'static {
     /// [`TransportError`]. After a transient one this can be called again.
     async fn await_end(&self, key: &JobKey, life: &Nonce) -> Result<Awaiting, TransportError>;
 
-    /// The largest message that the broker takes, headers included, in bytes, by its last answer.
-    /// It sends no request.
+    /// The largest message that the broker accepts, in bytes, with its headers. The value is from the
+    /// broker's last answer; this call sends no request.
     fn max_payload(&self) -> usize;
 }

@@ -33,6 +33,10 @@ pub struct QueueInfo {
     pub lease: Option<Duration>,
     /// How many jobs may run at once, over all workers. `None` for no limit.
     pub concurrency_limit: Option<u64>,
+    /// How many jobs the broker has forgotten: they are in the queue, and are not delivered. A worker
+    /// of the queue stores them again by itself.
+    #[serde(skip_serializing_if = "super::stream::is_zero")]
+    pub forgotten: u64,
     /// The bytes of its messages.
     pub bytes: u64,
     /// The sequence of the newest message that was ever stored in it. Later messages have greater ones.

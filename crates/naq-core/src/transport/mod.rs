@@ -1,5 +1,5 @@
 //! The ports to a broker: one small trait for each role. A type that implements all of them is a
-//! [`Transport`]. The crate `naq-conformance` tests that it keeps the contract.
+//! [`Transport`]. The crate `naq-conformance` tests that it follows the contract.
 
 mod blobs;
 mod browse;

@@ -33,8 +33,8 @@ impl From<&Stored> for Evidence {
     }
 }
 
-/// What a worker that crashed while it ended a job has not done. The ack is always missing too, because
-/// it is the last step.
+/// The steps that are missing because a worker crashed while it ended a job. The ack is always missing
+/// too, because it is the last step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Unfinished {
     /// The dead letter of the record is missing.

@@ -67,13 +67,13 @@ pub struct StateChange {
     pub entry: Option<StateEntry>,
 }
 
-/// The changes of all entries under one prefix. If an entry changes often, some of its revisions may be
-/// left out, but never the last one. A removal may be reported for an entry that did not exist.
+/// The changes of all entries under one prefix. If an entry changes often, the watch may leave out some
+/// of its revisions, but never the last one. A removal may be reported for an entry that did not exist.
 #[async_trait]
 pub trait StateWatch: Send + fmt::Debug {
     /// The next change. The entries that existed when the watch began come first, as changes. `None`
-    /// when the watch has ended, for example with the connection. Then drop all that you know from it
-    /// and begin another watch. Cancel safe: dropping the future loses nothing.
+    /// when the watch has ended, for example with the connection. Then the caller must drop all entries
+    /// that it knows from this watch, and begin another one. Cancel safe: dropping the future loses nothing.
     async fn next(&mut self) -> Option<StateChange>;
 }
 
@@ -89,7 +89,7 @@ pub trait StateStore: Send + Sync + 'static {
 
     /// Stores a value for `ttl`, rounded up to whole seconds, or until it is removed. A later value of
     /// the same key has its own `ttl`. Returns when the broker has stored it. If the transport repeats
-    /// the request after a lost answer, its first request is not a conflict. A key whose entry was
+    /// the request after a lost answer, the value that the first request stored is not a conflict. A key whose entry was
     /// removed or has expired counts as [`Expect::Absent`].
     ///
     /// # Errors

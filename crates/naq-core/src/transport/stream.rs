@@ -103,4 +103,14 @@ pub struct ConsumerReport {
     pub waiting_requests: u64,
     /// Whether it is paused and delivers nothing.
     pub paused: bool,
+    /// How many jobs it has forgotten: they are in the stream, and are not delivered. A worker of the
+    /// queue stores them again by itself.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub forgotten: u64,
+}
+
+/// What is not said where all is well.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(super) fn is_zero(n: &u64) -> bool {
+    *n == 0
 }

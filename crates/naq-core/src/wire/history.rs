@@ -12,8 +12,8 @@ use crate::retry::Rule;
 /// The most records in a history. When there are more, the oldest records after the first one are
 /// removed.
 pub const MAX_HISTORY: usize = 50;
-/// The most bytes of a history. So a job that was accepted at its enqueue can always be written again
-/// after it has failed.
+/// The most bytes of a history. With this bound, a job that the broker accepted at its enqueue never
+/// becomes too large through its failures.
 pub const MAX_HISTORY_BYTES: usize = 32 * 1024;
 /// The most bytes of an error message in a record.
 pub const MAX_MESSAGE_BYTES: usize = 8 * 1024;
@@ -48,7 +48,7 @@ pub enum AttemptOutcome {
     Unknown,
 }
 
-/// One attempt: when and where it ran, how it ended, what was decided and why.
+/// One attempt: when and where it ran, how it ended, what follows and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttemptRecord {
     /// The number of the attempt in this life, from 1.
@@ -85,7 +85,7 @@ pub struct AttemptRecord {
     /// The delay until the next attempt, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<u64>,
-    /// Fields that a newer version of NAQ wrote. They are written again unchanged.
+    /// Fields that a newer version of NAQ wrote. NAQ writes them again unchanged.
     #[serde(flatten)]
     pub kept: BTreeMap<String, serde_json::Value>,
 }
@@ -112,14 +112,14 @@ impl AttemptRecord {
 
     /// An upper bound for the bytes of the record on the wire: its texts, unknown fields, and a fixed
     /// size for all other fields.
-    fn weight(&self) -> usize {
+    fn max_bytes(&self) -> usize {
         const FIXED: usize = 320;
         let text = |t: &Option<String>| t.as_deref().map_or(0, escaped);
-        let kept = |(name, value): (&String, &serde_json::Value)| {
+        let unknown = |(name, value): (&String, &serde_json::Value)| {
             escaped(name) + serde_json::to_string(value).map_or(0, |json| json.len())
         };
-        let kept: usize = self.kept.iter().map(kept).sum();
-        FIXED + text(&self.message) + text(&self.reason) + kept
+        let unknown: usize = self.kept.iter().map(unknown).sum();
+        FIXED + text(&self.message) + text(&self.reason) + unknown
     }
 }
 
@@ -161,9 +161,9 @@ pub(super) fn push(history: &mut Vec<AttemptRecord>, mut record: AttemptRecord) 
         history.pop();
     }
     history.push(record);
-    let mut bytes: usize = history.iter().map(AttemptRecord::weight).sum();
+    let mut bytes: usize = history.iter().map(AttemptRecord::max_bytes).sum();
     while history.len() > 2 && (history.len() > MAX_HISTORY || bytes > MAX_HISTORY_BYTES) {
-        bytes -= history.remove(1).weight();
+        bytes -= history.remove(1).max_bytes();
     }
 }
 
@@ -180,7 +180,7 @@ mod tests {
             record.reason = Some("x".repeat(1_000_000));
             push(&mut history, record);
         }
-        let bytes: usize = history.iter().map(AttemptRecord::weight).sum();
+        let bytes: usize = history.iter().map(AttemptRecord::max_bytes).sum();
         assert!(history.len() <= MAX_HISTORY && bytes <= MAX_HISTORY_BYTES, "{bytes}");
         assert_eq!((history[0].attempt, history[history.len() - 1].attempt), (1, 200));
     }

@@ -30,6 +30,28 @@ pub mod headers {
     pub const REASON: &str = "Naq-Reason";
     /// On a dead letter: when the job died.
     pub const DIED_AT: &str = "Naq-Died-At";
+    /// On the record of a cancelled job: whether the history has the attempt that the cancel ended.
+    pub const ATTEMPT: &str = "Naq-Attempt";
+    /// On a job: it may have been settled before. The worker looks for evidence before it runs it.
+    pub const SUSPECT: &str = "Naq-Suspect";
+}
+
+/// What the record of a cancelled job says about the attempt that the cancel ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelledAttempt {
+    /// Nothing yet. The worker that runs the job replaces this record by one with the attempt.
+    Unknown,
+    /// Which worker ran it, and when it started.
+    Known,
+}
+
+impl CancelledAttempt {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Known => "known",
+        }
+    }
 }
 
 /// The name of a header. The two names that every job has are not copied.
@@ -111,6 +133,32 @@ impl WireMessage {
     /// Whether other jobs wait, or have waited, for the end of the job.
     pub fn is_awaited(&self) -> bool {
         self.header(headers::AWAITED).is_some()
+    }
+
+    /// Says in a header whether this record of a cancelled job has the attempt that the cancel ended.
+    #[must_use]
+    pub fn with_cancelled_attempt(self, attempt: CancelledAttempt) -> Self {
+        self.with(headers::ATTEMPT, attempt.as_str())
+    }
+
+    /// Whether this record of a cancelled job has the attempt that the cancel ended. `None` if it does
+    /// not say so.
+    pub fn cancelled_attempt(&self) -> Option<CancelledAttempt> {
+        let value = self.header(headers::ATTEMPT)?;
+        [CancelledAttempt::Unknown, CancelledAttempt::Known]
+            .into_iter()
+            .find(|it| it.as_str() == value)
+    }
+
+    /// The same message with the header that makes a worker look for evidence before it runs the job.
+    #[must_use]
+    pub fn as_suspect(self) -> Self {
+        if self.is_suspect() { self } else { self.with(headers::SUSPECT, "1") }
+    }
+
+    /// Whether a worker must look for evidence before it runs the job.
+    pub fn is_suspect(&self) -> bool {
+        self.header(headers::SUSPECT).is_some()
     }
 
     /// The size of body and headers in bytes, nearly as the broker counts it.

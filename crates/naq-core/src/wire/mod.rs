@@ -26,6 +26,6 @@ pub use history::{
     AttemptOutcome, AttemptRecord, MAX_HISTORY, MAX_HISTORY_BYTES, MAX_MESSAGE_BYTES,
     MAX_REASON_BYTES,
 };
-pub use message::{WireMessage, headers};
+pub use message::{CancelledAttempt, WireMessage, headers};
 pub use record::FinalRecord;
 pub use step::{Nonce, Step, StepError};

@@ -32,7 +32,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/batch/{id}/undo", post(undo))
 }
 
-/// What the batch would do, with the button that starts it.
+/// The preview of a batch, with the button that starts it.
 #[derive(Template)]
 #[template(path = "batch_preview.html")]
 struct PreviewHtml {
@@ -75,7 +75,7 @@ fn meaning(action: &BatchAction, preview: &Preview) -> String {
     let window = span(UNDO_WINDOW);
     let time_for_all = |rate: f64| {
         let time = Duration::try_from_secs_f64(preview.count as f64 / rate);
-        time.map_or_else(|_| "more than a lifetime".to_owned(), span)
+        time.map_or_else(|_| "more than 1000 years".to_owned(), span)
     };
     match action {
         BatchAction::RequeueDead { per_second } => {
@@ -89,7 +89,7 @@ fn meaning(action: &BatchAction, preview: &Preview) -> String {
             )
         }
         BatchAction::PurgeDead => {
-            "The dead letters are removed for good. This cannot be undone.".into()
+            "The dead letters are removed permanently. This cannot be undone.".into()
         }
         BatchAction::Release => "All jobs become due now.".into(),
         BatchAction::Spread { over } => format!(

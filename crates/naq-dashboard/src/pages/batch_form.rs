@@ -43,7 +43,7 @@ impl BatchVerb {
     fn label(self) -> &'static str {
         match self {
             Self::Requeue => "Requeue: each gets a new life with all its attempts",
-            Self::Purge => "Purge: remove for good",
+            Self::Purge => "Purge: remove permanently",
             Self::Release => "Release: make due now",
             Self::Cancel => "Cancel: end them, they never run",
             Self::Spread => "Spread: move each to a later time, evenly over a span",

@@ -43,6 +43,7 @@ struct ConsumerView {
     redelivered: Number,
     waiting: Number,
     paused: bool,
+    forgotten: Number,
 }
 
 impl StreamRow {
@@ -75,6 +76,7 @@ impl From<&ConsumerReport> for ConsumerView {
             redelivered: report.redelivered.into(),
             waiting: report.waiting_requests.into(),
             paused: report.paused,
+            forgotten: report.forgotten.into(),
         }
     }
 }

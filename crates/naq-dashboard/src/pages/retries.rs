@@ -25,7 +25,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 /// The most tasks that the page shows; it counts the others.
 const MAX_TASKS: usize = 100;
 /// The most jobs with one attempt left that the page shows.
-const MAX_LAST_CHANCES: usize = 20;
+const MAX_LAST_ATTEMPTS: usize = 20;
 
 #[derive(Template)]
 #[template(path = "retries.html")]
@@ -45,7 +45,7 @@ struct RetriesPage<'a> {
     /// The task that the actions are for.
     storm: Option<StormRow>,
     paused: Vec<PausedRow>,
-    last_chances: LastChances,
+    last_attempts: LastAttempts,
     panel: BatchPanel,
     live: bool,
 }
@@ -91,15 +91,15 @@ struct PausedRow {
 
 /// Jobs that have one attempt left.
 #[derive(Default)]
-struct LastChances {
-    jobs: Vec<LastChanceRow>,
+struct LastAttempts {
+    jobs: Vec<LastAttemptRow>,
     found: usize,
     scanned: usize,
     /// Whether there are waiting jobs that were not read.
     more: bool,
 }
 
-struct LastChanceRow {
+struct LastAttemptRow {
     words: String,
     link: String,
     task: String,
@@ -111,9 +111,9 @@ struct LastChanceRow {
 pub(super) async fn render(request: &PageRequest<'_>) -> Result<PageContent, PageError> {
     let window = TimeWindow::of(request, TimeWindow::Minutes)?;
     let filter = PageFilter::of(request)?;
-    let (last_chances, paused) = match request.live {
-        true => (LastChances::default(), Vec::new()),
-        false => (last_chances(request).await?, request.app.client.paused_tasks().await?),
+    let (last_attempts, paused) = match request.live {
+        true => (LastAttempts::default(), Vec::new()),
+        false => (last_attempts(request).await?, request.app.client.paused_tasks().await?),
     };
     let counts = window.totals(&request.snapshot).all();
     let mut rows = rows(request, window);
@@ -133,7 +133,7 @@ pub(super) async fn render(request: &PageRequest<'_>) -> Result<PageContent, Pag
         storms: request.snapshot.storms.iter().map(|storm| clean(&storm.to_string())).collect(),
         storm: storm(request, filter),
         paused: paused.iter().map(|pause| PausedRow::new(request, pause)).collect(),
-        last_chances,
+        last_attempts,
         panel: BatchPanel::recent(request),
         live: request.live,
     };
@@ -204,7 +204,7 @@ fn rows(request: &PageRequest<'_>, window: TimeWindow) -> Vec<RetryTaskRow> {
     rows
 }
 
-/// The task that the query names, or the task of the worst storm.
+/// The task in the query, or the task of the largest storm.
 fn storm(request: &PageRequest<'_>, filter: PageFilter) -> Option<StormRow> {
     let worst = request.snapshot.storms.first().map(|it| (it.queue.clone(), it.task.clone()));
     let (queue, task) = filter.queue.zip(filter.task).or(worst)?;
@@ -232,24 +232,24 @@ impl PausedRow {
 }
 
 /// Reads the retries that have waited longest, and finds those with one attempt left.
-async fn last_chances(request: &PageRequest<'_>) -> Result<LastChances, ClientError> {
+async fn last_attempts(request: &PageRequest<'_>) -> Result<LastAttempts, ClientError> {
     let query =
         JobsQuery { order: Order::OldestFirst, limit: SCAN, ..JobsQuery::of(JobState::Retrying) };
     let page = request.app.client.jobs(&query).await?;
-    let of = |job: &JobSummary| LastChanceRow::of(request, job);
-    let mut chances = LastChances {
+    let of = |job: &JobSummary| LastAttemptRow::of(request, job);
+    let mut last_attempts = LastAttempts {
         jobs: page.jobs.iter().filter_map(of).collect(),
         found: 0,
         scanned: page.scanned,
         more: page.next.is_some(),
     };
-    chances.found = chances.jobs.len();
-    chances.jobs.sort_by_key(|job| job.due.map(|due| due.at));
-    chances.jobs.truncate(MAX_LAST_CHANCES);
-    Ok(chances)
+    last_attempts.found = last_attempts.jobs.len();
+    last_attempts.jobs.sort_by_key(|job| job.due.map(|due| due.at));
+    last_attempts.jobs.truncate(MAX_LAST_ATTEMPTS);
+    Ok(last_attempts)
 }
 
-impl LastChanceRow {
+impl LastAttemptRow {
     /// None if the policy allows another attempt after the next one.
     fn of(request: &PageRequest<'_>, job: &JobSummary) -> Option<Self> {
         let most = job.max_attempts.filter(|most| job.attempt >= *most)?;

@@ -25,10 +25,10 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The paths that need no login: they say only whether the process is alive and ready.
 pub(crate) const PROBES: &[&str] = &["/healthz", "/readyz"];
 
-/// The app, and the paths below the guards that need no login.
+/// The app, and the guarded paths that need no login.
 type GuardState = (App, &'static [&'static str]);
 
-/// Puts the guards around routes. The paths `open` need no login.
+/// Puts the guards around routes. The paths in `open` need no login.
 pub(crate) fn guard(routes: Router, app: &App, open: &'static [&'static str]) -> Router {
     routes
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -74,7 +74,7 @@ fn check(app: &App, request: &Request, open: &[&str]) -> Result<Access, RequestR
             true => origin::check_read_origin(headers, method).map(|()| access),
             false => Err(RequestRefusal::new(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "this address can only be read",
+                "this address accepts only GET and HEAD requests",
             )),
         };
     }

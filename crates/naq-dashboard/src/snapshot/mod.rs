@@ -1,5 +1,5 @@
-//! [`Snapshot`]: the state of the broker at the last read. Pages are rendered from it, so that more
-//! open tabs do not mean more requests to the broker.
+//! [`Snapshot`]: the state of the broker at the last read. Pages are rendered from it, so more open tabs
+//! do not cause more requests to the broker.
 
 mod batch_cache;
 mod poll;
@@ -22,7 +22,7 @@ pub(crate) use poll::poll;
 /// The minutes in the small chart of a queue.
 pub(crate) const SPARK_MINUTES: u32 = 30;
 
-/// Longer than a read of the broker can last: each of its requests has a timeout.
+/// A read of the broker never takes this long, because each of its requests has a timeout.
 const MAX_READ_TIME: Duration = Duration::from_secs(60);
 
 /// What was read, and when.
@@ -64,7 +64,7 @@ impl Snapshot {
         sync::read(&self.history)
     }
 
-    /// The problem of the task that reads the broker; none while it reads about every `interval`.
+    /// The problem of the reader; `None` while it reads the broker about every `interval`.
     pub(crate) fn reader_problem(&self, interval: Duration) -> Option<String> {
         let silent = self.tried_at?.elapsed();
         let limit = MAX_READ_TIME.saturating_add(interval.saturating_mul(3));
@@ -77,12 +77,12 @@ impl Snapshot {
         })
     }
 
-    /// This snapshot with this problem.
+    /// A copy of this snapshot, with `problem`.
     pub(crate) fn with_problem(&self, problem: Option<String>) -> Self {
         Self { problem, ..self.clone() }
     }
 
-    /// Since when the snapshot is out of date; none while the broker can be read.
+    /// Since when the snapshot is out of date; `None` while the reader can read the broker.
     pub(crate) fn outdated_since(&self) -> Option<Timestamp> {
         self.problem.as_ref().and(self.read_at)
     }

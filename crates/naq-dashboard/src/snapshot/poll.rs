@@ -1,4 +1,4 @@
-//! The one task that reads the broker.
+//! The reader: the one async task of the process that reads the broker.
 
 use std::fmt::Display;
 use std::panic::AssertUnwindSafe;

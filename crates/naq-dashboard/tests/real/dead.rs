@@ -80,7 +80,7 @@ async fn one_letter_is_requeued_one_purged_and_then_the_selected_ones_requeued()
     session.job_is("mail", "refused-0", JobState::Scheduled).await;
 
     browser.press("tr[data-item^='mail/slow-0@']", "Purge").await?;
-    browser.press("tr[data-item^='mail/slow-0@']", "Purge for good").await?;
+    browser.press("tr[data-item^='mail/slow-0@']", "Purge permanently").await?;
     session.wait_for_notice("Done: purge").await?;
     assert!(!letters_left(&session, 11).await.contains("mail/slow-0"));
 

@@ -1,7 +1,7 @@
 //! Promise 6: crashes are counted apart from attempts, and a deployment counts as neither.
 //!
-//! `end` checks that the attempts are those of the script. This module checks that a job which no
-//! fault can have affected has exactly the crashes that it caused itself. For other jobs the count
+//! `end` compares the attempts with the script. This module checks jobs that no fault can have
+//! affected: each must have exactly the crashes that it caused itself. For other jobs the count
 //! is not known: a worker that dies may have deliveries that it has not started, and a broker that
 //! is killed may forget a delivery.
 
@@ -23,12 +23,12 @@ pub(super) fn check(case: &JobCase<'_>) -> Vec<BrokenPromise> {
             found.push(BrokenPromise::PoisonTooSoon { budget: POISON_CRASHES, found: end.crashes });
         }
         // A broker that is killed may forget a delivery, and with it a crash.
-        if runs > POISON_CRASHES && !case.touched() {
+        if runs > POISON_CRASHES && !case.may_be_affected() {
             found.push(BrokenPromise::PoisonTooOften { budget: POISON_CRASHES, runs });
         }
     }
     let expected = script.own_crashes();
-    if !case.touched() && end.crashes != expected {
+    if !case.may_be_affected() && end.crashes != expected {
         found.push(BrokenPromise::WrongCrashes { expected, found: end.crashes });
     }
     found
@@ -36,7 +36,7 @@ pub(super) fn check(case: &JobCase<'_>) -> Vec<BrokenPromise> {
 
 impl JobCase<'_> {
     /// Whether a fault may have affected the job, other than the crashes that it caused itself.
-    pub(super) fn touched(&self) -> bool {
+    pub(super) fn may_be_affected(&self) -> bool {
         let Some(sent) = self.sent else { return true };
         let [end] = self.stored.ends.as_slice() else { return true };
         let own = |worker: &Option<String>| {
@@ -72,8 +72,8 @@ pub(super) fn check_workers(
     for (job, runs) in &history.runs {
         for run in runs.iter().filter(|run| run.finish.is_none()) {
             let Some(until) = rolled.get(run.worker.as_str()) else { continue };
-            // A broker that fails while a handler runs makes it lose its lease, and so the handler
-            // is stopped. This may happen long before the worker is told to stop.
+            // If the broker fails while a handler runs, the worker may lose the lease and stop the
+            // handler. This may happen long before the worker gets the stop signal.
             if !harmful.touch_every_worker(run.start, *until) {
                 cut.entry(&run.worker).or_default().push(job.clone());
             }

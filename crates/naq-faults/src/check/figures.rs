@@ -57,7 +57,7 @@ impl Figures {
         let again = |n: usize| case.runs[..n].iter().any(|run| run.step == case.runs[n].step);
         self.runs += case.runs.len() as u64;
         self.extra_runs += (0..case.runs.len()).filter(|n| again(*n)).count() as u64;
-        self.untouched += u64::from(!case.touched());
+        self.untouched += u64::from(!case.may_be_affected());
     }
 
     pub(super) fn finish(&mut self, history: &RunHistory, samples: Samples) {

@@ -3,7 +3,7 @@
 //! | file | NAQ's promise |
 //! |---|---|
 //! | `end` | 1: no job is lost, and every job ends as its script says |
-//! | `once` | 2: one run without faults; after a fault only attempts in flight run again; none after |
+//! | `once` | 2: without a fault, each attempt runs once; a fault repeats only running attempts; no attempt runs after the end |
 //! | `early` | 3: no retry is early, and how late retries are |
 //! | `crash` | 6: crashes are counted apart from attempts, and a deployment counts as neither |
 
@@ -52,26 +52,26 @@ pub fn check(
     stored: &BTreeMap<String, StoredJob>,
 ) -> CheckReport {
     let harmful = HarmfulFaults::new(&history.faults);
-    let nothing = StoredJob::default();
-    let mut verdict = CheckReport::default();
+    let not_stored = StoredJob::default();
+    let mut report = CheckReport::default();
     let mut lateness = figures::Samples::default();
     for planned in &plan.jobs {
         let case = JobCase {
             planned,
             sent: history.sent.get(&planned.id),
             runs: history.runs(&planned.id),
-            stored: stored.get(&planned.id).unwrap_or(&nothing),
+            stored: stored.get(&planned.id).unwrap_or(&not_stored),
             harmful: &harmful,
         };
         let rules = [end::check, once::check, early::check, crash::check];
         let found = rules.iter().flat_map(|rule| rule(&case));
         let job = Some(planned.id.clone());
-        verdict.violations.extend(found.map(|what| Violation { job: job.clone(), what }));
-        verdict.figures.count(&case);
+        report.violations.extend(found.map(|what| Violation { job: job.clone(), what }));
+        report.figures.count(&case);
         lateness.add(&case);
     }
     let found = crash::check_workers(history, &harmful);
-    verdict.violations.extend(found.into_iter().map(|what| Violation { job: None, what }));
-    verdict.figures.finish(history, lateness);
-    verdict
+    report.violations.extend(found.into_iter().map(|what| Violation { job: None, what }));
+    report.figures.finish(history, lateness);
+    report
 }

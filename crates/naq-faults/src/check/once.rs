@@ -1,5 +1,5 @@
-//! Promise 2: one run without faults; after a fault at most the attempts in flight run again; no
-//! run after the end.
+//! Promise 2: without a fault, each attempt runs once. After a fault, only attempts that it hit run
+//! again. No attempt runs after the end of its job.
 //!
 //! - **Twice.** A step may start again only if a fault hit its last run: between its start and the
 //!   end of its settlement (one second after its finish) its worker died, or the broker or the
@@ -10,7 +10,7 @@
 //! - **Back.** Once a step has started, no earlier step starts. A scheduled retry is a fact, as an
 //!   end is.
 //!
-//! One case is allowed in the last two rules, because it runs only what was in flight and no ack
+//! One case is allowed in the last two rules, because it repeats only running attempts and no ack
 //! was lost. After an outage the broker delivers a message to a second worker while the first one,
 //! whose lease has not ended, stores its fact. The second worker found no evidence and waits for a
 //! slot. So a start within one lease after a fact that was stored just after an outage may be this

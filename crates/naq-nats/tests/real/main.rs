@@ -6,6 +6,7 @@ mod auth;
 mod clock_skew;
 mod delivery;
 mod foreign;
+mod forgotten;
 mod network;
 mod permissions;
 mod remove;

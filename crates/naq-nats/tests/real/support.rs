@@ -17,7 +17,12 @@ pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
 /// A transport with its own prefix.
 pub(crate) async fn connect(url: &str) -> NatsTransport {
-    let config = NatsConfig::new(url).prefix(naq_testing::unique("t"));
+    connect_as(url, naq_testing::unique("t")).await
+}
+
+/// A transport with this prefix.
+pub(crate) async fn connect_as(url: &str, prefix: impl Into<String>) -> NatsTransport {
+    let config = NatsConfig::new(url).prefix(prefix);
     NatsTransport::connect(config).await.expect("a transport")
 }
 

@@ -45,7 +45,8 @@ pub(super) async fn run_guarded(
     handler.discard();
     match (held.stop_reason(), outcome) {
         (None, outcome) => outcome,
-        // A result counts while this worker has the lease.
+        // The handler finished during the shutdown. This worker still has the lease, so the result
+        // counts.
         (Some(StopReason::Shutdown), HandlerOutcome::Returned(Ok(result))) => {
             HandlerOutcome::Returned(Ok(result))
         }
@@ -70,7 +71,7 @@ async fn stop_handler(handler: &mut GuardedHandler, timer: &dyn Timer) -> Handle
     }
 }
 
-/// Polls and drops the handler. Its panics stay inside.
+/// Polls and drops the handler, and catches its panics.
 struct GuardedHandler(Option<HandlerFuture>);
 
 impl GuardedHandler {

@@ -12,7 +12,7 @@ use crate::gates::{GateExit, HoldBack};
 /// What happened to a delivery in its slot.
 #[derive(Debug)]
 pub(crate) enum DeliveryOutcome {
-    /// The body is no job.
+    /// The body cannot be read as a job.
     Undecodable(DecodeError),
     /// The attempt did not start: the policy or a gate decided so.
     NotRun(Envelope, Decision),
@@ -45,8 +45,8 @@ pub(crate) enum RunResult {
     Completed(Payload),
     /// The handler failed, and the fallback returned this.
     CompletedByFallback { result: Payload, failure: Failure, decision: Decision },
-    /// The handler failed. It was decided at that moment what follows: a fallback that fails later
-    /// does not change it.
+    /// The handler failed, and so did the fallback if there is one. `decision` was made when the
+    /// handler failed; the fallback does not change it.
     Failed { failure: Failure, decision: Decision },
 }
 
@@ -86,7 +86,7 @@ impl DeliveryOutcome {
         }
     }
 
-    /// What gates learn of the call.
+    /// How the call of the handler ended, for the gates.
     pub(crate) fn gate_exit(&self) -> GateExit {
         let Self::Ran(run) = self else { return GateExit::Undecided };
         match &run.result {
@@ -113,7 +113,7 @@ impl From<StopReason> for DeliveryOutcome {
     }
 }
 
-/// What the retry policy is asked about.
+/// What the retry policy needs to know about the attempt.
 pub(crate) fn attempt_facts(
     envelope: &Envelope,
     started_at: Timestamp,

@@ -59,7 +59,7 @@ impl SettlePlanner<'_> {
             DeliveryOutcome::Ran(run) => self.finished(stored, run),
             DeliveryOutcome::Interrupted => SettlePlan::interrupted(Settlement::GiveBack),
             // The client that recorded the cancellation has counted it.
-            DeliveryOutcome::Cancelled => SettlePlan::interrupted(Settlement::AckOnly),
+            DeliveryOutcome::Cancelled => SettlePlan::interrupted(Settlement::EndCancelled),
             DeliveryOutcome::LeaseLost => SettlePlan::interrupted(Settlement::Abandon),
         }
     }
@@ -92,7 +92,7 @@ impl SettlePlanner<'_> {
         if dependencies_met {
             waive_dependencies(&mut job);
         }
-        // At its deadline it comes back, to expire.
+        // A job with an earlier deadline comes back just after the deadline, and expires.
         let late = job.deadline.map(|deadline| deadline + Duration::from_millis(1));
         let until = late.map_or(until, |late| late.min(until));
         let delay = until.since(self.now);
@@ -106,8 +106,8 @@ impl SettlePlanner<'_> {
         SettlePlan { ending: ObservedEnding::of(Ending::HeldBack), ..again }
     }
 
-    /// A snooze, since no attempt was made. The history has a record for each worker that had no
-    /// handler; the number of these records decides.
+    /// Snoozes the job, because no attempt was made. Each check by a worker without a handler adds
+    /// a record to the history. The number of these records decides when the job dies.
     fn unknown_task(&self, stored: &Stored, mut job: Envelope) -> SettlePlan {
         let _span = attempt_log::span(&job).entered();
         let checks = job
@@ -153,14 +153,14 @@ impl SettlePlanner<'_> {
                 attempt_log::succeeded(&envelope, times.took());
                 let facts = attempt_facts(&envelope, times.started_at, times.ended_at);
                 let decision = decide(&envelope.policy, &facts, &retry::Outcome::Completed);
-                let how = AttemptOutcome::Completed;
-                let record = self.record_of_run(&envelope, times, how, &decision);
+                let outcome = AttemptOutcome::Completed;
+                let record = self.record_of_run(&envelope, times, outcome, &decision);
                 self.completed(stored, envelope, times, result, record)
             }
             RunResult::CompletedByFallback { result, failure, decision } => {
                 attempt_log::completed_by_fallback(&decision);
-                let how = AttemptOutcome::Completed;
-                let mut record = self.record_of_run(&envelope, times, how, &decision);
+                let outcome = AttemptOutcome::Completed;
+                let mut record = self.record_of_run(&envelope, times, outcome, &decision);
                 record.error_kind = Some(failure.kind().clone());
                 record.message = Some(failure.message().to_owned());
                 let completed = self.completed(stored, envelope, times, result, record);
@@ -206,8 +206,8 @@ impl SettlePlanner<'_> {
         }
     }
 
-    /// A job whose result the broker does not take. The result of another attempt would be as
-    /// large.
+    /// The broker refuses the job's result because it is too large. The failure is fatal: another
+    /// attempt would return a result of the same size.
     pub(crate) fn result_too_large(
         &self,
         stored: &Stored,
@@ -241,7 +241,7 @@ impl SettlePlanner<'_> {
         let record = FinalRecord { envelope, state, finished_at: self.now, result: None };
         let settlement = match Fact::record(stored, &record) {
             Ok(Some(fact)) => Settlement::Store(fact),
-            // The job wants no record, or none can be written. It ends all the same.
+            // The job keeps no record, or its record cannot be encoded. The job ends without one.
             Ok(None) | Err(_) => Settlement::AckOnly,
         };
         SettlePlan::new(settlement, ObservedEnding::of(ending_of_state(state)))

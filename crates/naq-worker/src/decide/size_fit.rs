@@ -1,4 +1,5 @@
-//! Fits a settlement to what the broker takes: what is stored in place of a fact that is too large.
+//! Fits a settlement to the broker's size limit: which smaller fact is stored instead of one that
+//! is too large.
 
 use std::iter::successors;
 
@@ -17,11 +18,11 @@ const SHORT_MESSAGE: usize = 100;
 pub(crate) struct SizeLimit {
     /// The largest message that fits, in bytes.
     pub(crate) max: usize,
-    /// For people.
+    /// What the dead letter and the log say about the limit.
     pub(crate) reason: String,
 }
 
-/// What takes the place of a settlement whose next fact is too large. None when nothing fits.
+/// A smaller settlement, for one whose next fact is too large. None when no form of it fits.
 pub(crate) fn fit_settlement(
     settlement: Settlement,
     stored: &Stored,
@@ -31,12 +32,12 @@ pub(crate) fn fit_settlement(
 ) -> Option<Settlement> {
     match settlement {
         Settlement::Store(fact) => match fact.kind {
-            // The job cannot wait for another attempt: it is dead.
+            // The broker cannot store the retry, so the job is dead.
             FactKind::Retry { .. } => {
                 let letter = letter_for_unstorable_retry(&fact, stored, &limit.reason, now);
                 Some(Settlement::StoreDeath(Box::new(DeathFacts::new(stored, job(), &letter))))
             }
-            // Without a record the job ends all the same.
+            // If no form of the record fits, the job ends without a record.
             FactKind::Record { .. } => {
                 let smaller = fit_fact(&fact, stored, limit.max);
                 Some(smaller.map_or(Settlement::AckOnly, Settlement::Store))
@@ -163,7 +164,7 @@ mod tests {
         Stored { place: Place::Dead, message, ..stored.clone() }.dead_letter()
     }
 
-    /// What fits where the settlement is one byte too large.
+    /// The settlement for a limit that is one byte too small for this one.
     fn next(settlement: Settlement, stored: &Stored) -> Option<Settlement> {
         let max = written(&settlement).message.size() - 1;
         fit_to(settlement, stored, max)
@@ -195,13 +196,13 @@ mod tests {
         }
         assert_eq!(records, 1, "it had neither history nor arguments");
         let full = written(&dead);
-        let told = letter(&full, &stored);
-        assert_eq!((&told.error_kind, told.rule), (&ErrorKind::CONNECTION, Rule::Fatal));
-        assert!(told.reason.contains("too much"), "{}", told.reason);
+        let shown = letter(&full, &stored);
+        assert_eq!((&shown.error_kind, shown.rule), (&ErrorKind::CONNECTION, Rule::Fatal));
+        assert!(shown.reason.contains("too much"), "{}", shown.reason);
         let short = next(dead, &stored).expect("a short one");
-        let told = letter(&written(&short), &stored);
-        assert_eq!((told.message.len(), told.reason.as_str()), (SHORT_MESSAGE, ""));
-        assert_eq!(told.step, stored.step());
+        let shown = letter(&written(&short), &stored);
+        assert_eq!((shown.message.len(), shown.reason.as_str()), (SHORT_MESSAGE, ""));
+        assert_eq!(shown.step, stored.step());
         let shorter = written(&short);
         let bare = next(short, &stored).expect("a bare one");
         assert_eq!(written(&bare).message.headers().count(), 1);
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_loses_what_it_can_and_the_job_ends_all_the_same() {
+    fn a_record_gets_smaller_step_by_step_until_the_job_ends_without_one() {
         let (stored, mut envelope) = job();
         envelope.args = Payload::encode(Codec::Json, "much").expect("writes");
         let result = Some(Payload::null(Codec::Json));
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_a_death_says_why_however_small() {
+    fn the_smallest_record_of_a_death_still_says_why() {
         let (stored, envelope) = job();
         let mut letter = letter(&Fact::give_back(&stored, None).expect("writes"), &stored);
         letter.reason = "the budget is spent".into();
@@ -241,9 +242,12 @@ mod tests {
         let place = Place::Record;
         let record = Stored { place, message: small.message.clone(), ..stored.clone() };
         assert_eq!((small.kind, &small.dedup), (full.kind, &full.dedup));
-        let told = record.letter_of_record(&stored.message).expect("a letter");
-        assert_eq!(told.reason, "the budget is spent");
-        assert_eq!(told.body, stored.message.body, "the record has less");
+        let rebuilt = record.letter_of_record(&stored.message).expect("a letter");
+        assert_eq!(rebuilt.reason, "the budget is spent");
+        assert_eq!(
+            rebuilt.body, stored.message.body,
+            "the body comes from the message, not from the record"
+        );
     }
 
     #[test]
@@ -268,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_give_back_loses_its_rewrite() {
+    fn a_give_back_that_is_too_large_stores_the_message_as_it_came() {
         let (stored, envelope) = job();
         let rewritten = Fact::give_back(&stored, Some(&envelope)).expect("writes");
         let plain = next(Settlement::Store(rewritten), &stored).expect("as it came");

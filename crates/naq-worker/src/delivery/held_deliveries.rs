@@ -1,4 +1,4 @@
-//! [`HeldDeliveries`]: the deliveries that this worker holds of one queue.
+//! [`HeldDeliveries`]: the deliveries of one queue that this worker holds.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -10,10 +10,11 @@ use tokio::sync::Notify;
 
 use super::HeldDelivery;
 
-/// TaskTable that wait for fewer held jobs are woken at every multiple of this, and so at zero.
+/// Calls of [`HeldDeliveries::wait_below`] are woken when the number of held deliveries is a
+/// multiple of this, 0 included.
 const WAKE_EVERY: usize = 64;
 
-/// The deliveries that this worker holds of one queue, by sequence.
+/// The deliveries of one queue that this worker holds, by sequence.
 #[derive(Debug, Default)]
 pub(crate) struct HeldDeliveries {
     by_seq: Mutex<HashMap<u64, Arc<HeldDelivery>>>,
@@ -21,8 +22,8 @@ pub(crate) struct HeldDeliveries {
 }
 
 impl HeldDeliveries {
-    /// Holds the delivery. None when its message is held already: then only its handle is taken
-    /// over.
+    /// Holds the delivery. If this worker holds its message already, takes over only the new handle
+    /// and returns None.
     pub(crate) fn insert(&self, delivery: Delivery, now: Timestamp) -> Option<Arc<HeldDelivery>> {
         let mut by_seq = lock(&self.by_seq);
         let seq = delivery.stored.seq;

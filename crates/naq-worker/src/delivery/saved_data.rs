@@ -1,5 +1,5 @@
-//! [`SavedData`]: what the handler of one delivery saves at the broker. Free for handlers that save
-//! nothing.
+//! [`SavedData`]: what the handler of one delivery saves at the broker. A handler that saves
+//! nothing causes no request.
 
 use std::sync::{Arc, OnceLock};
 
@@ -21,7 +21,8 @@ pub(crate) struct SavedData {
 }
 
 impl SavedData {
-    /// The job ends without another attempt: what earlier_checkpoint ones saved is of no use.
+    /// The job ends without another attempt, so no attempt will read the checkpoint of an earlier
+    /// one.
     pub(crate) fn mark_not_run(&self, job: &Envelope) {
         if Checkpoint::may_be_of(job) {
             let _ = self.earlier_checkpoint.set(Checkpoint::key_of(job));

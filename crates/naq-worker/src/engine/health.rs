@@ -33,7 +33,7 @@ pub struct Health(Arc<HealthState>);
 struct HealthState {
     transport: Arc<dyn Transport>,
     phase: AtomicU8,
-    /// Queues that could not be opened or asked at the last try.
+    /// Queues that the worker could not open, or not fetch from, when it last tried.
     stuck_queues: Mutex<BTreeSet<QueueName>>,
 }
 
@@ -47,7 +47,7 @@ pub enum NotReady {
     /// There is no connection to the broker. The worker reconnects as soon as the broker is there.
     #[error("not connected to the broker")]
     Disconnected,
-    /// The broker does not deliver jobs of this queue. The worker asks again.
+    /// The broker does not deliver jobs of this queue. The worker tries again.
     #[error("jobs of queue {0} cannot be fetched")]
     Stuck(QueueName),
     /// The worker was asked to stop, and finishes the jobs that run.
@@ -60,7 +60,8 @@ pub enum NotReady {
 
 impl Health {
     pub(crate) fn new(transport: Arc<dyn Transport>) -> Self {
-        let (phase, stuck_queues) = (AtomicU8::new(STARTING), Mutex::default());
+        let phase = AtomicU8::new(STARTING);
+        let stuck_queues = Mutex::default();
         Self(Arc::new(HealthState { transport, phase, stuck_queues }))
     }
 
@@ -113,7 +114,8 @@ impl Health {
     }
 }
 
-/// A worker that runs. It has stopped once this is dropped, also when its future is dropped.
+/// Exists while the worker runs. Its drop marks the worker as stopped, also when the future of the
+/// run is dropped.
 #[derive(Debug)]
 pub(crate) struct RunningGuard(Health);
 

@@ -35,9 +35,9 @@ use super::job_key::job_key;
 use crate::handler::TaskTable;
 use crate::random::random_share;
 
-/// How long a job waits that got no probe of a half open breaker.
+/// How long a job is held back when it gets no probe of a half open breaker.
 const HALF_OPEN_WAIT: Duration = Duration::from_secs(1);
-/// How often to ask for a probe that other workers take.
+/// How often a job may lose a probe to a faster worker. Then the job is held back.
 const TRIES: usize = 8;
 
 /// Holds back the jobs of an open breaker.
@@ -47,13 +47,14 @@ pub(crate) struct BreakerGate {
     table: Mutex<BreakerTable>,
     /// The breakers that were registered for each task.
     tasks: HashMap<TaskName, Vec<String>>,
-    /// Whether there are breakers that were not registered here: any task may run under one.
+    /// Whether the state store has breakers that this worker did not register. Any task may run
+    /// under one of them.
     has_foreign: AtomicBool,
     first_read: FirstRead,
     /// Notified when counts are due to be sent.
     due: Notify,
-    /// Locked by the job that asks for a probe. Most often the next one then knows that all are
-    /// taken.
+    /// Locked by the job that asks for a probe. The next job then usually sees in the table that no
+    /// probe is left, and sends no request.
     probing: tokio::sync::Mutex<()>,
 }
 
@@ -82,11 +83,11 @@ impl BreakerGate {
         lock(&self.table)
     }
 
-    /// Changes what is known, and wakes the sender if counts become due.
+    /// Changes the table, and wakes the sender if counts become due.
     fn update<T>(&self, change: impl FnOnce(&mut BreakerTable) -> T) -> T {
         let mut table = self.table();
         let before = table.due();
-        let made = change(&mut table);
+        let result = change(&mut table);
         let has_foreign = table.foreign_count() > 0;
         let due = table.due();
         drop(table);
@@ -94,10 +95,11 @@ impl BreakerGate {
         if due.is_some() && due != before {
             self.due.notify_one();
         }
-        made
+        result
     }
 
-    /// From now on jobs pass or wait by what is known.
+    /// The worker has read the breakers, or waited long enough. From now on no job waits for that
+    /// read.
     fn first_read_done(&self) {
         self.first_read.end();
         self.first_read.wake();
@@ -113,7 +115,7 @@ impl BreakerGate {
         keys
     }
 
-    /// Waits until the worker knows which breakers are open; but not for long.
+    /// Waits until the worker has read which breakers are open. Gives up after a short time.
     async fn wait_for_first_read(&self, now: Timestamp) {
         if !self.first_read.wait(&*self.timer, now).await {
             self.first_read_done();

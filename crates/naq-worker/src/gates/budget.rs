@@ -5,7 +5,7 @@
 //! once, by compare and set. Tokens that first attempts give stay with the worker that made the
 //! attempts. A token is taken before its retry starts, and lost if its worker dies. So at any time
 //! retries <= share x first attempts + min_per_sec x seconds + burst, plus a quarter of a burst for
-//! each worker. An entry that is full is not stored.
+//! each worker. A full budget has no entry.
 
 mod local_tokens;
 
@@ -25,7 +25,7 @@ use super::gate::Gate;
 use super::gate_answer::{GateAnswer, GateExit};
 use crate::random::random_share;
 
-/// How often to ask for tokens again after another worker was faster.
+/// How often a job may lose tokens to a faster worker. Then the job is held back.
 const TRIES: usize = 16;
 
 /// Holds back the retries beyond a budget.
@@ -39,10 +39,11 @@ pub(crate) struct BudgetGate {
 /// One budget as this worker sees it.
 struct TrackedBudget {
     /// The task or queue, for messages.
-    of: String,
+    name: String,
     key: StateKey,
     local: Mutex<LocalTokens>,
-    /// Locked by the job that asks the state store: the others use the tokens that it brings.
+    /// Locked by the job that asks the state store for tokens. The jobs that wait for the lock use
+    /// these tokens too.
     asking: tokio::sync::Mutex<()>,
 }
 
@@ -116,7 +117,7 @@ impl TrackedBudget {
         let key = StateKey::new(["budget", kind, name]).ok()?;
         let local = Mutex::new(LocalTokens::new(budget));
         Some(Self {
-            of: format!("{kind} {name}"),
+            name: format!("{kind} {name}"),
             key,
             local,
             asking: tokio::sync::Mutex::default(),
@@ -154,15 +155,15 @@ impl Gate for BudgetGate {
             self.of(job).for_each(|budget| budget.local().deposit());
             return Ok(GateAnswer::Pass);
         }
-        let mut paid: Vec<&Arc<TrackedBudget>> = Vec::new();
+        let mut charged: Vec<&Arc<TrackedBudget>> = Vec::new();
         for budget in self.of(job) {
             let token = self.take_token(budget).await;
             if matches!(token, Ok(Ok(()))) {
-                paid.push(budget);
+                charged.push(budget);
                 continue;
             }
-            paid.into_iter().for_each(|budget| budget.local().give_back());
-            let reason = format!("the retry budget of {} is used up", budget.of);
+            charged.into_iter().for_each(|budget| budget.local().give_back());
+            let reason = format!("the retry budget of {} is used up", budget.name);
             return token.map(|held| match held {
                 Ok(()) => GateAnswer::Pass,
                 Err(until) => GateAnswer::HoldBack { until, rule: Rule::Budget, reason },

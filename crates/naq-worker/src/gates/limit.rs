@@ -4,8 +4,8 @@
 //! A limit slot is an entry of the state store, taken by compare and set, with a lease: the slot of
 //! a worker that dies is free when the lease ends. A job that finds no slot waits in the broker's
 //! schedule and joins the wait list. The worker that frees a slot releases the first job of the
-//! list. The waiting job's own due time is only for the case that a worker died in between. A rate
-//! gives out start times instead, and needs no list.
+//! list. If that worker dies before, the job starts at its own due time. A rate gives out start
+//! times instead, and needs no list.
 
 mod keys;
 mod limit_rates;
@@ -45,9 +45,11 @@ pub(crate) struct LimitGate {
     slots: LimitSlots,
     wait_list: WaitList,
     rates: LimitRates,
-    /// The full limit of each job that found no slot, until its wait is stored.
+    /// The jobs that found no slot, each with its full limit. A job stays here until it is stored
+    /// as waiting.
     joining: Mutex<HashMap<JobKey, NoFreeSlot>>,
-    /// Jobs that were released for a slot and asked for it, until they are held back or end.
+    /// Jobs that were released for a slot and have asked for it. A job stays here until it is held
+    /// back or ends.
     released: Mutex<HashSet<JobKey>>,
 }
 
@@ -55,6 +57,7 @@ pub(crate) struct LimitGate {
 #[derive(Debug)]
 struct NoFreeSlot {
     key: String,
+    /// How many slots the limit has.
     of: u32,
 }
 
@@ -204,7 +207,7 @@ fn was_waiting(job: &Envelope) -> bool {
     last.is_some_and(|r| r.outcome == AttemptOutcome::HeldBack && r.rule == Some(Rule::Limit))
 }
 
-/// A number from 0 to 1, the same for the same attempt to start.
+/// A number from 0 to 1. It is the same each time until the job is held back again.
 fn job_fraction(job: &Envelope) -> f64 {
     let mut hasher = DefaultHasher::new();
     (&job.id, job.snoozes).hash(&mut hasher);
@@ -219,7 +222,8 @@ fn contention_reason(key: &str) -> String {
     format!("limit {key:?}: too many jobs ask for it at once")
 }
 
-/// Holds the job back until then, or until its deadline has passed: then it expires.
+/// Holds the job back until `until`. A job with an earlier deadline comes back just after the
+/// deadline, and expires.
 fn hold_back(job: &Envelope, until: Timestamp, reason: String) -> GateAnswer {
     let late = job.deadline.map(|deadline| deadline + Duration::from_millis(1));
     let until = late.map_or(until, |late| late.min(until));
@@ -262,15 +266,15 @@ impl Gate for LimitGate {
             let reason = format!("its start time is {start}");
             return Ok(GateAnswer::HoldBack { until: start, rule: Rule::Limit, reason });
         }
-        let asked = match self.take_slots(job, stored, now).await {
+        let answer = match self.take_slots(job, stored, now).await {
             Ok(None) => self.reserve(job, now).await,
             Ok(Some(held)) => Ok(held),
             Err(err) => Err(err),
         };
-        if !matches!(asked, Ok(GateAnswer::Pass)) {
+        if !matches!(answer, Ok(GateAnswer::Pass)) {
             self.free_slots(job, stored).await;
         }
-        asked
+        answer
     }
 
     async fn leave(&self, job: &Envelope, stored: &Stored, _call: &GateExit, _now: Timestamp) {

@@ -250,9 +250,9 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         self.insert_fallback(name, fallback)
     }
 
-    /// Gives a failure that the error type `E` caused that error's kind and advice, so that a
-    /// handler may return [`Failure`](naq_core::Failure) and use `?`. A kind that the handler names
-    /// stays.
+    /// Classifies failures that an error of type `E` caused: they get that error's kind and advice.
+    /// So a handler may return [`Failure`](naq_core::Failure) and use `?`. A kind that the handler
+    /// sets itself stays.
     #[must_use]
     pub fn classify<E: JobError>(mut self) -> Self {
         self.classifiers.add_type::<E>();

@@ -14,13 +14,14 @@ use crate::engine::{WorkerQueue, WorkerState};
 
 /// The shortest time between two rounds, for any lease.
 const MIN_WAIT: Duration = Duration::from_millis(10);
-/// How long a delivery of a queue with a limit may wait here for a slot: another worker could run
-/// it.
+/// How long a delivery of a queue with a limit may wait for a slot of this worker. While it waits
+/// it uses up the limit, and another worker with a free slot could run it.
 const LIMITED_HOLD: Duration = Duration::from_millis(500);
 /// Renewals in flight at once.
 const AT_ONCE: usize = 64;
 
-/// The time of the next round: by the clock, which may be set, and by the time that passes.
+/// The time of the next round, by two clocks: the machine's clock, which an operator may set, and
+/// the monotonic clock.
 #[derive(Debug)]
 struct RenewalRound {
     at: Timestamp,
@@ -32,10 +33,10 @@ impl RenewalRound {
         Self { at, elapsed_at: Instant::now() + at.since(now) }
     }
 
-    /// How far the clock was set forward. None when it was not: the round is late by less than
-    /// `slack`, or as late by the time that passed. A process that was stopped is late by both, and
-    /// has lost its leases. A machine's sleep that does not count as passed time looks like a clock
-    /// that was set.
+    /// How far the machine's clock was set forward. None when the round is late by less than
+    /// `slack`, or late by both clocks. A round is late by both clocks after the process was
+    /// stopped for a while; then its leases are lost. The sleep of a machine whose monotonic clock
+    /// stops meanwhile looks like a clock that was set forward.
     fn clock_jump(&self, now: Timestamp, slack: Duration) -> Option<Duration> {
         let late = now.since(self.at);
         (late >= slack && Instant::now() < self.elapsed_at + slack).then_some(late)

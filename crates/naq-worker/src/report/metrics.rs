@@ -24,8 +24,8 @@ pub(crate) struct WorkerMetrics {
     free: Gauge,
     connected: Gauge,
     heartbeat_missed: Counter,
-    not_read: Counter,
-    not_known: Counter,
+    undecodable: Counter,
+    unknown_tasks: Counter,
 }
 
 #[derive(Debug)]
@@ -53,37 +53,37 @@ struct TaskMetrics {
 impl WorkerMetrics {
     /// The metrics of a worker with these queues and tasks. All `slots` are free.
     pub(crate) fn new(queues: &[QueueName], tasks: &[TaskName], slots: usize) -> Self {
-        let meters_of = |queue: &QueueName| QueueMetrics {
+        let metrics_of = |queue: &QueueName| QueueMetrics {
             redeliveries: REDELIVERIES.counter(&[queue.as_str()]),
             tasks: tasks.iter().map(|task| (task.clone(), OnceLock::new())).collect(),
             unknown: OnceLock::new(),
         };
         let slot = |state| WORKER_SLOTS.gauge(&[state]);
-        let meters = Self {
-            queues: queues.iter().map(|queue| (queue.clone(), meters_of(queue))).collect(),
+        let metrics = Self {
+            queues: queues.iter().map(|queue| (queue.clone(), metrics_of(queue))).collect(),
             kinds: ErrorKindLabels::default(),
             slots,
             busy: slot("busy"),
             free: slot("free"),
             connected: BROKER_CONNECTED.gauge(&[]),
             heartbeat_missed: HEARTBEAT_MISSED.counter(&[]),
-            not_read: DECODE_ERRORS.counter(&["envelope"]),
-            not_known: DECODE_ERRORS.counter(&["unknown_task"]),
+            undecodable: DECODE_ERRORS.counter(&["envelope"]),
+            unknown_tasks: DECODE_ERRORS.counter(&["unknown_task"]),
         };
         // Incremented, not set: a process may have more than one worker.
-        meters.busy.increment(0.0);
-        meters.free.increment(slots as f64);
-        meters.connected.set(1.0);
-        meters
+        metrics.busy.increment(0.0);
+        metrics.free.increment(slots as f64);
+        metrics.connected.set(1.0);
+        metrics
     }
 
     /// Counts one delivery.
     pub(crate) fn observe(&self, observation: &Observation<'_>) {
         let Some(queue) = self.queues.get(observation.queue) else { return };
         let task = observation.task.and_then(|task| queue.tasks.get_key_value(task));
-        let (name, slot) =
-            task.map_or((UNKNOWN_TASK, &queue.unknown), |(task, slot)| (task.as_str(), slot));
-        let task = slot.get_or_init(|| TaskMetrics::new(observation.queue, name));
+        let (name, cell) =
+            task.map_or((UNKNOWN_TASK, &queue.unknown), |(task, cell)| (task.as_str(), cell));
+        let task = cell.get_or_init(|| TaskMetrics::new(observation.queue, name));
         task.crash.increment(observation.crashes.into());
         if let Some(run) = &observation.run {
             task.ran(run);
@@ -91,9 +91,9 @@ impl WorkerMetrics {
         let kind = observation.error.as_ref().map(|error| error.kind);
         match kind {
             Some(kind) if *kind == ErrorKind::DECODE && observation.task.is_none() => {
-                self.not_read.increment(1);
+                self.undecodable.increment(1);
             }
-            Some(kind) if *kind == ErrorKind::UNKNOWN_TASK => self.not_known.increment(1),
+            Some(kind) if *kind == ErrorKind::UNKNOWN_TASK => self.unknown_tasks.increment(1),
             _ => {}
         }
         match observation.ending {
@@ -124,9 +124,9 @@ impl WorkerMetrics {
         }
     }
 
-    /// A heartbeat was sent. `taken`: the broker stored it. `connected`: there is a connection.
-    pub(crate) fn heartbeat(&self, taken: bool, connected: bool) {
-        self.heartbeat_missed.increment((!taken).into());
+    /// A heartbeat was sent. `stored`: the broker stored it. `connected`: there is a connection.
+    pub(crate) fn heartbeat(&self, stored: bool, connected: bool) {
+        self.heartbeat_missed.increment((!stored).into());
         self.connected.set(f64::from(u8::from(connected)));
     }
 
@@ -199,13 +199,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn error_kinds_beyond_the_first_fifty_are_one() {
+    fn error_kinds_after_the_first_fifty_share_one_label() {
         let kinds = ErrorKindLabels::default();
         let kind = |n: usize| ErrorKind::new(format!("Error.{n}")).expect("a kind");
         for n in 0..MAX_ERROR_KINDS {
             assert_eq!(kinds.label(&kind(n)), format!("Error.{n}"));
         }
         assert_eq!(kinds.label(&kind(MAX_ERROR_KINDS)), OTHER_ERROR_KIND);
-        assert_eq!(kinds.label(&kind(0)), "Error.0", "known ones stay");
+        assert_eq!(kinds.label(&kind(0)), "Error.0", "kinds that have a label keep it");
     }
 }

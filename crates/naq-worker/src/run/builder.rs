@@ -70,7 +70,7 @@ impl WorkerBuilder {
         Self { settings }
     }
 
-    /// Adds a queue to take jobs from. Without any, the worker takes jobs from `default`. Queues
+    /// Adds a queue to take jobs from. A worker without any queue takes jobs from `default`. Queues
     /// share the slots: first come, first served.
     ///
     /// # Panics
@@ -244,7 +244,8 @@ impl WorkerBuilder {
     }
 
     /// Sets whether the worker writes statistics of its attempts, for dashboards and alerts. On by
-    /// default. It writes one message a second while jobs run, however many, and none while idle.
+    /// default. It writes one message a second while jobs run, for any number of jobs, and none
+    /// while idle.
     pub fn stats(mut self, enabled: bool) -> Self {
         self.settings.stats = enabled;
         self

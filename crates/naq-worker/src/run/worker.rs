@@ -20,7 +20,7 @@ use super::stop_signals::StopSignals;
 use super::{drain, heartbeat, start};
 use crate::chores;
 use crate::engine::{Health, WorkerState};
-use crate::intake::{fetch_loop, renew_loop};
+use crate::intake::{fetch_loop, renew_loop, repair_loop};
 use crate::settle::settle_all;
 
 /// Takes jobs from queues and runs their handlers.
@@ -104,6 +104,7 @@ impl Worker {
             }
             fetch_loops.spawn(fetch_loop(worker.clone(), queue.clone(), open));
             tasks.spawn(renew_loop(worker.clone(), queue.clone()));
+            tasks.spawn(repair_loop(worker.clone(), queue.clone()));
         }
         tasks.spawn(settle_all(worker.clone(), inbox));
         let gates = worker.deps.gates.clone();

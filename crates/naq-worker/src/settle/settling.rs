@@ -4,6 +4,7 @@ use naq_core::stats::Ending;
 use naq_core::transport::{Fact, FactKind, TransportError, Written};
 use naq_core::{Envelope, JobState};
 
+use super::cancelled;
 use super::job_end::{ack_ended, end_job, finish_ended};
 use super::until_answered::{ack, until_answered};
 use crate::decide::{
@@ -59,6 +60,7 @@ impl Settling<'_> {
         match settlement {
             Settlement::Abandon => None,
             Settlement::FinishEnded => finish_ended(worker, held, self.gated_job).await,
+            Settlement::EndCancelled => Some(cancelled::record_cancelled(worker, held).await),
             Settlement::GiveBack => give_back_fact(held).map(Settlement::Store),
             Settlement::AckOnly => {
                 ack_ended(worker, held, self.gated_job).await;

@@ -1,9 +1,10 @@
-//! [`Lanes`]: which queue the next job comes from. Pure.
+//! [`Lanes`]: which queue the next job comes from. No I/O.
 //!
 //! Without weights all queues share one lane, first come, first served. With weights each queue has
-//! a lane with a pass, which grows with every start, slower for a greater weight. The lane with the
-//! smallest pass is next (stride scheduling). With strict priority the first lane that has a job is
-//! next. A later lane is next only while all lanes before it are known to be empty.
+//! a lane, and each lane has a number, its *pass*. Every start from a lane makes its pass larger; a
+//! greater weight makes it grow more slowly. The lane with the smallest pass is next (stride
+//! scheduling). With strict priority the first lane that has a job is next. A later lane is next
+//! only while all lanes before it are known to be empty.
 
 use std::collections::VecDeque;
 
@@ -111,10 +112,10 @@ impl<T> Lanes<T> {
         self.lanes.iter_mut().flat_map(|lane| lane.waiting.drain(..)).collect()
     }
 
-    /// How many more jobs to ask this lane's queue for. `free` slots are free, and `ahead` jobs may
-    /// wait beyond them. Zero when it is better to wait.
+    /// How many more jobs to request from this lane's queue. `free` slots are free, and `ahead`
+    /// more jobs may wait for a slot. Zero when this lane must not fetch now.
     pub(crate) fn fetch_size(&self, lane: usize, free: usize, ahead: usize) -> usize {
-        let me = &self.lanes[lane];
+        let own = &self.lanes[lane];
         // With strict priority, jobs of later lanes do not count.
         let before = match self.sharing {
             Sharing::Strict => &self.lanes[..=lane],
@@ -132,27 +133,27 @@ impl<T> Lanes<T> {
             Sharing::Strict if before[..lane].iter().all(|lane| lane.queue_empty) => room,
             Sharing::Strict => 0,
             // A queue that is likely to be empty is asked in addition to the others.
-            Sharing::Weighted if me.queue_empty => room,
+            Sharing::Weighted if own.queue_empty => room,
             Sharing::Weighted => self.weighted_share(lane, free + ahead).min(room),
         }
     }
 
-    /// How many jobs this lane lacks of its part of `places`. Places that other queues are being
-    /// asked for do not count. The lane with the smallest pass gets one place more, so that a
-    /// single free place is for it.
+    /// How many more jobs this lane may request. Its weight gives it a part of `places`; its
+    /// waiting jobs and the requests of other lanes use up places. The lane with the smallest pass
+    /// gets one place more, so that it gets the place when only one is free.
     fn weighted_share(&self, lane: usize, places: usize) -> usize {
-        let me = &self.lanes[lane];
+        let own = &self.lanes[lane];
         let live = || self.lanes.iter().enumerate().filter(|(_, lane)| !lane.queue_empty);
         let requested: usize =
             live().filter(|(i, _)| *i != lane).map(|(_, other)| other.requested).sum();
         let left = places.saturating_sub(requested + self.waiting());
         let weights: u64 = live().map(|(_, lane)| u64::from(lane.weight)).sum();
-        let part = places.saturating_sub(1) as u64 * u64::from(me.weight) / weights.max(1);
+        let part = places.saturating_sub(1) as u64 * u64::from(own.weight) / weights.max(1);
         let first =
             live().filter(|(_, lane)| lane.requested == 0).min_by_key(|(_, lane)| lane.pass);
         let first = first.is_some_and(|(i, _)| i == lane);
         let part = usize::try_from(part).unwrap_or(usize::MAX) + usize::from(first);
-        part.saturating_sub(me.waiting.len()).min(left)
+        part.saturating_sub(own.waiting.len()).min(left)
     }
 
     /// The lane's queue is being asked for this many jobs.
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn strictly_a_low_job_starts_only_when_nothing_higher_waits() {
+    fn with_strict_priority_a_low_job_starts_only_when_no_higher_job_waits() {
         let mut lanes = Lanes::new(Sharing::Strict, [1, 1]);
         lanes.push(1, ["low", "low"]);
         assert_eq!(lanes.pop(), None, "the first queue may have a job");
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn strictly_lower_queues_are_asked_once_the_higher_have_nothing() {
+    fn with_strict_priority_lower_queues_are_asked_when_the_higher_are_empty() {
         let mut lanes = Lanes::new(Sharing::Strict, [1, 1]);
         assert_eq!((lanes.fetch_size(0, 4, 0), lanes.fetch_size(1, 4, 0)), (4, 0));
         lanes.mark_empty(0);
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_is_free_asks_one_queue_and_the_next_when_that_has_nothing() {
+    fn for_one_free_slot_one_queue_is_asked_and_the_next_when_it_is_empty() {
         let mut lanes = Lanes::<()>::new(Sharing::Weighted, [1, 1]);
         assert_eq!((lanes.fetch_size(0, 1, 0), lanes.fetch_size(1, 1, 0)), (1, 0));
         lanes.fetch_started(0, 1);

@@ -15,7 +15,7 @@ pub(crate) struct ReadyDeliveries {
     slots: usize,
     sharing: Sharing,
     state: Mutex<ReadyState>,
-    /// One permit for each waiting job. Free slots wait for one here.
+    /// One permit for each waiting job. A free slot waits here for a permit.
     jobs: Semaphore,
     lane_waiters: Vec<LaneWaiters>,
 }
@@ -25,8 +25,8 @@ pub(crate) struct ReadyDeliveries {
 struct LaneWaiters {
     /// Notified when the lane may need more jobs.
     room: Notify,
-    /// Locked by the fetch loop whose turn it is. Without this lock the same one would always be the
-    /// first to see that there is room.
+    /// Locked by the fetch loop that may fetch next. Without this lock the same loop would always
+    /// be the first to see that there is room.
     fetch_order: tokio::sync::Mutex<()>,
 }
 
@@ -36,8 +36,8 @@ struct ReadyState {
     running: usize,
     /// Jobs that may wait although no slot is free.
     ahead: usize,
-    /// Permits that were taken while every waiting job had to wait for a queue with a higher
-    /// priority.
+    /// With strict priority: permits whose jobs must not start yet, because a queue of higher
+    /// priority may have a job. They are added again when that queue is empty.
     deferred_permits: usize,
 }
 
@@ -58,12 +58,13 @@ impl ReadyDeliveries {
         }
     }
 
-    /// Whether the choice of the next job depends on which queues are empty.
+    /// Whether queues have weights or priorities. Then the choice of the next job depends on which
+    /// queues are empty.
     pub(crate) fn is_shared(&self) -> bool {
         self.sharing != Sharing::FirstCome
     }
 
-    /// Adds jobs of a queue. An error gives them back: the worker stops.
+    /// Adds jobs of a queue. Returns them as the error when the worker stops.
     pub(crate) fn push(
         &self,
         queue: usize,
@@ -135,8 +136,8 @@ impl ReadyDeliveries {
         self.wake_fetch_loops(state);
     }
 
-    /// Waits until the queue should be asked, and returns for how many jobs. The queue counts as
-    /// asked until [`fetch_ended`](Self::fetch_ended).
+    /// Waits until the queue should be asked for jobs, and returns for how many. The call of
+    /// [`fetch_ended`](Self::fetch_ended) ends this request.
     pub(crate) async fn wait_for_room(&self, queue: usize, ahead: usize) -> usize {
         let lane = self.state().lanes.lane(queue);
         let lane_waiters = &self.lane_waiters[lane];

@@ -14,7 +14,7 @@ use super::harness::Harness;
 
 /// A handler that takes longer than this in real time counts as stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
-/// More attempts at one moment mean that they never end.
+/// If more attempts than this run at one moment, new jobs become due without end.
 const MAX_AT_ONCE: usize = 100_000;
 /// How far `run_to_end` moves the clock.
 const HORIZON: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -77,9 +77,9 @@ impl Harness {
 
     /// Whether any job waits besides chores, which may never end.
     fn has_waiting_jobs(&self) -> bool {
-        let own = |queue: &QueueName| queue.as_str() == CHORES;
+        let is_chores = |queue: &QueueName| queue.as_str() == CHORES;
         let waiting = self.broker.waiting();
-        let served = |queue: &QueueName| !own(queue) && self.serves(queue);
+        let served = |queue: &QueueName| !is_chores(queue) && self.serves(queue);
         waiting.iter().any(|job| served(&job.key.queue))
             || self.queues().iter().any(|queue| served(&queue.name) && queue.pending > 0)
     }
@@ -101,7 +101,7 @@ impl Harness {
         served.filter_map(|name| at_once(self.broker.queue_info(&name)).ok().flatten()).collect()
     }
 
-    /// Those queues, if one of them has a job that is due now.
+    /// The names of [`queues`](Self::queues), if one of them has a job that is due now.
     fn busy(&self) -> Option<Vec<QueueName>> {
         let queues = self.queues();
         let any = queues.iter().any(is_busy);
@@ -116,10 +116,10 @@ impl Harness {
     /// Runs the worker until no job is due, and then stops it. A worker that runs on would wake for
     /// every heartbeat as time passes.
     async fn work(&self, queues: Vec<QueueName>) {
-        let own = |queue: &&QueueName| queue.as_str() == CHORES;
-        let mut worker = self.worker.clone().chores(queues.iter().any(|queue| own(&queue)));
+        let is_chores = |queue: &&QueueName| queue.as_str() == CHORES;
+        let mut worker = self.worker.clone().chores(queues.iter().any(|queue| is_chores(&queue)));
         if worker.settings.queues.is_empty() {
-            worker = worker.queues(queues.iter().filter(|queue| !own(queue)));
+            worker = worker.queues(queues.iter().filter(|queue| !is_chores(queue)));
         }
         let (stop, stopped) = oneshot::channel::<()>();
         let mut running = pin!(worker.build().run(async { drop(stopped.await) }));
@@ -134,10 +134,10 @@ impl Harness {
 
     async fn until_idle(&self, queues: &[QueueName]) {
         for _ in 0..MAX_AT_ONCE {
-            let mut looks = 0;
+            let mut calls = 0;
             let progress = self.broker.until(|| {
-                looks += 1;
-                looks > 1 || self.are_idle(queues)
+                calls += 1;
+                calls > 1 || self.are_idle(queues)
             });
             if timeout(STUCK_AFTER, progress).await.is_err() {
                 panic!("{}", self.stuck());

@@ -170,7 +170,7 @@ impl Harness {
     /// ```
     ///
     /// # Panics
-    /// When none was. The message lists the jobs that were enqueued.
+    /// When no job of this type was enqueued. The message lists the jobs that were enqueued.
     #[track_caller]
     pub fn assert_enqueued<J: Job>(&self) -> Selection<J> {
         Selection::new(self.enqueued(), self.listing())
@@ -179,13 +179,13 @@ impl Harness {
     /// Asserts that no job of this type was enqueued.
     ///
     /// # Panics
-    /// When one was.
+    /// When a job of this type was enqueued.
     #[track_caller]
     pub fn assert_not_enqueued<J: Job>(&self) {
         let found = self.enqueued::<J>().len();
         assert!(
             found == 0,
-            "{found} of {:?}, not none. Enqueued were:\n{}",
+            "{found} jobs of {:?} were enqueued, expected none. Enqueued were:\n{}",
             J::NAME,
             self.listing()
         );

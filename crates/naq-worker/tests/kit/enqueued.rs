@@ -75,7 +75,7 @@ async fn it_lists_every_property() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "2 of \"mail.welcome\", not none")]
+#[should_panic(expected = "2 jobs of \"mail.welcome\" were enqueued, expected none")]
 async fn nothing_means_nothing() {
     let (harness, _) = harness();
     some(harness.client()).await;

@@ -238,6 +238,12 @@ impl Bench {
         self.client.list_workers().await.expect("a list")
     }
 
+    /// How many jobs of the queue `default` the broker has forgotten.
+    pub(crate) async fn forgotten(&self) -> u64 {
+        let queues = self.client.queues().await.expect("a list");
+        queues.iter().map(|q| q.forgotten).sum()
+    }
+
     /// What is left in the queue `default`, waiting jobs included.
     pub(crate) async fn left(&self) -> u64 {
         let queues = self.client.queues().await.expect("a list");

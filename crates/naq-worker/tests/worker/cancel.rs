@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use naq_core::JobState;
+use naq_core::transport::{Operator, Signal};
+use naq_core::wire::AttemptOutcome;
 
 use crate::bench::{Bench, Do, LEASE, secs};
 
@@ -34,4 +36,38 @@ async fn a_cancelled_job_that_fails_before_the_signal_arrives_does_not_come_back
     bench.client.cancel(&key, "not needed").await.expect("cancelled");
     bench.pass(secs(60)).await;
     assert_eq!((bench.state("job").await, bench.seen.starts("job")), (JobState::Cancelled, 1));
+}
+
+#[tokio::test]
+async fn the_record_of_a_cancelled_job_says_which_worker_ran_it_and_since_when() {
+    let bench = Bench::new();
+    let _worker = bench.start_with(|b| b.concurrency(1)).await;
+    bench.enqueue("job", [Do::Hang { heed: true }]).await;
+    bench.pass(secs(7)).await;
+    let key = bench.report("job").await.key;
+    bench.client.cancel(&key, "not needed").await.expect("cancelled");
+    bench.pass(secs(1)).await;
+    let report = bench.report("job").await;
+    assert_eq!(report.state, JobState::Cancelled);
+    let entry = report.envelope.expect("readable").history.pop().expect("an entry");
+    assert_eq!(entry.outcome, AttemptOutcome::Cancelled);
+    assert_eq!(entry.reason.as_deref(), Some("not needed"));
+    assert_eq!(entry.worker, Some(bench.workers().await[0].worker_id.clone()));
+    let ran = entry.ended_at.expect("an end").since(entry.started_at.expect("a start"));
+    assert!((secs(7)..=secs(8)).contains(&ran), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_job_that_a_signal_alone_cancels_leaves_a_record() {
+    let bench = Bench::new();
+    let _worker = bench.start_with(|b| b.concurrency(1)).await;
+    bench.enqueue("job", [Do::Hang { heed: true }]).await;
+    let key = bench.report("job").await.key;
+    let signal = Signal::Cancel { queue: key.queue, id: key.id, nonce: None };
+    bench.broker.signal(&signal).await.expect("sent");
+    bench.pass(secs(1)).await;
+    assert_eq!(bench.state("job").await, JobState::Cancelled);
+    assert_eq!(bench.history("job").await, ["1:Cancelled:cancel"]);
+    bench.pass(LEASE * 2).await;
+    assert_eq!((bench.seen.starts("job"), bench.left().await), (1, 0));
 }

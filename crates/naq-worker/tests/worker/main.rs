@@ -12,6 +12,7 @@ mod depends;
 mod drain;
 mod fallback;
 mod follow_up;
+mod forgotten;
 mod gates;
 mod handlers;
 mod hooks;

@@ -1,4 +1,4 @@
-//! [`Client`]: the verbs, one by one.
+//! [`Client`]: the client that waits for the broker.
 
 use std::io;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use naq_core::{Job, JobId, NameError, QueueName, Timestamp};
 
 use super::enqueue::Enqueue;
 use super::handle::JobHandle;
-use super::thread::Thread;
+use super::thread::ClientThread;
 
-/// The verbs of [`naq_client::Client`], each of which waits for the broker's answer. Cheap to clone;
-/// clones share the connection.
+/// The methods of [`naq_client::Client`]; each waits for the broker's answer. Cheap to clone: clones
+/// share the connection.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(super) inner: AsyncClient,
-    pub(super) thread: Thread,
+    pub(super) thread: ClientThread,
 }
 
 /// Connects to the broker at `url`; see [`crate::connect`].
@@ -34,7 +34,7 @@ pub fn connect(url: impl Into<String>) -> Result<Client, crate::ConnectError> {
     open(async move { crate::connect(url).await })
 }
 
-/// Connects as the `NAQ_*` variables say; see [`crate::connect_from_env`].
+/// Connects with the settings in the `NAQ_*` variables; see [`crate::connect_from_env`].
 ///
 /// # Errors
 /// [`crate::ConnectError`].
@@ -47,40 +47,40 @@ pub fn connect_from_env() -> Result<Client, crate::ConnectError> {
 fn open(
     connect: impl Future<Output = Result<AsyncClient, crate::ConnectError>> + Send + 'static,
 ) -> Result<Client, crate::ConnectError> {
-    let thread = Thread::start().map_err(crate::ConnectError::Thread)?;
+    let thread = ClientThread::start().map_err(crate::ConnectError::Thread)?;
     let inner = thread.wait(connect)?;
     Ok(Client { inner, thread })
 }
 
 impl Client {
-    /// A client over a transport that needs no runtime of its own, such as the one in memory.
+    /// Creates a client over a transport that needs no async runtime, such as the in-memory one.
     ///
     /// # Errors
-    /// When the client's thread cannot be started.
+    /// The client's thread cannot be started.
     pub fn new(inner: AsyncClient) -> io::Result<Self> {
-        Ok(Self { inner, thread: Thread::start()? })
+        Ok(Self { inner, thread: ClientThread::start()? })
     }
 
-    pub(super) fn wait<T, F>(&self, verb: impl FnOnce(AsyncClient) -> F) -> T
+    pub(super) fn wait<T, F>(&self, request: impl FnOnce(AsyncClient) -> F) -> T
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        self.thread.wait(verb(self.inner.clone()))
+        self.thread.wait(request(self.inner.clone()))
     }
 
     /// Prepares a job; [`send`](Enqueue::send) sends it.
     ///
     /// # Panics
-    /// When `J::NAME` is no task name.
+    /// `J::NAME` is not a task name.
     pub fn enqueue<J: Job>(&self, job: J) -> Enqueue<'_, J::Output> {
         Enqueue::new(self, self.inner.enqueue(job))
     }
 
-    /// Prepares a job of a task known only by name, with any arguments.
+    /// Prepares a job of a task that has no type here, only a name, with any arguments.
     ///
     /// # Errors
-    /// [`NameError`] when `task` is no task name.
+    /// [`NameError`]: `task` is not a task name.
     pub fn enqueue_task<A: serde::Serialize + Sync>(
         &self,
         task: &str,
@@ -89,10 +89,10 @@ impl Client {
         Ok(Enqueue::new(self, self.inner.enqueue_task(task, args)?))
     }
 
-    /// Prepares a job that runs at `time`, which is in UTC; one that is past means at once.
+    /// Prepares a job that runs at `time`, in UTC. A time in the past means at once.
     ///
     /// # Panics
-    /// When `J::NAME` is no task name.
+    /// `J::NAME` is not a task name.
     pub fn enqueue_at<J: Job>(&self, time: impl Into<Timestamp>, job: J) -> Enqueue<'_, J::Output> {
         Enqueue::new(self, self.inner.enqueue_at(time, job))
     }
@@ -100,13 +100,13 @@ impl Client {
     /// Prepares a job that runs after `delay`.
     ///
     /// # Panics
-    /// When `J::NAME` is no task name.
+    /// `J::NAME` is not a task name.
     pub fn enqueue_in<J: Job>(&self, delay: Duration, job: J) -> Enqueue<'_, J::Output> {
         Enqueue::new(self, self.inner.enqueue_in(delay, job))
     }
 
-    /// Sends many jobs, with many under way at once; one answer a job, in their order. A job that
-    /// cannot be written, or that the broker does not take, costs the others nothing.
+    /// Enqueues many jobs, with many requests in flight. Returns one result for each job, in the order
+    /// of the jobs. An error of one job does not affect the others.
     pub fn enqueue_many<P>(
         &self,
         jobs: impl IntoIterator<Item = P>,
@@ -119,28 +119,28 @@ impl Client {
         sent.into_iter().map(|sent| sent.map(|job| JobHandle::new(self, job))).collect()
     }
 
-    /// Finds a job by its id, in `queue` or wherever it is.
+    /// Finds a job by its id, in `queue` or, without one, in all queues.
     ///
     /// # Errors
-    /// [`ClientError::NoJob`] and [`ClientError::Ambiguous`] among others.
+    /// [`ClientError::NoJob`], [`ClientError::Ambiguous`] and others.
     pub fn job(&self, id: &JobId, queue: Option<&QueueName>) -> Result<JobReport, ClientError> {
         let (id, queue) = (id.clone(), queue.cloned());
         self.wait(|client| async move { client.job(&id, queue.as_ref()).await })
     }
 
-    /// Everything known of the job.
+    /// Everything that the broker has stored about a job.
     ///
     /// # Errors
-    /// [`ClientError::NoJob`] among others.
+    /// [`ClientError::NoJob`] and others.
     pub fn report(&self, key: &JobKey) -> Result<JobReport, ClientError> {
         let key = key.clone();
         self.wait(|client| async move { client.report(&key).await })
     }
 
-    /// Ends a job that has not ended.
+    /// Cancels a job that has not ended.
     ///
     /// # Errors
-    /// [`ClientError::State`] when it has ended; [`ClientError::NoJob`].
+    /// [`ClientError::State`]: it has ended. [`ClientError::NoJob`]: there is no such job.
     pub fn cancel(&self, key: &JobKey, reason: &str) -> Result<JobReport, ClientError> {
         let (key, reason) = (key.clone(), reason.to_owned());
         self.wait(|client| async move { client.cancel(&key, &reason).await })
@@ -149,13 +149,13 @@ impl Client {
     /// Makes a waiting job due now.
     ///
     /// # Errors
-    /// [`ClientError::State`] when it does not wait; [`ClientError::NoJob`].
+    /// [`ClientError::State`]: it does not wait. [`ClientError::NoJob`]: there is no such job.
     pub fn retry_now(&self, key: &JobKey) -> Result<JobReport, ClientError> {
         let key = key.clone();
         self.wait(|client| async move { client.retry_now(&key).await })
     }
 
-    /// All queues with their numbers, sorted by name.
+    /// All queues with their counts, sorted by name.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -163,7 +163,8 @@ impl Client {
         self.wait(|client| async move { client.queues().await })
     }
 
-    /// Lets at most so many jobs of the queue run at once, on all workers together; none for no limit.
+    /// Limits how many jobs of the queue run at once, on all workers together. `None` removes the
+    /// limit.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -176,7 +177,7 @@ impl Client {
         self.wait(|client| async move { client.set_queue_limit(&queue, limit).await })
     }
 
-    /// All keys that jobs with limits use now, sorted.
+    /// The limits that jobs use now, sorted by key.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -184,7 +185,7 @@ impl Client {
         self.wait(|client| async move { client.limits().await })
     }
 
-    /// One of these keys; none when no job uses it now.
+    /// The limit with this key; `None` if no job uses it now.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -193,7 +194,7 @@ impl Client {
         self.wait(|client| async move { client.limit(&key).await })
     }
 
-    /// The workers alive now, sorted by id.
+    /// The workers that are alive, sorted by id.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -201,7 +202,7 @@ impl Client {
         self.wait(|client| async move { client.list_workers().await })
     }
 
-    /// The breakers that are not quite closed, sorted by key.
+    /// The breakers that are not closed or had failures lately, sorted by key.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -209,7 +210,7 @@ impl Client {
         self.wait(|client| async move { client.breakers().await })
     }
 
-    /// The breaker of a task or dependency; closed when nothing is known of it.
+    /// The breaker of a task or dependency. It is closed if the broker has no entry for it.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -218,7 +219,7 @@ impl Client {
         self.wait(|client| async move { client.breaker(&key).await })
     }
 
-    /// Opens a breaker by hand, for `span` or until it is closed by hand.
+    /// Opens a breaker for `span`, or until [`close_breaker`](Self::close_breaker).
     ///
     /// # Errors
     /// [`TransportError`].
@@ -232,13 +233,13 @@ impl Client {
         self.wait(move |client| async move { client.open_breaker(&key, span, &reason).await })
     }
 
-    /// Closes a breaker by hand: it recovers over `recovery`.
+    /// Closes a breaker. During `recovery` a growing share of its jobs starts.
     ///
     /// # Errors
     /// [`TransportError`].
     ///
     /// # Panics
-    /// When `recovery` is longer than 10 years.
+    /// `recovery` is longer than 10 years.
     pub fn close_breaker(
         &self,
         key: &str,
@@ -248,7 +249,7 @@ impl Client {
         self.wait(move |client| async move { client.close_breaker(&key, recovery).await })
     }
 
-    /// Forgets all that is known of a breaker: it is closed at once. False when nothing was known.
+    /// Deletes the state of a breaker, which closes it at once. Returns false if it had no state.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -257,7 +258,7 @@ impl Client {
         self.wait(|client| async move { client.reset_breaker(&key).await })
     }
 
-    /// A page of dead letters from sequence `from` on.
+    /// A page of dead letters, starting at sequence `from`.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -271,7 +272,7 @@ impl Client {
         self.wait(move |client| async move { client.dead_letters(&filter, from, limit).await })
     }
 
-    /// Gives a dead job another life, in `delay` or at once.
+    /// Gives a dead job a new life, after `delay` or at once.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -284,7 +285,7 @@ impl Client {
         self.wait(move |client| async move { client.requeue(&letter, delay).await })
     }
 
-    /// Removes a dead letter for good. False when it is gone already.
+    /// Removes a dead letter permanently. Returns false if it is gone already.
     ///
     /// # Errors
     /// [`TransportError`].

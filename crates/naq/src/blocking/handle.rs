@@ -1,4 +1,4 @@
-//! [`JobHandle`]: what `send` returns.
+//! [`JobHandle`]: an enqueued job, as `send` returns it.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::Client;
 
-/// A job that the broker has. `O` is what its handler returns.
+/// A job that the broker has stored. `O` is the type that its handler returns.
 pub struct JobHandle<O> {
     client: Client,
     inner: AsyncHandle<O>,
@@ -31,17 +31,18 @@ impl<O> JobHandle<O> {
         self.inner.queue()
     }
 
-    /// Whether a job of this id was there already, so that nothing was added.
+    /// Whether the enqueue added no job, because a job with this id or unique key existed already.
     pub fn is_duplicate(&self) -> bool {
         self.inner.is_duplicate()
     }
 
-    /// The job that holds the unique key, if that is why nothing was added: the job of this handle.
+    /// The job that holds the unique key, if the enqueue added no job because of the key. It is the job
+    /// of this handle.
     pub fn held_by(&self) -> Option<&JobKey> {
         self.inner.held_by()
     }
 
-    /// Where it stands, with its history.
+    /// The job's state and history.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -53,20 +54,19 @@ impl<O> JobHandle<O> {
 }
 
 impl<O: DeserializeOwned + Send + 'static> JobHandle<O> {
-    /// Waits until the job has ended, and gives what its handler returned; see
-    /// [`naq_client::JobHandle::wait`].
+    /// Waits until the job has ended, and returns its result; see [`naq_client::JobHandle::wait`].
     ///
     /// # Errors
-    /// [`WaitError`], which says how else it ended, or that it has not after `timeout`.
+    /// [`WaitError`]: the job did not complete, or it has not ended after `timeout`.
     pub fn wait(&self, timeout: Duration) -> Result<O, WaitError> {
         let job = self.inner.clone();
         self.client.thread.wait(async move { job.wait(timeout).await })
     }
 
-    /// The result, once the job has completed; none before, and when no record is kept.
+    /// The result. `None` if the job has not completed, or if the broker has no record of it.
     ///
     /// # Errors
-    /// [`ClientError`]; `Decode` when what is stored is no `O`.
+    /// [`ClientError`]; `Decode` if the stored result is not an `O`.
     pub fn result(&self) -> Result<Option<O>, ClientError> {
         let job = self.inner.clone();
         self.client.thread.wait(async move { job.result().await })

@@ -1,4 +1,4 @@
-//! The same verbs for programs that are not async.
+//! The client for programs that are not async: the same methods, each of which waits for the broker.
 //!
 //! ```no_run
 //! # fn f() -> Result<(), Box<dyn std::error::Error>> {
@@ -12,8 +12,8 @@
 //! # }
 //! ```
 //!
-//! The connection lives on a thread of its own, so these calls may be made from anywhere; inside
-//! async code they would hold up the others, and the async verbs are the better choice.
+//! The connection runs on its own thread, so any thread may call these methods. Inside async code a
+//! call blocks the thread, and with it other async tasks. Use [`naq_client::Client`] there.
 
 mod client;
 mod enqueue;

@@ -1,4 +1,4 @@
-//! Recurring schedules: the builder behind [`Client::schedule`], and the verbs on those there are.
+//! Recurring schedules: the builder of [`Client::schedule`], and the actions on existing schedules.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use naq_core::{Job, ScheduleName, Timestamp};
 
 use super::{Client, Enqueue};
 
-/// A schedule about to be registered: [`register`](Self::register) it. The options are those of
-/// [`naq_client::ScheduleBuilder`].
-#[must_use = "nothing is registered until this is"]
+/// A schedule that is not registered yet; [`register`](Self::register) registers it. The options are
+/// those of [`naq_client::ScheduleBuilder`].
+#[must_use = "the schedule is not registered until `register` is called"]
 #[derive(Debug)]
 pub struct ScheduleBuilder<'a> {
     client: &'a Client,
     inner: AsyncBuilder<'a>,
 }
 
-/// The verbs on schedules; from [`Client::schedules`]. Each waits for the broker's answer.
+/// The actions on schedules, from [`Client::schedules`]. Each waits for the broker's answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Schedules<'a> {
     client: &'a Client,
@@ -38,13 +38,13 @@ impl Client {
         ScheduleBuilder { client: self, inner: self.inner.schedule(name) }
     }
 
-    /// The verbs on schedules that there are.
+    /// The actions on existing schedules.
     pub fn schedules(&self) -> Schedules<'_> {
         Schedules { client: self }
     }
 }
 
-macro_rules! same {
+macro_rules! forward {
     ($($(#[$doc:meta])* $name:ident($arg:ident: $ty:ty);)*) => {
         $($(#[$doc])*
         pub fn $name(self, $arg: $ty) -> Self {
@@ -54,43 +54,44 @@ macro_rules! same {
 }
 
 impl ScheduleBuilder<'_> {
-    same! {
-        /// When it ticks, as cron says it.
+    forward! {
+        /// When it ticks, as a cron expression.
         cron(expression: impl AsRef<str>);
-        /// It ticks every so often, from its start on.
+        /// It ticks at this interval, counted from its start.
         every(every: Duration);
-        /// The zone of its clocks by its IANA name; UTC by default.
+        /// The time zone of the cron expression, by its IANA name. The default is UTC.
         time_zone(name: impl AsRef<str>);
-        /// No tick before this moment, and the first of an interval at it.
+        /// No tick is before this time. With `every`, the first tick is at this time.
         start(start: Timestamp);
-        /// No tick after this moment.
+        /// No tick is after this time.
         end(end: Timestamp);
-        /// So many runs, and no more.
+        /// The number of runs in total.
         max_runs(max_runs: u64);
         /// Each run starts up to this much later than its tick.
         jitter(jitter: Duration);
-        /// What becomes of ticks that nobody was there for.
+        /// What happens to ticks that were missed because no worker was running.
         catch_up(catch_up: CatchUp);
         /// What a tick does while the run before it has not ended.
         overlap(overlap: Overlap);
-        /// A run that has not started so long after its time expires.
+        /// A run expires if it has not started this long after its tick.
         start_within(within: Duration);
     }
 
-    /// What runs, with the options of its type.
+    /// The job that each run enqueues, with the options of its type.
     ///
     /// # Panics
-    /// When `J::NAME` is no task name.
+    /// `J::NAME` is not a task name.
     pub fn job<J: Job>(self, job: J) -> Self {
         Self { client: self.client, inner: self.inner.job(job) }
     }
 
-    /// What runs, with any options of a job: what [`Client::enqueue`] prepares, not sent.
+    /// The job that each run enqueues, with any options: a job from [`Client::enqueue`] that was not
+    /// sent.
     pub fn template<O>(self, job: Enqueue<'_, O>) -> Self {
         Self { client: self.client, inner: self.inner.template(job.inner) }
     }
 
-    /// Registers it: from any number of processes it is one schedule.
+    /// Registers the schedule. Several processes that register the same name share one schedule.
     ///
     /// # Errors
     /// [`ScheduleError`].
@@ -101,7 +102,7 @@ impl ScheduleBuilder<'_> {
 }
 
 impl Schedules<'_> {
-    /// All schedules by name; of those that this version cannot read, why.
+    /// All schedules, sorted by name. A schedule that this version cannot read is an error in the list.
     ///
     /// # Errors
     /// [`ScheduleError::Transport`].
@@ -112,16 +113,16 @@ impl Schedules<'_> {
     /// The schedule of this name.
     ///
     /// # Errors
-    /// [`ScheduleError::NotFound`] among others.
+    /// [`ScheduleError::NotFound`] and others.
     pub fn get(&self, name: &ScheduleName) -> Result<ScheduleReport, ScheduleError> {
         let name = name.clone();
         self.client.wait(|client| async move { client.schedules().get(&name).await })
     }
 
-    /// Changes the schedule of this name: registers what `change` makes of its definition.
+    /// Changes the schedule of this name: applies `change` to its definition and registers the result.
     ///
     /// # Errors
-    /// [`ScheduleError::NotFound`]; what `change` says; others.
+    /// [`ScheduleError::NotFound`], the error that `change` returns, and others.
     pub fn update(
         &self,
         name: &ScheduleName,
@@ -131,34 +132,34 @@ impl Schedules<'_> {
         self.client.wait(|client| async move { client.schedules().update(&name, change).await })
     }
 
-    /// Makes no run at its ticks until it is resumed.
+    /// Pauses the schedule: its ticks make no runs until [`resume`](Self::resume).
     ///
     /// # Errors
-    /// [`ScheduleError::NotFound`] among others.
+    /// [`ScheduleError::NotFound`] and others.
     pub fn pause(&self, name: &ScheduleName) -> Result<ScheduleReport, ScheduleError> {
         let name = name.clone();
         self.client.wait(|client| async move { client.schedules().pause(&name).await })
     }
 
-    /// Goes on with the next tick from now.
+    /// Resumes the schedule with the next tick. Ticks during the pause are skipped.
     ///
     /// # Errors
-    /// [`ScheduleError::NotFound`] among others.
+    /// [`ScheduleError::NotFound`] and others.
     pub fn resume(&self, name: &ScheduleName) -> Result<ScheduleReport, ScheduleError> {
         let name = name.clone();
         self.client.wait(|client| async move { client.schedules().resume(&name).await })
     }
 
-    /// Makes a run now, beside those of the ticks.
+    /// Makes an extra run now.
     ///
     /// # Errors
-    /// [`ScheduleError::NotFound`] among others.
+    /// [`ScheduleError::NotFound`] and others.
     pub fn run_now(&self, name: &ScheduleName) -> Result<JobKey, ScheduleError> {
         let name = name.clone();
         self.client.wait(|client| async move { client.schedules().run_now(&name).await })
     }
 
-    /// Removes the schedule. False when there was none.
+    /// Deletes the schedule. Returns false if it did not exist.
     ///
     /// # Errors
     /// [`ScheduleError::Transport`].

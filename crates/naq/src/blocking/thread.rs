@@ -1,32 +1,33 @@
-//! The thread on which a blocking client's connection lives.
+//! [`ClientThread`]: the thread that runs the connection of a blocking client.
 
 use std::io;
 use std::sync::{Arc, mpsc};
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Runs futures for threads that cannot. Cheap to clone; it ends with the last clone.
+/// A thread that runs futures for callers that are not async. Cheap to clone; the thread ends when the
+/// last clone is dropped.
 #[derive(Debug, Clone)]
-pub(super) struct Thread(Arc<Owned>);
+pub(super) struct ClientThread(Arc<RuntimeGuard>);
 
 #[derive(Debug)]
-struct Owned(Option<Runtime>);
+struct RuntimeGuard(Option<Runtime>);
 
-impl Thread {
+impl ClientThread {
     pub(super) fn start() -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("naq-blocking")
             .enable_all()
             .build()?;
-        Ok(Self(Arc::new(Owned(Some(runtime)))))
+        Ok(Self(Arc::new(RuntimeGuard(Some(runtime)))))
     }
 
-    /// Runs `work` to its end and returns what it gives. Not by `block_on`, which panics on a
+    /// Runs `work` to its end and returns its output. It does not use `block_on`, which panics on a
     /// thread that runs async code.
     ///
     /// # Panics
-    /// When `work` does.
+    /// `work` panics.
     pub(super) fn wait<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -34,7 +35,7 @@ impl Thread {
         let (answer, answered) = mpsc::sync_channel(1);
         if let Some(runtime) = &self.0.0 {
             runtime.spawn(async move {
-                // An error means that whoever waited is gone, as is its thread.
+                // An error means that the calling thread has ended and no longer waits.
                 let _ = answer.send(work.await);
             });
         }
@@ -42,8 +43,8 @@ impl Thread {
     }
 }
 
-impl Drop for Owned {
-    /// Without waiting, which would panic inside async code.
+impl Drop for RuntimeGuard {
+    /// Stops the runtime without a wait, because a wait panics inside async code.
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();

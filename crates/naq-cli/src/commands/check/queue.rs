@@ -19,8 +19,9 @@ Examples:
   naq check queue mail --warn-depth 1000 --crit-depth 10000
   naq check queue mail --warn-oldest 1m --crit-oldest 10m --format nagios
 
-Jobs that wait for their due time, scheduled and retrying, count as `waiting`. They count neither
-for the depth nor for the age.")]
+Jobs that wait for their due time, scheduled and retrying, count as `waiting`. They do not
+count for the depth or the age. Jobs that the broker has forgotten are a warning: they count as
+`forgotten`, and a worker of the queue stores them again.")]
 pub(super) struct CheckQueueArgs {
     /// The queue
     pub(super) queue: QueueName,
@@ -74,7 +75,7 @@ fn judge(args: &CheckQueueArgs, queue: &QueueInfo) -> CheckResult {
     let measure =
         |name, help, value, unit, bounds| CheckMeasure { name, help, value, unit, bounds };
     let age = queue.oldest.map_or(0, millis);
-    let measures = vec![
+    let mut measures = vec![
         measure("depth", "Jobs that wait for a slot", queue.pending, CheckUnit::Count, depth),
         measure("oldest", "How long the oldest of them has waited", age, CheckUnit::Millis, oldest),
         measure(
@@ -85,6 +86,16 @@ fn judge(args: &CheckQueueArgs, queue: &QueueInfo) -> CheckResult {
             waiting,
         ),
     ];
+    // Only where there are any: a healthy queue has no such number.
+    if queue.forgotten > 0 {
+        measures.push(measure(
+            "forgotten",
+            "Jobs that the broker's consumer has lost track of",
+            queue.forgotten,
+            CheckUnit::Count,
+            CheckBounds::above(Some(0), None),
+        ));
+    }
     let paused = queue.paused_until.map(|until| format!("paused until {until}"));
     let next = format!("naq queue info {}", queue.name);
     CheckResult::of("queue", Some(queue.name.to_string()), measures)
@@ -123,6 +134,7 @@ mod tests {
             paused_until: None,
             lease: None,
             concurrency_limit: None,
+            forgotten: 0,
             bytes: 1,
             last_seq: 1,
         };
@@ -139,6 +151,8 @@ mod tests {
         ] {
             assert_eq!(result(flags, &queue), expected, "{flags}");
         }
+        let forgotten = QueueInfo { forgotten: 1, ..queue.clone() };
+        assert_eq!(result("", &forgotten), Warning);
         let empty = QueueInfo { pending: 0, waiting: 0, oldest: None, ..queue };
         assert_eq!(result("--crit-oldest 0s --crit-depth 0 --crit-waiting 0", &empty), Ok);
     }

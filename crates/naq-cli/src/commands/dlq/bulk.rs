@@ -70,7 +70,7 @@ impl From<Batch> for BulkResult {
 }
 
 impl BulkResult {
-    /// The counts without a change: of a dry run, or when no letter is selected.
+    /// The counts when nothing was changed: in a dry run, or if no letter is selected.
     fn unchanged(preview: &Preview, dry_run: bool) -> Self {
         Self { matched: preview.count, dry_run, ..Self::default() }
     }
@@ -112,7 +112,7 @@ pub(super) async fn requeue(
     if ran.can_be_undone(SystemClock.now()) {
         let id = &ran.id;
         out.note(format_args!(
-            "batch {id}; to take back what is not due yet: naq batch undo {id}"
+            "batch {id}; to undo it for the jobs that are not due yet: naq batch undo {id}"
         ))?;
     }
     print(action, &args.selection, &BulkResult::from(ran).with_rate(args.rate), out)
@@ -157,7 +157,7 @@ pub(super) async fn purge(args: &DlqPurgeArgs, client: &Client, out: Output) -> 
 /// Asks before a purge, which cannot be undone.
 pub(super) fn check_purge(args: &DlqPurgeArgs, out: Output) -> Result<()> {
     args.selection.check()?;
-    let question = format!("remove {} for good?", args.selection.words());
+    let question = format!("remove {} permanently?", args.selection.words());
     confirm::ask(&args.confirm, out, &question)
 }
 
@@ -218,7 +218,7 @@ async fn preview(scope: &BatchScope, client: &Client, out: Output) -> Result<Pre
     Ok(preview)
 }
 
-/// Whether no letter is selected.
+/// Whether the selection has no letters.
 fn is_empty(preview: &Preview) -> bool {
     preview.count == 0 && preview.exact
 }

@@ -32,6 +32,7 @@ fn queue(name: &str, pending: u64, oldest: u64) -> QueueInfo {
         paused_until: None,
         lease: None,
         concurrency_limit: None,
+        forgotten: 0,
         bytes: 0,
         last_seq: 0,
     }

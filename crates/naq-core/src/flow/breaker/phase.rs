@@ -165,7 +165,7 @@ impl BreakerState {
         state
     }
 
-    /// Whether the clock was set back by more than two clocks may differ (5 s). Then the caller must
+    /// Whether the clock was set back by more than 5 s, which two clocks may differ. Then the caller must
     /// store the state that [`at`](Self::at) returns, because each call of `at` moves the times to `now`.
     pub fn is_ahead(&self, now: Timestamp) -> bool {
         self.ahead(now) > MAX_CLOCK_SKEW
@@ -214,8 +214,8 @@ impl BreakerState {
         }
     }
 
-    /// How long a stored state must be kept. After that the breaker is as if it had never opened.
-    /// `None` if it must be kept until it changes.
+    /// How long the store must keep this state. Without a stored state the breaker is closed and has no
+    /// counts. `None` if the store must keep the state until it changes.
     pub fn kept_for(&self, config: &BreakerConfig, now: Timestamp) -> Option<Duration> {
         match &self.phase {
             Phase::Closed { .. } => Some(config.window * 2),

@@ -118,7 +118,8 @@ fn enter_open(
     state.phase = Phase::Open { since: now, until, by_hand, reason, probes };
 }
 
-/// The time of this opening: now, but never the same time twice, so that calls can be told apart.
+/// The time of this opening. It differs from the time of the opening before, because calls name the
+/// opening that they belong to by its time.
 fn new_opened_at(state: &BreakerState, now: Timestamp) -> Timestamp {
     if state.opened_at == Some(now) { now + Duration::from_millis(1) } else { now }
 }

@@ -68,8 +68,8 @@ impl Window {
         }
     }
 
-    /// Removes the buckets that are too old to count. It also removes buckets that lie further in the
-    /// future than the window is long, because then the clock was set back.
+    /// Removes the buckets that are too old to count. If the clock was set back, buckets lie in
+    /// the future: it also removes those that are further ahead than the window is long.
     pub fn prune(&mut self, config: &BreakerConfig, now: Timestamp) {
         let window = millis_up(config.window);
         let now = now.as_millis();
@@ -81,7 +81,7 @@ impl Window {
         }
     }
 
-    /// Whether the failures are so many that the breaker opens.
+    /// Whether enough calls failed to open the breaker.
     pub(super) fn opens(&self, config: &BreakerConfig, now: Timestamp) -> bool {
         let calls = self.calls();
         let failures = self.failures();

@@ -12,7 +12,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::keys::rejected;
 
-/// How many lost races with other workers until the job waits.
+/// How often a job may lose a start to a faster worker. Then the job is held back.
 const TRIES: usize = 8;
 /// How long an entry outlives its last start, for clocks that differ.
 const ENTRY_MARGIN: Duration = Duration::from_secs(60);
@@ -24,7 +24,8 @@ const KEYS: usize = 10_000;
 pub(super) enum RateAnswer {
     Now,
     At(Timestamp),
-    /// The next start would be then, after the job's deadline. No start was given.
+    /// The next start would be at this time, which is after the job's deadline. The job gets no
+    /// start.
     Never(Timestamp),
     /// Other workers were faster each time.
     Contended,
@@ -36,8 +37,8 @@ type CachedRate = Option<(Gcra, u64)>;
 #[derive(Debug)]
 pub(super) struct LimitRates {
     transport: Arc<dyn Transport>,
-    /// One job of a worker at a time asks for a key. It knows what the job before it wrote, so that
-    /// most often one request is enough.
+    /// By limit key: the entry, locked by the job that asks for a start. The next job finds the
+    /// entry as this job wrote it, so most often one request is enough.
     cached: Mutex<HashMap<String, Arc<AsyncMutex<CachedRate>>>>,
 }
 
@@ -58,19 +59,19 @@ impl LimitRates {
         // All jobs take the locks in the same order.
         rates.sort_unstable_by_key(|(key, _)| *key);
         let locks: Vec<_> = rates.iter().map(|(key, _)| self.lock_key(key)).collect();
-        let mut asked = Vec::with_capacity(rates.len());
+        let mut locked = Vec::with_capacity(rates.len());
         for ((key, rate), lock) in rates.iter().zip(&locks) {
             let entry = LimitKeys::new(key).and_then(|keys| keys.rate()).map_err(rejected)?;
-            asked.push((entry, *rate, lock.lock().await));
+            locked.push((entry, *rate, lock.lock().await));
         }
         let mut start = now;
-        for (entry, rate, cached) in &mut asked {
+        for (entry, rate, cached) in &mut locked {
             if cached.is_none() {
                 **cached = self.read(entry).await?;
             }
             start = used(cached, now).earliest(rate, start);
         }
-        for (entry, rate, cached) in &mut asked {
+        for (entry, rate, cached) in &mut locked {
             let mut tries = 0;
             loop {
                 start = used(cached, now).earliest(rate, start);
@@ -100,7 +101,7 @@ impl LimitRates {
     ) -> Result<bool, TransportError> {
         let after = used(cached, now).take(rate, start);
         let expect = cached.map_or(Expect::Absent, |(_, revision)| Expect::Revision(revision));
-        // Until the answer comes, the entry is not known.
+        // If the write fails, this worker does not know the entry.
         *cached = None;
         let written = RateEntry { used: after, rate: *rate };
         let value = serde_json::to_vec(&written).map_err(rejected)?.into();

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use super::keys::rejected;
 use crate::gates::job_key::job_key;
 
-/// How many lost races for a slot until the job waits.
+/// How often a job may lose a slot to a faster worker. Then the job is held back.
 const TRIES: usize = 5;
 /// The time to live of the entry of a free slot.
 const FREE_FOR: Duration = Duration::from_secs(60);
@@ -64,8 +64,8 @@ impl LimitSlots {
         Self { transport, timer, worker, ttl, taken: Mutex::default(), slot_taken: Notify::new() }
     }
 
-    /// Takes one of `of` slots; the job's own if an earlier delivery left one behind. False when
-    /// all are taken, or other workers were faster each time.
+    /// Takes one of the key's `of` slots. If an earlier delivery of the job left its slot behind,
+    /// takes that one. False when all slots are taken, or other workers were faster each time.
     pub(super) async fn take(
         &self,
         job: &Envelope,
@@ -258,7 +258,7 @@ mod tests {
 
     const TTL: Duration = Duration::from_secs(30);
 
-    async fn bench() -> (ManualClock, MemoryTransport, LimitSlots, Envelope, Stored) {
+    async fn setup() -> (ManualClock, MemoryTransport, LimitSlots, Envelope, Stored) {
         let clock = ManualClock::new();
         let timer: Arc<dyn Timer> = Arc::new(clock.clone());
         let broker = MemoryTransport::with_timer(timer.clone());
@@ -275,14 +275,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_delivery_whose_lease_was_lost_does_not_free_the_slot_of_the_next_one() {
-        let (_, _, slots, old, stored) = bench().await;
+        let (_, _, slots, old, stored) = setup().await;
         let mut new = old.clone();
         new.crashes = 1;
         assert!(slots.take(&old, &stored, "k", 1).await.expect("an answer"));
         let early = slots.taken().clone();
         assert!(slots.take(&new, &stored, "k", 1).await.expect("an answer"));
         assert_eq!(slots.free(&old, &stored).await, [""; 0]);
-        // Not even if it was about to free the slot when the next delivery took it.
+        // Nor does a call that read the old entry before the next delivery took the slot.
         assert!(!slots.free_one(&early[0]).await.expect("an answer"));
         assert_eq!(slots.count_free("k", 1).await.expect("an answer"), 0);
         assert_eq!(slots.free(&new, &stored).await, ["k"]);
@@ -290,8 +290,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slot_that_lapsed_while_its_job_ran_is_taken_again_when_it_is_renewed() {
-        let (clock, broker, slots, job, stored) = bench().await;
+    async fn a_slot_that_expired_while_its_job_ran_is_taken_again_when_it_is_renewed() {
+        let (clock, broker, slots, job, stored) = setup().await;
         assert!(slots.take(&job, &stored, "k", 1).await.expect("an answer"));
         clock.advance(TTL * 2).await;
         let slot = keys("k", [0]).expect("a key");

@@ -20,7 +20,7 @@ use crate::gates::job_key::job_key;
 const TTL: Duration = Duration::from_secs(24 * 3600);
 /// How many entries of jobs that no longer wait are removed at once.
 const MAX_CLEARED: usize = 100;
-/// Entries to read at once where only markers of removed entries are left.
+/// How many entries to read at once after a read that found only tombstones.
 const PAGE: usize = 64;
 /// The number of keys whose first revision is remembered.
 const KEYS: usize = 10_000;
@@ -29,7 +29,7 @@ const KEYS: usize = 10_000;
 pub(super) struct WaitList {
     transport: Arc<dyn Transport>,
     worker: WorkerId,
-    /// No entry is left before this revision, by key.
+    /// By key: all entries before this revision are removed.
     first_revision: Mutex<HashMap<String, u64>>,
 }
 
@@ -47,10 +47,11 @@ impl WaitList {
 
     /// Adds the job at the end. A job that is in the list keeps its entry.
     pub(super) async fn join(&self, key: &str, job: &Envelope) -> Result<(), TransportError> {
-        let (me, nonce) = (job_key(job), job.nonce.to_string());
-        let entry = wait_key(key, &me)?;
-        let me = Holder { job: me, nonce, worker: self.worker.clone() };
-        let value = serde_json::to_vec(&me).map_err(rejected)?.into();
+        let job_key = job_key(job);
+        let entry = wait_key(key, &job_key)?;
+        let nonce = job.nonce.to_string();
+        let holder = Holder { job: job_key, nonce, worker: self.worker.clone() };
+        let value = serde_json::to_vec(&holder).map_err(rejected)?.into();
         let put = self.transport.state_put(&entry, value, Expect::Absent, Some(TTL)).await?;
         if let Saved::Stored(revision) = put
             && revision < self.first_revision_of(key)
@@ -68,8 +69,8 @@ impl WaitList {
             .is_none_or(|first| wait_key(key, &job_key(job)).is_ok_and(|mine| mine == first.key)))
     }
 
-    /// Releases the first job that still waits, and removes it from the list. False when there is
-    /// none.
+    /// Releases the first job that still waits, and removes it from the list. False when no job
+    /// waits.
     pub(super) async fn release_next(&self, key: &str) -> Result<bool, TransportError> {
         for _ in 0..MAX_CLEARED {
             let Some(first) = self.first(key).await? else { return Ok(false) };
@@ -139,13 +140,13 @@ fn is_waiting(stored: &Stored, nonce: &str) -> bool {
         return false;
     }
     let Ok(job) = stored.envelope() else { return false };
-    let held = job.history.last().is_some_and(|record| {
+    let held_back = job.history.last().is_some_and(|record| {
         record.outcome == AttemptOutcome::HeldBack && record.rule == Some(Rule::Limit)
     });
     let due: Option<Timestamp> = stored.due_at;
-    let for_a_start =
+    let waits_for_start =
         job.limits.iter().any(|limit| limit.reserved.is_some() && limit.reserved == due);
-    job.nonce.as_str() == nonce && held && !for_a_start
+    job.nonce.as_str() == nonce && held_back && !waits_for_start
 }
 
 #[cfg(test)]
