@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use naq_client::{Client, Enqueue, JobHandle, Prepared};
+use naq_client::{Client, ClientError, Enqueue, JobHandle, Prepared};
 use naq_core::transport::JobKey;
 use naq_core::{Codec, JobId, QueueName, TaskName, Timestamp};
 use naq_memory::MemoryTransport;
@@ -205,6 +205,20 @@ fn read(path: &Path) -> Result<String> {
     })
 }
 
+/// Why no job was added: the one that has this id, in its state. A job without a record may have ended
+/// and left nothing.
+async fn why_refused(client: &Client, handle: &JobHandle<Value>) -> String {
+    let id = handle.id();
+    match client.job(id, Some(handle.queue())).await {
+        Ok(report) => format!("no job was added: job {id} exists already, and is {}", report.state),
+        Err(ClientError::NoJob(_)) => format!(
+            "no job was added: the broker stored a job {id} in the last two minutes, which has \
+             ended and left nothing; use another id, or repeat this later"
+        ),
+        Err(_) => format!("no job was added: job {id} exists already"),
+    }
+}
+
 /// Enqueues the job, or the jobs of the file.
 pub(crate) async fn run(ready: EnqueueInput, client: &Client, out: Output) -> Result<ExitCode> {
     let job = match ready {
@@ -221,7 +235,7 @@ pub(crate) async fn run(ready: EnqueueInput, client: &Client, out: Output) -> Re
         if let Some(holder) = handle.held_by() {
             out.note(format_args!("no job was added: job {holder} holds this unique key"))?;
         } else if handle.is_duplicate() {
-            out.note(format_args!("no job was added: job {} exists already", handle.id()))?;
+            out.note(why_refused(client, &handle).await)?;
         }
         if let Some(timeout) = job.wait {
             let key = JobKey::new(handle.queue().clone(), handle.id().clone());
