@@ -25,7 +25,7 @@ pub(crate) async fn cancelled(case: &Case<'_>, id: &str) -> Fact {
 pub async fn a_pending_job_that_is_cancelled_never_starts(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
-    // Paused, so that it stays pending.
+    // The queue is paused, so that the job stays pending.
     case.transport.pause(&case.queue, case.now() + Duration::from_secs(60)).await.unwrap();
     case.enqueue("a").await;
     let report = case.client.cancel(&case.key("a"), "not needed").await.unwrap();

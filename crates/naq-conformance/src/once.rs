@@ -33,7 +33,7 @@ pub async fn a_job_enqueued_once_is_not_added_while_the_broker_knows_it(subject:
     let many = case.client.enqueue_many(many).await;
     let fresh: Vec<_> = many.iter().map(|sent| !sent.as_ref().unwrap().is_duplicate()).collect();
     assert_eq!(fresh[..2], [false, false]);
-    // Of two at the same time, one is added.
+    // Of two jobs that are enqueued at the same time, the broker adds one.
     assert!(fresh[2] != fresh[3], "{fresh:?}");
 }
 

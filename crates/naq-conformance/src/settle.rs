@@ -159,7 +159,7 @@ pub async fn a_job_written_by_hand_keeps_its_life_when_it_moves(subject: &dyn Su
 }
 
 pub async fn the_same_id_in_two_queues_ends_in_both(subject: &dyn Subject) {
-    // Even if both look the same: written by hand, and the first job of their queue.
+    // Both jobs look the same: they are written by hand, and each is the first job of its queue.
     for fact in [Case::record, |case: &Case<'_>, it: &_| case.dead(it, "Error")] {
         let cases = [Case::new(subject), Case::new(subject)];
         for case in &cases {

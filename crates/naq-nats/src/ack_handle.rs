@@ -70,7 +70,10 @@ pub(crate) fn read_delivery(
     let maybe_settled = settled_until.is_none_or(|until| ack.seq <= until);
     let maybe_repeated = check_late && scheduled && is_late(&stored);
     Some(Delivery {
-        suspect: ack.delivered > 1 || maybe_settled || maybe_repeated || stored.message.is_suspect(),
+        suspect: ack.delivered > 1
+            || maybe_settled
+            || maybe_repeated
+            || stored.message.is_suspect(),
         stored,
         delivered: ack.delivered,
         handle: Arc::new(NatsAckHandle { api: Arc::clone(api), reply }),

@@ -14,8 +14,10 @@ use crate::direct::DirectGetBatch;
 
 /// How many requests one page may use. Messages that they do not reach are left for the next page.
 const REQUESTS: usize = 24;
-/// The factor by which the next window grows: after an empty one, and after one with few messages.
+/// The factor by which the next window is wider after a window without messages. A window with too
+/// many messages is read again with a width divided by this.
 const GROWTH_AFTER_EMPTY: u64 = 16;
+/// The factor by which the next window is wider after a window with few messages.
 const GROWTH_AFTER_FEW: u64 = 4;
 /// How many messages one request reads at most.
 const BATCH: u64 = 1_000;

@@ -29,9 +29,9 @@ impl StatsStore for NatsTransport {
         }
     }
 
-    /// Reads from the message before `from`, which the caller has read, if it is still the newest.
-    /// If not even that one arrives, the stream is empty or was created again, and its sequences
-    /// start at 1.
+    /// Reads from one message before `from`: the last message that the caller has read. If no
+    /// message arrives at all, the stream is empty or was created again, and its sequences start at
+    /// 1.
     async fn stats_since(&self, from: u64, limit: usize) -> Result<StatsPage, TransportError> {
         let api = &*self.api;
         let stream = api.subjects.stats_stream();

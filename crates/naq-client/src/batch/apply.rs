@@ -29,7 +29,7 @@ pub(super) fn is_fatal_for_batch(err: &TransportError) -> bool {
 
 impl Client {
     /// Does the action to one item. `fresh` is its message, if it has just been read. Without it,
-    /// this run continues one that crashed, and an item that is gone may have been done by that run.
+    /// this run continues a crashed run, which may have acted on the item already.
     ///
     /// # Errors
     /// Errors that all items would have: the broker does not answer, or refuses all requests.
@@ -83,8 +83,8 @@ impl Client {
         })
     }
 
-    /// True if the messages of the job show that the crashed run did the action to it. A job that
-    /// has run since and left no message does not show it.
+    /// True if the messages of the job show that the crashed run has acted on it. False if the job has
+    /// run since then and has no messages any more.
     async fn was_applied(
         &self,
         action: &BatchAction,

@@ -24,7 +24,7 @@ pub struct Batch {
     pub id: BatchId,
     /// The action.
     pub action: BatchAction,
-    /// What the action is done to.
+    /// The jobs or letters that the action changes.
     pub scope: BatchScope,
     /// The scope in words, with the count.
     pub words: String,
@@ -37,30 +37,30 @@ pub struct Batch {
     pub state: BatchState,
     /// How many items were counted at the start.
     pub total: u64,
-    /// True if `total` is exact; else there may be more.
+    /// True if `total` is exact. If false, there may be more items.
     pub exact: bool,
-    /// Items that are done.
+    /// How many items are done.
     #[serde(default)]
     pub done: u64,
-    /// Items that were gone, had started, or must not be changed now.
+    /// How many items were gone, had started, or must not be changed now.
     #[serde(default)]
     pub skipped: u64,
-    /// Items that failed: the broker refused them, or they cannot be read.
+    /// How many items failed: the broker refused them, or they cannot be read.
     #[serde(default)]
     pub failed: u64,
     /// Why the first of these failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_failure: Option<String>,
-    /// Items that an undo has taken back.
+    /// How many items an undo has taken back.
     #[serde(default)]
     pub undone: u64,
     /// When it was started.
     pub started_at: Timestamp,
     /// When a process last worked on it.
     pub updated_at: Timestamp,
-    /// For how long after its requeue a job is not due, in milliseconds.
+    /// How long after a requeue its first job becomes due, in milliseconds.
     pub undo_window_ms: u64,
-    /// When the last requeued job is due: until then there may be something to undo.
+    /// When the last requeued job is due. Until then an undo may find jobs that are not due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_due_at: Option<Timestamp>,
     /// Where the next run continues.
@@ -78,13 +78,13 @@ pub(super) struct BatchCursor {
     pub(super) run: Option<String>,
     /// Where the next page starts; `None` after the last page.
     pub(super) cursor: Option<PageCursor>,
-    /// Pages that are done.
+    /// How many pages are done.
     pub(super) pages: u64,
-    /// Pages that an undo has taken back.
+    /// How many pages an undo has taken back.
     pub(super) undone_pages: u64,
     /// With a rate: the due time of the next item.
     pub(super) next_due: Timestamp,
-    /// For a drip: the times that are taken.
+    /// For a drip: the due times that are taken.
     #[serde(default, rename = "slots")]
     pub(super) drip_times: DripTimes,
     /// Letters that were stored later, by the broker's clock, are not included.
@@ -116,7 +116,7 @@ impl Batch {
     /// The share of items that are done, skipped or failed, 0 to 1.
     pub fn share(&self) -> f64 {
         let dealt = self.done + self.skipped + self.failed;
-        #[expect(clippy::cast_precision_loss, reason = "a share for the eye")]
+        #[expect(clippy::cast_precision_loss, reason = "a share for people needs no precision")]
         let share = dealt as f64 / self.total.max(1) as f64;
         if self.state == BatchState::Running { share.min(1.0) } else { 1.0 }
     }

@@ -22,10 +22,10 @@ use crate::join_bounded::join_bounded;
 const LETTERS_TTL: Duration = Duration::from_secs(2 * 86_400);
 
 impl Client {
-    /// Runs a batch, page by page, and returns it as it is then: done, cancelled, undone, or still
+    /// Runs a batch, page by page, and returns its last state: done, cancelled, undone, or still
     /// running if `stop` returned true between two pages. Continues a batch that was stopped, or
-    /// whose process crashed; no item is done twice. To drop the future is like a crash: another
-    /// process may continue after [`STALE_AFTER`](crate::STALE_AFTER).
+    /// whose process crashed; no item is done twice. If the caller drops the future, it is as if the process
+    /// had crashed: another process may continue after [`STALE_AFTER`](crate::STALE_AFTER).
     ///
     /// # Errors
     /// [`BatchError::Busy`] while another process runs it; [`BatchError::Transport`] if the broker
@@ -44,13 +44,13 @@ impl Client {
                 _ => break,
             };
             if let Err(err) = done {
-                // Best effort: lets the next run start without a wait for `STALE_AFTER`.
+                // Best effort: with this the next run need not wait for `STALE_AFTER`.
                 batch.progress.run = None;
                 let _ = self.save_progress(&mut batch, &run).await;
                 return Err(err);
             }
-            let over = !matches!(batch.state, BatchState::Running | BatchState::Undoing);
-            if over || stop() {
+            let has_ended = !matches!(batch.state, BatchState::Running | BatchState::Undoing);
+            if has_ended || stop() {
                 batch.progress.run = None;
             }
             self.save_progress(&mut batch, &run).await?;
@@ -58,7 +58,8 @@ impl Client {
         Ok(batch)
     }
 
-    /// Makes this run the only one that works on the batch. Returns a batch that has ended unchanged.
+    /// Makes this run the only one that works on the batch. If the batch has ended, returns it
+    /// without a change.
     async fn claim_batch(&self, id: &BatchId, run: &str) -> Result<Batch, BatchError> {
         loop {
             let mut batch = self.batch(id).await?;
@@ -77,9 +78,9 @@ impl Client {
         }
     }
 
-    /// Stores the progress. Another process may have changed the state meanwhile, and then that state
-    /// counts. Or another process took this run for crashed and continued the batch; then this run
-    /// ends.
+    /// Stores the progress. If another process has changed the state meanwhile, this run accepts that
+    /// state. If another process has continued the batch because this run seemed to have crashed, this
+    /// run ends.
     async fn save_progress(&self, batch: &mut Batch, run: &str) -> Result<(), BatchError> {
         batch.updated_at = self.clock.now();
         while !self.batch_store().save(batch).await? {
@@ -106,7 +107,7 @@ impl Client {
         };
         let number = batch.progress.pages;
         let (page, fresh) = match self.batch_store().page(&batch.id, number).await? {
-            // An earlier run crashed in this page: do what it had planned.
+            // An earlier run has planned this page and crashed. Carry out its plan.
             Some(page) => (page, None),
             None => {
                 let until = batch.progress.letters_until;

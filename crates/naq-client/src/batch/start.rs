@@ -13,7 +13,7 @@ use crate::batch::state::BatchState;
 use crate::operate::audit::operator_text;
 use crate::{AuditEntry, Client};
 
-/// For how long a requeued job is not due, so that the requeue can be undone: 10 s.
+/// How long after a requeue its first job becomes due. Until then the requeue can be undone: 10 s.
 pub const UNDO_WINDOW: Duration = Duration::from_secs(10);
 
 /// The order for a batch: an action, a scope, who orders it, and why.
@@ -53,8 +53,8 @@ impl BatchOrder {
         self
     }
 
-    /// For how long a requeued job is not due, so that the requeue can be undone; [`UNDO_WINDOW`] by
-    /// default. With zero the jobs are due at once, and the requeue cannot be undone.
+    /// How long after a requeue its first job becomes due. Until then the requeue can be undone.
+    /// [`UNDO_WINDOW`] by default. With zero the jobs are due at once, and the requeue cannot be undone.
     #[must_use]
     pub fn undo_window(mut self, window: Duration) -> Self {
         self.undo_window = window;
@@ -63,8 +63,8 @@ impl BatchOrder {
 }
 
 impl Client {
-    /// Stores a new batch, and an audit entry. It does nothing to the jobs yet:
-    /// [`run_batch`](Self::run_batch) does.
+    /// Stores a new batch, and an audit entry. It does not change the jobs:
+    /// [`run_batch`](Self::run_batch) does that.
     ///
     /// # Errors
     /// [`BatchError::Mismatch`], [`BatchError::Option`], [`BatchError::TooMany`] for an order that is

@@ -12,15 +12,15 @@ use crate::operate::audit::operator_text;
 use crate::{Checkpoint, Client, ClientError, JobReport};
 
 impl Client {
-    /// Ends a job that has not ended. A pending or waiting job never starts. A running handler gets
-    /// its cancellation token; whatever it does then, neither a retry nor another end follows. If
-    /// the job ends at the same moment, it has one end: that of the process that stores the job's
-    /// record first. (A job that keeps no record stores nothing when it completes: it stays
+    /// Ends a job that has not ended. A pending or waiting job never starts. A running handler is
+    /// notified by its cancellation token. However it ends, neither a retry nor another end follows.
+    /// If the job ends at the same moment, it has one end: that of the process that stores the job's
+    /// record first. (A job that keeps no record stores nothing when it completes, so it stays
     /// cancelled.)
     ///
-    /// The record is stored first, then the messages are removed. So a crash between the two leaves
-    /// a job that is known to be cancelled. Its message may still run once; a second cancel
-    /// completes the first. The reason is stored without secrets, and cut to 500 characters.
+    /// The cancel stores the record first, and then removes the messages. After a crash between the
+    /// two, the record says that the job is cancelled, but its message may still run once. A second
+    /// cancel completes the first. The reason is stored without secrets, and cut to 500 characters.
     ///
     /// # Errors
     /// [`ClientError::State`] with the job's end when it has ended; [`ClientError::NoJob`].
@@ -120,7 +120,7 @@ impl Client {
             let _ = self.free_unique(job).await;
             // Best effort: the entries expire.
             let _ = self.forget_dependencies(job).await;
-            // A handler that runs now removes its own checkpoint; one that is left expires.
+            // Best effort: a checkpoint that stays expires. A handler that runs now removes its own.
             if Checkpoint::may_be_of(job) {
                 let key = Checkpoint::key_of(job);
                 let _ = self.transport.state_remove(&key, Expect::Any).await;

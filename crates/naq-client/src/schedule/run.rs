@@ -20,8 +20,8 @@ impl Schedules<'_> {
     ///
     /// The steps are: read the entry, read which runs exist, decide, publish, store the progress. A
     /// process that crashes before the last step leaves runs whose messages the next process finds.
-    /// They exist as long as the run's record (an hour unless the job says otherwise), and at least
-    /// for the broker's dedup window.
+    /// They exist as long as the run's record (an hour by default), and at least for the broker's
+    /// dedup window.
     ///
     /// # Errors
     /// [`ScheduleError`]; the call may be repeated.
@@ -83,8 +83,8 @@ impl Schedules<'_> {
         Ok(Seen { begun, running: evidence.iter().any(|evidence| is_live(evidence)) })
     }
 
-    /// Makes an extra run now, besides those of the ticks. It has an id of its own and is not
-    /// counted, and neither pause nor overlap applies to it.
+    /// Makes an extra run now, in addition to the runs of the ticks. It has its own id. The schedule
+    /// does not count it, and neither pause nor overlap applies to it.
     ///
     /// # Errors
     /// [`ScheduleError`], such as [`ScheduleError::NotFound`].

@@ -8,7 +8,8 @@ use naq_core::transport::{StateEntry, Submission, TransportError};
 use naq_core::wire::{Nonce, WireMessage};
 use serde::{Deserialize, Serialize};
 
-/// One line of JSON. After it, until the job is known to be stored, the raw body of the job.
+/// The stored form is one line of JSON. Until the client knows that the job is stored, the raw body of
+/// the job follows that line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct KeyEntry {
     pub(super) holder: JobKey,

@@ -15,7 +15,7 @@ use crate::workflow::error::WorkflowError;
 
 /// How long a manifest is stored after the start of its workflow.
 const MANIFEST_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Manifests that one request reads.
+/// How many manifests one request reads.
 const PAGE: usize = 100;
 
 /// The value of a `workflow.<id>` entry.

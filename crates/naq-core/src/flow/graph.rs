@@ -90,7 +90,7 @@ impl Graph {
     }
 }
 
-/// The depth of each node, by Kahn's algorithm; or the nodes of a cycle.
+/// The depth of each node, by Kahn's algorithm. If there is a cycle, the error has its nodes.
 fn depths(after: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
     let mut depths = vec![0; after.len()];
     let mut open: Vec<usize> = after.iter().map(Vec::len).collect();
@@ -113,15 +113,15 @@ fn depths(after: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
     if done == after.len() { Ok(depths) } else { Err(cycle(after, &open)) }
 }
 
-/// The nodes of a cycle. Each open node comes after another open node, so that a walk back along the
-/// edges meets a node for the second time.
+/// The nodes of a cycle. Each open node comes after another open node, so a walk back along the edges
+/// reaches some node twice.
 fn cycle(after: &[Vec<usize>], open: &[usize]) -> Vec<usize> {
     let mut path: Vec<usize> = open.iter().position(|n| *n > 0).into_iter().collect();
     while let Some(&job) = path.last()
         && let Some(&before) = after[job].iter().find(|before| open[**before] > 0)
     {
-        if let Some(met) = path.iter().position(|seen| *seen == before) {
-            path.drain(..met);
+        if let Some(start) = path.iter().position(|seen| *seen == before) {
+            path.drain(..start);
             path.push(before);
             break;
         }

@@ -14,7 +14,7 @@ const FIRST_CHECK: Duration = Duration::from_secs(15);
 /// The longest wait before a held-back job checks the pause, when the pause has lasted long.
 const SLOWEST_CHECK: Duration = Duration::from_secs(5 * 60);
 
-/// An operator's pause of one task in one queue. Its jobs are held back, which counts no attempt.
+/// An operator's pause of one task in one queue. Its jobs are held back. This counts as no attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskPause {
     /// The queue.
@@ -73,15 +73,15 @@ impl TaskPause {
     }
 
     /// When a held-back job checks the pause again. The wait grows with the time that the pause has
-    /// lasted, from at most 15 s to at most 5 min, so that a long pause costs little. After the pause
+    /// lasted, from at most 15 s to at most 5 min, so that a long pause causes few checks. After the pause
     /// is lifted, a job runs within a tenth of the time that the pause has lasted. `share`, from 0 to
-    /// 1, differs between jobs, so that they do not all come back at the same time.
+    /// 1, differs between jobs, so that not all jobs check at the same time.
     pub fn next_look(&self, now: Timestamp, share: f64) -> Timestamp {
         let lasted = now.since(self.since);
         let span = (lasted / 10).clamp(FIRST_CHECK, SLOWEST_CHECK);
         let look = now + span.mul_f64(0.5 + share.clamp(0.0, 1.0) / 2.0);
         match self.until {
-            // The end is known. Jobs come back within a twentieth of the length of the pause.
+            // The end is known. Jobs check within a twentieth of the pause's length after it.
             Some(until) if until <= look => {
                 let spread = (until.since(self.since) / 20).min(FIRST_CHECK);
                 until + spread.mul_f64(share.clamp(0.0, 1.0))

@@ -18,7 +18,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Decides from the evidence of the job's id, which may hold messages of other lives.
+    /// Decides from the evidence of the job's id, which may contain messages of other lives.
     pub fn of(scope: UniqueScope, life: &Nonce, evidence: &[Evidence]) -> Self {
         let own = evidence.iter().filter(|message| message.step.nonce == *life);
         let mut standing = Self::Absent;
@@ -30,8 +30,8 @@ impl Standing {
                 return Self::Over;
             }
         }
-        let for_a_time = matches!(scope, UniqueScope::ForMillis(_));
-        if ended && !for_a_time { Self::Over } else { standing }
+        let has_fixed_time = matches!(scope, UniqueScope::ForMillis(_));
+        if ended && !has_fixed_time { Self::Over } else { standing }
     }
 }
 

@@ -162,7 +162,8 @@ impl DecideInput<'_> {
         Decision { action, rule, reason_data }
     }
 
-    /// A snooze is not a failure, so that only the deadline can prevent it. Then the job expires.
+    /// A snooze is not a failure, so only the deadline can prevent it. If the job would run after its
+    /// deadline, it ends as expired.
     fn snooze(&self, millis: u64) -> Decision {
         let at = self.retry_at(millis);
         if let Some(detail) = self.past_deadline(at) {

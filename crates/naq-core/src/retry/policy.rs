@@ -43,7 +43,7 @@ pub struct RetryPolicy {
 pub enum Delay {
     /// One delay for all retries; the strategy may make it grow.
     Every(Duration),
-    /// One delay for each retry; the last one repeats. A list wins over the strategy. The builder
+    /// One delay for each retry; the last one repeats. With a list, the strategy has no effect. The builder
     /// turns a list of one into a fixed delay.
     List(Vec<Duration>),
 }
@@ -61,16 +61,16 @@ pub enum Strategy {
 }
 
 impl RetryPolicy {
-    /// The most delays in a list. The policy travels in every message of the job, so it stays
+    /// The most delays in a list. Every message of the job contains the policy, so it must be
     /// small. Use a strategy for a longer series.
     pub const MAX_DELAYS: usize = 100;
 
-    /// The most kinds in `retry_on`, and in `ignore_on`. The policy travels in every message, and
-    /// each failure is compared with each kind; a parent kind covers everything below it.
+    /// The most kinds in `retry_on`, and in `ignore_on`. Every message of the job contains the policy,
+    /// and each failure is compared with each kind; a parent kind covers everything below it.
     pub const MAX_KINDS: usize = 32;
 
-    /// The longest duration in a policy: ten years. No broker is asked to store a message for so
-    /// long, and all sums of milliseconds stay exact.
+    /// The longest duration in a policy: ten years. It bounds how long a broker
+    /// stores a message, and keeps all sums of milliseconds exact.
     pub const MAX_DURATION: Duration = Duration::from_secs(3_650 * 86_400);
 
     /// The largest multiplier. A larger one is most likely a mistake in the unit: 1000 already turns

@@ -54,7 +54,7 @@ rules! {
     Strategy = "strategy",
     /// A dependency: the job waits for its parents, or their ends do not let it run.
     Dependencies = "dependencies",
-    /// A limit on how many jobs of one key run at once, or start within a time.
+    /// A limit on how many jobs of one key run at once, or start within a period.
     Limit = "limit",
     /// A circuit breaker is open because calls to the same service have failed.
     Breaker = "breaker",

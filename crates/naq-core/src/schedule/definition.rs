@@ -10,10 +10,10 @@ use crate::names::ScheduleName;
 use crate::retry::RetryPolicy;
 
 /// The shortest interval. The timer of a broker is exact to a quarter of a second, and each tick costs
-/// some requests. Use a loop inside of a job for work that must run more often.
+/// some requests. Use a loop inside a job for work that must run more often.
 pub const MIN_EVERY: Duration = Duration::from_millis(200);
 
-/// How far back ticks are searched at first. If there are few, the search goes further back.
+/// How far back the first search for ticks goes. If it finds few, the next search goes further back.
 const FIRST_SEARCH: Duration = Duration::from_secs(600);
 
 /// A recurring job: when it runs, and the job itself. Name, times and job are required; the other
@@ -38,7 +38,7 @@ pub struct Schedule {
     pub catch_up: CatchUp,
     /// What happens to a tick while the last run has not ended.
     pub overlap: Overlap,
-    /// A run that has not started so long after its tick expires; no limit by default.
+    /// A run expires if it has not started within this time after its tick; no limit by default.
     pub start_within: Option<Duration>,
     /// Whether the schedule is paused. Ticks make no runs until it is resumed.
     pub paused: bool,
@@ -125,7 +125,7 @@ impl Schedule {
                 Timestamp::from_millis(anchor.saturating_add(n.saturating_mul(every)))
             }
         };
-        // The last time that can be written is not a tick.
+        // `Timestamp::MAX` stands for a time that is too late to be written. It is not a tick.
         (next < Timestamp::MAX && self.end.is_none_or(|end| next <= end)).then_some(next)
     }
 

@@ -22,8 +22,9 @@ pub struct Progress {
     /// The tick whose run waits until the last one has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Timestamp>,
-    /// The queues of its runs before the schedule was changed. A worker that took a turn at that time may
-    /// have made a run there that is not in the progress, so the next turn looks there too.
+    /// The queues of its runs before an operator changed the schedule. A worker that took a turn at that
+    /// time may have made a run there and not stored it in the progress. So the next turn also searches
+    /// these queues.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former_queues: Vec<QueueName>,
 }

@@ -44,7 +44,7 @@ pub struct ErrorGroup {
     /// How many of those are retried.
     #[serde(default)]
     pub retried: u64,
-    /// How many of those ended their job as dead.
+    /// How many of those were the last failure of a job that died.
     #[serde(default)]
     pub dead: u64,
     /// The time of the first failure.
@@ -57,7 +57,7 @@ pub struct ErrorGroup {
     /// The newest jobs, newest last.
     #[serde(default)]
     pub jobs: Vec<JobKey>,
-    /// The versions of the workers that saw it. Empty in a report, which has the version of its worker.
+    /// The versions of the workers that counted its failures. Empty in a report, which has the version of its worker.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub versions: BTreeSet<String>,
 }
@@ -127,7 +127,8 @@ impl ErrorGroup {
         GroupId::of(&self.task, &self.kind, &self.pattern)
     }
 
-    /// Cuts texts and lists to the limits of this version, because a report may hold anything.
+    /// Cuts texts and lists to the limits of this version, because another version of NAQ may have
+    /// written the report.
     pub(super) fn bound_size(&mut self) {
         self.message = clip(&self.message, MAX_MESSAGE);
         self.pattern = clip(&self.pattern, MAX_PATTERN);

@@ -48,7 +48,8 @@ pub(super) async fn pass_gates(
         ask(deps, held, &job, &mut entered).await.map_err(|reason| Box::new(reason.into()))?;
     match (held.stop_reason(), &answer) {
         (None, _) => {}
-        // A shutdown does not change that the job waits: that is stored.
+        // The worker shuts down, and a gate holds the job back. That the job waits is stored all
+        // the same.
         (Some(StopReason::Shutdown), answer) if *answer != GateAnswer::Pass => {}
         (Some(reason), _) => {
             leave_undecided(deps, held, &job, &mut entered).await;
@@ -88,7 +89,8 @@ fn held_back(job: Envelope, hold: HoldBack) -> Box<DeliveryOutcome> {
     Box::new(DeliveryOutcome::HeldBack(job, hold))
 }
 
-/// Asks until there is an answer, after an error again. An error names why the job must stop.
+/// Asks the gates again after each error, until they answer. The error is the reason why the job
+/// must stop.
 async fn ask(
     deps: &AttemptDeps,
     held: &HeldDelivery,

@@ -17,8 +17,8 @@ pub(crate) struct DeathFacts {
 }
 
 impl DeathFacts {
-    /// `job` is None for a message that is no job. Such a message has no record: no one else can
-    /// end it otherwise.
+    /// `job` is None for a message that is no job. Such a message has no record, because nothing
+    /// else can end it in another way.
     pub(crate) fn new(stored: &Stored, job: Option<Envelope>, letter: &DeadLetter) -> Self {
         let record = job.and_then(|job| Fact::death(stored, job, letter).ok());
         Self { record, letter: Fact::dead(stored, letter), awaited: false }

@@ -9,13 +9,13 @@ use super::{DeathFacts, RunTimes};
 pub(crate) enum Settlement {
     /// Store this fact, then ack.
     Store(Fact),
-    /// Store this record of a completed job, then ack. The broker may not take a result of this
-    /// size; then the times of the attempt are needed for another record.
+    /// Store this record of a completed job, then ack. If the broker refuses the result because of
+    /// its size, another record needs the times of the attempt.
     StoreResult(Fact, RunTimes),
     /// Store the record of a dead job, then its dead letter, then ack.
     StoreDeath(Box<DeathFacts>),
-    /// The job has ended already. Do what the worker that ended it may not have lived to do, then
-    /// ack.
+    /// Another worker has ended the job, and may have died before it had done everything. Do the
+    /// rest, then ack.
     FinishEnded,
     /// An operator cancelled the job while this worker had it. See to its record, then ack.
     EndCancelled,

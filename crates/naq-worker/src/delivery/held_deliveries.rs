@@ -1,4 +1,4 @@
-//! [`HeldDeliveries`]: the deliveries that this worker holds of one queue.
+//! [`HeldDeliveries`]: the deliveries of one queue that this worker holds.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use super::HeldDelivery;
 /// multiple of this, 0 included.
 const WAKE_EVERY: usize = 64;
 
-/// The deliveries that this worker holds of one queue, by sequence.
+/// The deliveries of one queue that this worker holds, by sequence.
 #[derive(Debug, Default)]
 pub(crate) struct HeldDeliveries {
     by_seq: Mutex<HashMap<u64, Arc<HeldDelivery>>>,

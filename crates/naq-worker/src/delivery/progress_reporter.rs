@@ -96,7 +96,7 @@ impl ProgressReporter {
     }
 }
 
-/// Writes progress until there was none for a while.
+/// Writes the newest progress once a second. Ends when a second passes without new progress.
 async fn write_loop(
     writer: Arc<ProgressReporter>,
     transport: Arc<dyn Transport>,

@@ -1,4 +1,4 @@
-//! [`WorkerQueue`]: one queue of a worker, and the deliveries that it holds of it.
+//! [`WorkerQueue`]: one queue of a worker, and the deliveries of this queue that the worker holds.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;

@@ -61,8 +61,8 @@ impl Gate for DependsGate {
 
     async fn leave(&self, _job: &Envelope, _stored: &Stored, _call: &GateExit, _now: Timestamp) {}
 
-    /// The last parent may have ended since the check. Its worker found this job in the queue, and
-    /// left it to the check there.
+    /// The last parent may have ended between the check and the store of the wait. The worker of
+    /// that parent found this job in the queue, not waiting, and so did not release it.
     async fn held_back(&self, job: &Envelope) {
         if let Err(err) = self.0.release_if_met(job).await {
             tracing::debug!(job = %job.id, "its parents are checked again later: {err}");

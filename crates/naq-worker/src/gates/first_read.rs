@@ -21,7 +21,7 @@ impl FirstRead {
         self.over.load(Ordering::Acquire)
     }
 
-    /// From now on jobs pass or wait by what the gate knows.
+    /// The first read is over. From now on no job waits for it.
     pub(super) fn end(&self) {
         self.over.store(true, Ordering::Release);
     }

@@ -29,7 +29,7 @@ pub(crate) struct PauseGate {
     client: Client,
     timer: Arc<dyn Timer>,
     pauses: Mutex<Pauses>,
-    /// Whether a job may be paused: a task is, or it is not known yet which tasks are.
+    /// Whether a job may be paused: a task is paused, or the worker has not read the pauses yet.
     may_be_paused: AtomicBool,
     first_read: FirstRead,
 }
@@ -60,14 +60,15 @@ impl PauseGate {
         self.may_be_paused.store(may_be_paused, Ordering::Release);
     }
 
-    /// From now on jobs pass or wait by what is known.
+    /// The worker has read the pauses, or waited long enough. From now on no job waits for that
+    /// read.
     fn first_read_done(&self) {
         self.first_read.end();
         self.update(|_| {});
         self.first_read.wake();
     }
 
-    /// Waits until the worker knows which tasks are paused; but not for long.
+    /// Waits until the worker has read which tasks are paused. Gives up after a short time.
     async fn wait_for_first_read(&self, now: Timestamp) {
         if !self.first_read.wait(&*self.timer, now).await {
             self.first_read_done();
@@ -150,7 +151,7 @@ impl Gate for PauseGate {
         loop {
             // A watch that ends without an error begins again.
             if let Err(err) = self.watch(&mut outage).await {
-                // Jobs do not wait for what cannot be read.
+                // The pauses cannot be read, so jobs start without them.
                 self.first_read_done();
                 let now = self.timer.now();
                 let wait = outage.failed(&err, now);

@@ -37,8 +37,8 @@ impl Gate for UniqueGate {
         Rule::Unique
     }
 
-    /// After an error the job does not start: as long as it holds the key, a new job with that key
-    /// is refused because this one waits.
+    /// After an error the job does not start, because it still holds the key: a client would refuse
+    /// a new job with that key although this job runs.
     async fn enter(
         &self,
         job: &Envelope,
@@ -53,7 +53,8 @@ impl Gate for UniqueGate {
 
     async fn leave(&self, _job: &Envelope, _stored: &Stored, _call: &GateExit, _now: Timestamp) {}
 
-    /// Not retried: the next job with this key finds that the holder has ended.
+    /// Tries once. After an error the key stays in the store, and the next job with this key finds
+    /// that its holder has ended.
     async fn job_ended(&self, job: &Envelope, _now: Timestamp) {
         if let Err(err) = self.client.free_unique(job).await {
             tracing::debug!(job = %job.id, "its unique key is not freed; the next job with the key takes it: {err}");

@@ -1,8 +1,8 @@
 //! [`run_hooks`]: runs the hooks of one event.
 //!
-//! They run in the job's slot, after the decision and before it is stored. A worker that dies in
-//! between calls them again: so at least once, and best effort. What must happen is a job of its
-//! own (`on_exhausted_job`).
+//! They run in the job's slot, after the decision and before it is stored. If the worker dies in
+//! between, another worker calls them again. So they run at least once, and best effort. Work that
+//! must happen needs a job of its own (`on_exhausted_job`).
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;

@@ -29,7 +29,7 @@ impl Stats {
         self.changed.notified().await;
     }
 
-    /// Something could not be written.
+    /// A write failed, so the statistics must be written again.
     pub(crate) fn keep_changed(&self) {
         self.changed.notify_one();
     }

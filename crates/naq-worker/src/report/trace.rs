@@ -73,7 +73,8 @@ mod on {
             if let Some(kind) = ending.error.as_deref().map(|error| &error.kind) {
                 span.set_attribute(KeyValue::new("error.type", kind.to_string()));
                 if ending.ending != Ending::Completed {
-                    // The message may hold more than everyone with access to traces should see.
+                    // The error message is left out: not every reader of traces may see what it
+                    // contains.
                     span.set_status(Status::error(kind.to_string()));
                 }
             }

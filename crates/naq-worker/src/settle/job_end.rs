@@ -11,8 +11,8 @@ use crate::decide::{DeathFacts, Settlement};
 use crate::delivery::HeldDelivery;
 use crate::engine::WorkerState;
 
-/// The job has ended, and this delivery has no part in it. The worker that ended it may have died
-/// over it: so what is left to do is done before the message, which shows it, is acked.
+/// Finishes a job that another worker has ended, and acks. That worker may have died before it had
+/// done everything. As long as the message is not acked, another delivery finds what is left to do.
 pub(super) async fn finish_ended(
     worker: &WorkerState,
     held: &HeldDelivery,
@@ -42,15 +42,16 @@ pub(super) async fn finish_ended(
             tracing::warn!(job = %held.job_id(), "the job's record cannot be read; it counts as {state}");
             end_job(worker, held, state, unfinished.wake, job).await;
         }
-        // The record has expired just now, and how the job ended is not known: the delivery comes
-        // back.
+        // The record has just expired, so it is not known how the job ended. The message is not
+        // acked, and comes back.
         None => {}
     }
     None
 }
 
-/// After the record, and before the ack: a crash in between brings the message back, and another
-/// worker does the rest. `awaited` says that other jobs wait for this end.
+/// Does what is left to do after the record is stored, and acks. After a crash in between, the
+/// message comes back, and another worker does the rest. `awaited` says that other jobs wait for
+/// this end.
 pub(super) async fn end_job(
     worker: &WorkerState,
     held: &HeldDelivery,

@@ -8,9 +8,9 @@ use crate::delivery::HeldDelivery;
 use crate::engine::WorkerState;
 use crate::outage::backoff;
 
-/// Asks the broker until it answers, again after each error, for as long as the lease holds. After
-/// permanent errors too: an operator may give back the permission, and until then the job does at
-/// least not run again and again. None when the lease is lost.
+/// Asks the broker again after each error, until it answers or the lease is lost. Repeats after
+/// permanent errors too, because an operator may grant a missing permission. Without this, the job
+/// would run again and again until then. None when the lease is lost.
 pub(super) async fn until_answered<T, F>(
     worker: &WorkerState,
     held: &HeldDelivery,

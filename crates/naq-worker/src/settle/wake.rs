@@ -5,7 +5,7 @@ use naq_core::transport::TransportError;
 
 use crate::engine::WorkerState;
 
-/// Enqueues the chore. One end is one chore, however often this is called.
+/// Enqueues the chore. Repeated calls for the same end enqueue one chore.
 pub(super) async fn enqueue_wake(worker: &WorkerState, wake: &Wake) -> Result<(), TransportError> {
     let submission = wake.submission(worker.now()).map_err(|err| TransportError::Rejected {
         what: "enqueue naq.wake".into(),

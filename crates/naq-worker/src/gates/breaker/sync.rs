@@ -13,7 +13,7 @@ impl BreakerGate {
         loop {
             // A watch that ends without an error begins again.
             if let Err(err) = self.watch(&mut outage).await {
-                // Jobs do not wait for what cannot be read.
+                // The breakers cannot be read, so jobs start without them.
                 self.first_read_done();
                 let now = self.timer.now();
                 let wait = outage.failed(&err, now);

@@ -1,4 +1,4 @@
-//! [`LocalTokens`]: the tokens of a retry budget that one worker has. Pure.
+//! [`LocalTokens`]: the tokens of a retry budget that one worker has. No I/O.
 
 use std::time::Duration;
 
