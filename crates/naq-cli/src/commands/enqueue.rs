@@ -104,7 +104,7 @@ struct EnqueuedJob<'a> {
     queue: &'a QueueName,
     task: &'a TaskName,
     duplicate: bool,
-    /// The holder of the unique key, if it is why no job was added.
+    /// The holder of the unique key, if the enqueue added no job because of the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     held_by: Option<&'a JobKey>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,7 +126,7 @@ impl<'a> EnqueuedJob<'a> {
 }
 
 /// A client without a broker, which only encodes jobs.
-fn writer(codec: Codec) -> Client {
+fn offline_client(codec: Codec) -> Client {
     Client::new(Arc::new(MemoryTransport::new())).codec(codec)
 }
 
@@ -159,7 +159,7 @@ impl EnqueueArgs {
             return Err(CliError::usage("neither a task nor --file is given").into());
         };
         let args = read_args(self.args.as_deref())?;
-        let client = writer(self.serializer);
+        let client = offline_client(self.serializer);
         let mut job = self.options.apply(begin(&client, self.serializer, &task, &args)?);
         job = job.policy(&policy);
         if let Some(id) = &self.id {
