@@ -8,7 +8,7 @@ use crate::console::Console;
 use crate::contestants::BenchPlan;
 use crate::dashboard::{self, DashboardLoad};
 
-/// Jobs a round, if `--jobs` is not given.
+/// Jobs per round, if `--jobs` is not given.
 const JOBS: u32 = 20_000;
 
 /// What to measure.
@@ -65,7 +65,7 @@ pub struct BenchArgs {
     /// What to measure
     #[arg(value_enum, default_value = "all")]
     measures: Vec<Measure>,
-    /// Jobs a round of enqueue and drain [default: 20000], or jobs stored for the dashboard
+    /// Jobs per round of enqueue and drain [default: 20000], or jobs stored for the dashboard
     /// [default: 1000000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
     jobs: Option<u32>,

@@ -1,4 +1,4 @@
-//! [`Contestants`]: NAQ and raw async-nats on one broker, each under a prefix of its own.
+//! [`Contestants`]: NAQ and raw async-nats on one broker, each with its own prefix.
 
 use std::fmt::Display;
 
@@ -14,7 +14,7 @@ use crate::naq::NaqContestant;
 use crate::raw::RawContestant;
 use crate::topology::{self, BenchStreams};
 
-/// How much of everything to measure.
+/// The size of each measure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BenchPlan {
     pub(crate) jobs: usize,
@@ -24,7 +24,7 @@ pub(crate) struct BenchPlan {
     pub(crate) samples: usize,
     /// Jobs in one measurement of retries. Each fails once.
     pub(crate) retries: usize,
-    /// Jobs that wait for their due time beside fresh ones.
+    /// How many jobs wait for their due time while new jobs are measured.
     pub(crate) waiting: usize,
     /// The broker's process, if the benchmark's caller started it.
     pub(crate) broker: Option<u32>,
@@ -32,7 +32,7 @@ pub(crate) struct BenchPlan {
 }
 
 impl BenchPlan {
-    /// Says on stderr what is being measured.
+    /// Prints to stderr what the benchmark measures now.
     pub(crate) fn progress(&self, what: impl Display) {
         (self.console.note)(&format!("naq bench: {what}"));
     }

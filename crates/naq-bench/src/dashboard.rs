@@ -63,7 +63,7 @@ pub(crate) async fn measure(
 
     plan.progress(format_args!("{} pages, {visits} times each", pages.len()));
     let times = page_times::all(process.address, &pages, visits).await?;
-    // Every tab must still receive updates, or the times above were those of fewer tabs.
+    // Every tab must still receive updates. Otherwise the times above were measured with fewer tabs.
     tabs_open.wait_for_updates().await?;
     let memory = process.peak_megabytes();
     drop(tabs_open);

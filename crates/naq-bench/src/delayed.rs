@@ -1,4 +1,5 @@
-//! The latency of fresh jobs beside many jobs that wait for their due time. It should not grow.
+//! The latency of new jobs while many other jobs wait for their due time. The waiting jobs should not
+//! make it longer.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Enqueue: one job at a time, each awaited; and pipelined, with many requests in flight.
+//! Enqueue, in two ways: one job at a time, and pipelined with many requests in flight.
 
 use anyhow::Result;
 

@@ -48,10 +48,10 @@ impl Job for BenchJob {
     }
 }
 
-/// A registry whose handler notes in `seen` when each job starts. A job that fails once is noted at
+/// A registry whose handler notes in `starts` when each job starts. A job that fails once is noted at
 /// its second attempt.
-pub(crate) fn registry(seen: StartTimes) -> Registry<StartTimes> {
-    Registry::with_state(seen).task(handle)
+pub(crate) fn registry(starts: StartTimes) -> Registry<StartTimes> {
+    Registry::with_state(starts).task(handle)
 }
 
 async fn handle(job: BenchJob, cx: Context<StartTimes>) -> Result<(), Failure> {
@@ -72,8 +72,8 @@ pub(crate) async fn connect(config: NatsConfig) -> Result<Client> {
 }
 
 /// Starts a worker that uses the connection of `client`.
-pub(crate) fn run(client: Client, slots: usize, seen: StartTimes) -> RunningWorker {
-    let worker = Worker::builder(client, registry(seen)).queue(QUEUE).concurrency(slots).build();
+pub(crate) fn run(client: Client, slots: usize, starts: StartTimes) -> RunningWorker {
+    let worker = Worker::builder(client, registry(starts)).queue(QUEUE).concurrency(slots).build();
     RunningWorker::start(|stop| async move {
         worker.run(async { drop(stop.await) }).await?;
         Ok(())
@@ -108,7 +108,7 @@ impl NaqContestant {
     pub(crate) async fn send(
         &self,
         jobs: impl IntoIterator<Item = BenchJob>,
-        kind: JobShape,
+        shape: JobShape,
     ) -> Result<()> {
         let mut jobs = jobs.into_iter();
         let chunks = std::iter::from_fn(|| {
@@ -116,19 +116,19 @@ impl NaqContestant {
             (!chunk.is_empty()).then_some(chunk)
         });
         stream::iter(chunks)
-            .map(|chunk| self.send_chunk(chunk, kind))
+            .map(|chunk| self.send_chunk(chunk, shape))
             .buffered(CHUNKS)
             .try_collect::<()>()
             .await
     }
 
-    async fn send_chunk(&self, jobs: Vec<BenchJob>, kind: JobShape) -> Result<()> {
+    async fn send_chunk(&self, jobs: Vec<BenchJob>, shape: JobShape) -> Result<()> {
         let prepared = jobs.into_iter().map(|job| {
             let mut job = self.client.enqueue(job);
-            if !kind.records {
+            if !shape.records {
                 job = job.record_ttl(Duration::ZERO);
             }
-            if let Some(delay) = kind.delay {
+            if let Some(delay) = shape.delay {
                 job = job.delay(delay);
             }
             job.prepare()
@@ -150,21 +150,26 @@ impl NaqContestant {
 }
 
 impl Contestant for NaqContestant {
-    async fn enqueue(&self, n: usize, kind: JobShape) -> Result<()> {
+    async fn enqueue(&self, n: usize, shape: JobShape) -> Result<()> {
         let mut job = self.client.enqueue(self.probe(n));
-        if !kind.records {
+        if !shape.records {
             job = job.record_ttl(Duration::ZERO);
         }
         job.await?;
         Ok(())
     }
 
-    async fn enqueue_many(&self, count: usize, kind: JobShape) -> Result<()> {
-        self.send((0..count).map(|n| self.probe(n)), kind).await
+    async fn enqueue_many(&self, count: usize, shape: JobShape) -> Result<()> {
+        self.send((0..count).map(|n| self.probe(n)), shape).await
     }
 
-    async fn work(&self, slots: usize, _kind: JobShape, seen: StartTimes) -> Result<RunningWorker> {
-        Ok(run(connect(self.config.clone()).await?, slots, seen))
+    async fn work(
+        &self,
+        slots: usize,
+        _shape: JobShape,
+        starts: StartTimes,
+    ) -> Result<RunningWorker> {
+        Ok(run(connect(self.config.clone()).await?, slots, starts))
     }
 
     fn streams(&self) -> &BenchStreams {

@@ -1,7 +1,7 @@
-//! [`RawContestant`]: raw async-nats doing by hand what NAQ does. It uses the same streams and
-//! consumer, one subject a job, message ids, the same headers and bodies, and a record with a TTL and
-//! a guard before the ack. It does so in the fastest way known: pipelined, the oldest answer first,
-//! large pulls.
+//! [`RawContestant`]: does the same work as NAQ with async-nats alone. It uses copies of the same
+//! streams and consumer, one subject per job, message ids, and the same headers and bodies. Before the
+//! ack it stores a record with a TTL, which the broker refuses if there is a record already. It is
+//! written for speed: many requests in flight, large pulls, and waits only for the oldest answer.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
@@ -87,33 +87,38 @@ fn header_map(message: &WireMessage) -> HeaderMap {
     headers
 }
 
-fn due(kind: JobShape) -> Option<Timestamp> {
-    kind.delay.map(|delay| SystemClock.now() + delay)
+fn due(shape: JobShape) -> Option<Timestamp> {
+    shape.delay.map(|delay| SystemClock.now() + delay)
 }
 
 impl Contestant for RawContestant {
-    async fn enqueue(&self, n: usize, kind: JobShape) -> Result<()> {
-        self.send(n, due(kind)).await?.await?;
+    async fn enqueue(&self, n: usize, shape: JobShape) -> Result<()> {
+        self.send(n, due(shape)).await?.await?;
         Ok(())
     }
 
-    async fn enqueue_many(&self, count: usize, kind: JobShape) -> Result<()> {
-        let mut under_way = VecDeque::with_capacity(JOBS_IN_FLIGHT);
+    async fn enqueue_many(&self, count: usize, shape: JobShape) -> Result<()> {
+        let mut in_flight = VecDeque::with_capacity(JOBS_IN_FLIGHT);
         for n in 0..count {
-            under_way.push_back(self.send(n, due(kind)).await?.into_future());
-            if under_way.len() == JOBS_IN_FLIGHT
-                && let Some(oldest) = under_way.pop_front()
+            in_flight.push_back(self.send(n, due(shape)).await?.into_future());
+            if in_flight.len() == JOBS_IN_FLIGHT
+                && let Some(oldest) = in_flight.pop_front()
             {
                 oldest.await?;
             }
         }
-        for ack in under_way {
+        for ack in in_flight {
             ack.await?;
         }
         Ok(())
     }
 
-    async fn work(&self, _slots: usize, kind: JobShape, seen: StartTimes) -> Result<RunningWorker> {
+    async fn work(
+        &self,
+        _slots: usize,
+        shape: JobShape,
+        starts: StartTimes,
+    ) -> Result<RunningWorker> {
         let transport = NatsTransport::connect(self.config.clone()).await?;
         let js = jetstream::new(transport.client().clone());
         let consumer: PullConsumer =
@@ -121,8 +126,8 @@ impl Contestant for RawContestant {
         let messages = consumer.stream().max_messages_per_batch(BATCH).messages().await?;
         let worker = RawWorker {
             js,
-            seen,
-            records: kind.records.then(|| self.streams.records.clone()),
+            starts,
+            records: shape.records.then(|| self.streams.records.clone()),
             headers: header_map(&self.record),
             body: self.record.body.clone(),
             recording: VecDeque::new(),
@@ -140,7 +145,7 @@ type Recording = (<PublishAckFuture as IntoFuture>::IntoFuture, Message);
 
 struct RawWorker {
     js: jetstream::Context,
-    seen: StartTimes,
+    starts: StartTimes,
     /// The prefix of the records' subjects, if records are written.
     records: Option<String>,
     headers: HeaderMap,
@@ -175,7 +180,7 @@ impl RawWorker {
     async fn take(&mut self, message: Message) -> Result<()> {
         let id = message.subject.rsplit('.').next().unwrap_or_default();
         let number = id.rsplit('-').next().and_then(|n| usize::from_str_radix(n, 16).ok());
-        self.seen.mark(number.unwrap_or(usize::MAX));
+        self.starts.mark(number.unwrap_or(usize::MAX));
         let Some(records) = &self.records else {
             return message.ack().await.map_err(|e| anyhow!(e));
         };

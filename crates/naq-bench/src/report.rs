@@ -14,9 +14,9 @@ pub struct BenchReport {
     pub naq: &'static str,
     /// The broker's name and version, if a measure needed a broker.
     pub server: Option<String>,
-    /// Jobs a round.
+    /// Jobs per round.
     pub jobs: usize,
-    /// Rounds a measure.
+    /// Rounds per measure.
     pub rounds: usize,
     /// Slots of the worker.
     pub concurrency: usize,

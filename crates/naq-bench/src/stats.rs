@@ -37,7 +37,7 @@ pub(crate) fn rate(count: usize, took: Duration) -> f64 {
     count as f64 / took.as_secs_f64()
 }
 
-/// The time by the machine's steady clock.
+/// The time of the monotonic clock.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 pub(crate) fn now() -> Instant {
     Instant::now()
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_is_no_number() {
+    fn without_values_there_is_no_median_percentile_or_range() {
         assert!(median(&[]).is_nan() && percentile(&[], 0.5).is_nan() && range(&[]).is_none());
     }
 }

@@ -24,7 +24,7 @@ impl From<&JobReport> for JobDetails {
 }
 
 impl JobDetails {
-    /// Hides secrets that their keys or texts reveal.
+    /// Hides secrets. Their key or their text shows that they are secrets.
     pub(crate) fn redacted(self) -> Self {
         Self(self.0.redacted(&Redactor::default()))
     }
@@ -63,7 +63,7 @@ impl JobDetails {
         last.reason.as_deref().filter(|_| last.outcome == AttemptOutcome::HeldBack)
     }
 
-    /// The jobs that it waits for; of many, only the first.
+    /// The jobs that it waits for. If there are many, only the first ones are named.
     fn waits_for_words(&self) -> Option<String> {
         const NAMED: usize = 5;
         let more = self.waits_for.len().saturating_sub(NAMED);
@@ -135,7 +135,7 @@ impl JobDetails {
 /// The longest result, in characters, that is printed in full among the other fields.
 const SHOWN: usize = 2_000;
 
-/// A short text in full; of a long one the beginning and its length.
+/// The whole text if it is short, otherwise its beginning and its length.
 fn beginning(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         None => text.to_owned(),
@@ -158,7 +158,7 @@ pub(crate) fn progress_words(progress: &Progress) -> String {
     format!("[{}] {percent} %  {done} of {total}  {message}", paint(GREEN, bar))
 }
 
-/// One attempt in words: when, on which worker, how it ended, and what was decided.
+/// One attempt in words: when it ran, on which worker, how it ended, and the decision.
 pub(crate) fn attempt_words(record: &AttemptRecord, max: Option<u32>) -> String {
     let when = record.started_at.or(record.ended_at).map_or(String::new(), |t| format!("{t}  "));
     if record.outcome == AttemptOutcome::Requeued {

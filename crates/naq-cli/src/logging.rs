@@ -92,7 +92,7 @@ impl LogArgs {
                 .boxed(),
         };
         let lines = lines.with_filter(filter(self.log_level.unwrap_or(default_level)));
-        // The user's own binary may have installed its logging already. Then that one is kept.
+        // If the user's own binary has installed its logging already, this call changes nothing.
         let _ = registry().with(lines).with(traces.map(Traces::layer)).try_init();
     }
 }

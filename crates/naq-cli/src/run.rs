@@ -1,4 +1,4 @@
-//! From the arguments to an exit code: parse, check, connect, run.
+//! Runs a command: parses and checks its arguments, connects, and returns the exit code.
 
 use std::process;
 
@@ -23,7 +23,7 @@ use crate::runtime::{runtime, with_client};
 /// It starts its own async runtime, so call it from a plain `fn main`.
 ///
 /// # Panics
-/// When it is called from within an async runtime.
+/// It is called inside an async runtime.
 pub fn main<S: Clone + Send + Sync + 'static>(registry: Registry<S>) -> process::ExitCode {
     let cli = match args::parse(std::env::args_os()) {
         Ok(cli) => cli,
@@ -79,8 +79,8 @@ fn run<S: Clone + Send + Sync + 'static>(
             return with_client(config, async |client| enqueue::run(input, client, out).await);
         }
         Command::WithClient(command) => {
-            // Checked also for a command that then asks no broker: a wrong variable is better found
-            // early.
+            // The settings are checked even if the command needs no broker, so that the user finds
+            // an invalid variable early.
             let config = config()?;
             if !command.run_offline(out)? {
                 command.check(out)?;

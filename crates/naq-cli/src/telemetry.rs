@@ -50,7 +50,7 @@ impl TelemetryArgs {
     }
 }
 
-/// The twin of the real type, for builds without the feature `otel`.
+/// Takes the place of the real type in builds without the feature `otel`.
 #[cfg(not(feature = "otel"))]
 #[derive(Debug)]
 pub(crate) struct Traces;

@@ -54,7 +54,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_batch_over_all_queues_leaves_naqs_own_jobs_alone() {
+async fn a_batch_over_all_queues_skips_chores() {
     let world = World::new();
     world.waiting("mail", "job").await;
     world.waiting(CHORES, "tick").await;
@@ -77,7 +77,7 @@ async fn a_batch_over_all_queues_leaves_naqs_own_jobs_alone() {
 }
 
 #[tokio::test]
-async fn a_batch_over_all_dead_letters_leaves_naqs_own_letters_alone() {
+async fn a_batch_over_all_dead_letters_skips_the_letters_of_chores() {
     let world = World::new();
     world.dead("mail", "job").await;
     world.dead(CHORES, "wake").await;

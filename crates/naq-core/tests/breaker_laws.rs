@@ -256,7 +256,7 @@ proptest! {
 }
 
 #[test]
-fn a_call_from_before_it_opened_says_nothing_of_the_time_after() {
+fn a_call_that_started_before_the_opening_does_not_count_after_it() {
     let config = BreakerConfig::new().failures(1).successes(1).recovery(ms(60_000));
     let mut world = World::new(config.clone());
     world.ask(0.0);
@@ -277,7 +277,7 @@ fn a_call_from_before_it_opened_says_nothing_of_the_time_after() {
 }
 
 #[test]
-fn a_recovery_lets_a_share_go_that_grows() {
+fn a_recovery_starts_a_growing_share_of_the_calls() {
     let config = BreakerConfig::new().recovery(ms(10_000));
     let mut world = World::new(config);
     world.happens(Happens::Open(Some(1)));

@@ -68,7 +68,7 @@ fn a_failure_is_retried_after_the_delay_of_the_policy() {
 }
 
 #[test]
-fn success_completes_whatever_the_counts_say() {
+fn success_completes_with_any_counts() {
     let job_id = JobId::new("job-1").expect("valid");
     let late = Case { attempt: 9, crashes: 9, deadline: Some(at(1)), ..case("none") };
     let decision = decide(&late.policy, &late.facts(&job_id), &Outcome::Completed);

@@ -92,7 +92,7 @@ fn aggressive_has_a_list_that_wins_over_its_strategy() {
 }
 
 #[test]
-fn selective_retries_what_may_pass() {
+fn selective_retries_transient_errors() {
     let policy = RetryPolicy::selective();
     assert_eq!(delays(&policy), [10, 10, 10]);
     for (kind, expected) in [

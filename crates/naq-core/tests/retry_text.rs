@@ -205,7 +205,7 @@ fn the_builder_refuses_what_the_text_refuses() {
 
 #[test]
 #[should_panic(expected = "invalid multiplier \"0.5\": use a number from 1 to 1000")]
-fn nonsense_in_code_panics() {
+fn invalid_values_in_code_panic() {
     let _ = RetryPolicy::builder().strategy(Strategy::Exponential).multiplier(0.5).build();
 }
 
@@ -240,7 +240,7 @@ fn a_list_of_one_is_a_fixed_delay() {
 }
 
 #[test]
-fn a_summary_says_it_in_words() {
+fn a_summary_is_written_in_words() {
     for (text, words) in [
         ("conservative", "up to 3 retries, 5s apart"),
         ("none", "no retries"),

@@ -39,7 +39,7 @@ fn shown(expression: &str, zone: &Zone, after: &str, n: usize) -> Vec<String> {
 }
 
 #[test]
-fn every_form_of_cron_comes_when_it_says() {
+fn every_form_of_cron_ticks_at_its_times() {
     let utc = Zone::default();
     for (text, after, expected) in [
         ("*/15 * * * *", "2026-03-02T10:07:00Z", "2026-03-02T10:15:00Z"),
@@ -70,7 +70,7 @@ fn every_form_of_cron_comes_when_it_says() {
 }
 
 #[test]
-fn what_is_no_cron_is_refused_with_what_is_wrong() {
+fn an_invalid_cron_expression_is_refused_with_the_reason() {
     let long = "1,".repeat(200);
     for bad in [
         "",
@@ -162,7 +162,7 @@ fn midnight_comes_also_where_clocks_skip_it_or_a_whole_day() {
 }
 
 #[test]
-fn ticks_of_a_year_are_the_same_from_wherever_one_begins_to_count() {
+fn ticks_of_a_year_are_the_same_from_any_start_time() {
     for name in ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"] {
         for text in ["30 2 * * *", "17 */5 * * *", "0,45 1-3 * * *", "@hourly"] {
             let mut schedule = schedule(When::Cron(cron(text)));

@@ -110,7 +110,7 @@ fn the_truth_table_of_catch_up_and_overlap() {
 }
 
 #[test]
-fn a_tick_on_time_runs_whatever_catch_up_says() {
+fn a_tick_on_time_runs_with_every_catch_up() {
     for catch_up in [CatchUp::Skip, CatchUp::Last, CatchUp::All] {
         let schedule = Schedule { catch_up, ..hourly() };
         let turn = take(&schedule, &Progress::new(start()), &Seen::default(), start());
@@ -121,7 +121,7 @@ fn a_tick_on_time_runs_whatever_catch_up_says() {
 }
 
 #[test]
-fn a_run_that_waits_starts_when_the_last_has_ended_and_is_looked_for_less_and_less() {
+fn a_waiting_run_starts_after_the_last_one_and_is_checked_less_and_less_often() {
     let schedule = Schedule { overlap: Overlap::Queue, ..hourly() };
     let first = take(&schedule, &Progress::new(start()), &Seen::default(), start());
     let busy = Seen { running: true, ..Seen::default() };
@@ -199,7 +199,7 @@ fn after_a_long_outage_the_last_thousand_are_caught_up_with() {
 }
 
 #[test]
-fn a_clock_that_is_behind_decides_nothing_again() {
+fn a_turn_with_a_slow_clock_decides_no_tick_twice() {
     let schedule = hourly();
     let turn = take(&schedule, &Progress::new(start()), &Seen::default(), hours(5));
     let behind = take(&schedule, &turn.progress, &Seen::default(), hours(3));

@@ -173,7 +173,7 @@ fn a_record_is_read_and_written_to_the_byte() {
 }
 
 #[test]
-fn the_headers_of_a_dead_letter_are_read_and_written_as_they_stand() {
+fn the_headers_of_a_dead_letter_are_read_and_written_unchanged() {
     let text = include_str!("golden/dead.txt");
     let body = golden("retrying", Codec::Json);
     let mut message = WireMessage::new(body.clone());

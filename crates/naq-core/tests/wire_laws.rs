@@ -113,7 +113,7 @@ fn bare(mut job: Envelope) -> Envelope {
 
 proptest! {
     #[test]
-    fn a_job_comes_back_as_it_went(job in job()) {
+    fn a_job_round_trips_in_each_codec(job in job()) {
         let message = job.to_message().unwrap();
         let stored = delivered(message.clone());
         prop_assert_eq!(stored.step(), job.step());
@@ -124,7 +124,7 @@ proptest! {
     }
 
     #[test]
-    fn a_record_comes_back_as_it_went(job in job(), result in value(), finished_at in moment()) {
+    fn a_record_round_trips_in_each_codec(job in job(), result in value(), finished_at in moment()) {
         let result = Some(Payload::encode(job.codec, &result).unwrap());
         let record = FinalRecord { envelope: job, state: JobState::Completed, finished_at, result };
         let mut read = delivered(record.to_message().unwrap()).record().unwrap();
@@ -142,7 +142,7 @@ proptest! {
     }
 
     #[test]
-    fn a_job_can_be_rewritten_however_often_it_failed(
+    fn a_job_with_many_failures_can_still_be_written(
         records in prop::collection::vec(record(), 0..200),
         codec in codec(),
     ) {

@@ -55,7 +55,7 @@ fn all_golden() -> impl Iterator<Item = (Codec, Vec<u8>)> {
 }
 
 #[test]
-fn a_job_cut_anywhere_is_refused() {
+fn a_truncated_job_is_refused() {
     let mut cuts = 0;
     for (codec, whole) in all_golden() {
         for end in 0..whole.len() {
@@ -68,7 +68,7 @@ fn a_job_cut_anywhere_is_refused() {
 }
 
 #[test]
-fn a_job_with_any_byte_changed_harms_nobody() {
+fn a_job_with_a_changed_byte_never_panics() {
     let mut refused = 0;
     for (codec, whole) in all_golden() {
         for place in 0..whole.len() {
@@ -100,7 +100,7 @@ fn a_job_in_the_wrong_codec_is_refused() {
 }
 
 #[test]
-fn nesting_is_refused_before_it_can_hurt() {
+fn deep_nesting_is_refused_without_a_stack_overflow() {
     for depth in [200, 10_000, 200_000] {
         let (open, close) = ("[".repeat(depth), "]".repeat(depth));
         // Where it is read.
@@ -131,7 +131,7 @@ fn nesting_is_refused_before_it_can_hurt() {
 }
 
 #[test]
-fn length_is_refused_before_it_is_looked_at() {
+fn a_body_that_is_too_long_is_refused_before_it_is_decoded() {
     let long = format!(r#"{{"task":"t","args":"{}"}}"#, "x".repeat(2 * MAX_ENVELOPE_BYTES));
     assert!(matches!(look(&stored(None, long)), Err(DecodeError::TooLarge { .. })));
     // A length that is only claimed.
@@ -145,7 +145,7 @@ fn length_is_refused_before_it_is_looked_at() {
 }
 
 #[test]
-fn a_version_from_the_future_says_so() {
+fn a_newer_version_is_refused_with_its_number() {
     for version in ["2", "99", "18446744073709551615"] {
         let read = look(&stored(None, format!(r#"{{"task":"t","v":{version}}}"#)));
         assert!(matches!(read, Err(DecodeError::Version { known: 1, .. })), "{version}");
@@ -231,7 +231,7 @@ fn names_that_would_break_a_subject_or_a_terminal_are_refused() {
 }
 
 #[test]
-fn an_error_repeats_no_more_of_its_input_than_a_glance() {
+fn an_error_quotes_only_the_start_of_its_input() {
     let long = "x\u{1b}".repeat(50_000);
     for field in ["task", "attempt", "policy", "deadline", "history", "tags", "v", &long] {
         let mut job = serde_json::json!({"task": "t"});
@@ -250,7 +250,7 @@ fn an_error_repeats_no_more_of_its_input_than_a_glance() {
 }
 
 #[test]
-fn a_dead_letter_of_nothing_but_nonsense_can_be_shown() {
+fn a_dead_letter_with_unreadable_headers_and_body_can_be_shown() {
     let mut message = WireMessage::new(Bytes::from_static(b"\xff"));
     for name in [headers::STEP, headers::TASK, headers::ERROR_KIND, headers::RULE, headers::DIED_AT]
     {

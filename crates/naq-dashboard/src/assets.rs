@@ -30,11 +30,11 @@ const SCRIPT: &str = concat!(
 );
 const ICON: &str = include_str!("../assets/icon.svg");
 
-/// A checksum of the assets, part of their links: a browser may cache an asset for ever, because a
+/// A checksum of the assets, part of their links: a browser may cache an asset forever, because a
 /// changed asset has another link.
 pub(crate) const VERSION: u32 = checksum(ICON, checksum(SCRIPT, checksum(STYLE, 0x811c_9dc5)));
 
-/// FNV-1a, 32 bits: enough to tell that a text has changed.
+/// FNV-1a, 32 bits: enough to detect a changed text.
 const fn checksum(text: &str, mut hash: u32) -> u32 {
     let mut rest = text.as_bytes();
     while let [byte, after @ ..] = rest {

@@ -13,7 +13,7 @@ pub struct Options {
     /// Empty by default.
     pub prefix: String,
     /// The host names, without port, that the dashboard answers to, besides `localhost`, `127.0.0.1`
-    /// and `[::1]`. Any other host name is refused, also if it resolves to this machine.
+    /// and `[::1]`. Any other host name is refused, even if it resolves to this machine.
     pub hosts: Vec<String>,
     /// Shows everything and refuses every action. Off by default.
     pub read_only: bool,
@@ -24,7 +24,7 @@ pub struct Options {
     pub logins: Vec<(String, String)>,
     /// A label in the head of each page, such as `production`. None by default.
     pub environment: Option<String>,
-    /// How many tabs may have a live stream at once. A further tab gets none, and shows that it is not
+    /// How many tabs may have a live stream at once. A further tab gets no stream and shows that it is not
     /// live. 256 by default.
     pub max_tabs: usize,
     /// How often the dashboard reads the broker. Must not be zero. 1 second by default.

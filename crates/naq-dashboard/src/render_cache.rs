@@ -1,4 +1,4 @@
-//! [`RenderCache`]: each page is rendered once for a snapshot, however many tabs show it.
+//! [`RenderCache`]: each page is rendered once for each snapshot, even if many tabs show it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

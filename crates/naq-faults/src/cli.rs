@@ -16,9 +16,9 @@ use crate::roles::Role;
 use crate::run::run;
 
 /// Proves NAQ's promises 1, 2, 3 and 6 with real processes. Thousands of jobs have scripted
-/// outcomes. Meanwhile workers are killed and restarted, the broker is killed, restarted and
-/// paused, and connections are cut. At the end, the ledgers of producers and handlers are compared
-/// with what the broker has stored.
+/// outcomes. Meanwhile the program kills and restarts workers, kills, restarts and
+/// pauses the broker, and cuts connections. At the end it compares the ledgers of producers and
+/// handlers with the jobs that the broker has stored.
 ///
 /// Exit code 0: all promises were kept. 1: a promise was broken, or the run failed.
 #[derive(Debug, Parser)]

@@ -59,7 +59,7 @@ async fn send<'a>(
                 let duplicate = handle.is_duplicate();
                 acked.push(LedgerEntry::Acked { job: job.id.clone(), at: now(), duplicate });
             }
-            // The broker may have stored it. The same id again is the same job.
+            // The broker may have stored the job. A second send with the same id adds no job.
             Err(EnqueueError::Transport(error)) if error.is_transient() => again.push(*job),
             Err(error) => return Err(error.into()),
         }

@@ -107,9 +107,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    #[should_panic(expected = "timed out after 60s waiting for a miracle; last result: not today")]
+    #[should_panic(expected = "timed out after 60s waiting for a condition; last result: not yet")]
     async fn the_panic_names_the_last_result() {
-        eventually("a miracle", MINUTE, async || Err::<(), _>("not today")).await;
+        eventually("a condition", MINUTE, async || Err::<(), _>("not yet")).await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! The blocking verbs, over the transport in memory.
+//! The blocking client, over the in-memory transport.
 
 #![cfg(feature = "memory")]
 
@@ -24,7 +24,7 @@ fn client() -> blocking::Client {
 }
 
 #[test]
-fn a_job_is_enqueued_found_and_cancelled_without_any_async() {
+fn a_job_is_enqueued_found_and_cancelled_without_async_code() {
     let client = client();
     let job = client
         .enqueue(Add(1, 2))
@@ -47,7 +47,7 @@ fn a_job_is_enqueued_found_and_cancelled_without_any_async() {
 }
 
 #[test]
-fn a_schedule_is_registered_and_acted_on_without_any_async() {
+fn a_schedule_is_registered_and_acted_on_without_async_code() {
     let client = client();
     let register = || {
         let job = client.enqueue(Add(1, 2)).max_retries(7);
@@ -67,11 +67,11 @@ fn a_schedule_is_registered_and_acted_on_without_any_async() {
 }
 
 #[test]
-fn a_result_is_waited_for_without_any_async() {
+fn a_caller_waits_for_a_result_without_async_code() {
     let client = client();
     let job = client.enqueue(Add(1, 2)).id("sum").send().expect("enqueued");
-    let late = job.wait(Duration::from_millis(50)).expect_err("nobody works");
-    assert!(matches!(late, WaitError::TimedOut { state: JobState::Pending, .. }), "{late}");
+    let timeout = job.wait(Duration::from_millis(50)).expect_err("no worker is running");
+    assert!(matches!(timeout, WaitError::TimedOut { state: JobState::Pending, .. }), "{timeout}");
     let cancel = {
         let (client, key) = (client.clone(), job.report().expect("known").key);
         std::thread::spawn(move || client.cancel(&key, "not needed").map(drop))
@@ -90,7 +90,7 @@ fn many_jobs_are_sent_at_once() {
 }
 
 #[test]
-fn jobs_of_several_types_are_sent_together_and_one_that_is_wrong_costs_the_others_nothing() {
+fn jobs_of_several_types_are_sent_together_and_an_invalid_one_does_not_affect_the_others() {
     let client = client();
     let jobs = [
         client.enqueue(Add(1, 2)).untyped(),
@@ -102,7 +102,7 @@ fn jobs_of_several_types_are_sent_together_and_one_that_is_wrong_costs_the_other
 }
 
 #[test]
-fn a_key_has_one_job_and_the_handle_is_its() {
+fn a_second_job_with_a_unique_key_returns_the_handle_of_the_first() {
     let client = client();
     let first = client.enqueue(Add(1, 2)).unique("sum").send().expect("enqueued");
     let second = client.enqueue(Add(3, 4)).unique("sum").send().expect("answered");
@@ -126,14 +126,14 @@ fn a_job_waits_for_its_time() {
 }
 
 #[tokio::test]
-async fn a_blocking_client_survives_being_used_and_dropped_inside_async_code() {
+async fn a_blocking_client_may_be_used_and_dropped_inside_async_code() {
     let client = client();
     client.enqueue(Add(1, 2)).send().expect("enqueued");
     drop(client);
 }
 
 #[test]
-fn a_workflow_is_started_shown_and_cancelled_without_any_async() {
+fn a_workflow_is_started_shown_and_cancelled_without_async_code() {
     let client = client();
     let first = client.enqueue(Add(1, 2)).send().expect("enqueued");
     let second = client.enqueue(Add(3, 4)).depends_on(&first).send().expect("enqueued");

@@ -1,4 +1,4 @@
-//! [`DashboardProcess`]: the dashboard in a child process, and what can be measured from outside.
+//! [`DashboardProcess`]: the dashboard in a child process, and the measurements of this process.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -76,7 +76,7 @@ pub(crate) async fn serve(config: NatsConfig, tabs: usize, console: Console) -> 
     let router = Dashboard::new(client, options)?.router();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     (console.line)(&listener.local_addr()?.to_string())?;
-    // No graceful shutdown: it would wait for ever for the live streams to end.
+    // No graceful shutdown: it would wait forever for the live streams to end.
     tokio::select! {
         served = axum::serve(listener, router) => Ok(served?),
         () = wait_for_parent_end() => Ok(()),

@@ -94,7 +94,7 @@ async fn comes(args: Value, cx: Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Jobs that are enqueued and run meanwhile, so that the dashboard has updates to send.
+/// Enqueues jobs for the worker during the measurement, so that the dashboard has updates to send.
 pub(crate) struct Traffic {
     worker: Child,
     producer: RunningWorker,

@@ -67,7 +67,7 @@ async fn serve<S: Clone + Send + Sync + 'static>(
     let client = connect(NatsConfig::new(server.url()).name("naq-dev")).await?;
     let tasks: Vec<String> = registry.task_names().map(ToString::to_string).collect();
     out.raw(&welcome(&server, dashboard.url(), &tasks))?;
-    // The worker handles the stop signal. When it ends, the others are ended too.
+    // The worker handles the stop signal. When the worker ends, this command ends the others too.
     let exit = tokio::select! {
         exit = worker::work(Worker::builder(client.clone(), registry).build()) => exit,
         served = dashboard.serve(NatsConfig::new(server.url()).name("naq-dashboard")) => {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use naq_client::{Client, Enqueue, JobHandle, Prepared};
+use naq_client::{Client, ClientError, Enqueue, JobHandle, Prepared};
 use naq_core::transport::JobKey;
 use naq_core::{Codec, JobId, QueueName, TaskName, Timestamp};
 use naq_memory::MemoryTransport;
@@ -104,7 +104,7 @@ struct EnqueuedJob<'a> {
     queue: &'a QueueName,
     task: &'a TaskName,
     duplicate: bool,
-    /// The holder of the unique key, if it is why no job was added.
+    /// The holder of the unique key, if the enqueue added no job because of the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     held_by: Option<&'a JobKey>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,7 +126,7 @@ impl<'a> EnqueuedJob<'a> {
 }
 
 /// A client without a broker, which only encodes jobs.
-fn writer(codec: Codec) -> Client {
+fn offline_client(codec: Codec) -> Client {
     Client::new(Arc::new(MemoryTransport::new())).codec(codec)
 }
 
@@ -159,7 +159,7 @@ impl EnqueueArgs {
             return Err(CliError::usage("neither a task nor --file is given").into());
         };
         let args = read_args(self.args.as_deref())?;
-        let client = writer(self.serializer);
+        let client = offline_client(self.serializer);
         let mut job = self.options.apply(begin(&client, self.serializer, &task, &args)?);
         job = job.policy(&policy);
         if let Some(id) = &self.id {
@@ -205,6 +205,20 @@ fn read(path: &Path) -> Result<String> {
     })
 }
 
+/// Why no job was added: the one that has this id, in its state. A job without a record may have ended
+/// and left nothing.
+async fn why_refused(client: &Client, handle: &JobHandle<Value>) -> String {
+    let id = handle.id();
+    match client.job(id, Some(handle.queue())).await {
+        Ok(report) => format!("no job was added: job {id} exists already, and is {}", report.state),
+        Err(ClientError::NoJob(_)) => format!(
+            "no job was added: the broker stored a job {id} in the last two minutes, which has \
+             ended and left nothing; use another id, or repeat this later"
+        ),
+        Err(_) => format!("no job was added: job {id} exists already"),
+    }
+}
+
 /// Enqueues the job, or the jobs of the file.
 pub(crate) async fn run(ready: EnqueueInput, client: &Client, out: Output) -> Result<ExitCode> {
     let job = match ready {
@@ -221,7 +235,7 @@ pub(crate) async fn run(ready: EnqueueInput, client: &Client, out: Output) -> Re
         if let Some(holder) = handle.held_by() {
             out.note(format_args!("no job was added: job {holder} holds this unique key"))?;
         } else if handle.is_duplicate() {
-            out.note(format_args!("no job was added: job {} exists already", handle.id()))?;
+            out.note(why_refused(client, &handle).await)?;
         }
         if let Some(timeout) = job.wait {
             let key = JobKey::new(handle.queue().clone(), handle.id().clone());

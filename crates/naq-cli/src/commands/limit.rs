@@ -11,7 +11,7 @@ use crate::exit::CliError;
 use crate::output::{BOLD, Details, Output, TableRow, paint};
 use crate::text::{about, count, duration};
 
-/// Jobs of a wait list that are shown.
+/// How many jobs of a wait list are shown.
 const SHOWN: usize = 20;
 
 #[derive(Debug, Subcommand)]

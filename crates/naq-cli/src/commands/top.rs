@@ -65,7 +65,7 @@ fn parse_window(text: &str) -> Result<Duration, String> {
     if (least..=most).contains(&window) { Ok(window) } else { Err("use 1m to 24h".into()) }
 }
 
-/// The window and the order, which keys change.
+/// The window and the sort order. Keys change both.
 #[derive(Debug, Clone, Copy)]
 struct TopSettings {
     window: Duration,

@@ -56,7 +56,7 @@ pub(crate) struct WorkflowShowArgs {
     all: bool,
 }
 
-/// One line of `naq workflow list`: a workflow, and the time against which its age is computed.
+/// One line of `naq workflow list`: a workflow, and the time at which it was read.
 #[derive(Serialize)]
 struct WorkflowRow {
     #[serde(flatten)]

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn one_end_is_one_chore_and_another_end_another() {
+    fn each_end_has_its_own_chore() {
         let now = Timestamp::from_millis(1000);
         let long = format!("default/{}", "x".repeat(JobId::MAX_LEN));
         let ids = [

@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "invalid error kind")]
-    fn a_kind_in_code_that_is_nonsense_panics() {
+    fn an_invalid_kind_in_code_panics() {
         let _ = Failure::new("not a kind!", "");
     }
 }

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_tokens_add_up_to_whole_ones() {
+    fn fractions_of_tokens_add_up_to_whole_tokens() {
         let budget = RetryBudget::new(0.1, 0.0).burst(5);
         let mut tokens = Tokens { tokens: 0.0, at: at(0) };
         for _ in 0..9 {

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_no_subject_is_refused() {
+    fn a_name_that_cannot_be_part_of_a_subject_is_refused() {
         let long = "x".repeat(513);
         for bad in ["", ".", "a.", "a..b", "a b", "a*", ">", &long] {
             assert!(bad.parse::<StateKey>().is_err(), "{bad}");

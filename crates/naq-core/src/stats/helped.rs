@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_said_so() {
+    fn a_period_without_ended_jobs_or_failures_is_described() {
         let nothing = Helped { first_try: 0, later: vec![], dead: 0 };
         assert_eq!(nothing.to_string(), "nothing has ended yet");
         assert_eq!(nothing.chance_within(3), None);

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tells_causes_apart_stays() {
+    fn the_pattern_keeps_the_parts_that_distinguish_causes() {
         assert_eq!(pattern("connection refused"), "connection refused");
         assert_eq!(pattern("it isn't the user's fault"), "it isn't the user's fault");
         assert_eq!(pattern("timeout: read/write."), "timeout: read/write.");

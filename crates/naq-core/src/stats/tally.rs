@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_takes_nothing_from_what_was_written() {
+    fn counts_that_were_written_stay_when_the_clock_is_set_back() {
         let (queue, job) = (QueueName::default(), JobId::random());
         let worker = WorkerId::new("w").expect("a name");
         let mut tally = Tally::default();
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_an_hour_ahead_silences_nobody_and_replaces_nothing() {
+    fn reports_after_a_clock_was_an_hour_ahead_replace_no_earlier_report() {
         let (queue, job) = (QueueName::default(), JobId::random());
         let worker = WorkerId::new("w").expect("a name");
         let mut tally = Tally::default();
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_report_says_so_whatever_the_clock_does() {
+    fn a_later_report_has_a_later_time_even_if_the_clock_is_set_back() {
         let (queue, job) = (QueueName::default(), JobId::random());
         let worker = WorkerId::new("w").expect("a name");
         let mut tally = Tally::default();
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_written_for_an_hour_is_given_up_however_little_it_is() {
+    fn counts_that_could_not_be_written_for_an_hour_are_dropped() {
         let (queue, job) = (QueueName::default(), JobId::random());
         let worker = WorkerId::new("w").expect("a name");
         let mut tally = Tally::default();

@@ -1,4 +1,4 @@
-//! [`ActionReply`] and [`ActionError`]: what the script on the page gets for an action.
+//! [`ActionReply`] and [`ActionError`]: the answers to an action, which the script on the page reads.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -36,7 +36,7 @@ impl ActionReply {
 }
 
 impl ActionError {
-    /// The form asks for something that makes no sense: the visitor can correct it.
+    /// The form has an invalid value, which the visitor can correct.
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, message: message.into() }
     }
@@ -54,7 +54,7 @@ impl IntoResponse for ActionError {
         struct ProblemJson {
             problem: String,
         }
-        // The message may repeat what the form says.
+        // The message may contain text from the form.
         (self.status, Json(ProblemJson { problem: clean(&self.message) })).into_response()
     }
 }

@@ -7,7 +7,7 @@ use super::{ActionError, ActionReply};
 use crate::app::App;
 
 /// One action. Its entry goes to the audit log when the action is done, and also when the broker did
-/// not say whether it is done.
+/// not answer, so that the outcome is unknown.
 #[derive(Debug)]
 pub(super) struct AuditedAction<'a> {
     app: &'a App,
@@ -47,8 +47,8 @@ impl<'a> AuditedAction<'a> {
         Err(ActionError { message, ..err })
     }
 
-    /// Writes the audit entry and replies; `next` is the link to go to. An action that cannot be
-    /// written to the audit log is done all the same, and the reply says so.
+    /// Writes the audit entry and replies; `next` is the link to go to. If the entry cannot be
+    /// written, the action is still done, and the reply says so.
     pub(super) async fn done(self, message: String, next: String) -> ActionReply {
         let message = match write_audit(self.app, self.entry).await {
             true => message,

@@ -42,7 +42,7 @@ struct StateChip {
     name: &'static str,
     link: String,
     here: bool,
-    /// How many jobs, if a counter says so.
+    /// The number of jobs, if the broker or the statistics have a count.
     count: Option<u64>,
     /// The time that the count covers.
     period: &'static str,

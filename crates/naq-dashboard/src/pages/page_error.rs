@@ -32,7 +32,7 @@ struct ErrorPage<'a> {
 
 impl PageError {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        // The message may repeat text from the URL.
+        // The message may contain text from the URL.
         Self { status, message: clip(&message.into(), MAX_CHARS), html: None }
     }
 

@@ -14,7 +14,7 @@ use crate::view::count;
 /// The most links that a page offers for one filter. The URL can hold any other value.
 const MAX_CHIPS: usize = 12;
 
-/// How far back the numbers of a page go.
+/// The time that the numbers of a page cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TimeWindow {
     Minutes,

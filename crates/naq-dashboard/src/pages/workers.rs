@@ -16,7 +16,7 @@ use crate::view::{RelativeTime, clip, count, span};
 const MAX_SHOWN: usize = 300;
 /// The most queues of a worker that the page names.
 const MAX_QUEUES: usize = 12;
-/// Clocks that differ by no more than this agree.
+/// A smaller difference between two clocks is not a problem.
 const TOLERANCE: Duration = Duration::from_secs(2);
 /// A worker without a heartbeat for longer than this has missed two.
 const SILENT_AFTER: Duration = Duration::from_secs(12);
@@ -110,7 +110,7 @@ fn warning(heartbeat: Timestamp, started: Timestamp, now: Timestamp) -> Option<S
     if ahead > TOLERANCE {
         return Some(format!("its clock is at least {} ahead", span(ahead)));
     }
-    // NAQ is younger than this time.
+    // No worker started before this time, because NAQ did not exist.
     const FIRST: Timestamp = Timestamp::from_millis(1_600_000_000_000);
     (started < FIRST).then(|| "its clock is years behind".to_owned())
 }

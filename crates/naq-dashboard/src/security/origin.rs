@@ -5,8 +5,8 @@ use axum::http::{HeaderMap, Method, Uri};
 use super::host::authority;
 use super::request_refusal::{RequestRefusal, single};
 
-/// A header that a form cannot send, and that a script of another site may send only if this
-/// dashboard permits it, which it never does.
+/// A header that a form cannot send, and that a script of another site may send only with
+/// this dashboard's permission. The dashboard never permits it.
 const ACTION_HEADER: &str = "x-naq-action";
 
 /// Refuses an action that does not come from a page of this dashboard.

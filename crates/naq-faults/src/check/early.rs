@@ -1,4 +1,4 @@
-//! Promise 3: no retry before its time. All times are from one clock, so there is no tolerance.
+//! Promise 3: no retry starts before it is due. All times are from one clock, so there is no tolerance.
 //! Ledgers round times down to milliseconds, and a handler writes its finish before NAQ sees its
 //! result.
 

@@ -10,7 +10,7 @@ const SETTLE_MS: u64 = 1_000;
 /// How long after an outage of broker or network a handler may start on an earlier delivery.
 const RECONNECT_MS: u64 = 1_000;
 /// How long a delivery may wait for a slot after its evidence was checked. With slow jobs before it
-/// this is some hundred milliseconds, and one lease at most.
+/// this takes some hundred milliseconds, and at most one lease.
 const RACE_MS: u64 = LEASE_MS;
 /// How long a fault has effects after its end: clients reconnect, and leases of dead workers end.
 const EFFECT_MS: u64 = LEASE_MS + 1_000;
@@ -27,7 +27,7 @@ impl<'a> HarmfulFaults<'a> {
         Self { faults: faults.iter().filter(|fault| fault.kind.is_harm()).collect() }
     }
 
-    /// Whether a fault or its effects fall into this time.
+    /// Whether a fault, or an effect of one, falls into this time.
     pub(super) fn touch(&self, from: u64, to: u64) -> bool {
         self.within(from, to).next().is_some()
     }

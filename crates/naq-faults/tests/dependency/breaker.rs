@@ -29,7 +29,7 @@ impl TestSetup {
     }
 }
 
-/// When the test did what, in milliseconds.
+/// When the test took each step, in milliseconds since the Unix epoch.
 struct Timeline {
     down: u64,
     silent: u64,
@@ -148,7 +148,7 @@ async fn four_workers_stop_within_a_second_after_an_operator_opens_a_breaker() {
     let (opened, ids) = tokio::join!(
         async {
             wait(Duration::from_millis(500)).await;
-            // The task has a breaker. This one has the name of the task and is opened in addition.
+            // The task has the breaker of its service. The test opens a second one, which has the task's name.
             let pause_for = Some(Duration::from_secs(3));
             setup.client.open_breaker("call.guarded", pause_for, "a test").await.unwrap();
             now()

@@ -7,7 +7,7 @@ use naq_faults::caller::{BudgetJob, budget};
 use crate::service::ServiceState;
 use crate::setup::{TestSetup, wait};
 
-/// How many retries may be on their way from a worker to the service, in addition to the budget: a
+/// How many retries may be in transit from a worker to the service, in addition to the budget: a
 /// worker takes the token shortly before the service sees the call.
 const IN_FLIGHT: f64 = 4.0;
 

@@ -1,4 +1,5 @@
-//! One job depends on a thousand others, of which a fifth fail at first, while workers are killed.
+//! One job depends on a thousand others. A fifth of these fail at first, and the test kills workers
+//! while they run.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! An operator's process dies between two steps of an action, on a real broker. Nothing is lost or done
-//! twice, and the repeated action finishes it.
+//! An operator's process dies between two steps of an action, on a real broker. No job is lost and no
+//! step is done twice. When the operator repeats the action, it is completed.
 
 use naq_core::JobState;
 use naq_faults::script::Script;

@@ -1,5 +1,5 @@
-//! A worker process dies between two steps of settling, on a real broker, and another one takes over.
-//! Nothing is lost or done twice.
+//! A worker process dies between two steps of settling, on a real broker, and another worker takes over.
+//! No job is lost, and no step is done twice.
 
 use naq_faults::script::{Script, ScriptStep};
 

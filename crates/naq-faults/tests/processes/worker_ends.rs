@@ -12,7 +12,7 @@ use naq_testing::{ChildProcess, eventually};
 use crate::setup::{TIME_LIMIT, TestSetup, died};
 
 #[tokio::test]
-async fn a_deploy_finishes_running_jobs_gives_back_the_rest_and_counts_as_nothing() {
+async fn a_deploy_finishes_running_jobs_gives_back_the_rest_and_counts_no_attempt_or_crash() {
     let setup = TestSetup::new("drain").await;
     // Fast jobs make the worker prefetch, so that it has slow jobs without a slot when the signal comes.
     let fast = setup.enqueue_many(Script::Succeed, 300).await;
@@ -40,10 +40,10 @@ async fn a_deploy_finishes_running_jobs_gives_back_the_rest_and_counts_as_nothin
 }
 
 #[tokio::test]
-async fn a_job_on_its_way_to_a_worker_that_stops_runs_once() {
+async fn a_job_in_transit_to_a_worker_that_stops_runs_once() {
     let setup = TestSetup::new("onway").await;
     let done = Cell::new(false);
-    // Small batches in quick succession, so that some jobs are always on their way to a worker.
+    // Small batches in quick succession, so that some jobs are always in transit to a worker.
     let traffic = async {
         let mut jobs = Vec::new();
         while !done.get() {

@@ -27,11 +27,11 @@ const TICK: Duration = Duration::from_millis(250);
 /// How a handler ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum HandlerEnd {
-    /// With success.
+    /// It succeeds.
     Success,
-    /// With an error that is never retried.
+    /// It returns an error that is never retried.
     Dead,
-    /// With an error at the first attempt, and with success at the retry.
+    /// It fails at the first attempt and succeeds at the retry.
     Retried,
 }
 

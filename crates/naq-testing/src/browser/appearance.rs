@@ -48,7 +48,7 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", media).await.map(drop)
     }
 
-    /// Writes a PNG of the full_page page, including the parts outside the window.
+    /// Writes a PNG of the whole page, including the parts outside the window.
     ///
     /// # Errors
     ///

@@ -38,7 +38,7 @@ impl Browser {
     /// An element still matches.
     pub async fn wait_gone(&self, selector: &str) -> Result<()> {
         let gone = async || {
-            ensure!(self.count(selector).await? == 0, "it still exists");
+            ensure!(self.count(selector).await? == 0, "the element still exists");
             Ok(())
         };
         self.with_time_limit(selector, gone).await
@@ -48,7 +48,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// It does not contain it in time. The error shows the text.
+    /// The text is not there in time. The error shows the text of the element.
     pub async fn wait_for_text(&self, selector: &str, text: &str) -> Result<()> {
         let found = async || {
             let now = self.text_now(selector).await?;
@@ -62,7 +62,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// It does not contain it in time.
+    /// The URL does not contain `part` in time.
     pub async fn wait_for_url(&self, part: &str) -> Result<()> {
         let found = async || {
             let now = self.url().await?;
@@ -86,7 +86,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// None is visible.
+    /// No such element is visible.
     pub async fn press(&self, scope: &str, name: &str) -> Result<()> {
         let click = async || {
             let found = self.run(BY_NAME, json!([scope, name])).await?;
@@ -119,8 +119,8 @@ impl Browser {
         self.click(&format!("{selector} option[value={value:?}]")).await
     }
 
-    /// Presses keys one after the other in the focused element. WebDriver has characters for the
-    /// other keys: `\u{e00c}` is Escape, `\u{e007}` is Enter.
+    /// Presses keys one after the other in the focused element. WebDriver has special characters
+    /// for keys such as these: `\u{e00c}` is Escape, `\u{e007}` is Enter.
     ///
     /// # Errors
     ///

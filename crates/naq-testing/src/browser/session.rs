@@ -15,8 +15,8 @@ use crate::{ChildProcess, locate};
 /// How long chromedriver may take to start.
 const START_TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// Chromium's sandbox does not work for root, hence `--no-sandbox`. The other flags stop all
-/// requests that a page has not made.
+/// `--no-sandbox`: Chromium's sandbox does not work for root. The other flags stop the requests that
+/// the browser makes by itself.
 const FLAGS: [&str; 11] = [
     "--headless",
     "--no-sandbox",

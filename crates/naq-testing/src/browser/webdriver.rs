@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// The time limit of one command. A browser on a busy machine can be slow, but not this slow.
+/// The time limit of one command. Even a browser on a busy machine needs less.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Sends a command to the driver on `port` and returns the `value` of its response. With a body it

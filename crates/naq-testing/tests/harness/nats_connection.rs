@@ -1,4 +1,4 @@
-//! A minimal NATS client, because this crate depends on none.
+//! A minimal NATS client: this crate does not depend on a NATS client.
 
 use std::io::{BufRead, BufReader, Result, Write};
 use std::net::TcpStream;

@@ -56,7 +56,7 @@ async fn a_cut_closes_open_connections_and_accepts_new_ones() {
 }
 
 #[tokio::test]
-async fn a_refusing_proxy_leaves_open_connections_alone() {
+async fn a_refusing_proxy_keeps_open_connections() {
     let (proxy, listener, mut client, mut server) = connect().await;
     proxy.refuse();
     let mut refused = TcpStream::connect(proxy.address()).await.unwrap();
@@ -68,7 +68,7 @@ async fn a_refusing_proxy_leaves_open_connections_alone() {
 }
 
 #[tokio::test]
-async fn a_stall_holds_back_one_direction_until_healed() {
+async fn a_stall_stops_one_direction_until_heal() {
     let (proxy, _listener, mut client, mut server) = connect().await;
     proxy.stall(Direction::ToClient);
     assert!(arrives(&mut client, &mut server, "publish").await);
@@ -82,13 +82,13 @@ async fn a_stall_holds_back_one_direction_until_healed() {
 }
 
 #[tokio::test]
-async fn a_cut_loses_the_data_that_a_stall_held_back() {
+async fn a_cut_loses_stalled_data() {
     let (proxy, listener, mut client, mut server) = connect().await;
     proxy.stall(Direction::ToClient);
     assert!(!arrives(&mut server, &mut client, "lost ack").await);
     proxy.cut();
     proxy.heal();
-    assert!(is_closed(&mut client).await, "held back data must not arrive");
+    assert!(is_closed(&mut client).await, "stalled data must not arrive");
     let mut client = TcpStream::connect(proxy.address()).await.unwrap();
     let (mut server, _) = timeout(SOON, listener.accept()).await.unwrap().unwrap();
     assert!(arrives(&mut server, &mut client, "fresh").await);

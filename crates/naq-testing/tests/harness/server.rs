@@ -54,7 +54,7 @@ fn a_killed_server_comes_back_on_its_port_with_its_store() {
 }
 
 #[test]
-fn a_stopped_server_ends_in_order_and_can_be_restarted() {
+fn a_stopped_server_shuts_down_and_can_be_restarted() {
     let mut server = NatsServer::start().unwrap();
     server.stop().unwrap();
     let log = std::fs::read_to_string(server.log_path()).unwrap();
@@ -104,12 +104,12 @@ fn a_dropped_server_ends_and_its_files_are_removed() {
     let address = server.address();
     let log = server.log_path();
     drop(server);
-    assert!(TcpStream::connect(address).is_err(), "the server must not outlive its owner");
+    assert!(TcpStream::connect(address).is_err(), "the server must end when its value is dropped");
     assert!(!log.exists(), "{} must be removed", log.display());
 }
 
 #[test]
-fn the_shared_server_is_one_and_unique_names_differ() {
+fn all_callers_share_one_server_and_unique_names_differ() {
     let first = std::thread::spawn(shared_server);
     assert_eq!(first.join().unwrap().pid(), shared_server().pid());
     assert_ne!(unique("queue"), unique("queue"));

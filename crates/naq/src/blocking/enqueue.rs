@@ -1,4 +1,4 @@
-//! The builder behind [`Client::enqueue`].
+//! [`Enqueue`]: the builder that [`Client::enqueue`] returns.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use naq_core::{Delay, ErrorKind, Jitter, RetryPolicy, Strategy, Timestamp};
 
 use super::{Client, JobHandle};
 
-/// A job about to be enqueued: [`send`](Self::send) it. The options are those of
+/// A job that is not enqueued yet; [`send`](Self::send) enqueues it. The options are those of
 /// [`naq_client::Enqueue`].
-#[must_use = "nothing is enqueued until this is sent"]
+#[must_use = "the job is not enqueued until `send` is called"]
 #[derive(Debug)]
 pub struct Enqueue<'a, O> {
     client: &'a Client,
     pub(super) inner: AsyncEnqueue<'a, O>,
 }
 
-macro_rules! same {
+macro_rules! forward {
     ($($(#[$doc:meta])* $name:ident($arg:ident: $ty:ty);)*) => {
         $($(#[$doc])*
         pub fn $name(self, $arg: $ty) -> Self {
@@ -33,28 +33,28 @@ impl<'a, O> Enqueue<'a, O> {
         Self { client, inner }
     }
 
-    /// Runs it once all that it depends on has ended, if at least one did not complete.
+    /// Runs the job when all its parents have ended, if at least one did not complete.
     pub fn run_after_failure(self) -> Self {
         Self { client: self.client, inner: self.inner.run_after_failure() }
     }
 
-    /// Runs it once all that it depends on has ended, if at least one completed.
+    /// Runs the job when all its parents have ended, if at least one completed.
     pub fn allow_partial_dependencies(self) -> Self {
         Self { client: self.client, inner: self.inner.allow_partial_dependencies() }
     }
 
-    same! {
+    forward! {
         /// The queue.
         queue(queue: impl AsRef<str>);
-        /// The job's id. The same id twice is one job.
+        /// The job's id. A second enqueue with the same id adds no job.
         id(id: impl AsRef<str>);
         /// The whole retry policy at once.
         policy(policy: &RetryPolicy);
-        /// Tries after the first.
+        /// How many attempts may follow the first.
         max_retries(max_retries: u32);
-        /// The delay before a retry, or a list with one for each.
+        /// The delay before each retry, or a list with one delay for each retry.
         retry_delay(delay: impl Into<Delay>);
-        /// How the delay grows.
+        /// How the delay grows from retry to retry.
         retry_strategy(strategy: Strategy);
         /// With [`Strategy::Linear`]: by how much the delay grows each time.
         retry_increment(increment: Duration);
@@ -62,37 +62,37 @@ impl<'a, O> Enqueue<'a, O> {
         retry_multiplier(multiplier: f64);
         /// No delay is longer than this.
         max_delay(max_delay: Duration);
-        /// Spreads retries, so that jobs that failed together do not come back together.
+        /// Spreads the delays, so that jobs that failed at the same time are not retried at the same time.
         jitter(jitter: Jitter);
-        /// Retry only errors of these kinds; empty for any.
+        /// Retries only errors of these kinds. An empty list means all kinds.
         retry_on(kinds: impl IntoIterator<Item = impl Into<ErrorKind>>);
-        /// Never retry errors of these kinds. Wins over `retry_on`.
+        /// Never retries errors of these kinds, even if `retry_on` has them.
         ignore_on(kinds: impl IntoIterator<Item = impl Into<ErrorKind>>);
-        /// Makes no retry that would start later than this after the first attempt began.
+        /// No retry starts later than this after the start of the first attempt.
         retry_for(span: Duration);
-        /// Runs it once these jobs have completed: handles, ids, or `queue/id`, one or many.
+        /// Runs the job when these jobs have completed. Takes one or several handles, ids, or `queue/id`.
         depends_on(jobs: impl JobRefs);
-        /// Worker deaths before the job counts as poison.
+        /// How many worker crashes make the job poison.
         max_crashes(max_crashes: u32);
-        /// The longest that one attempt may run.
+        /// How long one attempt may run.
         timeout(timeout: Duration);
-        /// Runs it after `delay`, not at once.
+        /// Runs the job after `delay`, not at once.
         delay(delay: Duration);
-        /// Runs it at this time, not at once.
+        /// Runs the job at this time, not at once.
         at(due: Timestamp);
-        /// Starts no attempt after this time.
+        /// No attempt starts after this time.
         deadline(deadline: Timestamp);
-        /// Starts no attempt later than this after the job was due.
+        /// No attempt starts later than this after the job was due.
         expires_in(span: Duration);
-        /// At most one job of this key until it has ended.
+        /// Allows only one job with this key until that job has ended.
         unique(key: impl Into<String>);
-        /// At most one job of this key until it starts.
+        /// Allows only one job with this key until that job starts.
         unique_until_started(key: impl Into<String>);
-        /// With this key.
+        /// Sets the unique key and how long a job holds it.
         unique_by(unique: Unique);
-        /// With this limit.
+        /// Adds a limit.
         limit(limit: Limit);
-        /// How long the record of the finished job is kept; zero for none.
+        /// How long the broker stores the record of the ended job; zero for no record.
         record_ttl(ttl: Duration);
         /// Adds a tag.
         tag(tag: impl Into<String>);
@@ -100,31 +100,31 @@ impl<'a, O> Enqueue<'a, O> {
         traceparent(traceparent: impl Into<String>);
     }
 
-    /// At most one job of this key in this time, also when it has ended.
+    /// Allows only one job with this key within `time`, even if that job has ended.
     pub fn unique_for(self, key: impl Into<String>, time: Duration) -> Self {
         Self { client: self.client, inner: self.inner.unique_for(key, time) }
     }
 
-    /// At most `jobs` with this key run at once, over all queues and workers.
+    /// At most `jobs` jobs with this key run at once, across all queues and workers.
     pub fn concurrency_key(self, key: impl Into<String>, jobs: u32) -> Self {
         self.limit(Limit::concurrency(key, jobs))
     }
 
-    /// At most `count` attempts of jobs with this key start in `per`, evenly spaced, over all queues
-    /// and workers.
+    /// At most `count` attempts of jobs with this key start in each `per`, evenly spaced, across all
+    /// queues and workers.
     pub fn rate_limit(self, key: impl Into<String>, count: u32, per: Duration) -> Self {
         self.limit(Limit::rate(key, count, per))
     }
 
-    /// The same job with a result of any type, so that jobs of several types fit in one list.
+    /// The same job with a result of any type. Jobs of several types then fit in one list.
     pub fn untyped(self) -> Enqueue<'a, serde_json::Value> {
         Enqueue { client: self.client, inner: self.inner.untyped() }
     }
 
-    /// Checks everything and writes the job, without sending it; see [`Client::enqueue_many`].
+    /// Checks and encodes the job, but does not send it; see [`Client::enqueue_many`].
     ///
     /// # Errors
-    /// [`EnqueueError`], all but `Transport`.
+    /// [`EnqueueError`], except `Transport`.
     pub fn prepare(self) -> Result<Prepared<O>, EnqueueError> {
         self.inner.prepare()
     }
@@ -139,10 +139,11 @@ impl<O> Prepare for Enqueue<'_, O> {
 }
 
 impl<O: Send + 'static> Enqueue<'_, O> {
-    /// Sends the job; returns once the broker has it.
+    /// Enqueues the job. Returns when the broker has stored it.
     ///
     /// # Errors
-    /// [`EnqueueError`]. After a timeout the broker may have it: send it again under the same id.
+    /// [`EnqueueError`]. After a timeout the broker may have stored the job: send it again with the same
+    /// id.
     pub fn send(self) -> Result<JobHandle<O>, EnqueueError> {
         let (client, prepared) = (self.client, self.inner.prepare()?);
         // One prepared job has one answer.

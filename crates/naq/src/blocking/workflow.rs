@@ -1,4 +1,4 @@
-//! [`WorkflowHandle`]: a whole graph of jobs at once.
+//! [`WorkflowHandle`]: a started graph of jobs.
 
 use naq_client::{
     JobRef, NamedJob, Workflow, WorkflowError, WorkflowHandle as AsyncHandle, WorkflowReport,
@@ -9,7 +9,7 @@ use naq_core::{JobId, NameError};
 
 use super::{Client, JobHandle};
 
-/// A workflow that the broker has.
+/// A workflow that the broker has stored.
 #[derive(Debug)]
 pub struct WorkflowHandle {
     client: Client,
@@ -22,7 +22,7 @@ impl WorkflowHandle {
         self.inner.id()
     }
 
-    /// Whether it had been started before, so that nothing was added.
+    /// Whether the start added no jobs, because the workflow had been started before.
     pub fn is_duplicate(&self) -> bool {
         self.inner.is_duplicate()
     }
@@ -32,12 +32,12 @@ impl WorkflowHandle {
         self.inner.names()
     }
 
-    /// One of its jobs, by its name; none when there is no such job.
+    /// The job with this name; `None` if the workflow has no such job.
     pub fn job<O>(&self, name: &str) -> Option<JobHandle<O>> {
         self.inner.job(name).map(|job| JobHandle::new(&self.client, job))
     }
 
-    /// Where each of its jobs stands.
+    /// The state of each of its jobs.
     ///
     /// # Errors
     /// [`WorkflowError`].
@@ -45,7 +45,7 @@ impl WorkflowHandle {
         self.client.workflow(self.id())
     }
 
-    /// Ends all of its jobs that have not ended, and says how many there were.
+    /// Cancels all of its jobs that have not ended. Returns how many.
     ///
     /// # Errors
     /// [`WorkflowError`].
@@ -64,10 +64,10 @@ impl Client {
         Ok(WorkflowHandle { client: self.clone(), inner })
     }
 
-    /// Where the jobs of a workflow stand.
+    /// The states of the jobs of a workflow.
     ///
     /// # Errors
-    /// [`WorkflowError::Unknown`] among others.
+    /// [`WorkflowError::Unknown`] and others.
     pub fn workflow(&self, id: &JobId) -> Result<WorkflowReport, WorkflowError> {
         let id = id.clone();
         self.wait(|client| async move { client.workflow(&id).await })
@@ -81,10 +81,10 @@ impl Client {
         self.wait(|client| async move { client.workflows().await })
     }
 
-    /// Ends all jobs of a workflow that have not ended, and says how many there were.
+    /// Cancels all jobs of a workflow that have not ended. Returns how many.
     ///
     /// # Errors
-    /// [`WorkflowError::Unknown`] among others.
+    /// [`WorkflowError::Unknown`] and others.
     pub fn cancel_workflow(&self, id: &JobId, reason: &str) -> Result<usize, WorkflowError> {
         let (id, reason) = (id.clone(), reason.to_owned());
         self.wait(|client| async move { client.cancel_workflow(&id, &reason).await })

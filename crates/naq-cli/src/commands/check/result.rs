@@ -1,4 +1,4 @@
-//! [`CheckResult`]: measured values against their limits. Pure.
+//! [`CheckResult`]: compares measured values with their limits. Does no I/O.
 
 use std::time::Duration;
 
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_is_as_bad_as_the_worst_measure() {
+    fn a_result_is_as_bad_as_the_worst_measure() {
         let of = |values: &[u64]| {
             CheckResult::of("queue", None, values.iter().copied().map(depth).collect()).severity
         };

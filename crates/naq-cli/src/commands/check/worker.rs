@@ -68,28 +68,34 @@ pub(super) async fn run_check(args: &CheckWorkerArgs, client: &Client) -> Result
     Ok(judge(args, &WorkerSummary::of(&workers, client.now(), args.silent_after)))
 }
 
-fn judge(args: &CheckWorkerArgs, crew: &WorkerSummary) -> CheckResult {
+fn judge(args: &CheckWorkerArgs, summary: &WorkerSummary) -> CheckResult {
     let [workers, heartbeat, slots] = args.bounds().map(|(_, bounds)| bounds);
     let measure =
         |name, help, value, unit, bounds| CheckMeasure { name, help, value, unit, bounds };
-    let quietest = millis(crew.quietest);
+    let quietest = millis(summary.quietest);
     let measures = vec![
-        measure("workers", "Workers alive that take jobs", crew.alive, CheckUnit::Count, workers),
+        measure(
+            "workers",
+            "Workers alive that take jobs",
+            summary.alive,
+            CheckUnit::Count,
+            workers,
+        ),
         measure("heartbeat", "Age of the oldest heartbeat", quietest, CheckUnit::Millis, heartbeat),
-        measure("slots", "Share of slots in use", crew.percent(), CheckUnit::Percent, slots),
+        measure("slots", "Share of slots in use", summary.percent(), CheckUnit::Percent, slots),
     ];
     let some = |n: u64, words: String| (n > 0).then_some(words);
     let silent_after = about(args.silent_after);
-    let silent = format!("{} silent for more than {silent_after}", count(crew.silent, "worker"));
-    let stopping = format!("{} stopping", count(crew.stopping, "worker"));
+    let silent = format!("{} silent for more than {silent_after}", count(summary.silent, "worker"));
+    let stopping = format!("{} stopping", count(summary.stopping, "worker"));
     let implausible = format!(
         "{} with a heartbeat from the future or more jobs than slots; corrected for this check",
-        count(crew.implausible, "worker")
+        count(summary.implausible, "worker")
     );
     CheckResult::of("worker", args.queue.as_ref().map(ToString::to_string), measures)
-        .add_note(some(crew.silent, silent))
-        .add_note(some(crew.stopping, stopping))
-        .add_note(some(crew.implausible, implausible))
+        .add_note(some(summary.silent, silent))
+        .add_note(some(summary.stopping, stopping))
+        .add_note(some(summary.implausible, implausible))
         .next(Some("naq workers".into()))
 }
 

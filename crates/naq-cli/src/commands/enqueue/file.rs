@@ -17,7 +17,7 @@ use serde_json::value::to_raw_value;
 
 use self::line::{Defaults, LineJob};
 use super::options::OptionArgs;
-use super::{EnqueuedJob, writer};
+use super::{EnqueuedJob, offline_client};
 use crate::exit::{CliError, ExitCode};
 use crate::output::{Format, Output};
 use crate::progress_line::ProgressLine;
@@ -82,7 +82,7 @@ impl JobFile {
             Box::new(BufReader::new(file))
         };
         let name = if stdin { "stdin".to_owned() } else { path.display().to_string() };
-        let defaults = Defaults { client: writer(codec), codec, task, options, policy };
+        let defaults = Defaults { client: offline_client(codec), codec, task, options, policy };
         Ok(Self { input, name, read: 0, defaults })
     }
 

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_leaves_no_counts_in_the_future_for_long() {
+    fn counts_in_the_future_are_dropped_after_the_clock_is_set_back() {
         let config = BreakerConfig::new().window(Duration::from_secs(10));
         let mut window = Window::default();
         window.count(&config, true, at(9_000_000));

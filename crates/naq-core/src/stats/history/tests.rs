@@ -197,7 +197,7 @@ fn a_day_that_is_read_twice_counts_once() {
 }
 
 #[test]
-fn a_worker_that_starts_again_replaces_nothing() {
+fn reports_of_a_restarted_worker_replace_no_other() {
     let (mut first, mut second) = (TestProcess::new(), TestProcess::new());
     let now = Minute(30_000_000).start();
     for at in [now, now + Duration::from_secs(40)] {
@@ -231,7 +231,7 @@ fn a_reader_that_was_away_for_hours_replaces_in_the_right_place() {
 }
 
 #[test]
-fn an_hour_and_what_was_before_are_a_day() {
+fn totals_and_totals_before_add_up_to_a_day() {
     let mut process = TestProcess::new();
     let start = Minute(30_000_000).start();
     let mut now = start;
