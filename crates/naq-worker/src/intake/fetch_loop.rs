@@ -6,9 +6,9 @@ use std::time::Duration;
 use naq_core::transport::{Delivery, Subscription, TransportError};
 
 use super::prefetch::Prefetch;
-use super::{give_back_waiting, suspect_check};
+use super::push_ready::push_ready;
+use super::suspect_check;
 use crate::crash::check_crashes;
-use crate::delivery::HeldDelivery;
 use crate::engine::{WorkerQueue, WorkerState};
 use crate::outage::Outage;
 
@@ -158,19 +158,6 @@ async fn accept_batch(
         let unsettled = suspect_check::keep_unsettled(worker, queue, suspects, outage).await;
         let clear = check_crashes(worker, queue, unsettled).await;
         push_ready(worker, queue, clear);
-    }
-}
-
-/// Passes deliveries to the slots. A worker that stops gives them back.
-pub(crate) fn push_ready(
-    worker: &WorkerState,
-    queue: &Arc<WorkerQueue>,
-    batch: Vec<Arc<HeldDelivery>>,
-) {
-    if let Err(batch) = worker.ready.push(queue.index, batch) {
-        for held in batch {
-            give_back_waiting(worker, queue, held);
-        }
     }
 }
 
