@@ -163,7 +163,7 @@ fn authenticate(options: ConnectOptions, auth: Auth) -> Result<ConnectOptions, T
 /// How long to wait before the try with this number, counted from 1. The first try does not wait.
 /// Later ones wait a random time up to a bound that grows to half a second, so that many clients do
 /// not reconnect at the same time.
-fn pause(tries: usize) -> Duration {
+pub(crate) fn pause(tries: usize) -> Duration {
     if tries <= 1 {
         return Duration::ZERO;
     }

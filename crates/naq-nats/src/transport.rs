@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use naq_core::transport::TransportError;
+use naq_core::{Clock, SystemClock, Timer};
 
 use crate::api::Api;
 use crate::config::NatsConfig;
-use crate::server;
+use crate::{connect, server};
 
 /// NAQ over NATS JetStream. It is cheap to clone. All clones share one connection, which reconnects
 /// by itself.
@@ -36,7 +37,16 @@ impl NatsTransport {
     /// [`TransportError::Unsupported`] with what to install or enable.
     pub async fn connect(config: NatsConfig) -> Result<Self, TransportError> {
         let api = Api::connect(config).await?;
-        server::check(&api).await?;
+        let mut tries = 1;
+        // A broker that has accepted the connection may still be too busy to answer.
+        while let Err(error) = server::check(&api).await {
+            if !(api.config.wait_for_broker && error.is_transient()) {
+                return Err(error);
+            }
+            tracing::warn!(%error, "waiting for the broker");
+            tries += 1;
+            SystemClock.sleep_until(SystemClock.now() + connect::pause(tries)).await;
+        }
         Ok(Self { api: Arc::new(api) })
     }
 

@@ -28,8 +28,14 @@ impl TestSetup {
     pub(crate) async fn new(name: &str) -> Self {
         let url = shared_server().url();
         let queue = QueueName::new(unique(name)).unwrap();
-        let transport: Arc<dyn Transport> =
-            Arc::new(NatsTransport::connect(NatsConfig::new(url.clone())).await.unwrap());
+        let transport: Arc<dyn Transport> = Arc::new(
+            NatsTransport::connect(NatsConfig {
+                wait_for_broker: true,
+                ..NatsConfig::new(url.clone())
+            })
+            .await
+            .unwrap(),
+        );
         let client = Client::new(transport.clone()).default_queue(queue.clone());
         let service = Service::start().await;
         let breaker = unique("service");

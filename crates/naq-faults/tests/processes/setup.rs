@@ -40,7 +40,11 @@ impl TestSetup {
         let dir = tempfile::tempdir().unwrap();
         let program = Path::new(env!("CARGO_BIN_EXE_naq-fault-run")).to_owned();
         let paths = RunPaths { program, dir: dir.path().to_owned(), url: url.clone() };
-        let transport = Arc::new(NatsTransport::connect(NatsConfig::new(url)).await.unwrap());
+        let transport = Arc::new(
+            NatsTransport::connect(NatsConfig { wait_for_broker: true, ..NatsConfig::new(url) })
+                .await
+                .unwrap(),
+        );
         Self { queue: unique(name), transport, paths, _dir: dir }
     }
 

@@ -99,5 +99,9 @@ pub(crate) fn ids(report: &ScheduleReport, ticks: &[Timestamp]) -> Vec<String> {
 }
 
 async fn connect(url: &str) -> Client {
-    Client::new(Arc::new(NatsTransport::connect(NatsConfig::new(url)).await.unwrap()))
+    Client::new(Arc::new(
+        NatsTransport::connect(NatsConfig { wait_for_broker: true, ..NatsConfig::new(url) })
+            .await
+            .unwrap(),
+    ))
 }
