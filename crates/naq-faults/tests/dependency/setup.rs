@@ -28,14 +28,8 @@ impl TestSetup {
     pub(crate) async fn new(name: &str) -> Self {
         let url = shared_server().url();
         let queue = QueueName::new(unique(name)).unwrap();
-        let transport: Arc<dyn Transport> = Arc::new(
-            NatsTransport::connect(NatsConfig {
-                wait_for_broker: true,
-                ..NatsConfig::new(url.clone())
-            })
-            .await
-            .unwrap(),
-        );
+        let transport: Arc<dyn Transport> =
+            Arc::new(NatsTransport::connect(patient_config(url.clone())).await.unwrap());
         let client = Client::new(transport.clone()).default_queue(queue.clone());
         let service = Service::start().await;
         let breaker = unique("service");
@@ -99,4 +93,11 @@ impl TestSetup {
 pub(crate) async fn wait(time: Duration) {
     let until: Timestamp = SystemClock.now() + time;
     SystemClock.sleep_until(until).await;
+}
+
+/// These tests wait for a busy broker: they do not test the time of its first answer.
+fn patient_config(url: String) -> NatsConfig {
+    let mut config = NatsConfig::new(url);
+    config.wait_for_broker = true;
+    config
 }

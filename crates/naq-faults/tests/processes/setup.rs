@@ -40,11 +40,7 @@ impl TestSetup {
         let dir = tempfile::tempdir().unwrap();
         let program = Path::new(env!("CARGO_BIN_EXE_naq-fault-run")).to_owned();
         let paths = RunPaths { program, dir: dir.path().to_owned(), url: url.clone() };
-        let transport = Arc::new(
-            NatsTransport::connect(NatsConfig { wait_for_broker: true, ..NatsConfig::new(url) })
-                .await
-                .unwrap(),
-        );
+        let transport = Arc::new(NatsTransport::connect(patient_config(url)).await.unwrap());
         Self { queue: unique(name), transport, paths, _dir: dir }
     }
 
@@ -190,4 +186,11 @@ pub(crate) async fn died(mut child: ChildProcess) {
     use std::os::unix::process::ExitStatusExt;
     let status = child.wait(TIME_LIMIT).await.unwrap();
     assert_eq!(status.signal(), Some(6), "it ended with {status}:\n{}", child.stderr());
+}
+
+/// These tests wait for a busy broker: they do not test the time of its first answer.
+fn patient_config(url: String) -> NatsConfig {
+    let mut config = NatsConfig::new(url);
+    config.wait_for_broker = true;
+    config
 }
