@@ -77,7 +77,7 @@ impl HeldDelivery {
             listed: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             saved: SavedData::default(),
-            trace: Trace::default(),
+            trace: Default::default(),
         }
     }
 
