@@ -116,6 +116,10 @@ pub(crate) fn explain(error: &anyhow::Error) -> (ExitCode, Option<String>) {
                 _ => (ExitCode::Failed, None),
             };
         }
+        #[cfg(feature = "handlers")]
+        if cause.is::<naq_handlers::HandlersError>() || cause.is::<naq_handlers::KeyError>() {
+            return (ExitCode::Usage, Some("the format: docs/handler-protocol.md".into()));
+        }
         if cause.is::<ScheduleFault>() {
             return (ExitCode::Usage, None);
         }

@@ -286,6 +286,7 @@ fn names_of_rules_are_stable_distinct_and_forgiving() {
             "succeeded",
             "cancel",
             "snooze",
+            "crash",
             "fatal",
             "max_crashes",
             "max_retries",
@@ -312,4 +313,14 @@ fn names_of_rules_are_stable_distinct_and_forgiving() {
         assert_eq!(serde_json::from_str::<Rule>(&json).expect("its own name"), *rule);
     }
     assert_eq!(serde_json::from_str::<Rule>("\"newer\"").expect("tolerated"), Rule::Unknown);
+}
+
+#[test]
+fn a_crash_of_the_handler_counts_no_attempt_and_ends_as_poison_at_max_crashes() {
+    let crash = |crashes| Case { crashes, advice: Advice::Crash, ..case("fixed:5s") }.decide();
+    assert_eq!(crash(0).rule, Rule::Crash);
+    assert!(matches!(crash(1).action, Action::Snooze { .. }));
+    let poison = crash(2);
+    assert_eq!((poison.action, poison.rule), (Action::Dead, Rule::MaxCrashes));
+    assert!(poison.reason().contains("died 3 times"), "{}", poison.reason());
 }

@@ -13,6 +13,8 @@ use naq_worker::{Registry, Worker};
 
 use self::dashboard::{DevDashboard, DevDashboardArgs};
 use self::server::DevServer;
+#[cfg(feature = "handlers")]
+use super::handlers::HandlerArgs;
 use super::worker;
 use crate::connection::connect;
 use crate::exit::ExitCode;
@@ -27,7 +29,7 @@ Examples:
   naq dev --no-dashboard
 
 Broker and dashboard listen on 127.0.0.1 only. Ctrl-C ends everything. Your own binary runs your
-own tasks; the stock naq has demo.ok, demo.flaky, demo.fail, demo.slow and demo.panic.")]
+own tasks; the stock naq runs the handlers of naq.toml, or else demo.ok, demo.flaky, demo.fail, demo.slow and demo.panic.")]
 pub(crate) struct DevArgs {
     /// The broker's port; 0 for a free one
     #[arg(short, long, env = "NAQ_DEV_PORT", default_value_t = 4222)]
@@ -35,6 +37,9 @@ pub(crate) struct DevArgs {
     /// Store the broker's data in this directory [default: a temporary one]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    #[cfg(feature = "handlers")]
+    #[command(flatten)]
+    handlers: HandlerArgs,
     #[command(flatten)]
     dashboard: DevDashboardArgs,
 }
@@ -45,6 +50,15 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
     out: Output,
 ) -> Result<ExitCode> {
     let binary = server::find()?;
+    #[cfg(feature = "handlers")]
+    let handlers = args.handlers.load()?;
+    #[cfg(feature = "handlers")]
+    if !handlers.is_empty() {
+        return runtime()?.block_on(async {
+            let registry = handlers.ask_for_tasks().await?.register(registry)?;
+            serve(args, &binary, registry, out).await
+        });
+    }
     if registry.is_empty() {
         runtime()?.block_on(serve(args, &binary, demo::registry(), out))
     } else {

@@ -14,6 +14,8 @@ pub(crate) mod dev;
 pub(crate) mod dlq;
 pub(crate) mod doctor;
 pub(crate) mod enqueue;
+#[cfg(feature = "handlers")]
+pub(crate) mod handlers;
 pub(crate) mod job;
 pub(crate) mod limit;
 pub(crate) mod queue;

@@ -9,6 +9,8 @@ use naq_core::QueueName;
 use naq_nats::NatsConfig;
 use naq_worker::{LargeResults, Registry, StopSignal, Worker, WorkerBuilder};
 
+#[cfg(feature = "handlers")]
+use super::handlers::HandlerArgs;
 use crate::connection::connect;
 use crate::exit::{CliError, ExitCode};
 #[cfg(feature = "metrics")]
@@ -17,10 +19,16 @@ use crate::output::Output;
 use crate::runtime::runtime;
 use crate::text::{duration, parse_duration, parse_duration_or_seconds};
 
-const OWN_BINARY: &str = "\
-this naq has no tasks to run; a worker is your own binary with your tasks:
+/// How many jobs run at once if nothing says so.
+const CONCURRENCY: u32 = 10;
+
+const NO_TASKS: &str = "\
+this worker has no tasks to run. Give it handlers in any language, in naq.toml or here:
+  naq worker default --exec email.send='python3 send_email.py'
+  naq worker default --http http://127.0.0.1:8000/naq
+or build your own binary with tasks in Rust:
   fn main() -> std::process::ExitCode { naq_cli::main(Registry::new().task(send_email)) }
-  cargo run -- worker default    (to try a worker with demo tasks now: naq dev)";
+To try a worker with demo tasks now: naq dev";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -30,6 +38,8 @@ Examples:
   my-app worker critical=6 default=3 low=1     under load, 6 of 10 slots run critical
   my-app worker critical default low --strict  low runs only while the others are empty
   my-app worker default --log-level DEBUG
+  naq worker default --exec email.send='python3 send_email.py'
+  naq worker default --http http://127.0.0.1:8000/naq
 
 On SIGINT or SIGTERM it fetches no more jobs, finishes the running ones and gives back the others;
 exit code 0. On a second signal it ends at once; exit code 130 or 143. The jobs that it was running
@@ -42,9 +52,9 @@ pub(crate) struct WorkerArgs {
     /// Take jobs from a queue only while the queues before it are empty
     #[arg(long)]
     strict: bool,
-    /// How many jobs to run at once
-    #[arg(short, long, env = "NAQ_CONCURRENCY", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    concurrency: u32,
+    /// How many jobs to run at once [default: 10, or as many as the handlers of --http say]
+    #[arg(short, long, env = "NAQ_CONCURRENCY", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    concurrency: Option<u32>,
     /// The beginning of the worker's id [default: the machine's name]
     #[arg(short, long, env = "NAQ_WORKER_NAME")]
     name: Option<String>,
@@ -68,6 +78,9 @@ pub(crate) struct WorkerArgs {
     /// Wait if there is no broker yet, instead of ending with exit code 4
     #[arg(long, env = "NAQ_WAIT_FOR_BROKER")]
     wait_for_broker: bool,
+    #[cfg(feature = "handlers")]
+    #[command(flatten)]
+    handlers: HandlerArgs,
     #[cfg(feature = "metrics")]
     #[command(flatten)]
     metrics: MetricsArgs,
@@ -147,13 +160,19 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
 ) -> Result<ExitCode> {
     check_heartbeat(args)?;
     check_shares(args)?;
-    if registry.is_empty() {
-        out.note(OWN_BINARY)?;
+    #[cfg(feature = "handlers")]
+    let handlers = args.handlers.load()?;
+    #[cfg(feature = "handlers")]
+    let has_handlers = !handlers.is_empty();
+    #[cfg(not(feature = "handlers"))]
+    let has_handlers = false;
+    if registry.is_empty() && !has_handlers {
+        out.note(NO_TASKS)?;
         return Ok(ExitCode::Usage);
     }
     config.wait_for_broker = args.wait_for_broker;
     "naq-worker".clone_into(&mut config.name);
-    let builder = |client: Client| {
+    let builder = |client: Client, registry: Registry<S>, concurrency: usize| {
         let mut builder = Worker::builder(client, registry);
         for QueueWeightArg { queue, weight } in &args.queues {
             builder = match weight {
@@ -166,7 +185,7 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
         }
         let builder = builder
             .large_results(args.large_results.into())
-            .concurrency(args.concurrency as usize)
+            .concurrency(concurrency)
             .lease(args.lease)
             .heartbeat(args.heartbeat_interval, args.worker_ttl)
             .shutdown_timeout(args.shutdown_timeout);
@@ -179,7 +198,17 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
         // The server starts before the connection, which may take long, and before the first metric.
         #[cfg(feature = "metrics")]
         let probe = args.metrics.start().await?;
-        let worker = builder(connect(config).await?).build();
+        #[cfg(feature = "handlers")]
+        let (registry, listed) = {
+            let handlers = handlers.ask_for_tasks().await?;
+            let listed = handlers.concurrency();
+            (handlers.register(registry)?, listed)
+        };
+        #[cfg(not(feature = "handlers"))]
+        let listed = None;
+        let concurrency = args.concurrency.map(|n| n as usize).or(listed);
+        let concurrency = concurrency.unwrap_or(CONCURRENCY as usize);
+        let worker = builder(connect(config).await?, registry, concurrency).build();
         #[cfg(feature = "metrics")]
         probe.set(worker.health());
         work(worker).await

@@ -11,6 +11,7 @@ mod dev;
 mod dlq;
 mod enqueue;
 #[cfg(all(feature = "bench", feature = "dashboard", feature = "metrics"))]
+mod handlers;
 mod help;
 mod hostile;
 mod jobs;

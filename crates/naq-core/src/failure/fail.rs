@@ -25,6 +25,9 @@ pub enum Advice {
     Snooze(Duration),
     /// End the job as cancelled.
     Cancel,
+    /// What ran the handler died, such as a process of its own. It counts as a crash of the job, not
+    /// as an attempt: `max_crashes` limits it.
+    Crash,
 }
 
 /// A failed attempt: its error kind, its message, and the [`Advice`] of the handler.
@@ -95,6 +98,12 @@ impl Failure {
     /// End the job as cancelled, for this reason.
     pub fn cancel(reason: impl Into<String>) -> Self {
         Self { advice: Advice::Cancel, ..Self::new(ErrorKind::CANCELLED, reason) }
+    }
+
+    /// What ran the handler died before it answered, such as a process of its own: a crash. It does
+    /// not count as an attempt, and `max_crashes` of the policy limits it.
+    pub fn crash(message: impl Into<String>) -> Self {
+        Self { advice: Advice::Crash, ..Self::new(ErrorKind::CRASH, message) }
     }
 
     /// Never retry this failure.

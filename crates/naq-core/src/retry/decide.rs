@@ -54,7 +54,7 @@ pub enum Start {
 /// The first rule that applies decides, in this order:
 ///
 /// 1. Success completes the job.
-/// 2. The handler's advice: `cancel`, `snooze`, `fatal`.
+/// 2. The handler's advice: `cancel`, `snooze`, `crash`, `fatal`.
 /// 3. The limits: `max_crashes`, `max_retries`.
 /// 4. The error kind: `ignore_on`, then `retry_on`.
 /// 5. The delay: the handler's `retry_after`, or else strategy, `max_delay` and jitter. If the retry
@@ -90,6 +90,7 @@ pub fn decide(policy: &RetryPolicy, facts: &AttemptFacts<'_>, outcome: &Outcome<
             return input.decision(Action::Cancel, Rule::Cancel, Some(kind), ReasonDetail::None);
         }
         Advice::Snooze(delay) => return input.snooze(millis_up(delay)),
+        Advice::Crash => return input.crash(kind),
         Advice::Fatal => return dead(Rule::Fatal, ReasonDetail::None),
         Advice::Policy | Advice::RetryAfter(_) => {}
     }
@@ -171,6 +172,23 @@ impl DecideInput<'_> {
         }
         let delay = Duration::from_millis(millis);
         self.decision(Action::Snooze { delay, at }, Rule::Snooze, None, ReasonDetail::None)
+    }
+
+    /// The job runs again after the delay that the policy gives the attempt, or is poison. As with a
+    /// crash of a worker, neither `retry_on` nor `max_retries` has a say.
+    fn crash(&self, kind: &ErrorKind) -> Decision {
+        let (crashes, limit) = (self.facts.crashes.saturating_add(1), self.policy.max_crashes);
+        if crashes >= limit {
+            let detail = ReasonDetail::Crashes { crashes, limit };
+            return self.decision(Action::Dead, Rule::MaxCrashes, Some(kind), detail);
+        }
+        let millis = delay_millis(self.policy, self.facts.job_id, self.facts.attempt);
+        let at = self.retry_at(millis);
+        if let Some(detail) = self.past_deadline(at) {
+            return self.decision(Action::Expire, Rule::Deadline, Some(kind), detail);
+        }
+        let action = Action::Snooze { delay: Duration::from_millis(millis), at };
+        self.decision(action, Rule::Crash, Some(kind), ReasonDetail::None)
     }
 
     fn retry_at(&self, millis: u64) -> Timestamp {

@@ -34,6 +34,7 @@ impl Decision {
         match (&data.kind, self.rule) {
             (_, Rule::Cancel) => format!("{attempt} cancelled the job"),
             (_, Rule::Snooze) => format!("{attempt} asked to run again"),
+            (_, Rule::Crash) => format!("what ran {attempt} died"),
             (_, Rule::Succeeded) => format!("{attempt} succeeded"),
             (Some(kind), _) => format!("{attempt} failed with {kind}"),
             (None, _) => attempt,
@@ -45,6 +46,9 @@ impl Decision {
         let wait = self.action.delay().map(CompactDuration);
         match (&self.reason_data.detail, self.rule, wait) {
             (_, Rule::Snooze, Some(wait)) => format!(" in {wait}, which counts as no attempt"),
+            (_, Rule::Crash, Some(wait)) => {
+                format!(": it runs again in {wait}, which counts as a crash and as no attempt")
+            }
             (_, Rule::RetryAfter, Some(wait)) => {
                 format!(": retry {retry} in {wait}, as the handler asked")
             }

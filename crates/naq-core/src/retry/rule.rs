@@ -34,6 +34,8 @@ rules! {
     Cancel = "cancel",
     /// The handler asked to run again later, without counting an attempt.
     Snooze = "snooze",
+    /// What ran the handler died. The job runs again, and its crashes are counted.
+    Crash = "crash",
     /// The handler said that a retry cannot succeed.
     Fatal = "fatal",
     /// The job has crashed `max_crashes` workers.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use naq_core::retry::{Action, Decision, Rule};
 use naq_core::wire::{AttemptOutcome, AttemptRecord};
-use naq_core::{Envelope, Failure};
+use naq_core::{Advice, Envelope, Failure};
 
 use super::call_handler::call_handler;
 use crate::decide::{DeliveryOutcome, FinishedRun, RunResult};
@@ -21,7 +21,7 @@ pub(super) async fn rescue(
 ) -> DeliveryOutcome {
     let FinishedRun { envelope, mut times, result } = run;
     let (failure, decision) = match result {
-        RunResult::Failed { failure, decision } if decision.action == Action::Dead => {
+        RunResult::Failed { failure, decision } if is_rescued(&failure, &decision) => {
             (failure, decision)
         }
         result => return DeliveryOutcome::Ran(FinishedRun { envelope, times, result }),
@@ -42,6 +42,11 @@ pub(super) async fn rescue(
     };
     times.ended_at = deps.timer.now();
     DeliveryOutcome::Ran(FinishedRun { envelope, times, result })
+}
+
+/// Poison stays dead: its fallback would run the same arguments once more.
+fn is_rescued(failure: &Failure, decision: &Decision) -> bool {
+    decision.action == Action::Dead && failure.advice() != Advice::Crash
 }
 
 /// The job as its fallback sees it: with the failure at the end of its history.

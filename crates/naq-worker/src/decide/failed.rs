@@ -5,7 +5,7 @@ use naq_core::retry::{Action, Decision};
 use naq_core::stats::Ending;
 use naq_core::transport::{Fact, Stored};
 use naq_core::wire::{AttemptOutcome, AttemptRecord};
-use naq_core::{DeadLetter, Envelope, Failure, JobState, Timestamp};
+use naq_core::{Advice, DeadLetter, Envelope, Failure, JobState, Timestamp};
 
 use super::settle_planner::{SettlePlan, SettlePlanner};
 use super::{DeathFacts, RunTimes, Settlement, decide_failure};
@@ -21,7 +21,12 @@ impl SettlePlanner<'_> {
         decision: &Decision,
     ) -> SettlePlan {
         attempt_log::failed(&envelope, failure, decision);
+        let crashed = failure.advice() == Advice::Crash;
+        if crashed {
+            envelope.crashes = envelope.crashes.saturating_add(1);
+        }
         let how = match decision.action {
+            _ if crashed => AttemptOutcome::Crashed,
             Action::Snooze { .. } => AttemptOutcome::Snoozed,
             Action::Cancel => AttemptOutcome::Cancelled,
             _ => AttemptOutcome::Failed,
@@ -36,6 +41,7 @@ impl SettlePlanner<'_> {
                 envelope.attempt = envelope.attempt.saturating_add(1);
                 self.run_again(stored, envelope, record, failure, decision, at)
             }
+            // A crash counts as a snooze too: the step of the next run must differ.
             Action::Snooze { at, .. } => {
                 envelope.snoozes = envelope.snoozes.saturating_add(1);
                 self.run_again(stored, envelope, record, failure, decision, at)
