@@ -1,0 +1,220 @@
+"""Runs functions as handlers: the other side of ``naq worker --exec-pool`` and ``--http``.
+
+``docs/handler-protocol.md`` of NAQ describes what both say to each other.
+"""
+
+import asyncio
+import contextvars
+import inspect
+import json
+import sys
+import threading
+import traceback
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, BinaryIO, Callable, Dict, Mapping, Optional, Tuple
+from urllib.parse import unquote
+
+from ._args import from_args, to_json
+from ._signature import is_signed
+from ._tasks import Handler, Tasks, table
+from ._then import error_answer
+
+Say = Callable[[Mapping[str, Any]], None]
+
+
+class CurrentJob:
+    """The attempt that runs now."""
+
+    def __init__(self, request: Mapping[str, Any], say: Say) -> None:
+        self.request = request
+        self._say = say
+
+    @property
+    def id(self) -> str:
+        return self.request["id"]
+
+    @property
+    def queue(self) -> str:
+        return self.request["queue"]
+
+    @property
+    def task(self) -> str:
+        return self.request["task"]
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1."""
+        return self.request["attempt"]
+
+    @property
+    def max_attempts(self) -> int:
+        return self.request["max_attempts"]
+
+    @property
+    def is_last_attempt(self) -> bool:
+        return self.attempt >= self.max_attempts
+
+    @property
+    def last_error(self) -> Optional[Mapping[str, str]]:
+        """``kind`` and ``message`` of the last attempt that failed."""
+        return self.request.get("last_error")
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for all attempts: for services that must act once."""
+        return self.request["idempotency_key"]
+
+    @property
+    def checkpoint(self) -> Any:
+        """What an earlier attempt saved. None if nothing was saved."""
+        return self.request.get("checkpoint")
+
+    def progress(self, done: int, total: int = 0, message: str = "") -> None:
+        """Says how far the attempt is."""
+        self._say({"progress": {"done": done, "total": total, "message": message}})
+
+    def save(self, state: Any) -> None:
+        """Saves ``state`` for the next attempt to find as its ``checkpoint``."""
+        self._say({"checkpoint": state})
+
+    def __str__(self) -> str:
+        return f"attempt {self.attempt} of {self.max_attempts}"
+
+
+_CURRENT: "contextvars.ContextVar[CurrentJob]" = contextvars.ContextVar("naq_current_job")
+
+
+def current_job() -> CurrentJob:
+    """The attempt that runs now.
+
+    Raises LookupError outside of a handler.
+    """
+    return _CURRENT.get()
+
+
+def run(tasks: Mapping[str, Handler], request: Mapping[str, Any], say: Say) -> None:
+    """Runs one attempt, and says how it ended."""
+    token = _CURRENT.set(CurrentJob(request, say))
+    try:
+        args, kwargs = from_args(request.get("args"))
+        result = tasks[request["task"]](*args, **kwargs)
+        if inspect.isawaitable(result):
+            result = asyncio.run(_awaited(result))
+        # An error of the result is an error of the attempt.
+        to_json(result, "the result")
+        say({"result": result})
+    except Exception as err:  # every error is an answer
+        traceback.print_exc(file=sys.stderr)
+        say(error_answer(err))
+    finally:
+        _CURRENT.reset(token)
+
+
+async def _awaited(result: Any) -> Any:
+    return await result
+
+
+def serve(
+    tasks: Tasks = None,
+    *,
+    http: Optional[str] = None,
+    concurrency: Optional[int] = None,
+    keys: Optional[str] = None,
+) -> None:
+    """Runs handlers until the worker hangs up, or with ``http`` ("127.0.0.1:8000") until a signal.
+
+    ``tasks``: functions, or a map of names to functions; by default those that ``@naq.task`` has marked.
+    ``concurrency``: how many attempts a worker may run at once; over HTTP 10 by default.
+    ``keys``: over HTTP, accept only requests that one of these keys has signed.
+    """
+    functions = table(tasks)
+    if http is not None:
+        host, _, port = http.rpartition(":")
+        server = http_server(functions, host or "127.0.0.1", int(port), concurrency or 10, keys)
+        with server:
+            server.serve_forever()
+        return
+    if "--describe" in sys.argv[1:]:
+        sys.stdout.write(to_json(_list(functions, concurrency), "the list").decode() + "\n")
+        return
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    # What handlers print belongs to the log, not between the answers.
+    sys.stdout = sys.stderr
+    serve_lines(functions, requests, answers)
+
+
+def serve_lines(functions: Mapping[str, Handler], requests: BinaryIO, answers: BinaryIO) -> None:
+    """One request a line, and its answers."""
+    lock = threading.Lock()
+
+    def say(answer: Mapping[str, Any]) -> None:
+        line = to_json(answer, "the answer") + b"\n"
+        with lock:
+            answers.write(line)
+            answers.flush()
+
+    # Not `for line in requests`, which reads ahead.
+    for line in iter(requests.readline, b""):
+        if line.strip():
+            run(functions, json.loads(line), say)
+
+
+def _list(functions: Mapping[str, Handler], concurrency: Optional[int]) -> Dict[str, Any]:
+    listed: Dict[str, Any] = {"v": 1, "tasks": sorted(functions)}
+    if concurrency:
+        listed["concurrency"] = concurrency
+    return listed
+
+
+def http_server(
+    functions: Mapping[str, Handler], host: str, port: int, concurrency: int, keys: Optional[str]
+) -> ThreadingHTTPServer:
+    """An HTTP server for one application. Its path does not matter: the last segment is the task."""
+
+    class HandlerServer(BaseHTTPRequestHandler):
+        # The end of the connection is the end of the stream of answers.
+        protocol_version = "HTTP/1.0"
+
+        def do_GET(self) -> None:
+            if self._is_allowed(b""):
+                self._reply(200, "application/json", to_json(_list(functions, concurrency), "the list"))
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if not self._is_allowed(body):
+                return
+            name = unquote(self.path.rsplit("/", 1)[-1])
+            if name not in functions:
+                self._problem(404, f"there is no task {name}")
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "application/x-ndjson")
+            self.end_headers()
+
+            def say(answer: Mapping[str, Any]) -> None:
+                self.wfile.write(to_json(answer, "the answer") + b"\n")
+                self.wfile.flush()
+
+            run(functions, json.loads(body), say)
+
+        def _is_allowed(self, body: bytes) -> bool:
+            if keys is None or is_signed(keys, self.headers.get("Naq-Signature"), self.path, body):
+                return True
+            self._problem(401, "the request has no signature that fits")
+            return False
+
+        def _problem(self, status: int, detail: str) -> None:
+            problem = to_json({"status": status, "detail": detail}, "the problem")
+            self._reply(status, "application/problem+json", problem)
+
+        def _reply(self, status: int, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: Tuple[Any, ...]) -> None:
+            """The worker logs each attempt."""
+
+    return ThreadingHTTPServer((host, port), HandlerServer)
