@@ -53,7 +53,8 @@ def test_the_history_says_what_each_attempt_raised(broker):
     result = job.result_sync(60)
     kind = "ConnectionError.ConnectionRefusedError"
     assert result["last_error"] == {"kind": kind, "message": "the service is down"}
-    history = shown(broker, job)["history"]
+    history = job.history_sync()
+    assert history == shown(broker, job)["attempts"]
     assert [entry.get("error_kind") for entry in history] == [kind, None]
 
 

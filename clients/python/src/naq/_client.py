@@ -199,6 +199,14 @@ class Client:
             await asyncio.sleep(wait)
             wait = min(wait * 2, LAST_LOOK)
 
+    async def history(self, job_id: str, queue_name: str = "default") -> List[Dict[str, Any]]:
+        """The attempts of a job so far; see Job.history. Raises JobNotFoundError."""
+        for place in ("r", "d", "s", "q"):
+            message = await self._last(place, queue_name, job_id)
+            if message is not None and message.data:
+                return json.loads(message.data).get("history", [])
+        raise JobNotFoundError(f"there is no job {queue_name}/{job_id}, or its record has expired")
+
     async def list_workers(self) -> List[Dict[str, Any]]:
         """The workers that are alive: ``worker_id``, ``status``, ``queues``, ``running``, ``concurrency`` and more."""
         subjects = {"multi_last": [f"{self.prefix}.w.>"]}

@@ -1,6 +1,6 @@
 """A job that was enqueued."""
 
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 if TYPE_CHECKING:
     from ._client import Client
@@ -31,6 +31,10 @@ class Job:
         """
         return await self._client.state(self.job_id, self.queue_name)
 
+    async def history(self) -> List[Dict[str, Any]]:
+        """What happened in each attempt: ``outcome``, ``error_kind``, ``message``, ``rule``, ``delay_ms`` and more."""
+        return await self._client.history(self.job_id, self.queue_name)
+
     def result_sync(self, timeout: Optional[float] = None) -> Any:
         """``result`` for programs that are not async."""
         from ._sync import run
@@ -42,6 +46,12 @@ class Job:
         from ._sync import run
 
         return run(self.state())
+
+    def history_sync(self) -> List[Dict[str, Any]]:
+        """``history`` for programs that are not async."""
+        from ._sync import run
+
+        return run(self.history())
 
     def __repr__(self) -> str:
         return f"Job({self.queue_name}/{self.job_id}, {self.task})"

@@ -40,7 +40,7 @@ fn the_example_in_any_language_does_what_its_readme_says() {
         assert_eq!(broker.watch(&id).code, 1);
         let job = broker.json(&["job", "show", &id]);
         assert_eq!(job["state"], "dead", "{job}");
-        assert_eq!(job["history"][0]["error_kind"], kind, "{job}");
+        assert_eq!(job["attempts"][0]["error_kind"], kind, "{job}");
     }
 }
 
