@@ -37,11 +37,12 @@ pub(crate) struct DevArgs {
     /// Store the broker's data in this directory [default: a temporary one]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    dashboard: DevDashboardArgs,
+    // Last: its heading is for all options after it.
     #[cfg(feature = "handlers")]
     #[command(flatten)]
     handlers: HandlerArgs,
-    #[command(flatten)]
-    dashboard: DevDashboardArgs,
 }
 
 pub(crate) fn run<S: Clone + Send + Sync + 'static>(

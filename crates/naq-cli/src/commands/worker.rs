@@ -78,12 +78,13 @@ pub(crate) struct WorkerArgs {
     /// Wait if there is no broker yet, instead of ending with exit code 4
     #[arg(long, env = "NAQ_WAIT_FOR_BROKER")]
     wait_for_broker: bool,
-    #[cfg(feature = "handlers")]
-    #[command(flatten)]
-    handlers: HandlerArgs,
     #[cfg(feature = "metrics")]
     #[command(flatten)]
     metrics: MetricsArgs,
+    // Last: its heading is for all options after it.
+    #[cfg(feature = "handlers")]
+    #[command(flatten)]
+    handlers: HandlerArgs,
 }
 
 /// What to do with a large result.

@@ -59,7 +59,7 @@ fn a_port_in_use_is_named() {
     let port = taken.local_addr().expect("bound").port().to_string();
     let mut command = naq();
     command.env("NAQ_NATS_SERVER", nats_server());
-    let ran = finish(command.args(["dev", "--port", &port]));
+    let ran = finish(command.args(["dev", "--no-dashboard", "--port", &port]));
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.contains(&port) && ran.stderr.contains("--port 0"), "{ran:?}");
     assert_eq!(offline(&["dev", "--port", "70000"]).code, 2);

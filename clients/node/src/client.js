@@ -1,0 +1,273 @@
+// The client: enqueue jobs, and ask what became of them.
+
+import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connect as connectNats, createInbox, credsAuthenticator, headers as natsHeaders } from "@nats-io/transport-node";
+
+import { ConfigurationError, JobExecutionError, JobNotFoundError, NaqConnectionError, NaqError } from "./errors.js";
+import { millis, policy } from "./policy.js";
+import { STREAM_EXISTS, STREAM_NOT_FOUND, TRANSIENT, queueStream } from "./streams.js";
+
+// How long the broker may take for one answer, and all of them together, in milliseconds.
+const ANSWER_TIMEOUT = 2_000;
+const GIVE_UP_AFTER = 10_000;
+// Between two looks for a result: the first, and the longest.
+const FIRST_LOOK = 20;
+const LAST_LOOK = 500;
+
+const NAME = /^[A-Za-z0-9_-]{1,64}$/;
+const ID = /^[A-Za-z0-9_-]{1,128}$/;
+const TASK = /^[A-Za-z0-9_.:/-]{1,128}$/;
+
+/** Connects to the broker. */
+export async function connect(options = {}) {
+  const env = process.env;
+  const url = options.url ?? env.NAQ_NATS_URL ?? "nats://localhost:4222";
+  const auth = {
+    ...(env.NAQ_NATS_USER && { user: env.NAQ_NATS_USER, pass: env.NAQ_NATS_PASSWORD }),
+    ...(env.NAQ_NATS_TOKEN && { token: env.NAQ_NATS_TOKEN }),
+    ...(env.NAQ_NATS_CREDS && { authenticator: credsAuthenticator(await readFile(env.NAQ_NATS_CREDS)) }),
+  };
+  try {
+    const nats = await connectNats({
+      servers: url.split(","),
+      name: "naq-client-node",
+      timeout: 5_000,
+      maxReconnectAttempts: -1,
+      ...auth,
+      ...options.nats,
+    });
+    return new Client(nats, options);
+  } catch (cause) {
+    throw new NaqConnectionError(`the broker at ${url} cannot be reached: ${cause.message}`, { cause });
+  }
+}
+
+export class Client {
+  #nats;
+  #prefix;
+  #replicas;
+  #storage;
+
+  constructor(nats, options = {}) {
+    this.#nats = nats;
+    this.#prefix = options.prefix ?? process.env.NAQ_PREFIX ?? "naq";
+    this.#replicas = options.replicas ?? Number(process.env.NAQ_REPLICAS ?? 1);
+    this.#storage = options.storage ?? process.env.NAQ_STORAGE ?? "file";
+  }
+
+  async close() {
+    await this.#nats.close();
+  }
+
+  async enqueue(task, args = null, options = {}) {
+    const name = checked(TASK, typeof task === "function" ? task.name : task, "the task");
+    const queue = checked(NAME, options.queue ?? process.env.NAQ_DEFAULT_QUEUE ?? "default", "the queue");
+    const id = checked(ID, options.id ?? randomUUID(), "the job id");
+    const nonce = randomUUID().replaceAll("-", "").slice(0, 12);
+    const body = { v: 1, id, queue, task: name, args, nonce };
+    const rules = options.policy ?? policy(options);
+    if (rules !== undefined) body.policy = rules;
+    if (options.timeout !== undefined) body.timeout_ms = millis(options.timeout, "timeout");
+    if (options.deadline !== undefined) body.deadline = new Date(options.deadline).toISOString();
+    if (options.resultTtl !== undefined) body.record_ttl_ms = millis(options.resultTtl, "resultTtl");
+    if (options.tags?.length) body.tags = options.tags;
+    const due = await this.#due(queue, options);
+    const headers = { "Content-Type": "application/json", "Nats-Msg-Id": id, "Naq-Step": `${nonce}/1/0` };
+    let subject = `${this.#prefix}.q.${queue}.${id}`;
+    if (due !== undefined) {
+      body.due_at = due.toISOString();
+      headers["Nats-Schedule"] = `@at ${due.toISOString()}`;
+      headers["Nats-Schedule-Target"] = subject;
+      subject = `${this.#prefix}.s.${queue}.${id}`;
+    }
+    const ack = await this.#store(queue, subject, JSON.stringify(body), headers);
+    return new Job(this, id, queue, name, ack.duplicate === true);
+  }
+
+  async state(id, queue = "default") {
+    const record = await this.#last("r", queue, id);
+    if (record?.data.length) return record.json().state;
+    for (const [place, state] of [["d", "dead"], ["s", "waiting"], ["q", "pending"]]) {
+      if (await this.#last(place, queue, id)) return state;
+    }
+    throw new JobNotFoundError(`there is no job ${queue}/${id}, or its record has expired`);
+  }
+
+  async history(id, queue = "default") {
+    for (const place of ["r", "d", "s", "q"]) {
+      const message = await this.#last(place, queue, id);
+      if (message?.data.length) return message.json().history ?? [];
+    }
+    throw new JobNotFoundError(`there is no job ${queue}/${id}, or its record has expired`);
+  }
+
+  async result(id, queue = "default", { timeout } = {}) {
+    const until = timeout === undefined ? Infinity : performance.now() + timeout;
+    for (let wait = FIRST_LOOK, missing = 0; ; wait = Math.min(wait * 2, LAST_LOOK)) {
+      const record = await this.#last("r", queue, id);
+      if (record?.data.length) return resultOf(record, `${queue}/${id}`);
+      try {
+        await this.state(id, queue);
+        missing = 0;
+      } catch (error) {
+        // A job that moves from one place to another may be seen in neither.
+        if (!(error instanceof JobNotFoundError) || ++missing === 3) throw error;
+      }
+      if (performance.now() + wait > until) {
+        throw new DOMException(`job ${queue}/${id} has not ended in ${timeout} ms`, "TimeoutError");
+      }
+      await sleep(wait);
+    }
+  }
+
+  async listWorkers() {
+    const found = await this.#direct(`${this.#prefix.toUpperCase()}_WORKERS`, { multi_last: [`${this.#prefix}.w.>`] });
+    const workers = found.filter((message) => message.data.length).map((message) => message.json());
+    return workers.sort((a, b) => a.worker_id.localeCompare(b.worker_id));
+  }
+
+  async #due(queue, { delay, at }) {
+    if (delay !== undefined && at !== undefined) throw new ConfigurationError("delay and at: use one of them");
+    if (delay === undefined) return at === undefined ? undefined : new Date(at);
+    // By the broker's clock, which is the one that counts.
+    return new Date((await this.#brokerNow(queue)) + millis(delay, "delay"));
+  }
+
+  async #brokerNow(queue) {
+    const verb = `STREAM.INFO.${this.#prefix.toUpperCase()}_Q_${queue}`;
+    let info = await this.#api(verb, {});
+    if (info.error?.err_code === STREAM_NOT_FOUND) {
+      await this.#create(queue);
+      info = await this.#api(verb, {});
+    }
+    return Math.ceil(Date.parse(info.ts)) + 1;
+  }
+
+  // Publishes until the broker has answered. Each send has the same message id, so that it is stored once; after an
+  // unclear answer it says that it may be the second, so that a worker looks before it runs the job.
+  async #store(queue, subject, body, fields) {
+    const until = performance.now() + GIVE_UP_AFTER;
+    let last = "no answer";
+    for (let wait = 50; performance.now() < until; wait = Math.min(wait * 2, 1_000)) {
+      const headers = natsHeaders();
+      for (const [name, value] of Object.entries(fields)) headers.set(name, value);
+      try {
+        const ack = (await this.#nats.request(subject, body, { timeout: ANSWER_TIMEOUT, headers })).json();
+        if (!ack.error) return ack;
+        last = ack.error.description;
+        if (!TRANSIENT.has(ack.error.err_code)) {
+          throw new NaqError(`the broker refuses the job: ${last} (${ack.error.err_code})`);
+        }
+        fields["Naq-Suspect"] = "1";
+      } catch (error) {
+        if (error instanceof NaqError) throw error;
+        if (isNoResponders(error)) {
+          last = "the stream of the queue has no leader";
+          await this.#create(queue);
+        } else {
+          last = error.message;
+          fields["Naq-Suspect"] = "1";
+        }
+      }
+      await sleep(wait);
+    }
+    const seconds = GIVE_UP_AFTER / 1_000;
+    throw new NaqConnectionError(`the broker did not store the job in ${seconds} s: ${last}. To repeat it safely, give it an id`);
+  }
+
+  // Creates the stream of the queue, if it does not exist and this user may.
+  async #create(queue) {
+    const config = queueStream(this.#prefix, queue, this.#replicas, this.#storage);
+    const { error } = await this.#api(`STREAM.CREATE.${config.name}`, config);
+    if (!error || error.err_code === STREAM_EXISTS || TRANSIENT.has(error.err_code)) return;
+    throw new NaqError(`queue ${queue} does not exist and cannot be created: ${error.description}`);
+  }
+
+  async #api(verb, request) {
+    try {
+      return (await this.#nats.request(`$JS.API.${verb}`, JSON.stringify(request), { timeout: 5_000 })).json();
+    } catch (cause) {
+      throw new NaqConnectionError(`the broker did not answer ${verb}: ${cause.message}`, { cause });
+    }
+  }
+
+  // The last message of a job at a place.
+  async #last(place, queue, id) {
+    checked(NAME, queue, "the queue");
+    checked(ID, id, "the job id");
+    const prefix = this.#prefix.toUpperCase();
+    const stream = { r: `${prefix}_RECORDS`, d: `${prefix}_DEAD` }[place] ?? `${prefix}_Q_${queue}`;
+    return (await this.#direct(stream, { last_by_subj: `${this.#prefix}.${place}.${queue}.${id}` }))[0];
+  }
+
+  // Reads messages. None of a stream that does not exist.
+  async #direct(stream, request) {
+    const inbox = createInbox();
+    const subscription = this.#nats.subscribe(inbox, { timeout: ANSWER_TIMEOUT });
+    const found = [];
+    try {
+      this.#nats.publish(`$JS.API.DIRECT.GET.${stream}`, JSON.stringify(request), { reply: inbox });
+      for await (const message of subscription) {
+        // 404: nothing; 503: no such stream; 204: the end of several messages.
+        if (message.headers?.code) break;
+        found.push(message);
+        if (!request.multi_last) break;
+      }
+      return found;
+    } catch (cause) {
+      throw new NaqConnectionError(`the broker did not answer: ${cause.message}`, { cause });
+    } finally {
+      subscription.unsubscribe();
+    }
+  }
+}
+
+class Job {
+  #client;
+
+  constructor(client, id, queue, task, isDuplicate) {
+    this.#client = client;
+    this.id = id;
+    this.queue = queue;
+    this.task = task;
+    this.isDuplicate = isDuplicate;
+  }
+
+  result(options) {
+    return this.#client.result(this.id, this.queue, options);
+  }
+
+  state() {
+    return this.#client.state(this.id, this.queue);
+  }
+
+  history() {
+    return this.#client.history(this.id, this.queue);
+  }
+}
+
+function resultOf(record, job) {
+  const value = record.json();
+  if (value.state === "completed") {
+    if (record.headers?.has("Naq-Result")) {
+      throw new NaqError(`the result of job ${job} is stored beside its record: naq job result ${job}`);
+    }
+    return value.result;
+  }
+  const kind = record.headers?.get("Naq-Error-Kind") || undefined;
+  const text = `job ${job} is ${value.state}`;
+  throw new JobExecutionError(kind ? `${text}: ${kind}: ${record.headers.get("Naq-Error")}` : text, value.state, kind);
+}
+
+function isNoResponders(error) {
+  return error.isNoResponders?.() === true || error.cause?.isNoResponders?.() === true || error.name === "NoRespondersError";
+}
+
+function checked(form, value, what) {
+  if (typeof value !== "string" || !form.test(value)) {
+    throw new ConfigurationError(`${what} ${JSON.stringify(value)}: it has a character that NAQ does not allow, or no name`);
+  }
+  return value;
+}
