@@ -1,5 +1,6 @@
 // Kinds, policies, signatures and answers: pure functions.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
 
@@ -7,6 +8,7 @@ import { Cancel, ConfigurationError, Never, RetryAfter, Snooze, kindOf, serve } 
 import { kindsOf } from "../src/kinds.js";
 import { policy } from "../src/policy.js";
 import { isSigned, serveLines } from "../src/serve.js";
+import { queueStream } from "../src/streams.js";
 
 class AuthenticationError extends Error {}
 class TokenExpired extends AuthenticationError {}
@@ -111,4 +113,10 @@ test("http lists the tasks, runs them, and refuses what is not signed", async (t
   assert.equal((await fetch(`${url}/toString`, { method: "POST", body })).status, 404);
   const other = `http://127.0.0.1:${signed.address().port}/double`;
   assert.equal((await fetch(other, { method: "POST", body })).status, 401);
+});
+
+test("the settings on the page are those that a client creates", async () => {
+  const page = await readFile(new URL("../../../docs/wire-format.md", import.meta.url), "utf8");
+  const block = page.split("### Create a queue")[1].split("```text\n")[1].split("```")[0];
+  assert.deepEqual(JSON.parse(block), queueStream("naq", "default", 1, "file"));
 });

@@ -1,5 +1,7 @@
 """Kinds, policies, arguments and signatures: pure functions."""
 
+import json
+import pathlib
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -10,6 +12,7 @@ from naq._client import _rfc3339
 from naq._kinds import kind_of, kind_of_class, kinds_of
 from naq._policy import policy
 from naq._signature import is_signed
+from naq._streams import queue_stream
 from naq._tasks import name_of
 
 
@@ -146,3 +149,9 @@ def test_a_signature_is_the_one_that_the_worker_makes():
     assert not is_signed(key, header, "/naq/a", b"{}", now + 301)
     for broken in (None, "", "v1=x", "t=now,v1=x", "t=1732900000"):
         assert not is_signed(key, broken, "/naq/a", b"{}", now)
+
+
+def test_the_settings_on_the_page_are_those_that_a_client_creates():
+    page = (pathlib.Path(__file__).parents[3] / "docs/wire-format.md").read_text(encoding="utf-8")
+    block = page.split("### Create a queue")[1].split("```text\n")[1].split("```")[0]
+    assert json.loads(block) == queue_stream("naq", "default", 1, "file")
