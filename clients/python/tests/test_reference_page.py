@@ -8,7 +8,7 @@ import pytest
 import naq
 from naq import enqueue_sync
 
-PAGE = (pathlib.Path(__file__).parent / "job-retries.md").read_text(encoding="utf-8")
+PAGE = (pathlib.Path(__file__).parents[3] / "examples/02-features/01-job-retries/REFERENCE.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -42,7 +42,7 @@ def test_the_block_runs_as_it_is_written(block, capsys):
         "AuthenticationError": AuthenticationError,
         "HTTPError": HTTPError,
     }
-    exec(compile(block, "job-retries.md", "exec"), names)
+    exec(compile(block, "REFERENCE.md", "exec"), names)
     if "job" in names:
         assert names["job"].result_sync(timeout=60) in ("flaky", "called")
     options = {name: names[name] for name in ("max_retries", "retry_delay", "retry_strategy", "retry_on", "ignore_on") if name in names}
