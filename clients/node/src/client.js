@@ -16,6 +16,11 @@ const GIVE_UP_AFTER = 10_000;
 const FIRST_LOOK = 20;
 const LAST_LOOK = 500;
 
+const OPTIONS = new Set([
+  ...["queue", "id", "maxRetries", "retryDelay", "retryStrategy", "retryOn", "ignoreOn", "maxDelay", "jitter", "retryFor"],
+  ...["policy", "delay", "at", "timeout", "deadline", "resultTtl", "tags"],
+]);
+
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const ID = /^[A-Za-z0-9_-]{1,128}$/;
 const TASK = /^[A-Za-z0-9_.:/-]{1,128}$/;
@@ -62,6 +67,8 @@ export class Client {
   }
 
   async enqueue(task, args = null, options = {}) {
+    const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
+    if (unknown) throw new ConfigurationError(`unknown option ${unknown}; the options are ${[...OPTIONS].join(", ")}`);
     const name = checked(TASK, typeof task === "function" ? task.name : task, "the task");
     const queue = checked(NAME, options.queue ?? process.env.NAQ_DEFAULT_QUEUE ?? "default", "the queue");
     const id = checked(ID, options.id ?? randomUUID(), "the job id");
@@ -82,7 +89,7 @@ export class Client {
       headers["Nats-Schedule-Target"] = subject;
       subject = `${this.#prefix}.s.${queue}.${id}`;
     }
-    const ack = await this.#store(queue, subject, JSON.stringify(body), headers);
+    const ack = await this.#store(queue, subject, toJson(body), headers);
     return new Job(this, id, queue, name, ack.duplicate === true);
   }
 
@@ -263,6 +270,14 @@ function resultOf(record, job) {
 
 function isNoResponders(error) {
   return error.isNoResponders?.() === true || error.cause?.isNoResponders?.() === true || error.name === "NoRespondersError";
+}
+
+function toJson(body) {
+  try {
+    return JSON.stringify(body);
+  } catch (cause) {
+    throw new ConfigurationError(`the arguments: ${cause.message}; NAQ stores JSON`, { cause });
+  }
 }
 
 function checked(form, value, what) {

@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 
 import { ConfigurationError } from "./errors.js";
-import { errorAnswer } from "./then.js";
+import { errorAnswer, isThen } from "./then.js";
 
 // How old or how new a signed request may be, in seconds.
 const MAX_AGE = 300;
@@ -59,7 +59,8 @@ async function run(tasks, request, say, signal) {
   try {
     say({ result: (await tasks[request.task](request.args, job)) ?? null });
   } catch (error) {
-    process.stderr.write(`${error?.stack ?? error}\n`);
+    // What was meant is no fault of the code: one line, without its stack.
+    process.stderr.write(`${isThen(error) ? `${error.name}: ${error.message}` : (error?.stack ?? error)}\n`);
     say(errorAnswer(error));
   }
 }

@@ -37,6 +37,11 @@ export class Cancel extends Then {
   }
 }
 
+/** Whether a handler threw it to say what follows. */
+export function isThen(error) {
+  return error instanceof Then;
+}
+
 /** The error as an answer of the handler protocol. */
 export function errorAnswer(error) {
   if (error instanceof Then) {

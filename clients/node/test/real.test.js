@@ -123,6 +123,8 @@ test("the stream of a new queue is as a worker makes it", async () => {
 test("what is wrong says so", async () => {
   await assert.rejects(client.enqueue("add", null, { queue: "no.dots" }), ConfigurationError);
   await assert.rejects(client.enqueue("no name"), ConfigurationError);
+  await assert.rejects(client.enqueue("add", null, { attempts: 3 }), /unknown option attempts; the options are .*maxRetries/);
+  await assert.rejects(client.enqueue("add", 1n), ConfigurationError);
   await assert.rejects(client.result("no-such-job"), JobNotFoundError);
   await assert.rejects(connect({ url: "nats://127.0.0.1:9", nats: { maxReconnectAttempts: 0 } }), NaqConnectionError);
 });

@@ -126,8 +126,20 @@ def test_wrong_options_and_names_say_so():
         naq.enqueue_sync("add", max_retries=-1)
     with pytest.raises(naq.SerializationError):
         naq.enqueue_sync("add", object())
-    with pytest.raises(naq.NaqConnectionError):
+    with pytest.raises(naq.ConfigurationError, match="datetime"):
+        naq.enqueue_at_sync("18:00", "add")
+
+    def send(to):
+        """A function that takes one argument."""
+
+    with pytest.raises(naq.ConfigurationError, match="max_retry"):
+        naq.enqueue_sync(send, to="a", max_retry=4)
+
+
+def test_a_broker_that_is_not_there_is_one_clear_error(capfd):
+    with pytest.raises(naq.NaqConnectionError, match="(?i)connect.*; start one"):
         naq.enqueue_sync("add", nats_url="nats://127.0.0.1:9")
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_the_stream_of_a_new_queue_is_as_a_worker_makes_it(broker):

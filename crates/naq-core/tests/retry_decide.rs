@@ -255,7 +255,7 @@ fn every_decision_says_why_in_one_sentence() {
         ),
         (
             stopped(Case { crashes: 3, ..case("fixed:5s") }),
-            "poison: workers died 3 times while they ran it, max_crashes is 3".to_owned(),
+            "poison: its worker or handler died 3 times, max_crashes is 3".to_owned(),
         ),
         (Decision::new(Action::Dead, Rule::Undecodable), "the message cannot be decoded".to_owned()),
         (Decision::new(Action::Dead, Rule::UnknownTask), "no worker knows this task".to_owned()),

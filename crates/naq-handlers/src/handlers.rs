@@ -9,7 +9,7 @@ use naq_core::{NameError, Payload, TaskName};
 use naq_worker::{Context, Registry, TaskOptions};
 use tokio::sync::Semaphore;
 
-use crate::command::{CommandLine, CommandLineError, Pool};
+use crate::command::{CommandLine, CommandLineError, Pool, says_why};
 use crate::config::{HandlersFile, TaskConfig, Words};
 use crate::http::{KeyError, Keys, Service, Target, TargetError, Tls};
 use crate::list::{ListError, TaskList};
@@ -345,7 +345,8 @@ async fn list_of_command(command: &CommandLine) -> Result<TaskList, HandlersErro
     let output = output.map_err(|err| failed(err.to_string()))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.trim_end().lines().last().unwrap_or_default();
+        let last =
+            said.lines().rfind(|line| !line.is_empty() && says_why(line)).unwrap_or_default();
         return Err(failed(format!("--describe ended with {}: {last}", output.status)));
     }
     let list = TaskList::parse(&output.stdout);

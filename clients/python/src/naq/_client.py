@@ -1,6 +1,7 @@
 """The client: enqueue jobs, and ask what became of them."""
 
 import asyncio
+import inspect
 import json
 import os
 import re
@@ -106,6 +107,7 @@ class Client:
         Returns when the broker has stored it. Raises ConfigurationError for a wrong option, SerializationError for
         an argument that has no form in JSON, and NaqConnectionError if the broker does not answer in 10 seconds.
         """
+        _check_call(func, args, kwargs)
         rules = policy(
             max_retries, retry_delay, retry_strategy, retry_on, ignore_on, max_delay, jitter, retry_for
         )
@@ -219,20 +221,28 @@ class Client:
             self._connecting = asyncio.Lock()
         async with self._connecting:
             if self._nats is None or self._nats.is_closed:
-                options = {"name": "naq-client-python", "connect_timeout": 5, "max_reconnect_attempts": -1}
-                options["allow_reconnect"] = True
+                # What fails between two tries; without this the client logs each with its traceback.
+                seen: List[Exception] = []
+
+                async def note(error: Exception) -> None:
+                    seen[:] = [error]
+
+                options = {"name": "naq-client-python", "connect_timeout": 5, "max_reconnect_attempts": -1, "error_cb": note}
                 try:
                     connecting = nats.connect(self.url, **{**options, **self._options})
                     self._nats = await asyncio.wait_for(connecting, GIVE_UP_AFTER)
                 except (OSError, asyncio.TimeoutError, nats.errors.Error) as err:
-                    text = f"the broker at {self.url} cannot be reached: {err or type(err).__name__}"
-                    raise NaqConnectionError(text) from err
+                    why = next((str(e) for e in [*seen, err] if str(e)), type(err).__name__)
+                    text = f"the broker at {self.url} cannot be reached: {why}; start one (naq dev), or set NAQ_NATS_URL"
+                    raise NaqConnectionError(text) from None
             return self._nats
 
     async def _due(self, queue: str, delay: Optional[Seconds], at: Optional[datetime]) -> Optional[datetime]:
         if delay is not None and at is not None:
             raise ConfigurationError("delay and at: use one of them")
         if delay is None:
+            if at is not None and not isinstance(at, datetime):
+                raise ConfigurationError(f"at: {at!r} is no datetime")
             return at
         # By the broker's clock, which is the one that counts.
         return await self._broker_now(queue) + timedelta(milliseconds=millis(delay, "delay"))
@@ -337,6 +347,20 @@ def _result_of(record: Msg, job: str) -> Any:
     kind, message = headers.get("Naq-Error-Kind"), headers.get("Naq-Error")
     text = f"job {job} is {state}"
     raise JobExecutionError(f"{text}: {kind}: {message}" if kind else text, state, kind)
+
+
+def _check_call(func: Function, args: Any, kwargs: Mapping[str, Any]) -> None:
+    """Refuses arguments that the function does not take, such as an option with a wrong name."""
+    if isinstance(func, str):
+        return
+    try:
+        signature = inspect.signature(func)
+    except ValueError:  # some functions in C have none
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as err:
+        raise ConfigurationError(f"{name_of(func)}{signature}: {err}; or an option of enqueue has a wrong name") from None
 
 
 def _credentials(env: Mapping[str, str]) -> Dict[str, Any]:

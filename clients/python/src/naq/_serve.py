@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from ._args import from_args, to_json
 from ._signature import is_signed
 from ._tasks import Handler, Tasks, table
-from ._then import error_answer
+from ._then import error_answer, is_then
 
 Say = Callable[[Mapping[str, Any]], None]
 
@@ -104,7 +104,11 @@ def run(tasks: Mapping[str, Handler], request: Mapping[str, Any], say: Say) -> N
         to_json(result, "the result")
         say({"result": result})
     except Exception as err:  # every error is an answer
-        traceback.print_exc(file=sys.stderr)
+        if is_then(err):
+            # Meant, and no fault of the code: one line, without its traceback.
+            print(f"{type(err).__name__}: {err}", file=sys.stderr)
+        else:
+            traceback.print_exc(file=sys.stderr)
         say(error_answer(err))
     finally:
         _CURRENT.reset(token)
@@ -130,7 +134,10 @@ def serve(
     functions = table(tasks)
     if http is not None:
         host, _, port = http.rpartition(":")
-        server = http_server(functions, host or "127.0.0.1", int(port), concurrency or 10, keys)
+        try:
+            server = http_server(functions, host or "127.0.0.1", int(port), concurrency or 10, keys)
+        except OSError as err:
+            raise SystemExit(f"cannot listen on {http}: {err}; use another port") from None
         with server:
             server.serve_forever()
         return

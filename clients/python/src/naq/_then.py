@@ -51,6 +51,11 @@ class Cancel(_Then):
     then = "cancel"
 
 
+def is_then(error: BaseException) -> bool:
+    """Whether a handler raised it to say what follows."""
+    return isinstance(error, _Then)
+
+
 def error_answer(error: BaseException) -> Dict[str, Any]:
     """The exception as an answer of the handler protocol."""
     if isinstance(error, _Then):

@@ -16,7 +16,7 @@ impl Decision {
         if let ReasonDetail::Crashes { crashes, limit } = &self.reason_data.detail {
             let times = if *crashes == 1 { "time" } else { "times" };
             return format!(
-                "poison: workers died {crashes} {times} while they ran it, max_crashes is {limit}"
+                "poison: its worker or handler died {crashes} {times}, max_crashes is {limit}"
             );
         }
         if let ReasonDetail::Sentence(sentence) = &self.reason_data.detail {

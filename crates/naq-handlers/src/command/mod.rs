@@ -11,3 +11,4 @@ pub(crate) use self::command_line::CommandLine;
 pub use self::command_line::CommandLineError;
 pub(crate) use self::exec::run;
 pub(crate) use self::pool::Pool;
+pub(crate) use self::stderr_log::says_why;
