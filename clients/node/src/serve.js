@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 
 import { ConfigurationError } from "./errors.js";
-import { errorAnswer, isThen } from "./then.js";
+import { errorAnswer, isThen, wellFormed } from "./then.js";
 
 // How old or how new a signed request may be, in seconds.
 const MAX_AGE = 300;
@@ -16,7 +16,13 @@ export async function serve(tasks, { http, concurrency, keys = process.env.NAQ_H
   if (Object.keys(tasks).length === 0) throw new ConfigurationError("there are no tasks: give serve() an object of functions");
   const list = { v: 1, tasks: Object.keys(tasks).sort(), ...(concurrency && { concurrency }) };
   if (http !== undefined) {
-    const server = createServer((request, response) => answer(tasks, { concurrency: 10, ...list }, keys, request, response));
+    const server = createServer((request, response) => {
+      // One bad request must not end the process, and all other attempts with it.
+      answer(tasks, { concurrency: 10, ...list }, keys, request, response).catch((error) => {
+        if (response.headersSent || request.errored) response.destroy();
+        else problem(response, 400, `the request: ${error.message}`);
+      });
+    });
     const [host, port] = typeof http === "number" ? ["127.0.0.1", http] : address(http);
     await new Promise((resolve, reject) => server.once("error", reject).listen(port, host, resolve));
     return server;
@@ -33,13 +39,26 @@ export async function serve(tasks, { http, concurrency, keys = process.env.NAQ_H
 export async function serveLines(tasks, input, output) {
   const write = output.write.bind(output);
   if (output === process.stdout) process.stdout.write = process.stderr.write.bind(process.stderr);
+  const say = (value) => write(`${JSON.stringify(value)}\n`);
   for await (const line of createInterface({ input, crlfDelay: Infinity })) {
-    if (line.trim()) await run(tasks, JSON.parse(line), (value) => write(`${JSON.stringify(value)}\n`));
+    if (!line.trim()) continue;
+    try {
+      await run(tasks, JSON.parse(line), say);
+    } catch (error) {
+      say({ error: { kind: "DecodeError", message: `the request: ${error.message}`, then: "never" } });
+    }
   }
 }
 
 /** Runs one attempt, and says how it ended. */
-async function run(tasks, request, say, signal) {
+async function run(tasks, request, send, signal) {
+  let hasEnded = false;
+  const say = (answer) => {
+    // A timer that outlives its attempt must not speak for the next one.
+    if (hasEnded) throw new Error(`the attempt of job ${request.id} has ended`);
+    send(request.run ? { ...answer, run: request.run } : answer);
+  };
+  const steps = (n) => Math.max(0, Math.round(Number(n) || 0));
   const job = {
     request,
     id: request.id,
@@ -52,17 +71,26 @@ async function run(tasks, request, say, signal) {
     idempotencyKey: request.idempotency_key,
     checkpoint: request.checkpoint ?? undefined,
     signal,
-    progress: (done, total = 0, message = "") => void say({ progress: { done, total, message } }),
-    save: (state) => void say({ checkpoint: state }),
+    progress: (done, total = 0, message = "") => void say({ progress: { done: steps(done), total: steps(total), message: `${message}` } }),
+    save: (state) => void say({ checkpoint: sendable(state, "the checkpoint") }),
     toString: () => `attempt ${request.attempt} of ${request.max_attempts}`,
   };
   try {
-    say({ result: (await tasks[request.task](request.args, job)) ?? null });
+    say({ result: sendable((await tasks[request.task](request.args, job)) ?? null, "the result") });
   } catch (error) {
     // What was meant is no fault of the code: one line, without its stack.
     process.stderr.write(`${isThen(error) ? `${error.name}: ${error.message}` : (error?.stack ?? error)}\n`);
     say(errorAnswer(error));
+  } finally {
+    hasEnded = true;
   }
+}
+
+// What JSON has, and UTF-8 can carry: half a surrogate pair becomes the replacement character, as in UTF-8 itself.
+function sendable(value, what) {
+  const text = JSON.stringify(value, (_, item) => (typeof item === "string" ? wellFormed(item) : item));
+  if (text === undefined) throw new TypeError(`${what} is ${typeof value}, which JSON does not have`);
+  return JSON.parse(text);
 }
 
 async function answer(tasks, list, keys, request, response) {

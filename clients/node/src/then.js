@@ -37,6 +37,11 @@ export class Cancel extends Then {
   }
 }
 
+/** The text, with the replacement character for half a surrogate pair, which UTF-8 does not have. */
+export function wellFormed(text) {
+  return text.toWellFormed();
+}
+
 /** Whether a handler threw it to say what follows. */
 export function isThen(error) {
   return error instanceof Then;
@@ -45,10 +50,10 @@ export function isThen(error) {
 /** The error as an answer of the handler protocol. */
 export function errorAnswer(error) {
   if (error instanceof Then) {
-    const answer = { kind: error.kind ?? "Error", message: error.message, then: error.then };
+    const answer = { kind: error.kind ?? "Error", message: wellFormed(error.message), then: error.then };
     if (error.after !== undefined) answer.after_ms = Math.ceil(error.after);
     return { error: answer };
   }
   const message = error instanceof Error ? error.message || error.name : String(error);
-  return { error: { kind: kindOf(error), message } };
+  return { error: { kind: kindOf(error), message: wellFormed(message) } };
 }

@@ -101,6 +101,22 @@ test("each request has its answers in order, and each error is an answer", async
   }
 });
 
+test("what JSON or UTF-8 does not have is no answer that breaks the protocol", async () => {
+  const half = "\u{1F600}".slice(0, 1);
+  assert.deepEqual(await answersOf({ work: () => half }, { task: "work" }), [{ result: "\uFFFD" }]);
+  const [{ error }] = await answersOf({ work: () => () => 1 }, { task: "work" });
+  assert.equal(error.kind, "TypeError");
+  const fail = () => Promise.reject(new Error(half));
+  assert.equal((await answersOf({ fail }, { task: "fail" }))[0].error.message, "\uFFFD");
+});
+
+test("an attempt that has ended does not speak for the next one", async () => {
+  let late;
+  const work = (_, job) => void (late = job);
+  assert.deepEqual(await answersOf({ work }, { task: "work", run: "j/1" }), [{ result: null, run: "j/1" }]);
+  assert.throws(() => late.save(1), /has ended/);
+});
+
 test("http lists the tasks, runs them, and refuses what is not signed", async (t) => {
   const server = await serve({ double: (n) => n * 2 }, { http: 0, concurrency: 3 });
   const signed = await serve({ double: (n) => n * 2 }, { http: "127.0.0.1:0", keys: "0123456789abcdef" });
@@ -111,6 +127,9 @@ test("http lists the tasks, runs them, and refuses what is not signed", async (t
   const reply = await fetch(`${url}/double`, { method: "POST", body });
   assert.equal(await reply.text(), '{"result":42}\n');
   assert.equal((await fetch(`${url}/toString`, { method: "POST", body })).status, 404);
+  for (const [path, text] of [["/%zz", body], ["/double", "junk"]]) {
+    assert.equal((await fetch(url + path, { method: "POST", body: text })).status, 400);
+  }
   const other = `http://127.0.0.1:${signed.address().port}/double`;
   assert.equal((await fetch(other, { method: "POST", body })).status, 401);
 });

@@ -77,6 +77,47 @@ def test_the_module_lists_its_tasks_and_prints_nothing_else():
     assert b"what a handler prints" in ran.stderr
 
 
+@pytest.mark.parametrize(
+    "error, kind",
+    [
+        (ValueError("\udcff"), "ValueError"),
+        (naq.Snooze(float("inf")), "Error"),
+        (SystemExit(1), "SystemExit"),
+    ],
+)
+def test_an_error_that_cannot_be_sent_is_still_an_answer(error, kind):
+    def work():
+        raise error
+
+    answers = answers_of({"w": work, "x": lambda: 1}, request("w", None), request("x", None))
+    assert answers[0]["error"]["kind"] in (kind, "_Then.Snooze")
+    assert answers[1] == {"result": 1}
+
+
+def test_a_thread_that_outlives_its_attempt_does_not_speak_for_the_next_one():
+    jobs = []
+
+    def work():
+        jobs.append(naq.current_job())
+        return 1
+
+    found = answers_of({"w": work}, request("w", None, run="j/1/0/0"))
+    assert found == [{"result": 1, "run": "j/1/0/0"}]
+    with pytest.raises(RuntimeError):
+        jobs[0].save("late")
+
+
+def test_a_program_that_a_handler_starts_gets_no_requests_and_writes_no_answers(tmp_path):
+    module = tmp_path / "starts.py"
+    module.write_text(
+        "import subprocess, naq\n@naq.task\ndef w():\n"
+        "    return subprocess.run(['sh', '-c', 'cat; echo \\'{\"result\":\"wrong\"}\\''], check=True).returncode\n"
+    )
+    command = [sys.executable, "-m", "naq", "serve", "starts"]
+    ran = subprocess.run(command, cwd=tmp_path, input=request("w", None) * 2, capture_output=True, check=True)
+    assert [json.loads(line) for line in ran.stdout.splitlines()] == [{"result": 0}, {"result": 0}]
+
+
 def post(url, body, headers=None):
     call = urllib.request.Request(url, data=body, headers=headers or {})
     with urllib.request.urlopen(call, timeout=30) as reply:

@@ -36,7 +36,6 @@ pub(crate) struct TaskConfig {
     pub(crate) http: Option<String>,
     #[serde(default, deserialize_with = "duration")]
     pub(crate) timeout: Option<Duration>,
-    pub(crate) concurrency: Option<usize>,
     /// What follows an exit code.
     #[serde(default)]
     pub(crate) exit_codes: Classes,

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use naq_core::{NameError, Payload, TaskName};
 use naq_worker::{Context, Registry, TaskOptions};
-use tokio::sync::Semaphore;
 
 use crate::command::{CommandLine, CommandLineError, Pool, says_why};
 use crate::config::{HandlersFile, TaskConfig, Words};
 use crate::http::{KeyError, Keys, Service, Target, TargetError, Tls};
-use crate::list::{ListError, TaskList};
+use crate::list::{ListError, MAX_CONCURRENCY, TaskList};
 use crate::protocol::Classes;
 use crate::task::{How, TaskHandler};
 
@@ -222,7 +221,7 @@ impl Handlers {
         config: TaskConfig,
         services: &mut Services,
     ) -> Result<(), HandlersError> {
-        let TaskConfig { exec, exec_pool, http, timeout, concurrency, .. } = config;
+        let TaskConfig { exec, exec_pool, http, timeout, .. } = config;
         let command = |words| {
             let command = match words {
                 Words::Text(text) => CommandLine::split(&text),
@@ -236,27 +235,23 @@ impl Handlers {
             (None, None, Some(url)) => (How::Http(services.get(&url)?), config.statuses),
             _ => return Err(HandlersError::OneHandler { task }),
         };
-        let permits = concurrency.map(|n| Arc::new(Semaphore::new(n.max(1))));
-        self.add(task, TaskHandler { how, timeout, permits, classes })
+        self.add(task, TaskHandler { how, timeout, classes })
     }
 
     fn add_listed(&mut self, list: TaskList, how: impl Fn() -> How) -> Result<(), HandlersError> {
-        // One number for all tasks of one service.
-        let permits = list.concurrency.map(|n| Arc::new(Semaphore::new(n)));
         self.concurrency = match (self.concurrency, list.concurrency) {
-            (Some(a), Some(b)) => Some(a + b),
+            (Some(a), Some(b)) => Some((a + b).min(MAX_CONCURRENCY)),
             (a, b) => a.or(b),
         };
         for (task, timeout) in list.tasks {
-            let (how, permits) = (how(), permits.clone());
-            self.add(task, TaskHandler { how, timeout, permits, classes: Classes::default() })?;
+            self.add(task, TaskHandler { how: how(), timeout, classes: Classes::default() })?;
         }
         Ok(())
     }
 
     fn add_how(&mut self, task: TaskName, how: How) -> Result<(), HandlersError> {
         let classes = Classes::default();
-        self.add(task, TaskHandler { how, timeout: None, permits: None, classes })
+        self.add(task, TaskHandler { how, timeout: None, classes })
     }
 
     fn add(&mut self, task: TaskName, handler: TaskHandler) -> Result<(), HandlersError> {
@@ -301,7 +296,8 @@ impl Services {
     }
 }
 
-/// `TASK=COMMAND`, or only a command: a task's name has no space and no `/`.
+/// `TASK=COMMAND`, or only a command. A command with a variable before it (`A=1 cmd`) is no form of
+/// either: no shell reads it.
 fn split_task(text: &str) -> (Option<TaskName>, &str) {
     let split = text.split_once('=');
     match split.and_then(|(task, command)| Some((TaskName::new(task).ok()?, command))) {

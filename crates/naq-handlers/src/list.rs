@@ -5,6 +5,9 @@ use std::time::Duration;
 use naq_core::{NameError, TaskName};
 use serde::Deserialize;
 
+/// As many slots as a worker may have.
+pub(crate) const MAX_CONCURRENCY: usize = 10_000;
+
 /// The tasks of a service or a command.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct TaskList {
@@ -23,6 +26,9 @@ pub enum ListError {
     /// A name is not one of a task.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// It runs none, or more than a worker has slots.
+    #[error("concurrency {0}: use 1 to {MAX_CONCURRENCY}")]
+    Concurrency(u64),
     /// It has no tasks.
     #[error("it lists no tasks")]
     Empty,
@@ -31,7 +37,7 @@ pub enum ListError {
 #[derive(Deserialize)]
 struct Listed {
     tasks: Vec<ListedTask>,
-    concurrency: Option<usize>,
+    concurrency: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -55,8 +61,11 @@ impl TaskList {
             Ok((TaskName::new(name)?, timeout.map(Duration::from_millis)))
         };
         let tasks = tasks.into_iter().map(task).collect::<Result<_, NameError>>()?;
-        // A service that says 0 has no opinion.
-        Ok(Self { tasks, concurrency: concurrency.filter(|n| *n > 0) })
+        let concurrency = concurrency.map(|n| match usize::try_from(n) {
+            Ok(slots @ 1..=MAX_CONCURRENCY) => Ok(slots),
+            _ => Err(ListError::Concurrency(n)),
+        });
+        Ok(Self { tasks, concurrency: concurrency.transpose()? })
     }
 }
 
@@ -81,6 +90,8 @@ mod tests {
             (&b"hello"[..], "such as"),
             (br#"{"tasks":[]}"#, "no tasks"),
             (br#"{"tasks":["no name"]}"#, "no name"),
+            (br#"{"tasks":["a"],"concurrency":0}"#, "use 1 to 10000"),
+            (br#"{"tasks":["a"],"concurrency":18446744073709551615}"#, "use 1 to 10000"),
         ] {
             let err = TaskList::parse(body).expect_err("no list").to_string();
             assert!(err.contains(error), "{err}");

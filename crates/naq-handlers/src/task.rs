@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use naq_core::{ErrorKind, Failure, Payload};
 use naq_worker::Context;
-use tokio::sync::Semaphore;
 
 use crate::answers::Ended;
 use crate::command::{self, CommandLine, Pool};
@@ -18,8 +17,6 @@ pub(crate) struct TaskHandler {
     pub(crate) how: How,
     /// The longest time of an attempt. A shorter timeout of the job counts first.
     pub(crate) timeout: Option<Duration>,
-    /// How many attempts run at once in this worker.
-    pub(crate) permits: Option<Arc<Semaphore>>,
     /// What follows an exit code or a status.
     pub(crate) classes: Classes,
 }
@@ -40,11 +37,6 @@ pub(crate) enum How {
 impl TaskHandler {
     /// Runs one attempt.
     pub(crate) async fn run<S>(&self, args: Payload, cx: Context<S>) -> Ended {
-        // Held until the attempt has ended. The semaphore is never closed.
-        let _permit = match &self.permits {
-            Some(permits) => permits.acquire().await.ok(),
-            None => None,
-        };
         let timeout = [self.timeout, cx.timeout()].into_iter().flatten().min();
         let checkpoint = cx.restore().await?;
         let request = Request::new(&cx, &args, timeout, checkpoint)?;

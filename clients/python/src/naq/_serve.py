@@ -7,6 +7,7 @@ import asyncio
 import contextvars
 import inspect
 import json
+import os
 import sys
 import threading
 import traceback
@@ -15,6 +16,7 @@ from typing import Any, BinaryIO, Callable, Dict, Mapping, Optional, Tuple
 from urllib.parse import unquote
 
 from ._args import from_args, to_json
+from ._kinds import kind_of
 from ._signature import is_signed
 from ._tasks import Handler, Tasks, table
 from ._then import error_answer, is_then
@@ -27,7 +29,8 @@ class CurrentJob:
 
     def __init__(self, request: Mapping[str, Any], say: Say) -> None:
         self.request = request
-        self._say = say
+        self._run = request.get("run")
+        self._say: Optional[Say] = say
 
     @property
     def id(self) -> str:
@@ -69,13 +72,24 @@ class CurrentJob:
         """What an earlier attempt saved. None if nothing was saved."""
         return self.request.get("checkpoint")
 
+    def _answer(self, answer: Mapping[str, Any]) -> None:
+        say = self._say
+        if say is None:
+            # A thread that outlives its attempt must not speak for the next one.
+            raise RuntimeError(f"the attempt of job {self.id} has ended")
+        say({**answer, "run": self._run} if self._run else answer)
+
+    def _end(self, answer: Mapping[str, Any]) -> None:
+        self._answer(answer)
+        self._say = None
+
     def progress(self, done: int, total: int = 0, message: str = "") -> None:
         """Says how far the attempt is."""
-        self._say({"progress": {"done": done, "total": total, "message": message}})
+        self._answer({"progress": {"done": max(0, round(done)), "total": max(0, round(total)), "message": message}})
 
     def save(self, state: Any) -> None:
         """Saves ``state`` for the next attempt to find as its ``checkpoint``."""
-        self._say({"checkpoint": state})
+        self._answer({"checkpoint": state})
 
     def __str__(self) -> str:
         return f"attempt {self.attempt} of {self.max_attempts}"
@@ -94,7 +108,8 @@ def current_job() -> CurrentJob:
 
 def run(tasks: Mapping[str, Handler], request: Mapping[str, Any], say: Say) -> None:
     """Runs one attempt, and says how it ended."""
-    token = _CURRENT.set(CurrentJob(request, say))
+    job = CurrentJob(request, say)
+    token = _CURRENT.set(job)
     try:
         args, kwargs = from_args(request.get("args"))
         result = tasks[request["task"]](*args, **kwargs)
@@ -102,14 +117,19 @@ def run(tasks: Mapping[str, Handler], request: Mapping[str, Any], say: Say) -> N
             result = asyncio.run(_awaited(result))
         # An error of the result is an error of the attempt.
         to_json(result, "the result")
-        say({"result": result})
-    except Exception as err:  # every error is an answer
-        if is_then(err):
-            # Meant, and no fault of the code: one line, without its traceback.
-            print(f"{type(err).__name__}: {err}", file=sys.stderr)
-        else:
-            traceback.print_exc(file=sys.stderr)
-        say(error_answer(err))
+        job._end({"result": result})
+    except (Exception, SystemExit, GeneratorExit) as err:  # every error is an answer
+        try:
+            if is_then(err):
+                # Meant, and no fault of the code: one line, without its traceback.
+                print(f"{type(err).__name__}: {err}", file=sys.stderr)
+            else:
+                traceback.print_exc(file=sys.stderr)
+            answer = error_answer(err)
+            to_json(answer, "the error")
+        except Exception:  # an error that cannot be printed or sent
+            answer = {"error": {"kind": kind_of(err), "message": "an error whose message cannot be sent"}}
+        job._end(answer)
     finally:
         _CURRENT.reset(token)
 
@@ -144,8 +164,12 @@ def serve(
     if "--describe" in sys.argv[1:]:
         sys.stdout.write(to_json(_list(functions, concurrency), "the list").decode() + "\n")
         return
-    requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    # What handlers print belongs to the log, not between the answers.
+    # Programs that handlers start inherit 0 and 1: they must neither read requests nor write between the answers.
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
     sys.stdout = sys.stderr
     serve_lines(functions, requests, answers)
 
@@ -163,7 +187,12 @@ def serve_lines(functions: Mapping[str, Handler], requests: BinaryIO, answers: B
     # Not `for line in requests`, which reads ahead.
     for line in iter(requests.readline, b""):
         if line.strip():
-            run(functions, json.loads(line), say)
+            try:
+                request = json.loads(line)
+            except (ValueError, RecursionError) as err:
+                say({"error": {"kind": "DecodeError", "message": f"the request: {err}", "then": "never"}})
+            else:
+                run(functions, request, say)
 
 
 def _list(functions: Mapping[str, Handler], concurrency: Optional[int]) -> Dict[str, Any]:

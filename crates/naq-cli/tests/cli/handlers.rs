@@ -91,6 +91,19 @@ async fn a_cancelled_job_ends_all_processes_of_its_command() {
 }
 
 #[tokio::test]
+async fn a_process_that_ignores_the_request_to_end_is_killed_with_its_group() {
+    let broker = Broker::start();
+    let dir = tempfile::tempdir().expect("a directory");
+    // The leader ends; its child ignores SIGTERM and has no output.
+    let script = r#"t=sh -c 'sh -c "trap \"\" TERM; echo \$\$ > pids; while :; do sleep 1; done" > /dev/null 2>&1 & wait'"#;
+    let _worker = worker_in(&broker, dir.path(), &["--exec", script]);
+    let id = broker.enqueue(&["t"]);
+    let pids = pids_in(&dir.path().join("pids")).await;
+    broker.naq(&["job", "cancel", &id]).ok();
+    eventually("the child ends", PATIENCE, async || !pids.iter().any(|pid| is_alive(pid))).await;
+}
+
+#[tokio::test]
 async fn a_shutdown_ends_the_command_gives_the_job_back_and_counts_no_crash() {
     let broker = Broker::start();
     let dir = tempfile::tempdir().expect("a directory");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -33,6 +34,12 @@ pub enum CommandLineError {
     /// The program does not exist.
     #[error("the command {0:?} is not found: check the path, or the PATH of the worker")]
     NotFound(String),
+    /// The directory does not exist.
+    #[error("the directory {0:?} of a command is not found")]
+    Dir(PathBuf),
+    /// A word or a variable has a character that no program can get.
+    #[error("a command or its environment has a NUL character: {0:?}")]
+    Nul(String),
 }
 
 impl CommandLine {
@@ -63,12 +70,20 @@ impl CommandLine {
 
     /// Checks that the program exists, so that a wrong name is found at the start.
     pub(crate) fn check(&self) -> Result<(), CommandLineError> {
+        let words = self.argv.iter().chain(self.env.keys()).chain(self.env.values());
+        if let Some(word) = words.into_iter().find(|word| word.contains('\0')) {
+            return Err(CommandLineError::Nul(word.clone()));
+        }
+        if let Some(dir) = self.dir.as_ref().filter(|dir| !dir.is_dir()) {
+            return Err(CommandLineError::Dir(dir.clone()));
+        }
         let program = Path::new(&self.argv[0]);
         let is_found = if program.components().count() > 1 {
-            self.dir.as_deref().unwrap_or(Path::new("")).join(program).is_file()
+            is_program(&self.dir.as_deref().unwrap_or(Path::new("")).join(program))
         } else {
-            let path = std::env::var_os("PATH").unwrap_or_default();
-            std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+            let own = self.env.get("PATH").map(OsString::from);
+            let path = own.or_else(|| std::env::var_os("PATH")).unwrap_or_default();
+            std::env::split_paths(&path).any(|dir| is_program(&dir.join(program)))
         };
         if is_found { Ok(()) } else { Err(CommandLineError::NotFound(self.argv[0].clone())) }
     }
@@ -101,6 +116,11 @@ impl CommandLine {
     }
 }
 
+/// Whether the file exists and may be run.
+fn is_program(path: &Path) -> bool {
+    path.metadata().is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
+}
+
 impl std::fmt::Display for CommandLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.argv.join(" "))
@@ -123,8 +143,15 @@ mod tests {
     fn a_program_that_does_not_exist_is_found_before_the_first_job() {
         let check = |text: &str| CommandLine::split(text).and_then(|command| command.check());
         assert_eq!(check("sh -c true"), Ok(()));
-        for missing in ["no-such-program-at-all", "./no/such/file"] {
+        // A file that may not be run is none.
+        for missing in ["no-such-program-at-all", "./no/such/file", "./Cargo.toml"] {
             assert_eq!(check(missing), Err(CommandLineError::NotFound(missing.into())));
         }
+        let command = CommandLine::split("sh").expect("a command");
+        let nowhere = PathBuf::from("/no/such/dir");
+        let dir = command.clone().in_dir(Some(nowhere.clone())).check();
+        assert_eq!(dir, Err(CommandLineError::Dir(nowhere)));
+        let nul = command.with_env([("A".to_owned(), "\0".to_owned())].into(), Vec::new()).check();
+        assert_eq!(nul, Err(CommandLineError::Nul("\0".into())));
     }
 }

@@ -11,7 +11,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 #[derive(Debug)]
 pub(crate) struct ProcessGroup {
     child: Child,
-    /// None once the group is gone: another program may have its number then.
+    /// None once the command has ended and was reaped: another program may have its number then.
     group: Option<Pid>,
 }
 
@@ -35,26 +35,33 @@ impl ProcessGroup {
         Ok((Self { child, group }, Pipes { stdin, stdout, stderr }))
     }
 
-    /// Asks all processes of the group to end.
+    /// Asks all processes of the group to end. After that the caller does not wait for the
+    /// [end](Self::ended): the number of the group stays taken until the group is killed.
     pub(crate) fn terminate(&self) {
-        self.signal(Signal::TERM);
+        signal(self.group, Signal::TERM);
     }
 
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = self.group
-            && let Err(err) = kill_process_group(group, signal)
-        {
-            tracing::debug!("the processes of a handler cannot be signalled: {err}");
-        }
+    /// Kills all processes of the group.
+    pub(crate) fn kill(&self) {
+        signal(self.group, Signal::KILL);
+    }
+
+    /// The number of the group, to terminate it while something else has this.
+    pub(crate) fn id(&self) -> GroupId {
+        GroupId(self.group)
     }
 
     /// Whether the command has ended already.
     pub(crate) fn has_ended(&mut self) -> bool {
-        !matches!(self.child.try_wait(), Ok(None))
+        let ended = !matches!(self.child.try_wait(), Ok(None));
+        if ended {
+            self.group = None;
+        }
+        ended
     }
 
-    /// Waits until the command has ended and closed its output. The group is left alone from then.
-    pub(crate) async fn ended(mut self) -> io::Result<ExitStatus> {
+    /// Waits until the command has ended. Its group is left alone from then.
+    pub(crate) async fn ended(&mut self) -> io::Result<ExitStatus> {
         let status = self.child.wait().await;
         self.group = None;
         status
@@ -63,6 +70,25 @@ impl ProcessGroup {
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        self.kill();
+    }
+}
+
+/// The number of a group.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GroupId(Option<Pid>);
+
+impl GroupId {
+    /// As [`ProcessGroup::terminate`].
+    pub(crate) fn terminate(self) {
+        signal(self.0, Signal::TERM);
+    }
+}
+
+fn signal(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group
+        && let Err(err) = kill_process_group(group, signal)
+    {
+        tracing::debug!("the processes of a handler cannot be signalled: {err}");
     }
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::status;
 use crate::answers::{Ended, LineTaken, take_line};
-use crate::protocol::{Classes, Lines, MAX_LINE, TooLong};
+use crate::protocol::{Classes, Lines, MAX_LINE, TooLong, mixed};
 
 /// How much of the body of a failure is read.
 const MAX_FAILURE_BODY: usize = 64 << 10;
@@ -23,12 +23,13 @@ pub(super) async fn read<S>(
     response: Response<Incoming>,
     classes: &Classes,
     cx: &Context<S>,
+    run: &str,
     now: SystemTime,
 ) -> Ended {
     let (head, body) = response.into_parts();
     let media_type = media_type(&head.headers);
     if media_type == "application/x-ndjson" {
-        return read_lines(body, cx).await;
+        return read_lines(body, cx, run).await;
     }
     if head.status.is_success() {
         let body = read_body(body, MAX_LINE).await?.ok_or(TooLong)?;
@@ -39,18 +40,21 @@ pub(super) async fn read<S>(
     Err(status::failure_of(head.status.as_u16(), after, &body, classes))
 }
 
-async fn read_lines<S>(mut body: Incoming, cx: &Context<S>) -> Ended {
+async fn read_lines<S>(mut body: Incoming, cx: &Context<S>, run: &str) -> Ended {
     let mut lines = Lines::default();
     while let Some(piece) = next_piece(&mut body).await? {
         lines.push(&piece)?;
         while let Some(line) = lines.next() {
-            if let LineTaken::Ended(ended) = take_line(cx, &line).await? {
-                return ended;
+            match take_line(cx, run, &line).await? {
+                LineTaken::Ended(ended) => return ended,
+                LineTaken::Mixed => return Err(mixed()),
+                LineTaken::Answer | LineTaken::Text => {}
             }
         }
     }
-    match take_line(cx, &lines.rest()).await? {
-        LineTaken::Ended(ended) => ended,
+    match take_line(cx, run, &lines.rest()).await {
+        Ok(LineTaken::Ended(ended)) => ended,
+        // Half a line: it is not the handler that breaks the protocol.
         _ => Err(Failure::crash("the service hung up before the end of its answer")),
     }
 }

@@ -63,9 +63,10 @@ impl Service {
         let attempt = async {
             let connected = connect(&self.target, &self.tls).await;
             let mut connection = connected.map_err(|err| self.refused(&err))?;
-            let request = build(&self.target, Method::POST, &path, &headers, body);
-            let sent = connection.requests.send_request(request).await;
-            read(sent.map_err(|err| hang_up(&err))?, classes, cx, self.clock.now().into()).await
+            let post = build(&self.target, Method::POST, &path, &headers, body);
+            let sent = connection.requests.send_request(post).await;
+            let response = sent.map_err(|err| hang_up(&err))?;
+            read(response, classes, cx, &request.run, self.clock.now().into()).await
         };
         tokio::select! {
             biased;

@@ -27,12 +27,13 @@ pub enum KeyError {
 }
 
 impl Keys {
-    /// One or two keys, separated by a comma.
+    /// One or two keys, separated by a comma or a line end.
     ///
     /// # Errors
     /// [`KeyError`].
     pub fn new(text: &str) -> Result<Self, KeyError> {
-        let keys: Vec<_> = text.split(',').map(str::trim).filter(|key| !key.is_empty()).collect();
+        let keys: Vec<_> =
+            text.split([',', '\n']).map(str::trim).filter(|key| !key.is_empty()).collect();
         if !(1..=2).contains(&keys.len()) {
             return Err(KeyError::Count(keys.len()));
         }

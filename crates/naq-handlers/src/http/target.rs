@@ -38,13 +38,13 @@ pub enum TargetError {
     Extra(String),
     /// Plain HTTP to another machine.
     #[error(
-        "{0:?} is another machine: use https, with keys (--handler-keys); plain http is for this machine"
+        "{0:?} is another machine: use https, with keys in NAQ_HANDLER_KEYS or keys_file; plain http is for this machine"
     )]
     Plain(String),
     /// HTTPS without keys.
     #[error(
         "{0:?}: a service on another machine must know that a request comes from this worker: give \
-         keys with --handler-keys"
+         keys in NAQ_HANDLER_KEYS or keys_file"
     )]
     NoKeys(String),
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use naq_core::{ErrorKind, Failure};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::Then;
@@ -27,12 +27,18 @@ pub(crate) enum Answer {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Progress {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "steps")]
     pub(crate) done: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "steps")]
     pub(crate) total: u64,
     #[serde(default)]
     pub(crate) message: String,
+}
+
+/// Whole steps. A fraction or a negative number of another language is no reason to fail.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+fn steps<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    Ok(f64::deserialize(d)?.round() as u64)
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,33 +56,77 @@ pub(crate) struct AnsweredError {
 pub(crate) enum Line {
     /// An answer.
     Answer(Answer),
+    /// An answer to another run: this process was given a run before, and answers late.
+    OtherRun,
     /// An answer that a newer version of the protocol may know.
     Unknown,
+    /// An object with the name of an answer and more fields: a text of a command, or a mistake.
+    Mixed,
     /// Anything else.
     Text,
 }
 
-/// Reads one line. An object with one field is an answer; its name says which.
+/// The names of answers.
+const NAMES: [&str; 4] = ["progress", "checkpoint", "result", "error"];
+
+/// Reads one line. An object with one field is an answer; its name says which. Beside it may stand
+/// `run`: the run that the answer belongs to.
 ///
 /// # Errors
 /// The line names an answer, and what follows has another form.
-pub(crate) fn read_line(line: &[u8]) -> Result<Line, Failure> {
+pub(crate) fn read_line(line: &[u8], run: &str) -> Result<Line, Failure> {
     let line = line.trim_ascii();
     // Without this look each line of plain text would be parsed.
     if !line.starts_with(b"{") {
         return Ok(Line::Text);
     }
-    let Ok(Value::Object(fields)) = serde_json::from_slice(line) else { return Ok(Line::Text) };
-    let mut names = fields.keys();
-    let (Some(name), None) = (names.next().cloned(), names.next()) else { return Ok(Line::Text) };
-    match name.as_str() {
-        "progress" | "checkpoint" | "result" | "error" => {
-            let answer = serde_json::from_value(Value::Object(fields));
-            let broken = |err| Failure::new(PROTOCOL, format!("the handler's {name}: {err}"));
-            answer.map(Line::Answer).map_err(broken)
+    let mut fields = match serde_json::from_slice(line) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) => return Ok(Line::Text),
+        Err(err) => {
+            return match named_answer(line) {
+                Some(name) => Err(broken(name, &err)),
+                None => Ok(Line::Text),
+            };
         }
-        _ => Ok(Line::Unknown),
+    };
+    let is_other = match fields.get("run") {
+        Some(Value::String(other)) if fields.len() == 2 => {
+            let is_other = other != run;
+            fields.remove("run");
+            is_other
+        }
+        _ => false,
+    };
+    let Some(name) = NAMES.into_iter().find(|name| fields.contains_key(*name)) else {
+        return Ok(if fields.len() == 1 { Line::Unknown } else { Line::Text });
+    };
+    if fields.len() > 1 {
+        return Ok(Line::Mixed);
     }
+    if is_other {
+        return Ok(Line::OtherRun);
+    }
+    let answer = serde_json::from_value(Value::Object(fields));
+    answer.map(Line::Answer).map_err(|err| broken(name, &err))
+}
+
+/// The name of the answer that a line begins with which is no JSON.
+fn named_answer(line: &[u8]) -> Option<&'static str> {
+    let rest = line.strip_prefix(b"{")?.trim_ascii_start().strip_prefix(b"\"")?;
+    NAMES
+        .into_iter()
+        .find(|name| rest.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"\"")))
+}
+
+/// The failure of a line that breaks the protocol.
+fn broken(name: &str, err: &serde_json::Error) -> Failure {
+    Failure::new(PROTOCOL, format!("the handler's {name}: {err}"))
+}
+
+/// The failure of [`Line::Mixed`] where only answers are expected.
+pub(crate) fn mixed() -> Failure {
+    Failure::new(PROTOCOL, "the handler's answer has more than one field")
 }
 
 impl AnsweredError {
@@ -103,7 +153,7 @@ mod tests {
     use super::*;
 
     fn answer(line: &str) -> Answer {
-        match read_line(line.as_bytes()) {
+        match read_line(line.as_bytes(), "j/1") {
             Ok(Line::Answer(answer)) => answer,
             other => panic!("{line}: {other:?}"),
         }
@@ -142,8 +192,17 @@ mod tests {
             assert_eq!(failure.kind().as_str(), PROTOCOL, "{failure}");
             assert_eq!(failure.advice(), Advice::Policy);
         }
-        assert!(read_line(br#"{"error":"no object"}"#).is_err());
-        assert!(read_line(br#"{"progress":{"done":"half"}}"#).is_err());
+        for line in [
+            &br#"{"error":"no object"}"#[..],
+            br#"{"progress":{"done":"half"}}"#,
+            br#"{"result":"\ud83d"}"#,
+            b"{\"result\":\"\xff\"}",
+            br#"{"result":NaN}"#,
+            br#" { "error": {"kind""#,
+        ] {
+            let err = read_line(line, "j/1").expect_err("broken");
+            assert_eq!(err.kind().as_str(), PROTOCOL, "{err}");
+        }
     }
 
     #[test]
@@ -155,10 +214,11 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_text_or_of_a_newer_version() {
-        for text in ["hello", "", "{", "[1]", r#"{"result":1,"more":2}"#, "{}", "7"] {
-            assert!(matches!(read_line(text.as_bytes()), Ok(Line::Text)), "{text}");
+        for text in ["hello", "", "{", "[1]", r#"{"a":1,"b":2}"#, "{}", "7", r#"{"results":"#] {
+            assert!(matches!(read_line(text.as_bytes(), "j/1"), Ok(Line::Text)), "{text}");
         }
-        assert!(matches!(read_line(br#"{"log":"x"}"#), Ok(Line::Unknown)));
+        assert!(matches!(read_line(br#"{"log":"x"}"#, "j/1"), Ok(Line::Unknown)));
+        assert!(matches!(read_line(br#"{"result":1,"more":2}"#, "j/1"), Ok(Line::Mixed)));
     }
 
     #[test]
@@ -167,5 +227,20 @@ mod tests {
             panic!("no result")
         };
         assert_eq!(value.to_string(), r#"{"n":9007199254740993}"#);
+    }
+
+    #[test]
+    fn an_answer_to_another_run_is_not_taken() {
+        let late = br#"{"result":1,"run":"j/1"}"#;
+        assert!(matches!(read_line(late, "k/1"), Ok(Line::OtherRun)));
+        assert!(matches!(read_line(late, "j/1"), Ok(Line::Answer(Answer::Result(_)))));
+    }
+
+    #[test]
+    fn progress_may_be_a_fraction_or_below_zero() {
+        let Answer::Progress(it) = answer(r#"{"progress":{"done":0.6,"total":-1}}"#) else {
+            panic!("no progress")
+        };
+        assert_eq!((it.done, it.total), (1, 0));
     }
 }

@@ -42,6 +42,11 @@ impl Lines {
         Some(line)
     }
 
+    /// Whether nothing is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
     /// What came after the last line end.
     pub(crate) fn rest(self) -> Bytes {
         self.buffer.freeze()

@@ -15,6 +15,8 @@ const VERSION: u32 = 1;
 #[derive(Debug, Serialize)]
 pub(crate) struct Request<'a> {
     v: u32,
+    /// Which run this is. An answer that names another run is not taken.
+    pub(crate) run: String,
     pub(crate) id: &'a JobId,
     pub(crate) queue: &'a QueueName,
     pub(crate) task: &'a TaskName,
@@ -54,6 +56,7 @@ impl<'a> Request<'a> {
         let millis = |timeout: Duration| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         Ok(Self {
             v: VERSION,
+            run: format!("{}/{}/{}/{}", cx.job_id(), cx.attempt(), cx.snoozes(), cx.crashes()),
             id: cx.job_id(),
             queue: cx.queue(),
             task: cx.task(),

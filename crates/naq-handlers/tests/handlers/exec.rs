@@ -175,3 +175,25 @@ async fn a_large_request_and_a_large_result_pass_the_pipes() {
     harness.drain().await;
     assert_eq!(harness.job(&job).result::<String>().len(), 400_000);
 }
+
+#[tokio::test]
+async fn an_object_of_another_program_is_text_and_a_broken_answer_is_a_failure() {
+    let printed = run(&worker(&shell(r#"echo '{"result":[1],"count":1}'"#))).await;
+    assert_eq!(printed.result::<String>(), r#"{"result":[1],"count":1}"#);
+    run(&worker(&shell(r#"echo '{"result":NaN}'"#))).await.assert_failed("ProtocolError");
+}
+
+#[tokio::test]
+async fn a_trace_context_that_no_variable_can_hold_does_not_stop_the_job() {
+    let harness = worker(&shell("echo \"<$TRACEPARENT>\""));
+    for (trace, seen) in [
+        ("a\0b".to_owned(), "<>"),
+        ("x".repeat(200_000), "<>"),
+        ("00-ab-cd-01".to_owned(), "<00-ab-cd-01>"),
+    ] {
+        let job = harness.client().enqueue_task("t", &json!(1)).expect("a task").traceparent(trace);
+        let job = job.await.expect("stored");
+        harness.drain().await;
+        assert_eq!(harness.job(&job).result::<String>(), seen);
+    }
+}

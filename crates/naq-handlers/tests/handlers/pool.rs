@@ -3,7 +3,7 @@
 use naq_core::JobState;
 use serde_json::{Value, json};
 
-use crate::kit::{enqueue, run, worker};
+use crate::kit::{enqueue, lines, run, worker};
 
 fn pool(script: &str) -> String {
     format!("[tasks.t]\nexec_pool = {}\n", json!(["sh", "-c", script]))
@@ -57,4 +57,57 @@ async fn a_line_that_breaks_the_protocol_fails_the_attempt_and_the_process_is_no
     let script = r#"while read -r line; do echo '{"result":1,'; echo '{"progress":7}'; done"#;
     let job = run(&worker(&pool(script))).await;
     job.assert_state(JobState::Retrying).assert_failed("ProtocolError");
+}
+
+/// Each answer has the number of the attempt that the process runs, so that a wrong one shows.
+#[tokio::test]
+async fn a_second_or_late_answer_is_never_the_one_of_another_job() {
+    for script in [
+        // Twice at once.
+        r#"n=0; while read -r l; do n=$((n+1)); echo "{\"result\":$n}"; echo "{\"result\":\"again\"}"; done"#,
+        // Later, while the next one runs.
+        r#"n=0; while read -r l; do n=$((n+1)); echo "{\"result\":$n}"; (sleep 0.05; echo "{\"result\":\"late\",\"run\":\"other\"}") & sleep 0.1; done"#,
+        // Half an answer.
+        r#"n=0; while read -r l; do n=$((n+1)); echo "{\"result\":$n}"; printf '{"result'; done"#,
+    ] {
+        let harness = worker(&pool(script));
+        for _ in 0..3 {
+            let result: Value = run(&harness).await.result();
+            assert!(result.is_number(), "{result} from {script}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_json_fails_its_attempt_at_once() {
+    for answer in [r#"{"result":"\\ud83d"}"#, r#"{"result":NaN}"#, r#"{"result":1,"more":2}"#] {
+        let script =
+            format!("while read -r l; do printf '%s\n' '{}'; done", answer.replace("\\\\", "\\"));
+        run(&worker(&pool(&script))).await.assert_failed("ProtocolError").assert_attempts(1);
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_leaves_in_the_middle_runs_at_most_once_more() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let runs = dir.path().join("runs");
+    let script = format!(
+        r#"while read -r l; do case "$l" in *leave*) echo x >> {}; exit 0;; esac; sleep 0.1; echo '{{"result":1}}'; done"#,
+        runs.display()
+    );
+    let harness = worker(&pool(&script)).worker(|it| it.concurrency(4));
+    for _ in 0..4 {
+        enqueue(&harness, json!("work")).await;
+    }
+    harness.drain().await;
+    let job = enqueue(&harness, json!("leave")).await;
+    harness.drain().await;
+    harness.job(&job).assert_failed("Crash");
+    assert!((1..=2).contains(&lines(&runs).len()), "{:?}", lines(&runs));
+}
+
+#[tokio::test]
+async fn a_process_that_closes_its_output_and_stays_is_a_crash() {
+    let job = run(&worker(&pool("read -r l; exec >&-; sleep 1000"))).await;
+    job.assert_failed("Crash").assert_attempts(0);
 }

@@ -75,6 +75,8 @@ fn a_wrong_configuration_is_found_at_the_start() {
         ("[tasks.t]\ntimeout = \"1s\"", "give it exactly one of exec, exec_pool and http"),
         ("[tasks.t]\nexec = \"sh\"\nhttp = \"http://localhost\"", "exactly one"),
         ("[tasks.t]\nexec = \"no-such-program\"", "is not found"),
+        ("[tasks.t]\nexec = \"sh\"\ndir = \"/no/such/dir\"", "is not found"),
+        ("[tasks.t]\nexec = \"./Cargo.toml\"", "is not found"),
         ("[tasks.\"no name\"]\nexec = \"sh\"", "no name"),
         ("[tasks.t]\nhttp = \"http://10.0.0.7\"", "is another machine"),
         ("[tasks.t]\nhttp = \"https://example.com\"", "give keys"),
