@@ -106,10 +106,11 @@ async function answer(tasks, list, keys, request, response) {
   }
   const name = decodeURIComponent(request.url.split("/").at(-1));
   if (request.method !== "POST" || !Object.hasOwn(tasks, name)) return problem(response, 404, `there is no task ${name}`);
+  const job = JSON.parse(body);
   const stopped = new AbortController();
   response.once("close", () => stopped.abort());
   response.writeHead(200, { "Content-Type": "application/x-ndjson" });
-  await run(tasks, JSON.parse(body), (value) => response.write(`${JSON.stringify(value)}\n`), stopped.signal);
+  await run(tasks, job, (value) => response.write(`${JSON.stringify(value)}\n`), stopped.signal);
   return response.end();
 }
 

@@ -1,15 +1,14 @@
 //! [`Pool`]: processes that stay, and run one attempt after another.
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::Duration;
 
 use naq_core::Failure;
 use naq_core::redact::Redactor;
 use naq_core::sync::lock;
 use naq_worker::Context;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use rustix::io::Errno;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, ChildStdout};
 
 use super::CommandLine;
@@ -89,7 +88,7 @@ impl Pool {
         let (line, run) = (request.to_line()?, request.run.as_str());
         let mut has_another_left = false;
         loop {
-            let mut process = self.idle_or_new().await?;
+            let mut process = self.idle_or_new()?;
             let group = process.group.id();
             let answered = {
                 let talk = process.talk(cx, run, &line);
@@ -111,7 +110,7 @@ impl Pool {
             match answered {
                 Ok(answer) => {
                     process.is_used = true;
-                    if process.is_sent && process.is_quiet(run).await {
+                    if process.is_sent && process.is_quiet(run) {
                         lock(&self.idle).push(process);
                     }
                     return answer;
@@ -134,11 +133,11 @@ impl Pool {
     }
 
     /// An idle process that is alive and quiet, or a new one.
-    async fn idle_or_new(&self) -> Result<PooledProcess, Failure> {
+    fn idle_or_new(&self) -> Result<PooledProcess, Failure> {
         loop {
             let idle = lock(&self.idle).pop();
             let Some(mut process) = idle else { return PooledProcess::start(&self.command) };
-            if !process.group.has_ended() && process.is_quiet("").await {
+            if !process.group.has_ended() && process.is_quiet("") {
                 process.is_sent = false;
                 process.has_spoken = false;
                 return Ok(process);
@@ -200,7 +199,7 @@ impl PooledProcess {
 
     /// Whether the process has said nothing since its answer. What it said would be taken for the answer
     /// to another attempt. Plain text is logged.
-    async fn is_quiet(&mut self, run: &str) -> bool {
+    fn is_quiet(&mut self, run: &str) -> bool {
         let mut piece = [0; PIECE];
         loop {
             while let Some(line) = self.lines.next() {
@@ -214,7 +213,7 @@ impl PooledProcess {
                     }
                 }
             }
-            match read_now(&mut self.stdout, &mut piece).await {
+            match read_now(&self.stdout, &mut piece) {
                 None => return self.lines.is_empty(),
                 Some(0) => return false,
                 Some(read) if self.lines.push(&piece[..read]).is_err() => return false,
@@ -235,17 +234,14 @@ impl PooledProcess {
     }
 }
 
-/// What can be read without waiting: None for nothing yet, 0 for the end or an error.
-async fn read_now(stdout: &mut ChildStdout, piece: &mut [u8]) -> Option<usize> {
-    std::future::poll_fn(|cx| {
-        let mut buffer = ReadBuf::new(piece);
-        Poll::Ready(match Pin::new(&mut *stdout).poll_read(cx, &mut buffer) {
-            Poll::Pending => None,
-            Poll::Ready(Ok(())) => Some(buffer.filled().len()),
-            Poll::Ready(Err(_)) => Some(0),
-        })
-    })
-    .await
+/// What can be read now: None for nothing yet, 0 for the end or an error. It asks the system: the
+/// runtime learns only when it is idle that there is something to read.
+fn read_now(stdout: &ChildStdout, piece: &mut [u8]) -> Option<usize> {
+    match rustix::io::read(stdout, piece) {
+        Ok(read) => Some(read),
+        Err(Errno::AGAIN | Errno::INTR) => None,
+        Err(_) => Some(0),
+    }
 }
 
 fn log_text(line: &[u8]) {

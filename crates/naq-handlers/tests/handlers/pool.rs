@@ -64,11 +64,11 @@ async fn a_line_that_breaks_the_protocol_fails_the_attempt_and_the_process_is_no
 async fn a_second_or_late_answer_is_never_the_one_of_another_job() {
     for script in [
         // Twice at once.
-        r#"n=0; while read -r l; do n=$((n+1)); echo "{\"result\":$n}"; echo "{\"result\":\"again\"}"; done"#,
-        // Later, while the next one runs.
-        r#"n=0; while read -r l; do n=$((n+1)); echo "{\"result\":$n}"; (sleep 0.05; echo "{\"result\":\"late\",\"run\":\"other\"}") & sleep 0.1; done"#,
-        // Half an answer.
-        r#"n=0; while read -r l; do n=$((n+1)); echo "{\"result\":$n}"; printf '{"result'; done"#,
+        r#"n=0; while read -r l; do n=$((n+1)); printf '{"result":%s}\n{"result":"again"}\n' $n; done"#,
+        // An answer and a half.
+        r#"n=0; while read -r l; do n=$((n+1)); printf '{"result":%s}\n{"result' $n; done"#,
+        // An answer to an earlier run, while the next one runs.
+        r#"n=0; while read -r l; do n=$((n+1)); printf '{"result":"late","run":"other"}\n{"result":%s}\n' $n; done"#,
     ] {
         let harness = worker(&pool(script));
         for _ in 0..3 {
