@@ -20,6 +20,7 @@ use crate::connect::{self, random_up_to};
 use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
 use crate::error::{self, ApiError, ApiRefusal};
 use crate::subjects::Subjects;
+use crate::under_way::UnderWay;
 
 /// The longest pause before a request is repeated.
 const MAX_PAUSE: Duration = Duration::from_millis(250);
@@ -34,6 +35,8 @@ pub(crate) struct Api {
     pub(crate) subjects: Subjects,
     /// The difference between the broker's clock and the clock of this process.
     pub(crate) offset: ClockOffset,
+    /// What the broker may have under way to this process.
+    pub(crate) under_way: UnderWay,
 }
 
 /// The broker's reply to a publish.
@@ -63,7 +66,8 @@ impl Api {
         let client = connect::connect(&config, &connection).await?;
         connection.connected().await;
         let jetstream = ContextBuilder::new().timeout(config.answer_timeout).build(client.clone());
-        Ok(Self { client, jetstream, connection, config, subjects, offset: ClockOffset::default() })
+        let (offset, under_way) = (ClockOffset::default(), UnderWay::default());
+        Ok(Self { client, jetstream, connection, config, subjects, offset, under_way })
     }
 
     pub(crate) fn client(&self) -> &Client {

@@ -7,6 +7,8 @@ mod clock_skew;
 mod delivery;
 mod foreign;
 mod forgotten;
+mod large;
+mod lost_tail;
 mod network;
 mod permissions;
 mod refusals;
