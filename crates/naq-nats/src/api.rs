@@ -14,11 +14,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
 
+use crate::admission::Admissions;
 use crate::clock_offset::ClockOffset;
 use crate::config::NatsConfig;
 use crate::connect::{self, random_up_to};
 use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
 use crate::error::{self, ApiError, ApiRefusal};
+use crate::evictions::EvictionLog;
 use crate::subjects::Subjects;
 
 /// The longest pause before a request is repeated.
@@ -34,6 +36,10 @@ pub(crate) struct Api {
     pub(crate) subjects: Subjects,
     /// The difference between the broker's clock and the clock of this process.
     pub(crate) offset: ClockOffset,
+    /// Which queues take new jobs.
+    pub(crate) admissions: Admissions,
+    /// The limits by which streams remove jobs, as far as this process has logged them.
+    pub(crate) evictions: EvictionLog,
 }
 
 /// The broker's reply to a publish.
@@ -61,7 +67,16 @@ impl Api {
         let client = connect::connect(&config, &connection).await?;
         connection.connected().await;
         let jetstream = ContextBuilder::new().timeout(config.answer_timeout).build(client.clone());
-        Ok(Self { client, jetstream, connection, config, subjects, offset: ClockOffset::default() })
+        Ok(Self {
+            client,
+            jetstream,
+            connection,
+            config,
+            subjects,
+            offset: ClockOffset::default(),
+            admissions: Admissions::default(),
+            evictions: EvictionLog::default(),
+        })
     }
 
     pub(crate) fn client(&self) -> &Client {

@@ -1,6 +1,7 @@
 //! NAQ's transport over NATS JetStream: the only crate that names async-nats.
 
 mod ack_handle;
+mod admission;
 mod api;
 mod blobs;
 mod browse;
@@ -14,6 +15,7 @@ mod direct;
 mod directory;
 mod end_watch;
 mod error;
+mod evictions;
 mod forgotten;
 mod lookup;
 mod message;
@@ -21,6 +23,7 @@ mod operate;
 mod publish;
 mod pulls;
 mod purged;
+mod queue_bound;
 mod records;
 mod schedule;
 mod server;

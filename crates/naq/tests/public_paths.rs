@@ -123,7 +123,7 @@ mod transport {
     use naq::transport::{
         AWAITED_RECORD_TTL, AckHandle, Awaiting, BlobRef, BlobRefError, Blobs, BrokerInfo, Claim,
         Consumer, ConsumerReport, DeadPage, Delivery, Directory, Durability, EndWatch, Evidence,
-        Expect, Fact, FactKind, JobKey, JobSummary, JobsCursor, JobsCursorError, JobsPage,
+        EvictionLoss, Expect, Fact, FactKind, QueueBound, QueueSize, JobKey, JobSummary, JobsCursor, JobsCursorError, JobsPage,
         JobsQuery, Looked, Lookup, MAX_BLOB_BYTES, Mark, Operator, Order, Place, Producer,
         QueueInfo, Receipt, SCAN, SHORTEST_RECORD_TTL, STATS_TTL, Saved, Scan, Settler, Signal,
         Signals, StaleReason, StateChange, StateEntry, StateKey, StateKeyError, StatePage,

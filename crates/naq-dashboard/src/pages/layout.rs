@@ -2,6 +2,8 @@
 
 use askama::Template;
 
+use naq_core::transport::StreamReport;
+
 use crate::assets;
 use crate::page_request::PageRequest;
 use crate::view::{RelativeTime, clean};
@@ -96,7 +98,19 @@ struct PageLayout<'a> {
     entries: Vec<NavEntry>,
     problem: Option<String>,
     outdated_since: Option<RelativeTime>,
+    /// What keeps the broker from storing jobs, or makes it remove them.
+    store_faults: Vec<String>,
     storms: Vec<String>,
+}
+
+/// A limit of a stream that breaks a promise, in words.
+fn eviction_words(stream: &StreamReport) -> Option<String> {
+    let loss = stream.role.loss();
+    let evicts = stream.evicts.join(", ");
+    (loss.breaks_promise && !stream.evicts.is_empty()).then(|| {
+        let name = clean(&stream.name);
+        format!("The stream {name} has {}: the broker removes {}", clean(&evicts), loss.what)
+    })
 }
 
 pub(super) fn render(
@@ -124,6 +138,7 @@ pub(super) fn render(
             (None, Some(_)) => None,
         },
         outdated_since: snapshot.outdated_since().map(|at| RelativeTime::new(at, request.now())),
+        store_faults: snapshot.streams.iter().filter_map(eviction_words).collect(),
         storms: snapshot.storms.iter().map(|storm| clean(&storm.to_string())).collect(),
     };
     layout.render()
