@@ -193,8 +193,7 @@ pub async fn a_full_queue_refuses_new_jobs_and_stores_the_retries_of_its_jobs(
     // Several at once: the queue takes as many as it has room for.
     let mut sent = Vec::new();
     for _ in 0..20 {
-        let jobs =
-            ["e", "f", "g"].map(|name| case.client.enqueue_task("t", &()).unwrap().id(name));
+        let jobs = ["e", "f", "g"].map(|name| case.client.enqueue_task("t", &()).unwrap().id(name));
         sent = case.client.enqueue_many(jobs).await;
         if sent.iter().any(Result::is_ok) {
             break;

@@ -6,9 +6,7 @@ use std::num::NonZeroU64;
 use async_trait::async_trait;
 use naq_core::clock::Timestamp;
 use naq_core::names::QueueName;
-use naq_core::transport::{
-    Operator, Place, QueueBound, Signal, Signals, Stored, TransportError,
-};
+use naq_core::transport::{Operator, Place, QueueBound, Signal, Signals, Stored, TransportError};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 

@@ -54,8 +54,7 @@ impl MemoryQueue {
             return Ok(());
         }
         let (pending, running, waiting) = self.counts();
-        let size =
-            QueueSize { jobs: pending + running + waiting, bytes: self.log.bytes() as u64 };
+        let size = QueueSize { jobs: pending + running + waiting, bytes: self.log.bytes() as u64 };
         match bound.has_room(size) {
             true => Ok(()),
             false => {

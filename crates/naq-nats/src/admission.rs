@@ -13,7 +13,8 @@ use naq_core::transport::{Place, QueueBound, QueueSize, Submission, TransportErr
 use tokio::time::Instant;
 
 use crate::api::Api;
-use crate::error::{ApiError, STREAM_NOT_FOUND};
+use crate::error::ApiError;
+use crate::error_codes::STREAM_NOT_FOUND;
 use crate::evictions::{evictions, mend_command};
 use crate::queue_bound::bound_of;
 use crate::subjects::api;
@@ -124,7 +125,11 @@ impl Admissions {
     }
 
     /// Takes a place in the queue, or says why there is none. `None` if the queue has no bound.
-    fn take(&self, queue: &QueueName, size: QueueSize) -> Result<Option<QueueSize>, TransportError> {
+    fn take(
+        &self,
+        queue: &QueueName,
+        size: QueueSize,
+    ) -> Result<Option<QueueSize>, TransportError> {
         let mut known = lock(&self.0);
         let Some(known) = known.get_mut(queue) else { return Ok(None) };
         known.check(queue)?;
@@ -227,11 +232,13 @@ impl Api {
                 });
             }
             Err(ApiError::Refused(refusal)) if refusal.err_code == STREAM_NOT_FOUND => {
-                self.admissions.update(queue, now, |known| *known = KnownQueue {
-                    under_way: known.under_way,
-                    asked_at: Some(now),
-                    ask_every: BOUNDED_EVERY,
-                    ..KnownQueue::default()
+                self.admissions.update(queue, now, |known| {
+                    *known = KnownQueue {
+                        under_way: known.under_way,
+                        asked_at: Some(now),
+                        ask_every: BOUNDED_EVERY,
+                        ..KnownQueue::default()
+                    }
                 });
             }
             Err(error) => {

@@ -9,7 +9,8 @@ use naq_core::{JobId, QueueName};
 use serde::Serialize;
 
 use crate::api::Api;
-use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
+use crate::error::ApiError;
+use crate::error_codes::WRONG_LAST_SEQUENCE;
 use crate::evictions::{evictions, mend_command};
 use crate::message::EXPECTED_LAST;
 use crate::server;
@@ -143,7 +144,11 @@ fn payload(max: usize) -> Finding {
     )
 }
 
-fn stream(role: &StreamRole, wanted: &Config, info: &Result<Option<StreamInfo>, ApiError>) -> Finding {
+fn stream(
+    role: &StreamRole,
+    wanted: &Config,
+    info: &Result<Option<StreamInfo>, ApiError>,
+) -> Finding {
     let check = format!("stream {}", wanted.name);
     let info = match info {
         Ok(Some(info)) => info,

@@ -35,8 +35,7 @@ fn limits(wanted: &Config, found: &Config) -> [Limit; 4] {
             flag: "--max-bytes=-1",
         },
         Limit {
-            found: (!age.is_zero())
-                .then(|| format!("max_age {age:?}")),
+            found: (!age.is_zero()).then(|| format!("max_age {age:?}")),
             is_ours: !wanted.max_age.is_zero(),
             flag: "--max-age=0s",
         },
@@ -120,7 +119,10 @@ mod tests {
             max_messages_per_subject: 1,
             ..sound.clone()
         };
-        assert_eq!(evictions(&sound, &found), ["max_msgs 500", "max_age 60s", "max_msgs_per_subject 1"]);
+        assert_eq!(
+            evictions(&sound, &found),
+            ["max_msgs 500", "max_age 60s", "max_msgs_per_subject 1"]
+        );
         assert_eq!(
             mend_command(&sound, &found),
             "nats stream edit NAQ_Q_mail --max-msgs=-1 --max-age=0s --max-msgs-per-subject=-1 --force"

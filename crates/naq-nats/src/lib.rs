@@ -15,6 +15,7 @@ mod direct;
 mod directory;
 mod end_watch;
 mod error;
+mod error_codes;
 mod evictions;
 mod forgotten;
 mod lookup;

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::error::{ApiError, STREAM_NOT_FOUND};
+use crate::error::ApiError;
+use crate::error_codes::STREAM_NOT_FOUND;
 use crate::subjects::api;
 use crate::topology::StreamInfo;
 

@@ -17,9 +17,9 @@ use crate::stats::StatsReport;
 use crate::transport::{
     AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, Consumer, DeadPage, Delivery, Directory,
     EndWatch, Evidence, Expect, Fact, FactKind, JobsPage, JobsQuery, Lookup, Operator, Producer,
-    QueueBound, QueueInfo, Receipt, Saved, Settler, Signal, Signals, StateChange, StateEntry, StatePage,
-    StateStore, StateWatch, StatsPage, StatsStore, Stored, StreamReport, Submission, Subscription,
-    Transport, TransportError, WaitingPage, WorkerInfo, Written,
+    QueueBound, QueueInfo, Receipt, Saved, Settler, Signal, Signals, StateChange, StateEntry,
+    StatePage, StateStore, StateWatch, StatsPage, StatsStore, Stored, StreamReport, Submission,
+    Subscription, Transport, TransportError, WaitingPage, WorkerInfo, Written,
 };
 use crate::wire::Nonce;
 

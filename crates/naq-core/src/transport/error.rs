@@ -25,6 +25,15 @@ pub enum TransportError {
         /// How long the client waited.
         after: Duration,
     },
+    /// The broker cannot do this at the moment: it starts, elects a leader, has no quorum, or a store
+    /// is full. Every write can be repeated safely.
+    #[error("the broker cannot do this at the moment: {what}: {reason}")]
+    Unavailable {
+        /// The request.
+        what: String,
+        /// The reason that the broker gave.
+        reason: String,
+    },
     /// The broker refused the credentials.
     #[error("the broker refused the credentials: {0}")]
     Auth(String),
@@ -54,7 +63,9 @@ pub enum TransportError {
     #[error("no queue {0:?}: enqueue a job or start a worker with the right to create it")]
     NoQueue(String),
     /// The queue has reached its bound. Nothing was stored.
-    #[error("queue {queue} is full: it stores {bound} ({jobs} jobs, {bytes} bytes now); enqueue again when workers have ended some")]
+    #[error(
+        "queue {queue} is full: it stores {bound} ({jobs} jobs, {bytes} bytes now); enqueue again when workers have ended some"
+    )]
     QueueFull {
         /// The queue.
         queue: QueueName,
@@ -91,6 +102,6 @@ pub enum TransportError {
 impl TransportError {
     /// Whether the same request may succeed if it is repeated a moment later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. })
+        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::Unavailable { .. })
     }
 }

@@ -41,12 +41,8 @@ impl StreamRole {
     pub fn loss(&self) -> EvictionLoss {
         let (breaks_promise, what) = match self {
             Self::Queue(_) => (true, "jobs that were acknowledged"),
-            Self::State => {
-                (true, "schedules, workflows, unique keys and limits that are in use")
-            }
-            Self::Workers => {
-                (true, "workers that are alive, whose jobs then count as crashed")
-            }
+            Self::State => (true, "schedules, workflows, unique keys and limits that are in use"),
+            Self::Workers => (true, "workers that are alive, whose jobs then count as crashed"),
             Self::Dead => (false, "the oldest dead letters"),
             Self::Records => {
                 (false, "the oldest records, with results that a job or a user may still wait for")

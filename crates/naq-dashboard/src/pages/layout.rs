@@ -143,3 +143,33 @@ pub(super) fn render(
     };
     layout.render()
 }
+
+#[cfg(test)]
+mod tests {
+    use naq_core::QueueName;
+    use naq_core::transport::{Durability, StreamRole};
+
+    use super::*;
+
+    #[test]
+    fn a_limit_that_breaks_a_promise_is_a_banner() {
+        let report = |role, evicts: &[&str]| StreamReport {
+            name: "NAQ_X".into(),
+            role,
+            messages: 1,
+            bytes: 1,
+            durability: Durability { on_disk: true, replicas: 1 },
+            evicts: evicts.iter().map(|it| (*it).to_owned()).collect(),
+            consumer: None,
+        };
+        let queue = || StreamRole::Queue(QueueName::default());
+        let words = eviction_words(&report(queue(), &["max_msgs 5"])).expect("a banner");
+        assert_eq!(
+            words,
+            "The stream NAQ_X has max_msgs 5: the broker removes jobs that were acknowledged"
+        );
+        assert!(eviction_words(&report(StreamRole::State, &["max_age 60s"])).is_some());
+        assert_eq!(eviction_words(&report(queue(), &[])), None);
+        assert_eq!(eviction_words(&report(StreamRole::Records, &["max_age 60s"])), None);
+    }
+}
