@@ -14,13 +14,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
 
-use crate::admission::Admissions;
 use crate::clock_offset::ClockOffset;
 use crate::config::NatsConfig;
 use crate::connect::{self, random_up_to};
 use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
 use crate::error::{self, ApiError, ApiRefusal};
 use crate::evictions::EvictionLog;
+use crate::room::Rooms;
 use crate::subjects::Subjects;
 
 /// The longest pause before a request is repeated.
@@ -36,8 +36,8 @@ pub(crate) struct Api {
     pub(crate) subjects: Subjects,
     /// The difference between the broker's clock and the clock of this process.
     pub(crate) offset: ClockOffset,
-    /// Which queues take new jobs.
-    pub(crate) admissions: Admissions,
+    /// How much room the queues have, as far as this process knows.
+    pub(crate) rooms: Rooms,
     /// The limits by which streams remove jobs, as far as this process has logged them.
     pub(crate) evictions: EvictionLog,
 }
@@ -76,7 +76,7 @@ impl Api {
             config,
             subjects,
             offset: ClockOffset::default(),
-            admissions: Admissions::default(),
+            rooms: Rooms::default(),
             evictions: EvictionLog::default(),
         })
     }

@@ -6,12 +6,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use async_nats::jetstream::stream::Config;
-use naq_core::QueueName;
 use naq_core::sync::lock;
-
-use crate::api::Api;
-use crate::subjects::api;
-use crate::topology::StreamInfo;
 
 /// A limit as the broker writes it, and the option of `nats stream edit` that removes it.
 struct Limit {
@@ -87,18 +82,6 @@ impl EvictionLog {
             "the broker removes the oldest jobs of this stream without a trace; remove the limit: {}",
             mend_command(wanted, found)
         );
-    }
-}
-
-impl Api {
-    /// Logs the limits by which the broker removes jobs of this queue. Reads the stream once.
-    pub(crate) async fn warn_of_evictions(&self, queue: &QueueName) {
-        let wanted = self.queue_config(queue);
-        let info = self.call::<_, StreamInfo>(&api::stream_info(&wanted.name), &()).await;
-        // A user that may not read the stream works without this.
-        if let Ok(info) = info {
-            self.evictions.note(&wanted, &info.config);
-        }
     }
 }
 

@@ -26,6 +26,7 @@ mod pulls;
 mod purged;
 mod queue_bound;
 mod records;
+mod room;
 mod schedule;
 mod server;
 mod settle;

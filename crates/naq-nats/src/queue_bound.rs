@@ -5,16 +5,8 @@
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 
-use naq_core::QueueName;
-use naq_core::transport::{QueueBound, TransportError};
-use serde::Deserialize;
+use naq_core::transport::QueueBound;
 use serde_json::{Value, json};
-
-use crate::api::Api;
-use crate::error::ApiError;
-use crate::error_codes::STREAM_NOT_FOUND;
-use crate::subjects::api;
-use crate::topology::StreamInfo;
 
 const MAX_JOBS: &str = "naq_max_jobs";
 const MAX_BYTES: &str = "naq_max_bytes";
@@ -27,7 +19,7 @@ pub(crate) fn bound_of(metadata: &HashMap<String, String>) -> QueueBound {
 
 /// The settings of a stream with another bound, and without the limits by which the broker would remove
 /// jobs. All other settings stay as they are, those that NAQ does not know included.
-fn with_bound(mut config: Value, bound: QueueBound) -> Value {
+pub(crate) fn with_bound(mut config: Value, bound: QueueBound) -> Value {
     config["max_msgs"] = json!(-1);
     config["max_bytes"] = json!(-1);
     config["max_age"] = json!(0);
@@ -44,39 +36,6 @@ fn with_bound(mut config: Value, bound: QueueBound) -> Value {
         }
     }
     config
-}
-
-impl Api {
-    pub(crate) async fn set_bound(
-        &self,
-        queue: &QueueName,
-        bound: QueueBound,
-    ) -> Result<(), TransportError> {
-        #[derive(Deserialize)]
-        struct StreamConfig {
-            config: Value,
-        }
-        let stream = self.subjects.queue_stream(queue);
-        let fail = |error: ApiError| {
-            if error.is(STREAM_NOT_FOUND) {
-                return TransportError::NoQueue(queue.to_string());
-            }
-            error.into_transport("bound the queue", self.url())
-        };
-        let found = self.call_with_retry(&api::stream_info(&stream), &()).await;
-        let StreamConfig { config } = found.map_err(fail)?;
-        let config = with_bound(config, bound);
-        let updated = self.call_with_retry(&api::stream_update(&stream), &config).await;
-        let info: StreamInfo = updated.map_err(fail)?;
-        if bound_of(&info.config.metadata) == bound {
-            self.ask_for_room(queue).await;
-            return Ok(());
-        }
-        Err(TransportError::Rejected {
-            what: format!("bound the queue {queue} to {bound}"),
-            reason: "the broker did not store it".into(),
-        })
-    }
 }
 
 #[cfg(test)]

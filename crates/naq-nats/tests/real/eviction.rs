@@ -11,6 +11,9 @@ use naq_testing::{shared_server, unique};
 
 use crate::support::{TIME_LIMIT, enqueue, job, queue, subscribe};
 
+/// An edit of a stream by hand.
+type Change = fn(&mut Config);
+
 struct Setup {
     prefix: String,
     transport: NatsTransport,
@@ -63,7 +66,7 @@ fn refused(answer: Result<Receipt, TransportError>) -> (Vec<String>, String) {
 
 #[tokio::test]
 async fn a_queue_whose_stream_removes_jobs_refuses_new_ones_until_that_is_mended() {
-    let limits: [(&str, fn(&mut Config)); 4] = [
+    let limits: [(&str, Change); 4] = [
         ("max_msgs 3", |config| config.max_messages = 3),
         ("max_bytes 900", |config| config.max_bytes = 900),
         ("max_age 3600s", |config| config.max_age = Duration::from_secs(3600)),
