@@ -19,6 +19,8 @@ use crate::config::NatsConfig;
 use crate::connect::{self, random_up_to};
 use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
 use crate::error::{self, ApiError, ApiRefusal};
+use crate::evictions::EvictionLog;
+use crate::room::Rooms;
 use crate::subjects::Subjects;
 use crate::under_way::UnderWay;
 
@@ -37,6 +39,10 @@ pub(crate) struct Api {
     pub(crate) offset: ClockOffset,
     /// What the broker may have under way to this process.
     pub(crate) under_way: UnderWay,
+    /// How much room the queues have, as far as this process knows.
+    pub(crate) rooms: Rooms,
+    /// The limits by which streams remove jobs, as far as this process has logged them.
+    pub(crate) evictions: EvictionLog,
 }
 
 /// The broker's reply to a publish.
@@ -66,8 +72,17 @@ impl Api {
         let client = connect::connect(&config, &connection).await?;
         connection.connected().await;
         let jetstream = ContextBuilder::new().timeout(config.answer_timeout).build(client.clone());
-        let (offset, under_way) = (ClockOffset::default(), UnderWay::default());
-        Ok(Self { client, jetstream, connection, config, subjects, offset, under_way })
+        Ok(Self {
+            client,
+            jetstream,
+            connection,
+            config,
+            subjects,
+            offset: ClockOffset::default(),
+            under_way: UnderWay::default(),
+            rooms: Rooms::default(),
+            evictions: EvictionLog::default(),
+        })
     }
 
     pub(crate) fn client(&self) -> &Client {
