@@ -15,6 +15,7 @@ mod permissions;
 mod refusals;
 mod remove;
 mod restart;
+mod starting;
 mod state_store;
 mod stats;
 mod topology;
