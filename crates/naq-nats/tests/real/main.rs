@@ -8,6 +8,8 @@ mod delivery;
 mod eviction;
 mod foreign;
 mod forgotten;
+mod large;
+mod lost_tail;
 mod network;
 mod permissions;
 mod refusals;
