@@ -20,7 +20,7 @@ pub(crate) enum ExitCode {
     Usage = 2,
     /// A job, queue or other thing that the user named does not exist.
     NotFound = 3,
-    /// The broker cannot be reached or does not answer.
+    /// The broker cannot be reached, does not answer, or cannot do this at the moment.
     Unreachable = 4,
     /// The broker refuses the credentials, or they lack a permission.
     Auth = 5,
@@ -191,7 +191,7 @@ fn of_transport(error: &TransportError) -> (ExitCode, Option<String>) {
             ExitCode::Unreachable,
             Some("start a broker (`naq dev` starts one), or give its address: --nats-url, NAQ_NATS_URL".into()),
         ),
-        TransportError::Timeout { .. } => {
+        TransportError::Timeout { .. } | TransportError::Unavailable { .. } => {
             (ExitCode::Unreachable, Some("repeat the command, which is safe; to check the broker: naq doctor".into()))
         }
         TransportError::Auth(_) => (
@@ -199,6 +199,14 @@ fn of_transport(error: &TransportError) -> (ExitCode, Option<String>) {
             Some("give credentials: --nats-user with NAQ_NATS_PASSWORD, NAQ_NATS_TOKEN, --nats-nkey, --nats-creds".into()),
         ),
         TransportError::Permission { .. } => (ExitCode::Auth, None),
+        TransportError::QueueFull { queue, .. } => (
+            ExitCode::Failed,
+            Some(format!("see what it stores: naq queue info {queue}; to change its bound: naq queue limit {queue} --max-jobs N")),
+        ),
+        TransportError::QueueEvicts { queue, .. } => (
+            ExitCode::Failed,
+            Some(format!("this also removes the limit: naq queue limit {queue} --max-jobs none; for a bound that refuses jobs: --max-jobs N")),
+        ),
         TransportError::NoQueue(_) => (ExitCode::NotFound, Some("list the queues: naq queue list".into())),
         _ => (ExitCode::Failed, None),
     }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use naq_core::clock::Timestamp;
-use naq_core::transport::{JobKey, Place, Stored};
+use naq_core::names::QueueName;
+use naq_core::transport::{JobKey, Place, QueueBound, QueueSize, Stored, TransportError};
 use naq_core::wire::WireMessage;
 
 use crate::stream_log::StreamLog;
@@ -41,9 +42,28 @@ pub(crate) struct MemoryQueue {
     pub(crate) purged_at: Option<Timestamp>,
     /// How many messages may be leased at once.
     pub(crate) limit: Option<u64>,
+    /// How much it may store before it refuses new jobs.
+    pub(crate) bound: QueueBound,
 }
 
 impl MemoryQueue {
+    /// Whether the queue takes another job.
+    pub(crate) fn check_room(&self, queue: &QueueName) -> Result<(), TransportError> {
+        let bound = self.bound;
+        if !bound.is_set() {
+            return Ok(());
+        }
+        let (pending, running, waiting) = self.counts();
+        let size = QueueSize { jobs: pending + running + waiting, bytes: self.log.bytes() as u64 };
+        match bound.has_room(size) {
+            true => Ok(()),
+            false => {
+                let QueueSize { jobs, bytes } = size;
+                Err(TransportError::QueueFull { queue: queue.clone(), bound, jobs, bytes })
+            }
+        }
+    }
+
     /// Puts a message at the end of the queue.
     pub(crate) fn append(&mut self, key: JobKey, message: WireMessage, now: Timestamp) -> u64 {
         let seq = self.log.append(Place::Queue, key, message, now, None);
@@ -118,14 +138,26 @@ impl MemoryQueue {
     }
 
     /// Starts another lease now. As on a NATS server, any caller may renew.
-    pub(crate) fn renew(&mut self, seq: u64, now: Timestamp) {
-        if let Some(leased) = self.leased.get(&seq) {
+    pub(crate) fn renew(&mut self, delivered: &Stored, now: Timestamp) {
+        let seq = delivered.seq;
+        if self.holds(delivered)
+            && let Some(leased) = self.leased.get(&seq)
+        {
             self.lease_message(seq, leased.delivered, now);
         }
     }
 
+    /// Whether it still has the message that was delivered, and not another one with its sequence.
+    fn holds(&self, delivered: &Stored) -> bool {
+        self.log.get(delivered.seq).is_some_and(|stored| stored.is_same_message(delivered))
+    }
+
     /// Removes a delivered message. Any caller may do this: an ack is not fenced.
-    pub(crate) fn ack(&mut self, seq: u64) {
+    pub(crate) fn ack(&mut self, delivered: &Stored) {
+        let seq = delivered.seq;
+        if !self.holds(delivered) {
+            return;
+        }
         if self.leased.contains_key(&seq) || self.forgotten.contains(&seq) {
             self.remove(seq);
         }
@@ -150,6 +182,11 @@ impl MemoryQueue {
         self.purged_at = Some(now);
         let seqs: Vec<u64> = self.log.from(0).map(|stored| stored.seq).collect();
         seqs.iter().filter_map(|seq| self.remove(*seq)).count() as u64
+    }
+
+    /// An empty queue with the same lease.
+    pub(crate) fn made_again(&self) -> Self {
+        Self { lease: self.lease, ..Self::default() }
     }
 
     /// Loses track of all messages that were delivered and not acked.

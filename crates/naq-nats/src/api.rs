@@ -19,7 +19,10 @@ use crate::config::NatsConfig;
 use crate::connect::{self, random_up_to};
 use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
 use crate::error::{self, ApiError, ApiRefusal};
+use crate::evictions::EvictionLog;
+use crate::room::Rooms;
 use crate::subjects::Subjects;
+use crate::under_way::UnderWay;
 
 /// The longest pause before a request is repeated.
 const MAX_PAUSE: Duration = Duration::from_millis(250);
@@ -34,6 +37,12 @@ pub(crate) struct Api {
     pub(crate) subjects: Subjects,
     /// The difference between the broker's clock and the clock of this process.
     pub(crate) offset: ClockOffset,
+    /// What the broker may have under way to this process.
+    pub(crate) under_way: UnderWay,
+    /// How much room the queues have, as far as this process knows.
+    pub(crate) rooms: Rooms,
+    /// The limits by which streams remove jobs, as far as this process has logged them.
+    pub(crate) evictions: EvictionLog,
 }
 
 /// The broker's reply to a publish.
@@ -51,7 +60,9 @@ pub(crate) struct RequestRetry<'a> {
     subject: &'a str,
     until: Instant,
     /// How many requests failed so far.
-    pub(crate) failed: u32,
+    failed: u32,
+    /// How many of them the broker may have carried out all the same.
+    pub(crate) unclear: u32,
 }
 
 impl Api {
@@ -61,7 +72,17 @@ impl Api {
         let client = connect::connect(&config, &connection).await?;
         connection.connected().await;
         let jetstream = ContextBuilder::new().timeout(config.answer_timeout).build(client.clone());
-        Ok(Self { client, jetstream, connection, config, subjects, offset: ClockOffset::default() })
+        Ok(Self {
+            client,
+            jetstream,
+            connection,
+            config,
+            subjects,
+            offset: ClockOffset::default(),
+            under_way: UnderWay::default(),
+            rooms: Rooms::default(),
+            evictions: EvictionLog::default(),
+        })
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -205,7 +226,7 @@ impl Api {
         subject: &'a str,
     ) -> RequestRetry<'a> {
         let until = Instant::now() + self.config.request_timeout;
-        RequestRetry { api: self, what, subject, until, failed: 0 }
+        RequestRetry { api: self, what, subject, until, failed: 0, unclear: 0 }
     }
 }
 
@@ -213,6 +234,7 @@ impl RequestRetry<'_> {
     /// Waits for a short time if another request may succeed. Returns the error if not.
     pub(crate) async fn wait_to_retry(&mut self, error: ApiError) -> Result<(), TransportError> {
         self.failed += 1;
+        self.unclear += u32::from(error.is_unclear());
         let pause = random_up_to((Duration::from_millis(20) * self.failed).min(MAX_PAUSE));
         if !error.is_transient() || Instant::now() + pause >= self.until {
             let what = format!("{} {}", self.what, self.subject);

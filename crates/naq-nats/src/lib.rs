@@ -1,6 +1,7 @@
 //! NAQ's transport over NATS JetStream: the only crate that names async-nats.
 
 mod ack_handle;
+mod admission;
 mod api;
 mod blobs;
 mod browse;
@@ -8,20 +9,26 @@ mod clock_offset;
 mod config;
 mod connect;
 mod connection_monitor;
+mod consumer_era;
 mod dead;
 mod diagnose;
 mod direct;
 mod directory;
 mod end_watch;
 mod error;
+mod error_codes;
+mod evictions;
 mod forgotten;
+mod known_ids;
 mod lookup;
 mod message;
 mod operate;
 mod publish;
 mod pulls;
 mod purged;
+mod queue_bound;
 mod records;
+mod room;
 mod schedule;
 mod server;
 mod settle;
@@ -33,6 +40,7 @@ mod subjects;
 mod subscription;
 mod topology;
 mod transport;
+mod under_way;
 
 pub use config::{Auth, CLIENT_LOG_TARGET, NatsConfig, Secret, Storage, Tls};
 pub use diagnose::{Finding, Level};

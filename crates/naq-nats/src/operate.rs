@@ -8,12 +8,14 @@ use async_nats::jetstream::consumer;
 use async_nats::{HeaderMap, Subscriber};
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use naq_core::transport::{Operator, Place, Signal, Signals, Stored, TransportError};
+use naq_core::transport::{Operator, Place, QueueBound, Signal, Signals, Stored, TransportError};
 use naq_core::{QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
-use crate::error::{ApiError, STREAM_NOT_FOUND, WRONG_LAST_SEQUENCE};
+use crate::direct::StreamMessage;
+use crate::error::ApiError;
+use crate::error_codes::{STREAM_NOT_FOUND, WRONG_LAST_SEQUENCE};
 use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, outgoing};
 use crate::subjects::{CONSUMER, api};
 use crate::topology::{CreateConsumer, DEFAULT_LEASE, max_ack_pending};
@@ -73,11 +75,14 @@ impl Api {
     /// (ADR 0021).
     async fn remove(&self, stored: &Stored) -> Result<bool, TransportError> {
         let stream = self.subjects.stream(stored.place, &stored.key.queue);
+        let subject = self.subjects.job(stored.place, &stored.key);
+        let is_it = |it: &StreamMessage| it.seq == stored.seq && it.stored_at == stored.stored_at;
         let mut removed = false;
+        let mut seen = false;
         if stored.place != Place::Dead {
-            let subject = self.subjects.job(stored.place, &stored.key);
             loop {
                 let batch = self.next_of(&stream, &subject, 1, OLDER_AT_ONCE).await?;
+                seen |= batch.messages.iter().any(is_it);
                 let older = batch.messages.iter().map(|older| older.seq);
                 let older: Vec<u64> = older.filter(|seq| *seq < stored.seq).collect();
                 if older.is_empty() {
@@ -86,6 +91,14 @@ impl Api {
                 for seq in older {
                     removed |= self.delete(&stream, seq).await?;
                 }
+            }
+        }
+        // After the broker lost its newest messages, another job may have the sequence. A replica that is
+        // behind may not show the message at all.
+        if !seen {
+            let found = self.message_at(&stream, stored.seq).await?;
+            if found.is_some_and(|it| it.subject != subject || !is_it(&it)) {
+                return Ok(removed);
             }
         }
         Ok(self.delete(&stream, stored.seq).await? | removed)
@@ -116,13 +129,13 @@ impl Api {
         loop {
             let soon = self.config.clock.now() + NEARLY_DUE;
             if stored.due_at.is_some_and(|due_at| due_at <= soon) {
-                return Ok(retry.failed > 0);
+                return Ok(retry.unclear > 0);
             }
             let body = stored.message.body.clone();
             match self.store(&target, headers.clone(), body).await {
                 Ok(_) => return Ok(true),
-                // If an earlier request failed, it may have released the job all the same.
-                Err(error) if error.is(WRONG_LAST_SEQUENCE) => return Ok(retry.failed > 0),
+                // An earlier request without an answer may have released the job.
+                Err(error) if error.is(WRONG_LAST_SEQUENCE) => return Ok(retry.unclear > 0),
                 Err(error) => retry.wait_to_retry(error).await?,
             }
         }
@@ -141,7 +154,7 @@ impl Api {
             self.compare_clocks(&stored.key).await;
             let soon = self.config.clock.now() + NEARLY_DUE;
             if stored.due_at.is_some_and(|due_at| due_at <= soon) {
-                return self.was_moved(stored, due_at, retry.failed).await;
+                return self.was_moved(stored, due_at, retry.unclear).await;
             }
             let mut headers: HeaderMap = outgoing(&message);
             headers.insert(EXPECTED_LAST, stored.seq.to_string());
@@ -149,7 +162,7 @@ impl Api {
             match self.store(&subject, headers, message.body.clone()).await {
                 Ok(_) => return Ok(true),
                 Err(error) if error.is(WRONG_LAST_SEQUENCE) => {
-                    return self.was_moved(stored, due_at, retry.failed).await;
+                    return self.was_moved(stored, due_at, retry.unclear).await;
                 }
                 Err(error) => retry.wait_to_retry(error).await?,
             }
@@ -161,9 +174,9 @@ impl Api {
         &self,
         stored: &Stored,
         due_at: Timestamp,
-        failed: u32,
+        unclear: u32,
     ) -> Result<bool, TransportError> {
-        if failed == 0 {
+        if unclear == 0 {
             return Ok(false);
         }
         let body = stored.due_again(due_at).body;
@@ -263,6 +276,10 @@ impl Operator for NatsTransport {
         limit: Option<NonZeroU64>,
     ) -> Result<(), TransportError> {
         self.api.set_limit(queue, limit).await
+    }
+
+    async fn set_bound(&self, queue: &QueueName, bound: QueueBound) -> Result<(), TransportError> {
+        self.api.set_bound(queue, bound).await
     }
 
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {

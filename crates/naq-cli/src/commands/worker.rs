@@ -7,7 +7,7 @@ use clap::Args;
 use naq_client::Client;
 use naq_core::QueueName;
 use naq_nats::NatsConfig;
-use naq_worker::{LargeResults, Registry, StopSignal, Worker, WorkerBuilder};
+use naq_worker::{LargeResults, Registry, StopSignal, StopSignals, Worker, WorkerBuilder};
 
 #[cfg(feature = "handlers")]
 use super::handlers::HandlerArgs;
@@ -196,29 +196,38 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
         }
     };
     runtime()?.block_on(async {
+        // Signals first: the connection may take long.
+        let mut signals = StopSignals::listen()?;
         // The server starts before the connection, which may take long, and before the first metric.
         #[cfg(feature = "metrics")]
         let probe = args.metrics.start().await?;
-        #[cfg(feature = "handlers")]
-        let (registry, listed) = {
-            let handlers = handlers.ask_for_tasks().await?;
-            let listed = handlers.concurrency();
-            (handlers.register(registry)?, listed)
+        let prepared = async {
+            #[cfg(feature = "handlers")]
+            let (registry, listed) = {
+                let handlers = handlers.ask_for_tasks().await?;
+                let listed = handlers.concurrency();
+                (handlers.register(registry)?, listed)
+            };
+            #[cfg(not(feature = "handlers"))]
+            let listed = None;
+            anyhow::Ok((connect(config).await?, registry, listed))
         };
-        #[cfg(not(feature = "handlers"))]
-        let listed = None;
+        let (client, registry, listed) = tokio::select! {
+            prepared = prepared => prepared?,
+            _ = signals.next() => return Ok(ExitCode::Ok),
+        };
         let concurrency = args.concurrency.map(|n| n as usize).or(listed);
         let concurrency = concurrency.unwrap_or(CONCURRENCY as usize);
-        let worker = builder(connect(config).await?, registry, concurrency).build();
+        let worker = builder(client, registry, concurrency).build();
         #[cfg(feature = "metrics")]
         probe.set(worker.health());
-        work(worker).await
+        work(worker, signals).await
     })
 }
 
 /// Runs `worker` until a signal stops it.
-pub(crate) async fn work(worker: Worker) -> Result<ExitCode> {
-    Ok(match worker.run_until_signal().await? {
+pub(crate) async fn work(worker: Worker, signals: StopSignals) -> Result<ExitCode> {
+    Ok(match worker.run_until(signals).await? {
         naq_worker::Exit::Forced(StopSignal::Interrupt) => ExitCode::Interrupted,
         naq_worker::Exit::Forced(StopSignal::Terminate) => ExitCode::Terminated,
         _ => ExitCode::Ok,

@@ -19,6 +19,7 @@ use super::stats_writer::StatsWriter;
 use super::stop_signals::StopSignals;
 use super::{drain, heartbeat, start};
 use crate::chores;
+use crate::crash::apart_loop;
 use crate::engine::{Health, WorkerState};
 use crate::intake::{fetch_loop, renew_loop, repair_loop};
 use crate::settle::settle_all;
@@ -106,6 +107,7 @@ impl Worker {
             tasks.spawn(renew_loop(worker.clone(), queue.clone()));
             tasks.spawn(repair_loop(worker.clone(), queue.clone()));
         }
+        tasks.spawn(apart_loop(worker.clone()));
         tasks.spawn(settle_all(worker.clone(), inbox));
         let gates = worker.deps.gates.clone();
         tasks.spawn(async move { gates.maintain().await });
@@ -147,7 +149,16 @@ impl Worker {
     /// # Errors
     /// [`WorkerError`] when the worker cannot start.
     pub async fn run_until_signal(self) -> Result<Exit, WorkerError> {
-        let mut signals = StopSignals::listen().map_err(WorkerError::Signals)?;
+        let signals = StopSignals::listen()?;
+        self.run_until(signals).await
+    }
+
+    /// Like [`run_until_signal`](Self::run_until_signal), for a program that has listened to the signals
+    /// before it connected to the broker.
+    ///
+    /// # Errors
+    /// [`WorkerError`] when the worker cannot start.
+    pub async fn run_until(self, mut signals: StopSignals) -> Result<Exit, WorkerError> {
         let (ask, asked) = oneshot::channel();
         let second = async {
             let first = signals.next().await;

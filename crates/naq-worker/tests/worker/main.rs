@@ -1,5 +1,6 @@
 //! The worker's behaviour, through its public API, over the transport in memory.
 
+mod apart;
 mod bench;
 mod breaker;
 mod budget;
@@ -13,6 +14,7 @@ mod drain;
 mod fallback;
 mod follow_up;
 mod forgotten;
+mod freshness;
 mod gates;
 mod handlers;
 mod hooks;
@@ -20,6 +22,7 @@ mod job_end;
 mod large_results;
 mod lease;
 mod limits;
+mod lost_queue;
 mod malformed;
 mod open_queues;
 mod outage;
