@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use naq_core::{NameError, Payload, TaskName};
+use naq_core::{Clock, NameError, Payload, SystemClock, TaskName, Timer};
 use naq_worker::{Context, Registry, TaskOptions};
 
 use crate::command::{CommandLine, CommandLineError, Pool, says_why};
@@ -327,7 +327,7 @@ async fn list_of_service(service: &Service) -> Result<TaskList, HandlersError> {
                 is_told = true;
             }
         }
-        tokio::time::sleep(ASK_AGAIN).await;
+        SystemClock.sleep_until(SystemClock.now() + ASK_AGAIN).await;
     };
     TaskList::parse(&body).map_err(|err| failed(err.to_string()))
 }

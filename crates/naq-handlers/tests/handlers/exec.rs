@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use naq_core::JobState;
+use naq_testing::eventually;
 use serde_json::{Value, json};
 
 use crate::kit::{enqueue, last_message, lines, run, worker};
@@ -150,13 +151,7 @@ async fn a_timeout_ends_the_whole_process_group() {
 async fn gone(pid: u32) {
     let stat = format!("/proc/{pid}/stat");
     let alive = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
-    for _ in 0..500 {
-        if !alive() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("process {pid} is still alive");
+    eventually("the process ends", Duration::from_secs(100), async || !alive()).await;
 }
 
 #[tokio::test]
