@@ -24,6 +24,9 @@ pub(crate) enum ExitCode {
     Unreachable = 4,
     /// The broker refuses the credentials, or they lack a permission.
     Auth = 5,
+    /// The reader of stdout closed it before the command came to its end. Shells show a program that
+    /// SIGPIPE ended with the same code.
+    Unread = 141,
     /// A second SIGINT ended the worker before its running jobs had finished.
     Interrupted = 130,
     /// A second SIGTERM ended the worker before its running jobs had finished.
@@ -198,13 +201,4 @@ fn of_transport(error: &TransportError) -> (ExitCode, Option<String>) {
         TransportError::NoQueue(_) => (ExitCode::NotFound, Some("list the queues: naq queue list".into())),
         _ => (ExitCode::Failed, None),
     }
-}
-
-/// Whether the reader of the output has closed it, as `head` does. Then no error is printed.
-pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
-    })
 }

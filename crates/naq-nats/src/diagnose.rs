@@ -16,7 +16,7 @@ use crate::streams::durability;
 use crate::topology::{ConsumerInfo, StreamInfo, drift};
 use crate::transport::NatsTransport;
 
-/// A larger difference between the clocks is a warning. Due times are corrected in any case.
+/// A larger difference between the clocks is a warning. NAQ goes by the broker's clock in any case.
 const CLOCK_TOLERANCE_MS: u64 = 250;
 /// The size of a job at its limit, with its history and headers.
 const PAYLOAD_FLOOR: usize = 1024 * 1024;
@@ -125,7 +125,7 @@ fn clock(ahead_ms: i64) -> Finding {
         return finding("clock", Level::Ok, detail);
     }
     finding("clock", Level::Warn, detail).with_next_step(
-        "set both clocks with NTP; due times are corrected, times in records are not",
+        "set both clocks with NTP: NAQ goes by the broker's clock, your logs go by this one",
     )
 }
 

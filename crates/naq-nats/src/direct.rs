@@ -201,7 +201,7 @@ impl Api {
             place: parsed.place,
             seq: message.seq,
             stored_at: message.stored_at,
-            due_at: self.due_at(&message.headers),
+            due_at: Self::due_at(&message.headers),
             delivered: false,
             message: incoming(Some(&message.headers), message.body),
         })

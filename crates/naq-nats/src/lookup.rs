@@ -178,7 +178,7 @@ impl Api {
             forgotten,
         )
         .await?;
-        let now = info.broker_now().unwrap_or_else(|| self.config.clock.now());
+        let now = info.broker_now().unwrap_or_else(|| self.now());
         Ok(Some(QueueInfo {
             name: queue.clone(),
             // Without a consumer no worker has opened the queue: all jobs that are not waiting are
@@ -191,8 +191,7 @@ impl Api {
             oldest: first.map(|first| now.since(first)),
             paused_until: consumer
                 .filter(|c| c.paused)
-                .and_then(|c| crate::operate::pause_end(&c.config))
-                .map(|until| self.offset.to_ours(until)),
+                .and_then(|c| crate::operate::pause_end(&c.config)),
             lease: consumer.map(|c| c.config.ack_wait),
             concurrency_limit: consumer.and_then(|c| u64::try_from(c.config.max_ack_pending).ok()),
             forgotten,
@@ -276,6 +275,10 @@ impl Lookup for NatsTransport {
 
     async fn streams(&self) -> Result<Vec<StreamReport>, TransportError> {
         self.api.streams().await
+    }
+
+    fn broker_now(&self) -> Option<Timestamp> {
+        self.api.offset.broker_now(self.api.config.clock.now())
     }
 
     fn is_connected(&self) -> bool {

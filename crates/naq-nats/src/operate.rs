@@ -114,7 +114,7 @@ impl Api {
         headers.insert(async_nats::header::NATS_SCHEDULE_NEXT, "purge");
         let mut retry = self.request_retry("release to", &target);
         loop {
-            let soon = self.config.clock.now() + NEARLY_DUE;
+            let soon = self.now() + NEARLY_DUE;
             if stored.due_at.is_some_and(|due_at| due_at <= soon) {
                 return Ok(retry.failed > 0);
             }
@@ -131,15 +131,14 @@ impl Api {
     /// Replaces the job's waiting message by one with another due time. The broker stores it only
     /// while the old one is the last message there.
     async fn reschedule(&self, stored: &Stored, due_at: Timestamp) -> Result<bool, TransportError> {
-        if due_at <= self.config.clock.now() {
+        if due_at <= self.now() {
             return self.release(stored).await;
         }
         let subject = self.subjects.job(Place::Schedule, &stored.key);
         let message = stored.due_again(due_at);
         let mut retry = self.request_retry("move", &subject);
         loop {
-            self.compare_clocks(&stored.key).await;
-            let soon = self.config.clock.now() + NEARLY_DUE;
+            let soon = self.now() + NEARLY_DUE;
             if stored.due_at.is_some_and(|due_at| due_at <= soon) {
                 return self.was_moved(stored, due_at, retry.failed).await;
             }
@@ -179,14 +178,12 @@ impl Api {
     ) -> Result<(), TransportError> {
         let stream = self.subjects.queue_stream(queue);
         let fail = |error: ApiError| error.into_transport("pause the queue", self.url());
-        // This request also compares the clocks.
         if self.stream_info(&stream).await.map_err(fail)?.is_none() {
             return Err(TransportError::NoQueue(queue.to_string()));
         }
         // A queue may be paused before a worker opens it.
         self.ensure_consumer(queue, DEFAULT_LEASE).await?;
-        let request =
-            PauseRequest { pause_until: pause_until.map(|until| self.offset.to_broker(until)) };
+        let request = PauseRequest { pause_until };
         let answer: Result<serde_json::Value, ApiError> =
             self.call_with_retry(&api::consumer_pause(&stream), &request).await;
         answer.map(drop).map_err(fail)

@@ -8,6 +8,7 @@ use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt, stream};
+use naq_core::QueueName;
 use naq_core::transport::{JobKey, Place, Producer, Receipt, Submission, TransportError};
 use naq_core::wire::Step;
 
@@ -28,11 +29,10 @@ impl Api {
         self.subjects.job(place, &job.key)
     }
 
-    async fn headers_of(&self, job: &Submission) -> HeaderMap {
+    fn headers_of(&self, job: &Submission) -> HeaderMap {
         let mut headers = outgoing(&job.message);
         headers.insert(MSG_ID, job.dedup.as_str());
         if let Some(due_at) = job.due_at {
-            self.compare_clocks(&job.key).await;
             self.put_due(&mut headers, &job.key, due_at);
         }
         if job.unique {
@@ -51,7 +51,7 @@ impl Api {
         retry.failed = failed;
         let mut freed = None;
         loop {
-            let mut headers = self.headers_of(job).await;
+            let mut headers = self.headers_of(job);
             if let Some(dedup) = &freed {
                 headers.insert(MSG_ID, String::as_str(dedup));
             }
@@ -138,9 +138,8 @@ impl Api {
 
     /// Sends a job without waiting for the reply.
     async fn send_one(&self, job: &Submission) -> Result<PublishAckFuture, ()> {
-        let publish = PublishMessage::build()
-            .headers(self.headers_of(job).await)
-            .payload(job.message.body.clone());
+        let publish =
+            PublishMessage::build().headers(self.headers_of(job)).payload(job.message.body.clone());
         self.jetstream().send_publish(self.subject_of(job), publish).await.map_err(drop)
     }
 
@@ -207,6 +206,10 @@ impl Api {
 
 #[async_trait]
 impl Producer for NatsTransport {
+    async fn compare_clocks(&self, queue: &QueueName) {
+        self.api.compare_clocks(queue).await;
+    }
+
     async fn publish(&self, job: Submission) -> Result<Receipt, TransportError> {
         self.api.publish(&job, 0).await
     }

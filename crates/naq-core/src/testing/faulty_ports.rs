@@ -36,6 +36,12 @@ impl<T: Transport> Producer for FaultyTransport<T> {
         }
         receipts
     }
+
+    async fn compare_clocks(&self, queue: &QueueName) {
+        if self.faults.alive().is_ok() {
+            self.inner.compare_clocks(queue).await;
+        }
+    }
 }
 
 #[async_trait]
@@ -206,6 +212,13 @@ impl<T: Transport> Lookup for FaultyTransport<T> {
 
     fn is_connected(&self) -> bool {
         self.faults.alive().is_ok() && self.inner.is_connected()
+    }
+
+    fn broker_now(&self) -> Option<Timestamp> {
+        match &self.broker_clock {
+            Some(clock) => Some(clock.now()),
+            None => self.inner.broker_now(),
+        }
     }
 }
 

@@ -147,7 +147,7 @@ pub trait Lookup: Send + Sync + 'static {
     /// [`TransportError`].
     async fn jobs(&self, query: &JobsQuery) -> Result<JobsPage, TransportError>;
 
-    /// What is known about the broker.
+    /// What is known about the broker. Compares the clocks, if that was not done lately.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -162,4 +162,10 @@ pub trait Lookup: Send + Sync + 'static {
 
     /// Whether this process has a connection to the broker. It sends no request.
     fn is_connected(&self) -> bool;
+
+    /// The time by the broker's clock, from the last comparison of the clocks. `None` if they were
+    /// not compared yet. It sends no request.
+    fn broker_now(&self) -> Option<Timestamp> {
+        None
+    }
 }

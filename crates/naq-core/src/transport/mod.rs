@@ -2,6 +2,7 @@
 //! [`Transport`]. The crate `naq-conformance` tests that it follows the contract.
 
 mod blobs;
+mod broker_clock;
 mod browse;
 mod claim;
 mod consume;
@@ -21,6 +22,7 @@ mod stream;
 // The ports name jobs and state-store entries by these keys.
 pub use crate::names::{JobKey, StateKey, StateKeyError};
 pub use blobs::{BlobRef, BlobRefError, Blobs, MAX_BLOB_BYTES};
+pub use broker_clock::BrokerClock;
 pub use browse::{
     JobSummary, JobsCursor, JobsCursorError, JobsPage, JobsQuery, Looked, Order, SCAN, Scan,
     waiting_state,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::{Client, HeaderMap};
+use naq_core::testing::SkewedClock;
 use naq_core::transport::{Fact, Lookup, Operator, Place, Producer, Settler, Written};
 use naq_core::{Clock, SystemClock};
 use naq_nats::{NatsConfig, NatsTransport};
@@ -124,23 +125,15 @@ async fn raw_publish(subject: &str, headers: &str) {
 
 #[tokio::test]
 async fn a_wrong_clock_of_the_worker_makes_no_schedule_early() {
-    #[derive(Debug)]
-    struct SkewedClock(i64);
-    impl Clock for SkewedClock {
-        fn now(&self) -> naq_core::Timestamp {
-            let by = Duration::from_millis(self.0.unsigned_abs());
-            let now = SystemClock.now();
-            if self.0 < 0 { now.saturating_sub(by) } else { now + by }
-        }
-    }
     for skew in [-300_000, 300_000] {
         let mut config = NatsConfig::new(shared_server().url()).prefix(unique("t"));
-        let clock = std::sync::Arc::new(SkewedClock(skew));
-        config.clock = clock.clone();
+        config.clock = std::sync::Arc::new(SkewedClock::new(SystemClock, skew));
         let transport = NatsTransport::connect(config).await.expect("connects");
         let mut from = subscribe(&transport).await;
         let delay = Duration::from_millis(800);
-        let due = clock.now() + delay;
+        let now = transport.broker_now().expect("compared while it subscribed");
+        assert!(now.since(SystemClock.now()) < Duration::from_secs(1), "{now}");
+        let due = now + delay;
         let really_due = SystemClock.now() + delay;
         transport.publish(job("skewed", Some(due))).await.expect("enqueues");
         let found = transport.locate(&key("skewed")).await.expect("finds");

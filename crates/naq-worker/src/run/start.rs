@@ -100,6 +100,8 @@ async fn open(
     worker: &WorkerState,
     queue: &WorkerQueue,
 ) -> Result<Option<Box<dyn Subscription>>, WorkerError> {
+    // Before the first job, whose deadline may have passed by one clock and not by the other.
+    worker.transport.compare_clocks(&queue.name).await;
     match worker.transport.subscribe(&queue.name, worker.lease).await {
         Ok(subscription) => {
             queue.take_over(&*subscription);
