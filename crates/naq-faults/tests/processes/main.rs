@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers may panic, as tests do")]
 
+mod apart;
 mod broker_away;
 mod checkpoint;
 mod fan_in;
+mod full_store;
 mod operator_crash;
 mod settle_crash;
 mod setup;
