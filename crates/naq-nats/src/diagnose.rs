@@ -13,6 +13,7 @@ use crate::error::ApiError;
 use crate::error_codes::WRONG_LAST_SEQUENCE;
 use crate::message::EXPECTED_LAST;
 use crate::server;
+use crate::stream_limits::AccountUse;
 use crate::streams::durability;
 use crate::topology::{ConsumerInfo, StreamInfo, drift};
 use crate::transport::NatsTransport;
@@ -83,8 +84,17 @@ impl NatsTransport {
             api.blobs_config(),
             api.stats_config(),
         ];
+        let account = AccountUse::read(api).await.unwrap_or_default();
         for config in shared {
-            found.push(stream(&config, &api.stream_info(&config.name).await));
+            let info = api.stream_info(&config.name).await;
+            let refusal = account.refusal(&config).filter(|_| matches!(info, Ok(None)));
+            found.push(match refusal {
+                Some(why) => refused(format!("stream {}", config.name), &why),
+                None => stream(&config, &info),
+            });
+        }
+        if let Some(why) = account.refusal(&api.queue_config(&QueueName::default())) {
+            found.push(refused("a new queue".to_owned(), &why));
         }
         for queue in &queues {
             found.extend(check_queue(api, queue).await);
@@ -162,6 +172,12 @@ fn stream(wanted: &Config, info: &Result<Option<StreamInfo>, ApiError>) -> Findi
         return finding(check, Level::Ok, size + &class);
     }
     finding(check, Level::Warn, size + &class).with_next_step("create it with file storage")
+}
+
+/// JetStream would refuse to create it.
+fn refused(check: String, why: &str) -> Finding {
+    finding(check, Level::Fail, format!("it does not exist, and JetStream refuses it: {why}"))
+        .with_next_step("raise the limits of the account, or remove streams that are not needed")
 }
 
 fn not_visible(check: String, error: &ApiError) -> Finding {

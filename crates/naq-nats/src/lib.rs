@@ -3,6 +3,7 @@
 mod ack_handle;
 mod api;
 mod blobs;
+mod broker_schedules;
 mod browse;
 mod clock_offset;
 mod config;
@@ -29,6 +30,7 @@ mod settle;
 mod state_store;
 mod state_watch;
 mod stats;
+mod stream_limits;
 mod streams;
 mod subjects;
 mod subscription;

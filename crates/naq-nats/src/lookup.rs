@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use futures_util::future::{try_join_all, try_join4};
 use naq_core::transport::{
-    BrokerInfo, DeadPage, EndWatch, Evidence, JobKey, JobsPage, JobsQuery, Lookup, Place,
-    QueueInfo, Stored, StreamReport, TransportError, WaitingPage,
+    BrokerInfo, BrokerSchedule, DeadPage, EndWatch, Evidence, JobKey, JobsPage, JobsQuery, Lookup,
+    Place, QueueInfo, Stored, StreamReport, TransportError, WaitingPage,
 };
 use naq_core::{JobId, QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -275,6 +275,13 @@ impl Lookup for NatsTransport {
 
     async fn streams(&self) -> Result<Vec<StreamReport>, TransportError> {
         self.api.streams().await
+    }
+
+    async fn broker_schedules(
+        &self,
+        queue: &QueueName,
+    ) -> Result<Vec<BrokerSchedule>, TransportError> {
+        self.api.broker_schedules(queue).await
     }
 
     fn broker_now(&self) -> Option<Timestamp> {

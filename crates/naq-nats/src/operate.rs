@@ -8,7 +8,7 @@ use async_nats::jetstream::consumer;
 use async_nats::{HeaderMap, Subscriber};
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use naq_core::transport::{Operator, Place, Signal, Signals, Stored, TransportError};
+use naq_core::transport::{JobKey, Operator, Place, Signal, Signals, Stored, TransportError};
 use naq_core::{QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -265,6 +265,10 @@ impl Operator for NatsTransport {
 
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
         self.purge_queue(queue).await
+    }
+
+    async fn free_id(&self, key: &JobKey) -> Result<(), TransportError> {
+        self.free_purged_id(key).await
     }
 
     async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {

@@ -296,7 +296,9 @@ impl ScheduleDeleteArgs {
                 }
             }
             let verb = if self.confirm.dry_run { "would be deleted" } else { "deleted" };
-            out.one(&serde_json::json!({ "name": name }), || format!("schedule {name} {verb}"))?;
+            out.one(&serde_json::json!({ "name": name.to_string() }), || {
+                format!("schedule {name} {verb}")
+            })?;
         }
         Ok(())
     }

@@ -58,17 +58,16 @@ mod tests {
 
     #[test]
     fn progress_in_the_future_is_set_back_and_the_next_tick_is_due_in_time() {
-        let before = NOW.saturating_sub(HOUR * 10);
         // The clock was a year ahead while ticks were decided, or already when the schedule was made.
-        let ahead = NOW + HOUR * 24 * 365;
-        for mut entry in [entry(before, ahead), entry(ahead, ahead)] {
+        let (before, ahead) = (NOW.saturating_sub(HOUR * 9 / 2), NOW + HOUR * 24 * 365);
+        let (half, whole) = (NOW + HOUR / 2, NOW + HOUR);
+        for (mut entry, next) in [(entry(before, ahead), half), (entry(ahead, ahead), whole)] {
             assert!(entry.schedule.look_again(&entry.progress, NOW) > Some(NOW + HOUR * 24));
             entry.progress.waiting = Some(ahead);
             assert!(entry.set_back(NOW));
             assert!(!entry.set_back(NOW), "once is enough");
             assert_eq!(entry.schedule.due(&entry.progress, NOW), []);
-            let (next, seen) = (NOW + HOUR, Seen::default());
-            let turn = turn(&entry.schedule, &entry.progress, &[], &seen, NOW);
+            let turn = turn(&entry.schedule, &entry.progress, &[], &Seen::default(), NOW);
             assert_eq!(turn.next, Some(next), "an interval of an hour");
             assert_eq!(entry.schedule.due(&entry.progress, next), [next]);
         }

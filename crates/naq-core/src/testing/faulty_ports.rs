@@ -15,11 +15,11 @@ use crate::flow::RunList;
 use crate::names::{JobId, JobKey, QueueName, StateKey, WorkerId};
 use crate::stats::StatsReport;
 use crate::transport::{
-    AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, Consumer, DeadPage, Delivery, Directory,
-    EndWatch, Evidence, Expect, Fact, FactKind, JobsPage, JobsQuery, Lookup, Operator, Producer,
-    QueueInfo, Receipt, Saved, Settler, Signal, Signals, StateChange, StateEntry, StatePage,
-    StateStore, StateWatch, StatsPage, StatsStore, Stored, StreamReport, Submission, Subscription,
-    Transport, TransportError, WaitingPage, WorkerInfo, Written,
+    AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, BrokerSchedule, Consumer, DeadPage, Delivery,
+    Directory, EndWatch, Evidence, Expect, Fact, FactKind, JobsPage, JobsQuery, Lookup, Operator,
+    Producer, QueueInfo, Receipt, Saved, Settler, Signal, Signals, StateChange, StateEntry,
+    StatePage, StateStore, StateWatch, StatsPage, StatsStore, Stored, StreamReport, Submission,
+    Subscription, Transport, TransportError, WaitingPage, WorkerInfo, Written,
 };
 use crate::wire::Nonce;
 
@@ -214,6 +214,13 @@ impl<T: Transport> Lookup for FaultyTransport<T> {
         self.faults.alive().is_ok() && self.inner.is_connected()
     }
 
+    async fn broker_schedules(
+        &self,
+        queue: &QueueName,
+    ) -> Result<Vec<BrokerSchedule>, TransportError> {
+        self.faults.pass(Op::Other, Vec::new, self.inner.broker_schedules(queue)).await
+    }
+
     fn broker_now(&self) -> Option<Timestamp> {
         match &self.broker_clock {
             Some(clock) => Some(clock.now()),
@@ -255,6 +262,10 @@ impl<T: Transport> Operator for FaultyTransport<T> {
 
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
         self.faults.pass(Op::Other, || 0, self.inner.purge(queue)).await
+    }
+
+    async fn free_id(&self, key: &JobKey) -> Result<(), TransportError> {
+        self.faults.pass(Op::Other, || (), self.inner.free_id(key)).await
     }
 
     async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {

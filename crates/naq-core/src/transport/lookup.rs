@@ -77,6 +77,16 @@ pub struct BrokerInfo {
     pub max_payload: usize,
 }
 
+/// A message that the broker repeats, and that is no schedule of NAQ: another program gave it to the
+/// broker. It makes a job at each of its times until it is [removed](super::Operator::remove).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerSchedule {
+    /// The message.
+    pub stored: Stored,
+    /// When the broker repeats it, as the program wrote it, such as `@every 1s`.
+    pub times: String,
+}
+
 /// Finds and counts jobs. No method reads all jobs.
 #[async_trait]
 pub trait Lookup: Send + Sync + 'static {
@@ -159,6 +169,18 @@ pub trait Lookup: Send + Sync + 'static {
     /// # Errors
     /// [`TransportError`].
     async fn streams(&self) -> Result<Vec<StreamReport>, TransportError>;
+
+    /// The messages of the queue that the broker repeats, and that are no schedules of NAQ. It looks at
+    /// the first 100,000 waiting and the first 100,000 pending jobs.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn broker_schedules(
+        &self,
+        _queue: &QueueName,
+    ) -> Result<Vec<BrokerSchedule>, TransportError> {
+        Ok(Vec::new())
+    }
 
     /// Whether this process has a connection to the broker. It sends no request.
     fn is_connected(&self) -> bool;

@@ -35,7 +35,7 @@ pub use error::TransportError;
 pub use fact::{
     AWAITED_RECORD_TTL, Awaiting, Fact, FactKind, SHORTEST_RECORD_TTL, Settler, Written,
 };
-pub use lookup::{BrokerInfo, DeadPage, Lookup, QueueInfo, WaitingPage};
+pub use lookup::{BrokerInfo, BrokerSchedule, DeadPage, Lookup, QueueInfo, WaitingPage};
 pub use operate::{Operator, Signal, Signals};
 pub use produce::{Producer, Receipt, Submission};
 pub use stale::{Evidence, StaleReason, Unfinished, stale};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Stored, TransportError};
 use crate::clock::Timestamp;
-use crate::names::{JobId, QueueName, WorkerId};
+use crate::names::{JobId, JobKey, QueueName, WorkerId};
 
 /// A message to all workers that are connected now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +97,15 @@ pub trait Operator: Send + Sync + 'static {
     /// # Errors
     /// [`TransportError`].
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError>;
+
+    /// Frees the id of a job of which nothing is left but its record: the next submission with this id is
+    /// not refused because the broker remembers it. Called after a dead letter was removed for good.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn free_id(&self, _key: &JobKey) -> Result<(), TransportError> {
+        Ok(())
+    }
 
     /// Sends `signal` to all connected workers.
     ///

@@ -102,6 +102,30 @@ async fn a_job_that_looks_like_a_status_is_a_job() {
     assert!(transport.remove(&found[0]).await.expect("removes"));
 }
 
+#[tokio::test]
+async fn a_message_that_the_broker_repeats_is_found_and_can_be_ended() {
+    let (transport, client, prefix) = transport_and_client().await;
+    let mut from = subscribe(&transport).await;
+    let waiting = transport.broker_now().expect("compared") + Duration::from_secs(3600);
+    transport.publish(job("waits", Some(waiting))).await.expect("enqueues");
+    assert_eq!(transport.broker_schedules(&queue()).await.expect("looks"), []);
+    let mut headers = HeaderMap::new();
+    headers.insert("Nats-Schedule", "@every 1s");
+    headers.insert("Nats-Schedule-Target", format!("{prefix}.q.default.tick").as_str());
+    let on = format!("{prefix}.s.default.tick");
+    client.publish_with_headers(on, headers, r#"{"task":"t"}"#.into()).await.expect("publishes");
+    for _ in 0..2 {
+        let delivery = fetch(&mut from, 1).await.remove(0);
+        assert_eq!(delivery.stored.key, key("tick"));
+        delivery.handle.ack().await.expect("acks");
+    }
+    let found = transport.broker_schedules(&queue()).await.expect("looks");
+    let [schedule] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((&schedule.stored.key, schedule.times.as_str()), (&key("tick"), "@every 1s"));
+    assert!(transport.remove(&schedule.stored).await.expect("removes"));
+    assert_eq!(transport.broker_schedules(&queue()).await.expect("looks"), []);
+}
+
 /// Publishes with header bytes that a client library would not write.
 async fn raw_publish(subject: &str, headers: &str) {
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use async_nats::jetstream::stream::Config;
+use naq_core::QueueName;
 use naq_core::transport::{Consumer, Lookup, Producer, TransportError};
 use naq_nats::{Level, NatsConfig, NatsTransport};
-use naq_testing::{shared_server, unique};
+use naq_testing::{NatsServer, shared_server, unique};
 
-use crate::support::{LEASE, enqueue, fetch, ids, job, queue, subscribe};
+use crate::support::{LEASE, connect, enqueue, fetch, ids, job, queue, subscribe};
 
 async fn with_prefix() -> (NatsTransport, jetstream::Context, String) {
     let prefix = unique("t");
@@ -32,6 +33,26 @@ async fn settings_of_an_operator_are_not_changed() {
     assert_eq!(from.lease(), LEASE, "the lease of the existing consumer, not the wanted one");
     let stream = operator.get_stream(&name).await.expect("still there");
     assert_eq!(stream.cached_info().config.max_messages, 5000);
+}
+
+#[tokio::test]
+async fn the_diagnosis_says_which_streams_jetstream_refuses() {
+    let accounts = "accounts { A { jetstream { max_streams: 2 }, users: [ { user: u, password: p } ] } }\n\
+                    no_auth_user: u";
+    let server = NatsServer::builder().config(accounts).start().expect("a server");
+    let transport = connect(&server.url()).await;
+    let refused = async || {
+        let found = transport.diagnose().await.into_iter();
+        let refused = found.filter(|f| f.detail.contains("JetStream refuses it"));
+        refused.inspect(|f| assert_eq!(f.level, Level::Fail)).map(|f| f.check).collect::<Vec<_>>()
+    };
+    assert_eq!(refused().await, [""; 0], "two streams may be made");
+    enqueue(&transport, "job").await;
+    let other = QueueName::new("other").expect("a name");
+    transport.subscribe(&other, LEASE).await.expect("subscribes");
+    let found = refused().await;
+    assert!(found.contains(&"a new queue".to_owned()), "{found:?}");
+    assert!(found.iter().any(|check| check.ends_with("_RECORDS")), "{found:?}");
 }
 
 #[tokio::test]
