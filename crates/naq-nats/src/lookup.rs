@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
 use crate::end_watch::NatsEndWatch;
+use crate::evictions::evictions;
+use crate::queue_bound::bound_of;
 use crate::subjects::api;
 use crate::topology::ConsumerInfo;
 use crate::transport::NatsTransport;
@@ -194,6 +196,8 @@ impl Api {
                 .and_then(|c| crate::operate::pause_end(&c.config)),
             lease: consumer.map(|c| c.config.ack_wait),
             concurrency_limit: consumer.and_then(|c| u64::try_from(c.config.max_ack_pending).ok()),
+            bound: bound_of(&info.config.metadata),
+            evicts: evictions(&self.queue_config(queue), &info.config),
             forgotten,
             bytes: info.state.bytes,
             last_seq: info.state.last_seq,
