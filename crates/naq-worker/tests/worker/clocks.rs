@@ -132,11 +132,11 @@ async fn retries_breakers_and_rates_of_machines_with_different_clocks_agree() {
     assert_eq!(bench.state("held").await, JobState::Completed);
 }
 
-/// An hourly schedule whose ticks of the next year were decided while a clock was wrong.
+/// A schedule whose ticks of the next year were decided while a clock was wrong.
 async fn decided_for_a_year(bench: &Bench) -> (ScheduleName, Timestamp) {
-    let name = ScheduleName::new("hourly").expect("a name");
+    let name = ScheduleName::new("often").expect("a name");
     let job = Script(vec![Do::Succeed]);
-    bench.client.schedule("hourly").every(secs(3600)).job(job).await.expect("registered");
+    bench.client.schedule("often").every(secs(600)).job(job).await.expect("registered");
     let key = ScheduleEntry::key(&name).expect("a key");
     let stored = bench.broker.state_get(std::slice::from_ref(&key)).await.expect("an answer");
     let stored = stored[0].clone().expect("an entry");
@@ -147,7 +147,7 @@ async fn decided_for_a_year(bench: &Bench) -> (ScheduleName, Timestamp) {
     let put = bench.broker.state_put(&key, value, Expect::Revision(stored.revision), None).await;
     assert!(matches!(put, Ok(Saved::Stored(_))), "{put:?}");
     // The broker waits as long with its chore.
-    let chore = JobId::new("tick-hourly").expect("an id");
+    let chore = JobId::new("tick-often").expect("an id");
     let key = JobKey::new(QueueName::new(CHORES).expect("a name"), chore);
     bench.client.reschedule(&key, ahead).await.expect("moved");
     (name, ahead)
@@ -162,17 +162,17 @@ async fn a_schedule_that_a_wrong_clock_has_silenced_runs_again() {
         let (name, ahead) = decided_for_a_year(&bench).await;
         let listed = bench.client.schedules().get(&name).await.expect("there");
         assert_eq!(listed.state, ScheduleState::Active);
-        assert!(listed.upcoming(1)[0].at <= begun + secs(3600), "{heals}: {listed:?}");
+        assert!(listed.upcoming(1)[0].at <= begun + secs(600), "{heals}: {listed:?}");
         let define =
-            |every| bench.client.schedule("hourly").every(every).job(Script(vec![Do::Succeed]));
+            |every| bench.client.schedule("often").every(every).job(Script(vec![Do::Succeed]));
         match heals {
-            "add" => assert_eq!(define(secs(3600)).await.expect("added"), Registered::Updated),
-            "times" => assert_eq!(define(secs(1800)).await.expect("added"), Registered::Updated),
+            "add" => assert_eq!(define(secs(600)).await.expect("added"), Registered::Updated),
+            "times" => assert_eq!(define(secs(300)).await.expect("added"), Registered::Updated),
             "resume" => drop(bench.client.schedules().resume(&name).await.expect("resumed")),
             _ => {}
         }
         let _worker = bench.start_with(|builder| builder.chores(true)).await;
-        bench.pass(secs(3 * 3600 + 60)).await;
+        bench.pass(secs(3 * 600 + 60)).await;
         let runs = if heals == "times" { 6 } else { 3 };
         assert_eq!(bench.seen.total(), runs, "{heals}: {:?}", bench.seen.order());
         let progress = bench.client.schedules().get(&name).await.expect("there").progress;
