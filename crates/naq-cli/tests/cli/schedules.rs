@@ -201,7 +201,8 @@ fn a_message_that_the_broker_repeats_is_named_and_can_be_deleted() {
     let broker = Broker::start();
     broker.enqueue(&["greet"]);
     publish_repeating(&broker, "tick");
-    let told = "the broker repeats the message default/tick (@every 1s), which is no schedule of NAQ";
+    let told =
+        "the broker repeats the message default/tick (@every 1s), which is no schedule of NAQ";
     let next = "naq schedule delete default/tick";
     let listed = broker.naq(&["schedule", "list"]).ok();
     assert!(listed.stderr.contains(told) && listed.stderr.contains(next), "{listed:?}");

@@ -5,8 +5,8 @@ use std::num::NonZeroU64;
 use anyhow::Result;
 use clap::{ArgGroup, Args};
 use naq_client::{AuditEntry, Client};
-use naq_core::transport::QueueBound;
 use naq_core::QueueName;
+use naq_core::transport::QueueBound;
 
 use super::{QueueRow, all_exist, audit, info};
 use crate::output::Output;
