@@ -10,7 +10,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use naq_client::{Client, EnqueueError, JobHandle};
-use naq_core::{Codec, QueueName, RetryPolicy, TaskName, Timestamp};
+use naq_core::{Codec, JobId, QueueName, RetryPolicy, TaskName, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
@@ -122,7 +122,8 @@ impl JobFile {
             let read = self.read;
             let what =
                 format!("cannot reach the broker since line {line}; no line after {read} was sent");
-            let next = "when it is back, send the failed lines and those after them again";
+            let next = "when it is back, send the failed lines and those after them again; a failed \
+                        line with the field id as shown is not stored twice";
             return Err(CliError::new(ExitCode::Unreachable, what).next(next).into());
         }
         printed.context("cannot print the results")?;
@@ -158,24 +159,36 @@ async fn send(
     for (line, job) in lines {
         asked.push(match job {
             Ok(LineJob { prepared, task, due }) => {
+                let id = prepared.id().clone();
                 jobs.push(prepared);
-                (line, Ok((task, due)))
+                (line, Ok((task, due, id)))
             }
             Err(err) => (line, Err(err)),
         });
     }
-    let given = asked.iter().any(|(_, asked)| asked.as_ref().is_ok_and(|(_, due)| due.is_given()));
+    let given =
+        asked.iter().any(|(_, asked)| asked.as_ref().is_ok_and(|(_, due, _)| due.is_given()));
     let now = now(client, given, queue).await;
     let mut sent = client.enqueue_many(jobs).await.into_iter();
     let done = asked.into_iter().filter_map(|(line, asked)| match asked {
         // `enqueue_many` returns one result per job, in order.
-        Ok((task, due)) => {
-            let result = sent.next()?.map_err(anyhow::Error::from);
+        Ok((task, due, id)) => {
+            let result = sent.next()?.map_err(|err| maybe_stored(err, &id));
             Some(SentLine { line, asked: Some((task, due.after(now))), result })
         }
         Err(err) => Some(SentLine { line, asked: None, result: Err(err) }),
     });
     done.collect()
+}
+
+/// Without an answer the job may be stored. The same line with this id is then not stored again.
+fn maybe_stored(err: EnqueueError, id: &JobId) -> anyhow::Error {
+    match &err {
+        EnqueueError::Transport(cause) if cause.is_transient() => {
+            anyhow::Error::from(err).context(format!("it may be stored, with the id {id}"))
+        }
+        _ => err.into(),
+    }
 }
 
 impl SentLine {
