@@ -8,6 +8,7 @@ mod delivery;
 mod eviction;
 mod foreign;
 mod forgotten;
+mod full_store;
 mod network;
 mod permissions;
 mod refusals;
