@@ -15,6 +15,7 @@ mod network;
 mod permissions;
 mod refusals;
 mod remove;
+mod resend;
 mod restart;
 mod starting;
 mod state_store;
