@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,8 +19,9 @@ use crate::transport::{
     AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, BrokerSchedule, Consumer, DeadPage, Delivery,
     Directory, EndWatch, Evidence, Expect, Fact, FactKind, JobsPage, JobsQuery, Lookup, Operator,
     Producer, QueueBound, QueueInfo, Receipt, Saved, Settler, Signal, Signals, StateChange,
-    StateEntry, StatePage, StateStore, StateWatch, StatsPage, StatsStore, Stored, StreamReport,
-    Submission, Subscription, Transport, TransportError, WaitingPage, WorkerInfo, Written,
+    StateEntry, StatePage, StateStore, StateWatch, StatsPage, StatsStore, StoreProbe, Stored,
+    StreamReport, Submission, Subscription, Transport, TransportError, WaitingPage, WorkerInfo,
+    Written,
 };
 use crate::wire::Nonce;
 
@@ -91,7 +93,8 @@ struct FaultySubscription {
 
 impl FaultySubscription {
     fn wrap(faults: &Arc<Faults>, delivery: Delivery) -> Delivery {
-        let handle = FaultyAckHandle { inner: delivery.handle, faults: faults.clone() };
+        let cuts = faults.cuts.load(Ordering::Relaxed);
+        let handle = FaultyAckHandle { inner: delivery.handle, faults: faults.clone(), cuts };
         Delivery { handle: Arc::new(handle), ..delivery }
     }
 }
@@ -130,6 +133,8 @@ impl fmt::Debug for FaultySubscription {
 struct FaultyAckHandle {
     inner: Arc<dyn AckHandle>,
     faults: Arc<Faults>,
+    /// How often the connection had been cut when the delivery arrived.
+    cuts: u64,
 }
 
 #[async_trait]
@@ -140,6 +145,10 @@ impl AckHandle for FaultyAckHandle {
 
     async fn renew(&self) -> Result<(), TransportError> {
         self.faults.pass(Op::Renew, || (), self.inner.renew()).await
+    }
+
+    fn is_current(&self) -> bool {
+        self.cuts == self.faults.cuts.load(Ordering::Relaxed) && self.inner.is_current()
     }
 }
 
@@ -262,6 +271,13 @@ impl<T: Transport> Operator for FaultyTransport<T> {
 
     async fn set_bound(&self, queue: &QueueName, bound: QueueBound) -> Result<(), TransportError> {
         self.faults.pass(Op::Other, || (), self.inner.set_bound(queue, bound)).await
+    }
+
+    async fn probe_stores(
+        &self,
+        queue: Option<&QueueName>,
+    ) -> Result<Vec<StoreProbe>, TransportError> {
+        self.faults.pass(Op::Other, Vec::new, self.inner.probe_stores(queue)).await
     }
 
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
