@@ -24,6 +24,9 @@ pub(crate) enum ExitCode {
     Unreachable = 4,
     /// The broker refuses the credentials, or they lack a permission.
     Auth = 5,
+    /// The reader of stdout closed it before the command came to its end. Shells show a program that
+    /// SIGPIPE ended with the same code.
+    Unread = 141,
     /// A second SIGINT ended the worker before its running jobs had finished.
     Interrupted = 130,
     /// A second SIGTERM ended the worker before its running jobs had finished.
@@ -199,6 +202,10 @@ fn of_transport(error: &TransportError) -> (ExitCode, Option<String>) {
             Some("give credentials: --nats-user with NAQ_NATS_PASSWORD, NAQ_NATS_TOKEN, --nats-nkey, --nats-creds".into()),
         ),
         TransportError::Permission { .. } => (ExitCode::Auth, None),
+        TransportError::StoreFull { .. } => (
+            ExitCode::Failed,
+            Some("make room, or raise the limit; see which stores are full: naq doctor".into()),
+        ),
         TransportError::QueueFull { queue, .. } => (
             ExitCode::Failed,
             Some(format!("see what it stores: naq queue info {queue}; to change its bound: naq queue limit {queue} --max-jobs N")),
@@ -210,13 +217,4 @@ fn of_transport(error: &TransportError) -> (ExitCode, Option<String>) {
         TransportError::NoQueue(_) => (ExitCode::NotFound, Some("list the queues: naq queue list".into())),
         _ => (ExitCode::Failed, None),
     }
-}
-
-/// Whether the reader of the output has closed it, as `head` does. Then no error is printed.
-pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
-    })
 }

@@ -6,6 +6,7 @@ mod table;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
@@ -108,24 +109,36 @@ impl Output {
     /// Prints text to stdout unchanged, and a line break at its end.
     pub(crate) fn raw(self, text: &str) -> Result<()> {
         let mut out = anstream::stdout().lock();
-        out.write_all(text.as_bytes())?;
-        if !text.ends_with('\n') {
-            out.write_all(b"\n")?;
-        }
-        Ok(out.flush()?)
+        let print = || {
+            out.write_all(text.as_bytes())?;
+            if !text.ends_with('\n') {
+                out.write_all(b"\n")?;
+            }
+            out.flush()
+        };
+        to_reader(print)
     }
 
     /// Prints bytes to stdout.
     pub(crate) fn bytes(self, bytes: &[u8]) -> Result<()> {
         let mut out = io::stdout().lock();
-        out.write_all(bytes)?;
-        Ok(out.flush()?)
+        to_reader(|| {
+            out.write_all(bytes)?;
+            out.flush()
+        })
     }
 
-    /// Prints a note for people to stderr, in every format.
+    /// Prints a note for people to stderr, in every format. If the reader of stderr has closed it,
+    /// the note is dropped.
     pub(crate) fn note(self, text: impl Display) -> Result<()> {
         let text = text.to_string();
-        Ok(writeln!(anstream::stderr().lock(), "{}", printable_lines(&text))?)
+        let printed = writeln!(anstream::stderr().lock(), "{}", printable_lines(&text));
+        Ok(unless_closed(printed).map(drop)?)
+    }
+
+    /// Whether the reader of stdout has closed it, as `head` does.
+    pub(crate) fn is_closed(self) -> bool {
+        STDOUT_CLOSED.load(Ordering::Relaxed)
     }
 
     /// Prints an error, and what to do next. An error while printing is ignored: there is no other
@@ -158,6 +171,26 @@ impl Output {
         let mut answer = String::new();
         io::stdin().read_line(&mut answer)?;
         Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
+    }
+}
+
+/// Set when the reader of stdout has closed it.
+static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Prints to stdout, unless its reader has closed it. A command goes on without a reader: it has work
+/// to do, and its exit code says whether that is done.
+fn to_reader(print: impl FnOnce() -> io::Result<()>) -> Result<()> {
+    if !STDOUT_CLOSED.load(Ordering::Relaxed) && unless_closed(print())?.is_none() {
+        STDOUT_CLOSED.store(true, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// `None` if the reader has closed the pipe. Other errors, such as a full disk, stay errors.
+fn unless_closed(printed: io::Result<()>) -> io::Result<Option<()>> {
+    match printed {
+        Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(None),
+        other => other.map(Some),
     }
 }
 

@@ -38,7 +38,6 @@ pub fn main<S: Clone + Send + Sync + 'static>(registry: Registry<S>) -> process:
     let out = Output::new(cli.global.output);
     match run(cli, registry, out) {
         Ok(exit) => exit.into(),
-        Err(error) if exit::is_broken_pipe(&error) => ExitCode::Ok.into(),
         Err(error) => {
             let (exit, next) = exit::explain(&error);
             out.error(&error, next.as_deref());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use naq_core::clock::{Clock, SystemClock, Timestamp};
 use naq_core::names::{CHORES, QueueName};
-use naq_core::transport::{QueueInfo, Transport, TransportError, WorkerInfo};
+use naq_core::transport::{BrokerClock, QueueInfo, Transport, TransportError, WorkerInfo};
 use naq_core::wire::Codec;
 
 use crate::operate::cancel_tally::CancelTally;
@@ -19,6 +19,7 @@ pub struct Client {
     pub(crate) queue: QueueName,
     pub(crate) record_ttl: Option<Duration>,
     pub(crate) cancel_tally: Arc<CancelTally>,
+    pub(crate) only_prepares: bool,
 }
 
 impl Client {
@@ -26,12 +27,13 @@ impl Client {
     /// no queue.
     pub fn new(transport: Arc<dyn Transport>) -> Self {
         Self {
+            clock: broker_clock(&transport, Arc::new(SystemClock)),
             transport,
-            clock: Arc::new(SystemClock),
             codec: Codec::Json,
             queue: QueueName::default(),
             record_ttl: None,
             cancel_tally: Arc::default(),
+            only_prepares: false,
         }
     }
 
@@ -57,16 +59,35 @@ impl Client {
         self
     }
 
-    /// Reads the time from this clock; for tests.
+    /// This client prepares jobs, and another client sends them. The times of a job, such as its
+    /// delay, then begin when it is sent.
     #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+    pub fn only_prepares(mut self) -> Self {
+        self.only_prepares = true;
         self
     }
 
-    /// The time by the client's clock.
+    /// Uses this clock instead of the machine's; for tests. See [`now`](Self::now).
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = broker_clock(&self.transport, clock);
+        self
+    }
+
+    /// The time by the broker's clock. Until the clocks are compared it is the time by the client's
+    /// own clock. See [`broker_now`](Self::broker_now).
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The time by the broker's clock. Compares the clocks first, unless that was done lately. A
+    /// span that is given to the broker as a time starts here: `client.broker_now().await? + span`.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub async fn broker_now(&self) -> Result<Timestamp, TransportError> {
+        self.transport.broker().await?;
+        Ok(self.now())
     }
 
     /// The transport that the client uses.
@@ -95,4 +116,9 @@ impl Client {
     pub async fn list_workers(&self) -> Result<Vec<WorkerInfo>, TransportError> {
         self.transport.workers().await
     }
+}
+
+/// The clock by which a client decides.
+fn broker_clock(transport: &Arc<dyn Transport>, ours: Arc<dyn Clock>) -> Arc<dyn Clock> {
+    Arc::new(BrokerClock::new(transport.clone(), ours))
 }

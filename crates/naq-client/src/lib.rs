@@ -60,7 +60,6 @@
 //! default.
 
 mod batch;
-mod broker_clock;
 mod client;
 mod dead;
 mod depends;

@@ -104,6 +104,47 @@ pub async fn a_purged_letter_is_gone(subject: &dyn Subject) {
     assert_eq!(names(&page.letters), ["b"]);
 }
 
+pub async fn a_purged_letter_frees_its_id(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    for (one, other) in [("a", "b"), ("c", "d")] {
+        for name in [one, other] {
+            case.enqueue(name).await;
+            let delivery = case.next_delivery(&mut sub).await;
+            case.write(&case.death_record(&delivery, "Error")).await;
+            case.settle(&delivery, &case.dead(&delivery, "Error")).await;
+            case.expect_places(name, &[Place::Dead, Place::Record]).await;
+            assert!(case.enqueue(name).await.is_duplicate(), "{name} is dead");
+        }
+        let letters = case.transport.dead_letters(Some(&case.queue), 0, 10).await.unwrap().letters;
+        let purged = letters.iter().find(|letter| letter.key == case.key(one)).unwrap();
+        assert!(case.client.purge_dead(purged).await.unwrap());
+        // One by one, and many at once.
+        let again = match one {
+            "a" => {
+                [case.enqueue(one).await, case.enqueue(other).await].map(|job| job.is_duplicate())
+            }
+            _ => {
+                let job = |name: &str| {
+                    let job = case.client.enqueue_task("t", &()).unwrap();
+                    job.queue(case.queue.as_str()).id(name).prepare()
+                };
+                let sent = case.client.enqueue_many([job("first"), job(one), job(other)]).await;
+                let sent: Vec<_> =
+                    sent.into_iter().map(|job| job.unwrap().is_duplicate()).collect();
+                [sent[1], sent[2]]
+            }
+        };
+        assert_eq!(again, [false, true], "{one} is free, {other} is not");
+        assert!(case.enqueue(one).await.is_duplicate(), "it is there once");
+        let mut left = if one == "a" { 1 } else { 2 };
+        while left > 0 {
+            case.complete(&case.next_delivery(&mut sub).await).await;
+            left -= 1;
+        }
+    }
+}
+
 pub async fn a_removed_letter_leaves_the_letters_of_earlier_lives(subject: &dyn Subject) {
     let case = Case::new(subject);
     kill(&case, &[("a", "Error"), ("a", "HTTPError")]).await;

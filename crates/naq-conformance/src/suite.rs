@@ -102,6 +102,7 @@ macro_rules! contract_suite {
                 dead_letters_are_filtered_by_kind_task_and_id
                 a_letter_says_why_and_keeps_the_body
                 a_purged_letter_is_gone
+                a_purged_letter_frees_its_id
                 a_removed_letter_leaves_the_letters_of_earlier_lives;
             requeue:
                 a_requeued_job_starts_a_new_life_with_its_history

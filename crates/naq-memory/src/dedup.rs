@@ -25,6 +25,11 @@ impl Dedup {
         self.ids.get(id).copied().filter(|since| now.since(*since) < WINDOW)
     }
 
+    /// Forgets an id before its time.
+    pub(crate) fn forget(&mut self, id: &str) {
+        self.ids.remove(id);
+    }
+
     pub(crate) fn remember(&mut self, id: &str, now: Timestamp) {
         while let Some((since, _)) = self.order.front()
             && now.since(*since) >= WINDOW

@@ -1,6 +1,7 @@
 //! Read-only requests: jobs, queues, streams.
 
 use async_trait::async_trait;
+use naq_core::Timestamp;
 use naq_core::names::{JobId, QueueName};
 use naq_core::transport::{
     BrokerInfo, ConsumerReport, DeadPage, Durability, EndWatch, Evidence, JobKey, JobsPage,
@@ -132,5 +133,9 @@ impl Lookup for MemoryTransport {
 
     fn is_connected(&self) -> bool {
         true
+    }
+
+    fn broker_now(&self) -> Option<Timestamp> {
+        Some(self.shared.timer.now())
     }
 }

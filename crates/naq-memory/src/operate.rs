@@ -6,7 +6,9 @@ use std::num::NonZeroU64;
 use async_trait::async_trait;
 use naq_core::clock::Timestamp;
 use naq_core::names::QueueName;
-use naq_core::transport::{Operator, Place, QueueBound, Signal, Signals, Stored, TransportError};
+use naq_core::transport::{
+    JobKey, Operator, Place, QueueBound, Signal, Signals, Stored, TransportError,
+};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -98,6 +100,12 @@ impl Operator for MemoryTransport {
         drop(state);
         self.shared.settled.notify_waiters();
         Ok(purged)
+    }
+
+    async fn free_id(&self, key: &JobKey) -> Result<(), TransportError> {
+        let (mut state, _) = self.shared.state();
+        state.queue(&key.queue).log.dedup.forget(key.id.as_str());
+        Ok(())
     }
 
     async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {

@@ -1,5 +1,5 @@
-//! The difference between the broker's clock and the clock of this process. Due times are sent in
-//! the broker's time, so that no retry runs early if this machine's clock is wrong.
+//! The difference between the broker's clock and the clock of this process. All times at the ports
+//! are the broker's, so that nothing is early or late if this machine's clock is wrong.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -66,14 +66,12 @@ impl ClockOffset {
         last.is_none_or(|last| last.at.elapsed() > MAX_AGE || last.was_set(now))
     }
 
-    /// Converts a time of our clock to the broker's clock.
-    pub(crate) fn to_broker(&self, ours: Timestamp) -> Timestamp {
-        shift(ours, self.ahead_ms())
-    }
-
-    /// Converts a time of the broker's clock to our clock.
-    pub(crate) fn to_ours(&self, brokers: Timestamp) -> Timestamp {
-        shift(brokers, -self.ahead_ms())
+    /// The time by the broker's clock, while our clock shows `now`. `None` before the first
+    /// measurement. If our clock was set since, the time that has passed is added instead.
+    pub(crate) fn broker_now(&self, now: Timestamp) -> Option<Timestamp> {
+        let last = self.0.lock().ok().and_then(|last| *last)?;
+        let ours = if last.was_set(now) { last.clock + last.at.elapsed() } else { now };
+        Some(shift(ours, last.ahead_ms))
     }
 }
 
@@ -109,16 +107,19 @@ mod tests {
     }
 
     #[test]
-    fn times_are_converted_to_the_brokers_clock_and_back() {
+    fn the_brokers_time_is_known_after_a_measurement_also_if_our_clock_is_set() {
         let offset = ClockOffset::default();
         let t = Timestamp::from_millis;
         assert!(offset.is_outdated(t(400_000)));
+        assert_eq!(offset.broker_now(t(400_000)), None);
         offset.measured(t(400_000), t(100_000), t(400_000));
         assert!(!offset.is_outdated(t(400_050)));
+        assert_eq!(offset.broker_now(t(400_050)), Some(t(100_051)));
         // The operator set our clock.
-        assert!(offset.is_outdated(t(399_000)) && offset.is_outdated(t(401_000)));
-        let due = t(405_000);
-        assert_eq!(offset.to_broker(due), t(105_001));
-        assert_eq!(offset.to_ours(offset.to_broker(due)), due);
+        for set in [t(0), t(399_000), t(4_000_000)] {
+            assert!(offset.is_outdated(set));
+            let now = offset.broker_now(set).expect("known");
+            assert!(now >= t(100_001) && now < t(160_000), "{now}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::AckPolicy;
 use async_nats::jetstream::stream::{Config, StorageType};
 use bytes::Bytes;
-use naq_core::transport::{JobKey, Place, StreamRole};
+use naq_core::transport::{JobKey, Place, ProbeAnswer, StoreProbe, StreamRole};
 use naq_core::{JobId, QueueName};
 use serde::Serialize;
 
@@ -14,11 +14,12 @@ use crate::error_codes::WRONG_LAST_SEQUENCE;
 use crate::evictions::{evictions, mend_command};
 use crate::message::EXPECTED_LAST;
 use crate::server;
+use crate::stream_limits::AccountUse;
 use crate::streams::durability;
 use crate::topology::{ConsumerInfo, StreamInfo, drift};
 use crate::transport::NatsTransport;
 
-/// A larger difference between the clocks is a warning. Due times are corrected in any case.
+/// A larger difference between the clocks is a warning. NAQ goes by the broker's clock in any case.
 const CLOCK_TOLERANCE_MS: u64 = 250;
 /// The size of a job at its limit, with its history and headers.
 const PAYLOAD_FLOOR: usize = 1024 * 1024;
@@ -74,7 +75,8 @@ impl Finding {
 
 impl NatsTransport {
     /// Checks everything that NAQ needs: server, clock, payload limit, streams and consumers,
-    /// durability, permissions, backlog. Stores and changes nothing. If a check is not possible,
+    /// durability, permissions, backlog. Stores one small message in each stream that stores work, and
+    /// removes it again; changes nothing else. If a check is not possible,
     /// that is a finding too.
     pub async fn diagnose(&self) -> Vec<Finding> {
         let api = &*self.api;
@@ -86,9 +88,18 @@ impl NatsTransport {
                 Vec::new()
             }
         };
+        let account = AccountUse::read(api).await.unwrap_or_default();
         for role in SHARED {
             let wanted = api.config_of_role(&role);
-            found.push(stream(&role, &wanted, &api.stream_info(&wanted.name).await));
+            let info = api.stream_info(&wanted.name).await;
+            let refusal = account.refusal(&wanted).filter(|_| matches!(info, Ok(None)));
+            found.push(match refusal {
+                Some(why) => refused(format!("stream {}", wanted.name), &why),
+                None => stream(&role, &wanted, &info),
+            });
+        }
+        if let Some(why) = account.refusal(&api.queue_config(&QueueName::default())) {
+            found.push(refused("a new queue".to_owned(), &why));
         }
         for queue in &queues {
             found.extend(check_queue(api, queue).await);
@@ -97,6 +108,10 @@ impl NatsTransport {
             for place in [Place::Queue, Place::Schedule, Place::Dead, Place::Record] {
                 found.push(may_publish(api, place, queue).await);
             }
+        }
+        match api.probe_stores(None).await {
+            Ok(probes) => found.extend(probes.iter().map(store)),
+            Err(error) => found.push(finding("stores", Level::Warn, error.to_string())),
         }
         found.push(clock(api.offset.ahead_ms()));
         found.push(payload(api.client().max_payload()));
@@ -136,8 +151,21 @@ fn clock(ahead_ms: i64) -> Finding {
         return finding("clock", Level::Ok, detail);
     }
     finding("clock", Level::Warn, detail).with_next_step(
-        "set both clocks with NTP; due times are corrected, times in records are not",
+        "set both clocks with NTP: NAQ goes by the broker's clock, your logs go by this one",
     )
+}
+
+fn store(probe: &StoreProbe) -> Finding {
+    let level = match &probe.answer {
+        ProbeAnswer::Stored => Level::Ok,
+        answer if answer.is_fault() => Level::Fail,
+        _ => Level::Warn,
+    };
+    let finding = finding(format!("store {}", probe.stream), level, probe.answer.to_string());
+    match probe.answer.next_step() {
+        Some(next) => finding.with_next_step(next),
+        None => finding,
+    }
 }
 
 fn payload(max: usize) -> Finding {
@@ -194,6 +222,12 @@ fn stream(
         return finding(check, Level::Ok, size + &class);
     }
     finding(check, Level::Warn, size + &class).with_next_step("create it with file storage")
+}
+
+/// JetStream would refuse to create it.
+fn refused(check: String, why: &str) -> Finding {
+    finding(check, Level::Fail, format!("it does not exist, and JetStream refuses it: {why}"))
+        .with_next_step("raise the limits of the account, or remove streams that are not needed")
 }
 
 fn not_visible(check: String, error: &ApiError) -> Finding {

@@ -1,6 +1,7 @@
 //! Direct gets in batches: one request reads many messages. async-nats reads one message per
 //! request.
 
+use async_nats::header::NATS_SCHEDULE;
 use async_nats::{HeaderMap, Message, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -33,6 +34,12 @@ pub(crate) struct StreamMessage {
 }
 
 impl StreamMessage {
+    /// When the broker repeats it. `None` if it does not, or if it waits for one time only.
+    pub(crate) fn repeats(&self) -> Option<&str> {
+        let times = self.headers.get(NATS_SCHEDULE)?.as_str();
+        (!times.starts_with("@at ")).then_some(times)
+    }
+
     /// Whether it has this header with this value.
     pub(crate) fn has_header(&self, name: &str, value: &str) -> bool {
         self.headers.get(name).is_some_and(|found| found.as_str() == value)
@@ -220,7 +227,7 @@ impl Api {
             place: parsed.place,
             seq: message.seq,
             stored_at: message.stored_at,
-            due_at: self.due_at(&message.headers),
+            due_at: Self::due_at(&message.headers),
             delivered: false,
             message: incoming(Some(&message.headers), message.body),
         })

@@ -47,7 +47,8 @@ impl Api {
         let mut workers = Vec::new();
         let mut from = 1;
         if self.offset.is_outdated(self.config.clock.now()) {
-            // This request compares the clocks. If it fails, the next request reports the error.
+            // This request compares the clocks, so that the caller knows how old a heartbeat is. If
+            // it fails, the next request reports the error.
             let _ = self.stream_info(&stream).await;
         }
         loop {
@@ -58,7 +59,7 @@ impl Api {
             workers.extend(batch.messages.iter().filter_map(|message| {
                 let mut worker = serde_json::from_slice::<WorkerInfo>(&message.body).ok()?;
                 // The broker's time, because the worker's clock may be wrong.
-                worker.heartbeat_at = self.offset.to_ours(message.stored_at);
+                worker.heartbeat_at = message.stored_at;
                 Some(worker)
             }));
             if batch.left == 0 {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use futures_util::future::{try_join_all, try_join4};
 use naq_core::transport::{
-    BrokerInfo, DeadPage, EndWatch, Evidence, JobKey, JobsPage, JobsQuery, Lookup, Place,
-    QueueInfo, Stored, StreamReport, TransportError, WaitingPage,
+    BrokerInfo, BrokerSchedule, DeadPage, EndWatch, Evidence, JobKey, JobsPage, JobsQuery, Lookup,
+    Place, QueueInfo, Stored, StreamReport, TransportError, WaitingPage,
 };
 use naq_core::{JobId, QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -180,7 +180,7 @@ impl Api {
             forgotten,
         )
         .await?;
-        let now = info.broker_now().unwrap_or_else(|| self.config.clock.now());
+        let now = info.broker_now().unwrap_or_else(|| self.now());
         Ok(Some(QueueInfo {
             name: queue.clone(),
             // Without a consumer no worker has opened the queue: all jobs that are not waiting are
@@ -193,8 +193,7 @@ impl Api {
             oldest: first.map(|first| now.since(first)),
             paused_until: consumer
                 .filter(|c| c.paused)
-                .and_then(|c| crate::operate::pause_end(&c.config))
-                .map(|until| self.offset.to_ours(until)),
+                .and_then(|c| crate::operate::pause_end(&c.config)),
             lease: consumer.map(|c| c.config.ack_wait),
             concurrency_limit: consumer.and_then(|c| u64::try_from(c.config.max_ack_pending).ok()),
             bound: bound_of(&info.config.metadata),
@@ -280,6 +279,17 @@ impl Lookup for NatsTransport {
 
     async fn streams(&self) -> Result<Vec<StreamReport>, TransportError> {
         self.api.streams().await
+    }
+
+    async fn broker_schedules(
+        &self,
+        queue: &QueueName,
+    ) -> Result<Vec<BrokerSchedule>, TransportError> {
+        self.api.broker_schedules(queue).await
+    }
+
+    fn broker_now(&self) -> Option<Timestamp> {
+        self.api.offset.broker_now(self.api.config.clock.now())
     }
 
     fn is_connected(&self) -> bool {

@@ -8,7 +8,9 @@ use async_nats::jetstream::consumer;
 use async_nats::{HeaderMap, Subscriber};
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use naq_core::transport::{Operator, Place, QueueBound, Signal, Signals, Stored, TransportError};
+use naq_core::transport::{
+    JobKey, Operator, Place, QueueBound, Signal, Signals, StoreProbe, Stored, TransportError,
+};
 use naq_core::{QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -127,7 +129,7 @@ impl Api {
         headers.insert(async_nats::header::NATS_SCHEDULE_NEXT, "purge");
         let mut retry = self.request_retry("release to", &target);
         loop {
-            let soon = self.config.clock.now() + NEARLY_DUE;
+            let soon = self.now() + NEARLY_DUE;
             if stored.due_at.is_some_and(|due_at| due_at <= soon) {
                 return Ok(retry.unclear > 0);
             }
@@ -144,15 +146,14 @@ impl Api {
     /// Replaces the job's waiting message by one with another due time. The broker stores it only
     /// while the old one is the last message there.
     async fn reschedule(&self, stored: &Stored, due_at: Timestamp) -> Result<bool, TransportError> {
-        if due_at <= self.config.clock.now() {
+        if due_at <= self.now() {
             return self.release(stored).await;
         }
         let subject = self.subjects.job(Place::Schedule, &stored.key);
         let message = stored.due_again(due_at);
         let mut retry = self.request_retry("move", &subject);
         loop {
-            self.compare_clocks(&stored.key).await;
-            let soon = self.config.clock.now() + NEARLY_DUE;
+            let soon = self.now() + NEARLY_DUE;
             if stored.due_at.is_some_and(|due_at| due_at <= soon) {
                 return self.was_moved(stored, due_at, retry.unclear).await;
             }
@@ -192,14 +193,12 @@ impl Api {
     ) -> Result<(), TransportError> {
         let stream = self.subjects.queue_stream(queue);
         let fail = |error: ApiError| error.into_transport("pause the queue", self.url());
-        // This request also compares the clocks.
         if self.stream_info(&stream).await.map_err(fail)?.is_none() {
             return Err(TransportError::NoQueue(queue.to_string()));
         }
         // A queue may be paused before a worker opens it.
         self.ensure_consumer(queue, DEFAULT_LEASE).await?;
-        let request =
-            PauseRequest { pause_until: pause_until.map(|until| self.offset.to_broker(until)) };
+        let request = PauseRequest { pause_until };
         let answer: Result<serde_json::Value, ApiError> =
             self.call_with_retry(&api::consumer_pause(&stream), &request).await;
         answer.map(drop).map_err(fail)
@@ -282,8 +281,19 @@ impl Operator for NatsTransport {
         self.api.set_bound(queue, bound).await
     }
 
+    async fn probe_stores(
+        &self,
+        queue: Option<&QueueName>,
+    ) -> Result<Vec<StoreProbe>, TransportError> {
+        self.api.probe_stores(queue).await
+    }
+
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
         self.purge_queue(queue).await
+    }
+
+    async fn free_id(&self, key: &JobKey) -> Result<(), TransportError> {
+        self.free_purged_id(key).await
     }
 
     async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {

@@ -8,6 +8,7 @@ use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt, stream};
+use naq_core::QueueName;
 use naq_core::transport::{JobKey, Place, Producer, Receipt, Submission, TransportError};
 use naq_core::wire::headers;
 
@@ -39,11 +40,10 @@ impl Api {
 
     /// The headers of a job. `resent` if an earlier request for it has no answer: then the worker looks
     /// for the end of this life before it runs the job.
-    async fn headers_of(&self, job: &Submission, resent: bool) -> HeaderMap {
+    fn headers_of(&self, job: &Submission, resent: bool) -> HeaderMap {
         let mut out = outgoing(&job.message);
         out.insert(MSG_ID, job.dedup.as_str());
         if let Some(due_at) = job.due_at {
-            self.compare_clocks(&job.key).await;
             self.put_due(&mut out, &job.key, due_at);
         }
         if job.unique {
@@ -65,7 +65,7 @@ impl Api {
             if let Some(receipt) = self.receipt_of_known(job, retry.unclear).await? {
                 return Ok(receipt);
             }
-            let mut headers = self.headers_of(job, retry.unclear > 0).await;
+            let mut headers = self.headers_of(job, retry.unclear > 0);
             if let Some(dedup) = &freed {
                 headers.insert(MSG_ID, String::as_str(dedup));
             }
@@ -113,7 +113,7 @@ impl Api {
     /// No subscriber took the message, so the queue may be missing. Returns true if it was created
     /// now.
     pub(crate) async fn ensure_for_publish(&self, key: &JobKey) -> Result<bool, TransportError> {
-        match self.ensure_queue(&key.queue).await {
+        match self.ensure_queue_to_publish(&key.queue).await {
             Err(error) if error.is_transient() => Ok(false),
             done => done,
         }
@@ -122,7 +122,7 @@ impl Api {
     /// Sends a job without waiting for the reply.
     async fn send_one(&self, job: &Submission) -> Result<PublishAckFuture, ()> {
         let publish = PublishMessage::build()
-            .headers(self.headers_of(job, false).await)
+            .headers(self.headers_of(job, false))
             .payload(job.message.body.clone());
         self.jetstream().send_publish(self.subject_of(job), publish).await.map_err(drop)
     }
@@ -191,6 +191,10 @@ impl Api {
 
 #[async_trait]
 impl Producer for NatsTransport {
+    async fn compare_clocks(&self, queue: &QueueName) {
+        self.api.compare_clocks(queue).await;
+    }
+
     async fn publish(&self, job: Submission) -> Result<Receipt, TransportError> {
         let _admitted = self.api.admit(&job).await?;
         self.api.publish(&job, 0).await

@@ -1,30 +1,38 @@
-//! A purge of a queue frees the ids of its jobs, although the broker remembers them for two minutes.
+//! A purge of a queue or of a dead letter frees the ids of its jobs, although the broker remembers them
+//! for two minutes.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use naq_core::QueueName;
 use naq_core::transport::{
-    Expect, Place, Receipt, StateKey, StateStore, Submission, TransportError,
+    Expect, JobKey, Place, Receipt, StateKey, StateStore, Submission, TransportError,
 };
 
 use crate::api::Api;
+use crate::direct::StreamMessage;
 use crate::error::ApiError;
 use crate::topology::DUPLICATE_WINDOW;
 use crate::transport::NatsTransport;
 
 const PLACES: [Place; 4] = [Place::Queue, Place::Schedule, Place::Dead, Place::Record];
 
-/// The note that a queue was purged, for as long as the broker remembers the ids.
+/// The note that a queue or a dead letter was purged, for as long as the broker remembers the ids.
 #[derive(Debug, Clone, Copy)]
 struct PurgeNote {
     /// The last sequence of the queue's stream after the purge.
     last_seq: u64,
     /// The revision of the note.
     revision: u64,
+    /// The note is about this job alone, whose record stays.
+    of_letter: bool,
 }
 
 fn key_of(queue: &QueueName) -> Option<StateKey> {
     StateKey::new(["purged", queue.as_str()]).ok()
+}
+
+fn letter_key_of(job: &JobKey) -> Option<StateKey> {
+    StateKey::new(["purged", job.queue.as_str(), job.id.as_str()]).ok()
 }
 
 impl NatsTransport {
@@ -32,29 +40,45 @@ impl NatsTransport {
     pub(crate) async fn purge_queue(&self, queue: &QueueName) -> Result<u64, TransportError> {
         let stream = self.api.subjects.queue_stream(queue);
         let purged = self.api.purge(&stream).await?;
-        let fail = |e: ApiError| e.into_transport("look at the queue", self.api.url());
-        // An id that is stored between the two requests has a message, so it does not count as free.
-        let info = self.api.stream_info(&stream).await.map_err(fail)?;
-        if let (Some(info), Some(key)) = (info.filter(|_| purged > 0), key_of(queue)) {
-            let note = info.state.last_seq.to_string().into();
-            let put = self.state_put(&key, note, Expect::Any, Some(DUPLICATE_WINDOW)).await;
-            if let Err(error) = put {
-                tracing::warn!(%queue, %error, "ids of purged jobs are refused for two minutes");
-            }
+        if let Some(key) = key_of(queue).filter(|_| purged > 0)
+            && let Err(error) = self.leave_note(queue, &key).await
+        {
+            tracing::warn!(%queue, %error, "ids of purged jobs are refused for two minutes");
         }
         Ok(purged)
+    }
+
+    /// Leaves the note that the dead letter of this job was purged.
+    pub(crate) async fn free_purged_id(&self, job: &JobKey) -> Result<(), TransportError> {
+        match letter_key_of(job) {
+            Some(key) => self.leave_note(&job.queue, &key).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn leave_note(&self, queue: &QueueName, key: &StateKey) -> Result<(), TransportError> {
+        let stream = self.api.subjects.queue_stream(queue);
+        let fail = |e: ApiError| e.into_transport("look at the queue", self.api.url());
+        // An id that is stored after the purge has a message, so it does not count as free.
+        let Some(info) = self.api.stream_info(&stream).await.map_err(fail)? else { return Ok(()) };
+        let note = info.state.last_seq.to_string().into();
+        self.state_put(key, note, Expect::Any, Some(DUPLICATE_WINDOW)).await.map(drop)
     }
 }
 
 impl Api {
-    async fn purge_note(&self, queue: &QueueName) -> Result<Option<PurgeNote>, TransportError> {
-        let Some(key) = key_of(queue) else { return Ok(None) };
-        let subject = self.subjects.state(&key);
-        let found = self.last_of(&self.subjects.state_stream(), vec![subject]).await?;
-        Ok(found.first().and_then(|message| {
+    /// The notes that may be about this job.
+    async fn purge_notes(&self, job: &JobKey) -> Result<Vec<PurgeNote>, TransportError> {
+        let subject = |key: Option<StateKey>| key.map(|key| self.subjects.state(&key));
+        let of_letter = subject(letter_key_of(job));
+        let subjects = [subject(key_of(&job.queue)), of_letter.clone()].into_iter().flatten();
+        let found = self.last_of(&self.subjects.state_stream(), subjects.collect()).await?;
+        let note = |message: &StreamMessage| {
             let last_seq = std::str::from_utf8(&message.body).ok()?.parse().ok()?;
-            Some(PurgeNote { last_seq, revision: message.seq })
-        }))
+            let of_letter = of_letter.as_ref() == Some(&message.subject);
+            Some(PurgeNote { last_seq, revision: message.seq, of_letter })
+        };
+        Ok(found.iter().filter_map(note).collect())
     }
 
     /// The broker reports that it stored a job of this id at `seq`. Returns another deduplication key if
@@ -67,10 +91,18 @@ impl Api {
         if !job.unique {
             return Ok(None);
         }
-        let note = self.purge_note(&job.key.queue).await?;
-        let Some(note) = note.filter(|note| seq <= note.last_seq) else { return Ok(None) };
-        let is_gone = self.last_at(&job.key, &PLACES).await?.is_empty();
-        Ok(is_gone.then(|| format!("{}/after-purge-{}", job.dedup, note.revision)))
+        let mut notes = self.purge_notes(&job.key).await?;
+        notes.retain(|note| seq <= note.last_seq);
+        if notes.is_empty() {
+            return Ok(None);
+        }
+        let left = self.last_at(&job.key, &PLACES).await?;
+        // The record of a death stays when its letter is purged.
+        let is_gone = |note: &PurgeNote| {
+            left.iter().all(|stored| note.of_letter && stored.place == Place::Record)
+        };
+        let note = notes.iter().find(|note| is_gone(note));
+        Ok(note.map(|note| format!("{}/after-purge-{}", job.dedup, note.revision)))
     }
 
     /// The jobs, by index, whose id may be free because their queue was purged.
@@ -79,24 +111,23 @@ impl Api {
         jobs: &[Submission],
         answers: &[Option<Result<Receipt, TransportError>>],
     ) -> Vec<usize> {
-        let mut purged: HashMap<&QueueName, bool> = HashMap::new();
-        let mut found = Vec::new();
-        for (index, (job, answer)) in jobs.iter().zip(answers).enumerate() {
-            if !job.unique || !matches!(answer, Some(Ok(Receipt::Duplicate))) {
-                continue;
-            }
-            let queue = &job.key.queue;
-            let was_purged = match purged.get(queue) {
-                Some(was_purged) => *was_purged,
-                None => {
-                    let note = self.purge_note(queue).await;
-                    *purged.entry(queue).or_insert(note.is_ok_and(|note| note.is_some()))
-                }
-            };
-            if was_purged {
-                found.push(index);
-            }
+        let refused = jobs.iter().zip(answers).enumerate().filter(|(_, (job, answer))| {
+            job.unique && matches!(answer, Some(Ok(Receipt::Duplicate)))
+        });
+        let notes_of = |job: &Submission| {
+            let keys = [key_of(&job.key.queue), letter_key_of(&job.key)].into_iter().flatten();
+            keys.map(|key| self.subjects.state(&key)).collect::<Vec<_>>()
+        };
+        let refused: Vec<_> = refused.map(|(index, (job, _))| (index, notes_of(job))).collect();
+        let all: HashSet<&String> = refused.iter().flat_map(|(_, notes)| notes).collect();
+        if all.is_empty() {
+            return Vec::new();
         }
-        found
+        let subjects = all.into_iter().cloned().collect();
+        let found = self.last_of(&self.subjects.state_stream(), subjects).await;
+        let found: HashSet<String> =
+            found.unwrap_or_default().into_iter().map(|message| message.subject).collect();
+        let has_note = |notes: &[String]| notes.iter().any(|note| found.contains(note));
+        refused.into_iter().filter(|(_, notes)| has_note(notes)).map(|(index, _)| index).collect()
     }
 }

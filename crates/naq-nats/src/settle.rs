@@ -16,14 +16,11 @@ use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, MSG_ID, outgoing};
 use crate::transport::NatsTransport;
 
 impl Api {
-    async fn fact_headers(&self, fact: &Fact, guarded: bool) -> HeaderMap {
+    fn fact_headers(&self, fact: &Fact, guarded: bool) -> HeaderMap {
         let mut headers = outgoing(&fact.message);
         headers.insert(MSG_ID, fact.dedup.as_str());
         match fact.kind {
-            FactKind::Retry { due_at } => {
-                self.compare_clocks(&fact.key).await;
-                self.put_due(&mut headers, &fact.key, due_at);
-            }
+            FactKind::Retry { due_at } => self.put_due(&mut headers, &fact.key, due_at),
             FactKind::Record { .. } | FactKind::Dead | FactKind::GiveBack => {}
         }
         if guarded {
@@ -39,7 +36,7 @@ impl Api {
         let mut guarded = is_guarded(fact);
         let mut retry = self.request_retry("settle to", &subject);
         loop {
-            let headers = self.fact_headers(fact, guarded).await;
+            let headers = self.fact_headers(fact, guarded);
             match self.store(&subject, headers, fact.message.body.clone()).await {
                 Ok(_) => return Ok(Written::Stored),
                 Err(error) if guarded && error.is(WRONG_LAST_SEQUENCE) => {

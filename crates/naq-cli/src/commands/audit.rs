@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use naq_client::{AuditEntry, AuditQuery, Client, MAX_AUDIT_PAGE};
-use naq_core::{Clock, SystemClock, Timestamp};
+use naq_core::Timestamp;
 use serde::Serialize;
 
 use crate::operator_name::operator_name;
@@ -56,7 +56,7 @@ impl TableRow for AuditRow {
 
 impl AuditArgs {
     pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
-        let now = SystemClock.now();
+        let now = client.broker_now().await?;
         let (mut lines, mut before) = (Vec::new(), self.before.clone());
         while lines.len() < self.limit {
             let limit = (self.limit - lines.len()).min(MAX_AUDIT_PAGE);

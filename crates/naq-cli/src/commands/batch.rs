@@ -9,7 +9,7 @@ use naq_client::{Batch, BatchError, BatchId, BatchState, Client};
 use naq_core::{Clock, SystemClock, Timer, Timestamp};
 use serde::Serialize;
 
-use crate::exit::ExitCode;
+use crate::exit::{CliError, ExitCode};
 use crate::operator_name::operator_name;
 use crate::output::{Details, Output, TableRow};
 use crate::progress_line::ProgressLine;
@@ -179,7 +179,13 @@ pub(crate) async fn run_with_progress(id: &BatchId, client: &Client) -> Result<B
         never = show_progress(&before, client, &progress) => match never {},
     };
     progress.finish();
-    Ok(ran?)
+    let ran = ran?;
+    if ran.state != BatchState::Cancelled {
+        return Ok(ran);
+    }
+    let what = format!("batch {id} was cancelled after {}", count(ran.done, "job"));
+    let next = format!("the others stay as they were; to see the counts: naq batch show {id}");
+    Err(CliError::new(ExitCode::Failed, what).next(next).into())
 }
 
 /// Moves the progress line as the batch goes on. Never returns.

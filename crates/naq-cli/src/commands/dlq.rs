@@ -8,7 +8,7 @@ mod select;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use naq_client::{Client, DeadSummary};
-use naq_core::{Clock, JobId, QueueName, SystemClock, Timestamp};
+use naq_core::{JobId, QueueName, Timestamp};
 use serde::Serialize;
 
 use super::confirm::Confirm;
@@ -173,7 +173,7 @@ fn error_cell(letter: &DeadSummary) -> String {
 async fn list(args: &DlqListArgs, client: &Client, out: Output) -> Result<()> {
     let limit = if args.limit == 0 { usize::MAX } else { args.limit };
     let filter = args.filter.to_dead_filter();
-    let now = SystemClock.now();
+    let now = client.broker_now().await?;
     let (mut lines, mut shown, mut next) = (Vec::new(), 0, Some(args.from));
     let mut more = None;
     while let Some(from) = next {

@@ -8,6 +8,7 @@ use naq_core::transport::{QueueInfo, TransportError, WorkerInfo};
 use naq_nats::{Finding, Level, NatsConfig, NatsTransport};
 use serde::Serialize;
 
+use crate::commands::schedule::foreign;
 use crate::exit::{ExitCode, explain};
 use crate::output::{Output, TableRow};
 use crate::text::count;
@@ -77,6 +78,7 @@ async fn work_findings(client: &Client) -> Vec<Finding> {
             }];
             found.extend(queues.iter().filter_map(|queue| unattended(queue, &workers)));
             found.extend(queues.iter().filter_map(dead));
+            found.extend(foreign_schedules(&queues, client).await);
             found
         }
         Err::<_, TransportError>(error) => {
@@ -93,6 +95,22 @@ fn unattended(queue: &QueueInfo, workers: &[WorkerInfo]) -> Option<Finding> {
     let detail = format!("{}, and no worker takes jobs from this queue", count(jobs, "job"));
     let next = format!("naq worker {}", queue.name);
     Some(finding(&format!("queue {}", queue.name), Level::Warn, detail, Some(&next)))
+}
+
+/// Messages that another program has told the broker to repeat.
+async fn foreign_schedules(queues: &[QueueInfo], client: &Client) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for QueueInfo { name, .. } in queues {
+        let check = format!("queue {name}");
+        match client.transport().broker_schedules(name).await {
+            Ok(found) => findings.extend(found.iter().map(|found| {
+                let next = foreign::next_step(found);
+                finding(&check, Level::Warn, foreign::words(found), Some(&next))
+            })),
+            Err(error) => findings.push(finding(&check, Level::Warn, error.to_string(), None)),
+        }
+    }
+    findings
 }
 
 fn dead(queue: &QueueInfo) -> Option<Finding> {

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use naq_client::{Client, ClientError, Enqueue, EnqueueError, JobHandle, Prepared};
+use naq_client::{Client, ClientError, Enqueue, EnqueueError, JobHandle, JobReport, Prepared};
 use naq_core::transport::JobKey;
-use naq_core::{Codec, JobId, QueueName, TaskName, Timestamp};
+use naq_core::{Codec, JobId, JobState, QueueName, TaskName, Timestamp};
 use naq_memory::MemoryTransport;
 use serde::Serialize;
 use serde_json::Value;
@@ -24,12 +24,12 @@ use serde_json::value::RawValue;
 use self::codec::parse_codec;
 use self::file::JobFile;
 pub(crate) use self::limits::LimitArgs;
-use self::options::OptionArgs;
+use self::options::{Due, OptionArgs};
 pub(crate) use self::policy::PolicyArgs;
 use super::wait::wait;
 use crate::exit::{CliError, ExitCode};
 use crate::output::Output;
-use crate::text::parse_duration;
+use crate::text::{about, parse_duration};
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -93,7 +93,8 @@ pub(crate) enum EnqueueInput {
 pub(crate) struct PreparedJob {
     prepared: Prepared<Value>,
     task: TaskName,
-    due_at: Option<Timestamp>,
+    queue: QueueName,
+    due: Due,
     /// Whether to wait for its end, and for how long.
     wait: Option<Option<Duration>>,
 }
@@ -128,7 +129,15 @@ impl<'a> EnqueuedJob<'a> {
 
 /// A client without a broker, which only encodes jobs.
 fn offline_client(codec: Codec) -> Client {
-    Client::new(Arc::new(MemoryTransport::new())).codec(codec)
+    Client::new(Arc::new(MemoryTransport::new())).codec(codec).only_prepares()
+}
+
+/// The time by which due times are shown: the broker's, if there is a due time to show.
+async fn now(client: &Client, is_due_later: bool, queue: &QueueName) -> Timestamp {
+    if is_due_later {
+        client.transport().compare_clocks(queue).await;
+    }
+    client.now()
 }
 
 /// Starts to build a job. With JSON, the arguments keep the spelling that the user gave them.
@@ -166,12 +175,13 @@ impl EnqueueArgs {
         if let Some(id) = &self.id {
             job = job.id(id);
         }
-        let due_at = self.options.due_at();
+        let due = self.options.due();
         let wait = self.wait.then_some(self.wait_timeout);
         Ok(EnqueueInput::One(Box::new(PreparedJob {
             prepared: job.prepare()?,
             task,
-            due_at,
+            queue: self.options.queue,
+            due,
             wait,
         })))
     }
@@ -211,12 +221,29 @@ fn read(path: &Path) -> Result<String> {
 async fn why_refused(client: &Client, handle: &JobHandle<Value>) -> String {
     let id = handle.id();
     match client.job(id, Some(handle.queue())).await {
-        Ok(report) => format!("no job was added: job {id} exists already, and is {}", report.state),
+        Ok(report) => why_taken(&report, client.now()),
         Err(ClientError::NoJob(_)) => format!(
             "no job was added: the broker stored a job {id} in the last two minutes, which has \
              ended and left nothing; use another id, or repeat this later"
         ),
         Err(_) => format!("no job was added: job {id} exists already"),
+    }
+}
+
+/// The job that has the id: alive, or ended and not forgotten yet.
+fn why_taken(report: &JobReport, now: Timestamp) -> String {
+    let (id, state) = (&report.key.id, report.state);
+    let what = format!("no job was added: job {id} exists already, and is {state}");
+    match (state, &report.envelope, report.finished_at) {
+        (JobState::Dead, ..) => format!(
+            "{what}; to run it again: naq dlq requeue {id}; to free its id: naq dlq purge {id}"
+        ),
+        (_, Some(job), Some(ended)) if state.is_final() => {
+            let until = ended + job.record_ttl;
+            let left = about(until.since(now));
+            format!("{what}; its record is kept until {until} ({left}): use another id until then")
+        }
+        _ => what,
     }
 }
 
@@ -241,9 +268,10 @@ pub(crate) async fn run(ready: EnqueueInput, client: &Client, out: Output) -> Re
         EnqueueInput::One(job) => *job,
     };
     let id = job.prepared.id().clone();
+    let now = now(client, job.due.is_given(), &job.queue).await;
     for handle in client.enqueue_many([job.prepared]).await {
         let handle = handle.map_err(|err| maybe_stored(err, &id))?;
-        let enqueued = EnqueuedJob::new(&handle, &job.task, job.due_at);
+        let enqueued = EnqueuedJob::new(&handle, &job.task, job.due.after(now));
         match job.wait {
             Some(_) => out.note(format_args!("job {}", handle.id()))?,
             None => out.one(&enqueued, || handle.id().to_string())?,

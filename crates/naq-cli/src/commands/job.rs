@@ -161,6 +161,9 @@ async fn watch(
             let completed = report.state == JobState::Completed;
             return Ok(if completed { ExitCode::Ok } else { ExitCode::Failed });
         }
+        if out.is_closed() {
+            return Ok(ExitCode::Unread);
+        }
         let now = SystemClock.now();
         if until.is_some_and(|until| now >= until) {
             out.note(format_args!("timeout: job {} is still {}", key.id, report.state))?;

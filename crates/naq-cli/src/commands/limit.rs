@@ -3,8 +3,8 @@
 use anyhow::Result;
 use clap::Subcommand;
 use naq_client::{Client, LimitInfo, LimitedJob};
+use naq_core::Timestamp;
 use naq_core::flow::Rate;
-use naq_core::{Clock, SystemClock, Timestamp};
 use serde::Serialize;
 
 use crate::exit::CliError;
@@ -31,7 +31,7 @@ pub(crate) enum LimitCommand {
 
 impl LimitCommand {
     pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
-        let now = SystemClock.now();
+        let now = client.broker_now().await?;
         match self {
             Self::List => {
                 let limits = client.limits().await?;

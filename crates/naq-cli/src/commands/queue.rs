@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use naq_client::{AuditEntry, Client};
 use naq_core::flow::TaskPause;
 use naq_core::transport::QueueInfo;
-use naq_core::{Clock, QueueName, SystemClock, TaskName, Timestamp};
+use naq_core::{QueueName, TaskName, Timestamp};
 use serde::Serialize;
 
 use super::audit;
@@ -100,15 +100,15 @@ impl QueueCommand {
     pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
         match self {
             Self::List => {
-                let now = SystemClock.now();
                 let (queues, paused) = (client.queues().await?, client.paused_tasks().await?);
+                let now = client.now();
                 let line = |info| QueueRow::new(info, &paused, now);
                 out.list(&queues.into_iter().map(line).collect::<Vec<_>>())
             }
             Self::Info { queue } => {
                 let (info, paused) = (info(client, queue).await?, client.paused_tasks().await?);
                 let last_day = EndedJobs::of(queue, client).await;
-                let line = QueueRow { last_day, ..QueueRow::new(info, &paused, SystemClock.now()) };
+                let line = QueueRow { last_day, ..QueueRow::new(info, &paused, client.now()) };
                 out.one(&line, || line.details())
             }
             Self::Pause(args) => match &args.task {
@@ -292,12 +292,12 @@ async fn pause(args: &QueuePauseArgs, client: &Client, out: Output) -> Result<()
     all_exist(client, &args.queues).await?;
     let until = match (args.until, args.span) {
         (Some(until), _) => until,
-        (None, span) => SystemClock.now() + span.unwrap_or(UNTIL_RESUMED),
+        (None, span) => client.broker_now().await? + span.unwrap_or(UNTIL_RESUMED),
     };
     let mut done = Vec::new();
     for queue in &args.queues {
         client.transport().pause(queue, until).await?;
-        let line = QueueRow::new(info(client, queue).await?, &[], SystemClock.now());
+        let line = QueueRow::new(info(client, queue).await?, &[], client.now());
         let entry = |who: &str| AuditEntry::new(who, "pause", format!("queue {queue}"));
         audit::record(client, out, |who| entry(who).reason(&args.reason)).await?;
         done.push(QueueActionResult {

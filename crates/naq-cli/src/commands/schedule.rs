@@ -1,6 +1,7 @@
 //! `naq schedule`: recurring jobs.
 
 mod define;
+pub(crate) mod foreign;
 mod view;
 
 use anyhow::Result;
@@ -12,6 +13,7 @@ use naq_core::{Clock, ScheduleName, SystemClock, TaskName, Timestamp};
 use serde::Serialize;
 
 use self::define::{JobArgs, TimeArgs, WhenArgs};
+use self::foreign::DeletedSchedule;
 use self::view::{NextRun, ScheduleRow, ScheduleView};
 use super::confirm::{self, Confirm};
 use crate::exit::CliError;
@@ -61,8 +63,10 @@ pub(crate) enum ScheduleCommand {
         /// The schedule
         name: ScheduleName,
     },
-    /// Delete schedules; existing runs go on
-    #[command(after_help = "Examples:\n  naq schedule delete nightly --yes")]
+    /// Delete schedules, also those that another program gave to the broker; existing runs go on
+    #[command(
+        after_help = "Examples:\n  naq schedule delete nightly --yes\n  naq schedule delete mail/job-7 --yes      a repeating message in the queue mail"
+    )]
     Delete(ScheduleDeleteArgs),
     /// List the next runs of a schedule, or of --cron or --every, which needs no broker
     #[command(after_help = "\
@@ -110,8 +114,9 @@ pub(crate) struct ScheduleNamesArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ScheduleDeleteArgs {
-    #[command(flatten)]
-    names: ScheduleNamesArgs,
+    /// The schedules; QUEUE/ID for a message that the broker repeats and that is no schedule of NAQ
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<DeletedSchedule>,
     #[command(flatten)]
     confirm: Confirm,
 }
@@ -177,7 +182,7 @@ impl ScheduleCommand {
             Self::Add(args) => args.schedule().map(drop),
             Self::Update(args) => args.job.check(),
             Self::Delete(args) => {
-                let names: Vec<_> = args.names.names.iter().map(ScheduleName::as_str).collect();
+                let names: Vec<_> = args.names.iter().map(ToString::to_string).collect();
                 let question = format!("delete the schedule {} permanently?", names.join(", "));
                 confirm::ask(&args.confirm, out, &question)
             }
@@ -215,7 +220,8 @@ async fn list(client: &Client, out: Output) -> Result<()> {
     let all = client.schedules().list().await?;
     // Listing also repairs schedules whose chore is missing. The list is valid without that.
     let _ = client.schedules().ensure_all().await;
-    out.list(&all.iter().map(ScheduleRow::from).collect::<Vec<_>>())
+    out.list(&all.iter().map(ScheduleRow::from).collect::<Vec<_>>())?;
+    foreign::note_all(client, out).await
 }
 
 impl ScheduleAddArgs {
@@ -282,19 +288,30 @@ impl ScheduleNamesArgs {
 
 impl ScheduleDeleteArgs {
     async fn run(&self, client: &Client, out: Output) -> Result<()> {
-        for name in &self.names.names {
-            let exists = if self.confirm.dry_run {
-                client.schedules().get(name).await.map(|_| true)?
-            } else {
-                client.schedules().delete(name).await?
-            };
-            if !exists {
-                return Err(missing(name).into());
+        for name in &self.names {
+            match name {
+                DeletedSchedule::Ours(name) => self.delete(name, client).await?,
+                DeletedSchedule::Foreign(key) => {
+                    foreign::delete(key, self.confirm.dry_run, client, out).await?;
+                }
             }
             let verb = if self.confirm.dry_run { "would be deleted" } else { "deleted" };
-            out.one(&serde_json::json!({ "name": name }), || format!("schedule {name} {verb}"))?;
+            out.one(&serde_json::json!({ "name": name.to_string() }), || {
+                format!("schedule {name} {verb}")
+            })?;
         }
         Ok(())
+    }
+}
+
+impl ScheduleDeleteArgs {
+    async fn delete(&self, name: &ScheduleName, client: &Client) -> Result<()> {
+        let exists = if self.confirm.dry_run {
+            client.schedules().get(name).await.map(|_| true)?
+        } else {
+            client.schedules().delete(name).await?
+        };
+        if exists { Ok(()) } else { Err(missing(name).into()) }
     }
 }
 

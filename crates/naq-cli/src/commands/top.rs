@@ -95,7 +95,7 @@ pub(crate) async fn run(args: &TopArgs, client: &Client, out: Output) -> Result<
     loop {
         let view = TopView::of(&feed.data(), client.now(), settings.window, settings.sort);
         out.one(&view, || frame::text(&view, None))?;
-        if args.once || out.format() != Format::Jsonl {
+        if args.once || out.format() != Format::Jsonl || out.is_closed() {
             return Ok(());
         }
         SystemClock.sleep_until(SystemClock.now() + args.interval).await;

@@ -99,8 +99,8 @@ impl WorkersArgs {
 }
 
 async fn list(client: &Client, out: Output) -> Result<()> {
-    let now = SystemClock.now();
     let workers = client.list_workers().await?;
+    let now = client.now();
     let lines: Vec<WorkerRow> =
         workers.into_iter().map(|worker| WorkerRow { worker, now }).collect();
     out.list(&lines)

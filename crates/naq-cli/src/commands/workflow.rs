@@ -5,7 +5,7 @@ mod draw;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use naq_client::{AuditEntry, Client, WorkflowError, WorkflowReport, WorkflowSummary};
-use naq_core::{Clock, JobId, QueueName, SystemClock, Timestamp};
+use naq_core::{JobId, QueueName, Timestamp};
 use serde::Serialize;
 
 use super::audit;
@@ -94,10 +94,10 @@ impl WorkflowCommand {
             Self::Show(args) => {
                 let (report, job) = args.find(client).await?;
                 let style = draw::Style::new(args.ascii, args.all);
-                out.one(&report, || draw::words(&report, job.as_ref(), SystemClock.now(), &style))
+                out.one(&report, || draw::words(&report, job.as_ref(), client.now(), &style))
             }
             Self::List => {
-                let now = SystemClock.now();
+                let now = client.now();
                 let lines = client.workflows().await?.into_iter();
                 out.list(&lines.map(|workflow| WorkflowRow { workflow, now }).collect::<Vec<_>>())
             }

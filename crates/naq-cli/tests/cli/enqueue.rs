@@ -150,6 +150,45 @@ fn as_text_errors_name_their_line_and_the_ids_are_in_order() {
 }
 
 #[test]
+fn a_file_is_enqueued_to_its_end_also_if_its_results_are_not_read() {
+    let broker = Broker::start();
+    let text: String = (0..2500).map(|n| format!("{{\"args\":{n}}}\n")).collect();
+    // `naq enqueue --file F | head -1`, and a full disk.
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("it is there");
+    for (queue, format, stdout, code) in [
+        ("closed", "table", Stdio::piped(), 0),
+        ("closed-too", "jsonl", Stdio::piped(), 0),
+        ("full", "table", full().into(), 1),
+        ("full-too", "json", full().into(), 1),
+    ] {
+        let mut command = naq();
+        command.env("NAQ_NATS_URL", broker.server.url());
+        command.args(["enqueue", "greet", "--file", "-", "--queue", queue, "-o", format]);
+        command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("naq starts");
+        drop(child.stdout.take());
+        child.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("written");
+        let ended = child.wait_with_output().expect("naq ends");
+        let stderr = String::from_utf8(ended.stderr).expect("UTF-8");
+        assert_eq!(ended.status.code(), Some(code), "{queue}: {stderr}");
+        assert!(stderr.contains("stdin: 2500 jobs enqueued"), "{queue}: {stderr}");
+        assert_eq!(stderr.contains("cannot print the results"), code == 1, "{queue}: {stderr}");
+        assert_eq!(broker.json(&["queue", "info", queue])["pending"], 2500, "{queue}");
+    }
+}
+
+#[test]
+fn a_watch_whose_output_is_not_read_does_not_say_that_the_job_completed() {
+    let broker = Broker::start();
+    let id = broker.enqueue(&["greet"]);
+    let mut command = naq();
+    command.env("NAQ_NATS_URL", broker.server.url()).args(["job", "watch", &id]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("naq starts");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("naq ends").code(), Some(141));
+}
+
+#[test]
 fn thousands_of_lines_are_enqueued() {
     let broker = Broker::start();
     let text: String = (0..2500).map(|n| format!("{{\"args\":{n}}}\n")).collect();

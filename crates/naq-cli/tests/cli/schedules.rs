@@ -173,3 +173,43 @@ async fn runs_are_made_by_workers_and_by_the_operator() {
     assert_eq!(broker.watch(by_hand.line()).code, 0);
     assert_eq!(broker.json(&["schedule", "show", "tick"])["runs"], 3);
 }
+
+/// Publishes a message that the broker repeats each second, as any program that may enqueue can.
+fn publish_repeating(broker: &Broker, id: &str) {
+    use std::io::{BufRead, BufReader, Write};
+    let headers = format!(
+        "NATS/1.0\r\nNats-Schedule: @every 1s\r\nNats-Schedule-Target: naq.q.default.{id}\r\n\r\n"
+    );
+    let (body, size) = (r#"{"task":"greet"}"#, headers.len());
+    let stream = std::net::TcpStream::connect(broker.server.address()).expect("connects");
+    let mut stream = BufReader::new(stream);
+    let total = size + body.len();
+    let text = format!(
+        "CONNECT {{\"verbose\":false,\"headers\":true}}\r\n\
+         HPUB naq.s.default.{id} {size} {total}\r\n{headers}{body}\r\nPING\r\n"
+    );
+    stream.get_mut().write_all(text.as_bytes()).expect("written");
+    let mut line = String::new();
+    while !line.starts_with("PONG") {
+        line.clear();
+        assert!(stream.read_line(&mut line).expect("an answer") > 0, "closed");
+    }
+}
+
+#[test]
+fn a_message_that_the_broker_repeats_is_named_and_can_be_deleted() {
+    let broker = Broker::start();
+    broker.enqueue(&["greet"]);
+    publish_repeating(&broker, "tick");
+    let told =
+        "the broker repeats the message default/tick (@every 1s), which is no schedule of NAQ";
+    let next = "naq schedule delete default/tick";
+    let listed = broker.naq(&["schedule", "list"]).ok();
+    assert!(listed.stderr.contains(told) && listed.stderr.contains(next), "{listed:?}");
+    let doctor = broker.json(&["doctor"]).to_string();
+    assert!(doctor.contains(told) && doctor.contains(next), "{doctor}");
+    assert_eq!(broker.naq(&["schedule", "delete", "default/other", "--yes"]).code, 3);
+    broker.naq(&["schedule", "delete", "default/tick", "--yes"]).ok();
+    let listed = broker.naq(&["schedule", "list"]).ok();
+    assert!(!listed.stderr.contains("repeats"), "{listed:?}");
+}

@@ -71,7 +71,7 @@ impl Client {
     }
 
     async fn count_items(&self, scope: &BatchScope) -> Result<Preview, TransportError> {
-        let until = self.broker_clock().await?.now;
+        let until = self.broker_now().await?;
         let mut count = 0;
         let mut pages = 0;
         let mut next = Some(PageCursor::default());

@@ -94,7 +94,7 @@ pub(super) struct BatchCursor {
 impl Batch {
     /// Its state at `now`: a running batch that no process has worked on for a while has stopped.
     pub fn state_at(&self, now: Timestamp) -> BatchState {
-        let alive = now.since(self.updated_at) < STALE_AFTER;
+        let alive = self.is_fresh(now);
         match self.state {
             BatchState::Running if !alive => BatchState::Stopped,
             state => state,
@@ -103,7 +103,12 @@ impl Batch {
 
     /// True if a process works on it now.
     pub fn is_busy(&self, now: Timestamp) -> bool {
-        self.progress.run.is_some() && now.since(self.updated_at) < STALE_AFTER
+        self.progress.run.is_some() && self.is_fresh(now)
+    }
+
+    /// Whether it was stored lately. A time in the future was stored while a clock was wrong.
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        now.since(self.updated_at) < STALE_AFTER && self.updated_at.since(now) < STALE_AFTER
     }
 
     /// True if an [undo](crate::Client::undo_batch) may find jobs that are not due yet.

@@ -78,8 +78,7 @@ impl Client {
         if preview.count == 0 && (preview.exact || !scope.is_dead()) {
             return Err(BatchError::Nothing(scope.words(None)));
         }
-        let now = self.clock.now();
-        let letters_until = self.broker_clock().await?.now;
+        let now = self.broker_now().await?;
         let audit = AuditEntry::new(&who, action.verb(), &preview.words).reason(&reason);
         self.audit(if preview.exact { audit.count(preview.count) } else { audit }).await?;
         let mut batch = Batch {
@@ -108,7 +107,7 @@ impl Client {
                 undone_pages: 0,
                 next_due: now,
                 drip_times: DripTimes::default(),
-                letters_until,
+                letters_until: now,
             },
             revision: 0,
         };

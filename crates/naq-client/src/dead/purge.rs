@@ -1,17 +1,30 @@
 //! Purge: remove a dead letter for good.
 
+use std::time::Duration;
+
 use naq_core::transport::{Place, Stored, TransportError};
 
 use crate::Client;
 
+/// Longer than a broker remembers the id of a job, which is two minutes.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
 impl Client {
-    /// Removes a dead letter for good. False when it is gone already.
+    /// Removes a dead letter for good, and frees its id: another job can be enqueued with it at once.
+    /// False when the letter is gone already.
     ///
     /// # Errors
     /// [`TransportError`].
     pub async fn purge_dead(&self, letter: &Stored) -> Result<bool, TransportError> {
         self.remove_leftovers(letter).await?;
-        self.transport.remove(letter).await
+        let removed = self.transport.remove(letter).await?;
+        let enqueued = letter.envelope().map(|job| job.enqueued_at);
+        // A broker remembers the id of a job that was enqueued lately.
+        let remembered = enqueued.map_or(true, |at| self.now().since(at) < REMEMBERED);
+        if removed && remembered {
+            self.transport.free_id(&letter.key).await?;
+        }
+        Ok(removed)
     }
 
     /// Removes the queue message of the life that this letter ended. The worker that wrote the

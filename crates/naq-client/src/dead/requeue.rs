@@ -32,7 +32,11 @@ impl Client {
         letter: &Stored,
         delay: Option<Duration>,
     ) -> Result<Receipt, ClientError> {
-        self.requeue_at(letter, delay.map(|delay| self.clock.now() + delay)).await
+        let due_at = match delay {
+            Some(delay) => Some(self.broker_now().await? + delay),
+            None => None,
+        };
+        self.requeue_at(letter, due_at).await
     }
 
     /// Like [`requeue`](Self::requeue), due at `due_at` or at once.

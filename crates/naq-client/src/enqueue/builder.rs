@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
 
-use naq_core::clock::Timestamp;
 use naq_core::flow::{FollowUp, Limit, Unique};
 use naq_core::job::{Job, JobOptions};
 use naq_core::names::{JobId, NameError, QueueName, TaskName};
@@ -15,6 +14,7 @@ use serde::Serialize;
 
 use crate::depends::DependencySpec;
 use crate::enqueue::Prepared;
+use crate::enqueue::job_times::JobTimes;
 use crate::{Client, EnqueueError, JobHandle};
 
 /// A job that is not enqueued yet: `.await` it. For the defaults of the retry options see
@@ -29,9 +29,7 @@ pub struct Enqueue<'a, O> {
     pub(crate) id: Option<Result<JobId, NameError>>,
     pub(super) policy: PolicyBuilder,
     pub(super) timeout: Option<Duration>,
-    pub(super) due_at: Option<Timestamp>,
-    pub(super) deadline: Option<Timestamp>,
-    pub(crate) expires_in: Option<Duration>,
+    pub(crate) times: JobTimes,
     pub(super) record_ttl: Option<Duration>,
     pub(super) tags: Vec<String>,
     pub(super) unique: Option<Unique>,
@@ -99,9 +97,7 @@ impl<'a, O> Enqueue<'a, O> {
             id: None,
             policy: options.policy.unwrap_or_default().to_builder(),
             timeout: options.timeout,
-            due_at: None,
-            deadline: None,
-            expires_in: options.expires_in,
+            times: JobTimes::of_type(options.expires_in),
             record_ttl: options.record_ttl.or(client.record_ttl),
             tags: options.tags,
             unique: options.unique,
@@ -160,7 +156,10 @@ impl<'a, O> Enqueue<'a, O> {
     pub fn prepare(self) -> Result<Prepared<O>, EnqueueError> {
         let has_id = self.has_id();
         let once = self.once;
-        Ok(Prepared { once, ..Prepared::new(self.write()?, has_id)? })
+        let known = !self.client.only_prepares && self.client.transport.broker_now().is_some();
+        let guessed = self.times.need_a_clock() && !known;
+        let times = guessed.then_some(self.times);
+        Ok(Prepared { once, ..Prepared::with_guessed_times(self.write()?, has_id, times)? })
     }
 
     /// True if the caller has chosen the job's id.
@@ -178,9 +177,7 @@ impl<'a, O> Enqueue<'a, O> {
             return Err(EnqueueError::Option("timeout is zero: leave it out for no limit".into()));
         }
         job.timeout = self.timeout;
-        job.due_at = self.due_at.filter(|due| *due > now);
-        let expires_at = self.expires_in.map(|span| job.due_at.unwrap_or(now) + span);
-        job.deadline = self.deadline.into_iter().chain(expires_at).min();
+        self.times.write_to(&mut job, now);
         if let Some(ttl) = self.record_ttl {
             job.record_ttl = ttl;
         }
@@ -205,6 +202,11 @@ impl<'a, O: Send + 'static> IntoFuture for Enqueue<'a, O> {
 
     fn into_future(self) -> Self::IntoFuture {
         let client = self.client;
-        Box::pin(async move { client.send(self.prepare()?).await })
+        Box::pin(async move {
+            if let (true, Ok(queue)) = (self.times.need_a_clock(), &self.queue) {
+                client.transport.compare_clocks(queue).await;
+            }
+            client.send(self.prepare()?).await
+        })
     }
 }

@@ -74,9 +74,7 @@ impl<'a, O> Enqueue<'a, O> {
             id: self.id,
             policy: self.policy,
             timeout: self.timeout,
-            due_at: self.due_at,
-            deadline: self.deadline,
-            expires_in: self.expires_in,
+            times: self.times,
             record_ttl: self.record_ttl,
             tags: self.tags,
             unique: self.unique,
@@ -121,7 +119,13 @@ impl Client {
         let mut others = Vec::new();
         for (index, job) in jobs.into_iter().enumerate() {
             answers.push(None);
-            match job.prepare() {
+            let mut prepared = job.prepare();
+            if let Ok(job) = &mut prepared
+                && let Err(err) = job.correct_times(self).await
+            {
+                prepared = Err(err);
+            }
+            match prepared {
                 Err(err) => answers[index] = Some(Err(err)),
                 Ok(job) if job.needs_more_requests() => others.push((index, job)),
                 Ok(job) => {

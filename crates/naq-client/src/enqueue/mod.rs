@@ -6,6 +6,7 @@ mod bulk;
 mod counter;
 mod depends_on;
 mod follow_up;
+mod job_times;
 mod limits;
 mod once;
 mod prepared;

@@ -6,10 +6,11 @@ use naq_core::names::{JobId, JobKey};
 use naq_core::transport::Submission;
 use naq_core::wire::Envelope;
 
-use crate::EnqueueError;
 use crate::depends::BlockedJob;
+use crate::enqueue::job_times::JobTimes;
 use crate::enqueue::telemetry::EnqueueTelemetry;
 use crate::unique::KeyRequest;
+use crate::{Client, EnqueueError};
 
 /// A job that is ready to be sent, alone or with others by
 /// [`Client::enqueue_many`](crate::Client::enqueue_many).
@@ -20,28 +21,53 @@ pub struct Prepared<O> {
     pub(super) once: bool,
     pub(super) blocked: Option<Box<BlockedJob>>,
     pub(super) telemetry: EnqueueTelemetry,
+    pub(super) guessed: Option<Box<GuessedTimes>>,
     pub(super) output: PhantomData<fn() -> O>,
+}
+
+/// The times of a job that was written before the broker's clock was known.
+#[derive(Debug)]
+pub(super) struct GuessedTimes {
+    job: Envelope,
+    times: JobTimes,
 }
 
 impl<O> Prepared<O> {
     /// `unique`: the broker refuses the job if it holds one of the same id. Set where the id was
     /// chosen, and not random.
-    pub(crate) fn new(mut job: Envelope, unique: bool) -> Result<Self, EnqueueError> {
+    pub(crate) fn new(job: Envelope, unique: bool) -> Result<Self, EnqueueError> {
+        Self::with_guessed_times(job, unique, None)
+    }
+
+    /// `times` if they were written into the job before the broker's clock was known. They are
+    /// written again when the job is sent.
+    pub(super) fn with_guessed_times(
+        mut job: Envelope,
+        unique: bool,
+        times: Option<JobTimes>,
+    ) -> Result<Self, EnqueueError> {
         let telemetry = EnqueueTelemetry::begin(&mut job);
+        let guessed = times.map(|times| Box::new(GuessedTimes { job: job.clone(), times }));
         Ok(Self {
             telemetry,
             key_request: KeyRequest::of_job(&job),
             once: false,
             blocked: BlockedJob::of(&job),
-            submission: Submission {
-                dedup: job.id.to_string(),
-                due_at: job.due_at.or_else(|| job.first_check()),
-                unique,
-                message: job.to_message()?,
-                key: JobKey::new(job.queue, job.id),
-            },
+            guessed,
+            submission: submission(job, unique)?,
             output: PhantomData,
         })
+    }
+
+    /// Writes the times of the job by the broker's clock, if that clock was not known before.
+    pub(super) async fn correct_times(&mut self, client: &Client) -> Result<(), EnqueueError> {
+        let Some(guessed) = self.guessed.take() else { return Ok(()) };
+        let GuessedTimes { mut job, times } = *guessed;
+        client.transport.compare_clocks(&job.queue).await;
+        times.rewrite(&mut job, client.now());
+        self.blocked = BlockedJob::of(&job);
+        self.submission = submission(job, self.submission.unique)?;
+        Ok(())
     }
 
     /// True if sending the job takes more than one publish.
@@ -53,4 +79,14 @@ impl<O> Prepared<O> {
     pub fn id(&self) -> &JobId {
         &self.submission.key.id
     }
+}
+
+fn submission(job: Envelope, unique: bool) -> Result<Submission, EnqueueError> {
+    Ok(Submission {
+        dedup: job.id.to_string(),
+        due_at: job.due_at.or_else(|| job.first_check()),
+        unique,
+        message: job.to_message()?,
+        key: JobKey::new(job.queue, job.id),
+    })
 }

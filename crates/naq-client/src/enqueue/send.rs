@@ -9,6 +9,7 @@ use crate::{Client, EnqueueError, JobHandle};
 impl Client {
     /// Sends the job. If it depends on others, links it to them.
     pub(super) async fn send<O>(&self, mut job: Prepared<O>) -> Result<JobHandle<O>, EnqueueError> {
+        job.correct_times(self).await?;
         let Some(blocked) = job.blocked.take() else { return self.send_unlinked(job).await };
         let parents = Box::pin(self.before_send(&blocked)).await?;
         let sent = self.send_unlinked(job).await?;

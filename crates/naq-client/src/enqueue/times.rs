@@ -7,31 +7,34 @@ use naq_core::job::Job;
 
 use crate::Client;
 use crate::enqueue::Enqueue;
+use crate::enqueue::job_times::Due;
 
 impl<O> Enqueue<'_, O> {
-    /// Runs the job after `delay` instead of at once. See also [`Client::enqueue_in`].
-    pub fn delay(self, delay: Duration) -> Self {
-        let due = self.client.clock.now() + delay;
-        self.at(due)
+    /// Runs the job after `delay` instead of at once. The delay starts when the job is sent, by the
+    /// broker's clock. See also [`Client::enqueue_in`].
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.times.due = Some(Due::After(delay));
+        self
     }
 
-    /// Runs the job at this time instead of at once. A time in the past means at once. See also
-    /// [`Client::enqueue_at`].
+    /// Runs the job at this time by the broker's clock instead of at once. A time in the past means
+    /// at once. See also [`Client::enqueue_at`].
     pub fn at(mut self, due: Timestamp) -> Self {
-        self.due_at = Some(due);
+        self.times.due = Some(Due::At(due));
         self
     }
 
-    /// Starts no attempt after this time: a job that still waits then ends as expired.
+    /// Starts no attempt after this time by the broker's clock: a job that still waits then ends as
+    /// expired.
     pub fn deadline(mut self, deadline: Timestamp) -> Self {
-        self.deadline = Some(deadline);
+        self.times.deadline = Some(deadline);
         self
     }
 
-    /// Starts no attempt later than `span` after the job is due. If there is a
+    /// Starts no attempt later than `span` after the job is due, by the broker's clock. If there is a
     /// [`deadline`](Self::deadline) as well, the earlier time counts.
     pub fn expires_in(mut self, span: Duration) -> Self {
-        self.expires_in = Some(span);
+        self.times.expires_in = Some(span);
         self
     }
 }

@@ -72,7 +72,8 @@ impl Client {
         span: Option<Duration>,
         reason: &str,
     ) -> Result<BreakerEntry, TransportError> {
-        let until = span.map(|span| self.clock.now() + span);
+        let now = self.broker_now().await?;
+        let until = span.map(|span| now + span);
         let open = BreakerEvent::Open { until, reason: reason.to_owned() };
         let known = self.breaker(key).await?;
         self.change_breaker(known, &BreakerEntry::by_hand(), &[open]).await

@@ -13,7 +13,8 @@ use crate::operate::audit::operator_text;
 const PAGE: usize = 500;
 
 impl Client {
-    /// Holds back the jobs of a task in one queue, until the time `until` or until it is
+    /// Holds back the jobs of a task in one queue, until the time `until` by the broker's clock
+    /// ([`broker_now`](Self::broker_now)), or until it is
     /// [resumed](Self::resume_task). Within a moment no worker starts one; running jobs continue.
     /// The jobs wait in the broker, and use no slot and no attempt. A second pause replaces the
     /// first. `who` and `reason` are stored without secrets, and cut to 500 characters.
@@ -48,7 +49,7 @@ impl Client {
                         .into(),
             });
         }
-        let now = self.clock.now();
+        let now = self.broker_now().await?;
         let key = TaskPause::key(queue, task).map_err(refused)?;
         let pause = TaskPause {
             queue: queue.clone(),

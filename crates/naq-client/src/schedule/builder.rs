@@ -165,7 +165,7 @@ impl<'a> ScheduleBuilder<'a> {
     /// ```
     pub fn template<O>(mut self, mut job: Enqueue<'_, O>) -> Self {
         // Applies to each run, from its own due time.
-        self.start_within = self.start_within.or(job.expires_in.take());
+        self.start_within = self.start_within.or(job.times.expires_in.take());
         self.job = Some(template(job));
         self
     }

@@ -46,9 +46,12 @@ impl Schedules<'_> {
     /// [`ScheduleError::Transport`].
     pub async fn ensure_all(&self) -> Result<usize, ScheduleError> {
         let all = self.read_all().await?;
+        let now = self.client.broker_now().await.map_err(ScheduleError::from)?;
         for (name, stored) in &all {
             // Workers of another version make sure of a schedule that this one cannot read.
-            let Ok(entry) = ScheduleEntry::decode(name, &stored.value) else { continue };
+            let Ok(mut entry) = ScheduleEntry::decode(name, &stored.value) else { continue };
+            // The chore is then due now, and stores the corrected progress.
+            entry.set_back(now);
             self.ensure_chore(&StoredSchedule { entry, revision: stored.revision }, false).await?;
         }
         Ok(all.len())
@@ -66,10 +69,8 @@ impl Schedules<'_> {
         let transport = &self.client.transport;
         let key = chore_key(&schedule.name);
         for _ in 0..MAX_READS {
-            let clock = self.client.broker_clock().await?;
-            let Some(due) = schedule.look_again(progress, clock.now) else { return Ok(()) };
-            let due = clock.to_our_clock(due);
-            let now = self.client.clock.now();
+            let now = self.client.broker_now().await?;
+            let Some(due) = schedule.look_again(progress, now) else { return Ok(()) };
             let messages = transport.locate(&key).await?;
             let at = |place| messages.iter().find(|stored| stored.place == place);
             let sent = match (at(Place::Queue), at(Place::Schedule)) {

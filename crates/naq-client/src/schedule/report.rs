@@ -44,13 +44,16 @@ impl ScheduleReport {
 
 impl Schedules<'_> {
     pub(super) fn report_of(&self, found: StoredSchedule) -> ScheduleReport {
-        let ScheduleEntry { schedule, progress, .. } = found.entry;
+        let (mut entry, now) = (found.entry, self.client.now());
+        // As the next turn of its chore reads it.
+        entry.set_back(now);
+        let ScheduleEntry { schedule, progress, .. } = entry;
         let state = match () {
             () if schedule.is_finished(&progress) => ScheduleState::Finished,
             () if schedule.paused => ScheduleState::Paused,
             () => ScheduleState::Active,
         };
-        ScheduleReport { schedule, progress, state, now: self.client.clock.now() }
+        ScheduleReport { schedule, progress, state, now }
     }
 
     /// The schedule with this name.

@@ -32,30 +32,21 @@ impl Schedules<'_> {
             };
             // All workers use the broker's clock, by which it also delivers the chore. A worker with
             // a wrong clock would decide ticks whose time has not come.
-            let clock = self.client.broker_clock().await?;
-            let now = clock.now;
+            let now = self.client.broker_now().await?;
+            let set_back = entry.set_back(now);
             let due = entry.schedule.due(&entry.progress, now);
-            if due.is_empty() && entry.progress.waiting.is_none() {
-                return Ok(entry
-                    .schedule
-                    .look_again(&entry.progress, now)
-                    .map(|at| clock.to_our_clock(at)));
+            if due.is_empty() && entry.progress.waiting.is_none() && !set_back {
+                return Ok(entry.schedule.look_again(&entry.progress, now));
             }
             let seen = self.read_runs(&entry, &due).await?;
             let turn = turn(&entry.schedule, &entry.progress, &due, &seen, now);
-            let next = turn.next.map(|at| clock.to_our_clock(at));
-            let runs = turn.runs.iter().map(|tick| {
-                let mut run = entry.schedule.run(*tick, now);
-                run.due_at = run.due_at.map(|at| clock.to_our_clock(at));
-                run
-            });
-            self.enqueue_runs(runs).await?;
-            if turn.progress == entry.progress {
-                return Ok(next);
+            self.enqueue_runs(turn.runs.iter().map(|tick| entry.schedule.run(*tick, now))).await?;
+            if turn.progress == entry.progress && !set_back {
+                return Ok(turn.next);
             }
             entry.progress = turn.progress;
             if self.put(&entry, Expect::Revision(revision)).await?.is_some() {
-                return Ok(next);
+                return Ok(turn.next);
             }
         }
     }
@@ -91,7 +82,7 @@ impl Schedules<'_> {
     pub async fn run_now(&self, name: &ScheduleName) -> Result<JobKey, ScheduleError> {
         let found = self.find(name).await?;
         let found = found.ok_or_else(|| ScheduleError::NotFound(name.clone()))?;
-        let run = found.entry.schedule.extra_run(self.client.clock.now());
+        let run = found.entry.schedule.extra_run(self.client.broker_now().await?);
         let key = JobKey::new(run.queue.clone(), run.id.clone());
         self.enqueue_runs([run]).await?;
         Ok(key)

@@ -44,7 +44,7 @@ impl Schedules<'_> {
     /// [`ScheduleError`].
     pub async fn register(&self, schedule: Schedule) -> Result<Registered, ScheduleError> {
         schedule.check()?;
-        let now = self.client.broker_clock().await?.now;
+        let now = self.client.broker_now().await?;
         let name = schedule.name.clone();
         let change = self.change(&name, |found| {
             let Some(found) = found else {
@@ -52,10 +52,11 @@ impl Schedules<'_> {
                 return Ok(ScheduleChange::Store(Box::new(ScheduleEntry::new(schedule))));
             };
             let mut entry = found.clone();
+            let set_back = entry.set_back(now);
             let mut wanted = schedule.clone();
             wanted.paused = entry.schedule.paused;
             wanted.created_at = entry.schedule.created_at;
-            if wanted == entry.schedule {
+            if wanted == entry.schedule && !set_back {
                 return Ok(ScheduleChange::Keep);
             }
             if !wanted.same_times(&entry.schedule) {
@@ -85,13 +86,14 @@ impl Schedules<'_> {
         name: &ScheduleName,
         change: impl Fn(&mut Schedule) -> Result<(), ScheduleError> + Send + Sync,
     ) -> Result<ScheduleReport, ScheduleError> {
-        let now = self.client.broker_clock().await?.now;
+        let now = self.client.broker_now().await?;
         let changing = self.change(name, |found| {
             let mut entry = found.ok_or_else(|| ScheduleError::NotFound(name.clone()))?.clone();
+            let set_back = entry.set_back(now);
             let before = entry.schedule.clone();
             change(&mut entry.schedule)?;
             entry.schedule.check()?;
-            if entry.schedule == before {
+            if entry.schedule == before && !set_back {
                 return Ok(ScheduleChange::Keep);
             }
             // Ticks that passed during a pause make no runs. A run that waited for the end of another

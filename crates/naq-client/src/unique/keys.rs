@@ -12,7 +12,6 @@ use naq_core::transport::{
 use naq_core::wire::Envelope;
 
 use crate::Client;
-use crate::broker_clock::BrokerClock;
 use crate::unique::key_entry::KeyEntry;
 use crate::unique::key_request::{KeyAnswer, KeyRequest};
 
@@ -111,8 +110,8 @@ impl UniqueKeys<'_> {
 
     /// The age of the entry by the broker's clock, which also stamped it.
     async fn entry_age(&self, stored: &StateEntry) -> Result<Duration, TransportError> {
-        let clock = BrokerClock::read(self.lookup, self.clock).await?;
-        Ok(clock.now.since(stored.stored_at))
+        self.lookup.broker().await?;
+        Ok(self.clock.now().since(stored.stored_at))
     }
 
     /// Ends what [`take_key`](Self::take_key) began, after the publish of the job. Frees the key if the

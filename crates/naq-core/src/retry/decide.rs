@@ -97,7 +97,8 @@ pub fn decide(policy: &RetryPolicy, facts: &AttemptFacts<'_>, outcome: &Outcome<
     if let Some(detail) = input.crash_limit_detail() {
         return dead(Rule::MaxCrashes, detail);
     }
-    if facts.attempt > policy.max_retries {
+    // After the last number there is no attempt that could be counted.
+    if facts.attempt > policy.max_retries || facts.attempt == u32::MAX {
         return dead(Rule::MaxRetries, ReasonDetail::None);
     }
     if let Some(listed) = policy.ignore_on.iter().find(|listed| kind.is(listed)) {

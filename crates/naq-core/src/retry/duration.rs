@@ -36,7 +36,7 @@ impl fmt::Display for CompactDuration {
 /// rounded up. `None` for any other text, and for more than ten years.
 pub(super) fn parse(text: &str) -> Option<Duration> {
     let mut rest = text;
-    let mut millis = 0.0;
+    let mut total: u128 = 0;
     while !rest.is_empty() {
         let (number, tail) = split_at_first(rest, |c| !(c.is_ascii_digit() || c == '.'));
         let (unit, tail) = split_at_first(tail, |c| !c.is_ascii_alphabetic());
@@ -44,12 +44,29 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
         if !number.starts_with(|c: char| c.is_ascii_digit()) {
             return None;
         }
-        millis += number.parse::<f64>().ok()? * *size as f64;
+        total = total.checked_add(parts(number)?.checked_mul(u128::from(*size))?)?;
         rest = tail;
     }
-    let max = super::RetryPolicy::MAX_DURATION.as_millis() as f64;
-    (!text.is_empty() && millis <= max)
-        .then(|| Duration::from_millis(super::backoff::whole_millis(millis)))
+    let millis = total.div_ceil(PARTS);
+    let max = super::RetryPolicy::MAX_DURATION.as_millis();
+    let fits = !text.is_empty() && millis <= max;
+    fits.then(|| Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
+}
+
+/// Numbers are added up in parts of this size, because floating-point sums are not exact.
+const PARTS: u128 = 1_000_000_000_000;
+
+/// A decimal number in parts, rounded up.
+fn parts(number: &str) -> Option<u128> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let digits = PARTS.ilog10() as usize;
+    let (kept, rest) = fraction.split_at(fraction.len().min(digits));
+    let kept = format!("{kept:0<digits$}").parse::<u128>().ok()?;
+    let up = u128::from(rest.bytes().any(|b| b != b'0'));
+    whole.parse::<u128>().ok()?.checked_mul(PARTS)?.checked_add(kept + up)
 }
 
 fn split_at_first(text: &str, stop: impl Fn(char) -> bool) -> (&str, &str) {
@@ -69,6 +86,13 @@ mod tests {
             ("5s", 5_000, "5s"),
             ("1.5s", 1_500, "1s500ms"),
             ("0.1ms", 1, "1ms"),
+            ("0.001ms", 1, "1ms"),
+            ("0.0000000000000001ms", 1, "1ms"),
+            ("0.000ms", 0, "0s"),
+            ("2.0000001s", 2_001, "2s1ms"),
+            ("0.1s0.2s", 300, "300ms"),
+            ("0.29s", 290, "290ms"),
+            ("1.1d", 95_040_000, "1d2h24m"),
             ("1m30s", 90_000, "1m30s"),
             ("90s", 90_000, "1m30s"),
             ("36h", 129_600_000, "1d12h"),
@@ -85,8 +109,24 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         for bad in [
-            "", "5", "s", "5 s", " 5s", "5s ", "-5s", "+5s", ".5s", "5x", "5S", "1e3s", "5s5",
-            "3651d", "1..5s", "٣s",
+            "",
+            "5",
+            "s",
+            "5 s",
+            " 5s",
+            "5s ",
+            "-5s",
+            "+5s",
+            ".5s",
+            "5x",
+            "5S",
+            "1e3s",
+            "5s5",
+            "3651d",
+            "1..5s",
+            "1.2.3s",
+            "٣s",
+            "99999999999999999999999999999999999999999d",
         ] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }

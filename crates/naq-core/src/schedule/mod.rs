@@ -10,6 +10,7 @@ mod entry;
 mod error;
 mod options;
 mod progress;
+mod set_back;
 mod template;
 mod tick;
 mod turn;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
 use super::{DiePoint, Fault, FaultPlan, Op};
+use crate::clock::Clock;
 use crate::sync::lock;
 use crate::transport::{Transport, TransportError};
 
@@ -25,6 +26,7 @@ type DieHook = Arc<dyn Fn(DiePoint) + Send + Sync>;
 pub struct FaultyTransport<T> {
     pub(super) inner: T,
     pub(super) faults: Arc<Faults>,
+    pub(super) broker_clock: Option<Arc<dyn Clock>>,
 }
 
 /// The plan, and the calls so far. Deliveries have it too, for their acks.
@@ -78,7 +80,14 @@ impl<T: Transport> FaultyTransport<T> {
             hook,
             steps,
         };
-        Self { inner, faults: Arc::new(faults) }
+        Self { inner, faults: Arc::new(faults), broker_clock: None }
+    }
+
+    /// Shows this clock as the broker's, instead of the one of the wrapped transport.
+    #[must_use]
+    pub fn with_broker_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.broker_clock = Some(clock);
+        self
     }
 
     /// The wrapped transport.

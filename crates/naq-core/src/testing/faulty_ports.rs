@@ -16,11 +16,12 @@ use crate::flow::RunList;
 use crate::names::{JobId, JobKey, QueueName, StateKey, WorkerId};
 use crate::stats::StatsReport;
 use crate::transport::{
-    AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, Consumer, DeadPage, Delivery, Directory,
-    EndWatch, Evidence, Expect, Fact, FactKind, JobsPage, JobsQuery, Lookup, Operator, Producer,
-    QueueBound, QueueInfo, Receipt, Saved, Settler, Signal, Signals, StateChange, StateEntry,
-    StatePage, StateStore, StateWatch, StatsPage, StatsStore, Stored, StreamReport, Submission,
-    Subscription, Transport, TransportError, WaitingPage, WorkerInfo, Written,
+    AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, BrokerSchedule, Consumer, DeadPage, Delivery,
+    Directory, EndWatch, Evidence, Expect, Fact, FactKind, JobsPage, JobsQuery, Lookup, Operator,
+    Producer, QueueBound, QueueInfo, Receipt, Saved, Settler, Signal, Signals, StateChange,
+    StateEntry, StatePage, StateStore, StateWatch, StatsPage, StatsStore, StoreProbe, Stored,
+    StreamReport, Submission, Subscription, Transport, TransportError, WaitingPage, WorkerInfo,
+    Written,
 };
 use crate::wire::Nonce;
 
@@ -36,6 +37,12 @@ impl<T: Transport> Producer for FaultyTransport<T> {
             receipts.push(self.publish(job).await);
         }
         receipts
+    }
+
+    async fn compare_clocks(&self, queue: &QueueName) {
+        if self.faults.alive().is_ok() {
+            self.inner.compare_clocks(queue).await;
+        }
     }
 }
 
@@ -215,6 +222,20 @@ impl<T: Transport> Lookup for FaultyTransport<T> {
     fn is_connected(&self) -> bool {
         self.faults.alive().is_ok() && self.inner.is_connected()
     }
+
+    async fn broker_schedules(
+        &self,
+        queue: &QueueName,
+    ) -> Result<Vec<BrokerSchedule>, TransportError> {
+        self.faults.pass(Op::Other, Vec::new, self.inner.broker_schedules(queue)).await
+    }
+
+    fn broker_now(&self) -> Option<Timestamp> {
+        match &self.broker_clock {
+            Some(clock) => Some(clock.now()),
+            None => self.inner.broker_now(),
+        }
+    }
 }
 
 #[async_trait]
@@ -252,8 +273,19 @@ impl<T: Transport> Operator for FaultyTransport<T> {
         self.faults.pass(Op::Other, || (), self.inner.set_bound(queue, bound)).await
     }
 
+    async fn probe_stores(
+        &self,
+        queue: Option<&QueueName>,
+    ) -> Result<Vec<StoreProbe>, TransportError> {
+        self.faults.pass(Op::Other, Vec::new, self.inner.probe_stores(queue)).await
+    }
+
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {
         self.faults.pass(Op::Other, || 0, self.inner.purge(queue)).await
+    }
+
+    async fn free_id(&self, key: &JobKey) -> Result<(), TransportError> {
+        self.faults.pass(Op::Other, || (), self.inner.free_id(key)).await
     }
 
     async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {

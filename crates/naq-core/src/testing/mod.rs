@@ -5,8 +5,10 @@ mod die_point;
 mod faulty;
 mod faulty_ports;
 mod plan;
+mod skewed_clock;
 
 pub use clock::ManualClock;
 pub use die_point::{DiePoint, DiePointError, Op};
 pub use faulty::FaultyTransport;
 pub use plan::{Fault, FaultPlan};
+pub use skewed_clock::SkewedClock;

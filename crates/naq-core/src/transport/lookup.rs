@@ -86,6 +86,16 @@ pub struct BrokerInfo {
     pub max_payload: usize,
 }
 
+/// A message that the broker repeats, and that is no schedule of NAQ: another program gave it to the
+/// broker. It makes a job at each of its times until it is [removed](super::Operator::remove).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerSchedule {
+    /// The message.
+    pub stored: Stored,
+    /// When the broker repeats it, as the program wrote it, such as `@every 1s`.
+    pub times: String,
+}
+
 /// Finds and counts jobs. No method reads all jobs.
 #[async_trait]
 pub trait Lookup: Send + Sync + 'static {
@@ -156,7 +166,7 @@ pub trait Lookup: Send + Sync + 'static {
     /// [`TransportError`].
     async fn jobs(&self, query: &JobsQuery) -> Result<JobsPage, TransportError>;
 
-    /// What is known about the broker.
+    /// What is known about the broker. Compares the clocks, if that was not done lately.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -169,6 +179,24 @@ pub trait Lookup: Send + Sync + 'static {
     /// [`TransportError`].
     async fn streams(&self) -> Result<Vec<StreamReport>, TransportError>;
 
+    /// The messages of the queue that the broker repeats, and that are no schedules of NAQ. It looks at
+    /// the first 100,000 waiting and the first 100,000 pending jobs.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn broker_schedules(
+        &self,
+        _queue: &QueueName,
+    ) -> Result<Vec<BrokerSchedule>, TransportError> {
+        Ok(Vec::new())
+    }
+
     /// Whether this process has a connection to the broker. It sends no request.
     fn is_connected(&self) -> bool;
+
+    /// The time by the broker's clock, from the last comparison of the clocks. `None` if they were
+    /// not compared yet. It sends no request.
+    fn broker_now(&self) -> Option<Timestamp> {
+        None
+    }
 }

@@ -3,6 +3,7 @@
 
 mod blobs;
 mod bound;
+mod broker_clock;
 mod browse;
 mod claim;
 mod consume;
@@ -12,6 +13,7 @@ mod error;
 mod fact;
 mod lookup;
 mod operate;
+mod probe;
 mod produce;
 mod stale;
 mod state;
@@ -23,6 +25,7 @@ mod stream;
 pub use crate::names::{JobKey, StateKey, StateKeyError};
 pub use blobs::{BlobRef, BlobRefError, Blobs, MAX_BLOB_BYTES};
 pub use bound::{QueueBound, QueueSize};
+pub use broker_clock::BrokerClock;
 pub use browse::{
     JobSummary, JobsCursor, JobsCursorError, JobsPage, JobsQuery, Looked, Order, SCAN, Scan,
     waiting_state,
@@ -35,8 +38,9 @@ pub use error::TransportError;
 pub use fact::{
     AWAITED_RECORD_TTL, Awaiting, Fact, FactKind, SHORTEST_RECORD_TTL, Settler, Written,
 };
-pub use lookup::{BrokerInfo, DeadPage, Lookup, QueueInfo, WaitingPage};
+pub use lookup::{BrokerInfo, BrokerSchedule, DeadPage, Lookup, QueueInfo, WaitingPage};
 pub use operate::{Operator, Signal, Signals};
+pub use probe::{ProbeAnswer, StoreProbe};
 pub use produce::{Producer, Receipt, Submission};
 pub use stale::{Evidence, StaleReason, Unfinished, stale};
 pub use state::{Expect, Saved, StateChange, StateEntry, StatePage, StateStore, StateWatch};

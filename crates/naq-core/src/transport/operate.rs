@@ -6,9 +6,9 @@ use std::num::NonZeroU64;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{QueueBound, Stored, TransportError};
+use super::{QueueBound, StoreProbe, Stored, TransportError};
 use crate::clock::Timestamp;
-use crate::names::{JobId, QueueName, WorkerId};
+use crate::names::{JobId, JobKey, QueueName, WorkerId};
 
 /// A message to all workers that are connected now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,11 +104,33 @@ pub trait Operator: Send + Sync + 'static {
         })
     }
 
+    /// Stores a small message in each stream that stores work, and removes it again: the stream of this
+    /// queue, or of all queues, and the shared ones. Only that shows whether a stream stores. A transport
+    /// that cannot do this returns nothing.
+    ///
+    /// # Errors
+    /// [`TransportError`] if the queues cannot be listed. What a stream answers is no error.
+    async fn probe_stores(
+        &self,
+        _queue: Option<&QueueName>,
+    ) -> Result<Vec<StoreProbe>, TransportError> {
+        Ok(Vec::new())
+    }
+
     /// Removes every pending, running and waiting job of the queue, and returns how many.
     ///
     /// # Errors
     /// [`TransportError`].
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError>;
+
+    /// Frees the id of a job of which nothing is left but its record: the next submission with this id is
+    /// not refused because the broker remembers it. Called after a dead letter was removed for good.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn free_id(&self, _key: &JobKey) -> Result<(), TransportError> {
+        Ok(())
+    }
 
     /// Sends `signal` to all connected workers.
     ///

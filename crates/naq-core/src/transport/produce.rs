@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{Place, Stored, TransportError};
 use crate::clock::Timestamp;
-use crate::names::{CHORES, JobKey};
+use crate::names::{CHORES, JobKey, QueueName};
 use crate::wire::{WireMessage, headers};
 
 /// A job to be stored in a queue.
@@ -12,7 +12,7 @@ use crate::wire::{WireMessage, headers};
 pub struct Submission {
     /// The job.
     pub key: JobKey,
-    /// When it is due. `None` for at once.
+    /// When it is due, by the broker's clock. `None` for at once.
     pub due_at: Option<Timestamp>,
     /// The deduplication key. The broker stores submissions with the same key once within its window.
     pub dedup: String,
@@ -65,6 +65,12 @@ pub trait Producer: Send + Sync + 'static {
 
     /// Stores many jobs, with many requests at once. The answers are in the order of the jobs.
     async fn publish_many(&self, jobs: Vec<Submission>) -> Vec<Result<Receipt, TransportError>>;
+
+    /// Compares the broker's clock with the clock of this process, unless that was done lately.
+    /// [`broker_now`](super::Lookup::broker_now) then answers with the broker's time. A producer calls it
+    /// before it turns a span, such as a delay, into a time. Like [`publish`](Self::publish) it may
+    /// create the queue. If the broker does not answer, the last known difference stays.
+    async fn compare_clocks(&self, _queue: &QueueName) {}
 }
 
 #[cfg(test)]
@@ -72,7 +78,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::names::{JobId, QueueName};
+    use crate::names::JobId;
 
     fn job(queue: &str, unique: bool) -> Submission {
         let id = JobId::new("a").expect("an id");

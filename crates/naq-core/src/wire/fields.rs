@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::codec::{Codec, DecodeError, EncodeError};
+use super::depth::is_too_deep;
 
 /// One encoded value that NAQ does not look into: the arguments or the result of a job.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,9 +25,18 @@ impl Payload {
     /// Writes `value` in `codec`.
     ///
     /// # Errors
-    /// [`EncodeError::Value`] if `value` cannot be written.
+    /// [`EncodeError::Value`] if `value` cannot be written, or has more levels than a reader reads: 127.
     pub fn encode<T: Serialize + ?Sized>(codec: Codec, value: &T) -> Result<Self, EncodeError> {
-        Ok(Self { codec, bytes: codec.encode("the arguments", value)? })
+        let what = "the arguments";
+        let bytes = codec.encode(what, value)?;
+        if is_too_deep(codec, &bytes, Codec::max_depth()) {
+            let reason = format!(
+                "it has more than {} levels of arrays and maps, and could not be read again",
+                Codec::max_depth() - 1
+            );
+            return Err(EncodeError::Value { what: what.to_owned(), codec, reason });
+        }
+        Ok(Self { codec, bytes })
     }
 
     /// The value for "nothing": `null` in JSON, nil in MessagePack.

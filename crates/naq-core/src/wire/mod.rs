@@ -4,6 +4,7 @@
 mod body;
 mod codec;
 mod dead;
+mod depth;
 mod envelope;
 mod fields;
 mod history;

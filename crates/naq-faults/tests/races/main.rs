@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "test helpers may panic, as tests do")]
 
 mod cancel;
+mod clocks;
 mod retry_now;
 mod setup;
 

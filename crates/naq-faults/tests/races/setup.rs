@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use naq_client::{Client, JobReport};
 use naq_core::retry::RetryPolicy;
+use naq_core::testing::SkewedClock;
 use naq_core::transport::{Evidence, JobKey, Place, Stored, Transport};
 use naq_core::{
     Clock, ErrorKind, Failure, Job, JobState, QueueName, SystemClock, Timer, Timestamp,
@@ -84,17 +85,34 @@ pub(crate) struct RaceSetup {
 impl RaceSetup {
     /// Starts a worker. Also returns the jobs whose handlers are about to end.
     pub(crate) async fn new() -> (Self, mpsc::UnboundedReceiver<JobKey>) {
-        let config = || NatsConfig::new(shared_server().url()).prefix("race");
+        Self::with_clocks(0, 0).await
+    }
+
+    /// Starts a worker. Its clock and the producer's are so many milliseconds ahead.
+    pub(crate) async fn with_clocks(
+        worker_ahead_ms: i64,
+        producer_ahead_ms: i64,
+    ) -> (Self, mpsc::UnboundedReceiver<JobKey>) {
+        let clock = |ahead_ms| Arc::new(SkewedClock::new(SystemClock, ahead_ms));
+        let config = |ahead_ms| {
+            let mut config = NatsConfig::new(shared_server().url()).prefix("race");
+            config.clock = clock(ahead_ms);
+            config
+        };
         // The worker has its own connection, as it would have in its own process.
-        let transport = Arc::new(NatsTransport::connect(config()).await.unwrap());
-        let worker_transport = Arc::new(NatsTransport::connect(config()).await.unwrap());
+        let transport = NatsTransport::connect(config(producer_ahead_ms)).await.unwrap();
+        let transport = Arc::new(transport);
+        let worker_transport = NatsTransport::connect(config(worker_ahead_ms)).await.unwrap();
+        let worker_transport = Arc::new(worker_transport);
         let queue = QueueName::new(unique("races")).unwrap();
         let client = Client::new(transport.clone()).default_queue(queue.clone());
+        let client = client.clock(clock(producer_ahead_ms));
         let (ending, ended) = mpsc::unbounded_channel();
         let ledger = Arc::new(Ledger { starts: Mutex::default(), ending });
         let registry = Registry::with_state(ledger.clone()).task(race);
         let worker = Worker::builder(Client::new(worker_transport), registry)
             .queues([queue.as_str()])
+            .clock(clock(worker_ahead_ms))
             .concurrency(SLOTS)
             .chores(false)
             .build();
@@ -109,6 +127,23 @@ impl RaceSetup {
         let policy = RetryPolicy::builder().max_retries(1).delay(Duration::ZERO).build();
         let job = self.client.enqueue(Race { ends, more_ms }).policy(&policy).delay(delay);
         JobKey::new(self.queue.clone(), job.await.unwrap().id().clone())
+    }
+
+    /// Enqueues a job that expires after this time.
+    pub(crate) async fn enqueue_until(&self, ends: HandlerEnd, expires_in: Duration) -> JobKey {
+        let policy = RetryPolicy::builder().max_retries(1).delay(Duration::ZERO).build();
+        let job = self.client.enqueue(Race { ends, more_ms: 0 }).policy(&policy);
+        let sent = job.expires_in(expires_in).await.unwrap();
+        JobKey::new(self.queue.clone(), sent.id().clone())
+    }
+
+    /// Waits until the job has this state.
+    pub(crate) async fn has_state(&self, key: &JobKey, state: JobState) {
+        eventually("the job to have its state", TIME_LIMIT, async || {
+            let found = self.client.report(key).await.map(|report| report.state);
+            matches!(&found, Ok(found) if *found == state).then_some(()).ok_or(format!("{found:?}"))
+        })
+        .await;
     }
 
     /// Enqueues the nth of many jobs, which are due over some ticks of the broker. Returns at a time
@@ -170,6 +205,11 @@ impl FinishedJob {
         assert!(self.starts.is_sorted_by(|a, b| a < b), "{self:?}");
         report.state
     }
+}
+
+/// The time by the machine's clock, which is the broker's.
+pub(crate) fn now() -> Timestamp {
+    SystemClock.now()
 }
 
 /// Waits until `at`.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::{Client, HeaderMap};
+use naq_core::testing::SkewedClock;
 use naq_core::transport::{Fact, Lookup, Operator, Place, Producer, Settler, Written};
 use naq_core::{Clock, SystemClock};
 use naq_nats::{NatsConfig, NatsTransport};
@@ -101,6 +102,30 @@ async fn a_job_that_looks_like_a_status_is_a_job() {
     assert!(transport.remove(&found[0]).await.expect("removes"));
 }
 
+#[tokio::test]
+async fn a_message_that_the_broker_repeats_is_found_and_can_be_ended() {
+    let (transport, client, prefix) = transport_and_client().await;
+    let mut from = subscribe(&transport).await;
+    let waiting = transport.broker_now().expect("compared") + Duration::from_secs(3600);
+    transport.publish(job("waits", Some(waiting))).await.expect("enqueues");
+    assert_eq!(transport.broker_schedules(&queue()).await.expect("looks"), []);
+    let mut headers = HeaderMap::new();
+    headers.insert("Nats-Schedule", "@every 1s");
+    headers.insert("Nats-Schedule-Target", format!("{prefix}.q.default.tick").as_str());
+    let on = format!("{prefix}.s.default.tick");
+    client.publish_with_headers(on, headers, r#"{"task":"t"}"#.into()).await.expect("publishes");
+    for _ in 0..2 {
+        let delivery = fetch(&mut from, 1).await.remove(0);
+        assert_eq!(delivery.stored.key, key("tick"));
+        delivery.handle.ack().await.expect("acks");
+    }
+    let found = transport.broker_schedules(&queue()).await.expect("looks");
+    let [schedule] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((&schedule.stored.key, schedule.times.as_str()), (&key("tick"), "@every 1s"));
+    assert!(transport.remove(&schedule.stored).await.expect("removes"));
+    assert_eq!(transport.broker_schedules(&queue()).await.expect("looks"), []);
+}
+
 /// Publishes with header bytes that a client library would not write.
 async fn raw_publish(subject: &str, headers: &str) {
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -124,23 +149,15 @@ async fn raw_publish(subject: &str, headers: &str) {
 
 #[tokio::test]
 async fn a_wrong_clock_of_the_worker_makes_no_schedule_early() {
-    #[derive(Debug)]
-    struct SkewedClock(i64);
-    impl Clock for SkewedClock {
-        fn now(&self) -> naq_core::Timestamp {
-            let by = Duration::from_millis(self.0.unsigned_abs());
-            let now = SystemClock.now();
-            if self.0 < 0 { now.saturating_sub(by) } else { now + by }
-        }
-    }
     for skew in [-300_000, 300_000] {
         let mut config = NatsConfig::new(shared_server().url()).prefix(unique("t"));
-        let clock = std::sync::Arc::new(SkewedClock(skew));
-        config.clock = clock.clone();
+        config.clock = std::sync::Arc::new(SkewedClock::new(SystemClock, skew));
         let transport = NatsTransport::connect(config).await.expect("connects");
         let mut from = subscribe(&transport).await;
         let delay = Duration::from_millis(800);
-        let due = clock.now() + delay;
+        let now = transport.broker_now().expect("compared while it subscribed");
+        assert!(now.since(SystemClock.now()) < Duration::from_secs(1), "{now}");
+        let due = now + delay;
         let really_due = SystemClock.now() + delay;
         transport.publish(job("skewed", Some(due))).await.expect("enqueues");
         let found = transport.locate(&key("skewed")).await.expect("finds");

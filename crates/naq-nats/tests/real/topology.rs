@@ -5,10 +5,14 @@ use std::time::Duration;
 use async_nats::jetstream;
 use async_nats::jetstream::stream::Config;
 use naq_core::transport::{Consumer, Lookup, Producer, TransportError};
+use naq_core::{Clock, SystemClock, Timestamp};
 use naq_nats::{Level, NatsConfig, NatsTransport};
-use naq_testing::{shared_server, unique};
+use naq_testing::{NatsServer, shared_server, unique};
 
-use crate::support::{LEASE, enqueue, fetch, ids, job, queue, subscribe};
+use crate::support::{LEASE, connect, enqueue, fetch, ids, job, queue, subscribe};
+
+/// A stream that is made again sooner may lose its files to the removal.
+const PAUSE: Duration = Duration::from_millis(900);
 
 async fn with_prefix() -> (NatsTransport, jetstream::Context, String) {
     let prefix = unique("t");
@@ -32,6 +36,24 @@ async fn settings_of_an_operator_are_not_changed() {
     assert_eq!(from.lease(), LEASE, "the lease of the existing consumer, not the wanted one");
     let stream = operator.get_stream(&name).await.expect("still there");
     assert_eq!(stream.cached_info().config.max_messages, 5000);
+}
+
+#[tokio::test]
+async fn the_diagnosis_says_which_streams_jetstream_refuses() {
+    let accounts = "accounts { A { jetstream { max_streams: 1 }, users: [ { user: u, password: p } ] } }\n\
+                    no_auth_user: u";
+    let server = NatsServer::builder().config(accounts).start().expect("a server");
+    let transport = connect(&server.url()).await;
+    let refused = async || {
+        let found = transport.diagnose().await.into_iter();
+        let refused = found.filter(|f| f.detail.contains("JetStream refuses it"));
+        refused.inspect(|f| assert_eq!(f.level, Level::Fail)).map(|f| f.check).collect::<Vec<_>>()
+    };
+    assert_eq!(refused().await, [""; 0], "one stream may be made");
+    enqueue(&transport, "job").await;
+    let found = refused().await;
+    assert!(found.contains(&"a new queue".to_owned()), "{found:?}");
+    assert!(found.iter().any(|check| check.ends_with("_RECORDS")), "{found:?}");
 }
 
 #[tokio::test]
@@ -80,4 +102,42 @@ async fn a_broker_as_naq_needs_it_has_no_findings() {
     assert!(wrong.is_empty() && found.len() > 8, "{wrong:?}");
     let broker = transport.broker().await.expect("says");
     assert!(broker.server.starts_with("nats-server 2."), "{broker:?}");
+}
+
+/// Removes the queue's stream, runs `work` until it exists again, and returns how long it was away.
+async fn time_without_stream(
+    operator: &jetstream::Context,
+    name: &str,
+    work: impl Future<Output = ()>,
+) -> Duration {
+    operator.delete_stream(name).await.expect("removes");
+    let removed_at = SystemClock.now();
+    work.await;
+    let stream = operator.get_stream(name).await.expect("there again");
+    let created = stream.cached_info().created.unix_timestamp_nanos() / 1_000_000;
+    let created = Timestamp::from_millis(u64::try_from(created).expect("a time"));
+    created.since(removed_at)
+}
+
+#[tokio::test]
+async fn a_queue_that_was_removed_is_created_again_only_after_a_pause() {
+    let (transport, operator, prefix) = with_prefix().await;
+    let name = format!("{}_Q_default", prefix.to_uppercase());
+    // By a worker.
+    let mut from = subscribe(&transport).await;
+    let away = time_without_stream(&operator, &name, async {
+        while operator.get_stream(&name).await.is_err() {
+            from.fetch(1, Duration::from_millis(100)).await.expect("goes on");
+        }
+    });
+    assert!(away.await > PAUSE, "by the worker");
+    drop(from);
+    // By a producer.
+    enqueue(&transport, "one").await;
+    let away = time_without_stream(&operator, &name, async {
+        enqueue(&transport, "two").await;
+    });
+    assert!(away.await > PAUSE, "by the producer");
+    let info = transport.queue_info(&queue()).await.expect("described").expect("there");
+    assert_eq!(info.pending, 1);
 }

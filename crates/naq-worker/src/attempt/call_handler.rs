@@ -10,11 +10,13 @@ use crate::engine::AttemptDeps;
 use crate::handler::{AttemptContext, Context, Handler, TaskTable};
 use crate::panics;
 
-/// Calls a handler or a fallback once. The outer error names why it had to stop.
+/// Calls a handler or a fallback once. The outer error names why it had to stop. `blocks` says that it
+/// runs on a thread for blocking calls.
 pub(super) async fn call_handler(
     deps: &AttemptDeps,
     held: &HeldDelivery,
     handler: &Handler,
+    blocks: bool,
     running: &Arc<AttemptContext>,
 ) -> Result<Result<Payload, Failure>, StopReason> {
     let timeout = running.envelope.timeout;
@@ -30,7 +32,10 @@ pub(super) async fn call_handler(
         HandlerOutcome::Panicked(message) => Err(Failure::new(ErrorKind::PANIC, message)),
         HandlerOutcome::TimedOut => {
             let limit = humantime::format_duration(timeout.unwrap_or_default());
-            Err(Failure::new(ErrorKind::TIMEOUT, format!("took longer than its timeout, {limit}")))
+            let runs_on =
+                if blocks { "; its thread cannot be stopped, and may still run" } else { "" };
+            let text = format!("took longer than its timeout, {limit}{runs_on}");
+            Err(Failure::new(ErrorKind::TIMEOUT, text))
         }
         HandlerOutcome::Stopped(reason) => return Err(reason),
     };

@@ -27,7 +27,7 @@ pub(super) async fn rescue(
         result => return DeliveryOutcome::Ran(FinishedRun { envelope, times, result }),
     };
     let running = Arc::new(deps.attempt_context(held, with_failure(&envelope, &failure)));
-    let result = match call_handler(deps, held, fallback, &running).await {
+    let result = match call_handler(deps, held, fallback, false, &running).await {
         Err(reason) => return reason.into(),
         Ok(Ok(result)) => {
             let reason = format!("{}: the fallback completed the job", decision.reason());

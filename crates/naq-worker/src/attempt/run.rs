@@ -53,7 +53,7 @@ async fn run_handler(
     mut times: RunTimes,
 ) -> DeliveryOutcome {
     let running = Arc::new(deps.attempt_context(held, job));
-    let result = match call_handler(deps, held, &task.handler, &running).await {
+    let result = match call_handler(deps, held, &task.handler, task.blocks, &running).await {
         Ok(result) => result,
         Err(reason) => return reason.into(),
     };

@@ -1,7 +1,7 @@
 //! What follows a failure: another attempt, an end, or a death.
 
 use naq_core::names::CHORES;
-use naq_core::retry::{Action, Decision};
+use naq_core::retry::{Action, Decision, Rule};
 use naq_core::stats::Ending;
 use naq_core::transport::{Fact, Stored};
 use naq_core::wire::{AttemptOutcome, AttemptRecord};
@@ -79,6 +79,10 @@ impl SettlePlanner<'_> {
         decision: &Decision,
         at: Timestamp,
     ) -> SettlePlan {
+        if let Some(decision) = no_later_step(stored, &envelope) {
+            envelope.attempt = stored.step().attempt;
+            return self.end_dead(stored, envelope, record, failure, &decision);
+        }
         envelope.record(record);
         if matches!(decision.action, Action::Snooze { .. }) && envelope.queue.as_str() == CHORES {
             // A chore snoozes again and again, some for years: each time is like the first.
@@ -129,6 +133,23 @@ impl SettlePlanner<'_> {
         let ending = ObservedEnding::of(Ending::Dead).with_error(failure, decision.rule);
         SettlePlan::new(death(stored, envelope, &letter), ending)
     }
+}
+
+/// The death of a job whose next message could not be told from the present one: the broker would
+/// take it for a repeated request, and the ack would then remove the job. Only another program can
+/// write such a job.
+fn no_later_step(stored: &Stored, next: &Envelope) -> Option<Decision> {
+    let (now, next) = (stored.step(), next.step());
+    if now.is_before(&next) {
+        return None;
+    }
+    let why = if now == next {
+        format!("the job's step {now} is the last one that can be counted")
+    } else {
+        format!("the header Naq-Step says {now}, and the body of the job leads to {next}")
+    };
+    let sentence = format!("{why}: it cannot wait for another attempt");
+    Some(Decision::saying(Action::Dead, Rule::MaxRetries, sentence))
 }
 
 fn death(stored: &Stored, envelope: Option<Envelope>, letter: &DeadLetter) -> Settlement {

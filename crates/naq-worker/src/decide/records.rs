@@ -46,6 +46,14 @@ impl SettlePlanner<'_> {
         let mut record = self.attempt_record(envelope, how, decision);
         record.started_at = Some(times.started_at);
         record.ended_at = Some(times.ended_at);
+        // A timeout stops a handler where it waits. One that blocks its thread ends by itself, late.
+        if let Some(limit) = envelope.timeout.filter(|limit| times.took() > *limit)
+            && how == AttemptOutcome::Completed
+        {
+            let [took, limit] = [times.took(), limit].map(humantime::format_duration);
+            let late = format!("; it took {took}, longer than its timeout, {limit}");
+            record.reason.get_or_insert_default().push_str(&late);
+        }
         record
     }
 

@@ -154,7 +154,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
     {
         let handler =
             handler_fn::blocking(self.state.clone(), handler_fn::decode_args::<J>, handler);
-        self.insert(J::NAME, handler, options)
+        self.insert_task(J::NAME, RegisteredTask { handler, fallback: None, options, blocks: true })
     }
 
     /// Adds an async handler by the task's name. Its arguments are a [`naq_core::Payload`] or a
@@ -359,10 +359,14 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         self
     }
 
-    fn insert(mut self, name: &str, handler: Handler, options: TaskOptions) -> Self {
+    fn insert(self, name: &str, handler: Handler, options: TaskOptions) -> Self {
+        self.insert_task(name, RegisteredTask { handler, fallback: None, options, blocks: false })
+    }
+
+    fn insert_task(mut self, name: &str, task: RegisteredTask) -> Self {
         let name = TaskName::new(name).unwrap_or_else(|err| panic!("{err}"));
         assert!(!self.tasks.contains_key(&name), "task {name:?} has a handler already");
-        self.tasks.insert(name, RegisteredTask { handler, fallback: None, options });
+        self.tasks.insert(name, task);
         self
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct RegisteredTask {
     /// Runs when a failure of the handler would end the job.
     pub(crate) fallback: Option<Handler>,
     pub(crate) options: TaskOptions,
+    /// Whether the handler runs on a thread for blocking calls, which cannot be stopped.
+    pub(crate) blocks: bool,
 }
 
 impl TaskTable {

@@ -8,6 +8,7 @@ use naq_client::Client;
 use naq_core::flow::RetryBudget;
 use naq_core::redact::Redactor;
 use naq_core::retry::Strategy;
+use naq_core::transport::BrokerClock;
 use naq_core::{Jitter, QueueName, RetryPolicy, SystemClock, Timer, WorkerId};
 
 use super::handler_runtime::HandlerRuntime;
@@ -251,7 +252,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// Sets the clock: the machine's by default. For tests.
+    /// Sets the clock of this process: the machine's by default. For tests. The worker asks it how
+    /// much time has passed; what time it is, the broker says.
     pub fn clock(mut self, timer: Arc<dyn Timer>) -> Self {
         self.settings.client = self.settings.client.clock(timer.clone());
         self.settings.timer = timer;
@@ -263,6 +265,9 @@ impl WorkerBuilder {
         if self.settings.queues.is_empty() {
             self.settings.queues.push(QueueName::default());
         }
+        // Every decision of the worker goes by the broker's clock.
+        let broker = self.settings.client.transport().clone();
+        self.settings.timer = Arc::new(BrokerClock::new(broker, self.settings.timer));
         let id = self.settings.worker_id();
         Worker::new(self.settings, id)
     }

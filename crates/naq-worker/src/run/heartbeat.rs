@@ -15,6 +15,9 @@ pub(super) async fn heartbeat_loop(worker: Arc<WorkerState>, times: HeartbeatTim
     let (hostname, started_at) = (hostname(), worker.now());
     loop {
         let stopping = worker.stopping.is_cancelled();
+        // Compares the clocks, which drift, and which operators set. A broker that does not answer
+        // does not answer the heartbeat either.
+        let _ = worker.transport.broker().await;
         let info = worker_info(&worker, &hostname, started_at);
         let sent = worker.transport.heartbeat(&info, times.ttl).await;
         if let Some(metrics) = &worker.metrics {

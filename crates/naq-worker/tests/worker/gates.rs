@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_trait::async_trait;
 use naq_core::flow::{LimitKeys, Slot};
 use naq_core::testing::{Fault, FaultPlan, FaultyTransport, ManualClock, Op};
 use naq_core::transport::StateStore;
-use naq_core::{Clock, JobState, Timer, Timestamp};
+use naq_core::{Clock, JobState, Timestamp};
 use naq_worker::Registry;
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -105,13 +104,6 @@ impl Clock for Trap {
     }
 }
 
-#[async_trait]
-impl Timer for Trap {
-    async fn sleep_until(&self, at: Timestamp) {
-        self.0.sleep_until(at).await;
-    }
-}
-
 #[tokio::test]
 async fn after_a_panic_outside_the_handler_the_gates_are_left() {
     let bench = Bench::new();
@@ -121,8 +113,9 @@ async fn after_a_panic_outside_the_handler_the_gates_are_left() {
         cx.state().store(cx.crashes() == 0, Ordering::SeqCst);
         Ok::<_, naq_core::Failure>(())
     });
-    let worker = bench.builder_of(Arc::new(bench.broker.clone()), registry);
-    let _worker = run(worker.clock(Arc::new(trap)));
+    let broker = FaultyTransport::new(bench.broker.clone(), FaultPlan::new());
+    let broker = broker.with_broker_clock(Arc::new(trap));
+    let _worker = run(bench.builder_of(Arc::new(broker), registry));
     let job = bench.client.enqueue_task("t", &()).expect("a name").id("job");
     job.concurrency_key("k", 1).await.expect("sent");
     bench.turn().await;

@@ -7,6 +7,7 @@ mod budget;
 mod cancel;
 mod children;
 mod classify;
+mod clocks;
 mod context;
 mod crash;
 mod depends;

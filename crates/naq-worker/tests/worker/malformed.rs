@@ -8,8 +8,11 @@ use naq_core::{JobId, JobState, QueueName};
 use crate::bench::{Bench, Do};
 
 pub(crate) async fn publish(bench: &Bench, id: &str, body: &[u8], content_type: &str) {
-    let message =
-        WireMessage::new(Bytes::copy_from_slice(body)).with(headers::CONTENT_TYPE, content_type);
+    let message = WireMessage::new(Bytes::copy_from_slice(body));
+    publish_message(bench, id, message.with(headers::CONTENT_TYPE, content_type)).await;
+}
+
+async fn publish_message(bench: &Bench, id: &str, message: WireMessage) {
     let key = JobKey { queue: QueueName::default(), id: JobId::new(id).expect("an id") };
     let dedup = id.to_owned();
     let job = Submission { key, due_at: None, dedup, unique: false, message };
@@ -80,5 +83,37 @@ async fn a_message_that_is_no_job_and_as_large_as_the_broker_takes_dies_once_wit
         assert_eq!(dead.content_type.as_deref(), Some("application/json"));
         assert_eq!(dead.error_kind.as_str(), told, "{spare}");
         assert_eq!(bench.left().await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_job_whose_counters_are_full_or_do_not_agree_is_dead_and_not_lost() {
+    const MAX: u32 = u32::MAX;
+    let fails = r#"{"task":"script","args":[{"Fail":"Error"}],"policy":{"max_retries":4294967295}"#;
+    let snoozes = r#"{"task":"script","args":[{"Snooze":60}]"#;
+    let unknown = r#"{"task":"unknown","args":null"#;
+    for (id, body, step, kind, told) in [
+        ("attempt", format!("{fails},\"attempt\":{MAX}}}"), None, "Error", "no retry is left"),
+        ("last", format!("{fails},\"attempt\":{}}}", MAX - 1), None, "Error", "no retry is left"),
+        ("snoozes", format!("{snoozes},\"snoozes\":{MAX}}}"), None, "Error", "last one"),
+        ("unknown", format!("{unknown},\"snoozes\":{MAX}}}"), None, "UnknownTask", "last one"),
+        ("crashes", format!("{fails},\"crashes\":{MAX}}}"), None, "Crash", "workers died"),
+        ("header", format!("{fails}}}"), Some("n/7/0"), "Error", "the header Naq-Step says n/7/0"),
+    ] {
+        let bench = Bench::new();
+        let _worker = bench.start().await;
+        let message = WireMessage::new(Bytes::from(body));
+        let message = match step {
+            Some(step) => message.with(headers::STEP, step),
+            None => message,
+        };
+        publish_message(&bench, id, message).await;
+        for _ in 0..20 {
+            bench.pass(crate::bench::secs(60)).await;
+        }
+        let report = bench.report(id).await;
+        let dead = report.dead.unwrap_or_else(|| panic!("{id} is {}", report.state));
+        assert_eq!((dead.error_kind.as_str(), bench.left().await), (kind, 0), "{id}");
+        assert!(dead.reason.contains(told), "{id}: {}", dead.reason);
     }
 }

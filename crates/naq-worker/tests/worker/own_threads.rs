@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
 use naq_client::{Client, JobReport};
-use naq_core::{Failure, JobId, JobState, Payload};
+use naq_core::{Clock, Failure, JobId, JobState, Payload, SystemClock};
 use naq_memory::MemoryTransport;
 use naq_worker::{Context, Exit, Registry, Worker};
 use tokio::sync::oneshot;
@@ -155,6 +155,41 @@ async fn a_panic_in_a_blocking_handler_is_a_failed_attempt() {
     let report = eventually(&client, job.id(), |r| r.state.is_final()).await;
     let dead = report.dead.expect("dead");
     assert_eq!((dead.error_kind.as_str(), dead.message.as_str()), ("Panic", "in a thread"));
+}
+
+#[tokio::test]
+async fn the_history_says_which_handler_was_beyond_its_timeout_and_could_not_be_stopped() {
+    let client = Client::new(Arc::new(MemoryTransport::new()));
+    let (release, released) = mpsc::channel();
+    let (starts, _started) = oneshot::channel();
+    let state: Stuck = Arc::new(Mutex::new(Some((starts, released))));
+    // It blocks the thread of the runtime until its timeout is over.
+    let late = async |_: Payload, _: Context<Stuck>| {
+        let until = SystemClock.now() + Duration::from_millis(50);
+        while SystemClock.now() < until {
+            std::hint::spin_loop();
+        }
+        Ok::<_, Failure>(())
+    };
+    let registry = Registry::with_state(state).blocking(stuck).raw("late", late);
+    let worker = Worker::builder(client.clone(), registry).build();
+    let _worker = tokio::spawn(worker.run(std::future::pending()));
+    let limit = Duration::from_millis(1);
+    let last = |report: JobReport| report.envelope.expect("readable").history.pop().expect("ran");
+
+    let thread = client.enqueue(crate::bench::Script(Vec::new())).timeout(limit).max_retries(0);
+    let thread = thread.await.expect("sent");
+    let record = last(eventually(&client, thread.id(), |r| r.state.is_final()).await);
+    let message = record.message.expect("an error");
+    assert!(message.contains("1ms; its thread cannot be stopped, and may still run"), "{message}");
+    drop(release);
+
+    let late = client.enqueue_task("late", &()).expect("a task").timeout(limit);
+    let late = late.await.expect("sent");
+    let report = eventually(&client, late.id(), |r| r.state.is_final()).await;
+    assert_eq!(report.state, JobState::Completed);
+    let reason = last(report).reason.expect("a reason");
+    assert!(reason.contains("longer than its timeout, 1ms"), "{reason}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use naq_client::Client;
-use naq_core::transport::{BrokerInfo, TransportError};
+use naq_core::transport::TransportError;
 use naq_core::{QueueName, Timestamp};
 
 /// Letters in one request.
@@ -19,8 +19,7 @@ pub(super) async fn count(
     within: Duration,
     enough: u64,
 ) -> Result<u64> {
-    let broker = client.transport().broker().await?;
-    let since = at_broker(client.now(), &broker).saturating_sub(within);
+    let since = client.broker_now().await?.saturating_sub(within);
     let first = first_since(since, async |seq| letter_from(client, queue, seq).await).await?;
     let Some(mut from) = first else { return Ok(0) };
     let mut found = 0;
@@ -33,12 +32,6 @@ pub(super) async fn count(
             None => return Ok(found.min(enough)),
         }
     }
-}
-
-/// A time of this machine's clock as a time of the broker's clock, which stamps the letters.
-fn at_broker(ours: Timestamp, broker: &BrokerInfo) -> Timestamp {
-    let by = Duration::from_millis(broker.clock_ahead_ms.unsigned_abs());
-    if broker.clock_ahead_ms < 0 { ours.saturating_sub(by) } else { ours + by }
 }
 
 /// The sequence number of a dead letter, and when it was stored.
@@ -131,18 +124,5 @@ mod tests {
             let (_, requests) = search(&letters, since);
             assert!(requests <= 42, "{since}: {requests}");
         }
-    }
-
-    #[test]
-    fn a_local_time_is_converted_to_the_brokers_clock() {
-        let converted = |ahead: i64| {
-            let (server, max_payload) = (String::new(), 0);
-            let broker = BrokerInfo { server, clock_ahead_ms: ahead, max_payload };
-            at_broker(at(5_000), &broker).as_millis()
-        };
-        assert_eq!(
-            (converted(0), converted(2_000), converted(-2_000), converted(-9_000)),
-            (5_000, 7_000, 3_000, 0)
-        );
     }
 }

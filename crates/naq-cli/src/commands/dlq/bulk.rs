@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::Result;
 use naq_client::{Batch, BatchAction, BatchItem, BatchOrder, BatchScope, Client, Preview};
 use naq_core::transport::Stored;
-use naq_core::{Clock, SystemClock};
 use serde::Serialize;
 
 use super::select::{DlqSelectionArgs, find};
@@ -32,6 +31,14 @@ impl DlqAction {
         match self {
             Self::Requeue => "requeue",
             Self::Purge => "purge",
+        }
+    }
+
+    /// The verb in the past tense.
+    pub(super) fn done_word(self) -> &'static str {
+        match self {
+            Self::Requeue => "requeued",
+            Self::Purge => "removed",
         }
     }
 }
@@ -109,7 +116,7 @@ pub(super) async fn requeue(
     // Without a window to undo it, the first job is due at once.
     let order = requeue_order(args, args.rate, scope).undo_window(Duration::ZERO);
     let ran = run_batch(order, client, out).await?;
-    if ran.can_be_undone(SystemClock.now()) {
+    if ran.can_be_undone(client.now()) {
         let id = &ran.id;
         out.note(format_args!(
             "batch {id}; to undo it for the jobs that are not due yet: naq batch undo {id}"
@@ -235,9 +242,8 @@ fn print(
 
 fn words(action: DlqAction, selection: &DlqSelectionArgs, result: &BulkResult) -> String {
     let verb = match (action, result.dry_run) {
-        (DlqAction::Requeue, false) => "requeued",
+        (_, false) => action.done_word(),
         (DlqAction::Requeue, true) => "would requeue",
-        (DlqAction::Purge, false) => "removed",
         (DlqAction::Purge, true) => "would remove",
     };
     let count = if result.dry_run { result.matched } else { result.done };

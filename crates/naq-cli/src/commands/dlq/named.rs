@@ -1,9 +1,9 @@
-//! Requeue and purge of dead letters that the user names by id, one by one. An error of one ends the
-//! command, because the user asked for exactly this letter.
+//! Requeue and purge of dead letters that the user names by id, one by one. An error of one is
+//! the error of the command, because the user asked for exactly this letter. The others are done.
 
 use anyhow::Result;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
-use naq_client::{AuditEntry, Client};
+use futures_util::stream::{self, StreamExt};
+use naq_client::{AuditEntry, Client, ClientError};
 use naq_core::transport::{Receipt, Stored};
 
 use super::bulk::{BulkResult, DlqAction};
@@ -32,16 +32,26 @@ pub(super) async fn run(
             DlqAction::Purge => Ok(client.purge_dead(letter).await?),
         })
         .buffer_unordered(AT_ONCE);
-    while let Some(is_done) = answers.try_next().await? {
-        if is_done {
-            result.done += 1;
-        } else {
-            result.skipped += 1;
+    // What is under way is finished after an error, too: it would be done only half.
+    let mut failed: Option<ClientError> = None;
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(true) => result.done += 1,
+            Ok(false) => result.skipped += 1,
+            Err(err) => failed = failed.or(Some(err)),
         }
     }
     if result.done > 0 {
         let entry = |who: &str| AuditEntry::new(who, action.verb(), selection.words());
         audit::record(client, out, |who| entry(who).count(result.done).reason(reason)).await?;
     }
-    Ok(result)
+    match failed {
+        None => Ok(result),
+        Some(err) => Err(anyhow::Error::from(err).context(format!(
+            "{} of {} dead letters {}; the others stay",
+            result.done,
+            result.matched,
+            action.done_word(),
+        ))),
+    }
 }

@@ -10,14 +10,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use naq_client::{Client, EnqueueError, JobHandle};
-use naq_core::{Codec, JobId, RetryPolicy, TaskName, Timestamp};
+use naq_core::{Codec, JobId, QueueName, RetryPolicy, TaskName, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 
 use self::line::{Defaults, LineJob};
 use super::options::OptionArgs;
-use super::{EnqueuedJob, offline_client};
+use super::{EnqueuedJob, now, offline_client};
 use crate::exit::{CliError, ExitCode};
 use crate::output::{Format, Output};
 use crate::progress_line::ProgressLine;
@@ -86,29 +86,36 @@ impl JobFile {
         Ok(Self { input, name, read: 0, defaults })
     }
 
-    /// Enqueues all lines. A line that fails does not stop the others, but a broker that cannot be
-    /// reached does.
+    /// Enqueues all lines. A line that fails does not stop the others, and neither does output that
+    /// cannot be printed. A broker that cannot be reached does.
     pub(super) async fn send(mut self, client: &Client, out: Output) -> Result<ExitCode> {
         let progress = ProgressLine::new("enqueued");
         let (mut tally, mut answers) = (LineCounts::default(), Vec::new());
+        let mut printed = Ok(());
         while tally.lost.is_none() {
-            let lines = self.next_chunk()?;
+            let sent = self.read;
+            let lines =
+                self.next_chunk().with_context(|| format!("no line after {sent} was sent"))?;
             if lines.is_empty() {
                 break;
             }
-            for done in send(lines, client).await {
+            for done in send(lines, client, &self.defaults.options.queue).await {
                 tally.add(&done);
                 progress.step();
-                match out.format() {
-                    Format::Table => progress.aside(|| done.write(out))?,
-                    Format::Jsonl => progress.aside(|| out.line(&done.answer()))?,
-                    Format::Json => answers.push(to_raw_value(&done.answer())?),
-                }
+                let print = match out.format() {
+                    Format::Table => progress.aside(|| done.write(out)),
+                    Format::Jsonl => progress.aside(|| out.line(&done.answer())),
+                    Format::Json => {
+                        answers.push(to_raw_value(&done.answer())?);
+                        Ok(())
+                    }
+                };
+                printed = printed.and(print);
             }
         }
         progress.finish();
         if out.format() == Format::Json {
-            out.one(&answers, String::new)?;
+            printed = printed.and(out.one(&answers, String::new));
         }
         out.note(format_args!("{}: {tally}", self.name))?;
         if let Some(line) = tally.lost {
@@ -119,6 +126,7 @@ impl JobFile {
                         line with the field id as shown is not stored twice";
             return Err(CliError::new(ExitCode::Unreachable, what).next(next).into());
         }
+        printed.context("cannot print the results")?;
         Ok(if tally.failed > 0 { ExitCode::Failed } else { ExitCode::Ok })
     }
 
@@ -142,24 +150,31 @@ impl JobFile {
 }
 
 /// Enqueues the jobs that could be read, and returns the result of every line in order.
-async fn send(lines: Vec<(u64, Result<LineJob>)>, client: &Client) -> Vec<SentLine> {
+async fn send(
+    lines: Vec<(u64, Result<LineJob>)>,
+    client: &Client,
+    queue: &QueueName,
+) -> Vec<SentLine> {
     let (mut jobs, mut asked) = (Vec::new(), Vec::new());
     for (line, job) in lines {
         asked.push(match job {
-            Ok(LineJob { prepared, task, due_at }) => {
+            Ok(LineJob { prepared, task, due }) => {
                 let id = prepared.id().clone();
                 jobs.push(prepared);
-                (line, Ok((task, due_at, id)))
+                (line, Ok((task, due, id)))
             }
             Err(err) => (line, Err(err)),
         });
     }
+    let given =
+        asked.iter().any(|(_, asked)| asked.as_ref().is_ok_and(|(_, due, _)| due.is_given()));
+    let now = now(client, given, queue).await;
     let mut sent = client.enqueue_many(jobs).await.into_iter();
     let done = asked.into_iter().filter_map(|(line, asked)| match asked {
         // `enqueue_many` returns one result per job, in order.
-        Ok((task, due_at, id)) => {
+        Ok((task, due, id)) => {
             let result = sent.next()?.map_err(|err| maybe_stored(err, &id));
-            Some(SentLine { line, asked: Some((task, due_at)), result })
+            Some(SentLine { line, asked: Some((task, due.after(now))), result })
         }
         Err(err) => Some(SentLine { line, asked: None, result: Err(err) }),
     });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use naq_client::Enqueue;
 use naq_core::flow::{FollowUp, Unique};
-use naq_core::{Clock, QueueName, SystemClock, Timestamp};
+use naq_core::{QueueName, Timestamp};
 
 use super::limits::LimitArgs;
 use super::policy::PolicyArgs;
@@ -71,6 +71,25 @@ pub(crate) struct OptionArgs {
     pub(super) policy: PolicyArgs,
 }
 
+/// When a job is due, as the user gave it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Due {
+    at: Option<Timestamp>,
+    delay: Option<Duration>,
+}
+
+impl Due {
+    /// Whether the job is due at another time than at once.
+    pub(super) fn is_given(self) -> bool {
+        self.at.is_some() || self.delay.is_some()
+    }
+
+    /// The due time of a job that is sent at `now`, if it is in the future.
+    pub(super) fn after(self, now: Timestamp) -> Option<Timestamp> {
+        self.at.or_else(|| self.delay.map(|delay| now + delay)).filter(|due_at| *due_at > now)
+    }
+}
+
 impl OptionArgs {
     /// Sets all options but the retry policy, which is built and checked once for all jobs.
     pub(super) fn apply<'a, O>(&self, mut job: Enqueue<'a, O>) -> Enqueue<'a, O> {
@@ -113,9 +132,8 @@ impl OptionArgs {
         })
     }
 
-    /// The due time, if it is in the future.
-    pub(super) fn due_at(&self) -> Option<Timestamp> {
-        let now = SystemClock.now();
-        self.at.or_else(|| self.delay.map(|delay| now + delay)).filter(|due_at| *due_at > now)
+    /// When the job is due, as the user gave it.
+    pub(super) fn due(&self) -> Due {
+        Due { at: self.at, delay: self.delay }
     }
 }

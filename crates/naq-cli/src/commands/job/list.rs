@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use naq_client::Client;
 use naq_core::transport::{JobSummary, JobsCursor, JobsPage, JobsQuery, Order, Place};
-use naq_core::{Clock, ErrorKind, JobState, QueueName, SystemClock, TaskName, Timestamp};
+use naq_core::{ErrorKind, JobState, QueueName, TaskName, Timestamp};
 use serde::Serialize;
 
 use crate::output::{Format, Output, TableRow};
@@ -64,7 +64,7 @@ impl JobListArgs {
     }
 
     pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
-        let now = SystemClock.now();
+        let now = client.broker_now().await?;
         let page = client.jobs(&self.query(now)).await?;
         if out.format() == Format::Json {
             return out.one(&page, String::new);

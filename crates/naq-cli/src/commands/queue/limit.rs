@@ -5,8 +5,8 @@ use std::num::NonZeroU64;
 use anyhow::Result;
 use clap::{ArgGroup, Args};
 use naq_client::{AuditEntry, Client};
+use naq_core::QueueName;
 use naq_core::transport::QueueBound;
-use naq_core::{Clock, QueueName, SystemClock};
 
 use super::{QueueRow, all_exist, audit, info};
 use crate::output::Output;
@@ -99,7 +99,7 @@ impl QueueLimitArgs {
             let scope = format!("queue {queue} to {bound}");
             audit::record(client, out, |who| AuditEntry::new(who, "bound", scope)).await?;
         }
-        let line = QueueRow::new(info(client, queue).await?, &[], SystemClock.now());
+        let line = QueueRow::new(info(client, queue).await?, &[], client.now());
         out.one(&line, || {
             let mut words = Vec::new();
             if self.limit.is_some() {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use naq_client::{AuditEntry, Client};
-use naq_core::{Clock, QueueName, SystemClock, TaskName, Timestamp};
+use naq_core::{QueueName, TaskName, Timestamp};
 use serde::Serialize;
 
 use super::{QueuePauseArgs, all_exist};
@@ -39,7 +39,7 @@ pub(super) async fn pause(
     out: Output,
 ) -> Result<()> {
     all_exist(client, &args.queues).await?;
-    let now = SystemClock.now();
+    let now = client.broker_now().await?;
     let until = args.until.or(args.span.map(|span| now + span));
     let mut done = Vec::new();
     for queue in &args.queues {

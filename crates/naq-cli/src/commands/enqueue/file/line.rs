@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::commands::enqueue::begin;
-use crate::commands::enqueue::options::OptionArgs;
+use crate::commands::enqueue::options::{Due, OptionArgs};
 use crate::text::{parse_duration, parse_time};
 
 /// The fields of a line. The options replace missing fields.
@@ -103,7 +103,7 @@ pub(super) struct Defaults {
 pub(super) struct LineJob {
     pub(super) prepared: Prepared<Value>,
     pub(super) task: TaskName,
-    pub(super) due_at: Option<Timestamp>,
+    pub(super) due: Due,
 }
 
 /// The parse error without serde's line number, which is always 1.
@@ -128,6 +128,6 @@ impl Defaults {
         if let Some(id) = &line.id {
             job = job.id(id);
         }
-        Ok(LineJob { prepared: job.prepare()?, task, due_at: options.due_at() })
+        Ok(LineJob { prepared: job.prepare()?, task, due: options.due() })
     }
 }
