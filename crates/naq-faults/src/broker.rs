@@ -8,9 +8,9 @@ use naq_core::transport::{JobKey, Lookup, Place, Stored};
 use naq_core::wire::Nonce;
 use naq_core::{Envelope, JobId, JobState, QueueName};
 
-use crate::history::{JobEnd, StoredJob};
 use crate::plan::PlannedJob;
 use crate::script::ScriptStep;
+use crate::stored_job::{JobEnd, StoredJob};
 
 /// How many jobs are looked up at the same time.
 const PARALLEL: usize = 64;
@@ -62,10 +62,10 @@ impl JobMessages {
         let died = record.as_ref().filter(|(_, end)| end.state == JobState::Dead).cloned();
         let of_death = |life: &Nonce| died.as_ref().is_some_and(|(death, _)| death == life);
         if !letters.iter().all(|(life, _)| of_death(life)) {
-            stored.half.push("a letter without its record".into());
+            stored.half.push(StoredJob::NO_RECORD.into());
         }
         if died.is_some() && !letters.iter().any(|(life, _)| of_death(life)) {
-            stored.half.push("a record without its letter".into());
+            stored.half.push(StoredJob::NO_LETTER.into());
         }
         stored.ends.extend(record.filter(|_| died.is_none()).map(|(_, end)| end));
         stored.ends.extend(letters.into_iter().map(|(_, end)| end));
@@ -80,12 +80,29 @@ impl JobMessages {
 pub async fn is_drained(transport: &dyn Lookup, queues: &[&str]) -> Result<bool> {
     for queue in queues {
         if let Some(info) = transport.queue_info(&QueueName::new(queue)?).await?
-            && info.pending + info.running + info.waiting > 0
+            && info.pending + info.running + info.waiting + info.forgotten > 0
         {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// How many jobs of these queues the broker has stored and will never deliver, by queue. Queues
+/// without such jobs are left out.
+///
+/// # Errors
+/// The broker does not reply.
+pub async fn stranded(transport: &dyn Lookup, queues: &[&str]) -> Result<BTreeMap<String, u64>> {
+    let mut found = BTreeMap::new();
+    for queue in queues {
+        let info = transport.queue_info(&QueueName::new(queue)?).await?;
+        let jobs = info.map_or(0, |info| info.forgotten);
+        if jobs > 0 {
+            found.insert((*queue).to_owned(), jobs);
+        }
+    }
+    Ok(found)
 }
 
 fn read(messages: &[Stored]) -> Result<JobMessages> {
@@ -102,7 +119,8 @@ fn read(messages: &[Stored]) -> Result<JobMessages> {
     Ok(found)
 }
 
-fn end(stored: &Stored) -> Result<JobEnd> {
+/// The end that a record or a dead letter tells of.
+pub(crate) fn end(stored: &Stored) -> Result<JobEnd> {
     let what = || format!("the stored message of {}", stored.key);
     let of = |envelope: &Envelope, state, rule| JobEnd {
         state,

@@ -1,4 +1,4 @@
-//! The plan of a run: its jobs and faults, with their times. It is a pure function of seed and
+//! The plan of a run: its jobs, its faults and its operators' deeds, with their times. It is a pure function of seed and
 //! settings, so a seed repeats it. (Which jobs a fault hits depends on the machine and differs from
 //! run to run.)
 
@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::deed_plan::{PlannedDeed, deeds};
 use crate::script::{DelayPattern, Script};
 
 /// The size of a run.
@@ -19,7 +20,7 @@ pub struct RunSettings {
     pub duration_ms: u64,
 }
 
-/// The jobs and faults of a run.
+/// The jobs, faults and operators' deeds of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunPlan {
     /// The seed of the plan.
@@ -30,6 +31,8 @@ pub struct RunPlan {
     pub jobs: Vec<PlannedJob>,
     /// The faults, in the order in which they happen.
     pub faults: Vec<PlannedFault>,
+    /// What operators do, in the order in which they begin.
+    pub deeds: Vec<PlannedDeed>,
 }
 
 /// A job of the plan.
@@ -145,7 +148,7 @@ impl RunSettings {
     pub const SHORT: Self = Self { jobs: 5_000, workers: 4, duration_ms: ROUND_MS };
 
     /// The number of rounds, and the length of each.
-    fn rounds(&self) -> (u64, u64) {
+    pub(crate) fn rounds(&self) -> (u64, u64) {
         let rounds = (self.duration_ms / ROUND_MS).max(1);
         (rounds, self.duration_ms / rounds)
     }
@@ -163,7 +166,8 @@ impl RunPlan {
         let mut rng = fastrand::Rng::with_seed(seed);
         let jobs = jobs(&mut rng, seed, &settings);
         let faults = faults(&mut rng, &settings);
-        Self { seed, settings, jobs, faults }
+        let deeds = deeds(seed, &settings, &jobs);
+        Self { seed, settings, jobs, faults, deeds }
     }
 }
 

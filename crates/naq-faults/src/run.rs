@@ -11,7 +11,7 @@ use naq_testing::{ChaosProxy, ChildProcess, NatsServer};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::broker;
-use crate::check::{CheckReport, check};
+use crate::check::{CheckReport, FinalState, check};
 use crate::fleet::{Fleet, RunPaths};
 use crate::history::RunHistory;
 use crate::ledger::{FaultKind, now};
@@ -53,12 +53,14 @@ pub async fn run(
     let paths = RunPaths { program: program.to_owned(), dir: dir.to_owned(), url: proxy.url() };
     let fleet = Fleet::start(paths.clone(), plan.settings.workers)?;
     let producer = ChildProcess::spawn(paths.command("producer"))?;
+    let operators = ChildProcess::spawn(paths.command("operators"))?;
     let mut run = FaultRun { plan, server, proxy, fleet, print, start: now() };
     run.cause_faults().await?;
-    run.drain(producer, &*transport).await?;
+    run.drain(vec![("producer", producer), ("operators", operators)], &*transport).await?;
     run.fleet.stop().await?;
-    let stored = broker::stored_jobs(&*transport, &plan.jobs).await?;
-    Ok(check(plan, &RunHistory::load(dir)?, &stored))
+    let jobs = broker::stored_jobs(&*transport, &plan.jobs).await?;
+    let last = FinalState { jobs, stranded: broker::stranded(&*transport, &QUEUES).await? };
+    Ok(check(plan, &RunHistory::load(dir)?, &last))
 }
 
 async fn connect(url: &str) -> Result<Arc<dyn Lookup>> {
@@ -111,19 +113,28 @@ impl FaultRun<'_> {
         Ok(())
     }
 
-    /// Waits until all jobs are acknowledged and none is waiting or running, or until the time
-    /// limit. The checker reports what is left.
-    async fn drain(&mut self, mut producer: ChildProcess, transport: &dyn Lookup) -> Result<()> {
+    /// Waits until all jobs are acknowledged, all deeds are done, and no job is waiting or running, or
+    /// until the time limit. The checker reports what is left.
+    async fn drain(
+        &mut self,
+        mut roles: Vec<(&str, ChildProcess)>,
+        transport: &dyn Lookup,
+    ) -> Result<()> {
         self.print_progress("no more faults: draining");
         let time_limit = now() + DRAIN;
-        let mut done = false;
         while now() < time_limit {
             self.until(now() + 100).await?;
-            if !done && let Some(status) = producer.try_wait()? {
-                ensure!(status.success(), "the producer failed ({status}):\n{}", producer.stderr());
-                done = true;
+            let mut left = Vec::new();
+            for (name, mut role) in roles {
+                match role.try_wait()? {
+                    Some(status) => {
+                        ensure!(status.success(), "{name} failed ({status}):\n{}", role.stderr());
+                    }
+                    None => left.push((name, role)),
+                }
             }
-            if done && broker::is_drained(transport, &QUEUES).await? {
+            roles = left;
+            if roles.is_empty() && broker::is_drained(transport, &QUEUES).await? {
                 self.print_progress("drained");
                 return Ok(());
             }

@@ -1,5 +1,7 @@
 //! The faults that may make attempts run again, and which times they affect.
 
+use std::collections::BTreeSet;
+
 use crate::history::HandlerRun;
 use crate::ledger::{FaultEntry, FaultKind};
 use crate::plan::LEASE_MS;
@@ -9,9 +11,6 @@ use crate::plan::LEASE_MS;
 const SETTLE_MS: u64 = 1_000;
 /// How long after an outage of broker or network a handler may start on an earlier delivery.
 const RECONNECT_MS: u64 = 1_000;
-/// How long a delivery may wait for a slot after its evidence was checked. With slow jobs before it
-/// this takes some hundred milliseconds, and at most one lease.
-const RACE_MS: u64 = LEASE_MS;
 /// How long a fault has effects after its end: clients reconnect, and leases of dead workers end.
 const EFFECT_MS: u64 = LEASE_MS + 1_000;
 
@@ -23,8 +22,13 @@ pub(super) struct HarmfulFaults<'a> {
 }
 
 impl<'a> HarmfulFaults<'a> {
-    pub(super) fn new(faults: &'a [FaultEntry]) -> Self {
-        Self { faults: faults.iter().filter(|fault| fault.kind.is_harm()).collect() }
+    /// Those that may affect jobs of `queue`; without one, those that may affect all jobs.
+    pub(super) fn new(faults: &'a [FaultEntry], queue: Option<&str>) -> Self {
+        let affects = |fault: &&FaultEntry| {
+            let here = fault.queue.as_deref().is_none_or(|of| Some(of) == queue);
+            fault.kind.is_harm() && here
+        };
+        Self { faults: faults.iter().filter(affects).collect() }
     }
 
     /// Whether a fault, or an effect of one, falls into this time.
@@ -54,16 +58,20 @@ impl<'a> HarmfulFaults<'a> {
         })
     }
 
-    /// Whether a fact stored at `fact` and a run started at `start` may have been concurrent. After
-    /// an outage of broker or network, two workers may have the same delivery: one settles what it
-    /// ran before the outage, the other starts it. No other outage may have started in between,
-    /// because it could have lost an ack.
-    pub(super) fn raced(&self, fact: u64, start: u64) -> bool {
-        let outages = self.faults.iter().filter(|fault| fault.worker.is_none());
-        let mut ended = outages.clone().filter(|f| f.from <= fact && fact <= f.to + EFFECT_MS);
-        start <= fact + RACE_MS
-            && ended.next().is_some()
-            && !outages.clone().any(|f| (fact..=start).contains(&f.from))
+    /// How many of the workers that ran these runs died with them: between the start of a run and
+    /// the end of its settlement.
+    pub(super) fn deaths<'r>(&self, runs: impl IntoIterator<Item = &'r HandlerRun>) -> u32 {
+        let died_with = |run: &&HandlerRun| {
+            let settled = run.finish.or(run.stopped).map_or(u64::MAX, |end| end + SETTLE_MS);
+            self.faults.iter().any(|fault| {
+                let died = matches!(fault.kind, FaultKind::WorkerKilled | FaultKind::WorkerAborted);
+                let this = fault.worker.as_ref() == Some(&run.worker);
+                died && this && fault.to >= run.start && fault.from <= settled
+            })
+        };
+        let runs = runs.into_iter().filter(died_with);
+        let workers: BTreeSet<&str> = runs.map(|run| run.worker.as_str()).collect();
+        u32::try_from(workers.len()).unwrap_or(u32::MAX)
     }
 
     /// Whether a job aborted this worker.

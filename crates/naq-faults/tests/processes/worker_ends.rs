@@ -6,7 +6,7 @@ use std::time::Duration;
 use naq_core::JobState;
 use naq_faults::ledger::now;
 use naq_faults::plan::LEASE_MS;
-use naq_faults::script::{POISON_CRASHES, Script, ScriptStep};
+use naq_faults::script::{MAX_CRASHES, Script, ScriptStep};
 use naq_testing::{ChildProcess, eventually};
 
 use crate::setup::{TIME_LIMIT, TestSetup, died};
@@ -119,14 +119,14 @@ async fn a_second_signal_ends_the_worker_at_once_and_loses_nothing() {
 async fn a_job_that_kills_three_workers_is_poison_and_its_attempt_is_not_counted() {
     let setup = TestSetup::new("poison").await;
     let job = setup.enqueue(Script::Poison, 0).await;
-    for n in 0..POISON_CRASHES {
+    for n in 0..MAX_CRASHES {
         died(setup.worker(&format!("poisoned{n}"), None)).await;
     }
     let _survivor = setup.worker("survivor", None);
     let end = setup.end(&job).await;
     assert_eq!((end.state, end.rule.as_deref()), (JobState::Dead, Some("max_crashes")));
-    assert_eq!((end.step, end.crashes), (ScriptStep::attempt(1), POISON_CRASHES));
-    assert_eq!(setup.runs(&job).len(), POISON_CRASHES as usize);
+    assert_eq!((end.step, end.crashes), (ScriptStep::attempt(1), MAX_CRASHES));
+    assert_eq!(setup.runs(&job).len(), MAX_CRASHES as usize);
 }
 
 #[tokio::test]
