@@ -20,7 +20,7 @@ pub(crate) enum ExitCode {
     Usage = 2,
     /// A job, queue or other thing that the user named does not exist.
     NotFound = 3,
-    /// The broker cannot be reached or does not answer.
+    /// The broker cannot be reached, does not answer, or cannot do this at the moment.
     Unreachable = 4,
     /// The broker refuses the credentials, or they lack a permission.
     Auth = 5,
@@ -187,7 +187,7 @@ fn of_transport(error: &TransportError) -> (ExitCode, Option<String>) {
             ExitCode::Unreachable,
             Some("start a broker (`naq dev` starts one), or give its address: --nats-url, NAQ_NATS_URL".into()),
         ),
-        TransportError::Timeout { .. } => {
+        TransportError::Timeout { .. } | TransportError::Unavailable { .. } => {
             (ExitCode::Unreachable, Some("repeat the command, which is safe; to check the broker: naq doctor".into()))
         }
         TransportError::Auth(_) => (

@@ -51,7 +51,9 @@ pub(crate) struct RequestRetry<'a> {
     subject: &'a str,
     until: Instant,
     /// How many requests failed so far.
-    pub(crate) failed: u32,
+    failed: u32,
+    /// How many of them the broker may have carried out all the same.
+    pub(crate) unclear: u32,
 }
 
 impl Api {
@@ -205,7 +207,7 @@ impl Api {
         subject: &'a str,
     ) -> RequestRetry<'a> {
         let until = Instant::now() + self.config.request_timeout;
-        RequestRetry { api: self, what, subject, until, failed: 0 }
+        RequestRetry { api: self, what, subject, until, failed: 0, unclear: 0 }
     }
 }
 
@@ -213,6 +215,7 @@ impl RequestRetry<'_> {
     /// Waits for a short time if another request may succeed. Returns the error if not.
     pub(crate) async fn wait_to_retry(&mut self, error: ApiError) -> Result<(), TransportError> {
         self.failed += 1;
+        self.unclear += u32::from(error.is_unclear());
         let pause = random_up_to((Duration::from_millis(20) * self.failed).min(MAX_PAUSE));
         if !error.is_transient() || Instant::now() + pause >= self.until {
             let what = format!("{} {}", self.what, self.subject);

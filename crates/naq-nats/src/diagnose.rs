@@ -9,7 +9,8 @@ use naq_core::{JobId, QueueName};
 use serde::Serialize;
 
 use crate::api::Api;
-use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
+use crate::error::ApiError;
+use crate::error_codes::WRONG_LAST_SEQUENCE;
 use crate::message::EXPECTED_LAST;
 use crate::server;
 use crate::streams::durability;

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::api::Api;
 use crate::connection_monitor::NoAnswer;
 use crate::error::ApiError;
+use crate::error_codes;
 use crate::message::incoming;
 use crate::subjects::api;
 
@@ -230,10 +231,14 @@ fn read(answer: Message, batch: &mut DirectGetBatch) -> Result<bool, ApiError> {
             batch.left = number("Nats-Num-Pending").unwrap_or(batch.left);
             Ok(true)
         }
-        status => Err(TransportError::Rejected {
-            what: "read messages".into(),
-            reason: format!("{} ({status:?})", answer.description.unwrap_or_default()),
+        status => {
+            let what = "read messages".to_owned();
+            let reason = format!("{} ({status:?})", answer.description.unwrap_or_default());
+            Err(if status.is_some_and(error_codes::is_transient_status) {
+                TransportError::Unavailable { what, reason }.into()
+            } else {
+                TransportError::Rejected { what, reason }.into()
+            })
         }
-        .into()),
     }
 }

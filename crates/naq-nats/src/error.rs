@@ -7,26 +7,16 @@ use async_nats::{ConnectErrorKind, RequestErrorKind};
 use naq_core::transport::TransportError;
 use serde::Deserialize;
 
-/// The stream does not exist.
-pub(crate) const STREAM_NOT_FOUND: u64 = 10059;
-/// A message could not be deleted. Usually it does not exist any more.
-pub(crate) const DELETE_FAILED: u64 = 10057;
-/// The message to delete does not exist any more, and others before and after it do.
-pub(crate) const SEQUENCE_NOT_FOUND: u64 = 10043;
-/// The consumer does not exist.
-pub(crate) const CONSUMER_NOT_FOUND: u64 = 10014;
-/// The condition of a publish failed: the last sequence on the subject is another one.
-pub(crate) const WRONG_LAST_SEQUENCE: u64 = 10071;
-/// Another process has just created a stream of this name with other settings.
-pub(crate) const STREAM_NAME_IN_USE: u64 = 10058;
-/// Another process has just created the consumer with other settings.
-pub(crate) const CONSUMER_EXISTS: [u64; 3] = [10013, 10105, 10148];
-/// The cluster has no leader at the moment.
-const CLUSTER_NOT_AVAILABLE: u64 = 10008;
+use crate::error_codes::{
+    self, DELETE_FAILED, DUPLICATE_IN_PROCESS, SEQUENCE_NOT_FOUND, SUBJECT_IN_PROCESS,
+};
 
 /// An error reply of the JetStream API.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct ApiRefusal {
+    /// The status, as of HTTP.
+    #[serde(default)]
+    pub(crate) code: u16,
     #[serde(default)]
     pub(crate) err_code: u64,
     #[serde(default)]
@@ -42,6 +32,12 @@ pub(crate) enum ApiError {
     Refused(ApiRefusal),
     /// Anything else.
     Transport(TransportError),
+}
+
+impl ApiRefusal {
+    fn is_transient(&self) -> bool {
+        error_codes::is_transient(self.err_code, self.code)
+    }
 }
 
 impl ApiError {
@@ -63,9 +59,16 @@ impl ApiError {
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::NoResponders => true,
-            Self::Refused(refusal) => refusal.err_code == CLUSTER_NOT_AVAILABLE,
+            Self::Refused(refusal) => refusal.is_transient(),
             Self::Transport(error) => error.is_transient(),
         }
+    }
+
+    /// Whether it is unknown if a publish with this error was stored. These errors say that it was
+    /// not: no server received it, or another message is in the way.
+    pub(crate) fn is_unclear(&self) -> bool {
+        let in_the_way = self.is(DUPLICATE_IN_PROCESS) || self.is(SUBJECT_IN_PROCESS);
+        !(in_the_way || matches!(self, Self::NoResponders))
     }
 
     /// The error as the ports define it.
@@ -76,13 +79,16 @@ impl ApiError {
                 url,
                 reason: format!("no reply to: {what} (the stream does not exist or has no leader)"),
             },
-            Self::Refused(refusal) if refusal.err_code == CLUSTER_NOT_AVAILABLE => {
-                TransportError::Unreachable { url, reason: refusal.description }
+            Self::Refused(refusal) => {
+                let what = what.to_owned();
+                let reason =
+                    format!("{} (JetStream error {})", refusal.description, refusal.err_code);
+                if refusal.is_transient() {
+                    TransportError::Unavailable { what, reason }
+                } else {
+                    TransportError::Rejected { what, reason }
+                }
             }
-            Self::Refused(refusal) => TransportError::Rejected {
-                what: what.to_owned(),
-                reason: format!("{} (JetStream error {})", refusal.description, refusal.err_code),
-            },
         }
     }
 }

@@ -14,6 +14,7 @@ mod direct;
 mod directory;
 mod end_watch;
 mod error;
+mod error_codes;
 mod forgotten;
 mod lookup;
 mod message;

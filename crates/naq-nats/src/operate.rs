@@ -13,7 +13,8 @@ use naq_core::{QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
-use crate::error::{ApiError, STREAM_NOT_FOUND, WRONG_LAST_SEQUENCE};
+use crate::error::ApiError;
+use crate::error_codes::{STREAM_NOT_FOUND, WRONG_LAST_SEQUENCE};
 use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, outgoing};
 use crate::subjects::{CONSUMER, api};
 use crate::topology::{CreateConsumer, DEFAULT_LEASE, max_ack_pending};
@@ -116,13 +117,13 @@ impl Api {
         loop {
             let soon = self.config.clock.now() + NEARLY_DUE;
             if stored.due_at.is_some_and(|due_at| due_at <= soon) {
-                return Ok(retry.failed > 0);
+                return Ok(retry.unclear > 0);
             }
             let body = stored.message.body.clone();
             match self.store(&target, headers.clone(), body).await {
                 Ok(_) => return Ok(true),
-                // If an earlier request failed, it may have released the job all the same.
-                Err(error) if error.is(WRONG_LAST_SEQUENCE) => return Ok(retry.failed > 0),
+                // An earlier request without an answer may have released the job.
+                Err(error) if error.is(WRONG_LAST_SEQUENCE) => return Ok(retry.unclear > 0),
                 Err(error) => retry.wait_to_retry(error).await?,
             }
         }
@@ -141,7 +142,7 @@ impl Api {
             self.compare_clocks(&stored.key).await;
             let soon = self.config.clock.now() + NEARLY_DUE;
             if stored.due_at.is_some_and(|due_at| due_at <= soon) {
-                return self.was_moved(stored, due_at, retry.failed).await;
+                return self.was_moved(stored, due_at, retry.unclear).await;
             }
             let mut headers: HeaderMap = outgoing(&message);
             headers.insert(EXPECTED_LAST, stored.seq.to_string());
@@ -149,7 +150,7 @@ impl Api {
             match self.store(&subject, headers, message.body.clone()).await {
                 Ok(_) => return Ok(true),
                 Err(error) if error.is(WRONG_LAST_SEQUENCE) => {
-                    return self.was_moved(stored, due_at, retry.failed).await;
+                    return self.was_moved(stored, due_at, retry.unclear).await;
                 }
                 Err(error) => retry.wait_to_retry(error).await?,
             }
@@ -161,9 +162,9 @@ impl Api {
         &self,
         stored: &Stored,
         due_at: Timestamp,
-        failed: u32,
+        unclear: u32,
     ) -> Result<bool, TransportError> {
-        if failed == 0 {
+        if unclear == 0 {
             return Ok(false);
         }
         let body = stored.due_again(due_at).body;

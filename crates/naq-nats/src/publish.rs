@@ -12,7 +12,8 @@ use naq_core::transport::{JobKey, Place, Producer, Receipt, Submission, Transpor
 use naq_core::wire::Step;
 
 use crate::api::Api;
-use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
+use crate::error::ApiError;
+use crate::error_codes::WRONG_LAST_SEQUENCE;
 use crate::message::{EXPECTED_LAST, MSG_ID, outgoing};
 use crate::transport::NatsTransport;
 
@@ -41,14 +42,14 @@ impl Api {
         headers
     }
 
-    /// Publishes one job. `failed` is the number of earlier requests whose result is not known.
-    async fn publish(&self, job: &Submission, failed: u32) -> Result<Receipt, TransportError> {
+    /// Publishes one job. `unclear` is the number of earlier requests whose result is not known.
+    async fn publish(&self, job: &Submission, unclear: u32) -> Result<Receipt, TransportError> {
         if job.unique && self.find_existing(std::slice::from_ref(job)).await? == [true] {
-            return self.resolve_duplicate(job, failed).await;
+            return self.resolve_duplicate(job, unclear).await;
         }
         let subject = self.subject_of(job);
         let mut retry = self.request_retry("enqueue to", &subject);
-        retry.failed = failed;
+        retry.unclear = unclear;
         let mut freed = None;
         loop {
             let mut headers = self.headers_of(job).await;
@@ -58,18 +59,18 @@ impl Api {
             match self.store(&subject, headers, job.message.body.clone()).await {
                 Ok(ack) if !ack.duplicate => return Ok(Receipt::Stored(ack.seq)),
                 // An earlier request has stored it, and only its reply was lost.
-                Ok(ack) if retry.failed > 0 && !job.unique => return Ok(Receipt::Stored(ack.seq)),
+                Ok(ack) if retry.unclear > 0 && !job.unique => return Ok(Receipt::Stored(ack.seq)),
                 Ok(ack) => {
-                    if retry.failed == 0 && freed.is_none() {
+                    if retry.unclear == 0 && freed.is_none() {
                         freed = self.freed_by_purge(job, ack.seq).await?;
                         if freed.is_some() {
                             continue;
                         }
                     }
-                    return self.resolve_duplicate(job, retry.failed).await;
+                    return self.resolve_duplicate(job, retry.unclear).await;
                 }
                 Err(error) if job.unique && error.is(WRONG_LAST_SEQUENCE) => {
-                    return self.resolve_duplicate(job, retry.failed).await;
+                    return self.resolve_duplicate(job, retry.unclear).await;
                 }
                 Err(ApiError::NoResponders) => {
                     if !self.ensure_for_publish(&job.key).await? {
@@ -81,14 +82,14 @@ impl Api {
         }
     }
 
-    /// The receipt for a job when a message of its id exists. After a failed request, that message
-    /// may be the one that this call sent.
+    /// The receipt for a job when a message of its id exists. After a request without an answer,
+    /// that message may be the one that this call sent.
     async fn resolve_duplicate(
         &self,
         job: &Submission,
-        failed: u32,
+        unclear: u32,
     ) -> Result<Receipt, TransportError> {
-        let step = job.message.step().filter(|_| failed > 0);
+        let step = job.message.step().filter(|_| unclear > 0);
         let found = match step {
             Some(step) => self.find_message(&job.key, &step).await?,
             None => None,

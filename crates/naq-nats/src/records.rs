@@ -10,7 +10,8 @@ use naq_core::transport::{
 use naq_core::wire::{Nonce, WireMessage, headers};
 
 use crate::api::{Api, RequestRetry};
-use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
+use crate::error::ApiError;
+use crate::error_codes::WRONG_LAST_SEQUENCE;
 use crate::message::{EXPECTED_LAST, MSG_ID, TTL, outgoing};
 
 /// A hundred years. The broker counts nanoseconds in 63 bits and refuses a longer TTL. Then the job

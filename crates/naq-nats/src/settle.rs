@@ -9,7 +9,8 @@ use naq_core::transport::{
 use naq_core::wire::Nonce;
 
 use crate::api::{Api, RequestRetry};
-use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
+use crate::error::ApiError;
+use crate::error_codes::WRONG_LAST_SEQUENCE;
 use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, MSG_ID, outgoing};
 use crate::transport::NatsTransport;
 

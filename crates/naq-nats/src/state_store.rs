@@ -13,7 +13,8 @@ use naq_core::transport::{
 
 use crate::api::Api;
 use crate::direct::StreamMessage;
-use crate::error::{ApiError, WRONG_LAST_SEQUENCE};
+use crate::error::ApiError;
+use crate::error_codes::WRONG_LAST_SEQUENCE;
 use crate::message::{EXPECTED_LAST, TTL};
 use crate::records;
 use crate::state_watch::NatsStateWatch;
@@ -90,7 +91,8 @@ impl Api {
                     match last {
                         // An earlier request of this call has stored it, and its reply was lost.
                         Some(last)
-                            if retry.failed > 0 && last.has_header(WRITE_ID, write_id.as_str()) =>
+                            if retry.unclear > 0
+                                && last.has_header(WRITE_ID, write_id.as_str()) =>
                         {
                             return Ok(Saved::Stored(last.seq));
                         }

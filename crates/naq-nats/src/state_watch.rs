@@ -16,7 +16,8 @@ use serde::de::IgnoredAny;
 use tokio::time::timeout;
 
 use crate::api::Api;
-use crate::error::{ApiError, STREAM_NOT_FOUND};
+use crate::error::ApiError;
+use crate::error_codes::STREAM_NOT_FOUND;
 use crate::subjects::{AckSubject, api};
 use crate::topology::CreateConsumer;
 

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
 use crate::config::Storage;
-use crate::error::{
-    ApiError, CONSUMER_EXISTS, CONSUMER_NOT_FOUND, STREAM_NAME_IN_USE, STREAM_NOT_FOUND,
+use crate::error::ApiError;
+use crate::error_codes::{
+    CONSUMER_EXISTS, CONSUMER_NOT_FOUND, STREAM_NAME_IN_USE, STREAM_NOT_FOUND,
 };
 use crate::subjects::{CONSUMER, api};
 

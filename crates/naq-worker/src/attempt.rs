@@ -37,8 +37,10 @@ pub(crate) async fn attempt(worker: &WorkerState, held: Arc<HeldDelivery>) {
         return;
     }
     let outcome = AssertUnwindSafe(take_gate_run(worker, &held)).catch_unwind().await;
+    let Some(outcome) = outcome.transpose() else { return };
     // After a panic outside the handler's guard the lease ends, and the job comes back as a crash.
     let outcome = outcome.unwrap_or_else(|_| {
+        held.list();
         held.mark_broken();
         DeliveryOutcome::LeaseLost
     });
@@ -54,17 +56,21 @@ pub(crate) async fn attempt(worker: &WorkerState, held: Arc<HeldDelivery>) {
     }
 }
 
-/// The steps that end in an outcome.
-async fn take_gate_run(worker: &WorkerState, held: &Arc<HeldDelivery>) -> DeliveryOutcome {
+/// The steps that end in an outcome. None for a job with crashes that has to wait for its turn: it has
+/// left its slot.
+async fn take_gate_run(worker: &WorkerState, held: &Arc<HeldDelivery>) -> Option<DeliveryOutcome> {
     let deps = &worker.deps;
-    held.list();
-    worker.run_board.run_begins();
     let (job, task) = match take(deps, held) {
         Ok(taken) => taken,
-        Err(outcome) => return *outcome,
+        Err(outcome) => return Some(*outcome),
     };
+    if !worker.apart_line.enter(held, &job, worker.now()) {
+        return None;
+    }
+    held.list();
+    worker.run_board.run_begins();
     if let Err(reason) = list_suspect_run(worker, held, &job).await {
-        return reason.into();
+        return Some(reason.into());
     }
     let span = attempt_log::span(&job);
     let gate_run = async {
@@ -76,5 +82,5 @@ async fn take_gate_run(worker: &WorkerState, held: &Arc<HeldDelivery>) -> Delive
         passed.leave(deps, held, &outcome).await;
         outcome
     };
-    gate_run.instrument(span).await
+    Some(gate_run.instrument(span).await)
 }

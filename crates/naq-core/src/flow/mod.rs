@@ -2,6 +2,7 @@
 //! key, the limits that it shares with other jobs, breakers, budgets and pauses. They are plain data,
 //! with pure decisions over that data.
 
+mod apart;
 pub mod breaker;
 mod budget;
 mod depends;
@@ -16,6 +17,7 @@ mod skew;
 mod standing;
 mod unique;
 
+pub use apart::{Apart, ApartRun, CrashedJob, PROBATION, apart};
 pub use budget::{RetryBudget, Tokens};
 pub use depends::{Dependencies, Ends, MAX_DEPENDENCIES, RunWhen, Verdict};
 pub use follow_up::FollowUp;

@@ -173,6 +173,11 @@ pub fn run_evidence(redelivery: &Redelivery, lists: &[SeenRunList], asker: Asker
         let crashes = run.crashes.max(*crashes).saturating_add(1);
         return RunEvidence::Crashed { worker: seen.list.worker.clone(), crashes };
     }
+    // A worker lists a job that was delivered before, or has crashes, before it starts it. So a worker
+    // that had such a job and does not list it had not started it: the job only waited there.
+    if *delivered > 2 || *crashes > 0 {
+        return RunEvidence::NoCrash;
+    }
     // A worker that died before its next list has not listed what it had just begun. It lived when the
     // lease of this delivery was renewed for the last time: one lease before the broker delivered again.
     let last_renewal = received_at.saturating_sub(*lease);
@@ -271,6 +276,19 @@ mod tests {
     fn a_worker_that_died_before_its_next_list_has_crashed_with_what_it_began() {
         assert_eq!(evidence(2, &[seen("w1", at(92), &[])]), crashed("w1", 1));
         assert_eq!(evidence(2, &[seen("w1", at(87), &[])]), RunEvidence::NoCrash);
+    }
+
+    #[test]
+    fn a_job_that_waited_in_a_worker_that_died_has_not_crashed_it() {
+        // Had the worker started the job, it would have listed it first.
+        assert_eq!(evidence(3, &[seen("w1", at(92), &[])]), RunEvidence::NoCrash);
+        let lists = [seen("w1", at(92), &[])];
+        let asker = Asker { now: at(101), heard_for: Duration::from_secs(60) };
+        let given_back = Redelivery { crashes: 1, ..redelivery(2) };
+        assert_eq!(run_evidence(&given_back, &lists, asker), RunEvidence::NoCrash);
+        // An earlier worker that listed it still counts, and counts once.
+        let lists = [seen("w0", at(60), &[("a/1/0", 0)]), seen("w1", at(92), &[])];
+        assert_eq!(run_evidence(&redelivery(3), &lists, asker), crashed("w0", 1));
     }
 
     #[test]

@@ -22,6 +22,15 @@ pub enum TransportError {
         /// How long the client waited.
         after: Duration,
     },
+    /// The broker cannot do this at the moment: it starts, elects a leader, has no quorum, or a store
+    /// is full. Every write can be repeated safely.
+    #[error("the broker cannot do this at the moment: {what}: {reason}")]
+    Unavailable {
+        /// The request.
+        what: String,
+        /// The reason that the broker gave.
+        reason: String,
+    },
     /// The broker refused the credentials.
     #[error("the broker refused the credentials: {0}")]
     Auth(String),
@@ -63,6 +72,6 @@ pub enum TransportError {
 impl TransportError {
     /// Whether the same request may succeed if it is repeated a moment later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. })
+        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::Unavailable { .. })
     }
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers may panic, as tests do")]
 
+mod apart;
 mod broker_away;
 mod checkpoint;
 mod fan_in;

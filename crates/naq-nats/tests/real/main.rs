@@ -9,6 +9,7 @@ mod foreign;
 mod forgotten;
 mod network;
 mod permissions;
+mod refusals;
 mod remove;
 mod restart;
 mod state_store;

@@ -233,6 +233,11 @@ impl HeldDelivery {
         self.change_phase(DeliveryPhase::Ready, DeliveryPhase::Running)
     }
 
+    /// Gives up its slot, and waits for another one. False when another task settles it.
+    pub(crate) fn leave_slot(&self) -> bool {
+        self.change_phase(DeliveryPhase::Running, DeliveryPhase::Ready)
+    }
+
     /// Its handler begins.
     pub(crate) fn handler_started(&self, now: Timestamp) {
         self.started_at.store(now.as_millis(), Ordering::Relaxed);

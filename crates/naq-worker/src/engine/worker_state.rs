@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     AttemptCounts, AttemptDeps, Health, SettleOutage, SettleRequest, WorkerQueue, WorkerRole,
 };
-use crate::crash::RunBoard;
+use crate::crash::{ApartLine, RunBoard};
 use crate::decide::{LargeResults, SettlePlanner};
 use crate::delivery::HeldDelivery;
 use crate::report::{Stats, WorkerMetrics};
@@ -36,6 +36,8 @@ pub(crate) struct WorkerState {
     pub(crate) ready: ReadyDeliveries,
     /// What other workers learn of the attempts that this worker runs.
     pub(crate) run_board: RunBoard,
+    /// The jobs with crashes, which run apart from each other.
+    pub(crate) apart_line: ApartLine,
     pub(crate) counts: AttemptCounts,
     pub(crate) health: Health,
     /// None for a chores worker.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::exit::WorkerError;
 use super::settings::Settings;
-use crate::crash::RunBoard;
+use crate::crash::{ApartLine, RunBoard};
 use crate::engine::{
     AttemptCounts, AttemptDeps, Health, SettleOutage, SettleRequest, WorkerQueue, WorkerState,
 };
@@ -46,6 +46,7 @@ pub(super) fn worker_state(
         large_results: settings.large_results,
         ready,
         run_board,
+        apart_line: ApartLine::default(),
         counts: AttemptCounts::default(),
         health,
         metrics,

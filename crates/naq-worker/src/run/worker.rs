@@ -19,6 +19,7 @@ use super::stats_writer::StatsWriter;
 use super::stop_signals::StopSignals;
 use super::{drain, heartbeat, start};
 use crate::chores;
+use crate::crash::apart_loop;
 use crate::engine::{Health, WorkerState};
 use crate::intake::{fetch_loop, renew_loop, repair_loop};
 use crate::settle::settle_all;
@@ -106,6 +107,7 @@ impl Worker {
             tasks.spawn(renew_loop(worker.clone(), queue.clone()));
             tasks.spawn(repair_loop(worker.clone(), queue.clone()));
         }
+        tasks.spawn(apart_loop(worker.clone()));
         tasks.spawn(settle_all(worker.clone(), inbox));
         let gates = worker.deps.gates.clone();
         tasks.spawn(async move { gates.maintain().await });

@@ -50,6 +50,7 @@ pub(super) async fn settle(worker: &WorkerState, request: SettleRequest) {
     if let Some(uncounted) = &settling.observation {
         worker.count_unsettled(&held, uncounted);
     }
+    worker.apart_line.leave(&held);
     queue.held.remove(&held);
 }
 

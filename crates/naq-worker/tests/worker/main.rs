@@ -1,5 +1,6 @@
 //! The worker's behaviour, through its public API, over the transport in memory.
 
+mod apart;
 mod bench;
 mod breaker;
 mod budget;
