@@ -1,10 +1,11 @@
 //! Reads the jobs that the broker has stored at the end of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use naq_core::transport::{JobKey, Lookup, Place, Stored};
+use naq_core::flow::RunList;
+use naq_core::transport::{JobKey, Lookup, Place, StateStore, Stored};
 use naq_core::wire::Nonce;
 use naq_core::{Envelope, JobId, JobState, QueueName};
 
@@ -103,6 +104,26 @@ pub async fn stranded(transport: &dyn Lookup, queues: &[&str]) -> Result<BTreeMa
         }
     }
     Ok(found)
+}
+
+/// The jobs that each worker lists as begun, by worker. The list of a worker that died stays for ten
+/// minutes.
+///
+/// # Errors
+/// The broker does not reply.
+pub async fn listed_jobs(transport: &dyn StateStore) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let prefix = RunList::prefix()?;
+    let mut listed = BTreeMap::new();
+    let mut from = Some(0);
+    while let Some(start) = from {
+        let page = transport.state_list(&prefix, start, PAGE).await?;
+        for list in page.entries.iter().filter_map(RunList::read) {
+            let jobs = list.runs.into_iter().map(|run| run.job.id.to_string());
+            listed.insert(list.worker.to_string(), jobs.collect());
+        }
+        from = page.next;
+    }
+    Ok(listed)
 }
 
 fn read(messages: &[Stored]) -> Result<JobMessages> {

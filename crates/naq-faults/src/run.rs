@@ -1,11 +1,12 @@
 //! Runs a plan: starts the broker, workers and producer, causes the faults, drains, and checks.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use naq_core::transport::Lookup;
+use naq_core::transport::Transport;
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::{ChaosProxy, ChildProcess, NatsServer};
 use tokio::time::{MissedTickBehavior, interval};
@@ -20,6 +21,8 @@ use crate::roles::SHUTDOWN_MS;
 
 /// How often ended processes are replaced.
 const TICK: Duration = Duration::from_millis(10);
+/// How often the workers' lists of begun jobs are read. The broker keeps those of dead workers longer.
+const LISTS: u64 = 60_000;
 /// How long the run may take to drain after its last fault, in milliseconds.
 const DRAIN: u64 = 60_000;
 
@@ -30,6 +33,10 @@ struct FaultRun<'a> {
     server: NatsServer,
     proxy: ChaosProxy,
     fleet: Fleet,
+    transport: Arc<dyn Transport>,
+    /// The jobs in the last list of each worker.
+    listed: BTreeMap<String, BTreeSet<String>>,
+    lists_read_at: u64,
     print: fn(&str),
     start: u64,
 }
@@ -54,16 +61,31 @@ pub async fn run(
     let fleet = Fleet::start(paths.clone(), plan.settings.workers)?;
     let producer = ChildProcess::spawn(paths.command("producer"))?;
     let operators = ChildProcess::spawn(paths.command("operators"))?;
-    let mut run = FaultRun { plan, server, proxy, fleet, print, start: now() };
+    let (start, listed) = (now(), BTreeMap::new());
+    let mut run = FaultRun {
+        plan,
+        server,
+        proxy,
+        fleet,
+        transport: transport.clone(),
+        listed,
+        lists_read_at: start,
+        print,
+        start,
+    };
     run.cause_faults().await?;
-    run.drain(vec![("producer", producer), ("operators", operators)], &*transport).await?;
+    run.drain(vec![("producer", producer), ("operators", operators)]).await?;
+    run.read_lists().await?;
     run.fleet.stop().await?;
-    let jobs = broker::stored_jobs(&*transport, &plan.jobs).await?;
-    let last = FinalState { jobs, stranded: broker::stranded(&*transport, &QUEUES).await? };
+    let last = FinalState {
+        jobs: broker::stored_jobs(&*transport, &plan.jobs).await?,
+        stranded: broker::stranded(&*transport, &QUEUES).await?,
+        listed: run.listed,
+    };
     Ok(check(plan, &RunHistory::load(dir)?, &last))
 }
 
-async fn connect(url: &str) -> Result<Arc<dyn Lookup>> {
+async fn connect(url: &str) -> Result<Arc<dyn Transport>> {
     Ok(Arc::new(NatsTransport::connect(NatsConfig::new(url).name("naq-fault-run")).await?))
 }
 
@@ -71,6 +93,9 @@ impl FaultRun<'_> {
     /// Causes each fault of the plan at its planned time.
     async fn cause_faults(&mut self) -> Result<()> {
         for fault in &self.plan.faults {
+            if now() > self.lists_read_at + LISTS {
+                self.read_lists().await?;
+            }
             self.until(self.start + fault.at_ms).await?;
             self.print_progress(&fault.harm.to_string());
             self.cause(fault.harm).await?;
@@ -115,11 +140,7 @@ impl FaultRun<'_> {
 
     /// Waits until all jobs are acknowledged, all deeds are done, and no job is waiting or running, or
     /// until the time limit. The checker reports what is left.
-    async fn drain(
-        &mut self,
-        mut roles: Vec<(&str, ChildProcess)>,
-        transport: &dyn Lookup,
-    ) -> Result<()> {
+    async fn drain(&mut self, mut roles: Vec<(&str, ChildProcess)>) -> Result<()> {
         self.print_progress("no more faults: draining");
         let time_limit = now() + DRAIN;
         while now() < time_limit {
@@ -134,7 +155,7 @@ impl FaultRun<'_> {
                 }
             }
             roles = left;
-            if roles.is_empty() && broker::is_drained(transport, &QUEUES).await? {
+            if roles.is_empty() && broker::is_drained(&*self.transport, &QUEUES).await? {
                 self.print_progress("drained");
                 return Ok(());
             }
@@ -151,6 +172,14 @@ impl FaultRun<'_> {
             ticks.tick().await;
             self.fleet.replace_ended()?;
         }
+        Ok(())
+    }
+
+    /// Reads the workers' lists. A worker that died stores no more lists, so its last one is the one
+    /// that the broker had at its death.
+    async fn read_lists(&mut self) -> Result<()> {
+        self.listed.extend(broker::listed_jobs(&*self.transport).await?);
+        self.lists_read_at = now();
         Ok(())
     }
 

@@ -1,8 +1,9 @@
 //! Promise 6: crashes are counted apart from attempts, and a deployment counts as neither.
 //!
-//! A crash that is counted needs a death: of a worker that had started this job and not settled it.
-//! A job that no fault can have affected must have exactly the crashes that it caused itself. Any other
-//! job may have fewer crashes than deaths: a worker may die before it lists the run (ADR 0023).
+//! A crash that is counted needs a death: of a worker that had begun this job and not settled it. Its
+//! handler had started, or the last list of the worker says that it was about to.
+//! A job that no fault can have affected must have exactly the crashes that its script says. Any other
+//! job may have fewer crashes than deaths: a worker may die before it lists the run (ADR 0033).
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use super::harmful_faults::HarmfulFaults;
 use super::intervention::Deeds;
 use super::{BrokenPromise, JobCase};
 use crate::deed::DeedOutcome;
-use crate::history::RunHistory;
+use crate::history::{HandlerRun, RunHistory};
 use crate::ledger::FaultKind;
 use crate::script::{HandlerAct, MAX_CRASHES, Script};
 
@@ -23,8 +24,9 @@ pub(super) fn check(case: &JobCase<'_>) -> Vec<BrokenPromise> {
         if end.crashes < MAX_CRASHES && end.state == naq_core::JobState::Dead {
             found.push(BrokenPromise::PoisonTooSoon { budget: MAX_CRASHES, found: end.crashes });
         }
-        // A broker that is killed may forget a delivery, and with it a crash.
-        if runs > MAX_CRASHES && !case.may_be_affected() {
+        // The death of a worker that had not listed the job yet is not counted (ADR 0033). A broker
+        // that is killed may forget a delivery, and with it a crash.
+        if runs > MAX_CRASHES + 1 && !case.may_be_affected() {
             found.push(BrokenPromise::PoisonTooOften { budget: MAX_CRASHES, runs });
         }
     }
@@ -38,11 +40,31 @@ pub(super) fn check(case: &JobCase<'_>) -> Vec<BrokenPromise> {
 /// The largest count that no deaths explain, of those that its handlers were given and that of its
 /// end.
 fn without_death(case: &JobCase<'_>) -> Option<BrokenPromise> {
-    let given = case.runs.iter().enumerate().map(|(n, run)| (run.crashes, &case.runs[..n]));
-    let ended = case.stored.ends.iter().map(|end| (end.crashes, case.runs));
-    let counts = given.chain(ended).map(|(found, runs)| (found, case.harmful.deaths(runs)));
+    let given =
+        case.runs.iter().enumerate().map(|(n, run)| (run.crashes, &case.runs[..n], run.start));
+    let ended = case.stored.ends.iter().map(|end| (end.crashes, case.runs, end.at));
+    let counts = given.chain(ended).map(|(found, runs, at)| (found, case.deaths(runs, at)));
     let (found, deaths) = counts.filter(|(found, deaths)| found > deaths).max()?;
     Some(BrokenPromise::CrashWithoutDeath { deaths, found })
+}
+
+impl JobCase<'_> {
+    /// How many workers died until `at` that had begun the job in this life, with these runs.
+    pub(super) fn deaths(&self, runs: &[HandlerRun], at: u64) -> u32 {
+        let mut workers = self.harmful.died_under(runs);
+        let begin = self.sent.map_or(0, |sent| sent.first);
+        let deaths = self.harmful.deaths().filter(|(_, death)| (begin..=at).contains(&death.from));
+        let lists = |worker: &&str| {
+            self.listed.get(*worker).is_some_and(|jobs| jobs.contains(&self.planned.id))
+        };
+        workers.extend(deaths.map(|(worker, _)| worker).filter(lists));
+        u32::try_from(workers.len()).unwrap_or(u32::MAX)
+    }
+
+    /// All workers that died with it.
+    pub(super) fn all_deaths(&self) -> u32 {
+        self.deaths(self.runs, self.stored.ends.first().map_or(u64::MAX, |end| end.at))
+    }
 }
 
 impl JobCase<'_> {
@@ -170,15 +192,17 @@ mod tests {
         assert_eq!(names(&fake), ["PoisonTooSoon", "WrongCrashes"]);
 
         let mut fake = FakeJob::new(Script::Poison);
-        let mut more = fake.runs()[2].clone();
-        more.worker = "w0-3".into();
-        more.start += 2_000;
-        let died = more.start + 1;
-        fake.runs().push(more);
-        let worker = Some("w0-3".into());
-        fake.faults().push(FaultEntry { worker, ..fault(FaultKind::WorkerAborted, died) });
-        fake.end_at(died + 1);
-        assert_eq!(names(&fake), ["PoisonTooOften"]);
+        for (n, found) in [(3, &[][..]), (4, &["PoisonTooOften"])] {
+            let mut more = fake.runs()[n - 1].clone();
+            more.worker = format!("w0-{n}");
+            more.start += 2_000;
+            let died = more.start + 1;
+            fake.runs().push(more);
+            let worker = Some(format!("w0-{n}"));
+            fake.faults().push(FaultEntry { worker, ..fault(FaultKind::WorkerAborted, died) });
+            fake.end_at(died + 1);
+            assert_eq!(names(&fake), found);
+        }
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl JobCase<'_> {
 /// Whether the job died because as many workers that ran it died as its policy allows.
 fn died_with_its_workers(case: &JobCase<'_>, end: &JobEnd) -> bool {
     let by_crashes = end.state == JobState::Dead && end.rule.as_deref() == Some("max_crashes");
-    by_crashes && case.harmful.deaths(case.runs) >= MAX_CRASHES
+    by_crashes && case.all_deaths() >= MAX_CRASHES
 }
 
 /// All steps of the script ran, and no others.

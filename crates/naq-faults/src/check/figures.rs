@@ -69,7 +69,7 @@ impl Figures {
     pub(super) fn count(&mut self, case: &JobCase<'_>) {
         let ends = &case.stored.ends;
         self.crashes += ends.iter().map(|end| u64::from(end.crashes)).sum::<u64>();
-        self.deaths += u64::from(case.harmful.deaths(case.runs));
+        self.deaths += u64::from(case.all_deaths());
         let removed = matches!(case.intervention, Intervention::Removed { .. });
         self.gone += u64::from(removed && ends.is_empty());
         for end in &case.stored.ends {

@@ -58,20 +58,28 @@ impl<'a> HarmfulFaults<'a> {
         })
     }
 
-    /// How many of the workers that ran these runs died with them: between the start of a run and
-    /// the end of its settlement.
-    pub(super) fn deaths<'r>(&self, runs: impl IntoIterator<Item = &'r HandlerRun>) -> u32 {
-        let died_with = |run: &&HandlerRun| {
+    /// The workers that died between the start of one of these runs on them and the end of its
+    /// settlement.
+    pub(super) fn died_under<'r>(
+        &self,
+        runs: impl IntoIterator<Item = &'r HandlerRun>,
+    ) -> BTreeSet<&'a str> {
+        let death_of = |run: &'r HandlerRun| {
             let settled = run.finish.or(run.stopped).map_or(u64::MAX, |end| end + SETTLE_MS);
-            self.faults.iter().any(|fault| {
-                let died = matches!(fault.kind, FaultKind::WorkerKilled | FaultKind::WorkerAborted);
-                let this = fault.worker.as_ref() == Some(&run.worker);
-                died && this && fault.to >= run.start && fault.from <= settled
-            })
+            self.deaths()
+                .filter(move |(worker, _)| *worker == run.worker)
+                .find(move |(_, at)| at.to >= run.start && at.from <= settled)
         };
-        let runs = runs.into_iter().filter(died_with);
-        let workers: BTreeSet<&str> = runs.map(|run| run.worker.as_str()).collect();
-        u32::try_from(workers.len()).unwrap_or(u32::MAX)
+        runs.into_iter().filter_map(death_of).map(|(worker, _)| worker).collect()
+    }
+
+    /// The workers that died, with their deaths.
+    pub(super) fn deaths(&self) -> impl Iterator<Item = (&'a str, &'a FaultEntry)> {
+        let died = |fault: &&FaultEntry| {
+            matches!(fault.kind, FaultKind::WorkerKilled | FaultKind::WorkerAborted)
+        };
+        let deaths = self.faults.iter().copied().filter(died);
+        deaths.filter_map(|fault| Some((fault.worker.as_deref()?, fault)))
     }
 
     /// Whether a job aborted this worker.

@@ -24,7 +24,7 @@ mod once;
 mod operator;
 mod violation;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use figures::{Figures, Lateness};
 pub use violation::{BrokenPromise, Violation};
@@ -52,6 +52,8 @@ pub struct FinalState {
     pub jobs: BTreeMap<String, StoredJob>,
     /// How many jobs of a queue are stored and will never be delivered, by queue.
     pub stranded: BTreeMap<String, u64>,
+    /// The jobs that each worker had begun, as its last list says, by worker.
+    pub listed: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// One life of a job, with everything that is known about it.
@@ -64,6 +66,7 @@ struct JobCase<'a> {
     stored: &'a StoredJob,
     intervention: Intervention,
     harmful: &'a HarmfulFaults<'a>,
+    listed: &'a BTreeMap<String, BTreeSet<String>>,
 }
 
 /// Checks a run that has drained, so that no job can change any more.
@@ -91,6 +94,7 @@ pub fn check(plan: &RunPlan, history: &RunHistory, last: &FinalState) -> CheckRe
                 stored: &life.stored,
                 intervention: deeds.intervention(planned, from, to),
                 harmful: queues.get(&*planned.queue).unwrap_or(&all),
+                listed: &last.listed,
             };
             let rules = [end::check, once::check, early::check, crash::check, operator::check];
             let found = rules.iter().flat_map(|rule| rule(&case));

@@ -120,6 +120,12 @@ async fn look(
                 held.pass_check();
                 checked.may_run.push(held);
             }
+            RunEvidence::MayHaveCrashed(dead) => {
+                tracing::info!(job = %held.job_id(), worker = %dead, "a worker is gone that had it: it starts apart from others");
+                held.mark_may_have_crashed();
+                held.pass_check();
+                checked.may_run.push(held);
+            }
             RunEvidence::NoCrash => {
                 held.pass_check();
                 checked.may_run.push(held);
