@@ -8,7 +8,7 @@ use naq_core::transport::TransportError;
 use serde::Deserialize;
 
 use crate::error_codes::{
-    self, DELETE_FAILED, DUPLICATE_IN_PROCESS, SEQUENCE_NOT_FOUND, SUBJECT_IN_PROCESS,
+    self, DELETE_FAILED, DUPLICATE_IN_PROCESS, SEQUENCE_NOT_FOUND, STORE_FULL, SUBJECT_IN_PROCESS,
 };
 
 /// An error reply of the JetStream API.
@@ -50,6 +50,11 @@ impl ApiError {
         let gone = |text: &str| text.contains("no message found") || text.contains("not found");
         matches!(self, Self::Refused(r) if r.err_code == DELETE_FAILED && gone(&r.description))
             || self.is(SEQUENCE_NOT_FOUND)
+    }
+
+    /// Whether a store has no room for another message.
+    pub(crate) fn is_store_full(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if STORE_FULL.contains(&refusal.err_code))
     }
 
     pub(crate) fn is_permission(&self) -> bool {

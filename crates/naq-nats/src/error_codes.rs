@@ -22,6 +22,9 @@ pub(crate) const DUPLICATE_IN_PROCESS: u64 = 10158;
 /// Another message on the same subject waits for its quorum. This message was not stored.
 pub(crate) const SUBJECT_IN_PROCESS: u64 = 10164;
 
+/// A store is full: the account's, the file store, or the memory store.
+pub(crate) const STORE_FULL: [u64; 4] = [10002, 10023, 10028, 10047];
+
 /// Whether a refusal passes by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {

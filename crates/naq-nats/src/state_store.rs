@@ -118,9 +118,22 @@ impl Api {
                         retry.wait_to_retry(ApiError::NoResponders).await?;
                     }
                 }
+                Err(error) if value.is_empty() && expected.is_none() && error.is_store_full() => {
+                    return self.delete_state(key).await;
+                }
                 Err(error) => retry.wait_to_retry(error).await?,
             }
         }
+    }
+
+    /// Removes an entry without a tombstone, for which a full store has no room. A watch does not see
+    /// this removal. It needs the right to publish to `$JS.API.STREAM.MSG.DELETE.<stream>`.
+    async fn delete_state(&self, key: &StateKey) -> Result<Saved, TransportError> {
+        let last = self.last_states(std::slice::from_ref(key)).await?.remove(key);
+        if let Some(last) = &last {
+            self.delete(&self.subjects.state_stream(), last.seq).await?;
+        }
+        Ok(Saved::Stored(last.map_or(0, |last| last.seq)))
     }
 }
 

@@ -38,6 +38,13 @@ impl NatsServerBuilder {
         self.config(&format!("max_payload: {bytes}"))
     }
 
+    /// How much JetStream may store on disk, in bytes. The server's default follows from the disk.
+    #[must_use]
+    pub fn max_file_store(mut self, bytes: u64) -> Self {
+        let _ = writeln!(self.jetstream, "  max_file_store: {bytes}");
+        self
+    }
+
     /// When JetStream syncs to disk: `always`, or an interval such as `10s`. The server's default
     /// is 2 minutes.
     #[must_use]

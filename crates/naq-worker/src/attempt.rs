@@ -57,7 +57,7 @@ pub(crate) async fn attempt(worker: &WorkerState, held: Arc<HeldDelivery>) {
 }
 
 /// The steps that end in an outcome. None for a job with crashes that has to wait for its turn: it has
-/// left its slot.
+/// left its slot. None, too, for a job that was settled meanwhile.
 async fn take_gate_run(worker: &WorkerState, held: &Arc<HeldDelivery>) -> Option<DeliveryOutcome> {
     let deps = &worker.deps;
     let (job, task) = match take(deps, held) {
@@ -71,6 +71,10 @@ async fn take_gate_run(worker: &WorkerState, held: &Arc<HeldDelivery>) -> Option
     worker.run_board.run_begins();
     if let Err(reason) = list_suspect_run(worker, held, &job).await {
         return Some(reason.into());
+    }
+    // To store the list may have taken longer than the last check is valid.
+    if !recheck_suspect(worker, held).await {
+        return None;
     }
     let span = attempt_log::span(&job);
     let gate_run = async {

@@ -8,12 +8,16 @@ mod until_answered;
 mod wake;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
 use crate::engine::{SettleRequest, WorkerState};
+
+/// A settlement that takes longer than this keeps the slot of its job.
+const SOON: Duration = Duration::from_millis(500);
 
 /// Settles what it is sent, many deliveries at once, for as long as the worker lives.
 pub(crate) async fn settle_all(
@@ -24,11 +28,30 @@ pub(crate) async fn settle_all(
     loop {
         tokio::select! {
             Some(request) = requests.recv() => {
-                under_way.push(settling::settle(&worker, request));
+                under_way.push(settle(&worker, request));
             }
             Some(()) = under_way.next() => {}
             // Never: the worker has a sender of these requests itself.
             else => return,
         }
+    }
+}
+
+/// While the broker does not store outcomes, no more jobs start than there are slots for them.
+async fn settle(worker: &WorkerState, request: SettleRequest) {
+    let mut settled = std::pin::pin!(settling::settle(worker, request));
+    let was_delayed = tokio::select! {
+        biased;
+        () = &mut settled => false,
+        () = worker.sleep(SOON) => {
+            worker.ready.settle_delayed();
+            worker.health.set_waits_for_settlements(worker.ready.waits_for_settlements());
+            settled.await;
+            true
+        }
+    };
+    worker.ready.settle_ended(was_delayed);
+    if was_delayed {
+        worker.health.set_waits_for_settlements(worker.ready.waits_for_settlements());
     }
 }

@@ -173,8 +173,13 @@ pub fn run_evidence(redelivery: &Redelivery, lists: &[SeenRunList], asker: Asker
     }
     let listed = gone.iter().filter_map(|seen| Some((seen, seen.list.run(job, step)?)));
     if let Some((seen, run)) = listed.max_by_key(|(_, run)| run.crashes) {
-        let crashes = run.crashes.max(*crashes).saturating_add(1);
-        return RunEvidence::Crashed { worker: seen.list.worker.clone(), crashes };
+        // The message may count this death already: another worker found it, and gave the job back.
+        return match run.crashes.saturating_add(1) {
+            found if found > *crashes => {
+                RunEvidence::Crashed { worker: seen.list.worker.clone(), crashes: found }
+            }
+            _ => RunEvidence::NoCrash,
+        };
     }
     // A worker lists a job that was delivered before, or has crashes, before it starts it. So a worker
     // that had such a job and does not list it had not started it: the job only waited there.
@@ -290,6 +295,16 @@ mod tests {
         // An earlier worker that listed it still counts, and counts once.
         let lists = [seen("w0", at(60), &[("a/1/0", 0)]), seen("w1", at(92), &[])];
         assert_eq!(evidence(3, &lists), crashed("w0", 1));
+    }
+
+    #[test]
+    fn a_death_that_the_message_counts_already_is_not_counted_again() {
+        let lists = [seen("w1", at(60), &[("a/1/0", 0)])];
+        let asker = Asker { now: at(101), heard_for: Duration::from_secs(60) };
+        let given_back = Redelivery { crashes: 1, ..redelivery(2) };
+        assert_eq!(run_evidence(&given_back, &lists, asker), RunEvidence::NoCrash);
+        let lists = [seen("w1", at(60), &[("a/1/0", 1)])];
+        assert_eq!(run_evidence(&given_back, &lists, asker), crashed("w1", 2));
     }
 
     #[test]

@@ -40,13 +40,14 @@ pub(super) fn check(case: &JobCase<'_>) -> Vec<BrokenPromise> {
     found
 }
 
-/// Whether the worker stored the record of the job's death, and before it could store the dead letter a
-/// fault stopped it and an operator purged the job: its message does not come back to complete the
-/// death.
+/// Whether an operator purged the job, and what is left is a record of a death: of the life before a
+/// requeue, or of this life, whose worker a fault stopped before it stored the dead letter. The message
+/// of the job does not come back to complete the death.
 fn is_half_purged(case: &JobCase<'_>) -> bool {
     let removed = matches!(case.intervention, Intervention::Removed { .. });
     let interrupted = case.runs.last().is_some_and(|run| case.harmful.interrupted(run, u64::MAX));
-    removed && interrupted && case.stored.half.as_slice() == [StoredJob::NO_LETTER]
+    let has_record = case.stored.half.as_slice() == [StoredJob::NO_LETTER];
+    removed && has_record && (case.life.was_dead || interrupted)
 }
 
 /// A purged job may be gone. But its last step must not have finished without a fault: the worker

@@ -14,6 +14,8 @@ pub(super) struct Life<'a> {
     pub(super) delay_ms: u64,
     pub(super) runs: &'a [HandlerRun],
     pub(super) stored: StoredJob,
+    /// The broker has the record of the life before this one until this one ends.
+    pub(super) was_dead: bool,
 }
 
 /// Splits a job into its lives. `deeds` are the deeds for this job, in the order of their begins. A
@@ -26,8 +28,13 @@ pub(super) fn lives<'a>(
     deeds: &[&DeedEntry],
 ) -> Vec<Life<'a>> {
     let mut lives = Vec::new();
-    let mut life =
-        Life { sent: sent.cloned(), delay_ms: planned.delay_ms, runs, stored: stored.clone() };
+    let mut life = Life {
+        sent: sent.cloned(),
+        delay_ms: planned.delay_ms,
+        runs,
+        stored: stored.clone(),
+        was_dead: false,
+    };
     for entry in deeds {
         match &entry.outcome {
             DeedOutcome::Requeued { letter } => {
@@ -35,7 +42,8 @@ pub(super) fn lives<'a>(
                 let (before, after) = life.runs.split_at(begin);
                 lives.push(Life { runs: before, stored: ended(letter), ..life });
                 let sent = Some(SentJob { first: entry.from, acked: Some(entry.to) });
-                life = Life { sent, delay_ms: 0, runs: after, stored: stored.clone() };
+                life =
+                    Life { sent, delay_ms: 0, runs: after, stored: stored.clone(), was_dead: true };
             }
             // The record of the death stays.
             DeedOutcome::LetterRemoved { letter } if has_only_record_of_death(&life.stored) => {

@@ -7,6 +7,7 @@ mod apart;
 mod broker_away;
 mod checkpoint;
 mod fan_in;
+mod full_store;
 mod operator_crash;
 mod settle_crash;
 mod setup;

@@ -1,7 +1,7 @@
 //! [`Health`]: whether a worker takes jobs right now.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use naq_core::QueueName;
@@ -35,6 +35,8 @@ struct HealthState {
     phase: AtomicU8,
     /// Queues that the worker could not open, or not fetch from, when it last tried.
     stuck_queues: Mutex<BTreeSet<QueueName>>,
+    /// No job starts, because the outcomes of others cannot be stored.
+    waits_for_settlements: AtomicBool,
 }
 
 /// Why a worker takes no jobs right now.
@@ -50,6 +52,9 @@ pub enum NotReady {
     /// The broker does not deliver jobs of this queue. The worker tries again.
     #[error("jobs of queue {0} cannot be fetched")]
     Stuck(QueueName),
+    /// The broker does not store the outcomes of jobs that have ended. No other job starts until it does.
+    #[error("the outcomes of jobs cannot be stored")]
+    Unsettled,
     /// The worker was asked to stop, and finishes the jobs that run.
     #[error("draining")]
     Draining,
@@ -61,12 +66,16 @@ pub enum NotReady {
 impl Health {
     pub(crate) fn new(transport: Arc<dyn Transport>) -> Self {
         let phase = AtomicU8::new(STARTING);
-        let stuck_queues = Mutex::default();
-        Self(Arc::new(HealthState { transport, phase, stuck_queues }))
+        Self(Arc::new(HealthState {
+            transport,
+            phase,
+            stuck_queues: Mutex::default(),
+            waits_for_settlements: AtomicBool::new(false),
+        }))
     }
 
-    /// Whether the worker takes jobs: it is connected, fetches from every queue, and does not
-    /// drain.
+    /// Whether the worker takes jobs: it is connected, fetches from every queue, can store outcomes,
+    /// and does not drain.
     ///
     /// # Errors
     /// [`NotReady`]: the reason why it does not.
@@ -79,6 +88,9 @@ impl Health {
         }
         if !self.is_connected() {
             return Err(NotReady::Disconnected);
+        }
+        if self.0.waits_for_settlements.load(Ordering::Relaxed) {
+            return Err(NotReady::Unsettled);
         }
         lock(&self.0.stuck_queues)
             .first()
@@ -101,6 +113,10 @@ impl Health {
 
     pub(crate) fn set_draining(&self) {
         self.0.phase.store(DRAINING, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_waits_for_settlements(&self, waits: bool) {
+        self.0.waits_for_settlements.store(waits, Ordering::Relaxed);
     }
 
     /// The queue answers.

@@ -60,6 +60,7 @@ impl WorkerState {
     }
 
     pub(crate) fn send_settle_request(&self, request: SettleRequest) {
+        self.ready.settle_began();
         // An error means that the worker has ended; then the lease ends, too.
         let _ = self.settle_requests.send(request);
     }

@@ -11,13 +11,12 @@ use super::suspect_check;
 use crate::crash::check_crashes;
 use crate::engine::{WorkerQueue, WorkerState};
 use crate::outage::Outage;
+use crate::slots::MAX_BEYOND_SLOTS;
 
 /// How long one request waits for a job.
 const FETCH_WAIT: Duration = Duration::from_secs(10);
 /// A queue that does not answer for this long counts as empty.
 const EMPTY_AFTER: Duration = Duration::from_millis(10);
-/// Deliveries that may be held beyond those in a slot: they wait for one, or are being settled.
-const MAX_BEYOND_SLOTS: usize = 1000;
 
 /// Feeds the slots from one queue until the worker stops. Then gives back the deliveries that got
 /// no slot.

@@ -72,7 +72,8 @@ pub(crate) async fn renew_loop(worker: Arc<WorkerState>, queue: Arc<WorkerQueue>
                 continue;
             }
             wake = wake.min(held.lease_end(lease.max(before)));
-            if now.since(held.received_at) >= hold {
+            // While no outcome is stored, nothing can be given back, either.
+            if now.since(held.received_at) >= hold && !worker.ready.waits_for_settlements() {
                 give_back_waiting(&worker, &queue, held.clone());
             }
             // A younger lease is renewed in the next round.

@@ -28,6 +28,7 @@ where
             }
             Err(err) => {
                 worker.settle_outage.failed(&err, worker.now());
+                worker.ready.settle_delayed();
                 failures += 1;
                 worker.sleep(backoff(failures)).await;
             }

@@ -7,6 +7,7 @@ use naq_core::sync::lock;
 use tokio::sync::{Notify, Semaphore};
 
 use super::lanes::{Lanes, Sharing};
+use super::settle_window::SettleWindow;
 use crate::delivery::HeldDelivery;
 
 /// The jobs that wait for a slot, and the number of slots in use.
@@ -34,10 +35,12 @@ struct LaneWaiters {
 struct ReadyState {
     lanes: Lanes<Arc<HeldDelivery>>,
     running: usize,
+    settle_window: SettleWindow,
     /// Jobs that may wait although no slot is free.
     ahead: usize,
-    /// With strict priority: permits whose jobs must not start yet, because a queue of higher
-    /// priority may have a job. They are added again when that queue is empty.
+    /// Permits whose jobs must not start yet: with strict priority because a queue of higher priority
+    /// may have a job, and in an outage because outcomes are not stored. They are added again when
+    /// that is over.
     deferred_permits: usize,
 }
 
@@ -53,7 +56,13 @@ impl ReadyDeliveries {
             slots,
             sharing,
             lane_waiters: (0..lanes.count()).map(|_| LaneWaiters::default()).collect(),
-            state: Mutex::new(ReadyState { lanes, running: 0, ahead: 0, deferred_permits: 0 }),
+            state: Mutex::new(ReadyState {
+                lanes,
+                running: 0,
+                settle_window: SettleWindow::default(),
+                ahead: 0,
+                deferred_permits: 0,
+            }),
             jobs: Semaphore::new(0),
         }
     }
@@ -97,6 +106,10 @@ impl ReadyDeliveries {
 
     fn pop(&self) -> Option<Arc<HeldDelivery>> {
         let mut state = self.state();
+        if state.settle_window.free(self.slots, state.running) == 0 {
+            state.deferred_permits += 1;
+            return None;
+        }
         let next = state.lanes.pop();
         if next.is_none() && state.lanes.waiting() > 0 {
             state.deferred_permits += 1;
@@ -126,14 +139,44 @@ impl ReadyDeliveries {
     }
 
     fn fetch_size(&self, state: &ReadyState, lane: usize) -> usize {
-        state.lanes.fetch_size(lane, self.slots - state.running, state.ahead)
+        let free = state.settle_window.free(self.slots, state.running);
+        state.lanes.fetch_size(lane, free, state.settle_window.ahead(state.ahead))
     }
 
     /// The slot is free again.
     pub(crate) fn slot_freed(&self) {
         let mut state = self.state();
         state.running -= 1;
+        self.room_may_have_grown(state);
+    }
+
+    /// A settlement begins. Call it before the slot is free.
+    pub(crate) fn settle_began(&self) {
+        self.state().settle_window.begin();
+    }
+
+    /// A settlement does not end soon: until it does, its job keeps a slot.
+    pub(crate) fn settle_delayed(&self) {
+        self.state().settle_window.delayed();
+    }
+
+    /// A settlement has ended.
+    pub(crate) fn settle_ended(&self, was_delayed: bool) {
+        let mut state = self.state();
+        state.settle_window.end(was_delayed);
+        self.room_may_have_grown(state);
+    }
+
+    /// Whether no job may start because outcomes are not stored, although a slot is free.
+    pub(crate) fn waits_for_settlements(&self) -> bool {
+        let state = self.state();
+        state.running < self.slots && state.settle_window.free(self.slots, state.running) == 0
+    }
+
+    fn room_may_have_grown(&self, mut state: MutexGuard<'_, ReadyState>) {
+        let deferred_permits = std::mem::take(&mut state.deferred_permits);
         self.wake_fetch_loops(state);
+        self.jobs.add_permits(deferred_permits);
     }
 
     /// Waits until the queue should be asked for jobs, and returns for how many. The call of

@@ -10,7 +10,9 @@ use naq_core::testing::{FaultPlan, FaultyTransport, ManualClock};
 use naq_core::transport::{Transport, WorkerInfo};
 use naq_core::{ErrorKind, Failure, Job, JobId, JobOptions, JobState, Timer};
 use naq_memory::MemoryTransport;
-use naq_worker::{Context, Exit, HandlerRuntime, Registry, Worker, WorkerBuilder, WorkerError};
+use naq_worker::{
+    Context, Exit, HandlerRuntime, Health, Registry, Worker, WorkerBuilder, WorkerError,
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
@@ -254,20 +256,26 @@ impl Bench {
 /// A worker in a task.
 pub(crate) struct Running {
     task: JoinHandle<Result<Exit, WorkerError>>,
+    health: Health,
     stop: Option<oneshot::Sender<()>>,
 }
 
 pub(crate) fn run(builder: WorkerBuilder) -> Running {
     let (stop, asked) = oneshot::channel();
     let worker = builder.build();
+    let health = worker.health();
     let task = tokio::spawn(worker.run(async { drop(asked.await) }));
-    Running { task, stop: Some(stop) }
+    Running { task, health, stop: Some(stop) }
 }
 
 impl Running {
     /// Asks it to stop.
     pub(crate) fn stop(&mut self) {
         let _ = self.stop.take().expect("asked once").send(());
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        self.health.clone()
     }
 
     pub(crate) fn has_ended(&self) -> bool {

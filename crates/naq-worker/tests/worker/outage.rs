@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use naq_core::JobState;
 use naq_core::testing::{Fault, FaultPlan, Op};
+use naq_worker::NotReady;
 
 use crate::bench::{Bench, Do, LEASE, secs};
 
@@ -49,4 +50,49 @@ async fn deliveries_that_are_lost_on_the_way_come_again() {
     bench.enqueue("job", [Do::Succeed]).await;
     bench.pass(LEASE * 2 + Duration::from_secs(2)).await;
     assert_eq!((bench.state("job").await, bench.seen.starts("job")), (JobState::Completed, 1));
+}
+
+#[tokio::test]
+async fn while_no_outcome_can_be_stored_no_more_jobs_start_than_there_are_slots() {
+    let bench = Bench::new();
+    let full = FaultPlan::new().on(Op::Record, 1, u32::MAX, Fault::Unreachable).on(
+        Op::GiveBack,
+        1,
+        u32::MAX,
+        Fault::Unreachable,
+    );
+    let (worker, faulty) = bench.start_faulty(full).await;
+    let health = worker.health();
+    for n in 0..30 {
+        bench.enqueue(&format!("job{n}"), [Do::Succeed]).await;
+    }
+    for _ in 0..60 {
+        bench.pass(secs(1)).await;
+    }
+    assert_eq!(bench.seen.total(), 10, "one job in each slot");
+    assert_eq!(health.check(), Err(NotReady::Unsettled));
+    faulty.set_plan(FaultPlan::new());
+    for _ in 0..60 {
+        bench.pass(secs(1)).await;
+    }
+    assert_eq!((bench.seen.total(), bench.left().await), (30, 0));
+    assert_eq!(health.check(), Ok(()));
+}
+
+#[tokio::test]
+async fn an_outage_that_begins_while_jobs_run_stops_the_next_ones() {
+    let bench = Bench::new();
+    let (_worker, faulty) = bench.start_faulty(FaultPlan::new()).await;
+    for n in 0..50 {
+        bench.enqueue(&format!("before{n}"), [Do::Succeed]).await;
+    }
+    assert_eq!(bench.seen.total(), 50);
+    faulty.set_plan(FaultPlan::new().on(Op::Record, 1, u32::MAX, Fault::Unreachable));
+    bench.enqueue("first", [Do::Succeed]).await;
+    bench.pass(secs(1)).await;
+    for n in 0..50 {
+        bench.enqueue(&format!("after{n}"), [Do::Succeed]).await;
+    }
+    bench.pass(secs(5)).await;
+    assert_eq!(bench.seen.total(), 60, "one job in each slot");
 }
