@@ -9,8 +9,6 @@ use crate::plan::LEASE_MS;
 /// How long the settlement may take after a handler's end without a fault: two requests to the
 /// broker on a busy machine. A fault in this time can still make the attempt run again.
 const SETTLE_MS: u64 = 1_000;
-/// How long after an outage of broker or network a handler may start on an earlier delivery.
-const RECONNECT_MS: u64 = 1_000;
 /// How long a fault has effects after its end: clients reconnect, and leases of dead workers end.
 const EFFECT_MS: u64 = LEASE_MS + 1_000;
 
@@ -48,12 +46,15 @@ impl<'a> HarmfulFaults<'a> {
     }
 
     /// Whether a fault can have made `run` run again by `next`: its worker died, or the broker or
-    /// the network failed, between its start and the end of its settlement.
+    /// the network failed, between its start and the end of its settlement. Or the broker or the
+    /// network failed shortly before: then its worker may have had the delivery in hand, and the
+    /// broker may have delivered it again. The older delivery starts before its lease ends, or not at
+    /// all.
     pub(super) fn interrupted(&self, run: &HandlerRun, next: u64) -> bool {
         let end = run.finish.map_or(next, |finish| next.min(finish + SETTLE_MS));
         self.faults.iter().any(|fault| {
             let same_worker = fault.worker.as_ref().is_none_or(|worker| *worker == run.worker);
-            let effect = if fault.worker.is_none() { RECONNECT_MS } else { 0 };
+            let effect = if fault.worker.is_none() { EFFECT_MS } else { 0 };
             same_worker && fault.from <= end && fault.to + effect >= run.start
         })
     }

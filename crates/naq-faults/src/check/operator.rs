@@ -137,12 +137,13 @@ mod tests {
     fn a_job_that_starts_after_its_cancel_was_answered_is_found() {
         let mut fake = FakeJob::new(Script::Succeed);
         let start = fake.runs()[0].start;
+        fake.sent().first = start - 200;
         fake.stored().ends[0].state = JobState::Cancelled;
         fake.end_at(start - 1);
         fake.deeds().push(cancelled(start - 2));
         assert_eq!(names(&fake), [""; 0]);
-        fake.end_at(start - 3);
-        fake.deeds()[0] = cancelled(start - 4);
+        fake.end_at(start - 103);
+        fake.deeds()[0] = cancelled(start - 104);
         assert_eq!(names(&fake), ["RanAfterEnd"]);
     }
 
