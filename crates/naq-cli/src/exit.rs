@@ -195,6 +195,14 @@ fn of_transport(error: &TransportError) -> (ExitCode, Option<String>) {
             Some("give credentials: --nats-user with NAQ_NATS_PASSWORD, NAQ_NATS_TOKEN, --nats-nkey, --nats-creds".into()),
         ),
         TransportError::Permission { .. } => (ExitCode::Auth, None),
+        TransportError::QueueFull { queue, .. } => (
+            ExitCode::Failed,
+            Some(format!("see what it stores: naq queue info {queue}; to change its bound: naq queue limit {queue} --max-jobs N")),
+        ),
+        TransportError::QueueEvicts { queue, .. } => (
+            ExitCode::Failed,
+            Some(format!("this also removes the limit: naq queue limit {queue} --max-jobs none; for a bound that refuses jobs: --max-jobs N")),
+        ),
         TransportError::NoQueue(_) => (ExitCode::NotFound, Some("list the queues: naq queue list".into())),
         _ => (ExitCode::Failed, None),
     }

@@ -3,10 +3,10 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use naq_client::{AuditEntry, AuditQuery, ClientError};
+use naq_client::{AuditEntry, AuditQuery, ClientError, EnqueueError};
 use naq_core::names::{JobId, QueueName, TaskName, WorkerId};
 use naq_core::transport::{
-    Place, Receipt, Signal, Submission, TransportError, WorkerInfo, WorkerStatus,
+    Place, QueueBound, Receipt, Signal, Submission, TransportError, WorkerInfo, WorkerStatus,
 };
 use naq_core::wire::WireMessage;
 
@@ -163,9 +163,66 @@ pub async fn a_limited_queue_delivers_no_more_at_once_and_the_limit_changes_at_o
     assert_eq!((later.limit(), later.lease()), (Some(2), case.lease()));
 }
 
+pub async fn a_full_queue_refuses_new_jobs_and_stores_the_retries_of_its_jobs(
+    subject: &dyn Subject,
+) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let max_jobs = |n| QueueBound { max_jobs: NonZeroU64::new(n), max_bytes: None };
+    case.transport.set_bound(&case.queue, max_jobs(3)).await.unwrap();
+    let info = case.transport.queue_info(&case.queue).await.unwrap().unwrap();
+    assert_eq!(info.bound, max_jobs(3));
+    let send = async |name: &str| case.client.enqueue_task("t", &()).unwrap().id(name).await;
+    for name in ["a", "b", "c"] {
+        send(name).await.unwrap();
+    }
+    let refused = send("d").await;
+    let Err(EnqueueError::Transport(TransportError::QueueFull { queue, bound, jobs: 3, .. })) =
+        refused
+    else {
+        panic!("{refused:?}");
+    };
+    assert_eq!((queue, bound), (case.queue.clone(), max_jobs(3)));
+    // A job that is stored already is no new job.
+    assert!(send("b").await.unwrap().is_duplicate());
+    // The jobs of the queue go on: one is retried, one is given back, one ends.
+    let held = case.next_deliveries(&mut sub, 3).await;
+    case.settle(&held[0], &case.retry(&held[0], Duration::from_secs(60))).await;
+    case.settle(&held[1], &case.give_back(&held[1])).await;
+    case.complete(&held[2]).await;
+    // Several at once: the queue takes as many as it has room for.
+    let mut sent = Vec::new();
+    for _ in 0..20 {
+        let jobs = ["e", "f", "g"].map(|name| case.client.enqueue_task("t", &()).unwrap().id(name));
+        sent = case.client.enqueue_many(jobs).await;
+        if sent.iter().any(Result::is_ok) {
+            break;
+        }
+        // A process may read the size of a full queue only every so often.
+        case.advance(BRIEF).await;
+    }
+    let stored: Vec<_> = sent.iter().map(Result::is_ok).collect();
+    assert_eq!(stored, [true, false, false], "{sent:?}");
+    // Without the bound it takes all.
+    case.transport.set_bound(&case.queue, QueueBound::default()).await.unwrap();
+    send("d").await.unwrap();
+}
+
+pub async fn a_queue_is_full_by_its_bytes_too(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    drop(case.open().await);
+    let bound = QueueBound { max_jobs: None, max_bytes: NonZeroU64::new(1) };
+    case.transport.set_bound(&case.queue, bound).await.unwrap();
+    case.enqueue("a").await;
+    let refused = case.client.enqueue_task("t", &()).unwrap().await.expect_err("the queue is full");
+    assert!(matches!(refused, EnqueueError::Transport(TransportError::QueueFull { .. })));
+}
+
 pub async fn an_unknown_queue_cannot_be_limited(subject: &dyn Subject) {
     let case = Case::new(subject);
     let refused = case.transport.set_limit(&case.queue, NonZeroU64::new(1)).await;
+    assert!(matches!(refused, Err(TransportError::NoQueue(_))), "{refused:?}");
+    let refused = case.transport.set_bound(&case.queue, QueueBound::default()).await;
     assert!(matches!(refused, Err(TransportError::NoQueue(_))), "{refused:?}");
 }
 

@@ -133,6 +133,8 @@ macro_rules! contract_suite {
                 a_purge_frees_the_ids_of_its_jobs
                 a_removal_removes_exactly_its_message
                 a_limited_queue_delivers_no_more_at_once_and_the_limit_changes_at_once
+                a_full_queue_refuses_new_jobs_and_stores_the_retries_of_its_jobs
+                a_queue_is_full_by_its_bytes_too
                 an_unknown_queue_cannot_be_limited
                 a_signal_reaches_all_listeners
                 a_worker_is_drained_by_its_id_and_no_other

@@ -78,6 +78,7 @@ impl BrokerState {
         if known {
             return Ok(Receipt::Duplicate);
         }
+        queue.check_room(&job.key.queue)?;
         queue.log.dedup.remember(&job.dedup, now);
         Ok(Receipt::Stored(match job.due_at {
             Some(due_at) if due_at > now => queue.schedule(job.key, job.message, now, due_at),

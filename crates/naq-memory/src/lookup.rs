@@ -55,6 +55,8 @@ impl Lookup for MemoryTransport {
             paused_until: queue.paused_until,
             lease: queue.lease,
             concurrency_limit: queue.limit,
+            bound: queue.bound,
+            evicts: Vec::new(),
             forgotten: queue.forgotten().count() as u64,
             bytes: queue.log.bytes() as u64,
             last_seq: queue.log.last_seq(),
@@ -104,6 +106,7 @@ impl Lookup for MemoryTransport {
             messages: log.from(0).count() as u64,
             bytes: log.bytes() as u64,
             durability: Durability { on_disk: false, replicas: 1 },
+            evicts: Vec::new(),
             consumer: None,
         };
         let queues = state.queues.iter().map(|(name, queue)| {

@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use async_trait::async_trait;
 use naq_core::clock::Timestamp;
 use naq_core::names::QueueName;
-use naq_core::transport::{Operator, Place, Signal, Signals, Stored, TransportError};
+use naq_core::transport::{Operator, Place, QueueBound, Signal, Signals, Stored, TransportError};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -84,6 +84,11 @@ impl Operator for MemoryTransport {
     ) -> Result<(), TransportError> {
         self.shared.state().0.existing_queue(queue)?.limit = limit.map(NonZeroU64::get);
         self.shared.changed.notify_waiters();
+        Ok(())
+    }
+
+    async fn set_bound(&self, queue: &QueueName, bound: QueueBound) -> Result<(), TransportError> {
+        self.shared.state().0.existing_queue(queue)?.bound = bound;
         Ok(())
     }
 

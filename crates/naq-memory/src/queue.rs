@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use naq_core::clock::Timestamp;
-use naq_core::transport::{JobKey, Place, Stored};
+use naq_core::names::QueueName;
+use naq_core::transport::{JobKey, Place, QueueBound, QueueSize, Stored, TransportError};
 use naq_core::wire::WireMessage;
 
 use crate::stream_log::StreamLog;
@@ -41,9 +42,28 @@ pub(crate) struct MemoryQueue {
     pub(crate) purged_at: Option<Timestamp>,
     /// How many messages may be leased at once.
     pub(crate) limit: Option<u64>,
+    /// How much it may store before it refuses new jobs.
+    pub(crate) bound: QueueBound,
 }
 
 impl MemoryQueue {
+    /// Whether the queue takes another job.
+    pub(crate) fn check_room(&self, queue: &QueueName) -> Result<(), TransportError> {
+        let bound = self.bound;
+        if !bound.is_set() {
+            return Ok(());
+        }
+        let (pending, running, waiting) = self.counts();
+        let size = QueueSize { jobs: pending + running + waiting, bytes: self.log.bytes() as u64 };
+        match bound.has_room(size) {
+            true => Ok(()),
+            false => {
+                let QueueSize { jobs, bytes } = size;
+                Err(TransportError::QueueFull { queue: queue.clone(), bound, jobs, bytes })
+            }
+        }
+    }
+
     /// Puts a message at the end of the queue.
     pub(crate) fn append(&mut self, key: JobKey, message: WireMessage, now: Timestamp) -> u64 {
         let seq = self.log.append(Place::Queue, key, message, now, None);

@@ -19,6 +19,8 @@ use crate::config::NatsConfig;
 use crate::connect::{self, random_up_to};
 use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
 use crate::error::{self, ApiError, ApiRefusal};
+use crate::evictions::EvictionLog;
+use crate::room::Rooms;
 use crate::subjects::Subjects;
 
 /// The longest pause before a request is repeated.
@@ -34,6 +36,10 @@ pub(crate) struct Api {
     pub(crate) subjects: Subjects,
     /// The difference between the broker's clock and the clock of this process.
     pub(crate) offset: ClockOffset,
+    /// How much room the queues have, as far as this process knows.
+    pub(crate) rooms: Rooms,
+    /// The limits by which streams remove jobs, as far as this process has logged them.
+    pub(crate) evictions: EvictionLog,
 }
 
 /// The broker's reply to a publish.
@@ -63,7 +69,16 @@ impl Api {
         let client = connect::connect(&config, &connection).await?;
         connection.connected().await;
         let jetstream = ContextBuilder::new().timeout(config.answer_timeout).build(client.clone());
-        Ok(Self { client, jetstream, connection, config, subjects, offset: ClockOffset::default() })
+        Ok(Self {
+            client,
+            jetstream,
+            connection,
+            config,
+            subjects,
+            offset: ClockOffset::default(),
+            rooms: Rooms::default(),
+            evictions: EvictionLog::default(),
+        })
     }
 
     pub(crate) fn client(&self) -> &Client {

@@ -4,13 +4,14 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::AckPolicy;
 use async_nats::jetstream::stream::{Config, StorageType};
 use bytes::Bytes;
-use naq_core::transport::{JobKey, Place};
+use naq_core::transport::{JobKey, Place, StreamRole};
 use naq_core::{JobId, QueueName};
 use serde::Serialize;
 
 use crate::api::Api;
 use crate::error::ApiError;
 use crate::error_codes::WRONG_LAST_SEQUENCE;
+use crate::evictions::{evictions, mend_command};
 use crate::message::EXPECTED_LAST;
 use crate::server;
 use crate::streams::durability;
@@ -24,6 +25,16 @@ const PAYLOAD_FLOOR: usize = 1024 * 1024;
 /// A sequence that no stream reaches. The broker refuses a publish that expects it, and stores
 /// nothing.
 const UNREACHED_SEQUENCE: u64 = 1 << 62;
+
+/// The streams that all queues share.
+const SHARED: [StreamRole; 6] = [
+    StreamRole::Dead,
+    StreamRole::Records,
+    StreamRole::Workers,
+    StreamRole::State,
+    StreamRole::Blobs,
+    StreamRole::Stats,
+];
 
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -75,16 +86,9 @@ impl NatsTransport {
                 Vec::new()
             }
         };
-        let shared = [
-            api.dead_config(),
-            api.records_config(),
-            api.workers_config(),
-            api.state_config(),
-            api.blobs_config(),
-            api.stats_config(),
-        ];
-        for config in shared {
-            found.push(stream(&config, &api.stream_info(&config.name).await));
+        for role in SHARED {
+            let wanted = api.config_of_role(&role);
+            found.push(stream(&role, &wanted, &api.stream_info(&wanted.name).await));
         }
         for queue in &queues {
             found.extend(check_queue(api, queue).await);
@@ -140,7 +144,11 @@ fn payload(max: usize) -> Finding {
     )
 }
 
-fn stream(wanted: &Config, info: &Result<Option<StreamInfo>, ApiError>) -> Finding {
+fn stream(
+    role: &StreamRole,
+    wanted: &Config,
+    info: &Result<Option<StreamInfo>, ApiError>,
+) -> Finding {
     let check = format!("stream {}", wanted.name);
     let info = match info {
         Ok(Some(info)) => info,
@@ -154,6 +162,24 @@ fn stream(wanted: &Config, info: &Result<Option<StreamInfo>, ApiError>) -> Findi
         return finding(check, Level::Fail, drift.join("; ")).with_next_step(
             "correct it with `nats stream edit`, or back it up and create it again",
         );
+    }
+    let evicts = evictions(wanted, &info.config);
+    if !evicts.is_empty() {
+        let loss = role.loss();
+        let detail = format!("it has {}: the broker removes {}", evicts.join(", "), loss.what);
+        let mend = mend_command(wanted, &info.config);
+        let (level, next) = match (loss.breaks_promise, role) {
+            (true, StreamRole::Queue(_)) => {
+                let next = format!(
+                    "{mend} (until then an enqueue fails; for a bound that refuses jobs instead of \
+                     removing them: naq queue limit QUEUE --max-jobs N)"
+                );
+                (Level::Fail, next)
+            }
+            (true, _) => (Level::Fail, mend),
+            (false, _) => (Level::Warn, format!("if you do not want this: {mend}")),
+        };
+        return finding(check, level, detail).with_next_step(&next);
     }
     let size = format!("{} messages, {} bytes; ", info.state.messages, info.state.bytes);
     let class = durability(&info.config).to_string();
@@ -182,7 +208,8 @@ fn not_visible(check: String, error: &ApiError) -> Finding {
 async fn check_queue(api: &Api, queue: &QueueName) -> Vec<Finding> {
     let wanted = api.queue_config(queue);
     let info = api.stream_info(&wanted.name).await;
-    let mut found = vec![stream(&wanted, &info)];
+    let role = StreamRole::Queue(queue.clone());
+    let mut found = vec![stream(&role, &wanted, &info)];
     let check = format!("queue {queue}");
     let filter = api.subjects.of_queue(Place::Queue, queue);
     match api.consumer_info(queue).await {

@@ -19,11 +19,12 @@ const AT_ONCE: usize = 50;
 const COUNTS: usize = 5;
 
 impl Api {
-    /// Forgotten jobs of the queue, the oldest first. Costs two short requests if there is none.
+    /// Forgotten jobs of the queue, the oldest first. Costs three short requests if there is none.
     pub(crate) async fn forgotten(
         self: &Arc<Self>,
         queue: &QueueName,
     ) -> Result<Vec<Delivery>, TransportError> {
+        self.warn_of_evictions(queue).await;
         let Some(mut info) = self.info_of_consumer(queue).await? else { return Ok(Vec::new()) };
         let below = self.below_floor(queue, &info, AT_ONCE).await?;
         for _ in 0..COUNTS {

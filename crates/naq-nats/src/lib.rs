@@ -1,6 +1,7 @@
 //! NAQ's transport over NATS JetStream: the only crate that names async-nats.
 
 mod ack_handle;
+mod admission;
 mod api;
 mod blobs;
 mod browse;
@@ -15,6 +16,7 @@ mod directory;
 mod end_watch;
 mod error;
 mod error_codes;
+mod evictions;
 mod forgotten;
 mod lookup;
 mod message;
@@ -22,7 +24,9 @@ mod operate;
 mod publish;
 mod pulls;
 mod purged;
+mod queue_bound;
 mod records;
+mod room;
 mod schedule;
 mod server;
 mod settle;

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
 use crate::end_watch::NatsEndWatch;
+use crate::evictions::evictions;
+use crate::queue_bound::bound_of;
 use crate::subjects::api;
 use crate::topology::ConsumerInfo;
 use crate::transport::NatsTransport;
@@ -195,6 +197,8 @@ impl Api {
                 .map(|until| self.offset.to_ours(until)),
             lease: consumer.map(|c| c.config.ack_wait),
             concurrency_limit: consumer.and_then(|c| u64::try_from(c.config.max_ack_pending).ok()),
+            bound: bound_of(&info.config.metadata),
+            evicts: evictions(&self.queue_config(queue), &info.config),
             forgotten,
             bytes: info.state.bytes,
             last_seq: info.state.last_seq,

@@ -8,7 +8,7 @@ use async_nats::jetstream::consumer;
 use async_nats::{HeaderMap, Subscriber};
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use naq_core::transport::{Operator, Place, Signal, Signals, Stored, TransportError};
+use naq_core::transport::{Operator, Place, QueueBound, Signal, Signals, Stored, TransportError};
 use naq_core::{QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -264,6 +264,10 @@ impl Operator for NatsTransport {
         limit: Option<NonZeroU64>,
     ) -> Result<(), TransportError> {
         self.api.set_limit(queue, limit).await
+    }
+
+    async fn set_bound(&self, queue: &QueueName, bound: QueueBound) -> Result<(), TransportError> {
+        self.api.set_bound(queue, bound).await
     }
 
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {

@@ -209,10 +209,37 @@ impl Api {
 #[async_trait]
 impl Producer for NatsTransport {
     async fn publish(&self, job: Submission) -> Result<Receipt, TransportError> {
+        let _admitted = self.api.admit(&job).await?;
         self.api.publish(&job, 0).await
     }
 
     async fn publish_many(&self, jobs: Vec<Submission>) -> Vec<Result<Receipt, TransportError>> {
+        let mut refused = Vec::new();
+        let mut admitted = Vec::new();
+        let mut taken = Vec::with_capacity(jobs.len());
+        for (index, job) in jobs.into_iter().enumerate() {
+            match self.api.admit(&job).await {
+                Ok(place) => {
+                    admitted.extend(place);
+                    taken.push(job);
+                }
+                Err(error) => refused.push((index, error)),
+            }
+        }
+        let mut answers = self.publish_admitted(taken).await;
+        for (index, error) in refused {
+            answers.insert(index, Err(error));
+        }
+        answers
+    }
+}
+
+impl NatsTransport {
+    /// Sends many jobs that their queues take.
+    async fn publish_admitted(
+        &self,
+        jobs: Vec<Submission>,
+    ) -> Vec<Result<Receipt, TransportError>> {
         let api = &*self.api;
         let Some((first, rest)) = jobs.split_first() else { return Vec::new() };
         // The first job is sent alone, so that a missing queue is created before hundreds of

@@ -5,6 +5,7 @@ use futures_util::future::try_join_all;
 use naq_core::transport::{ConsumerReport, Durability, StreamReport, StreamRole, TransportError};
 
 use crate::api::Api;
+use crate::evictions::evictions;
 use crate::topology::ConsumerInfo;
 
 impl Api {
@@ -32,6 +33,7 @@ impl Api {
     ) -> Result<Option<StreamReport>, TransportError> {
         let fail =
             |e: crate::error::ApiError| e.into_transport("read a stream's state", self.url());
+        let wanted = self.config_of_role(&role);
         let Some(info) = self.stream_info(&name).await.map_err(fail)? else { return Ok(None) };
         let consumer = match &role {
             StreamRole::Queue(queue) => match self.consumer_info(queue).await.map_err(fail)? {
@@ -49,6 +51,7 @@ impl Api {
             messages: info.state.messages,
             bytes: info.state.bytes,
             durability: durability(&info.config),
+            evicts: evictions(&wanted, &info.config),
             consumer,
         }))
     }

@@ -202,6 +202,10 @@ pub(crate) mod api {
         format!("$JS.API.STREAM.INFO.{stream}")
     }
 
+    pub(crate) fn stream_update(stream: &str) -> String {
+        format!("$JS.API.STREAM.UPDATE.{stream}")
+    }
+
     pub(crate) fn stream_create(stream: &str) -> String {
         format!("$JS.API.STREAM.CREATE.{stream}")
     }

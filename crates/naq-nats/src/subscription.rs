@@ -93,6 +93,7 @@ impl NatsSubscription {
         lease: Duration,
     ) -> Result<Self, TransportError> {
         api.ensure_queue(&queue).await?;
+        api.warn_of_evictions(&queue).await;
         api.ensure_stream(&api.dead_config()).await?;
         api.ensure_stream(&api.records_config()).await?;
         // Only jobs with limits, unique keys and the like need the state store. Other jobs run

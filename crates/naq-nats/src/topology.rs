@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
-use naq_core::transport::{Place, STATS_TTL, TransportError};
+use naq_core::transport::{Place, STATS_TTL, StreamRole, TransportError};
 use naq_core::{QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -195,6 +195,19 @@ impl Api {
         }
     }
 
+    /// The settings of the stream with this role.
+    pub(crate) fn config_of_role(&self, role: &StreamRole) -> Config {
+        match role {
+            StreamRole::Queue(queue) => self.queue_config(queue),
+            StreamRole::Dead => self.dead_config(),
+            StreamRole::Records => self.records_config(),
+            StreamRole::Workers => self.workers_config(),
+            StreamRole::State => self.state_config(),
+            StreamRole::Blobs => self.blobs_config(),
+            _ => self.stats_config(),
+        }
+    }
+
     fn consumer_config(&self, queue: &QueueName, lease: Duration) -> consumer::Config {
         consumer::Config {
             durable_name: Some(CONSUMER.to_owned()),
@@ -314,8 +327,8 @@ impl Api {
     }
 }
 
-/// The settings in `found` that NAQ cannot work with. Limits, replicas and storage are the
-/// operator's decision.
+/// The settings in `found` that NAQ cannot work with. Replicas and storage are the operator's
+/// decision. [`evictions`](crate::evictions) looks at the limits.
 pub(crate) fn drift(wanted: &Config, found: &Config) -> Vec<String> {
     let mut drift = Vec::new();
     let mut need = |holds: bool, what: &str| {
@@ -337,7 +350,7 @@ pub(crate) fn drift(wanted: &Config, found: &Config) -> Vec<String> {
     drift
 }
 
-fn check_echo(wanted: &Config, found: &Config) -> Result<(), TransportError> {
+pub(crate) fn check_echo(wanted: &Config, found: &Config) -> Result<(), TransportError> {
     let drift = drift(wanted, found);
     if drift.is_empty() {
         return Ok(());

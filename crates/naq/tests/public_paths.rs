@@ -122,14 +122,15 @@ mod testing_contract {
 mod transport {
     use naq::transport::{
         AWAITED_RECORD_TTL, AckHandle, Awaiting, BlobRef, BlobRefError, Blobs, BrokerInfo, Claim,
-        Consumer, ConsumerReport, DeadPage, Delivery, Directory, Durability, EndWatch, Evidence,
-        Expect, Fact, FactKind, JobKey, JobSummary, JobsCursor, JobsCursorError, JobsPage,
-        JobsQuery, Looked, Lookup, MAX_BLOB_BYTES, Mark, Operator, Order, Place, Producer,
-        QueueInfo, Receipt, SCAN, SHORTEST_RECORD_TTL, STATS_TTL, Saved, Scan, Settler, Signal,
-        Signals, StaleReason, StateChange, StateEntry, StateKey, StateKeyError, StatePage,
-        StateStore, StateWatch, StatsPage, StatsStore, Stored, StreamReport, StreamRole,
-        Submission, Subscription, Transport, TransportError, Unfinished, WaitingPage, WorkerInfo,
-        WorkerStatus, Written, stale,
+        Consumer, ConsumerReport, DeadPage, Delivery, Directory, Durability, EndWatch,
+        EvictionLoss, Evidence, Expect, Fact, FactKind, JobKey, JobSummary, JobsCursor,
+        JobsCursorError, JobsPage, JobsQuery, Looked, Lookup, MAX_BLOB_BYTES, Mark, Operator,
+        Order, Place, Producer, QueueBound, QueueInfo, QueueSize, Receipt, SCAN,
+        SHORTEST_RECORD_TTL, STATS_TTL, Saved, Scan, Settler, Signal, Signals, StaleReason,
+        StateChange, StateEntry, StateKey, StateKeyError, StatePage, StateStore, StateWatch,
+        StatsPage, StatsStore, Stored, StreamReport, StreamRole, Submission, Subscription,
+        Transport, TransportError, Unfinished, WaitingPage, WorkerInfo, WorkerStatus, Written,
+        stale,
     };
 }
 

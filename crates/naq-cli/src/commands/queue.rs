@@ -1,5 +1,6 @@
 //! `naq queue`: counts, pause, limit, purge.
 
+mod limit;
 mod task;
 
 use std::time::Duration;
@@ -50,20 +51,8 @@ Examples:
         #[arg(long, value_name = "TASK")]
         task: Option<TaskName>,
     },
-    /// Limit how many jobs of a queue run at once, on all workers together
-    #[command(after_help = "\
-Examples:
-  naq queue limit reports 20
-  naq queue limit reports none
-
-The limit applies at once, and the broker stores it. Running jobs beyond a lower limit finish.")]
-    Limit {
-        /// The queue
-        queue: QueueName,
-        /// The limit, or none for no limit
-        #[arg(value_name = "N|none", value_parser = parse_limit)]
-        limit: ConcurrencyLimit,
-    },
+    /// Limit how many jobs of a queue run at once, or how many it stores
+    Limit(limit::QueueLimitArgs),
     /// Remove every job of the queues: pending, running and waiting; dead letters stay
     #[command(
         after_help = "Examples:\n  naq queue purge mail --dry-run\n  naq queue purge mail --yes"
@@ -88,18 +77,6 @@ pub(crate) struct QueuePauseArgs {
     /// The reason
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
-}
-
-/// How many jobs may run at once; none for no limit.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ConcurrencyLimit(Option<u64>);
-
-fn parse_limit(text: &str) -> Result<ConcurrencyLimit, String> {
-    match text.parse() {
-        _ if text == "none" => Ok(ConcurrencyLimit(None)),
-        Ok(n) if n > 0 => Ok(ConcurrencyLimit(Some(n))),
-        _ => Err("use a number above 0, or none; to stop a queue: naq queue pause".into()),
-    }
 }
 
 #[derive(Debug, Args)]
@@ -142,7 +119,7 @@ impl QueueCommand {
                 task::resume(queues, task, client, out).await
             }
             Self::Resume { queues, task: None } => resume(queues, client, out).await,
-            Self::Limit { queue, limit } => set_limit(queue, limit.0, client, out).await,
+            Self::Limit(args) => args.run(client, out).await,
             Self::Purge(args) => args.run(client, out).await,
         }
     }
@@ -194,6 +171,9 @@ impl QueueRow {
     }
 
     fn state(&self) -> String {
+        if !self.info.evicts.is_empty() {
+            return "LOSES JOBS, see naq doctor".into();
+        }
         match self.info.paused_until.filter(|until| *until > self.now) {
             None if self.paused_tasks.is_empty() => "open".into(),
             None => format!("open, {} paused", count(self.paused_tasks.len() as u64, "task")),
@@ -213,6 +193,23 @@ impl QueueRow {
         (!all.is_empty()).then(|| all.join("; "))
     }
 
+    fn stored_words(&self) -> String {
+        let q = &self.info;
+        match q.bound.is_set() {
+            true => format!("{} bytes (bound: {})", q.bytes, q.bound),
+            false => format!("{} bytes", q.bytes),
+        }
+    }
+
+    fn evicts_words(&self) -> Option<String> {
+        let evicts = &self.info.evicts;
+        let words = format!(
+            "its stream has {}: the broker removes jobs, and enqueues fail; see naq doctor",
+            evicts.join(", ")
+        );
+        (!evicts.is_empty()).then_some(words)
+    }
+
     fn details(&self) -> String {
         let q = &self.info;
         let limit = q.concurrency_limit.map_or("no limit".into(), |n| n.to_string());
@@ -226,7 +223,8 @@ impl QueueRow {
             .maybe("last 24 h", self.last_day.map(EndedJobs::words))
             .maybe("oldest", q.oldest.map(about))
             .maybe("lease", q.lease.map(duration))
-            .with("stored", format_args!("{} bytes", q.bytes))
+            .with("stored", self.stored_words())
+            .maybe("evicts", self.evicts_words())
             .maybe("paused", self.paused_words())
             .render()
     }
@@ -327,24 +325,6 @@ async fn resume(queues: &[QueueName], client: &Client, out: Output) -> Result<()
         });
     }
     out.list(&done)
-}
-
-async fn set_limit(
-    queue: &QueueName,
-    limit: Option<u64>,
-    client: &Client,
-    out: Output,
-) -> Result<()> {
-    all_exist(client, std::slice::from_ref(queue)).await?;
-    client.set_queue_limit(queue, limit).await?;
-    let to = limit.map_or("none".to_owned(), |n| n.to_string());
-    let scope = format!("queue {queue} to {to}");
-    audit::record(client, out, |who| AuditEntry::new(who, "limit", scope)).await?;
-    let line = QueueRow::new(info(client, queue).await?, &[], SystemClock.now());
-    out.one(&line, || match line.info.concurrency_limit {
-        Some(n) => format!("queue {queue}: at most {} at once", count(n, "job")),
-        None => format!("queue {queue}: no limit"),
-    })
 }
 
 impl QueuePurgeArgs {

@@ -1,7 +1,8 @@
 //! `naq queue` and `naq workers`, against a real broker.
 
+use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::eventually;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::run::{Broker, PATIENCE};
 
@@ -73,4 +74,67 @@ async fn workers_are_listed_while_they_are_alive() {
     worker.terminate().expect("a signal");
     assert_eq!(worker.wait(PATIENCE).await.expect("ends").code(), Some(0));
     eventually("it is gone", PATIENCE, async || broker.json(&["workers"]) == json!([])).await;
+}
+
+#[test]
+fn a_queue_at_its_bound_refuses_jobs_and_says_so() {
+    let broker = Broker::start();
+    broker.enqueue(&["greet"]);
+    let bound =
+        broker.json(&["queue", "limit", "default", "--max-jobs", "2", "--max-bytes", "1MB"]);
+    assert_eq!((&bound["max_jobs"], &bound["max_bytes"]), (&json!(2), &json!(1 << 20)), "{bound}");
+    let words = broker.naq(&["queue", "limit", "default", "--max-bytes", "none"]).ok().stdout;
+    assert_eq!(words.trim(), "queue default stores at most 2 jobs");
+    assert_eq!(broker.naq(&["check", "queue", "default"]).code, 0);
+    broker.enqueue(&["greet"]);
+    let refused = broker.naq(&["enqueue", "greet"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("queue default is full"), "{refused:?}");
+    assert!(refused.stderr.contains("naq queue info default"), "{refused:?}");
+    let info = broker.naq(&["queue", "info", "default"]).ok().stdout;
+    assert!(info.contains("bound: at most 2 jobs"), "{info}");
+    let checked = broker.naq(&["check", "queue", "default"]);
+    assert!(checked.code == 1 && checked.stdout.contains("filled"), "{checked:?}");
+    broker.naq(&["queue", "limit", "default", "--max-jobs", "none"]).ok();
+    broker.enqueue(&["greet"]);
+    assert_eq!(broker.naq(&["queue", "limit", "default"]).code, 2, "it needs a limit");
+    assert_eq!(broker.naq(&["queue", "limit", "naq-chores", "--max-jobs", "2"]).code, 3);
+}
+
+#[test]
+fn a_queue_whose_stream_removes_jobs_is_shown_until_it_is_mended() {
+    let broker = Broker::start();
+    broker.enqueue(&["greet"]);
+    assert_eq!(broker.naq(&["doctor"]).code, 0);
+    limit_messages(&broker.server.url(), 5);
+    let refused = broker.naq(&["enqueue", "greet"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let mend = "nats stream edit NAQ_Q_default --max-msgs=-1 --force";
+    for words in ["max_msgs 5", mend, "naq queue limit default --max-jobs none"] {
+        assert!(refused.stderr.contains(words), "{words}: {refused:?}");
+    }
+    let doctor = broker.naq(&["doctor"]);
+    assert_eq!(doctor.code, 1, "{doctor:?}");
+    assert!(doctor.stdout.contains(mend), "{doctor:?}");
+    let checked = broker.naq(&["check", "queue", "default"]);
+    assert!(checked.code == 2 && checked.stdout.contains("max_msgs 5"), "{checked:?}");
+    assert!(broker.naq(&["queue", "list"]).ok().stdout.contains("LOSES JOBS"));
+    broker.naq(&["queue", "limit", "default", "--max-jobs", "none"]).ok();
+    broker.enqueue(&["greet"]);
+    assert_eq!(broker.naq(&["check", "queue", "default"]).code, 0);
+}
+
+/// Sets `max_msgs` of the queue's stream, as an operator does by hand.
+#[tokio::main(flavor = "current_thread")]
+async fn limit_messages(url: &str, max: i64) {
+    let transport = NatsTransport::connect(NatsConfig::new(url)).await.expect("connects");
+    let ask = async |verb: &str, body: Vec<u8>| {
+        let subject = format!("$JS.API.STREAM.{verb}.NAQ_Q_default");
+        let answer = transport.client().request(subject, body.into()).await.expect("answers");
+        serde_json::from_slice::<Value>(&answer.payload).expect("JSON")
+    };
+    let mut config = ask("INFO", Vec::new()).await["config"].take();
+    config["max_msgs"] = json!(max);
+    let edited = ask("UPDATE", config.to_string().into()).await;
+    assert_eq!(edited["config"]["max_msgs"], json!(max), "{edited}");
 }

@@ -5,8 +5,8 @@ use std::num::NonZeroU64;
 
 use naq_core::clock::Timestamp;
 use naq_core::flow::{Holder, LimitKeys, Rate, RateEntry, Slot};
-use naq_core::names::{JobKey, QueueName, StateKey, WorkerId};
-use naq_core::transport::{StateEntry, TransportError};
+use naq_core::names::{CHORES, JobKey, QueueName, StateKey, WorkerId};
+use naq_core::transport::{QueueBound, StateEntry, TransportError};
 use serde::Serialize;
 
 use crate::Client;
@@ -139,6 +139,41 @@ impl Client {
             });
         }
         self.transport.set_limit(queue, limit.and_then(NonZeroU64::new)).await
+    }
+}
+
+impl Client {
+    /// Lets the queue store at most so many jobs and bytes. Beyond the bound an enqueue fails with
+    /// [`TransportError::QueueFull`]. An empty bound removes it. Retries of jobs that are stored
+    /// already are never refused.
+    ///
+    /// Each process reads the queue's size at most once a second. So several producers together can
+    /// pass the bound by what they send within a second.
+    ///
+    /// ```no_run
+    /// # use std::num::NonZeroU64;
+    /// # use naq_core::transport::QueueBound;
+    /// # async fn f(client: naq_client::Client) -> Result<(), naq_core::transport::TransportError> {
+    /// let bound = QueueBound { max_jobs: NonZeroU64::new(10_000), max_bytes: None };
+    /// client.set_queue_bound(&"reports".parse().expect("a name"), bound).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`TransportError`], such as `NoQueue`, and `Rejected` for the queue of NAQ's own jobs.
+    pub async fn set_queue_bound(
+        &self,
+        queue: &QueueName,
+        bound: QueueBound,
+    ) -> Result<(), TransportError> {
+        if queue.as_str() == CHORES {
+            return Err(TransportError::Rejected {
+                what: format!("bound the queue {queue}"),
+                reason: "NAQ needs it for schedules and for jobs that wait for others".into(),
+            });
+        }
+        self.transport.set_bound(queue, bound).await
     }
 }
 

@@ -4,25 +4,32 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::{BROKER_CONNECTED, OLDEST_JOB_AGE, QUEUE_DEPTH, WORKERS};
+use super::{
+    BOUND_UNITS, BROKER_CONNECTED, OLDEST_JOB_AGE, QUEUE_BOUND, QUEUE_BYTES, QUEUE_DEPTH, WORKERS,
+};
 use crate::names::QueueName;
 use crate::sync::lock;
-use crate::transport::{QueueInfo, WorkerInfo};
+use crate::transport::{QueueBound, QueueInfo, WorkerInfo};
 
 /// The queues whose gauges are set. A gauge keeps its value until it is set again.
 static KNOWN: Mutex<BTreeSet<QueueName>> = Mutex::new(BTreeSet::new());
 
-/// Sets the gauges of the queues: depth by state, age of the oldest pending job, live workers. The gauges
+/// Sets the gauges of the queues: depth by state, bound, bytes, age of the oldest
+/// pending job, live workers. The gauges
 /// of a queue that no longer exists become 0.
 pub fn set_queues(queues: &[QueueInfo], workers: &[WorkerInfo]) {
     for queue in queues {
         let serving = workers.iter().filter(|worker| worker.queues.contains(&queue.name));
         let jobs = [queue.pending, queue.running, queue.waiting, queue.dead];
         set(&queue.name, jobs, queue.oldest.unwrap_or_default(), serving.count());
+        set_bound(&queue.name, queue.bound, queue.bytes);
     }
     let now: BTreeSet<_> = queues.iter().map(|queue| queue.name.clone()).collect();
     let mut known = lock(&KNOWN);
-    known.difference(&now).for_each(|gone| set(gone, [0; 4], Duration::ZERO, 0));
+    for gone in known.difference(&now) {
+        set(gone, [0; 4], Duration::ZERO, 0);
+        set_bound(gone, QueueBound::default(), 0);
+    }
     *known = now;
 }
 
@@ -33,6 +40,14 @@ fn set(queue: &QueueName, jobs: [u64; 4], oldest: Duration, workers: usize) {
     }
     OLDEST_JOB_AGE.gauge(&[name]).set(oldest.as_secs_f64());
     WORKERS.gauge(&[name]).set(workers as f64);
+}
+
+fn set_bound(queue: &QueueName, bound: QueueBound, bytes: u64) {
+    let name = queue.as_str();
+    for (of, max) in BOUND_UNITS.into_iter().zip([bound.max_jobs, bound.max_bytes]) {
+        QUEUE_BOUND.gauge(&[name, of]).set(max.map_or(0.0, |max| max.get() as f64));
+    }
+    QUEUE_BYTES.gauge(&[name]).set(bytes as f64);
 }
 
 /// Sets the gauge that says whether this process is connected to the broker.

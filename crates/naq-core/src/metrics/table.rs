@@ -102,6 +102,24 @@ pub const QUEUE_DEPTH: Metric = Metric {
     help: "Jobs in a queue, by state. The broker counts them (from the dashboard).",
 };
 
+/// The bound of a queue, [of jobs and of bytes](BOUND_UNITS).
+pub const QUEUE_BOUND: Metric = Metric {
+    name: "naq_queue_bound",
+    kind: Kind::Gauge,
+    unit: "jobs or bytes",
+    labels: &["queue", "of"],
+    help: "How many jobs or bytes a queue stores before it refuses new jobs. 0 without a bound (from the dashboard).",
+};
+
+/// The bytes of a queue.
+pub const QUEUE_BYTES: Metric = Metric {
+    name: "naq_queue_bytes",
+    kind: Kind::Gauge,
+    unit: "bytes",
+    labels: &["queue"],
+    help: "Bytes of the jobs that a queue stores (from the dashboard).",
+};
+
 /// The age of the oldest pending job of a queue.
 pub const OLDEST_JOB_AGE: Metric = Metric {
     name: "naq_oldest_job_age_seconds",
@@ -157,7 +175,7 @@ pub const DECODE_ERRORS: Metric = Metric {
 };
 
 /// All metrics.
-pub const ALL: [&Metric; 17] = [
+pub const ALL: [&Metric; 19] = [
     &BUILD_INFO,
     &BROKER_CONNECTED,
     &JOBS_ENQUEUED,
@@ -169,6 +187,8 @@ pub const ALL: [&Metric; 17] = [
     &SUCCESS_ATTEMPT,
     &JOBS_DEAD,
     &QUEUE_DEPTH,
+    &QUEUE_BOUND,
+    &QUEUE_BYTES,
     &OLDEST_JOB_AGE,
     &WORKERS,
     &WORKER_SLOTS,
@@ -190,6 +210,9 @@ pub const OUTCOMES: [&str; 6] = ["success", "retry", "dead", "cancelled", "expir
 /// The states by which the jobs of a queue are counted. `waiting` is scheduled, retrying and blocked
 /// together, because the broker counts them together.
 pub const DEPTH_STATES: [&str; 4] = ["pending", "running", "waiting", "dead"];
+
+/// What a queue's bound counts.
+pub const BOUND_UNITS: [&str; 2] = ["jobs", "bytes"];
 
 /// The states of a slot.
 pub const SLOT_STATES: [&str; 2] = ["busy", "free"];

@@ -17,9 +17,9 @@ use crate::stats::StatsReport;
 use crate::transport::{
     AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, Consumer, DeadPage, Delivery, Directory,
     EndWatch, Evidence, Expect, Fact, FactKind, JobsPage, JobsQuery, Lookup, Operator, Producer,
-    QueueInfo, Receipt, Saved, Settler, Signal, Signals, StateChange, StateEntry, StatePage,
-    StateStore, StateWatch, StatsPage, StatsStore, Stored, StreamReport, Submission, Subscription,
-    Transport, TransportError, WaitingPage, WorkerInfo, Written,
+    QueueBound, QueueInfo, Receipt, Saved, Settler, Signal, Signals, StateChange, StateEntry,
+    StatePage, StateStore, StateWatch, StatsPage, StatsStore, Stored, StreamReport, Submission,
+    Subscription, Transport, TransportError, WaitingPage, WorkerInfo, Written,
 };
 use crate::wire::Nonce;
 
@@ -238,6 +238,10 @@ impl<T: Transport> Operator for FaultyTransport<T> {
         limit: Option<NonZeroU64>,
     ) -> Result<(), TransportError> {
         self.faults.pass(Op::Other, || (), self.inner.set_limit(queue, limit)).await
+    }
+
+    async fn set_bound(&self, queue: &QueueName, bound: QueueBound) -> Result<(), TransportError> {
+        self.faults.pass(Op::Other, || (), self.inner.set_bound(queue, bound)).await
     }
 
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {

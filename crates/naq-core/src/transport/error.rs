@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::QueueBound;
+use crate::names::QueueName;
+
 /// A request to the broker failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -59,6 +62,33 @@ pub enum TransportError {
     /// The queue does not exist, and this user may not create it.
     #[error("no queue {0:?}: enqueue a job or start a worker with the right to create it")]
     NoQueue(String),
+    /// The queue has reached its bound. Nothing was stored.
+    #[error(
+        "queue {queue} is full: it stores {bound} ({jobs} jobs, {bytes} bytes now); enqueue again when workers have ended some"
+    )]
+    QueueFull {
+        /// The queue.
+        queue: QueueName,
+        /// Its bound.
+        bound: QueueBound,
+        /// How many jobs it stores.
+        jobs: u64,
+        /// How many bytes it stores.
+        bytes: u64,
+    },
+    /// The broker removes jobs of this queue by itself, because its stream has a limit. Nothing was
+    /// stored.
+    #[error("not enqueued: the broker removes the oldest jobs of queue {queue} without a trace, because the stream {stream} has {}; remove the limit: {mend}", .evicts.join(", "))]
+    QueueEvicts {
+        /// The queue.
+        queue: QueueName,
+        /// Its stream.
+        stream: String,
+        /// The limits, such as `max_msgs 500`.
+        evicts: Vec<String>,
+        /// The command that removes them.
+        mend: String,
+    },
     /// The broker refused the request for another reason.
     #[error("{what}: {reason}")]
     Rejected {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Serialize;
 
-use super::{EndWatch, Evidence, JobsPage, JobsQuery, Stored, StreamReport, TransportError};
+use super::{
+    EndWatch, Evidence, JobsPage, JobsQuery, QueueBound, Stored, StreamReport, TransportError,
+};
 use crate::clock::Timestamp;
 use crate::names::{JobId, JobKey, QueueName};
 
@@ -33,6 +35,13 @@ pub struct QueueInfo {
     pub lease: Option<Duration>,
     /// How many jobs may run at once, over all workers. `None` for no limit.
     pub concurrency_limit: Option<u64>,
+    /// How many jobs and bytes it may store before it refuses new jobs.
+    #[serde(flatten)]
+    pub bound: QueueBound,
+    /// The settings by which the broker removes jobs of it, such as `max_msgs 500`. Empty for a sound
+    /// queue. While there is one, the queue refuses new jobs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub evicts: Vec<String>,
     /// How many jobs the broker has forgotten: they are in the queue, and are not delivered. A worker
     /// of the queue stores them again by itself.
     #[serde(skip_serializing_if = "super::stream::is_zero")]

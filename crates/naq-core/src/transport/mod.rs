@@ -2,6 +2,7 @@
 //! [`Transport`]. The crate `naq-conformance` tests that it follows the contract.
 
 mod blobs;
+mod bound;
 mod browse;
 mod claim;
 mod consume;
@@ -21,6 +22,7 @@ mod stream;
 // The ports name jobs and state-store entries by these keys.
 pub use crate::names::{JobKey, StateKey, StateKeyError};
 pub use blobs::{BlobRef, BlobRefError, Blobs, MAX_BLOB_BYTES};
+pub use bound::{QueueBound, QueueSize};
 pub use browse::{
     JobSummary, JobsCursor, JobsCursorError, JobsPage, JobsQuery, Looked, Order, SCAN, Scan,
     waiting_state,
@@ -40,7 +42,7 @@ pub use stale::{Evidence, StaleReason, Unfinished, stale};
 pub use state::{Expect, Saved, StateChange, StateEntry, StatePage, StateStore, StateWatch};
 pub use stats::{STATS_TTL, StatsPage, StatsStore};
 pub use stored::{Place, Stored};
-pub use stream::{ConsumerReport, Durability, StreamReport, StreamRole};
+pub use stream::{ConsumerReport, Durability, EvictionLoss, StreamReport, StreamRole};
 
 /// All ports of a broker together. Every type that implements the ports implements it. A component that
 /// needs only some of the ports should ask for those.

@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Stored, TransportError};
+use super::{QueueBound, Stored, TransportError};
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName, WorkerId};
 
@@ -91,6 +91,18 @@ pub trait Operator: Send + Sync + 'static {
         queue: &QueueName,
         limit: Option<NonZeroU64>,
     ) -> Result<(), TransportError>;
+
+    /// Sets how many jobs and bytes the queue may store before it refuses new jobs. Other processes learn
+    /// of it within a few seconds. This also removes the limits by which the broker would remove jobs.
+    ///
+    /// # Errors
+    /// [`TransportError`]. `Rejected` if the transport has no bounds.
+    async fn set_bound(&self, queue: &QueueName, bound: QueueBound) -> Result<(), TransportError> {
+        Err(TransportError::Rejected {
+            what: format!("bound the queue {queue} to {bound}"),
+            reason: "this transport has no bounds".into(),
+        })
+    }
 
     /// Removes every pending, running and waiting job of the queue, and returns how many.
     ///

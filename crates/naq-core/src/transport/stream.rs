@@ -27,6 +27,33 @@ pub enum StreamRole {
     Stats,
 }
 
+/// What is lost when the broker removes messages of a stream for one of its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EvictionLoss {
+    /// Whether a promise of NAQ breaks. If not, the limit is the operator's choice.
+    pub breaks_promise: bool,
+    /// What is lost.
+    pub what: &'static str,
+}
+
+impl StreamRole {
+    /// What is lost when the broker removes messages of this stream for one of its limits.
+    pub fn loss(&self) -> EvictionLoss {
+        let (breaks_promise, what) = match self {
+            Self::Queue(_) => (true, "jobs that were acknowledged"),
+            Self::State => (true, "schedules, workflows, unique keys and limits that are in use"),
+            Self::Workers => (true, "workers that are alive, whose jobs then count as crashed"),
+            Self::Dead => (false, "the oldest dead letters"),
+            Self::Records => {
+                (false, "the oldest records, with results that a job or a user may still wait for")
+            }
+            Self::Blobs => (false, "the oldest large results and checkpoints"),
+            Self::Stats => (false, "the oldest statistics"),
+        };
+        EvictionLoss { breaks_promise, what }
+    }
+}
+
 impl fmt::Display for StreamRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -82,6 +109,10 @@ pub struct StreamReport {
     pub bytes: u64,
     /// How it stores them.
     pub durability: Durability,
+    /// The settings by which the broker removes messages of it before their time, such as
+    /// `max_bytes 1000000`. [`StreamRole::loss`] says what that costs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub evicts: Vec<String>,
     /// The consumer of a queue that a worker has opened. `None` for other streams.
     pub consumer: Option<ConsumerReport>,
 }

@@ -32,6 +32,7 @@ struct StreamRow {
     storage: &'static str,
     replicas: u32,
     durability: String,
+    evicts: Option<String>,
     consumer: Option<ConsumerView>,
 }
 
@@ -60,6 +61,10 @@ impl StreamRow {
             storage: if report.durability.on_disk { "disk" } else { "memory" },
             replicas: report.durability.replicas.max(1),
             durability: report.durability.to_string(),
+            evicts: (!report.evicts.is_empty()).then(|| {
+                let evicts = report.evicts.join(", ");
+                format!("{}: the broker removes {}", clip(&evicts, 120), report.role.loss().what)
+            }),
             consumer: report.consumer.as_ref().map(ConsumerView::from),
         }
     }

@@ -2,6 +2,8 @@
 
 use askama::Template;
 
+use naq_core::transport::StreamReport;
+
 use crate::assets;
 use crate::page_request::PageRequest;
 use crate::view::{RelativeTime, clean};
@@ -96,7 +98,19 @@ struct PageLayout<'a> {
     entries: Vec<NavEntry>,
     problem: Option<String>,
     outdated_since: Option<RelativeTime>,
+    /// What keeps the broker from storing jobs, or makes it remove them.
+    store_faults: Vec<String>,
     storms: Vec<String>,
+}
+
+/// A limit of a stream that breaks a promise, in words.
+fn eviction_words(stream: &StreamReport) -> Option<String> {
+    let loss = stream.role.loss();
+    let evicts = stream.evicts.join(", ");
+    (loss.breaks_promise && !stream.evicts.is_empty()).then(|| {
+        let name = clean(&stream.name);
+        format!("The stream {name} has {}: the broker removes {}", clean(&evicts), loss.what)
+    })
 }
 
 pub(super) fn render(
@@ -124,7 +138,38 @@ pub(super) fn render(
             (None, Some(_)) => None,
         },
         outdated_since: snapshot.outdated_since().map(|at| RelativeTime::new(at, request.now())),
+        store_faults: snapshot.streams.iter().filter_map(eviction_words).collect(),
         storms: snapshot.storms.iter().map(|storm| clean(&storm.to_string())).collect(),
     };
     layout.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use naq_core::QueueName;
+    use naq_core::transport::{Durability, StreamRole};
+
+    use super::*;
+
+    #[test]
+    fn a_limit_that_breaks_a_promise_is_a_banner() {
+        let report = |role, evicts: &[&str]| StreamReport {
+            name: "NAQ_X".into(),
+            role,
+            messages: 1,
+            bytes: 1,
+            durability: Durability { on_disk: true, replicas: 1 },
+            evicts: evicts.iter().map(|it| (*it).to_owned()).collect(),
+            consumer: None,
+        };
+        let queue = || StreamRole::Queue(QueueName::default());
+        let words = eviction_words(&report(queue(), &["max_msgs 5"])).expect("a banner");
+        assert_eq!(
+            words,
+            "The stream NAQ_X has max_msgs 5: the broker removes jobs that were acknowledged"
+        );
+        assert!(eviction_words(&report(StreamRole::State, &["max_age 60s"])).is_some());
+        assert_eq!(eviction_words(&report(queue(), &[])), None);
+        assert_eq!(eviction_words(&report(StreamRole::Records, &["max_age 60s"])), None);
+    }
 }

@@ -1,10 +1,10 @@
 //! [`QueueDepth`]: how many jobs of a queue are in which state, in numbers and as a bar.
 
-use naq_core::transport::QueueInfo;
+use naq_core::transport::{QueueBound, QueueInfo};
 
 use crate::chart::{StackedPart, stacked};
 use crate::page_request::PageRequest;
-use crate::view::{RelativeTime, count, span};
+use crate::view::{RelativeTime, bytes, count, span};
 
 /// A number, and its text with digits in groups.
 #[derive(Debug, Clone)]
@@ -32,6 +32,7 @@ pub(super) struct QueueDepth {
     pub(super) oldest: Option<String>,
     pub(super) paused: Option<RelativeTime>,
     pub(super) limit: Option<Number>,
+    pub(super) bound: Option<String>,
 }
 
 impl QueueDepth {
@@ -59,6 +60,14 @@ impl QueueDepth {
             oldest: info.oldest.map(span),
             paused: info.paused_until.map(|until| RelativeTime::new(until, request.now())),
             limit: info.concurrency_limit.map(Number::from),
+            bound: bound_words(info.bound),
         }
     }
+}
+
+fn bound_words(bound: QueueBound) -> Option<String> {
+    let jobs = bound.max_jobs.map(|jobs| format!("{} jobs", count(jobs.get())));
+    let size = bound.max_bytes.map(|size| bytes(size.get()));
+    let parts: Vec<_> = jobs.into_iter().chain(size).collect();
+    (!parts.is_empty()).then(|| format!("at most {}", parts.join(" and ")))
 }

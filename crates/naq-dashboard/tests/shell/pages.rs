@@ -1,10 +1,13 @@
 //! The numbers on the pages equal the numbers from the broker and the workers.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use naq_core::retry::Rule;
 use naq_core::stats::{Ending, Minute, Observation, ObservedError, Run};
-use naq_core::transport::{Consumer, Directory, Operator, StatsStore, WorkerInfo, WorkerStatus};
+use naq_core::transport::{
+    Consumer, Directory, Operator, QueueBound, StatsStore, WorkerInfo, WorkerStatus,
+};
 use naq_core::{Clock, ErrorKind, JobId, Timestamp, WorkerId};
 use naq_testing::eventually;
 
@@ -47,6 +50,16 @@ fn worker(dashboard: &TestDashboard, id: &str) -> WorkerInfo {
         finished: 1_204,
         failed: 7,
     }
+}
+
+#[tokio::test]
+async fn a_queue_shows_its_bound() {
+    let dashboard = TestDashboard::open(|_| {});
+    let transport = dashboard.client.transport();
+    dashboard.client.enqueue_task("email.send", &()).unwrap().queue("mail").await.unwrap();
+    let bound = QueueBound { max_jobs: NonZeroU64::new(12_000), max_bytes: None };
+    transport.set_bound(&queue("mail"), bound).await.unwrap();
+    dashboard.page("/queues/mail", &["beyond its bound: at most 12,000 jobs"]).await;
 }
 
 #[tokio::test]

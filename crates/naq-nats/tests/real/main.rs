@@ -5,6 +5,7 @@ mod support;
 mod auth;
 mod clock_skew;
 mod delivery;
+mod eviction;
 mod foreign;
 mod forgotten;
 mod network;

@@ -8,7 +8,7 @@ use naq_client::{
 };
 use naq_core::flow::breaker::BreakerEntry;
 use naq_core::transport::{
-    DeadPage, JobKey, QueueInfo, Receipt, Stored, TransportError, WorkerInfo,
+    DeadPage, JobKey, QueueBound, QueueInfo, Receipt, Stored, TransportError, WorkerInfo,
 };
 use naq_core::{Job, JobId, NameError, QueueName, Timestamp};
 
@@ -175,6 +175,20 @@ impl Client {
     ) -> Result<(), TransportError> {
         let queue = queue.clone();
         self.wait(|client| async move { client.set_queue_limit(&queue, limit).await })
+    }
+
+    /// Lets the queue store at most so many jobs and bytes. Beyond the bound an enqueue fails with
+    /// [`TransportError::QueueFull`]. An empty bound removes it.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub fn set_queue_bound(
+        &self,
+        queue: &QueueName,
+        bound: QueueBound,
+    ) -> Result<(), TransportError> {
+        let queue = queue.clone();
+        self.wait(|client| async move { client.set_queue_bound(&queue, bound).await })
     }
 
     /// The limits that jobs use now, sorted by key.

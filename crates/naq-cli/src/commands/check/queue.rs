@@ -1,5 +1,6 @@
 //! `naq check queue`: how many jobs wait for a slot, and for how long.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -21,7 +22,8 @@ Examples:
 
 Jobs that wait for their due time, scheduled and retrying, count as `waiting`. They do not
 count for the depth or the age. Jobs that the broker has forgotten are a warning: they count as
-`forgotten`, and a worker of the queue stores them again.")]
+`forgotten`, and a worker of the queue stores them again. A stream with a limit by which the broker
+removes jobs is critical, and a queue at its bound (naq queue limit --max-jobs) is a warning.")]
 pub(super) struct CheckQueueArgs {
     /// The queue
     pub(super) queue: QueueName,
@@ -96,16 +98,49 @@ fn judge(args: &CheckQueueArgs, queue: &QueueInfo) -> CheckResult {
             CheckBounds::above(Some(0), None),
         ));
     }
+    // A limit of the stream by which the broker removes jobs. Then enqueues fail, too.
+    if !queue.evicts.is_empty() {
+        measures.push(measure(
+            "evicts",
+            "Limits of the stream by which the broker removes jobs",
+            queue.evicts.len() as u64,
+            CheckUnit::Count,
+            CheckBounds::above(None, Some(0)),
+        ));
+    }
+    if let Some(filled) = filled(queue) {
+        measures.push(measure(
+            "filled",
+            "Share of its bound that the queue stores",
+            filled,
+            CheckUnit::Percent,
+            CheckBounds::above(Some(99), None),
+        ));
+    }
+    let evicts = (!queue.evicts.is_empty()).then(|| {
+        format!("the broker removes jobs for {}; see naq doctor", queue.evicts.join(", "))
+    });
     let paused = queue.paused_until.map(|until| format!("paused until {until}"));
     let next = format!("naq queue info {}", queue.name);
     CheckResult::of("queue", Some(queue.name.to_string()), measures)
+        .add_note(evicts)
         .add_note(paused)
         .next(Some(next))
+}
+
+/// How much of its bound the queue stores, in percent. `None` without a bound.
+fn filled(queue: &QueueInfo) -> Option<u64> {
+    let jobs = queue.pending + queue.running + queue.waiting;
+    let share = |now: u64, max: NonZeroU64| now.saturating_mul(100) / max;
+    let of_jobs = queue.bound.max_jobs.map(|max| share(jobs, max));
+    let of_bytes = queue.bound.max_bytes.map(|max| share(queue.bytes, max));
+    of_jobs.max(of_bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use naq_core::transport::QueueBound;
 
     use super::super::result::Severity;
     use super::*;
@@ -134,6 +169,8 @@ mod tests {
             paused_until: None,
             lease: None,
             concurrency_limit: None,
+            bound: QueueBound::default(),
+            evicts: Vec::new(),
             forgotten: 0,
             bytes: 1,
             last_seq: 1,
@@ -153,6 +190,13 @@ mod tests {
         }
         let forgotten = QueueInfo { forgotten: 1, ..queue.clone() };
         assert_eq!(result("", &forgotten), Warning);
+        let evicts = QueueInfo { evicts: vec!["max_msgs 5".into()], ..queue.clone() };
+        assert_eq!(result("", &evicts), Critical);
+        // 12 pending, 99 running and 40 waiting jobs are stored.
+        for (max_jobs, expected) in [(151, Warning), (152, Ok)] {
+            let bound = QueueBound { max_jobs: NonZeroU64::new(max_jobs), max_bytes: None };
+            assert_eq!(result("", &QueueInfo { bound, ..queue.clone() }), expected, "{max_jobs}");
+        }
         let empty = QueueInfo { pending: 0, waiting: 0, oldest: None, ..queue };
         assert_eq!(result("--crit-oldest 0s --crit-depth 0 --crit-waiting 0", &empty), Ok);
     }

@@ -32,6 +32,8 @@ fn queue(name: &str, pending: u64, oldest: u64) -> QueueInfo {
         paused_until: None,
         lease: None,
         concurrency_limit: None,
+        bound: Default::default(),
+        evicts: Vec::new(),
         forgotten: 0,
         bytes: 0,
         last_seq: 0,
