@@ -113,13 +113,13 @@ pub async fn stranded(transport: &dyn Lookup, queues: &[&str]) -> Result<BTreeMa
 /// The broker does not reply.
 pub async fn listed_jobs(transport: &dyn StateStore) -> Result<BTreeMap<String, BTreeSet<String>>> {
     let prefix = RunList::prefix()?;
-    let mut listed = BTreeMap::new();
+    let mut listed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut from = Some(0);
     while let Some(start) = from {
         let page = transport.state_list(&prefix, start, PAGE).await?;
         for list in page.entries.iter().filter_map(RunList::read) {
             let jobs = list.runs.into_iter().map(|run| run.job.id.to_string());
-            listed.insert(list.worker.to_string(), jobs.collect());
+            listed.entry(list.worker.to_string()).or_default().extend(jobs);
         }
         from = page.next;
     }

@@ -23,8 +23,11 @@ use crate::roles::SHUTDOWN_MS;
 const TICK: Duration = Duration::from_millis(10);
 /// How often the workers' lists of begun jobs are read. The broker keeps those of dead workers longer.
 const LISTS: u64 = 60_000;
-/// How long the run may take to drain after its last fault, in milliseconds.
-const DRAIN: u64 = 60_000;
+/// How long the run may take to drain after its last fault, in milliseconds: a minute, and half of its
+/// duration for jobs that a busy machine did not run in time.
+const fn drain_limit(duration_ms: u64) -> u64 {
+    60_000 + duration_ms / 2
+}
 
 /// A run in progress.
 #[derive(Debug)]
@@ -142,7 +145,7 @@ impl FaultRun<'_> {
     /// until the time limit. The checker reports what is left.
     async fn drain(&mut self, mut roles: Vec<(&str, ChildProcess)>) -> Result<()> {
         self.print_progress("no more faults: draining");
-        let time_limit = now() + DRAIN;
+        let time_limit = now() + drain_limit(self.plan.settings.duration_ms);
         while now() < time_limit {
             self.until(now() + 100).await?;
             let mut left = Vec::new();

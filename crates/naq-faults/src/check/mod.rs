@@ -105,7 +105,7 @@ pub fn check(plan: &RunPlan, history: &RunHistory, last: &FinalState) -> CheckRe
         }
     }
     let mut found = crash::check_workers(history, &all);
-    found.extend(operator::check_answers(plan, history, last));
+    found.extend(operator::check_answers(plan, history, last, &all));
     report.violations.extend(found.into_iter().map(|what| Violation { job: None, what }));
     report.figures.finish(history, last, lateness);
     report

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::harmful_faults::HarmfulFaults;
 use super::intervention::Deeds;
 use super::{BrokenPromise, FinalState, Intervention, JobCase};
 use crate::deed::{Deed, DeedOutcome};
@@ -34,6 +35,7 @@ pub(super) fn check_answers(
     plan: &RunPlan,
     history: &RunHistory,
     last: &FinalState,
+    harmful: &HarmfulFaults<'_>,
 ) -> Vec<BrokenPromise> {
     let stranded = last.stranded.iter();
     let mut found: Vec<_> = stranded
@@ -47,7 +49,7 @@ pub(super) fn check_answers(
             found.push(BrokenPromise::WrongAnswer { deed, why });
         }
     }
-    found.extend(more_than_purged(plan, history, last));
+    found.extend(more_than_purged(plan, history, last, harmful));
     found
 }
 
@@ -59,15 +61,22 @@ fn wrong_answer(job: Option<&str>, outcome: &DeedOutcome, last: &FinalState) -> 
     (!right).then(|| format!("it said {state}, the job has {ends:?}"))
 }
 
-/// A purge of a queue removes no more jobs than it says.
-fn more_than_purged(plan: &RunPlan, history: &RunHistory, last: &FinalState) -> Vec<BrokenPromise> {
+/// A purge of a queue removes no more jobs than it says. If the broker or the network failed meanwhile,
+/// NAQ repeated the purge, and does not know what the first one removed.
+fn more_than_purged(
+    plan: &RunPlan,
+    history: &RunHistory,
+    last: &FinalState,
+    harmful: &HarmfulFaults<'_>,
+) -> Vec<BrokenPromise> {
     let mut said: BTreeMap<&str, Option<u64>> = BTreeMap::new();
     for entry in &history.deeds {
         if let (Deed::PurgeQueue { queue }, DeedOutcome::Purged { messages }) =
             (&entry.deed, &entry.outcome)
         {
+            let known = messages.filter(|_| !harmful.touch_every_worker(entry.from, entry.to));
             let sum = said.entry(queue).or_insert(Some(0));
-            *sum = sum.zip(*messages).map(|(sum, more)| sum + more);
+            *sum = sum.zip(known).map(|(sum, more)| sum + more);
         }
     }
     let deeds = Deeds::new(&history.deeds);

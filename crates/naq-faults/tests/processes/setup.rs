@@ -158,6 +158,12 @@ impl TestSetup {
         .await
     }
 
+    /// Whether the worker that died listed the job as begun. Its death counts as a crash only then.
+    pub(crate) async fn is_listed(&self, worker: &str, job: &PlannedJob) -> bool {
+        let listed = broker::listed_jobs(&*self.transport).await.unwrap();
+        listed.get(worker).is_some_and(|jobs| jobs.contains(&job.id))
+    }
+
     /// Waits until no job is waiting or running in the queue.
     pub(crate) async fn wait_until_empty(&self) {
         self.fewer_than(1).await;

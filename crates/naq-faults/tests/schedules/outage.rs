@@ -113,13 +113,13 @@ async fn ticks_during_an_outage_are_caught_up_on_as_each_schedule_says() {
             let gap = ticks.iter().filter(|tick| **tick > down && **tick < up).count();
             assert!(gap >= 7, "{gap}");
         }
-        setup.each_ran_once(name, Some(killed.clone())).await;
+        setup.each_ran_once(name, Some(killed.clone()), &[]).await;
     }
     for (name, runs, skipped) in [("old-skip", 0, 2), ("old-last", 1, 1), ("old-all", 2, 0)] {
         let progress = setup.schedule(name).await.progress;
         assert_eq!((progress.runs, progress.skipped), (runs, skipped), "{name}");
         assert_eq!(setup.runs(name).len() as u64, runs, "{name}");
-        setup.each_ran_once(name, Some(killed.clone())).await;
+        setup.each_ran_once(name, Some(killed.clone()), &[]).await;
     }
     for name in ["apart-skip", "apart-queue"] {
         let runs = setup.runs(name);
@@ -127,7 +127,7 @@ async fn ticks_during_an_outage_are_caught_up_on_as_each_schedule_says() {
         for pair in runs.windows(2) {
             assert!(end(&pair[0].1) <= pair[1].1[0].start, "{name}: {pair:?}");
         }
-        setup.each_ran_once(name, Some(killed.clone())).await;
+        setup.each_ran_once(name, Some(killed.clone()), &[]).await;
     }
 }
 

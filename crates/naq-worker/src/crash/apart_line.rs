@@ -51,11 +51,10 @@ impl ApartLine {
     /// Whether the job may start in the slot that it has. If not, it has left its slot, and waits here;
     /// or another task settles it.
     pub(crate) fn enter(&self, held: &Arc<HeldDelivery>, job: &Envelope, now: Timestamp) -> bool {
-        if job.crashes == 0 && !held.may_have_crashed() {
+        if job.crashes == 0 {
             return true;
         }
-        // A crash that no list told of is not counted. It only keeps the job apart.
-        let job = CrashedJob { crashes: job.crashes.max(1), max_crashes: job.policy.max_crashes() };
+        let job = CrashedJob { crashes: job.crashes, max_crashes: job.policy.max_crashes() };
         let mut state = self.state();
         let was_called = state.called.take_if(|called| Arc::ptr_eq(called, held)).is_some();
         let is_first = was_called || (state.waiting.is_empty() && state.called.is_none());

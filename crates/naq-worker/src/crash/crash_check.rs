@@ -106,7 +106,6 @@ async fn look(
             delivered: held.delivery.delivered,
             crashes: held.delivery.envelope().map_or(0, |job| job.crashes),
             received_at: held.first_look(asker.now),
-            lease: queue.lease(),
         };
         match run_evidence(&redelivery, &lists, asker) {
             RunEvidence::NotYet => checked.undecided.push(held),
@@ -117,12 +116,6 @@ async fn look(
             RunEvidence::Crashed { worker: dead, crashes } => {
                 tracing::warn!(job = %held.job_id(), worker = %dead, crashes, "its worker is gone");
                 held.set_crash(dead, crashes);
-                held.pass_check();
-                checked.may_run.push(held);
-            }
-            RunEvidence::MayHaveCrashed(dead) => {
-                tracing::info!(job = %held.job_id(), worker = %dead, "a worker is gone that had it: it starts apart from others");
-                held.mark_may_have_crashed();
                 held.pass_check();
                 checked.may_run.push(held);
             }

@@ -52,7 +52,6 @@ pub(crate) struct HeldDelivery {
     /// When this worker looked at the lists of the others for the first time, by the broker's clock.
     first_look: OnceLock<Timestamp>,
     crash: OnceLock<FoundCrash>,
-    may_have_crashed: AtomicBool,
     listed: AtomicBool,
     broken: AtomicBool,
     /// What its handler saves at the broker.
@@ -75,7 +74,6 @@ impl HeldDelivery {
             started_at: AtomicU64::new(0),
             first_look: OnceLock::new(),
             crash: OnceLock::new(),
-            may_have_crashed: AtomicBool::new(false),
             listed: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             saved: SavedData::default(),
@@ -107,15 +105,6 @@ impl HeldDelivery {
     /// The worker that ran this delivery before is gone, and the job has this many crashes now.
     pub(crate) fn set_crash(&self, worker: WorkerId, crashes: u32) {
         let _ = self.crash.set(FoundCrash { worker, crashes });
-    }
-
-    /// A worker is gone that had this delivery, and no list says whether it had started the job.
-    pub(crate) fn mark_may_have_crashed(&self) {
-        self.may_have_crashed.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn may_have_crashed(&self) -> bool {
-        self.may_have_crashed.load(Ordering::Relaxed)
     }
 
     /// How many crashes were found that the message itself does not say.

@@ -114,28 +114,3 @@ async fn a_worker_that_stops_gives_back_the_jobs_that_wait_for_their_turn() {
         assert_eq!((report.state, crashes), (JobState::Completed, 1), "{}", name(n));
     }
 }
-
-#[tokio::test]
-async fn jobs_of_a_worker_that_died_before_its_list_start_apart_and_have_no_crash() {
-    let bench = Bench::new();
-    let first = bench.start().await;
-    for n in 0..JOBS {
-        bench.enqueue(&name(n), [Do::Gate]).await;
-    }
-    first.kill().await;
-    let _second = bench.start().await;
-    bench.pass(LEASE).await;
-    let mut crashes = 0;
-    for n in 1..=JOBS {
-        assert_eq!(bench.seen.total(), JOBS + n, "one at a time");
-        bench.seen.gate.notify_waiters();
-        bench.turn().await;
-    }
-    for n in 0..JOBS {
-        let report = bench.report(&name(n)).await;
-        assert_eq!(report.state, JobState::Completed, "{}", name(n));
-        crashes += report.envelope.expect("readable").crashes;
-    }
-    // An idle worker lists its first run at once. It died before its second list.
-    assert!(crashes <= 1, "{crashes}");
-}
