@@ -152,6 +152,13 @@ impl Command {
             _ => false,
         }
     }
+
+    /// Whether the command says itself what SIGINT and SIGTERM do, and listens to them before it waits
+    /// for anything.
+    pub(crate) fn handles_signals(&self) -> bool {
+        let is_top = matches!(self, Self::WithClient(ClientCommand::Top(_)));
+        self.is_long_lived() || is_top
+    }
 }
 
 impl ClientCommand {

@@ -46,6 +46,7 @@ mod logging;
 mod metrics;
 mod operator_name;
 mod output;
+mod process_one;
 mod progress_line;
 #[cfg(any(feature = "dashboard", feature = "metrics"))]
 mod readiness;

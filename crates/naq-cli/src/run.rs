@@ -14,6 +14,7 @@ use crate::commands::{check, completions, dev, doctor, enqueue, retry, worker};
 use crate::exit::{self, ExitCode};
 use crate::logging::Level;
 use crate::output::{Format, Output};
+use crate::process_one;
 use crate::runtime::{runtime, with_client};
 
 /// Runs the whole `naq` command with the tasks of `registry`. Reads the command line and the `NAQ_*`
@@ -52,6 +53,9 @@ fn run<S: Clone + Send + Sync + 'static>(
     out: Output,
 ) -> Result<ExitCode> {
     let global = cli.global;
+    if !cli.command.handles_signals() {
+        process_one::end_on_signals();
+    }
     let default_level = if cli.command.is_long_lived() { Level::Info } else { Level::Warn };
     // Dropped at the end of this function, when it sends the last spans.
     let traces = global.telemetry.start()?;

@@ -125,7 +125,7 @@ fn a_minimal_job_is_read_with_its_defaults() {
         let stored = stored(Place::Queue, "mail", golden("minimal", codec), codec);
         let read = stored.envelope().unwrap();
         let mut expected = job("mail", args(codec, &json!({"to": "a@example.com"})));
-        expected.nonce = Nonce::from_sequence(7);
+        expected.nonce = Nonce::of_message(7, stored.stored_at);
         assert_eq!(read, expected, "{codec}");
     }
 }

@@ -138,14 +138,26 @@ impl MemoryQueue {
     }
 
     /// Starts another lease now. As on a NATS server, any caller may renew.
-    pub(crate) fn renew(&mut self, seq: u64, now: Timestamp) {
-        if let Some(leased) = self.leased.get(&seq) {
+    pub(crate) fn renew(&mut self, delivered: &Stored, now: Timestamp) {
+        let seq = delivered.seq;
+        if self.holds(delivered)
+            && let Some(leased) = self.leased.get(&seq)
+        {
             self.lease_message(seq, leased.delivered, now);
         }
     }
 
+    /// Whether it still has the message that was delivered, and not another one with its sequence.
+    fn holds(&self, delivered: &Stored) -> bool {
+        self.log.get(delivered.seq).is_some_and(|stored| stored.is_same_message(delivered))
+    }
+
     /// Removes a delivered message. Any caller may do this: an ack is not fenced.
-    pub(crate) fn ack(&mut self, seq: u64) {
+    pub(crate) fn ack(&mut self, delivered: &Stored) {
+        let seq = delivered.seq;
+        if !self.holds(delivered) {
+            return;
+        }
         if self.leased.contains_key(&seq) || self.forgotten.contains(&seq) {
             self.remove(seq);
         }
@@ -170,6 +182,11 @@ impl MemoryQueue {
         self.purged_at = Some(now);
         let seqs: Vec<u64> = self.log.from(0).map(|stored| stored.seq).collect();
         seqs.iter().filter_map(|seq| self.remove(*seq)).count() as u64
+    }
+
+    /// An empty queue with the same lease.
+    pub(crate) fn made_again(&self) -> Self {
+        Self { lease: self.lease, ..Self::default() }
     }
 
     /// Loses track of all messages that were delivered and not acked.

@@ -60,8 +60,7 @@ impl MemorySubscription {
 }
 
 pub(crate) fn handle_of(shared: &Arc<SharedBroker>, stored: &Stored) -> Arc<dyn AckHandle> {
-    let (queue, seq) = (stored.key.queue.clone(), stored.seq);
-    Arc::new(MemoryAckHandle { shared: shared.clone(), queue, seq })
+    Arc::new(MemoryAckHandle { shared: shared.clone(), stored: stored.clone() })
 }
 
 #[async_trait]

@@ -68,6 +68,14 @@ impl MemoryTransport {
     pub fn forget_running(&self, queue: &QueueName) {
         self.shared.state().0.queue(queue).forget();
     }
+
+    /// Removes a queue with all its jobs and makes it again, as an operator of a NATS server can. The new
+    /// queue gives the same sequences again, while workers still hold jobs of the old one. For tests.
+    pub fn recreate_queue(&self, queue: &QueueName) {
+        let (mut state, _) = self.shared.state();
+        let queue = state.queue(queue);
+        *queue = queue.made_again();
+    }
 }
 
 impl Default for MemoryTransport {

@@ -8,8 +8,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use naq_core::transport::{AckHandle, Delivery, JobKey, Place, Stored, TransportError};
 use naq_core::{JobId, QueueName, Timestamp};
+use tokio::time::Instant;
 
 use crate::api::Api;
+use crate::connection_monitor::ConnectionState;
+use crate::consumer_era::{ConsumerEra, EraMark};
 use crate::message::incoming;
 use crate::subjects::AckSubject;
 
@@ -19,24 +22,93 @@ const LATE: Duration = Duration::from_millis(500);
 const ACK: &[u8] = b"+ACK";
 const PROGRESS: &[u8] = b"+WPI";
 
+/// The consumer that made a delivery, as this process knew it then.
+#[derive(Debug)]
+pub(crate) struct DeliveredBy {
+    era: Arc<ConsumerEra>,
+    mark: EraMark,
+    /// How often the connection had been lost.
+    losses: u64,
+}
+
+impl DeliveredBy {
+    /// A delivery that arrives now, on an inbox that was opened on `connection`. A message of an inbox may
+    /// be read after the connection was lost.
+    pub(crate) fn now(era: &Arc<ConsumerEra>, connection: ConnectionState) -> Self {
+        Self { era: Arc::clone(era), mark: era.mark(), losses: connection.losses }
+    }
+
+    /// Whether the consumer is known to be the same until now.
+    fn is_known(&self, connection: ConnectionState) -> bool {
+        self.losses == connection.losses && self.era.is_unbroken(self.mark, Instant::now())
+    }
+}
+
 /// The reply subject of a delivery. A message to it acks the delivery or renews its lease.
 #[derive(Debug)]
 struct NatsAckHandle {
     api: Arc<Api>,
     reply: Subject,
+    /// The subject of the message.
+    subject: Subject,
+    queue: QueueName,
+    seq: u64,
+    stored_at: Timestamp,
+    /// `None` for a message that no consumer has delivered.
+    by: Option<DeliveredBy>,
+}
+
+impl NatsAckHandle {
+    /// Whether the stream has this message, or none, at its sequence. Asks the broker.
+    async fn has_its_sequence(&self) -> Result<bool, TransportError> {
+        let stream = self.api.subjects.queue_stream(&self.queue);
+        let found = self.api.message_at(&stream, self.seq).await?;
+        let same =
+            found.is_none_or(|it| it.subject == *self.subject && it.stored_at == self.stored_at);
+        if !same {
+            tracing::warn!(
+                queue = %self.queue,
+                seq = self.seq,
+                subject = %self.subject,
+                "the broker has lost this message and given its sequence to another: not acked"
+            );
+        }
+        Ok(same)
+    }
+
+    fn connected(&self, what: &str) -> Result<ConnectionState, TransportError> {
+        // Without a connection, async-nats would store the message and report it as sent. It would
+        // arrive at a broker that may have changed.
+        let state = self.api.connection.state();
+        if state.connected {
+            Ok(state)
+        } else {
+            Err(self.api.unanswered_error(what, Duration::ZERO))
+        }
+    }
 }
 
 #[async_trait]
 impl AckHandle for NatsAckHandle {
     async fn ack(&self) -> Result<(), TransportError> {
+        let connection = self.connected("ack")?;
+        let known = self.by.as_ref().is_some_and(|by| by.is_known(connection));
+        if !known && !self.has_its_sequence().await? {
+            return Ok(());
+        }
         self.api.send(self.reply.clone(), Bytes::from_static(ACK)).await
     }
 
     async fn renew(&self) -> Result<(), TransportError> {
-        // If there is no connection, async-nats would store the message and report it as sent. It
-        // could arrive after the end of the lease, so the renewal must fail now.
-        if !self.api.connection.state().connected {
-            return Err(self.api.unanswered_error("renew", Duration::ZERO));
+        let connection = self.connected("renew")?;
+        let changed = self
+            .by
+            .as_ref()
+            .is_none_or(|by| by.losses != connection.losses || by.era.has_changed(by.mark));
+        // The lease of another job with this sequence is not renewed: its worker may be dead. A look
+        // that fails must not cost the lease.
+        if changed && self.has_its_sequence().await.is_ok_and(|same| !same) {
+            return Ok(());
         }
         self.api.send(self.reply.clone(), Bytes::from_static(PROGRESS)).await
     }
@@ -45,38 +117,52 @@ impl AckHandle for NatsAckHandle {
 /// Reads a delivery of `queue`; `None` if the message is not a delivery. Messages up to the
 /// sequence `settled_until` may have been settled on an earlier connection; `None` means that any
 /// message may have been. With `check_late`, a schedule message that arrives late is also marked as
-/// suspect, because the broker may have moved it twice.
+/// suspect, because the broker may have moved it twice. So is a message that arrived before the
+/// connection or the consumer changed.
 pub(crate) fn read_delivery(
     api: &Arc<Api>,
     queue: &QueueName,
     message: Message,
     settled_until: Option<u64>,
     check_late: bool,
+    by: Option<DeliveredBy>,
 ) -> Option<Delivery> {
     let scheduled =
         message.headers.as_ref().is_some_and(|h| h.get(header::NATS_SCHEDULER).is_some());
     let reply = message.reply?;
     let ack = AckSubject::parse(&reply)?;
     let key = job_key(api, queue, &message.subject, ack.seq);
+    let subject = message.subject.clone();
+    let stored_at = Timestamp::from_millis(ack.stored_ns / 1_000_000);
     let stored = Stored {
         key,
         place: Place::Queue,
         seq: ack.seq,
-        stored_at: Timestamp::from_millis(ack.stored_ns / 1_000_000),
+        stored_at,
         due_at: None,
         delivered: true,
         message: incoming(message.headers.as_ref(), message.payload),
     };
+    let known = by.as_ref().is_some_and(|by| by.is_known(api.connection.state()));
     let maybe_settled = settled_until.is_none_or(|until| ack.seq <= until);
     let maybe_repeated = check_late && scheduled && is_late(&stored);
     Some(Delivery {
         suspect: ack.delivered > 1
             || maybe_settled
             || maybe_repeated
+            || !known
             || stored.message.is_suspect(),
         stored,
         delivered: ack.delivered,
-        handle: Arc::new(NatsAckHandle { api: Arc::clone(api), reply }),
+        handle: Arc::new(NatsAckHandle {
+            api: Arc::clone(api),
+            reply,
+            subject,
+            queue: queue.clone(),
+            seq: ack.seq,
+            stored_at,
+            by,
+        }),
     })
 }
 
@@ -90,8 +176,15 @@ pub(crate) fn by_hand(api: &Arc<Api>, stored: Stored) -> Delivery {
         consumer_seq: stored.seq,
         stored_ns: stored.stored_at.as_millis() * 1_000_000,
     };
-    let reply = reply.to_subject(&stream).into();
-    let handle = Arc::new(NatsAckHandle { api: Arc::clone(api), reply });
+    let handle = Arc::new(NatsAckHandle {
+        api: Arc::clone(api),
+        reply: reply.to_subject(&stream).into(),
+        subject: api.subjects.job(stored.place, &stored.key).into(),
+        queue: stored.key.queue.clone(),
+        seq: stored.seq,
+        stored_at: stored.stored_at,
+        by: None,
+    });
     Delivery { suspect: true, stored, delivered: 1, handle }
 }
 
@@ -103,7 +196,7 @@ fn is_late(stored: &Stored) -> bool {
 
 /// The job that a subject names. A message on a subject without a valid job id gets a generated id,
 /// so that the worker can store it as a dead letter like any other unreadable message.
-fn job_key(api: &Api, queue: &QueueName, subject: &str, seq: u64) -> JobKey {
+pub(crate) fn job_key(api: &Api, queue: &QueueName, subject: &str, seq: u64) -> JobKey {
     let named = api.subjects.parse(subject).and_then(|parsed| parsed.id);
     let generated = || JobId::new(format!("bad-{seq}")).unwrap_or_else(|_| JobId::random());
     JobKey::new(queue.clone(), named.unwrap_or_else(generated))

@@ -22,6 +22,7 @@ use crate::error::{self, ApiError, ApiRefusal};
 use crate::evictions::EvictionLog;
 use crate::room::Rooms;
 use crate::subjects::Subjects;
+use crate::under_way::UnderWay;
 
 /// The longest pause before a request is repeated.
 const MAX_PAUSE: Duration = Duration::from_millis(250);
@@ -36,6 +37,8 @@ pub(crate) struct Api {
     pub(crate) subjects: Subjects,
     /// The difference between the broker's clock and the clock of this process.
     pub(crate) offset: ClockOffset,
+    /// What the broker may have under way to this process.
+    pub(crate) under_way: UnderWay,
     /// How much room the queues have, as far as this process knows.
     pub(crate) rooms: Rooms,
     /// The limits by which streams remove jobs, as far as this process has logged them.
@@ -76,6 +79,7 @@ impl Api {
             config,
             subjects,
             offset: ClockOffset::default(),
+            under_way: UnderWay::default(),
             rooms: Rooms::default(),
             evictions: EvictionLog::default(),
         })

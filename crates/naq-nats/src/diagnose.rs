@@ -111,7 +111,13 @@ async fn server(api: &Api) -> Finding {
             let detail = format!("nats-server {}, JetStream API level {level}", server.version);
             finding("server", Level::Ok, detail)
         }
-        Err(error) => finding("server", Level::Fail, error.to_string()),
+        Err(unfit) => {
+            let found = finding("server", Level::Fail, unfit.error.to_string());
+            match unfit.may_pass {
+                true => found.with_next_step("wait, and check that all servers of the broker run"),
+                false => found,
+            }
+        }
     }
 }
 

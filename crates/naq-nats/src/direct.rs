@@ -15,6 +15,7 @@ use crate::error::ApiError;
 use crate::error_codes;
 use crate::message::incoming;
 use crate::subjects::api;
+use crate::under_way::READ_AT_ONCE;
 
 /// How many subjects or messages one request may ask for.
 const BATCH: usize = 1000;
@@ -44,13 +45,19 @@ pub(crate) struct DirectGetBatch {
     pub(crate) messages: Vec<StreamMessage>,
     /// How many more messages match. Another request can read them.
     pub(crate) left: u64,
+    /// For the last messages of subjects: the stream's last sequence at the first request. The requests
+    /// for the rest name it, so that all see the same messages.
+    up_to: Option<u64>,
 }
 
 #[derive(Debug, Default, Serialize)]
 struct DirectGetRequest<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    up_to_seq: Option<u64>,
     batch: usize,
+    max_bytes: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_by_subj: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -66,22 +73,22 @@ impl Api {
     ) -> Result<Vec<StreamMessage>, TransportError> {
         let mut found = Vec::new();
         for chunk in subjects.chunks(BATCH) {
-            let mut missing = chunk.to_vec();
+            let mut request = DirectGetRequest {
+                batch: BATCH,
+                max_bytes: READ_AT_ONCE,
+                multi_last: chunk,
+                ..DirectGetRequest::default()
+            };
+            let wildcards = chunk.iter().any(|subject| subject.contains(['*', '>']));
+            let most = if wildcards { BATCH } else { chunk.len() };
             loop {
-                let request = DirectGetRequest {
-                    batch: BATCH,
-                    multi_last: &missing,
-                    ..DirectGetRequest::default()
-                };
-                let batch = self.get_with_retry(stream, &request).await?;
-                let more = batch.left > 0 && !batch.messages.is_empty();
-                if more {
-                    missing.retain(|subject| {
-                        batch.messages.iter().all(|message| message.subject != *subject)
-                    });
-                }
+                let batch = self.get_with_retry(stream, &request, most).await?;
+                // The broker sends them in the order of their sequences.
+                let last = batch.messages.last().filter(|_| batch.left > 0);
+                request.seq = last.map(|message| message.seq + 1);
+                request.up_to_seq = batch.up_to;
                 found.extend(batch.messages);
-                if !more || missing.is_empty() {
+                if request.seq.is_none() {
                     break;
                 }
             }
@@ -100,10 +107,11 @@ impl Api {
         let request = DirectGetRequest {
             seq: Some(from.max(1)),
             batch: limit.clamp(1, BATCH),
+            max_bytes: READ_AT_ONCE,
             next_by_subj: Some(subject),
             ..DirectGetRequest::default()
         };
-        self.get_with_retry(stream, &request).await
+        self.get_with_retry(stream, &request, request.batch).await
     }
 
     /// How many messages are stored on this subject.
@@ -112,24 +120,30 @@ impl Api {
         Ok(first.messages.len() as u64 + first.left)
     }
 
-    /// Whether the stream has the message with this sequence.
-    pub(crate) async fn holds_seq(&self, stream: &str, seq: u64) -> Result<bool, TransportError> {
+    /// The message with this sequence.
+    pub(crate) async fn message_at(
+        &self,
+        stream: &str,
+        seq: u64,
+    ) -> Result<Option<StreamMessage>, TransportError> {
         #[derive(Serialize)]
         struct BySeq {
             seq: u64,
         }
-        Ok(!self.get_with_retry(stream, &BySeq { seq }).await?.messages.is_empty())
+        Ok(self.get_with_retry(stream, &BySeq { seq }, 1).await?.messages.pop())
     }
 
+    /// `most` is how many messages the answer can have.
     async fn get_with_retry<T: Serialize + Sync>(
         &self,
         stream: &str,
         request: &T,
+        most: usize,
     ) -> Result<DirectGetBatch, TransportError> {
         let subject = api::direct_get(stream);
         let mut retry = self.request_retry("request", &subject);
         loop {
-            match self.get(&subject, request).await {
+            match self.get(&subject, request, most).await {
                 Ok(batch) => return Ok(batch),
                 // A stream that does not exist has no messages. A stream without a leader gets one
                 // soon, so this waits.
@@ -146,10 +160,14 @@ impl Api {
         &self,
         subject: &str,
         request: &T,
+        most: usize,
     ) -> Result<DirectGetBatch, ApiError> {
         let rejected = |reason: String| TransportError::Rejected { what: subject.into(), reason };
         let body = serde_json::to_vec(request).map_err(|e| rejected(e.to_string()))?;
         let time_limit = self.config.answer_timeout;
+        let max_message = self.client().max_payload();
+        let room = self.under_way.read(most, max_message, time_limit).await;
+        let _room = room.ok_or_else(|| self.unanswered_error(subject, time_limit))?;
         let before = self.connection.state();
         let inbox = &self.config.inbox_prefix;
         let mut answers = match timeout(time_limit, self.send_request(subject, body.into())).await {
@@ -229,6 +247,7 @@ fn read(answer: Message, batch: &mut DirectGetBatch) -> Result<bool, ApiError> {
         // The end of the batch, or no messages at all.
         Some(NO_RESULTS | 204) => {
             batch.left = number("Nats-Num-Pending").unwrap_or(batch.left);
+            batch.up_to = number("Nats-UpTo-Sequence");
             Ok(true)
         }
         status => {

@@ -9,6 +9,7 @@ mod clock_offset;
 mod config;
 mod connect;
 mod connection_monitor;
+mod consumer_era;
 mod dead;
 mod diagnose;
 mod direct;
@@ -38,6 +39,7 @@ mod subjects;
 mod subscription;
 mod topology;
 mod transport;
+mod under_way;
 
 pub use config::{Auth, CLIENT_LOG_TARGET, NatsConfig, Secret, Storage, Tls};
 pub use diagnose::{Finding, Level};

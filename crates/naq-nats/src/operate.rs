@@ -13,6 +13,7 @@ use naq_core::{QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
+use crate::direct::StreamMessage;
 use crate::error::ApiError;
 use crate::error_codes::{STREAM_NOT_FOUND, WRONG_LAST_SEQUENCE};
 use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, outgoing};
@@ -74,11 +75,14 @@ impl Api {
     /// (ADR 0021).
     async fn remove(&self, stored: &Stored) -> Result<bool, TransportError> {
         let stream = self.subjects.stream(stored.place, &stored.key.queue);
+        let subject = self.subjects.job(stored.place, &stored.key);
+        let is_it = |it: &StreamMessage| it.seq == stored.seq && it.stored_at == stored.stored_at;
         let mut removed = false;
+        let mut seen = false;
         if stored.place != Place::Dead {
-            let subject = self.subjects.job(stored.place, &stored.key);
             loop {
                 let batch = self.next_of(&stream, &subject, 1, OLDER_AT_ONCE).await?;
+                seen |= batch.messages.iter().any(is_it);
                 let older = batch.messages.iter().map(|older| older.seq);
                 let older: Vec<u64> = older.filter(|seq| *seq < stored.seq).collect();
                 if older.is_empty() {
@@ -87,6 +91,14 @@ impl Api {
                 for seq in older {
                     removed |= self.delete(&stream, seq).await?;
                 }
+            }
+        }
+        // After the broker lost its newest messages, another job may have the sequence. A replica that is
+        // behind may not show the message at all.
+        if !seen {
+            let found = self.message_at(&stream, stored.seq).await?;
+            if found.is_some_and(|it| it.subject != subject || !is_it(&it)) {
+                return Ok(removed);
             }
         }
         Ok(self.delete(&stream, stored.seq).await? | removed)

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::under_way::PullBytes;
+
 /// How long a pull waits at the broker. It is short because a worker that stops waits for its pulls
 /// to end: a delivery that no worker receives would count as a crash. A short pull also needs no
 /// heartbeats.
@@ -20,6 +22,8 @@ const MAX_LIFETIME: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, Copy)]
 struct OpenPull {
     batch: usize,
+    /// How many bytes it may bring.
+    bytes: usize,
     sent_at: Instant,
 }
 
@@ -40,14 +44,27 @@ impl OpenPulls {
         if self.outstanding * 2 > room { 0 } else { room - self.outstanding }
     }
 
+    /// How many bytes the next pull may bring. `None` while the open pulls may bring all that may be under
+    /// way. `least` is what a message needs that was too large for an earlier pull.
+    pub(crate) fn bytes(&self, bound: PullBytes, least: usize) -> Option<usize> {
+        let open: usize = self.open.values().map(|pull| pull.bytes).sum();
+        let bytes = bound.each.max(least);
+        (self.open.is_empty() || open + bytes <= bound.all).then_some(bytes)
+    }
+
+    /// The bound of an open pull, in bytes.
+    pub(crate) fn bytes_of(&self, number: u64) -> Option<usize> {
+        self.open.get(&number).map(|pull| pull.bytes)
+    }
+
     /// The number of the next pull.
     pub(crate) fn next(&self) -> u64 {
         self.next
     }
 
     /// The next pull was sent.
-    pub(crate) fn on_sent(&mut self, batch: usize, now: Instant) {
-        self.open.insert(self.next, OpenPull { batch, sent_at: now });
+    pub(crate) fn on_sent(&mut self, batch: usize, bytes: usize, now: Instant) {
+        self.open.insert(self.next, OpenPull { batch, bytes, sent_at: now });
         self.next += 1;
         self.outstanding += batch;
         self.last_message_at.get_or_insert(now);
@@ -77,7 +94,8 @@ impl OpenPulls {
         left >= pull.batch
     }
 
-    /// Removes pulls that must have ended. A pull that brought everything ends without a status.
+    /// Removes pulls that must have ended. A pull whose last message used up its bytes to the last one
+    /// ends without a status.
     pub(crate) fn drop_expired(&mut self, now: Instant) {
         self.open.retain(|_, pull| now.duration_since(pull.sent_at) < MAX_LIFETIME);
         if self.open.is_empty() || self.outstanding == 0 {
@@ -107,7 +125,7 @@ mod tests {
         let now = Instant::now();
         let mut pulls = OpenPulls::default();
         assert_eq!(pulls.wanted(10), 10);
-        pulls.on_sent(10, now);
+        pulls.on_sent(10, 100, now);
         assert_eq!(pulls.wanted(10), 0);
         for _ in 0..4 {
             pulls.on_delivery(now);
@@ -123,8 +141,8 @@ mod tests {
     async fn a_pull_that_ends_early_reduces_the_outstanding_count() {
         let now = Instant::now();
         let mut pulls = OpenPulls::default();
-        pulls.on_sent(10, now);
-        pulls.on_sent(4, now);
+        pulls.on_sent(10, 100, now);
+        pulls.on_sent(4, 100, now);
         pulls.on_delivery(now);
         assert!(!pulls.on_end(0, Some(9), now), "it brought one");
         assert_eq!(pulls.wanted(10), 6);
@@ -134,10 +152,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn open_pulls_share_the_bytes_that_may_be_under_way_and_one_is_always_allowed() {
+        let now = Instant::now();
+        let mut pulls = OpenPulls::default();
+        let bound = PullBytes { each: 40, all: 100 };
+        for number in 0..2 {
+            assert_eq!(pulls.bytes(bound, 0), Some(40));
+            pulls.on_sent(10, 40, now);
+            assert_eq!(pulls.bytes_of(number), Some(40));
+        }
+        assert_eq!(pulls.bytes(bound, 0), None, "80 of 100 may be under way");
+        assert!(!pulls.on_end(0, Some(0), now));
+        assert_eq!(pulls.bytes(bound, 0), Some(40));
+        pulls.reset();
+        assert_eq!(pulls.bytes(bound, 500), Some(500), "alone");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_pull_without_a_status_is_forgotten_after_its_lifetime() {
         let now = Instant::now();
         let mut pulls = OpenPulls::default();
-        pulls.on_sent(10, now);
+        pulls.on_sent(10, 100, now);
         assert_eq!(pulls.silent_at(), Some(now + SILENCE));
         pulls.drop_expired(now + EXPIRES);
         assert_eq!(pulls.wanted(10), 0);

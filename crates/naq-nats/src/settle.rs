@@ -8,6 +8,7 @@ use naq_core::transport::{
 };
 use naq_core::wire::Nonce;
 
+use crate::ack_handle::job_key;
 use crate::api::{Api, RequestRetry};
 use crate::error::ApiError;
 use crate::error_codes::WRONG_LAST_SEQUENCE;
@@ -85,7 +86,11 @@ impl Api {
             }
         }
         let stream = self.subjects.queue_stream(&fact.key.queue);
-        let exists = self.holds_seq(&stream, fact.settles).await?;
+        let found = self.message_at(&stream, fact.settles).await?;
+        // Another job may have the sequence after the broker lost its newest messages.
+        let exists = found.is_some_and(|message| {
+            job_key(self, &fact.key.queue, &message.subject, message.seq) == fact.key
+        });
         Ok((!exists).then_some(Written::Fenced))
     }
 }

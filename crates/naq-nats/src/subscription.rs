@@ -17,9 +17,10 @@ use naq_core::transport::{Consumer, Delivery, Subscription, TransportError};
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::ack_handle;
+use crate::ack_handle::{self, DeliveredBy};
 use crate::api::Api;
 use crate::connection_monitor::{ConnectionState, NoAnswer};
+use crate::consumer_era::ConsumerEra;
 use crate::pulls::{EXPIRES, OpenPulls};
 use crate::subjects::api;
 use crate::topology::ConsumerTerms;
@@ -29,6 +30,10 @@ const NO_MESSAGES: u16 = 404;
 const EXPIRED: u16 = 408;
 const CONFLICT: u16 = 409;
 const NO_RESPONDERS: u16 = 503;
+/// A pull with a bound in bytes has brought all that it asked for.
+const BATCH_COMPLETED: &str = "Batch Completed";
+/// The next message needs more bytes than the pull has left.
+const TOO_LARGE: &str = "Message Size Exceeds MaxBytes";
 
 /// How long to wait before the next pull after the broker refused one.
 const REFUSED_PAUSE: Duration = Duration::from_millis(250);
@@ -43,6 +48,7 @@ const CLOSE_WAIT: Duration = Duration::from_secs(1);
 #[derive(Debug, Serialize)]
 struct PullRequest {
     batch: usize,
+    max_bytes: usize,
     /// In nanoseconds, as all durations of the API.
     expires: u64,
 }
@@ -68,6 +74,11 @@ pub(crate) struct NatsSubscription {
     /// Earlier inboxes, until all their messages have arrived.
     old_inboxes: Vec<Subscriber>,
     pulls: OpenPulls,
+    /// For how long the consumer is known to be the same. The handles of deliveries share it.
+    era: Arc<ConsumerEra>,
+    /// The bytes that a message needs which was too large for a pull. Usually 0: the largest message
+    /// fits. But an operator may have lowered the broker's limit after it stored the message.
+    large: usize,
     ready: VecDeque<Delivery>,
     /// The stream's last sequence when this connection was opened. Messages up to it may have been
     /// settled on an earlier connection. `None` if it is unknown: then every message is a suspect.
@@ -113,6 +124,8 @@ impl NatsSubscription {
             inbox: None,
             old_inboxes: Vec::new(),
             pulls: OpenPulls::default(),
+            era: Arc::default(),
+            large: 0,
             ready: VecDeque::new(),
             settled_until: None,
             opened: Instant::now(),
@@ -122,6 +135,7 @@ impl NatsSubscription {
             checked_at: Instant::now(),
             check_needed: false,
         };
+        subscription.api.under_way.queue_opened();
         // This must happen now, not at the first fetch. Messages stored from now on are not
         // suspect.
         subscription.prepare_connection().await?;
@@ -147,7 +161,7 @@ impl NatsSubscription {
             }
         });
         for message in late {
-            self.on_delivery(message);
+            self.on_delivery(message, None);
         }
     }
 
@@ -162,12 +176,15 @@ impl NatsSubscription {
             Some(number) => self.status(number, &message, now),
             None => {
                 self.pulls.on_delivery(now);
-                self.on_delivery(message);
+                let connection = self.inbox.as_ref().map(|inbox| inbox.connection);
+                self.on_delivery(message, connection);
             }
         }
+        self.era.heard(self.pulls.are_open(), now);
     }
 
-    fn on_delivery(&mut self, message: Message) {
+    /// `connection` is the one on which the current inbox was opened. `None` for an earlier inbox.
+    fn on_delivery(&mut self, message: Message, connection: Option<ConnectionState>) {
         let check_late = self.opened.elapsed() < LATE_CHECK_TIME;
         let read = ack_handle::read_delivery(
             &self.api,
@@ -175,6 +192,7 @@ impl NatsSubscription {
             message,
             self.settled_until,
             check_late,
+            connection.map(|connection| DeliveredBy::now(&self.era, connection)),
         );
         self.ready.extend(read);
     }
@@ -185,6 +203,7 @@ impl NatsSubscription {
         let left = message.headers.as_ref().and_then(|headers| {
             headers.get("Nats-Pending-Messages")?.as_str().parse::<usize>().ok()
         });
+        let bytes = self.pulls.bytes_of(number).unwrap_or_default();
         let was_empty = self.pulls.on_end(number, left, now);
         match status {
             NO_MESSAGES | EXPIRED if was_empty && self.checked_at + CHECK_INTERVAL <= now => {
@@ -192,12 +211,23 @@ impl NatsSubscription {
                 self.check_needed = true;
             }
             NO_MESSAGES | EXPIRED => {}
-            NO_RESPONDERS => self.back_off(now),
+            NO_RESPONDERS => {
+                self.era.broken();
+                self.back_off(now);
+            }
+            CONFLICT if text == BATCH_COMPLETED => {}
+            CONFLICT if text == TOO_LARGE => {
+                if was_empty {
+                    self.large = self.large.max(bytes.saturating_mul(2));
+                }
+            }
             CONFLICT if text.contains("Leadership Change") || text.contains("Server Shutdown") => {
                 // As after a reconnect: acks that were sent to the old leader may be lost.
                 self.settled_until = None;
+                self.era.broken();
             }
             _ => {
+                self.era.broken();
                 tracing::warn!(queue = %self.queue, status, text, "the broker ended a pull");
                 self.back_off(now);
             }
@@ -247,6 +277,8 @@ impl NatsSubscription {
         })?;
         self.drain_inboxes();
         self.pulls.reset();
+        self.era.broken();
+        self.era.heard(false, Instant::now());
         // The cause of the silence may have lost acks too.
         self.settled_until = None;
         if let Some(mut old) = self.inbox.replace(PullInbox { subject, messages, connection })
@@ -280,6 +312,7 @@ impl NatsSubscription {
                 self.api.ensure_queue(&self.queue).await?;
                 self.terms = self.api.ensure_consumer(&self.queue, self.wanted_lease).await?;
                 self.settled_until = None;
+                self.era.broken();
                 Ok(())
             }
             // The check is optional, so these errors are ignored.
@@ -291,15 +324,22 @@ impl NatsSubscription {
     /// Requests as many deliveries as there is room for.
     async fn pull(&mut self, max: usize) -> Result<(), TransportError> {
         let now = Instant::now();
+        let were_open = self.pulls.are_open();
         self.pulls.drop_expired(now);
+        if were_open && !self.pulls.are_open() {
+            self.era.heard(false, now);
+        }
         if self.resume_at.is_some_and(|at| now < at) {
             return Ok(());
         }
         self.resume_at = None;
         let batch = self.pulls.wanted(max);
         let Some(inbox) = self.inbox.as_ref().filter(|_| batch > 0) else { return Ok(()) };
+        let bound = self.api.under_way.pull_bytes(self.api.client().max_payload());
+        let Some(max_bytes) = self.pulls.bytes(bound, self.large) else { return Ok(()) };
         let nanos = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
-        let request = PullRequest { batch, expires: nanos(EXPIRES.min(self.terms.lease / 3)) };
+        let expires = nanos(EXPIRES.min(self.terms.lease / 3));
+        let request = PullRequest { batch, max_bytes, expires };
         let what = api::pull(&self.stream);
         let rejected = |reason: String| TransportError::Rejected { what: what.clone(), reason };
         let body = serde_json::to_vec(&request).map_err(|e| rejected(e.to_string()))?;
@@ -307,7 +347,8 @@ impl NatsSubscription {
         self.refusals = self.api.connection.state().refusals;
         let sent = self.api.client().publish_with_reply(what.clone(), reply, body.into()).await;
         sent.map_err(|e| rejected(e.to_string()))?;
-        self.pulls.on_sent(batch, now);
+        self.pulls.on_sent(batch, max_bytes, now);
+        self.era.pull_sent(now);
         Ok(())
     }
 
@@ -400,10 +441,18 @@ impl Subscription for NatsSubscription {
             // async-nats forgets the subscription before the broker has confirmed that nothing more
             // will arrive. By now no pull is open.
             while let Ok(Some(message)) = timeout(CLOSE_WAIT, inbox.next()).await {
-                self.on_delivery(message);
+                self.on_delivery(message, None);
             }
         }
-        self.ready.into()
+        std::mem::take(&mut self.ready).into()
+    }
+}
+
+/// From now on nothing is heard of the consumer.
+impl Drop for NatsSubscription {
+    fn drop(&mut self) {
+        self.api.under_way.queue_closed();
+        self.era.broken();
     }
 }
 

@@ -7,6 +7,7 @@ use naq_core::{Clock, SystemClock, Timer};
 
 use crate::api::Api;
 use crate::config::NatsConfig;
+use crate::server::Unfit;
 use crate::{connect, server};
 
 /// NAQ over NATS JetStream. It is cheap to clone. All clones share one connection, which reconnects
@@ -34,13 +35,14 @@ impl NatsTransport {
     ///
     /// # Errors
     /// [`TransportError::Unreachable`], [`TransportError::Auth`], or
-    /// [`TransportError::Unsupported`] with what to install or enable.
+    /// [`TransportError::Unsupported`] with what to install or enable; and
+    /// [`TransportError::Unavailable`] while the broker starts or has no quorum.
     pub async fn connect(config: NatsConfig) -> Result<Self, TransportError> {
         let api = Api::connect(config).await?;
         let mut tries = 1;
-        // A broker that has accepted the connection may still be too busy to answer.
-        while let Err(error) = server::check(&api).await {
-            if !(api.config.wait_for_broker && error.is_transient()) {
+        // A broker that has accepted the connection may still be starting, or too busy to answer.
+        while let Err(Unfit { error, may_pass }) = server::check(&api).await {
+            if !(api.config.wait_for_broker && may_pass) {
                 return Err(error);
             }
             tracing::warn!(%error, "waiting for the broker");

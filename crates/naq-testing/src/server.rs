@@ -1,6 +1,7 @@
 //! A real nats-server that belongs to a test.
 
 use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
@@ -79,6 +80,22 @@ impl NatsServer {
     #[must_use]
     pub fn log_path(&self) -> PathBuf {
         self.dir.path().join("nats-server.log")
+    }
+
+    /// The directory of the server's store. A test may change it while the server does not run.
+    #[must_use]
+    pub fn store_path(&self) -> PathBuf {
+        self.dir.path().join("store")
+    }
+
+    /// Adds lines to the server's configuration file. They hold after the next restart.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn add_config(&self, lines: &str) -> Result<()> {
+        let mut file = OpenOptions::new().append(true).open(self.dir.path().join(Self::CONFIG))?;
+        writeln!(file, "{lines}").context("cannot write the configuration")
     }
 
     /// Sends SIGKILL, which is like a crash. The store is not changed.

@@ -31,4 +31,4 @@ pub use engine::{Health, NotReady};
 pub use handler::{
     Class, Context, Exhausted, LastError, RawArgs, Recovered, Registry, Retrying, TaskOptions,
 };
-pub use run::{Exit, HandlerRuntime, StopSignal, Worker, WorkerBuilder, WorkerError};
+pub use run::{Exit, HandlerRuntime, StopSignal, StopSignals, Worker, WorkerBuilder, WorkerError};

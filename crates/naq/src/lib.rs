@@ -75,8 +75,8 @@ pub use naq_nats::{self as nats, NatsConfig, NatsTransport};
 #[cfg(feature = "worker")]
 pub use naq_worker::{
     Class, Context, Exhausted, Exit, HandlerRuntime, Health, LargeResults, LastError, NotReady,
-    RawArgs, Recovered, Registry, Retrying, StopSignal, TaskOptions, Worker, WorkerBuilder,
-    WorkerError,
+    RawArgs, Recovered, Registry, Retrying, StopSignal, StopSignals, TaskOptions, Worker,
+    WorkerBuilder, WorkerError,
 };
 #[doc(no_inline)]
 pub use serde;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use naq_nats::NatsConfig;
-use naq_worker::{Registry, Worker};
+use naq_worker::{Registry, StopSignals, Worker};
 
 use self::dashboard::{DevDashboard, DevDashboardArgs};
 use self::server::DevServer;
@@ -58,18 +58,28 @@ async fn serve<S: Clone + Send + Sync + 'static>(
     registry: Registry<S>,
     out: Output,
 ) -> Result<ExitCode> {
+    // Signals first: otherwise one that comes soon ends this process and not the broker.
+    let mut signals = StopSignals::listen()?;
     let dashboard = DevDashboard::open(&args.dashboard)?;
     let mut server = DevServer::start(binary, args.port, args.data.clone())?;
-    tokio::select! {
-        () = server.listens() => {}
+    let (listens, config) = (server.listens(), NatsConfig::new(server.url()).name("naq-dev"));
+    let connected = async {
+        listens.await;
+        connect(config).await
+    };
+    let client = tokio::select! {
+        client = connected => client?,
         ended = server.ended() => return Err(ended),
-    }
-    let client = connect(NatsConfig::new(server.url()).name("naq-dev")).await?;
+        _ = signals.next() => {
+            server.stop().await;
+            return Ok(ExitCode::Ok);
+        }
+    };
     let tasks: Vec<String> = registry.task_names().map(ToString::to_string).collect();
     out.raw(&welcome(&server, dashboard.url(), &tasks))?;
     // The worker handles the stop signal. When the worker ends, this command ends the others too.
     let exit = tokio::select! {
-        exit = worker::work(Worker::builder(client.clone(), registry).build()) => exit,
+        exit = worker::work(Worker::builder(client.clone(), registry).build(), signals) => exit,
         served = dashboard.serve(NatsConfig::new(server.url()).name("naq-dashboard")) => {
             served.map(|()| ExitCode::Ok)
         }

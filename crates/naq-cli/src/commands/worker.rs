@@ -7,7 +7,7 @@ use clap::Args;
 use naq_client::Client;
 use naq_core::QueueName;
 use naq_nats::NatsConfig;
-use naq_worker::{LargeResults, Registry, StopSignal, Worker, WorkerBuilder};
+use naq_worker::{LargeResults, Registry, StopSignal, StopSignals, Worker, WorkerBuilder};
 
 use crate::connection::connect;
 use crate::exit::{CliError, ExitCode};
@@ -176,19 +176,25 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
         }
     };
     runtime()?.block_on(async {
+        // Signals first: the connection may take long.
+        let mut signals = StopSignals::listen()?;
         // The server starts before the connection, which may take long, and before the first metric.
         #[cfg(feature = "metrics")]
         let probe = args.metrics.start().await?;
-        let worker = builder(connect(config).await?).build();
+        let client = tokio::select! {
+            client = connect(config) => client?,
+            _ = signals.next() => return Ok(ExitCode::Ok),
+        };
+        let worker = builder(client).build();
         #[cfg(feature = "metrics")]
         probe.set(worker.health());
-        work(worker).await
+        work(worker, signals).await
     })
 }
 
 /// Runs `worker` until a signal stops it.
-pub(crate) async fn work(worker: Worker) -> Result<ExitCode> {
-    Ok(match worker.run_until_signal().await? {
+pub(crate) async fn work(worker: Worker, signals: StopSignals) -> Result<ExitCode> {
+    Ok(match worker.run_until(signals).await? {
         naq_worker::Exit::Forced(StopSignal::Interrupt) => ExitCode::Interrupted,
         naq_worker::Exit::Forced(StopSignal::Terminate) => ExitCode::Terminated,
         _ => ExitCode::Ok,

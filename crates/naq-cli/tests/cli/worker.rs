@@ -105,6 +105,19 @@ fn without_a_broker_it_ends_with_exit_4() {
 }
 
 #[tokio::test]
+async fn a_signal_ends_a_worker_that_waits_for_the_broker() {
+    let mut broker = Broker::start();
+    broker.server.kill().expect("a broker that is away");
+    for interrupt in [true, false] {
+        let mut worker = broker.worker(&["--wait-for-broker"]);
+        worker.wait_for_output("waiting for the broker", PATIENCE).await.expect("it waits");
+        signal(&mut worker, interrupt);
+        let ended = worker.wait(PATIENCE).await.expect("ends");
+        assert_eq!(ended.code(), Some(0), "{}", worker.stderr());
+    }
+}
+
+#[tokio::test]
 async fn with_wait_for_broker_it_waits_for_one() {
     let mut broker = Broker::start();
     broker.server.kill().expect("a broker that is away");

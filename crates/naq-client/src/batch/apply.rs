@@ -3,7 +3,6 @@
 use naq_core::retry::Rule;
 use naq_core::state::JobState;
 use naq_core::transport::{Place, Receipt, Stored, TransportError};
-use naq_core::wire::Nonce;
 
 use crate::batch::action::BatchAction;
 use crate::batch::error::BatchError;
@@ -65,8 +64,8 @@ impl Client {
         let stored = match fresh {
             Some(stored) => stored.clone(),
             None => match find_unchanged(&*self.transport, &planned.item, place).await? {
-                Some(stored) => stored,
-                None => return Ok(false),
+                Some(stored) if planned.is(&stored) => stored,
+                _ => return Ok(false),
             },
         };
         Ok(match action {
@@ -90,9 +89,9 @@ impl Client {
         action: &BatchAction,
         planned: &PlannedItem,
     ) -> Result<bool, TransportError> {
-        let PlannedItem { item, due_at } = planned;
+        let PlannedItem { item, due_at, .. } = planned;
         let found = self.transport.locate(&item.job).await?;
-        let life = Nonce::from_requeue(item.seq);
+        let life = planned.next_life();
         let next_life = found.iter().any(|it| it.step().nonce == life);
         Ok(match action {
             BatchAction::RequeueDead { .. } => next_life,

@@ -6,6 +6,7 @@ use naq_core::clock::Timestamp;
 use naq_core::names::JobKey;
 use naq_core::retry::spread;
 use naq_core::transport::{BlobRef, Stored};
+use naq_core::wire::Nonce;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::action::{BatchAction, interval};
@@ -18,8 +19,26 @@ use crate::batch::select::{PageCursor, SelectedPage};
 pub(super) struct PlannedItem {
     #[serde(flatten)]
     pub(super) item: BatchItem,
+    /// When the broker stored it. Pages of earlier releases do not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stored_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) due_at: Option<Timestamp>,
+}
+
+impl PlannedItem {
+    /// The nonce of the life that a requeue of this letter begins.
+    pub(super) fn next_life(&self) -> Nonce {
+        let seq = self.item.seq;
+        self.stored_at.map_or_else(|| Nonce::from_requeue(seq), |at| Nonce::of_requeue(seq, at))
+    }
+
+    /// Whether this is the message that was planned, and not another one with its sequence.
+    pub(super) fn is(&self, stored: &Stored) -> bool {
+        stored.seq == self.item.seq
+            && stored.key == self.item.job
+            && self.stored_at.is_none_or(|at| at == stored.stored_at)
+    }
 }
 
 /// The plan for one page of items.
@@ -67,7 +86,11 @@ impl BatchPage {
         };
         for stored in &found.stored {
             match page.due_time(stored, input) {
-                Some(due_at) => page.items.push(PlannedItem { item: stored.into(), due_at }),
+                Some(due_at) => page.items.push(PlannedItem {
+                    item: stored.into(),
+                    stored_at: Some(stored.stored_at),
+                    due_at,
+                }),
                 None => page.skipped += 1,
             }
         }

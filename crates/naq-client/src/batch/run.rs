@@ -128,8 +128,7 @@ impl Client {
         let fresh = fresh.as_deref();
         let reason = if batch.reason.is_empty() { "cancelled in a batch" } else { &batch.reason };
         let outcomes = join_bounded(page.items.iter().map(|planned| {
-            let fits = |it: &&Stored| it.seq == planned.item.seq && it.key == planned.item.job;
-            let stored = fresh.and_then(|fresh| fresh.iter().find(fits));
+            let stored = fresh.and_then(|fresh| fresh.iter().find(|it| planned.is(it)));
             self.apply(&batch.action, planned, stored, reason)
         }));
         let outcomes: Vec<ItemOutcome> = outcomes.await.into_iter().collect::<Result<_, _>>()?;

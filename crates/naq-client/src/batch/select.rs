@@ -151,7 +151,7 @@ pub(super) async fn find_unchanged(
         Place::Dead => lookup.dead_letters(Some(&item.job.queue), item.seq, 1).await?.letters,
         _ => lookup.locate(&item.job).await?,
     };
-    Ok(found.into_iter().find(|it| it.place == place && it.seq == item.seq))
+    Ok(found.into_iter().find(|it| it.place == place && it.seq == item.seq && it.key == item.job))
 }
 
 /// The messages that fit into a page by their size, and where the next page starts if some do not.

@@ -108,8 +108,8 @@ impl Client {
         letter: Option<&WireMessage>,
     ) -> Result<ItemOutcome, ClientError> {
         let item = &planned.item;
-        let life = Nonce::from_requeue(item.seq);
-        let step = letter.map(|letter| letter_step(letter, item.seq));
+        let life = planned.next_life();
+        let step = letter.map(|letter| letter_step(letter, planned));
         for _ in 0..MAX_READS {
             let found = self.transport.locate(&item.job).await?;
             let waits = |it: &&Stored| it.place == Place::Schedule && it.step().nonce == life;
@@ -120,7 +120,7 @@ impl Client {
                 let has_started = found.iter().any(|it| {
                     matches!(it.place, Place::Queue | Place::Record) && it.step().nonce == life
                 });
-                return match restored.filter(|restored| restored.seq > item.seq) {
+                return match restored.filter(|restored| !planned.is(restored)) {
                     // An earlier run restored the letter and crashed. The parked life has started
                     // since then, so the letter goes.
                     Some(restored) if has_started => {
@@ -197,10 +197,10 @@ fn item_outcome(outcome: Result<ItemOutcome, ClientError>) -> Result<ItemOutcome
     }
 }
 
-/// The step of a letter. `seq` is its old sequence.
-fn letter_step(letter: &WireMessage, seq: u64) -> Step {
+/// The step of the letter that was requeued.
+fn letter_step(letter: &WireMessage, planned: &PlannedItem) -> Step {
     letter.step().unwrap_or_else(|| Step {
-        nonce: Nonce::from_sequence(seq),
+        nonce: Nonce::of_message(planned.item.seq, planned.stored_at.unwrap_or_default()),
         attempt: 1,
         snoozes: 0,
     })

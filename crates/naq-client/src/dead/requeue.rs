@@ -44,11 +44,15 @@ impl Client {
         if !self.letter_exists(letter).await? {
             return Ok(Receipt::Duplicate);
         }
-        let nonce = Nonce::from_requeue(letter.seq);
+        let nonce = Nonce::of_requeue(letter.seq, letter.stored_at);
         let now = self.clock.now();
         let evidence = self.transport.evidence(std::slice::from_ref(&letter.key)).await?.concat();
-        let begun = evidence.iter().any(|message| message.step.nonce == nonce);
         let dead = letter.step().nonce;
+        // A requeue by an earlier release, which crashed. But a letter of that very life is another one,
+        // with the same sequence.
+        let earlier = Nonce::from_requeue(letter.seq);
+        let is_next = |life: &Nonce| *life == nonce || (*life == earlier && dead != earlier);
+        let begun = evidence.iter().any(|message| is_next(&message.step.nonce));
         // An ended job may still have a message in the queue for a moment, until its ack arrives.
         let other = evidence.iter().find(|message| {
             matches!(message.place, Place::Queue | Place::Schedule)
@@ -100,7 +104,7 @@ impl Client {
     async fn letter_exists(&self, letter: &Stored) -> Result<bool, TransportError> {
         let queue = Some(&letter.key.queue);
         let page = self.transport.dead_letters(queue, letter.seq, 1).await?;
-        Ok(page.letters.iter().any(|found| found.seq == letter.seq))
+        Ok(page.letters.iter().any(|found| found.is_same_message(letter)))
     }
 
     /// Publishes the new life. Takes its unique key first, if it has one.

@@ -47,11 +47,23 @@ pub enum CheckpointError {
     Transport(#[from] TransportError),
 }
 
-/// The order of a job's deliveries: the later attempt has the greater value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// The order of a job's deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct DeliveryOrder {
     seq: u64,
     delivered: u32,
+    /// When the broker stored the message. Earlier releases do not say so.
+    #[serde(default)]
+    stored_at: Timestamp,
+}
+
+impl DeliveryOrder {
+    /// Whether `self` is a later delivery than `other`. A queue that was made again, or whose broker has
+    /// lost its newest messages, stores later messages under lower sequences.
+    fn is_after(self, other: Self) -> bool {
+        let earlier = self.stored_at != Timestamp::default() && self.stored_at < other.stored_at;
+        (self.seq, self.delivered) > (other.seq, other.delivered) && !earlier
+    }
 }
 
 /// The stored JSON.
@@ -129,7 +141,11 @@ impl Checkpoint {
             store,
             key: Self::key_of(job),
             attempt: job.attempt,
-            order: DeliveryOrder { seq: delivery.stored.seq, delivered: delivery.delivered },
+            order: DeliveryOrder {
+                seq: delivery.stored.seq,
+                delivered: delivery.delivered,
+                stored_at: delivery.stored.stored_at,
+            },
             known: KnownEntry::Unread,
         }
     }
@@ -207,7 +223,7 @@ impl Checkpoint {
         };
         // An entry that cannot be read may be overwritten.
         let stored: Option<StoredCheckpoint<&RawValue>> = serde_json::from_slice(&entry.value).ok();
-        if stored.is_some_and(|stored| stored.turn > self.order) {
+        if stored.is_some_and(|stored| stored.turn.is_after(self.order)) {
             return Err(CheckpointError::LeaseLost);
         }
         self.known = KnownEntry::Revision(entry.revision);
@@ -218,5 +234,26 @@ impl Checkpoint {
 impl fmt::Debug for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Checkpoint").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_is_later_by_its_sequence_unless_its_message_is_older() {
+        let order = |seq, delivered, at| DeliveryOrder {
+            seq,
+            delivered,
+            stored_at: Timestamp::from_millis(at),
+        };
+        let mine = order(10, 1, 100);
+        assert!(order(11, 1, 101).is_after(mine) && order(10, 2, 100).is_after(mine));
+        assert!(!order(9, 7, 99).is_after(mine) && !mine.is_after(mine));
+        // The queue was made again: the stored checkpoint is from before that.
+        assert!(!order(500, 1, 50).is_after(mine));
+        // An earlier release did not store the time.
+        assert!(order(11, 1, 0).is_after(mine));
     }
 }

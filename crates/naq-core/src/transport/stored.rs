@@ -102,8 +102,20 @@ impl Stored {
     pub fn step(&self) -> Step {
         self.message.step().unwrap_or_else(|| match self.envelope() {
             Ok(envelope) => envelope.step(),
-            Err(_) => Step { nonce: Nonce::from_sequence(self.seq), attempt: 1, snoozes: 0 },
+            Err(_) => {
+                Step { nonce: Nonce::of_message(self.seq, self.stored_at), attempt: 1, snoozes: 0 }
+            }
         })
+    }
+
+    /// Whether both are the same message. Its sequence alone does not say so: a stream that was removed
+    /// and made again, or a broker that lost its newest messages, gives the same sequences to others.
+    pub fn is_same_message(&self, other: &Self) -> bool {
+        self.seq == other.seq
+            && self.place == other.place
+            && self.stored_at == other.stored_at
+            && self.key == other.key
+            && self.step() == other.step()
     }
 
     fn meta(&self) -> MessageMeta {

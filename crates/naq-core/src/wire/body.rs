@@ -89,7 +89,7 @@ impl Envelope {
             limits: f.take("limits")?.unwrap_or_default(),
             on_exhausted: f.take("on_exhausted")?,
             traceparent: f.take("traceparent")?,
-            nonce: nonce(f.take("nonce")?, message, meta.seq)?,
+            nonce: nonce(f.take("nonce")?, message, meta)?,
             origin: f.take("origin")?.map(|text| parse_nonce("origin", text)).transpose()?,
             attempt: f.take("attempt")?.unwrap_or(1).max(1),
             crashes: f.take("crashes")?.unwrap_or(0),
@@ -191,10 +191,15 @@ impl Envelope {
 }
 
 /// The nonce in the body. Otherwise the one in the header, which a message that was written by hand has
-/// after it was given back or requeued. Otherwise a nonce made from the sequence.
-fn nonce(given: Option<String>, message: &WireMessage, seq: u64) -> Result<Nonce, DecodeError> {
+/// after it was given back or requeued. Otherwise a nonce made from its sequence and time.
+fn nonce(
+    given: Option<String>,
+    message: &WireMessage,
+    meta: &MessageMeta,
+) -> Result<Nonce, DecodeError> {
+    let made = || Nonce::of_message(meta.seq, meta.stored_at);
     match given {
-        None => Ok(message.step().map_or_else(|| Nonce::from_sequence(seq), |step| step.nonce)),
+        None => Ok(message.step().map_or_else(made, |step| step.nonce)),
         Some(text) => parse_nonce("nonce", text),
     }
 }
@@ -236,7 +241,7 @@ mod tests {
     fn a_job_written_by_hand_needs_only_a_task() {
         let job = by_hand(r#"{"task":"email.send","args":{"to":"a@example.com"}}"#).expect("a job");
         assert_eq!((job.id.as_str(), job.queue.as_str()), ("job-1", "default"));
-        assert_eq!(job.nonce, Nonce::from_sequence(7));
+        assert_eq!(job.nonce, Nonce::of_message(7, Timestamp::from_millis(1000)));
         assert_eq!((job.attempt, job.policy), (1, RetryPolicy::default()));
         assert_eq!(job.enqueued_at, Timestamp::from_millis(1000));
     }

@@ -101,7 +101,7 @@ impl DeadLetter {
         let text = |name| message.header(name).map(str::to_owned);
         Self {
             step: message.step().unwrap_or_else(|| Step {
-                nonce: super::Nonce::from_sequence(seq),
+                nonce: super::Nonce::of_message(seq, stored_at),
                 attempt: 1,
                 snoozes: 0,
             }),

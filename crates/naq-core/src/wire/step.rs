@@ -6,6 +6,8 @@ use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::str::FromStr;
 
+use crate::clock::Timestamp;
+
 /// The name of one life of a job. A job gets it at its enqueue and a new one at each requeue, so that
 /// messages of an earlier life never count as messages of a later one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,13 +30,24 @@ impl Nonce {
         Self(format!("{random:012x}"))
     }
 
-    /// The nonce of a message that has none: made from its sequence in the stream.
+    /// The nonce of a message that has none: made from its sequence in the stream, and from the time at
+    /// which the broker stored it. A stream that was removed and made again gives its sequences again.
+    pub fn of_message(seq: u64, stored_at: Timestamp) -> Self {
+        Self(format!("s{seq}-{}", stored_at.as_millis()))
+    }
+
+    /// The nonce of the life that a requeue of this dead letter begins, made from the letter's sequence and
+    /// time. It is not random: a requeue that is repeated after a crash begins the same life again.
+    pub fn of_requeue(dead_seq: u64, stored_at: Timestamp) -> Self {
+        Self(format!("r{dead_seq}-{}", stored_at.as_millis()))
+    }
+
+    /// As [`of_message`](Self::of_message) in earlier releases, without the time.
     pub fn from_sequence(seq: u64) -> Self {
         Self(format!("s{seq}"))
     }
 
-    /// The nonce of the life that a requeue of the dead letter with this sequence begins. It is not
-    /// random: a requeue that is repeated after a crash begins the same life again.
+    /// As [`of_requeue`](Self::of_requeue) in earlier releases, without the time.
     pub fn from_requeue(dead_seq: u64) -> Self {
         Self(format!("r{dead_seq}"))
     }
@@ -42,7 +55,7 @@ impl Nonce {
     /// The nonce of the run that a schedule makes for this tick. It is not random: a tick that is
     /// repeated after a crash makes the same run again.
     #[cfg(feature = "schedules")]
-    pub fn from_tick(tick: crate::clock::Timestamp) -> Self {
+    pub fn from_tick(tick: Timestamp) -> Self {
         Self(format!("t{}", tick.as_millis()))
     }
 
@@ -128,6 +141,15 @@ mod tests {
         assert!(step("a/1/0").is_before(&step("a/1/1")));
         assert!(!step("a/2/0").is_before(&step("a/2/0")));
         assert!(!step("a/1/0").is_before(&step("b/2/0")));
+    }
+
+    #[test]
+    fn a_sequence_that_comes_again_names_another_life() {
+        let at = Timestamp::from_millis;
+        assert_ne!(Nonce::of_message(1, at(1_000)), Nonce::of_message(1, at(1_001)));
+        assert_ne!(Nonce::of_requeue(1, at(1_000)), Nonce::of_requeue(1, at(1_001)));
+        let longest = Nonce::of_requeue(u64::MAX, at(u64::MAX));
+        assert_eq!(Nonce::parse(longest.as_str()), Ok(longest));
     }
 
     #[test]

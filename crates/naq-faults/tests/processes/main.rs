@@ -8,6 +8,7 @@ mod broker_away;
 mod checkpoint;
 mod fan_in;
 mod full_store;
+mod lost_tail;
 mod operator_crash;
 mod settle_crash;
 mod setup;

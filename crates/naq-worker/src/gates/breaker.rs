@@ -166,7 +166,7 @@ impl BreakerGate {
 
 fn running(job: &Envelope, stored: &Stored) -> RunningCall {
     let key = job_key(job);
-    RunningCall { job: key, seq: stored.seq, crashes: job.crashes }
+    RunningCall { job: key, seq: stored.seq, stored_at: stored.stored_at, crashes: job.crashes }
 }
 
 #[async_trait]

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use naq_core::names::StateKey;
-use naq_core::transport::{Delivery, Expect, Fact, TransportError, Written};
+use naq_core::transport::{Delivery, Expect, Fact, Stored, TransportError, Written};
 
+use crate::delivery::MessageId;
 use crate::engine::{WorkerQueue, WorkerState};
 use crate::outage::Outage;
 
@@ -34,13 +35,13 @@ pub(crate) async fn repair_loop(worker: Arc<WorkerState>, queue: Arc<WorkerQueue
     }
 }
 
-/// One round. `rounds` has the jobs that no worker is known to hold, by sequence, and how often each
-/// was found.
+/// One round. `rounds` has the jobs that no worker is known to hold, by message, and how often each was
+/// found.
 async fn repair(
     worker: &WorkerState,
     queue: &WorkerQueue,
     word_lasts: Duration,
-    rounds: &mut HashMap<u64, u32>,
+    rounds: &mut HashMap<MessageId, u32>,
 ) -> Result<(), TransportError> {
     let forgotten = worker.transport.forgotten(&queue.name).await?;
     let mut before = std::mem::take(rounds);
@@ -51,10 +52,10 @@ async fn repair(
             worker.transport.state_put(&word, name, Expect::Any, Some(word_lasts)).await?;
             continue;
         }
-        let seq = delivery.stored.seq;
-        let found = before.remove(&seq).unwrap_or(0) + 1;
+        let message = MessageId::of(&delivery.stored);
+        let found = before.remove(&message).unwrap_or(0) + 1;
         if found < ROUNDS {
-            rounds.insert(seq, found);
+            rounds.insert(message, found);
             continue;
         }
         // Another worker may run it. The ack of that worker removes the job.
@@ -68,8 +69,9 @@ async fn repair(
 
 /// The state-store key at which a worker says that it holds the job.
 fn word_of(queue: &WorkerQueue, delivery: &Delivery) -> Result<StateKey, ()> {
-    let seq = delivery.stored.seq.to_string();
-    StateKey::new(["forgotten", queue.name.as_str(), &seq]).map_err(drop)
+    let Stored { seq, stored_at, .. } = &delivery.stored;
+    let message = format!("{seq}-{}", stored_at.as_millis());
+    StateKey::new(["forgotten", queue.name.as_str(), &message]).map_err(drop)
 }
 
 /// Whether this worker holds the job, and may still settle it.

@@ -18,4 +18,5 @@ mod worker;
 pub use self::builder::WorkerBuilder;
 pub use self::exit::{Exit, StopSignal, WorkerError};
 pub use self::handler_runtime::HandlerRuntime;
+pub use self::stop_signals::StopSignals;
 pub use self::worker::Worker;

@@ -149,7 +149,16 @@ impl Worker {
     /// # Errors
     /// [`WorkerError`] when the worker cannot start.
     pub async fn run_until_signal(self) -> Result<Exit, WorkerError> {
-        let mut signals = StopSignals::listen().map_err(WorkerError::Signals)?;
+        let signals = StopSignals::listen()?;
+        self.run_until(signals).await
+    }
+
+    /// Like [`run_until_signal`](Self::run_until_signal), for a program that has listened to the signals
+    /// before it connected to the broker.
+    ///
+    /// # Errors
+    /// [`WorkerError`] when the worker cannot start.
+    pub async fn run_until(self, mut signals: StopSignals) -> Result<Exit, WorkerError> {
         let (ask, asked) = oneshot::channel();
         let second = async {
             let first = signals.next().await;

@@ -10,7 +10,8 @@ pub(super) struct SettleWindow {
     /// How many settlements are under way.
     settling: usize,
     /// How many of them may be under way in addition to the slots. It grows by one with each settlement
-    /// that was stored soon, and is zero again when one was not.
+    /// that was stored soon, and is halved when one was not: a broker that is slow at times does not stop
+    /// the worker, and one that stores nothing does.
     beyond: usize,
 }
 
@@ -21,7 +22,7 @@ impl SettleWindow {
 
     /// A settlement does not end soon.
     pub(super) fn delayed(&mut self) {
-        self.beyond = 0;
+        self.beyond /= 2;
     }
 
     pub(super) fn end(&mut self, was_delayed: bool) {
@@ -70,7 +71,20 @@ mod tests {
         (0..4).for_each(|_| window.begin());
         assert_eq!(window.free(4, 3), 0, "there is a bound");
         // The broker does not store outcomes any more.
+        (0..10).for_each(|_| window.delayed());
+        assert_eq!((window.free(4, 0), window.ahead(50)), (0, 0));
+        (0..1_000).for_each(|_| window.end(true));
+        assert_eq!(window.free(4, 0), 1, "three are left");
+    }
+
+    #[test]
+    fn one_settlement_that_takes_long_halves_the_number() {
+        let mut window = SettleWindow::default();
+        for _ in 0..100 {
+            window.begin();
+            window.end(false);
+        }
         window.delayed();
-        assert_eq!(window.free(4, 0), 0);
+        assert_eq!(window.ahead(500), 50);
     }
 }

@@ -21,6 +21,7 @@ mod job_end;
 mod large_results;
 mod lease;
 mod limits;
+mod lost_queue;
 mod malformed;
 mod open_queues;
 mod outage;

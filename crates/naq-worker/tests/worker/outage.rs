@@ -89,7 +89,7 @@ async fn an_outage_that_begins_while_jobs_run_stops_the_next_ones() {
     assert_eq!(bench.seen.total(), 50);
     faulty.set_plan(FaultPlan::new().on(Op::Record, 1, u32::MAX, Fault::Unreachable));
     bench.enqueue("first", [Do::Succeed]).await;
-    bench.pass(secs(1)).await;
+    bench.pass(secs(20)).await;
     for n in 0..50 {
         bench.enqueue(&format!("after{n}"), [Do::Succeed]).await;
     }

@@ -25,8 +25,9 @@ pub(super) struct BreakerTable {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct RunningCall {
     pub(super) job: JobKey,
-    /// The sequence of its message.
+    /// The sequence of its message, and when the broker stored it.
     pub(super) seq: u64,
+    pub(super) stored_at: Timestamp,
     pub(super) crashes: u32,
 }
 
@@ -207,7 +208,8 @@ mod tests {
     }
 
     fn delivery(crashes: u32) -> RunningCall {
-        RunningCall { job: "q/job".parse().expect("a key"), seq: 7, crashes }
+        let stored_at = Timestamp::from_millis(1);
+        RunningCall { job: "q/job".parse().expect("a key"), seq: 7, stored_at, crashes }
     }
 
     #[test]
