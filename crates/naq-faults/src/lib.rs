@@ -23,4 +23,5 @@ pub mod report;
 pub mod roles;
 pub mod run;
 pub mod script;
+pub mod settings;
 pub mod stored_job;

@@ -8,17 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::deed_plan::{PlannedDeed, deeds};
 use crate::script::{DelayPattern, Script};
-
-/// The size of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunSettings {
-    /// Jobs to enqueue.
-    pub jobs: u32,
-    /// Worker processes.
-    pub workers: u32,
-    /// How long jobs are enqueued and faults happen, in milliseconds. After that the run drains.
-    pub duration_ms: u64,
-}
+use crate::settings::HARM_QUARTERS;
+pub use crate::settings::{PlannedJob, QUEUES, RunSettings};
 
 /// The jobs, faults and operators' deeds of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,23 +24,6 @@ pub struct RunPlan {
     pub faults: Vec<PlannedFault>,
     /// What operators do, in the order in which they begin.
     pub deeds: Vec<PlannedDeed>,
-}
-
-/// A job of the plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedJob {
-    /// Its id.
-    pub id: String,
-    /// Its queue.
-    pub queue: String,
-    /// When it is sent, in milliseconds from the start.
-    pub send_at_ms: u64,
-    /// The delay before its first attempt, in milliseconds; zero for none.
-    pub delay_ms: u64,
-    /// What its handler does.
-    pub script: Script,
-    /// The delays between its attempts.
-    pub pace: DelayPattern,
 }
 
 /// A fault of the plan.
@@ -100,19 +74,11 @@ impl fmt::Display for Harm {
     }
 }
 
-/// The approximate length of a round. Faults happen in its first three quarters. In the last
-/// quarter all workers are restarted as in a deployment, and there are no faults, so that each
-/// round has jobs with exact counts.
-const ROUND_MS: u64 = 30_000;
-/// How many quarters of a round have faults.
-const HARM_QUARTERS: u64 = 3;
 /// How often a worker is killed in a round.
 const WORKER_KILLS: usize = 6;
 /// How often the broker is killed in a round.
 const BROKER_KILLS: usize = 2;
 
-/// The queues of a run.
-pub const QUEUES: [&str; 2] = ["faults-a", "faults-b"];
 /// The lease in a run. It is short, so that another worker soon gets a dead worker's jobs.
 pub const LEASE_MS: u64 = 2_000;
 
@@ -141,23 +107,6 @@ const POISON_TAKES_MS: u64 = 10_000;
 /// How many jobs abort their process: once, and always.
 fn deadly(jobs: u32) -> (usize, usize) {
     ((jobs / 1_000 + 1) as usize, (jobs / 2_500 + 1) as usize)
-}
-
-impl RunSettings {
-    /// A run that is short enough for a test: one round.
-    pub const SHORT: Self = Self { jobs: 5_000, workers: 4, duration_ms: ROUND_MS };
-
-    /// The number of rounds, and the length of each.
-    pub(crate) fn rounds(&self) -> (u64, u64) {
-        let rounds = (self.duration_ms / ROUND_MS).max(1);
-        (rounds, self.duration_ms / rounds)
-    }
-
-    /// Whether faults may happen from `at_ms` on for `for_ms`.
-    fn is_harmful(&self, at_ms: u64, for_ms: u64) -> bool {
-        let (_, round) = self.rounds();
-        at_ms % round + for_ms < round * HARM_QUARTERS / 4
-    }
 }
 
 impl RunPlan {
