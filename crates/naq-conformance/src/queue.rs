@@ -63,6 +63,68 @@ pub async fn a_chosen_id_is_refused_while_a_job_of_it_is_in_the_queue(subject: &
     assert!(matches!(publish(submit("5", false)).await, Ok(Receipt::Stored(_))), "not unique");
 }
 
+pub async fn a_chosen_id_is_refused_while_its_record_or_its_letter_is_kept(subject: &dyn Subject) {
+    const TTL: Duration = Duration::from_secs(1);
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    // Every submission has another dedup id, as after the dedup window.
+    let submit = |id: &str, dedup: &str, unique: bool| Submission {
+        key: case.key(id),
+        due_at: None,
+        dedup: format!("{}/{id}/{dedup}", case.queue),
+        unique,
+        message: WireMessage::new(b"{\"task\":\"t\"}".to_vec().into()),
+    };
+    let publish = |job| case.transport.publish(job);
+    let short = case.client.enqueue_task("task", &()).unwrap().id("short");
+    short.record_ttl(TTL).await.unwrap();
+    case.complete(&case.next_delivery(&mut sub).await).await;
+    case.enqueue("ended").await;
+    case.complete(&case.next_delivery(&mut sub).await).await;
+    case.enqueue("dead").await;
+    let delivery = case.next_delivery(&mut sub).await;
+    case.settle(&delivery, &case.dead(&delivery, "ValueError")).await;
+    case.expect_places("ended", &[Place::Record]).await;
+    case.expect_places("dead", &[Place::Dead]).await;
+
+    for id in ["ended", "dead"] {
+        let receipt = publish(submit(id, "2", true)).await;
+        assert!(matches!(receipt, Ok(Receipt::Duplicate)), "{id}: {receipt:?}");
+    }
+    let many = ["new", "ended", "dead", "other"].map(|id| submit(id, "3", true));
+    let receipts = case.transport.publish_many(many.into()).await;
+    let stored = receipts.iter().map(|it| matches!(it, Ok(Receipt::Stored(_))));
+    assert_eq!(stored.collect::<Vec<_>>(), [true, false, false, true], "{receipts:?}");
+
+    let letter = case.transport.locate(&case.key("dead")).await.unwrap().remove(0);
+    assert!(case.transport.remove(&letter).await.unwrap());
+    assert!(matches!(publish(submit("dead", "4", true)).await, Ok(Receipt::Stored(_))), "purged");
+    case.advance(TTL * 3).await;
+    case.expect_places("short", &[]).await;
+    assert!(matches!(publish(submit("short", "5", true)).await, Ok(Receipt::Stored(_))), "expired");
+    assert!(matches!(publish(submit("ended", "6", false)).await, Ok(Receipt::Stored(_))), "random");
+}
+
+pub async fn a_job_of_a_chosen_id_that_has_ended_is_not_stored_again_after_a_restart(
+    subject: &dyn Subject,
+) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    for id in ["a", "b"] {
+        case.enqueue(id).await;
+        case.complete(&case.next_delivery(&mut sub).await).await;
+        case.expect_places(id, &[Place::Record]).await;
+    }
+    case.restart().await;
+    assert!(case.enqueue("a").await.is_duplicate());
+    let again = ["new", "a", "b"].map(|id| case.client.enqueue_task("task", &[id]).unwrap().id(id));
+    let again = case.client.enqueue_many(again).await;
+    let duplicates = again.into_iter().map(|sent| sent.unwrap().is_duplicate());
+    assert_eq!(duplicates.collect::<Vec<_>>(), [false, true, true]);
+    assert_eq!(case.next_delivery(&mut sub).await.stored.key, case.key("new"));
+    case.expect_nothing(&mut sub, BRIEF).await;
+}
+
 pub async fn the_same_id_in_two_queues_is_two_jobs(subject: &dyn Subject) {
     let (one, two) = (Case::new(subject), Case::new(subject));
     assert!(!one.enqueue("a").await.is_duplicate());

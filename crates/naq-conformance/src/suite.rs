@@ -10,6 +10,8 @@ macro_rules! contract_suite {
                 a_job_arrives_once_with_its_headers_and_body
                 the_same_id_twice_is_one_job_while_it_waits_runs_and_is_done
                 a_chosen_id_is_refused_while_a_job_of_it_is_in_the_queue
+                a_chosen_id_is_refused_while_its_record_or_its_letter_is_kept
+                a_job_of_a_chosen_id_that_has_ended_is_not_stored_again_after_a_restart
                 the_same_id_in_two_queues_is_two_jobs
                 many_at_once_are_all_stored_and_answered_in_their_order
                 a_fetch_returns_no_more_than_its_maximum

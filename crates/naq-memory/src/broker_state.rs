@@ -68,14 +68,13 @@ impl BrokerState {
         now: Timestamp,
     ) -> Result<Receipt, TransportError> {
         check_size(&job.message)?;
-        let is_gone = job.unique && self.locate(&job.key).is_empty();
+        let found = if job.unique { self.locate(&job.key) } else { Vec::new() };
+        let is_gone = job.unique && found.is_empty();
+        let refused = found.iter().any(|stored| job.is_refused_by(stored));
         let queue = self.queue(&job.key.queue);
-        let exists = |place| queue.log.last(place, &job.key).is_some();
         // A purge frees the ids of its jobs.
         let freed = |since| is_gone && queue.purged_at.is_some_and(|at| since <= at);
-        let known = queue.log.dedup.since(&job.dedup, now).is_some_and(|since| !freed(since))
-            || (job.unique && (exists(Place::Queue) || exists(Place::Schedule)));
-        if known {
+        if refused || queue.log.dedup.since(&job.dedup, now).is_some_and(|since| !freed(since)) {
             return Ok(Receipt::Duplicate);
         }
         queue.check_room(&job.key.queue)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_nats::jetstream::stream::Config;
 use naq_core::QueueName;
-use naq_core::transport::{Place, QueueBound, QueueSize, Submission, TransportError};
+use naq_core::transport::{QueueBound, QueueSize, Receipt, Submission, TransportError};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -52,8 +52,8 @@ impl Api {
     }
 
     async fn is_stored(&self, job: &Submission) -> bool {
-        let found = self.last_at(&job.key, &[Place::Queue, Place::Schedule]).await;
-        found.is_ok_and(|found| !found.is_empty())
+        let known = self.receipt_of_known(job, 0).await;
+        known.is_ok_and(|receipt| receipt == Some(Receipt::Duplicate))
     }
 
     /// Reads the queue's stream. After an error the last answer stays in force: a broker that does not

@@ -19,6 +19,7 @@ mod error;
 mod error_codes;
 mod evictions;
 mod forgotten;
+mod known_ids;
 mod lookup;
 mod message;
 mod operate;

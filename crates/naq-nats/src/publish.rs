@@ -9,7 +9,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt, stream};
 use naq_core::transport::{JobKey, Place, Producer, Receipt, Submission, TransportError};
-use naq_core::wire::Step;
+use naq_core::wire::headers;
 
 use crate::api::Api;
 use crate::error::ApiError;
@@ -23,43 +23,58 @@ const IN_FLIGHT: usize = 768;
 /// reply.
 const ONE_BY_ONE: usize = 128;
 
+/// What one request for each job has brought.
+struct Pipelined {
+    /// By index. `None` if the job needs another request.
+    receipts: Vec<Option<Receipt>>,
+    /// By index: whether a request was sent, so that the broker may have stored the job.
+    sent: Vec<bool>,
+}
+
 impl Api {
     fn subject_of(&self, job: &Submission) -> String {
         let place = if job.due_at.is_some() { Place::Schedule } else { Place::Queue };
         self.subjects.job(place, &job.key)
     }
 
-    async fn headers_of(&self, job: &Submission) -> HeaderMap {
-        let mut headers = outgoing(&job.message);
-        headers.insert(MSG_ID, job.dedup.as_str());
+    /// The headers of a job. `resent` if an earlier request for it has no answer: then the worker looks
+    /// for the end of this life before it runs the job.
+    async fn headers_of(&self, job: &Submission, resent: bool) -> HeaderMap {
+        let mut out = outgoing(&job.message);
+        out.insert(MSG_ID, job.dedup.as_str());
         if let Some(due_at) = job.due_at {
             self.compare_clocks(&job.key).await;
-            self.put_due(&mut headers, &job.key, due_at);
+            self.put_due(&mut out, &job.key, due_at);
         }
         if job.unique {
-            headers.insert(EXPECTED_LAST, "0");
+            out.insert(EXPECTED_LAST, "0");
         }
-        headers
+        if resent {
+            out.insert(headers::SUSPECT, "1");
+        }
+        out
     }
 
     /// Publishes one job. `unclear` is the number of earlier requests whose result is not known.
     async fn publish(&self, job: &Submission, unclear: u32) -> Result<Receipt, TransportError> {
-        if job.unique && self.find_existing(std::slice::from_ref(job)).await? == [true] {
-            return self.resolve_duplicate(job, unclear).await;
-        }
         let subject = self.subject_of(job);
         let mut retry = self.request_retry("enqueue to", &subject);
         retry.unclear = unclear;
         let mut freed = None;
         loop {
-            let mut headers = self.headers_of(job).await;
+            if let Some(receipt) = self.receipt_of_known(job, retry.unclear).await? {
+                return Ok(receipt);
+            }
+            let mut headers = self.headers_of(job, retry.unclear > 0).await;
             if let Some(dedup) = &freed {
                 headers.insert(MSG_ID, String::as_str(dedup));
             }
             match self.store(&subject, headers, job.message.body.clone()).await {
                 Ok(ack) if !ack.duplicate => return Ok(Receipt::Stored(ack.seq)),
                 // An earlier request has stored it, and only its reply was lost.
-                Ok(ack) if retry.unclear > 0 && !job.unique => return Ok(Receipt::Stored(ack.seq)),
+                Ok(ack) if retry.unclear > 0 && !job.unique => {
+                    return Ok(Receipt::Stored(ack.seq));
+                }
                 Ok(ack) => {
                     if retry.unclear == 0 && freed.is_none() {
                         freed = self.freed_by_purge(job, ack.seq).await?;
@@ -82,50 +97,17 @@ impl Api {
         }
     }
 
-    /// The receipt for a job when a message of its id exists. After a request without an answer,
-    /// that message may be the one that this call sent.
+    /// The receipt for a job whose id the broker refuses. After a request without an answer, the job
+    /// that it knows may be the one that this call sent.
     async fn resolve_duplicate(
         &self,
         job: &Submission,
         unclear: u32,
     ) -> Result<Receipt, TransportError> {
-        let step = job.message.step().filter(|_| unclear > 0);
-        let found = match step {
-            Some(step) => self.find_message(&job.key, &step).await?,
-            None => None,
-        };
-        Ok(found.map_or(Receipt::Duplicate, Receipt::Stored))
-    }
-
-    /// Whether a job of the same id exists on the other subject, for each unique job. The broker
-    /// checks only the subject to which the job is published: a job for the queue is not checked
-    /// against the schedule subject, and the other way round.
-    async fn find_existing(&self, jobs: &[Submission]) -> Result<Vec<bool>, TransportError> {
-        let other = |job: &Submission| match job.due_at {
-            None => Place::Schedule,
-            Some(_) => Place::Queue,
-        };
-        let unique: Vec<_> =
-            jobs.iter().filter(|job| job.unique).map(|job| job.key.clone()).collect();
-        let mut found =
-            self.last_of_each(&unique, &[Place::Queue, Place::Schedule]).await?.into_iter();
-        Ok(jobs
-            .iter()
-            .map(|job| {
-                job.unique
-                    && found.next().is_some_and(|list| list.iter().any(|s| s.place == other(job)))
-            })
-            .collect())
-    }
-
-    /// The sequence of the message with this step, in the queue or waiting.
-    pub(crate) async fn find_message(
-        &self,
-        key: &JobKey,
-        step: &Step,
-    ) -> Result<Option<u64>, TransportError> {
-        let found = self.last_at(key, &[Place::Queue, Place::Schedule]).await?;
-        Ok(found.iter().find(|stored| stored.step() == *step).map(|stored| stored.seq))
+        if unclear == 0 {
+            return Ok(Receipt::Duplicate);
+        }
+        Ok(self.receipt_of_known(job, unclear).await?.unwrap_or(Receipt::Duplicate))
     }
 
     /// No subscriber took the message, so the queue may be missing. Returns true if it was created
@@ -140,25 +122,26 @@ impl Api {
     /// Sends a job without waiting for the reply.
     async fn send_one(&self, job: &Submission) -> Result<PublishAckFuture, ()> {
         let publish = PublishMessage::build()
-            .headers(self.headers_of(job).await)
+            .headers(self.headers_of(job, false).await)
             .payload(job.message.body.clone());
         self.jetstream().send_publish(self.subject_of(job), publish).await.map_err(drop)
     }
 
-    /// The receipt of each job after one request, by index. `None` if the job needs another
-    /// request.
-    async fn publish_pipelined(&self, jobs: &[Submission]) -> Vec<Option<Receipt>> {
+    /// Sends each job at most once.
+    async fn publish_pipelined(&self, jobs: &[Submission]) -> Pipelined {
         let mut receipts = vec![None; jobs.len()];
-        let Ok(exists) = self.find_existing(jobs).await else { return receipts };
+        let mut sent = vec![false; jobs.len()];
+        let Ok(refused) = self.are_refused(jobs).await else { return Pipelined { receipts, sent } };
         let mut under_way = VecDeque::new();
         // After the first failure no more jobs are sent, and only replies that have arrived are
         // read. If the broker does not reply, the wait is paid once, not once per job.
         let mut healthy = self.connection.state().connected;
         for (index, job) in jobs.iter().enumerate() {
-            if exists[index] {
+            if refused[index] {
                 receipts[index] = Some(Receipt::Duplicate);
                 continue;
             }
+            sent[index] = true;
             match self.send_one(job).await {
                 Ok(ack) => under_way.push_back((index, ack)),
                 Err(()) => healthy = false,
@@ -173,7 +156,7 @@ impl Api {
         while !under_way.is_empty() {
             healthy &= self.collect_oldest(&mut under_way, &mut receipts, healthy).await;
         }
-        receipts
+        Pipelined { receipts, sent }
     }
 
     /// Reads the oldest reply. False if there was none.
@@ -245,19 +228,22 @@ impl NatsTransport {
         // The first job is sent alone, so that a missing queue is created before hundreds of
         // requests need it.
         let mut answers = vec![Some(api.publish(first, 0).await)];
-        let receipts = api.publish_pipelined(rest).await;
-        answers.extend(receipts.into_iter().map(|receipt| receipt.map(Ok)));
+        let mut sent = vec![true];
+        let pipelined = api.publish_pipelined(rest).await;
+        answers.extend(pipelined.receipts.into_iter().map(|receipt| receipt.map(Ok)));
+        sent.extend(pipelined.sent);
         let freed = api.maybe_freed(&jobs, &answers).await;
         for index in &freed {
             answers[*index] = None;
+            // Its id is refused, so the request that was sent has stored nothing.
+            sent[*index] = false;
         }
-        let freed = &freed;
+        let sent = &sent;
         let unanswered = jobs.iter().zip(&mut answers).enumerate();
         let unanswered = unanswered.filter(|(_, (_, answer))| answer.is_none());
         stream::iter(unanswered)
             .for_each_concurrent(ONE_BY_ONE, |(index, (job, answer))| async move {
-                let failed = u32::from(freed.binary_search(&index).is_err());
-                *answer = Some(api.publish(job, failed).await);
+                *answer = Some(api.publish(job, u32::from(sent[index])).await);
             })
             .await;
         answers.into_iter().flatten().collect()

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use naq_client::{Client, ClientError, Enqueue, JobHandle, Prepared};
+use naq_client::{Client, ClientError, Enqueue, EnqueueError, JobHandle, Prepared};
 use naq_core::transport::JobKey;
 use naq_core::{Codec, JobId, QueueName, TaskName, Timestamp};
 use naq_memory::MemoryTransport;
@@ -45,8 +45,9 @@ Examples:
   naq enqueue report --args 7 --wait --wait-timeout 5m  prints the result
   naq enqueue --file jobs.ndjson                        one job a line; - for stdin
 
-The id of the job goes to stdout. A second enqueue with the same --id adds no job. While a job
-holds a --unique key, another enqueue with this key adds no job and prints the holder's id.
+The id of the job goes to stdout. A second enqueue with the same --id adds no job, for as long as
+the record or the dead letter of the first one is kept. While a job holds a --unique key, another
+enqueue with this key adds no job and prints the holder's id.
 
 A line of --file is a job in JSON. A field that it lacks has the value of the option:
   {\"task\":\"email.send\",\"args\":{\"to\":\"a@example.com\"},\"queue\":\"mail\",\"unique\":\"a\"}
@@ -219,14 +220,29 @@ async fn why_refused(client: &Client, handle: &JobHandle<Value>) -> String {
     }
 }
 
+/// Without an answer the job may be stored. With the same id it is not stored again.
+fn maybe_stored(err: EnqueueError, id: &JobId) -> anyhow::Error {
+    match &err {
+        EnqueueError::Transport(cause) if cause.is_transient() => {
+            let next = format!(
+                "repeat the command with --id {id}, which stores the job at most once; to check the \
+                 broker: naq doctor"
+            );
+            CliError::new(ExitCode::Unreachable, err.to_string()).next(next).into()
+        }
+        _ => err.into(),
+    }
+}
+
 /// Enqueues the job, or the jobs of the file.
 pub(crate) async fn run(ready: EnqueueInput, client: &Client, out: Output) -> Result<ExitCode> {
     let job = match ready {
         EnqueueInput::Many(lines) => return lines.send(client, out).await,
         EnqueueInput::One(job) => *job,
     };
+    let id = job.prepared.id().clone();
     for handle in client.enqueue_many([job.prepared]).await {
-        let handle = handle?;
+        let handle = handle.map_err(|err| maybe_stored(err, &id))?;
         let enqueued = EnqueuedJob::new(&handle, &job.task, job.due_at);
         match job.wait {
             Some(_) => out.note(format_args!("job {}", handle.id()))?,

@@ -120,8 +120,10 @@ impl<'a, O> Enqueue<'a, O> {
         self
     }
 
-    /// The job's id. Two enqueues with the same id store one job: the broker adds no second one while
-    /// the first waits or runs, or within the dedup window after its enqueue.
+    /// The job's id. Two enqueues with the same id store one job: no second one is added while the
+    /// first waits or runs, or while its record or its dead letter is kept (the record for 1 hour by
+    /// default, see [`record_ttl`](Self::record_ttl)). The handle of the second one is a duplicate:
+    /// see [`is_duplicate`](crate::JobHandle::is_duplicate). Costs three short look-ups.
     pub fn id(mut self, id: impl AsRef<str>) -> Self {
         self.id = Some(JobId::new(id));
         self

@@ -3,10 +3,8 @@
 use crate::enqueue::Enqueue;
 
 impl<O> Enqueue<'_, O> {
-    /// Adds no job if the broker knows a job of this [`id`](Self::id), even one that has ended: as
-    /// long as its record or its dead letter is kept (1 hour by default, see
-    /// [`record_ttl`](Self::record_ttl)). The handle is then that of the known job, and
-    /// [`is_duplicate`](crate::JobHandle::is_duplicate) is true. Takes one more request.
+    /// Says that the [`id`](Self::id) is one job, even after its end. A chosen id is that by itself, so
+    /// this only makes it visible in the code. Takes one more look-up.
     ///
     /// ```no_run
     /// # async fn f(client: naq_client::Client) -> Result<(), Box<dyn std::error::Error>> {

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::TransportError;
+use super::{Place, Stored, TransportError};
 use crate::clock::Timestamp;
-use crate::names::JobKey;
-use crate::wire::WireMessage;
+use crate::names::{CHORES, JobKey};
+use crate::wire::{WireMessage, headers};
 
 /// A job to be stored in a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,11 +16,28 @@ pub struct Submission {
     pub due_at: Option<Timestamp>,
     /// The deduplication key. The broker stores submissions with the same key once within its window.
     pub dedup: String,
-    /// Whether the broker refuses it if the queue has a job with this id, however old. The check costs a
-    /// look-up, so it is used only if the user chose the id.
+    /// Whether it is refused while the broker knows a job with this id, however old: see
+    /// [`is_refused_by`](Self::is_refused_by). The check costs look-ups, so it is used only if the user chose
+    /// the id, or if it is derived.
     pub unique: bool,
     /// Headers and body.
     pub message: WireMessage,
+}
+
+impl Submission {
+    /// Whether `stored`, a message of another life of this id, refuses the job. None refuses an id that
+    /// is random. A chosen id is one job for as long as its record or its dead letter is kept.
+    pub fn is_refused_by(&self, stored: &Stored) -> bool {
+        let refuses = match stored.place {
+            Place::Queue | Place::Schedule => true,
+            // A chore of NAQ is started again after its end.
+            Place::Dead | Place::Record if self.key.queue.as_str() == CHORES => false,
+            Place::Dead => true,
+            // For a dead job its letter counts. So the id is free once the letter is purged.
+            Place::Record => stored.message.header(headers::DIED_AT).is_none(),
+        };
+        self.unique && refuses
+    }
 }
 
 /// The answer of the broker to a submission.
@@ -28,7 +45,8 @@ pub struct Submission {
 pub enum Receipt {
     /// The job is stored, with this sequence.
     Stored(u64),
-    /// A job with this id is stored already. Nothing was added.
+    /// A job with this id is stored already, or has ended and its record or dead letter is kept.
+    /// Nothing was added.
     Duplicate,
 }
 
@@ -37,10 +55,59 @@ pub enum Receipt {
 pub trait Producer: Send + Sync + 'static {
     /// Stores one job and returns when the broker has stored it. Creates the queue if there is none.
     ///
+    /// If an answer is lost, the transport sends the job again, and the message then says so
+    /// ([`headers::SUSPECT`](crate::wire::headers::SUSPECT)): a worker looks for the end of this life
+    /// before it runs the job.
+    ///
     /// # Errors
     /// [`TransportError`]. After a transient one the same submission can be sent again.
     async fn publish(&self, job: Submission) -> Result<Receipt, TransportError>;
 
     /// Stores many jobs, with many requests at once. The answers are in the order of the jobs.
     async fn publish_many(&self, jobs: Vec<Submission>) -> Vec<Result<Receipt, TransportError>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::names::{JobId, QueueName};
+
+    fn job(queue: &str, unique: bool) -> Submission {
+        let id = JobId::new("a").expect("an id");
+        Submission {
+            key: JobKey::new(QueueName::new(queue).expect("a name"), id),
+            due_at: None,
+            dedup: "a".into(),
+            unique,
+            message: WireMessage::new(Bytes::new()),
+        }
+    }
+
+    #[test]
+    fn a_chosen_id_is_refused_by_what_is_kept_of_it_and_a_chore_only_while_it_lives() {
+        let stored = |place, message: WireMessage| Stored {
+            key: job("mail", true).key,
+            place,
+            seq: 1,
+            stored_at: Timestamp::default(),
+            due_at: None,
+            delivered: false,
+            message,
+        };
+        let plain = || WireMessage::new(Bytes::new());
+        let died = plain().with(headers::DIED_AT, "2026-01-01T00:00:00Z");
+        for (found, chosen, chore) in [
+            (stored(Place::Queue, plain()), true, true),
+            (stored(Place::Schedule, plain()), true, true),
+            (stored(Place::Dead, died.clone()), true, false),
+            (stored(Place::Record, plain()), true, false),
+            (stored(Place::Record, died), false, false),
+        ] {
+            assert_eq!(job("mail", true).is_refused_by(&found), chosen, "{found:?}");
+            assert_eq!(job(CHORES, true).is_refused_by(&found), chore, "{found:?}");
+            assert!(!job("mail", false).is_refused_by(&found), "{found:?}");
+        }
+    }
 }

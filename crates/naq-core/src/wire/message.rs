@@ -32,7 +32,8 @@ pub mod headers {
     pub const DIED_AT: &str = "Naq-Died-At";
     /// On the record of a cancelled job: whether the history has the attempt that the cancel ended.
     pub const ATTEMPT: &str = "Naq-Attempt";
-    /// On a job: it may have been settled before. The worker looks for evidence before it runs it.
+    /// On a job: it may have been settled before, or it was sent again because an answer was lost. The
+    /// worker looks for evidence before it runs it.
     pub const SUSPECT: &str = "Naq-Suspect";
 }
 

@@ -14,6 +14,7 @@ mod network;
 mod permissions;
 mod refusals;
 mod remove;
+mod resend;
 mod restart;
 mod starting;
 mod state_store;

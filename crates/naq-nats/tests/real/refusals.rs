@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use naq_core::transport::{Producer, Receipt, TransportError};
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::NatsServer;
+use tokio::sync::mpsc;
 
 use crate::support::job;
 
@@ -26,6 +27,16 @@ fn duplicate(seq: u64) -> String {
 /// A transport whose jobs for the default queue get these answers, one after the other. The last
 /// one repeats.
 async fn answered_by(server: &NatsServer, answers: Vec<String>) -> NatsTransport {
+    answered_and_seen(server, answers).await.0
+}
+
+/// Like [`answered_by`]. The second value receives, for each request, whether it says that the job is
+/// sent again.
+async fn answered_and_seen(
+    server: &NatsServer,
+    answers: Vec<String>,
+) -> (NatsTransport, mpsc::UnboundedReceiver<bool>) {
+    let (seen, requests_seen) = mpsc::unbounded_channel();
     let prefix = naq_testing::unique("t");
     let broker = async_nats::connect(server.url()).await.expect("connects");
     let mut requests = broker.subscribe(format!("{prefix}.q.>")).await.expect("subscribes");
@@ -33,6 +44,8 @@ async fn answered_by(server: &NatsServer, answers: Vec<String>) -> NatsTransport
     tokio::spawn(async move {
         let mut answers = answers.into_iter().peekable();
         while let Some(request) = requests.next().await {
+            let suspect = request.headers.as_ref().and_then(|all| all.get("Naq-Suspect"));
+            let _ = seen.send(suspect.is_some());
             let Some(answer) = answers.peek().cloned() else { break };
             if answers.len() > 1 {
                 answers.next();
@@ -44,7 +57,7 @@ async fn answered_by(server: &NatsServer, answers: Vec<String>) -> NatsTransport
     });
     let mut config = NatsConfig::new(server.url()).prefix(prefix);
     config.request_timeout = Duration::from_secs(2);
-    NatsTransport::connect(config).await.expect("a transport")
+    (NatsTransport::connect(config).await.expect("a transport"), requests_seen)
 }
 
 #[tokio::test]
@@ -99,4 +112,22 @@ async fn a_message_in_the_way_is_not_taken_for_the_own_one() {
     let transport = answered_by(&server, vec![refusal(10077), duplicate(3)]).await;
     let receipt = transport.publish(job("a", None)).await;
     assert!(matches!(receipt, Ok(Receipt::Stored(3))), "{receipt:?}");
+}
+
+#[tokio::test]
+async fn a_job_that_is_sent_again_says_so_if_the_first_request_may_have_stored_it() {
+    let server = NatsServer::start().expect("a server");
+    for (code, says_so) in [(10077, true), (10158, false)] {
+        let answers = vec![refusal(code), stored(2)];
+        let (transport, mut seen) = answered_and_seen(&server, answers).await;
+        transport.publish(job("a", None)).await.expect("enqueues");
+        let seen = [seen.recv().await, seen.recv().await];
+        assert_eq!(seen, [Some(false), Some(says_so)], "{code}");
+    }
+    let answers = vec![stored(1), refusal(10077), stored(2)];
+    let (transport, mut seen) = answered_and_seen(&server, answers).await;
+    let many = transport.publish_many(vec![job("a", None), job("b", None)]).await;
+    assert!(many.iter().all(Result::is_ok), "{many:?}");
+    let seen = [seen.recv().await, seen.recv().await, seen.recv().await];
+    assert_eq!(seen, [Some(false), Some(false), Some(true)]);
 }

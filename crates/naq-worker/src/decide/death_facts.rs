@@ -1,6 +1,6 @@
 //! [`DeathFacts`]: a dead job on its way to the broker.
 
-use naq_core::transport::{Fact, Stored, Written};
+use naq_core::transport::{Fact, Place, Stored, Written};
 use naq_core::{DeadLetter, Envelope};
 
 /// A dead job on its way to the broker. First the record: it decides whether the job is dead, since
@@ -14,6 +14,8 @@ pub(crate) struct DeathFacts {
     letter: Fact,
     /// Other jobs wait for this end.
     awaited: bool,
+    /// The follow-up is enqueued, or cannot be, or the job asks for none.
+    follow_up_decided: bool,
 }
 
 impl DeathFacts {
@@ -21,14 +23,20 @@ impl DeathFacts {
     /// else can end it in another way.
     pub(crate) fn new(stored: &Stored, job: Option<Envelope>, letter: &DeadLetter) -> Self {
         let record = job.and_then(|job| Fact::death(stored, job, letter).ok());
-        Self { record, letter: Fact::dead(stored, letter), awaited: false }
+        Self {
+            record,
+            letter: Fact::dead(stored, letter),
+            awaited: false,
+            follow_up_decided: false,
+        }
     }
 
     /// A death whose record is stored and whose letter is missing. None when the record says that
     /// the job ended otherwise.
     pub(crate) fn missing_letter(record: &Stored, stored: &Stored) -> Option<Self> {
         let letter = Fact::dead(stored, &record.letter_of_record(&stored.message)?);
-        Some(Self { record: None, letter, awaited: record.message.is_awaited() })
+        let awaited = record.message.is_awaited();
+        Some(Self { record: None, letter, awaited, follow_up_decided: false })
     }
 
     pub(crate) fn letter(&self) -> &Fact {
@@ -43,6 +51,29 @@ impl DeathFacts {
     /// Whether the record is not stored yet.
     pub(crate) fn record_pending(&self) -> bool {
         self.record.is_some()
+    }
+
+    /// Whether the follow-up comes next: the record is stored, and the letter is not.
+    pub(crate) fn follow_up_pending(&self) -> bool {
+        self.record.is_none() && !self.follow_up_decided
+    }
+
+    /// After the follow-up was enqueued, or could not be for this `reason`. The letter then says so.
+    pub(crate) fn follow_up_decided(self, stored: &Stored, reason: Option<String>) -> Self {
+        let letter = match reason {
+            None => self.letter,
+            Some(reason) => {
+                let message = self.letter.message;
+                let letter = Stored { place: Place::Dead, message, ..stored.clone() };
+                let mut letter = letter.dead_letter();
+                letter.reason = match letter.reason.as_str() {
+                    "" => reason,
+                    first => format!("{first}; {reason}"),
+                };
+                Fact::dead(stored, &letter)
+            }
+        };
+        Self { letter, follow_up_decided: true, ..self }
     }
 
     /// Whether other jobs wait for this end.

@@ -17,4 +17,4 @@ pub(crate) use self::large_results::LargeResult;
 pub use self::large_results::LargeResults;
 pub(crate) use self::settle_planner::{SettlePlan, SettlePlanner};
 pub(crate) use self::settlement::Settlement;
-pub(crate) use self::size_fit::{SizeLimit, fit_settlement};
+pub(crate) use self::size_fit::{SizeLimit, fit_result, fit_settlement};

@@ -73,6 +73,23 @@ fn smaller(fact: &Fact, stored: &Stored) -> Option<Fact> {
     }
 }
 
+/// The record of a completed job with its result, without what is known elsewhere: first without the
+/// arguments, which the producer has, then without the history. None when the result alone is too
+/// large.
+pub(crate) fn fit_result(fact: &Fact, stored: &Stored, max: usize) -> Option<Fact> {
+    let written = Stored { place: Place::Record, message: fact.message.clone(), ..stored.clone() };
+    let mut record = written.record().ok()?;
+    record.envelope.args = Payload::null(record.envelope.codec);
+    let without_args = record.to_message().ok()?;
+    let message = if without_args.size() <= max {
+        without_args
+    } else {
+        record.envelope.history.clear();
+        record.to_message().ok()?
+    };
+    (message.size() <= max).then(|| Fact { message, ..fact.clone() })
+}
+
 /// First without result and history, then without arguments. How the job ended is never left out.
 fn smaller_record(fact: &Fact, written: &Stored) -> Option<Fact> {
     let mut record = written.record().ok()?;
@@ -230,6 +247,33 @@ mod tests {
         }
         assert_eq!(sizes.len(), 3, "{sizes:?}");
         assert!(sizes.is_sorted_by(|a, b| a > b), "{sizes:?}");
+    }
+
+    #[test]
+    fn a_result_is_kept_while_arguments_and_history_can_be_left_out() {
+        let (stored, mut envelope) = job();
+        envelope.args = Payload::encode(Codec::Json, "much").expect("writes");
+        let result = Payload::encode(Codec::Json, "the result").expect("writes");
+        let state = JobState::Completed;
+        let of = |envelope: &Envelope| {
+            let (envelope, result) = (envelope.clone(), Some(result.clone()));
+            let record = FinalRecord { envelope, state, finished_at: NOW, result };
+            Fact::record(&stored, &record).expect("writes").expect("wanted")
+        };
+        let full = of(&envelope);
+        envelope.args = Payload::null(Codec::Json);
+        let no_args = of(&envelope);
+        envelope.history.clear();
+        let no_history = of(&envelope);
+        for (max, expected) in [
+            (full.message.size() - 1, Some(&no_args)),
+            (no_args.message.size(), Some(&no_args)),
+            (no_args.message.size() - 1, Some(&no_history)),
+            (no_history.message.size(), Some(&no_history)),
+            (no_history.message.size() - 1, None),
+        ] {
+            assert_eq!(fit_result(&full, &stored, max).as_ref(), expected, "{max}");
+        }
     }
 
     #[test]

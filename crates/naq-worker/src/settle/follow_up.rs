@@ -1,37 +1,77 @@
-//! The follow-up of a dead job: enqueued once record and letter are stored, before the ack. When a
-//! worker dies in between, the next one that has the delivery comes here again.
+//! The follow-up of a dead job: enqueued once the record of the death is stored, before the letter.
+//! So the letter can say that the follow-up could not be sent. When a worker dies in between, the next
+//! one that has the delivery comes here again.
 
 use naq_core::flow::FollowUp;
-use naq_core::transport::{Place, Stored, Submission, TransportError};
+use naq_core::transport::{Fact, Place, Stored, Submission, TransportError};
 use naq_core::wire::Nonce;
 use naq_core::{DeadLetter, Envelope};
 
-use super::until_answered::until_answered;
+use super::until_answered::until_refused;
 use crate::delivery::HeldDelivery;
 use crate::engine::WorkerState;
 
-/// Enqueues the follow-up, unless the broker has it already. None when the lease was lost
-/// meanwhile: then the dead job must not be acked.
-pub(super) async fn enqueue_follow_up(worker: &WorkerState, held: &HeldDelivery) -> Option<()> {
-    let stored = &held.delivery.stored;
-    let Some(follow_up) = follow_up_of(worker, held) else { return Some(()) };
-    let messages = until_answered(worker, held, || worker.transport.locate(&stored.key)).await?;
+/// Enqueues the follow-up before the letter of the death is stored. The answer is the reason why it
+/// could not be sent, if there is one. None when the lease was lost meanwhile.
+pub(super) async fn before_letter(
+    worker: &WorkerState,
+    held: &HeldDelivery,
+    letter: &Fact,
+) -> Option<Option<String>> {
+    let message = letter.message.clone();
+    let letter = Stored { place: Place::Dead, message, ..held.delivery.stored.clone() };
+    match letter.envelope() {
+        Ok(dead) => enqueue(worker, held, &letter.dead_letter(), &dead).await,
+        // A message that is not a job asks for no follow-up.
+        Err(_) => Some(None),
+    }
+}
+
+/// Enqueues the follow-up of a death that another worker has stored, unless the broker has it already.
+/// None when the lease was lost meanwhile: then the dead job must not be acked.
+pub(super) async fn after_letter(
+    worker: &WorkerState,
+    held: &HeldDelivery,
+    messages: &[Stored],
+) -> Option<()> {
     // With neither record nor letter, the letter was requeued or purged and the record has expired:
     // long after the death, so the follow-up was enqueued then.
-    let Some((letter, dead)) = death(messages, &stored.step().nonce) else { return Some(()) };
+    let life = held.delivery.stored.step().nonce;
+    let Some((letter, dead)) = death(messages, &life) else { return Some(()) };
+    enqueue(worker, held, &letter, &dead).await.map(|_| ())
+}
+
+async fn enqueue(
+    worker: &WorkerState,
+    held: &HeldDelivery,
+    letter: &DeadLetter,
+    dead: &Envelope,
+) -> Option<Option<String>> {
+    let Some(follow_up) = follow_up_of(worker, held) else { return Some(None) };
+    let mut reason = None;
     for with_args in [true, false] {
-        let job = match follow_up.submission(&letter, &dead, with_args) {
+        let job = match follow_up.submission(letter, dead, with_args) {
             Ok(job) => job,
             Err(err) => {
-                tracing::warn!(job = %held.job_id(), "its follow-up: {err}");
+                reason = Some(err.to_string());
                 continue;
             }
         };
-        if until_answered(worker, held, || publish(worker, &job)).await? {
-            break;
+        match until_refused(worker, held, || publish(worker, &job)).await? {
+            Ok(()) => return Some(None),
+            // The arguments may be what makes it too large.
+            Err(err @ TransportError::TooLarge { .. }) => reason = Some(err.to_string()),
+            Err(err) => {
+                reason = Some(err.to_string());
+                break;
+            }
         }
     }
-    Some(())
+    if let Some(reason) = &reason {
+        let task = &follow_up.task;
+        tracing::error!(job = %held.job_id(), %task, "its follow-up could not be sent: {reason}");
+    }
+    Some(reason.map(|why| format!("its follow-up {} could not be sent: {why}", follow_up.task)))
 }
 
 /// What the job itself asks for; otherwise what its task asks for.
@@ -42,7 +82,7 @@ fn follow_up_of(worker: &WorkerState, held: &HeldDelivery) -> Option<FollowUp> {
 }
 
 /// The death of this life, and the job as it died.
-fn death(messages: Vec<Stored>, life: &Nonce) -> Option<(DeadLetter, Envelope)> {
+fn death(messages: &[Stored], life: &Nonce) -> Option<(DeadLetter, Envelope)> {
     messages.iter().filter(|m| m.step().nonce == *life).find_map(|m| match m.place {
         Place::Record => Some((m.dead_letter(), m.record().ok()?.envelope)),
         Place::Dead => Some((m.dead_letter(), m.envelope().ok()?)),
@@ -50,20 +90,9 @@ fn death(messages: Vec<Stored>, life: &Nonce) -> Option<(DeadLetter, Envelope)> 
     })
 }
 
-/// False when the job is too large. A follow-up that has ended since is not enqueued again.
-async fn publish(worker: &WorkerState, job: &Submission) -> Result<bool, TransportError> {
-    if !worker.transport.locate(&job.key).await?.is_empty() {
-        return Ok(true);
-    }
-    match worker.transport.publish(job.clone()).await {
-        Ok(_) => {
-            tracing::info!(follow_up = %job.key, "enqueued the follow-up of a dead job");
-            Ok(true)
-        }
-        Err(err @ TransportError::TooLarge { .. }) => {
-            tracing::warn!(follow_up = %job.key, "the follow-up of a dead job: {err}");
-            Ok(false)
-        }
-        Err(err) => Err(err),
-    }
+/// A follow-up that has ended since is not enqueued again.
+async fn publish(worker: &WorkerState, job: &Submission) -> Result<(), TransportError> {
+    worker.transport.publish(job.clone()).await?;
+    tracing::info!(follow_up = %job.key, "enqueued the follow-up of a dead job");
+    Ok(())
 }

@@ -5,7 +5,7 @@ use naq_core::transport::{Evidence, Place, Unfinished};
 use naq_core::{Envelope, JobState};
 
 use super::follow_up;
-use super::until_answered::{ack, until_answered};
+use super::until_answered::{ack, until_answered, until_refused};
 use super::wake::enqueue_wake;
 use crate::decide::{DeathFacts, Settlement};
 use crate::delivery::HeldDelivery;
@@ -30,8 +30,14 @@ pub(super) async fn finish_ended(
         return Some(Settlement::StoreDeath(Box::new(death)));
     }
     match record.and_then(|record| record.record().ok()) {
-        Some(record) => end_job(worker, held, record.state, unfinished.wake, job).await,
+        Some(record) => {
+            if record.state == JobState::Dead {
+                Box::pin(follow_up::after_letter(worker, held, &messages)).await?;
+            }
+            end_job(worker, held, record.state, unfinished.wake, job).await;
+        }
         None if evidence.iter().any(|e| e.step.nonce == life && e.place == Place::Dead) => {
+            Box::pin(follow_up::after_letter(worker, held, &messages)).await?;
             end_job(worker, held, JobState::Dead, false, job).await;
         }
         None if record.is_some() => {
@@ -62,12 +68,15 @@ pub(super) async fn end_job(
     if awaited {
         let stored = &held.delivery.stored;
         let wake = Wake::new(stored.key.clone(), &stored.step().nonce, state);
-        let Some(()) = until_answered(worker, held, || enqueue_wake(worker, &wake)).await else {
-            return;
-        };
-    }
-    if state == JobState::Dead {
-        let Some(()) = Box::pin(follow_up::enqueue_follow_up(worker, held)).await else { return };
+        let enqueued = until_refused(worker, held, || enqueue_wake(worker, &wake)).await;
+        match enqueued {
+            None => return,
+            Some(Ok(())) => {}
+            // They look at their parents by themselves, once in a while.
+            Some(Err(err)) => {
+                tracing::error!(job = %held.job_id(), "the jobs that wait for it start late: {err}");
+            }
+        }
     }
     ack_ended(worker, held, job).await;
     // A requeue starts from what a dead job has saved.

@@ -4,11 +4,12 @@ use naq_core::stats::Ending;
 use naq_core::transport::{Fact, FactKind, TransportError, Written};
 use naq_core::{Envelope, JobState};
 
-use super::cancelled;
 use super::job_end::{ack_ended, end_job, finish_ended};
-use super::until_answered::{ack, until_answered};
+use super::until_answered::{ack, until_answered, until_refused};
+use super::{cancelled, follow_up};
 use crate::decide::{
-    LargeResult, LargeResults, RunTimes, SettlePlan, Settlement, SizeLimit, fit_settlement,
+    LargeResult, LargeResults, RunTimes, SettlePlan, Settlement, SizeLimit, fit_result,
+    fit_settlement,
 };
 use crate::delivery::HeldDelivery;
 use crate::engine::{PendingObservation, SettleRequest, WorkerState};
@@ -68,6 +69,12 @@ impl Settling<'_> {
                 held.saved.remove(&*worker.transport).await;
                 self.count(|decided| decided);
                 None
+            }
+            Settlement::StoreDeath(death) if death.follow_up_pending() => {
+                let reason =
+                    Box::pin(follow_up::before_letter(worker, held, death.letter())).await?;
+                let death = death.follow_up_decided(&held.delivery.stored, reason);
+                Some(Settlement::StoreDeath(Box::new(death)))
             }
             settlement => self.store(settlement).await,
         }
@@ -163,7 +170,7 @@ impl Settling<'_> {
             LargeResults::Store => LargeResult::of(&fact, stored),
             LargeResults::Refuse => None,
         };
-        let Some(large) = large else { return Some(self.refuse_result(times, &reason)) };
+        let Some(large) = large else { return Some(self.result_or_death(fact, times, &reason)) };
         let put = async || {
             let LargeResult { blob, data, ttl, .. } = &large;
             match worker.transport.blob_put(&stored.key, blob, data.clone(), *ttl).await {
@@ -171,14 +178,22 @@ impl Settling<'_> {
                 stored => stored.map(Ok),
             }
         };
-        match until_answered(worker, held, put).await? {
-            Ok(()) => Some(Settlement::Store(large.record)),
-            Err(reason) => Some(self.refuse_result(times, &reason)),
+        match until_refused(worker, held, put).await? {
+            Ok(Ok(())) => Some(Settlement::Store(large.record)),
+            Ok(Err(reason)) => Some(self.result_or_death(fact, times, &reason)),
+            Err(err) => Some(self.result_or_death(fact, times, &err.to_string())),
         }
     }
 
-    fn refuse_result(&mut self, times: RunTimes, reason: &str) -> Settlement {
+    /// The result in a record without what is known elsewhere. If the result alone is too large, the
+    /// job is dead.
+    fn result_or_death(&mut self, fact: Fact, times: RunTimes, reason: &str) -> Settlement {
         let stored = &self.held.delivery.stored;
+        if let Some(smaller) = fit_result(&fact, stored, self.max_payload) {
+            let job = self.held.job_id();
+            tracing::warn!(%job, "its record lacks the arguments: {reason}");
+            return Settlement::StoreResult(smaller, times);
+        }
         let SettlePlan { settlement, ending } = self.worker.settle_planner().result_too_large(
             stored,
             self.held.read_job(),

@@ -8,9 +8,14 @@ use crate::delivery::HeldDelivery;
 use crate::engine::WorkerState;
 use crate::outage::backoff;
 
+/// How often the broker may refuse what is stored beside the fact, before the worker does without it.
+const REFUSALS: u32 = 4;
+
 /// Asks the broker again after each error, until it answers or the lease is lost. Repeats after
 /// permanent errors too, because an operator may grant a missing permission. Without this, the job
 /// would run again and again until then. None when the lease is lost.
+///
+/// Only for what the job cannot be acked without. For everything else see [`until_refused`].
 pub(super) async fn until_answered<T, F>(
     worker: &WorkerState,
     held: &HeldDelivery,
@@ -35,6 +40,38 @@ where
         }
     }
     None
+}
+
+/// Like [`until_answered`], but gives up after a few permanent errors in a row: what is stored beside
+/// the fact must not hold up the queue. The caller has to get along without it.
+pub(super) async fn until_refused<T, F>(
+    worker: &WorkerState,
+    held: &HeldDelivery,
+    mut ask: impl FnMut() -> F,
+) -> Option<Result<T, TransportError>>
+where
+    F: Future<Output = Result<T, TransportError>>,
+{
+    let mut refusals = 0;
+    loop {
+        // A refusal is an answer, too.
+        let answer = until_answered(worker, held, || {
+            let asked = ask();
+            async {
+                match asked.await {
+                    Err(err) if !err.is_transient() => Ok(Err(err)),
+                    answer => answer.map(Ok),
+                }
+            }
+        });
+        match answer.await? {
+            Err(_) if refusals + 1 < REFUSALS => {
+                refusals += 1;
+                worker.sleep(backoff(refusals)).await;
+            }
+            answer => return Some(answer),
+        }
+    }
 }
 
 /// Acks. A lost ack brings the message back as a suspect, so it does no harm to give up.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use naq_client::Client;
-use naq_core::testing::{DiePoint, FaultPlan, FaultyTransport, Op};
+use naq_core::testing::{DiePoint, Fault, FaultPlan, FaultyTransport, Op};
 use naq_core::transport::{Expect, StateKey, StateStore};
 use naq_core::{Failure, JobState};
 use naq_worker::{Context, Registry};
@@ -311,4 +311,22 @@ async fn jobs_without_dependents_cost_no_request_and_a_retry_does_not_check_its_
         looks.push(faulty.calls(Op::Other) - before);
     }
     assert_eq!(looks[0], looks[1]);
+}
+
+#[tokio::test]
+async fn a_release_that_the_broker_refuses_holds_up_nothing_and_the_dependent_starts_later() {
+    let bench = Bench::new();
+    // As for a worker without the right to write to the queue of NAQ's own jobs.
+    let plan = FaultPlan::new().on(Op::Publish, 1, u32::MAX, Fault::Refused);
+    let faulty = Arc::new(FaultyTransport::new(bench.broker.clone(), plan));
+    let _worker = run(bench.builder(faulty.clone()));
+    bench.enqueue("parent", [Do::Gate]).await;
+    child(&bench, "child", &["parent"], [Do::Succeed]).await;
+    bench.seen.gate.notify_waiters();
+    bench.pass(secs(5)).await;
+    assert_eq!(bench.state("parent").await, JobState::Completed);
+    assert_eq!(bench.left().await, 1, "only the child is left: the parent is acked");
+    assert_eq!(faulty.calls(Op::Publish), 4, "bounded tries");
+    bench.pass(secs(10 * 60)).await;
+    assert_eq!((bench.state("child").await, bench.left().await), (JobState::Completed, 0));
 }

@@ -180,3 +180,46 @@ async fn a_requeued_job_that_dies_again_has_another_follow_up() {
     bench.turn().await;
     assert_eq!((bench.seen.starts("job"), followed.all().len()), (2, 2));
 }
+
+#[tokio::test]
+async fn a_follow_up_that_the_broker_refuses_holds_up_nothing_and_the_letter_says_so() {
+    let bench = Bench::new();
+    // As for a worker without the right to write to the queue of the follow-up.
+    let plan = FaultPlan::new().on(Op::Publish, 1, u32::MAX, Fault::Refused);
+    let faulty = Arc::new(FaultyTransport::new(bench.broker.clone(), plan));
+    let _worker = run(bench.builder_of(faulty.clone(), registry(&bench.seen)).concurrency(1));
+    bench.turn().await;
+    for id in ["a", "b", "c"] {
+        let job = bench.client.enqueue(Script(vec![Do::Fatal])).id(id);
+        job.on_exhausted_job("refund@money").await.expect("sent");
+    }
+    bench.enqueue("next", [Do::Succeed]).await;
+    bench.pass(secs(5)).await;
+    assert_eq!((bench.state("next").await, bench.left().await), (JobState::Completed, 0));
+    assert_eq!(faulty.calls(Op::Publish), 3 * 4, "bounded tries for each");
+    for id in ["a", "b", "c"] {
+        let report = bench.report(id).await;
+        assert_eq!(report.state, JobState::Dead);
+        let letter = report.dead.expect("dead");
+        let says = "its follow-up refund could not be sent: ";
+        assert!(letter.reason.contains(says), "{}", letter.reason);
+        assert!(letter.reason.contains("the plan says so"), "{}", letter.reason);
+        assert!(!letter.reason.starts_with(says), "first why it died: {}", letter.reason);
+    }
+}
+
+#[tokio::test]
+async fn a_follow_up_that_is_refused_for_a_moment_is_sent() {
+    let (bench, followed) = (Bench::new(), Followed::default());
+    let plan = FaultPlan::new().on(Op::Publish, 1, 2, Fault::Refused);
+    let faulty = Arc::new(FaultyTransport::new(bench.broker.clone(), plan));
+    let registry = followed.listen(registry(&bench.seen));
+    let _worker = run(bench.builder_of(faulty, registry).queues(["default", "money"]));
+    bench.turn().await;
+    let job = bench.client.enqueue(Script(vec![Do::Fatal])).id("job");
+    job.on_exhausted_job("refund@money").await.expect("sent");
+    bench.pass(secs(5)).await;
+    assert_eq!((followed.all().len(), bench.left().await), (1, 0));
+    let letter = bench.report("job").await.dead.expect("dead");
+    assert!(!letter.reason.contains("follow-up"), "{}", letter.reason);
+}

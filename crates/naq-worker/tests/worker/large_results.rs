@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use naq_client::WaitError;
 use naq_core::JobState;
-use naq_core::testing::{DiePoint, FaultPlan, FaultyTransport, Op};
+use naq_core::testing::{DiePoint, Fault, FaultPlan, FaultyTransport, Op};
 use naq_core::transport::MAX_BLOB_BYTES;
 use naq_worker::LargeResults;
 
@@ -67,4 +67,40 @@ async fn a_crash_around_a_large_result_loses_and_doubles_nothing() {
         assert_eq!(report.result.expect("a result").bytes().len(), LARGE + 2, "{point}");
         assert_eq!(bench.seen.starts("job"), starts, "{point}");
     }
+}
+
+#[tokio::test]
+async fn a_large_result_that_the_broker_refuses_holds_up_nothing() {
+    let bench = Bench::new();
+    let plan = FaultPlan::new().on(Op::Blob, 1, u32::MAX, Fault::Refused);
+    let faulty = Arc::new(FaultyTransport::new(bench.broker.clone(), plan));
+    let builder = bench.builder(faulty.clone()).concurrency(1);
+    let _worker = run(builder.large_results(LargeResults::Store));
+    bench.turn().await;
+    bench.enqueue("job", [Do::Big(LARGE)]).await;
+    bench.enqueue("next", [Do::Succeed]).await;
+    bench.pass(secs(5)).await;
+    assert_eq!(bench.state("next").await, JobState::Completed);
+    let letter = bench.report("job").await.dead.expect("dead");
+    assert_eq!(letter.error_kind.as_str(), "ResultTooLarge");
+    assert!(letter.message.contains("the plan says so"), "{}", letter.message);
+    assert_eq!(bench.left().await, 0);
+}
+
+#[tokio::test]
+async fn a_record_drops_the_arguments_before_a_result_counts_as_too_large() {
+    const HALF: usize = 600_000;
+    let bench = Bench::new();
+    let _worker = bench.start().await;
+    // Arguments and result fit into a message each, but not both into one.
+    let script = Script(vec![Do::Big(HALF), Do::Fail("x".repeat(HALF))]);
+    let job = bench.client.enqueue(script).id("job").await.expect("sent");
+    bench.turn().await;
+    assert_eq!(job.wait(Duration::ZERO).await.expect("a result").len(), HALF);
+    let report = bench.report("job").await;
+    assert_eq!(report.state, JobState::Completed);
+    assert_eq!(bench.history("job").await, ["1:Completed:succeeded"]);
+    let args = report.envelope.expect("readable").args;
+    assert_eq!(args.decode::<Option<Script>>().expect("null").map(|_| ()), None);
+    assert_eq!(bench.left().await, 0);
 }

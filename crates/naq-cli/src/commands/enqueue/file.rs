@@ -10,7 +10,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use naq_client::{Client, EnqueueError, JobHandle};
-use naq_core::{Codec, RetryPolicy, TaskName, Timestamp};
+use naq_core::{Codec, JobId, RetryPolicy, TaskName, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
@@ -115,7 +115,8 @@ impl JobFile {
             let read = self.read;
             let what =
                 format!("cannot reach the broker since line {line}; no line after {read} was sent");
-            let next = "when it is back, send the failed lines and those after them again";
+            let next = "when it is back, send the failed lines and those after them again; a failed \
+                        line with the field id as shown is not stored twice";
             return Err(CliError::new(ExitCode::Unreachable, what).next(next).into());
         }
         Ok(if tally.failed > 0 { ExitCode::Failed } else { ExitCode::Ok })
@@ -146,8 +147,9 @@ async fn send(lines: Vec<(u64, Result<LineJob>)>, client: &Client) -> Vec<SentLi
     for (line, job) in lines {
         asked.push(match job {
             Ok(LineJob { prepared, task, due_at }) => {
+                let id = prepared.id().clone();
                 jobs.push(prepared);
-                (line, Ok((task, due_at)))
+                (line, Ok((task, due_at, id)))
             }
             Err(err) => (line, Err(err)),
         });
@@ -155,13 +157,23 @@ async fn send(lines: Vec<(u64, Result<LineJob>)>, client: &Client) -> Vec<SentLi
     let mut sent = client.enqueue_many(jobs).await.into_iter();
     let done = asked.into_iter().filter_map(|(line, asked)| match asked {
         // `enqueue_many` returns one result per job, in order.
-        Ok(asked) => {
-            let result = sent.next()?.map_err(anyhow::Error::from);
-            Some(SentLine { line, asked: Some(asked), result })
+        Ok((task, due_at, id)) => {
+            let result = sent.next()?.map_err(|err| maybe_stored(err, &id));
+            Some(SentLine { line, asked: Some((task, due_at)), result })
         }
         Err(err) => Some(SentLine { line, asked: None, result: Err(err) }),
     });
     done.collect()
+}
+
+/// Without an answer the job may be stored. The same line with this id is then not stored again.
+fn maybe_stored(err: EnqueueError, id: &JobId) -> anyhow::Error {
+    match &err {
+        EnqueueError::Transport(cause) if cause.is_transient() => {
+            anyhow::Error::from(err).context(format!("it may be stored, with the id {id}"))
+        }
+        _ => err.into(),
+    }
 }
 
 impl SentLine {
