@@ -112,6 +112,11 @@ impl AckHandle for NatsAckHandle {
         }
         self.api.send(self.reply.clone(), Bytes::from_static(PROGRESS)).await
     }
+
+    fn is_current(&self) -> bool {
+        let connection = self.api.connection.state();
+        connection.connected && self.by.as_ref().is_some_and(|by| by.is_known(connection))
+    }
 }
 
 /// Reads a delivery of `queue`; `None` if the message is not a delivery. Messages up to the

@@ -5,6 +5,7 @@ mod call_handler;
 mod decide;
 mod events;
 mod fallback;
+mod fresh_evidence;
 mod guarded;
 mod pass_gates;
 mod record;
@@ -19,11 +20,12 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use self::decide::decide;
+use self::fresh_evidence::is_unsettled;
 use self::pass_gates::pass_gates;
 use self::record::record;
 use self::run::run;
 use self::settle::settle;
-use self::take::{list_suspect_run, recheck_suspect, take};
+use self::take::{list_suspect_run, take};
 use crate::decide::DeliveryOutcome;
 use crate::delivery::HeldDelivery;
 use crate::engine::WorkerState;
@@ -33,7 +35,7 @@ pub(crate) use self::guarded::STOP_GRACE;
 
 /// Runs one delivery, from its slot to its settlement. Nothing here acks.
 pub(crate) async fn attempt(worker: &WorkerState, held: Arc<HeldDelivery>) {
-    if !recheck_suspect(worker, &held).await {
+    if !is_unsettled(worker, &held).await {
         return;
     }
     let outcome = AssertUnwindSafe(take_gate_run(worker, &held)).catch_unwind().await;
@@ -56,8 +58,8 @@ pub(crate) async fn attempt(worker: &WorkerState, held: Arc<HeldDelivery>) {
     }
 }
 
-/// The steps that end in an outcome. None for a job with crashes that has to wait for its turn: it has
-/// left its slot. None, too, for a job that was settled meanwhile.
+/// The steps that end in an outcome. None for a job with crashes that has to wait for its turn, and has
+/// left its slot; and for one that was settled elsewhere.
 async fn take_gate_run(worker: &WorkerState, held: &Arc<HeldDelivery>) -> Option<DeliveryOutcome> {
     let deps = &worker.deps;
     let (job, task) = match take(deps, held) {
@@ -72,19 +74,20 @@ async fn take_gate_run(worker: &WorkerState, held: &Arc<HeldDelivery>) -> Option
     if let Err(reason) = list_suspect_run(worker, held, &job).await {
         return Some(reason.into());
     }
-    // To store the list may have taken longer than the last check is valid.
-    if !recheck_suspect(worker, held).await {
-        return None;
-    }
     let span = attempt_log::span(&job);
     let gate_run = async {
         let (job, mut passed) = match pass_gates(deps, held, job).await {
             Ok(passed) => passed,
-            Err(outcome) => return *outcome,
+            Err(outcome) => return Some(*outcome),
         };
+        // The gates and the list may have taken long.
+        if !is_unsettled(worker, held).await {
+            passed.leave(deps, held, &DeliveryOutcome::LeaseLost).await;
+            return None;
+        }
         let outcome = run(deps, held, task, job).await;
         passed.leave(deps, held, &outcome).await;
-        outcome
+        Some(outcome)
     };
-    Some(gate_run.instrument(span).await)
+    gate_run.instrument(span).await
 }

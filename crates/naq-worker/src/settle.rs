@@ -16,8 +16,9 @@ use tokio::sync::mpsc;
 
 use crate::engine::{SettleRequest, WorkerState};
 
-/// A settlement that takes longer than this keeps the slot of its job.
-const SOON: Duration = Duration::from_millis(500);
+/// A settlement that takes longer than this keeps the slot of its job. Within this time a request whose
+/// answer was lost has been repeated.
+const SOON: Duration = Duration::from_secs(2);
 
 /// Settles what it is sent, many deliveries at once, for as long as the worker lives.
 pub(crate) async fn settle_all(

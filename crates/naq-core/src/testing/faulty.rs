@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,6 +32,10 @@ pub(super) struct Faults {
     plan: Mutex<FaultPlan>,
     calls: Mutex<HashMap<Op, u32>>,
     cut: watch::Sender<bool>,
+    /// How often the connection was cut.
+    pub(super) cuts: AtomicU64,
+    /// A permit for each late answer that may arrive.
+    late: Semaphore,
     died: watch::Sender<Option<DiePoint>>,
     hook: Option<DieHook>,
     steps: Option<Arc<Semaphore>>,
@@ -67,6 +72,8 @@ impl<T: Transport> FaultyTransport<T> {
             plan: Mutex::new(plan),
             calls: Mutex::default(),
             cut: watch::Sender::new(false),
+            cuts: AtomicU64::new(0),
+            late: Semaphore::new(0),
             died: watch::Sender::new(None),
             hook,
             steps,
@@ -87,12 +94,18 @@ impl<T: Transport> FaultyTransport<T> {
 
     /// Cuts the connection: every call answers `Unreachable` until [`mend`](Self::mend).
     pub fn cut(&self) {
+        self.faults.cuts.fetch_add(1, Ordering::Relaxed);
         self.faults.cut.send_replace(true);
     }
 
     /// Restores the connection.
     pub fn mend(&self) {
         self.faults.cut.send_replace(false);
+    }
+
+    /// Lets one late answer arrive.
+    pub fn release_late(&self) {
+        self.faults.late.add_permits(1);
     }
 
     /// Where the process died. `None` if it has not.
@@ -158,6 +171,13 @@ impl Faults {
                 })
             }
             Some(Fault::Lost) => Ok(lost()),
+            Some(Fault::Late) => {
+                let answer = call.await;
+                if let Ok(permit) = self.late.acquire().await {
+                    permit.forget();
+                }
+                answer
+            }
         }
     }
 

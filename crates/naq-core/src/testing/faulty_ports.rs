@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -85,7 +86,8 @@ struct FaultySubscription {
 
 impl FaultySubscription {
     fn wrap(faults: &Arc<Faults>, delivery: Delivery) -> Delivery {
-        let handle = FaultyAckHandle { inner: delivery.handle, faults: faults.clone() };
+        let cuts = faults.cuts.load(Ordering::Relaxed);
+        let handle = FaultyAckHandle { inner: delivery.handle, faults: faults.clone(), cuts };
         Delivery { handle: Arc::new(handle), ..delivery }
     }
 }
@@ -124,6 +126,8 @@ impl fmt::Debug for FaultySubscription {
 struct FaultyAckHandle {
     inner: Arc<dyn AckHandle>,
     faults: Arc<Faults>,
+    /// How often the connection had been cut when the delivery arrived.
+    cuts: u64,
 }
 
 #[async_trait]
@@ -134,6 +138,10 @@ impl AckHandle for FaultyAckHandle {
 
     async fn renew(&self) -> Result<(), TransportError> {
         self.faults.pass(Op::Renew, || (), self.inner.renew()).await
+    }
+
+    fn is_current(&self) -> bool {
+        self.cuts == self.faults.cuts.load(Ordering::Relaxed) && self.inner.is_current()
     }
 }
 

@@ -20,6 +20,9 @@ pub enum Fault {
     Timeout,
     /// It has no effect and answers as if it had, like a lost ack.
     Lost,
+    /// It takes effect, and the answer arrives when
+    /// [`release_late`](super::FaultyTransport::release_late) is called.
+    Late,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -55,6 +55,13 @@ pub trait AckHandle: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`TransportError`] if it could not be sent.
     async fn renew(&self) -> Result<(), TransportError>;
+
+    /// Whether the connection and the consumer are known to be the same since the delivery arrived. If
+    /// not, another worker may have got the message and settled it: the worker looks for evidence before
+    /// it runs the job. It sends no request.
+    fn is_current(&self) -> bool {
+        true
+    }
 }
 
 /// An open queue, from which a worker fetches deliveries.

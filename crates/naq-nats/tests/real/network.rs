@@ -6,9 +6,11 @@ use naq_core::SystemClock;
 use naq_core::clock::{Clock, Timer};
 use naq_core::transport::{Fact, Lookup, Place, Producer, Receipt, Settler, Written};
 use naq_nats::NatsTransport;
-use naq_testing::{ChaosProxy, Direction, NatsServer, shared_server};
+use naq_testing::{ChaosProxy, Direction, NatsServer, eventually, shared_server, unique};
 
-use crate::support::{LEASE, connect, enqueue, fetch, job, key, queue, subscribe};
+use crate::support::{
+    LEASE, TIME_LIMIT, connect, connect_as, enqueue, fetch, job, key, queue, subscribe,
+};
 
 async fn connect_through_proxy(server: &NatsServer) -> (ChaosProxy, NatsTransport) {
     let proxy = ChaosProxy::start(server.address()).await.expect("a proxy");
@@ -115,4 +117,28 @@ async fn a_lost_ack_brings_the_job_back_as_a_suspect() {
     assert!(again.suspect && again.delivered == 2, "{again:?}");
     again.handle.ack().await.expect("acks");
     assert!(from.fetch(1, LEASE + Duration::from_millis(500)).await.expect("asks").is_empty());
+}
+
+#[tokio::test]
+async fn a_job_that_arrived_before_the_connection_was_lost_is_looked_up_before_it_runs() {
+    let proxy = ChaosProxy::start(shared_server().address()).await.expect("a proxy");
+    let prefix = unique("t");
+    let transport = connect_as(&proxy.url(), &*prefix).await;
+    let direct = connect_as(&shared_server().url(), &*prefix).await;
+    let mut from = subscribe(&transport).await;
+    // A pull is open. What it brings waits in the process.
+    assert!(from.fetch(1, Duration::from_millis(50)).await.expect("asks").is_empty());
+    enqueue(&direct, "job").await;
+    eventually("the delivery", TIME_LIMIT, async || {
+        direct.queue_info(&queue()).await.expect("reads").is_some_and(|info| info.running == 1)
+    })
+    .await;
+    proxy.cut();
+    eventually("a new connection", TIME_LIMIT, async || {
+        transport.queue_info(&queue()).await.is_ok_and(|info| info.is_some())
+    })
+    .await;
+    let delivery = fetch(&mut from, 1).await.remove(0);
+    assert!(delivery.suspect, "another worker may have had it meanwhile");
+    assert!(delivery.delivered > 1 || !delivery.handle.is_current());
 }

@@ -1,7 +1,5 @@
 //! Take: reads the job, and stops what must not start.
 
-use std::sync::Arc;
-
 use naq_core::Envelope;
 use naq_core::retry::{Start, decide_start};
 
@@ -9,20 +7,7 @@ use crate::decide::{DeliveryOutcome, attempt_facts};
 use crate::delivery::{HeldDelivery, StopReason};
 use crate::engine::{AttemptDeps, WorkerState};
 use crate::handler::RegisteredTask;
-use crate::intake::suspect_check;
 use crate::outage::Outage;
-
-/// Checks a suspect again that has waited for its slot. False when the job was settled meanwhile;
-/// this delivery is settled then, too.
-pub(super) async fn recheck_suspect(worker: &WorkerState, held: &Arc<HeldDelivery>) -> bool {
-    if !held.check_expired(worker.now()) {
-        return true;
-    }
-    let Some(queue) = worker.queue_of(held) else { return false };
-    let mut outage = Outage::new("the check of a job that waited");
-    let asked = vec![held.clone()];
-    !suspect_check::keep_unsettled(worker, &queue, asked, &mut outage).await.is_empty()
-}
 
 /// A job that may have killed a worker, or that must not kill one, is in this worker's list before it
 /// runs: if it kills this one, the next worker finds it there. Any other job is listed with the next

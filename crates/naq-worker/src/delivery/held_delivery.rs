@@ -26,9 +26,6 @@ enum DeliveryPhase {
     Settling,
 }
 
-/// How long the check of a suspect is valid.
-const CHECK_VALID: Duration = Duration::from_millis(50);
-
 /// A worker that is gone, and the crashes of the job with this one.
 #[derive(Debug)]
 struct FoundCrash {
@@ -48,6 +45,8 @@ pub(crate) struct HeldDelivery {
     stop: AtomicU8,
     phase: AtomicU8,
     checked_at: AtomicU64,
+    /// The broker delivered the message again after it arrived here.
+    came_again: AtomicBool,
     started_at: AtomicU64,
     /// When this worker looked at the lists of the others for the first time, by the broker's clock.
     first_look: OnceLock<Timestamp>,
@@ -71,6 +70,7 @@ impl HeldDelivery {
             stop: AtomicU8::new(0),
             phase: AtomicU8::new(phase as u8),
             checked_at: AtomicU64::new(0),
+            came_again: AtomicBool::new(false),
             started_at: AtomicU64::new(0),
             first_look: OnceLock::new(),
             crash: OnceLock::new(),
@@ -156,6 +156,7 @@ impl HeldDelivery {
     /// The broker delivered the same message to this worker again: a new lease begins.
     pub(super) fn adopt_handle(&self, again: &Delivery, now: Timestamp) {
         *lock(&self.newest_handle) = again.handle.clone();
+        self.came_again.store(true, Ordering::Relaxed);
         self.renewed(now);
     }
 
@@ -215,11 +216,19 @@ impl HeldDelivery {
         self.change_phase(DeliveryPhase::Suspect, DeliveryPhase::Ready);
     }
 
-    /// Whether a suspect has waited for a slot since it was checked: the worker that had it before
-    /// may have settled it meanwhile.
-    pub(crate) fn check_expired(&self, now: Timestamp) -> bool {
-        let checked = Timestamp::from_millis(self.checked_at.load(Ordering::Relaxed));
-        self.delivery.suspect && now.since(checked) > CHECK_VALID
+    /// Whether another worker may have got the message and settled it: it is a suspect, it came again
+    /// while it waited here, or the connection or the consumer changed since it arrived.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.delivery.suspect
+            || self.came_again.load(Ordering::Relaxed)
+            || !self.handle().is_current()
+    }
+
+    /// How old the evidence is that was read last. None if there is none, or if the clock was set back
+    /// since then.
+    pub(crate) fn evidence_age(&self, now: Timestamp) -> Option<Duration> {
+        let asked_at = Timestamp::from_millis(self.checked_at.load(Ordering::Relaxed));
+        (asked_at != Timestamp::default() && asked_at <= now).then(|| now.since(asked_at))
     }
 
     /// Whether it may have been settled before, and was not checked. It must not even be given

@@ -174,9 +174,11 @@ impl ReadyDeliveries {
     }
 
     fn room_may_have_grown(&self, mut state: MutexGuard<'_, ReadyState>) {
-        let deferred_permits = std::mem::take(&mut state.deferred_permits);
+        let free = state.settle_window.free(self.slots, state.running);
+        let permits = state.deferred_permits.min(free);
+        state.deferred_permits -= permits;
         self.wake_fetch_loops(state);
-        self.jobs.add_permits(deferred_permits);
+        self.jobs.add_permits(permits);
     }
 
     /// Waits until the queue should be asked for jobs, and returns for how many. The call of

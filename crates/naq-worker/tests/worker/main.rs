@@ -14,6 +14,7 @@ mod drain;
 mod fallback;
 mod follow_up;
 mod forgotten;
+mod freshness;
 mod gates;
 mod handlers;
 mod hooks;

@@ -1,0 +1,49 @@
+//! [`is_unsettled`]: the last look before a job starts. Was it settled elsewhere meanwhile?
+//!
+//! **What fresh means.** Evidence is as old as the question: the broker answers at some time after it,
+//! and the answer may be under way for long. So a doubtful delivery starts only with evidence that was
+//! asked for at most [`FRESH`] ago. A record that another worker stores more than `FRESH` before the
+//! start is seen. Without evidence a delivery starts only if it is not doubtful: then connection,
+//! consumer and leader are the ones that gave this worker the lease.
+//!
+//! **Why that holds.** The look comes after everything that waits: slot, gates, the list of runs. The
+//! handler starts in the same step. Where an answer takes longer than `FRESH`, the worker asks again. It
+//! accepts a later answer that took at most twice the time of the fastest one before: then the broker
+//! is that slow, and no look can show more. So the bound is `FRESH`, or twice the fastest answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::delivery::HeldDelivery;
+use crate::engine::WorkerState;
+use crate::intake::suspect_check;
+use crate::outage::Outage;
+
+/// How old evidence may be when the handler starts.
+const FRESH: Duration = Duration::from_millis(50);
+
+/// Looks for evidence until it is fresh. False when the job was settled elsewhere; this delivery is
+/// settled then, too.
+pub(super) async fn is_unsettled(worker: &WorkerState, held: &Arc<HeldDelivery>) -> bool {
+    if !held.is_doubtful() || is_fresh(held.evidence_age(worker.now()), FRESH) {
+        return true;
+    }
+    let Some(queue) = worker.queue_of(held) else { return false };
+    let mut outage = Outage::new("the check of a job that waited");
+    let mut fastest: Option<Duration> = None;
+    loop {
+        let asked = vec![held.clone()];
+        if suspect_check::keep_unsettled(worker, &queue, asked, &mut outage).await.is_empty() {
+            return false;
+        }
+        let took = held.evidence_age(worker.now());
+        if is_fresh(took, fastest.map_or(FRESH, |fastest| FRESH.max(fastest * 2))) {
+            return true;
+        }
+        fastest = fastest.into_iter().chain(took).min();
+    }
+}
+
+fn is_fresh(age: Option<Duration>, bound: Duration) -> bool {
+    age.is_some_and(|age| age <= bound)
+}
