@@ -195,6 +195,10 @@ fn of_transport(error: &TransportError) -> (ExitCode, Option<String>) {
             Some("give credentials: --nats-user with NAQ_NATS_PASSWORD, NAQ_NATS_TOKEN, --nats-nkey, --nats-creds".into()),
         ),
         TransportError::Permission { .. } => (ExitCode::Auth, None),
+        TransportError::StoreFull { .. } => (
+            ExitCode::Failed,
+            Some("make room, or raise the limit; see which stores are full: naq doctor".into()),
+        ),
         TransportError::QueueFull { queue, .. } => (
             ExitCode::Failed,
             Some(format!("see what it stores: naq queue info {queue}; to change its bound: naq queue limit {queue} --max-jobs N")),

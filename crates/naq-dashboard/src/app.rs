@@ -29,7 +29,7 @@ pub(crate) struct AppState {
 impl App {
     pub(crate) fn start(client: Client, options: Options) -> Self {
         Self(Arc::new(AppState {
-            snapshots: snapshot::poll(client.clone(), options.interval),
+            snapshots: snapshot::poll(client.clone(), options.interval, !options.read_only),
             tab_limit: TabLimit::new(options.max_tabs),
             client,
             options,

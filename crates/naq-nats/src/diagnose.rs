@@ -4,7 +4,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::AckPolicy;
 use async_nats::jetstream::stream::{Config, StorageType};
 use bytes::Bytes;
-use naq_core::transport::{JobKey, Place, StreamRole};
+use naq_core::transport::{JobKey, Place, ProbeAnswer, StoreProbe, StreamRole};
 use naq_core::{JobId, QueueName};
 use serde::Serialize;
 
@@ -74,7 +74,8 @@ impl Finding {
 
 impl NatsTransport {
     /// Checks everything that NAQ needs: server, clock, payload limit, streams and consumers,
-    /// durability, permissions, backlog. Stores and changes nothing. If a check is not possible,
+    /// durability, permissions, backlog. Stores one small message in each stream that stores work, and
+    /// removes it again; changes nothing else. If a check is not possible,
     /// that is a finding too.
     pub async fn diagnose(&self) -> Vec<Finding> {
         let api = &*self.api;
@@ -97,6 +98,10 @@ impl NatsTransport {
             for place in [Place::Queue, Place::Schedule, Place::Dead, Place::Record] {
                 found.push(may_publish(api, place, queue).await);
             }
+        }
+        match api.probe_stores(None).await {
+            Ok(probes) => found.extend(probes.iter().map(store)),
+            Err(error) => found.push(finding("stores", Level::Warn, error.to_string())),
         }
         found.push(clock(api.offset.ahead_ms()));
         found.push(payload(api.client().max_payload()));
@@ -138,6 +143,19 @@ fn clock(ahead_ms: i64) -> Finding {
     finding("clock", Level::Warn, detail).with_next_step(
         "set both clocks with NTP; due times are corrected, times in records are not",
     )
+}
+
+fn store(probe: &StoreProbe) -> Finding {
+    let level = match &probe.answer {
+        ProbeAnswer::Stored => Level::Ok,
+        answer if answer.is_fault() => Level::Fail,
+        _ => Level::Warn,
+    };
+    let finding = finding(format!("store {}", probe.stream), level, probe.answer.to_string());
+    match probe.answer.next_step() {
+        Some(next) => finding.with_next_step(next),
+        None => finding,
+    }
 }
 
 fn payload(max: usize) -> Finding {

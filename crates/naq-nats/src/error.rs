@@ -35,6 +35,19 @@ pub(crate) enum ApiError {
 }
 
 impl ApiRefusal {
+    /// Which store is full, and how the operator sets its size.
+    pub(crate) fn full_store_words(&self) -> String {
+        let store = match self.err_code {
+            10002 => "the account has reached its JetStream limits",
+            10028 => "the broker's memory store is full (max_memory_store, or the account's limit)",
+            10047 => "the broker's file store is full (max_file_store, or the account's limit)",
+            _ => {
+                "the broker's store is full (max_file_store, or max_memory_store for streams in memory)"
+            }
+        };
+        format!("{store}: {} (JetStream error {})", self.description, self.err_code)
+    }
+
     fn is_transient(&self) -> bool {
         error_codes::is_transient(self.err_code, self.code)
     }
@@ -84,6 +97,13 @@ impl ApiError {
                 url,
                 reason: format!("no reply to: {what} (the stream does not exist or has no leader)"),
             },
+            Self::Refused(refusal) if STORE_FULL.contains(&refusal.err_code) => {
+                TransportError::StoreFull {
+                    what: what.to_owned(),
+                    reason: refusal.full_store_words(),
+                    awaited: None,
+                }
+            }
             Self::Refused(refusal) => {
                 let what = what.to_owned();
                 let reason =

@@ -8,7 +8,9 @@ use async_nats::jetstream::consumer;
 use async_nats::{HeaderMap, Subscriber};
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use naq_core::transport::{Operator, Place, QueueBound, Signal, Signals, Stored, TransportError};
+use naq_core::transport::{
+    Operator, Place, QueueBound, Signal, Signals, StoreProbe, Stored, TransportError,
+};
 use naq_core::{QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -280,6 +282,13 @@ impl Operator for NatsTransport {
 
     async fn set_bound(&self, queue: &QueueName, bound: QueueBound) -> Result<(), TransportError> {
         self.api.set_bound(queue, bound).await
+    }
+
+    async fn probe_stores(
+        &self,
+        queue: Option<&QueueName>,
+    ) -> Result<Vec<StoreProbe>, TransportError> {
+        self.api.probe_stores(queue).await
     }
 
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {

@@ -113,7 +113,7 @@ impl Api {
     /// No subscriber took the message, so the queue may be missing. Returns true if it was created
     /// now.
     pub(crate) async fn ensure_for_publish(&self, key: &JobKey) -> Result<bool, TransportError> {
-        match self.ensure_queue(&key.queue).await {
+        match self.ensure_queue_to_publish(&key.queue).await {
             Err(error) if error.is_transient() => Ok(false),
             done => done,
         }

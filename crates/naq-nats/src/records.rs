@@ -38,6 +38,17 @@ pub(crate) fn ttl(ttl: Duration) -> String {
     format!("{}s", seconds.clamp(1, MAX_TTL_SECS))
 }
 
+/// Adds to the error of a full store whether other jobs wait for the record. The broker compares the
+/// expected sequence before it looks for room, so the last message on the subject is known by then.
+fn tell_awaited(error: TransportError, written: Written) -> TransportError {
+    match error {
+        TransportError::StoreFull { what, reason, .. } => {
+            TransportError::StoreFull { what, reason, awaited: Some(written == Written::Awaited) }
+        }
+        other => other,
+    }
+}
+
 impl Api {
     /// Stores a final record if it is the first one of its life. Usually the subject is empty, so
     /// the first request expects that.
@@ -67,7 +78,8 @@ impl Api {
                 out
             };
             let body = fact.message.body.clone();
-            match self.put(&mut retry, &fact.key, &subject, out, body, over).await? {
+            let put = self.put(&mut retry, &fact.key, &subject, out, body, over).await;
+            match put.map_err(|error| tell_awaited(error, written))? {
                 PutOutcome::Stored => return Ok(written),
                 PutOutcome::Duplicate => {
                     return self.resolve_duplicate_record(&mut retry, fact, &subject).await;
@@ -144,6 +156,10 @@ impl Api {
                 Err(ApiError::NoResponders) => {
                     self.ensure_stream_or_wait(retry, &self.config_of(Place::Record, &key.queue))
                         .await?;
+                }
+                // The caller decides how long to try. A worker may do without the record.
+                Err(error) if error.is_store_full() => {
+                    return Err(error.into_transport(&format!("settle to {subject}"), self.url()));
                 }
                 Err(error) => retry.wait_to_retry(error).await?,
             }

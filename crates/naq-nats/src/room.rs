@@ -30,6 +30,8 @@ struct KnownQueue {
     under_way: QueueSize,
     /// Why no job is taken, apart from the bound.
     refusal: Option<Refusal>,
+    /// The broker has described the queue's stream before.
+    existed: bool,
     asked_at: Option<Instant>,
     ask_every: Duration,
 }
@@ -164,10 +166,16 @@ impl Rooms {
             if answer.bound.is_set() {
                 known.ask_every = BOUNDED_EVERY;
             }
+            known.existed = true;
             known.bound = answer.bound;
             known.refusal = answer.refusal;
             known.set_answer(answer.size, sent);
         });
+    }
+
+    /// Whether this process has seen the queue's stream.
+    pub(crate) fn existed(&self, queue: &QueueName) -> bool {
+        lock(&self.0).get(queue).is_some_and(|known| known.existed)
     }
 
     /// There is no such queue. The next job creates it.

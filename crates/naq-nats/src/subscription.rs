@@ -22,6 +22,7 @@ use crate::api::Api;
 use crate::connection_monitor::{ConnectionState, NoAnswer};
 use crate::consumer_era::ConsumerEra;
 use crate::pulls::{EXPIRES, OpenPulls};
+use crate::recreate;
 use crate::subjects::api;
 use crate::topology::ConsumerTerms;
 use crate::transport::NatsTransport;
@@ -91,6 +92,8 @@ pub(crate) struct NatsSubscription {
     refusals: u64,
     /// No pull is sent before this time.
     resume_at: Option<Instant>,
+    /// When the queue, which was removed, is created again.
+    create_at: Option<Instant>,
     /// When an empty pull last caused a check of the queue.
     checked_at: Instant,
     /// A pull ended empty, or had no subscriber: check whether the queue still exists.
@@ -132,6 +135,7 @@ impl NatsSubscription {
             info_denied: false,
             refusals,
             resume_at: None,
+            create_at: None,
             checked_at: Instant::now(),
             check_needed: false,
         };
@@ -294,6 +298,7 @@ impl NatsSubscription {
     async fn check_queue(&mut self) -> Result<(), TransportError> {
         match self.api.consumer_info(&self.queue).await {
             Ok(Some(info)) => {
+                self.create_at = None;
                 self.terms = info.terms();
                 let limit = self.terms.limit.unwrap_or(u64::MAX);
                 let open = !info.paused && info.num_ack_pending < limit;
@@ -308,8 +313,21 @@ impl NatsSubscription {
                 Ok(())
             }
             Ok(None) => {
-                tracing::warn!(queue = %self.queue, "the queue does not exist: creating it again");
-                self.api.ensure_queue(&self.queue).await?;
+                let now = Instant::now();
+                let at = *self.create_at.get_or_insert_with(|| {
+                    tracing::warn!(
+                        queue = %self.queue,
+                        "the queue does not exist: creating it again in a second"
+                    );
+                    now + recreate::PAUSE
+                });
+                if now < at {
+                    self.resume_at = Some(at);
+                    self.check_needed = true;
+                    return Ok(());
+                }
+                self.create_at = None;
+                self.api.create_again(&self.queue).await?;
                 self.terms = self.api.ensure_consumer(&self.queue, self.wanted_lease).await?;
                 self.settled_until = None;
                 self.era.broken();

@@ -49,6 +49,17 @@ impl GuardedProcess {
         Ok(self.status)
     }
 
+    /// Limits the size of each file that the process writes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn limit_file_size(&self, bytes: Option<u64>) -> Result<()> {
+        use rustix::process::{Resource, Rlimit, prlimit};
+
+        let limit = Rlimit { current: bytes, maximum: None };
+        let pid = Pid::from_child(&self.child);
+        prlimit(Some(pid), Resource::Fsize, limit).context("cannot limit the size of files")?;
+        Ok(())
+    }
+
     /// Sends a signal, unless the process has ended.
     pub(crate) fn signal(&mut self, signal: Signal) -> Result<()> {
         if self.try_wait()?.is_some() {

@@ -150,6 +150,17 @@ impl NatsServer {
         self.process.signal(Signal::CONT)
     }
 
+    /// Limits the size of each file that the server writes; `None` for no limit. A write beyond the limit
+    /// fails, as on a full disk, and the server freezes the stream. A restart has no limit.
+    ///
+    /// # Errors
+    ///
+    /// The server does not run, or the operating system refused.
+    #[cfg(target_os = "linux")]
+    pub fn limit_file_size(&self, bytes: Option<u64>) -> Result<()> {
+        self.process.limit_file_size(bytes)
+    }
+
     pub(crate) fn start_in(dir: TempDir) -> Result<Self> {
         // Another process may take the port after this check and before the server binds it.
         let mut failure = anyhow!("no port was tried");

@@ -125,12 +125,12 @@ mod transport {
         Consumer, ConsumerReport, DeadPage, Delivery, Directory, Durability, EndWatch,
         EvictionLoss, Evidence, Expect, Fact, FactKind, JobKey, JobSummary, JobsCursor,
         JobsCursorError, JobsPage, JobsQuery, Looked, Lookup, MAX_BLOB_BYTES, Mark, Operator,
-        Order, Place, Producer, QueueBound, QueueInfo, QueueSize, Receipt, SCAN,
+        Order, Place, ProbeAnswer, Producer, QueueBound, QueueInfo, QueueSize, Receipt, SCAN,
         SHORTEST_RECORD_TTL, STATS_TTL, Saved, Scan, Settler, Signal, Signals, StaleReason,
         StateChange, StateEntry, StateKey, StateKeyError, StatePage, StateStore, StateWatch,
-        StatsPage, StatsStore, Stored, StreamReport, StreamRole, Submission, Subscription,
-        Transport, TransportError, Unfinished, WaitingPage, WorkerInfo, WorkerStatus, Written,
-        stale,
+        StatsPage, StatsStore, StoreProbe, Stored, StreamReport, StreamRole, Submission,
+        Subscription, Transport, TransportError, Unfinished, WaitingPage, WorkerInfo, WorkerStatus,
+        Written, stale,
     };
 }
 

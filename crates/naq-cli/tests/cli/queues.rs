@@ -1,5 +1,7 @@
 //! `naq queue` and `naq workers`, against a real broker.
 
+use std::time::Duration;
+
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::eventually;
 use serde_json::{Value, json};
@@ -137,4 +139,33 @@ async fn limit_messages(url: &str, max: i64) {
     config["max_msgs"] = json!(max);
     let edited = ask("UPDATE", config.to_string().into()).await;
     assert_eq!(edited["config"]["max_msgs"], json!(max), "{edited}");
+}
+
+#[test]
+fn a_stream_that_froze_on_a_full_disk_is_critical_and_needs_a_restart() {
+    let broker = Broker::start();
+    broker.enqueue(&["greet"]);
+    assert_eq!(broker.naq(&["check", "queue", "default"]).code, 0);
+    broker.server.limit_file_size(Some(256 * 1024)).expect("limits");
+    fill_stream(&broker.server.url());
+    broker.server.limit_file_size(None).expect("lifts the limit");
+    let checked = broker.naq(&["check", "queue", "default"]);
+    assert_eq!(checked.code, 2, "{checked:?}");
+    assert!(checked.stdout.contains("does not answer a store"), "{checked:?}");
+    let doctor = broker.naq(&["doctor"]);
+    assert_eq!(doctor.code, 1, "{doctor:?}");
+    assert!(doctor.stdout.contains("restart the server"), "{doctor:?}");
+}
+
+/// Stores messages in the queue's stream until the server does not answer any more.
+#[tokio::main(flavor = "current_thread")]
+async fn fill_stream(url: &str) {
+    let transport = NatsTransport::connect(NatsConfig::new(url)).await.expect("connects");
+    for n in 0.. {
+        let subject = format!("naq.q.default.fill-{n}");
+        let stored = transport.client().request(subject, vec![b'x'; 50_000].into());
+        if tokio::time::timeout(Duration::from_secs(1), stored).await.is_err() {
+            return;
+        }
+    }
 }

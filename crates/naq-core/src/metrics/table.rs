@@ -93,6 +93,15 @@ pub const JOBS_DEAD: Metric = Metric {
     help: "Jobs that went to the dead letter queue, by the kind of their last error.",
 };
 
+/// Jobs that ended without a record, because the broker's store was full.
+pub const RECORDS_NOT_STORED: Metric = Metric {
+    name: "naq_records_not_stored_total",
+    kind: Kind::Counter,
+    unit: "jobs",
+    labels: &["queue"],
+    help: "Jobs that ended without a record, because the broker's store was full.",
+};
+
 /// Jobs in a queue, by [state](DEPTH_STATES).
 pub const QUEUE_DEPTH: Metric = Metric {
     name: "naq_queue_depth",
@@ -175,7 +184,7 @@ pub const DECODE_ERRORS: Metric = Metric {
 };
 
 /// All metrics.
-pub const ALL: [&Metric; 19] = [
+pub const ALL: [&Metric; 20] = [
     &BUILD_INFO,
     &BROKER_CONNECTED,
     &JOBS_ENQUEUED,
@@ -186,6 +195,7 @@ pub const ALL: [&Metric; 19] = [
     &RETRY_LATENESS,
     &SUCCESS_ATTEMPT,
     &JOBS_DEAD,
+    &RECORDS_NOT_STORED,
     &QUEUE_DEPTH,
     &QUEUE_BOUND,
     &QUEUE_BYTES,

@@ -19,8 +19,8 @@ use crate::transport::{
     AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, Consumer, DeadPage, Delivery, Directory,
     EndWatch, Evidence, Expect, Fact, FactKind, JobsPage, JobsQuery, Lookup, Operator, Producer,
     QueueBound, QueueInfo, Receipt, Saved, Settler, Signal, Signals, StateChange, StateEntry,
-    StatePage, StateStore, StateWatch, StatsPage, StatsStore, Stored, StreamReport, Submission,
-    Subscription, Transport, TransportError, WaitingPage, WorkerInfo, Written,
+    StatePage, StateStore, StateWatch, StatsPage, StatsStore, StoreProbe, Stored, StreamReport,
+    Submission, Subscription, Transport, TransportError, WaitingPage, WorkerInfo, Written,
 };
 use crate::wire::Nonce;
 
@@ -250,6 +250,13 @@ impl<T: Transport> Operator for FaultyTransport<T> {
 
     async fn set_bound(&self, queue: &QueueName, bound: QueueBound) -> Result<(), TransportError> {
         self.faults.pass(Op::Other, || (), self.inner.set_bound(queue, bound)).await
+    }
+
+    async fn probe_stores(
+        &self,
+        queue: Option<&QueueName>,
+    ) -> Result<Vec<StoreProbe>, TransportError> {
+        self.faults.pass(Op::Other, Vec::new, self.inner.probe_stores(queue)).await
     }
 
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError> {

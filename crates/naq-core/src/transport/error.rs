@@ -34,6 +34,17 @@ pub enum TransportError {
         /// The reason that the broker gave.
         reason: String,
     },
+    /// A store of the broker is full. Every write can be repeated safely, and works again when there is
+    /// room.
+    #[error("{what}: {reason}")]
+    StoreFull {
+        /// The request.
+        what: String,
+        /// Which store is full.
+        reason: String,
+        /// Whether other jobs wait for the fact that was not stored. Only known for a record.
+        awaited: Option<bool>,
+    },
     /// The broker refused the credentials.
     #[error("the broker refused the credentials: {0}")]
     Auth(String),
@@ -102,6 +113,12 @@ pub enum TransportError {
 impl TransportError {
     /// Whether the same request may succeed if it is repeated a moment later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::Unavailable { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Timeout { .. }
+                | Self::Unavailable { .. }
+                | Self::StoreFull { .. }
+        )
     }
 }

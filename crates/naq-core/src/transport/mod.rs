@@ -12,6 +12,7 @@ mod error;
 mod fact;
 mod lookup;
 mod operate;
+mod probe;
 mod produce;
 mod stale;
 mod state;
@@ -37,6 +38,7 @@ pub use fact::{
 };
 pub use lookup::{BrokerInfo, DeadPage, Lookup, QueueInfo, WaitingPage};
 pub use operate::{Operator, Signal, Signals};
+pub use probe::{ProbeAnswer, StoreProbe};
 pub use produce::{Producer, Receipt, Submission};
 pub use stale::{Evidence, StaleReason, Unfinished, stale};
 pub use state::{Expect, Saved, StateChange, StateEntry, StatePage, StateStore, StateWatch};

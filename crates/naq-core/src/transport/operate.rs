@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{QueueBound, Stored, TransportError};
+use super::{QueueBound, StoreProbe, Stored, TransportError};
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName, WorkerId};
 
@@ -102,6 +102,19 @@ pub trait Operator: Send + Sync + 'static {
             what: format!("bound the queue {queue} to {bound}"),
             reason: "this transport has no bounds".into(),
         })
+    }
+
+    /// Stores a small message in each stream that stores work, and removes it again: the stream of this
+    /// queue, or of all queues, and the shared ones. Only that shows whether a stream stores. A transport
+    /// that cannot do this returns nothing.
+    ///
+    /// # Errors
+    /// [`TransportError`] if the queues cannot be listed. What a stream answers is no error.
+    async fn probe_stores(
+        &self,
+        _queue: Option<&QueueName>,
+    ) -> Result<Vec<StoreProbe>, TransportError> {
+        Ok(Vec::new())
     }
 
     /// Removes every pending, running and waiting job of the queue, and returns how many.

@@ -138,7 +138,12 @@ pub(super) fn render(
             (None, Some(_)) => None,
         },
         outdated_since: snapshot.outdated_since().map(|at| RelativeTime::new(at, request.now())),
-        store_faults: snapshot.streams.iter().filter_map(eviction_words).collect(),
+        store_faults: {
+            let silent = snapshot.store_faults.iter().map(|probe| {
+                format!("The stream {}: {}", clean(&probe.stream), clean(&probe.answer.to_string()))
+            });
+            silent.chain(snapshot.streams.iter().filter_map(eviction_words)).collect()
+        },
         storms: snapshot.storms.iter().map(|storm| clean(&storm.to_string())).collect(),
     };
     layout.render()

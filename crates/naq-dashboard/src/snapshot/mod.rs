@@ -12,7 +12,7 @@ use std::time::Duration;
 use naq_core::flow::TaskPause;
 use naq_core::stats::{History, Storm, Totals};
 use naq_core::sync;
-use naq_core::transport::{BrokerInfo, QueueInfo, StreamReport, WorkerInfo};
+use naq_core::transport::{BrokerInfo, QueueInfo, StoreProbe, StreamReport, WorkerInfo};
 use naq_core::{QueueName, TaskName, Timestamp};
 use tokio::time::Instant;
 
@@ -52,6 +52,8 @@ pub(crate) struct Snapshot {
     pub(crate) starts: HashMap<QueueName, Vec<u64>>,
     /// Read less often than the rest.
     pub(crate) streams: Vec<StreamReport>,
+    /// The streams that store nothing. Probed less often than the rest.
+    pub(crate) store_faults: Vec<StoreProbe>,
     /// Read less often than the rest.
     pub(crate) paused_tasks: Vec<TaskPause>,
     pub(crate) batches: BatchCache,

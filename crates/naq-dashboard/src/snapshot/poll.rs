@@ -25,8 +25,16 @@ const BATCHES_EVERY: u64 = 5;
 /// Streams and paused tasks change seldom, and are read at every fifth read.
 const STREAMS_EVERY: u64 = 5;
 
+/// Whether the streams store is probed at every tenth read.
+const PROBE_EVERY: u64 = 10;
+
 /// Reads the broker every `interval`, until all receivers are dropped.
-pub(crate) fn poll(client: Client, interval: Duration) -> watch::Receiver<Arc<Snapshot>> {
+/// With `may_store`, probes whether the streams store.
+pub(crate) fn poll(
+    client: Client,
+    interval: Duration,
+    may_store: bool,
+) -> watch::Receiver<Arc<Snapshot>> {
     let (sender, receiver) = watch::channel(Arc::new(Snapshot::default()));
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(interval);
@@ -37,7 +45,7 @@ pub(crate) fn poll(client: Client, interval: Duration) -> watch::Receiver<Arc<Sn
             ticks.tick().await;
             let last = sender.borrow().clone();
             let mut snapshot = Snapshot { version: last.version + 1, ..(*last).clone() };
-            let read = read(&client, &mut snapshot, &mut next_report, &mut windows);
+            let read = read(&client, &mut snapshot, &mut next_report, &mut windows, may_store);
             let problem = match AssertUnwindSafe(read).catch_unwind().await {
                 Ok(result) => result.err(),
                 // After a panic in our own code, old numbers must not look like new ones.
@@ -60,6 +68,7 @@ async fn read(
     snapshot: &mut Snapshot,
     next_report: &mut u64,
     windows: &mut WindowTotals,
+    may_store: bool,
 ) -> Result<(), String> {
     read_reports(client, snapshot, next_report).await?;
     snapshot.queues = with_timeout(client.queues()).await?;
@@ -76,6 +85,12 @@ async fn read(
         }
         if let Ok(paused) = with_timeout(client.paused_tasks()).await {
             snapshot.paused_tasks = paused;
+        }
+    }
+    if may_store && snapshot.version % PROBE_EVERY == 1 {
+        // A user without the permission for these requests still gets the rest.
+        if let Ok(probes) = with_timeout(client.transport().probe_stores(None)).await {
+            snapshot.store_faults = probes.into_iter().filter(|it| it.answer.is_fault()).collect();
         }
     }
     summarize(snapshot, windows, now);

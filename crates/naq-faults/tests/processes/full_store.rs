@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use naq_client::Client;
-use naq_core::transport::Operator;
-use naq_core::{Clock, JobState, QueueName, SystemClock, Timer};
+use naq_core::transport::{JobKey, Lookup, Operator, Settler};
+use naq_core::{Clock, JobId, JobState, QueueName, SystemClock, Timer};
 use naq_faults::plan::{LEASE_MS, PlannedJob};
 use naq_faults::script::Script;
 use naq_nats::{NatsConfig, NatsTransport};
@@ -38,6 +38,50 @@ async fn fill(operator: &Arc<NatsTransport>, queue: &QueueName) {
     }
 }
 
+/// Other jobs wait for the ends of these jobs. So no worker gives up their records.
+async fn await_ends(operator: &NatsTransport, queue: &QueueName, jobs: &[PlannedJob]) {
+    for job in jobs {
+        let key = JobKey::new(queue.clone(), JobId::new(&job.id).expect("an id"));
+        let stored = operator.locate(&key).await.expect("found");
+        let life = stored.first().expect("it is in the queue").step().nonce;
+        operator.await_end(&key, &life).await.expect("marked");
+    }
+}
+
+#[tokio::test]
+async fn a_queue_drains_while_the_store_is_full() {
+    let server = NatsServer::builder().max_file_store(STORE_BYTES).start().expect("a server");
+    let setup = TestSetup::at(server.url(), "drain").await;
+    let operator = operator(&server).await;
+    let queue = QueueName::new(&setup.queue).expect("a name");
+    let other = QueueName::new(unique("other")).expect("a name");
+    let mut worker = setup.worker_with("w0", None, &["--concurrency", SLOTS]);
+    worker.wait_for_output("working on", TIME_LIMIT).await.expect("it starts");
+    let warm = setup.enqueue(Script::Succeed, 0).await;
+    setup.end(&warm).await;
+    operator.pause(&queue, SystemClock.now() + TIME_LIMIT * 10).await.expect("paused");
+    let jobs = setup.enqueue_many(Script::Succeed, JOBS).await;
+    let failing = setup.enqueue_many(Script::FailThenSucceed { failures: 1 }, 2).await;
+    fill(&operator, &other).await;
+    operator.resume(&queue).await.expect("resumed");
+    eventually("all jobs that succeed to be acked", TIME_LIMIT, async || {
+        let stored = setup.stored_jobs(&jobs).await;
+        stored.values().all(|job| job.live.is_empty()).then_some(()).ok_or(format!("{stored:?}"))
+    })
+    .await;
+    for job in &jobs {
+        assert_eq!(setup.runs(job).len(), 1, "{}", job.id);
+    }
+    assert!(worker.stderr().contains("acked without a record"), "{}", worker.stderr());
+    // The retries of the others were not given up: they end when there is room.
+    operator.purge(&other).await.expect("purged");
+    for job in &failing {
+        assert_eq!(setup.end(job).await.state, JobState::Completed, "{}", job.id);
+    }
+    let later = setup.enqueue(Script::Succeed, 0).await;
+    assert_eq!(setup.end(&later).await.state, JobState::Completed, "records fit again");
+}
+
 #[tokio::test]
 async fn deploys_while_the_store_is_full_make_no_poison_of_jobs_that_succeeded() {
     let server = NatsServer::builder().max_file_store(STORE_BYTES).start().expect("a server");
@@ -60,6 +104,8 @@ async fn deploys_while_the_store_is_full_make_no_poison_of_jobs_that_succeeded()
     setup.started(&early).await;
     operator.pause(&queue, SystemClock.now() + TIME_LIMIT * 10).await.expect("paused");
     let mut jobs = setup.enqueue_many(Script::Slow { ms: 200 }, JOBS).await;
+    await_ends(&operator, &queue, std::slice::from_ref(&early)).await;
+    await_ends(&operator, &queue, &jobs).await;
     fill(&operator, &other).await;
     operator.resume(&queue).await.expect("resumed");
     eventually("the early job to finish", TIME_LIMIT, async || {

@@ -8,6 +8,7 @@ mod delivery;
 mod eviction;
 mod foreign;
 mod forgotten;
+mod full_store;
 mod large;
 mod lost_tail;
 mod network;

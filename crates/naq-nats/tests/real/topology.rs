@@ -5,10 +5,14 @@ use std::time::Duration;
 use async_nats::jetstream;
 use async_nats::jetstream::stream::Config;
 use naq_core::transport::{Consumer, Lookup, Producer, TransportError};
+use naq_core::{Clock, SystemClock, Timestamp};
 use naq_nats::{Level, NatsConfig, NatsTransport};
 use naq_testing::{shared_server, unique};
 
 use crate::support::{LEASE, enqueue, fetch, ids, job, queue, subscribe};
+
+/// A stream that is made again sooner may lose its files to the removal.
+const PAUSE: Duration = Duration::from_millis(900);
 
 async fn with_prefix() -> (NatsTransport, jetstream::Context, String) {
     let prefix = unique("t");
@@ -80,4 +84,42 @@ async fn a_broker_as_naq_needs_it_has_no_findings() {
     assert!(wrong.is_empty() && found.len() > 8, "{wrong:?}");
     let broker = transport.broker().await.expect("says");
     assert!(broker.server.starts_with("nats-server 2."), "{broker:?}");
+}
+
+/// Removes the queue's stream, runs `work` until it exists again, and returns how long it was away.
+async fn time_without_stream(
+    operator: &jetstream::Context,
+    name: &str,
+    work: impl Future<Output = ()>,
+) -> Duration {
+    operator.delete_stream(name).await.expect("removes");
+    let removed_at = SystemClock.now();
+    work.await;
+    let stream = operator.get_stream(name).await.expect("there again");
+    let created = stream.cached_info().created.unix_timestamp_nanos() / 1_000_000;
+    let created = Timestamp::from_millis(u64::try_from(created).expect("a time"));
+    created.since(removed_at)
+}
+
+#[tokio::test]
+async fn a_queue_that_was_removed_is_created_again_only_after_a_pause() {
+    let (transport, operator, prefix) = with_prefix().await;
+    let name = format!("{}_Q_default", prefix.to_uppercase());
+    // By a worker.
+    let mut from = subscribe(&transport).await;
+    let away = time_without_stream(&operator, &name, async {
+        while operator.get_stream(&name).await.is_err() {
+            from.fetch(1, Duration::from_millis(100)).await.expect("goes on");
+        }
+    });
+    assert!(away.await > PAUSE, "by the worker");
+    drop(from);
+    // By a producer.
+    enqueue(&transport, "one").await;
+    let away = time_without_stream(&operator, &name, async {
+        enqueue(&transport, "two").await;
+    });
+    assert!(away.await > PAUSE, "by the producer");
+    let info = transport.queue_info(&queue()).await.expect("described").expect("there");
+    assert_eq!(info.pending, 1);
 }

@@ -2,6 +2,7 @@
 
 mod attempt_counts;
 mod attempt_deps;
+mod full_store;
 mod health;
 mod observe;
 mod pending_observation;
@@ -14,6 +15,7 @@ mod worker_state;
 
 pub(crate) use self::attempt_counts::AttemptCounts;
 pub(crate) use self::attempt_deps::AttemptDeps;
+pub(crate) use self::full_store::{FullStore, FullTime};
 pub use self::health::{Health, NotReady};
 pub(crate) use self::pending_observation::PendingObservation;
 pub(crate) use self::settle_outage::SettleOutage;

@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AttemptCounts, AttemptDeps, Health, SettleOutage, SettleRequest, WorkerQueue, WorkerRole,
+    AttemptCounts, AttemptDeps, FullStore, Health, SettleOutage, SettleRequest, WorkerQueue,
+    WorkerRole,
 };
 use crate::crash::{ApartLine, RunBoard};
 use crate::decide::{LargeResults, SettlePlanner};
@@ -45,6 +46,7 @@ pub(crate) struct WorkerState {
     /// None for a chores worker, and where statistics are turned off.
     pub(crate) stats: Option<Arc<Stats>>,
     pub(crate) settle_outage: SettleOutage,
+    pub(crate) full_store: FullStore,
     /// Set when an operator drains the worker.
     pub(crate) drain_requested: CancellationToken,
     /// Set when the worker begins to stop.

@@ -11,7 +11,8 @@ use super::exit::WorkerError;
 use super::settings::Settings;
 use crate::crash::{ApartLine, RunBoard};
 use crate::engine::{
-    AttemptCounts, AttemptDeps, Health, SettleOutage, SettleRequest, WorkerQueue, WorkerState,
+    AttemptCounts, AttemptDeps, FullStore, Health, SettleOutage, SettleRequest, WorkerQueue,
+    WorkerState,
 };
 use crate::gates::{
     BreakerGate, BudgetGate, DependsGate, Gate, Gates, LimitGate, PauseGate, UniqueGate,
@@ -52,6 +53,7 @@ pub(super) fn worker_state(
         metrics,
         stats: (settings.stats && counted).then(Default::default),
         settle_outage: SettleOutage::new(),
+        full_store: FullStore::default(),
         drain_requested: CancellationToken::new(),
         stopping: CancellationToken::new(),
         settle_requests,

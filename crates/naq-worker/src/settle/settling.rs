@@ -1,5 +1,8 @@
 //! [`Settling`]: carries out one settlement after the other, until a delivery is settled.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use naq_core::metrics::RECORDS_NOT_STORED;
 use naq_core::stats::Ending;
 use naq_core::transport::{Fact, FactKind, TransportError, Written};
 use naq_core::{Envelope, JobState};
@@ -12,7 +15,7 @@ use crate::decide::{
     fit_settlement,
 };
 use crate::delivery::HeldDelivery;
-use crate::engine::{PendingObservation, SettleRequest, WorkerState};
+use crate::engine::{FullTime, PendingObservation, SettleRequest, WorkerState};
 use crate::report::ending_of_state;
 
 /// A delivery that is being settled.
@@ -90,9 +93,21 @@ impl Settling<'_> {
             return self.fit(settlement, err.to_string()).await;
         }
         let held_back = self.gated_job.filter(|job| is_held_back(fact, job));
+        let tries = AtomicU32::new(0);
         let write = async || match worker.transport.write(fact).await {
             Err(err @ TransportError::TooLarge { .. }) => Ok(Err(err)),
-            written => written.map(Ok),
+            Err(err) if can_do_without(fact, &err) => {
+                let tries = tries.fetch_add(1, Ordering::Relaxed) + 1;
+                match worker.full_store.gives_up(tries, worker.now()) {
+                    true => Ok(Ok(self.give_up_record(&err))),
+                    false => Err(err),
+                }
+            }
+            Ok(written) => {
+                self.record_stored(fact);
+                Ok(Ok(written))
+            }
+            Err(err) => Err(err),
         };
         let written = match until_answered(worker, held, write).await {
             None => {
@@ -126,6 +141,34 @@ impl Settling<'_> {
             }
         }
         None
+    }
+
+    /// The job is acked without its record, as if it was stored. No job waits for it.
+    fn give_up_record(&self, why: &TransportError) -> Written {
+        let (worker, held) = (self.worker, self.held);
+        let queue = &held.delivery.stored.key.queue;
+        RECORDS_NOT_STORED.counter(&[queue.as_str()]).increment(1);
+        let job = held.job_id();
+        if worker.full_store.gave_up(worker.now()) {
+            tracing::error!(%job, "acked without a record, as all jobs whose record does not fit: {why}");
+        } else {
+            tracing::debug!(%job, "acked without a record: {why}");
+        }
+        Written::Stored
+    }
+
+    fn record_stored(&self, fact: &Fact) {
+        if !matches!(fact.kind, FactKind::Record { .. }) {
+            return;
+        }
+        if let Some(FullTime { lasted, unrecorded }) =
+            self.worker.full_store.stored(self.worker.now())
+        {
+            let lasted = humantime::format_duration(lasted);
+            tracing::info!(
+                "the store takes records again after {lasted}; {unrecorded} jobs ended without one"
+            );
+        }
     }
 
     /// Counts the delivery once.
@@ -203,6 +246,15 @@ impl Settling<'_> {
         self.observation = self.observation.take().map(|pending| pending.with_ending(ending));
         settlement
     }
+}
+
+/// Whether the job can be acked although this fact was not stored: the store is full, and the fact is the
+/// record of an end that no other job waits for. Without a record the job ran, and is not known any more.
+/// Without a retry or a dead letter it would be lost.
+fn can_do_without(fact: &Fact, err: &TransportError) -> bool {
+    let is_awaited = !matches!(err, TransportError::StoreFull { awaited: Some(false), .. });
+    let ends = matches!(fact.kind, FactKind::Record { state, .. } if state != JobState::Dead);
+    ends && !is_awaited
 }
 
 /// The limit for the message itself, after a message of this size was refused.

@@ -8,7 +8,7 @@ use clap::Args;
 use naq_client::Client;
 use naq_core::QueueName;
 use naq_core::clock::millis;
-use naq_core::transport::QueueInfo;
+use naq_core::transport::{QueueInfo, StoreProbe};
 
 use super::parse_duration;
 use super::result::{CheckBounds, CheckMeasure, CheckResult, CheckUnit};
@@ -23,7 +23,9 @@ Examples:
 Jobs that wait for their due time, scheduled and retrying, count as `waiting`. They do not
 count for the depth or the age. Jobs that the broker has forgotten are a warning: they count as
 `forgotten`, and a worker of the queue stores them again. A stream with a limit by which the broker
-removes jobs is critical, and a queue at its bound (naq queue limit --max-jobs) is a warning.")]
+removes jobs is critical, and a queue at its bound (naq queue limit --max-jobs) is a warning. The
+check stores a small message in the streams that the queue needs, and removes it again: a stream
+that does not store is critical.")]
 pub(super) struct CheckQueueArgs {
     /// The queue
     pub(super) queue: QueueName,
@@ -58,7 +60,9 @@ impl CheckQueueArgs {
 }
 
 pub(super) async fn run_check(args: &CheckQueueArgs, client: &Client) -> Result<CheckResult> {
-    Ok(judge(args, &find(client, &args.queue).await?))
+    let queue = find(client, &args.queue).await?;
+    let probes = client.transport().probe_stores(Some(&args.queue)).await?;
+    Ok(judge(args, &queue, &probes))
 }
 
 /// The counters of the queue.
@@ -72,7 +76,7 @@ pub(super) async fn find(client: &Client, queue: &QueueName) -> Result<QueueInfo
     Ok(found.ok_or_else(missing)?)
 }
 
-fn judge(args: &CheckQueueArgs, queue: &QueueInfo) -> CheckResult {
+fn judge(args: &CheckQueueArgs, queue: &QueueInfo, probes: &[StoreProbe]) -> CheckResult {
     let [depth, oldest, waiting] = args.bounds().map(|(_, bounds)| bounds);
     let measure =
         |name, help, value, unit, bounds| CheckMeasure { name, help, value, unit, bounds };
@@ -117,12 +121,26 @@ fn judge(args: &CheckQueueArgs, queue: &QueueInfo) -> CheckResult {
             CheckBounds::above(Some(99), None),
         ));
     }
+    let faults: Vec<_> = probes.iter().filter(|probe| probe.answer.is_fault()).collect();
+    if !faults.is_empty() {
+        measures.push(measure(
+            "stores",
+            "Streams that store nothing",
+            faults.len() as u64,
+            CheckUnit::Count,
+            CheckBounds::above(None, Some(0)),
+        ));
+    }
+    let faults = faults.iter().map(|probe| format!("{}: {}", probe.stream, probe.answer));
+    let faults: Vec<_> = faults.collect();
+    let faults = (!faults.is_empty()).then(|| format!("{}; see naq doctor", faults.join("; ")));
     let evicts = (!queue.evicts.is_empty()).then(|| {
         format!("the broker removes jobs for {}; see naq doctor", queue.evicts.join(", "))
     });
     let paused = queue.paused_until.map(|until| format!("paused until {until}"));
     let next = format!("naq queue info {}", queue.name);
     CheckResult::of("queue", Some(queue.name.to_string()), measures)
+        .add_note(faults)
         .add_note(evicts)
         .add_note(paused)
         .next(Some(next))
@@ -153,7 +171,7 @@ mod tests {
 
     fn result(flags: &str, queue: &QueueInfo) -> Severity {
         let words = ["check", "mail"].into_iter().chain(flags.split_whitespace());
-        judge(&Line::parse_from(words).args, queue).severity
+        judge(&Line::parse_from(words).args, queue, &[]).severity
     }
 
     #[test]
