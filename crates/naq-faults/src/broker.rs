@@ -1,16 +1,17 @@
 //! Reads the jobs that the broker has stored at the end of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use naq_core::transport::{JobKey, Lookup, Place, Stored};
+use naq_core::flow::RunList;
+use naq_core::transport::{JobKey, Lookup, Place, StateStore, Stored};
 use naq_core::wire::Nonce;
 use naq_core::{Envelope, JobId, JobState, QueueName};
 
-use crate::history::{JobEnd, StoredJob};
 use crate::plan::PlannedJob;
 use crate::script::ScriptStep;
+use crate::stored_job::{JobEnd, StoredJob};
 
 /// How many jobs are looked up at the same time.
 const PARALLEL: usize = 64;
@@ -62,10 +63,10 @@ impl JobMessages {
         let died = record.as_ref().filter(|(_, end)| end.state == JobState::Dead).cloned();
         let of_death = |life: &Nonce| died.as_ref().is_some_and(|(death, _)| death == life);
         if !letters.iter().all(|(life, _)| of_death(life)) {
-            stored.half.push("a letter without its record".into());
+            stored.half.push(StoredJob::NO_RECORD.into());
         }
         if died.is_some() && !letters.iter().any(|(life, _)| of_death(life)) {
-            stored.half.push("a record without its letter".into());
+            stored.half.push(StoredJob::NO_LETTER.into());
         }
         stored.ends.extend(record.filter(|_| died.is_none()).map(|(_, end)| end));
         stored.ends.extend(letters.into_iter().map(|(_, end)| end));
@@ -80,12 +81,49 @@ impl JobMessages {
 pub async fn is_drained(transport: &dyn Lookup, queues: &[&str]) -> Result<bool> {
     for queue in queues {
         if let Some(info) = transport.queue_info(&QueueName::new(queue)?).await?
-            && info.pending + info.running + info.waiting > 0
+            && info.pending + info.running + info.waiting + info.forgotten > 0
         {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// How many jobs of these queues the broker has stored and will never deliver, by queue. Queues
+/// without such jobs are left out.
+///
+/// # Errors
+/// The broker does not reply.
+pub async fn stranded(transport: &dyn Lookup, queues: &[&str]) -> Result<BTreeMap<String, u64>> {
+    let mut found = BTreeMap::new();
+    for queue in queues {
+        let info = transport.queue_info(&QueueName::new(queue)?).await?;
+        let jobs = info.map_or(0, |info| info.forgotten);
+        if jobs > 0 {
+            found.insert((*queue).to_owned(), jobs);
+        }
+    }
+    Ok(found)
+}
+
+/// The jobs that each worker lists as begun, by worker. The list of a worker that died stays for ten
+/// minutes.
+///
+/// # Errors
+/// The broker does not reply.
+pub async fn listed_jobs(transport: &dyn StateStore) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let prefix = RunList::prefix()?;
+    let mut listed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut from = Some(0);
+    while let Some(start) = from {
+        let page = transport.state_list(&prefix, start, PAGE).await?;
+        for list in page.entries.iter().filter_map(RunList::read) {
+            let jobs = list.runs.into_iter().map(|run| run.job.id.to_string());
+            listed.entry(list.worker.to_string()).or_default().extend(jobs);
+        }
+        from = page.next;
+    }
+    Ok(listed)
 }
 
 fn read(messages: &[Stored]) -> Result<JobMessages> {
@@ -102,7 +140,8 @@ fn read(messages: &[Stored]) -> Result<JobMessages> {
     Ok(found)
 }
 
-fn end(stored: &Stored) -> Result<JobEnd> {
+/// The end that a record or a dead letter tells of.
+pub(crate) fn end(stored: &Stored) -> Result<JobEnd> {
     let what = || format!("the stored message of {}", stored.key);
     let of = |envelope: &Envelope, state, rule| JobEnd {
         state,

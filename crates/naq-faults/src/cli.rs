@@ -15,10 +15,11 @@ use crate::report;
 use crate::roles::Role;
 use crate::run::run;
 
-/// Proves NAQ's promises 1, 2, 3 and 6 with real processes. Thousands of jobs have scripted
-/// outcomes. Meanwhile the program kills and restarts workers, kills, restarts and
-/// pauses the broker, and cuts connections. At the end it compares the ledgers of producers and
-/// handlers with the jobs that the broker has stored.
+/// Proves NAQ's promises 1, 2, 3, 6 and 9 with real processes. Thousands of jobs have scripted
+/// outcomes. Meanwhile the program kills and restarts workers, kills, restarts and pauses the
+/// broker, and cuts connections. Operators cancel, purge and requeue jobs, pause and limit queues,
+/// delete consumers and edit streams. At the end the program compares the ledgers of producers,
+/// handlers and operators with the jobs that the broker has stored.
 ///
 /// Exit code 0: all promises were kept. 1: a promise was broken, or the run failed.
 #[derive(Debug, Parser)]

@@ -89,7 +89,7 @@ impl Fleet {
     /// # Errors
     /// The ledger cannot be written.
     pub fn record(&self, kind: FaultKind, worker: Option<String>, from: u64) -> Result<()> {
-        let fault = FaultEntry { kind, worker, from, to: now() };
+        let fault = FaultEntry { kind, worker, queue: None, from, to: now() };
         self.ledger.write(&[LedgerEntry::Fault(fault)]).context("cannot write the ledger of faults")
     }
 

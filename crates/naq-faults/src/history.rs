@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use naq_core::JobState;
-use serde::{Deserialize, Serialize};
 
+use crate::deed::DeedEntry;
 use crate::ledger::{FaultEntry, LedgerEntry, read};
 use crate::script::{HandlerAct, ScriptStep};
 
@@ -19,6 +18,8 @@ pub struct RunHistory {
     pub runs: BTreeMap<String, Vec<HandlerRun>>,
     /// The faults of the run, in the order of their starts.
     pub faults: Vec<FaultEntry>,
+    /// What the operators did, in the order of the starts.
+    pub deeds: Vec<DeedEntry>,
 }
 
 /// What the producer did with a job.
@@ -43,35 +44,10 @@ pub struct HandlerRun {
     pub start: u64,
     /// When it finished; `None` if it was stopped before.
     pub finish: Option<u64>,
+    /// When its worker stopped it; `None` if it finished, or its worker died.
+    pub stopped: Option<u64>,
     /// What its script says for this step; `None` if the script has no such step.
     pub will: Option<HandlerAct>,
-}
-
-/// What the broker has stored of a job at the end of the run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredJob {
-    /// Where messages of the job still wait: `queue`, `schedule`.
-    pub live: Vec<String>,
-    /// Its ends. More than one is a violation.
-    pub ends: Vec<JobEnd>,
-    /// Records without their dead letter, and dead letters without their record.
-    #[serde(default)]
-    pub half: Vec<String>,
-}
-
-/// One end of a job: a record, or a dead letter with its record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobEnd {
-    /// The state.
-    pub state: JobState,
-    /// The last step.
-    pub step: ScriptStep,
-    /// The crashes counted.
-    pub crashes: u32,
-    /// The rule that decided, for a dead letter.
-    pub rule: Option<String>,
-    /// When the broker stored it.
-    pub at: u64,
 }
 
 impl RunHistory {
@@ -105,6 +81,7 @@ impl RunHistory {
             runs.sort_by_key(|run| run.start);
         }
         history.faults.sort_by_key(|fault| fault.from);
+        history.deeds.sort_by_key(|deed| deed.from);
         Ok(history)
     }
 
@@ -124,23 +101,40 @@ impl RunHistory {
             }
             LedgerEntry::Boot { .. } => {}
             LedgerEntry::Start { job, step, crashes, worker, at, will } => {
-                let run = HandlerRun { step, crashes, worker, start: at, finish: None, will };
+                let run = HandlerRun {
+                    step,
+                    crashes,
+                    worker,
+                    start: at,
+                    finish: None,
+                    stopped: None,
+                    will,
+                };
                 self.runs.entry(job).or_default().push(run);
             }
             LedgerEntry::Finish { job, step, worker, at } => {
-                let open = self.runs.get_mut(&job).and_then(|runs| {
-                    runs.iter_mut().rev().find(|run| {
-                        run.finish.is_none() && run.step == step && run.worker == worker
-                    })
-                });
-                match open {
-                    Some(run) => run.finish = Some(at),
-                    None => bail!("{job} finished on {worker} but did not start there"),
-                }
+                self.open_run(&job, step, &worker)?.finish = Some(at);
             }
+            LedgerEntry::Stopped { job, step, worker, at } => {
+                self.open_run(&job, step, &worker)?.stopped = Some(at);
+            }
+            LedgerEntry::Deed(deed) => self.deeds.push(deed),
             LedgerEntry::Fault(fault) => self.faults.push(fault),
         }
         Ok(())
+    }
+
+    /// The run of this step on this worker that has not ended.
+    fn open_run(&mut self, job: &str, step: ScriptStep, worker: &str) -> Result<&mut HandlerRun> {
+        let is_open = |run: &&mut HandlerRun| {
+            let open = run.finish.is_none() && run.stopped.is_none();
+            open && run.step == step && run.worker == worker
+        };
+        let runs = self.runs.get_mut(job);
+        match runs.and_then(|runs| runs.iter_mut().rev().find(is_open)) {
+            Some(run) => Ok(run),
+            None => bail!("{job} ended on {worker} but did not start there"),
+        }
     }
 
     /// The handler runs of a job.

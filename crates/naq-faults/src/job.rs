@@ -26,8 +26,18 @@ pub struct ScriptedJob {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct BlockingJob(pub ScriptedJob);
 
+/// The same job for a script that snoozes. No operator pauses its task: a pause counts as a snooze, and
+/// the handler would not know which snooze was its own.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct SnoozingJob(pub ScriptedJob);
+
 impl Job for ScriptedJob {
     const NAME: &'static str = "faults.scripted";
+    type Output = u32;
+}
+
+impl Job for SnoozingJob {
+    const NAME: &'static str = "faults.snoozing";
     type Output = u32;
 }
 
@@ -64,17 +74,23 @@ pub struct HandlerDeps {
 /// The handlers of a worker that writes to `ledger`.
 pub fn registry(ledger: Ledger, worker: &str) -> Registry<HandlerDeps> {
     let deps = HandlerDeps { ledger: Arc::new(ledger), worker: worker.to_owned() };
-    Registry::with_state(deps).task(scripted).blocking(blocking).task(checkpoint_job)
+    Registry::with_state(deps).task(scripted).task(snoozing).blocking(blocking).task(checkpoint_job)
 }
 
 async fn scripted(job: ScriptedJob, cx: Context<HandlerDeps>) -> Result<u32, Failure> {
     let act = on_start(job, &cx);
+    let running = RunningHandler { job, cx: &cx };
     let takes = job.script.takes();
     if !takes.is_zero() {
         let until = Timestamp::from_millis(now()) + takes;
         SystemClock.sleep_until(until).await;
     }
-    finish(act, &cx)
+    std::mem::forget(running);
+    finish(job, act, &cx)
+}
+
+async fn snoozing(SnoozingJob(job): SnoozingJob, cx: Context<HandlerDeps>) -> Result<u32, Failure> {
+    scripted(job, cx).await
 }
 
 fn blocking(BlockingJob(job): BlockingJob, cx: Context<HandlerDeps>) -> Result<u32, Failure> {
@@ -82,9 +98,10 @@ fn blocking(BlockingJob(job): BlockingJob, cx: Context<HandlerDeps>) -> Result<u
     std::thread::sleep(job.script.takes());
     if cx.is_cancelled() {
         // The worker has given up this attempt already and ignores its result.
+        write(&cx, stopped(job, &cx));
         return Err(Failure::msg("the attempt was cancelled"));
     }
-    finish(act, &cx)
+    finish(job, act, &cx)
 }
 
 async fn checkpoint_job(job: CheckpointJob, cx: Context<HandlerDeps>) -> Result<String, Failure> {
@@ -102,7 +119,7 @@ async fn checkpoint_job(job: CheckpointJob, cx: Context<HandlerDeps>) -> Result<
 
 fn on_start(job: ScriptedJob, cx: &Context<HandlerDeps>) -> Option<HandlerAct> {
     let at = now();
-    let step = step(cx);
+    let step = step(job, cx);
     let crashes = cx.crashes();
     let will = job.script.act(job.pace, step, crashes);
     let worker = cx.state().worker.clone();
@@ -110,13 +127,34 @@ fn on_start(job: ScriptedJob, cx: &Context<HandlerDeps>) -> Option<HandlerAct> {
     will
 }
 
-fn finish(act: Option<HandlerAct>, cx: &Context<HandlerDeps>) -> Result<u32, Failure> {
+/// A handler that has not finished. If its worker drops it, that goes to the ledger.
+struct RunningHandler<'a> {
+    job: ScriptedJob,
+    cx: &'a Context<HandlerDeps>,
+}
+
+impl Drop for RunningHandler<'_> {
+    fn drop(&mut self) {
+        write(self.cx, stopped(self.job, self.cx));
+    }
+}
+
+fn stopped(job: ScriptedJob, cx: &Context<HandlerDeps>) -> LedgerEntry {
+    let worker = cx.state().worker.clone();
+    LedgerEntry::Stopped { job: cx.job_id().to_string(), step: step(job, cx), worker, at: now() }
+}
+
+fn finish(
+    scripted: ScriptedJob,
+    act: Option<HandlerAct>,
+    cx: &Context<HandlerDeps>,
+) -> Result<u32, Failure> {
     if act == Some(HandlerAct::Abort) {
         std::process::abort();
     }
     let job = cx.job_id().to_string();
     let worker = cx.state().worker.clone();
-    write(cx, LedgerEntry::Finish { job, step: step(cx), worker, at: now() });
+    write(cx, LedgerEntry::Finish { job, step: step(scripted, cx), worker, at: now() });
     let failure = match act {
         Some(HandlerAct::Succeed) => return Ok(cx.attempt()),
         Some(HandlerAct::Fail) => Failure::new("ConnectionError.refused", "as scripted"),
@@ -133,8 +171,8 @@ fn finish(act: Option<HandlerAct>, cx: &Context<HandlerDeps>) -> Result<u32, Fai
     Err(failure)
 }
 
-fn step(cx: &Context<HandlerDeps>) -> ScriptStep {
-    ScriptStep { attempt: cx.attempt(), snoozes: cx.snoozes() }
+fn step(job: ScriptedJob, cx: &Context<HandlerDeps>) -> ScriptStep {
+    job.script.step_of(ScriptStep { attempt: cx.attempt(), snoozes: cx.snoozes() })
 }
 
 fn write(cx: &Context<HandlerDeps>, entry: LedgerEntry) {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use naq_core::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 
+use crate::deed::DeedEntry;
 use crate::script::{HandlerAct, ScriptStep};
 
 /// One line of a ledger. Times are milliseconds since the Unix epoch; all processes run on one
@@ -68,8 +69,22 @@ pub enum LedgerEntry {
         /// The time.
         at: u64,
     },
+    /// A worker stopped a handler that had not finished.
+    Stopped {
+        /// The job.
+        job: String,
+        /// The step.
+        #[serde(flatten)]
+        step: ScriptStep,
+        /// The worker.
+        worker: String,
+        /// The time.
+        at: u64,
+    },
     /// The run caused a fault.
     Fault(FaultEntry),
+    /// An operator did something.
+    Deed(DeedEntry),
 }
 
 /// A fault with its start and end. If it ended at once, both times are equal.
@@ -79,6 +94,9 @@ pub struct FaultEntry {
     pub kind: FaultKind,
     /// The worker that it affected; `None` if it affected all of them.
     pub worker: Option<String>,
+    /// The queue that it affected; `None` if it affected all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
     /// When it started.
     pub from: u64,
     /// When it ended, as far as the run could see.
@@ -103,6 +121,8 @@ pub enum FaultKind {
     BrokerPaused,
     /// All connections were reset.
     NetworkCut,
+    /// An operator deleted the consumer of a queue.
+    ConsumerDeleted,
 }
 
 impl FaultKind {
@@ -121,6 +141,7 @@ impl FaultKind {
             Self::BrokerKilled => "broker killed",
             Self::BrokerPaused => "broker paused",
             Self::NetworkCut => "network cut",
+            Self::ConsumerDeleted => "consumer deleted",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The plan of a run: its jobs and faults, with their times. It is a pure function of seed and
+//! The plan of a run: its jobs, its faults and its operators' deeds, with their times. It is a pure function of seed and
 //! settings, so a seed repeats it. (Which jobs a fault hits depends on the machine and differs from
 //! run to run.)
 
@@ -6,20 +6,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::deed_plan::{PlannedDeed, deeds};
 use crate::script::{DelayPattern, Script};
+use crate::settings::HARM_QUARTERS;
+pub use crate::settings::{PlannedJob, QUEUES, RunSettings};
 
-/// The size of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunSettings {
-    /// Jobs to enqueue.
-    pub jobs: u32,
-    /// Worker processes.
-    pub workers: u32,
-    /// How long jobs are enqueued and faults happen, in milliseconds. After that the run drains.
-    pub duration_ms: u64,
-}
-
-/// The jobs and faults of a run.
+/// The jobs, faults and operators' deeds of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunPlan {
     /// The seed of the plan.
@@ -30,23 +22,8 @@ pub struct RunPlan {
     pub jobs: Vec<PlannedJob>,
     /// The faults, in the order in which they happen.
     pub faults: Vec<PlannedFault>,
-}
-
-/// A job of the plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedJob {
-    /// Its id.
-    pub id: String,
-    /// Its queue.
-    pub queue: String,
-    /// When it is sent, in milliseconds from the start.
-    pub send_at_ms: u64,
-    /// The delay before its first attempt, in milliseconds; zero for none.
-    pub delay_ms: u64,
-    /// What its handler does.
-    pub script: Script,
-    /// The delays between its attempts.
-    pub pace: DelayPattern,
+    /// What operators do, in the order in which they begin.
+    pub deeds: Vec<PlannedDeed>,
 }
 
 /// A fault of the plan.
@@ -97,19 +74,11 @@ impl fmt::Display for Harm {
     }
 }
 
-/// The approximate length of a round. Faults happen in its first three quarters. In the last
-/// quarter all workers are restarted as in a deployment, and there are no faults, so that each
-/// round has jobs with exact counts.
-const ROUND_MS: u64 = 30_000;
-/// How many quarters of a round have faults.
-const HARM_QUARTERS: u64 = 3;
 /// How often a worker is killed in a round.
 const WORKER_KILLS: usize = 6;
 /// How often the broker is killed in a round.
 const BROKER_KILLS: usize = 2;
 
-/// The queues of a run.
-pub const QUEUES: [&str; 2] = ["faults-a", "faults-b"];
 /// The lease in a run. It is short, so that another worker soon gets a dead worker's jobs.
 pub const LEASE_MS: u64 = 2_000;
 
@@ -140,30 +109,14 @@ fn deadly(jobs: u32) -> (usize, usize) {
     ((jobs / 1_000 + 1) as usize, (jobs / 2_500 + 1) as usize)
 }
 
-impl RunSettings {
-    /// A run that is short enough for a test: one round.
-    pub const SHORT: Self = Self { jobs: 5_000, workers: 4, duration_ms: ROUND_MS };
-
-    /// The number of rounds, and the length of each.
-    fn rounds(&self) -> (u64, u64) {
-        let rounds = (self.duration_ms / ROUND_MS).max(1);
-        (rounds, self.duration_ms / rounds)
-    }
-
-    /// Whether faults may happen from `at_ms` on for `for_ms`.
-    fn is_harmful(&self, at_ms: u64, for_ms: u64) -> bool {
-        let (_, round) = self.rounds();
-        at_ms % round + for_ms < round * HARM_QUARTERS / 4
-    }
-}
-
 impl RunPlan {
     /// The plan for this seed and these settings.
     pub fn new(seed: u64, settings: RunSettings) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let jobs = jobs(&mut rng, seed, &settings);
         let faults = faults(&mut rng, &settings);
-        Self { seed, settings, jobs, faults }
+        let deeds = deeds(seed, &settings, &jobs);
+        Self { seed, settings, jobs, faults, deeds }
     }
 }
 

@@ -9,7 +9,7 @@ use naq_client::{Client, EnqueueError, Prepared};
 use naq_core::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::job::{BlockingJob, ScriptedJob};
+use crate::job::{BlockingJob, ScriptedJob, SnoozingJob};
 use crate::ledger::{Ledger, LedgerEntry, now};
 use crate::plan::{PlannedJob, RunPlan};
 use crate::script::Script;
@@ -78,6 +78,7 @@ pub fn prepare(job: &PlannedJob, client: &Client) -> Result<Prepared<u32>, Enque
     let scripted = ScriptedJob { script: job.script, pace: job.pace };
     let mut enqueue = match job.script {
         Script::Blocking { .. } => client.enqueue(BlockingJob(scripted)),
+        Script::Snooze => client.enqueue(SnoozingJob(scripted)),
         _ => client.enqueue(scripted),
     };
     enqueue = enqueue.id(&job.id).queue(&job.queue).policy(&job.script.policy(job.pace));

@@ -16,13 +16,15 @@ const SHOWN: usize = 50;
 pub fn run_header(plan: &RunPlan) -> String {
     let s = &plan.settings;
     format!(
-        "seed {} (NAQ_FAULT_SEED={} repeats the plan): {} jobs over {} s, {} workers, {} faults",
+        "seed {} (NAQ_FAULT_SEED={} repeats the plan): {} jobs over {} s, {} workers, {} faults, {} \
+         deeds of operators",
         plan.seed,
         plan.seed,
         s.jobs,
         s.duration_ms / 1_000,
         s.workers,
-        plan.faults.len()
+        plan.faults.len(),
+        plan.deeds.len()
     )
 }
 
@@ -32,7 +34,7 @@ pub fn table(report: &CheckReport, plan: &RunPlan) -> String {
     let mut text = String::new();
     let mut row = |name: &str, value: String| {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{name:<28}{value}");
+        let _ = writeln!(text, "{name:<44}{value}");
     };
     row("seed", plan.seed.to_string());
     row("jobs acknowledged", format!("{} of {}", figures.acked, plan.jobs.len()));
@@ -42,6 +44,17 @@ pub fn table(report: &CheckReport, plan: &RunPlan) -> String {
     for (fault, count) in &figures.faults {
         row(fault, count.to_string());
     }
+    for (deed, count) in &figures.deeds {
+        row(deed, count.to_string());
+    }
+    row("purged and gone", figures.gone.to_string());
+    row("lost", count(report, "Lost").to_string());
+    row("begun after their end", count(report, "RanAfterEnd").to_string());
+    row("crashes counted", figures.crashes.to_string());
+    row("  without a death", count(report, "CrashWithoutDeath").to_string());
+    row("  deaths under a job", figures.deaths.to_string());
+    row("stranded", figures.stranded.to_string());
+    row("retries early", count(report, "Early").to_string());
     row("handler runs", figures.runs.to_string());
     row("  again, after a fault", figures.extra_runs.to_string());
     row("jobs untouched by faults", figures.untouched.to_string());
@@ -63,6 +76,11 @@ pub fn table(report: &CheckReport, plan: &RunPlan) -> String {
     }
     text.truncate(text.trim_end().len());
     text
+}
+
+/// How many violations have this name.
+fn count(report: &CheckReport, name: &str) -> usize {
+    report.violations.iter().filter(|violation| violation.what.name() == name).count()
 }
 
 /// The report as JSON.

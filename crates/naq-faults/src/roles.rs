@@ -1,4 +1,4 @@
-//! The roles of the processes in a run: producer, worker, operator, caller.
+//! The roles of the processes in a run: producer, worker, operators, caller.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +37,9 @@ pub enum Role {
     /// Acts on one job as an operator.
     #[command(hide = true)]
     Operator(OperatorArgs),
+    /// Does the operators' deeds of a plan.
+    #[command(hide = true)]
+    Operators(OperatorsArgs),
     /// Runs jobs that call a service.
     #[command(hide = true)]
     Caller(CallerArgs),
@@ -56,6 +59,13 @@ pub struct RoleArgs {
 /// The arguments of a producer.
 #[derive(Debug, Args)]
 pub struct ProducerArgs {
+    #[command(flatten)]
+    paths: RoleArgs,
+}
+
+/// The arguments of the operators.
+#[derive(Debug, Args)]
+pub struct OperatorsArgs {
     #[command(flatten)]
     paths: RoleArgs,
 }
@@ -116,6 +126,7 @@ impl Role {
             Self::Producer(args) => produce(&args.paths).await.map(|()| 0),
             Self::Worker(args) => work(args).await.map(Exit::code),
             Self::Operator(args) => operate(args).await.map(|()| 0),
+            Self::Operators(args) => operate_plan(&args.paths).await.map(|()| 0),
             Self::Caller(args) => caller::work(args).await.map(Exit::code),
         }
     }
@@ -137,6 +148,12 @@ async fn produce(paths: &RoleArgs) -> Result<()> {
     let ledger = Ledger::open(&paths.dir.join("producer.jsonl"))?;
     let client = Client::new(connect(&paths.url).await?);
     crate::producer::produce(&plan, &client, &ledger).await
+}
+
+async fn operate_plan(paths: &RoleArgs) -> Result<()> {
+    let plan = RunPlan::load(&paths.dir)?;
+    let ledger = Ledger::open(&paths.dir.join("operators.jsonl"))?;
+    crate::operators::operate(&plan, connect(&paths.url).await?, &paths.url, ledger).await
 }
 
 async fn work(args: WorkerRoleArgs) -> Result<Exit> {

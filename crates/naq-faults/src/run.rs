@@ -1,17 +1,18 @@
 //! Runs a plan: starts the broker, workers and producer, causes the faults, drains, and checks.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use naq_core::transport::Lookup;
+use naq_core::transport::Transport;
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::{ChaosProxy, ChildProcess, NatsServer};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::broker;
-use crate::check::{CheckReport, check};
+use crate::check::{CheckReport, FinalState, check};
 use crate::fleet::{Fleet, RunPaths};
 use crate::history::RunHistory;
 use crate::ledger::{FaultKind, now};
@@ -20,8 +21,13 @@ use crate::roles::SHUTDOWN_MS;
 
 /// How often ended processes are replaced.
 const TICK: Duration = Duration::from_millis(10);
-/// How long the run may take to drain after its last fault, in milliseconds.
-const DRAIN: u64 = 60_000;
+/// How often the workers' lists of begun jobs are read. The broker keeps those of dead workers longer.
+const LISTS: u64 = 60_000;
+/// How long the run may take to drain after its last fault, in milliseconds: a minute, and half of its
+/// duration for jobs that a busy machine did not run in time.
+const fn drain_limit(duration_ms: u64) -> u64 {
+    60_000 + duration_ms / 2
+}
 
 /// A run in progress.
 #[derive(Debug)]
@@ -30,6 +36,10 @@ struct FaultRun<'a> {
     server: NatsServer,
     proxy: ChaosProxy,
     fleet: Fleet,
+    transport: Arc<dyn Transport>,
+    /// The jobs in the last list of each worker.
+    listed: BTreeMap<String, BTreeSet<String>>,
+    lists_read_at: u64,
     print: fn(&str),
     start: u64,
 }
@@ -53,15 +63,32 @@ pub async fn run(
     let paths = RunPaths { program: program.to_owned(), dir: dir.to_owned(), url: proxy.url() };
     let fleet = Fleet::start(paths.clone(), plan.settings.workers)?;
     let producer = ChildProcess::spawn(paths.command("producer"))?;
-    let mut run = FaultRun { plan, server, proxy, fleet, print, start: now() };
+    let operators = ChildProcess::spawn(paths.command("operators"))?;
+    let (start, listed) = (now(), BTreeMap::new());
+    let mut run = FaultRun {
+        plan,
+        server,
+        proxy,
+        fleet,
+        transport: transport.clone(),
+        listed,
+        lists_read_at: start,
+        print,
+        start,
+    };
     run.cause_faults().await?;
-    run.drain(producer, &*transport).await?;
+    run.drain(vec![("producer", producer), ("operators", operators)]).await?;
+    run.read_lists().await?;
     run.fleet.stop().await?;
-    let stored = broker::stored_jobs(&*transport, &plan.jobs).await?;
-    Ok(check(plan, &RunHistory::load(dir)?, &stored))
+    let last = FinalState {
+        jobs: broker::stored_jobs(&*transport, &plan.jobs).await?,
+        stranded: broker::stranded(&*transport, &QUEUES).await?,
+        listed: run.listed,
+    };
+    Ok(check(plan, &RunHistory::load(dir)?, &last))
 }
 
-async fn connect(url: &str) -> Result<Arc<dyn Lookup>> {
+async fn connect(url: &str) -> Result<Arc<dyn Transport>> {
     Ok(Arc::new(NatsTransport::connect(NatsConfig::new(url).name("naq-fault-run")).await?))
 }
 
@@ -69,6 +96,9 @@ impl FaultRun<'_> {
     /// Causes each fault of the plan at its planned time.
     async fn cause_faults(&mut self) -> Result<()> {
         for fault in &self.plan.faults {
+            if now() > self.lists_read_at + LISTS {
+                self.read_lists().await?;
+            }
             self.until(self.start + fault.at_ms).await?;
             self.print_progress(&fault.harm.to_string());
             self.cause(fault.harm).await?;
@@ -111,19 +141,24 @@ impl FaultRun<'_> {
         Ok(())
     }
 
-    /// Waits until all jobs are acknowledged and none is waiting or running, or until the time
-    /// limit. The checker reports what is left.
-    async fn drain(&mut self, mut producer: ChildProcess, transport: &dyn Lookup) -> Result<()> {
+    /// Waits until all jobs are acknowledged, all deeds are done, and no job is waiting or running, or
+    /// until the time limit. The checker reports what is left.
+    async fn drain(&mut self, mut roles: Vec<(&str, ChildProcess)>) -> Result<()> {
         self.print_progress("no more faults: draining");
-        let time_limit = now() + DRAIN;
-        let mut done = false;
+        let time_limit = now() + drain_limit(self.plan.settings.duration_ms);
         while now() < time_limit {
             self.until(now() + 100).await?;
-            if !done && let Some(status) = producer.try_wait()? {
-                ensure!(status.success(), "the producer failed ({status}):\n{}", producer.stderr());
-                done = true;
+            let mut left = Vec::new();
+            for (name, mut role) in roles {
+                match role.try_wait()? {
+                    Some(status) => {
+                        ensure!(status.success(), "{name} failed ({status}):\n{}", role.stderr());
+                    }
+                    None => left.push((name, role)),
+                }
             }
-            if done && broker::is_drained(transport, &QUEUES).await? {
+            roles = left;
+            if roles.is_empty() && broker::is_drained(&*self.transport, &QUEUES).await? {
                 self.print_progress("drained");
                 return Ok(());
             }
@@ -140,6 +175,14 @@ impl FaultRun<'_> {
             ticks.tick().await;
             self.fleet.replace_ended()?;
         }
+        Ok(())
+    }
+
+    /// Reads the workers' lists. A worker that died stores no more lists, so its last one is the one
+    /// that the broker had at its death.
+    async fn read_lists(&mut self) -> Result<()> {
+        self.listed.extend(broker::listed_jobs(&*self.transport).await?);
+        self.lists_read_at = now();
         Ok(())
     }
 

@@ -10,11 +10,9 @@ use serde::{Deserialize, Serialize};
 
 /// The retries of every scripted job. [`Script::FailAlways`] uses all of them.
 const MAX_RETRIES: u32 = 2;
-/// How many crashes make a poison job dead.
-pub const POISON_CRASHES: u32 = 3;
-/// The crash limit of all other jobs. Such a job dies with its worker when another job or the plan
-/// kills it. A run has far fewer crashes than this.
-const OTHER_CRASHES: u32 = 10_000;
+/// The crash limit of every job, which is the default of NAQ. A poison job reaches it by itself. Any
+/// other job reaches it if it runs on that many workers that die.
+pub const MAX_CRASHES: u32 = 3;
 /// The delay that [`Script::Snooze`] and [`Script::RetryAfter`] ask for.
 const OWN_DELAY_MS: u64 = 700;
 /// An error kind that no scripted job retries.
@@ -180,8 +178,7 @@ impl DelayPattern {
 impl Script {
     /// The policy that the job is enqueued with.
     pub fn policy(self, pace: DelayPattern) -> RetryPolicy {
-        let max_crashes = if self == Self::Poison { POISON_CRASHES } else { OTHER_CRASHES };
-        pace.policy().ignore_on([IGNORED_KIND]).max_crashes(max_crashes).build()
+        pace.policy().ignore_on([IGNORED_KIND]).max_crashes(MAX_CRASHES).build()
     }
 
     /// The delay that the handler asks for itself.
@@ -225,6 +222,12 @@ impl Script {
         }
     }
 
+    /// The step of the script that NAQ's step is. A pause of the task counts as a snooze, too: only a
+    /// script that snoozes itself, and is never paused, counts its snoozes.
+    pub fn step_of(self, step: ScriptStep) -> ScriptStep {
+        if self == Self::Snooze { step } else { ScriptStep { snoozes: 0, ..step } }
+    }
+
     /// What the handler does in `step`; `None` if the script has no such step.
     pub fn act(self, pace: DelayPattern, step: ScriptStep, crashes: u32) -> Option<HandlerAct> {
         if self == Self::Crash && crashes == 0 && step == ScriptStep::attempt(1) {
@@ -252,7 +255,7 @@ impl Script {
     pub const fn own_crashes(self) -> u32 {
         match self {
             Self::Crash => 1,
-            Self::Poison => POISON_CRASHES,
+            Self::Poison => MAX_CRASHES,
             _ => 0,
         }
     }

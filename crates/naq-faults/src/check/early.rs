@@ -37,7 +37,7 @@ pub(super) fn due(case: &JobCase<'_>, before: &StepPlan) -> Option<u64> {
 fn first(case: &JobCase<'_>) -> Option<BrokenPromise> {
     let sent = case.sent?;
     let run = case.runs.first()?;
-    let due = sent.first + case.planned.delay_ms;
+    let due = sent.first + case.life.delay_ms;
     let step = run.step.to_string();
     (run.start < due).then(|| BrokenPromise::Early { step, by_ms: due - run.start })
 }

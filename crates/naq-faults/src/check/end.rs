@@ -1,8 +1,10 @@
-//! Promise 1: every acknowledged job ends once, as its script says.
+//! Promise 1: every acknowledged job ends once, as its script says, or as an operator decided: a
+//! cancelled job is cancelled, a purged one is gone or was ended by a worker that had it.
 
-use super::{BrokenPromise, JobCase};
-use crate::history::JobEnd;
-use crate::script::{ExpectedEnd, Script};
+use super::{BrokenPromise, Intervention, JobCase};
+use crate::script::{ExpectedEnd, MAX_CRASHES, Script};
+use crate::stored_job::{JobEnd, StoredJob};
+use naq_core::JobState;
 
 pub(super) fn check(case: &JobCase<'_>) -> Vec<BrokenPromise> {
     let Some(sent) = case.sent else { return vec![BrokenPromise::NotSent] };
@@ -14,7 +16,7 @@ pub(super) fn check(case: &JobCase<'_>) -> Vec<BrokenPromise> {
     if !stored.live.is_empty() {
         found.push(BrokenPromise::LeftWaiting { places: stored.live.clone() });
     }
-    if !stored.half.is_empty() {
+    if !stored.half.is_empty() && !is_half_purged(case) {
         found.push(BrokenPromise::HalfDead { found: stored.half.clone() });
     }
     match stored.ends.as_slice() {
@@ -23,7 +25,10 @@ pub(super) fn check(case: &JobCase<'_>) -> Vec<BrokenPromise> {
             && stored.half.is_empty()
             && (sent.acked.is_some() || !case.runs.is_empty()) =>
         {
-            found.push(BrokenPromise::Lost);
+            match case.intervention {
+                Intervention::Removed { .. } => found.extend(unrecorded(case)),
+                _ => found.push(BrokenPromise::Lost),
+            }
         }
         [] => {}
         [end] => found.extend(wrong_end(case, end)),
@@ -35,15 +40,53 @@ pub(super) fn check(case: &JobCase<'_>) -> Vec<BrokenPromise> {
     found
 }
 
+/// Whether an operator purged the job, and what is left is a record of a death: of the life before a
+/// requeue, or of this life, whose worker a fault stopped before it stored the dead letter. The message
+/// of the job does not come back to complete the death.
+fn is_half_purged(case: &JobCase<'_>) -> bool {
+    let removed = matches!(case.intervention, Intervention::Removed { .. });
+    let interrupted = case.runs.last().is_some_and(|run| case.harmful.interrupted(run, u64::MAX));
+    let has_record = case.stored.half.as_slice() == [StoredJob::NO_LETTER];
+    removed && has_record && (case.life.was_dead || interrupted)
+}
+
+/// A purged job may be gone. But its last step must not have finished without a fault: the worker
+/// stores its end then, whatever became of the message.
+fn unrecorded(case: &JobCase<'_>) -> Option<BrokenPromise> {
+    let last = case.planned.script.expected_end(case.planned.pace).step;
+    let mut finished = case.runs.iter().filter(|run| run.step == last && run.finish.is_some());
+    finished.any(|run| !case.harmful.interrupted(run, u64::MAX)).then_some(BrokenPromise::Lost)
+}
+
 fn wrong_end(case: &JobCase<'_>, end: &JobEnd) -> Option<BrokenPromise> {
     let ExpectedEnd { state, step, rule } = case.planned.script.expected_end(case.planned.pace);
+    if matches!(case.intervention, Intervention::Cancelled { .. }) {
+        return (end.state != JobState::Cancelled).then(|| BrokenPromise::WrongEnd {
+            expected: "cancelled by an operator".into(),
+            found: format!("{} at {}", end.state, end.step),
+        });
+    }
     let matches = end.state == state
         && end.step == step
         && rule.is_none_or(|rule| end.rule.as_deref() == Some(rule));
-    (!matches).then(|| BrokenPromise::WrongEnd {
+    (!matches && !died_with_its_workers(case, end)).then(|| BrokenPromise::WrongEnd {
         expected: format!("{state} at {step} by {}", rule.unwrap_or("-")),
         found: format!("{} at {} by {}", end.state, end.step, end.rule.as_deref().unwrap_or("-")),
     })
+}
+
+impl JobCase<'_> {
+    /// Whether the end came before the end of the script.
+    fn is_cut_short(&self, end: &JobEnd) -> bool {
+        let cancelled = matches!(self.intervention, Intervention::Cancelled { .. });
+        cancelled || died_with_its_workers(self, end)
+    }
+}
+
+/// Whether the job died because as many workers that ran it died as its policy allows.
+fn died_with_its_workers(case: &JobCase<'_>, end: &JobEnd) -> bool {
+    let by_crashes = end.state == JobState::Dead && end.rule.as_deref() == Some("max_crashes");
+    by_crashes && case.all_deaths() >= MAX_CRASHES
 }
 
 /// All steps of the script ran, and no others.
@@ -55,20 +98,24 @@ fn steps(case: &JobCase<'_>) -> Vec<BrokenPromise> {
         .filter(|run| run.will.is_none() || step_plans.iter().all(|plan| plan.step != run.step));
     let mut found: Vec<_> =
         unscripted.map(|run| BrokenPromise::Unscripted { step: run.step.to_string() }).collect();
-    // A poison job may have reached its crash limit through the crashes of other jobs in its
-    // worker.
-    if !case.stored.ends.is_empty() && case.planned.script != Script::Poison {
-        let missing =
-            step_plans.iter().filter(|plan| case.runs.iter().all(|r| r.step != plan.step));
-        found.extend(missing.map(|plan| BrokenPromise::NeverRan { step: plan.step.to_string() }));
-    }
+    // A poison job may reach its crash limit through the crashes of other jobs in its worker. A job
+    // that was cancelled, or that died with its workers, ran all steps before its last one.
+    let until = match case.stored.ends.as_slice() {
+        [] => return found,
+        _ if case.planned.script == Script::Poison => return found,
+        [end] if case.is_cut_short(end) => Some(end.step),
+        _ => None,
+    };
+    let missing = step_plans
+        .iter()
+        .filter(|plan| until.is_none_or(|until| plan.step < until))
+        .filter(|plan| case.runs.iter().all(|run| run.step != plan.step));
+    found.extend(missing.map(|plan| BrokenPromise::NeverRan { step: plan.step.to_string() }));
     found
 }
 
 #[cfg(test)]
 mod tests {
-    use naq_core::JobState;
-
     use super::super::fake_job::{FakeJob, names};
     use super::*;
     use crate::script::{HandlerAct, ScriptStep};

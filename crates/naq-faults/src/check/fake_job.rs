@@ -1,12 +1,12 @@
 //! Correct ledgers of one job. Tests change them to see which violation is found.
 
-use std::collections::BTreeMap;
-
-use super::{BrokenPromise, check};
-use crate::history::{HandlerRun, JobEnd, RunHistory, SentJob, StoredJob};
+use super::{BrokenPromise, FinalState, check};
+use crate::deed::DeedEntry;
+use crate::history::{HandlerRun, RunHistory, SentJob};
 use crate::ledger::{FaultEntry, FaultKind};
 use crate::plan::{PlannedJob, RunPlan, RunSettings};
 use crate::script::{DelayPattern, HandlerAct, Script, ScriptStep};
+use crate::stored_job::{JobEnd, StoredJob};
 
 const JOB: &str = "job";
 
@@ -15,7 +15,7 @@ const JOB: &str = "job";
 pub(super) struct FakeJob {
     pub(super) plan: RunPlan,
     history: RunHistory,
-    stored: BTreeMap<String, StoredJob>,
+    last: FinalState,
 }
 
 impl FakeJob {
@@ -34,6 +34,7 @@ impl FakeJob {
             faults.push(FaultEntry {
                 kind: FaultKind::WorkerAborted,
                 worker: Some(run.worker.clone()),
+                queue: None,
                 from: at + 1,
                 to: at + 1,
             });
@@ -62,21 +63,39 @@ impl FakeJob {
         };
         let settings = RunSettings { jobs: 1, ..RunSettings::SHORT };
         Self {
-            plan: RunPlan { seed: 0, settings, jobs: vec![planned], faults: Vec::new() },
+            plan: RunPlan {
+                seed: 0,
+                settings,
+                jobs: vec![planned],
+                faults: Vec::new(),
+                deeds: Vec::new(),
+            },
             history: RunHistory {
                 sent: [(JOB.to_owned(), sent)].into(),
                 runs: [(JOB.to_owned(), runs)].into(),
                 faults,
+                deeds: Vec::new(),
             },
-            stored: [(JOB.to_owned(), StoredJob { ends: vec![end], ..StoredJob::default() })]
-                .into(),
+            last: FinalState {
+                jobs: [(JOB.to_owned(), StoredJob { ends: vec![end], ..StoredJob::default() })]
+                    .into(),
+                ..FinalState::default()
+            },
         }
     }
 
     /// A run of one millisecond on the first worker.
     pub(super) fn run(step: ScriptStep, start: u64, act: HandlerAct) -> HandlerRun {
         let worker = "w0-0".to_owned();
-        HandlerRun { step, crashes: 0, worker, start, finish: Some(start + 1), will: Some(act) }
+        HandlerRun {
+            step,
+            crashes: 0,
+            worker,
+            start,
+            finish: Some(start + 1),
+            stopped: None,
+            will: Some(act),
+        }
     }
 
     pub(super) fn runs(&mut self) -> &mut Vec<HandlerRun> {
@@ -88,11 +107,19 @@ impl FakeJob {
     }
 
     pub(super) fn stored(&mut self) -> &mut StoredJob {
-        self.stored.get_mut(JOB).expect("the job")
+        self.last.jobs.get_mut(JOB).expect("the job")
     }
 
     pub(super) fn faults(&mut self) -> &mut Vec<FaultEntry> {
         &mut self.history.faults
+    }
+
+    pub(super) fn deeds(&mut self) -> &mut Vec<DeedEntry> {
+        &mut self.history.deeds
+    }
+
+    pub(super) fn last(&mut self) -> &mut FinalState {
+        &mut self.last
     }
 
     pub(super) fn end_at(&mut self, at: u64) {
@@ -100,7 +127,7 @@ impl FakeJob {
     }
 
     pub(super) fn violations(&self) -> Vec<BrokenPromise> {
-        let verdict = check(&self.plan, &self.history, &self.stored);
+        let verdict = check(&self.plan, &self.history, &self.last);
         verdict.violations.into_iter().map(|violation| violation.what).collect()
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{JobCase, early};
+use super::{FinalState, Intervention, JobCase, early};
+use crate::deed::DeedEntry;
 use crate::history::RunHistory;
 
 /// The counts of a run.
@@ -22,6 +23,16 @@ pub struct Figures {
     pub untouched: u64,
     /// Faults by kind.
     pub faults: BTreeMap<&'static str, u64>,
+    /// The operators' deeds, and what they met with.
+    pub deeds: BTreeMap<String, u64>,
+    /// Jobs that an operator purged and that are gone.
+    pub gone: u64,
+    /// The crashes in the ends of the jobs.
+    pub crashes: u64,
+    /// For each job the workers that ran it and died with it.
+    pub deaths: u64,
+    /// Jobs that are stored and will never be delivered.
+    pub stranded: u64,
     /// The lateness of retries that no fault can have affected.
     pub lateness: Lateness,
     /// The lateness of all retries, including those during an outage of the broker.
@@ -42,15 +53,25 @@ pub struct Lateness {
     pub max_ms: u64,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Samples {
+/// How long after a pause, a limit or a purge of jobs is over they may still come late: workers look
+/// again after at most this time.
+const HELD_BACK_MS: u64 = 16_000;
+
+#[derive(Debug)]
+pub(super) struct Samples<'a> {
     undisturbed: Vec<u64>,
     all: Vec<u64>,
+    /// The deeds that held jobs back.
+    held_back: Vec<(&'a str, &'a DeedEntry)>,
 }
 
 impl Figures {
     pub(super) fn count(&mut self, case: &JobCase<'_>) {
-        self.acked += u64::from(case.sent.is_some_and(|sent| sent.acked.is_some()));
+        let ends = &case.stored.ends;
+        self.crashes += ends.iter().map(|end| u64::from(end.crashes)).sum::<u64>();
+        self.deaths += u64::from(case.all_deaths());
+        let removed = matches!(case.intervention, Intervention::Removed { .. });
+        self.gone += u64::from(removed && ends.is_empty());
         for end in &case.stored.ends {
             *self.ends.entry(end.state.to_string()).or_default() += 1;
         }
@@ -60,7 +81,13 @@ impl Figures {
         self.untouched += u64::from(!case.may_be_affected());
     }
 
-    pub(super) fn finish(&mut self, history: &RunHistory, samples: Samples) {
+    pub(super) fn finish(&mut self, history: &RunHistory, last: &FinalState, samples: Samples<'_>) {
+        self.acked = history.sent.values().filter(|sent| sent.acked.is_some()).count() as u64;
+        self.stranded = last.stranded.values().sum();
+        for entry in &history.deeds {
+            let name = format!("{}, {}", entry.deed.name(), entry.outcome.name());
+            *self.deeds.entry(name).or_default() += 1;
+        }
         for fault in &history.faults {
             *self.faults.entry(fault.kind.as_str()).or_default() += 1;
         }
@@ -69,7 +96,21 @@ impl Figures {
     }
 }
 
-impl Samples {
+impl<'a> Samples<'a> {
+    pub(super) fn new(deeds: &'a [DeedEntry]) -> Self {
+        let held_back = |entry: &'a DeedEntry| Some((entry.deed.holds_back()?, entry));
+        let held_back = deeds.iter().filter_map(held_back).collect();
+        Self { undisturbed: Vec::new(), all: Vec::new(), held_back }
+    }
+
+    /// Whether an operator held the jobs of this queue back in this time.
+    fn is_held_back(&self, queue: &str, from: u64, to: u64) -> bool {
+        let holds = |(of, entry): &(&str, &DeedEntry)| {
+            *of == queue && entry.from <= to && entry.to + HELD_BACK_MS >= from
+        };
+        self.held_back.iter().any(holds)
+    }
+
     pub(super) fn add(&mut self, case: &JobCase<'_>) {
         let step_plans = case.planned.script.step_plans(case.planned.pace);
         for pair in step_plans.windows(2) {
@@ -80,7 +121,8 @@ impl Samples {
             let late = run.start.saturating_sub(due);
             self.all.push(late);
             let finish = due - before.wait_ms.unwrap_or_default();
-            if !case.harmful.touch(finish, run.start) {
+            let held_back = self.is_held_back(&case.planned.queue, finish, run.start);
+            if !held_back && !case.harmful.touch(finish, run.start) {
                 self.undisturbed.push(late);
             }
         }

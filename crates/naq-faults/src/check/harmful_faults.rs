@@ -1,5 +1,7 @@
 //! The faults that may make attempts run again, and which times they affect.
 
+use std::collections::BTreeSet;
+
 use crate::history::HandlerRun;
 use crate::ledger::{FaultEntry, FaultKind};
 use crate::plan::LEASE_MS;
@@ -7,11 +9,6 @@ use crate::plan::LEASE_MS;
 /// How long the settlement may take after a handler's end without a fault: two requests to the
 /// broker on a busy machine. A fault in this time can still make the attempt run again.
 const SETTLE_MS: u64 = 1_000;
-/// How long after an outage of broker or network a handler may start on an earlier delivery.
-const RECONNECT_MS: u64 = 1_000;
-/// How long a delivery may wait for a slot after its evidence was checked. With slow jobs before it
-/// this takes some hundred milliseconds, and at most one lease.
-const RACE_MS: u64 = LEASE_MS;
 /// How long a fault has effects after its end: clients reconnect, and leases of dead workers end.
 const EFFECT_MS: u64 = LEASE_MS + 1_000;
 
@@ -23,8 +20,13 @@ pub(super) struct HarmfulFaults<'a> {
 }
 
 impl<'a> HarmfulFaults<'a> {
-    pub(super) fn new(faults: &'a [FaultEntry]) -> Self {
-        Self { faults: faults.iter().filter(|fault| fault.kind.is_harm()).collect() }
+    /// Those that may affect jobs of `queue`; without one, those that may affect all jobs.
+    pub(super) fn new(faults: &'a [FaultEntry], queue: Option<&str>) -> Self {
+        let affects = |fault: &&FaultEntry| {
+            let here = fault.queue.as_deref().is_none_or(|of| Some(of) == queue);
+            fault.kind.is_harm() && here
+        };
+        Self { faults: faults.iter().filter(affects).collect() }
     }
 
     /// Whether a fault, or an effect of one, falls into this time.
@@ -44,26 +46,41 @@ impl<'a> HarmfulFaults<'a> {
     }
 
     /// Whether a fault can have made `run` run again by `next`: its worker died, or the broker or
-    /// the network failed, between its start and the end of its settlement.
+    /// the network failed, between its start and the end of its settlement. Or the broker or the
+    /// network failed shortly before: then its worker may have had the delivery in hand, and the
+    /// broker may have delivered it again. The older delivery starts before its lease ends, or not at
+    /// all.
     pub(super) fn interrupted(&self, run: &HandlerRun, next: u64) -> bool {
         let end = run.finish.map_or(next, |finish| next.min(finish + SETTLE_MS));
         self.faults.iter().any(|fault| {
             let same_worker = fault.worker.as_ref().is_none_or(|worker| *worker == run.worker);
-            let effect = if fault.worker.is_none() { RECONNECT_MS } else { 0 };
+            let effect = if fault.worker.is_none() { EFFECT_MS } else { 0 };
             same_worker && fault.from <= end && fault.to + effect >= run.start
         })
     }
 
-    /// Whether a fact stored at `fact` and a run started at `start` may have been concurrent. After
-    /// an outage of broker or network, two workers may have the same delivery: one settles what it
-    /// ran before the outage, the other starts it. No other outage may have started in between,
-    /// because it could have lost an ack.
-    pub(super) fn raced(&self, fact: u64, start: u64) -> bool {
-        let outages = self.faults.iter().filter(|fault| fault.worker.is_none());
-        let mut ended = outages.clone().filter(|f| f.from <= fact && fact <= f.to + EFFECT_MS);
-        start <= fact + RACE_MS
-            && ended.next().is_some()
-            && !outages.clone().any(|f| (fact..=start).contains(&f.from))
+    /// The workers that died between the start of one of these runs on them and the end of its
+    /// settlement.
+    pub(super) fn died_under<'r>(
+        &self,
+        runs: impl IntoIterator<Item = &'r HandlerRun>,
+    ) -> BTreeSet<&'a str> {
+        let death_of = |run: &'r HandlerRun| {
+            let settled = run.finish.or(run.stopped).map_or(u64::MAX, |end| end + SETTLE_MS);
+            self.deaths()
+                .filter(move |(worker, _)| *worker == run.worker)
+                .find(move |(_, at)| at.to >= run.start && at.from <= settled)
+        };
+        runs.into_iter().filter_map(death_of).map(|(worker, _)| worker).collect()
+    }
+
+    /// The workers that died, with their deaths.
+    pub(super) fn deaths(&self) -> impl Iterator<Item = (&'a str, &'a FaultEntry)> {
+        let died = |fault: &&FaultEntry| {
+            matches!(fault.kind, FaultKind::WorkerKilled | FaultKind::WorkerAborted)
+        };
+        let deaths = self.faults.iter().copied().filter(died);
+        deaths.filter_map(|fault| Some((fault.worker.as_deref()?, fault)))
     }
 
     /// Whether a job aborted this worker.

@@ -96,6 +96,13 @@ pub enum BrokenPromise {
         /// The number in the broker.
         found: u32,
     },
+    /// More crashes were counted than workers died that ran it.
+    CrashWithoutDeath {
+        /// The deaths.
+        deaths: u32,
+        /// The crashes counted.
+        found: u32,
+    },
     /// A poison job died before its crash limit.
     PoisonTooSoon {
         /// The crash limit.
@@ -116,6 +123,45 @@ pub enum BrokenPromise {
         worker: String,
         /// The jobs.
         jobs: Vec<String>,
+    },
+    /// It started long after all its messages had been purged.
+    RanAfterPurge {
+        /// When the purge was answered.
+        purged: u64,
+        /// When the handler started.
+        started: u64,
+        /// The worker.
+        worker: String,
+    },
+    /// The broker has stored jobs that it will never deliver.
+    Stranded {
+        /// The queue.
+        queue: String,
+        /// How many jobs.
+        jobs: u64,
+    },
+    /// NAQ or the broker refused a deed of an operator.
+    DeedRefused {
+        /// The deed.
+        deed: String,
+        /// Why.
+        why: String,
+    },
+    /// The answer to a deed of an operator was not true.
+    WrongAnswer {
+        /// The deed.
+        deed: String,
+        /// What is true.
+        why: String,
+    },
+    /// More jobs of a queue are gone than its purges removed.
+    MoreGoneThanPurged {
+        /// The queue.
+        queue: String,
+        /// How many messages the purges removed.
+        purged: u64,
+        /// How many jobs are gone.
+        gone: u64,
     },
     /// A worker ended by itself.
     WorkerQuit {
@@ -144,7 +190,13 @@ impl BrokenPromise {
             | Self::Unscripted { .. } => Some(1),
             Self::RanTwice { .. } | Self::RanAfterEnd { .. } | Self::WentBack { .. } => Some(2),
             Self::Early { .. } | Self::OutOfNowhere { .. } => Some(3),
+            Self::RanAfterPurge { .. }
+            | Self::Stranded { .. }
+            | Self::DeedRefused { .. }
+            | Self::WrongAnswer { .. }
+            | Self::MoreGoneThanPurged { .. } => Some(9),
             Self::WrongCrashes { .. }
+            | Self::CrashWithoutDeath { .. }
             | Self::PoisonTooSoon { .. }
             | Self::PoisonTooOften { .. }
             | Self::CutByDrain { .. }

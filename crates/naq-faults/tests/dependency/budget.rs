@@ -10,12 +10,15 @@ use crate::setup::{TestSetup, wait};
 /// How many retries may be in transit from a worker to the service, in addition to the budget: a
 /// worker takes the token shortly before the service sees the call.
 const IN_FLIGHT: f64 = 4.0;
+/// The worker that the test kills.
+const KILLED: &str = "b0";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn retries_of_four_workers_stay_below_their_share_during_an_outage() {
     let setup = TestSetup::new("budget").await;
+    let mut killed = setup.worker(KILLED).await;
     let mut workers = Vec::new();
-    for n in 0..4 {
+    for n in 1..4 {
         workers.push(setup.worker(&format!("b{n}")).await);
     }
     let ((), ids) = tokio::join!(
@@ -23,7 +26,7 @@ async fn retries_of_four_workers_stay_below_their_share_during_an_outage() {
             wait(Duration::from_secs(1)).await;
             setup.service.set(ServiceState::Down);
             wait(Duration::from_secs(1)).await;
-            workers.remove(0).kill().unwrap();
+            killed.kill().unwrap();
             workers.push(setup.worker("b4").await);
             wait(Duration::from_secs(1)).await;
             setup.service.set(ServiceState::Up);
@@ -38,7 +41,9 @@ async fn retries_of_four_workers_stay_below_their_share_during_an_outage() {
     let mut calls = setup.service.calls();
     calls.sort_by_key(|call| call.from);
     let retries = calls.iter().filter(|call| call.attempt > 1).count();
-    let failed = calls.iter().filter(|call| call.failed).count();
+    // The worker that was killed may not have stored a failure that the service had reported to it.
+    // Then the attempt runs again, and is no retry.
+    let failed = calls.iter().filter(|call| call.failed && call.worker != KILLED).count();
     assert!(failed > 80 && retries >= failed, "{failed} failures, {retries} retries");
     let budget = budget();
     // One burst for all workers, and a quarter of a burst for each of the five workers.

@@ -53,13 +53,18 @@ async fn one_job_that_kills_its_workers_does_not_take_its_nine_neighbours_along(
         Ok(())
     })
     .await;
-    assert_eq!(workers, 4, "it killed three workers");
+    // The first death is counted if the worker could list the killer before it died.
+    assert!((4..=5).contains(&workers), "it killed three or four workers, not {workers}");
     let end = client.report(&killer).await.expect("a report");
     let rule = end.dead.expect("a dead letter").rule;
     assert_eq!((end.state, rule.as_str()), (JobState::Dead, "max_crashes"));
+    let mut again = 0;
     for job in &innocents {
         let report = client.report(job).await.expect("a report");
         let crashes = report.envelope.expect("readable").crashes;
-        assert_eq!((report.state, crashes), (JobState::Completed, 1), "{job}");
+        assert_eq!(report.state, JobState::Completed, "{job}");
+        again += crashes - 1;
     }
+    // If the first death was not counted, the killer met one of them once more.
+    assert!(again <= 1, "{again} crashes more than one for each");
 }

@@ -10,10 +10,11 @@ use naq_client::Client;
 use naq_core::QueueName;
 use naq_core::transport::Transport;
 use naq_faults::fleet::RunPaths;
-use naq_faults::history::{HandlerRun, JobEnd, RunHistory, StoredJob};
+use naq_faults::history::{HandlerRun, RunHistory};
 use naq_faults::plan::PlannedJob;
 use naq_faults::roles::DIE_VARIABLE;
 use naq_faults::script::{DelayPattern, Script};
+use naq_faults::stored_job::{JobEnd, StoredJob};
 use naq_faults::{broker, producer};
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::{ChildProcess, eventually, shared_server, unique};
@@ -155,6 +156,12 @@ impl TestSetup {
             }
         })
         .await
+    }
+
+    /// Whether the worker that died listed the job as begun. Its death counts as a crash only then.
+    pub(crate) async fn is_listed(&self, worker: &str, job: &PlannedJob) -> bool {
+        let listed = broker::listed_jobs(&*self.transport).await.unwrap();
+        listed.get(worker).is_some_and(|jobs| jobs.contains(&job.id))
     }
 
     /// Waits until no job is waiting or running in the queue.

@@ -66,25 +66,31 @@ impl TestSetup {
     }
 
     /// Checks that every run of a schedule has completed, and that none started more often than its
-    /// workers crashed. A broker that is killed also forgets the deliveries of that time. `down` is the
+    /// workers died. A broker that is killed also forgets the deliveries of that time. `down` is the
     /// time from the first kill to the last one, because the workers that are killed later still start
-    /// runs.
+    /// runs. `killed` are other workers that the test killed, with the times.
     pub(crate) async fn each_ran_once(
         &self,
         schedule: &str,
         down: Option<RangeInclusive<Timestamp>>,
+        killed: &[(String, Timestamp)],
     ) {
         for (id, runs) in self.runs(schedule) {
             let (state, crashes) = self.end(&id).await;
             assert_eq!(state, JobState::Completed, "{id}: {runs:?}");
             let lost = |run: &&HandlerRun| {
                 let settled = run.finish.unwrap_or(u64::MAX).saturating_add(100);
-                down.as_ref().is_some_and(|down| {
+                let in_outage = down.as_ref().is_some_and(|down| {
                     run.start <= down.end().as_millis() && down.start().as_millis() <= settled
-                })
+                });
+                let died_under_it = killed.iter().any(|(worker, at)| {
+                    *worker == run.worker && (run.start..=settled).contains(&at.as_millis())
+                });
+                in_outage || died_under_it
             };
-            let again = crashes as usize + runs.iter().filter(lost).count();
+            let again = runs.iter().filter(lost).count();
             assert!(runs.len() <= 1 + again, "{id}, {crashes} crashes: {runs:?}");
+            assert!(crashes as usize <= again, "{id}, {crashes} crashes: {runs:?}");
         }
     }
 }

@@ -24,12 +24,17 @@ async fn ten_killed_processes_that_register_one_schedule_make_one_run_per_tick()
 
     // They are killed one after the other. Each new process registers the schedule again.
     let mut kills = 0;
+    let mut names: Vec<String> = (0..PROCESSES).map(|n| format!("w{n}-0")).collect();
+    let mut killed = Vec::new();
     while setup.schedule("heartbeat").await.progress.runs < TICKS {
         let place = kills % PROCESSES;
         SystemClock.sleep_until(SystemClock.now() + Duration::from_millis(450)).await;
         workers[place].kill().unwrap();
+        let killed_at = SystemClock.now();
         kills += 1;
-        workers[place] = setup.worker(&format!("w{place}-{kills}"), &OPTIONS);
+        let next = format!("w{place}-{kills}");
+        workers[place] = setup.worker(&next, &OPTIONS);
+        killed.push((std::mem::replace(&mut names[place], next), killed_at));
         assert!(kills < 400, "{:?}", setup.schedule("heartbeat").await.progress);
     }
     assert!(kills >= 30, "{kills} kills in {TICKS} ticks");
@@ -54,7 +59,7 @@ async fn ten_killed_processes_that_register_one_schedule_make_one_run_per_tick()
     // No run is missing, and there is none without a tick.
     let made: Vec<_> = setup.runs("heartbeat").into_iter().map(|(id, _)| id).collect();
     assert_eq!(made, expected);
-    setup.each_ran_once("heartbeat", None).await;
+    setup.each_ran_once("heartbeat", None, &killed).await;
     let skipped = setup.schedule("heartbeat").await.progress.skipped;
     assert_eq!(skipped, 0, "every tick made a run");
 }

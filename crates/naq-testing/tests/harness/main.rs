@@ -3,6 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "test helpers may panic, as tests do")]
 
 mod child;
-mod nats_connection;
 mod proxy;
 mod server;

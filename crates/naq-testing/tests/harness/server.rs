@@ -3,9 +3,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use naq_testing::{ChildProcess, NatsServer, eventually, shared_server, unique};
-
-use crate::nats_connection::NatsConnection;
+use naq_testing::{ChildProcess, NatsConnection, NatsServer, eventually, shared_server, unique};
 
 fn ping(server: &NatsServer) -> std::io::Result<String> {
     NatsConnection::connect(&server.address(), r#""name":"t""#)?.ping()
@@ -27,8 +25,8 @@ fn stream_info(server: &NatsServer) -> String {
 fn a_server_listens_on_loopback_only_and_is_new_enough() {
     let server = NatsServer::start().unwrap();
     let connection = NatsConnection::connect(&server.address(), r#""name":"t""#).unwrap();
-    assert!(connection.info.contains(r#""host":"127.0.0.1""#), "{}", connection.info);
-    assert!(connection.info.contains(r#""jetstream":true"#), "{}", connection.info);
+    assert!(connection.info().contains(r#""host":"127.0.0.1""#), "{}", connection.info());
+    assert!(connection.info().contains(r#""jetstream":true"#), "{}", connection.info());
     assert_eq!(server.url(), format!("nats://127.0.0.1:{}", server.port()));
 }
 
@@ -88,7 +86,7 @@ fn settings_files_and_limits_reach_the_server() {
     assert!(refused.line().unwrap().contains("Authorization Violation"));
     let mut connection =
         NatsConnection::connect(&server.address(), r#""auth_token":"s3cr3t""#).unwrap();
-    assert!(connection.info.contains(r#""max_payload":2048"#), "{}", connection.info);
+    assert!(connection.info().contains(r#""max_payload":2048"#), "{}", connection.info());
     assert_eq!(connection.ping().unwrap(), "PONG");
 }
 

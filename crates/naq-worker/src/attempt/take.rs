@@ -9,14 +9,16 @@ use crate::engine::{AttemptDeps, WorkerState};
 use crate::handler::RegisteredTask;
 use crate::outage::Outage;
 
-/// A job that may have killed a worker is in this worker's list before it runs: if it kills this one,
-/// too, the next worker finds it there. Any other job is listed with the next list.
+/// A job that may have killed a worker, or that must not kill one, is in this worker's list before it
+/// runs: if it kills this one, the next worker finds it there. Any other job is listed with the next
+/// list.
 pub(super) async fn list_suspect_run(
     worker: &WorkerState,
     held: &HeldDelivery,
     job: &Envelope,
 ) -> Result<(), StopReason> {
-    if held.delivery.delivered < 2 && job.crashes == 0 {
+    let one_more_is_poison = job.crashes.saturating_add(1) >= job.policy.max_crashes();
+    if held.delivery.delivered < 2 && job.crashes == 0 && !one_more_is_poison {
         return Ok(());
     }
     let mut outage = Outage::new("the list of the jobs that run here");

@@ -106,7 +106,6 @@ async fn look(
             delivered: held.delivery.delivered,
             crashes: held.delivery.envelope().map_or(0, |job| job.crashes),
             received_at: held.first_look(asker.now),
-            lease: queue.lease(),
         };
         match run_evidence(&redelivery, &lists, asker) {
             RunEvidence::NotYet => checked.undecided.push(held),

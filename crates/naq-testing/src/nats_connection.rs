@@ -1,0 +1,98 @@
+//! [`NatsConnection`]: a minimal NATS client, for requests that NAQ itself never sends.
+
+use std::io::{BufRead, BufReader, Error, Read, Result, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// How long one line may take.
+const LINE_TIME: Duration = Duration::from_millis(500);
+/// How long a reply may take.
+const REPLY_TIME: Duration = Duration::from_secs(2);
+
+/// A connection that has read INFO and sent CONNECT. Its methods block.
+#[derive(Debug)]
+pub struct NatsConnection {
+    info: String,
+    stream: BufReader<TcpStream>,
+}
+
+impl NatsConnection {
+    /// Connects to `host:port`. `options` are more fields of the CONNECT message, as JSON without
+    /// braces.
+    ///
+    /// # Errors
+    ///
+    /// The server cannot be reached, or sends nothing for half a second.
+    pub fn connect(address: &str, options: &str) -> Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(LINE_TIME))?;
+        let mut connection = Self { info: String::new(), stream: BufReader::new(stream) };
+        connection.info = connection.line()?;
+        let options = ["\"verbose\":false,\"headers\":true", options].join(",");
+        let options = options.trim_end_matches(',');
+        connection.send(&format!("CONNECT {{{options}}}\r\n"))?;
+        Ok(connection)
+    }
+
+    /// The INFO line of the server.
+    #[must_use]
+    pub fn info(&self) -> &str {
+        &self.info
+    }
+
+    /// Sends protocol text.
+    ///
+    /// # Errors
+    ///
+    /// The connection is closed.
+    pub fn send(&mut self, text: &str) -> Result<()> {
+        self.stream.get_mut().write_all(text.as_bytes())
+    }
+
+    /// Reads one line; empty if the connection was closed.
+    ///
+    /// # Errors
+    ///
+    /// None arrives in time, or the connection is broken.
+    pub fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        self.stream.read_line(&mut line)?;
+        Ok(line.trim_end().to_owned())
+    }
+
+    /// Sends a PING and reads one line.
+    ///
+    /// # Errors
+    ///
+    /// As for [`line`](Self::line).
+    pub fn ping(&mut self) -> Result<String> {
+        self.send("PING\r\n")?;
+        self.line()
+    }
+
+    /// Sends a request to `subject` and returns the body of the reply.
+    ///
+    /// # Errors
+    ///
+    /// No reply within two seconds, nobody listens on the subject, or the connection is broken.
+    pub fn request(&mut self, subject: &str, body: &str) -> Result<String> {
+        self.stream.get_ref().set_read_timeout(Some(REPLY_TIME))?;
+        let size = body.len();
+        self.send(&format!("SUB in 1\r\nUNSUB 1 1\r\nPUB {subject} in {size}\r\n{body}\r\n"))?;
+        loop {
+            let head = self.line()?;
+            match head.split_whitespace().collect::<Vec<_>>().as_slice() {
+                ["MSG", .., size] => {
+                    let size: usize = size.parse().map_err(Error::other)?;
+                    let mut body = vec![0; size + 2];
+                    self.stream.read_exact(&mut body)?;
+                    body.truncate(size);
+                    return String::from_utf8(body).map_err(Error::other);
+                }
+                ["PING"] => self.send("PONG\r\n")?,
+                ["INFO", ..] | ["PONG"] => {}
+                _ => return Err(Error::other(format!("expected a reply, got {head:?}"))),
+            }
+        }
+    }
+}
