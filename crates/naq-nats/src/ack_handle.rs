@@ -119,6 +119,11 @@ impl AckHandle for NatsAckHandle {
     }
 }
 
+/// The consumer's own number of a delivery; `None` if the message is not one.
+pub(crate) fn consumer_number(message: &Message) -> Option<u64> {
+    Some(AckSubject::parse(message.reply.as_ref()?)?.consumer_seq)
+}
+
 /// Reads a delivery of `queue`; `None` if the message is not a delivery. Messages up to the
 /// sequence `settled_until` may have been settled on an earlier connection; `None` means that any
 /// message may have been. With `check_late`, a schedule message that arrives late is also marked as

@@ -84,6 +84,9 @@ pub(crate) struct NatsSubscription {
     /// The stream's last sequence when this connection was opened. Messages up to it may have been
     /// settled on an earlier connection. `None` if it is unknown: then every message is a suspect.
     settled_until: Option<u64>,
+    /// The consumer's own number of its newest delivery. They only grow: a number that is not larger is
+    /// one of a consumer that was removed and made again.
+    newest: u64,
     /// When this connection was first used.
     opened: Instant,
     /// This user may not read the stream's information.
@@ -131,6 +134,7 @@ impl NatsSubscription {
             large: 0,
             ready: VecDeque::new(),
             settled_until: None,
+            newest: 0,
             opened: Instant::now(),
             info_denied: false,
             refusals,
@@ -189,6 +193,13 @@ impl NatsSubscription {
 
     /// `connection` is the one on which the current inbox was opened. `None` for an earlier inbox.
     fn on_delivery(&mut self, message: Message, connection: Option<ConnectionState>) {
+        if let Some(number) = ack_handle::consumer_number(&message).filter(|_| connection.is_some())
+        {
+            if number <= self.newest {
+                self.other_consumer();
+            }
+            self.newest = number;
+        }
         let check_late = self.opened.elapsed() < LATE_CHECK_TIME;
         let read = ack_handle::read_delivery(
             &self.api,
@@ -216,7 +227,7 @@ impl NatsSubscription {
             }
             NO_MESSAGES | EXPIRED => {}
             NO_RESPONDERS => {
-                self.era.broken();
+                self.other_consumer();
                 self.back_off(now);
             }
             CONFLICT if text == BATCH_COMPLETED => {}
@@ -227,15 +238,22 @@ impl NatsSubscription {
             }
             CONFLICT if text.contains("Leadership Change") || text.contains("Server Shutdown") => {
                 // As after a reconnect: acks that were sent to the old leader may be lost.
-                self.settled_until = None;
-                self.era.broken();
+                self.other_consumer();
             }
+            // Above all: the consumer was removed.
             _ => {
-                self.era.broken();
+                self.other_consumer();
                 tracing::warn!(queue = %self.queue, status, text, "the broker ended a pull");
                 self.back_off(now);
             }
         }
+    }
+
+    /// The consumer is, or may be, another one from now on. Acks to the old one may be lost, and the new
+    /// one delivers what they were for with a count of one.
+    fn other_consumer(&mut self) {
+        self.settled_until = None;
+        self.era.broken();
     }
 
     fn back_off(&mut self, now: Instant) {

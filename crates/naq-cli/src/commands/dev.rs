@@ -52,7 +52,7 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
 ) -> Result<ExitCode> {
     let binary = server::find()?;
     #[cfg(feature = "handlers")]
-    let handlers = args.handlers.load()?;
+    let handlers = args.handlers.load(!registry.is_empty())?;
     #[cfg(feature = "handlers")]
     if !handlers.is_empty() {
         return runtime()?.block_on(async {

@@ -16,7 +16,8 @@ const KEYS: &str = "NAQ_HANDLER_KEYS";
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Handlers in other languages")]
 pub(crate) struct HandlerArgs {
-    /// File with the handlers of tasks [default: naq.toml, if it exists]
+    /// File with the handlers of tasks [default: naq.toml, if it exists and this program has no tasks of
+    /// its own]
     #[arg(long, env = "NAQ_HANDLERS", value_name = "FILE")]
     handlers: Option<PathBuf>,
     /// An HTTP service that lists its tasks and runs them: http://127.0.0.1:8000/naq,
@@ -34,11 +35,12 @@ pub(crate) struct HandlerArgs {
 }
 
 impl HandlerArgs {
-    /// The handlers. Nothing is called yet.
-    pub(crate) fn load(&self) -> Result<Handlers> {
+    /// The handlers. Nothing is called yet. A program with tasks of its own reads `naq.toml` only if it is
+    /// named: the file may be there for another program.
+    pub(crate) fn load(&self, has_own_tasks: bool) -> Result<Handlers> {
         let mut sources = HandlerSources::default();
         sources.file.clone_from(&self.handlers);
-        if sources.file.is_none() && Path::new(FILE).is_file() {
+        if sources.file.is_none() && !has_own_tasks && Path::new(FILE).is_file() {
             sources.file = Some(FILE.into());
         }
         sources.http.clone_from(&self.http);

@@ -162,7 +162,7 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
     check_heartbeat(args)?;
     check_shares(args)?;
     #[cfg(feature = "handlers")]
-    let handlers = args.handlers.load()?;
+    let handlers = args.handlers.load(!registry.is_empty())?;
     #[cfg(feature = "handlers")]
     let has_handlers = !handlers.is_empty();
     #[cfg(not(feature = "handlers"))]

@@ -77,9 +77,12 @@ async fn waiting_jobs_are_spread_or_dripped_and_no_job_runs_earlier() {
         }
     }
     let now = dashboard.clock.now();
-    for (verb, option, latest) in
-        [("spread", ("over", "10m"), 600_000), ("drip", ("per_second", "0.02"), 1_520_000)]
-    {
+    let mut before: Vec<u128> = vec![20_000; 30];
+    for (verb, option) in [("spread", ("over", "10m")), ("drip", ("per_second", "0.02"))] {
+        // A drip has a place every 50 s. The job with n jobs before it needs the first place that is
+        // neither taken nor before its own time; a spread may have left the first places to no job.
+        let places = (1..=30).rev().zip(&before).map(|(left, due)| due + left * 50_000);
+        let latest = if verb == "spread" { 600_000 } else { places.max().unwrap() + 50_000 };
         // The order of two batches with the same time is not defined.
         dashboard.clock.advance(Duration::from_millis(10)).await;
         let mut fields = vec![
@@ -114,6 +117,7 @@ async fn waiting_jobs_are_spread_or_dripped_and_no_job_runs_earlier() {
         assert_eq!((moved.len(), others), (30, 2));
         assert!(moved.iter().all(|wait| (20_000..=latest).contains(wait)), "{verb}: {moved:?}");
         assert!(moved[29] - moved[0] > 100_000, "{verb}: {moved:?}");
+        before.clone_from(&moved);
         if verb == "drip" {
             assert!(moved.windows(3).all(|w| w[2] - w[0] >= 49_999), "{moved:?}");
         }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use naq_core::transport::{Fact, Lookup, Producer, Settler, Written};
 use naq_core::{Clock, SystemClock};
-use naq_testing::shared_server;
+use naq_testing::{shared_server, unique};
 
-use crate::support::{connect, enqueue, fetch, ids, job, key, queue, subscribe};
+use crate::support::{connect, connect_as, enqueue, fetch, ids, job, key, queue, subscribe};
 
 #[tokio::test]
 async fn a_job_is_published_fetched_retried_and_settled() {
@@ -51,5 +51,40 @@ async fn many_are_published_at_once_and_answered_in_order() {
     assert_eq!(ids(&all)[1999], "j1999");
     for delivery in &all {
         delivery.handle.ack().await.expect("acks");
+    }
+}
+
+/// Removes the consumer of the queue, as an operator does.
+async fn remove_consumer(url: &str, prefix: &str) {
+    let client = async_nats::connect(url).await.expect("connects");
+    let stream = format!("{}_Q_default", prefix.to_uppercase());
+    let answer =
+        client.request(format!("$JS.API.CONSUMER.DELETE.{stream}.workers"), "".into()).await;
+    let answer = String::from_utf8(answer.expect("an answer").payload.to_vec()).expect("text");
+    assert!(answer.contains("\"success\":true"), "{answer}");
+}
+
+/// The worker that is asked here did not make the consumer again, and may have had no open pull that
+/// would have told it. An ended job whose ack went to the old consumer must be looked up.
+#[tokio::test]
+async fn what_a_consumer_delivers_that_was_made_again_is_suspect() {
+    for has_open_pull in [false, true] {
+        let (url, prefix) = (shared_server().url(), unique("t"));
+        let transport = connect_as(&url, &*prefix).await;
+        let mut from = subscribe(&transport).await;
+        for id in ["a", "b"] {
+            enqueue(&transport, id).await;
+        }
+        let held = fetch(&mut from, 2).await;
+        assert!(held.iter().all(|it| !it.suspect), "{held:?}");
+        if has_open_pull {
+            let none = from.fetch(5, Duration::from_millis(100)).await.expect("asks");
+            assert!(none.is_empty(), "{none:?}");
+        }
+        remove_consumer(&url, &prefix).await;
+        let other = connect_as(&url, &*prefix).await;
+        let _other_from = subscribe(&other).await;
+        let again = fetch(&mut from, 2).await;
+        assert!(again.iter().all(|it| it.delivered == 1 && it.suspect), "{again:?}");
     }
 }
