@@ -169,6 +169,8 @@ fn the_count_of_runs_is_exact_also_when_a_worker_died() {
     let seen = Seen { begun: begun(&schedule, [hours(0), hours(2)]), running: false };
     let turn = take(&schedule, &progress, &seen, hours(9));
     assert_eq!((runs(&turn), turn.progress.runs, turn.next), (vec![1], 3, None));
+    // The ticks after the last run are beyond the schedule.
+    assert_eq!(turn.skipped, 0);
     assert!(schedule.is_finished(&turn.progress));
     assert_eq!(take(&schedule, &turn.progress, &Seen::default(), hours(20)).runs, []);
 }

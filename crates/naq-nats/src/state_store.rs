@@ -23,9 +23,11 @@ use crate::transport::NatsTransport;
 /// A tombstone is stored for the longest time that a write may take, and for this long after it. By
 /// its tombstone a call recognises a removal of its own whose reply was lost.
 const TOMBSTONE_GRACE: Duration = Duration::from_secs(5);
-/// Marks the message as a tombstone, so that the broker does not write a delete marker when it
-/// expires.
-const OPERATION: &str = "KV-Operation";
+/// Marks the message as a tombstone.
+pub(crate) const OPERATION: &str = "KV-Operation";
+/// Not `PURGE`: for that, the broker writes no delete marker when the tombstone expires, and after it was
+/// killed the removed value is there again (measured, ADR 0035).
+const REMOVED: &str = "DEL";
 /// How often one write is repeated because the message that caused a conflict was gone when it was
 /// read.
 const MAX_EXPIRED_READS: u32 = 5;
@@ -75,7 +77,7 @@ impl Api {
         loop {
             let mut headers = HeaderMap::new();
             if value.is_empty() {
-                headers.insert(OPERATION, "PURGE");
+                headers.insert(OPERATION, REMOVED);
             }
             if let Some(ttl) = ttl {
                 headers.insert(TTL, records::ttl(ttl));

@@ -2,6 +2,7 @@
 //! on each subject and then each new one, without requests and acks. Unlike a plain subscription it
 //! reports revisions, and the delete markers that the broker writes when an entry expires.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use tokio::time::timeout;
 use crate::api::Api;
 use crate::error::ApiError;
 use crate::error_codes::STREAM_NOT_FOUND;
+use crate::state_store::OPERATION;
 use crate::subjects::{AckSubject, api};
 use crate::topology::CreateConsumer;
 
@@ -35,6 +37,8 @@ pub(crate) struct NatsStateWatch {
     /// How many messages have arrived. The broker numbers them, so a gap can be seen.
     delivered: u64,
     inbox: Subscriber,
+    /// Keys whose removal was reported, until the broker's delete marker for the tombstone arrives.
+    removed: HashSet<StateKey>,
 }
 
 impl NatsStateWatch {
@@ -49,7 +53,7 @@ impl NatsStateWatch {
             reason: e.to_string(),
         })?;
         api.create_watch(subject, filter).await?;
-        Ok(Self { api: api.clone(), losses, delivered: 0, inbox })
+        Ok(Self { api: api.clone(), losses, delivered: 0, inbox, removed: HashSet::new() })
     }
 
     /// The change in a message. An error if an earlier message is missing.
@@ -61,7 +65,15 @@ impl NatsStateWatch {
         }
         // A subject without a valid key was not written by NAQ.
         let Some(key) = self.api.subjects.state_key(&message.subject) else { return Ok(None) };
-        // An empty message is a tombstone.
+        if !message.payload.is_empty() {
+            self.removed.remove(&key);
+        } else if message.headers.as_ref().is_some_and(|it| it.get(OPERATION).is_some()) {
+            self.removed.insert(key.clone());
+        } else if self.removed.remove(&key) {
+            // The tombstone has expired. The removal was reported.
+            return Ok(None);
+        }
+        // An empty message is a tombstone, or the delete marker of an entry that expired.
         let entry = (!message.payload.is_empty()).then(|| StateEntry {
             key: key.clone(),
             revision: meta.seq,

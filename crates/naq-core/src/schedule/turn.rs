@@ -96,7 +96,14 @@ pub fn turn(
         after.record_run(schedule.run_key(*tick), *tick);
     }
     let made = (begun.len() + runs.len()) as u64;
-    let skipped = all - made - u64::from(after.waiting.is_some());
+    // Ticks after the last run of all are beyond the schedule, and not skipped.
+    let last_made = runs.iter().chain(&begun).max();
+    let is_beyond = |tick: &&Timestamp| Some(*tick) > last_made;
+    let beyond = match schedule.runs_left(&after) {
+        0 => due.iter().filter(is_beyond).count() as u64,
+        _ => 0,
+    };
+    let skipped = all - made - u64::from(after.waiting.is_some()) - beyond;
     after.skipped = after.skipped.saturating_add(skipped);
     let runs = runs.into_iter().map(|tick| schedule.tick(tick)).collect();
     Turn { runs, skipped, next: schedule.look_again(&after, now), progress: after }

@@ -50,13 +50,13 @@ async fn ticks_during_an_outage_are_caught_up_on_as_each_schedule_says() {
     wait(EVERY * 8).await;
     setup.server.restart().unwrap();
     let up = SystemClock.now();
-    // Created with a clock in the past. Two of their ticks have passed, the later one more than a
-    // minute ago, and the next tick is in an hour.
-    let past = setup.client_at(up.saturating_sub(Duration::from_secs(7_300)));
+    // Two of their ticks have passed, the later one more than a minute ago, and the next tick is in an
+    // hour.
     for catch_up in CATCH_UPS {
         let name = format!("old-{catch_up}");
-        let schedule = define(&past, &name, &queue(), Script::Succeed);
+        let schedule = define(&setup.client, &name, &queue(), Script::Succeed);
         schedule.every(Duration::from_secs(3_600)).catch_up(catch_up).await.unwrap();
+        setup.make_older(&name, Duration::from_secs(7_300)).await;
     }
     let _workers = [setup.worker("c", &[]), setup.worker("d", &[])];
     // A worker that has just started waits until it knows that the workers of the interrupted runs are
@@ -76,6 +76,15 @@ async fn ticks_during_an_outage_are_caught_up_on_as_each_schedule_says() {
         eventually("the time after the outage", TIME_LIMIT, async || {
             let decided = setup.schedule(name).await.progress.decided_until;
             (decided > back).then_some(()).ok_or(format!("{name}: {decided}"))
+        })
+        .await;
+    }
+    for name in ["old-skip", "old-last", "old-all"] {
+        eventually("both old ticks are decided", TIME_LIMIT, async || {
+            let progress = setup.schedule(name).await.progress;
+            (progress.runs + progress.skipped == 2)
+                .then_some(())
+                .ok_or(format!("{name}: {progress:?}"))
         })
         .await;
     }

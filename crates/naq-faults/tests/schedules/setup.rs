@@ -3,10 +3,11 @@
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use naq_client::{Client, ScheduleReport};
-use naq_core::testing::ManualClock;
-use naq_core::transport::JobKey;
+use naq_core::schedule::ScheduleEntry;
+use naq_core::transport::{Expect, JobKey};
 use naq_core::{JobId, JobState, QueueName, ScheduleName, Timestamp};
 use naq_faults::fleet::RunPaths;
 use naq_faults::history::{HandlerRun, RunHistory};
@@ -42,9 +43,16 @@ impl TestSetup {
         ChildProcess::spawn(command).unwrap()
     }
 
-    /// A client whose clock shows this time.
-    pub(crate) fn client_at(&self, now: Timestamp) -> Client {
-        self.client.clone().clock(Arc::new(ManualClock::at(now)))
+    /// As if the schedule had been created that much earlier, and had made no run since.
+    pub(crate) async fn make_older(&self, name: &str, by: Duration) {
+        let (transport, name) = (self.client.transport(), ScheduleName::new(name).unwrap());
+        let key = ScheduleEntry::key(&name).unwrap();
+        let stored = transport.state_get(std::slice::from_ref(&key)).await.unwrap().remove(0);
+        let mut entry = ScheduleEntry::decode(&name, &stored.unwrap().value).unwrap();
+        entry.schedule.created_at = entry.schedule.created_at.saturating_sub(by);
+        entry.progress.decided_until = entry.schedule.created_at;
+        let saved = transport.state_put(&key, entry.encode().unwrap(), Expect::Any, None).await;
+        saved.unwrap();
     }
 
     pub(crate) async fn schedule(&self, name: &str) -> ScheduleReport {

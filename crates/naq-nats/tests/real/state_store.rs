@@ -7,7 +7,7 @@ use naq_core::SystemClock;
 use naq_core::clock::{Clock, Timer};
 use naq_core::transport::{Expect, Saved, StateKey, StateStore, StateWatch};
 use naq_nats::{NatsConfig, NatsTransport};
-use naq_testing::{ChaosProxy, Direction, NatsServer, shared_server};
+use naq_testing::{ChaosProxy, Direction, NatsServer, eventually, shared_server};
 
 use crate::support::TIME_LIMIT;
 
@@ -126,4 +126,30 @@ async fn removed_and_expired_entries_leave_no_messages() {
     let stream = state.diagnose().await.into_iter().find(|f| f.check.ends_with("_STATE"));
     let stream = stream.expect("is checked").detail;
     assert!(stream.starts_with("0 messages"), "{stream}");
+}
+
+/// The tombstone has expired by then, so that nothing but the broker's own files says that the entry was
+/// removed.
+#[tokio::test]
+async fn a_removed_entry_does_not_come_back_when_the_broker_was_killed() {
+    let mut server = NatsServer::start().expect("a server");
+    let mut config = NatsConfig::new(server.url());
+    config.request_timeout = Duration::from_millis(500);
+    let state = NatsTransport::connect(config).await.expect("connects");
+    state.state_put(&key("pause"), VALUE, Expect::Any, None).await.expect("stores");
+    for n in 0..20 {
+        state.state_put(&key(&format!("k{n}")), VALUE, Expect::Any, None).await.expect("stores");
+    }
+    state.state_remove(&key("pause"), Expect::Any).await.expect("removes");
+    eventually("no message is left", TIME_LIMIT, async || {
+        let checks = state.diagnose().await;
+        let stream =
+            checks.into_iter().find(|it| it.check.ends_with("_STATE")).expect("is checked");
+        if stream.detail.starts_with("20 messages") { Ok(()) } else { Err(stream.detail) }
+    })
+    .await;
+    server.kill().expect("killed");
+    server.restart().expect("is back");
+    let found = state.state_get(&[key("pause"), key("k0")]).await.expect("reads");
+    assert!(found[0].is_none() && found[1].is_some(), "{found:?}");
 }

@@ -97,7 +97,7 @@ async fn a_job_whose_counters_are_full_or_do_not_agree_is_dead_and_not_lost() {
         ("last", format!("{fails},\"attempt\":{}}}", MAX - 1), None, "Error", "no retry is left"),
         ("snoozes", format!("{snoozes},\"snoozes\":{MAX}}}"), None, "Error", "last one"),
         ("unknown", format!("{unknown},\"snoozes\":{MAX}}}"), None, "UnknownTask", "last one"),
-        ("crashes", format!("{fails},\"crashes\":{MAX}}}"), None, "Crash", "workers died"),
+        ("crashes", format!("{fails},\"crashes\":{MAX}}}"), None, "Crash", "handler died"),
         ("header", format!("{fails}}}"), Some("n/7/0"), "Error", "the header Naq-Step says n/7/0"),
     ] {
         let bench = Bench::new();
