@@ -12,6 +12,8 @@ pub(crate) const MSG_ID: &str = "Nats-Msg-Id";
 pub(crate) const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
 /// The subject for that condition, if it is not the message's own.
 pub(crate) const EXPECTED_LAST_ON: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
+/// Marks the message as a tombstone of the state store.
+pub(crate) const OPERATION: &str = "KV-Operation";
 /// The TTL of the message.
 pub(crate) const TTL: &str = "Nats-TTL";
 

@@ -15,7 +15,7 @@ use crate::api::Api;
 use crate::direct::StreamMessage;
 use crate::error::ApiError;
 use crate::error_codes::WRONG_LAST_SEQUENCE;
-use crate::message::{EXPECTED_LAST, TTL};
+use crate::message::{EXPECTED_LAST, OPERATION, TTL};
 use crate::records;
 use crate::state_watch::NatsStateWatch;
 use crate::transport::NatsTransport;
@@ -23,8 +23,6 @@ use crate::transport::NatsTransport;
 /// A tombstone is stored for the longest time that a write may take, and for this long after it. By
 /// its tombstone a call recognises a removal of its own whose reply was lost.
 const TOMBSTONE_GRACE: Duration = Duration::from_secs(5);
-/// Marks the message as a tombstone.
-pub(crate) const OPERATION: &str = "KV-Operation";
 /// Not `PURGE`: for that, the broker writes no delete marker when the tombstone expires, and after it was
 /// killed the removed value is there again (measured, ADR 0035).
 const REMOVED: &str = "DEL";

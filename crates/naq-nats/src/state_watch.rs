@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::api::Api;
 use crate::error::ApiError;
 use crate::error_codes::STREAM_NOT_FOUND;
-use crate::state_store::OPERATION;
+use crate::message::OPERATION;
 use crate::subjects::{AckSubject, api};
 use crate::topology::CreateConsumer;
 
