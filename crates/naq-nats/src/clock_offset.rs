@@ -42,6 +42,15 @@ impl ClockOffset {
     pub(crate) fn measured(&self, asked: Timestamp, broker: Timestamp, answered: Timestamp) {
         let ahead_ms = ahead(asked, broker, answered);
         if let Ok(mut last) = self.0.lock() {
+            // Each measurement is the largest possible difference. A slow reply must not replace a
+            // better one: all delays would be late by the time that it took.
+            let is_better = |old: &OffsetSample| {
+                let is_fresh = old.at.elapsed() <= MAX_AGE && !old.was_set(answered);
+                is_fresh && (least(broker, answered)..=ahead_ms).contains(&old.ahead_ms)
+            };
+            if last.as_ref().is_some_and(is_better) {
+                return;
+            }
             *last = Some(OffsetSample { ahead_ms, at: Instant::now(), clock: answered });
         }
     }
@@ -80,6 +89,12 @@ fn shift(t: Timestamp, by_ms: i64) -> Timestamp {
     if by_ms < 0 { t.saturating_sub(by) } else { t + by }
 }
 
+/// The smallest possible difference. A clock of the broker that was set ahead shows in it.
+fn least(broker: Timestamp, answered: Timestamp) -> i64 {
+    let ms = |t: Timestamp| i64::try_from(t.as_millis()).unwrap_or(i64::MAX);
+    ms(broker) - ms(answered) - 1
+}
+
 /// Zero if a quick reply shows no difference. Otherwise the largest possible difference, so that a
 /// job may be late by one round trip but never early.
 fn ahead(asked: Timestamp, broker: Timestamp, answered: Timestamp) -> i64 {
@@ -104,6 +119,19 @@ mod tests {
         // Our clock is five minutes behind, then five minutes ahead.
         assert_eq!(ahead(t(1000), t(301_001), t(1002)), 300_002);
         assert_eq!(ahead(t(400_000), t(100_001), t(400_002)), -299_998);
+    }
+
+    #[test]
+    fn a_slow_reply_does_not_replace_a_better_measurement() {
+        let (offset, t) = (ClockOffset::default(), Timestamp::from_millis);
+        offset.measured(t(10_000), t(10_000), t(10_000));
+        offset.measured(t(8_600), t(10_000), t(10_010));
+        assert_eq!(offset.ahead_ms(), 0, "the reply took 1.4 s");
+        // The broker's clock was set ahead, and then back.
+        offset.measured(t(10_020), t(18_020), t(10_021));
+        assert_eq!(offset.ahead_ms(), 8_001);
+        offset.measured(t(10_030), t(10_030), t(10_030));
+        assert_eq!(offset.ahead_ms(), 0);
     }
 
     #[test]

@@ -303,6 +303,7 @@ impl NatsSubscription {
         self.era.heard(false, Instant::now());
         // The cause of the silence may have lost acks too.
         self.settled_until = None;
+        self.newest = 0;
         if let Some(mut old) = self.inbox.replace(PullInbox { subject, messages, connection })
             && old.messages.drain().await.is_ok()
         {

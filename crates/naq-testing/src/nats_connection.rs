@@ -78,7 +78,12 @@ impl NatsConnection {
     pub fn request(&mut self, subject: &str, body: &str) -> Result<String> {
         self.stream.get_ref().set_read_timeout(Some(REPLY_TIME))?;
         let size = body.len();
-        self.send(&format!("SUB in 1\r\nUNSUB 1 1\r\nPUB {subject} in {size}\r\n{body}\r\n"))?;
+        // All connections of an account share its subjects: another one may wait for a reply too.
+        let inbox = crate::unique("in");
+        let inbox = &*inbox;
+        let ask =
+            format!("SUB {inbox} 1\r\nUNSUB 1 1\r\nPUB {subject} {inbox} {size}\r\n{body}\r\n");
+        self.send(&ask)?;
         loop {
             let head = self.line()?;
             match head.split_whitespace().collect::<Vec<_>>().as_slice() {

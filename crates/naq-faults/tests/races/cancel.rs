@@ -63,7 +63,7 @@ async fn a_cancel_during_the_end_of_the_handler_cancels_the_job_or_reports_its_e
         let setup = &setup;
         async move {
             until(SystemClock.now() + Duration::from_millis(5 * (n as u64 / 8))).await;
-            setup.enqueue(kinds[n % 3], n as u64 % 24, Duration::ZERO).await
+            setup.enqueue(kinds[n % 3], n as u64 % 24 * 10, Duration::ZERO).await
         }
     });
     // Each job is cancelled at about the time when its handler returns.
