@@ -152,7 +152,8 @@ impl RaceSetup {
         let delay = AHEAD + Duration::from_millis(3 * n as u64);
         let due = SystemClock.now() + delay;
         let key = self.enqueue(HandlerEnd::Success, 0, delay).await;
-        let within = (before + TICK).as_millis() as u64;
+        // Beyond the tick, so that the broker wins some of the races too.
+        let within = (before + TICK * 3).as_millis() as u64;
         until(due.saturating_sub(before) + Duration::from_millis(37 * n as u64 % within)).await;
         key
     }
