@@ -1,7 +1,7 @@
 // Error kinds: an error as a dotted name. NAQ compares kinds by their parts: `ConnectionError` has
 // `ConnectionError.refused` too. So the kind of a class is the path from its oldest base to itself.
 
-// NAQ's own kinds. A class of this name begins a path, whatever its bases are called.
+// NAQ's own kinds. A class of this name begins a path; its bases are left out.
 const ROOTS = new Set(["ConnectionError", "TimeoutError", "PermissionError", "AuthenticationError", "HTTPError", "ValueError"]);
 
 // Codes of the operating system, as NAQ's Rust handlers name them.

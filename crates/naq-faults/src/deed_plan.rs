@@ -33,7 +33,7 @@ const PURGE_DEAD_ONE_OF: u32 = 20;
 
 /// The deeds of a run, in the order in which they begin.
 pub(crate) fn deeds(seed: u64, settings: &RunSettings, jobs: &[PlannedJob]) -> Vec<PlannedDeed> {
-    // Its own numbers: a seed gives the same jobs and faults, whatever the operators do.
+    // Its own numbers: a seed gives the same jobs and faults with any deeds.
     let mut rng = fastrand::Rng::with_seed(seed ^ 0x6f70_6572_6174_6f72);
     let mut deeds: Vec<_> = jobs.iter().filter_map(|job| job_deed(&mut rng, job)).collect();
     let (rounds, length) = settings.rounds();

@@ -74,7 +74,7 @@ impl NatsConnection {
     ///
     /// # Errors
     ///
-    /// No reply within two seconds, nobody listens on the subject, or the connection is broken.
+    /// No reply within two seconds, the subject has no subscriber, or the connection is broken.
     pub fn request(&mut self, subject: &str, body: &str) -> Result<String> {
         self.stream.get_ref().set_read_timeout(Some(REPLY_TIME))?;
         let size = body.len();

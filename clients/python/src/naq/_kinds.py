@@ -9,7 +9,7 @@ from typing import Iterable, List, Type, Union
 
 KindLike = Union[str, Type[BaseException]]
 
-# NAQ's own kinds. A class of this name begins a path, whatever its bases are called.
+# NAQ's own kinds. A class of this name begins a path; its bases are left out.
 ROOTS = (
     "ConnectionError",
     "TimeoutError",

@@ -51,7 +51,7 @@ fn is_half_purged(case: &JobCase<'_>) -> bool {
 }
 
 /// A purged job may be gone. But its last step must not have finished without a fault: the worker
-/// stores its end then, whatever became of the message.
+/// stores its end then, even if the message is gone.
 fn unrecorded(case: &JobCase<'_>) -> Option<BrokenPromise> {
     let last = case.planned.script.expected_end(case.planned.pace).step;
     let mut finished = case.runs.iter().filter(|run| run.step == last && run.finish.is_some());

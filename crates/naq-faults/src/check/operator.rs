@@ -137,7 +137,7 @@ mod tests {
         // The step before the one that was cancelled did run.
         fake.runs().remove(0);
         assert_eq!(names(&fake), ["NeverRan", "OutOfNowhere"]);
-        // Without a cancel nobody may be cancelled.
+        // Without a cancel no job may be cancelled.
         fake.deeds().clear();
         assert!(names(&fake).contains(&"WrongEnd".into()));
     }

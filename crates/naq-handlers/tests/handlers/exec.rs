@@ -147,7 +147,7 @@ async fn a_timeout_ends_the_whole_process_group() {
     }
 }
 
-/// Waits until the process has ended. A zombie has ended too: whoever inherited it reaps it.
+/// Waits until the process has ended. A zombie has ended too: the process that inherited it reaps it.
 async fn gone(pid: u32) {
     let stat = format!("/proc/{pid}/stat");
     let alive = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
