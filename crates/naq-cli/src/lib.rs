@@ -41,6 +41,7 @@ mod commands;
 mod connection;
 mod exit;
 mod job_details;
+mod job_name;
 mod logging;
 #[cfg(feature = "metrics")]
 mod metrics;

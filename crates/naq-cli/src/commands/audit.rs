@@ -19,7 +19,7 @@ Examples:
 The command and the dashboard record what they change, for 30 days. A program that uses the API
 must record its own changes.")]
 pub(crate) struct AuditArgs {
-    /// Show at most this many
+    /// Show at most this many; 0 for all
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
     /// List the entries before this one, which the previous page names
@@ -38,6 +38,7 @@ struct AuditRow {
 
 impl TableRow for AuditRow {
     const COLUMNS: &'static [&'static str] = &["AGE", "WHO", "DID", ">COUNT", "~ON", "~WHY"];
+    const LEFT_OUT: &'static [&'static str] = &["COUNT", "WHY", "WHO"];
     const NONE: &'static str = "no entries: nothing was changed in the last 30 days";
 
     fn cells(&self) -> Vec<String> {
@@ -57,9 +58,10 @@ impl TableRow for AuditRow {
 impl AuditArgs {
     pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
         let now = client.broker_now().await?;
+        let most = if self.limit == 0 { usize::MAX } else { self.limit };
         let (mut lines, mut before) = (Vec::new(), self.before.clone());
-        while lines.len() < self.limit {
-            let limit = (self.limit - lines.len()).min(MAX_AUDIT_PAGE);
+        while lines.len() < most {
+            let limit = (most - lines.len()).min(MAX_AUDIT_PAGE);
             let page = client.audit_log(&AuditQuery { before, limit }).await?;
             lines.extend(page.entries.into_iter().map(|entry| AuditRow { entry, now }));
             before = page.next;

@@ -102,6 +102,7 @@ impl BatchRow {
 impl TableRow for BatchRow {
     const COLUMNS: &'static [&'static str] =
         &["BATCH", "STATE", "ACTION", "DONE", "AGE", "WHO", "~ON"];
+    const LEFT_OUT: &'static [&'static str] = &["WHO", "AGE", "ACTION"];
     const NONE: &'static str = "no batches; naq dlq requeue --all starts one";
 
     fn cells(&self) -> Vec<String> {

@@ -204,6 +204,7 @@ impl BreakerRow {
 
 impl TableRow for BreakerRow {
     const COLUMNS: &'static [&'static str] = &["BREAKER", "STATE", ">SINCE", "~NEXT", "~BECAUSE"];
+    const LEFT_OUT: &'static [&'static str] = &["SINCE", "NEXT"];
     const NONE: &'static str = "no breaker is open or had a failure lately";
 
     fn cells(&self) -> Vec<String> {

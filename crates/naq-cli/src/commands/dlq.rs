@@ -8,12 +8,13 @@ mod select;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use naq_client::{Client, DeadSummary};
-use naq_core::{JobId, QueueName, Timestamp};
+use naq_core::{QueueName, Timestamp};
 use serde::Serialize;
 
 use super::confirm::Confirm;
 use crate::exit::ExitCode;
 use crate::job_details::JobDetails;
+use crate::job_name::JobName;
 use crate::output::{Format, Output, TableRow};
 use crate::text::about;
 
@@ -71,8 +72,8 @@ pub(crate) struct DlqListArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DlqShowArgs {
-    /// The job's id
-    id: JobId,
+    /// The job: its id, or QUEUE/ID
+    id: JobName,
     /// The job's queue [default: any]
     #[arg(short, long)]
     queue: Option<QueueName>,
@@ -147,6 +148,7 @@ struct DeadLetterRow {
 
 impl TableRow for DeadLetterRow {
     const COLUMNS: &'static [&'static str] = &["JOB", "QUEUE", "TASK", "AGE", "~ERROR"];
+    const LEFT_OUT: &'static [&'static str] = &["AGE", "QUEUE", "TASK"];
     const NONE: &'static str = "no dead letters";
 
     fn cells(&self) -> Vec<String> {

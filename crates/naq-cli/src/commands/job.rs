@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_client::{AuditEntry, Client, ClientError, JobReport, Progress};
+use naq_client::{AuditEntry, Client, JobReport, Progress};
 use naq_core::transport::JobKey;
-use naq_core::{Clock, JobId, JobState, QueueName, SystemClock, Timer};
+use naq_core::{Clock, JobState, QueueName, SystemClock, Timer};
 
 use self::list::JobListArgs;
 use super::audit;
 use super::wait::wait;
 use crate::exit::ExitCode;
 use crate::job_details::{JobDetails, attempt_words, progress_words, state};
+use crate::job_name::JobName;
 use crate::output::{Format, Output};
 use crate::text::{about, parse_duration};
 
@@ -87,19 +88,20 @@ Only the result goes to stdout.")]
 
 #[derive(Debug, Args)]
 pub(crate) struct JobIdArgs {
-    /// The job's id
-    id: JobId,
+    /// The job: its id, or QUEUE/ID as the lists print it
+    id: JobName,
     /// The job's queue [default: any]
     #[arg(short, long)]
     queue: Option<QueueName>,
 }
 
 impl JobIdArgs {
-    async fn find(&self, client: &Client) -> Result<JobReport, ClientError> {
-        client.job(&self.id, self.queue.as_ref()).await
+    async fn find(&self, client: &Client) -> Result<JobReport> {
+        let queue = self.id.queue(self.queue.as_ref())?;
+        Ok(client.job(&self.id.id, queue.as_ref()).await?)
     }
 
-    async fn key(&self, client: &Client) -> Result<JobKey, ClientError> {
+    async fn key(&self, client: &Client) -> Result<JobKey> {
         Ok(self.find(client).await?.key)
     }
 }

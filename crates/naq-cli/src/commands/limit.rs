@@ -80,6 +80,7 @@ impl LimitRow {
 
 impl TableRow for LimitRow {
     const COLUMNS: &'static [&'static str] = &["KEY", ">RUNNING", ">WAITING", "RATE", "NEXT START"];
+    const LEFT_OUT: &'static [&'static str] = &["NEXT START", "RATE"];
     const NONE: &'static str = "no limits in use; to give a job one: naq enqueue TASK \
                                 --concurrency-key KEY=N";
 

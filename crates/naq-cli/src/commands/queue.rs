@@ -233,6 +233,7 @@ impl QueueRow {
 impl TableRow for QueueRow {
     const COLUMNS: &'static [&'static str] =
         &["QUEUE", ">PENDING", ">RUNNING", ">LIMIT", ">WAITING", ">DEAD", "OLDEST", "~STATE"];
+    const LEFT_OUT: &'static [&'static str] = &["OLDEST", "LIMIT", "WAITING"];
     const NONE: &'static str = "no queues; the first job creates one: naq enqueue TASK";
 
     fn cells(&self) -> Vec<String> {

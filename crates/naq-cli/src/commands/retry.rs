@@ -52,9 +52,9 @@ pub(crate) struct RetryPolicyArg {
 pub(crate) struct PreviewArgs {
     #[command(flatten)]
     policy: RetryPolicyArg,
-    /// Show at most this many retries
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
+    /// Show at most this many retries; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    limit: usize,
 }
 
 #[derive(Debug, Args)]
@@ -108,8 +108,9 @@ fn band(min: u64, max: u64) -> String {
 
 fn show_preview(args: &PreviewArgs, out: Output) -> Result<()> {
     let policy = &args.policy.policy;
+    let most = if args.limit == 0 { usize::MAX } else { args.limit };
     let mut retries = preview(policy);
-    let rows: Vec<PreviewRow> = retries.by_ref().take(args.limit as usize).collect();
+    let rows: Vec<PreviewRow> = retries.by_ref().take(most).collect();
     out.list(&rows)?;
     if retries.next().is_some() {
         out.note(format_args!(

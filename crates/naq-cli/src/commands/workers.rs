@@ -57,6 +57,7 @@ struct WorkerRow {
 impl TableRow for WorkerRow {
     const COLUMNS: &'static [&'static str] =
         &["WORKER", "STATUS", "~QUEUES", ">RUNNING", ">DONE", ">FAILED", "HOST", "UP", "SEEN"];
+    const LEFT_OUT: &'static [&'static str] = &["HOST", "UP", "FAILED", "DONE", "QUEUES"];
     const NONE: &'static str = "no workers; to start one: naq worker";
 
     fn cells(&self) -> Vec<String> {

@@ -67,6 +67,7 @@ struct WorkflowRow {
 
 impl TableRow for WorkflowRow {
     const COLUMNS: &'static [&'static str] = &["WORKFLOW", "NAME", ">JOBS", "STARTED", "NOTE"];
+    const LEFT_OUT: &'static [&'static str] = &["NOTE", "STARTED", "JOBS"];
     const NONE: &'static str = "no workflows";
 
     fn cells(&self) -> Vec<String> {

@@ -49,3 +49,33 @@ fn secrets_in_the_arguments_are_shown_only_on_request() {
     let stored = broker.json(&["job", "show", &id, "--show-secrets"]);
     assert_eq!(stored["args"]["apiKey"], "k3y");
 }
+
+#[test]
+fn a_job_is_named_as_the_lists_print_it() {
+    let broker = Broker::start();
+    let id = broker.enqueue(&["greet", "--queue", "mail", "--args", "\"ann\""]);
+    let listed = broker.json(&["job", "list"]);
+    let name = listed["jobs"][0]["job"].as_str().expect("a key").to_owned();
+    assert_eq!(name, format!("mail/{id}"));
+    for named in [vec![name.as_str()], vec![id.as_str()], vec![name.as_str(), "--queue", "mail"]] {
+        let shown = broker.json(&[&["job", "show"], &named[..]].concat());
+        assert_eq!(shown["queue"], "mail", "{named:?}");
+    }
+    let ran = broker.naq(&["job", "show", &name, "--queue", "sms"]);
+    assert!(ran.stderr.contains("--queue says sms"), "{ran:?}");
+    broker.json(&["job", "cancel", &name]);
+    let ran = broker.naq(&["dlq", "show", &name]);
+    assert!(ran.stderr.contains(&format!("no dead letter {name}")), "{ran:?}");
+}
+
+#[test]
+fn jobs_behind_many_queues_without_jobs_are_on_the_first_page() {
+    let broker = Broker::start();
+    for n in 0..15 {
+        let id = broker.enqueue(&["greet", "--queue", &format!("empty-{n:02}")]);
+        broker.json(&["job", "cancel", &id]);
+    }
+    let id = broker.enqueue(&["greet", "--queue", "last"]);
+    let page = broker.json(&["job", "list", "--limit", "1"]);
+    assert_eq!(page["jobs"][0]["job"], format!("last/{id}"));
+}

@@ -4,9 +4,10 @@ use anyhow::Result;
 use clap::Args;
 use naq_client::{Client, ClientError, DeadFilter};
 use naq_core::transport::{JobKey, Place, Stored};
-use naq_core::{ErrorKind, JobId, QueueName, TaskName};
+use naq_core::{ErrorKind, QueueName, TaskName};
 
 use crate::exit::CliError;
+use crate::job_name::JobName;
 
 #[derive(Debug, Args)]
 pub(crate) struct DlqFilterArgs {
@@ -38,9 +39,9 @@ impl DlqFilterArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DlqSelectionArgs {
-    /// The ids of the jobs
+    /// The jobs: their ids, or QUEUE/ID
     #[arg(value_name = "ID")]
-    pub(super) ids: Vec<JobId>,
+    pub(super) ids: Vec<JobName>,
     #[command(flatten)]
     pub(super) filter: DlqFilterArgs,
     /// Every dead letter
@@ -86,9 +87,14 @@ impl DlqSelectionArgs {
 }
 
 /// The dead letter of this id, even if the job has been requeued and lives again.
-pub(super) async fn find(client: &Client, id: &JobId, queue: Option<&QueueName>) -> Result<Stored> {
-    let queues = match queue {
-        Some(queue) => vec![queue.clone()],
+pub(super) async fn find(
+    client: &Client,
+    name: &JobName,
+    queue: Option<&QueueName>,
+) -> Result<Stored> {
+    let id = &name.id;
+    let queues = match name.queue(queue)? {
+        Some(queue) => vec![queue],
         None => client.transport().find(id).await?,
     };
     let mut letters = Vec::new();
@@ -98,8 +104,8 @@ pub(super) async fn find(client: &Client, id: &JobId, queue: Option<&QueueName>)
         letters.extend(found.into_iter().filter(|stored| stored.place == Place::Dead));
     }
     match letters.len() {
-        0 => Err(CliError::not_found(format!("no dead letter {id}"))
-            .next(format!("show the job: naq job show {id}"))
+        0 => Err(CliError::not_found(format!("no dead letter {name}"))
+            .next(format!("show the job: naq job show {name}"))
             .into()),
         1 => Ok(letters.remove(0)),
         _ => {

@@ -39,7 +39,7 @@ pub(crate) struct JobListArgs {
     /// List the oldest first [default: the newest]
     #[arg(long)]
     oldest_first: bool,
-    /// Jobs per page
+    /// Jobs per page; 0 for as many as a page can hold
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
     /// Continue after the previous page, with the cursor that it printed
@@ -57,19 +57,42 @@ impl JobListArgs {
             id_prefix: self.id.clone(),
             since: self.since.map(|span| now.saturating_sub(span)),
             order: if self.oldest_first { Order::OldestFirst } else { Order::NewestFirst },
-            limit: self.limit,
+            limit: if self.limit == 0 { usize::MAX } else { self.limit },
             cursor: self.cursor.clone(),
             ..self.state.map_or_else(|| JobsQuery::at(Place::Queue), JobsQuery::of)
         }
     }
 
+    /// The first page, or the next one that has read a job. A page ends after some requests, so queues
+    /// without jobs can fill it.
+    async fn first_page(&self, client: &Client, now: Timestamp) -> Result<JobsPage> {
+        let mut query = self.query(now);
+        loop {
+            let page = client.jobs(&query).await?;
+            match page.next {
+                Some(next)
+                    if page.scanned == 0
+                        && !query.cursor.as_ref().is_some_and(|read| *read == next) =>
+                {
+                    query.cursor = Some(next)
+                }
+                next => return Ok(JobsPage { next, ..page }),
+            }
+        }
+    }
+
     pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
         let now = client.broker_now().await?;
-        let page = client.jobs(&self.query(now)).await?;
+        let page = self.first_page(client, now).await?;
         if out.format() == Format::Json {
             return out.one(&page, String::new);
         }
         let JobsPage { jobs, scanned, next } = page;
+        if let (true, Some(next)) = (jobs.is_empty(), &next) {
+            return out.note(format_args!(
+                "none of the {scanned} jobs read so far matches; to read on: --cursor {next}"
+            ));
+        }
         out.list(&jobs.into_iter().map(|job| JobRow { job, now }).collect::<Vec<_>>())?;
         match next {
             Some(next) => {
@@ -103,6 +126,7 @@ impl JobRow {
 impl TableRow for JobRow {
     const COLUMNS: &'static [&'static str] =
         &["ID", "QUEUE", "TASK", "STATE", ">ATTEMPT", "WHEN", "~LAST ERROR"];
+    const LEFT_OUT: &'static [&'static str] = &["QUEUE", "WHEN", "TASK", "ATTEMPT"];
     const NONE: &'static str = "no jobs match";
 
     fn cells(&self) -> Vec<String> {

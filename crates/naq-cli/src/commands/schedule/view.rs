@@ -223,6 +223,7 @@ impl From<&Result<ScheduleReport, ScheduleError>> for ScheduleRow {
 impl TableRow for ScheduleRow {
     const COLUMNS: &'static [&'static str] =
         &["SCHEDULE", "WHEN", "ZONE", "TASK", "STATE", ">RUNS", "~NEXT"];
+    const LEFT_OUT: &'static [&'static str] = &["ZONE", "RUNS", "TASK", "WHEN"];
     const NONE: &'static str =
         "no schedules; to define one: naq schedule add NAME TASK --cron EXPRESSION";
 
