@@ -44,7 +44,12 @@ fn the_compiler_says_what_to_write() {
     let error = "cannot be the error of a handler";
     let failure = "return `Result<_, Failure>`: `?` makes a `Failure` of every error";
     for (mistake, from, to, said) in [
-        ("an error that is a text", "(), Failure>", "(), String>", &["`String`", error, failure][..]),
+        (
+            "an error that is a text",
+            "(), Failure>",
+            "(), String>",
+            &["`String`", error, failure][..],
+        ),
         (
             "a box that does not cross threads",
             "(), Failure>",
