@@ -23,6 +23,7 @@ use crate::evictions::EvictionLog;
 use crate::room::Rooms;
 use crate::subjects::Subjects;
 use crate::under_way::UnderWay;
+use crate::uptime::UptimeConsumers;
 
 /// The longest pause before a request is repeated.
 const MAX_PAUSE: Duration = Duration::from_millis(250);
@@ -43,6 +44,8 @@ pub(crate) struct Api {
     pub(crate) rooms: Rooms,
     /// The limits by which streams remove jobs, as far as this process has logged them.
     pub(crate) evictions: EvictionLog,
+    /// Shows which messages are older than the broker's last start.
+    pub(crate) uptime_consumers: UptimeConsumers,
 }
 
 /// The broker's reply to a publish.
@@ -82,6 +85,7 @@ impl Api {
             under_way: UnderWay::default(),
             rooms: Rooms::default(),
             evictions: EvictionLog::default(),
+            uptime_consumers: UptimeConsumers::default(),
         })
     }
 

@@ -48,6 +48,7 @@ mod subscription;
 mod topology;
 mod transport;
 mod under_way;
+mod uptime;
 
 pub use config::{Auth, CLIENT_LOG_TARGET, NatsConfig, Secret, Storage, Tls};
 pub use diagnose::{Finding, Level};

@@ -21,3 +21,4 @@ mod starting;
 mod state_store;
 mod stats;
 mod topology;
+mod uptime;
