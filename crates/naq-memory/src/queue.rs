@@ -36,8 +36,6 @@ pub(crate) struct MemoryQueue {
     leases: BTreeSet<(Timestamp, u64)>,
     /// Messages that were delivered, and that the broker will not deliver again.
     forgotten: BTreeSet<u64>,
-    /// The last sequence when the broker was killed. Messages up to it may have been settled before.
-    suspect_until: u64,
     pub(crate) lease: Option<Duration>,
     pub(crate) paused_until: Option<Timestamp>,
     /// When it was last purged.
@@ -49,16 +47,6 @@ pub(crate) struct MemoryQueue {
 }
 
 impl MemoryQueue {
-    /// The broker was killed: what it may have delivered before is suspect from now on.
-    pub(crate) fn was_killed(&mut self) {
-        self.suspect_until = self.log.last_seq();
-    }
-
-    /// Whether a message may have been settled before the broker was killed.
-    pub(crate) fn maybe_settled(&self, stored: &Stored) -> bool {
-        stored.seq <= self.suspect_until
-    }
-
     /// Whether the queue takes another job.
     pub(crate) fn check_room(&self, queue: &QueueName) -> Result<(), TransportError> {
         let bound = self.bound;

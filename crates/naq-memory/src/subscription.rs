@@ -18,6 +18,9 @@ pub(crate) struct MemorySubscription {
     pub(crate) shared: Arc<SharedBroker>,
     pub(crate) queue: QueueName,
     pub(crate) lease: Duration,
+    /// The queue's last sequence when the subscription was opened. An earlier worker may have settled
+    /// any message up to it.
+    pub(crate) settled_until: u64,
     /// How many deliveries were requested and have not arrived.
     pub(crate) requested: usize,
     /// When the broker forgets the request.
@@ -39,16 +42,14 @@ impl MemorySubscription {
         let queue = state.queue(&self.queue);
         let taken = queue.fetch(self.requested, now);
         let next_ready = queue.next_change().filter(|_| self.requested > 0);
-        let is_old = |fetched: &FetchedMessage| queue.maybe_settled(&fetched.stored);
-        let old: Vec<_> = taken.iter().map(is_old).collect();
         drop(state);
         self.requested -= taken.len();
-        let taken = taken.into_iter().zip(old);
-        (taken.map(|(fetched, old)| self.delivery(fetched, old)).collect(), next_ready)
+        (taken.into_iter().map(|fetched| self.delivery(fetched)).collect(), next_ready)
     }
 
-    fn delivery(&self, fetched: FetchedMessage, old: bool) -> Delivery {
+    fn delivery(&self, fetched: FetchedMessage) -> Delivery {
         let FetchedMessage { stored, delivered } = fetched;
+        let old = stored.seq <= self.settled_until;
         Delivery {
             suspect: delivered > 1 || old || stored.message.is_suspect(),
             handle: handle_of(&self.shared, &stored),

@@ -16,7 +16,6 @@ use naq_core::wire::Nonce;
 use tokio::sync::{Notify, broadcast};
 
 use crate::broker_state::{BrokerState, MAX_PAYLOAD};
-use crate::queue::MemoryQueue;
 use crate::subscription::{MemorySubscription, handle_of};
 
 /// How many signals a slow listener may be behind. Beyond that it misses the oldest ones.
@@ -68,12 +67,6 @@ impl MemoryTransport {
     /// queue, and are not delivered again until a worker stores them again. For tests.
     pub fn forget_running(&self, queue: &QueueName) {
         self.shared.state().0.queue(queue).forget();
-    }
-
-    /// Acts as a broker that was killed and is back. It does not know any more which messages it has
-    /// delivered, so all messages that are stored now are suspects. For tests.
-    pub fn was_killed(&self) {
-        self.shared.state().0.queues.values_mut().for_each(MemoryQueue::was_killed);
     }
 
     /// Removes a queue with all its jobs and makes it again, as an operator of a NATS server can. The new
@@ -148,11 +141,13 @@ impl Consumer for MemoryTransport {
         let (mut state, now) = self.shared.state();
         let memory_queue = state.queue(queue);
         let lease = *memory_queue.lease.get_or_insert(lease);
+        let settled_until = memory_queue.log.last_seq();
         drop(state);
         Ok(Box::new(MemorySubscription {
             shared: self.shared.clone(),
             queue: queue.clone(),
             lease,
+            settled_until,
             requested: 0,
             requested_until: now,
         }))

@@ -122,6 +122,10 @@ impl ConsumerWatch {
             Ok(Some(info)) => {
                 if !info.is_clustered() {
                     self.covered = api.covered(queue).await;
+                    // No delivery has arrived on this inbox yet. The consumer may be made again before.
+                    if let Some(covered) = self.covered.filter(|_| self.newest == 0) {
+                        self.newest = covered.newest;
+                    }
                 }
                 self.older_until = Some(info.state.last_seq);
             }

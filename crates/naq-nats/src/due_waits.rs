@@ -16,23 +16,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::HeaderMap;
-use async_nats::header::{NATS_SCHEDULE_NEXT, NATS_SCHEDULER};
 use naq_core::Timestamp;
-use naq_core::transport::{JobKey, Place};
-use naq_core::wire::WireMessage;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep_until};
-
-use crate::api::Api;
-use crate::error_codes::WRONG_LAST_SEQUENCE;
-use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, outgoing};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// How much later than its due time the broker moves a wait that this process has not ended.
 pub(crate) const BACKSTOP: Duration = Duration::from_secs(2);
 /// For how long after the due time this process may move it. The broker may be slow to carry the request
 /// out, and its timer must be far away then.
-const WINDOW: Duration = Duration::from_millis(500);
+pub(crate) const WINDOW: Duration = Duration::from_millis(500);
 /// The longest wait that is held. It is short, because a process that ends leaves its waits to the
 /// broker, which is late for them.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -64,78 +55,43 @@ impl Default for DueWaits {
 /// Room for one wait.
 #[derive(Debug)]
 pub(crate) struct WaitRoom {
-    due_at: Timestamp,
+    pub(crate) due_at: Timestamp,
     _count: OwnedSemaphorePermit,
     _kib: OwnedSemaphorePermit,
 }
 
-impl Api {
-    /// Room for a wait that this process will end itself. `None` if the broker has to: the wait is long,
-    /// there are too many, no queue is open here, or the broker's clock is not known.
-    pub(crate) fn room_for_wait(&self, message: &WireMessage, due_at: Timestamp) -> Option<WaitRoom> {
-        let now = self.offset.broker_now_at_least(self.config.clock.now())?;
-        if !self.under_way.has_open_queue() || due_at > now + LONGEST {
+impl DueWaits {
+    /// Room for a wait of a message of `size` bytes. `None` if it is long, or if there are too many. `now`
+    /// is a time that the broker's clock has certainly reached.
+    pub(crate) fn room(&self, due_at: Timestamp, size: usize, now: Timestamp) -> Option<WaitRoom> {
+        if due_at > now + LONGEST {
             return None;
         }
-        let kib = u32::try_from(message.size() / 1024 + 1).ok()?;
-        let count = Arc::clone(&self.due_waits.count).try_acquire_owned().ok()?;
-        let kib = Arc::clone(&self.due_waits.kib).try_acquire_many_owned(kib).ok()?;
+        let kib = u32::try_from(size / 1024 + 1).ok()?;
+        let count = Arc::clone(&self.count).try_acquire_owned().ok()?;
+        let kib = Arc::clone(&self.kib).try_acquire_many_owned(kib).ok()?;
         Some(WaitRoom { due_at, _count: count, _kib: kib })
     }
 
-    /// Ends a wait at its time. `seq` is the sequence of its message.
-    pub(crate) fn end_when_due(
-        self: &Arc<Self>,
-        room: WaitRoom,
-        key: JobKey,
-        message: WireMessage,
-        seq: u64,
-    ) {
-        let api = Arc::clone(self);
-        tokio::spawn(async move {
-            api.until_due(room.due_at).await;
-            let Ok(_turn) = api.due_waits.at_once.acquire().await else { return };
-            if api.now() < room.due_at + WINDOW {
-                api.end_wait(&key, &message, seq).await;
-            }
-            drop(room);
-        });
-    }
-
-    /// Returns when it is certain that the broker's clock has reached this time.
-    async fn until_due(&self, due_at: Timestamp) {
-        loop {
-            let now = self.offset.broker_now_at_least(self.config.clock.now());
-            let left = now.map_or(Duration::ZERO, |now| due_at.since(now));
-            if left.is_zero() && now.is_some() {
-                return;
-            }
-            sleep_until(Instant::now() + left.max(Duration::from_millis(1))).await;
-        }
-    }
-
-    /// Moves a waiting message to its queue. It is sent once: an answer that is lost, or a message that is
-    /// gone, is left to the broker.
-    async fn end_wait(&self, key: &JobKey, message: &WireMessage, seq: u64) {
-        let schedule = self.subjects.job(Place::Schedule, key);
-        let target = self.subjects.job(Place::Queue, key);
-        let headers = release_headers(message, &schedule, seq);
-        match self.store(&target, headers, message.body.clone()).await {
-            Ok(_) => {}
-            // Cancelled, moved, or started by an operator.
-            Err(error) if error.is(WRONG_LAST_SEQUENCE) => {}
-            Err(error) => tracing::debug!(job = %key, ?error, "the broker will end this wait"),
-        }
+    /// Waits until another one may be moved. `None` never happens: nothing closes the semaphore.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.at_once.acquire().await.ok()
     }
 }
 
-/// The headers with which a waiting message becomes one in the queue, if it is still the one with this
-/// sequence.
-pub(crate) fn release_headers(message: &WireMessage, schedule: &str, seq: u64) -> HeaderMap {
-    let mut headers = outgoing(message);
-    headers.insert(EXPECTED_LAST, seq.to_string());
-    headers.insert(EXPECTED_LAST_ON, schedule);
-    headers.insert(NATS_SCHEDULER, schedule);
-    headers.insert(NATS_SCHEDULE_NEXT, "purge");
-    headers
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_short_waits_are_held_and_not_more_than_a_bound() {
+        let (waits, now) = (DueWaits::default(), Timestamp::from_millis(1_000_000));
+        assert!(waits.room(now + LONGEST + Duration::from_millis(1), 1, now).is_none());
+        let held: Vec<_> = (0..MOST).filter_map(|_| waits.room(now + LONGEST, 1, now)).collect();
+        assert_eq!(held.len(), MOST);
+        assert!(waits.room(now, 1, now).is_none(), "too many");
+        drop(held);
+        let large = waits.room(now, (MOST_KIB - 1) * 1024, now);
+        assert!(large.is_some() && waits.room(now, 2048, now).is_none(), "too many bytes");
+    }
 }

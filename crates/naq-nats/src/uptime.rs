@@ -23,16 +23,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy};
 use naq_core::sync::lock;
 use naq_core::{QueueName, Timestamp};
 use serde::Deserialize;
-
-use crate::api::Api;
-use crate::error::ApiError;
-use crate::error_codes::{CONSUMER_EXISTS, CONSUMER_NOT_FOUND};
-use crate::subjects::{UPTIME, api};
-use crate::topology::{ConsumerInfo, CreateConsumer};
 
 const SINCE: &str = "naq-since";
 const AFTER: &str = "naq-after";
@@ -49,11 +42,14 @@ pub(crate) struct Covered {
     pub(crate) after: u64,
     /// Except those which the broker moved to the queue before this time: it may have moved them twice.
     pub(crate) moved_after: Option<Timestamp>,
+    /// The number of the consumer's newest delivery when this was read. A delivery with a smaller one is
+    /// of a consumer that was made again since then.
+    pub(crate) newest: u64,
 }
 
 /// The description of the uptime consumer.
 #[derive(Debug, Clone, Deserialize)]
-struct UptimeInfo {
+pub(crate) struct UptimeInfo {
     created: String,
     config: UptimeConfig,
 }
@@ -66,7 +62,7 @@ struct UptimeConfig {
 
 /// What a worker does with the uptime consumer that it finds.
 #[derive(Debug, PartialEq, Eq)]
-enum UptimeStep {
+pub(crate) enum UptimeStep {
     /// It covers the messages after this sequence.
     Trust(u64),
     /// The same, once it names this consumer, which has delivered nothing yet.
@@ -76,7 +72,7 @@ enum UptimeStep {
 }
 
 /// Decides by the uptime consumer and by the workers' consumer.
-fn step(uptime: &UptimeInfo, created: &str, has_delivered: bool) -> UptimeStep {
+pub(crate) fn step(uptime: &UptimeInfo, created: &str, has_delivered: bool) -> UptimeStep {
     let says = &uptime.config.metadata;
     let after = says.get(AFTER).and_then(|after| after.parse().ok());
     let after = after.filter(|_| says.get(SINCE) == Some(&uptime.created));
@@ -88,9 +84,19 @@ fn step(uptime: &UptimeInfo, created: &str, has_delivered: bool) -> UptimeStep {
 }
 
 impl UptimeInfo {
-    fn covers(&self, after: u64) -> Covered {
+    /// What it says from now on. `workers` is when the workers' consumer was made, if there is one.
+    pub(crate) fn metadata(&self, after: u64, workers: Option<&str>) -> HashMap<String, String> {
+        let mut says = HashMap::from([
+            (SINCE.to_owned(), self.created.clone()),
+            (AFTER.to_owned(), after.to_string()),
+        ]);
+        says.extend(workers.map(|created| (WORK_CONSUMER.to_owned(), created.to_owned())));
+        says
+    }
+
+    pub(crate) fn covers(&self, after: u64, newest: u64) -> Covered {
         let made_at = self.created.parse::<Timestamp>().ok().filter(|_| after > 0);
-        Covered { after, moved_after: made_at.map(|at| at + CATCH_UP) }
+        Covered { after, moved_after: made_at.map(|at| at + CATCH_UP), newest }
     }
 }
 
@@ -103,137 +109,18 @@ pub(crate) struct UptimeConsumers {
     looked_at: Mutex<HashMap<QueueName, u64>>,
 }
 
-impl Api {
-    /// What a single broker proves of the messages of this queue, for a worker that has just opened it.
-    /// `None` if it proves nothing. Makes the uptime consumer if it is missing, and this user may.
-    pub(crate) async fn covered(&self, queue: &QueueName) -> Option<Covered> {
-        if self.uptime_consumers.denied.load(Ordering::Relaxed) {
-            return None;
-        }
-        let covered = self.read_or_renew_uptime(queue).await;
-        self.unless_denied(queue, covered).flatten()
+impl UptimeConsumers {
+    pub(crate) fn are_denied(&self) -> bool {
+        self.denied.load(Ordering::Relaxed)
     }
 
-    /// Makes the uptime consumer of a queue that has none, so that it covers the jobs that are enqueued
-    /// from now on. For producers to a single broker. Looks once on each connection.
-    pub(crate) async fn ensure_uptime(&self, queue: &QueueName) {
-        let connection = self.connection.state().connects;
-        if self.uptime_consumers.denied.load(Ordering::Relaxed) {
-            return;
-        }
-        if lock(&self.uptime_consumers.looked_at).insert(queue.clone(), connection)
-            == Some(connection)
-        {
-            return;
-        }
-        let made = self.make_missing_uptime(queue).await;
-        self.unless_denied(queue, made);
+    pub(crate) fn deny(&self) {
+        self.denied.store(true, Ordering::Relaxed);
     }
 
-    fn unless_denied<T>(&self, queue: &QueueName, done: Result<T, ApiError>) -> Option<T> {
-        done.inspect_err(|error| {
-            tracing::debug!(%queue, ?error, "no uptime consumer");
-            if error.is_permission() {
-                self.uptime_consumers.denied.store(true, Ordering::Relaxed);
-            }
-        })
-        .ok()
-    }
-
-    async fn read_or_renew_uptime(&self, queue: &QueueName) -> Result<Option<Covered>, ApiError> {
-        let Some(workers) = self.consumer_info(queue).await? else { return Ok(None) };
-        let uptime = match self.uptime(queue).await? {
-            Some(uptime) => uptime,
-            None => self.create_uptime(queue).await?,
-        };
-        let has_delivered = workers.delivered.consumer_seq > 0;
-        let after = match step(&uptime, &workers.created, has_delivered) {
-            UptimeStep::Trust(after) => after,
-            UptimeStep::Name(after) => {
-                self.write_uptime(queue, &uptime, after, Some(&workers)).await?;
-                after
-            }
-            UptimeStep::Renew => {
-                let Some(after) = self.last_sequence(queue).await? else { return Ok(None) };
-                self.write_uptime(queue, &uptime, after, Some(&workers)).await?;
-                after
-            }
-        };
-        Ok(Some(uptime.covers(after)))
-    }
-
-    async fn make_missing_uptime(&self, queue: &QueueName) -> Result<(), ApiError> {
-        if self.uptime(queue).await?.is_some() {
-            return Ok(());
-        }
-        let uptime = self.create_uptime(queue).await?;
-        let workers = self.consumer_info(queue).await?;
-        match self.last_sequence(queue).await? {
-            Some(after) => self.write_uptime(queue, &uptime, after, workers.as_ref()).await,
-            None => Ok(()),
-        }
-    }
-
-    /// The last sequence of the queue's stream. `None` if the stream does not exist.
-    async fn last_sequence(&self, queue: &QueueName) -> Result<Option<u64>, ApiError> {
-        let info = self.stream_info(&self.subjects.queue_stream(queue)).await?;
-        Ok(info.map(|info| info.state.last_seq))
-    }
-
-    async fn uptime(&self, queue: &QueueName) -> Result<Option<UptimeInfo>, ApiError> {
-        let stream = self.subjects.queue_stream(queue);
-        match self.call(&api::info_of_consumer(&stream, UPTIME), &()).await {
-            Ok(info) => Ok(Some(info)),
-            Err(error) if error.is(CONSUMER_NOT_FOUND) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn create_uptime(&self, queue: &QueueName) -> Result<UptimeInfo, ApiError> {
-        match self.send_uptime(queue, "create", HashMap::new()).await {
-            Err(error) if CONSUMER_EXISTS.iter().any(|code| error.is(*code)) => {
-                self.uptime(queue).await?.ok_or(error)
-            }
-            created => created,
-        }
-    }
-
-    /// Writes what it says. Nothing is written if it was lost meanwhile.
-    async fn write_uptime(
-        &self,
-        queue: &QueueName,
-        uptime: &UptimeInfo,
-        after: u64,
-        workers: Option<&ConsumerInfo>,
-    ) -> Result<(), ApiError> {
-        let mut says = HashMap::from([
-            (SINCE.to_owned(), uptime.created.clone()),
-            (AFTER.to_owned(), after.to_string()),
-        ]);
-        says.extend(workers.map(|it| (WORK_CONSUMER.to_owned(), it.created.clone())));
-        self.send_uptime(queue, "update", says).await.map(drop)
-    }
-
-    async fn send_uptime(
-        &self,
-        queue: &QueueName,
-        action: &'static str,
-        metadata: HashMap<String, String>,
-    ) -> Result<UptimeInfo, ApiError> {
-        let stream = self.subjects.queue_stream(queue);
-        let config = consumer::Config {
-            durable_name: Some(UPTIME.to_owned()),
-            name: Some(UPTIME.to_owned()),
-            description: Some("NAQ: shows since when the broker runs; delivers nothing".into()),
-            deliver_policy: DeliverPolicy::All,
-            ack_policy: AckPolicy::Explicit,
-            filter_subject: self.subjects.uptime(queue),
-            memory_storage: true,
-            metadata,
-            ..consumer::Config::default()
-        };
-        let request = CreateConsumer { stream_name: &stream, config: &config, action };
-        self.call(&api::consumer_create(&stream, UPTIME, &config.filter_subject), &request).await
+    /// Whether the one of this queue was not looked at yet on this connection. Notes that it is now.
+    pub(crate) fn must_look(&self, queue: &QueueName, connection: u64) -> bool {
+        lock(&self.looked_at).insert(queue.clone(), connection) != Some(connection)
     }
 }
 
@@ -265,8 +152,9 @@ mod tests {
     #[test]
     fn jobs_that_the_broker_moves_soon_after_its_start_are_not_covered() {
         let made = uptime("2026-01-01T00:00:00.5Z", &[]);
-        assert_eq!(made.covers(0).moved_after, None, "the queue was empty");
+        assert_eq!(made.covers(0, 0).moved_after, None, "the queue was empty");
         let until: Timestamp = "2026-01-01T00:00:10.5Z".parse().expect("a time");
-        assert_eq!(made.covers(3), Covered { after: 3, moved_after: Some(until) });
+        let covered = Covered { after: 3, moved_after: Some(until), newest: 9 };
+        assert_eq!(made.covers(3, 9), covered);
     }
 }

@@ -12,6 +12,7 @@ mod full_store;
 mod large;
 mod lost_tail;
 mod network;
+mod on_time;
 mod permissions;
 mod refusals;
 mod remove;

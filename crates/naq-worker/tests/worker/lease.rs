@@ -87,7 +87,6 @@ async fn a_lost_ack_does_not_run_the_job_again() {
 async fn a_suspect_waits_until_it_could_be_checked() {
     let bench = Bench::new();
     bench.enqueue("old", [Do::Succeed]).await;
-    bench.broker.was_killed();
     let plan = FaultPlan::new().on(Op::Evidence, 1, 4, Fault::Unreachable);
     let (_worker, _) = bench.start_faulty(plan).await;
     bench.turn().await;
