@@ -15,16 +15,21 @@ pub(crate) async fn measure(
     let costs = |name| CostSamples::new(name, FigureTarget::RatioAtLeast(0.85));
     let mut with = costs("drain, with records");
     let mut without = costs("drain, without records");
-    let mut backlog = costs("drain, with records, of an old backlog");
+    let mut filled = costs("drain, with records, of a filled queue");
+    let mut restarted = CostSamples::new(
+        "drain, with records, of a queue from before a restart",
+        FigureTarget::None,
+    );
     let (records, none) = (JobShape::DEFAULT, JobShape { records: false, ..JobShape::DEFAULT });
     for round in 0..plan.rounds {
         plan.progress(format_args!("drain, round {} of {}", round + 1, plan.rounds));
         let (naq, raw) = (&contestants.naq, &contestants.raw);
         with.pair(fresh(naq, plan, records).await?, fresh(raw, plan, records).await?);
         without.pair(fresh(naq, plan, none).await?, fresh(raw, plan, none).await?);
-        backlog.pair(old(naq, plan, records).await?, old(raw, plan, records).await?);
+        filled.pair(old(naq, plan, records, false).await?, old(raw, plan, records, false).await?);
+        restarted.pair(old(naq, plan, records, true).await?, old(raw, plan, records, true).await?);
     }
-    Ok([with.done(), without.done(), backlog.done()].concat())
+    Ok([with.done(), without.done(), filled.done(), restarted.done()].concat())
 }
 
 /// The worker is connected before the jobs are enqueued.
@@ -47,10 +52,19 @@ async fn fresh(side: &impl Contestant, plan: &BenchPlan, kind: JobShape) -> Resu
     Ok(cost)
 }
 
-/// The jobs are enqueued before the worker connects: NAQ then checks for each job whether it was
-/// settled before. The worker's time to connect and start is included.
-async fn old(side: &impl Contestant, plan: &BenchPlan, kind: JobShape) -> Result<RunCost> {
+/// The jobs are enqueued before the worker connects. The worker's time to connect and start is included.
+/// With `restarted`, NAQ cannot know that the broker has run on since: then it checks for each job whether
+/// it was settled before.
+async fn old(
+    side: &impl Contestant,
+    plan: &BenchPlan,
+    kind: JobShape,
+    restarted: bool,
+) -> Result<RunCost> {
     side.enqueue_many(plan.jobs, kind).await?;
+    if restarted {
+        side.streams().forget_uptime().await?;
+    }
     let seen = StartTimes::new(0);
     let meter = CpuMeter::start(plan.broker);
     let worker = side.work(plan.concurrency, kind, seen.clone()).await?;

@@ -18,38 +18,74 @@ const GAP: Duration = Duration::from_millis(5);
 /// The shortest and the longest delay in milliseconds. The jobs' delays are spread evenly between.
 const SHORTEST: u64 = 200;
 const LONGEST: u64 = 2000;
+/// A delay that the broker's tick just misses each time.
+const WHOLE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn measure(
     contestants: &Contestants,
     plan: &BenchPlan,
 ) -> Result<Vec<BenchFigure>> {
-    let mut p50 = BenchFigure::new("retry lateness, p50", FigureUnit::Millis, FigureTarget::None);
-    let mut p99 =
-        BenchFigure::new("retry lateness, p99", FigureUnit::Millis, FigureTarget::AtMost(350.0));
-    let mut max = BenchFigure::new("retry lateness, max", FigureUnit::Millis, FigureTarget::None);
+    let mut figures = lateness_of(
+        contestants,
+        plan,
+        ["retry lateness, p50", "retry lateness, p99", "retry lateness, max"],
+        mixed,
+    )
+    .await?;
+    figures.extend(
+        lateness_of(
+            contestants,
+            plan,
+            [
+                "retry lateness at whole seconds, p50",
+                "retry lateness at whole seconds, p99",
+                "retry lateness at whole seconds, max",
+            ],
+            |_| WHOLE,
+        )
+        .await?,
+    );
+    Ok(figures)
+}
+
+/// p50, p99 and the largest lateness, with these names, and how many started early.
+async fn lateness_of(
+    contestants: &Contestants,
+    plan: &BenchPlan,
+    names: [&'static str; 3],
+    delay: fn(usize) -> Duration,
+) -> Result<Vec<BenchFigure>> {
+    let targets = [FigureTarget::AtMost(5.0), FigureTarget::AtMost(20.0), FigureTarget::None];
+    let named = names.into_iter().zip(targets);
+    let mut figures: Vec<_> =
+        named.map(|(name, target)| BenchFigure::new(name, FigureUnit::Millis, target)).collect();
     let mut early =
-        BenchFigure::new("retries started early", FigureUnit::Jobs, FigureTarget::AtMost(0.0));
+        BenchFigure::new("... started early", FigureUnit::Jobs, FigureTarget::AtMost(0.0));
     for round in 0..plan.rounds {
-        plan.progress(format_args!("retry lateness, round {} of {}", round + 1, plan.rounds));
-        let naq = retried(&contestants.naq, plan).await?;
-        let raw = scheduled(&contestants.raw, plan).await?;
-        for (figure, share) in [(&mut p50, 0.5), (&mut p99, 0.99), (&mut max, 1.0)] {
+        plan.progress(format_args!("{}, round {} of {}", names[0], round + 1, plan.rounds));
+        let naq = retried(&contestants.naq, plan, delay).await?;
+        let raw = scheduled(&contestants.raw, plan, delay).await?;
+        for (figure, share) in figures.iter_mut().zip([0.5, 0.99, 1.0]) {
             figure.pair(percentile(&naq, share), percentile(&raw, share));
         }
         let count = |all: &[f64]| all.iter().filter(|late| **late < 0.0).count() as f64;
         early.pair(count(&naq), count(&raw));
     }
-    Ok(vec![p50.done(), p99.done(), max.done(), early.done()])
+    Ok(figures.into_iter().chain([early]).map(BenchFigure::done).collect())
 }
 
-/// The delay of job number `n`.
-fn delay(n: usize) -> Duration {
+/// A mix of delays between the shortest and the longest, for job number `n`.
+fn mixed(n: usize) -> Duration {
     // The step and the span share no factor, so the delays cover the whole span in a mixed order.
     Duration::from_millis(SHORTEST + (n as u64 * 787) % (LONGEST - SHORTEST + 1))
 }
 
 /// How late each job's second attempt started, in milliseconds after the due time in its record.
-async fn retried(naq: &NaqContestant, plan: &BenchPlan) -> Result<Vec<f64>> {
+async fn retried(
+    naq: &NaqContestant,
+    plan: &BenchPlan,
+    delay: fn(usize) -> Duration,
+) -> Result<Vec<f64>> {
     let seen = StartTimes::new(plan.retries);
     let worker = naq.work(plan.concurrency, JobShape::DEFAULT, seen.clone()).await?;
     let mut keys = Vec::with_capacity(plan.retries);
@@ -70,7 +106,11 @@ async fn retried(naq: &NaqContestant, plan: &BenchPlan) -> Result<Vec<f64>> {
 }
 
 /// How late each message with a schedule arrived, in milliseconds after its due time.
-async fn scheduled(raw: &RawContestant, plan: &BenchPlan) -> Result<Vec<f64>> {
+async fn scheduled(
+    raw: &RawContestant,
+    plan: &BenchPlan,
+    delay: fn(usize) -> Duration,
+) -> Result<Vec<f64>> {
     let seen = StartTimes::new(plan.retries);
     let worker = raw.work(plan.concurrency, JobShape::DEFAULT, seen.clone()).await?;
     let mut due_times = Vec::with_capacity(plan.retries);

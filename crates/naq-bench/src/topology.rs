@@ -63,6 +63,14 @@ impl BenchStreams {
         Ok(())
     }
 
+    /// Removes what shows since when the broker runs, as a restart does.
+    pub(crate) async fn forget_uptime(&self) -> Result<()> {
+        let subject = format!("CONSUMER.DELETE.{}.uptime", self.queue);
+        // The raw side has none.
+        let _: Value = self.js.request(subject, &json!({})).await?;
+        Ok(())
+    }
+
     async fn call(&self, subject: String, ask: Value) -> Result<Value> {
         let answer: Value = self.js.request(subject, &ask).await?;
         match answer.get("error") {

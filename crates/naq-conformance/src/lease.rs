@@ -37,12 +37,13 @@ pub async fn a_renewed_delivery_does_not_come_back(subject: &dyn Subject) {
     assert_eq!(again.delivered, 2, "the last renewal expires too");
 }
 
-pub async fn a_job_stored_before_the_subscription_is_suspect(subject: &dyn Subject) {
+pub async fn a_job_stored_before_the_subscription_is_new_and_not_stale(subject: &dyn Subject) {
     let case = Case::new(subject);
     case.enqueue("old").await;
     let mut sub = case.open().await;
     let old = case.next_delivery(&mut sub).await;
-    assert_eq!((old.stored.key.clone(), old.suspect, old.delivered), (case.key("old"), true, 1));
+    // Whether it is a suspect is up to the transport: the broker may have restarted since then.
+    assert_eq!((old.stored.key.clone(), old.delivered), (case.key("old"), 1));
     assert_eq!(case.stale(&old).await, None, "it was not settled before");
     assert_eq!(old.envelope().unwrap().crashes, 0, "no worker crashed");
 }

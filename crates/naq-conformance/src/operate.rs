@@ -148,6 +148,9 @@ pub async fn a_limited_queue_delivers_no_more_at_once_and_the_limit_changes_at_o
     // Each job that ends lets one more start.
     case.complete(&held.remove(0)).await;
     held.push(case.next_delivery(&mut two).await);
+    for delivery in &held {
+        delivery.handle.renew().await.unwrap();
+    }
     case.expect_nothing(&mut two, BRIEF).await;
     // A lower limit stops no running job; a higher one applies at once.
     limit(1).await.unwrap();

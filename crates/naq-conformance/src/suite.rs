@@ -23,7 +23,7 @@ macro_rules! contract_suite {
             lease:
                 an_unsettled_delivery_comes_back_after_its_lease_and_is_no_crash_by_itself
                 a_renewed_delivery_does_not_come_back
-                a_job_stored_before_the_subscription_is_suspect
+                a_job_stored_before_the_subscription_is_new_and_not_stale
                 the_lease_in_force_is_reported
                 an_ack_after_a_lost_lease_still_drops_the_job
                 a_held_delivery_goes_to_another_subscriber_when_the_first_is_gone;

@@ -153,8 +153,8 @@ pub(crate) fn read_delivery(
         message: incoming(message.headers.as_ref(), message.payload),
     };
     let known = by.as_ref().is_some_and(|by| by.is_known(api.connection.state()));
-    let maybe_settled = doubt.settled_until.is_none_or(|until| ack.seq <= until);
-    let maybe_repeated = doubt.check_late && scheduled && is_late(&stored);
+    let maybe_settled = doubt.maybe_settled(ack.seq);
+    let maybe_repeated = scheduled && doubt.maybe_repeated(ack.seq, stored_at, || is_late(&stored));
     Some(Delivery {
         suspect: ack.delivered > 1
             || maybe_settled

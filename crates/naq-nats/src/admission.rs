@@ -58,13 +58,17 @@ impl Api {
 
     /// Reads the queue's stream. After an error the last answer stays in force: a broker that does not
     /// answer will not store the job either.
-    async fn ask_for_room(&self, queue: &QueueName) {
+    async fn ask_for_room(self: &Arc<Self>, queue: &QueueName) {
         let wanted = self.queue_config(queue);
         let sent = self.rooms.sent(queue);
         let answer = self.call::<_, StreamInfo>(&api::stream_info(&wanted.name), &()).await;
         let now = Instant::now();
         match answer {
             Ok(info) => {
+                if !info.is_clustered() {
+                    let (api, queue) = (Arc::clone(self), queue.clone());
+                    tokio::spawn(async move { api.ensure_uptime(&queue).await });
+                }
                 let found = &info.config;
                 self.evictions.note(&wanted, found);
                 let answer = RoomAnswer {
@@ -80,7 +84,7 @@ impl Api {
     }
 
     pub(crate) async fn set_bound(
-        &self,
+        self: &Arc<Self>,
         queue: &QueueName,
         bound: QueueBound,
     ) -> Result<(), TransportError> {

@@ -9,6 +9,8 @@ use async_nats::{Event, ServerError};
 use naq_core::sync::lock;
 use tokio::sync::watch;
 
+use crate::subjects;
+
 /// How many refusals are stored for the requests that wait for a reply.
 const REFUSALS: usize = 64;
 
@@ -59,8 +61,14 @@ impl ConnectionMonitor {
                 });
             }
             Event::ServerError(ServerError::Other(text)) => {
-                tracing::warn!(error = %text, "the broker refused a request or a subscription");
-                if let Some(subject) = refused_subject(&text) {
+                let subject = refused_subject(&text);
+                // NAQ works without it, and most producers may not make one.
+                if subject.is_some_and(subjects::api::is_of_uptime) {
+                    tracing::debug!(error = %text, "this user may not read or make uptime consumers");
+                } else {
+                    tracing::warn!(error = %text, "the broker refused a request or a subscription");
+                }
+                if let Some(subject) = subject {
                     self.refuse(subject);
                 }
             }

@@ -12,6 +12,7 @@ use crate::api::Api;
 use crate::connection_monitor::ConnectionState;
 use crate::consumer_era::ConsumerEra;
 use crate::doubt::Doubt;
+use crate::uptime::Covered;
 
 /// When a crashed broker is back, it may move a due job to the queue a second time. For this long
 /// after a connection was opened, jobs that were due earlier are suspects too.
@@ -23,7 +24,9 @@ pub(crate) struct ConsumerWatch {
     /// For how long the consumer is known to be the same. The handles of deliveries share it.
     era: Arc<ConsumerEra>,
     /// The stream's last sequence when this connection was opened. `None` if it is unknown.
-    settled_until: Option<u64>,
+    older_until: Option<u64>,
+    /// Which of the older messages are new for certain.
+    covered: Option<Covered>,
     /// The consumer's own number of its newest delivery. They only grow: a number that is not larger is
     /// one of a consumer that was removed and made again.
     newest: u64,
@@ -37,7 +40,8 @@ impl ConsumerWatch {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             era: Arc::default(),
-            settled_until: None,
+            older_until: None,
+            covered: None,
             newest: 0,
             opened: now,
             info_denied: false,
@@ -47,13 +51,18 @@ impl ConsumerWatch {
     /// The consumer is, or may be, another one from now on. Acks to the old one may be lost, and the new
     /// one delivers what they were for with a count of one.
     pub(crate) fn consumer_changed(&mut self) {
-        self.settled_until = None;
+        self.forget_older();
         self.era.broken();
+    }
+
+    fn forget_older(&mut self) {
+        self.older_until = None;
+        self.covered = None;
     }
 
     /// Another connection is used from now on.
     pub(crate) fn connection_opened(&mut self, now: Instant) {
-        self.settled_until = None;
+        self.forget_older();
         self.opened = now;
     }
 
@@ -89,7 +98,14 @@ impl ConsumerWatch {
 
     pub(crate) fn doubt(&self, now: Instant) -> Doubt {
         let check_late = now.duration_since(self.opened) < LATE_CHECK_TIME;
-        Doubt { settled_until: self.settled_until, check_late }
+        let older_until = self.older_until;
+        let covered = older_until.and(self.covered);
+        Doubt {
+            settled_until: covered.map(|covered| covered.after).or(older_until),
+            older_until,
+            check_late,
+            moved_after: covered.and_then(|covered| covered.moved_after),
+        }
     }
 
     /// The consumer that makes a delivery which arrives now, on an inbox of this connection.
@@ -99,11 +115,20 @@ impl ConsumerWatch {
 
     /// Reads what is unknown since the last change. False if the queue's stream does not exist.
     pub(crate) async fn learn(&mut self, api: &Api, queue: &QueueName, stream: &str) -> bool {
-        if self.settled_until.is_some() || self.info_denied {
+        if self.older_until.is_some() || self.info_denied {
             return true;
         }
         match api.stream_info(stream).await {
-            Ok(Some(info)) => self.settled_until = Some(info.state.last_seq),
+            Ok(Some(info)) => {
+                if !info.is_clustered() {
+                    self.covered = api.covered(queue).await;
+                    // No delivery has arrived on this inbox yet. The consumer may be made again before.
+                    if let Some(covered) = self.covered.filter(|_| self.newest == 0) {
+                        self.newest = covered.newest;
+                    }
+                }
+                self.older_until = Some(info.state.last_seq);
+            }
             Ok(None) => return false,
             Err(error) => {
                 self.info_denied = error.is_permission();

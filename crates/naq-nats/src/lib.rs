@@ -17,6 +17,8 @@ mod diagnose;
 mod direct;
 mod directory;
 mod doubt;
+mod due_waits;
+mod end_waits;
 mod end_watch;
 mod error;
 mod error_codes;
@@ -48,6 +50,8 @@ mod subscription;
 mod topology;
 mod transport;
 mod under_way;
+mod uptime;
+mod uptime_consumer;
 
 pub use config::{Auth, CLIENT_LOG_TARGET, NatsConfig, Secret, Storage, Tls};
 pub use diagnose::{Finding, Level};

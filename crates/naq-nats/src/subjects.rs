@@ -10,6 +10,8 @@ use naq_core::{JobId, QueueName, WorkerId};
 
 /// The durable consumer that delivers a queue's jobs.
 pub(crate) const CONSUMER: &str = "workers";
+/// The consumer beside it that shows since when the broker runs.
+pub(crate) const UPTIME: &str = "uptime";
 
 /// The names under one prefix.
 #[derive(Clone, PartialEq, Eq)]
@@ -64,6 +66,11 @@ impl Subjects {
     /// All jobs of one queue at this place.
     pub(crate) fn of_queue(&self, place: Place, queue: &QueueName) -> String {
         format!("{}.{}.{queue}.>", self.prefix, letter(place))
+    }
+
+    /// The subject of the uptime consumer. No job id has a `~`, so it has no messages.
+    pub(crate) fn uptime(&self, queue: &QueueName) -> String {
+        format!("{}.s.{queue}.~{UPTIME}", self.prefix)
     }
 
     /// All jobs at this place.
@@ -193,7 +200,7 @@ fn letter(place: Place) -> char {
 
 /// The subjects of the JetStream API.
 pub(crate) mod api {
-    use super::CONSUMER;
+    use super::{CONSUMER, UPTIME};
 
     pub(crate) const ACCOUNT: &str = "$JS.API.INFO";
     pub(crate) const STREAM_NAMES: &str = "$JS.API.STREAM.NAMES";
@@ -223,7 +230,18 @@ pub(crate) mod api {
     }
 
     pub(crate) fn consumer_info(stream: &str) -> String {
-        format!("$JS.API.CONSUMER.INFO.{stream}.{CONSUMER}")
+        info_of_consumer(stream, CONSUMER)
+    }
+
+    pub(crate) fn info_of_consumer(stream: &str, name: &str) -> String {
+        format!("$JS.API.CONSUMER.INFO.{stream}.{name}")
+    }
+
+    /// Whether a subject reads or makes an uptime consumer.
+    pub(crate) fn is_of_uptime(subject: &str) -> bool {
+        let mut tokens = subject.split('.');
+        let is_consumer = tokens.by_ref().take(3).eq(["$JS", "API", "CONSUMER"]);
+        is_consumer && tokens.nth(2) == Some(UPTIME)
     }
 
     pub(crate) fn consumer_create(stream: &str, name: &str, filter: &str) -> String {

@@ -38,6 +38,15 @@ pub(crate) struct StreamInfo {
     /// The broker's clock when it replied.
     #[serde(default)]
     ts: Option<String>,
+    #[serde(default)]
+    cluster: Option<StreamCluster>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct StreamCluster {
+    /// Missing on a single broker.
+    #[serde(default)]
+    name: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -53,11 +62,19 @@ impl StreamInfo {
     pub(crate) fn broker_now(&self) -> Option<Timestamp> {
         self.ts.as_deref()?.parse().ok()
     }
+
+    /// Whether the stream is in a cluster, where another server may take it over.
+    pub(crate) fn is_clustered(&self) -> bool {
+        self.cluster.as_ref().is_some_and(|cluster| cluster.name.is_some())
+    }
 }
 
 /// The fields of a consumer's description that NAQ uses.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct ConsumerInfo {
+    /// When it was made, as the broker writes it.
+    #[serde(default)]
+    pub(crate) created: String,
     pub(crate) config: consumer::Config,
     pub(crate) delivered: DeliveredInfo,
     /// Everything up to this sequence is acked, as far as the consumer knows.
@@ -94,6 +111,9 @@ pub(crate) fn max_ack_pending(limit: Option<NonZeroU64>) -> i64 {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct DeliveredInfo {
+    /// The consumer's own number of its newest delivery.
+    #[serde(default)]
+    pub(crate) consumer_seq: u64,
     pub(crate) stream_seq: u64,
 }
 
@@ -287,6 +307,11 @@ impl Api {
             }
         };
         tracing::info!(stream = wanted.name, "created");
+        if let Some(queue) = self.subjects.queue_of_stream(&wanted.name)
+            && !info.is_clustered()
+        {
+            self.make_uptime(&queue).await;
+        }
         check_echo(wanted, &info.config).map(|()| true)
     }
 

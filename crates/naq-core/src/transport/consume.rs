@@ -18,7 +18,7 @@ pub struct Delivery {
     /// How often the broker has delivered it, with this time. The first time it is 1.
     pub delivered: u32,
     /// Whether it may have been settled before, because it was delivered before, or was stored before
-    /// this process connected. The worker looks for evidence before it runs a suspect.
+    /// the broker last started. The worker looks for evidence before it runs a suspect.
     pub suspect: bool,
     /// Renews the lease and acks the message.
     pub handle: Arc<dyn AckHandle>,
