@@ -13,6 +13,8 @@ use crate::error::ApiError;
 use crate::error_codes::WRONG_LAST_SEQUENCE;
 use crate::evictions::{evictions, mend_command};
 use crate::message::EXPECTED_LAST;
+use crate::replica_check::{choice_finding, too_few};
+use crate::replicas::ReplicaChoice;
 use crate::server;
 use crate::stream_limits::AccountUse;
 use crate::streams::durability;
@@ -28,7 +30,7 @@ const PAYLOAD_FLOOR: usize = 1024 * 1024;
 const UNREACHED_SEQUENCE: u64 = 1 << 62;
 
 /// The streams that all queues share.
-const SHARED: [StreamRole; 6] = [
+pub(crate) const SHARED: [StreamRole; 6] = [
     StreamRole::Dead,
     StreamRole::Records,
     StreamRole::Workers,
@@ -62,12 +64,16 @@ pub struct Finding {
     pub next_step: Option<String>,
 }
 
-fn finding(check: impl Into<String>, level: Level, detail: impl Into<String>) -> Finding {
+pub(crate) fn finding(
+    check: impl Into<String>,
+    level: Level,
+    detail: impl Into<String>,
+) -> Finding {
     Finding { check: check.into(), level, detail: detail.into(), next_step: None }
 }
 
 impl Finding {
-    fn with_next_step(mut self, next: &str) -> Self {
+    pub(crate) fn with_next_step(mut self, next: &str) -> Self {
         self.next_step = Some(next.to_owned());
         self
     }
@@ -88,6 +94,9 @@ impl NatsTransport {
                 Vec::new()
             }
         };
+        let choice = api.replica_choice().await;
+        found.push(choice_finding(&choice));
+        let choice = choice.unwrap_or_default();
         let account = AccountUse::read(api).await.unwrap_or_default();
         for role in SHARED {
             let wanted = api.config_of_role(&role);
@@ -95,14 +104,14 @@ impl NatsTransport {
             let refusal = account.refusal(&wanted).filter(|_| matches!(info, Ok(None)));
             found.push(match refusal {
                 Some(why) => refused(format!("stream {}", wanted.name), &why),
-                None => stream(&role, &wanted, &info),
+                None => stream(&role, &wanted, &info, &choice),
             });
         }
         if let Some(why) = account.refusal(&api.queue_config(&QueueName::default())) {
             found.push(refused("a new queue".to_owned(), &why));
         }
         for queue in &queues {
-            found.extend(check_queue(api, queue).await);
+            found.extend(check_queue(api, queue, &choice).await);
         }
         if let Some(queue) = queues.first() {
             for place in [Place::Queue, Place::Schedule, Place::Dead, Place::Record] {
@@ -182,6 +191,7 @@ fn stream(
     role: &StreamRole,
     wanted: &Config,
     info: &Result<Option<StreamInfo>, ApiError>,
+    choice: &ReplicaChoice,
 ) -> Finding {
     let check = format!("stream {}", wanted.name);
     let info = match info {
@@ -215,6 +225,9 @@ fn stream(
         };
         return finding(check, level, detail).with_next_step(&next);
     }
+    if let Some(finding) = too_few(&info.config, choice) {
+        return finding;
+    }
     let size = format!("{} messages, {} bytes; ", info.state.messages, info.state.bytes);
     let class = durability(&info.config).to_string();
     let lasting = info.config.storage == StorageType::File || wanted.storage == StorageType::Memory;
@@ -230,7 +243,7 @@ fn refused(check: String, why: &str) -> Finding {
         .with_next_step("raise the limits of the account, or remove streams that are not needed")
 }
 
-fn not_visible(check: String, error: &ApiError) -> Finding {
+pub(crate) fn not_visible(check: String, error: &ApiError) -> Finding {
     let next = "give this user the permission (docs/operating.md), or run the check as an operator";
     match error {
         ApiError::Transport(error) => {
@@ -245,11 +258,11 @@ fn not_visible(check: String, error: &ApiError) -> Finding {
     }
 }
 
-async fn check_queue(api: &Api, queue: &QueueName) -> Vec<Finding> {
+async fn check_queue(api: &Api, queue: &QueueName, choice: &ReplicaChoice) -> Vec<Finding> {
     let wanted = api.queue_config(queue);
     let info = api.stream_info(&wanted.name).await;
     let role = StreamRole::Queue(queue.clone());
-    let mut found = vec![stream(&role, &wanted, &info)];
+    let mut found = vec![stream(&role, &wanted, &info, choice)];
     let check = format!("queue {queue}");
     let filter = api.subjects.of_queue(Place::Queue, queue);
     match api.consumer_info(queue).await {

@@ -31,6 +31,8 @@ mod purged;
 mod queue_bound;
 mod records;
 mod recreate;
+mod replica_check;
+mod replicas;
 mod room;
 mod schedule;
 mod server;
