@@ -21,6 +21,7 @@ mod end_watch;
 mod error;
 mod error_codes;
 mod evictions;
+mod finding;
 mod forgotten;
 mod known_ids;
 mod lookup;
@@ -52,5 +53,5 @@ mod transport;
 mod under_way;
 
 pub use config::{Auth, CLIENT_LOG_TARGET, NatsConfig, Secret, Storage, Tls};
-pub use diagnose::{Finding, Level};
+pub use finding::{Finding, Level};
 pub use transport::NatsTransport;

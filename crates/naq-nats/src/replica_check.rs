@@ -4,9 +4,10 @@ use async_nats::jetstream::stream::Config;
 use naq_core::transport::StreamRole;
 
 use crate::api::Api;
-use crate::diagnose::{Finding, Level, SHARED, finding, not_visible};
 use crate::error::ApiError;
+use crate::finding::{Finding, Level, finding, not_visible};
 use crate::replicas::ReplicaChoice;
+use crate::streams::SHARED;
 use crate::transport::NatsTransport;
 
 const CHECK: &str = "replicas";
@@ -67,10 +68,12 @@ impl NatsTransport {
             Err(error) => return vec![not_visible(CHECK.to_owned(), &error)],
         };
         let copies = choice.configured.unwrap_or_else(|| choice.copies());
-        if choice.written != Some(copies) && (choice.is_clustered || choice.configured.is_some()) {
-            if let Err(error) = api.set_choice(copies).await {
-                return vec![not_changed(CHECK.to_owned(), error, api)];
-            }
+        let is_choice = choice.is_clustered || choice.configured.is_some();
+        if is_choice
+            && choice.written != Some(copies)
+            && let Err(error) = api.set_choice(copies).await
+        {
+            return vec![not_changed(CHECK.to_owned(), error, api)];
         }
         let detail = format!("{copies} of each stream, as written down in the broker");
         let mut found = vec![finding(CHECK, Level::Ok, detail)];

@@ -17,7 +17,7 @@ use crate::topology::StreamInfo;
 
 const REPLICAS: &str = "naq_replicas";
 
-/// The copies of a stream on a cluster, if nobody has chosen.
+/// The copies of a stream on a cluster on which no program has chosen another number.
 const ON_A_CLUSTER: usize = 3;
 /// No server can take the stream now, or too few servers can.
 const NO_PEERS: u64 = 10005;
