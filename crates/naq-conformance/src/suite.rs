@@ -15,6 +15,9 @@ macro_rules! contract_suite {
     };
 }
 
+/// A check of a behaviour.
+type Checking<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
 /// One behaviour of the contract, for a caller that runs several against one broker.
 #[derive(Clone, Copy)]
 pub struct Behaviour {
@@ -22,7 +25,7 @@ pub struct Behaviour {
     pub topic: &'static str,
     /// Its name: a sentence.
     pub name: &'static str,
-    run: for<'a> fn(&'a dyn Subject) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
+    run: for<'a> fn(&'a dyn Subject) -> Checking<'a>,
 }
 
 impl Behaviour {

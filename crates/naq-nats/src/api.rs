@@ -20,6 +20,7 @@ use crate::connect::{self, random_up_to};
 use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
 use crate::error::{self, ApiError, ApiRefusal};
 use crate::evictions::EvictionLog;
+use crate::replica_lag::ReplicaLag;
 use crate::room::Rooms;
 use crate::subjects::Subjects;
 use crate::under_way::UnderWay;
@@ -43,6 +44,8 @@ pub(crate) struct Api {
     pub(crate) rooms: Rooms,
     /// The limits by which streams remove jobs, as far as this process has logged them.
     pub(crate) evictions: EvictionLog,
+    /// Whether replicas lag, as far as this process has asked.
+    pub(crate) replica_lag: ReplicaLag,
 }
 
 /// The broker's reply to a publish.
@@ -82,6 +85,7 @@ impl Api {
             under_way: UnderWay::default(),
             rooms: Rooms::default(),
             evictions: EvictionLog::default(),
+            replica_lag: ReplicaLag::default(),
         })
     }
 

@@ -1,6 +1,5 @@
 //! [`Finding`]: the result of one check of the broker.
 
-use naq_core::transport::TransportError;
 use serde::Serialize;
 
 use crate::error::ApiError;

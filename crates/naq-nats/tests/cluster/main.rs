@@ -4,4 +4,5 @@
 //! may differ from one server.
 
 mod contract;
+mod lag;
 mod replicas;
