@@ -28,3 +28,7 @@ bench *args:
 # the long fault run: kills, restarts and cuts, for minutes
 faults *args:
     NAQ_NATS_SERVER="$(bash scripts/nats-server)" cargo run --release --package naq-faults -- {{ args }}
+
+# everything that runs on a cluster of three servers
+cluster-tests *args:
+    bash scripts/cluster-tests {{ args }}

@@ -7,7 +7,7 @@ import { connect as connectNats, createInbox, credsAuthenticator, headers as nat
 
 import { ConfigurationError, JobExecutionError, JobNotFoundError, NaqConnectionError, NaqError } from "./errors.js";
 import { millis, policy } from "./policy.js";
-import { STREAM_EXISTS, STREAM_NOT_FOUND, TRANSIENT, queueStream } from "./streams.js";
+import { STREAM_EXISTS, STREAM_NOT_FOUND, TRANSIENT, copies, queueStream } from "./streams.js";
 
 // How long the broker may take for one answer, and all of them together, in milliseconds.
 const ANSWER_TIMEOUT = 2_000;
@@ -58,7 +58,7 @@ export class Client {
   constructor(nats, options = {}) {
     this.#nats = nats;
     this.#prefix = options.prefix ?? process.env.NAQ_PREFIX ?? "naq";
-    this.#replicas = options.replicas ?? Number(process.env.NAQ_REPLICAS ?? 1);
+    this.#replicas = options.replicas ?? Number(process.env.NAQ_REPLICAS ?? 0);
     this.#storage = options.storage ?? process.env.NAQ_STORAGE ?? "file";
   }
 
@@ -186,10 +186,16 @@ export class Client {
 
   // Creates the stream of the queue, if it does not exist and this user may.
   async #create(queue) {
-    const config = queueStream(this.#prefix, queue, this.#replicas, this.#storage);
+    const config = queueStream(this.#prefix, queue, await this.#copies(), this.#storage);
     const { error } = await this.#api(`STREAM.CREATE.${config.name}`, config);
     if (!error || error.err_code === STREAM_EXISTS || TRANSIENT.has(error.err_code)) return;
     throw new NaqError(`queue ${queue} does not exist and cannot be created: ${error.description}`);
+  }
+
+  // How many copies a new stream gets. A user who may not ask goes by its own setting.
+  async #copies() {
+    const info = await this.#api(`STREAM.INFO.${this.#prefix.toUpperCase()}_STATE`, {}).catch(() => ({}));
+    return copies(info.config, this.#replicas, Boolean(this.#nats.info?.cluster));
   }
 
   async #api(verb, request) {

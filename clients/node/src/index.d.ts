@@ -11,7 +11,7 @@ export interface ConnectOptions {
   url?: string;
   /** `NAQ_PREFIX`, or `naq`, by default. */
   prefix?: string;
-  /** Copies of the stream of a queue that this client creates. */
+  /** Copies of the stream of a queue that this client creates, if none are written down in the broker. */
   replicas?: number;
   storage?: "file" | "memory";
   /** Options of the NATS client: tls, authenticator and so on. */

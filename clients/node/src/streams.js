@@ -15,6 +15,16 @@ export const TRANSIENT = new Set([
   10158, // the same message id is being stored: an earlier send is not finished
 ]);
 
+/**
+ * How many copies a new stream gets. `state` is the configuration of the stream of the state store, whose
+ * metadata says how many all streams have.
+ */
+export function copies(state, configured, clustered) {
+  const written = Number(state?.metadata?.naq_replicas);
+  if (Number.isInteger(written) && written > 0) return written;
+  return configured || Math.max(clustered ? 3 : 1, state?.num_replicas ?? 1);
+}
+
 /** The configuration of `NAQ_Q_<queue>`. */
 export function queueStream(prefix, queue, replicas, storage) {
   return {

@@ -8,7 +8,7 @@ import { Cancel, ConfigurationError, Never, RetryAfter, Snooze, kindOf, serve } 
 import { kindsOf } from "../src/kinds.js";
 import { policy } from "../src/policy.js";
 import { isSigned, serveLines } from "../src/serve.js";
-import { queueStream } from "../src/streams.js";
+import { copies, queueStream } from "../src/streams.js";
 
 class AuthenticationError extends Error {}
 class TokenExpired extends AuthenticationError {}
@@ -138,4 +138,18 @@ test("the settings on the page are those that a client creates", async () => {
   const page = await readFile(new URL("../../../docs/wire-format.md", import.meta.url), "utf8");
   const block = page.split("### Create a queue")[1].split("```text\n")[1].split("```")[0];
   assert.deepEqual(JSON.parse(block), queueStream("naq", "default", 1, "file"));
+});
+
+test("the copies that are written down hold for each program", () => {
+  for (const [state, configured, clustered, expected] of [
+    [{ num_replicas: 3, metadata: { naq_replicas: "3" } }, 1, true, 3],
+    [{ num_replicas: 1, metadata: { naq_replicas: "1" } }, 0, true, 1],
+    [{ num_replicas: 1, metadata: { naq_replicas: "x" } }, 0, true, 3],
+    [{ num_replicas: 5 }, 0, true, 5],
+    [undefined, 0, true, 3],
+    [undefined, 1, true, 1],
+    [undefined, 0, false, 1],
+  ]) {
+    assert.equal(copies(state, configured, clustered), expected);
+  }
 });

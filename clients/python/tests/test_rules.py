@@ -12,7 +12,7 @@ from naq._client import _rfc3339
 from naq._kinds import kind_of, kind_of_class, kinds_of
 from naq._policy import policy
 from naq._signature import is_signed
-from naq._streams import queue_stream
+from naq._streams import copies, queue_stream
 from naq._tasks import name_of
 
 
@@ -155,3 +155,16 @@ def test_the_settings_on_the_page_are_those_that_a_client_creates():
     page = (pathlib.Path(__file__).parents[3] / "docs/wire-format.md").read_text(encoding="utf-8")
     block = page.split("### Create a queue")[1].split("```text\n")[1].split("```")[0]
     assert json.loads(block) == queue_stream("naq", "default", 1, "file")
+
+
+def test_the_copies_that_are_written_down_hold_for_each_program():
+    for state, configured, clustered, expected in [
+        ({"num_replicas": 3, "metadata": {"naq_replicas": "3"}}, 1, True, 3),
+        ({"num_replicas": 1, "metadata": {"naq_replicas": "1"}}, 0, True, 1),
+        ({"num_replicas": 1, "metadata": {"naq_replicas": "x"}}, 0, True, 3),
+        ({"num_replicas": 5, "metadata": None}, 0, True, 5),
+        ({}, 0, True, 3),
+        ({}, 1, True, 1),
+        ({}, 0, False, 1),
+    ]:
+        assert copies(state, configured, clustered) == expected

@@ -10,7 +10,7 @@ use naq_client::Client;
 #[cfg(feature = "dashboard")]
 use crate::commands::dashboard;
 use crate::commands::{
-    audit, batch, breaker, check, completions, dev, dlq, enqueue, job, limit, queue, retry,
+    audit, batch, breaker, check, completions, dev, dlq, doctor, enqueue, job, limit, queue, retry,
     schedule, top, worker, workers, workflow,
 };
 use crate::connection::ConnectionArgs;
@@ -86,7 +86,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Retry(retry::RetryCommand),
     /// Check the broker: connection, permissions, version, settings
-    Doctor,
+    Doctor(doctor::DoctorArgs),
     /// Check a queue, the workers or the dead letters against limits; for monitoring systems
     Check(check::CheckArgs),
     /// Serve the dashboard: which jobs fail and why, whether retries help, actions on jobs

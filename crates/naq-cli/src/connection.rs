@@ -103,9 +103,9 @@ pub(crate) struct ConnectionArgs {
     /// The prefix of all NAQ subjects and streams
     #[arg(long, global = true, env = "NAQ_PREFIX", default_value = "naq", hide_short_help = true)]
     prefix: String,
-    /// Replicas of each stream that this command creates
-    #[arg(long, global = true, env = "NAQ_REPLICAS", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5), hide_short_help = true)]
-    replicas: u8,
+    /// Replicas of each stream, if this command creates the first one; the choice is written down in the broker [default: 3 on a cluster, 1 on one server]
+    #[arg(long, global = true, env = "NAQ_REPLICAS", value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5), hide_short_help = true)]
+    replicas: Option<u8>,
     /// Where the broker stores the streams that this command creates
     #[arg(
         long,
@@ -137,7 +137,7 @@ impl ConnectionArgs {
     pub(crate) fn config(&self) -> Result<NatsConfig> {
         let mut config = NatsConfig::new(self.url()?).prefix(prefix(&self.prefix)?);
         config = config.auth(self.auth()?).tls(self.tls()?).name("naq-cli");
-        config.replicas = usize::from(self.replicas);
+        config.replicas = self.replicas.map_or(0, usize::from);
         config.storage = match self.storage {
             StorageArg::File => Storage::File,
             StorageArg::Memory => Storage::Memory,

@@ -87,3 +87,4 @@ pub mod workers;
 pub mod workflow;
 
 pub use subject::Subject;
+pub use suite::{Behaviour, behaviours};

@@ -1,11 +1,61 @@
-//! [`contract_suite!`](crate::contract_suite): the list of all behaviours.
+//! [`contract_suite!`](crate::contract_suite) and [`behaviours`]: the list of all behaviours.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::Subject;
 
 /// Makes one `#[tokio::test]` per behaviour of the contract. `$make` is an
 /// `async fn() -> impl Subject`. The crate that calls it needs `tokio` with `macros` and `rt`.
 #[macro_export]
 macro_rules! contract_suite {
     ($make:path) => {
-        $crate::__contract_tests! { $make;
+        $crate::__each_behaviour! { __contract_tests $make }
+    };
+}
+
+/// A check of a behaviour.
+type Checking<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+/// One behaviour of the contract, for a caller that runs several against one broker.
+#[derive(Clone, Copy)]
+pub struct Behaviour {
+    /// The name of its topic, such as `settle`.
+    pub topic: &'static str,
+    /// Its name: a sentence.
+    pub name: &'static str,
+    run: for<'a> fn(&'a dyn Subject) -> Checking<'a>,
+}
+
+impl Behaviour {
+    /// Checks that this subject has the behaviour.
+    ///
+    /// # Panics
+    ///
+    /// It does not have it.
+    pub async fn check(&self, subject: &dyn Subject) {
+        (self.run)(subject).await;
+    }
+}
+
+impl fmt::Debug for Behaviour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}::{}", self.topic, self.name)
+    }
+}
+
+/// All behaviours of the contract, in the order of [`contract_suite!`](crate::contract_suite).
+pub fn behaviours() -> Vec<Behaviour> {
+    crate::__each_behaviour! { __behaviour_list }
+}
+
+/// Calls the macro `$then` with the list of all behaviours.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __each_behaviour {
+    ($then:ident $($make:path)?) => {
+        $crate::$then! { $($make)?;
             queue:
                 a_job_arrives_once_with_its_headers_and_body
                 the_same_id_twice_is_one_job_while_it_waits_runs_and_is_done
@@ -255,4 +305,18 @@ macro_rules! __contract_tests {
             $crate::$part::$name(&subject).await;
         }
     )+)+};
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __behaviour_list {
+    (; $($part:ident: $($name:ident)+;)+) => {
+        vec![$($(
+            $crate::Behaviour {
+                topic: stringify!($part),
+                name: stringify!($name),
+                run: |subject| Box::pin($crate::$part::$name(subject)),
+            },
+        )+)+]
+    };
 }

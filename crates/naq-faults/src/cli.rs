@@ -39,6 +39,9 @@ struct RunArgs {
     /// Worker processes.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     workers: u32,
+    /// Servers of the broker. With 3, they are a cluster, and their leaders are killed, paused and cut off.
+    #[arg(long, default_value = "1", value_parser = servers)]
+    servers: u32,
     /// How long jobs are enqueued and faults happen, such as 90s or 10m.
     #[arg(long, default_value = "2m", value_parser = duration)]
     duration: Duration,
@@ -82,7 +85,12 @@ pub async fn main() -> ExitCode {
 
 async fn long_run(args: RunArgs) -> Result<ExitCode> {
     let millis = u64::try_from(args.duration.as_millis())?;
-    let settings = RunSettings { jobs: args.jobs, workers: args.workers, duration_ms: millis };
+    let settings = RunSettings {
+        jobs: args.jobs,
+        workers: args.workers,
+        servers: args.servers,
+        duration_ms: millis,
+    };
     let plan = RunPlan::new(args.seed.unwrap_or_else(|| fastrand::u64(..)), settings);
     print_progress(&report::run_header(&plan));
     let scratch = tempfile::Builder::new().prefix("naq-faults-").tempdir()?;
@@ -112,6 +120,14 @@ fn print_progress(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
+fn servers(text: &str) -> Result<u32, String> {
+    match text {
+        "1" => Ok(1),
+        "3" => Ok(3),
+        _ => Err("use 1 or 3".into()),
+    }
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let span = humantime::parse_duration(text).map_err(|err| err.to_string())?;
     if span < Duration::from_secs(10) {
@@ -132,5 +148,6 @@ mod tests {
         let cli = FaultCli::try_parse_from(["x", "--jobs", "5", "--duration", "10m", "-o", "json"]);
         assert_eq!(cli.expect("parses").run.duration, Duration::from_secs(600));
         assert!(FaultCli::try_parse_from(["x", "--duration", "1s"]).is_err());
+        assert!(FaultCli::try_parse_from(["x", "--servers", "2"]).is_err());
     }
 }

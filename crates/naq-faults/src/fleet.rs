@@ -13,6 +13,8 @@ use crate::plan::QUEUES;
 use crate::roles::SHUTDOWN_MS;
 
 const SIGABRT: i32 = 6;
+/// How often ended workers are replaced.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 const SIGTERM: i32 = 15;
 
 /// The program, directory and broker of a run's processes.
@@ -108,6 +110,12 @@ impl Fleet {
     pub fn record(&self, kind: FaultKind, worker: Option<String>, from: u64) -> Result<()> {
         let fault = FaultEntry { kind, worker, queue: None, from, to: now() };
         self.ledger.write(&[LedgerEntry::Fault(fault)]).context("cannot write the ledger of faults")
+    }
+
+    /// Writes an entry to the ledger of faults.
+    pub(crate) fn write(&self, entry: &LedgerEntry) -> Result<()> {
+        let written = self.ledger.write(std::slice::from_ref(entry));
+        written.context("cannot write the ledger of faults")
     }
 
     /// Kills the worker at this place and starts a new one. If it had just ended by itself, it is

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::deed::DeedEntry;
-use crate::ledger::{FaultEntry, LedgerEntry, read};
+use crate::ledger::{ElectionEntry, FaultEntry, LedgerEntry, read};
 use crate::script::{HandlerAct, ScriptStep};
 
 /// The entries of all ledgers of a run.
@@ -20,6 +20,8 @@ pub struct RunHistory {
     pub faults: Vec<FaultEntry>,
     /// What the operators did, in the order of the starts.
     pub deeds: Vec<DeedEntry>,
+    /// The elections after killed leaders, in the order of the kills.
+    pub elections: Vec<ElectionEntry>,
 }
 
 /// What the producer did with a job.
@@ -82,6 +84,7 @@ impl RunHistory {
         }
         history.faults.sort_by_key(|fault| fault.from);
         history.deeds.sort_by_key(|deed| deed.from);
+        history.elections.sort_by_key(|election| election.at);
         Ok(history)
     }
 
@@ -118,6 +121,7 @@ impl RunHistory {
             LedgerEntry::Stopped { job, step, worker, at } => {
                 self.open_run(&job, step, &worker)?.stopped = Some(at);
             }
+            LedgerEntry::Election(election) => self.elections.push(election),
             LedgerEntry::Deed(deed) => self.deeds.push(deed),
             LedgerEntry::Fault(fault) => self.faults.push(fault),
         }

@@ -83,8 +83,21 @@ pub enum LedgerEntry {
     },
     /// The run caused a fault.
     Fault(FaultEntry),
+    /// A new leader was elected after the one of a queue was killed.
+    Election(ElectionEntry),
     /// An operator did something.
     Deed(DeedEntry),
+}
+
+/// An election after the leader of a queue was killed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElectionEntry {
+    /// The queue.
+    pub queue: String,
+    /// When the leader was killed.
+    pub at: u64,
+    /// How long the queue's stream or its consumer had no leader, in milliseconds.
+    pub broker_ms: u64,
 }
 
 /// A fault with its start and end. If it ended at once, both times are equal.
@@ -123,6 +136,21 @@ pub enum FaultKind {
     NetworkCut,
     /// An operator deleted the consumer of a queue.
     ConsumerDeleted,
+    /// The leader of a queue was killed with SIGKILL. Like each fault of a cluster, it ends when all
+    /// servers are healthy.
+    LeaderKilled,
+    /// The leader of a queue was paused with SIGSTOP.
+    LeaderPaused,
+    /// A server that does not lead a queue was paused with SIGSTOP.
+    ReplicaPaused,
+    /// Two of three servers were killed with SIGKILL.
+    QuorumLost,
+    /// The leader of a queue had no route to the other servers.
+    LeaderIsolated,
+    /// The leaders of a queue stepped down.
+    LeaderSteppedDown,
+    /// Each server in turn was restarted with SIGTERM.
+    ServersRolled,
 }
 
 impl FaultKind {
@@ -142,6 +170,13 @@ impl FaultKind {
             Self::BrokerPaused => "broker paused",
             Self::NetworkCut => "network cut",
             Self::ConsumerDeleted => "consumer deleted",
+            Self::LeaderKilled => "leader killed",
+            Self::LeaderPaused => "leader paused",
+            Self::ReplicaPaused => "replica paused",
+            Self::QuorumLost => "quorum lost",
+            Self::LeaderIsolated => "leader isolated",
+            Self::LeaderSteppedDown => "leader stepped down",
+            Self::ServersRolled => "servers rolled",
         }
     }
 }

@@ -38,9 +38,10 @@ pub async fn operate(
     ledger: Ledger,
 ) -> Result<()> {
     let start = now();
-    let address = url.trim_start_matches("nats://").to_owned();
+    let addresses = url.split(',').map(|url| url.trim_start_matches("nats://").to_owned());
+    let addresses = addresses.collect();
     let client = Client::new(transport);
-    let operator = Operator { client, address, ledger, plan };
+    let operator = Operator { client, addresses, ledger, plan };
     let deeds = plan.deeds.iter().map(|planned| async {
         until(start + planned.at_ms).await;
         operator.act(&planned.deed).await
@@ -55,7 +56,8 @@ async fn until(time: u64) {
 #[derive(Debug)]
 struct Operator<'a> {
     client: Client,
-    address: String,
+    /// The servers of the broker.
+    addresses: Vec<String>,
     ledger: Ledger,
     plan: &'a RunPlan,
 }
@@ -264,8 +266,8 @@ impl Operator<'_> {
         let time_limit = now() + PATIENCE;
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut repeated = false;
-        loop {
-            let (address, to, body) = (self.address.clone(), subject.to_owned(), body.clone());
+        for address in self.addresses.iter().cycle() {
+            let (address, to, body) = (address.clone(), subject.to_owned(), body.clone());
             let asked = spawn_blocking(move || {
                 NatsConnection::connect(&address, "\"no_responders\":true")?.request(&to, &body)
             });
@@ -281,6 +283,7 @@ impl Operator<'_> {
             repeated = true;
             until(now() + AGAIN_MS).await;
         }
+        bail!("the broker has no address")
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster_plan::{ClusterHarm, cluster_harms};
 use crate::deed_plan::{PlannedDeed, deeds};
 use crate::script::{DelayPattern, Script};
 use crate::settings::HARM_QUARTERS;
@@ -58,6 +59,8 @@ pub enum Harm {
     },
     /// Resets all connections.
     Cut,
+    /// Happens to the servers of a cluster.
+    Cluster(ClusterHarm),
 }
 
 impl fmt::Display for Harm {
@@ -70,6 +73,7 @@ impl fmt::Display for Harm {
             Self::Roll => f.write_str("SIGTERM to each worker in turn"),
             Self::PauseBroker { ms } => write!(f, "SIGSTOP to the broker for {ms} ms"),
             Self::Cut => f.write_str("all connections reset"),
+            Self::Cluster(harm) => write!(f, "{harm}"),
         }
     }
 }
@@ -169,10 +173,14 @@ fn faults(rng: &mut fastrand::Rng, settings: &RunSettings) -> Vec<PlannedFault> 
         for _ in 0..WORKER_KILLS {
             harms.push(Harm::KillWorker { place: rng.u32(..settings.workers) });
         }
-        for _ in 0..BROKER_KILLS {
-            harms.push(Harm::KillBroker { down_ms: rng.u64(50..2_000) });
+        if settings.servers == 1 {
+            for _ in 0..BROKER_KILLS {
+                harms.push(Harm::KillBroker { down_ms: rng.u64(50..2_000) });
+            }
+            harms.push(Harm::PauseBroker { ms: rng.u64(200..2 * LEASE_MS) });
+        } else {
+            harms.extend(cluster_harms(rng).into_iter().map(Harm::Cluster));
         }
-        harms.push(Harm::PauseBroker { ms: rng.u64(200..2 * LEASE_MS) });
         harms.push(Harm::Cut);
         rng.shuffle(&mut harms);
         // The times are spread evenly, each moved by a random part.
@@ -213,6 +221,18 @@ mod tests {
         assert!(plan.faults.is_sorted_by_key(|fault| fault.at_ms));
         assert!(plan.faults.iter().all(|f| f.at_ms <= plan.settings.duration_ms));
         assert!(plan.jobs.is_sorted_by_key(|job| job.send_at_ms));
+    }
+
+    #[test]
+    fn a_plan_for_a_cluster_has_all_faults_of_servers_and_no_kill_of_the_only_one() {
+        let plan = RunPlan::new(1, RunSettings { servers: 3, ..RunSettings::SHORT });
+        let of_servers = |f: &&PlannedFault| matches!(f.harm, Harm::Cluster(_));
+        assert_eq!(plan.faults.iter().filter(of_servers).count(), 8);
+        let of_one = |h: Harm| matches!(h, Harm::KillBroker { .. } | Harm::PauseBroker { .. });
+        assert!(!plan.faults.iter().any(|fault| of_one(fault.harm)));
+        assert!(plan.faults.is_sorted_by_key(|fault| fault.at_ms));
+        let text = serde_json::to_string(&plan).expect("writes");
+        assert_eq!(serde_json::from_str::<RunPlan>(&text).expect("reads"), plan);
     }
 
     #[test]

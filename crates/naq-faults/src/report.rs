@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::check::{CheckReport, Lateness};
+use crate::check::{CheckReport, Lateness, Stall};
 use crate::plan::RunPlan;
 
 /// How many violations the table shows. JSON contains all.
@@ -16,13 +16,14 @@ const SHOWN: usize = 50;
 pub fn run_header(plan: &RunPlan) -> String {
     let s = &plan.settings;
     format!(
-        "seed {} (NAQ_FAULT_SEED={} repeats the plan): {} jobs over {} s, {} workers, {} faults, {} \
-         deeds of operators",
+        "seed {} (NAQ_FAULT_SEED={} repeats the plan): {} jobs over {} s, {} workers, {} servers, {} \
+         faults, {} deeds of operators",
         plan.seed,
         plan.seed,
         s.jobs,
         s.duration_ms / 1_000,
         s.workers,
+        s.servers,
         plan.faults.len(),
         plan.deeds.len()
     )
@@ -60,6 +61,11 @@ pub fn table(report: &CheckReport, plan: &RunPlan) -> String {
     row("jobs untouched by faults", figures.untouched.to_string());
     row("lateness without faults", lateness(&figures.lateness));
     row("lateness of all retries", lateness(&figures.lateness_all));
+    for stall in &figures.stalls {
+        let Stall { queue, broker_ms, enqueue_ms, start_ms } = stall;
+        let times = format!("broker {broker_ms} ms, enqueue {enqueue_ms} ms, start {start_ms} ms");
+        row(&format!("stall, leader of {queue} killed"), times);
+    }
     row("violations", report.violations.len().to_string());
     let mut kinds = BTreeMap::new();
     for violation in &report.violations {

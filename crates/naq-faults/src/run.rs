@@ -3,24 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use naq_core::transport::Transport;
 use naq_nats::{NatsConfig, NatsTransport};
-use naq_testing::{ChaosProxy, ChildProcess, NatsServer};
+use naq_testing::ChildProcess;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::broker;
 use crate::check::{CheckReport, FinalState, check};
-use crate::fleet::{Fleet, RunPaths};
+use crate::fleet::{Fleet, RunPaths, TICK};
 use crate::history::RunHistory;
 use crate::ledger::{FaultKind, now};
 use crate::plan::{Harm, QUEUES, RunPlan};
 use crate::roles::SHUTDOWN_MS;
+use crate::servers::Servers;
 
-/// How often ended processes are replaced.
-const TICK: Duration = Duration::from_millis(10);
 /// How often the workers' lists of begun jobs are read. The broker keeps those of dead workers longer.
 const LISTS: u64 = 60_000;
 /// How long the run may take to drain after its last fault, in milliseconds: a minute, and half of its
@@ -33,8 +31,7 @@ const fn drain_limit(duration_ms: u64) -> u64 {
 #[derive(Debug)]
 struct FaultRun<'a> {
     plan: &'a RunPlan,
-    server: NatsServer,
-    proxy: ChaosProxy,
+    servers: Servers,
     fleet: Fleet,
     transport: Arc<dyn Transport>,
     /// The jobs in the last list of each worker.
@@ -56,19 +53,17 @@ pub async fn run(
     print: fn(&str),
 ) -> Result<CheckReport> {
     plan.save(dir)?;
-    let server = NatsServer::start()?;
-    // All processes connect through the proxy, so that the network can fail without the broker.
-    let proxy = ChaosProxy::start(server.address()).await?;
-    let transport = connect(&server.url()).await?;
-    let paths = RunPaths { program: program.to_owned(), dir: dir.to_owned(), url: proxy.url() };
+    let servers = Servers::start(plan.settings.servers).await?;
+    let transport = connect(&servers.url()).await?;
+    let url = servers.proxy_url();
+    let paths = RunPaths { program: program.to_owned(), dir: dir.to_owned(), url };
     let fleet = Fleet::start(paths.clone(), plan.settings.workers)?;
     let producer = ChildProcess::spawn(paths.command("producer"))?;
     let operators = ChildProcess::spawn(paths.command("operators"))?;
     let (start, listed) = (now(), BTreeMap::new());
     let mut run = FaultRun {
         plan,
-        server,
-        proxy,
+        servers,
         fleet,
         transport: transport.clone(),
         listed,
@@ -111,21 +106,22 @@ impl FaultRun<'_> {
         match harm {
             Harm::KillWorker { place } => self.fleet.kill(place as usize)?,
             Harm::KillBroker { down_ms } => {
-                self.server.kill()?;
+                self.servers.one()?.kill()?;
                 self.until(from + down_ms).await?;
-                self.server.restart()?;
+                self.servers.one()?.restart()?;
                 self.fleet.record(FaultKind::BrokerKilled, None, from)?;
             }
             Harm::PauseBroker { ms } => {
-                self.server.pause()?;
+                self.servers.one()?.pause()?;
                 self.until(from + ms).await?;
-                self.server.resume()?;
+                self.servers.one()?.resume()?;
                 self.fleet.record(FaultKind::BrokerPaused, None, from)?;
             }
             Harm::Cut => {
-                self.proxy.cut();
+                self.servers.cut();
                 self.fleet.record(FaultKind::NetworkCut, None, from)?;
             }
+            Harm::Cluster(harm) => self.servers.cause(harm, &mut self.fleet).await?,
             Harm::Roll => {
                 for place in self.fleet.places() {
                     let generation = self.fleet.generation(place);

@@ -21,6 +21,7 @@ use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
 use crate::due_waits::DueWaits;
 use crate::error::{self, ApiError, ApiRefusal};
 use crate::evictions::EvictionLog;
+use crate::replica_lag::ReplicaLag;
 use crate::room::Rooms;
 use crate::subjects::Subjects;
 use crate::under_way::UnderWay;
@@ -49,6 +50,8 @@ pub(crate) struct Api {
     pub(crate) due_waits: DueWaits,
     /// Shows which messages are older than the broker's last start.
     pub(crate) uptime_consumers: UptimeConsumers,
+    /// Whether replicas lag, as far as this process has asked.
+    pub(crate) replica_lag: ReplicaLag,
 }
 
 /// The broker's reply to a publish.
@@ -90,6 +93,7 @@ impl Api {
             evictions: EvictionLog::default(),
             due_waits: DueWaits::default(),
             uptime_consumers: UptimeConsumers::default(),
+            replica_lag: ReplicaLag::default(),
         })
     }
 

@@ -110,7 +110,9 @@ pub struct NatsConfig {
     /// The prefix of all subjects, and in upper case of all stream names. Lower-case letters,
     /// digits and `-`. Default: `naq`.
     pub prefix: String,
-    /// Replicas of each stream that this process creates. Use 3 or 5 in a cluster. Default: 1.
+    /// Replicas of each stream, if this process creates the first one of its prefix: the choice is
+    /// written down in the broker, and then holds for each process. Use 3 or 5 in a cluster. Default:
+    /// 0, which means no choice: 3 on a cluster, and 1 on a single server.
     pub replicas: usize,
     /// Where the streams that this process creates store their messages. Default: on disk.
     pub storage: Storage,
@@ -201,7 +203,7 @@ impl Default for NatsConfig {
         Self {
             url: "nats://localhost:4222".into(),
             prefix: "naq".into(),
-            replicas: 1,
+            replicas: 0,
             storage: Storage::File,
             concurrency_limit: None,
             auth: Auth::None,

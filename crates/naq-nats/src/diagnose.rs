@@ -6,16 +6,18 @@ use async_nats::jetstream::stream::{Config, StorageType};
 use bytes::Bytes;
 use naq_core::transport::{JobKey, Place, ProbeAnswer, StoreProbe, StreamRole};
 use naq_core::{JobId, QueueName};
-use serde::Serialize;
 
 use crate::api::Api;
 use crate::error::ApiError;
 use crate::error_codes::WRONG_LAST_SEQUENCE;
 use crate::evictions::{evictions, mend_command};
+use crate::finding::{Finding, Level, finding, not_visible};
 use crate::message::EXPECTED_LAST;
+use crate::replica_check::{choice_finding, too_few};
+use crate::replicas::ReplicaChoice;
 use crate::server;
 use crate::stream_limits::AccountUse;
-use crate::streams::durability;
+use crate::streams::{SHARED, durability};
 use crate::topology::{ConsumerInfo, StreamInfo, drift};
 use crate::transport::NatsTransport;
 
@@ -26,52 +28,6 @@ const PAYLOAD_FLOOR: usize = 1024 * 1024;
 /// A sequence that no stream reaches. The broker refuses a publish that expects it, and stores
 /// nothing.
 const UNREACHED_SEQUENCE: u64 = 1 << 62;
-
-/// The streams that all queues share.
-const SHARED: [StreamRole; 6] = [
-    StreamRole::Dead,
-    StreamRole::Records,
-    StreamRole::Workers,
-    StreamRole::State,
-    StreamRole::Blobs,
-    StreamRole::Stats,
-];
-
-/// The result of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// As NAQ needs it.
-    Ok,
-    /// Works, but the operator should know.
-    Warn,
-    /// Does not work.
-    Fail,
-}
-
-/// The result of one check of [`NatsTransport::diagnose`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// What was checked: `server`, `clock`, `stream NAQ_Q_mail`, `publish to naq.d`.
-    pub check: String,
-    /// The result.
-    pub level: Level,
-    /// What was found.
-    pub detail: String,
-    /// What to do about it. `None` if the result is [`Level::Ok`].
-    pub next_step: Option<String>,
-}
-
-fn finding(check: impl Into<String>, level: Level, detail: impl Into<String>) -> Finding {
-    Finding { check: check.into(), level, detail: detail.into(), next_step: None }
-}
-
-impl Finding {
-    fn with_next_step(mut self, next: &str) -> Self {
-        self.next_step = Some(next.to_owned());
-        self
-    }
-}
 
 impl NatsTransport {
     /// Checks everything that NAQ needs: server, clock, payload limit, streams and consumers,
@@ -88,21 +44,26 @@ impl NatsTransport {
                 Vec::new()
             }
         };
+        let choice = api.replica_choice().await;
+        found.push(choice_finding(&choice));
+        let choice = choice.unwrap_or_default();
         let account = AccountUse::read(api).await.unwrap_or_default();
         for role in SHARED {
-            let wanted = api.config_of_role(&role);
+            let wanted = Config { num_replicas: choice.copies(), ..api.config_of_role(&role) };
             let info = api.stream_info(&wanted.name).await;
             let refusal = account.refusal(&wanted).filter(|_| matches!(info, Ok(None)));
             found.push(match refusal {
                 Some(why) => refused(format!("stream {}", wanted.name), &why),
-                None => stream(&role, &wanted, &info),
+                None => stream(&role, &wanted, &info, &choice),
             });
         }
-        if let Some(why) = account.refusal(&api.queue_config(&QueueName::default())) {
+        let queue = api.queue_config(&QueueName::default());
+        let queue = Config { num_replicas: choice.copies(), ..queue };
+        if let Some(why) = account.refusal(&queue) {
             found.push(refused("a new queue".to_owned(), &why));
         }
         for queue in &queues {
-            found.extend(check_queue(api, queue).await);
+            found.extend(check_queue(api, queue, &choice).await);
         }
         if let Some(queue) = queues.first() {
             for place in [Place::Queue, Place::Schedule, Place::Dead, Place::Record] {
@@ -182,6 +143,7 @@ fn stream(
     role: &StreamRole,
     wanted: &Config,
     info: &Result<Option<StreamInfo>, ApiError>,
+    choice: &ReplicaChoice,
 ) -> Finding {
     let check = format!("stream {}", wanted.name);
     let info = match info {
@@ -215,6 +177,9 @@ fn stream(
         };
         return finding(check, level, detail).with_next_step(&next);
     }
+    if let Some(finding) = too_few(&info.config, choice) {
+        return finding;
+    }
     let size = format!("{} messages, {} bytes; ", info.state.messages, info.state.bytes);
     let class = durability(&info.config).to_string();
     let lasting = info.config.storage == StorageType::File || wanted.storage == StorageType::Memory;
@@ -230,26 +195,11 @@ fn refused(check: String, why: &str) -> Finding {
         .with_next_step("raise the limits of the account, or remove streams that are not needed")
 }
 
-fn not_visible(check: String, error: &ApiError) -> Finding {
-    let next = "give this user the permission (docs/operating.md), or run the check as an operator";
-    match error {
-        ApiError::Transport(error) => {
-            finding(check, Level::Warn, error.to_string()).with_next_step(next)
-        }
-        ApiError::Refused(refusal) => {
-            finding(check, Level::Warn, &*refusal.description).with_next_step(next)
-        }
-        ApiError::NoResponders => finding(check, Level::Fail, "no reply").with_next_step(
-            "wait for the cluster to elect a leader, or check whether JetStream is enabled",
-        ),
-    }
-}
-
-async fn check_queue(api: &Api, queue: &QueueName) -> Vec<Finding> {
+async fn check_queue(api: &Api, queue: &QueueName, choice: &ReplicaChoice) -> Vec<Finding> {
     let wanted = api.queue_config(queue);
     let info = api.stream_info(&wanted.name).await;
     let role = StreamRole::Queue(queue.clone());
-    let mut found = vec![stream(&role, &wanted, &info)];
+    let mut found = vec![stream(&role, &wanted, &info, choice)];
     let check = format!("queue {queue}");
     let filter = api.subjects.of_queue(Place::Queue, queue);
     match api.consumer_info(queue).await {

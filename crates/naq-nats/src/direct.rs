@@ -34,6 +34,16 @@ pub(crate) struct StreamMessage {
 }
 
 impl StreamMessage {
+    pub(crate) fn new(
+        subject: String,
+        seq: u64,
+        stored_at: Timestamp,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Self {
+        Self { subject, seq, stored_at, headers, body }
+    }
+
     /// When the broker repeats it. `None` if it does not, or if it waits for one time only.
     pub(crate) fn repeats(&self) -> Option<&str> {
         let times = self.headers.get(NATS_SCHEDULE)?.as_str();
@@ -88,6 +98,10 @@ impl Api {
             };
             let wildcards = chunk.iter().any(|subject| subject.contains(['*', '>']));
             let most = if wildcards { BATCH } else { chunk.len() };
+            if !wildcards && let Some(messages) = self.last_by_leader(stream, chunk).await? {
+                found.extend(messages);
+                continue;
+            }
             loop {
                 let batch = self.get_with_retry(stream, &request, most).await?;
                 // The broker sends them in the order of their sequences.

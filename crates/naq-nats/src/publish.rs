@@ -1,10 +1,12 @@
 //! Enqueue: one job, or many at the same time.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::error::Error;
 use std::future::IntoFuture;
 
 use async_nats::HeaderMap;
-use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
+use async_nats::jetstream;
+use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt, stream};
@@ -14,7 +16,7 @@ use naq_core::wire::headers;
 
 use crate::api::Api;
 use crate::error::ApiError;
-use crate::error_codes::WRONG_LAST_SEQUENCE;
+use crate::error_codes::{DUPLICATE_IN_PROCESS, SUBJECT_IN_PROCESS, WRONG_LAST_SEQUENCE};
 use crate::message::{EXPECTED_LAST, MSG_ID, outgoing};
 use crate::transport::NatsTransport;
 
@@ -129,41 +131,41 @@ impl Api {
 
     /// Sends each job at most once.
     async fn publish_pipelined(&self, jobs: &[Submission]) -> Pipelined {
-        let mut receipts = vec![None; jobs.len()];
-        let mut sent = vec![false; jobs.len()];
-        let Ok(refused) = self.are_refused(jobs).await else { return Pipelined { receipts, sent } };
+        let mut done =
+            Pipelined { receipts: vec![None; jobs.len()], sent: vec![false; jobs.len()] };
+        let Ok(refused) = self.are_refused(jobs).await else { return done };
         let mut under_way = VecDeque::new();
         // After the first failure no more jobs are sent, and only replies that have arrived are
         // read. If the broker does not reply, the wait is paid once, not once per job.
         let mut healthy = self.connection.state().connected;
         for (index, job) in jobs.iter().enumerate() {
             if refused[index] {
-                receipts[index] = Some(Receipt::Duplicate);
+                done.receipts[index] = Some(Receipt::Duplicate);
                 continue;
             }
-            sent[index] = true;
+            done.sent[index] = true;
             match self.send_one(job).await {
                 Ok(ack) => under_way.push_back((index, ack)),
                 Err(()) => healthy = false,
             }
             if under_way.len() >= IN_FLIGHT {
-                healthy &= self.collect_oldest(&mut under_way, &mut receipts, healthy).await;
+                healthy &= self.collect_oldest(&mut under_way, &mut done, healthy).await;
             }
             if !healthy {
                 break;
             }
         }
         while !under_way.is_empty() {
-            healthy &= self.collect_oldest(&mut under_way, &mut receipts, healthy).await;
+            healthy &= self.collect_oldest(&mut under_way, &mut done, healthy).await;
         }
-        Pipelined { receipts, sent }
+        done
     }
 
     /// Reads the oldest reply. False if there was none.
     async fn collect_oldest(
         &self,
         under_way: &mut VecDeque<(usize, PublishAckFuture)>,
-        receipts: &mut [Option<Receipt>],
+        done: &mut Pipelined,
         wait: bool,
     ) -> bool {
         let Some((index, ack)) = under_way.pop_front() else { return true };
@@ -178,15 +180,44 @@ impl Api {
         } else {
             ack.now_or_never()
         };
-        receipts[index] = Some(match answer {
+        done.receipts[index] = Some(match answer {
             Some(Ok(ack)) if ack.duplicate => Receipt::Duplicate,
             Some(Ok(ack)) => Receipt::Stored(ack.sequence),
             // Only unique jobs have a condition on the sequence.
             Some(Err(e)) if e.kind() == PublishErrorKind::WrongLastSequence => Receipt::Duplicate,
+            // A job of the same id waits for its quorum, so this one was not stored. The broker answers
+            // the jobs after it.
+            Some(Err(e)) if is_in_the_way(&e) => {
+                done.sent[index] = false;
+                return true;
+            }
             _ => return false,
         });
         true
     }
+}
+
+/// Whether a publish was refused because another message waits for its quorum.
+fn is_in_the_way(error: &PublishError) -> bool {
+    let refusal = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
+    let code = refusal.map(|refusal| refusal.error_code().0);
+    code.is_some_and(|code| [DUPLICATE_IN_PROCESS, SUBJECT_IN_PROCESS].contains(&code))
+}
+
+/// Groups to send one after the other: of several jobs with the same id, the first one is in the first
+/// group, and is the one that is stored.
+fn in_order_of_ids<'a>(
+    indexes: Vec<usize>,
+    key: impl Fn(usize) -> &'a JobKey,
+) -> impl Iterator<Item = Vec<usize>> {
+    let mut left = indexes;
+    std::iter::from_fn(move || {
+        let mut seen = HashSet::new();
+        let (group, rest) = left.iter().partition(|index| seen.insert(key(**index)));
+        left = rest;
+        let group: Vec<usize> = group;
+        (!group.is_empty()).then_some(group)
+    })
 }
 
 #[async_trait]
@@ -242,14 +273,34 @@ impl NatsTransport {
             // Its id is refused, so the request that was sent has stored nothing.
             sent[*index] = false;
         }
-        let sent = &sent;
-        let unanswered = jobs.iter().zip(&mut answers).enumerate();
-        let unanswered = unanswered.filter(|(_, (_, answer))| answer.is_none());
-        stream::iter(unanswered)
-            .for_each_concurrent(ONE_BY_ONE, |(index, (job, answer))| async move {
-                *answer = Some(api.publish(job, u32::from(sent[index])).await);
-            })
-            .await;
+        let unanswered = (0..jobs.len()).filter(|index| answers[*index].is_none()).collect();
+        for indexes in in_order_of_ids(unanswered, |index| &jobs[index].key) {
+            let sends = indexes.into_iter().map(|index| {
+                let (job, unclear) = (&jobs[index], u32::from(sent[index]));
+                async move { (index, api.publish(job, unclear).await) }
+            });
+            let mut sends = stream::iter(sends).buffer_unordered(ONE_BY_ONE);
+            while let Some((index, answer)) = sends.next().await {
+                answers[index] = Some(answer);
+            }
+        }
         answers.into_iter().flatten().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use naq_core::JobId;
+
+    use super::*;
+
+    #[test]
+    fn of_jobs_with_the_same_id_the_first_one_is_sent_first() {
+        let key = |id: &str| JobKey::new(QueueName::default(), JobId::new(id).expect("an id"));
+        let keys = ["a", "b", "a", "c", "a", "b"].map(key);
+        let groups: Vec<_> = in_order_of_ids((0..6).collect(), |index| &keys[index]).collect();
+        assert_eq!(groups, [vec![0, 1, 3], vec![2, 5], vec![4]]);
+        assert_eq!(in_order_of_ids(vec![3, 5], |index| &keys[index]).count(), 1);
+        assert_eq!(in_order_of_ids(Vec::new(), |index| &keys[index]).count(), 0);
     }
 }

@@ -8,6 +8,16 @@ use crate::api::Api;
 use crate::evictions::evictions;
 use crate::topology::ConsumerInfo;
 
+/// The streams that all queues share.
+pub(crate) const SHARED: [StreamRole; 6] = [
+    StreamRole::Dead,
+    StreamRole::Records,
+    StreamRole::Workers,
+    StreamRole::State,
+    StreamRole::Blobs,
+    StreamRole::Stats,
+];
+
 impl Api {
     pub(crate) async fn streams(&self) -> Result<Vec<StreamReport>, TransportError> {
         let names = &self.subjects;

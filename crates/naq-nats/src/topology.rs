@@ -132,7 +132,7 @@ impl Api {
             discard: DiscardPolicy::Old,
             duplicate_window: DUPLICATE_WINDOW,
             allow_direct: true,
-            num_replicas: self.config.replicas,
+            num_replicas: self.config.replicas.max(1),
             storage: match self.config.storage {
                 Storage::File => StorageType::File,
                 Storage::Memory => StorageType::Memory,
@@ -284,6 +284,8 @@ impl Api {
     }
 
     async fn create_stream(&self, wanted: &Config) -> Result<bool, TransportError> {
+        let fail = |error: ApiError| error.into_transport("read the replicas", self.url());
+        let wanted = &self.with_replicas(wanted).await.map_err(fail)?;
         let created = self.call_with_retry(&api::stream_create(&wanted.name), wanted).await;
         let info: StreamInfo = match created {
             Ok(info) => info,
@@ -300,13 +302,9 @@ impl Api {
                     },
                 });
             }
-            Err(error) => {
-                return Err(
-                    error.into_transport(&format!("create the stream {}", wanted.name), self.url())
-                );
-            }
+            Err(error) => return Err(self.create_error(wanted, error)),
         };
-        tracing::info!(stream = wanted.name, "created");
+        tracing::info!(stream = wanted.name, replicas = wanted.num_replicas, "created");
         if let Some(queue) = self.subjects.queue_of_stream(&wanted.name)
             && !info.is_clustered()
         {

@@ -5,17 +5,24 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::NatsServer;
+use crate::{NatsServer, unique};
 
 /// The settings of a [`NatsServer`]. Created by [`NatsServer::builder`].
 #[derive(Debug, Default)]
 pub struct NatsServerBuilder {
+    name: Option<String>,
     config: String,
     jetstream: String,
     files: Vec<(String, Vec<u8>)>,
 }
 
 impl NatsServerBuilder {
+    /// The server's name. By default it is unique.
+    pub(crate) fn name(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
+        self
+    }
+
     /// Adds lines to the server's configuration file, such as `authorization { token: s3cr3t }`.
     /// Relative paths in them refer to files from [`file`](Self::file).
     #[must_use]
@@ -64,7 +71,7 @@ impl NatsServerBuilder {
             .tempdir()
             .context("cannot create a directory for nats-server")?;
         self.write(dir.path())?;
-        NatsServer::start_in(dir)
+        NatsServer::start_in(dir, self.name.unwrap_or_else(|| unique("naq-testing")))
     }
 
     fn write(&self, dir: &Path) -> Result<()> {

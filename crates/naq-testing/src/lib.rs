@@ -17,11 +17,14 @@
 mod browser;
 mod builder;
 mod child;
+mod cluster;
 mod eventually;
 mod guarded_process;
 mod locate;
+mod monitor;
 mod nats_connection;
 mod proxy;
+mod route_link;
 mod server;
 mod shared;
 
@@ -29,6 +32,7 @@ mod shared;
 pub use browser::{Browser, Theme, shared_browser};
 pub use builder::NatsServerBuilder;
 pub use child::ChildProcess;
+pub use cluster::{CLUSTER_SIZE, NatsCluster};
 pub use eventually::{ProbeResult, eventually};
 pub use nats_connection::NatsConnection;
 pub use proxy::{ChaosProxy, Direction};

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::guarded_process::GuardedProcess;
-use crate::{NatsServerBuilder, locate, unique};
+use crate::{NatsServerBuilder, locate};
 
 /// How long a server may take to stop, or to start, which includes the recovery of its store.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -28,6 +28,8 @@ pub struct NatsServer {
     // This field comes before the directory, so that the process is dead when its files are
     // removed.
     process: GuardedProcess,
+    /// It stays the same after a restart: the servers of a cluster know each other by their names.
+    name: String,
     port: u16,
     dir: TempDir,
 }
@@ -127,7 +129,7 @@ impl NatsServer {
     /// It did not start. The error contains the end of its log.
     pub fn restart(&mut self) -> Result<()> {
         self.kill()?;
-        self.process = launch(&self.dir, self.port)?;
+        self.process = launch(&self.dir, &self.name, self.port)?;
         Ok(())
     }
 
@@ -161,13 +163,13 @@ impl NatsServer {
         self.process.limit_file_size(bytes)
     }
 
-    pub(crate) fn start_in(dir: TempDir) -> Result<Self> {
+    pub(crate) fn start_in(dir: TempDir, name: String) -> Result<Self> {
         // Another process may take the port after this check and before the server binds it.
         let mut failure = anyhow!("no port was tried");
         for _ in 0..5 {
             let port = free_port()?;
-            match launch(&dir, port) {
-                Ok(process) => return Ok(Self { process, port, dir }),
+            match launch(&dir, &name, port) {
+                Ok(process) => return Ok(Self { process, name, port, dir }),
                 Err(error) if error.to_string().contains("address already in use") => {
                     failure = error
                 }
@@ -178,12 +180,12 @@ impl NatsServer {
     }
 }
 
-fn launch(dir: &TempDir, port: u16) -> Result<GuardedProcess> {
+fn launch(dir: &TempDir, name: &str, port: u16) -> Result<GuardedProcess> {
     let path = dir.path().join("nats-server.log");
     let log = OpenOptions::new().create(true).append(true).open(&path);
     let log = log.with_context(|| format!("cannot write {}", path.display()))?;
     let old_bytes = log.metadata().context("cannot read the log's size")?.len();
-    let mut process = GuardedProcess::spawn(&mut command(dir, port, log)?, dir.path())?;
+    let mut process = GuardedProcess::spawn(&mut command(dir, name, port, log)?, dir.path())?;
 
     let new_lines = || {
         let text =
@@ -212,11 +214,11 @@ fn launch(dir: &TempDir, port: u16) -> Result<GuardedProcess> {
     Ok(process)
 }
 
-fn command(dir: &TempDir, port: u16, log: File) -> Result<Command> {
+fn command(dir: &TempDir, name: &str, port: u16, log: File) -> Result<Command> {
     let mut command = Command::new(locate::nats_server()?);
     command
         .args(["--config", NatsServer::CONFIG, "--port", &port.to_string()])
-        .args(["--name", &unique("naq-testing")])
+        .args(["--name", name])
         .current_dir(dir.path())
         .stdin(std::process::Stdio::null())
         .stdout(log.try_clone().context("cannot share the log")?)
@@ -226,7 +228,7 @@ fn command(dir: &TempDir, port: u16, log: File) -> Result<Command> {
 
 /// A free port below those that the system uses for outgoing connections. Otherwise a client that
 /// reconnects while the server is down could get the server's own port and connect to itself.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     use std::hash::{BuildHasher, RandomState};
 
     let seed = RandomState::new();

@@ -47,7 +47,7 @@ pub async fn connect(url: impl Into<String>) -> Result<Client, ConnectError> {
 /// | `NAQ_NATS_CA`, `NAQ_NATS_CERT`, `NAQ_NATS_KEY` | PEM files: certificate authority; client certificate and its key, for mTLS | the system's authorities |
 /// | `NAQ_NATS_INBOX_PREFIX` | the prefix of the subjects on which the broker replies | `_INBOX` |
 /// | `NAQ_PREFIX` | the prefix of all NAQ subjects and streams | `naq` |
-/// | `NAQ_REPLICAS` | replicas of each stream that the client creates | 1 |
+/// | `NAQ_REPLICAS` | replicas of each stream, if the client creates the first one; the choice is written down in the broker | 3 on a cluster, 1 on one server |
 /// | `NAQ_STORAGE` | `file` or `memory`, for streams that the client creates | `file` |
 /// | `NAQ_JOB_SERIALIZER` | `json` or `msgpack` | `json` |
 /// | `NAQ_DEFAULT_QUEUE` | the queue of a job without a queue | `default` |

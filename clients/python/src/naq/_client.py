@@ -61,7 +61,7 @@ class Client:
         env = os.environ
         self.url = url or env.get("NAQ_NATS_URL", "nats://localhost:4222")
         self.prefix = prefix or env.get("NAQ_PREFIX", "naq")
-        self._replicas = replicas or int(env.get("NAQ_REPLICAS", "1"))
+        self._replicas = replicas or int(env.get("NAQ_REPLICAS", "0"))
         self._storage = storage or env.get("NAQ_STORAGE", "file")
         self._options = {**_credentials(env), **options}
         self._nats: Optional[Nats] = None
@@ -287,12 +287,22 @@ class Client:
 
     async def _create(self, queue: str) -> None:
         """Creates the stream of the queue, if it does not exist and this user may."""
-        config = _streams.queue_stream(self.prefix, queue, self._replicas, self._storage)
+        config = _streams.queue_stream(self.prefix, queue, await self._copies(), self._storage)
         answer = await self._api(f"STREAM.CREATE.{config['name']}", config)
         error = answer.get("error")
         if error is None or error.get("err_code") in _streams.TRANSIENT | {_streams.STREAM_EXISTS}:
             return
         raise NaqException(f"queue {queue} does not exist and cannot be created: {error.get('description')}")
+
+    async def _copies(self) -> int:
+        """How many copies a new stream gets. A user who may not ask goes by its own setting."""
+        connection = await self._connection()
+        clustered = bool((getattr(connection, "_server_info", None) or {}).get("cluster"))
+        try:
+            state = await self._api(f"STREAM.INFO.{self.prefix.upper()}_STATE", {})
+        except NaqConnectionError:
+            state = {}
+        return _streams.copies(state.get("config") or {}, self._replicas, clustered)
 
     async def _api(self, verb: str, request: Mapping[str, Any]) -> Dict[str, Any]:
         connection = await self._connection()

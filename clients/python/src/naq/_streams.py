@@ -1,6 +1,6 @@
 """The stream of a queue, as NAQ's workers create it, and answers of the broker."""
 
-from typing import Any, Dict
+from typing import Any, Dict, Mapping
 
 # How long the broker remembers a message id, in nanoseconds.
 DUPLICATE_WINDOW = 120 * 1_000_000_000
@@ -19,6 +19,18 @@ TRANSIENT = {
     10076,  # JetStream not enabled, while the server starts
     10158,  # the same message id is being stored: an earlier send is not finished
 }
+
+
+# The metadata of the stream of the state store: how many copies all streams have.
+REPLICAS = "naq_replicas"
+
+
+def copies(state: Mapping[str, Any], configured: int, clustered: bool) -> int:
+    """How many copies a new stream gets. ``state`` is the configuration of the stream of the state store."""
+    written = str((state.get("metadata") or {}).get(REPLICAS, ""))
+    if written.isdecimal() and int(written) > 0:
+        return int(written)
+    return configured or max(3 if clustered else 1, int(state.get("num_replicas", 1)))
 
 
 def queue_stream(prefix: str, queue: str, replicas: int, storage: str) -> Dict[str, Any]:

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use clap::Args;
 use naq_client::Client;
 use naq_core::transport::{QueueInfo, TransportError, WorkerInfo};
 use naq_nats::{Finding, Level, NatsConfig, NatsTransport};
@@ -36,19 +37,34 @@ impl TableRow for DoctorRow {
     }
 }
 
-/// Runs all checks. The exit code is that of the connection, or 1 if a check failed. A warning is not
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Give all streams the replicas that are written down in the broker, instead of running the checks; with --replicas N, write N down first
+    #[arg(long)]
+    fix: bool,
+}
+
+/// Runs all checks, or raises the replicas of the streams. The exit code is that of the connection, or 1 if a check failed. A warning is not
 /// a failure.
-pub(crate) async fn run(config: NatsConfig, out: Output) -> Result<ExitCode> {
+pub(crate) async fn run(args: &DoctorArgs, config: NatsConfig, out: Output) -> Result<ExitCode> {
     let url = config.redacted_url();
     let transport = match NatsTransport::connect(config).await {
         Ok(transport) => transport,
         Err(error) => return not_connected(error, out),
     };
     let mut checks = vec![DoctorRow(finding("connection", Level::Ok, url, None))];
+    if args.fix {
+        checks.extend(transport.fix_replicas().await.into_iter().map(DoctorRow));
+        return report(&checks, out);
+    }
     checks.extend(transport.diagnose().await.into_iter().map(DoctorRow));
     let client = Client::new(Arc::new(transport));
     checks.extend(work_findings(&client).await.into_iter().map(DoctorRow));
-    out.list(&checks)?;
+    report(&checks, out)
+}
+
+fn report(checks: &[DoctorRow], out: Output) -> Result<ExitCode> {
+    out.list(checks)?;
     let failed = checks.iter().any(|check| check.0.level == Level::Fail);
     Ok(if failed { ExitCode::Failed } else { ExitCode::Ok })
 }

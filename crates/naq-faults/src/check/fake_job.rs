@@ -75,6 +75,7 @@ impl FakeJob {
                 runs: [(JOB.to_owned(), runs)].into(),
                 faults,
                 deeds: Vec::new(),
+                elections: Vec::new(),
             },
             last: FinalState {
                 jobs: [(JOB.to_owned(), StoredJob { ends: vec![end], ..StoredJob::default() })]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{FinalState, Intervention, JobCase, early};
+use super::{FinalState, Intervention, JobCase, Stall, early};
 use crate::deed::DeedEntry;
 use crate::history::RunHistory;
 
@@ -37,6 +37,8 @@ pub struct Figures {
     pub lateness: Lateness,
     /// The lateness of all retries, including those during an outage of the broker.
     pub lateness_all: Lateness,
+    /// How long the queues stood still for each killed leader.
+    pub stalls: Vec<Stall>,
 }
 
 /// How late retries started after they were due, in milliseconds. This includes the wait for a

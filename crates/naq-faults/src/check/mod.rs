@@ -22,11 +22,13 @@ mod intervention;
 mod lives;
 mod once;
 mod operator;
+mod stalls;
 mod violation;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use figures::{Figures, Lateness};
+pub use stalls::Stall;
 pub use violation::{BrokenPromise, Violation};
 
 use crate::history::{HandlerRun, RunHistory, SentJob};
@@ -108,5 +110,6 @@ pub fn check(plan: &RunPlan, history: &RunHistory, last: &FinalState) -> CheckRe
     found.extend(operator::check_answers(plan, history, last, &all));
     report.violations.extend(found.into_iter().map(|what| Violation { job: None, what }));
     report.figures.finish(history, last, lateness);
+    report.figures.stalls = stalls::stalls(plan, history);
     report
 }

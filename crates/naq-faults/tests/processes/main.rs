@@ -12,4 +12,5 @@ mod lost_tail;
 mod operator_crash;
 mod settle_crash;
 mod setup;
+mod three_servers;
 mod worker_ends;

@@ -3,10 +3,10 @@
 
 use naq_faults::script::{Script, ScriptStep};
 
-use crate::setup::{TestSetup, died};
+use crate::setup::{TestSetup, broker_url, died};
 
 /// Where the first worker dies, which steps must run, and how many crashes must be counted.
-struct CrashCase {
+pub(crate) struct CrashCase {
     script: Script,
     die: &'static str,
     /// Attempt and snoozes of each run, in order.
@@ -24,9 +24,9 @@ const fn case(
 }
 
 /// Runs a case. The job must end as its script says, after exactly these runs.
-async fn check(case: &CrashCase) {
+async fn check(url: &str, case: &CrashCase) {
     let what = format!("{:?}, {}", case.script, case.die);
-    let setup = TestSetup::new("settle").await;
+    let setup = TestSetup::at(url.to_owned(), "settle").await;
     // It expires because it is due after its deadline.
     let delay_ms = if case.script == Script::Expire { 400 } else { 0 };
     let job = setup.enqueue(case.script, delay_ms).await;
@@ -50,28 +50,36 @@ async fn check(case: &CrashCase) {
 }
 
 async fn check_all(cases: &[CrashCase]) {
-    futures_util::future::join_all(cases.iter().map(check)).await;
+    check_all_at(&broker_url().await, cases).await;
 }
+
+/// Runs these cases at the broker with this address, at the same time.
+pub(crate) async fn check_all_at(url: &str, cases: &[CrashCase]) {
+    futures_util::future::join_all(cases.iter().map(|case| check(url, case))).await;
+}
+
+/// A worker dies while it completes a job.
+pub(crate) const COMPLETING: [CrashCase; 3] = [
+    case(Script::Succeed, "before-record", &[(1, 0), (1, 0)], 1),
+    case(Script::Succeed, "after-record", &[(1, 0)], 0),
+    case(Script::Succeed, "after-ack", &[(1, 0)], 0),
+];
+
+/// A worker dies while it retries a job.
+pub(crate) const RETRYING: [CrashCase; 3] = [
+    case(Script::FailThenSucceed { failures: 1 }, "before-retry", &[(1, 0), (1, 0), (2, 0)], 1),
+    case(Script::FailThenSucceed { failures: 1 }, "after-retry", &[(1, 0), (2, 0)], 0),
+    case(Script::FailThenSucceed { failures: 1 }, "after-ack", &[(1, 0), (2, 0)], 0),
+];
 
 #[tokio::test]
 async fn a_worker_that_dies_completing_a_job_runs_it_again_only_before_the_record() {
-    check_all(&[
-        case(Script::Succeed, "before-record", &[(1, 0), (1, 0)], 1),
-        case(Script::Succeed, "after-record", &[(1, 0)], 0),
-        case(Script::Succeed, "after-ack", &[(1, 0)], 0),
-    ])
-    .await;
+    check_all(&COMPLETING).await;
 }
 
 #[tokio::test]
 async fn a_worker_that_dies_retrying_a_job_runs_the_attempt_again_only_before_the_schedule() {
-    let script = Script::FailThenSucceed { failures: 1 };
-    check_all(&[
-        case(script, "before-retry", &[(1, 0), (1, 0), (2, 0)], 1),
-        case(script, "after-retry", &[(1, 0), (2, 0)], 0),
-        case(script, "after-ack", &[(1, 0), (2, 0)], 0),
-    ])
-    .await;
+    check_all(&RETRYING).await;
 }
 
 #[tokio::test]

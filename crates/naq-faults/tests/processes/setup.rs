@@ -17,11 +17,22 @@ use naq_faults::script::{DelayPattern, Script};
 use naq_faults::stored_job::{JobEnd, StoredJob};
 use naq_faults::{broker, producer};
 use naq_nats::{NatsConfig, NatsTransport};
-use naq_testing::{ChildProcess, eventually, shared_server, unique};
+use naq_testing::{ChildProcess, NatsCluster, eventually, shared_server, unique};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 /// The time limit of each wait: several leases on a busy machine.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// The address of the broker of all tests in this process: one server, or a cluster of three with
+/// `NAQ_TEST_SERVERS=3`.
+pub(crate) async fn broker_url() -> String {
+    static CLUSTER: OnceCell<NatsCluster> = OnceCell::const_new();
+    match std::env::var("NAQ_TEST_SERVERS").as_deref() {
+        Ok("3") => CLUSTER.get_or_try_init(NatsCluster::start).await.unwrap().url(),
+        _ => shared_server().url(),
+    }
+}
 
 /// A queue for one test, and a directory for ledgers.
 pub(crate) struct TestSetup {
@@ -33,7 +44,7 @@ pub(crate) struct TestSetup {
 
 impl TestSetup {
     pub(crate) async fn new(name: &str) -> Self {
-        Self::at(shared_server().url(), name).await
+        Self::at(broker_url().await, name).await
     }
 
     /// A queue at the server with this address.

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "test helpers may panic, as tests do")]
 
 mod child;
+mod cluster;
 mod proxy;
 mod server;

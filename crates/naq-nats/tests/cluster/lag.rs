@@ -1,0 +1,56 @@
+//! A replica that lags hides no evidence.
+
+use std::time::Duration;
+
+use async_nats::jetstream;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use naq_core::transport::{Consumer, JobKey, Lookup};
+use naq_core::{JobId, QueueName};
+use naq_nats::{NatsConfig, NatsTransport};
+use naq_testing::{NatsCluster, unique};
+
+/// Jobs that end while the replica is paused.
+const JOBS: usize = 2_000;
+
+fn key(n: usize) -> JobKey {
+    JobKey::new(QueueName::default(), JobId::new(format!("job-{n}")).expect("an id"))
+}
+
+async fn connect(url: &str, prefix: &str) -> NatsTransport {
+    let config = NatsConfig::new(url).prefix(prefix);
+    NatsTransport::connect(config).await.expect("a transport")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_was_paused_hides_no_record_from_the_clients_of_its_server() {
+    let mut cluster = NatsCluster::start().await.expect("a cluster");
+    let prefix = unique("l");
+    let records = format!("{}_RECORDS", prefix.to_uppercase());
+    let opened = connect(&cluster.server(0).url(), &prefix).await;
+    drop(opened.subscribe(&QueueName::default(), Duration::from_secs(2)).await.expect("opens"));
+    cluster.move_leader(&records, 0).await.expect("a leader");
+    let client = async_nats::connect(cluster.server(0).url()).await.expect("connects");
+    let leader = jetstream::new(client);
+    // A client gets the answer to a direct get from its own server, if that has a replica.
+    let behind = connect(&cluster.server(2).url(), &prefix).await;
+    cluster.wait_until_healthy().await.expect("healthy");
+
+    cluster.server_mut(2).pause().expect("a pause");
+    let store = async |n: usize| {
+        let subject = format!("{prefix}.r.default.job-{n}");
+        let stored = leader.publish(subject, vec![b' '; 1_000].into()).await?;
+        stored.await
+    };
+    stream::iter(0..JOBS)
+        .map(store)
+        .buffer_unordered(200)
+        .try_for_each(async |_| Ok(()))
+        .await
+        .expect("stores");
+    cluster.server_mut(2).resume().expect("it goes on");
+
+    let keys: Vec<_> = (0..JOBS).map(key).collect();
+    let evidence = behind.evidence(&keys).await.expect("an answer");
+    let found = evidence.iter().filter(|found| !found.is_empty()).count();
+    assert_eq!(found, JOBS, "every job has a record");
+}
