@@ -14,6 +14,7 @@ use naq_core::transport::TransportError;
 use crate::config::{Auth, NatsConfig};
 use crate::connection_monitor::ConnectionMonitor;
 use crate::error;
+use crate::open_client::{ClientEnd, ClientLife};
 
 /// The longest pause between two tries to connect.
 const MAX_PAUSE: Duration = Duration::from_millis(500);
@@ -22,7 +23,7 @@ const MAX_PAUSE: Duration = Duration::from_millis(500);
 pub(crate) async fn connect(
     config: &NatsConfig,
     monitor: &Arc<ConnectionMonitor>,
-) -> Result<Client, TransportError> {
+) -> Result<(Client, ClientEnd), TransportError> {
     let mut tries = 1;
     loop {
         match connect_once(config, monitor).await {
@@ -36,10 +37,11 @@ pub(crate) async fn connect(
     }
 }
 
-async fn connect_once(
+/// Connects once. The second part of the answer resolves when the client has ended.
+pub(crate) async fn connect_once(
     config: &NatsConfig,
     monitor: &Arc<ConnectionMonitor>,
-) -> Result<Client, TransportError> {
+) -> Result<(Client, ClientEnd), TransportError> {
     let unreachable =
         |reason: String| TransportError::Unreachable { url: config.redacted_url(), reason };
     let mut addresses = Vec::new();
@@ -53,11 +55,11 @@ async fn connect_once(
     if addresses.is_empty() {
         return Err(unreachable("no URL is given".into()));
     }
-    let options = options(config, monitor, url_auth).await?;
-    options
-        .connect(addresses)
-        .await
-        .map_err(|source| error::connect(&source, config.redacted_url()))
+    let (life, end) = ClientEnd::pair();
+    let options = options(config, monitor, url_auth, life)?;
+    let client = options.connect(addresses).await;
+    let client = client.map_err(|source| error::connect(&source, config.redacted_url()))?;
+    Ok((client, end))
 }
 
 /// The credentials in a URL: user and password, or a token alone.
@@ -89,10 +91,11 @@ fn decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-async fn options(
+fn options(
     config: &NatsConfig,
     monitor: &Arc<ConnectionMonitor>,
     url_auth: Option<Auth>,
+    life: ClientLife,
 ) -> Result<ConnectOptions, TransportError> {
     let monitor = Arc::clone(monitor);
     let mut options = ConnectOptions::new()
@@ -104,6 +107,8 @@ async fn options(
         .reconnect_delay_callback(pause)
         .require_tls(config.tls.required)
         .event_callback(move |event| {
+            // The callback is dropped when the client ends, and `life` with it.
+            let _ = &life;
             monitor.on_event(event);
             std::future::ready(())
         });
