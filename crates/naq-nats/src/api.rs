@@ -25,6 +25,7 @@ use crate::error::{self, ApiError, ApiRefusal};
 use crate::evictions::EvictionLog;
 use crate::open_client::{CurrentClient, OpenClient};
 use crate::room::Rooms;
+use crate::security;
 use crate::subjects::Subjects;
 use crate::under_way::UnderWay;
 use crate::unreadable::UnreadableMessages;
@@ -79,6 +80,7 @@ impl Api {
         let connection = Arc::new(ConnectionMonitor::default());
         let client = CurrentClient::connect(&config, &connection).await?;
         connection.connected().await;
+        security::warn_of_plain_secret(&config, client.get().server_info().tls_required);
         Ok(Self {
             client,
             connection,

@@ -44,14 +44,18 @@ pub(crate) async fn connect_once(
 ) -> Result<(Client, ClientEnd), TransportError> {
     let unreachable =
         |reason: String| TransportError::Unreachable { url: config.redacted_url(), reason };
-    let mut addresses = Vec::new();
-    let mut url_auth = None;
-    for url in config.urls() {
-        let address: ServerAddr =
-            url.parse().map_err(|_| unreachable("not a nats:// URL".into()))?;
-        url_auth = url_auth.or_else(|| credentials(&address));
-        addresses.push(address);
+    let parse = |url: &str| -> Result<ServerAddr, TransportError> {
+        url.parse().map_err(|_| unreachable("not a nats:// URL".into()))
+    };
+    let mut addresses = config.urls().map(parse).collect::<Result<Vec<_>, _>>()?;
+    let mut found: Vec<Auth> = addresses.iter().filter_map(credentials).collect();
+    found.dedup();
+    // The client logs its addresses at the level trace. It needs credentials in them only if they differ.
+    if found.len() == 1 {
+        let bare = config.urls().map(without_credentials);
+        addresses = bare.map(|url| parse(&url)).collect::<Result<Vec<_>, _>>()?;
     }
+    let url_auth = found.into_iter().next();
     if addresses.is_empty() {
         return Err(unreachable("no URL is given".into()));
     }
@@ -69,6 +73,13 @@ fn credentials(address: &ServerAddr) -> Option<Auth> {
         Some(password) => Auth::UserPassword { user, password: decode(password).into() },
         None => Auth::Token(user.into()),
     })
+}
+
+/// Turns `nats://user:secret@host` into `nats://host`.
+fn without_credentials(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("nats", url));
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{host}")
 }
 
 /// Decodes the percent encoding of a URL.
@@ -194,6 +205,18 @@ mod tests {
             assert!(pause(tries) <= MAX_PAUSE, "{tries}");
         }
         assert!((0..100).any(|_| pause(50) > MAX_PAUSE / 2));
+    }
+
+    #[test]
+    fn the_client_gets_no_credentials_in_its_addresses() {
+        for (url, bare) in [
+            ("nats://u:p@ss@h:4222", "nats://h:4222"),
+            ("tls://t0ken@h", "tls://h"),
+            ("u:p@h", "nats://h"),
+            ("nats://h", "nats://h"),
+        ] {
+            assert_eq!(without_credentials(url), bare);
+        }
     }
 
     #[test]

@@ -62,12 +62,16 @@ pub struct Finding {
     pub next_step: Option<String>,
 }
 
-fn finding(check: impl Into<String>, level: Level, detail: impl Into<String>) -> Finding {
+pub(crate) fn finding(
+    check: impl Into<String>,
+    level: Level,
+    detail: impl Into<String>,
+) -> Finding {
     Finding { check: check.into(), level, detail: detail.into(), next_step: None }
 }
 
 impl Finding {
-    fn with_next_step(mut self, next: &str) -> Self {
+    pub(crate) fn with_next_step(mut self, next: &str) -> Self {
         self.next_step = Some(next.to_owned());
         self
     }
@@ -115,6 +119,7 @@ impl NatsTransport {
         }
         found.push(clock(api.offset.ahead_ms()));
         found.push(payload(api.client().max_payload()));
+        found.extend(api.security_findings().await);
         found
     }
 }

@@ -205,6 +205,10 @@ impl Api {
                 // soon, so this waits.
                 Err(ApiError::NoResponders) => match self.stream_info(stream).await {
                     Ok(None) => return Ok(Some(DirectGetBatch::default())),
+                    // A single server elects no leader: another try would get the same answer.
+                    Err(error) if error.is_permission() && !self.is_clustered() => {
+                        return Err(error.into_transport("look for the stream", self.url()));
+                    }
                     _ => ApiError::NoResponders,
                 },
                 Err(error) => error,
@@ -217,6 +221,10 @@ impl Api {
             }
             retry.wait_to_retry(error).await?;
         }
+    }
+
+    fn is_clustered(&self) -> bool {
+        self.client().server_info().cluster.is_some()
     }
 
     async fn get<T: Serialize + Sync>(
