@@ -68,7 +68,13 @@ fn run<S: Clone + Send + Sync + 'static>(
         #[cfg(feature = "dashboard")]
         Command::Dashboard(args) => return dashboard::run(args, config()?, out),
         Command::Dev(args) => return dev::run(args, registry, out),
-        Command::Doctor => return runtime()?.block_on(doctor::run(config()?, out)),
+        Command::Doctor => {
+            return runtime()?.block_on(doctor::run(
+                config()?,
+                global.connection.open_files(),
+                out,
+            ));
+        }
         Command::Check(args) => return check::run(args, config(), out),
         #[cfg(feature = "bench")]
         Command::Bench(args) => {

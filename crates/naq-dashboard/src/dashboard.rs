@@ -58,7 +58,8 @@ impl Dashboard {
                 // The router of the prefix has no route for the slash after it.
                 let home = prefix.clone();
                 let redirect = get(async move || Redirect::permanent(&home));
-                Router::new().route(&format!("{prefix}/"), redirect).nest(&prefix, guarded)
+                let slash = Router::new().route(&format!("{prefix}/"), redirect);
+                security::guard(slash, &self.app, &[]).nest(&prefix, guarded)
             }
         }
     }

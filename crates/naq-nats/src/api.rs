@@ -1,8 +1,8 @@
 //! [`Api`]: sends one request and waits a bounded time for its reply. It stops waiting as soon as
 //! the connection is lost or the broker refuses the request, so a time-out is rare.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::{
@@ -24,8 +24,8 @@ use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
 use crate::error::{self, ApiError, ApiRefusal};
 use crate::evictions::EvictionLog;
 use crate::open_client::{CurrentClient, OpenClient};
+use crate::protection;
 use crate::room::Rooms;
-use crate::security;
 use crate::subjects::Subjects;
 use crate::under_way::UnderWay;
 use crate::unreadable::UnreadableMessages;
@@ -50,8 +50,8 @@ pub(crate) struct Api {
     pub(crate) evictions: EvictionLog,
     /// The stored messages that async-nats cannot parse, as far as this process knows.
     pub(crate) unreadable: UnreadableMessages,
-    /// The broker has refused this user a read in JSON.
-    pub(crate) json_denied: AtomicBool,
+    /// The streams of which the broker has refused this user a read in JSON.
+    pub(crate) json_denied: Mutex<HashSet<String>>,
 }
 
 /// The broker's reply to a publish.
@@ -80,7 +80,7 @@ impl Api {
         let connection = Arc::new(ConnectionMonitor::default());
         let client = CurrentClient::connect(&config, &connection).await?;
         connection.connected().await;
-        security::warn_of_plain_secret(&config, client.get().server_info().tls_required);
+        protection::warn_of_plain_secret(&config, client.get().server_info().tls_required);
         Ok(Self {
             client,
             connection,
@@ -91,7 +91,7 @@ impl Api {
             rooms: Rooms::default(),
             evictions: EvictionLog::default(),
             unreadable: UnreadableMessages::default(),
-            json_denied: AtomicBool::new(false),
+            json_denied: Mutex::default(),
         })
     }
 

@@ -11,10 +11,10 @@ use naq_core::SystemClock;
 use naq_core::clock::{Clock, Timer};
 use naq_core::transport::TransportError;
 
+use crate::client_end::{ClientEnd, ClientLife};
 use crate::config::{Auth, NatsConfig};
 use crate::connection_monitor::ConnectionMonitor;
 use crate::error;
-use crate::open_client::{ClientEnd, ClientLife};
 
 /// The longest pause between two tries to connect.
 const MAX_PAUSE: Duration = Duration::from_millis(500);

@@ -216,7 +216,7 @@ impl Api {
             let now = self.connection.state();
             losses += u64::from(now.losses > before.losses);
             // A connection that was lost once may have been lost for another reason.
-            if (now.ends > before.ends || losses >= UNCLEAR_LOSSES) && self.may_read_json() {
+            if (now.ends > before.ends || losses >= UNCLEAR_LOSSES) && self.may_read_json(stream) {
                 return Ok(None);
             }
             retry.wait_to_retry(error).await?;

@@ -14,9 +14,10 @@ use async_nats::jetstream::context::{Context, ContextBuilder};
 use naq_core::SystemClock;
 use naq_core::clock::{Clock, Timer};
 use naq_core::transport::TransportError;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use crate::client_end::ClientEnd;
 use crate::config::NatsConfig;
 use crate::connect;
 use crate::connection_monitor::ConnectionMonitor;
@@ -48,28 +49,6 @@ impl Deref for OpenClient {
 
     fn deref(&self) -> &Client {
         &self.client
-    }
-}
-
-/// In the event callback of a client: its drop is the end of the client.
-#[derive(Debug)]
-pub(crate) struct ClientLife {
-    _ends: oneshot::Sender<()>,
-}
-
-/// Resolves when the client has ended.
-#[derive(Debug)]
-pub(crate) struct ClientEnd(oneshot::Receiver<()>);
-
-impl ClientEnd {
-    pub(crate) fn pair() -> (ClientLife, Self) {
-        let (ends, end) = oneshot::channel();
-        (ClientLife { _ends: ends }, Self(end))
-    }
-
-    async fn ended(self) {
-        // Nothing is sent: the sender is dropped.
-        let _ = self.0.await;
     }
 }
 

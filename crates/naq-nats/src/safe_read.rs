@@ -3,12 +3,12 @@
 //! the moments in which an unreadable message is or may be.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 
 use async_nats::HeaderMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::try_join_all;
+use naq_core::sync::lock;
 use naq_core::transport::TransportError;
 use naq_core::wire::headers;
 use serde::{Deserialize, Serialize};
@@ -55,8 +55,8 @@ struct RawMessage {
 
 impl Api {
     /// Whether this user may read messages in JSON, as far as this process knows.
-    pub(crate) fn may_read_json(&self) -> bool {
-        !self.json_denied.load(Ordering::Relaxed)
+    pub(crate) fn may_read_json(&self, stream: &str) -> bool {
+        !lock(&self.json_denied).contains(stream)
     }
 
     /// The message with this sequence.
@@ -206,7 +206,7 @@ impl Api {
             Ok(reply) => self.read_json(stream, reply.message).map(Some),
             Err(error) if error.is(NO_MESSAGE) || error.is(STREAM_NOT_FOUND) => Ok(None),
             Err(error) if error.is_permission() => {
-                self.json_denied.store(true, Ordering::Relaxed);
+                lock(&self.json_denied).insert(stream.to_owned());
                 tracing::error!(
                     stream,
                     "the connection was lost while messages of this stream were read; one of them may \

@@ -1,67 +1,15 @@
-//! What of the connection and of the user's rights is less safe than it could be. The findings are for
-//! `naq doctor`; a password that is sent in plain text is also logged when the connection opens.
+//! What of the connection and of the user's rights is less safe than it could be, for operators.
 
 use serde::Deserialize;
 
 use crate::api::Api;
-use crate::config::{Auth, NatsConfig};
 use crate::diagnose::{Finding, Level, finding};
+use crate::protection::{Protection, protection};
 
 /// The broker answers with the user, its account and its permissions.
 const USER_INFO: &str = "$SYS.REQ.USER.INFO";
 /// The account of a server that has no others.
 const GLOBAL_ACCOUNT: &str = "$G";
-
-/// How the connection is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Protection {
-    Tls,
-    Loopback,
-    /// Plain text, and a password or a token is sent.
-    PlainSecret,
-    Plain,
-}
-
-fn protection(config: &NatsConfig, server_needs_tls: bool) -> Protection {
-    let tls = config.tls.required || config.tls.first || server_needs_tls;
-    if tls || config.urls().all(|url| url.starts_with("tls://")) {
-        return Protection::Tls;
-    }
-    if config.urls().all(|url| is_loopback(host(url))) {
-        return Protection::Loopback;
-    }
-    let in_url = matches!(config.auth, Auth::None) && config.urls().any(|url| url.contains('@'));
-    match config.auth {
-        Auth::UserPassword { .. } | Auth::Token(_) => Protection::PlainSecret,
-        _ if in_url => Protection::PlainSecret,
-        _ => Protection::Plain,
-    }
-}
-
-fn host(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    match rest.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => rest.split(':').next().unwrap_or_default(),
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-}
-
-/// Logs a password or a token that was sent in plain text.
-pub(crate) fn warn_of_plain_secret(config: &NatsConfig, server_needs_tls: bool) {
-    if protection(config, server_needs_tls) == Protection::PlainSecret {
-        tracing::warn!(
-            url = %config.redacted_url(),
-            "the password or token was sent to the broker in plain text: everyone on the way can read \
-             it; use TLS, or an nkey or creds file, which sends no secret"
-        );
-    }
-}
 
 #[derive(Debug, Default, Deserialize)]
 struct UserReply {
@@ -94,9 +42,13 @@ impl Api {
     /// The findings about encryption, account, rights and versions.
     pub(crate) async fn security_findings(&self) -> Vec<Finding> {
         let server = self.client().server_info();
-        let mut found = vec![encryption(protection(&self.config, server.tls_required))];
-        if !server.auth_required {
-            let detail = "the broker asks for no credentials: whoever reaches it may do everything";
+        let protection = protection(&self.config, server.tls_required);
+        let mut found = vec![encryption(protection)];
+        if !server.auth_required && protection == Protection::Loopback {
+            let detail = "none; the broker is on this machine";
+            found.push(finding("security: credentials", Level::Ok, detail));
+        } else if !server.auth_required {
+            let detail = "the broker asks for no credentials: every program that reaches it may do everything";
             let next = "give each role a user of its own (docs/operating.md)";
             found.push(warn("security: credentials", detail, next));
         } else if let Ok(UserReply { data }) = self.call(USER_INFO, &()).await {
@@ -187,26 +139,6 @@ fn known_faults(server: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_secret_in_plain_text_is_found_except_on_this_machine() {
-        let password = Auth::UserPassword { user: "ann".into(), password: "p".into() };
-        let of =
-            |url: &str, auth: &Auth, tls| protection(&NatsConfig::new(url).auth(auth.clone()), tls);
-        for (url, auth, tls, wanted) in [
-            ("nats://10.0.0.7", &password, false, Protection::PlainSecret),
-            ("nats://u:p@example.com:4222", &Auth::None, false, Protection::PlainSecret),
-            ("nats://t0ken@example.com", &Auth::None, false, Protection::PlainSecret),
-            ("nats://example.com", &Auth::CredsFile("x".into()), false, Protection::Plain),
-            ("nats://10.0.0.7", &password, true, Protection::Tls),
-            ("tls://10.0.0.7", &password, false, Protection::Tls),
-            ("nats://u:p@localhost:4222", &Auth::None, false, Protection::Loopback),
-            ("nats://127.0.0.1,nats://[::1]:4222", &password, false, Protection::Loopback),
-            ("nats://127.0.0.1,nats://10.0.0.7", &password, false, Protection::PlainSecret),
-        ] {
-            assert_eq!(of(url, auth, tls), wanted, "{url}");
-        }
-    }
 
     #[test]
     fn rights_that_are_wider_than_a_role_are_found() {

@@ -43,7 +43,8 @@ impl Api {
         queue: &QueueName,
         before: &FetchedOn,
     ) -> Vec<Delivery> {
-        if !before.may_be_broken_by_a_message(self) || !self.may_read_json() {
+        let stream = self.subjects.queue_stream(queue);
+        if !before.may_be_broken_by_a_message(self) || !self.may_read_json(&stream) {
             return Vec::new();
         }
         match self.look_for_unreadable(queue).await {

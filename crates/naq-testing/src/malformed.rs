@@ -14,6 +14,14 @@ pub struct Malformed {
     pub client: ClientReaction,
 }
 
+impl Malformed {
+    /// Whether a client cannot read it from a stream. The broker stores a message without its status line.
+    #[must_use]
+    pub fn is_unreadable_when_stored(&self) -> bool {
+        self.client != Reads && !self.name.starts_with("status-")
+    }
+}
+
 /// What a client does with a malformed message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientReaction {

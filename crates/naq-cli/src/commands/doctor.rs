@@ -1,5 +1,8 @@
 //! `naq doctor`: checks the broker, its settings, the workers and the queues.
 
+mod safety;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -38,7 +41,11 @@ impl TableRow for DoctorRow {
 
 /// Runs all checks. The exit code is that of the connection, or 1 if a check failed. A warning is not
 /// a failure.
-pub(crate) async fn run(config: NatsConfig, out: Output) -> Result<ExitCode> {
+pub(crate) async fn run(
+    config: NatsConfig,
+    open_files: Vec<PathBuf>,
+    out: Output,
+) -> Result<ExitCode> {
     let url = config.redacted_url();
     let transport = match NatsTransport::connect(config).await {
         Ok(transport) => transport,
@@ -46,6 +53,7 @@ pub(crate) async fn run(config: NatsConfig, out: Output) -> Result<ExitCode> {
     };
     let mut checks = vec![DoctorRow(finding("connection", Level::Ok, url, None))];
     checks.extend(transport.diagnose().await.into_iter().map(DoctorRow));
+    checks.extend(safety::findings(&open_files).into_iter().map(DoctorRow));
     let client = Client::new(Arc::new(transport));
     checks.extend(work_findings(&client).await.into_iter().map(DoctorRow));
     out.list(&checks)?;
