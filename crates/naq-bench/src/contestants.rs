@@ -54,7 +54,7 @@ impl Contestants {
         let prefixes = [format!("bench-n-{mark}"), format!("bench-r-{mark}")];
         let [naq, raw] = &prefixes;
         let transport = NatsTransport::connect(config.clone().prefix(naq)).await?;
-        let js = jetstream::new(transport.client().clone());
+        let js = jetstream::new(transport.client());
         let streams = BenchStreams::new(&js, naq);
         let naq = NaqContestant::connect(config.clone().prefix(naq), streams, payload).await?;
         let copied = async {

@@ -120,7 +120,7 @@ impl Contestant for RawContestant {
         starts: StartTimes,
     ) -> Result<RunningWorker> {
         let transport = NatsTransport::connect(self.config.clone()).await?;
-        let js = jetstream::new(transport.client().clone());
+        let js = jetstream::new(transport.client());
         let consumer: PullConsumer =
             js.get_consumer_from_stream(CONSUMER, &self.streams.queue).await?;
         let messages = consumer.stream().max_messages_per_batch(BATCH).messages().await?;

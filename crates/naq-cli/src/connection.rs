@@ -12,6 +12,7 @@ use naq_client::Client;
 use naq_nats::{Auth, NatsConfig, NatsTransport, Secret, Storage, Tls};
 
 use crate::exit::CliError;
+use crate::secret_files::is_open_to_all;
 
 /// The value of `--storage`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -144,7 +145,22 @@ impl ConnectionArgs {
         };
         config.concurrency_limit = self.concurrency_limit;
         config.inbox_prefix = self.nats_inbox_prefix.clone();
+        for file in self.open_files() {
+            tracing::warn!(file = %file.display(), "every user of this machine can read this secret: chmod 600");
+        }
         Ok(config)
+    }
+
+    /// The files with secrets that every user of this machine can read.
+    pub(crate) fn open_files(&self) -> Vec<PathBuf> {
+        let files = [
+            &self.nats_password_file,
+            &self.nats_token_file,
+            &self.nats_nkey,
+            &self.nats_creds,
+            &self.nats_key,
+        ];
+        files.into_iter().flatten().filter(|file| is_open_to_all(file)).cloned().collect()
     }
 
     /// The URL as the user gave it. An error does not repeat it: it may contain a password.

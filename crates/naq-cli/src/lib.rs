@@ -53,6 +53,7 @@ mod progress_line;
 mod readiness;
 mod run;
 mod runtime;
+mod secret_files;
 #[cfg(any(feature = "dashboard", feature = "metrics"))]
 mod serve;
 mod telemetry;

@@ -5,7 +5,7 @@ mod text;
 use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
-use naq_nats::CLIENT_LOG_TARGET;
+use naq_nats::{CLIENT_LOG_SECRETS, CLIENT_LOG_TARGET};
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -110,7 +110,7 @@ fn filter(level: Level) -> EnvFilter {
         Level::Warn => format!("warn,{CLIENT_LOG_TARGET}=error"),
         Level::Info => format!("info,{CLIENT_LOG_TARGET}=error"),
         Level::Debug => format!("debug,{CLIENT_LOG_TARGET}=warn,{QUIET}"),
-        Level::Trace => format!("trace,{QUIET}"),
+        Level::Trace => format!("trace,{QUIET},{CLIENT_LOG_SECRETS}"),
     })
 }
 

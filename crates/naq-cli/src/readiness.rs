@@ -9,6 +9,9 @@ use axum::routing::get;
 
 /// Says whether a process is ready, and sets the gauges that are only measured when metrics are read.
 pub(crate) trait ReadinessProbe: Send + Sync + 'static {
+    /// Whether the process is alive: only a restart helps one that is not.
+    fn is_alive(&self) -> bool;
+
     /// Whether the process is ready.
     ///
     /// # Errors
@@ -20,15 +23,26 @@ pub(crate) trait ReadinessProbe: Send + Sync + 'static {
     fn set_gauges(&self);
 }
 
-/// The routes `/healthz`, which says that the process is alive, and `/readyz`.
+/// The routes `/healthz`, which says whether the process is alive, and `/readyz`.
 pub(crate) fn routes(probe: Arc<dyn ReadinessProbe>) -> Router {
+    let alive = {
+        let probe = probe.clone();
+        move || async move {
+            if probe.is_alive() {
+                "alive\n".into_response()
+            } else {
+                let why = "the connection to the broker has ended, and no new one is open yet\n";
+                (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
+            }
+        }
+    };
     let ready = move || async move {
         match probe.ready() {
             Ok(()) => "ready\n".into_response(),
             Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
         }
     };
-    Router::new().route("/healthz", get(async || "alive\n")).route("/readyz", get(ready))
+    Router::new().route("/healthz", get(alive)).route("/readyz", get(ready))
 }
 
 /// The probe of a worker. It exists before the worker is connected.
@@ -47,6 +61,11 @@ impl WorkerProbe {
 
 #[cfg(feature = "metrics")]
 impl ReadinessProbe for WorkerProbe {
+    fn is_alive(&self) -> bool {
+        // A process that still waits for its first connection is alive.
+        self.0.get().is_none_or(naq_worker::Health::is_alive)
+    }
+
     fn ready(&self) -> Result<(), String> {
         let health = self.0.get().ok_or("starting: not connected to the broker yet")?;
         health.check().map_err(|reason| reason.to_string())

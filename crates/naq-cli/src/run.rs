@@ -68,7 +68,10 @@ fn run<S: Clone + Send + Sync + 'static>(
         #[cfg(feature = "dashboard")]
         Command::Dashboard(args) => return dashboard::run(args, config()?, out),
         Command::Dev(args) => return dev::run(args, registry, out),
-        Command::Doctor(args) => return runtime()?.block_on(doctor::run(args, config()?, out)),
+        Command::Doctor(args) => {
+            let open_files = global.connection.open_files();
+            return runtime()?.block_on(doctor::run(args, config()?, open_files, out));
+        }
         Command::Check(args) => return check::run(args, config(), out),
         #[cfg(feature = "bench")]
         Command::Bench(args) => {

@@ -1,17 +1,23 @@
 //! [`serve`]: an HTTP server with limits, so that neither many open connections nor slow ones block
 //! the server for other clients.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 /// The limits of a server.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +34,29 @@ impl Default for ServerBounds {
     }
 }
 
+/// The open connections on which no whole request has arrived yet, the oldest first. Some may have ended.
+#[derive(Debug, Default)]
+struct Unasked(VecDeque<(Arc<AtomicBool>, AbortHandle)>);
+
+impl Unasked {
+    fn add(&mut self, asked: Arc<AtomicBool>, task: AbortHandle) {
+        if self.0.len() == self.0.capacity() {
+            self.0.retain(|(asked, task)| !task.is_finished() && !asked.load(Ordering::Relaxed));
+        }
+        self.0.push_back((asked, task));
+    }
+
+    /// Closes the oldest of them, so that clients that send no request cannot keep others out.
+    fn close_oldest(&mut self) {
+        while let Some((asked, task)) = self.0.pop_front() {
+            if !task.is_finished() && !asked.load(Ordering::Relaxed) {
+                task.abort();
+                return;
+            }
+        }
+    }
+}
+
 /// Serves until `stop`, and then until all running answers are sent.
 pub(crate) async fn serve(
     mut listener: TcpListener,
@@ -40,24 +69,37 @@ pub(crate) async fn serve(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(bounds.head);
     let mut stop = std::pin::pin!(stop);
+    let mut unasked = Unasked::default();
     loop {
         let next = async {
-            let place = places.clone().acquire_owned().await;
             // `accept` waits by itself when the process has no free file descriptor.
-            (place, Listener::accept(&mut listener).await.0)
+            let stream = Listener::accept(&mut listener).await.0;
+            if places.available_permits() == 0 {
+                unasked.close_oldest();
+            }
+            (places.clone().acquire_owned().await, stream)
         };
         let (place, stream) = tokio::select! {
             biased;
             () = &mut stop => break,
             next = next => next,
         };
-        let service = TowerToHyperService::new(routes.clone());
+        let asked = Arc::new(AtomicBool::new(false));
+        let routes = TowerToHyperService::new(routes.clone());
+        let service = {
+            let asked = asked.clone();
+            service_fn(move |request: Request<Incoming>| {
+                asked.store(true, Ordering::Relaxed);
+                routes.call(request)
+            })
+        };
         let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             // An error means that the client has closed the connection.
             let _ = connection.await;
             drop(place);
         });
+        unasked.add(asked, task.abort_handle());
     }
     drop(listener);
     open.shutdown().await;
@@ -122,6 +164,18 @@ mod tests {
                 _ => {}
             }
         }
+    }
+
+    #[tokio::test]
+    async fn clients_that_send_no_request_do_not_keep_others_out() {
+        let bounds = ServerBounds { connections: 4, head: 10 * SOON };
+        let address = start(bounds, std::future::pending()).await;
+        let mut silent = Vec::new();
+        for _ in 0..20 {
+            silent.push(connect(address, "GET / HTTP/1.1\r\n").await);
+        }
+        let answer = rest(connect(address, WHOLE).await).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
     #[tokio::test]

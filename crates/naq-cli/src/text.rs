@@ -72,6 +72,11 @@ pub(crate) fn count(n: u64, what: &str) -> String {
     format!("{n} {what}{plural}")
 }
 
+/// The line below a list that left out messages.
+pub(crate) fn skipped_note(n: usize) -> String {
+    format!("left out {}: no job can have such a subject", count(n as u64, "message"))
+}
+
 /// A duration in the form that policies use: `1m30s`.
 pub(crate) fn duration(d: Duration) -> String {
     Delay::Every(d).to_string()

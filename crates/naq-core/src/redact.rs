@@ -1,5 +1,6 @@
 //! [`Redactor`]: removes secrets from texts and JSON before they are stored or shown.
 
+mod decode;
 mod finder;
 mod keys;
 mod value;
@@ -8,6 +9,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+pub use self::decode::without_values;
 use self::finder::{SecretFinder, may_hold_secrets};
 pub use self::keys::REDACTED;
 use self::keys::{KeyMatch, SecretKeys, is_count, plain};

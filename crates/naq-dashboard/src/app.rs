@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::job_cache::JobCache;
 use crate::options::Options;
 use crate::render_cache::RenderCache;
+use crate::security::LoginThrottle;
 use crate::snapshot::{self, Snapshot};
 use crate::tab_limit::TabLimit;
 
@@ -24,6 +25,7 @@ pub(crate) struct AppState {
     pub(crate) render_cache: RenderCache,
     pub(crate) tab_limit: TabLimit,
     pub(crate) job_cache: JobCache,
+    pub(crate) logins: LoginThrottle,
 }
 
 impl App {
@@ -35,6 +37,7 @@ impl App {
             options,
             render_cache: RenderCache::default(),
             job_cache: JobCache::default(),
+            logins: LoginThrottle::default(),
         }))
     }
 

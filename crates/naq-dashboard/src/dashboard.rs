@@ -1,6 +1,8 @@
 //! [`Dashboard`]: the dashboard of one client, as an axum router.
 
 use axum::Router;
+use axum::response::Redirect;
+use axum::routing::get;
 use naq_client::Client;
 use naq_core::transport::{QueueInfo, WorkerInfo};
 
@@ -52,7 +54,13 @@ impl Dashboard {
         let guarded = security::guard(inner, &self.app, &[]);
         match prefix.is_empty() {
             true => guarded,
-            false => Router::new().nest(&prefix, guarded),
+            false => {
+                // The router of the prefix has no route for the slash after it.
+                let home = prefix.clone();
+                let redirect = get(async move || Redirect::permanent(&home));
+                let slash = Router::new().route(&format!("{prefix}/"), redirect);
+                security::guard(slash, &self.app, &[]).nest(&prefix, guarded)
+            }
         }
     }
 
@@ -67,6 +75,17 @@ impl Dashboard {
             (None, None) => Err("the broker has not been read yet".to_owned()),
             (None, Some(_)) => Ok(()),
         }
+    }
+
+    /// How many logins were refused since the start: wrong ones, and those that were not checked because
+    /// there were too many wrong ones.
+    pub fn refused_logins(&self) -> u64 {
+        self.app.logins.refused()
+    }
+
+    /// Whether this process can work, or will reconnect to the broker by itself.
+    pub fn is_alive(&self) -> bool {
+        self.app.client.transport().is_alive()
     }
 
     /// The queues at the last read of the broker.

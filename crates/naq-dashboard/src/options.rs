@@ -17,7 +17,7 @@ pub struct Options {
     pub hosts: Vec<String>,
     /// Shows everything and refuses every action. Off by default.
     pub read_only: bool,
-    /// Hides arguments and results of a job until the visitor asks for them. Off by default.
+    /// Hides arguments and results of all jobs, from every visitor. Off by default.
     pub hide_args: bool,
     /// Logins: a name and a password each. Without logins, everyone who can reach the dashboard may
     /// see and do everything. None by default.

@@ -74,7 +74,8 @@ impl Lookup for MemoryTransport {
         let mut matching =
             state.dead.from(from).filter(|letter| queue.is_none_or(|q| *q == letter.key.queue));
         let letters = matching.by_ref().take(limit).cloned().collect();
-        Ok(DeadPage { letters, next: matching.next().map(|letter| letter.seq) })
+        let next = matching.next().map(|letter| letter.seq);
+        Ok(DeadPage { letters, next, ..DeadPage::default() })
     }
 
     async fn waiting_jobs(

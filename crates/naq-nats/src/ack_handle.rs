@@ -178,6 +178,12 @@ pub(crate) fn read_delivery(
 /// A message that is in the queue and that the broker will not deliver. The broker removes it when
 /// it is acked all the same: it looks only at the sequence in the reply subject (measured).
 pub(crate) fn by_hand(api: &Arc<Api>, stored: Stored) -> Delivery {
+    let subject = api.subjects.job(stored.place, &stored.key);
+    by_hand_on(api, stored, &subject)
+}
+
+/// The same for a message whose subject does not name its job.
+pub(crate) fn by_hand_on(api: &Arc<Api>, stored: Stored, subject: &str) -> Delivery {
     let stream = api.subjects.queue_stream(&stored.key.queue);
     let reply = AckSubject {
         delivered: 1,
@@ -188,7 +194,7 @@ pub(crate) fn by_hand(api: &Arc<Api>, stored: Stored) -> Delivery {
     let handle = Arc::new(NatsAckHandle {
         api: Arc::clone(api),
         reply: reply.to_subject(&stream).into(),
-        subject: api.subjects.job(stored.place, &stored.key).into(),
+        subject: subject.into(),
         queue: stored.key.queue.clone(),
         seq: stored.seq,
         stored_at: stored.stored_at,

@@ -1,11 +1,14 @@
 //! [`Api`]: sends one request and waits a bounded time for its reply. It stops waiting as soon as
 //! the connection is lost or the broker refuses the request, so a time-out is rare.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_nats::jetstream::context::{Context, ContextBuilder};
-use async_nats::{Client, HeaderMap, Message, Request, Subject};
+use async_nats::{
+    HeaderMap, Message, PublishError, PublishErrorKind, Request, RequestErrorKind, Subject,
+    SubscribeErrorKind, Subscriber,
+};
 use bytes::Bytes;
 use naq_core::SystemClock;
 use naq_core::clock::{Clock, Timer};
@@ -16,7 +19,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::clock_offset::ClockOffset;
 use crate::config::NatsConfig;
-use crate::connect::{self, random_up_to};
+use crate::connect::random_up_to;
 use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
 use crate::due_waits::DueWaits;
 use crate::error::{self, ApiError, ApiRefusal};
@@ -26,6 +29,12 @@ use crate::room::Rooms;
 use crate::subjects::Subjects;
 use crate::under_way::UnderWay;
 use crate::uptime::UptimeConsumers;
+use crate::open_client::{CurrentClient, OpenClient};
+use crate::protection;
+use crate::room::Rooms;
+use crate::subjects::Subjects;
+use crate::under_way::UnderWay;
+use crate::unreadable::UnreadableMessages;
 
 /// The longest pause before a request is repeated.
 const MAX_PAUSE: Duration = Duration::from_millis(250);
@@ -33,8 +42,7 @@ const MAX_PAUSE: Duration = Duration::from_millis(250);
 /// The connection to the broker, with its settings and its subjects.
 #[derive(Debug)]
 pub(crate) struct Api {
-    client: Client,
-    jetstream: Context,
+    client: CurrentClient,
     pub(crate) connection: Arc<ConnectionMonitor>,
     pub(crate) config: NatsConfig,
     pub(crate) subjects: Subjects,
@@ -52,6 +60,10 @@ pub(crate) struct Api {
     pub(crate) uptime_consumers: UptimeConsumers,
     /// Whether replicas lag, as far as this process has asked.
     pub(crate) replica_lag: ReplicaLag,
+    /// The stored messages that async-nats cannot parse, as far as this process knows.
+    pub(crate) unreadable: UnreadableMessages,
+    /// The streams of which the broker has refused this user a read in JSON.
+    pub(crate) json_denied: Mutex<HashSet<String>>,
 }
 
 /// The broker's reply to a publish.
@@ -78,12 +90,11 @@ impl Api {
     pub(crate) async fn connect(config: NatsConfig) -> Result<Self, TransportError> {
         let subjects = Subjects::new(&config.prefix)?;
         let connection = Arc::new(ConnectionMonitor::default());
-        let client = connect::connect(&config, &connection).await?;
+        let client = CurrentClient::connect(&config, &connection).await?;
         connection.connected().await;
-        let jetstream = ContextBuilder::new().timeout(config.answer_timeout).build(client.clone());
+        protection::warn_of_plain_secret(&config, client.get().server_info().tls_required);
         Ok(Self {
             client,
-            jetstream,
             connection,
             config,
             subjects,
@@ -94,15 +105,20 @@ impl Api {
             due_waits: DueWaits::default(),
             uptime_consumers: UptimeConsumers::default(),
             replica_lag: ReplicaLag::default(),
+            unreadable: UnreadableMessages::default(),
+            json_denied: Mutex::default(),
         })
     }
 
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
+    /// The client that is in use now. A request must not keep it longer than it waits for its reply.
+    pub(crate) fn client(&self) -> Arc<OpenClient> {
+        self.client.get()
     }
 
-    pub(crate) fn jetstream(&self) -> &Context {
-        &self.jetstream
+    /// The error for a request whose client has ended.
+    pub(crate) fn ended_error(&self) -> TransportError {
+        let reason = "the NATS client has ended and is replaced by a new one".into();
+        TransportError::Unreachable { url: self.url(), reason }
     }
 
     /// The broker's URLs, without credentials.
@@ -117,6 +133,33 @@ impl Api {
         }
         let reason = "the connection was lost and is not open again yet".into();
         TransportError::Unreachable { url: self.url(), reason }
+    }
+
+    /// The error of a publish, or of the request that it begins.
+    pub(crate) fn publish_error(&self, subject: &str, error: &PublishError) -> TransportError {
+        if error.kind() == PublishErrorKind::Send {
+            return self.ended_error();
+        }
+        TransportError::Rejected { what: subject.to_owned(), reason: error::error_chain(error) }
+    }
+
+    /// Subscribes to a subject on the client that is in use now.
+    pub(crate) async fn subscribe(&self, subject: &str) -> Result<Subscriber, TransportError> {
+        self.subscribe_on(&self.client(), subject).await
+    }
+
+    pub(crate) async fn subscribe_on(
+        &self,
+        client: &OpenClient,
+        subject: &str,
+    ) -> Result<Subscriber, TransportError> {
+        client.subscribe(subject.to_owned()).await.map_err(|e| match e.kind() {
+            SubscribeErrorKind::Other => self.ended_error(),
+            _ => TransportError::Rejected {
+                what: format!("subscribe to {subject}"),
+                reason: e.to_string(),
+            },
+        })
     }
 
     /// Sends one request and waits for its reply. Waits for the connection first, if there is none.
@@ -135,6 +178,7 @@ impl Api {
                 self.connection.connected().await;
             }
             let before = self.connection.state();
+            let client = self.client();
             let inbox = &self.config.inbox_prefix;
             let mut request = Request::new().payload(body).timeout(None);
             if let Some(headers) = headers {
@@ -142,8 +186,11 @@ impl Api {
             }
             tokio::select! {
                 biased;
-                answer = self.client.send_request(subject.to_owned(), request) => {
-                    answer.map_err(|e| error::request(&e, subject, size, self.client.max_payload()))
+                answer = client.send_request(subject.to_owned(), request) => {
+                    answer.map_err(|e| match e.kind() {
+                        RequestErrorKind::Other => self.ended_error().into(),
+                        _ => error::request(&e, subject, size, client.max_payload()),
+                    })
                 }
                 no_answer = self.connection.wait_for_no_answer(before, subject, inbox) => {
                     Err(match no_answer {
@@ -220,12 +267,10 @@ impl Api {
     /// Sends a message that has no reply, such as an ack.
     pub(crate) async fn send(&self, subject: Subject, body: Bytes) -> Result<(), TransportError> {
         let time_limit = self.config.answer_timeout;
-        match timeout(time_limit, self.client.publish(subject.clone(), body)).await {
+        let client = self.client();
+        match timeout(time_limit, client.publish(subject.clone(), body)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(e)) => {
-                let what = subject.to_string();
-                Err(TransportError::Rejected { what, reason: error::error_chain(&e) })
-            }
+            Ok(Err(e)) => Err(self.publish_error(&subject, &e)),
             Err(_) => Err(self.unanswered_error(&subject, time_limit)),
         }
     }

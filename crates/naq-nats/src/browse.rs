@@ -155,9 +155,13 @@ impl<'a> PageSearch<'a> {
     }
 
     /// Adds the messages of a batch to `looked`. Skips messages that do not belong to a job.
-    fn scan_batch(&self, batch: DirectGetBatch, delivered: u64, looked: &mut Vec<Looked>) {
+    fn scan_batch(&mut self, batch: DirectGetBatch, delivered: u64, looked: &mut Vec<Looked>) {
         for message in batch.messages {
-            if let Some(mut stored) = self.api.to_stored(message) {
+            let Some(mut stored) = self.api.to_stored_or_marker(message) else {
+                self.scan.skip();
+                continue;
+            };
+            if !stored.message.is_marker() {
                 stored.delivered = stored.place == Place::Queue && stored.seq <= delivered;
                 looked.push(self.scan.look(&stored));
             }

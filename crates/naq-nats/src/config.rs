@@ -11,6 +11,10 @@ use naq_core::{Clock, SystemClock};
 /// The log target of the client library async-nats, for log filters.
 pub const CLIENT_LOG_TARGET: &str = "async_nats";
 
+/// The directives of a log filter that hide what the client library logs with secrets in it: the request
+/// to connect, and the addresses.
+pub const CLIENT_LOG_SECRETS: &str = "async_nats::connection=debug,async_nats::connector=info";
+
 /// A text that `Debug` does not show.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

@@ -11,6 +11,7 @@ use naq_core::SystemClock;
 use naq_core::clock::{Clock, Timer};
 use naq_core::transport::TransportError;
 
+use crate::client_end::{ClientEnd, ClientLife};
 use crate::config::{Auth, NatsConfig};
 use crate::connection_monitor::ConnectionMonitor;
 use crate::error;
@@ -22,7 +23,7 @@ const MAX_PAUSE: Duration = Duration::from_millis(500);
 pub(crate) async fn connect(
     config: &NatsConfig,
     monitor: &Arc<ConnectionMonitor>,
-) -> Result<Client, TransportError> {
+) -> Result<(Client, ClientEnd), TransportError> {
     let mut tries = 1;
     loop {
         match connect_once(config, monitor).await {
@@ -36,28 +37,33 @@ pub(crate) async fn connect(
     }
 }
 
-async fn connect_once(
+/// Connects once. The second part of the answer resolves when the client has ended.
+pub(crate) async fn connect_once(
     config: &NatsConfig,
     monitor: &Arc<ConnectionMonitor>,
-) -> Result<Client, TransportError> {
+) -> Result<(Client, ClientEnd), TransportError> {
     let unreachable =
         |reason: String| TransportError::Unreachable { url: config.redacted_url(), reason };
-    let mut addresses = Vec::new();
-    let mut url_auth = None;
-    for url in config.urls() {
-        let address: ServerAddr =
-            url.parse().map_err(|_| unreachable("not a nats:// URL".into()))?;
-        url_auth = url_auth.or_else(|| credentials(&address));
-        addresses.push(address);
+    let parse = |url: &str| -> Result<ServerAddr, TransportError> {
+        url.parse().map_err(|_| unreachable("not a nats:// URL".into()))
+    };
+    let mut addresses = config.urls().map(parse).collect::<Result<Vec<_>, _>>()?;
+    let mut found: Vec<Auth> = addresses.iter().filter_map(credentials).collect();
+    found.dedup();
+    // The client logs its addresses at the level trace. It needs credentials in them only if they differ.
+    if found.len() == 1 {
+        let bare = config.urls().map(without_credentials);
+        addresses = bare.map(|url| parse(&url)).collect::<Result<Vec<_>, _>>()?;
     }
+    let url_auth = found.into_iter().next();
     if addresses.is_empty() {
         return Err(unreachable("no URL is given".into()));
     }
-    let options = options(config, monitor, url_auth).await?;
-    options
-        .connect(addresses)
-        .await
-        .map_err(|source| error::connect(&source, config.redacted_url()))
+    let (life, end) = ClientEnd::pair();
+    let options = options(config, monitor, url_auth, life)?;
+    let client = options.connect(addresses).await;
+    let client = client.map_err(|source| error::connect(&source, config.redacted_url()))?;
+    Ok((client, end))
 }
 
 /// The credentials in a URL: user and password, or a token alone.
@@ -67,6 +73,13 @@ fn credentials(address: &ServerAddr) -> Option<Auth> {
         Some(password) => Auth::UserPassword { user, password: decode(password).into() },
         None => Auth::Token(user.into()),
     })
+}
+
+/// Turns `nats://user:secret@host` into `nats://host`.
+fn without_credentials(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("nats", url));
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{host}")
 }
 
 /// Decodes the percent encoding of a URL.
@@ -89,10 +102,11 @@ fn decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-async fn options(
+fn options(
     config: &NatsConfig,
     monitor: &Arc<ConnectionMonitor>,
     url_auth: Option<Auth>,
+    life: ClientLife,
 ) -> Result<ConnectOptions, TransportError> {
     let monitor = Arc::clone(monitor);
     let mut options = ConnectOptions::new()
@@ -104,6 +118,8 @@ async fn options(
         .reconnect_delay_callback(pause)
         .require_tls(config.tls.required)
         .event_callback(move |event| {
+            // The callback is dropped when the client ends, and `life` with it.
+            let _ = &life;
             monitor.on_event(event);
             std::future::ready(())
         });
@@ -189,6 +205,18 @@ mod tests {
             assert!(pause(tries) <= MAX_PAUSE, "{tries}");
         }
         assert!((0..100).any(|_| pause(50) > MAX_PAUSE / 2));
+    }
+
+    #[test]
+    fn the_client_gets_no_credentials_in_its_addresses() {
+        for (url, bare) in [
+            ("nats://u:p@ss@h:4222", "nats://h:4222"),
+            ("tls://t0ken@h", "tls://h"),
+            ("u:p@h", "nats://h"),
+            ("nats://h", "nats://h"),
+        ] {
+            assert_eq!(without_credentials(url), bare);
+        }
     }
 
     #[test]

@@ -24,6 +24,17 @@ pub(crate) struct ConnectionState {
     pub(crate) losses: u64,
     /// How often the broker refused a subject.
     pub(crate) refusals: u64,
+    /// How often the client ended, and not only its connection.
+    pub(crate) ends: u64,
+    /// The client has ended, and there is no new one yet.
+    pub(crate) ended: bool,
+}
+
+impl ConnectionState {
+    /// The new client of a client that has ended may be connected before it is in its place.
+    fn is_usable(&self) -> bool {
+        self.connected && !self.ended
+    }
 }
 
 /// Why a reply will not arrive.
@@ -76,6 +87,21 @@ impl ConnectionMonitor {
         }
     }
 
+    /// The client has ended. It sends no event.
+    pub(crate) fn on_end(&self) {
+        self.state.send_modify(|state| {
+            state.losses += u64::from(state.connected);
+            state.connected = false;
+            state.ends += 1;
+            state.ended = true;
+        });
+    }
+
+    /// A new client is in the place of the one that has ended. Its connection counts from now on.
+    pub(crate) fn on_replaced(&self) {
+        self.state.send_modify(|state| state.ended = false);
+    }
+
     fn refuse(&self, subject: &str) {
         let number = self.state().refusals + 1;
         let mut refused = lock(&self.refused);
@@ -89,13 +115,14 @@ impl ConnectionMonitor {
     }
 
     pub(crate) fn state(&self) -> ConnectionState {
-        *self.state.borrow()
+        let state = *self.state.borrow();
+        ConnectionState { connected: state.is_usable(), ..state }
     }
 
     /// Returns when there is a connection.
     pub(crate) async fn connected(&self) {
         // The sender is in `self`, so this cannot fail.
-        let _ = self.state.subscribe().wait_for(|state| state.connected).await;
+        let _ = self.state.subscribe().wait_for(ConnectionState::is_usable).await;
     }
 
     /// Returns when the connection was lost more often than in `since`.
@@ -105,7 +132,9 @@ impl ConnectionMonitor {
 
     /// Returns when the connection was opened more often than in `since`.
     pub(crate) async fn reconnected(&self, since: ConnectionState) {
-        let _ = self.state.subscribe().wait_for(|state| state.connects > since.connects).await;
+        let is_newer =
+            |state: &ConnectionState| state.connects > since.connects && state.is_usable();
+        let _ = self.state.subscribe().wait_for(is_newer).await;
     }
 
     /// Returns when the reply to a request sent at `since` will not arrive: the connection was

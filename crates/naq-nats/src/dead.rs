@@ -19,8 +19,9 @@ impl Api {
         let stream = self.subjects.dead_stream();
         let batch = self.next_of(&stream, &subject, from, limit).await?;
         let next = batch.messages.last().filter(|_| batch.left > 0).map(|last| last.seq + 1);
-        let letters =
+        let read = batch.messages.len();
+        let letters: Vec<_> =
             batch.messages.into_iter().filter_map(|message| self.to_stored(message)).collect();
-        Ok(DeadPage { letters, next })
+        Ok(DeadPage { skipped: read - letters.len(), letters, next })
     }
 }

@@ -76,6 +76,7 @@ impl NatsTransport {
         }
         found.push(clock(api.offset.ahead_ms()));
         found.push(payload(api.client().max_payload()));
+        found.extend(api.security_findings().await);
         found
     }
 }

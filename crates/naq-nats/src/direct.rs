@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use naq_core::Timestamp;
 use naq_core::transport::{JobKey, Stored, TransportError};
+use naq_core::wire::headers;
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -20,6 +21,8 @@ use crate::under_way::READ_AT_ONCE;
 
 /// How many subjects or messages one request may ask for.
 const BATCH: usize = 1000;
+/// How often the connection may be lost during one request before its messages are suspected.
+const UNCLEAR_LOSSES: u64 = 2;
 const NO_RESULTS: u16 = 404;
 const NO_RESPONDERS: u16 = 503;
 
@@ -29,7 +32,7 @@ pub(crate) struct StreamMessage {
     pub(crate) subject: String,
     pub(crate) seq: u64,
     pub(crate) stored_at: Timestamp,
-    headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -48,6 +51,11 @@ impl StreamMessage {
     pub(crate) fn repeats(&self) -> Option<&str> {
         let times = self.headers.get(NATS_SCHEDULE)?.as_str();
         (!times.starts_with("@at ")).then_some(times)
+    }
+
+    /// Whether the client could not parse its headers or its subject. Then its headers say why.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        self.headers.get(headers::UNREADABLE).is_some()
     }
 
     /// Whether it has this header with this value.
@@ -90,31 +98,49 @@ impl Api {
     ) -> Result<Vec<StreamMessage>, TransportError> {
         let mut found = Vec::new();
         for chunk in subjects.chunks(BATCH) {
-            let mut request = DirectGetRequest {
-                batch: BATCH,
-                max_bytes: READ_AT_ONCE,
-                multi_last: chunk,
-                ..DirectGetRequest::default()
-            };
             let wildcards = chunk.iter().any(|subject| subject.contains(['*', '>']));
-            let most = if wildcards { BATCH } else { chunk.len() };
             if !wildcards && let Some(messages) = self.last_by_leader(stream, chunk).await? {
                 found.extend(messages);
                 continue;
             }
-            loop {
-                let batch = self.get_with_retry(stream, &request, most).await?;
-                // The broker sends them in the order of their sequences.
-                let last = batch.messages.last().filter(|_| batch.left > 0);
-                request.seq = last.map(|message| message.seq + 1);
-                request.up_to_seq = batch.up_to;
-                found.extend(batch.messages);
-                if request.seq.is_none() {
-                    break;
-                }
-            }
+            let is_unreadable = self.unreadable.any_on(stream, chunk);
+            let direct = if is_unreadable { None } else { self.direct_last(stream, chunk).await? };
+            found.extend(match direct {
+                Some(messages) => messages,
+                None => self.last_in_json(stream, chunk).await?,
+            });
         }
         Ok(found)
+    }
+
+    /// `None` if one of the messages may break the connection.
+    async fn direct_last(
+        &self,
+        stream: &str,
+        chunk: &[String],
+    ) -> Result<Option<Vec<StreamMessage>>, TransportError> {
+        let mut found = Vec::new();
+        let mut request = DirectGetRequest {
+            batch: BATCH,
+            max_bytes: READ_AT_ONCE,
+            multi_last: chunk,
+            ..DirectGetRequest::default()
+        };
+        let wildcards = chunk.iter().any(|subject| subject.contains(['*', '>']));
+        let most = if wildcards { BATCH } else { chunk.len() };
+        loop {
+            let Some(batch) = self.get_with_retry(stream, &request, most).await? else {
+                return Ok(None);
+            };
+            // The broker sends them in the order of their sequences.
+            let last = batch.messages.last().filter(|_| batch.left > 0);
+            request.seq = last.map(|message| message.seq + 1);
+            request.up_to_seq = batch.up_to;
+            found.extend(batch.messages);
+            if request.seq.is_none() {
+                return Ok(Some(found));
+            }
+        }
     }
 
     /// The messages on this subject, which may contain wildcards, from sequence `from` on.
@@ -125,6 +151,22 @@ impl Api {
         from: u64,
         limit: usize,
     ) -> Result<DirectGetBatch, TransportError> {
+        if !self.unreadable.any_in(stream, from..)
+            && let Some(batch) = self.try_direct_next(stream, subject, from, limit).await?
+        {
+            return Ok(batch);
+        }
+        self.batch_in_json(stream, subject, from, limit).await
+    }
+
+    /// `None` if one of the messages may break the connection.
+    pub(crate) async fn try_direct_next(
+        &self,
+        stream: &str,
+        subject: &str,
+        from: u64,
+        limit: usize,
+    ) -> Result<Option<DirectGetBatch>, TransportError> {
         let request = DirectGetRequest {
             seq: Some(from.max(1)),
             batch: limit.clamp(1, BATCH),
@@ -151,30 +193,53 @@ impl Api {
         struct BySeq {
             seq: u64,
         }
-        Ok(self.get_with_retry(stream, &BySeq { seq }, 1).await?.messages.pop())
+        if !self.unreadable.any_in(stream, seq..=seq)
+            && let Some(mut batch) = self.get_with_retry(stream, &BySeq { seq }, 1).await?
+        {
+            return Ok(batch.messages.pop());
+        }
+        self.message_at_in_json(stream, seq).await
     }
 
-    /// `most` is how many messages the answer can have.
+    /// `most` is how many messages the answer can have. `None` if the connection was lost at this
+    /// request, so that one of the messages may be the cause: the caller reads them in JSON.
     async fn get_with_retry<T: Serialize + Sync>(
         &self,
         stream: &str,
         request: &T,
         most: usize,
-    ) -> Result<DirectGetBatch, TransportError> {
+    ) -> Result<Option<DirectGetBatch>, TransportError> {
         let subject = api::direct_get(stream);
         let mut retry = self.request_retry("request", &subject);
+        let mut losses = 0;
         loop {
-            match self.get(&subject, request, most).await {
-                Ok(batch) => return Ok(batch),
+            let before = self.connection.state();
+            let error = match self.get(&subject, request, most).await {
+                Ok(batch) => return Ok(Some(batch)),
                 // A stream that does not exist has no messages. A stream without a leader gets one
                 // soon, so this waits.
                 Err(ApiError::NoResponders) => match self.stream_info(stream).await {
-                    Ok(None) => return Ok(DirectGetBatch::default()),
-                    _ => retry.wait_to_retry(ApiError::NoResponders).await?,
+                    Ok(None) => return Ok(Some(DirectGetBatch::default())),
+                    // A single server elects no leader: another try would get the same answer.
+                    Err(error) if error.is_permission() && !self.is_clustered() => {
+                        return Err(error.into_transport("look for the stream", self.url()));
+                    }
+                    _ => ApiError::NoResponders,
                 },
-                Err(error) => retry.wait_to_retry(error).await?,
+                Err(error) => error,
+            };
+            let now = self.connection.state();
+            losses += u64::from(now.losses > before.losses);
+            // A connection that was lost once may have been lost for another reason.
+            if (now.ends > before.ends || losses >= UNCLEAR_LOSSES) && self.may_read_json(stream) {
+                return Ok(None);
             }
+            retry.wait_to_retry(error).await?;
         }
+    }
+
+    fn is_clustered(&self) -> bool {
+        self.client().server_info().cluster.is_some()
     }
 
     async fn get<T: Serialize + Sync>(
@@ -216,13 +281,12 @@ impl Api {
     }
 
     async fn send_request(&self, subject: &str, body: Bytes) -> Result<Subscriber, TransportError> {
-        let rejected = |reason: String| TransportError::Rejected { what: subject.into(), reason };
         self.connection.connected().await;
-        let inbox = self.client().new_inbox();
-        let answers = self.client().subscribe(inbox.clone()).await;
-        let answers = answers.map_err(|e| rejected(e.to_string()))?;
-        let sent = self.client().publish_with_reply(subject.to_owned(), inbox, body).await;
-        sent.map_err(|e| rejected(e.to_string()))?;
+        let client = self.client();
+        let inbox = client.new_inbox();
+        let answers = self.subscribe_on(&client, &inbox).await?;
+        let sent = client.publish_with_reply(subject.to_owned(), inbox, body).await;
+        sent.map_err(|e| self.publish_error(subject, &e))?;
         Ok(answers)
     }
 

@@ -18,6 +18,7 @@ pub(crate) struct NatsEndWatch {
     api: Arc<Api>,
     /// The connection when the last change was reported.
     since: ConnectionState,
+    subject: String,
     records: Subscriber,
 }
 
@@ -25,12 +26,8 @@ impl NatsEndWatch {
     pub(crate) async fn begin(api: &Arc<Api>, key: &JobKey) -> Result<Self, TransportError> {
         let subject = api.subjects.job(Place::Record, key);
         let since = api.connection.state();
-        let records = api.client().subscribe(subject.clone()).await;
-        let records = records.map_err(|e| TransportError::Rejected {
-            what: format!("subscribe to {subject}"),
-            reason: e.to_string(),
-        })?;
-        Ok(Self { api: api.clone(), since, records })
+        let records = api.subscribe(&subject).await?;
+        Ok(Self { api: api.clone(), since, subject, records })
     }
 }
 
@@ -38,18 +35,33 @@ impl NatsEndWatch {
 impl EndWatch for NatsEndWatch {
     async fn changed(&mut self, wait: Duration) {
         let connection = &self.api.connection;
-        let changed = async {
+        let since = self.since;
+        let reconnected = timeout(wait, async {
             tokio::select! {
                 record = self.records.next() => match record {
-                    Some(_) => {}
-                    // The connection is closed for good. The caller's next request reports that.
-                    None => std::future::pending().await,
+                    Some(_) => false,
+                    // The client has ended. A new one is connected soon.
+                    None => {
+                        connection.reconnected(since).await;
+                        true
+                    }
                 },
                 // Records that were stored while there was no connection were not received.
-                () = connection.reconnected(self.since) => self.since = connection.state(),
+                () = connection.reconnected(since) => true,
             }
-        };
-        let _ = timeout(wait, changed).await;
+        });
+        if reconnected.await != Ok(true) {
+            return;
+        }
+        let now = connection.state();
+        if now.ends > since.ends {
+            match self.api.subscribe(&self.subject).await {
+                Ok(records) => self.records = records,
+                // The caller's next request reports the error.
+                Err(_) => return,
+            }
+        }
+        self.since = now;
     }
 }
 

@@ -7,8 +7,8 @@
 pub(crate) const DELETE_FAILED: u64 = 10057;
 /// The message to delete does not exist any more, and others before and after it do.
 pub(crate) const SEQUENCE_NOT_FOUND: u64 = 10043;
-/// There is no message on the subject.
-pub(crate) const MESSAGE_NOT_FOUND: u64 = 10037;
+/// The stream has no message of this sequence or subject.
+pub(crate) const NO_MESSAGE: u64 = 10037;
 /// The consumer does not exist.
 pub(crate) const CONSUMER_NOT_FOUND: u64 = 10014;
 /// Another process has just created a stream of this name with other settings.
@@ -62,7 +62,7 @@ const VERDICTS: &[(u64, Verdict, &str)] = &[
     (10028, Transient, "the memory store is full; passes when there is room"),
     (10035, Transient, "the server has not loaded the account yet"),
     (10036, Final, "not supported in a cluster"),
-    (MESSAGE_NOT_FOUND, Final, "there is no such message"),
+    (NO_MESSAGE, Final, "there is no such message"),
     (10038, Final, "the request must be empty"),
     (10039, Transient, "the server starts, or the cluster has no meta leader yet"),
     (10040, Final, "no such server in the cluster"),

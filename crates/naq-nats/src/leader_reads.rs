@@ -5,20 +5,15 @@
 //! that has ended, and the job would run again. So on a cluster the leader is asked first whether its
 //! replicas are current, and if one is not, it is asked for the messages themselves (ADR 0045).
 
-use std::str::FromStr;
-
-use async_nats::HeaderMap;
-use async_nats::header::{HeaderName, HeaderValue};
-use data_encoding::BASE64;
 use futures_util::future::try_join_all;
 use naq_core::transport::TransportError;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::api::Api;
 use crate::direct::StreamMessage;
 use crate::error::ApiError;
-use crate::error_codes::{MESSAGE_NOT_FOUND, STREAM_NOT_FOUND};
+use crate::error_codes::STREAM_NOT_FOUND;
 use crate::subjects::api;
 
 /// How many messages are asked for at the same time.
@@ -47,27 +42,6 @@ impl ClusterReply {
         let replicas = self.cluster.as_ref().and_then(|cluster| cluster.replicas.as_ref());
         replicas.is_some_and(|replicas| replicas.iter().any(|replica| !replica.current))
     }
-}
-
-#[derive(Debug, Serialize)]
-struct LastOnSubject<'a> {
-    last_by_subj: &'a str,
-}
-
-#[derive(Debug, Deserialize)]
-struct MessageReply {
-    message: EncodedMessage,
-}
-
-#[derive(Debug, Deserialize)]
-struct EncodedMessage {
-    subject: String,
-    seq: u64,
-    #[serde(default)]
-    hdrs: String,
-    #[serde(default)]
-    data: String,
-    time: String,
 }
 
 impl Api {
@@ -127,77 +101,16 @@ impl Api {
     ) -> Result<Vec<StreamMessage>, ApiError> {
         let mut found = Vec::new();
         for chunk in subjects.chunks(PARALLEL) {
-            let reads = chunk.iter().cloned().map(|subject| self.last_on(stream, subject));
+            let reads = chunk.iter().map(|subject| self.last_on_in_json(stream, subject));
             found.extend(try_join_all(reads).await?.into_iter().flatten());
         }
         Ok(found)
     }
-
-    async fn last_on(
-        &self,
-        stream: &str,
-        subject: String,
-    ) -> Result<Option<StreamMessage>, ApiError> {
-        let request = LastOnSubject { last_by_subj: &subject };
-        let what = api::message_get(stream);
-        match self.call_with_retry::<_, MessageReply>(&what, &request).await {
-            Ok(reply) => Ok(Some(reply.message.decode(stream)?)),
-            Err(error) if error.is(MESSAGE_NOT_FOUND) || error.is(STREAM_NOT_FOUND) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-impl EncodedMessage {
-    fn decode(self, stream: &str) -> Result<StreamMessage, TransportError> {
-        let decode = |text: &str| {
-            BASE64.decode(text.as_bytes()).map_err(|error| TransportError::Rejected {
-                what: format!("read a message of {stream}"),
-                reason: error.to_string(),
-            })
-        };
-        let headers = parse_headers(&String::from_utf8_lossy(&decode(&self.hdrs)?));
-        let body = decode(&self.data)?.into();
-        let stored_at = self.time.parse().unwrap_or_default();
-        Ok(StreamMessage::new(self.subject, self.seq, stored_at, headers, body))
-    }
-}
-
-/// Reads headers in the form of the wire. Leaves out those that the client library could not send.
-fn parse_headers(text: &str) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    // The first line is the version.
-    for line in text.split("\r\n").skip(1) {
-        let Some((name, value)) = line.split_once(':') else { continue };
-        if let (Ok(name), Ok(value)) =
-            (HeaderName::from_str(name), HeaderValue::from_str(value.trim()))
-        {
-            headers.append(name, value);
-        }
-    }
-    headers
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_message_of_the_leader_is_decoded() {
-        let text = r#"{"message":{"subject":"naq.r.mail.a","seq":7,"time":"2026-01-02T03:04:05.678Z",
-            "hdrs":"TkFUUy8xLjANCk5hcS1TdGVwOiBuLzEvMA0KQTogMQ0KQTogMg0KDQo=","data":"e30="}}"#;
-        let reply: MessageReply = serde_json::from_str(text).expect("a message");
-        let message = reply.message.decode("S").expect("decodes");
-        assert_eq!(
-            (&*message.subject, message.seq, &*message.body),
-            ("naq.r.mail.a", 7, &b"{}"[..])
-        );
-        assert_eq!(message.stored_at.to_string(), "2026-01-02T03:04:05.678Z");
-        assert!(message.has_header("Naq-Step", "n/1/0"));
-        let without = r#"{"message":{"subject":"s","seq":1,"time":"2026-01-02T03:04:05Z"}}"#;
-        let reply: MessageReply = serde_json::from_str(without).expect("a message");
-        assert!(reply.message.decode("S").expect("decodes").body.is_empty());
-    }
 
     #[test]
     fn a_replica_that_is_not_current_lags_and_one_server_has_none() {

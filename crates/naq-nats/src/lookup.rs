@@ -292,6 +292,10 @@ impl Lookup for NatsTransport {
         self.api.offset.broker_now(self.api.config.clock.now())
     }
 
+    fn is_alive(&self) -> bool {
+        !self.api.connection.state().ended
+    }
+
     fn is_connected(&self) -> bool {
         self.api.connection.state().connected
     }

@@ -114,7 +114,10 @@ impl Api {
         let deleted: Result<serde_json::Value, ApiError> =
             self.call_with_retry(&api::message_delete(stream), &request).await;
         match deleted {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                self.unreadable.forget(stream, seq);
+                Ok(true)
+            }
             Err(error) if error.is_gone() || error.is(STREAM_NOT_FOUND) => Ok(false),
             Err(error) => Err(error.into_transport("remove", self.url())),
         }
@@ -302,11 +305,6 @@ impl Operator for NatsTransport {
 
     async fn signals(&self) -> Result<Box<dyn Signals>, TransportError> {
         let subject = self.api.subjects.control();
-        let subscriber = self.api.client().subscribe(subject.clone()).await;
-        let subscriber = subscriber.map_err(|e| TransportError::Rejected {
-            what: format!("subscribe to {subject}"),
-            reason: e.to_string(),
-        })?;
-        Ok(Box::new(NatsSignals(subscriber)))
+        Ok(Box::new(NatsSignals(self.api.subscribe(&subject).await?)))
     }
 }

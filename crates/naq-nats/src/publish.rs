@@ -126,7 +126,8 @@ impl Api {
         let publish = PublishMessage::build()
             .headers(self.headers_of(job, false))
             .payload(job.message.body.clone());
-        self.jetstream().send_publish(self.subject_of(job), publish).await.map_err(drop)
+        let client = self.client();
+        client.jetstream().send_publish(self.subject_of(job), publish).await.map_err(drop)
     }
 
     /// Sends each job at most once.

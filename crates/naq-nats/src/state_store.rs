@@ -34,7 +34,7 @@ const WRITE_ID: &str = "Naq-Write";
 
 impl Api {
     /// The entry. `None` for an empty message, which is the tombstone of a removed entry.
-    fn entry(&self, message: &StreamMessage) -> Option<StateEntry> {
+    pub(crate) fn entry(&self, message: &StreamMessage) -> Option<StateEntry> {
         let key = self.subjects.state_key(&message.subject)?;
         (!message.body.is_empty()).then(|| StateEntry {
             key,

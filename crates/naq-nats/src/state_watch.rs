@@ -2,7 +2,7 @@
 //! on each subject and then each new one, without requests and acks. Unlike a plain subscription it
 //! reports revisions, and the delete markers that the broker writes when an entry expires.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,8 @@ use crate::message::OPERATION;
 use crate::subjects::{AckSubject, api};
 use crate::topology::CreateConsumer;
 
+/// How many existing entries one request reads.
+const PAGE: usize = 1000;
 /// How often the broker sends a heartbeat.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// After this much silence the watch has ended: its consumer is gone, with the server that ran it.
@@ -34,6 +36,8 @@ pub(crate) struct NatsStateWatch {
     api: Arc<Api>,
     /// How often the connection had been lost when the watch began.
     losses: u64,
+    /// The entries that existed when the watch began, if it began with a read of them.
+    existing: VecDeque<StateEntry>,
     /// How many messages have arrived. The broker numbers them, so a gap can be seen.
     delivered: u64,
     inbox: Subscriber,
@@ -46,14 +50,24 @@ impl NatsStateWatch {
         let filter = api.subjects.states(prefix);
         api.connection.connected().await;
         let losses = api.connection.state().losses;
+        // An entry that the client cannot parse breaks the connection when the consumer delivers it. So
+        // after a loss the existing entries are read in another way, and the consumer begins after them.
+        let (existing, begin) = match losses {
+            0 => (Vec::new(), None),
+            _ => api.existing_entries(&filter).await?,
+        };
         let subject = api.client().new_inbox();
-        let inbox = api.client().subscribe(subject.clone()).await;
-        let inbox = inbox.map_err(|e| TransportError::Rejected {
-            what: format!("watch {filter}"),
-            reason: e.to_string(),
-        })?;
-        api.create_watch(subject, filter).await?;
-        Ok(Self { api: api.clone(), losses, delivered: 0, inbox, removed: HashSet::new() })
+        let inbox = api.subscribe(&subject).await?;
+        api.create_watch(subject, filter, begin).await?;
+        let removed = HashSet::new();
+        Ok(Self {
+            api: api.clone(),
+            losses,
+            existing: existing.into(),
+            delivered: 0,
+            inbox,
+            removed,
+        })
     }
 
     /// The change in a message. An error if an earlier message is missing.
@@ -96,14 +110,46 @@ impl NatsStateWatch {
 }
 
 impl Api {
-    async fn create_watch(&self, inbox: String, filter: String) -> Result<(), TransportError> {
+    /// All entries on these subjects, and the sequence after them. `None` if the stream does not exist.
+    async fn existing_entries(
+        &self,
+        filter: &str,
+    ) -> Result<(Vec<StateEntry>, Option<u64>), TransportError> {
+        let stream = self.subjects.state_stream();
+        let info = self.stream_info(&stream).await;
+        let info = info.map_err(|e| e.into_transport("read the state store", self.url()))?;
+        let Some(info) = info else { return Ok((Vec::new(), None)) };
+        let last = info.state.last_seq;
+        let mut entries = Vec::new();
+        let mut from = 1;
+        loop {
+            let batch = self.next_of(&stream, filter, from, PAGE).await?;
+            let next = batch.messages.last().filter(|_| batch.left > 0).map(|it| it.seq + 1);
+            let read = batch.messages.iter().filter(|message| message.seq <= last);
+            entries.extend(read.filter_map(|message| self.entry(message)));
+            match next.filter(|next| *next <= last) {
+                Some(next) => from = next,
+                None => return Ok((entries, Some(last + 1))),
+            }
+        }
+    }
+
+    /// `begin` is the sequence at which the watch begins; `None` for the last message of each subject.
+    async fn create_watch(
+        &self,
+        inbox: String,
+        filter: String,
+        begin: Option<u64>,
+    ) -> Result<(), TransportError> {
         let stream = self.subjects.state_stream();
         let name = format!("watch-{}", JobId::random());
         let subject = api::consumer_create(&stream, &name, &filter);
         let config = Config {
             name: Some(name),
             deliver_subject: Some(inbox),
-            deliver_policy: DeliverPolicy::LastPerSubject,
+            deliver_policy: begin.map_or(DeliverPolicy::LastPerSubject, |start_sequence| {
+                DeliverPolicy::ByStartSequence { start_sequence }
+            }),
             ack_policy: AckPolicy::None,
             filter_subject: filter,
             flow_control: true,
@@ -132,6 +178,9 @@ impl Api {
 #[async_trait]
 impl StateWatch for NatsStateWatch {
     async fn next(&mut self) -> Option<StateChange> {
+        if let Some(entry) = self.existing.pop_front() {
+            return Some(StateChange { key: entry.key.clone(), entry: Some(entry) });
+        }
         let mut since = self.api.connection.state();
         since.losses = self.losses;
         loop {
@@ -139,7 +188,9 @@ impl StateWatch for NatsStateWatch {
                 message = timeout(SILENCE, self.inbox.next()) => message.ok()??,
                 () = self.api.connection.lost(since) => return None,
             };
-            if message.status.is_some() {
+            // The author of an entry may have given its message a status line, too.
+            let is_entry = message.reply.as_deref().and_then(AckSubject::parse).is_some();
+            if message.status.is_some() && !is_entry {
                 self.reply_to_flow_control(message).await;
             } else if let Some(change) = self.read(&message).ok()? {
                 return Some(change);

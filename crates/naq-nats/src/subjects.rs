@@ -229,6 +229,10 @@ pub(crate) mod api {
         format!("$JS.API.STREAM.MSG.DELETE.{stream}")
     }
 
+    pub(crate) fn message_get(stream: &str) -> String {
+        format!("$JS.API.STREAM.MSG.GET.{stream}")
+    }
+
     pub(crate) fn direct_get(stream: &str) -> String {
         format!("$JS.API.DIRECT.GET.{stream}")
     }

@@ -27,6 +27,7 @@ use crate::recreate;
 use crate::subjects::api;
 use crate::topology::ConsumerTerms;
 use crate::transport::NatsTransport;
+use crate::unreadable_jobs::FetchedOn;
 
 /// How long to wait before the next pull after the broker refused one.
 const REFUSED_PAUSE: Duration = Duration::from_millis(250);
@@ -50,6 +51,8 @@ struct PullInbox {
     messages: Subscriber,
     /// The connection on which it was opened.
     connection: ConnectionState,
+    /// The same, to find a job that breaks it.
+    fetched_on: FetchedOn,
 }
 
 /// The deliveries of one queue.
@@ -61,6 +64,8 @@ pub(crate) struct NatsSubscription {
     terms: ConsumerTerms,
     wanted_lease: Duration,
     inbox: Option<PullInbox>,
+    /// The connection of the last inbox, if its client has ended.
+    lost_inbox: Option<FetchedOn>,
     /// Earlier inboxes, until all their messages have arrived.
     old_inboxes: Vec<Subscriber>,
     pulls: OpenPulls,
@@ -106,6 +111,7 @@ impl NatsSubscription {
             terms,
             wanted_lease: lease,
             inbox: None,
+            lost_inbox: None,
             old_inboxes: Vec::new(),
             pulls: OpenPulls::default(),
             watch: ConsumerWatch::new(Instant::now()),
@@ -219,7 +225,9 @@ impl NatsSubscription {
         let now = self.api.connection.state();
         if self.inbox.as_ref().is_none_or(|inbox| inbox.connection.connects != now.connects) {
             self.watch.connection_opened(Instant::now());
-            self.open_inbox(now).await?;
+            if let Some(before) = self.open_inbox(now).await? {
+                self.ready.extend(self.api.unreadable_jobs(&self.queue, &before).await);
+            }
         }
         if !self.watch.learn(&self.api, &self.queue, &self.stream).await {
             self.check_needed = true;
@@ -231,22 +239,25 @@ impl NatsSubscription {
     }
 
     /// Opens a new inbox. Earlier pulls cannot deliver to it, so its count of deliveries is exact.
-    async fn open_inbox(&mut self, connection: ConnectionState) -> Result<(), TransportError> {
+    /// Returns the connection of the inbox before it.
+    async fn open_inbox(
+        &mut self,
+        connection: ConnectionState,
+    ) -> Result<Option<FetchedOn>, TransportError> {
         let subject = self.api.client().new_inbox();
-        let messages = self.api.client().subscribe(format!("{subject}.*")).await;
-        let messages = messages.map_err(|e| TransportError::Rejected {
-            what: "subscribe to an inbox".into(),
-            reason: e.to_string(),
-        })?;
+        let messages = self.api.subscribe(&format!("{subject}.*")).await?;
         self.drain_inboxes();
         self.pulls.reset();
         self.watch.inbox_opened(Instant::now());
-        if let Some(mut old) = self.inbox.replace(PullInbox { subject, messages, connection })
-            && old.messages.drain().await.is_ok()
-        {
-            self.old_inboxes.push(old.messages);
+        let fetched_on = FetchedOn::now(&self.api, connection);
+        let new = PullInbox { subject, messages, connection, fetched_on };
+        let Some(PullInbox { mut messages, fetched_on, .. }) = self.inbox.replace(new) else {
+            return Ok(self.lost_inbox.take());
+        };
+        if messages.drain().await.is_ok() {
+            self.old_inboxes.push(messages);
         }
-        Ok(())
+        Ok(Some(fetched_on))
     }
 
     /// Checks the queue after a pull brought nothing. If jobs are waiting, opens a new inbox. If
@@ -318,8 +329,9 @@ impl NatsSubscription {
         let body = serde_json::to_vec(&request).map_err(|e| rejected(e.to_string()))?;
         let reply = format!("{}.{}", inbox.subject, self.pulls.next());
         self.refusals = self.api.connection.state().refusals;
-        let sent = self.api.client().publish_with_reply(what.clone(), reply, body.into()).await;
-        sent.map_err(|e| rejected(e.to_string()))?;
+        let client = self.api.client();
+        let sent = client.publish_with_reply(what.clone(), reply, body.into()).await;
+        sent.map_err(|e| self.api.publish_error(&what, &e))?;
         self.pulls.on_sent(batch, max_bytes, now);
         self.watch.pull_sent(now);
         Ok(())
@@ -342,7 +354,8 @@ impl NatsSubscription {
             biased;
             message = inbox.messages.next() => match message {
                 Some(message) => self.on_message(message),
-                None => self.inbox = None,
+                // The client has ended.
+                None => self.lost_inbox = self.inbox.take().map(|inbox| inbox.fetched_on),
             },
             () = monitor.reconnected(connection) => {}
             no_answer = monitor.wait_for_no_answer(since, &pull, inbox_prefix) => {

@@ -54,8 +54,8 @@ impl NatsTransport {
 
     /// The NATS client, for benchmarks that compare NAQ with plain NATS calls.
     #[doc(hidden)]
-    pub fn client(&self) -> &async_nats::Client {
-        self.api.client()
+    pub fn client(&self) -> async_nats::Client {
+        (**self.api.client()).clone()
     }
 
     /// Sends all buffered messages, such as the last acks. Call it before the process exits.

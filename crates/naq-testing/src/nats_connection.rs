@@ -49,6 +49,24 @@ impl NatsConnection {
         self.stream.get_mut().write_all(text.as_bytes())
     }
 
+    /// Publishes a message byte for byte, with this block of headers unless it is empty. The server does
+    /// not answer; a [`ping`](Self::ping) shows that it has read the message.
+    ///
+    /// # Errors
+    ///
+    /// The connection is closed.
+    pub fn publish(&mut self, subject: &[u8], headers: &[u8], body: &[u8]) -> Result<()> {
+        let (head, total) = (headers.len(), headers.len() + body.len());
+        let mut bytes = if headers.is_empty() { b"PUB ".to_vec() } else { b"HPUB ".to_vec() };
+        bytes.extend_from_slice(subject);
+        let sizes =
+            if headers.is_empty() { format!(" {total}") } else { format!(" {head} {total}") };
+        for part in [sizes.as_bytes(), b"\r\n", headers, body, b"\r\n"] {
+            bytes.extend_from_slice(part);
+        }
+        self.stream.get_mut().write_all(&bytes)
+    }
+
     /// Reads one line; empty if the connection was closed.
     ///
     /// # Errors

@@ -45,7 +45,7 @@ pub(crate) struct DashboardArgs {
     /// Show everything, change nothing
     #[arg(long, env = "NAQ_DASHBOARD_READ_ONLY")]
     read_only: bool,
-    /// Show arguments and results of a job only on request
+    /// Never show arguments and results of a job
     #[arg(long, env = "NAQ_DASHBOARD_HIDE_ARGS")]
     hide_args: bool,
     /// A label in the head of each page, such as production

@@ -16,7 +16,7 @@ use crate::exit::ExitCode;
 use crate::job_details::JobDetails;
 use crate::job_name::JobName;
 use crate::output::{Format, Output, TableRow};
-use crate::text::about;
+use crate::text::{about, skipped_note};
 
 use drip_rate::DripRate;
 use select::{DlqFilterArgs, DlqSelectionArgs, find};
@@ -177,9 +177,10 @@ async fn list(args: &DlqListArgs, client: &Client, out: Output) -> Result<()> {
     let filter = args.filter.to_dead_filter();
     let now = client.broker_now().await?;
     let (mut lines, mut shown, mut next) = (Vec::new(), 0, Some(args.from));
-    let mut more = None;
+    let (mut more, mut skipped) = (None, 0);
     while let Some(from) = next {
         let page = client.dead_letters(&filter, from, PAGE).await?;
+        skipped += page.skipped;
         for letter in &page.letters {
             if shown == limit {
                 more = more.or(Some(letter.seq));
@@ -196,6 +197,9 @@ async fn list(args: &DlqListArgs, client: &Client, out: Output) -> Result<()> {
     }
     if out.format() != Format::Jsonl {
         out.list(&lines)?;
+    }
+    if skipped > 0 {
+        out.note(skipped_note(skipped))?;
     }
     match more {
         Some(seq) => out.note(format_args!("there are more: --from {seq}, or --limit 0 for all")),

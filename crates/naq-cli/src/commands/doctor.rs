@@ -1,5 +1,8 @@
 //! `naq doctor`: checks the broker, its settings, the workers and the queues.
 
+mod safety;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -46,7 +49,12 @@ pub(crate) struct DoctorArgs {
 
 /// Runs all checks, or raises the replicas of the streams. The exit code is that of the connection, or 1 if a check failed. A warning is not
 /// a failure.
-pub(crate) async fn run(args: &DoctorArgs, config: NatsConfig, out: Output) -> Result<ExitCode> {
+pub(crate) async fn run(
+    args: &DoctorArgs,
+    config: NatsConfig,
+    open_files: Vec<PathBuf>,
+    out: Output,
+) -> Result<ExitCode> {
     let url = config.redacted_url();
     let transport = match NatsTransport::connect(config).await {
         Ok(transport) => transport,
@@ -58,6 +66,7 @@ pub(crate) async fn run(args: &DoctorArgs, config: NatsConfig, out: Output) -> R
         return report(&checks, out);
     }
     checks.extend(transport.diagnose().await.into_iter().map(DoctorRow));
+    checks.extend(safety::findings(&open_files).into_iter().map(DoctorRow));
     let client = Client::new(Arc::new(transport));
     checks.extend(work_findings(&client).await.into_iter().map(DoctorRow));
     report(&checks, out)

@@ -79,6 +79,45 @@ fn a_token_can_come_from_a_file_a_variable_or_the_url() {
 }
 
 #[test]
+fn the_most_detailed_log_shows_no_password() {
+    let users = "authorization { users: [ { user: ann, password: hunter2 } ] }";
+    let server = NatsServer::builder().config(users).start().expect("a broker");
+    let in_url = format!("nats://ann:hunter2@{}", server.address());
+    let by_variables = [("NAQ_NATS_USER", "ann"), ("NAQ_NATS_PASSWORD", "hunter2")];
+    for (url, variables) in [(in_url, &[][..]), (server.url(), &by_variables[..])] {
+        let mut command = naq();
+        command.env("NAQ_NATS_URL", url).envs(variables.iter().copied());
+        let ran = finish(command.args(["queue", "list", "--log-level", "trace"])).ok();
+        assert!(ran.stderr.contains("read operation") || ran.stderr.contains("PONG"), "it logs");
+        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_that_all_users_can_read_is_named_in_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let users = "authorization { token: s3cr3t }";
+    let server = NatsServer::builder().config(users).start().expect("a broker");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "s3cr3t").expect("writes");
+    let path = file.path().to_str().expect("UTF-8");
+    for (mode, is_named) in [(0o644, true), (0o640, false)] {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(file.path(), permissions).expect("sets the mode");
+        let run = |command: &[&str]| {
+            let mut naq = naq();
+            naq.env("NAQ_NATS_URL", server.url()).args(["--nats-token-file", path]).args(command);
+            finish(&mut naq).ok()
+        };
+        let listed = run(&["queue", "list"]);
+        assert_eq!(listed.stderr.contains(path), is_named, "{mode:o}: {listed:?}");
+        let doctor = run(&["doctor", "-o", "json"]);
+        assert_eq!(doctor.stdout.contains("security: files"), is_named, "{mode:o}: {doctor:?}");
+    }
+}
+
+#[test]
 fn doctor_lists_what_is_ok() {
     let server = NatsServer::start().expect("a broker");
     let mut command = naq();
@@ -88,7 +127,15 @@ fn doctor_lists_what_is_ok() {
         let found = checks.as_array().and_then(|all| all.iter().find(|c| c["check"] == name));
         found.map(|check| check["level"].clone())
     };
-    for name in ["connection", "server", "clock", "max_payload", "stream NAQ_DEAD"] {
+    for name in [
+        "connection",
+        "server",
+        "clock",
+        "max_payload",
+        "stream NAQ_DEAD",
+        "security: encryption",
+        "security: credentials",
+    ] {
         assert_eq!(verdict(name), Some("ok".into()), "{name}: {checks}");
     }
     assert_eq!(verdict("workers"), Some("warn".into()), "{checks}");

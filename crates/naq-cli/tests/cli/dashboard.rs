@@ -58,7 +58,8 @@ async fn with_a_broker_it_serves_pages_metrics_and_health_to_allowed_hosts() {
     let server = naq_testing::NatsServer::start().expect("a server");
     let url = server.url();
     let env = [("NAQ_NATS_URL", url.as_str()), ("NAQ_DASHBOARD_AUTH", "ann:sesame")];
-    let (_child, address) = dashboard(&["--path", "/naq"], &env).await;
+    let (child, address) = dashboard(&["--path", "/naq"], &env).await;
+    assert!(child.stdout().trim_end().ends_with("/naq"), "{}", child.stdout());
     let login = "Authorization: Basic YW5uOnNlc2FtZQ==\r\n";
     eventually("the pages", PATIENCE, async || {
         let answer = get(&address, "/naq/queues", login).map_err(|err| err.to_string())?;
@@ -69,6 +70,12 @@ async fn with_a_broker_it_serves_pages_metrics_and_health_to_allowed_hosts() {
     .await;
     let answer = |path: &str, headers: &str| get(&address, path, headers).expect("an answer");
     assert!(answer("/naq/queues", "").starts_with("HTTP/1.1 401"));
+    assert!(answer("/naq", login).starts_with("HTTP/1.1 200"), "the printed address");
+    for (from, status) in [("/", "HTTP/1.1 307"), ("/naq/", "HTTP/1.1 308")] {
+        let redirect = answer(from, login);
+        assert!(redirect.starts_with(status), "{from}: {redirect}");
+        assert!(redirect.contains("location: /naq\r\n"), "{from}: {redirect}");
+    }
     assert!(answer("/metrics", "").starts_with("HTTP/1.1 401"));
     assert!(answer("/metrics", login).contains("naq_broker_connected 1"));
     assert!(answer("/healthz", "").starts_with("HTTP/1.1 200"));

@@ -10,6 +10,8 @@ mod dashboard;
 mod dev;
 mod dlq;
 mod enqueue;
+#[cfg(feature = "dashboard")]
+mod fuzz;
 #[cfg(all(feature = "bench", feature = "dashboard", feature = "metrics"))]
 mod handlers;
 mod help;

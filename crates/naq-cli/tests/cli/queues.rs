@@ -161,9 +161,10 @@ fn a_stream_that_froze_on_a_full_disk_is_critical_and_needs_a_restart() {
 #[tokio::main(flavor = "current_thread")]
 async fn fill_stream(url: &str) {
     let transport = NatsTransport::connect(NatsConfig::new(url)).await.expect("connects");
+    let client = transport.client();
     for n in 0.. {
         let subject = format!("naq.q.default.fill-{n}");
-        let stored = transport.client().request(subject, vec![b'x'; 50_000].into());
+        let stored = client.request(subject, vec![b'x'; 50_000].into());
         if tokio::time::timeout(Duration::from_secs(1), stored).await.is_err() {
             return;
         }

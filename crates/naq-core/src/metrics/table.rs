@@ -183,8 +183,17 @@ pub const DECODE_ERRORS: Metric = Metric {
     help: "Deliveries that the worker cannot run as a job, by reason.",
 };
 
+/// Logins that a dashboard refused.
+pub const LOGINS_REFUSED: Metric = Metric {
+    name: "naq_dashboard_logins_refused_total",
+    kind: Kind::Counter,
+    unit: "logins",
+    labels: &[],
+    help: "Logins that this dashboard refused: wrong ones, and those after too many wrong ones.",
+};
+
 /// All metrics.
-pub const ALL: [&Metric; 20] = [
+pub const ALL: [&Metric; 21] = [
     &BUILD_INFO,
     &BROKER_CONNECTED,
     &JOBS_ENQUEUED,
@@ -205,6 +214,7 @@ pub const ALL: [&Metric; 20] = [
     &REDELIVERIES,
     &HEARTBEAT_MISSED,
     &DECODE_ERRORS,
+    &LOGINS_REFUSED,
 ];
 
 /// The metric of a series in Prometheus, also for the `_bucket`, `_sum` and `_count` of a histogram.

@@ -219,6 +219,10 @@ impl<T: Transport> Lookup for FaultyTransport<T> {
         self.faults.pass(Op::Other, Vec::new, self.inner.streams()).await
     }
 
+    fn is_alive(&self) -> bool {
+        self.inner.is_alive()
+    }
+
     fn is_connected(&self) -> bool {
         self.faults.alive().is_ok() && self.inner.is_connected()
     }

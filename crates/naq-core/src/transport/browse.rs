@@ -221,7 +221,14 @@ impl JobSummary {
         };
         let letter = (stored.place == Place::Dead).then(|| stored.dead_letter());
         let last = job.as_ref().and_then(Envelope::last_error);
+        // No handler runs such a message. The worker stores it as a dead letter.
+        let unreadable = stored.message.unreadable().filter(|_| letter.is_none());
         let (error_kind, message, task) = match letter {
+            _ if unreadable.is_some() => (
+                Some(ErrorKind::DECODE),
+                unreadable.map(|why| format!("its headers or its subject cannot be read: {why}")),
+                None,
+            ),
             Some(letter) => (Some(letter.error_kind), Some(letter.message), letter.task),
             None => (
                 last.and_then(|e| e.error_kind.clone()),
@@ -269,6 +276,9 @@ pub struct JobsPage {
     pub jobs: Vec<JobSummary>,
     /// How many messages the transport read for the page.
     pub scanned: usize,
+    /// How many of them are left out, because their subjects name no job.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub skipped: usize,
     /// Where the next page begins. `None` after the last page. An empty page may have a next page.
     pub next: Option<JobsCursor>,
 }
@@ -290,6 +300,11 @@ pub struct Looked {
     job: Option<JobSummary>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
 impl<'a> Scan<'a> {
     /// An empty page.
     pub fn new(query: &'a JobsQuery) -> Self {
@@ -301,6 +316,11 @@ impl<'a> Scan<'a> {
         let job = JobSummary::of(stored);
         let job = Some(job).filter(|job| self.query.fits(job));
         Looked { seq: stored.seq, stored_at: stored.stored_at, job }
+    }
+
+    /// A message was left out, because its subject names no job.
+    pub fn skip(&mut self) {
+        self.page.skipped += 1;
     }
 
     /// Adds the next message. Returns false if no later message can fit.

@@ -11,6 +11,7 @@ use crate::names::JobKey;
 use crate::state::JobState;
 use crate::wire::{
     CancelledAttempt, DeadLetter, EncodeError, Envelope, FinalRecord, Nonce, Step, WireMessage,
+    headers,
 };
 
 /// The shortest time for which the broker keeps the record of a cancelled or dead job. Such a job has a
@@ -158,7 +159,10 @@ impl Fact {
             kind: FactKind::Dead,
             dedup: dedup(&delivery.key, &letter.step, "dead"),
             settles: delivery.seq,
-            message: letter.to_message(),
+            message: match delivery.message.header(headers::RAW_HEADERS) {
+                Some(raw) => letter.to_message().with(headers::RAW_HEADERS, raw),
+                None => letter.to_message(),
+            },
         }
     }
 

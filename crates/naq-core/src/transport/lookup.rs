@@ -62,6 +62,8 @@ fn as_millis<S: serde::Serializer>(d: &Option<Duration>, s: S) -> Result<S::Ok, 
 pub struct DeadPage {
     /// The dead letters.
     pub letters: Vec<Stored>,
+    /// How many messages of the page are left out, because their subjects name no job.
+    pub skipped: usize,
     /// The sequence at which the next page begins. `None` after the last page.
     pub next: Option<u64>,
 }
@@ -193,6 +195,12 @@ pub trait Lookup: Send + Sync + 'static {
 
     /// Whether this process has a connection to the broker. It sends no request.
     fn is_connected(&self) -> bool;
+
+    /// Whether this process can work, or will reconnect by itself. False while its connection has ended for
+    /// good and no new one is open: only then does a restart of the process help. It sends no request.
+    fn is_alive(&self) -> bool {
+        true
+    }
 
     /// The time by the broker's clock, from the last comparison of the clocks. `None` if they were
     /// not compared yet. It sends no request.

@@ -43,8 +43,13 @@ impl Stored {
     /// Reads the job from a message in a queue or a schedule.
     ///
     /// # Errors
-    /// [`DecodeError`] if the body is not a job.
+    /// [`DecodeError`] if the body is not a job, or if the headers of a job that waits cannot be read.
     pub fn envelope(&self) -> Result<Envelope, DecodeError> {
+        // The letter of such a job has headers of NAQ, and these bytes beside them.
+        let waits = matches!(self.place, Place::Queue | Place::Schedule);
+        if let Some(why) = self.message.unreadable().filter(|_| waits) {
+            return Err(DecodeError::Headers(why.to_owned()));
+        }
         Envelope::decode(&self.message, &self.meta())
     }
 

@@ -71,6 +71,9 @@ pub enum DecodeError {
         /// The limit in bytes.
         max: usize,
     },
+    /// The headers or the subject cannot be parsed.
+    #[error("its headers or its subject cannot be read: {0}")]
+    Headers(String),
     /// The `Content-Type` names no codec of NAQ.
     #[error("unknown content type {0:?}; known: application/json, application/msgpack")]
     ContentType(String),

@@ -35,6 +35,11 @@ pub mod headers {
     /// On a job: it may have been settled before, or it was sent again because an answer was lost. The
     /// worker looks for evidence before it runs it.
     pub const SUSPECT: &str = "Naq-Suspect";
+    /// What is wrong with headers or subject of a message that the transport's client cannot parse. The
+    /// transport gives the message this header and [`RAW_HEADERS`] in the place of its own.
+    pub const UNREADABLE: &str = "Naq-Unreadable";
+    /// The bytes of the headers that could not be parsed, in base64. A dead letter has them, too.
+    pub const RAW_HEADERS: &str = "Naq-Raw-Headers";
 }
 
 /// What the record of a cancelled job says about the attempt that the cancel ended.
@@ -160,6 +165,11 @@ impl WireMessage {
     /// Whether a worker must look for evidence before it runs the job.
     pub fn is_suspect(&self) -> bool {
         self.header(headers::SUSPECT).is_some()
+    }
+
+    /// What is wrong with headers or subject of this message. `None` for a message that can be parsed.
+    pub fn unreadable(&self) -> Option<&str> {
+        self.header(headers::UNREADABLE)
     }
 
     /// The size of body and headers in bytes, nearly as the broker counts it.

@@ -41,6 +41,7 @@ struct DeadLettersPage<'a> {
     clear: String,
     rows: Vec<DeadLetterRow>,
     scanned: usize,
+    skipped: usize,
     first: Option<String>,
     next: Option<String>,
     selected: BatchForm,
@@ -78,6 +79,7 @@ struct DeadLetterRow {
 struct LetterPage {
     found: Vec<Stored>,
     scanned: usize,
+    skipped: usize,
     next: Option<u64>,
 }
 
@@ -122,6 +124,7 @@ pub(super) async fn render(request: &PageRequest<'_>) -> Result<PageContent, Pag
         clear: request.link("/dead"),
         rows: letters.found.iter().map(|letter| DeadLetterRow::new(request, letter)).collect(),
         scanned: letters.scanned,
+        skipped: letters.skipped,
         first: (from > 0).then(|| request.with("from", None)),
         next: letters.next.map(|seq| request.with("from", Some(&seq.to_string()))),
         panel: BatchPanel::recent(request),
@@ -163,6 +166,7 @@ async fn read(
         let transport = request.app.client.transport();
         let page = transport.dead_letters(filter.queue.as_ref(), next, LETTERS_PER_REQUEST).await?;
         letters.next = page.next;
+        letters.skipped += page.skipped;
         for letter in page.letters {
             if letters.found.len() == PAGE {
                 letters.next = Some(letter.seq);

@@ -84,7 +84,7 @@ struct JobPageDetails {
     /// Whether the job has not ended, so that it may still get a result.
     may_get_result: bool,
     /// The link that shows hidden arguments and results.
-    show_link: Option<String>,
+    are_hidden: bool,
     body: Option<PayloadView>,
     headers: Vec<(String, String)>,
     json: PayloadView,
@@ -216,7 +216,7 @@ fn first_line(message: &str) -> String {
 }
 
 fn details(request: &PageRequest<'_>, report: &JobReport) -> JobPageDetails {
-    let hide = request.app.options.hide_args && request.get("args").is_none();
+    let hide = request.app.options.hide_args;
     let message = &report.stored.message;
     let job = report.envelope.as_ref().filter(|_| !hide);
     let body = report.stored.envelope().err().filter(|_| report.envelope.is_none() && !hide);
@@ -230,7 +230,7 @@ fn details(request: &PageRequest<'_>, report: &JobReport) -> JobPageDetails {
         args: job.map(|job| PayloadView::of(&job.args, &redactor)),
         result: report.result.as_ref().filter(|_| !hide).map(|it| PayloadView::of(it, &redactor)),
         may_get_result: !report.state.is_final(),
-        show_link: hide.then(|| request.with("args", Some("1"))),
+        are_hidden: hide,
         body: body.map(|err| PayloadView::unreadable(&message.body, &err.to_string(), &redactor)),
         headers: message
             .headers()

@@ -59,6 +59,7 @@ struct FilterField {
 struct JobList {
     rows: Vec<JobRow>,
     scanned: String,
+    skipped: usize,
     found: String,
     next: Option<String>,
     first: Option<String>,
@@ -257,6 +258,7 @@ async fn list(request: &PageRequest<'_>, query: &JobsQuery) -> Result<JobList, P
     let now = request.now();
     Ok(JobList {
         scanned: count(page.scanned as u64),
+        skipped: page.skipped,
         found: count(page.jobs.len() as u64),
         next: page.next.map(|next| request.with("from", Some(&next.to_string()))),
         first: request.get("from").map(|_| request.with("from", None)),

@@ -23,6 +23,11 @@ pub(super) fn check(
     })
 }
 
+/// The name that a header gives.
+pub(super) fn name(header: &str) -> Option<String> {
+    read(header).map(|(name, _)| name)
+}
+
 fn read(header: &str) -> Option<(String, String)> {
     let (scheme, code) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("basic").then_some(())?;

@@ -5,6 +5,7 @@ mod host;
 mod login;
 mod origin;
 mod request_refusal;
+mod throttle;
 
 use std::time::Duration;
 
@@ -16,7 +17,9 @@ use axum::response::{IntoResponse, Response};
 
 use crate::access::Access;
 use crate::app::App;
+use naq_core::{Clock, SystemClock, Timer};
 use request_refusal::{RequestRefusal, single};
+pub(crate) use throttle::LoginThrottle;
 
 /// The longest body of a request, in bytes. It has room for a selection of some hundred jobs.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
@@ -43,7 +46,14 @@ async fn admit(
 ) -> Response {
     let access = match check(&app, &request, open) {
         Ok(access) => access,
-        Err(refusal) => return refusal.into_response(),
+        Err(refusal) => {
+            let is_wrong_login = refusal.status == StatusCode::UNAUTHORIZED
+                && request.headers().contains_key(header::AUTHORIZATION);
+            if is_wrong_login {
+                SystemClock.sleep_until(SystemClock.now() + throttle::DELAY).await;
+            }
+            return refusal.into_response();
+        }
     };
     request.extensions_mut().insert(access);
     match tokio::time::timeout(RESPONSE_TIMEOUT, next.run(request)).await {
@@ -65,7 +75,7 @@ fn check(app: &App, request: &Request, open: &[&str]) -> Result<Access, RequestR
     if open.contains(&path) {
         return Ok(Access { who: String::new(), may_act: false });
     }
-    let who = login::check(headers, &app.options.logins)?;
+    let who = app.logins.check(headers, &app.options.logins, SystemClock.now())?;
     let access = Access { who, may_act: !app.options.read_only };
     let is_action = path == "/act" || path.starts_with("/act/");
     if !is_action {

@@ -196,9 +196,12 @@ async fn another_site_may_link_to_a_page_but_not_embed_or_fetch_it() {
 
 #[tokio::test]
 async fn a_request_without_the_right_password_is_refused() {
-    let dashboard = TestDashboard::open(|options| {
-        options.logins = vec![("ann".into(), "sesame".into()), ("bob".into(), "other".into())];
-    });
+    let open = || {
+        TestDashboard::open(|options| {
+            options.logins = vec![("ann".into(), "sesame".into()), ("bob".into(), "other".into())];
+        })
+    };
+    let dashboard = open();
     with_a_job(&dashboard).await;
     let with = |path: &str, login: Option<&str>| {
         let request = Request::get(path).header(header::HOST, "localhost");
@@ -220,8 +223,13 @@ async fn a_request_without_the_right_password_is_refused() {
     for path in ["/", "/queues", "/assets/naq.js", "/live?page=/"] {
         let all = wrong.iter().map(|code| format!("Basic {code}"));
         let all = all.chain(["Basic".into(), "Bearer sesame".into(), "Basic !!!".into()]);
-        for login in all.map(Some).chain([None]) {
+        // Of its own, because it checks no more than twenty wrong logins in a minute. Each is answered late.
+        let dashboard = open();
+        let answers = all.map(Some).chain([None]).map(async |login: Option<String>| {
             let answer = dashboard.ask(with(path, login.as_deref())).await;
+            (login, answer)
+        });
+        for (login, answer) in futures_util::future::join_all(answers).await {
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path} {login:?}");
             assert!(answer.header("www-authenticate").starts_with("Basic realm="));
             assert!(!answer.body.contains("sesame"));
@@ -232,6 +240,33 @@ async fn a_request_without_the_right_password_is_refused() {
     let answer = dashboard.ask(with("/", Some("Basic YW5uOnNlc2FtZQ=="))).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.body.contains(">ann<"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn passwords_cannot_be_guessed_fast_and_a_visitor_who_has_logged_in_goes_on() {
+    let dashboard = TestDashboard::open(|options| {
+        options.logins = vec![("ann".into(), "sesame".into()), ("bob".into(), "other".into())];
+    });
+    let with = |login: &str| {
+        let request = Request::get("/").header(header::HOST, "localhost");
+        request.header(header::AUTHORIZATION, login).body(Body::empty()).unwrap()
+    };
+    // ann:sesame and bob:other, in base64.
+    let (ann, bob) = ("Basic YW5uOnNlc2FtZQ==", "Basic Ym9iOm90aGVy");
+    assert_eq!(dashboard.ask(with(ann)).await.status, StatusCode::OK);
+    let began = SystemClock.now();
+    let guesses = (0..40).map(|n| dashboard.ask(with(&format!("Basic YW5uOng{n}"))));
+    let answers = futures_util::future::join_all(guesses).await;
+    assert!(
+        SystemClock.now().since(began) >= std::time::Duration::from_secs(1),
+        "wrong logins are answered late"
+    );
+    let count = |status| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!(count(StatusCode::UNAUTHORIZED), 20);
+    assert_eq!(count(StatusCode::TOO_MANY_REQUESTS), 20);
+    assert_eq!(dashboard.ask(with(ann)).await.status, StatusCode::OK, "she has logged in before");
+    let refused = dashboard.ask(with(bob)).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{}", refused.body);
 }
 
 #[tokio::test]

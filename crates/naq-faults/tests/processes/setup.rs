@@ -76,6 +76,11 @@ impl TestSetup {
         Client::new(self.transport.clone()).default_queue(queue)
     }
 
+    /// The address of the broker, `host:port`.
+    pub(crate) fn address(&self) -> &str {
+        self.paths.url.trim_start_matches("nats://")
+    }
+
     /// The path of a file in the directory.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.paths.dir.join(name)

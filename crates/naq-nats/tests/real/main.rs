@@ -11,6 +11,7 @@ mod forgotten;
 mod full_store;
 mod large;
 mod lost_tail;
+mod malformed;
 mod network;
 mod on_time;
 mod permissions;

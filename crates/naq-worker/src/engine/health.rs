@@ -97,6 +97,12 @@ impl Health {
             .map_or(Ok(()), |queue| Err(NotReady::Stuck(queue.clone())))
     }
 
+    /// Whether this process can work, or will reconnect by itself. False while the client of the broker has
+    /// ended and no new one is connected.
+    pub fn is_alive(&self) -> bool {
+        self.0.transport.is_alive()
+    }
+
     /// Whether there is a connection to the broker.
     pub fn is_connected(&self) -> bool {
         self.0.transport.is_connected()

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use naq_core::redact::without_values;
 use naq_core::wire::DecodeError;
 use naq_core::{Codec, ErrorKind, Failure, IntoFailure, Payload};
 use serde::Serialize;
@@ -101,7 +102,9 @@ pub(crate) fn decode_args<A: DeserializeOwned>(args: &Payload) -> Result<A, Deco
 
 /// Another attempt would find the same arguments.
 fn args_failure(err: DecodeError) -> Failure {
-    Failure::new(ErrorKind::DECODE, format!("the arguments: {err}")).fatal()
+    // The parser quotes the value that it did not expect. It may be a secret.
+    let text = without_values(&err.to_string());
+    Failure::new(ErrorKind::DECODE, format!("the arguments: {text}")).fatal()
 }
 
 fn encode_result<R: Serialize, E: IntoFailure>(

@@ -8,6 +8,10 @@ use crate::readiness::ReadinessProbe;
 pub(super) struct DashboardProbe(pub(super) Dashboard);
 
 impl ReadinessProbe for DashboardProbe {
+    fn is_alive(&self) -> bool {
+        self.0.is_alive()
+    }
+
     fn ready(&self) -> Result<(), String> {
         self.0.ready()
     }
@@ -15,6 +19,7 @@ impl ReadinessProbe for DashboardProbe {
     #[cfg(feature = "metrics")]
     fn set_gauges(&self) {
         naq_core::metrics::set_connected(self.0.ready().is_ok());
+        naq_core::metrics::LOGINS_REFUSED.counter(&[]).absolute(self.0.refused_logins());
         naq_core::metrics::set_queues(&self.0.queues(), &self.0.workers());
     }
 }

@@ -64,7 +64,8 @@ impl DashboardServer {
             IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         };
         let address = SocketAddr::new(ip, self.address.port());
-        format!("http://{address}{}/", self.options.prefix)
+        let path = if self.options.prefix.is_empty() { "/" } else { &self.options.prefix };
+        format!("http://{address}{path}")
     }
 
     /// Connects, and serves until `stop`. While there is no broker, it serves a page that says so.
@@ -96,7 +97,7 @@ impl DashboardServer {
         let status = status.merge(metrics::route(exporter.clone(), probe));
         let mut routes = dashboard.router().merge(dashboard.guard(status));
         if !prefix.is_empty() {
-            let home = format!("{prefix}/");
+            let home = prefix.clone();
             routes = routes.route("/", get(async move || Redirect::temporary(&home)));
         }
         #[cfg(feature = "metrics")]

@@ -10,7 +10,7 @@ use naq_core::{ErrorKind, JobState, QueueName, TaskName, Timestamp};
 use serde::Serialize;
 
 use crate::output::{Format, Output, TableRow};
-use crate::text::{about, parse_duration};
+use crate::text::{about, parse_duration, skipped_note};
 
 #[derive(Debug, Args)]
 pub(crate) struct JobListArgs {
@@ -87,13 +87,19 @@ impl JobListArgs {
         if out.format() == Format::Json {
             return out.one(&page, String::new);
         }
-        let JobsPage { jobs, scanned, next } = page;
+        let JobsPage { jobs, scanned, skipped, next } = page;
         if let (true, Some(next)) = (jobs.is_empty(), &next) {
+            if skipped > 0 {
+                out.note(skipped_note(skipped))?;
+            }
             return out.note(format_args!(
                 "none of the {scanned} jobs read so far matches; to read on: --cursor {next}"
             ));
         }
         out.list(&jobs.into_iter().map(|job| JobRow { job, now }).collect::<Vec<_>>())?;
+        if skipped > 0 {
+            out.note(skipped_note(skipped))?;
+        }
         match next {
             Some(next) => {
                 out.note(format_args!("read {scanned} jobs; for the next page: --cursor {next}"))
