@@ -24,17 +24,14 @@ use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
 use crate::due_waits::DueWaits;
 use crate::error::{self, ApiError, ApiRefusal};
 use crate::evictions::EvictionLog;
+use crate::open_client::{CurrentClient, OpenClient};
+use crate::protection;
 use crate::replica_lag::ReplicaLag;
 use crate::room::Rooms;
 use crate::subjects::Subjects;
 use crate::under_way::UnderWay;
-use crate::uptime::UptimeConsumers;
-use crate::open_client::{CurrentClient, OpenClient};
-use crate::protection;
-use crate::room::Rooms;
-use crate::subjects::Subjects;
-use crate::under_way::UnderWay;
 use crate::unreadable::UnreadableMessages;
+use crate::uptime::UptimeConsumers;
 
 /// The longest pause before a request is repeated.
 const MAX_PAUSE: Duration = Duration::from_millis(250);

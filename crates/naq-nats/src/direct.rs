@@ -37,16 +37,6 @@ pub(crate) struct StreamMessage {
 }
 
 impl StreamMessage {
-    pub(crate) fn new(
-        subject: String,
-        seq: u64,
-        stored_at: Timestamp,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> Self {
-        Self { subject, seq, stored_at, headers, body }
-    }
-
     /// When the broker repeats it. `None` if it does not, or if it waits for one time only.
     pub(crate) fn repeats(&self) -> Option<&str> {
         let times = self.headers.get(NATS_SCHEDULE)?.as_str();

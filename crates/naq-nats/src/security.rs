@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::api::Api;
-use crate::diagnose::{Finding, Level, finding};
+use crate::finding::{Finding, Level, finding};
 use crate::protection::{Protection, protection};
 
 /// The broker answers with the user, its account and its permissions.

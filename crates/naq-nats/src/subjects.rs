@@ -213,10 +213,6 @@ pub(crate) mod api {
         format!("$JS.API.STREAM.UPDATE.{stream}")
     }
 
-    pub(crate) fn message_get(stream: &str) -> String {
-        format!("$JS.API.STREAM.MSG.GET.{stream}")
-    }
-
     pub(crate) fn stream_create(stream: &str) -> String {
         format!("$JS.API.STREAM.CREATE.{stream}")
     }

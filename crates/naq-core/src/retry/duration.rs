@@ -98,7 +98,7 @@ mod tests {
             ("36h", 129_600_000, "1d12h"),
             ("3650d", 315_360_000_000, "3650d"),
         ] {
-            let d = parse(text).unwrap_or_else(|| panic!("{text}"));
+            let d = read_duration(text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(
                 (d, CompactDuration(d).to_string()),
                 (Duration::from_millis(ms), written.into())
@@ -128,7 +128,7 @@ mod tests {
             "٣s",
             "99999999999999999999999999999999999999999d",
         ] {
-            assert_eq!(parse(bad), None, "{bad:?}");
+            assert_eq!(read_duration(bad), None, "{bad:?}");
         }
     }
 }
