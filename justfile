@@ -25,10 +25,6 @@ doc:
 bench *args:
     NAQ_NATS_SERVER="$(bash scripts/nats-server)" cargo run --release --package naq-cli -- bench {{ args }}
 
-# a million messages that a hostile producer may store, against workers, commands and the dashboard
-fuzz messages='1000000' seed='11':
-    NAQ_NATS_SERVER="$(bash scripts/nats-server)" NAQ_FUZZ_MESSAGES={{ messages }} NAQ_FUZZ_SEED={{ seed }} cargo test --release --package naq-cli --all-features --test cli fuzz -- --nocapture
-
 # the long fault run: kills, restarts and cuts, for minutes
 faults *args:
     NAQ_NATS_SERVER="$(bash scripts/nats-server)" cargo run --release --package naq-faults -- {{ args }}

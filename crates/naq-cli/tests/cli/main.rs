@@ -10,8 +10,6 @@ mod dashboard;
 mod dev;
 mod dlq;
 mod enqueue;
-#[cfg(feature = "dashboard")]
-mod fuzz;
 #[cfg(all(feature = "bench", feature = "dashboard", feature = "metrics"))]
 mod handlers;
 mod help;
