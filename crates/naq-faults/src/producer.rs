@@ -81,7 +81,7 @@ pub fn prepare(job: &PlannedJob, client: &Client) -> Result<Prepared<u32>, Enque
         Script::Snooze => client.enqueue(SnoozingJob(scripted)),
         _ => client.enqueue(scripted),
     };
-    enqueue = enqueue.id(&job.id).queue(&job.queue).policy(&job.script.policy(job.pace));
+    enqueue = enqueue.id(&job.id).queue(&job.queue).policy(job.script.policy(job.pace));
     if job.delay_ms > 0 {
         enqueue = enqueue.delay(Duration::from_millis(job.delay_ms));
     }

@@ -47,5 +47,5 @@ pub fn define<'a>(
     script: Script,
 ) -> ScheduleBuilder<'a> {
     let job = client.enqueue(ScriptedJob { script, pace: DelayPattern::Fixed });
-    client.schedule(name).template(job.queue(queue).policy(&script.policy(DelayPattern::Fixed)))
+    client.schedule(name).template(job.queue(queue).policy(script.policy(DelayPattern::Fixed)))
 }

@@ -21,7 +21,7 @@ async fn one_job_that_kills_its_workers_does_not_take_its_nine_neighbours_along(
     let client = setup.client();
     let enqueue = async |id: String, script: Script| {
         let job = ScriptedJob { script, pace: DelayPattern::Fixed };
-        let sent = client.enqueue(job).id(&id).policy(&RetryPolicy::default()).await;
+        let sent = client.enqueue(job).id(&id).policy(RetryPolicy::default()).await;
         sent.expect("enqueued");
         format!("{}/{id}", setup.queue).parse::<JobKey>().expect("a key")
     };
