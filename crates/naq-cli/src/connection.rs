@@ -104,7 +104,7 @@ pub(crate) struct ConnectionArgs {
     /// The prefix of all NAQ subjects and streams
     #[arg(long, global = true, env = "NAQ_PREFIX", default_value = "naq", hide_short_help = true)]
     prefix: String,
-    /// Replicas of each stream, if this command creates the first one; the choice is written down in the broker [default: 3 on a cluster, 1 on one server]
+    /// Replicas of each stream, if none are written down yet; 3 on a cluster if not given
     #[arg(long, global = true, env = "NAQ_REPLICAS", value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5), hide_short_help = true)]
     replicas: Option<u8>,
     /// Where the broker stores the streams that this command creates

@@ -42,7 +42,7 @@ impl TableRow for DoctorRow {
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// Give all streams the replicas that are written down in the broker, instead of running the checks; with --replicas N, write N down first
+    /// Raise the replicas of streams to those written down; --replicas N sets them
     #[arg(long)]
     fix: bool,
 }
