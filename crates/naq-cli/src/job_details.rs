@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::time::Duration;
 
-use naq_client::{JobReport, JobView, Progress};
+use naq_client::{JobReport, JobView, Progress, Signer};
 use naq_core::redact::Redactor;
 use naq_core::wire::AttemptOutcome;
 use naq_core::{AttemptRecord, Clock, JobState, SystemClock, Timestamp};
@@ -101,6 +101,7 @@ impl JobDetails {
             .maybe("finished", self.finished_at.map(ago))
             .maybe("deadline", self.deadline.map(ago))
             .maybe("timeout", self.timeout_ms.map(|ms| duration(Duration::from_millis(ms))))
+            .maybe("signed by", self.signer.as_ref().map(signer_words))
             .maybe("tags", (!self.tags.is_empty()).then(|| self.tags.join(", ")))
             .maybe("args", self.args.as_ref().map(|args| args.get()))
             .maybe_styled("progress", self.progress.as_ref().map(progress_words))
@@ -129,6 +130,15 @@ impl JobDetails {
             }
         }
         text
+    }
+}
+
+/// Who signed the job, and whether that is true.
+fn signer_words(signer: &Signer) -> String {
+    match (&signer.name, &signer.fault) {
+        (Some(name), None) => name.clone(),
+        (Some(_), Some(fault)) => format!("not valid: {fault}"),
+        (None, _) => format!("{}, which is not among --trusted-keys", signer.key),
     }
 }
 

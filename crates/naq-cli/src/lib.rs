@@ -41,6 +41,7 @@ mod commands;
 mod connection;
 mod exit;
 mod job_details;
+mod keys;
 mod logging;
 #[cfg(feature = "metrics")]
 mod metrics;

@@ -6,7 +6,7 @@ use naq_core::state::JobState;
 use naq_core::transport::{BlobRef, Evidence, Place, Stored, stale, waiting_state};
 use naq_core::wire::{DeadLetter, Envelope, Payload, headers};
 
-use crate::{CheckpointInfo, Client, ClientError, Progress};
+use crate::{CheckpointInfo, Client, ClientError, Progress, Signer};
 
 /// One job as an operator sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +33,8 @@ pub struct JobReport {
     pub progress: Option<Progress>,
     /// The checkpoint that its next attempt starts from. Only of a job that has not completed.
     pub checkpoint: Option<CheckpointInfo>,
+    /// Who signed it, as far as the client knows. None for a job that is not signed.
+    pub signer: Option<Signer>,
     /// The message that this report was read from.
     pub stored: Stored,
 }
@@ -73,6 +75,7 @@ impl JobReport {
             waits_for: Vec::new(),
             progress: None,
             checkpoint: None,
+            signer: None,
             stored: stored.clone(),
         };
         match stored.place {
@@ -146,6 +149,8 @@ impl Client {
         let messages = self.transport.locate(key).await?;
         let report = JobReport::resolve(&messages);
         let mut report = report.ok_or_else(|| ClientError::NoJob(key.id.clone()))?;
+        let job = report.envelope.as_ref();
+        report.signer = job.and_then(|job| Signer::of(job, &self.trusted_keys));
         self.add_large_result(&mut report).await?;
         self.add_saved(&mut report).await?;
         if report.state == JobState::Blocked {

@@ -12,7 +12,7 @@ use naq_core::wire::{AttemptRecord, Codec, Payload};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{CheckpointInfo, JobReport, Progress};
+use crate::{CheckpointInfo, JobReport, Progress, Signer};
 
 /// One job as a JSON document. The names of its fields are stable, so scripts can use them.
 ///
@@ -65,6 +65,9 @@ pub struct JobView {
     pub timeout_ms: Option<u64>,
     /// Its tags.
     pub tags: Vec<String>,
+    /// Who signed it. Absent for a job that is not signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Signer>,
     /// The W3C trace context of its producer.
     pub traceparent: Option<String>,
     /// Its history, oldest first.
@@ -181,6 +184,7 @@ impl From<&JobReport> for JobView {
             deadline: job.and_then(|j| j.deadline),
             timeout_ms: job.and_then(|j| j.timeout).map(millis_up),
             tags: job.map(|j| j.tags.clone()).unwrap_or_default(),
+            signer: report.signer.clone(),
             traceparent: job.and_then(|j| j.traceparent.clone()),
             attempts: job.map(|j| j.history.clone()).unwrap_or_default(),
             result: report.result.as_ref().and_then(json),

@@ -10,6 +10,7 @@ mod fields;
 mod history;
 mod message;
 mod record;
+mod signature;
 mod step;
 mod writer;
 
@@ -29,4 +30,5 @@ pub use history::{
 };
 pub use message::{CancelledAttempt, WireMessage, headers};
 pub use record::FinalRecord;
+pub use signature::Signature;
 pub use step::{Nonce, Step, StepError};

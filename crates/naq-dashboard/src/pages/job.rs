@@ -46,6 +46,8 @@ struct JobLivePart {
     finished: Option<RelativeTime>,
     deadline: Option<RelativeTime>,
     timeout: Option<String>,
+    /// Who signed it, and what is wrong with the signature.
+    signer: Option<(String, Option<String>)>,
     workflow: Option<(String, String)>,
     parents: Vec<(String, String)>,
     more_parents: usize,
@@ -160,6 +162,10 @@ fn live_part(request: &PageRequest<'_>, report: &JobReport) -> JobLivePart {
         finished: report.finished_at.map(moment),
         deadline: job.and_then(|job| job.deadline).map(moment),
         timeout: job.and_then(|job| job.timeout).map(span),
+        signer: report.signer.as_ref().map(|signer| {
+            let name = signer.name.as_deref().unwrap_or(&signer.key);
+            (clip(name, 64), signer.fault.as_deref().map(clean))
+        }),
         workflow: job.and_then(|job| job.workflow.as_ref()).map(|id| {
             (id.to_string(), request.link(&format!("/workflows/{}", encode(id.as_str()))))
         }),

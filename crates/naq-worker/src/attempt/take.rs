@@ -51,6 +51,9 @@ pub(super) fn take<'a>(
         return Err(Box::new(reason.into()));
     }
     let job = held.read_job().map_err(|err| Box::new(DeliveryOutcome::Undecodable(err)))?;
+    if let Err(fault) = deps.signatures.check(&job) {
+        return Err(Box::new(DeliveryOutcome::Unverified(Box::new(job), fault)));
+    }
     let now = deps.timer.now();
     if let Start::Stop(decision) = decide_start(&job.policy, &attempt_facts(&job, now, now)) {
         held.saved.mark_not_run(&job);

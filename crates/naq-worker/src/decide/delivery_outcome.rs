@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use naq_core::retry::{self, AttemptFacts, Decision, decide};
+use naq_core::sign::SignatureFault;
 use naq_core::wire::DecodeError;
 use naq_core::{Advice, Envelope, Failure, Payload, Timestamp};
 
@@ -14,6 +15,9 @@ use crate::gates::{GateExit, HoldBack};
 pub(crate) enum DeliveryOutcome {
     /// The body cannot be read as a job.
     Undecodable(DecodeError),
+    /// Its queue takes only signed jobs, and the signature is missing or not accepted. Nothing that the
+    /// job says is true.
+    Unverified(Box<Envelope>, SignatureFault),
     /// The attempt did not start: the policy or a gate decided so.
     NotRun(Envelope, Decision),
     /// A gate holds the job back.
@@ -69,12 +73,16 @@ impl RunTimes {
 }
 
 impl DeliveryOutcome {
-    /// The job, where it is known.
+    /// The job, where it is known and may be believed.
     pub(crate) fn envelope(&self) -> Option<&Envelope> {
         match self {
             Self::NotRun(job, _) | Self::HeldBack(job, _) | Self::UnknownTask(job) => Some(job),
             Self::Ran(run) => Some(&run.envelope),
-            Self::Undecodable(_) | Self::Interrupted | Self::Cancelled | Self::LeaseLost => None,
+            Self::Undecodable(_)
+            | Self::Unverified(..)
+            | Self::Interrupted
+            | Self::Cancelled
+            | Self::LeaseLost => None,
         }
     }
 

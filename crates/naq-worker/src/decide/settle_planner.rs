@@ -53,6 +53,7 @@ impl SettlePlanner<'_> {
     pub(crate) fn plan(&self, stored: &Stored, outcome: DeliveryOutcome) -> SettlePlan {
         match outcome {
             DeliveryOutcome::Undecodable(err) => self.undecodable(stored, &err),
+            DeliveryOutcome::Unverified(job, fault) => self.unverified(stored, &job, &fault),
             DeliveryOutcome::NotRun(job, decision) => self.not_run(stored, job, &decision),
             DeliveryOutcome::HeldBack(job, hold) => self.held_back(stored, job, hold),
             DeliveryOutcome::UnknownTask(job) => self.unknown_task(stored, job),

@@ -17,7 +17,7 @@ impl AttemptCounts {
     pub(crate) fn add(&self, outcome: &DeliveryOutcome) {
         let (finished, failed) = match outcome {
             DeliveryOutcome::Ran(run) => (true, is_failure(run)),
-            DeliveryOutcome::Undecodable(_) => (true, true),
+            DeliveryOutcome::Undecodable(_) | DeliveryOutcome::Unverified(..) => (true, true),
             DeliveryOutcome::NotRun(..) | DeliveryOutcome::UnknownTask(_) => (true, false),
             DeliveryOutcome::HeldBack(..)
             | DeliveryOutcome::Interrupted

@@ -3,6 +3,7 @@
 //! one that has the delivery comes here again.
 
 use naq_core::flow::FollowUp;
+use naq_core::retry::Rule;
 use naq_core::transport::{Fact, Place, Stored, Submission, TransportError};
 use naq_core::wire::Nonce;
 use naq_core::{DeadLetter, Envelope};
@@ -21,6 +22,8 @@ pub(super) async fn before_letter(
     let message = letter.message.clone();
     let letter = Stored { place: Place::Dead, message, ..held.delivery.stored.clone() };
     match letter.envelope() {
+        // What a forged job asks for is not done, and this worker does not sign it.
+        Ok(_) if letter.dead_letter().rule == Rule::Signature => Some(None),
         Ok(dead) => enqueue(worker, held, &letter.dead_letter(), &dead).await,
         // A message that is not a job asks for no follow-up.
         Err(_) => Some(None),
@@ -38,6 +41,9 @@ pub(super) async fn after_letter(
     // long after the death, so the follow-up was enqueued then.
     let life = held.delivery.stored.step().nonce;
     let Some((letter, dead)) = death(messages, &life) else { return Some(()) };
+    if letter.rule == Rule::Signature {
+        return Some(());
+    }
     enqueue(worker, held, &letter, &dead).await.map(|_| ())
 }
 
@@ -51,6 +57,13 @@ async fn enqueue(
     let mut reason = None;
     for with_args in [true, false] {
         let job = match follow_up.submission(letter, dead, with_args) {
+            Ok(job) => job,
+            Err(err) => {
+                reason = Some(err.to_string());
+                continue;
+            }
+        };
+        let job = match worker.deps.client.protect(job) {
             Ok(job) => job,
             Err(err) => {
                 reason = Some(err.to_string());

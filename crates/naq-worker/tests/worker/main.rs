@@ -34,6 +34,7 @@ mod queues;
 mod retries;
 mod saved_data;
 mod schedules;
+mod signatures;
 mod stats;
 mod unique;
 mod unknown;
