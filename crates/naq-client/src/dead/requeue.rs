@@ -96,11 +96,11 @@ impl Client {
     }
 
     /// True if the new life has to wait for its parents. For most jobs they ended before the job
-    /// died. But a job whose task the worker did not know died before the worker checked them.
+    /// died. But some jobs die before the worker checks them.
     async fn still_blocked(&self, letter: &Stored) -> Result<bool, TransportError> {
         let job = letter.envelope().ok().filter(|job| job.first_started_at.is_none());
         match job.and_then(|job| job.depends_on) {
-            Some(depends) if letter.dead_letter().rule == Rule::UnknownTask => {
+            Some(depends) if never_passed_gates(letter.dead_letter().rule) => {
                 self.any_live(&depends.on).await
             }
             _ => Ok(false),
@@ -185,4 +185,9 @@ impl Client {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a job that died by this rule died before a worker looked at its parents.
+fn never_passed_gates(rule: Rule) -> bool {
+    matches!(rule, Rule::UnknownTask | Rule::Signature)
 }
