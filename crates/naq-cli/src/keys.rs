@@ -6,9 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use naq_client::Client;
+use naq_core::seal::KeyRing;
 use naq_core::sign::{SigningKey, TrustedKeys};
 
 use crate::exit::CliError;
+
+/// The variable with the keys that encrypt. There is no option for them, because other processes can
+/// read a command line.
+const RING: &str = "NAQ_ENCRYPTION_KEYS";
 
 /// The options for keys.
 #[derive(Debug, Clone, Args)]
@@ -27,6 +32,16 @@ pub(crate) struct KeyArgs {
         hide_short_help = true
     )]
     trusted_keys: Option<PathBuf>,
+    /// File with the keys that encrypt and decrypt the arguments of jobs, each on a line: ID KEY. The
+    /// first one encrypts [variable for the keys themselves: NAQ_ENCRYPTION_KEYS]
+    #[arg(
+        long,
+        global = true,
+        env = "NAQ_ENCRYPTION_KEYS_FILE",
+        value_name = "FILE",
+        hide_short_help = true
+    )]
+    encryption_keys: Option<PathBuf>,
 }
 
 /// The keys of a client.
@@ -34,6 +49,7 @@ pub(crate) struct KeyArgs {
 pub(crate) struct ClientKeys {
     sign: Option<SigningKey>,
     trusted: TrustedKeys,
+    ring: Option<KeyRing>,
 }
 
 impl KeyArgs {
@@ -50,14 +66,40 @@ impl KeyArgs {
             let parsed = read("--trusted-keys", path)?.parse::<TrustedKeys>();
             keys.trusted = parsed.map_err(|err| wrong("--trusted-keys", path, &err))?;
         }
+        keys.ring = self.ring()?;
         Ok(keys)
+    }
+}
+
+impl KeyArgs {
+    /// The keys that encrypt, from the variable or from the file.
+    fn ring(&self) -> Result<Option<KeyRing>, CliError> {
+        let variable = std::env::var(RING).ok().filter(|keys| !keys.is_empty());
+        match (variable, &self.encryption_keys) {
+            (Some(_), Some(_)) => {
+                Err(CliError::usage(format!("{RING} and --encryption-keys are both given")))
+            }
+            (Some(keys), None) => {
+                let ring = keys.parse().map_err(|err| CliError::usage(format!("{RING}: {err}")));
+                ring.map(Some)
+            }
+            (None, Some(path)) => {
+                let option = "--encryption-keys";
+                let ring = read(option, path)?.parse::<KeyRing>();
+                ring.map(Some).map_err(|err| wrong(option, path, &err))
+            }
+            (None, None) => Ok(None),
+        }
     }
 }
 
 impl ClientKeys {
     /// The client, with these keys.
     pub(crate) fn give_to(self, client: Client) -> Client {
-        let client = client.trusted_keys(self.trusted);
+        let mut client = client.trusted_keys(self.trusted);
+        if let Some(ring) = self.ring {
+            client = client.encrypt_with(ring);
+        }
         match self.sign {
             Some(key) => client.sign_with(key),
             None => client,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use naq_core::clock::{Clock, SystemClock, Timestamp};
 use naq_core::names::{CHORES, QueueName};
+use naq_core::seal::KeyRing;
 use naq_core::sign::{SigningKey, TrustedKeys};
 use naq_core::transport::{BrokerClock, QueueInfo, Transport, TransportError, WorkerInfo};
 use naq_core::wire::Codec;
@@ -23,6 +24,7 @@ pub struct Client {
     pub(crate) only_prepares: bool,
     pub(crate) signing_key: Option<SigningKey>,
     pub(crate) trusted_keys: TrustedKeys,
+    pub(crate) key_ring: Option<KeyRing>,
 }
 
 impl Client {
@@ -39,6 +41,7 @@ impl Client {
             only_prepares: false,
             signing_key: None,
             trusted_keys: TrustedKeys::default(),
+            key_ring: None,
         }
     }
 
@@ -78,6 +81,17 @@ impl Client {
     #[must_use]
     pub fn sign_with(mut self, key: SigningKey) -> Self {
         self.signing_key = Some(key);
+        self
+    }
+
+    /// Encrypts the arguments of each job and each schedule that this client makes with the first key of
+    /// the ring, and decrypts with all of them what it reads. A worker of this client decrypts the
+    /// arguments for its handlers, and encrypts what it stores of such a job: result, checkpoint, and
+    /// the text of its progress. Without a ring, which is the default, nothing is encrypted. See
+    /// [`naq_core::seal`].
+    #[must_use]
+    pub fn encrypt_with(mut self, ring: KeyRing) -> Self {
+        self.key_ring = Some(ring);
         self
     }
 

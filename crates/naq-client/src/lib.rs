@@ -91,7 +91,7 @@ pub use jobs::{DeadView, JobHandle, JobReport, JobView, WaitError};
 pub use operate::{
     AUDIT_TTL, AuditEntry, AuditPage, AuditQuery, LimitInfo, LimitedJob, MAX_AUDIT_PAGE,
 };
-pub use protect::Signer;
+pub use protect::{EncryptedJob, Signer};
 pub use saved::{Checkpoint, CheckpointError, CheckpointInfo, Progress};
 #[cfg(feature = "schedules")]
 pub use schedule::{

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
+use naq_core::seal::KeyRing;
 use naq_core::sign::SigningKey;
 use serde::Serialize;
 
+use crate::exit::CliError;
 use crate::keys::read_signing_key;
 use crate::output::{Details, Output};
 
@@ -18,6 +20,8 @@ pub(crate) enum KeyCommand {
     New(NewArgs),
     /// Print the public key of a key file
     Public(PublicArgs),
+    /// Make a new key that encrypts the arguments of jobs
+    NewEncryption(NewEncryptionArgs),
 }
 
 #[derive(Debug, Args)]
@@ -41,6 +45,22 @@ pub(crate) struct PublicArgs {
     /// The file with the secret
     #[arg(value_name = "FILE")]
     file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  naq key new-encryption k1 --out ring.keys
+  naq enqueue email.send --args '{\"to\":\"ann@example.com\"}' --encryption-keys ring.keys
+  naq worker --encryption-keys ring.keys
+  naq key new-encryption k2 >> ring.keys        to change the key: k2 decrypts, k1 still encrypts")]
+pub(crate) struct NewEncryptionArgs {
+    /// The id of the key: 1 to 32 letters, digits, `_` or `-`
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Write the line to this new file, which only its owner can read, instead of stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 /// What the commands print.
@@ -69,6 +89,14 @@ impl KeyCommand {
                             details.maybe("seed", view.seed.as_ref()).render()
                         })
                     }
+                }
+            }
+            Self::NewEncryption(args) => {
+                let line = format!("{} {}", args.id, KeyRing::generate_key());
+                line.parse::<KeyRing>().map_err(|err| CliError::usage(err.to_string()))?;
+                match &args.out {
+                    Some(path) => write_secret(path, &line),
+                    None => out.raw(&line),
                 }
             }
             Self::Public(args) => {

@@ -189,5 +189,5 @@ impl Client {
 
 /// Whether a job that died by this rule died before a worker looked at its parents.
 fn never_passed_gates(rule: Rule) -> bool {
-    matches!(rule, Rule::UnknownTask | Rule::Signature)
+    matches!(rule, Rule::UnknownTask | Rule::Signature | Rule::Encryption)
 }

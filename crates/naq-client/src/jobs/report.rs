@@ -19,6 +19,11 @@ pub struct JobReport {
     pub envelope: Option<Envelope>,
     /// Why it died, if it is dead.
     pub dead: Option<DeadLetter>,
+    /// Its arguments, decrypted if the client has the key. None if the job cannot be decoded, or if
+    /// nothing has tried to decrypt them.
+    pub args: Option<Payload>,
+    /// The id of the key with which its arguments are stored, and all else that is encrypted of it.
+    pub encrypted_with: Option<String>,
     /// When it will run, if it waits for its time.
     pub due_at: Option<Timestamp>,
     /// When it ended, if it has.
@@ -68,6 +73,8 @@ impl JobReport {
             state: JobState::Pending,
             envelope: None,
             dead: None,
+            args: None,
+            encrypted_with: None,
             due_at: stored.due_at,
             finished_at: None,
             result: None,
@@ -151,8 +158,8 @@ impl Client {
         let mut report = report.ok_or_else(|| ClientError::NoJob(key.id.clone()))?;
         let job = report.envelope.as_ref();
         report.signer = job.and_then(|job| Signer::of(job, &self.trusted_keys));
-        self.add_large_result(&mut report).await?;
         self.add_saved(&mut report).await?;
+        self.add_large_result(&mut report).await?;
         if report.state == JobState::Blocked {
             self.add_parents_to_report(&mut report).await?;
         }

@@ -1,8 +1,11 @@
-//! Protect what this client writes: sign jobs, so that it is known who made them.
+//! Protect what this client writes: sign jobs, so that it is known who made them, and encrypt what only
+//! a holder of the key may read.
 
+mod encrypted_job;
 #[cfg(feature = "schedules")]
 mod schedule;
 mod signer;
 mod submission;
 
+pub use encrypted_job::EncryptedJob;
 pub use signer::Signer;

@@ -61,6 +61,8 @@ built_in! {
     DECODE = "DecodeError";
     /// The job is not signed, or not by a key that its queue accepts.
     SIGNATURE = "SignatureError";
+    /// The arguments are encrypted, and cannot be decrypted.
+    ENCRYPTION = "EncryptionError";
     /// The worker has no handler for the task.
     UNKNOWN_TASK = "UnknownTask";
     /// The job was cancelled.

@@ -80,6 +80,16 @@ impl JobTemplate {
         Self::normalized(envelope)
     }
 
+    /// The same template with these arguments, such as the encrypted ones.
+    ///
+    /// # Errors
+    /// [`ScheduleFault`] if they cannot be written as JSON.
+    pub fn with_args(&self, args: Payload) -> Result<Self, ScheduleFault> {
+        let mut job = self.envelope.clone();
+        job.args = args;
+        Self::normalized(job)
+    }
+
     /// The same template with this signature, in place of any other.
     ///
     /// # Errors

@@ -59,8 +59,13 @@ pub(super) fn take<'a>(
         held.saved.mark_not_run(&job);
         return Err(Box::new(DeliveryOutcome::NotRun(job, decision)));
     }
-    match deps.tasks.get(&job.task) {
-        Some(task) => Ok((job, task)),
-        None => Err(Box::new(DeliveryOutcome::UnknownTask(job))),
+    let Some(task) = deps.tasks.get(&job.task) else {
+        return Err(Box::new(DeliveryOutcome::UnknownTask(job)));
+    };
+    match deps.client.open_args(&job) {
+        Ok(None) => {}
+        Ok(Some(opened)) => held.set_opened_args(opened),
+        Err(fault) => return Err(Box::new(DeliveryOutcome::Undecryptable(job, fault))),
     }
+    Ok((job, task))
 }

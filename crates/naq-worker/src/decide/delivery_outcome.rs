@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use naq_core::retry::{self, AttemptFacts, Decision, decide};
+use naq_core::seal::OpenError;
 use naq_core::sign::SignatureFault;
 use naq_core::wire::DecodeError;
 use naq_core::{Advice, Envelope, Failure, Payload, Timestamp};
@@ -24,6 +25,8 @@ pub(crate) enum DeliveryOutcome {
     HeldBack(Envelope, HoldBack),
     /// This worker has no handler for the task.
     UnknownTask(Envelope),
+    /// This worker cannot decrypt the arguments.
+    Undecryptable(Envelope, OpenError),
     /// The handler ran to its end.
     Ran(FinishedRun),
     /// The worker stops. The attempt does not count.
@@ -76,7 +79,10 @@ impl DeliveryOutcome {
     /// The job, where it is known and may be believed.
     pub(crate) fn envelope(&self) -> Option<&Envelope> {
         match self {
-            Self::NotRun(job, _) | Self::HeldBack(job, _) | Self::UnknownTask(job) => Some(job),
+            Self::NotRun(job, _)
+            | Self::HeldBack(job, _)
+            | Self::UnknownTask(job)
+            | Self::Undecryptable(job, _) => Some(job),
             Self::Ran(run) => Some(&run.envelope),
             Self::Undecodable(_)
             | Self::Unverified(..)

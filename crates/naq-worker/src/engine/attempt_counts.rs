@@ -18,7 +18,9 @@ impl AttemptCounts {
         let (finished, failed) = match outcome {
             DeliveryOutcome::Ran(run) => (true, is_failure(run)),
             DeliveryOutcome::Undecodable(_) | DeliveryOutcome::Unverified(..) => (true, true),
-            DeliveryOutcome::NotRun(..) | DeliveryOutcome::UnknownTask(_) => (true, false),
+            DeliveryOutcome::NotRun(..)
+            | DeliveryOutcome::UnknownTask(_)
+            | DeliveryOutcome::Undecryptable(..) => (true, false),
             DeliveryOutcome::HeldBack(..)
             | DeliveryOutcome::Interrupted
             | DeliveryOutcome::Cancelled

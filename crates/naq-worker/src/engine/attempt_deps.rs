@@ -31,8 +31,14 @@ impl AttemptDeps {
         held: &Arc<HeldDelivery>,
         envelope: Envelope,
     ) -> AttemptContext {
+        let (args, encrypted) = match held.opened_args() {
+            Some((args, encrypted)) => (args.clone(), Some(encrypted.clone())),
+            None => (envelope.args.clone(), None),
+        };
         AttemptContext {
             envelope,
+            args,
+            encrypted,
             worker_id: self.worker_id.clone(),
             client: self.client.clone(),
             timer: self.timer.clone(),

@@ -2,6 +2,8 @@
 //! So the letter can say that the follow-up could not be sent. When a worker dies in between, the next
 //! one that has the delivery comes here again.
 
+use std::borrow::Cow;
+
 use naq_core::flow::FollowUp;
 use naq_core::retry::Rule;
 use naq_core::transport::{Fact, Place, Stored, Submission, TransportError};
@@ -54,9 +56,21 @@ async fn enqueue(
     dead: &Envelope,
 ) -> Option<Option<String>> {
     let Some(follow_up) = follow_up_of(worker, held) else { return Some(None) };
+    // Encrypted arguments are those of the dead job alone. The follow-up gets them decrypted, and is
+    // encrypted itself, or it does not get them.
+    let opened = worker.deps.client.open_args(dead);
+    let (dead, forms) = match opened {
+        Ok(None) => (Cow::Borrowed(dead), &[true, false][..]),
+        Ok(Some((args, _))) => {
+            let mut dead = dead.clone();
+            dead.args = args;
+            (Cow::Owned(dead), &[true, false][..])
+        }
+        Err(_) => (Cow::Borrowed(dead), &[false][..]),
+    };
     let mut reason = None;
-    for with_args in [true, false] {
-        let job = match follow_up.submission(letter, dead, with_args) {
+    for &with_args in forms {
+        let job = match follow_up.submission(letter, &dead, with_args) {
             Ok(job) => job,
             Err(err) => {
                 reason = Some(err.to_string());

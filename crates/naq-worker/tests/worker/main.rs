@@ -12,6 +12,7 @@ mod context;
 mod crash;
 mod depends;
 mod drain;
+mod encryption;
 mod fallback;
 mod follow_up;
 mod forgotten;
