@@ -55,7 +55,9 @@ impl Feature {
     ) -> Enqueue<'a, ()> {
         let key = || format!("bench-{}", n % KEYS);
         match (self, on) {
-            (Self::Nothing | Self::Signature | Self::Encryption, _) | (Self::Dependency, None) => job,
+            (Self::Nothing | Self::Signature | Self::Encryption, _) | (Self::Dependency, None) => {
+                job
+            }
             (Self::UniqueKey, _) => job.unique(format!("bench-{n}")),
             (Self::ConcurrencyKey, _) => job.concurrency_key(key(), 1000),
             (Self::RateLimit, _) => job.rate_limit(key(), 1_000_000, Duration::from_secs(1)),

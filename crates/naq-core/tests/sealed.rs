@@ -28,7 +28,8 @@ fn sealed_values_are_those_of_the_golden_file() {
     for case in vectors["values"].as_array().unwrap() {
         let text = |name: &str| case[name].as_str().unwrap();
         let bytes = |name: &str| STANDARD.decode(text(name)).unwrap();
-        let (queue, task) = (QueueName::new(text("queue")).unwrap(), TaskName::new(text("task")).unwrap());
+        let (queue, task) =
+            (QueueName::new(text("queue")).unwrap(), TaskName::new(text("task")).unwrap());
         let id = case["id"].as_str().map(|id| JobId::new(id).unwrap());
         let schedule = case["schedule"].as_str().map(|name| ScheduleName::new(name).unwrap());
         let owner = match (&id, &schedule) {
@@ -105,7 +106,8 @@ fn no_two_values_have_the_same_key_unless_they_are_the_same_value_of_a_schedule(
     let own = job("nightly-1", &plain);
     let seal = || ring.seal_of_job(&own, SealKind::Args, &plain).unwrap();
     assert_ne!(seal(), seal());
-    let (name, other) = (ScheduleName::new("nightly").unwrap(), ScheduleName::new("night").unwrap());
+    let (name, other) =
+        (ScheduleName::new("nightly").unwrap(), ScheduleName::new("night").unwrap());
     let of = |name, plain: &Payload| {
         let owner = Owner::Schedule(name);
         let subject = Subject { kind: SealKind::Args, queue: &own.queue, owner, task: &own.task };

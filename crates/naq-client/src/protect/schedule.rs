@@ -28,9 +28,7 @@ impl Client {
         }
         let job = schedule.job.envelope();
         let signature = match &self.signing_key {
-            Some(key) => {
-                Some(key.sign_schedule(&schedule.name, job).map_err(ScheduleFault::from)?)
-            }
+            Some(key) => Some(key.sign_schedule(&schedule.name, job).map_err(ScheduleFault::from)?),
             None => None,
         };
         schedule.job = schedule.job.signed(signature)?;

@@ -65,7 +65,9 @@ pub enum OpenError {
     #[error("it is encrypted with the key {0}, which is not among the keys here")]
     UnknownKey(String),
     /// The value was changed, or belongs to another job, or the key has the same id and other bytes.
-    #[error("it cannot be decrypted with the key {0}: it was changed, or it belongs to another job")]
+    #[error(
+        "it cannot be decrypted with the key {0}: it was changed, or it belongs to another job"
+    )]
     Broken(String),
 }
 
@@ -168,7 +170,12 @@ impl KeyRing {
     }
 }
 
-fn seal(key: &Key, subject: &Subject<'_>, plain: &Payload, salt: Salt) -> Result<Payload, SealError> {
+fn seal(
+    key: &Key,
+    subject: &Subject<'_>,
+    plain: &Payload,
+    salt: Salt,
+) -> Result<Payload, SealError> {
     let fault = |reason: String| SealError { what: subject.kind.as_str(), reason };
     let mut data = Vec::with_capacity(1 + plain.bytes().len() + 16);
     data.push(codec_byte(plain.codec()));

@@ -30,7 +30,11 @@ impl ByteList {
     }
 
     /// The value as JSON.
-    pub(crate) fn put_json<T: Serialize>(&mut self, name: &str, value: Option<&T>) -> Result<(), EncodeError> {
+    pub(crate) fn put_json<T: Serialize>(
+        &mut self,
+        name: &str,
+        value: Option<&T>,
+    ) -> Result<(), EncodeError> {
         let json = value.map(|value| Codec::Json.encode(name, value)).transpose()?;
         self.put_some(name, json);
         Ok(())

@@ -93,10 +93,8 @@ impl Payload {
         if to == self.codec {
             return Ok(self.clone());
         }
-        let value: serde_json::Value = self.codec.decode(&self.bytes).map_err(|err| EncodeError::Value {
-            what: "a payload".into(),
-            codec: to,
-            reason: err.to_string(),
+        let value: serde_json::Value = self.codec.decode(&self.bytes).map_err(|err| {
+            EncodeError::Value { what: "a payload".into(), codec: to, reason: err.to_string() }
         })?;
         Self::encode(to, &value)
     }

@@ -236,9 +236,7 @@ fn details(request: &PageRequest<'_>, report: &JobReport) -> JobPageDetails {
     }
     let json = serde_json::to_value(&view).unwrap_or_default();
     JobPageDetails {
-        args: job.map(|job| {
-            PayloadView::of(report.args.as_ref().unwrap_or(&job.args), &redactor)
-        }),
+        args: job.map(|job| PayloadView::of(report.args.as_ref().unwrap_or(&job.args), &redactor)),
         result: report.result.as_ref().filter(|_| !hide).map(|it| PayloadView::of(it, &redactor)),
         may_get_result: !report.state.is_final(),
         show_link: hide.then(|| request.with("args", Some("1"))),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use naq_core::redact::Redactor;
-use naq_core::seal::OpenError;
 use naq_core::retry::{self, Action, AttemptFacts, Decision, RetryPolicy, Rule, decide};
+use naq_core::seal::OpenError;
 use naq_core::stats::Ending;
 use naq_core::transport::{Fact, Stored};
 use naq_core::wire::{AttemptOutcome, AttemptRecord, DecodeError};

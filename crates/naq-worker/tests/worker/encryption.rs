@@ -136,7 +136,10 @@ async fn a_key_that_a_worker_does_not_have_yet_is_waited_for_and_costs_no_attemp
     assert_eq!(waiting.state, JobState::Retrying);
     let last = waiting.envelope.expect("readable").history.pop().expect("a record");
     assert_eq!(last.error_kind.expect("a kind").as_str(), "EncryptionError");
-    assert_eq!(last.message.expect("told"), "the arguments: it is encrypted with the key k2, which is not among the keys here");
+    assert_eq!(
+        last.message.expect("told"),
+        "the arguments: it is encrypted with the key k2, which is not among the keys here"
+    );
     behind.kill().await;
     let ahead = run(worker(&bench, &log, |client| client.encrypt_with(ring(&both))));
     bench.pass(secs(5)).await;
