@@ -66,7 +66,7 @@ pub use naq_core::{
     Advice, Clock, Codec, Delay, ErrorKind, Failure, IntoFailure, Jitter, Job, JobError, JobId,
     JobOptions, JobState, KindError, NameError, Payload, PolicyError, QueueName, ResultExt,
     RetryPolicy, ScheduleName, Strategy, SystemClock, TaskName, Timer, Timestamp, WorkerId, flow,
-    metrics, redact, retry, schedule, sign, stats, transport, wire,
+    metrics, redact, retry, schedule, seal, sign, stats, transport, wire,
 };
 #[cfg(feature = "memory")]
 pub use naq_memory as memory;

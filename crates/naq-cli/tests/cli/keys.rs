@@ -89,3 +89,38 @@ async fn a_real_queue_that_requires_signatures_runs_only_the_jobs_of_trusted_key
     };
     eventually("the doctor names the queue", PATIENCE, async || mixed()).await;
 }
+
+#[tokio::test]
+async fn encrypted_arguments_and_results_are_shown_only_with_the_key() {
+    const SECRET: &str = "card-4711";
+    let broker = Broker::start();
+    let dir = directory();
+    let file = dir.path().join("ring").to_str().expect("UTF-8").to_owned();
+    offline(&["key", "new-encryption", "k1", "--out", &file]).ok();
+    let wrong = offline(&["key", "new-encryption", "k 1"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("for its id"), "{wrong:?}");
+    let mut worker = broker.worker(&["--encryption-keys", &file]);
+    worker.wait_for_output("working on default", PATIENCE).await.expect("starts");
+    let args = format!("{SECRET:?}");
+    let id = broker.enqueue(&["greet", "--args", &args, "--encryption-keys", &file]);
+    assert_eq!(broker.watch(&id).code, 0);
+
+    let with_key = broker.json(&["job", "show", &id, "--encryption-keys", &file]);
+    assert_eq!((&with_key["args"], &with_key["result"]["to"]), (&json!(SECRET), &json!(SECRET)));
+    assert_eq!(with_key["encrypted_with"], json!("k1"));
+    let without = broker.naq(&["job", "show", &id]).ok().stdout;
+    assert!(without.contains("with key k1, which this command does not have"), "{without}");
+    let bare = broker.json(&["job", "show", &id]);
+    assert_eq!((&bare["args"], &bare["result"]), (&json!(null), &json!(null)), "{bare}");
+    assert!(!bare.to_string().contains(SECRET) && !worker.stderr().contains(SECRET));
+    let waited = broker.naq(&["job", "wait", &id, "--encryption-keys", &file]).ok();
+    assert!(waited.stdout.contains(SECRET), "{waited:?}");
+    // The ring may be in a variable; both are too many.
+    let ring = std::fs::read_to_string(&file).expect("written").trim().replace(' ', "=");
+    let mut show = naq();
+    show.env("NAQ_NATS_URL", broker.server.url()).env("NAQ_ENCRYPTION_KEYS", &ring);
+    let shown = finish(show.args(["job", "show", &id])).ok();
+    assert!(shown.stdout.contains(SECRET), "{shown:?}");
+    let both = finish(show.args(["--encryption-keys", &file]));
+    assert!(both.code == 2 && !both.stderr.contains(&ring), "{both:?}");
+}

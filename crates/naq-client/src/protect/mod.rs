@@ -2,6 +2,7 @@
 //! a holder of the key may read.
 
 mod encrypted_job;
+mod open_report;
 #[cfg(feature = "schedules")]
 mod schedule;
 mod signer;

@@ -5,44 +5,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use ring::hkdf;
 use ring::hmac;
-use ring::rand::{SecureRandom, SystemRandom};
 
 use super::key_ring::{Key, KeyRing};
+use super::salt::{SALT, Salt};
 use super::subject::{Owner, SealKind, Subject};
 use crate::names::ScheduleName;
 use crate::wire::{Codec, EncodeError, Envelope, Payload, SEALED};
 
 /// What the key of each value is derived for.
 const PURPOSE: &[u8] = b"naq-seal-1";
-/// The length of a salt, in bytes.
-const SALT: usize = 24;
-
-/// Random bytes, from which the key of one value is made. Each value needs its own.
-#[derive(Debug, Clone, Copy)]
-pub struct Salt([u8; SALT]);
-
-impl Salt {
-    /// A new salt, from the random numbers of the operating system.
-    ///
-    /// # Panics
-    /// If the operating system has none.
-    pub fn random() -> Self {
-        Self(random_bytes())
-    }
-
-    /// These bytes, for tests.
-    pub fn from_bytes(bytes: [u8; SALT]) -> Self {
-        Self(bytes)
-    }
-}
-
-pub(super) fn random_bytes<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    let filled = SystemRandom::new().fill(&mut bytes);
-    filled.unwrap_or_else(|_| panic!("the operating system has no random numbers"));
-    bytes
-}
-
 /// A value could not be encrypted.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot encrypt {what}: {reason}")]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::cipher::random_bytes;
+use super::salt::random_bytes;
 
 /// The longest id of a key, in bytes.
 const MAX_ID: usize = 32;

@@ -17,8 +17,10 @@
 
 mod cipher;
 mod key_ring;
+mod salt;
 mod subject;
 
-pub use cipher::{OpenError, Salt, SealError};
+pub use cipher::{OpenError, SealError};
 pub use key_ring::{KeyRing, KeyRingError};
+pub use salt::Salt;
 pub use subject::{Owner, SealKind, Subject};

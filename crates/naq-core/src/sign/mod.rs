@@ -18,12 +18,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod key_format_error;
 mod signed_bytes;
 mod signing_key;
 mod trusted_keys;
 mod verify;
 
+pub use key_format_error::KeyFormatError;
 pub use signed_bytes::{signed_bytes, signed_schedule_bytes};
-pub use signing_key::{KeyFormatError, SigningKey};
+pub use signing_key::SigningKey;
 pub use trusted_keys::{TrustedKey, TrustedKeys, TrustedKeysError};
 pub use verify::{SignatureFault, verify};

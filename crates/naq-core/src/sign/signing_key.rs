@@ -8,14 +8,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use nkeys::KeyPair;
 
+use super::key_format_error::KeyFormatError;
 use super::signed_bytes::{signed_bytes, signed_schedule_bytes};
 use crate::names::ScheduleName;
 use crate::wire::{EncodeError, Envelope, Signature};
-
-/// A text is not a key in the form of nkeys. The error does not contain the text, which may be a secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not {0}: `naq key new` makes one")]
-pub struct KeyFormatError(pub(super) &'static str);
 
 /// The secret key with which a producer signs its jobs: the seed of an nkey, `SU...`. Cheap to clone.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nkeys::KeyPair;
 
-use super::signing_key::KeyFormatError;
+use super::key_format_error::KeyFormatError;
 use crate::names::QueueName;
 
 /// The longest name of a key, in bytes.
