@@ -27,13 +27,13 @@ pub(crate) enum KeyCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  naq key new --out web.key                     the secret goes to the file, the public key to stdout
+  naq key new --out web.key        prints the public key; the secret is in the file
   echo \"web $(naq key public web.key)\" >> trusted-keys
   naq enqueue email.send --sign-key web.key
   naq worker billing --require-signed billing --trusted-keys trusted-keys
 
-It is an nkey of a user, as `nk -gen user` makes it. Do not use a key with which a program logs in to
-NATS: give each producer a key for its jobs alone.")]
+It is an nkey of a user, as `nk -gen user` makes it. Do not take a key with which
+a program logs in to NATS: give each producer a key for its jobs alone.")]
 pub(crate) struct NewArgs {
     /// Write the secret to this new file, which only its owner can read, and print only the public key
     #[arg(long, value_name = "FILE")]
@@ -53,7 +53,7 @@ Examples:
   naq key new-encryption k1 --out ring.keys
   naq enqueue email.send --args '{\"to\":\"ann@example.com\"}' --encryption-keys ring.keys
   naq worker --encryption-keys ring.keys
-  naq key new-encryption k2 >> ring.keys        to change the key: k2 decrypts, k1 still encrypts")]
+  naq key new-encryption k2 >> ring.keys     k2 decrypts, k1 still encrypts")]
 pub(crate) struct NewEncryptionArgs {
     /// The id of the key: 1 to 32 letters, digits, `_` or `-`
     #[arg(value_name = "ID")]

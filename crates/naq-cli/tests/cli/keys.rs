@@ -97,7 +97,7 @@ async fn encrypted_arguments_and_results_are_shown_only_with_the_key() {
     let dir = directory();
     let file = dir.path().join("ring").to_str().expect("UTF-8").to_owned();
     offline(&["key", "new-encryption", "k1", "--out", &file]).ok();
-    let wrong = offline(&["key", "new-encryption", "k 1"]);
+    let wrong = offline(&["key", "new-encryption", "k.1"]);
     assert!(wrong.code == 2 && wrong.stderr.contains("for its id"), "{wrong:?}");
     let mut worker = broker.worker(&["--encryption-keys", &file]);
     worker.wait_for_output("working on default", PATIENCE).await.expect("starts");
