@@ -52,7 +52,7 @@ def errors(root):
             name = kind.group(2)
             if kind.group(1) == "struct":
                 before = source[: kind.start()]
-                attributes = re.search(r"(?:^#\[[^\n]*(?:\n[^#\n][^\n]*)*\n)+\Z", before, re.MULTILINE)
+                attributes = re.search(r"(?:^#\[[^\n]*(?:\n[\s)][^\n]*)*\n)+\Z", before, re.MULTILINE)
                 text = attributes and re.search(r"#\[error\(\s*", attributes.group(0))
                 if text and (said := LITERAL.match(attributes.group(0), text.end())):
                     found[name] = plain(said.group(1))

@@ -29,6 +29,11 @@ use crate::retry::RetryPolicy;
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a job",
+    label = "no `impl Job` for `{Self}`",
+    note = "write `#[derive(Serialize, Deserialize, Job)]` and `#[job(name = \"...\")]` at the type, or `impl Job for {Self}`"
+)]
 pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// The name of the task. Keep it when you rename the type, because stored jobs have it.
     const NAME: &'static str;

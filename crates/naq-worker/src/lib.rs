@@ -29,6 +29,7 @@ pub mod testing;
 pub use decide::LargeResults;
 pub use engine::{Health, NotReady};
 pub use handler::{
-    Class, Context, Exhausted, LastError, RawArgs, Recovered, Registry, Retrying, TaskOptions,
+    AsyncResult, Class, Context, Exhausted, LastError, RawArgs, Recovered, Registry, Retrying,
+    TaskOptions,
 };
 pub use run::{Exit, HandlerRuntime, StopSignal, StopSignals, Worker, WorkerBuilder, WorkerError};

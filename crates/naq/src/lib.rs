@@ -6,15 +6,11 @@
 //! ```no_run
 //! use naq::prelude::*;
 //!
-//! #[derive(Serialize, Deserialize)]
+//! #[derive(Serialize, Deserialize, Job)]
 //! #[serde(crate = "naq::serde")]
+//! #[job(name = "email.send")]
 //! struct SendEmail {
 //!     to: String,
-//! }
-//!
-//! impl Job for SendEmail {
-//!     const NAME: &'static str = "email.send";
-//!     type Output = ();
 //! }
 //!
 //! async fn send_email(job: SendEmail, cx: Context) -> Result<(), Failure> {
@@ -40,6 +36,7 @@
 //!
 //! - `nats` (default): [`connect`], the transport over NATS JetStream.
 //! - `worker` (default): [`Worker`], [`Registry`], [`Context`].
+//! - `macros` (default): `#[derive(Job)]`.
 //! - `memory`: a transport in memory, for demos and tests without a server.
 //! - `testing`: the module [`testing`], which tests your own jobs without a server.
 //! - `anyhow`: handlers may return `anyhow::Error`.
@@ -68,21 +65,23 @@ pub use naq_core::{
     RetryPolicy, ScheduleName, Strategy, SystemClock, TaskName, Timer, Timestamp, WorkerId, flow,
     metrics, redact, retry, schedule, seal, sign, stats, transport, wire,
 };
+#[cfg(feature = "macros")]
+pub use naq_macros::Job;
 #[cfg(feature = "memory")]
 pub use naq_memory as memory;
 #[cfg(feature = "nats")]
 pub use naq_nats::{self as nats, NatsConfig, NatsTransport};
 #[cfg(feature = "worker")]
 pub use naq_worker::{
-    Class, Context, Exhausted, Exit, HandlerRuntime, Health, LargeResults, LastError, NotReady,
-    RawArgs, Recovered, Registry, Retrying, StopSignal, StopSignals, TaskOptions, Worker,
+    AsyncResult, Class, Context, Exhausted, Exit, HandlerRuntime, Health, LargeResults, LastError,
+    NotReady, RawArgs, Recovered, Registry, Retrying, StopSignal, StopSignals, TaskOptions, Worker,
     WorkerBuilder, WorkerError,
 };
 #[doc(no_inline)]
 pub use serde;
 
 /// Compiles the code in the README.
-#[cfg(all(doctest, feature = "nats", feature = "worker"))]
+#[cfg(all(doctest, feature = "macros", feature = "nats", feature = "worker"))]
 #[doc = include_str!("../../../README.md")]
 struct ReadmePage;
 
@@ -125,3 +124,23 @@ struct SchedulesPage;
 #[cfg(all(doctest, feature = "worker"))]
 #[doc = include_str!("../../../docs/watching-retries.md")]
 struct WatchingRetriesPage;
+
+/// Compiles the code in `docs/handlers.md`.
+#[cfg(all(doctest, feature = "macros", feature = "nats", feature = "worker"))]
+#[doc = include_str!("../../../docs/handlers.md")]
+struct HandlersPage;
+
+/// Compiles the code in `docs/limits.md`.
+#[cfg(all(doctest, feature = "worker"))]
+#[doc = include_str!("../../../docs/limits.md")]
+struct LimitsPage;
+
+/// Compiles the code in `docs/cli.md`.
+#[cfg(all(doctest, feature = "macros", feature = "worker"))]
+#[doc = include_str!("../../../docs/cli.md")]
+struct CliPage;
+
+/// Compiles the code in `docs/retries.md`.
+#[cfg(all(doctest, feature = "worker"))]
+#[doc = include_str!("../../../docs/retries.md")]
+struct RetriesPage;

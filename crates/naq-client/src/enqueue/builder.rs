@@ -63,6 +63,11 @@ impl Client {
     ///
     /// # Panics
     /// When `J::NAME` is not a valid task name.
+    #[doc(alias = "send")]
+    #[doc(alias = "push")]
+    #[doc(alias = "add")]
+    #[doc(alias = "apply_async")]
+    #[doc(alias = "perform_async")]
     pub fn enqueue<J: Job>(&self, job: J) -> Enqueue<'_, J::Output> {
         let task = TaskName::new(J::NAME).unwrap_or_else(|err| panic!("{err}"));
         Enqueue::new(self, task, &job, J::options())
@@ -120,6 +125,8 @@ impl<'a, O> Enqueue<'a, O> {
     /// first waits or runs, or while its record or its dead letter is kept (the record for 1 hour by
     /// default, see [`record_ttl`](Self::record_ttl)). The handle of the second one is a duplicate:
     /// see [`is_duplicate`](crate::JobHandle::is_duplicate). Costs three short look-ups.
+    #[doc(alias = "job_id")]
+    #[doc(alias = "task_id")]
     pub fn id(mut self, id: impl AsRef<str>) -> Self {
         self.id = Some(JobId::new(id));
         self
@@ -132,6 +139,8 @@ impl<'a, O> Enqueue<'a, O> {
     }
 
     /// How long the broker keeps the record of the finished job. With zero the job has no record.
+    #[doc(alias = "result_ttl")]
+    #[doc(alias = "retention")]
     pub fn record_ttl(mut self, ttl: Duration) -> Self {
         self.record_ttl = Some(ttl);
         self

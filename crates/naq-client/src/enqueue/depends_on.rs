@@ -23,6 +23,7 @@ impl<O> Enqueue<'_, O> {
     /// job. A job that the broker does not know, or that keeps no record, cannot be waited for: see
     /// [`EnqueueError`](crate::EnqueueError). With a [`delay`](Self::delay) the job waits for its
     /// time as well.
+    #[doc(alias = "after")]
     pub fn depends_on(mut self, jobs: impl JobRefs) -> Self {
         self.depends.on.extend(jobs.all());
         self

@@ -8,9 +8,10 @@ use naq_core::retry::{Delay, Jitter, PolicyBuilder, RetryPolicy, Strategy};
 use crate::enqueue::Enqueue;
 
 impl<O> Enqueue<'_, O> {
-    /// Replaces the whole retry policy.
-    pub fn policy(mut self, policy: &RetryPolicy) -> Self {
-        self.policy = policy.to_builder();
+    /// Replaces the whole retry policy. Takes a policy, or a reference to one.
+    #[doc(alias = "retry_policy")]
+    pub fn policy(mut self, policy: impl Into<RetryPolicy>) -> Self {
+        self.policy = policy.into().to_builder();
         self
     }
 
@@ -20,11 +21,14 @@ impl<O> Enqueue<'_, O> {
     }
 
     /// The most retries: attempts after the first.
+    #[doc(alias = "attempts")]
+    #[doc(alias = "max_attempts")]
     pub fn max_retries(self, max_retries: u32) -> Self {
         self.retry(|p| p.max_retries(max_retries))
     }
 
     /// The delay before a retry, or a list with one delay for each retry.
+    #[doc(alias = "backoff")]
     pub fn retry_delay(self, delay: impl Into<Delay>) -> Self {
         self.retry(|p| p.delay(delay))
     }

@@ -12,6 +12,9 @@ use crate::enqueue::job_times::Due;
 impl<O> Enqueue<'_, O> {
     /// Runs the job after `delay` instead of at once. The delay starts when the job is sent, by the
     /// broker's clock. See also [`Client::enqueue_in`].
+    #[doc(alias = "enqueue_in")]
+    #[doc(alias = "countdown")]
+    #[doc(alias = "perform_in")]
     pub fn delay(mut self, delay: Duration) -> Self {
         self.times.due = Some(Due::After(delay));
         self
@@ -19,6 +22,9 @@ impl<O> Enqueue<'_, O> {
 
     /// Runs the job at this time by the broker's clock instead of at once. A time in the past means
     /// at once. See also [`Client::enqueue_at`].
+    #[doc(alias = "enqueue_at")]
+    #[doc(alias = "eta")]
+    #[doc(alias = "perform_at")]
     pub fn at(mut self, due: Timestamp) -> Self {
         self.times.due = Some(Due::At(due));
         self
@@ -55,6 +61,8 @@ impl Client {
     ///
     /// # Panics
     /// When `J::NAME` is not a valid task name.
+    #[doc(alias = "at")]
+    #[doc(alias = "perform_at")]
     pub fn enqueue_at<J: Job>(&self, time: impl Into<Timestamp>, job: J) -> Enqueue<'_, J::Output> {
         self.enqueue(job).at(time.into())
     }
@@ -63,6 +71,8 @@ impl Client {
     ///
     /// # Panics
     /// When `J::NAME` is not a valid task name.
+    #[doc(alias = "delay")]
+    #[doc(alias = "perform_in")]
     pub fn enqueue_in<J: Job>(&self, delay: Duration, job: J) -> Enqueue<'_, J::Output> {
         self.enqueue(job).delay(delay)
     }

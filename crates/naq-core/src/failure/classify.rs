@@ -40,6 +40,13 @@ use super::{Advice, ErrorKind, Failure};
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a handler",
+    label = "NAQ does not know the error kind of `{Self}`",
+    note = "return `Result<_, Failure>`: `?` makes a `Failure` of every error, and `Failure::msg(text)` of a text",
+    note = "for an error type of your own: `impl JobError for {Self} {{}}`",
+    note = "a `Box<dyn Error>` needs `+ Send + Sync`; an `anyhow::Error` needs the feature `anyhow` of the crate `naq`"
+)]
 pub trait JobError: StdError + Send + Sync + 'static {
     /// The error kind; `Error` by default.
     fn kind(&self) -> ErrorKind {
@@ -54,6 +61,13 @@ pub trait JobError: StdError + Send + Sync + 'static {
 
 /// An error that a handler may return: a [`Failure`], any [`JobError`], a boxed error, or with the
 /// feature `anyhow` an `anyhow::Error`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a handler",
+    label = "NAQ does not know the error kind of `{Self}`",
+    note = "return `Result<_, Failure>`: `?` makes a `Failure` of every error, and `Failure::msg(text)` of a text",
+    note = "for an error type of your own: `impl JobError for {Self} {{}}`",
+    note = "a `Box<dyn Error>` needs `+ Send + Sync`; an `anyhow::Error` needs the feature `anyhow` of the crate `naq`"
+)]
 pub trait IntoFailure {
     /// The error as a failure with its kind.
     fn into_failure(self) -> Failure;
@@ -65,6 +79,7 @@ impl IntoFailure for Failure {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: JobError> IntoFailure for E {
     fn into_failure(self) -> Failure {
         let (kind, advice) = (self.kind(), self.advice());

@@ -46,6 +46,7 @@ impl PolicyBuilder {
     /// The wait before a retry, 5 s by default. Or a list of waits, one for each retry, of which the
     /// last one repeats. A list wins over the strategy.
     #[must_use]
+    #[doc(alias = "retry_delay")]
     pub fn delay(mut self, delay: impl Into<Delay>) -> Self {
         self.policy.delay = delay.into();
         self
@@ -54,6 +55,7 @@ impl PolicyBuilder {
     /// How the delay grows; [`Strategy::Fixed`] by default. This drops an increment or a multiplier
     /// that was set before and belongs to another strategy.
     #[must_use]
+    #[doc(alias = "retry_strategy")]
     pub fn strategy(mut self, strategy: Strategy) -> Self {
         if strategy != Strategy::Linear {
             self.policy.increment = None;
@@ -67,6 +69,7 @@ impl PolicyBuilder {
 
     /// What [`Strategy::Linear`] adds with each retry; nothing by default.
     #[must_use]
+    #[doc(alias = "retry_increment")]
     pub fn increment(mut self, increment: Duration) -> Self {
         self.policy.increment = Some(increment);
         self
@@ -75,6 +78,7 @@ impl PolicyBuilder {
     /// What [`Strategy::Exponential`] multiplies the delay by with each retry: from 1 to
     /// [`RetryPolicy::MAX_MULTIPLIER`], 2 by default.
     #[must_use]
+    #[doc(alias = "retry_multiplier")]
     pub fn multiplier(mut self, multiplier: f64) -> Self {
         self.policy.multiplier = multiplier;
         self

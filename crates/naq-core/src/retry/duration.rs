@@ -32,9 +32,9 @@ impl fmt::Display for CompactDuration {
     }
 }
 
-/// Reads `1m30s`, `500ms`, `1.5s`: numbers with a unit each, in any order. Parts of a millisecond are
-/// rounded up. `None` for any other text, and for more than ten years.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+/// Reads a duration as policies write it: `1m30s`, `500ms`, `1.5s`. Numbers with a unit each, in any
+/// order. Parts of a millisecond are rounded up. `None` for any other text, and for more than ten years.
+pub fn read_duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total: u128 = 0;
     while !rest.is_empty() {

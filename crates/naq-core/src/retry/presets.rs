@@ -68,6 +68,13 @@ impl RetryPolicy {
     }
 }
 
+/// So that a call takes a policy or a reference to one.
+impl From<&RetryPolicy> for RetryPolicy {
+    fn from(policy: &RetryPolicy) -> Self {
+        policy.clone()
+    }
+}
+
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self::conservative()

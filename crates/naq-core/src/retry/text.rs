@@ -69,7 +69,8 @@ fn parse_count(key: &'static str, value: &str) -> Result<u32, PolicyError> {
 }
 
 fn parse_duration(key: &'static str, value: &str) -> Result<Duration, PolicyError> {
-    duration::parse(value).ok_or_else(|| PolicyError::invalid(key, value, duration::ALLOWED))
+    duration::read_duration(value)
+        .ok_or_else(|| PolicyError::invalid(key, value, duration::ALLOWED))
 }
 
 fn parse_kinds(key: &'static str, value: &str) -> Result<Vec<ErrorKind>, PolicyError> {

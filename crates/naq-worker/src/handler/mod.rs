@@ -1,5 +1,6 @@
 //! Handlers, and what users register with them: tasks, hooks, classifiers, fallbacks.
 
+mod async_result;
 mod attempt_context;
 mod checkpoint;
 mod classify;
@@ -14,6 +15,7 @@ mod run_hooks;
 mod task_options;
 mod task_table;
 
+pub use self::async_result::AsyncResult;
 pub use self::classify::Class;
 pub use self::context::{Context, LastError};
 pub use self::events::{Exhausted, Recovered, Retrying};

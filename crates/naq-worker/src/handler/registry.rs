@@ -8,6 +8,7 @@ use naq_core::flow::breaker::{BreakerConfig, BreakerEntry};
 use naq_core::{IntoFailure, Job, JobError, TaskName};
 use serde::Serialize;
 
+use super::async_result::AsyncResult;
 use super::classify::{Class, Classifiers};
 use super::events::{Exhausted, Recovered, Retrying};
 use super::handler_fn::{self, Handler, RawArgs};
@@ -101,7 +102,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
     where
         J: Job,
         F: Fn(J, Context<S>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<J::Output, E>> + Send + 'static,
+        Fut: AsyncResult<J::Output, E> + Send + 'static,
         E: IntoFailure + 'static,
     {
         self.task_with(handler, TaskOptions::new())
@@ -116,7 +117,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
     where
         J: Job,
         F: Fn(J, Context<S>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<J::Output, E>> + Send + 'static,
+        Fut: AsyncResult<J::Output, E> + Send + 'static,
         E: IntoFailure + 'static,
     {
         let handler =
@@ -168,7 +169,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         A: RawArgs,
         R: Serialize + 'static,
         F: Fn(A, Context<S>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<R, E>> + Send + 'static,
+        Fut: AsyncResult<R, E> + Send + 'static,
         E: IntoFailure + 'static,
     {
         self.raw_with(name, handler, TaskOptions::new())
@@ -184,7 +185,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         A: RawArgs,
         R: Serialize + 'static,
         F: Fn(A, Context<S>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<R, E>> + Send + 'static,
+        Fut: AsyncResult<R, E> + Send + 'static,
         E: IntoFailure + 'static,
     {
         let handler = handler_fn::asynchronous(self.state.clone(), A::from_payload, handler);
@@ -225,7 +226,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
     where
         J: Job,
         F: Fn(J, Context<S>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<J::Output, E>> + Send + 'static,
+        Fut: AsyncResult<J::Output, E> + Send + 'static,
         E: IntoFailure + 'static,
     {
         let fallback =
@@ -243,7 +244,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         A: RawArgs,
         R: Serialize + 'static,
         F: Fn(A, Context<S>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<R, E>> + Send + 'static,
+        Fut: AsyncResult<R, E> + Send + 'static,
         E: IntoFailure + 'static,
     {
         let fallback = handler_fn::asynchronous(self.state.clone(), A::from_payload, fallback);

@@ -61,8 +61,9 @@ impl<J: Job> Selection<J> {
 
     /// Keeps the jobs with exactly this retry policy.
     #[track_caller]
-    pub fn policy(self, policy: &RetryPolicy) -> Self {
-        self.that(&format!("with policy {policy}"), |job| job.envelope.policy == *policy)
+    pub fn policy(self, policy: impl Into<RetryPolicy>) -> Self {
+        let policy = policy.into();
+        self.that(&format!("with policy {policy}"), |job| job.envelope.policy == policy)
     }
 
     /// Keeps the jobs that were due this long after their enqueue.

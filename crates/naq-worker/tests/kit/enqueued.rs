@@ -16,7 +16,7 @@ async fn an_enqueued_job_is_found_by_each_of_its_properties() {
         .on_queue("imports")
         .due_in(DAY)
         .unique("import ada")
-        .policy(&"exponential:2s,max_retries=4".parse().unwrap())
+        .policy("exponential:2s,max_retries=4".parse::<RetryPolicy>().unwrap())
         .that("due tomorrow", |job| job.envelope.due_at == Some(harness.now() + DAY))
         .only();
     assert_eq!(import.args, Import { file: "ada.csv".into(), succeeds_at: 1 });

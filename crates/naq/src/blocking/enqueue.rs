@@ -49,7 +49,7 @@ impl<'a, O> Enqueue<'a, O> {
         /// The job's id. A second enqueue with the same id adds no job.
         id(id: impl AsRef<str>);
         /// The whole retry policy at once.
-        policy(policy: &RetryPolicy);
+        policy(policy: impl Into<RetryPolicy>);
         /// How many attempts may follow the first.
         max_retries(max_retries: u32);
         /// The delay before each retry, or a list with one delay for each retry.

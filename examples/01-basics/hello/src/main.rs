@@ -3,14 +3,10 @@
 use naq::prelude::*;
 
 // The job: a task's name, and typed arguments.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, Job)]
+#[job(name = "greet", output = String)]
 struct Greet {
     name: String,
-}
-
-impl Job for Greet {
-    const NAME: &'static str = "greet";
-    type Output = String;
 }
 
 // The handler. It fails in its first two attempts, as a service fails that is down for a moment.
