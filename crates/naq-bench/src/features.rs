@@ -1,4 +1,4 @@
-//! The cost of a dependency, a key or a limit: jobs that have one compared with plain jobs, round by
+//! The cost of a dependency, a key, a limit, a signature or encryption: jobs that have one compared with plain jobs, round by
 //! round. No gate holds a job back, so this measures the cost of the check, not of the wait.
 
 use std::fmt;
@@ -9,13 +9,15 @@ use std::time::Duration;
 use anyhow::Result;
 use async_nats::Statistics;
 use naq_client::{Client, Enqueue, JobHandle};
+use naq_core::seal::KeyRing;
+use naq_core::sign::{SigningKey, TrustedKeys};
 use naq_nats::NatsTransport;
 
 use crate::contestant::{Contestant, StartTimes, wait_until_empty};
 use crate::contestants::{BenchPlan, Contestants};
 use crate::cpu::{CostSamples, CpuMeter, RunCost};
 use crate::figure::{BenchFigure, FigureTarget, FigureUnit};
-use crate::naq::{NaqContestant, run};
+use crate::naq::{NaqContestant, run, run_strict};
 
 /// Keys that jobs share in turn, so that neighbours in the queue never have the same one.
 const KEYS: usize = 100;
@@ -28,12 +30,21 @@ enum Feature {
     ConcurrencyKey,
     RateLimit,
     Dependency,
+    Signature,
+    Encryption,
 }
 
 impl Feature {
     /// `Nothing` comes first: it shows how much two equal measurements differ.
-    const ALL: [Self; 5] =
-        [Self::Nothing, Self::UniqueKey, Self::ConcurrencyKey, Self::RateLimit, Self::Dependency];
+    const ALL: [Self; 7] = [
+        Self::Nothing,
+        Self::UniqueKey,
+        Self::ConcurrencyKey,
+        Self::RateLimit,
+        Self::Dependency,
+        Self::Signature,
+        Self::Encryption,
+    ];
 
     /// Adds the feature to job number `n`. `on` is the parent that a dependency needs.
     fn add<'a>(
@@ -44,7 +55,9 @@ impl Feature {
     ) -> Enqueue<'a, ()> {
         let key = || format!("bench-{}", n % KEYS);
         match (self, on) {
-            (Self::Nothing, _) | (Self::Dependency, None) => job,
+            (Self::Nothing | Self::Signature | Self::Encryption, _) | (Self::Dependency, None) => {
+                job
+            }
             (Self::UniqueKey, _) => job.unique(format!("bench-{n}")),
             (Self::ConcurrencyKey, _) => job.concurrency_key(key(), 1000),
             (Self::RateLimit, _) => job.rate_limit(key(), 1_000_000, Duration::from_secs(1)),
@@ -61,6 +74,8 @@ impl fmt::Display for Feature {
             Self::ConcurrencyKey => "with a concurrency key",
             Self::RateLimit => "with a rate limit",
             Self::Dependency => "with a dependency (half of them)",
+            Self::Signature => "with a signature",
+            Self::Encryption => "with encrypted arguments",
         })
     }
 }
@@ -111,8 +126,10 @@ async fn measure_jobs(
 ) -> Result<FeatureCost> {
     let seen = StartTimes::new(0);
     let connections = [counted(naq).await?, counted(naq).await?];
-    let [producer, worker] = connections.each_ref().map(|(client, _)| client.clone());
+    let clients = connections.each_ref().map(|(client, _)| client.clone());
+    let [producer, worker] = protected(clients, feature)?;
     let sent = || connections.iter().map(|(_, s)| s.out_messages.load(Ordering::Relaxed)).sum();
+    let run = if feature == Feature::Signature { run_strict } else { run };
     let worker = run(worker, plan.concurrency, seen.clone());
     producer.enqueue(naq.probe(0)).await?;
     seen.reaches(1).await?;
@@ -139,6 +156,22 @@ async fn measure_jobs(
     worker.stop().await?;
     naq.streams().purge().await?;
     Ok(FeatureCost { enqueue: enqueued, drain, sent: sent as f64 / plan.jobs as f64 })
+}
+
+/// The clients, with the keys that the feature needs.
+fn protected(clients: [Client; 2], feature: Feature) -> Result<[Client; 2]> {
+    Ok(match feature {
+        Feature::Signature => {
+            let key = SigningKey::generate();
+            let trusted: TrustedKeys = format!("bench {}", key.public()).parse()?;
+            clients.map(|client| client.sign_with(key.clone()).trusted_keys(trusted.clone()))
+        }
+        Feature::Encryption => {
+            let ring: KeyRing = format!("bench {}", KeyRing::generate_key()).parse()?;
+            clients.map(|client| client.encrypt_with(ring.clone()))
+        }
+        _ => clients,
+    })
 }
 
 /// A connection, and the statistics that count its messages.

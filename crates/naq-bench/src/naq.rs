@@ -10,7 +10,7 @@ use naq_client::Client;
 use naq_core::transport::JobKey;
 use naq_core::{ErrorKind, Failure, Job, JobOptions, RetryPolicy};
 use naq_nats::{NatsConfig, NatsTransport};
-use naq_worker::{Context, Registry, Worker};
+use naq_worker::{Context, Registry, Worker, WorkerBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::contestant::{Contestant, JobShape, RunningWorker, StartTimes};
@@ -73,7 +73,22 @@ pub(crate) async fn connect(config: NatsConfig) -> Result<Client> {
 
 /// Starts a worker that uses the connection of `client`.
 pub(crate) fn run(client: Client, slots: usize, starts: StartTimes) -> RunningWorker {
-    let worker = Worker::builder(client, registry(starts)).queue(QUEUE).concurrency(slots).build();
+    run_with(client, slots, starts, |builder| builder)
+}
+
+/// Starts a worker that takes only signed jobs.
+pub(crate) fn run_strict(client: Client, slots: usize, starts: StartTimes) -> RunningWorker {
+    run_with(client, slots, starts, |builder| builder.require_signed(QUEUE))
+}
+
+fn run_with(
+    client: Client,
+    slots: usize,
+    starts: StartTimes,
+    change: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
+) -> RunningWorker {
+    let builder = Worker::builder(client, registry(starts)).queue(QUEUE).concurrency(slots);
+    let worker = change(builder).build();
     RunningWorker::start(|stop| async move {
         worker.run(async { drop(stop.await) }).await?;
         Ok(())

@@ -10,11 +10,12 @@ use naq_client::Client;
 #[cfg(feature = "dashboard")]
 use crate::commands::dashboard;
 use crate::commands::{
-    audit, batch, breaker, check, completions, dev, dlq, doctor, enqueue, job, limit, queue, retry,
-    schedule, top, worker, workers, workflow,
+    audit, batch, breaker, check, completions, dev, dlq, doctor, enqueue, job, key, limit, queue,
+    retry, schedule, top, worker, workers, workflow,
 };
 use crate::connection::ConnectionArgs;
 use crate::exit::ExitCode;
+use crate::keys::KeyArgs;
 use crate::logging::LogArgs;
 use crate::output::{Color, Format, Output};
 use crate::telemetry::TelemetryArgs;
@@ -69,6 +70,8 @@ pub(crate) struct GlobalArgs {
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
+    pub(crate) keys: KeyArgs,
+    #[command(flatten)]
     pub(crate) log: LogArgs,
     #[command(flatten)]
     pub(crate) telemetry: TelemetryArgs,
@@ -85,6 +88,9 @@ pub(crate) enum Command {
     /// Show what a retry policy does; needs no broker
     #[command(subcommand)]
     Retry(retry::RetryCommand),
+    /// Make keys that sign jobs, and show their public parts; needs no broker
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Check the broker: connection, permissions, version, settings
     Doctor(doctor::DoctorArgs),
     /// Check a queue, the workers or the dead letters against limits; for monitoring systems
@@ -202,7 +208,7 @@ impl ClientCommand {
 }
 
 /// The commands that need no broker and log nothing.
-const OFFLINE: [&str; 3] = ["retry", "completions", "man"];
+const OFFLINE: [&str; 4] = ["retry", "key", "completions", "man"];
 
 /// The definition of the command line. Parser, completions and manual page all use it.
 pub(crate) fn definition() -> clap::Command {
@@ -222,7 +228,7 @@ pub(crate) fn definition() -> clap::Command {
     let command = quiet(Cli::command()).mut_subcommand("schedule", schedule::adapt);
     let unused: Vec<_> = command
         .get_arguments()
-        .filter(|arg| matches!(arg.get_help_heading(), Some("Connection" | "Logging")))
+        .filter(|arg| matches!(arg.get_help_heading(), Some("Connection" | "Keys" | "Logging")))
         .map(|arg| arg.clone().hide(true))
         .collect();
     OFFLINE.iter().fold(command, |command, name| {

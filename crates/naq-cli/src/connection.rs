@@ -12,6 +12,7 @@ use naq_client::Client;
 use naq_nats::{Auth, NatsConfig, NatsTransport, Secret, Storage, Tls};
 
 use crate::exit::CliError;
+use crate::keys::ClientKeys;
 use crate::secret_files::is_open_to_all;
 
 /// The value of `--storage`.
@@ -276,11 +277,26 @@ fn existing(flag: &str, path: &Option<PathBuf>) -> Result<Option<PathBuf>, CliEr
     }
 }
 
+/// What a client needs: the broker's address and credentials, and its own keys.
+#[derive(Debug, Clone)]
+pub(crate) struct ClientConfig {
+    pub(crate) nats: NatsConfig,
+    pub(crate) keys: ClientKeys,
+}
+
+/// A client without keys.
+impl From<NatsConfig> for ClientConfig {
+    fn from(nats: NatsConfig) -> Self {
+        Self { nats, keys: ClientKeys::default() }
+    }
+}
+
 /// Connects to the broker.
 ///
 /// # Errors
 /// The broker cannot be reached or refuses the connection.
-pub(crate) async fn connect(config: NatsConfig) -> Result<Client> {
-    let transport = NatsTransport::connect(config).await?;
-    Ok(Client::new(Arc::new(transport)))
+pub(crate) async fn connect(config: impl Into<ClientConfig>) -> Result<Client> {
+    let ClientConfig { nats, keys } = config.into();
+    let transport = NatsTransport::connect(nats).await?;
+    Ok(keys.give_to(Client::new(Arc::new(transport))))
 }

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::time::Duration;
 
-use naq_client::{JobReport, JobView, Progress};
+use naq_client::{JobReport, JobView, Progress, Signer};
 use naq_core::redact::Redactor;
 use naq_core::wire::AttemptOutcome;
 use naq_core::{AttemptRecord, Clock, JobState, SystemClock, Timestamp};
@@ -56,6 +56,14 @@ impl JobDetails {
         self.result.as_ref().map(|result| printable_json(result.get()).into_owned())
     }
 
+    /// With which key its payloads are stored, and whether this command has the key.
+    fn encrypted_words(&self, key: &str) -> String {
+        match self.args {
+            Some(_) => format!("with key {key}"),
+            None => format!("with key {key}, which this command does not have"),
+        }
+    }
+
     /// Why a gate, such as a limit, holds the job back.
     fn held_back(&self) -> Option<&str> {
         let waits = matches!(self.state, JobState::Scheduled | JobState::Retrying);
@@ -101,7 +109,9 @@ impl JobDetails {
             .maybe("finished", self.finished_at.map(ago))
             .maybe("deadline", self.deadline.map(ago))
             .maybe("timeout", self.timeout_ms.map(|ms| duration(Duration::from_millis(ms))))
+            .maybe("signed by", self.signer.as_ref().map(signer_words))
             .maybe("tags", (!self.tags.is_empty()).then(|| self.tags.join(", ")))
+            .maybe("encrypted", self.encrypted_with.as_ref().map(|key| self.encrypted_words(key)))
             .maybe("args", self.args.as_ref().map(|args| args.get()))
             .maybe_styled("progress", self.progress.as_ref().map(progress_words))
             .maybe(
@@ -129,6 +139,15 @@ impl JobDetails {
             }
         }
         text
+    }
+}
+
+/// Who signed the job, and whether that is true.
+fn signer_words(signer: &Signer) -> String {
+    match (&signer.name, &signer.fault) {
+        (Some(name), None) => name.clone(),
+        (Some(_), Some(fault)) => format!("not valid: {fault}"),
+        (None, _) => format!("{}, which is not among --trusted-keys", signer.key),
     }
 }
 

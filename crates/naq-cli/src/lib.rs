@@ -42,6 +42,7 @@ mod connection;
 mod exit;
 mod job_details;
 mod job_name;
+mod keys;
 mod logging;
 #[cfg(feature = "metrics")]
 mod metrics;

@@ -11,6 +11,7 @@ use crate::commands::bench;
 #[cfg(feature = "dashboard")]
 use crate::commands::dashboard;
 use crate::commands::{check, completions, dev, doctor, enqueue, retry, worker};
+use crate::connection::ClientConfig;
 use crate::exit::{self, ExitCode};
 use crate::logging::Level;
 use crate::output::{Format, Output};
@@ -59,7 +60,8 @@ fn run<S: Clone + Send + Sync + 'static>(
     // Dropped at the end of this function, when it sends the last spans.
     let traces = global.telemetry.start()?;
     global.log.init(default_level, traces.as_ref());
-    let config = || global.connection.config();
+    let config =
+        || Ok(ClientConfig { nats: global.connection.config()?, keys: global.keys.load()? });
     match &cli.command {
         Command::Retry(command) => retry::run(command, out)?,
         Command::Completions(args) => completions::completions(args, out)?,
@@ -68,6 +70,7 @@ fn run<S: Clone + Send + Sync + 'static>(
         #[cfg(feature = "dashboard")]
         Command::Dashboard(args) => return dashboard::run(args, config()?, out),
         Command::Dev(args) => return dev::run(args, registry, out),
+        Command::Key(command) => command.run(out)?,
         Command::Doctor(args) => {
             let open_files = global.connection.open_files();
             return runtime()?.block_on(doctor::run(args, config()?, open_files, out));
@@ -76,7 +79,8 @@ fn run<S: Clone + Send + Sync + 'static>(
         #[cfg(feature = "bench")]
         Command::Bench(args) => {
             // Only an address that the user gave: the default is the benchmark's own broker.
-            let config = global.connection.is_given.then(config).transpose()?;
+            let config = global.connection.is_given.then(|| global.connection.config());
+            let config = config.transpose()?;
             runtime()?.block_on(bench::run(args, config, out))?;
         }
         Command::Enqueue(args) => {

@@ -2,10 +2,9 @@
 
 use anyhow::{Context, Result};
 use naq_client::Client;
-use naq_nats::NatsConfig;
 use tokio::runtime::Runtime;
 
-use crate::connection::connect;
+use crate::connection::{ClientConfig, connect};
 
 /// A runtime with two threads.
 pub(crate) fn runtime() -> Result<Runtime> {
@@ -21,7 +20,7 @@ pub(crate) fn runtime() -> Result<Runtime> {
 /// # Errors
 /// The broker cannot be reached or refuses the connection, or the command's own error.
 pub(crate) fn with_client<T>(
-    config: NatsConfig,
+    config: ClientConfig,
     command: impl AsyncFnOnce(&Client) -> Result<T>,
 ) -> Result<T> {
     runtime()?.block_on(async { command(&connect(config).await?).await })

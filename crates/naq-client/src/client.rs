@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use naq_core::clock::{Clock, SystemClock, Timestamp};
 use naq_core::names::{CHORES, QueueName};
+use naq_core::seal::KeyRing;
+use naq_core::sign::{SigningKey, TrustedKeys};
 use naq_core::transport::{BrokerClock, QueueInfo, Transport, TransportError, WorkerInfo};
 use naq_core::wire::Codec;
 
@@ -20,6 +22,9 @@ pub struct Client {
     pub(crate) record_ttl: Option<Duration>,
     pub(crate) cancel_tally: Arc<CancelTally>,
     pub(crate) only_prepares: bool,
+    pub(crate) signing_key: Option<SigningKey>,
+    pub(crate) trusted_keys: TrustedKeys,
+    pub(crate) key_ring: Option<KeyRing>,
 }
 
 impl Client {
@@ -34,6 +39,9 @@ impl Client {
             record_ttl: None,
             cancel_tally: Arc::default(),
             only_prepares: false,
+            signing_key: None,
+            trusted_keys: TrustedKeys::default(),
+            key_ring: None,
         }
     }
 
@@ -65,6 +73,40 @@ impl Client {
     pub fn only_prepares(mut self) -> Self {
         self.only_prepares = true;
         self
+    }
+
+    /// Signs each job and each schedule that this client makes, so that queues that take only signed
+    /// jobs accept them. Without a key, which is the default, they are not signed. See
+    /// [`naq_core::sign`].
+    #[must_use]
+    pub fn sign_with(mut self, key: SigningKey) -> Self {
+        self.signing_key = Some(key);
+        self
+    }
+
+    /// Encrypts the arguments of each job and each schedule that this client makes with the first key of
+    /// the ring, and decrypts with all of them what it reads. A worker of this client decrypts the
+    /// arguments for its handlers, and encrypts what it stores of such a job: result, checkpoint, and
+    /// the text of its progress. Without a ring, which is the default, nothing is encrypted. See
+    /// [`naq_core::seal`].
+    #[must_use]
+    pub fn encrypt_with(mut self, ring: KeyRing) -> Self {
+        self.key_ring = Some(ring);
+        self
+    }
+
+    /// The public keys that this client knows by name: [`JobReport::signer`](crate::JobReport::signer)
+    /// names the one that signed a job, and a worker of this client accepts jobs by them. None by
+    /// default.
+    #[must_use]
+    pub fn trusted_keys(mut self, keys: TrustedKeys) -> Self {
+        self.trusted_keys = keys;
+        self
+    }
+
+    /// The keys that [`trusted_keys`](Self::trusted_keys) has set.
+    pub fn known_keys(&self) -> &TrustedKeys {
+        &self.trusted_keys
     }
 
     /// Uses this clock instead of the machine's; for tests. See [`now`](Self::now).

@@ -68,6 +68,7 @@ mod error;
 mod jobs;
 mod join_bounded;
 mod operate;
+mod protect;
 mod saved;
 #[cfg(feature = "schedules")]
 mod schedule;
@@ -90,6 +91,7 @@ pub use jobs::{DeadView, JobHandle, JobReport, JobView, WaitError};
 pub use operate::{
     AUDIT_TTL, AuditEntry, AuditPage, AuditQuery, LimitInfo, LimitedJob, MAX_AUDIT_PAGE,
 };
+pub use protect::{EncryptedJob, Signer};
 pub use saved::{Checkpoint, CheckpointError, CheckpointInfo, Progress};
 #[cfg(feature = "schedules")]
 pub use schedule::{

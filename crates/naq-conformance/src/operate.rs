@@ -248,6 +248,7 @@ pub async fn a_worker_is_drained_by_its_id_and_no_other(subject: &dyn Subject) {
         heartbeat_at: case.now(),
         finished: 0,
         failed: 0,
+        signed: Vec::new(),
     };
     case.transport.heartbeat(&worker, Duration::from_secs(30)).await.unwrap();
     assert_eq!(case.client.drain_worker(&worker_id).await.unwrap().worker_id, worker_id);

@@ -23,6 +23,7 @@ fn worker(case: &Case<'_>) -> WorkerInfo {
         heartbeat_at: case.now(),
         finished: 0,
         failed: 0,
+        signed: Vec::new(),
     }
 }
 

@@ -28,7 +28,7 @@
 //! | for | modules |
 //! |---|---|
 //! | retries: start here | [`retry`], with [`failure`] (error kinds), [`names`] and [`clock`] |
-//! | the job | `job`, `state`, `wire` |
+//! | the job | `job`, `state`, `wire`; who made it: `sign`; what only few may read: `seal` |
 //! | other decisions | `flow` (dependencies, limits, breakers, budgets), `schedule`, `stats` |
 //! | ports: what a transport implements | `transport`; for tests also `testing` |
 //! | shared by NAQ's crates | `redact`, `metrics`, `sync` |
@@ -62,6 +62,10 @@ pub mod retry;
 // The job.
 #[cfg(feature = "jobs")]
 pub mod job;
+#[cfg(feature = "jobs")]
+pub mod seal;
+#[cfg(feature = "jobs")]
+pub mod sign;
 #[cfg(feature = "jobs")]
 pub mod state;
 #[cfg(feature = "jobs")]

@@ -142,6 +142,7 @@ fn redact(mut report: JobReport) -> JobReport {
 /// Drops the parts that may be large and that only the load of a page shows.
 fn without_payloads(mut report: JobReport) -> JobReport {
     report.result = None;
+    report.args = None;
     report.stored.message = WireMessage::default();
     if let Some(job) = &mut report.envelope {
         job.args = Payload::null(job.codec);

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use naq_client::Client;
+use naq_core::seal::KeyRing;
+use naq_core::sign::{SigningKey, TrustedKeys};
 use naq_core::transport::TransportError;
 use naq_nats::NatsTransport;
 
@@ -51,6 +53,9 @@ pub async fn connect(url: impl Into<String>) -> Result<Client, ConnectError> {
 /// | `NAQ_STORAGE` | `file` or `memory`, for streams that the client creates | `file` |
 /// | `NAQ_JOB_SERIALIZER` | `json` or `msgpack` | `json` |
 /// | `NAQ_DEFAULT_QUEUE` | the queue of a job without a queue | `default` |
+/// | `NAQ_SIGN_KEY` | a file with the key that signs jobs and schedules | none |
+/// | `NAQ_TRUSTED_KEYS` | a file with the public keys that are trusted: `NAME KEY [QUEUE,...]` on each line | none |
+/// | `NAQ_ENCRYPTION_KEYS`, or `NAQ_ENCRYPTION_KEYS_FILE` | the keys that encrypt and decrypt payloads, `ID=BASE64,...`; or a file with `ID BASE64` on each line. The first key encrypts | none |
 /// | `NAQ_DEFAULT_RESULT_TTL` | how long the broker stores the record of a job without a TTL of its own; 0 for no record | `1h` |
 ///
 /// # Errors
@@ -67,12 +72,27 @@ async fn open(env: &Env<'_>, url: Option<String>) -> Result<Client, ConnectError
     let codec = env.parsed("NAQ_JOB_SERIALIZER")?;
     let queue = env.parsed("NAQ_DEFAULT_QUEUE")?;
     let record_ttl = env.duration("NAQ_DEFAULT_RESULT_TTL")?;
+    let sign_key: Option<SigningKey> = env.file("NAQ_SIGN_KEY")?;
+    let trusted_keys: Option<TrustedKeys> = env.file("NAQ_TRUSTED_KEYS")?;
+    let ring: Option<KeyRing> = match env.parsed("NAQ_ENCRYPTION_KEYS")? {
+        Some(ring) => Some(ring),
+        None => env.file("NAQ_ENCRYPTION_KEYS_FILE")?,
+    };
     let mut client = Client::new(Arc::new(NatsTransport::connect(config).await?));
     if let Some(codec) = codec {
         client = client.codec(codec);
     }
     if let Some(queue) = queue {
         client = client.default_queue(queue);
+    }
+    if let Some(key) = sign_key {
+        client = client.sign_with(key);
+    }
+    if let Some(keys) = trusted_keys {
+        client = client.trusted_keys(keys);
+    }
+    if let Some(ring) = ring {
+        client = client.encrypt_with(ring);
     }
     if let Some(ttl) = record_ttl {
         client = client.default_record_ttl(ttl);

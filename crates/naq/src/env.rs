@@ -58,6 +58,17 @@ impl Env<'_> {
         self.text(name).map(read).transpose()
     }
 
+    /// What is in the file that a variable names. The error does not contain it.
+    pub(crate) fn file<T: FromStr<Err: fmt::Display>>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<T>, EnvError> {
+        let Some(path) = self.path(name) else { return Ok(None) };
+        let read = std::fs::read_to_string(&path);
+        let text = read.map_err(|err| invalid(name, format!("{}: {err}", path.display())))?;
+        text.parse().map(Some).map_err(|err| invalid(name, format!("{}: {err}", path.display())))
+    }
+
     pub(crate) fn parsed<T: FromStr<Err: fmt::Display>>(
         &self,
         name: &'static str,

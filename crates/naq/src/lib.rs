@@ -63,7 +63,7 @@ pub use naq_core::{
     Advice, Clock, Codec, Delay, ErrorKind, Failure, IntoFailure, Jitter, Job, JobError, JobId,
     JobOptions, JobState, KindError, NameError, Payload, PolicyError, QueueName, ResultExt,
     RetryPolicy, ScheduleName, Strategy, SystemClock, TaskName, Timer, Timestamp, WorkerId, flow,
-    metrics, redact, retry, schedule, stats, transport, wire,
+    metrics, redact, retry, schedule, seal, sign, stats, transport, wire,
 };
 #[cfg(feature = "macros")]
 pub use naq_macros::Job;

@@ -53,6 +53,11 @@ mod flow_breaker {
     };
 }
 
+mod sign {
+    use naq::seal::{KeyRing, KeyRingError};
+    use naq::sign::{SigningKey, TrustedKey, TrustedKeys};
+}
+
 mod memory {
     use naq::memory::{JournalEntry, MemoryTransport};
 }

@@ -12,9 +12,8 @@ mod worker_summary;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use naq_client::Client;
-use naq_nats::NatsConfig;
 
-use crate::connection::connect;
+use crate::connection::{ClientConfig, connect};
 use crate::exit::{CliError, ExitCode, explain};
 use crate::output::{Format, Output};
 use crate::runtime::runtime;
@@ -84,7 +83,7 @@ impl CheckTarget {
 
 /// Runs the check and prints the result. An error becomes a result too, because a monitoring system
 /// needs one.
-pub(crate) fn run(args: &CheckArgs, config: Result<NatsConfig>, out: Output) -> Result<ExitCode> {
+pub(crate) fn run(args: &CheckArgs, config: Result<ClientConfig>, out: Output) -> Result<ExitCode> {
     let check = || {
         check_bounds(&args.what)?;
         let config = config?;

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use naq_dashboard::Options;
-use naq_nats::NatsConfig;
 
+use crate::connection::ClientConfig;
 use crate::exit::{CliError, ExitCode};
 use crate::output::Output;
 use crate::runtime::runtime;
@@ -102,10 +102,10 @@ impl DashboardArgs {
 }
 
 /// Serves until SIGINT or SIGTERM.
-pub(crate) fn run(args: &DashboardArgs, mut config: NatsConfig, out: Output) -> Result<ExitCode> {
+pub(crate) fn run(args: &DashboardArgs, mut config: ClientConfig, out: Output) -> Result<ExitCode> {
     let options = args.options()?;
-    "naq-dashboard".clone_into(&mut config.name);
-    config.wait_for_broker = true;
+    "naq-dashboard".clone_into(&mut config.nats.name);
+    config.nats.wait_for_broker = true;
     runtime()?.block_on(async {
         let stop = server::stop_signal()?;
         let server =

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::Args;
 use naq_client::Client;
+use naq_core::QueueName;
 use naq_core::transport::{QueueInfo, TransportError, WorkerInfo};
-use naq_nats::{Finding, Level, NatsConfig, NatsTransport};
+use naq_nats::{Finding, Level, NatsTransport};
 use serde::Serialize;
 
 use crate::commands::schedule::foreign;
+use crate::connection::ClientConfig;
 use crate::exit::{ExitCode, explain};
 use crate::output::{Output, TableRow};
 use crate::text::count;
@@ -51,12 +53,12 @@ pub(crate) struct DoctorArgs {
 /// a failure.
 pub(crate) async fn run(
     args: &DoctorArgs,
-    config: NatsConfig,
+    config: ClientConfig,
     open_files: Vec<PathBuf>,
     out: Output,
 ) -> Result<ExitCode> {
-    let url = config.redacted_url();
-    let transport = match NatsTransport::connect(config).await {
+    let url = config.nats.redacted_url();
+    let transport = match NatsTransport::connect(config.nats).await {
         Ok(transport) => transport,
         Err(error) => return not_connected(error, out),
     };
@@ -102,6 +104,7 @@ async fn work_findings(client: &Client) -> Vec<Finding> {
                 n => finding("workers", Level::Ok, format!("{n} alive"), None),
             }];
             found.extend(queues.iter().filter_map(|queue| unattended(queue, &workers)));
+            found.extend(signatures(&queues, &workers));
             found.extend(queues.iter().filter_map(dead));
             found.extend(foreign_schedules(&queues, client).await);
             found
@@ -120,6 +123,40 @@ fn unattended(queue: &QueueInfo, workers: &[WorkerInfo]) -> Option<Finding> {
     let detail = format!("{}, and no worker takes jobs from this queue", count(jobs, "job"));
     let next = format!("naq worker {}", queue.name);
     Some(finding(&format!("queue {}", queue.name), Level::Warn, detail, Some(&next)))
+}
+
+/// Which queues take only signed jobs. Unsigned queues are named only beside signed ones.
+fn signatures(queues: &[QueueInfo], workers: &[WorkerInfo]) -> Vec<Finding> {
+    let strict = |queue: &QueueName| workers.iter().filter(|w| w.signed.contains(queue)).count();
+    let served = |queue: &QueueName| workers.iter().filter(|w| w.queues.contains(queue)).count();
+    let (signed, open): (Vec<_>, Vec<_>) = queues
+        .iter()
+        .map(|queue| &queue.name)
+        .filter(|queue| served(queue) > 0)
+        .partition(|queue| strict(queue) > 0);
+    if signed.is_empty() {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    for queue in signed {
+        let (strict, served) = (strict(queue), served(queue));
+        let check = format!("queue {queue}");
+        findings.push(if strict == served {
+            finding(&check, Level::Ok, "takes only signed jobs".into(), None)
+        } else {
+            let verb = if strict == 1 { "requires" } else { "require" };
+            let detail =
+                format!("{strict} of {served} workers {verb} signatures; the others run any job");
+            let next = format!("start every worker of {queue} with --require-signed {queue}");
+            finding(&check, Level::Warn, detail, Some(&next))
+        });
+    }
+    if !open.is_empty() {
+        let names: Vec<_> = open.iter().map(ToString::to_string).collect();
+        let detail = format!("{} take unsigned jobs, beside queues that do not", names.join(", "));
+        findings.push(finding("signatures", Level::Ok, detail, None));
+    }
+    findings
 }
 
 /// Messages that another program has told the broker to repeat.

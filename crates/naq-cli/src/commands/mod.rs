@@ -17,6 +17,7 @@ pub(crate) mod enqueue;
 #[cfg(feature = "handlers")]
 pub(crate) mod handlers;
 pub(crate) mod job;
+pub(crate) mod key;
 pub(crate) mod limit;
 pub(crate) mod queue;
 pub(crate) mod retry;

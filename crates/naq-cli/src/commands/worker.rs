@@ -6,12 +6,11 @@ use anyhow::Result;
 use clap::Args;
 use naq_client::Client;
 use naq_core::QueueName;
-use naq_nats::NatsConfig;
 use naq_worker::{LargeResults, Registry, StopSignal, StopSignals, Worker, WorkerBuilder};
 
 #[cfg(feature = "handlers")]
 use super::handlers::HandlerArgs;
-use crate::connection::connect;
+use crate::connection::{ClientConfig, connect};
 use crate::exit::{CliError, ExitCode};
 #[cfg(feature = "metrics")]
 use crate::metrics::MetricsArgs;
@@ -75,6 +74,10 @@ pub(crate) struct WorkerArgs {
     /// store it beside the record, up to 64 MiB
     #[arg(long, env = "NAQ_LARGE_RESULTS", value_name = "WHAT", default_value = "refuse")]
     large_results: LargeResultsArg,
+    /// Take only jobs that are signed by one of --trusted-keys from these queues; * for all. Other jobs
+    /// become dead letters, and never run
+    #[arg(long, env = "NAQ_REQUIRE_SIGNED", value_name = "QUEUE", value_delimiter = ',', value_parser = parse_signed)]
+    require_signed: Vec<SignedQueueArg>,
     /// Wait if there is no broker yet, instead of ending with exit code 4
     #[arg(long, env = "NAQ_WAIT_FOR_BROKER")]
     wait_for_broker: bool,
@@ -152,11 +155,54 @@ fn check_heartbeat(args: &WorkerArgs) -> Result<()> {
     Ok(())
 }
 
+/// A queue that takes only signed jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum SignedQueueArg {
+    All,
+    Queue(QueueName),
+}
+
+fn parse_signed(text: &str) -> Result<SignedQueueArg, String> {
+    match text {
+        "*" => Ok(SignedQueueArg::All),
+        name => QueueName::new(name).map(SignedQueueArg::Queue).map_err(|err| err.to_string()),
+    }
+}
+
+impl WorkerArgs {
+    /// The queues of this worker that take only signed jobs.
+    fn signed_queues(&self) -> Vec<QueueName> {
+        let all = self.require_signed.contains(&SignedQueueArg::All);
+        let names = self.queues.iter().map(|QueueWeightArg { queue, .. }| queue);
+        let is_signed = |queue: &&QueueName| {
+            all || self.require_signed.contains(&SignedQueueArg::Queue((*queue).clone()))
+        };
+        names.filter(is_signed).cloned().collect()
+    }
+}
+
+/// Refuses `--require-signed` where it would not do what the user means.
+fn check_signed(args: &WorkerArgs, config: &ClientConfig) -> Result<()> {
+    for asked in &args.require_signed {
+        if let SignedQueueArg::Queue(queue) = asked
+            && !args.queues.iter().any(|arg| arg.queue == *queue)
+        {
+            let what = format!("--require-signed {queue}: this worker takes no jobs from {queue}");
+            return Err(CliError::usage(what).into());
+        }
+    }
+    if !args.require_signed.is_empty() && !config.keys.trusts_any() {
+        let what = "--require-signed without --trusted-keys: every job would become a dead letter";
+        return Err(CliError::usage(what).next("name a file with the public keys").into());
+    }
+    Ok(())
+}
+
 /// Connects, and runs a worker until a signal stops it.
 pub(crate) fn run<S: Clone + Send + Sync + 'static>(
     args: &WorkerArgs,
     registry: Registry<S>,
-    mut config: NatsConfig,
+    mut config: ClientConfig,
     out: Output,
 ) -> Result<ExitCode> {
     check_heartbeat(args)?;
@@ -171,8 +217,9 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
         out.note(NO_TASKS)?;
         return Ok(ExitCode::Usage);
     }
-    config.wait_for_broker = args.wait_for_broker;
-    "naq-worker".clone_into(&mut config.name);
+    check_signed(args, &config)?;
+    config.nats.wait_for_broker = args.wait_for_broker;
+    "naq-worker".clone_into(&mut config.nats.name);
     let builder = |client: Client, registry: Registry<S>, concurrency: usize| {
         let mut builder = Worker::builder(client, registry);
         for QueueWeightArg { queue, weight } in &args.queues {
@@ -184,6 +231,8 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
         if args.strict {
             builder = builder.strict_priority();
         }
+        let signed = args.signed_queues();
+        let builder = signed.iter().fold(builder, |builder, queue| builder.require_signed(queue));
         let builder = builder
             .large_results(args.large_results.into())
             .concurrency(concurrency)

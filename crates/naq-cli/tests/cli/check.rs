@@ -116,6 +116,7 @@ async fn a_worker_with_a_false_heartbeat_does_not_count_as_alive_for_ever() {
             heartbeat_at: claims,
             finished: 0,
             failed: 0,
+            signed: Vec::new(),
         };
         client.transport().heartbeat(&liar, Duration::from_secs(3_600)).await.expect("is stored");
         let args = format!("worker --queue {name} --format nagios");

@@ -15,6 +15,7 @@ mod handlers;
 mod help;
 mod hostile;
 mod jobs;
+mod keys;
 mod limits;
 mod listing;
 #[cfg(feature = "metrics")]

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use naq_core::clock::Timestamp;
 use naq_core::retry::Rule;
+use naq_core::sign::verify;
 use naq_core::state::JobState;
 use naq_core::transport::{Place, Receipt, Stored, Submission, TransportError, stale};
-use naq_core::wire::{AttemptOutcome, AttemptRecord, Codec, Nonce, Step, WireMessage, headers};
+use naq_core::wire::{
+    AttemptOutcome, AttemptRecord, Codec, EncodeError, Envelope, Nonce, Step, WireMessage, headers,
+};
 
 use crate::unique::{KeyAnswer, KeyRequest};
 use crate::{Client, ClientError};
@@ -84,7 +87,7 @@ impl Client {
                 due_at,
                 dedup: format!("{}/{nonce}/requeue", letter.key.id),
                 unique: false,
-                message: next_life(letter, nonce, now, due_at, blocked)?,
+                message: self.next_life(letter, nonce, now, due_at, blocked)?,
             };
             self.publish_next_life(letter, submission).await?
         };
@@ -93,11 +96,11 @@ impl Client {
     }
 
     /// True if the new life has to wait for its parents. For most jobs they ended before the job
-    /// died. But a job whose task the worker did not know died before the worker checked them.
+    /// died. But some jobs die before the worker checks them.
     async fn still_blocked(&self, letter: &Stored) -> Result<bool, TransportError> {
         let job = letter.envelope().ok().filter(|job| job.first_started_at.is_none());
         match job.and_then(|job| job.depends_on) {
-            Some(depends) if letter.dead_letter().rule == Rule::UnknownTask => {
+            Some(depends) if never_passed_gates(letter.dead_letter().rule) => {
                 self.any_live(&depends.on).await
             }
             _ => Ok(false),
@@ -133,38 +136,58 @@ impl Client {
             }
         }
     }
+
+    /// The message of the new life. `blocked` is true if the job still has to wait for its parents.
+    fn next_life(
+        &self,
+        letter: &Stored,
+        nonce: Nonce,
+        now: Timestamp,
+        due_at: Option<Timestamp>,
+        blocked: bool,
+    ) -> Result<WireMessage, ClientError> {
+        let Ok(mut job) = letter.envelope() else {
+            let content_type = letter.message.header(headers::CONTENT_TYPE);
+            let message = WireMessage::new(letter.message.body.clone())
+                .with(headers::CONTENT_TYPE, content_type.unwrap_or(Codec::Json.content_type()))
+                .with(headers::STEP, Step { nonce, attempt: 1, snoozes: 0 }.to_string());
+            return Ok(message);
+        };
+        let mut entry = AttemptRecord::new(job.attempt, AttemptOutcome::Requeued);
+        entry.ended_at = Some(now);
+        job.record(entry);
+        let origin = job.origin.take().unwrap_or(job.nonce);
+        job.origin = Some(origin);
+        job.nonce = nonce;
+        job.attempt = 1;
+        job.crashes = 0;
+        job.snoozes = 0;
+        job.first_started_at = None;
+        job.due_at = due_at;
+        if let Some(depends) = job.depends_on.as_mut().filter(|_| !blocked) {
+            depends.waived = true;
+        }
+        // A deadline that has passed is dropped, because with it the new life would expire at once.
+        if job.deadline.is_some_and(|deadline| deadline <= now) {
+            self.without_deadline(&mut job)?;
+        }
+        Ok(job.to_message()?)
+    }
+
+    /// The signature covers the deadline. So this client signs the job in place of its producer, if the
+    /// signature was valid: a forged job is not signed. Without a key the job is not signed any more.
+    fn without_deadline(&self, job: &mut Envelope) -> Result<(), EncodeError> {
+        let was_valid = verify(job, &self.trusted_keys).is_ok();
+        job.deadline = None;
+        job.signature = None;
+        match &self.signing_key {
+            Some(key) if was_valid => key.sign(job),
+            _ => Ok(()),
+        }
+    }
 }
 
-/// The message of the new life. `blocked` is true if the job still has to wait for its parents.
-fn next_life(
-    letter: &Stored,
-    nonce: Nonce,
-    now: Timestamp,
-    due_at: Option<Timestamp>,
-    blocked: bool,
-) -> Result<WireMessage, ClientError> {
-    let Ok(mut job) = letter.envelope() else {
-        let content_type = letter.message.header(headers::CONTENT_TYPE);
-        let message = WireMessage::new(letter.message.body.clone())
-            .with(headers::CONTENT_TYPE, content_type.unwrap_or(Codec::Json.content_type()))
-            .with(headers::STEP, Step { nonce, attempt: 1, snoozes: 0 }.to_string());
-        return Ok(message);
-    };
-    let mut entry = AttemptRecord::new(job.attempt, AttemptOutcome::Requeued);
-    entry.ended_at = Some(now);
-    job.record(entry);
-    let origin = job.origin.take().unwrap_or(job.nonce);
-    job.origin = Some(origin);
-    job.nonce = nonce;
-    job.attempt = 1;
-    job.crashes = 0;
-    job.snoozes = 0;
-    job.first_started_at = None;
-    job.due_at = due_at;
-    if let Some(depends) = job.depends_on.as_mut().filter(|_| !blocked) {
-        depends.waived = true;
-    }
-    // A deadline that has passed is dropped, because with it the new life would expire at once.
-    job.deadline = job.deadline.filter(|deadline| *deadline > now);
-    Ok(job.to_message()?)
+/// Whether a job that died by this rule died before a worker looked at its parents.
+fn never_passed_gates(rule: Rule) -> bool {
+    matches!(rule, Rule::UnknownTask | Rule::Signature | Rule::Encryption)
 }

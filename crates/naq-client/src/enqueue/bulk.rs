@@ -128,7 +128,11 @@ impl Client {
             match prepared {
                 Err(err) => answers[index] = Some(Err(err)),
                 Ok(job) if job.needs_more_requests() => others.push((index, job)),
-                Ok(job) => {
+                Ok(mut job) => {
+                    if let Err(err) = job.protect(self) {
+                        answers[index] = Some(Err(err));
+                        continue;
+                    }
                     plain.push(PlainJob {
                         index,
                         key: job.submission.key.clone(),

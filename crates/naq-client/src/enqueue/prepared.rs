@@ -19,6 +19,8 @@ pub struct Prepared<O> {
     pub(super) submission: Submission,
     pub(super) key_request: Option<KeyRequest>,
     pub(super) once: bool,
+    /// Another client made and signed the job.
+    pub(super) as_written: bool,
     pub(super) blocked: Option<Box<BlockedJob>>,
     pub(super) telemetry: EnqueueTelemetry,
     pub(super) guessed: Option<Box<GuessedTimes>>,
@@ -52,11 +54,27 @@ impl<O> Prepared<O> {
             telemetry,
             key_request: KeyRequest::of_job(&job),
             once: false,
+            as_written: false,
             blocked: BlockedJob::of(&job),
             guessed,
             submission: submission(job, unique)?,
             output: PhantomData,
         })
+    }
+
+    /// The client that sends this did not make it, and does not sign it: the run of a schedule has the
+    /// signature of the schedule, or none.
+    #[cfg(feature = "schedules")]
+    pub(crate) fn as_written(self) -> Self {
+        Self { as_written: true, ..self }
+    }
+
+    /// Signs the job with the key of the client that sends it.
+    pub(super) fn protect(&mut self, client: &Client) -> Result<(), EnqueueError> {
+        if !self.as_written {
+            self.submission = client.protect(self.submission.clone())?;
+        }
+        Ok(())
     }
 
     /// Writes the times of the job by the broker's clock, if that clock was not known before.

@@ -24,11 +24,12 @@ impl Client {
         &self,
         job: Prepared<O>,
     ) -> Result<JobHandle<O>, EnqueueError> {
-        let Prepared { submission, key_request, once, telemetry, .. } = job;
+        let Prepared { submission, key_request, once, telemetry, as_written, .. } = job;
         let key = submission.key.clone();
         if once && !self.transport.locate(&key).await?.is_empty() {
             return Ok(JobHandle::new(self.clone(), key, true));
         }
+        let submission = if as_written { submission } else { self.protect(submission)? };
         let step = submission.message.step();
         let handle = |receipt| {
             JobHandle::new(self.clone(), key, receipt == Receipt::Duplicate).of_life(step)

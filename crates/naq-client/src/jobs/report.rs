@@ -6,7 +6,7 @@ use naq_core::state::JobState;
 use naq_core::transport::{BlobRef, Evidence, Place, Stored, stale, waiting_state};
 use naq_core::wire::{DeadLetter, Envelope, Payload, headers};
 
-use crate::{CheckpointInfo, Client, ClientError, Progress};
+use crate::{CheckpointInfo, Client, ClientError, Progress, Signer};
 
 /// One job as an operator sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,11 @@ pub struct JobReport {
     pub envelope: Option<Envelope>,
     /// Why it died, if it is dead.
     pub dead: Option<DeadLetter>,
+    /// Its arguments, decrypted if the client has the key. None if the job cannot be decoded, or if
+    /// nothing has tried to decrypt them.
+    pub args: Option<Payload>,
+    /// The id of the key with which its arguments are stored, and all else that is encrypted of it.
+    pub encrypted_with: Option<String>,
     /// When it will run, if it waits for its time.
     pub due_at: Option<Timestamp>,
     /// When it ended, if it has.
@@ -33,6 +38,8 @@ pub struct JobReport {
     pub progress: Option<Progress>,
     /// The checkpoint that its next attempt starts from. Only of a job that has not completed.
     pub checkpoint: Option<CheckpointInfo>,
+    /// Who signed it, as far as the client knows. None for a job that is not signed.
+    pub signer: Option<Signer>,
     /// The message that this report was read from.
     pub stored: Stored,
 }
@@ -66,6 +73,8 @@ impl JobReport {
             state: JobState::Pending,
             envelope: None,
             dead: None,
+            args: None,
+            encrypted_with: None,
             due_at: stored.due_at,
             finished_at: None,
             result: None,
@@ -73,6 +82,7 @@ impl JobReport {
             waits_for: Vec::new(),
             progress: None,
             checkpoint: None,
+            signer: None,
             stored: stored.clone(),
         };
         match stored.place {
@@ -146,8 +156,10 @@ impl Client {
         let messages = self.transport.locate(key).await?;
         let report = JobReport::resolve(&messages);
         let mut report = report.ok_or_else(|| ClientError::NoJob(key.id.clone()))?;
-        self.add_large_result(&mut report).await?;
+        let job = report.envelope.as_ref();
+        report.signer = job.and_then(|job| Signer::of(job, &self.trusted_keys));
         self.add_saved(&mut report).await?;
+        self.add_large_result(&mut report).await?;
         if report.state == JobState::Blocked {
             self.add_parents_to_report(&mut report).await?;
         }

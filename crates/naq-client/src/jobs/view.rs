@@ -12,7 +12,7 @@ use naq_core::wire::{AttemptRecord, Codec, Payload};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{CheckpointInfo, JobReport, Progress};
+use crate::{CheckpointInfo, JobReport, Progress, Signer};
 
 /// One job as a JSON document. The names of its fields are stable, so scripts can use them.
 ///
@@ -45,6 +45,10 @@ pub struct JobView {
     pub policy: Option<String>,
     /// The arguments, if JSON can express them.
     pub args: Option<Box<RawValue>>,
+    /// The id of the key with which arguments, result and saved data are stored. Absent if they are
+    /// not encrypted. Without this key here, the arguments and the result are null.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encrypted_with: Option<String>,
     /// When it was enqueued.
     pub enqueued_at: Option<Timestamp>,
     /// When its first attempt started.
@@ -65,6 +69,9 @@ pub struct JobView {
     pub timeout_ms: Option<u64>,
     /// Its tags.
     pub tags: Vec<String>,
+    /// Who signed it. Absent for a job that is not signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Signer>,
     /// The W3C trace context of its producer.
     pub traceparent: Option<String>,
     /// Its history, oldest first.
@@ -104,8 +111,12 @@ pub struct DeadView {
     pub reason: String,
 }
 
-/// The value as JSON, unchanged if it was JSON before. `None` if JSON cannot express it.
+/// The value as JSON, unchanged if it was JSON before. `None` if JSON cannot express it, and if it is
+/// encrypted.
 fn json(payload: &Payload) -> Option<Box<RawValue>> {
+    if payload.encrypted_with().is_some() {
+        return None;
+    }
     let json = payload.transcode(Codec::Json).ok()?;
     serde_json::from_slice(json.bytes()).ok()
 }
@@ -170,7 +181,8 @@ impl From<&JobReport> for JobView {
             crashes: job.map_or(0, |j| j.crashes),
             snoozes: job.map_or(0, |j| j.snoozes),
             policy: job.map(|j| j.policy.to_string()),
-            args: job.and_then(|j| json(&j.args)),
+            args: report.args.as_ref().or(job.map(|j| &j.args)).and_then(json),
+            encrypted_with: report.encrypted_with.clone(),
             enqueued_at: job.map(|j| j.enqueued_at),
             first_started_at: job.and_then(|j| j.first_started_at),
             workflow: job.and_then(|j| j.workflow.clone()),
@@ -181,6 +193,7 @@ impl From<&JobReport> for JobView {
             deadline: job.and_then(|j| j.deadline),
             timeout_ms: job.and_then(|j| j.timeout).map(millis_up),
             tags: job.map(|j| j.tags.clone()).unwrap_or_default(),
+            signer: report.signer.clone(),
             traceparent: job.and_then(|j| j.traceparent.clone()),
             attempts: job.map(|j| j.history.clone()).unwrap_or_default(),
             result: report.result.as_ref().and_then(json),

@@ -7,12 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use naq_core::clock::Timestamp;
 use naq_core::names::StateKey;
+use naq_core::seal::{OpenError, SealKind};
 use naq_core::transport::{Delivery, Expect, Saved, StateEntry, StateStore, TransportError};
-use naq_core::wire::Envelope;
+use naq_core::wire::{Codec, EncodeError, Envelope, Payload};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::EncryptedJob;
 use crate::saved::key::saved_key;
 
 /// A checkpoint could not be written or read.
@@ -42,6 +44,12 @@ pub enum CheckpointError {
         "the checkpoint has another type than expected: {0}; an older version may have written it"
     )]
     Decode(#[source] serde_json::Error),
+    /// The data cannot be encrypted.
+    #[error(transparent)]
+    Encrypt(#[from] EncodeError),
+    /// The stored data cannot be decrypted.
+    #[error("the checkpoint: {0}")]
+    Decrypt(#[from] OpenError),
     /// The broker.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -110,6 +118,7 @@ pub struct Checkpoint {
     attempt: u32,
     order: DeliveryOrder,
     known: KnownEntry,
+    encrypted: Option<EncryptedJob>,
 }
 
 impl Checkpoint {
@@ -147,7 +156,14 @@ impl Checkpoint {
                 stored_at: delivery.stored.stored_at,
             },
             known: KnownEntry::Unread,
+            encrypted: None,
         }
+    }
+
+    /// The data is encrypted, as all else that is stored of this job.
+    #[must_use]
+    pub fn encrypted(self, job: Option<EncryptedJob>) -> Self {
+        Self { encrypted: job, ..self }
     }
 
     /// True if this attempt has read or written a checkpoint.
@@ -191,9 +207,15 @@ impl Checkpoint {
     /// [`CheckpointError`].
     pub async fn load<T: DeserializeOwned>(&mut self) -> Result<Option<T>, CheckpointError> {
         let Some(entry) = self.read_current().await? else { return Ok(None) };
-        let stored: StoredCheckpoint<T> =
+        let stored: StoredCheckpoint<&RawValue> =
             serde_json::from_slice(&entry.value).map_err(CheckpointError::Decode)?;
-        Ok(Some(stored.state))
+        let state = stored.state.get();
+        let Some(encrypted) = &self.encrypted else {
+            return serde_json::from_str(state).map(Some).map_err(CheckpointError::Decode);
+        };
+        let sealed = Payload::from_raw(Codec::Json, Bytes::copy_from_slice(state.as_bytes()));
+        let plain = encrypted.open(SealKind::Checkpoint, &sealed)?;
+        serde_json::from_slice(plain.bytes()).map(Some).map_err(CheckpointError::Decode)
     }
 
     fn encode<T: Serialize + ?Sized>(
@@ -206,6 +228,16 @@ impl Checkpoint {
         if size > Self::MAX_BYTES {
             return Err(CheckpointError::TooLarge { size, max: Self::MAX_BYTES });
         }
+        let state = match &self.encrypted {
+            None => state,
+            Some(encrypted) => {
+                let plain = Bytes::copy_from_slice(state.get().as_bytes());
+                let plain = Payload::from_raw(Codec::Json, plain);
+                let sealed = encrypted.seal(SealKind::Checkpoint, &plain)?;
+                let text = String::from_utf8_lossy(sealed.bytes()).into_owned();
+                RawValue::from_string(text).map_err(CheckpointError::Encode)?
+            }
+        };
         let stored = StoredCheckpoint { attempt: self.attempt, at, turn: self.order, state };
         Ok(serde_json::to_vec(&stored).map_err(CheckpointError::Encode)?.into())
     }

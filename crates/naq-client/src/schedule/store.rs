@@ -38,12 +38,14 @@ impl Schedules<'_> {
     /// counts from the creation time, so its ticks stay the same. After a change of its times, the schedule forgets ticks that
     /// were due before the change.
     ///
-    /// Also enqueues the schedule's chore if it is missing.
+    /// Signs its job with the key of this client, if it has one. Also enqueues the schedule's chore if
+    /// it is missing.
     ///
     /// # Errors
     /// [`ScheduleError`].
     pub async fn register(&self, schedule: Schedule) -> Result<Registered, ScheduleError> {
         schedule.check()?;
+        let schedule = self.client.protect_schedule(schedule)?;
         let now = self.client.broker_now().await?;
         let name = schedule.name.clone();
         let change = self.change(&name, |found| {
@@ -93,6 +95,9 @@ impl Schedules<'_> {
             let before = entry.schedule.clone();
             change(&mut entry.schedule)?;
             entry.schedule.check()?;
+            if entry.schedule.job != before.job {
+                entry.schedule = self.client.protect_schedule(entry.schedule)?;
+            }
             if entry.schedule == before && !set_back {
                 return Ok(ScheduleChange::Keep);
             }

@@ -59,6 +59,10 @@ built_in! {
     CRASH = "Crash";
     /// The message or its arguments could not be decoded.
     DECODE = "DecodeError";
+    /// The job is not signed, or not by a key that its queue accepts.
+    SIGNATURE = "SignatureError";
+    /// The arguments are encrypted, and cannot be decrypted.
+    ENCRYPTION = "EncryptionError";
     /// The worker has no handler for the task.
     UNKNOWN_TASK = "UnknownTask";
     /// The job was cancelled.

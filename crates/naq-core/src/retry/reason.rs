@@ -9,6 +9,8 @@ impl Decision {
     pub fn reason(&self) -> String {
         match self.rule {
             Rule::Undecodable => return "the message cannot be decoded".into(),
+            Rule::Signature => return "its queue takes only signed jobs".into(),
+            Rule::Encryption => return "its arguments cannot be decrypted".into(),
             Rule::UnknownTask => return "no worker knows this task".into(),
             Rule::Unknown => return "decided by a newer version of NAQ".into(),
             _ => {}

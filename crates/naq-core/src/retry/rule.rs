@@ -70,6 +70,10 @@ rules! {
     Fallback = "fallback",
     /// The message could not be decoded.
     Undecodable = "undecodable",
+    /// The queue takes only signed jobs, and the signature of this one is missing or not accepted.
+    Signature = "signature",
+    /// The arguments are encrypted, and no worker that can decrypt them took the job in time.
+    Encryption = "encryption",
     /// No worker that knows the task took the job in time.
     UnknownTask = "unknown_task",
     /// A rule of a newer version of NAQ, read from a message.

@@ -6,7 +6,7 @@ use super::ScheduleFault;
 use crate::clock::Timestamp;
 use crate::names::{JobId, QueueName};
 use crate::wire::{
-    Codec, Envelope, Fields, MAX_TAGS, MessageMeta, Nonce, Payload, WireMessage, Writer,
+    Codec, Envelope, Fields, MAX_TAGS, MessageMeta, Nonce, Payload, Signature, WireMessage, Writer,
 };
 
 /// The fields that each run has of its own.
@@ -78,6 +78,26 @@ impl JobTemplate {
         let message = WireMessage::new(Bytes::new());
         let envelope = Envelope::from_fields(fields, &message, &meta)?;
         Self::normalized(envelope)
+    }
+
+    /// The same template with these arguments, such as the encrypted ones.
+    ///
+    /// # Errors
+    /// [`ScheduleFault`] if they cannot be written as JSON.
+    pub fn with_args(&self, args: Payload) -> Result<Self, ScheduleFault> {
+        let mut job = self.envelope.clone();
+        job.args = args;
+        Self::normalized(job)
+    }
+
+    /// The same template with this signature, in place of any other.
+    ///
+    /// # Errors
+    /// [`ScheduleFault`] if a value cannot be written.
+    pub fn signed(&self, signature: Option<Signature>) -> Result<Self, ScheduleFault> {
+        let mut job = self.envelope.clone();
+        job.signature = signature;
+        Self::normalized(job)
     }
 
     /// The job as JSON, without the fields that each run has of its own.

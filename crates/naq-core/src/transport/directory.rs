@@ -66,6 +66,9 @@ pub struct WorkerInfo {
     /// How many of those attempts failed.
     #[serde(default)]
     pub failed: u64,
+    /// Those of its queues from which it takes only signed jobs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed: Vec<QueueName>,
 }
 
 /// The list of live workers.

@@ -97,6 +97,7 @@ impl Envelope {
             first_started_at: f.take("first_started_at")?,
             due_at: f.take("due_at")?,
             history: f.take("history")?.unwrap_or_default(),
+            signature: f.take("signature")?,
             codec,
             written_policy,
             unknown: f,
@@ -164,6 +165,7 @@ impl Envelope {
         if let Some(result) = final_fields.as_ref().and_then(|e| e.result) {
             w.put_raw("result", result)?;
         }
+        w.put_some("signature", self.signature.as_ref())?;
         w.put_some("snoozes", Some(self.snoozes).filter(|n| *n > 0))?;
         w.put_some("state", final_fields.as_ref().map(|e| e.state))?;
         w.put_some("tags", Some(&self.tags).filter(|tags| !tags.is_empty()))?;

@@ -99,6 +99,12 @@ pub enum DecodeError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The value is encrypted, and nothing has decrypted it.
+    #[error("it is encrypted with the key {key}, which is not among the keys here")]
+    Encrypted {
+        /// The id of the key.
+        key: String,
+    },
     /// A newer version of NAQ wrote the message.
     #[error("wire version {found}; this program reads up to {known}: upgrade it")]
     Version {

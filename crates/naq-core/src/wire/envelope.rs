@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::codec::Codec;
+use super::codec::{Codec, EncodeError};
 use super::fields::{Fields, Payload};
 use super::history::{self, AttemptOutcome, AttemptRecord};
+use super::signature::Signature;
 use super::step::{Nonce, Step};
 use crate::clock::Timestamp;
 use crate::flow::{Dependencies, FollowUp, Limit, Unique};
@@ -79,6 +80,9 @@ pub struct Envelope {
     pub due_at: Option<Timestamp>,
     /// The records of the attempts so far, oldest first.
     pub history: Vec<AttemptRecord>,
+    /// Who made the job. None on a job that is not signed. Reading a job does not check it: see
+    /// [`verify`](crate::sign::verify).
+    pub signature: Option<Signature>,
     /// The codec of the body, in which it is also written again.
     pub codec: Codec,
     /// The policy as it was written. A newer version of NAQ may have added settings to it.
@@ -125,6 +129,7 @@ impl Envelope {
             first_started_at: None,
             due_at: None,
             history: Vec::new(),
+            signature: None,
             codec,
             written_policy: None,
             unknown: Fields::new(codec),
@@ -135,6 +140,16 @@ impl Envelope {
     pub fn set_policy(&mut self, policy: RetryPolicy) {
         self.written_policy = None;
         self.policy = policy;
+    }
+
+    /// The policy as it is written in the body, byte for byte. None for the default policy of a new
+    /// job, which is not written.
+    pub(crate) fn policy_bytes(&self) -> Result<Option<Payload>, EncodeError> {
+        match &self.written_policy {
+            Some(written) => Ok(Some(written.clone())),
+            None if self.policy == RetryPolicy::default() => Ok(None),
+            None => Ok(Some(Payload::encode(self.codec, &self.policy)?)),
+        }
     }
 
     /// The nonce of the first life of this job.

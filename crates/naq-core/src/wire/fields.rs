@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use super::codec::{Codec, DecodeError, EncodeError};
 use super::depth::is_too_deep;
+use super::sealed_text::SealedText;
 
 /// One encoded value that NAQ does not look into: the arguments or the result of a job.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,9 +57,22 @@ impl Payload {
     /// Reads the value as a `T`.
     ///
     /// # Errors
-    /// [`DecodeError::Syntax`] if the value is not a `T`.
+    /// [`DecodeError::Syntax`] if the value is not a `T`, [`DecodeError::Encrypted`] if it is encrypted.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        self.codec.decode(&self.bytes)
+        match self.sealed_text() {
+            Some(sealed) => Err(DecodeError::Encrypted { key: shown_key(sealed.key) }),
+            None => self.codec.decode(&self.bytes),
+        }
+    }
+
+    /// The id of the key with which the value is encrypted. None for a plain value.
+    pub fn encrypted_with(&self) -> Option<String> {
+        self.sealed_text().map(|sealed| shown_key(sealed.key))
+    }
+
+    /// The parts of an encrypted value.
+    pub(crate) fn sealed_text(&self) -> Option<SealedText<'_>> {
+        SealedText::read(self.codec, &self.bytes)
     }
 
     /// The codec of the value.
@@ -79,10 +93,8 @@ impl Payload {
         if to == self.codec {
             return Ok(self.clone());
         }
-        let value: serde_json::Value = self.decode().map_err(|err| EncodeError::Value {
-            what: "a payload".into(),
-            codec: to,
-            reason: err.to_string(),
+        let value: serde_json::Value = self.codec.decode(&self.bytes).map_err(|err| {
+            EncodeError::Value { what: "a payload".into(), codec: to, reason: err.to_string() }
         })?;
         Self::encode(to, &value)
     }
@@ -93,6 +105,11 @@ impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Payload({}, {} bytes)", self.codec, self.bytes.len())
     }
+}
+
+/// The id of a key as it is shown: another program may have written anything there.
+fn shown_key(id: &str) -> String {
+    id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_' || *c == '-').take(32).collect()
 }
 
 /// The most top-level fields of a body. A lookup goes through all of them.

@@ -2,6 +2,7 @@
 //! `docs/wire-format.md` describes it for other languages.
 
 mod body;
+mod byte_list;
 mod codec;
 mod dead;
 mod depth;
@@ -10,12 +11,16 @@ mod fields;
 mod history;
 mod message;
 mod record;
+mod sealed_text;
+mod signature;
 mod step;
 mod writer;
 
 pub(crate) use body::MessageMeta;
+pub(crate) use byte_list::ByteList;
 #[cfg(feature = "schedules")]
 pub(crate) use fields::Fields;
+pub(crate) use sealed_text::SEALED;
 #[cfg(feature = "schedules")]
 pub(crate) use writer::Writer;
 
@@ -29,4 +34,5 @@ pub use history::{
 };
 pub use message::{CancelledAttempt, WireMessage, headers};
 pub use record::FinalRecord;
+pub use signature::Signature;
 pub use step::{Nonce, Step, StepError};

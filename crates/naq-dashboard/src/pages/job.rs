@@ -46,6 +46,10 @@ struct JobLivePart {
     finished: Option<RelativeTime>,
     deadline: Option<RelativeTime>,
     timeout: Option<String>,
+    /// The id of the key with which its payloads are stored.
+    encrypted_with: Option<String>,
+    /// Who signed it, and what is wrong with the signature.
+    signer: Option<(String, Option<String>)>,
     workflow: Option<(String, String)>,
     parents: Vec<(String, String)>,
     more_parents: usize,
@@ -160,6 +164,11 @@ fn live_part(request: &PageRequest<'_>, report: &JobReport) -> JobLivePart {
         finished: report.finished_at.map(moment),
         deadline: job.and_then(|job| job.deadline).map(moment),
         timeout: job.and_then(|job| job.timeout).map(span),
+        encrypted_with: report.encrypted_with.clone(),
+        signer: report.signer.as_ref().map(|signer| {
+            let name = signer.name.as_deref().unwrap_or(&signer.key);
+            (clip(name, 64), signer.fault.as_deref().map(clean))
+        }),
         workflow: job.and_then(|job| job.workflow.as_ref()).map(|id| {
             (id.to_string(), request.link(&format!("/workflows/{}", encode(id.as_str()))))
         }),
@@ -227,7 +236,7 @@ fn details(request: &PageRequest<'_>, report: &JobReport) -> JobPageDetails {
     }
     let json = serde_json::to_value(&view).unwrap_or_default();
     JobPageDetails {
-        args: job.map(|job| PayloadView::of(&job.args, &redactor)),
+        args: job.map(|job| PayloadView::of(report.args.as_ref().unwrap_or(&job.args), &redactor)),
         result: report.result.as_ref().filter(|_| !hide).map(|it| PayloadView::of(it, &redactor)),
         may_get_result: !report.state.is_final(),
         are_hidden: hide,

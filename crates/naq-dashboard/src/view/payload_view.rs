@@ -21,8 +21,13 @@ pub(crate) struct PayloadView {
 }
 
 impl PayloadView {
-    /// A payload as indented JSON; in hex if it cannot be decoded.
+    /// A payload as indented JSON; in hex if it cannot be decoded. Of an encrypted one only the id of the
+    /// key.
     pub(crate) fn of(payload: &Payload, redactor: &Redactor) -> Self {
+        if let Some(key) = payload.encrypted_with() {
+            let note = "start the dashboard with this key to see it";
+            return Self { text: format!("encrypted with key {key}"), note: Some(note.into()) };
+        }
         match payload.decode::<serde_json::Value>() {
             Ok(mut value) => {
                 redactor.redact_json(&mut value);

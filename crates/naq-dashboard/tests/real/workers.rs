@@ -50,6 +50,7 @@ async fn impossible_heartbeats_are_shown_and_break_no_page() -> Result<()> {
         heartbeat_at: max,
         finished: u64::MAX,
         failed: u64::MAX,
+        signed: Vec::new(),
     };
     for n in 0..50 {
         session.setup.transport().heartbeat(&impossible(n), Duration::from_secs(60)).await?;

@@ -164,6 +164,7 @@ async fn write_heartbeats(dashboard: &TestDashboard, now: Timestamp) {
         heartbeat_at: Timestamp::from_millis(u64::MAX),
         finished: u64::MAX,
         failed: u64::MAX,
+        signed: Vec::new(),
     };
     let all = [
         worker("ahead", Timestamp::from_millis(u64::MAX), 0, u32::MAX),

@@ -75,6 +75,7 @@ async fn a_worker_gets_the_signal_to_drain() {
         heartbeat_at: dashboard.clock.now(),
         finished: 0,
         failed: 0,
+        signed: Vec::new(),
     };
     dashboard.broker.heartbeat(&worker, Duration::from_secs(60)).await.unwrap();
     let mut signals = dashboard.broker.signals().await.unwrap();

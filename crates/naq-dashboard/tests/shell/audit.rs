@@ -77,6 +77,7 @@ async fn an_action_that_the_broker_did_not_answer_is_audited_with_an_unknown_out
         heartbeat_at: dashboard.clock.now(),
         finished: 0,
         failed: 0,
+        signed: Vec::new(),
     };
     dashboard.broker.heartbeat(&worker, Duration::from_secs(60)).await.unwrap();
     dashboard.faulty.set_plan(FaultPlan::new().on(Op::Signal, 1, 1, Fault::Timeout));

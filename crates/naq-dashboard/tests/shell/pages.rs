@@ -49,6 +49,7 @@ fn worker(dashboard: &TestDashboard, id: &str) -> WorkerInfo {
         heartbeat_at: dashboard.clock.now(),
         finished: 1_204,
         failed: 7,
+        signed: Vec::new(),
     }
 }
 

@@ -59,6 +59,7 @@ fn worker_info() -> WorkerInfo {
         heartbeat_at: now,
         finished: 0,
         failed: 0,
+        signed: Vec::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use naq_core::seal::SealKind;
 use naq_core::{ErrorKind, Failure, Payload};
 
 use super::guarded::{HandlerOutcome, run_guarded};
@@ -27,7 +28,8 @@ pub(super) async fn call_handler(
     };
     let result = match outcome {
         HandlerOutcome::Returned(result) => {
-            result.map_err(|failure| classify(&deps.tasks, failure))
+            let result = result.map_err(|failure| classify(&deps.tasks, failure));
+            result.and_then(|result| encrypted(running, result))
         }
         HandlerOutcome::Panicked(message) => Err(Failure::new(ErrorKind::PANIC, message)),
         HandlerOutcome::TimedOut => {
@@ -41,6 +43,16 @@ pub(super) async fn call_handler(
     };
     // Before it is stored, logged or counted anywhere.
     Ok(result.map_err(|failure| failure.redacted(&deps.redactor)))
+}
+
+/// The result of a job whose arguments are encrypted is stored encrypted, too.
+fn encrypted(running: &AttemptContext, result: Payload) -> Result<Payload, Failure> {
+    match &running.encrypted {
+        None => Ok(result),
+        Some(job) => job.seal(SealKind::Result, &result).map_err(|err| {
+            Failure::new(ErrorKind::ENCRYPTION, format!("the handler's result: {err}")).fatal()
+        }),
+    }
 }
 
 /// A classifier is the user's code too.

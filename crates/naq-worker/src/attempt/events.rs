@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use naq_core::retry::Rule;
 use naq_core::transport::{Fact, FactKind, Place, Stored};
 use naq_core::wire::{AttemptOutcome, AttemptRecord};
 use naq_core::{Envelope, Timestamp};
@@ -36,6 +37,10 @@ pub(super) fn retry_or_death(stored: &Stored, fact: &Fact) -> Option<HookEvent> 
         FactKind::Dead => {
             let dead = message_at(Place::Dead);
             let letter = dead.dead_letter();
+            // A hook must not act on what a forged job says.
+            if letter.rule == Rule::Signature {
+                return None;
+            }
             let job = dead.envelope().ok()?;
             Some(HookEvent::Exhausted(Exhausted {
                 attempt: job.attempt,

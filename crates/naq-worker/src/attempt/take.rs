@@ -51,13 +51,21 @@ pub(super) fn take<'a>(
         return Err(Box::new(reason.into()));
     }
     let job = held.read_job().map_err(|err| Box::new(DeliveryOutcome::Undecodable(err)))?;
+    if let Err(fault) = deps.signatures.check(&job) {
+        return Err(Box::new(DeliveryOutcome::Unverified(Box::new(job), fault)));
+    }
     let now = deps.timer.now();
     if let Start::Stop(decision) = decide_start(&job.policy, &attempt_facts(&job, now, now)) {
         held.saved.mark_not_run(&job);
         return Err(Box::new(DeliveryOutcome::NotRun(job, decision)));
     }
-    match deps.tasks.get(&job.task) {
-        Some(task) => Ok((job, task)),
-        None => Err(Box::new(DeliveryOutcome::UnknownTask(job))),
+    let Some(task) = deps.tasks.get(&job.task) else {
+        return Err(Box::new(DeliveryOutcome::UnknownTask(job)));
+    };
+    match deps.client.open_args(&job) {
+        Ok(None) => {}
+        Ok(Some(opened)) => held.set_opened_args(opened),
+        Err(fault) => return Err(Box::new(DeliveryOutcome::Undecryptable(job, fault))),
     }
+    Ok((job, task))
 }

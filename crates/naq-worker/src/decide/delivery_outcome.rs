@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use naq_core::retry::{self, AttemptFacts, Decision, decide};
+use naq_core::seal::OpenError;
+use naq_core::sign::SignatureFault;
 use naq_core::wire::DecodeError;
 use naq_core::{Advice, Envelope, Failure, Payload, Timestamp};
 
@@ -14,12 +16,17 @@ use crate::gates::{GateExit, HoldBack};
 pub(crate) enum DeliveryOutcome {
     /// The body cannot be read as a job.
     Undecodable(DecodeError),
+    /// Its queue takes only signed jobs, and the signature is missing or not accepted. Nothing that the
+    /// job says is true.
+    Unverified(Box<Envelope>, SignatureFault),
     /// The attempt did not start: the policy or a gate decided so.
     NotRun(Envelope, Decision),
     /// A gate holds the job back.
     HeldBack(Envelope, HoldBack),
     /// This worker has no handler for the task.
     UnknownTask(Envelope),
+    /// This worker cannot decrypt the arguments.
+    Undecryptable(Envelope, OpenError),
     /// The handler ran to its end.
     Ran(FinishedRun),
     /// The worker stops. The attempt does not count.
@@ -69,12 +76,19 @@ impl RunTimes {
 }
 
 impl DeliveryOutcome {
-    /// The job, where it is known.
+    /// The job, where it is known and may be believed.
     pub(crate) fn envelope(&self) -> Option<&Envelope> {
         match self {
-            Self::NotRun(job, _) | Self::HeldBack(job, _) | Self::UnknownTask(job) => Some(job),
+            Self::NotRun(job, _)
+            | Self::HeldBack(job, _)
+            | Self::UnknownTask(job)
+            | Self::Undecryptable(job, _) => Some(job),
             Self::Ran(run) => Some(&run.envelope),
-            Self::Undecodable(_) | Self::Interrupted | Self::Cancelled | Self::LeaseLost => None,
+            Self::Undecodable(_)
+            | Self::Unverified(..)
+            | Self::Interrupted
+            | Self::Cancelled
+            | Self::LeaseLost => None,
         }
     }
 

@@ -8,6 +8,7 @@ mod records;
 mod settle_planner;
 mod settlement;
 mod size_fit;
+mod unverified;
 
 pub(crate) use self::death_facts::DeathFacts;
 pub(crate) use self::delivery_outcome::{

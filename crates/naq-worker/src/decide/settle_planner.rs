@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use naq_core::redact::Redactor;
 use naq_core::retry::{self, Action, AttemptFacts, Decision, RetryPolicy, Rule, decide};
+use naq_core::seal::OpenError;
 use naq_core::stats::Ending;
 use naq_core::transport::{Fact, Stored};
 use naq_core::wire::{AttemptOutcome, AttemptRecord, DecodeError};
@@ -53,9 +54,11 @@ impl SettlePlanner<'_> {
     pub(crate) fn plan(&self, stored: &Stored, outcome: DeliveryOutcome) -> SettlePlan {
         match outcome {
             DeliveryOutcome::Undecodable(err) => self.undecodable(stored, &err),
+            DeliveryOutcome::Unverified(job, fault) => self.unverified(stored, &job, &fault),
             DeliveryOutcome::NotRun(job, decision) => self.not_run(stored, job, &decision),
             DeliveryOutcome::HeldBack(job, hold) => self.held_back(stored, job, hold),
             DeliveryOutcome::UnknownTask(job) => self.unknown_task(stored, job),
+            DeliveryOutcome::Undecryptable(job, fault) => self.undecryptable(stored, job, &fault),
             DeliveryOutcome::Ran(run) => self.finished(stored, run),
             DeliveryOutcome::Interrupted => SettlePlan::interrupted(Settlement::GiveBack),
             // The client that recorded the cancellation has counted it.
@@ -108,39 +111,61 @@ impl SettlePlanner<'_> {
 
     /// Snoozes the job, because no attempt was made. Each check by a worker without a handler adds
     /// a record to the history. The number of these records decides when the job dies.
-    fn unknown_task(&self, stored: &Stored, mut job: Envelope) -> SettlePlan {
+    fn unknown_task(&self, stored: &Stored, job: Envelope) -> SettlePlan {
+        let known = self.tasks.some_names();
+        let message = format!("no handler for task {:?}; known: {known}", job.task);
+        let failure = Failure::new(ErrorKind::UNKNOWN_TASK, message);
+        self.wait_for_another_worker(stored, job, &failure, Rule::UnknownTask)
+    }
+
+    /// A key that another worker may have is waited for, as an unknown task is. What no key decrypts is
+    /// dead.
+    fn undecryptable(&self, stored: &Stored, job: Envelope, fault: &OpenError) -> SettlePlan {
+        let failure = Failure::new(ErrorKind::ENCRYPTION, format!("the arguments: {fault}"));
+        if let OpenError::UnknownKey(_) = fault {
+            return self.wait_for_another_worker(stored, job, &failure, Rule::Encryption);
+        }
         let _span = attempt_log::span(&job).entered();
-        let checks = job
-            .history
-            .iter()
-            .rev()
-            .take_while(|r| r.error_kind.as_ref() == Some(&ErrorKind::UNKNOWN_TASK))
-            .count();
+        let decision = Decision::new(Action::Dead, Rule::Encryption);
+        attempt_log::unknown_task(failure.message(), &decision);
+        let mut record = self.attempt_record(&job, AttemptOutcome::NotRun, &decision);
+        record.error_kind = Some(failure.kind().clone());
+        record.message = Some(failure.message().to_owned());
+        self.end_dead(stored, job, record, &failure, &decision)
+    }
+
+    fn wait_for_another_worker(
+        &self,
+        stored: &Stored,
+        mut job: Envelope,
+        failure: &Failure,
+        rule: Rule,
+    ) -> SettlePlan {
+        let _span = attempt_log::span(&job).entered();
+        let kind = failure.kind();
+        let same = |r: &&AttemptRecord| r.error_kind.as_ref() == Some(kind);
+        let checks = job.history.iter().rev().take_while(same).count();
         let facts = AttemptFacts {
             attempt: u32::try_from(checks).unwrap_or(u32::MAX).saturating_add(1),
             crashes: 0,
             ..attempt_facts(&job, self.now, self.now)
         };
-        let outcome =
-            retry::Outcome::Failed { kind: &ErrorKind::UNKNOWN_TASK, advice: Advice::Policy };
+        let outcome = retry::Outcome::Failed { kind, advice: Advice::Policy };
         let action = match decide(self.unknown_tasks, &facts, &outcome).action {
             Action::Retry { delay, at } => Action::Snooze { delay, at },
             _ => Action::Dead,
         };
-        let decision = Decision::new(action, Rule::UnknownTask);
-        let known = self.tasks.some_names();
-        let message = format!("no handler for task {:?}; known: {known}", job.task);
-        attempt_log::unknown_task(&message, &decision);
-        let failure = Failure::new(ErrorKind::UNKNOWN_TASK, message);
+        let decision = Decision::new(action, rule);
+        attempt_log::unknown_task(failure.message(), &decision);
         let mut record = self.attempt_record(&job, AttemptOutcome::NotRun, &decision);
-        record.error_kind = Some(ErrorKind::UNKNOWN_TASK);
+        record.error_kind = Some(kind.clone());
         record.message = Some(failure.message().to_owned());
         let Action::Snooze { at, .. } = action else {
-            return self.end_dead(stored, job, record, &failure, &decision);
+            return self.end_dead(stored, job, record, failure, &decision);
         };
         job.snoozes = job.snoozes.saturating_add(1);
-        let again = self.run_again(stored, job, record, &failure, &decision, at);
-        again.with_error(&failure, decision.rule)
+        let again = self.run_again(stored, job, record, failure, &decision, at);
+        again.with_error(failure, decision.rule)
     }
 
     fn finished(&self, stored: &Stored, run: FinishedRun) -> SettlePlan {

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use naq_client::EncryptedJob;
 use naq_core::flow::ListedRun;
 use naq_core::sync::lock;
 use naq_core::transport::{AckHandle, Delivery};
 use naq_core::wire::{AttemptOutcome, AttemptRecord, DecodeError, MAX_HISTORY};
-use naq_core::{Envelope, ErrorKind, JobId, Timestamp, WorkerId};
+use naq_core::{Envelope, ErrorKind, JobId, Payload, Timestamp, WorkerId};
 use tokio_util::sync::CancellationToken;
 
 use super::StopReason;
@@ -51,6 +52,8 @@ pub(crate) struct HeldDelivery {
     /// When this worker looked at the lists of the others for the first time, by the broker's clock.
     first_look: OnceLock<Timestamp>,
     crash: OnceLock<FoundCrash>,
+    /// The decrypted arguments, of a job whose arguments are encrypted.
+    opened: OnceLock<(Payload, EncryptedJob)>,
     listed: AtomicBool,
     broken: AtomicBool,
     /// What its handler saves at the broker.
@@ -74,6 +77,7 @@ impl HeldDelivery {
             started_at: AtomicU64::new(0),
             first_look: OnceLock::new(),
             crash: OnceLock::new(),
+            opened: OnceLock::new(),
             listed: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             saved: SavedData::default(),
@@ -100,6 +104,16 @@ impl HeldDelivery {
         }
         job.crashes = job.crashes.max(*crashes);
         Ok(job)
+    }
+
+    /// Its arguments were decrypted.
+    pub(crate) fn set_opened_args(&self, opened: (Payload, EncryptedJob)) {
+        let _ = self.opened.set(opened);
+    }
+
+    /// The decrypted arguments. None of a job whose arguments are not encrypted.
+    pub(crate) fn opened_args(&self) -> Option<&(Payload, EncryptedJob)> {
+        self.opened.get()
     }
 
     /// The worker that ran this delivery before is gone, and the job has this many crashes now.

@@ -17,8 +17,10 @@ impl AttemptCounts {
     pub(crate) fn add(&self, outcome: &DeliveryOutcome) {
         let (finished, failed) = match outcome {
             DeliveryOutcome::Ran(run) => (true, is_failure(run)),
-            DeliveryOutcome::Undecodable(_) => (true, true),
-            DeliveryOutcome::NotRun(..) | DeliveryOutcome::UnknownTask(_) => (true, false),
+            DeliveryOutcome::Undecodable(_) | DeliveryOutcome::Unverified(..) => (true, true),
+            DeliveryOutcome::NotRun(..)
+            | DeliveryOutcome::UnknownTask(_)
+            | DeliveryOutcome::Undecryptable(..) => (true, false),
             DeliveryOutcome::HeldBack(..)
             | DeliveryOutcome::Interrupted
             | DeliveryOutcome::Cancelled

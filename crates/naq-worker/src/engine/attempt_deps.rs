@@ -7,6 +7,7 @@ use naq_core::redact::Redactor;
 use naq_core::{Envelope, Timer, WorkerId};
 use tokio::runtime::Handle;
 
+use super::Signatures;
 use crate::delivery::HeldDelivery;
 use crate::gates::Gates;
 use crate::handler::{AttemptContext, TaskTable};
@@ -20,6 +21,7 @@ pub(crate) struct AttemptDeps {
     pub(crate) tasks: TaskTable,
     pub(crate) gates: Gates,
     pub(crate) redactor: Redactor,
+    pub(crate) signatures: Signatures,
 }
 
 impl AttemptDeps {
@@ -29,8 +31,14 @@ impl AttemptDeps {
         held: &Arc<HeldDelivery>,
         envelope: Envelope,
     ) -> AttemptContext {
+        let (args, encrypted) = match held.opened_args() {
+            Some((args, encrypted)) => (args.clone(), Some(encrypted.clone())),
+            None => (envelope.args.clone(), None),
+        };
         AttemptContext {
             envelope,
+            args,
+            encrypted,
             worker_id: self.worker_id.clone(),
             client: self.client.clone(),
             timer: self.timer.clone(),

@@ -26,6 +26,9 @@ impl WorkerState {
             };
             return Some(self.pending_observation(job, times));
         }
+        if let DeliveryOutcome::Unverified(job, _) = outcome {
+            return Some(self.pending_observation(job, None));
+        }
         if let DeliveryOutcome::Undecodable(_) = outcome {
             let attempt = held.delivery.step().attempt;
             let ending = ObservedEnding::of(Ending::Interrupted);

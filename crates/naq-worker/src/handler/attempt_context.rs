@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use naq_client::Client;
-use naq_core::{Envelope, Timer, WorkerId};
+use naq_client::{Client, EncryptedJob};
+use naq_core::{Envelope, Payload, Timer, WorkerId};
 use tokio::runtime::Handle;
 
 use crate::delivery::HeldDelivery;
@@ -12,6 +12,10 @@ use crate::delivery::HeldDelivery;
 #[derive(Debug)]
 pub(crate) struct AttemptContext {
     pub(crate) envelope: Envelope,
+    /// The arguments for the handler: decrypted.
+    pub(crate) args: Payload,
+    /// Set for a job whose arguments are encrypted.
+    pub(crate) encrypted: Option<EncryptedJob>,
     pub(crate) worker_id: WorkerId,
     pub(crate) client: Client,
     pub(crate) timer: Arc<dyn Timer>,

@@ -12,7 +12,7 @@ impl<S> Context<S> {
     /// deploy, and after a requeue of the dead job. Returns once the broker has stored it. It is
     /// removed when the job completes.
     ///
-    /// Written as JSON, at most [`Checkpoint::MAX_BYTES`].
+    /// Written as JSON, at most [`Checkpoint::MAX_BYTES`]; encrypted, if the arguments of the job are.
     ///
     /// ```
     /// # use naq_core::Failure;
@@ -69,6 +69,7 @@ impl<S> Context<S> {
         let transport = attempt.client.transport();
         Ok(saved.get_or_insert_with(|| {
             Checkpoint::new(transport.clone(), &attempt.envelope, &attempt.held.delivery)
+                .encrypted(attempt.encrypted.clone())
         }))
     }
 }

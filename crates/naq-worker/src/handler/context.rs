@@ -43,7 +43,7 @@ impl Context<()> {
     }
 
     pub(crate) fn args(&self) -> &Payload {
-        &self.attempt.envelope.args
+        &self.attempt.args
     }
 }
 

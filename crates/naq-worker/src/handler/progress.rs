@@ -1,8 +1,19 @@
 //! Progress: how far a handler is. Reported at once, written at most once a second.
 
-use naq_client::Progress;
+use naq_client::{EncryptedJob, Progress};
+use naq_core::seal::SealKind;
+use naq_core::{Codec, Payload};
 
 use super::Context;
+
+/// The text as it is stored of a job whose arguments are encrypted. One that cannot be encrypted is left
+/// out.
+fn encrypted(job: &EncryptedJob, message: &str) -> String {
+    let plain = Payload::encode(Codec::Json, message);
+    let sealed = plain.and_then(|plain| job.seal(SealKind::Progress, &plain));
+    let text = sealed.ok().and_then(|sealed| serde_json::from_slice(sealed.bytes()).ok());
+    text.unwrap_or_default()
+}
 
 impl<S> Context<S> {
     /// Reports how far this attempt is: `done` of `total` steps (0 for an unknown number), and what
@@ -30,6 +41,9 @@ impl<S> Context<S> {
         let fits = |end: &usize| message.is_char_boundary(*end);
         message.truncate((0..=Progress::MAX_MESSAGE).rev().find(fits).unwrap_or(0));
         let running = self.attempt_context();
+        if let Some(job) = &running.encrypted {
+            message = encrypted(job, &message);
+        }
         let (attempt, at) = (self.attempt(), running.timer.now());
         let progress = Progress { done, total, message, attempt, at };
         running.held.saved.progress.report(

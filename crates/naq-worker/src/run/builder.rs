@@ -1,6 +1,6 @@
 //! [`WorkerBuilder`]: sets a worker up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +66,7 @@ impl WorkerBuilder {
             chores: true,
             stats: true,
             redactor: Redactor::default(),
+            signed_queues: BTreeSet::new(),
             retry_budgets: BTreeMap::new(),
         };
         Self { settings }
@@ -225,6 +226,29 @@ impl WorkerBuilder {
     pub fn retry_budget(mut self, queue: impl AsRef<str>, budget: RetryBudget) -> Self {
         let queue = QueueName::new(queue).unwrap_or_else(|err| panic!("{err}"));
         self.settings.retry_budgets.insert(queue, budget);
+        self
+    }
+
+    /// Takes only signed jobs from this queue. A job that is not signed by one of the client's
+    /// [`trusted_keys`](Client::trusted_keys), or that was changed after it was signed, becomes a dead
+    /// letter of kind `SignatureError`; its handler never runs. By default jobs need no signature.
+    /// Set it on every worker of the queue: another worker would run such a job.
+    ///
+    /// ```no_run
+    /// # use naq_client::Client;
+    /// # use naq_worker::{Registry, Worker};
+    /// # fn f(client: Client, registry: Registry) -> Result<(), Box<dyn std::error::Error>> {
+    /// let keys = std::fs::read_to_string("trusted-keys")?.parse()?;
+    /// Worker::builder(client.trusted_keys(keys), registry).queue("billing").require_signed("billing").build();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// When it is not a valid queue name.
+    pub fn require_signed(mut self, queue: impl AsRef<str>) -> Self {
+        let queue = QueueName::new(queue).unwrap_or_else(|err| panic!("{err}"));
+        self.settings.signed_queues.insert(queue);
         self
     }
 

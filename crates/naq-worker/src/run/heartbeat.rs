@@ -55,5 +55,6 @@ fn worker_info(worker: &WorkerState, hostname: &str, started_at: Timestamp) -> W
         heartbeat_at: worker.now(),
         finished: worker.counts.finished(),
         failed: worker.counts.failed(),
+        signed: worker.deps.signatures.required.iter().cloned().collect(),
     }
 }

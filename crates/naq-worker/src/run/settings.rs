@@ -1,6 +1,6 @@
 //! [`Settings`]: the settings of a worker, as the builder collects them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) chores: bool,
     pub(crate) stats: bool,
     pub(crate) redactor: Redactor,
+    /// The queues that take only signed jobs.
+    pub(crate) signed_queues: BTreeSet<QueueName>,
     pub(crate) retry_budgets: BTreeMap<QueueName, RetryBudget>,
 }
 

@@ -11,8 +11,8 @@ use super::exit::WorkerError;
 use super::settings::Settings;
 use crate::crash::{ApartLine, RunBoard};
 use crate::engine::{
-    AttemptCounts, AttemptDeps, FullStore, Health, SettleOutage, SettleRequest, WorkerQueue,
-    WorkerState,
+    AttemptCounts, AttemptDeps, FullStore, Health, SettleOutage, SettleRequest, Signatures,
+    WorkerQueue, WorkerState,
 };
 use crate::gates::{
     BreakerGate, BudgetGate, DependsGate, Gate, Gates, LimitGate, PauseGate, UniqueGate,
@@ -59,6 +59,10 @@ pub(super) fn worker_state(
         settle_requests,
         deps: AttemptDeps {
             worker_id: id,
+            signatures: Signatures {
+                required: settings.signed_queues,
+                trusted: settings.client.known_keys().clone(),
+            },
             client: settings.client,
             timer: settings.timer,
             tasks: settings.tasks,

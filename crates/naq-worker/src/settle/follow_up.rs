@@ -2,7 +2,10 @@
 //! So the letter can say that the follow-up could not be sent. When a worker dies in between, the next
 //! one that has the delivery comes here again.
 
+use std::borrow::Cow;
+
 use naq_core::flow::FollowUp;
+use naq_core::retry::Rule;
 use naq_core::transport::{Fact, Place, Stored, Submission, TransportError};
 use naq_core::wire::Nonce;
 use naq_core::{DeadLetter, Envelope};
@@ -21,6 +24,8 @@ pub(super) async fn before_letter(
     let message = letter.message.clone();
     let letter = Stored { place: Place::Dead, message, ..held.delivery.stored.clone() };
     match letter.envelope() {
+        // What a forged job asks for is not done, and this worker does not sign it.
+        Ok(_) if letter.dead_letter().rule == Rule::Signature => Some(None),
         Ok(dead) => enqueue(worker, held, &letter.dead_letter(), &dead).await,
         // A message that is not a job asks for no follow-up.
         Err(_) => Some(None),
@@ -38,6 +43,9 @@ pub(super) async fn after_letter(
     // long after the death, so the follow-up was enqueued then.
     let life = held.delivery.stored.step().nonce;
     let Some((letter, dead)) = death(messages, &life) else { return Some(()) };
+    if letter.rule == Rule::Signature {
+        return Some(());
+    }
     enqueue(worker, held, &letter, &dead).await.map(|_| ())
 }
 
@@ -48,9 +56,28 @@ async fn enqueue(
     dead: &Envelope,
 ) -> Option<Option<String>> {
     let Some(follow_up) = follow_up_of(worker, held) else { return Some(None) };
+    // Encrypted arguments are those of the dead job alone. The follow-up gets them decrypted, and is
+    // encrypted itself, or it does not get them.
+    let opened = worker.deps.client.open_args(dead);
+    let (dead, forms) = match opened {
+        Ok(None) => (Cow::Borrowed(dead), &[true, false][..]),
+        Ok(Some((args, _))) => {
+            let mut dead = dead.clone();
+            dead.args = args;
+            (Cow::Owned(dead), &[true, false][..])
+        }
+        Err(_) => (Cow::Borrowed(dead), &[false][..]),
+    };
     let mut reason = None;
-    for with_args in [true, false] {
-        let job = match follow_up.submission(letter, dead, with_args) {
+    for &with_args in forms {
+        let job = match follow_up.submission(letter, &dead, with_args) {
+            Ok(job) => job,
+            Err(err) => {
+                reason = Some(err.to_string());
+                continue;
+            }
+        };
+        let job = match worker.deps.client.protect(job) {
             Ok(job) => job,
             Err(err) => {
                 reason = Some(err.to_string());

@@ -87,6 +87,7 @@ mod tests {
             heartbeat_at,
             finished: 0,
             failed: 0,
+            signed: Vec::new(),
         }
     }
 

@@ -11,12 +11,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use naq_dashboard::{Dashboard, Options};
-use naq_nats::NatsConfig;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::probe::DashboardProbe;
-use crate::connection::connect;
+use crate::connection::{ClientConfig, connect};
 use crate::exit::{CliError, ExitCode};
 #[cfg(feature = "metrics")]
 use crate::metrics::{self, Exporter};
@@ -74,7 +73,7 @@ impl DashboardServer {
     /// The broker refuses the connection. A broker that is not there yet is waited for.
     pub(crate) async fn serve(
         self,
-        config: NatsConfig,
+        config: impl Into<ClientConfig>,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<()> {
         let mut stop = Box::pin(stop);

@@ -54,6 +54,7 @@ fn worker(name: &str, version: &str, seconds_ago: u64) -> WorkerInfo {
         heartbeat_at: NOW.saturating_sub(Duration::from_secs(seconds_ago)),
         finished: 1_000,
         failed: 90,
+        signed: Vec::new(),
     }
 }
 
