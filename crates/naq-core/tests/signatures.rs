@@ -99,7 +99,8 @@ fn a_signature_stays_valid_over_all_that_a_retry_and_a_requeue_change() {
 #[test]
 fn a_change_of_anything_that_the_producer_decides_makes_the_signature_invalid() {
     let key = SigningKey::generate();
-    let changes: [(&str, fn(&mut Envelope)); 12] = [
+    type Change = (&'static str, fn(&mut Envelope));
+    let changes: [Change; 12] = [
         ("queue", |job| job.queue = QueueName::new("billing").unwrap()),
         ("id", |job| job.id = JobId::new("job-2").unwrap()),
         ("task", |job| job.task = TaskName::new("email.sends").unwrap()),

@@ -65,7 +65,7 @@ impl<O> Prepared<O> {
     /// The client that sends this did not make it, and does not sign it: the run of a schedule has the
     /// signature of the schedule, or none.
     #[cfg(feature = "schedules")]
-    pub(crate) fn as_written(self) -> Self {
+    pub(crate) fn sent_as_written(self) -> Self {
         Self { as_written: true, ..self }
     }
 

@@ -93,7 +93,7 @@ impl Schedules<'_> {
         runs: impl IntoIterator<Item = Envelope>,
     ) -> Result<(), ScheduleError> {
         let runs = runs.into_iter().map(|run| Prepared::<serde_json::Value>::new(run, true));
-        let runs = runs.map(|run| run.map(Prepared::as_written));
+        let runs = runs.map(|run| run.map(Prepared::sent_as_written));
         let runs = runs.collect::<Result<Vec<_>, _>>()?;
         for sent in self.client.enqueue_many(runs).await {
             // A duplicate is the same run, made by a faster process.
