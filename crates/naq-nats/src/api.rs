@@ -21,6 +21,7 @@ use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
 use crate::error::{self, ApiError, ApiRefusal};
 use crate::evictions::EvictionLog;
 use crate::room::Rooms;
+use crate::single_reads::SingleReads;
 use crate::subjects::Subjects;
 use crate::under_way::UnderWay;
 
@@ -43,6 +44,8 @@ pub(crate) struct Api {
     pub(crate) rooms: Rooms,
     /// The limits by which streams remove jobs, as far as this process has logged them.
     pub(crate) evictions: EvictionLog,
+    /// The streams of which this user may read single subjects only.
+    pub(crate) single_reads: SingleReads,
 }
 
 /// The broker's reply to a publish.
@@ -82,6 +85,7 @@ impl Api {
             under_way: UnderWay::default(),
             rooms: Rooms::default(),
             evictions: EvictionLog::default(),
+            single_reads: SingleReads::default(),
         })
     }
 

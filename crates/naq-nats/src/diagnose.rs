@@ -16,7 +16,7 @@ use crate::message::EXPECTED_LAST;
 use crate::server;
 use crate::stream_limits::AccountUse;
 use crate::streams::durability;
-use crate::topology::{ConsumerInfo, StreamInfo, drift};
+use crate::topology::{ConsumerInfo, SHARED, StreamInfo, drift};
 use crate::transport::NatsTransport;
 
 /// A larger difference between the clocks is a warning. NAQ goes by the broker's clock in any case.
@@ -26,16 +26,6 @@ const PAYLOAD_FLOOR: usize = 1024 * 1024;
 /// A sequence that no stream reaches. The broker refuses a publish that expects it, and stores
 /// nothing.
 const UNREACHED_SEQUENCE: u64 = 1 << 62;
-
-/// The streams that all queues share.
-const SHARED: [StreamRole; 6] = [
-    StreamRole::Dead,
-    StreamRole::Records,
-    StreamRole::Workers,
-    StreamRole::State,
-    StreamRole::Blobs,
-    StreamRole::Stats,
-];
 
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -79,17 +79,28 @@ impl Api {
         subjects: Vec<String>,
     ) -> Result<Vec<StreamMessage>, TransportError> {
         let mut found = Vec::new();
+        let subject = api::direct_get(stream);
         for chunk in subjects.chunks(BATCH) {
+            let wildcards = chunk.iter().any(|subject| subject.contains(['*', '>']));
+            if !wildcards && self.single_reads.only(stream) {
+                found.extend(self.last_of_singly(stream, chunk).await?);
+                continue;
+            }
             let mut request = DirectGetRequest {
                 batch: BATCH,
                 max_bytes: READ_AT_ONCE,
                 multi_last: chunk,
                 ..DirectGetRequest::default()
             };
-            let wildcards = chunk.iter().any(|subject| subject.contains(['*', '>']));
             let most = if wildcards { BATCH } else { chunk.len() };
             loop {
-                let batch = self.get_with_retry(stream, &request, most).await?;
+                let batch = match self.get_with_retry(stream, &subject, &request, most).await {
+                    Err(TransportError::Permission { .. }) if !wildcards => {
+                        found.extend(self.last_of_singly(stream, chunk).await?);
+                        break;
+                    }
+                    batch => batch?,
+                };
                 // The broker sends them in the order of their sequences.
                 let last = batch.messages.last().filter(|_| batch.left > 0);
                 request.seq = last.map(|message| message.seq + 1);
@@ -118,7 +129,7 @@ impl Api {
             next_by_subj: Some(subject),
             ..DirectGetRequest::default()
         };
-        self.get_with_retry(stream, &request, request.batch).await
+        self.get_with_retry(stream, &api::direct_get(stream), &request, request.batch).await
     }
 
     /// How many messages are stored on this subject.
@@ -137,20 +148,21 @@ impl Api {
         struct BySeq {
             seq: u64,
         }
-        Ok(self.get_with_retry(stream, &BySeq { seq }, 1).await?.messages.pop())
+        let subject = api::direct_get(stream);
+        Ok(self.get_with_retry(stream, &subject, &BySeq { seq }, 1).await?.messages.pop())
     }
 
     /// `most` is how many messages the answer can have.
-    async fn get_with_retry<T: Serialize + Sync>(
+    pub(crate) async fn get_with_retry<T: Serialize + Sync>(
         &self,
         stream: &str,
+        subject: &str,
         request: &T,
         most: usize,
     ) -> Result<DirectGetBatch, TransportError> {
-        let subject = api::direct_get(stream);
-        let mut retry = self.request_retry("request", &subject);
+        let mut retry = self.request_retry("request", subject);
         loop {
-            match self.get(&subject, request, most).await {
+            match self.get(subject, request, most).await {
                 Ok(batch) => return Ok(batch),
                 // A stream that does not exist has no messages. A stream without a leader gets one
                 // soon, so this waits.
@@ -170,7 +182,11 @@ impl Api {
         most: usize,
     ) -> Result<DirectGetBatch, ApiError> {
         let rejected = |reason: String| TransportError::Rejected { what: subject.into(), reason };
-        let body = serde_json::to_vec(request).map_err(|e| rejected(e.to_string()))?;
+        let mut body = serde_json::to_vec(request).map_err(|e| rejected(e.to_string()))?;
+        if body == b"null" {
+            // A request that names the message in its subject needs an empty body.
+            body.clear();
+        }
         let time_limit = self.config.answer_timeout;
         let max_message = self.client().max_payload();
         let room = self.under_way.read(most, max_message, time_limit).await;

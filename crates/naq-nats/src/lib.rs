@@ -35,6 +35,8 @@ mod room;
 mod schedule;
 mod server;
 mod settle;
+mod single_reads;
+mod state_poll;
 mod state_store;
 mod state_watch;
 mod stats;

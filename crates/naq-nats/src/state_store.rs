@@ -17,6 +17,7 @@ use crate::error::ApiError;
 use crate::error_codes::WRONG_LAST_SEQUENCE;
 use crate::message::{EXPECTED_LAST, OPERATION, TTL};
 use crate::records;
+use crate::state_poll::PolledStateWatch;
 use crate::state_watch::NatsStateWatch;
 use crate::transport::NatsTransport;
 
@@ -34,7 +35,7 @@ const WRITE_ID: &str = "Naq-Write";
 
 impl Api {
     /// The entry. `None` for an empty message, which is the tombstone of a removed entry.
-    fn entry(&self, message: &StreamMessage) -> Option<StateEntry> {
+    pub(crate) fn entry(&self, message: &StreamMessage) -> Option<StateEntry> {
         let key = self.subjects.state_key(&message.subject)?;
         (!message.body.is_empty()).then(|| StateEntry {
             key,
@@ -187,6 +188,14 @@ impl StateStore for NatsTransport {
     }
 
     async fn state_watch(&self, prefix: &StateKey) -> Result<Box<dyn StateWatch>, TransportError> {
-        Ok(Box::new(NatsStateWatch::begin(&self.api, prefix).await?))
+        match NatsStateWatch::begin(&self.api, prefix).await {
+            Ok(watch) => Ok(Box::new(watch)),
+            // A user who may not create consumers: their configuration names a subject to which the
+            // broker then writes.
+            Err(TransportError::Permission { .. }) => {
+                Ok(Box::new(PolledStateWatch::begin(&self.api, prefix).await?))
+            }
+            Err(error) => Err(error),
+        }
     }
 }

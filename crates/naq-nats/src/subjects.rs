@@ -222,6 +222,11 @@ pub(crate) mod api {
         format!("$JS.API.DIRECT.GET.{stream}")
     }
 
+    /// The last message on one subject, which the request's subject names.
+    pub(crate) fn direct_get_last(stream: &str, subject: &str) -> String {
+        format!("$JS.API.DIRECT.GET.{stream}.{subject}")
+    }
+
     pub(crate) fn consumer_info(stream: &str) -> String {
         format!("$JS.API.CONSUMER.INFO.{stream}.{CONSUMER}")
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use naq_core::names::CHORES;
 use naq_core::transport::{Place, STATS_TTL, StreamRole, TransportError};
 use naq_core::{QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,16 @@ pub(crate) const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 /// workers, or many short-lived ones, would fill the disk. It is not higher because the broker
 /// reserves the space.
 const STATS_MAX_BYTES: i64 = 128 * 1024 * 1024;
+
+/// The streams that all queues share.
+pub(crate) const SHARED: [StreamRole; 6] = [
+    StreamRole::Dead,
+    StreamRole::Records,
+    StreamRole::Workers,
+    StreamRole::State,
+    StreamRole::Blobs,
+    StreamRole::Stats,
+];
 
 /// The lease of a queue that is opened without one.
 pub(crate) const DEFAULT_LEASE: Duration = Duration::from_secs(10);
@@ -293,6 +304,19 @@ impl Api {
     /// Like [`ensure_stream`](Self::ensure_stream), for the queue's stream.
     pub(crate) async fn ensure_queue(&self, queue: &QueueName) -> Result<bool, TransportError> {
         self.ensure_stream(&self.queue_config(queue)).await
+    }
+
+    /// Makes sure that all streams exist that jobs of this queue need, with the consumers of the queue and
+    /// of the chores.
+    pub(crate) async fn create_all_streams(&self, queue: &QueueName) -> Result<(), TransportError> {
+        for role in SHARED {
+            self.ensure_stream(&self.config_of_role(&role)).await?;
+        }
+        for queue in [Some(queue.clone()), QueueName::new(CHORES).ok()].into_iter().flatten() {
+            self.ensure_queue(&queue).await?;
+            self.ensure_consumer(&queue, DEFAULT_LEASE).await?;
+        }
+        Ok(())
     }
 
     /// Makes sure that the queue has its consumer. Returns its lease and limit.
