@@ -42,7 +42,8 @@ mod flow {
         Dependencies, Ends, FollowUp, Gcra, Graph, GraphError, Holder, Limit, LimitKeys,
         MAX_CONCURRENCY, MAX_DEPENDENCIES, MAX_LIMIT_KEY, MAX_LIMITS, MAX_RATE_COUNT,
         MAX_RATE_PERIOD, MAX_UNIQUE_KEY, MIN_RATE_PERIOD, Rate, RateEntry, RetryBudget, RunWhen,
-        Slot, Standing, TaskPause, Tokens, Unique, UniqueScope, Verdict, choose, look_again,
+        Slot, Standing, TaskPause, Tokens, Unique, UniqueScope, UniqueWithin, Verdict, choose,
+        look_again,
     };
 }
 

@@ -28,7 +28,7 @@ impl KeyRequest {
     pub(crate) fn of_job(job: &Envelope) -> Option<Self> {
         let unique = job.unique.clone()?;
         let holder = JobKey::new(job.queue.clone(), job.id.clone());
-        Some(Self { key: unique.state_key()?, unique, holder, life: job.nonce.clone() })
+        Some(Self { key: unique.state_key(&job.queue)?, unique, holder, life: job.nonce.clone() })
     }
 
     /// The request of a requeue of this letter. `None` also for a key that is held for a fixed

@@ -51,7 +51,7 @@ impl UniqueKeys<'_> {
                     if entry.is_of(&request.holder, &request.life) {
                         return Ok(KeyAnswer::Taken(stored.revision));
                     }
-                    match self.is_holder_alive(&stored, &entry).await? {
+                    match self.is_holder_alive(&stored, &entry, request).await? {
                         true => return Ok(KeyAnswer::HeldBy(entry.holder)),
                         false => Expect::Revision(stored.revision),
                     }
@@ -69,11 +69,12 @@ impl UniqueKeys<'_> {
     }
 
     /// True if the holder is a job that still holds the key. Stores the holder's job if it is not
-    /// stored yet.
+    /// stored yet and is of the queue of the job that wants the key.
     async fn is_holder_alive(
         &self,
         stored: &StateEntry,
         entry: &KeyEntry,
+        request: &KeyRequest,
     ) -> Result<bool, TransportError> {
         if matches!(entry.scope, UniqueScope::ForMillis(_)) && entry.is_sent() {
             return Ok(true);
@@ -84,8 +85,22 @@ impl UniqueKeys<'_> {
             Standing::Absent => {}
         }
         let Some(job) = entry.submission() else { return Ok(false) };
-        if self.entry_age(stored).await? >= SEND_TIME {
+        let age = self.entry_age(stored).await?;
+        if age >= SEND_TIME {
             return Ok(false);
+        }
+        // Who may write the entry may not be allowed to enqueue to the queue that it names. This client
+        // stores only what its own right covers: a job of its own queue.
+        if entry.holder.queue != request.holder.queue {
+            return Err(TransportError::Unavailable {
+                what: format!("take the unique key {:?}", request.text()),
+                reason: format!(
+                    "job {} took it {} ms ago and is not stored yet; the key is free {} s after that",
+                    entry.holder,
+                    age.as_millis(),
+                    SEND_TIME.as_secs()
+                ),
+            });
         }
         match self.producer.publish(job).await {
             Ok(Receipt::Stored(_)) => Ok(true),

@@ -102,7 +102,7 @@ async fn each_role_does_its_work_and_nothing_else() {
     let shared = |text: &str| StateKey::new(["breaker", text]).expect("a key");
     let put = producer.state_put(&shared("a"), "x".into(), Expect::Any, None).await;
     assert_eq!(subject_of(put.expect_err("only workers may do this")), "naq.k.breaker.a");
-    let unique = StateKey::new(["unique", "a"]).expect("a key");
+    let unique = StateKey::new(["unique", "mail", "a"]).expect("a key");
     let put = producer.state_put(&unique, "x".into(), Expect::Absent, None).await;
     assert!(matches!(put, Ok(Saved::Stored(_))), "{put:?}");
 
