@@ -43,7 +43,7 @@ impl World {
     }
 
     async fn is_key_taken(&self) -> bool {
-        let key = StateKey::new(["unique", "default", KEY]).unwrap();
+        let key = StateKey::new(["key", "default", KEY]).unwrap();
         self.broker.state_get(&[key]).await.unwrap()[0].is_some()
     }
 
@@ -226,9 +226,9 @@ async fn a_claim_that_another_queues_producer_planted_is_not_run() {
         evil.await.unwrap_err();
         if !wide {
             // The attacker puts it where a key of the queue `default` is.
-            let wide = StateKey::new(["unique", KEY]).unwrap();
+            let wide = StateKey::new(["key", KEY]).unwrap();
             let value = world.broker.state_get(&[wide]).await.unwrap()[0].clone().unwrap().value;
-            let key = StateKey::new(["unique", "default", KEY]).unwrap();
+            let key = StateKey::new(["key", "default", KEY]).unwrap();
             world.broker.state_put(&key, value, Expect::Any, None).await.unwrap();
         }
         let victim = || {

@@ -11,6 +11,7 @@ use naq_core::transport::{
 use naq_core::{JobId, QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::subjects::StatePart;
 use crate::api::Api;
 use crate::end_watch::NatsEndWatch;
 use crate::evictions::evictions;
@@ -266,7 +267,7 @@ impl Lookup for NatsTransport {
             // that the difference could affect.
             let subjects = &self.api.subjects;
             if let Ok(None) = self.api.stream_info(&subjects.records_stream()).await {
-                let _ = self.api.stream_info(&subjects.state_stream()).await;
+                let _ = self.api.stream_info(&subjects.state_stream(StatePart::Shared)).await;
             }
         }
         let server = self.api.client().server_info();

@@ -25,7 +25,7 @@ mod blocking {
 
 mod client {
     use naq::client::{
-        AUDIT_TTL, AuditEntry, AuditPage, AuditQuery, BATCH_TTL, Batch, BatchAction, BatchError,
+        AUDIT_TTL, AuditCheck, AuditEntry, AuditPage, AuditQuery, BATCH_TTL, Batch, BatchAction, BatchError,
         BatchId, BatchItem, BatchOrder, BatchScope, BatchState, COUNT_CAP, Checkpoint,
         CheckpointError, CheckpointInfo, Client, ClientError, DeadFilter, DeadSummary, DeadView,
         Enqueue, EnqueueError, JobHandle, JobRef, JobRefs, JobReport, JobView, LimitInfo,

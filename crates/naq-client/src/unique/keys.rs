@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use naq_core::clock::Clock;
 use naq_core::flow::{Standing, UniqueScope};
-use naq_core::names::StateKey;
+use naq_core::names::{JobKey, StateKey};
 use naq_core::transport::{
     Expect, Lookup, Producer, Receipt, Saved, StateEntry, StateStore, Submission, TransportError,
 };
@@ -36,6 +36,9 @@ impl UniqueKeys<'_> {
         request: &KeyRequest,
     ) -> Result<KeyAnswer, TransportError> {
         let key = &request.key;
+        if let Some(holder) = self.old_holder(request).await? {
+            return Ok(KeyAnswer::HeldBy(holder));
+        }
         let ttl = request.unique.ttl();
         let value = self.new_entry(request).with_job(submission).to_value();
         let mut expect = Expect::Absent;
@@ -58,6 +61,17 @@ impl UniqueKeys<'_> {
                 }
             };
         }
+    }
+
+    /// The job that holds the key by the entry of an older version. An entry of this job itself is left
+    /// alone: the job then holds both.
+    async fn old_holder(&self, request: &KeyRequest) -> Result<Option<JobKey>, TransportError> {
+        let Some(key) = &request.old_key else { return Ok(None) };
+        let Some(stored) = self.read_entry(key).await? else { return Ok(None) };
+        let entry = KeyEntry::read(&stored)?;
+        let is_other = !entry.is_of(&request.holder, &request.life);
+        let holds = is_other && self.is_holder_alive(&stored, &entry, request).await?;
+        Ok(holds.then_some(entry.holder))
     }
 
     fn new_entry(&self, request: &KeyRequest) -> KeyEntry {
@@ -177,13 +191,25 @@ impl UniqueKeys<'_> {
 
     /// Removes the key's entry if this life of the job holds it. False when it does not.
     async fn free_key(&self, request: &KeyRequest) -> Result<bool, TransportError> {
+        let mut freed = self.free_entry(&request.key, request).await?;
+        if let Some(old_key) = &request.old_key {
+            freed |= self.free_entry(old_key, request).await?;
+        }
+        Ok(freed)
+    }
+
+    async fn free_entry(
+        &self,
+        key: &StateKey,
+        request: &KeyRequest,
+    ) -> Result<bool, TransportError> {
         loop {
-            let Some(stored) = self.read_entry(&request.key).await? else { return Ok(false) };
+            let Some(stored) = self.read_entry(key).await? else { return Ok(false) };
             if !KeyEntry::read(&stored)?.is_of(&request.holder, &request.life) {
                 return Ok(false);
             }
             let expect = Expect::Revision(stored.revision);
-            if let Saved::Stored(_) = self.store.state_remove(&request.key, expect).await? {
+            if let Saved::Stored(_) = self.store.state_remove(key, expect).await? {
                 return Ok(true);
             }
         }

@@ -105,9 +105,17 @@ impl Unique {
     /// [`check`](Self::check) refuses the key.
     pub fn state_key(&self, queue: &QueueName) -> Option<StateKey> {
         match self.within {
-            UniqueWithin::Queue => StateKey::new(["unique", queue.as_str(), &self.key]).ok(),
-            UniqueWithin::AllQueues => StateKey::new(["unique", &self.key]).ok(),
+            UniqueWithin::Queue => StateKey::new(["key", queue.as_str(), &self.key]).ok(),
+            UniqueWithin::AllQueues => StateKey::new(["key", &self.key]).ok(),
         }
+    }
+
+    /// Where versions before 0.2 kept the entry: they had only keys over all queues. `None` for a key of one
+    /// queue.
+    pub fn old_state_key(&self) -> Option<StateKey> {
+        (self.within == UniqueWithin::AllQueues)
+            .then(|| StateKey::new(["unique", &self.key]).ok())
+            .flatten()
     }
 
     /// How long the state store keeps the entry that names the holder. `None` if it stays until it is
@@ -149,8 +157,8 @@ mod tests {
         let new = Unique::until_finished("a");
         assert!(text(&new).contains(r#""within":"queue""#));
         let mail = QueueName::new("mail").expect("a name");
-        assert_eq!(new.state_key(&mail).expect("a key").as_str(), "unique.mail.a");
-        assert_eq!(old.state_key(&mail).expect("a key").as_str(), "unique.a");
+        assert_eq!(new.state_key(&mail).expect("a key").as_str(), "key.mail.a");
+        assert_eq!(old.state_key(&mail).expect("a key").as_str(), "key.a");
     }
 
     #[test]
