@@ -11,11 +11,11 @@ use naq_core::transport::{
 use naq_core::{JobId, QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::subjects::StatePart;
 use crate::api::Api;
 use crate::end_watch::NatsEndWatch;
 use crate::evictions::evictions;
 use crate::queue_bound::bound_of;
+use crate::subjects::StatePart;
 use crate::subjects::api;
 use crate::topology::ConsumerInfo;
 use crate::transport::NatsTransport;

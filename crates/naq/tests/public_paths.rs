@@ -25,8 +25,8 @@ mod blocking {
 
 mod client {
     use naq::client::{
-        AUDIT_TTL, AuditCheck, AuditEntry, AuditPage, AuditQuery, BATCH_TTL, Batch, BatchAction, BatchError,
-        BatchId, BatchItem, BatchOrder, BatchScope, BatchState, COUNT_CAP, Checkpoint,
+        AUDIT_TTL, AuditCheck, AuditEntry, AuditPage, AuditQuery, BATCH_TTL, Batch, BatchAction,
+        BatchError, BatchId, BatchItem, BatchOrder, BatchScope, BatchState, COUNT_CAP, Checkpoint,
         CheckpointError, CheckpointInfo, Client, ClientError, DeadFilter, DeadSummary, DeadView,
         Enqueue, EnqueueError, JobHandle, JobRef, JobRefs, JobReport, JobView, LimitInfo,
         LimitedJob, MAX_AUDIT_PAGE, MAX_SELECTED, NamedJob, NodeJob, ParentEnd, Parents, Prepare,

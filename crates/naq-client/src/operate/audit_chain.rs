@@ -92,7 +92,8 @@ pub(super) async fn read(
 pub(super) async fn range(store: &dyn StateStore) -> Result<Option<LogRange>, TransportError> {
     let page = store.state_list(&prefix()?, 0, FIRST).await?;
     // Messages without a number were not written by NAQ.
-    let mut numbers = page.entries.iter().map(|entry| number_of(&entry.key)).skip_while(Option::is_none);
+    let mut numbers =
+        page.entries.iter().map(|entry| number_of(&entry.key)).skip_while(Option::is_none);
     let Some(first) = numbers.next().flatten() else { return Ok(None) };
     let more = numbers.count() as u64 + page.left;
     // The broker's count may be a little too high or too low.
@@ -159,7 +160,8 @@ fn check(entries: &[(u64, Option<Bytes>)], before: Option<&Bytes>, faults: &mut 
                 // The entry before the oldest one has expired.
                 if expected.is_some() && entry.prev != expected {
                     let last = number - 1;
-                    faults.push(format!("entry {number} does not follow entry {last} as it is now"));
+                    faults
+                        .push(format!("entry {number} does not follow entry {last} as it is now"));
                 }
             }
         }
@@ -179,7 +181,8 @@ impl Client {
         let Some(LogRange { first, last }) = range(store).await? else {
             return Ok(AuditCheck::default());
         };
-        let mut found = AuditCheck { first: Some(first), last: Some(last), ..AuditCheck::default() };
+        let mut found =
+            AuditCheck { first: Some(first), last: Some(last), ..AuditCheck::default() };
         let mut before: Option<Bytes> = None;
         let mut from = first;
         while from <= last {
