@@ -12,6 +12,7 @@ use naq_core::clock::{Clock, Timer};
 use naq_core::transport::{StateChange, StateEntry, StateKey, StateWatch, TransportError};
 
 use crate::api::Api;
+use crate::subjects::StatePart;
 
 /// How long after a read the next one begins.
 const POLL: Duration = Duration::from_secs(1);
@@ -58,7 +59,7 @@ impl PolledStateWatch {
     }
 
     async fn read(&mut self) -> Result<(), TransportError> {
-        let stream = self.api.subjects.state_stream();
+        let stream = self.api.subjects.state_stream(StatePart::of(&self.prefix));
         let subject = self.api.subjects.states(&self.prefix);
         // An entry that is stored again between two pages is found twice. The later revision counts.
         let mut found = HashMap::new();

@@ -20,7 +20,7 @@ use crate::api::Api;
 use crate::error::ApiError;
 use crate::error_codes::STREAM_NOT_FOUND;
 use crate::message::OPERATION;
-use crate::subjects::{AckSubject, api};
+use crate::subjects::{AckSubject, StatePart, api};
 use crate::topology::CreateConsumer;
 
 /// How often the broker sends a heartbeat.
@@ -52,7 +52,7 @@ impl NatsStateWatch {
             what: format!("watch {filter}"),
             reason: e.to_string(),
         })?;
-        api.create_watch(subject, filter).await?;
+        api.create_watch(StatePart::of(prefix), subject, filter).await?;
         Ok(Self { api: api.clone(), losses, delivered: 0, inbox, removed: HashSet::new() })
     }
 
@@ -96,8 +96,13 @@ impl NatsStateWatch {
 }
 
 impl Api {
-    async fn create_watch(&self, inbox: String, filter: String) -> Result<(), TransportError> {
-        let stream = self.subjects.state_stream();
+    async fn create_watch(
+        &self,
+        part: StatePart,
+        inbox: String,
+        filter: String,
+    ) -> Result<(), TransportError> {
+        let stream = self.subjects.state_stream(part);
         let name = format!("watch-{}", JobId::random());
         let subject = api::consumer_create(&stream, &name, &filter);
         let config = Config {
@@ -119,7 +124,7 @@ impl Api {
             match self.call::<_, IgnoredAny>(&subject, &request).await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is(STREAM_NOT_FOUND) => {
-                    if !self.ensure_stream(&self.state_config()).await? {
+                    if !self.ensure_stream(&self.part_config(part)).await? {
                         retry.wait_to_retry(ApiError::NoResponders).await?;
                     }
                 }

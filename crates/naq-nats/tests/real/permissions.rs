@@ -80,6 +80,11 @@ async fn each_role_does_its_work_and_nothing_else() {
 
     let admin = connect(&server, "admin").await;
     drop(admin.subscribe(&mail(), LEASE).await.expect("creates"));
+    for part in ["key", "log"] {
+        // Its first entry creates the stream of a part.
+        let first = StateKey::new([part, "mail", "first"]).expect("a key");
+        admin.state_put(&first, "x".into(), Expect::Any, None).await.expect("creates");
+    }
     admin.heartbeat(&worker_info(), Duration::from_secs(1)).await.expect("creates");
 
     let producer = connect(&server, "producer").await;
@@ -102,7 +107,7 @@ async fn each_role_does_its_work_and_nothing_else() {
     let shared = |text: &str| StateKey::new(["breaker", text]).expect("a key");
     let put = producer.state_put(&shared("a"), "x".into(), Expect::Any, None).await;
     assert_eq!(subject_of(put.expect_err("only workers may do this")), "naq.k.breaker.a");
-    let unique = StateKey::new(["unique", "a"]).expect("a key");
+    let unique = StateKey::new(["key", "mail", "a"]).expect("a key");
     let put = producer.state_put(&unique, "x".into(), Expect::Absent, None).await;
     assert!(matches!(put, Ok(Saved::Stored(_))), "{put:?}");
 

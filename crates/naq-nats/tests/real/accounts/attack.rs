@@ -12,7 +12,8 @@ use super::layout::matches;
 use crate::support::TIME_LIMIT;
 
 const QUEUES: [&str; 3] = ["mail", "billing", "naq-chores"];
-const SHARED: [&str; 6] = ["DEAD", "RECORDS", "STATE", "BLOBS", "STATS", "WORKERS"];
+const SHARED: [&str; 8] =
+    ["DEAD", "RECORDS", "STATE", "KEYS", "AUDIT", "BLOBS", "STATS", "WORKERS"];
 const STREAM_VERBS: [&str; 11] = [
     "CREATE",
     "UPDATE",
@@ -43,7 +44,7 @@ const CONSUMER_VERBS: [&str; 10] = [
 pub(super) fn all_subjects() -> Vec<String> {
     let mut all = Vec::new();
     for queue in QUEUES {
-        for family in ["q", "s", "d", "r", "k.unique", "k.forgotten", "k.purged", "k.pause"] {
+        for family in ["q", "s", "d", "r", "u", "k.forgotten", "k.purged", "k.pause"] {
             all.push(format!("naq.{family}.{queue}.evil"));
         }
         for family in ["b", "k.progress", "k.checkpoint"] {
@@ -54,7 +55,9 @@ pub(super) fn all_subjects() -> Vec<String> {
     }
     let keys = ["limit", "breaker", "budget", "run", "schedule", "audit", "workflow", "batch"];
     all.extend(keys.map(|kind| format!("naq.k.{kind}.evil")));
-    all.extend(["naq.w.evil", "naq.m.evil.1", "naq.ctl", "naq.unknown.evil"].map(str::to_owned));
+    all.extend(
+        ["naq.w.evil", "naq.a.7", "naq.m.evil.1", "naq.ctl", "naq.unknown.evil"].map(str::to_owned),
+    );
     for verb in ["INFO", "STREAM.NAMES", "STREAM.LIST"] {
         all.push(format!("$JS.API.{verb}"));
     }
@@ -68,7 +71,14 @@ pub(super) fn all_subjects() -> Vec<String> {
         all.push(format!("$JS.API.CONSUMER.CREATE.{stream}.evil.naq.>"));
         all.push(format!("$JS.API.CONSUMER.LIST.{stream}"));
         all.push(format!("$JS.API.DIRECT.GET.{stream}"));
-        for subject in ["r.mail.a", "r.billing.a", "k.progress.billing.a.b", "k.schedule.a"] {
+        for subject in [
+            "r.mail.a",
+            "r.billing.a",
+            "u.mail.a",
+            "u.billing.a",
+            "k.progress.billing.a.b",
+            "k.schedule.a",
+        ] {
             all.push(format!("$JS.API.DIRECT.GET.{stream}.naq.{subject}"));
         }
         all.push(format!("$JS.ACK.{stream}.workers.1.1.1.1.1"));

@@ -123,3 +123,40 @@ async fn each_role_does_its_work_in_its_account() {
     let wrong: Vec<_> = found.iter().filter(|f| f.level == naq_nats::Level::Fail).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
 }
+
+/// A header with which a producer would empty a stream, and how operators would rewrite the log.
+#[tokio::test]
+async fn unique_keys_and_the_audit_log_cannot_be_emptied() {
+    let server = layout::server(true);
+    let admin = create_queues(&server).await;
+    let client = naq_client::Client::new(std::sync::Arc::new(admin));
+    for who in ["ann", "ben"] {
+        client.audit(naq_client::AuditEntry::new(who, "purge", "mail")).await.expect("writes");
+    }
+    let before = client.verify_audit_log().await.expect("reads");
+    let rollup = || {
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("Nats-Rollup", "all");
+        headers
+    };
+    let producer = attack::client(&server, "producer-mail", "x").await;
+    let operator = attack::client(&server, "operator", "x").await;
+    let refused = |answer: Result<async_nats::Message, async_nats::RequestError>| {
+        let text = String::from_utf8_lossy(&answer.expect("an answer").payload).into_owned();
+        assert!(text.contains("error"), "{text}");
+    };
+    let kept = producer.request("naq.u.mail.a", "1".into()).await;
+    assert!(!String::from_utf8_lossy(&kept.expect("an answer").payload).contains("error"));
+    for key in ["naq.u.mail.a", "naq.u.mail.b"] {
+        refused(producer.request_with_headers(key, rollup(), "x".into()).await);
+    }
+    refused(operator.request_with_headers("naq.a.9", rollup(), "x".into()).await);
+    refused(operator.request("naq.a.1", "another".into()).await);
+    let full = attack::client(&server, "admin", "x").await;
+    refused(full.request("$JS.API.STREAM.PURGE.NAQ_AUDIT", "".into()).await);
+    refused(full.request("$JS.API.STREAM.MSG.DELETE.NAQ_AUDIT", r#"{"seq":1}"#.into()).await);
+    let after = client.verify_audit_log().await.expect("reads");
+    assert_eq!((after.entries, after.head), (before.entries, before.head));
+    let info = full.request("$JS.API.STREAM.INFO.NAQ_KEYS", "".into()).await.expect("an answer");
+    assert!(String::from_utf8_lossy(&info.payload).contains(r#""messages":1,"#), "{info:?}");
+}
