@@ -13,6 +13,7 @@ use crate::plan::QUEUES;
 use crate::roles::SHUTDOWN_MS;
 
 const SIGABRT: i32 = 6;
+const SIGTERM: i32 = 15;
 
 /// The program, directory and broker of a run's processes.
 #[derive(Debug, Clone)]
@@ -65,6 +66,22 @@ impl FleetMember {
 
     fn name(&self) -> String {
         name(self.place, self.generation)
+    }
+
+    /// Why it ended, and when its end began.
+    fn exit_cause(&self, paths: &RunPaths, status: ExitStatus) -> (FaultKind, u64) {
+        if status.signal() == Some(SIGABRT) {
+            return (FaultKind::WorkerAborted, now());
+        }
+        // Until it listens to signals, the system ends it. It has not begun to work then.
+        let begun = || paths.dir.join(format!("worker-{}.jsonl", self.name())).exists();
+        match self.stop_requested_at {
+            Some(at) if status.success() => (FaultKind::WorkerRolled, at),
+            Some(at) if status.signal() == Some(SIGTERM) && !begun() => {
+                (FaultKind::WorkerRolled, at)
+            }
+            _ => (FaultKind::WorkerQuit, now()),
+        }
     }
 }
 
@@ -139,7 +156,7 @@ impl Fleet {
         for place in self.places() {
             let member = &mut self.members[place];
             let Some(status) = member.child.try_wait()? else { continue };
-            let (kind, from) = exit_cause(status, member.stop_requested_at);
+            let (kind, from) = member.exit_cause(&self.paths, status);
             self.replace(place, kind, from)?;
         }
         Ok(())
@@ -156,7 +173,7 @@ impl Fleet {
         for place in self.places() {
             let member = &mut self.members[place];
             let status = member.child.wait(Duration::from_millis(2 * SHUTDOWN_MS)).await?;
-            let (kind, from) = exit_cause(status, member.stop_requested_at);
+            let (kind, from) = member.exit_cause(&self.paths, status);
             let worker = self.store_log(place)?;
             self.record(kind, Some(worker), from)?;
         }
@@ -178,16 +195,5 @@ impl Fleet {
         let path = self.paths.dir.join(format!("worker-{worker}.log"));
         std::fs::write(&path, member.child.stderr()).context("cannot write a worker's log")?;
         Ok(worker)
-    }
-}
-
-/// Why a worker ended, and when its end began.
-fn exit_cause(status: ExitStatus, stop_requested_at: Option<u64>) -> (FaultKind, u64) {
-    if status.signal() == Some(SIGABRT) {
-        return (FaultKind::WorkerAborted, now());
-    }
-    match stop_requested_at {
-        Some(at) if status.success() => (FaultKind::WorkerRolled, at),
-        _ => (FaultKind::WorkerQuit, now()),
     }
 }

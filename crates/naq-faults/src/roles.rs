@@ -11,7 +11,7 @@ use naq_core::testing::{DiePoint, FaultPlan, FaultyTransport};
 use naq_core::transport::{JobKey, Transport};
 use naq_core::{JobId, QueueName, WorkerId};
 use naq_nats::{NatsConfig, NatsTransport};
-use naq_worker::{Exit, LargeResults, Worker};
+use naq_worker::{Exit, LargeResults, StopSignals, Worker};
 
 use crate::caller::{self, CallerArgs};
 use crate::job;
@@ -157,10 +157,16 @@ async fn operate_plan(paths: &RoleArgs) -> Result<()> {
 }
 
 async fn work(args: WorkerRoleArgs) -> Result<Exit> {
+    // First of all, as `naq worker` does. A deploy may end a worker that has just begun.
+    let mut signals = StopSignals::listen()?;
     let ledger = Ledger::open(&args.paths.dir.join(format!("worker-{}.jsonl", args.name)))?;
     let boot = LedgerEntry::Boot { worker: args.name.clone(), pid: std::process::id(), at: now() };
     ledger.write(&[boot])?;
-    let client = Client::new(connect(&args.paths.url).await?);
+    let transport = tokio::select! {
+        connected = connect(&args.paths.url) => connected?,
+        _ = signals.next() => return Ok(Exit::Drained),
+    };
+    let client = Client::new(transport);
     if let Some(schedule) = args.schedule {
         schedule.register(&client, &args.queues[0]).await?;
     }
@@ -172,7 +178,7 @@ async fn work(args: WorkerRoleArgs) -> Result<Exit> {
         .large_results(LargeResults::Store)
         .shutdown_timeout(Duration::from_millis(args.shutdown_ms))
         .build()
-        .run_until_signal()
+        .run_until(signals)
         .await?;
     Ok(exit)
 }

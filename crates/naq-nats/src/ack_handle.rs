@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::api::Api;
 use crate::connection_monitor::ConnectionState;
 use crate::consumer_era::{ConsumerEra, EraMark};
+use crate::doubt::Doubt;
 use crate::message::incoming;
 use crate::subjects::AckSubject;
 
@@ -124,17 +125,15 @@ pub(crate) fn consumer_number(message: &Message) -> Option<u64> {
     Some(AckSubject::parse(message.reply.as_ref()?)?.consumer_seq)
 }
 
-/// Reads a delivery of `queue`; `None` if the message is not a delivery. Messages up to the
-/// sequence `settled_until` may have been settled on an earlier connection; `None` means that any
-/// message may have been. With `check_late`, a schedule message that arrives late is also marked as
-/// suspect, because the broker may have moved it twice. So is a message that arrived before the
-/// connection or the consumer changed.
+/// Reads a delivery of `queue`; `None` if the message is not a delivery. A message about which there is
+/// doubt is a suspect: it may have been settled before. So is a schedule message that arrives late, while
+/// the broker may have moved it twice, and a message that arrived before the connection or the consumer
+/// changed.
 pub(crate) fn read_delivery(
     api: &Arc<Api>,
     queue: &QueueName,
     message: Message,
-    settled_until: Option<u64>,
-    check_late: bool,
+    doubt: Doubt,
     by: Option<DeliveredBy>,
 ) -> Option<Delivery> {
     let scheduled =
@@ -154,8 +153,8 @@ pub(crate) fn read_delivery(
         message: incoming(message.headers.as_ref(), message.payload),
     };
     let known = by.as_ref().is_some_and(|by| by.is_known(api.connection.state()));
-    let maybe_settled = settled_until.is_none_or(|until| ack.seq <= until);
-    let maybe_repeated = check_late && scheduled && is_late(&stored);
+    let maybe_settled = doubt.settled_until.is_none_or(|until| ack.seq <= until);
+    let maybe_repeated = doubt.check_late && scheduled && is_late(&stored);
     Some(Delivery {
         suspect: ack.delivered > 1
             || maybe_settled

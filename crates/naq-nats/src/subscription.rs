@@ -17,30 +17,19 @@ use naq_core::transport::{Consumer, Delivery, Subscription, TransportError};
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::ack_handle::{self, DeliveredBy};
+use crate::ack_handle;
 use crate::api::Api;
 use crate::connection_monitor::{ConnectionState, NoAnswer};
-use crate::consumer_era::ConsumerEra;
+use crate::consumer_watch::ConsumerWatch;
+use crate::pull_status::PullStatus;
 use crate::pulls::{EXPIRES, OpenPulls};
 use crate::recreate;
 use crate::subjects::api;
 use crate::topology::ConsumerTerms;
 use crate::transport::NatsTransport;
 
-const NO_MESSAGES: u16 = 404;
-const EXPIRED: u16 = 408;
-const CONFLICT: u16 = 409;
-const NO_RESPONDERS: u16 = 503;
-/// A pull with a bound in bytes has brought all that it asked for.
-const BATCH_COMPLETED: &str = "Batch Completed";
-/// The next message needs more bytes than the pull has left.
-const TOO_LARGE: &str = "Message Size Exceeds MaxBytes";
-
 /// How long to wait before the next pull after the broker refused one.
 const REFUSED_PAUSE: Duration = Duration::from_millis(250);
-/// When a crashed broker is back, it may move a due job to the queue a second time. For this long
-/// after a connection was opened, jobs that were due earlier are suspects too.
-const LATE_CHECK_TIME: Duration = Duration::from_secs(10);
 /// How often to check whether the queue has jobs although the pulls bring none.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// How long to wait for messages that may still arrive when a queue is closed.
@@ -75,22 +64,11 @@ pub(crate) struct NatsSubscription {
     /// Earlier inboxes, until all their messages have arrived.
     old_inboxes: Vec<Subscriber>,
     pulls: OpenPulls,
-    /// For how long the consumer is known to be the same. The handles of deliveries share it.
-    era: Arc<ConsumerEra>,
+    watch: ConsumerWatch,
     /// The bytes that a message needs which was too large for a pull. Usually 0: the largest message
     /// fits. But an operator may have lowered the broker's limit after it stored the message.
     large: usize,
     ready: VecDeque<Delivery>,
-    /// The stream's last sequence when this connection was opened. Messages up to it may have been
-    /// settled on an earlier connection. `None` if it is unknown: then every message is a suspect.
-    settled_until: Option<u64>,
-    /// The consumer's own number of its newest delivery. They only grow: a number that is not larger is
-    /// one of a consumer that was removed and made again.
-    newest: u64,
-    /// When this connection was first used.
-    opened: Instant,
-    /// This user may not read the stream's information.
-    info_denied: bool,
     /// The number of refusals before the last pull was sent.
     refusals: u64,
     /// No pull is sent before this time.
@@ -130,13 +108,9 @@ impl NatsSubscription {
             inbox: None,
             old_inboxes: Vec::new(),
             pulls: OpenPulls::default(),
-            era: Arc::default(),
+            watch: ConsumerWatch::new(Instant::now()),
             large: 0,
             ready: VecDeque::new(),
-            settled_until: None,
-            newest: 0,
-            opened: Instant::now(),
-            info_denied: false,
             refusals,
             resume_at: None,
             create_at: None,
@@ -188,72 +162,51 @@ impl NatsSubscription {
                 self.on_delivery(message, connection);
             }
         }
-        self.era.heard(self.pulls.are_open(), now);
+        self.watch.heard(self.pulls.are_open(), now);
     }
 
     /// `connection` is the one on which the current inbox was opened. `None` for an earlier inbox.
     fn on_delivery(&mut self, message: Message, connection: Option<ConnectionState>) {
         if let Some(number) = ack_handle::consumer_number(&message).filter(|_| connection.is_some())
         {
-            if number <= self.newest {
-                self.other_consumer();
-            }
-            self.newest = number;
+            self.watch.arrived(number);
         }
-        let check_late = self.opened.elapsed() < LATE_CHECK_TIME;
-        let read = ack_handle::read_delivery(
-            &self.api,
-            &self.queue,
-            message,
-            self.settled_until,
-            check_late,
-            connection.map(|connection| DeliveredBy::now(&self.era, connection)),
-        );
+        let doubt = self.watch.doubt(Instant::now());
+        let by = connection.map(|connection| self.watch.delivered_by(connection));
+        let read = ack_handle::read_delivery(&self.api, &self.queue, message, doubt, by);
         self.ready.extend(read);
     }
 
     fn status(&mut self, number: u64, message: &Message, now: Instant) {
-        let status = message.status.map_or(0, |status| status.as_u16());
-        let text = message.description.as_deref().unwrap_or_default();
         let left = message.headers.as_ref().and_then(|headers| {
             headers.get("Nats-Pending-Messages")?.as_str().parse::<usize>().ok()
         });
         let bytes = self.pulls.bytes_of(number).unwrap_or_default();
         let was_empty = self.pulls.on_end(number, left, now);
-        match status {
-            NO_MESSAGES | EXPIRED if was_empty && self.checked_at + CHECK_INTERVAL <= now => {
+        match PullStatus::of(message) {
+            PullStatus::Expired if was_empty && self.checked_at + CHECK_INTERVAL <= now => {
                 self.checked_at = now;
                 self.check_needed = true;
             }
-            NO_MESSAGES | EXPIRED => {}
-            NO_RESPONDERS => {
-                self.other_consumer();
+            PullStatus::Expired | PullStatus::Complete => {}
+            PullStatus::NoConsumer => {
+                self.watch.consumer_changed();
                 self.back_off(now);
             }
-            CONFLICT if text == BATCH_COMPLETED => {}
-            CONFLICT if text == TOO_LARGE => {
+            PullStatus::TooLarge => {
                 if was_empty {
                     self.large = self.large.max(bytes.saturating_mul(2));
                 }
             }
-            CONFLICT if text.contains("Leadership Change") || text.contains("Server Shutdown") => {
-                // As after a reconnect: acks that were sent to the old leader may be lost.
-                self.other_consumer();
-            }
-            // Above all: the consumer was removed.
-            _ => {
-                self.other_consumer();
-                tracing::warn!(queue = %self.queue, status, text, "the broker ended a pull");
+            // As after a reconnect: acks that were sent to the old leader may be lost.
+            PullStatus::LeaderChanged => self.watch.consumer_changed(),
+            PullStatus::Refused => {
+                self.watch.consumer_changed();
+                let text = message.description.as_deref().unwrap_or_default();
+                tracing::warn!(queue = %self.queue, text, "the broker ended a pull");
                 self.back_off(now);
             }
         }
-    }
-
-    /// The consumer is, or may be, another one from now on. Acks to the old one may be lost, and the new
-    /// one delivers what they were for with a count of one.
-    fn other_consumer(&mut self) {
-        self.settled_until = None;
-        self.era.broken();
     }
 
     fn back_off(&mut self, now: Instant) {
@@ -265,23 +218,11 @@ impl NatsSubscription {
     async fn prepare_connection(&mut self) -> Result<(), TransportError> {
         let now = self.api.connection.state();
         if self.inbox.as_ref().is_none_or(|inbox| inbox.connection.connects != now.connects) {
-            self.settled_until = None;
-            self.opened = Instant::now();
+            self.watch.connection_opened(Instant::now());
             self.open_inbox(now).await?;
         }
-        if self.settled_until.is_none() && !self.info_denied {
-            match self.api.stream_info(&self.stream).await {
-                Ok(Some(info)) => self.settled_until = Some(info.state.last_seq),
-                Ok(None) => self.check_needed = true,
-                Err(error) => {
-                    self.info_denied = error.is_permission();
-                    tracing::warn!(
-                        queue = %self.queue,
-                        ?error,
-                        "cannot read the stream: every job is checked before it runs"
-                    );
-                }
-            }
+        if !self.watch.learn(&self.api, &self.queue, &self.stream).await {
+            self.check_needed = true;
         }
         if std::mem::take(&mut self.check_needed) {
             self.check_queue().await?;
@@ -299,11 +240,7 @@ impl NatsSubscription {
         })?;
         self.drain_inboxes();
         self.pulls.reset();
-        self.era.broken();
-        self.era.heard(false, Instant::now());
-        // The cause of the silence may have lost acks too.
-        self.settled_until = None;
-        self.newest = 0;
+        self.watch.inbox_opened(Instant::now());
         if let Some(mut old) = self.inbox.replace(PullInbox { subject, messages, connection })
             && old.messages.drain().await.is_ok()
         {
@@ -348,8 +285,7 @@ impl NatsSubscription {
                 self.create_at = None;
                 self.api.create_again(&self.queue).await?;
                 self.terms = self.api.ensure_consumer(&self.queue, self.wanted_lease).await?;
-                self.settled_until = None;
-                self.era.broken();
+                self.watch.consumer_changed();
                 Ok(())
             }
             // The check is optional, so these errors are ignored.
@@ -364,7 +300,7 @@ impl NatsSubscription {
         let were_open = self.pulls.are_open();
         self.pulls.drop_expired(now);
         if were_open && !self.pulls.are_open() {
-            self.era.heard(false, now);
+            self.watch.heard(false, now);
         }
         if self.resume_at.is_some_and(|at| now < at) {
             return Ok(());
@@ -385,7 +321,7 @@ impl NatsSubscription {
         let sent = self.api.client().publish_with_reply(what.clone(), reply, body.into()).await;
         sent.map_err(|e| rejected(e.to_string()))?;
         self.pulls.on_sent(batch, max_bytes, now);
-        self.era.pull_sent(now);
+        self.watch.pull_sent(now);
         Ok(())
     }
 
@@ -489,7 +425,7 @@ impl Subscription for NatsSubscription {
 impl Drop for NatsSubscription {
     fn drop(&mut self) {
         self.api.under_way.queue_closed();
-        self.era.broken();
+        self.watch.closed();
     }
 }
 

@@ -118,6 +118,9 @@ pub struct Asker {
     /// For how long the broker has stored the asker's lists without a gap. While the broker was away,
     /// no worker could store a list, so that says nothing of the others.
     pub heard_for: Duration,
+    /// The longest time between two of the asker's lists in `heard_for`. The broker may have been away
+    /// that long without the asker's notice.
+    pub may_have_missed: Duration,
 }
 
 /// What the lists say of a redelivery.
@@ -143,7 +146,7 @@ pub enum RunEvidence {
 pub fn run_evidence(redelivery: &Redelivery, lists: &[SeenRunList], asker: Asker) -> RunEvidence {
     let Redelivery { job, step, delivered, crashes, received_at } = redelivery;
     let gone = |seen: &SeenRunList| {
-        let after = seen.list.gone_after();
+        let after = seen.list.gone_after() + asker.may_have_missed;
         asker.now.since(seen.stored_at) > after && asker.heard_for > after
     };
     let (gone, alive): (Vec<_>, Vec<_>) = lists
@@ -215,8 +218,12 @@ mod tests {
     }
 
     fn evidence(delivered: u32, lists: &[SeenRunList]) -> RunEvidence {
-        let asker = Asker { now: at(101), heard_for: Duration::from_secs(60) };
-        run_evidence(&redelivery(delivered), lists, asker)
+        run_evidence(&redelivery(delivered), lists, asker(60))
+    }
+
+    fn asker(heard_for_secs: u64) -> Asker {
+        let heard_for = Duration::from_secs(heard_for_secs);
+        Asker { now: at(101), heard_for, may_have_missed: Duration::ZERO }
     }
 
     fn crashed(worker: &str, crashes: u32) -> RunEvidence {
@@ -270,7 +277,7 @@ mod tests {
     #[test]
     fn a_death_that_the_message_counts_already_is_not_counted_again() {
         let lists = [seen("w1", at(60), &[("a/1/0", 0)])];
-        let asker = Asker { now: at(101), heard_for: Duration::from_secs(60) };
+        let asker = asker(60);
         let given_back = Redelivery { crashes: 1, ..redelivery(2) };
         assert_eq!(run_evidence(&given_back, &lists, asker), RunEvidence::NoCrash);
         let lists = [seen("w1", at(60), &[("a/1/0", 1)])];
@@ -279,11 +286,23 @@ mod tests {
 
     #[test]
     fn while_the_broker_was_away_nobody_is_gone() {
-        let asker = Asker { now: at(101), heard_for: Duration::from_secs(1) };
+        let asker = asker(1);
         let lists = [seen("w1", at(60), &[("a/1/0", 0)])];
         assert_eq!(run_evidence(&redelivery(2), &lists, asker), RunEvidence::NotYet);
         let asker = Asker { heard_for: Duration::from_secs(4), ..asker };
         assert_eq!(run_evidence(&redelivery(2), &lists, asker), crashed("w1", 1));
+    }
+
+    #[test]
+    fn an_outage_that_the_asker_may_have_missed_makes_no_worker_gone() {
+        // The asker stores its list every 3 s. The broker may have been away for 3 s of these 4.
+        let asker = Asker { may_have_missed: Duration::from_secs(3), ..asker(60) };
+        let lists = [seen("w1", at(97), &[("a/1/0", 0)])];
+        assert_eq!(run_evidence(&redelivery(2), &lists, asker), RunEvidence::NotYet);
+        let lists = [seen("w1", at(95), &[("a/1/0", 0)])];
+        assert_eq!(run_evidence(&redelivery(2), &lists, asker), crashed("w1", 1));
+        let asker = Asker { heard_for: Duration::from_secs(4), ..asker };
+        assert_eq!(run_evidence(&redelivery(2), &lists, asker), RunEvidence::NotYet);
     }
 
     #[test]

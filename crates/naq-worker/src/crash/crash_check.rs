@@ -29,7 +29,7 @@ pub(crate) async fn check_crashes(
     queue: &Arc<WorkerQueue>,
     suspects: Vec<Arc<HeldDelivery>>,
 ) -> Vec<Arc<HeldDelivery>> {
-    let forgetful = worker.run_board.heard_for(worker.now()) < FORGETFUL;
+    let forgetful = worker.run_board.heard_for() < FORGETFUL;
     let (asked, clear): (Vec<_>, Vec<_>) =
         suspects.into_iter().partition(|held| forgetful || held.delivery.delivered > 1);
     clear.iter().for_each(|held| held.pass_check());

@@ -4,6 +4,7 @@
 mod apart_line;
 mod apart_loop;
 mod crash_check;
+mod heard;
 mod run_board;
 
 pub(crate) use self::apart_line::ApartLine;

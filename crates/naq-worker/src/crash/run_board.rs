@@ -4,13 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use naq_core::clock::millis;
+use naq_core::clock::{Clock, millis};
 use naq_core::flow::{Asker, ListedRun, MAX_LISTED_RUNS, RunList, SeenRunList};
 use naq_core::names::{JobKey, StateKey};
 use naq_core::sync::lock;
-use naq_core::transport::{Expect, StateStore, TransportError};
+use naq_core::transport::{Expect, Saved, StateStore, TransportError};
 use naq_core::{JobId, QueueName, Timestamp, WorkerId};
 use tokio::sync::Notify;
+
+use super::heard::Heard;
 
 /// With ten lists in a lease a worker counts as gone before the lease of its jobs ends.
 const LISTS_PER_LEASE: u32 = 10;
@@ -38,13 +40,6 @@ pub(crate) struct RunBoard {
     began: Notify,
     broken: Mutex<VecDeque<ListedRun>>,
     heard: Mutex<Heard>,
-}
-
-/// Since when the broker has stored this worker's lists without a gap, by the worker's clock.
-#[derive(Debug, Default)]
-struct Heard {
-    since: Option<Timestamp>,
-    last: Option<Timestamp>,
 }
 
 impl RunBoard {
@@ -101,55 +96,52 @@ impl RunBoard {
     }
 
     /// For how long the broker has stored this worker's lists without a gap.
-    pub(crate) fn heard_for(&self, now: Timestamp) -> Duration {
-        lock(&self.heard).since.map_or(Duration::ZERO, |since| now.since(since))
+    pub(crate) fn heard_for(&self) -> Duration {
+        lock(&self.heard).stored_for()
     }
 
-    /// Stores the list of these runs in place of the one before. `now` is the time of the call. Returns
-    /// whether there are any.
+    /// Stores the list of these runs in place of the one before. Returns whether there are any.
     pub(crate) async fn store(
         &self,
         store: &dyn StateStore,
         mut runs: Vec<ListedRun>,
-        now: Timestamp,
+        clock: &dyn Clock,
     ) -> Result<bool, TransportError> {
         runs.truncate(MAX_LISTED_RUNS);
         let busy = !runs.is_empty();
-        let interval = if busy { self.interval } else { self.idle_interval() };
-        let list = RunList {
-            worker: self.worker.clone(),
-            queues: self.queues.clone(),
-            interval_ms: millis(interval),
-            runs,
-        };
+        let idle_list = self.list(self.idle_interval(), Vec::new());
+        let list = if busy { self.list(self.interval, runs) } else { idle_list.clone() };
+        let called = clock.now();
         let stored = store.state_put(&self.key, list.value(), Expect::Any, Some(KEEP)).await;
         let mut heard = lock(&self.heard);
         match stored {
-            Ok(_) => {
-                let gap = heard.last.is_none_or(|last| now.since(last) > list.gone_after());
-                if gap {
-                    heard.since = Some(now);
-                }
-                heard.last = Some(now);
+            Ok(Saved::Stored(revision)) => {
+                heard.stored(called, clock.now(), revision, idle_list.gone_after());
             }
-            Err(_) => *heard = Heard::default(),
+            Ok(Saved::Conflict) | Err(_) => heard.lost(),
         }
         stored.map(|_| busy)
     }
 
-    /// The lists of all other processes, and what this worker knows of its own.
+    fn list(&self, interval: Duration, runs: Vec<ListedRun>) -> RunList {
+        let (worker, queues) = (self.worker.clone(), self.queues.clone());
+        RunList { worker, queues, interval_ms: millis(interval), runs }
+    }
+
+    /// The lists of all other processes, and what this worker knows of its own. `now` counts while the
+    /// broker has no list of this worker.
     pub(crate) async fn read(
         &self,
         store: &dyn StateStore,
         now: Timestamp,
     ) -> Result<(Vec<SeenRunList>, Asker), TransportError> {
         let prefix = RunList::prefix().unwrap_or_else(|err| unreachable!("a constant key: {err}"));
-        let (mut lists, mut broker_now, mut from) = (Vec::new(), None, 0);
+        let (mut lists, mut own, mut from) = (Vec::new(), None, 0);
         loop {
             let page = store.state_list(&prefix, from, PAGE).await?;
             for entry in page.entries {
                 if entry.key == self.key {
-                    broker_now = Some(entry.stored_at);
+                    own = Some(entry);
                 } else if let Some(list) = RunList::read(&entry) {
                     lists.push(SeenRunList { list, stored_at: entry.stored_at });
                 }
@@ -157,7 +149,15 @@ impl RunBoard {
             let Some(next) = page.next else { break };
             from = next;
         }
-        Ok((lists, Asker { now: broker_now.unwrap_or(now), heard_for: self.heard_for(now) }))
+        let heard = lock(&self.heard);
+        // A list whose answer is still under way may have waited for the broker: how long, is unknown.
+        let known = own.as_ref().is_some_and(|own| heard.knows(own.revision));
+        let asker = Asker {
+            now: own.map_or(now, |own| own.stored_at),
+            heard_for: if known { heard.stored_for() } else { Duration::ZERO },
+            may_have_missed: heard.longest_gap(),
+        };
+        Ok((lists, asker))
     }
 
     /// Removes the list: this worker has stopped, and runs nothing any more.

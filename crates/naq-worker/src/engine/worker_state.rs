@@ -72,7 +72,7 @@ impl WorkerState {
     pub(crate) async fn store_run_list(&self) -> Result<bool, TransportError> {
         let held = self.queues.iter().flat_map(|queue| queue.held.all());
         let runs = held.filter_map(|held| held.listed_run()).collect();
-        self.run_board.store(&*self.transport, runs, self.now()).await
+        self.run_board.store(&*self.transport, runs, &*self.timer).await
     }
 
     pub(crate) fn settle_planner(&self) -> SettlePlanner<'_> {
