@@ -89,7 +89,7 @@ pub use enqueue::{Enqueue, Prepare, Prepared};
 pub use error::{ClientError, EnqueueError};
 pub use jobs::{DeadView, JobHandle, JobReport, JobView, WaitError};
 pub use operate::{
-    AUDIT_TTL, AuditEntry, AuditPage, AuditQuery, LimitInfo, LimitedJob, MAX_AUDIT_PAGE,
+    AUDIT_TTL, AuditCheck, AuditEntry, AuditPage, AuditQuery, LimitInfo, LimitedJob, MAX_AUDIT_PAGE,
 };
 pub use protect::{EncryptedJob, Signer};
 pub use saved::{Checkpoint, CheckpointError, CheckpointInfo, Progress};

@@ -12,7 +12,8 @@ use naq_client::{Client, Enqueue, JobHandle};
 use naq_core::QueueName;
 use naq_core::testing::{DiePoint, Fault, FaultPlan, FaultyTransport, Op};
 use naq_core::transport::{
-    Consumer, Delivery, JobKey, Lookup, Operator, Place, Settler, StateKey, StateStore, Transport,
+    Consumer, Delivery, Expect, JobKey, Lookup, Operator, Place, Settler, StateKey, StateStore,
+    Transport,
 };
 use naq_memory::MemoryTransport;
 
@@ -42,7 +43,7 @@ impl World {
     }
 
     async fn is_key_taken(&self) -> bool {
-        let key = StateKey::new(["unique", KEY]).unwrap();
+        let key = StateKey::new(["key", "default", KEY]).unwrap();
         self.broker.state_get(&[key]).await.unwrap()[0].is_some()
     }
 
@@ -212,4 +213,65 @@ async fn letter(world: &World, delivery: &Delivery) -> naq_core::transport::Stor
     delivery.handle.ack().await.unwrap();
     let found = world.broker.locate(&delivery.stored.key).await.unwrap();
     found.into_iter().find(|stored| stored.place == Place::Dead).unwrap()
+}
+
+/// A producer of `mail` plants a claim with a job for another queue, and the next client of that queue wants
+/// the key.
+#[tokio::test]
+async fn a_claim_that_another_queues_producer_planted_is_not_run() {
+    for wide in [false, true] {
+        let world = World::new();
+        let (_, doomed) = world.faulty(FaultPlan::new().die_at(DiePoint::After(Op::State), 1));
+        let evil = task(&doomed).queue("billing").unique(KEY).unique_across_queues();
+        evil.await.unwrap_err();
+        if !wide {
+            // The attacker puts it where a key of the queue `default` is.
+            let wide = StateKey::new(["key", KEY]).unwrap();
+            let value = world.broker.state_get(&[wide]).await.unwrap()[0].clone().unwrap().value;
+            let key = StateKey::new(["key", "default", KEY]).unwrap();
+            world.broker.state_put(&key, value, Expect::Any, None).await.unwrap();
+        }
+        let victim = || {
+            let job = task(&world.client).unique(KEY);
+            if wide { job.unique_across_queues() } else { job }
+        };
+        let refused = victim().await.unwrap_err().to_string();
+        assert!(refused.contains("billing/") && refused.contains("not stored yet"), "{refused}");
+        let billing = QueueName::new("billing").unwrap();
+        let planted = world.broker.queue_info(&billing).await.unwrap();
+        assert_eq!(planted.map_or(0, |info| info.pending), 0, "the planted job is not stored");
+        world.clock.advance(Duration::from_secs(30)).await;
+        assert!(!victim().await.unwrap().is_duplicate(), "the claim has lapsed");
+        assert_eq!(world.pending().await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_unique_in_its_queue_unless_it_is_asked_for_over_all_queues() {
+    let world = World::new();
+    let job = |queue: &str| task(&world.client).queue(queue).unique(KEY);
+    assert!(!job("a").await.unwrap().is_duplicate());
+    assert!(!job("b").await.unwrap().is_duplicate(), "another queue");
+    assert!(job("a").await.unwrap().is_duplicate());
+    let wide = |queue: &str| job(queue).unique_across_queues();
+    assert!(!wide("a").await.unwrap().is_duplicate(), "another key");
+    assert!(wide("b").await.unwrap().is_duplicate(), "one over all queues");
+}
+
+#[tokio::test]
+async fn names_of_naqs_own_jobs_are_refused_at_enqueue() {
+    let world = World::new();
+    let client = &world.client;
+    let errors = [
+        client.enqueue_task("naq.wake", &()).unwrap().await.unwrap_err(),
+        client.enqueue_task("naq.anything", &()).unwrap().await.unwrap_err(),
+        task(client).queue("naq-chores").await.unwrap_err(),
+        task(client).on_exhausted_job("naq.tick").await.unwrap_err(),
+        task(client).on_exhausted_job("t@naq-chores").await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.to_string().contains("reserved"), "{error}");
+    }
+    assert!(client.enqueue_task("naqs.wake", &()).unwrap().await.is_ok());
+    assert_eq!(world.pending().await, 1);
 }

@@ -315,4 +315,23 @@ pub async fn the_audit_log_is_read_newest_first_in_pages(subject: &dyn Subject) 
     let expected: Vec<_> = (0..5).rev().map(|n| (format!("job {n}"), Some(n))).collect();
     assert_eq!(found, expected.iter().map(|(s, n)| (s.as_str(), *n)).collect::<Vec<_>>());
     assert!(own.iter().all(|entry| entry.what == "purge" && entry.reason == "tests"));
+    let check = case.client.verify_audit_log().await.unwrap();
+    assert!(check.entries >= 5 && check.faults.is_empty(), "{check:?}");
+}
+
+pub async fn operators_who_write_the_audit_log_at_once_write_one_chain(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let who = format!("many@{}", case.queue);
+    let before = case.client.verify_audit_log().await.unwrap().entries;
+    let mut writes = tokio::task::JoinSet::new();
+    for n in 0..8 {
+        let entry = AuditEntry::new(&who, "pause", format!("{n}"));
+        let client = case.client.clone();
+        writes.spawn(async move { client.audit(entry).await.unwrap() });
+    }
+    let written = writes.join_all().await;
+    let first = written.iter().filter(|entry| entry.prev.is_none()).count();
+    assert!(first <= 1, "{written:?}");
+    let check = case.client.verify_audit_log().await.unwrap();
+    assert!(check.entries >= before + 8 && check.faults.is_empty(), "{check:?}");
 }

@@ -21,7 +21,7 @@ fn task<'a>(case: &'a Case<'_>) -> Enqueue<'a, serde_json::Value> {
 }
 
 async fn is_taken(case: &Case<'_>, key: &str) -> bool {
-    let key = StateKey::new(["unique", key]).unwrap();
+    let key = StateKey::new(["key", case.queue.as_str(), key]).unwrap();
     case.transport.state_get(&[key]).await.unwrap()[0].is_some()
 }
 

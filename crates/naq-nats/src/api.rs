@@ -28,6 +28,7 @@ use crate::open_client::{CurrentClient, OpenClient};
 use crate::protection;
 use crate::replica_lag::ReplicaLag;
 use crate::room::Rooms;
+use crate::single_reads::SingleReads;
 use crate::subjects::Subjects;
 use crate::under_way::UnderWay;
 use crate::unreadable::UnreadableMessages;
@@ -61,6 +62,8 @@ pub(crate) struct Api {
     pub(crate) unreadable: UnreadableMessages,
     /// The streams of which the broker has refused this user a read in JSON.
     pub(crate) json_denied: Mutex<HashSet<String>>,
+    /// The streams of which this user may read single subjects only.
+    pub(crate) single_reads: SingleReads,
 }
 
 /// The broker's reply to a publish.
@@ -104,6 +107,7 @@ impl Api {
             replica_lag: ReplicaLag::default(),
             unreadable: UnreadableMessages::default(),
             json_denied: Mutex::default(),
+            single_reads: SingleReads::default(),
         })
     }
 

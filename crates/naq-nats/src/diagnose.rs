@@ -17,8 +17,8 @@ use crate::replica_check::{choice_finding, too_few};
 use crate::replicas::ReplicaChoice;
 use crate::server;
 use crate::stream_limits::AccountUse;
-use crate::streams::{SHARED, durability};
-use crate::topology::{ConsumerInfo, StreamInfo, drift};
+use crate::streams::durability;
+use crate::topology::{ConsumerInfo, SHARED, StreamInfo, drift};
 use crate::transport::NatsTransport;
 
 /// A larger difference between the clocks is a warning. NAQ goes by the broker's clock in any case.

@@ -5,6 +5,7 @@ use async_nats::header::NATS_SCHEDULE;
 use async_nats::{HeaderMap, Message, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::try_join_all;
 use naq_core::Timestamp;
 use naq_core::transport::{JobKey, Stored, TransportError};
 use naq_core::wire::headers;
@@ -23,6 +24,8 @@ use crate::under_way::READ_AT_ONCE;
 const BATCH: usize = 1000;
 /// How often the connection may be lost during one request before its messages are suspected.
 const UNCLEAR_LOSSES: u64 = 2;
+/// How many reads of single subjects wait for their replies at the same time.
+const PARALLEL: usize = 64;
 const NO_RESULTS: u16 = 404;
 const NO_RESPONDERS: u16 = 503;
 
@@ -89,6 +92,10 @@ impl Api {
         let mut found = Vec::new();
         for chunk in subjects.chunks(BATCH) {
             let wildcards = chunk.iter().any(|subject| subject.contains(['*', '>']));
+            if !wildcards && self.single_reads.only(stream) {
+                found.extend(self.last_of_singly(stream, chunk).await?);
+                continue;
+            }
             if !wildcards && let Some(messages) = self.last_by_leader(stream, chunk).await? {
                 found.extend(messages);
                 continue;
@@ -110,6 +117,7 @@ impl Api {
         chunk: &[String],
     ) -> Result<Option<Vec<StreamMessage>>, TransportError> {
         let mut found = Vec::new();
+        let subject = api::direct_get(stream);
         let mut request = DirectGetRequest {
             batch: BATCH,
             max_bytes: READ_AT_ONCE,
@@ -119,8 +127,14 @@ impl Api {
         let wildcards = chunk.iter().any(|subject| subject.contains(['*', '>']));
         let most = if wildcards { BATCH } else { chunk.len() };
         loop {
-            let Some(batch) = self.get_with_retry(stream, &request, most).await? else {
-                return Ok(None);
+            let answer = self.get_with_retry(stream, &subject, &request, most).await;
+            let batch = match answer {
+                Ok(Some(batch)) => batch,
+                Ok(None) => return Ok(None),
+                Err(TransportError::Permission { .. }) if !wildcards => {
+                    return self.last_of_singly(stream, chunk).await.map(Some);
+                }
+                Err(error) => return Err(error),
             };
             // The broker sends them in the order of their sequences.
             let last = batch.messages.last().filter(|_| batch.left > 0);
@@ -131,6 +145,29 @@ impl Api {
                 return Ok(Some(found));
             }
         }
+    }
+
+    /// The last message on each of these subjects, without wildcards, with one request for each.
+    pub(crate) async fn last_of_singly(
+        &self,
+        stream: &str,
+        subjects: &[String],
+    ) -> Result<Vec<StreamMessage>, TransportError> {
+        let mut found = Vec::with_capacity(subjects.len());
+        for some in subjects.chunks(PARALLEL) {
+            let requests: Vec<_> = some.iter().map(|it| api::direct_get_last(stream, it)).collect();
+            let reads = requests.iter().map(|it| self.get_with_retry(stream, it, &(), 1));
+            for (it, batch) in some.iter().zip(try_join_all(reads).await?) {
+                match batch {
+                    Some(batch) => found.extend(batch.messages),
+                    None => {
+                        found.extend(self.last_in_json(stream, std::slice::from_ref(it)).await?)
+                    }
+                }
+            }
+        }
+        self.single_reads.note(stream);
+        Ok(found)
     }
 
     /// The messages on this subject, which may contain wildcards, from sequence `from` on.
@@ -164,7 +201,7 @@ impl Api {
             next_by_subj: Some(subject),
             ..DirectGetRequest::default()
         };
-        self.get_with_retry(stream, &request, request.batch).await
+        self.get_with_retry(stream, &api::direct_get(stream), &request, request.batch).await
     }
 
     /// How many messages are stored on this subject.
@@ -184,7 +221,8 @@ impl Api {
             seq: u64,
         }
         if !self.unreadable.any_in(stream, seq..=seq)
-            && let Some(mut batch) = self.get_with_retry(stream, &BySeq { seq }, 1).await?
+            && let Some(mut batch) =
+                self.get_with_retry(stream, &api::direct_get(stream), &BySeq { seq }, 1).await?
         {
             return Ok(batch.messages.pop());
         }
@@ -196,15 +234,15 @@ impl Api {
     async fn get_with_retry<T: Serialize + Sync>(
         &self,
         stream: &str,
+        subject: &str,
         request: &T,
         most: usize,
     ) -> Result<Option<DirectGetBatch>, TransportError> {
-        let subject = api::direct_get(stream);
-        let mut retry = self.request_retry("request", &subject);
+        let mut retry = self.request_retry("request", subject);
         let mut losses = 0;
         loop {
             let before = self.connection.state();
-            let error = match self.get(&subject, request, most).await {
+            let error = match self.get(subject, request, most).await {
                 Ok(batch) => return Ok(Some(batch)),
                 // A stream that does not exist has no messages. A stream without a leader gets one
                 // soon, so this waits.
@@ -239,7 +277,11 @@ impl Api {
         most: usize,
     ) -> Result<DirectGetBatch, ApiError> {
         let rejected = |reason: String| TransportError::Rejected { what: subject.into(), reason };
-        let body = serde_json::to_vec(request).map_err(|e| rejected(e.to_string()))?;
+        let mut body = serde_json::to_vec(request).map_err(|e| rejected(e.to_string()))?;
+        if body == b"null" {
+            // A request that names the message in its subject needs an empty body.
+            body.clear();
+        }
         let time_limit = self.config.answer_timeout;
         let max_message = self.client().max_payload();
         let room = self.under_way.read(most, max_message, time_limit).await;

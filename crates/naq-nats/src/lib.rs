@@ -51,6 +51,8 @@ mod schedule;
 mod security;
 mod server;
 mod settle;
+mod single_reads;
+mod state_poll;
 mod state_store;
 mod state_watch;
 mod stats;

@@ -15,6 +15,7 @@ use crate::api::Api;
 use crate::end_watch::NatsEndWatch;
 use crate::evictions::evictions;
 use crate::queue_bound::bound_of;
+use crate::subjects::StatePart;
 use crate::subjects::api;
 use crate::topology::ConsumerInfo;
 use crate::transport::NatsTransport;
@@ -266,7 +267,7 @@ impl Lookup for NatsTransport {
             // that the difference could affect.
             let subjects = &self.api.subjects;
             if let Ok(None) = self.api.stream_info(&subjects.records_stream()).await {
-                let _ = self.api.stream_info(&subjects.state_stream()).await;
+                let _ = self.api.stream_info(&subjects.state_stream(StatePart::Shared)).await;
             }
         }
         let server = self.api.client().server_info();

@@ -249,6 +249,10 @@ impl Signals for NatsSignals {
 
 #[async_trait]
 impl Operator for NatsTransport {
+    async fn create_queue(&self, queue: &QueueName) -> Result<(), TransportError> {
+        self.api.create_all_streams(queue).await
+    }
+
     async fn remove(&self, stored: &Stored) -> Result<bool, TransportError> {
         self.api.remove(stored).await
     }

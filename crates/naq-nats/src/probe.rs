@@ -38,7 +38,13 @@ impl Api {
             Some(queue) => vec![queue.clone()],
             None => self.queues().await?,
         };
-        let shared = [StreamRole::Dead, StreamRole::Records, StreamRole::State, StreamRole::Blobs];
+        let shared = [
+            StreamRole::Dead,
+            StreamRole::Records,
+            StreamRole::State,
+            StreamRole::Keys,
+            StreamRole::Blobs,
+        ];
         // A user with rights to one queue has them in the shared streams for this queue only.
         let own = &queues.first().cloned().unwrap_or_default();
         let roles = queues.iter().cloned().map(StreamRole::Queue).chain(shared);
@@ -84,6 +90,9 @@ impl Api {
             StreamRole::Dead => self.subjects.job(Place::Dead, &job(own)?),
             StreamRole::Records => self.subjects.job(Place::Record, &job(own)?),
             StreamRole::State => self.subjects.state(&StateKey::new([ID]).ok()?),
+            StreamRole::Keys => {
+                self.subjects.state(&StateKey::new(["key", own.as_str(), ID]).ok()?)
+            }
             StreamRole::Blobs => self.subjects.chunk(&job(own)?, ID, 0),
             _ => return None,
         })

@@ -11,6 +11,7 @@ use naq_core::transport::{
 use crate::api::Api;
 use crate::direct::StreamMessage;
 use crate::error::ApiError;
+use crate::subjects::StatePart;
 use crate::topology::DUPLICATE_WINDOW;
 use crate::transport::NatsTransport;
 
@@ -72,7 +73,9 @@ impl Api {
         let subject = |key: Option<StateKey>| key.map(|key| self.subjects.state(&key));
         let of_letter = subject(letter_key_of(job));
         let subjects = [subject(key_of(&job.queue)), of_letter.clone()].into_iter().flatten();
-        let found = self.last_of(&self.subjects.state_stream(), subjects.collect()).await?;
+        let found = self
+            .last_of(&self.subjects.state_stream(StatePart::Shared), subjects.collect())
+            .await?;
         let note = |message: &StreamMessage| {
             let last_seq = std::str::from_utf8(&message.body).ok()?.parse().ok()?;
             let of_letter = of_letter.as_ref() == Some(&message.subject);
@@ -124,7 +127,7 @@ impl Api {
             return Vec::new();
         }
         let subjects = all.into_iter().cloned().collect();
-        let found = self.last_of(&self.subjects.state_stream(), subjects).await;
+        let found = self.last_of(&self.subjects.state_stream(StatePart::Shared), subjects).await;
         let found: HashSet<String> =
             found.unwrap_or_default().into_iter().map(|message| message.subject).collect();
         let has_note = |notes: &[String]| notes.iter().any(|note| found.contains(note));

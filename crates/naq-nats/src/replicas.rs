@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::api::Api;
 use crate::error::ApiError;
 use crate::error_codes::{STREAM_NAME_IN_USE, STREAM_NOT_FOUND};
+use crate::subjects::StatePart;
 use crate::subjects::api;
 use crate::topology::StreamInfo;
 
@@ -78,7 +79,7 @@ impl Api {
     /// What is known about the copies. A user who may not read the stream of the state store goes by
     /// its own settings.
     pub(crate) async fn replica_choice(&self) -> Result<ReplicaChoice, ApiError> {
-        let info = match self.stream_info(&self.subjects.state_stream()).await {
+        let info = match self.stream_info(&self.subjects.state_stream(StatePart::Shared)).await {
             Err(error) if error.is_permission() => None,
             found => found?,
         };
@@ -155,7 +156,7 @@ impl Api {
 
     /// Writes the number of copies down, in the stream of the state store.
     pub(crate) async fn set_choice(&self, copies: usize) -> Result<(), ApiError> {
-        let name = self.subjects.state_stream();
+        let name = self.subjects.state_stream(StatePart::Shared);
         let Some(config) = self.raw_config(&name).await? else {
             let mut state = self.state_config();
             state.metadata.insert(REPLICAS.to_owned(), copies.to_string());

@@ -17,7 +17,9 @@ use crate::error::ApiError;
 use crate::error_codes::WRONG_LAST_SEQUENCE;
 use crate::message::{EXPECTED_LAST, OPERATION, TTL};
 use crate::records;
+use crate::state_poll::PolledStateWatch;
 use crate::state_watch::NatsStateWatch;
+use crate::subjects::StatePart;
 use crate::transport::NatsTransport;
 
 /// A tombstone is stored for the longest time that a write may take, and for this long after it. By
@@ -48,11 +50,19 @@ impl Api {
         &self,
         keys: &[StateKey],
     ) -> Result<HashMap<StateKey, StreamMessage>, TransportError> {
-        let subjects = keys.iter().map(|key| self.subjects.state(key)).collect();
-        let found = self.last_of(&self.subjects.state_stream(), subjects).await?;
-        let with_key =
-            |message: StreamMessage| Some((self.subjects.state_key(&message.subject)?, message));
-        Ok(found.into_iter().filter_map(with_key).collect())
+        let mut last = HashMap::new();
+        for part in StatePart::ALL {
+            let of_part = keys.iter().filter(|key| StatePart::of(key) == part);
+            let subjects: Vec<_> = of_part.map(|key| self.subjects.state(key)).collect();
+            if subjects.is_empty() {
+                continue;
+            }
+            for message in self.last_of(&self.subjects.state_stream(part), subjects).await? {
+                let Some(key) = self.subjects.state_key(&message.subject) else { continue };
+                last.insert(key, message);
+            }
+        }
+        Ok(last)
     }
 
     /// Writes a value, or the tombstone of a removal.
@@ -63,7 +73,7 @@ impl Api {
         expect: Expect,
         ttl: Option<Duration>,
     ) -> Result<Saved, TransportError> {
-        let subject = self.subjects.state(key);
+        let (subject, part) = (self.subjects.state(key), StatePart::of(key));
         let mut retry = self.request_retry("write to", &subject);
         let write_id = JobId::random();
         let mut expired = 0;
@@ -77,7 +87,8 @@ impl Api {
             if value.is_empty() {
                 headers.insert(OPERATION, REMOVED);
             }
-            if let Some(ttl) = ttl {
+            // The stream of the audit log has one time for all its entries.
+            if let Some(ttl) = ttl.filter(|_| part != StatePart::Audit) {
                 headers.insert(TTL, records::ttl(ttl));
             }
             if let Some(expected) = expected {
@@ -114,7 +125,7 @@ impl Api {
                     }
                 }
                 Err(ApiError::NoResponders) => {
-                    if !self.ensure_stream(&self.state_config()).await? {
+                    if !self.ensure_stream(&self.part_config(part)).await? {
                         retry.wait_to_retry(ApiError::NoResponders).await?;
                     }
                 }
@@ -131,7 +142,7 @@ impl Api {
     async fn delete_state(&self, key: &StateKey) -> Result<Saved, TransportError> {
         let last = self.last_states(std::slice::from_ref(key)).await?.remove(key);
         if let Some(last) = &last {
-            self.delete(&self.subjects.state_stream(), last.seq).await?;
+            self.delete(&self.subjects.state_stream(StatePart::of(key)), last.seq).await?;
         }
         Ok(Saved::Stored(last.map_or(0, |last| last.seq)))
     }
@@ -173,7 +184,7 @@ impl StateStore for NatsTransport {
         from: u64,
         limit: usize,
     ) -> Result<StatePage, TransportError> {
-        let stream = self.api.subjects.state_stream();
+        let stream = self.api.subjects.state_stream(StatePart::of(prefix));
         let subject = self.api.subjects.states(prefix);
         let batch = self.api.next_of(&stream, &subject, from, limit).await?;
         let next = (batch.left > 0)
@@ -187,6 +198,14 @@ impl StateStore for NatsTransport {
     }
 
     async fn state_watch(&self, prefix: &StateKey) -> Result<Box<dyn StateWatch>, TransportError> {
-        Ok(Box::new(NatsStateWatch::begin(&self.api, prefix).await?))
+        match NatsStateWatch::begin(&self.api, prefix).await {
+            Ok(watch) => Ok(Box::new(watch)),
+            // A user who may not create consumers: their configuration names a subject to which the
+            // broker then writes.
+            Err(TransportError::Permission { .. }) => {
+                Ok(Box::new(PolledStateWatch::begin(&self.api, prefix).await?))
+            }
+            Err(error) => Err(error),
+        }
     }
 }

@@ -20,7 +20,7 @@ use crate::api::Api;
 use crate::error::ApiError;
 use crate::error_codes::STREAM_NOT_FOUND;
 use crate::message::OPERATION;
-use crate::subjects::{AckSubject, api};
+use crate::subjects::{AckSubject, StatePart, api};
 use crate::topology::CreateConsumer;
 
 /// How many existing entries one request reads.
@@ -47,18 +47,18 @@ pub(crate) struct NatsStateWatch {
 
 impl NatsStateWatch {
     pub(crate) async fn begin(api: &Arc<Api>, prefix: &StateKey) -> Result<Self, TransportError> {
-        let filter = api.subjects.states(prefix);
+        let (part, filter) = (StatePart::of(prefix), api.subjects.states(prefix));
         api.connection.connected().await;
         let losses = api.connection.state().losses;
         // An entry that the client cannot parse breaks the connection when the consumer delivers it. So
         // after a loss the existing entries are read in another way, and the consumer begins after them.
         let (existing, begin) = match losses {
             0 => (Vec::new(), None),
-            _ => api.existing_entries(&filter).await?,
+            _ => api.existing_entries(part, &filter).await?,
         };
         let subject = api.client().new_inbox();
         let inbox = api.subscribe(&subject).await?;
-        api.create_watch(subject, filter, begin).await?;
+        api.create_watch(part, subject, filter, begin).await?;
         let removed = HashSet::new();
         Ok(Self {
             api: api.clone(),
@@ -113,9 +113,10 @@ impl Api {
     /// All entries on these subjects, and the sequence after them. `None` if the stream does not exist.
     async fn existing_entries(
         &self,
+        part: StatePart,
         filter: &str,
     ) -> Result<(Vec<StateEntry>, Option<u64>), TransportError> {
-        let stream = self.subjects.state_stream();
+        let stream = self.subjects.state_stream(part);
         let info = self.stream_info(&stream).await;
         let info = info.map_err(|e| e.into_transport("read the state store", self.url()))?;
         let Some(info) = info else { return Ok((Vec::new(), None)) };
@@ -137,11 +138,12 @@ impl Api {
     /// `begin` is the sequence at which the watch begins; `None` for the last message of each subject.
     async fn create_watch(
         &self,
+        part: StatePart,
         inbox: String,
         filter: String,
         begin: Option<u64>,
     ) -> Result<(), TransportError> {
-        let stream = self.subjects.state_stream();
+        let stream = self.subjects.state_stream(part);
         let name = format!("watch-{}", JobId::random());
         let subject = api::consumer_create(&stream, &name, &filter);
         let config = Config {
@@ -165,7 +167,7 @@ impl Api {
             match self.call::<_, IgnoredAny>(&subject, &request).await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is(STREAM_NOT_FOUND) => {
-                    if !self.ensure_stream(&self.state_config()).await? {
+                    if !self.ensure_stream(&self.part_config(part)).await? {
                         retry.wait_to_retry(ApiError::NoResponders).await?;
                     }
                 }

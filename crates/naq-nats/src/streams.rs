@@ -6,17 +6,8 @@ use naq_core::transport::{ConsumerReport, Durability, StreamReport, StreamRole, 
 
 use crate::api::Api;
 use crate::evictions::evictions;
+use crate::subjects::StatePart;
 use crate::topology::ConsumerInfo;
-
-/// The streams that all queues share.
-pub(crate) const SHARED: [StreamRole; 6] = [
-    StreamRole::Dead,
-    StreamRole::Records,
-    StreamRole::Workers,
-    StreamRole::State,
-    StreamRole::Blobs,
-    StreamRole::Stats,
-];
 
 impl Api {
     pub(crate) async fn streams(&self) -> Result<Vec<StreamReport>, TransportError> {
@@ -27,7 +18,9 @@ impl Api {
             (names.dead_stream(), StreamRole::Dead),
             (names.records_stream(), StreamRole::Records),
             (names.workers_stream(), StreamRole::Workers),
-            (names.state_stream(), StreamRole::State),
+            (names.state_stream(StatePart::Shared), StreamRole::State),
+            (names.state_stream(StatePart::Keys), StreamRole::Keys),
+            (names.state_stream(StatePart::Audit), StreamRole::Audit),
             (names.blobs_stream(), StreamRole::Blobs),
             (names.stats_stream(), StreamRole::Stats),
         ];

@@ -129,27 +129,46 @@ impl Subjects {
         format!("{}.w.>", self.prefix)
     }
 
-    pub(crate) fn state_stream(&self) -> String {
-        format!("{}_STATE", self.streams)
+    /// The stream of this part of the state store.
+    pub(crate) fn state_stream(&self, part: StatePart) -> String {
+        let name = match part {
+            StatePart::Shared => "STATE",
+            StatePart::Keys => "KEYS",
+            StatePart::Audit => "AUDIT",
+        };
+        format!("{}_{name}", self.streams)
     }
 
-    /// `naq.k.<key>`: an entry of the state store.
+    /// An entry of the state store: `naq.k.<key>`, or for the parts with a stream of their own `naq.u` or
+    /// `naq.a` and the key without its first token.
     pub(crate) fn state(&self, key: &StateKey) -> String {
-        format!("{}.k.{key}", self.prefix)
+        let part = StatePart::of(key);
+        let rest = part.kind().and_then(|kind| key.as_str().strip_prefix(kind));
+        match rest {
+            Some(rest) => format!("{}.{}{rest}", self.prefix, part.letter()),
+            None => format!("{}.{}.{key}", self.prefix, part.letter()),
+        }
     }
 
     /// All entries under a prefix, without the prefix itself.
     pub(crate) fn states(&self, prefix: &StateKey) -> String {
-        format!("{}.k.{prefix}.>", self.prefix)
+        format!("{}.>", self.state(prefix))
     }
 
-    pub(crate) fn all_states(&self) -> String {
-        format!("{}.k.>", self.prefix)
+    /// All entries of this part.
+    pub(crate) fn all_states(&self, part: StatePart) -> String {
+        format!("{}.{}.>", self.prefix, part.letter())
     }
 
     /// The key in the subject of an entry.
     pub(crate) fn state_key(&self, subject: &str) -> Option<StateKey> {
-        subject.strip_prefix(&*self.prefix)?.strip_prefix(".k.")?.parse().ok()
+        let rest = subject.strip_prefix(&*self.prefix)?.strip_prefix('.')?;
+        let (letter, rest) = rest.split_once('.')?;
+        let part = StatePart::ALL.into_iter().find(|part| part.letter() == letter)?;
+        match part.kind() {
+            Some(kind) => format!("{kind}.{rest}").parse().ok(),
+            None => rest.parse().ok(),
+        }
     }
 
     pub(crate) fn blobs_stream(&self) -> String {
@@ -186,6 +205,44 @@ impl Subjects {
     /// The subject for signals, over core NATS.
     pub(crate) fn control(&self) -> String {
         format!("{}.ctl", self.prefix)
+    }
+}
+
+/// The parts of the state store, each in a stream of its own. The first token of a key says the part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StatePart {
+    /// What workers and operators share.
+    Shared,
+    /// Unique keys, which producers write.
+    Keys,
+    /// The audit log.
+    Audit,
+}
+
+impl StatePart {
+    pub(crate) const ALL: [Self; 3] = [Self::Shared, Self::Keys, Self::Audit];
+
+    pub(crate) fn of(key: &StateKey) -> Self {
+        let first = key.as_str().split('.').next();
+        let own = Self::ALL.into_iter().find(|part| part.kind().is_some() && part.kind() == first);
+        own.unwrap_or(Self::Shared)
+    }
+
+    /// The first token of the part's keys. `None` for the part of all other keys.
+    fn kind(self) -> Option<&'static str> {
+        match self {
+            Self::Shared => None,
+            Self::Keys => Some("key"),
+            Self::Audit => Some("log"),
+        }
+    }
+
+    fn letter(self) -> &'static str {
+        match self {
+            Self::Shared => "k",
+            Self::Keys => "u",
+            Self::Audit => "a",
+        }
     }
 }
 
@@ -231,6 +288,11 @@ pub(crate) mod api {
 
     pub(crate) fn direct_get(stream: &str) -> String {
         format!("$JS.API.DIRECT.GET.{stream}")
+    }
+
+    /// The last message on one subject, which the request's subject names.
+    pub(crate) fn direct_get_last(stream: &str, subject: &str) -> String {
+        format!("$JS.API.DIRECT.GET.{stream}.{subject}")
     }
 
     pub(crate) fn consumer_info(stream: &str) -> String {
@@ -331,6 +393,26 @@ mod tests {
         for foreign in ["naq", "naq.x.mail.1", "naqq.q.mail.1", "other.q.mail.1", "naq.q", ""] {
             assert_eq!(subjects.parse(foreign), None, "{foreign}");
         }
+    }
+
+    #[test]
+    fn each_part_of_the_state_store_has_its_stream_and_its_subjects() {
+        let subjects = Subjects::new("naq").expect("a prefix");
+        for (tokens, subject, stream) in [
+            (vec!["limit", "a"], "naq.k.limit.a", "NAQ_STATE"),
+            (vec!["keys", "a"], "naq.k.keys.a", "NAQ_STATE"),
+            (vec!["key", "mail", "a"], "naq.u.mail.a", "NAQ_KEYS"),
+            (vec!["key", "a"], "naq.u.a", "NAQ_KEYS"),
+            (vec!["log", "7"], "naq.a.7", "NAQ_AUDIT"),
+            (vec!["log"], "naq.a", "NAQ_AUDIT"),
+        ] {
+            let key = StateKey::new(tokens).expect("a key");
+            assert_eq!(subjects.state(&key), subject);
+            assert_eq!(subjects.state_stream(StatePart::of(&key)), stream);
+            let read = subjects.state_key(subject);
+            assert_eq!(read, Some(key).filter(|_| subject != "naq.a"));
+        }
+        assert_eq!(subjects.state_key("naq.q.mail.a"), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use naq_core::names::CHORES;
 use naq_core::transport::{Place, STATS_TTL, StreamRole, TransportError};
 use naq_core::{QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use crate::error::ApiError;
 use crate::error_codes::{
     CONSUMER_EXISTS, CONSUMER_NOT_FOUND, STREAM_NAME_IN_USE, STREAM_NOT_FOUND,
 };
-use crate::subjects::{CONSUMER, api};
+use crate::subjects::{CONSUMER, StatePart, api};
 
 /// How long the broker remembers a message id. The same id is stored once within this time.
 pub(crate) const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
@@ -26,6 +27,21 @@ pub(crate) const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 /// workers, or many short-lived ones, would fill the disk. It is not higher because the broker
 /// reserves the space.
 const STATS_MAX_BYTES: i64 = 128 * 1024 * 1024;
+
+/// How long the broker keeps an entry of the audit log: 30 days.
+const AUDIT_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The streams that all queues share.
+pub(crate) const SHARED: [StreamRole; 8] = [
+    StreamRole::Dead,
+    StreamRole::Records,
+    StreamRole::Workers,
+    StreamRole::State,
+    StreamRole::Keys,
+    StreamRole::Audit,
+    StreamRole::Blobs,
+    StreamRole::Stats,
+];
 
 /// The lease of a queue that is opened without one.
 pub(crate) const DEFAULT_LEASE: Duration = Duration::from_secs(10);
@@ -176,14 +192,42 @@ impl Api {
     }
 
     pub(crate) fn state_config(&self) -> Config {
-        let subjects = vec![self.subjects.all_states()];
+        self.part_config(StatePart::Shared)
+    }
+
+    /// The settings of the stream of this part of the state store.
+    pub(crate) fn part_config(&self, part: StatePart) -> Config {
+        let subjects = vec![self.subjects.all_states(part)];
+        let config = self.stream_config(self.subjects.state_stream(part), subjects);
+        match part {
+            StatePart::Shared => Self::shared_config(config),
+            // Without delete markers, which would force the broker to accept `Nats-Rollup`, with which a
+            // producer could empty the stream. An entry that is there again after a crash of the broker
+            // names a holder, and who finds it looks whether that job still holds the key.
+            StatePart::Keys => {
+                Config { allow_message_ttl: true, max_messages_per_subject: 1, ..config }
+            }
+            // One entry a subject, and the broker refuses a second one.
+            StatePart::Audit => Config {
+                max_age: AUDIT_TTL,
+                max_messages_per_subject: 1,
+                discard: DiscardPolicy::New,
+                discard_new_per_subject: true,
+                deny_delete: true,
+                deny_purge: true,
+                ..config
+            },
+        }
+    }
+
+    fn shared_config(config: Config) -> Config {
         Config {
             allow_message_ttl: true,
             max_messages_per_subject: 1,
             // The broker then writes a delete marker when an entry expires, which watches receive.
             // One second is its minimum.
             subject_delete_marker_ttl: Some(Duration::from_secs(1)),
-            ..self.stream_config(self.subjects.state_stream(), subjects)
+            ..config
         }
     }
 
@@ -222,7 +266,9 @@ impl Api {
             StreamRole::Dead => self.dead_config(),
             StreamRole::Records => self.records_config(),
             StreamRole::Workers => self.workers_config(),
-            StreamRole::State => self.state_config(),
+            StreamRole::State => self.part_config(StatePart::Shared),
+            StreamRole::Keys => self.part_config(StatePart::Keys),
+            StreamRole::Audit => self.part_config(StatePart::Audit),
             StreamRole::Blobs => self.blobs_config(),
             _ => self.stats_config(),
         }
@@ -316,6 +362,19 @@ impl Api {
     /// Like [`ensure_stream`](Self::ensure_stream), for the queue's stream.
     pub(crate) async fn ensure_queue(&self, queue: &QueueName) -> Result<bool, TransportError> {
         self.ensure_stream(&self.queue_config(queue)).await
+    }
+
+    /// Makes sure that all streams exist that jobs of this queue need, with the consumers of the queue and
+    /// of the chores.
+    pub(crate) async fn create_all_streams(&self, queue: &QueueName) -> Result<(), TransportError> {
+        for role in SHARED {
+            self.ensure_stream(&self.config_of_role(&role)).await?;
+        }
+        for queue in [Some(queue.clone()), QueueName::new(CHORES).ok()].into_iter().flatten() {
+            self.ensure_queue(&queue).await?;
+            self.ensure_consumer(&queue, DEFAULT_LEASE).await?;
+        }
+        Ok(())
     }
 
     /// Makes sure that the queue has its consumer. Returns its lease and limit.

@@ -25,8 +25,8 @@ mod blocking {
 
 mod client {
     use naq::client::{
-        AUDIT_TTL, AuditEntry, AuditPage, AuditQuery, BATCH_TTL, Batch, BatchAction, BatchError,
-        BatchId, BatchItem, BatchOrder, BatchScope, BatchState, COUNT_CAP, Checkpoint,
+        AUDIT_TTL, AuditCheck, AuditEntry, AuditPage, AuditQuery, BATCH_TTL, Batch, BatchAction,
+        BatchError, BatchId, BatchItem, BatchOrder, BatchScope, BatchState, COUNT_CAP, Checkpoint,
         CheckpointError, CheckpointInfo, Client, ClientError, DeadFilter, DeadSummary, DeadView,
         Enqueue, EnqueueError, JobHandle, JobRef, JobRefs, JobReport, JobView, LimitInfo,
         LimitedJob, MAX_AUDIT_PAGE, MAX_SELECTED, NamedJob, NodeJob, ParentEnd, Parents, Prepare,
@@ -42,7 +42,8 @@ mod flow {
         Dependencies, Ends, FollowUp, Gcra, Graph, GraphError, Holder, Limit, LimitKeys,
         MAX_CONCURRENCY, MAX_DEPENDENCIES, MAX_LIMIT_KEY, MAX_LIMITS, MAX_RATE_COUNT,
         MAX_RATE_PERIOD, MAX_UNIQUE_KEY, MIN_RATE_PERIOD, Rate, RateEntry, RetryBudget, RunWhen,
-        Slot, Standing, TaskPause, Tokens, Unique, UniqueScope, Verdict, choose, look_again,
+        Slot, Standing, TaskPause, Tokens, Unique, UniqueScope, UniqueWithin, Verdict, choose,
+        look_again,
     };
 }
 

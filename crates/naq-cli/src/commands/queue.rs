@@ -35,6 +35,14 @@ pub(crate) enum QueueCommand {
         /// The queue
         queue: QueueName,
     },
+    /// Create what queues need on the broker: streams and consumers, those that all queues share included.
+    /// Other programs then need no right to create anything
+    #[command(after_help = "Example:\n  naq queue create mail billing")]
+    Create {
+        /// The queues
+        #[arg(required = true, value_name = "QUEUE")]
+        queues: Vec<QueueName>,
+    },
     /// Pause queues: their jobs do not start; running jobs go on
     #[command(after_help = "\
 Examples:
@@ -111,6 +119,7 @@ impl QueueCommand {
                 let line = QueueRow { last_day, ..QueueRow::new(info, &paused, client.now()) };
                 out.one(&line, || line.details())
             }
+            Self::Create { queues } => create(queues, client, out).await,
             Self::Pause(args) => match &args.task {
                 Some(task) => task::pause(args, task, client, out).await,
                 None => pause(args, client, out).await,
@@ -287,6 +296,18 @@ impl TableRow for QueueActionResult<'_> {
     fn cells(&self) -> Vec<String> {
         vec![self.queue.to_string(), self.words.clone()]
     }
+}
+
+async fn create(queues: &[QueueName], client: &Client, out: Output) -> Result<()> {
+    let mut done = Vec::new();
+    for queue in queues {
+        client.transport().create_queue(queue).await?;
+        let entry = |who: &str| AuditEntry::new(who, "create", format!("queue {queue}"));
+        audit::record(client, out, entry).await?;
+        let words = "has its streams".into();
+        done.push(QueueActionResult { queue, paused_until: None, jobs: None, words });
+    }
+    out.list(&done)
 }
 
 async fn pause(args: &QueuePauseArgs, client: &Client, out: Output) -> Result<()> {

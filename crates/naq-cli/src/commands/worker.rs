@@ -51,6 +51,10 @@ pub(crate) struct WorkerArgs {
     /// Take jobs from a queue only while the queues before it are empty
     #[arg(long)]
     strict: bool,
+    /// Run only NAQ's own jobs, which run schedules and release blocked jobs. Without tasks, and with no
+    /// code of users, this process may have rights that other workers should not have
+    #[arg(long, conflicts_with = "strict")]
+    only_chores: bool,
     /// How many jobs to run at once [default: 10, or as many as the handlers of --http say]
     #[arg(short, long, env = "NAQ_CONCURRENCY", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     concurrency: Option<u32>,
@@ -213,7 +217,7 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
     let has_handlers = !handlers.is_empty();
     #[cfg(not(feature = "handlers"))]
     let has_handlers = false;
-    if registry.is_empty() && !has_handlers {
+    if registry.is_empty() && !has_handlers && !args.only_chores {
         out.note(NO_TASKS)?;
         return Ok(ExitCode::Usage);
     }
@@ -227,6 +231,9 @@ pub(crate) fn run<S: Clone + Send + Sync + 'static>(
                 Some(weight) => builder.queue_weighted(queue, *weight),
                 None => builder.queue(queue),
             };
+        }
+        if args.only_chores {
+            builder = builder.only_chores();
         }
         if args.strict {
             builder = builder.strict_priority();

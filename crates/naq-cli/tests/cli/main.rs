@@ -1,6 +1,7 @@
 //! The built binary, as users and scripts run it.
 
 mod access;
+mod accounts;
 #[cfg(feature = "bench")]
 mod bench;
 mod breaker;

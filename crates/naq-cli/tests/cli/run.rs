@@ -11,7 +11,7 @@ pub(crate) fn naq() -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_naq")))
 }
 
-fn clean(mut command: Command) -> Command {
+pub(crate) fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("NAQ_")

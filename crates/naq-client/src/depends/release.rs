@@ -4,7 +4,7 @@ use naq_core::flow::{Ends, Verdict};
 use naq_core::names::JobKey;
 use naq_core::retry::Rule;
 use naq_core::state::JobState;
-use naq_core::transport::{Awaiting, TransportError};
+use naq_core::transport::{Awaiting, Place, TransportError};
 use naq_core::wire::{Envelope, Nonce};
 
 use crate::depends::edges::{DependencyEdge, Dependent, ends};
@@ -36,6 +36,29 @@ impl Client {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Like [`wake_dependents`](Self::wake_dependents), but by the stored facts, and not by what the caller
+    /// says: returns false, and releases nothing, unless a record or a dead letter says that this life of
+    /// the parent has ended. Who may enqueue a chore could otherwise release jobs whose parent still runs.
+    ///
+    /// # Errors
+    /// [`TransportError`]. A second call changes nothing twice.
+    pub async fn wake_dependents_of_ended(
+        &self,
+        parent: &JobKey,
+        life: &Nonce,
+    ) -> Result<bool, TransportError> {
+        let stored = self.transport.locate(parent).await?;
+        let of_life =
+            |place: Place| stored.iter().find(|it| it.place == place && it.step().nonce == *life);
+        let state = match (of_life(Place::Record), of_life(Place::Dead)) {
+            (Some(record), _) => end_of(record),
+            (None, Some(_)) => JobState::Dead,
+            (None, None) => return Ok(false),
+        };
+        self.wake_dependents(parent, life, state).await?;
+        Ok(true)
     }
 
     async fn notify_dependent(

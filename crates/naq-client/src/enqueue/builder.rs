@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use naq_core::flow::{FollowUp, Limit, Unique};
 use naq_core::job::{Job, JobOptions};
-use naq_core::names::{JobId, NameError, QueueName, TaskName};
+use naq_core::names::{JobId, NameError, QueueName, TaskName, check_unreserved};
 use naq_core::retry::PolicyBuilder;
 use naq_core::wire::{EncodeError, Envelope, Payload};
 use serde::Serialize;
@@ -180,7 +180,13 @@ impl<'a, O> Enqueue<'a, O> {
     pub(crate) fn write(self) -> Result<Envelope, EnqueueError> {
         let now = self.client.clock.now();
         let id = self.id.transpose()?.unwrap_or_else(JobId::random);
-        let mut job = Envelope::new(self.queue?, id, self.task, self.args?, now);
+        let queue = self.queue?;
+        check_unreserved(&self.task, Some(&queue)).map_err(EnqueueError::Option)?;
+        if let Some(follow_up) = &self.on_exhausted {
+            let queue = follow_up.queue.as_ref();
+            check_unreserved(&follow_up.task, queue).map_err(EnqueueError::Option)?;
+        }
+        let mut job = Envelope::new(queue, id, self.task, self.args?, now);
         job.policy = self.policy.try_build()?;
         if self.timeout.is_some_and(|t| t.is_zero()) {
             return Err(EnqueueError::Option("timeout is zero: leave it out for no limit".into()));

@@ -7,7 +7,7 @@ use naq_core::flow::Unique;
 use crate::enqueue::Enqueue;
 
 impl<O> Enqueue<'_, O> {
-    /// At most one job with this key, over all queues and tasks, until that job has ended, retries
+    /// At most one job with this key, over all tasks of the queue, until that job has ended, retries
     /// included. While a job holds the key, no other job is added, and the handle is that of the
     /// holder: see [`is_duplicate`](crate::JobHandle::is_duplicate) and
     /// [`held_by`](crate::JobHandle::held_by). A dead job holds no key.
@@ -35,6 +35,13 @@ impl<O> Enqueue<'_, O> {
     /// seconds.
     pub fn unique_for(self, key: impl Into<String>, time: Duration) -> Self {
         self.unique_by(Unique::for_time(key, time))
+    }
+
+    /// The key set before is unique over all queues, and not only in the queue of the job. Every producer
+    /// of any queue can then hold it. Without a key this does nothing.
+    pub fn unique_across_queues(mut self) -> Self {
+        self.unique = self.unique.map(Unique::across_queues);
+        self
     }
 
     /// Sets the unique key and how long the job holds it.

@@ -3,17 +3,14 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use naq_core::clock::Timestamp;
-use naq_core::names::{JobId, StateKey, StateKeyError};
-use naq_core::redact::Redactor;
-use naq_core::transport::{Expect, StateEntry, StateStore, TransportError};
-use serde::{Deserialize, Serialize};
+use naq_core::names::{StateKey, StateKeyError};
+use naq_core::transport::{StateStore, TransportError};
+use serde::Serialize;
 
+use super::audit_chain::{self, LogRange, number_in_id};
+use super::audit_entry::{AuditEntry, refused};
 use crate::Client;
 
-/// How long an audit entry is stored: 30 days.
-pub const AUDIT_TTL: Duration = Duration::from_secs(30 * DAY_SECS);
 /// The most entries of a page.
 pub const MAX_AUDIT_PAGE: usize = 500;
 const DAY_SECS: u64 = 86_400;
@@ -21,29 +18,6 @@ const DAY_SECS: u64 = 86_400;
 const DAYS: u64 = 32;
 /// Entries that one request reads.
 const READ: usize = 500;
-/// The longest text, in characters; a longer one is cut.
-const MAX_TEXT: usize = 500;
-
-/// One action of an operator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditEntry {
-    /// Its id, in the order of time; [`Client::audit`] sets it.
-    pub id: String,
-    /// When it was done; [`Client::audit`] sets it.
-    pub at: Timestamp,
-    /// Who did it: `user@host`, a login of the dashboard, or `local`.
-    pub who: String,
-    /// The action, as the CLI names it: `requeue`, `purge`, `pause`.
-    pub what: String,
-    /// What it was done to, in words: `344 dead letters of queue mail`.
-    pub scope: String,
-    /// How many it was done to, if known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count: Option<u64>,
-    /// Why; may be empty.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-}
 
 /// A page of the log, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -69,55 +43,7 @@ impl Default for AuditQuery {
     }
 }
 
-impl AuditEntry {
-    /// An action that was just done. Texts are cut to 500 characters; `who` and `reason` are stored
-    /// without secrets.
-    pub fn new(who: impl AsRef<str>, what: impl AsRef<str>, scope: impl AsRef<str>) -> Self {
-        Self {
-            id: String::new(),
-            at: Timestamp::default(),
-            who: operator_text(who),
-            what: clip(what),
-            scope: clip(scope),
-            count: None,
-            reason: String::new(),
-        }
-    }
-
-    /// Sets how many it was done to.
-    #[must_use]
-    pub fn count(mut self, count: u64) -> Self {
-        self.count = Some(count);
-        self
-    }
-
-    /// Sets the reason.
-    #[must_use]
-    pub fn reason(mut self, reason: impl AsRef<str>) -> Self {
-        self.reason = operator_text(reason);
-        self
-    }
-
-    /// `audit.<day>.<id>`: by day, because pages are newest first and the state store lists oldest
-    /// first.
-    fn key(&self) -> Result<StateKey, StateKeyError> {
-        day(self.at.as_millis() / 1000 / DAY_SECS)?.join(&self.id)
-    }
-
-    fn read(entry: &StateEntry) -> Option<Self> {
-        serde_json::from_slice(&entry.value).ok()
-    }
-}
-
-/// An operator's text as it is stored: without secrets, and short enough to be part of a job.
-pub(crate) fn operator_text(text: impl AsRef<str>) -> String {
-    clip(Redactor::default().redact_text(text.as_ref()))
-}
-
-fn clip(text: impl AsRef<str>) -> String {
-    text.as_ref().chars().take(MAX_TEXT).collect()
-}
-
+/// `audit.<day>`: the prefix of the keys of old entries.
 fn day(number: u64) -> Result<StateKey, StateKeyError> {
     StateKey::new(["audit", &number.to_string()])
 }
@@ -139,18 +65,7 @@ impl Client {
     /// # Errors
     /// [`TransportError`].
     pub async fn audit(&self, entry: AuditEntry) -> Result<AuditEntry, TransportError> {
-        let at = self.clock.now();
-        // The time has a fixed length, so that ids sort by time. The random part keeps two entries
-        // of the same millisecond apart.
-        let random = JobId::random();
-        let tail = &random.as_str()[random.as_str().len() - 8..];
-        let entry = AuditEntry { id: format!("{:014}-{tail}", at.as_millis()), at, ..entry };
-        let value = serde_json::to_vec(&entry).map(Bytes::from).map_err(|err| {
-            TransportError::Rejected { what: "write the audit log".into(), reason: err.to_string() }
-        })?;
-        let key = entry.key().map_err(refused)?;
-        self.transport.state_put(&key, value, Expect::Any, Some(AUDIT_TTL)).await?;
-        Ok(entry)
+        audit_chain::append(&*self.transport, AuditEntry { at: self.clock.now(), ..entry }).await
     }
 
     /// A page of the [audit entries](Self::audit), newest first. Reads only the days that the page
@@ -160,27 +75,71 @@ impl Client {
     /// [`TransportError`].
     pub async fn audit_log(&self, query: &AuditQuery) -> Result<AuditPage, TransportError> {
         let limit = query.limit.clamp(1, MAX_AUDIT_PAGE);
-        let before = query.before.as_deref();
+        // One more than asked for says whether there is a next page.
+        let mut entries = self.numbered_entries(query.before.as_deref(), limit + 1).await?;
+        if entries.len() <= limit {
+            let of_old = query.before.as_deref().filter(|id| number_in_id(id).is_none());
+            let room = limit + 1 - entries.len();
+            entries.extend(self.old_entries(of_old, room).await?);
+        }
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        let next = entries.last().filter(|_| more).map(|last| last.id.clone());
+        Ok(AuditPage { entries, next })
+    }
+
+    /// At most `limit` entries of the [chain](audit_chain), newest first, before the entry with this id.
+    async fn numbered_entries(
+        &self,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<AuditEntry>, TransportError> {
+        let store = &*self.transport;
+        let mut entries = Vec::new();
+        let named = before.map(number_in_id);
+        if named == Some(None) {
+            // The id of an old entry.
+            return Ok(entries);
+        }
+        let Some(LogRange { first, last }) = audit_chain::range(store).await? else {
+            return Ok(entries);
+        };
+        let mut end = named.flatten().map_or(last + 1, |number| number.min(last + 1));
+        while entries.len() < limit && end > first {
+            let wanted = (limit - entries.len()) as u64;
+            let begin = end.saturating_sub(wanted).max(first);
+            let found = audit_chain::read(store, begin, end - 1).await?;
+            let values = found.iter().rev().filter_map(|(_, value)| value.as_deref());
+            entries.extend(values.filter_map(|value| serde_json::from_slice(value).ok()));
+            end = begin;
+        }
+        Ok(entries)
+    }
+
+    /// At most `limit` entries that a version before 0.2 wrote, newest first. They are in the state store by
+    /// day, until their time is over.
+    async fn old_entries(
+        &self,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<AuditEntry>, TransportError> {
         let named = before.and_then(|id| id.split('-').next()?.parse::<u64>().ok());
         // Clocks differ: an entry may be from a day that has not started by this clock.
         let tomorrow = self.clock.now() + Duration::from_secs(DAY_SECS);
         let newest = named.unwrap_or(tomorrow.as_millis()) / 1000 / DAY_SECS;
-        let mut page = AuditPage::default();
+        let mut entries = Vec::new();
         for number in (newest.saturating_sub(DAYS)..=newest).rev() {
             let mut found = read_day(&*self.transport, number).await?;
             found.retain(|entry| before.is_none_or(|before| entry.id.as_str() < before));
             found.sort_unstable_by(|a, b| b.id.cmp(&a.id));
             found.dedup_by(|a, b| a.id == b.id);
-            let room = limit - page.entries.len();
-            if found.len() > room {
-                found.truncate(room);
-                page.entries.extend(found);
-                page.next = page.entries.last().map(|last| last.id.clone());
+            found.truncate(limit - entries.len());
+            entries.extend(found);
+            if entries.len() >= limit {
                 break;
             }
-            page.entries.extend(found);
         }
-        Ok(page)
+        Ok(entries)
     }
 }
 
@@ -194,8 +153,4 @@ async fn read_day(store: &dyn StateStore, number: u64) -> Result<Vec<AuditEntry>
         next = page.next;
     }
     Ok(entries)
-}
-
-fn refused(err: StateKeyError) -> TransportError {
-    TransportError::Rejected { what: "the key of an audit entry".into(), reason: err.to_string() }
 }

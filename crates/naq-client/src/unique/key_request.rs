@@ -9,6 +9,8 @@ use naq_core::wire::{Envelope, Nonce, Step};
 #[derive(Debug, Clone)]
 pub(crate) struct KeyRequest {
     pub(super) key: StateKey,
+    /// Where an older version kept the entry.
+    pub(super) old_key: Option<StateKey>,
     pub(super) unique: Unique,
     pub(super) holder: JobKey,
     pub(super) life: Nonce,
@@ -28,7 +30,8 @@ impl KeyRequest {
     pub(crate) fn of_job(job: &Envelope) -> Option<Self> {
         let unique = job.unique.clone()?;
         let holder = JobKey::new(job.queue.clone(), job.id.clone());
-        Some(Self { key: unique.state_key()?, unique, holder, life: job.nonce.clone() })
+        let (key, old_key) = (unique.state_key(&job.queue)?, unique.old_state_key());
+        Some(Self { key, old_key, unique, holder, life: job.nonce.clone() })
     }
 
     /// The request of a requeue of this letter. `None` also for a key that is held for a fixed

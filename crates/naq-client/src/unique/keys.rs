@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use naq_core::clock::Clock;
 use naq_core::flow::{Standing, UniqueScope};
-use naq_core::names::StateKey;
+use naq_core::names::{JobKey, StateKey};
 use naq_core::transport::{
     Expect, Lookup, Producer, Receipt, Saved, StateEntry, StateStore, Submission, TransportError,
 };
@@ -36,6 +36,9 @@ impl UniqueKeys<'_> {
         request: &KeyRequest,
     ) -> Result<KeyAnswer, TransportError> {
         let key = &request.key;
+        if let Some(holder) = self.old_holder(request).await? {
+            return Ok(KeyAnswer::HeldBy(holder));
+        }
         let ttl = request.unique.ttl();
         let value = self.new_entry(request).with_job(submission).to_value();
         let mut expect = Expect::Absent;
@@ -51,13 +54,24 @@ impl UniqueKeys<'_> {
                     if entry.is_of(&request.holder, &request.life) {
                         return Ok(KeyAnswer::Taken(stored.revision));
                     }
-                    match self.is_holder_alive(&stored, &entry).await? {
+                    match self.is_holder_alive(&stored, &entry, request).await? {
                         true => return Ok(KeyAnswer::HeldBy(entry.holder)),
                         false => Expect::Revision(stored.revision),
                     }
                 }
             };
         }
+    }
+
+    /// The job that holds the key by the entry of an older version. An entry of this job itself is left
+    /// alone: the job then holds both.
+    async fn old_holder(&self, request: &KeyRequest) -> Result<Option<JobKey>, TransportError> {
+        let Some(key) = &request.old_key else { return Ok(None) };
+        let Some(stored) = self.read_entry(key).await? else { return Ok(None) };
+        let entry = KeyEntry::read(&stored)?;
+        let is_other = !entry.is_of(&request.holder, &request.life);
+        let holds = is_other && self.is_holder_alive(&stored, &entry, request).await?;
+        Ok(holds.then_some(entry.holder))
     }
 
     fn new_entry(&self, request: &KeyRequest) -> KeyEntry {
@@ -69,11 +83,12 @@ impl UniqueKeys<'_> {
     }
 
     /// True if the holder is a job that still holds the key. Stores the holder's job if it is not
-    /// stored yet.
+    /// stored yet and is of the queue of the job that wants the key.
     async fn is_holder_alive(
         &self,
         stored: &StateEntry,
         entry: &KeyEntry,
+        request: &KeyRequest,
     ) -> Result<bool, TransportError> {
         if matches!(entry.scope, UniqueScope::ForMillis(_)) && entry.is_sent() {
             return Ok(true);
@@ -84,8 +99,22 @@ impl UniqueKeys<'_> {
             Standing::Absent => {}
         }
         let Some(job) = entry.submission() else { return Ok(false) };
-        if self.entry_age(stored).await? >= SEND_TIME {
+        let age = self.entry_age(stored).await?;
+        if age >= SEND_TIME {
             return Ok(false);
+        }
+        // Who may write the entry may not be allowed to enqueue to the queue that it names. This client
+        // stores only what its own right covers: a job of its own queue.
+        if entry.holder.queue != request.holder.queue {
+            return Err(TransportError::Unavailable {
+                what: format!("take the unique key {:?}", request.text()),
+                reason: format!(
+                    "job {} took it {} ms ago and is not stored yet; the key is free {} s after that",
+                    entry.holder,
+                    age.as_millis(),
+                    SEND_TIME.as_secs()
+                ),
+            });
         }
         match self.producer.publish(job).await {
             Ok(Receipt::Stored(_)) => Ok(true),
@@ -162,13 +191,25 @@ impl UniqueKeys<'_> {
 
     /// Removes the key's entry if this life of the job holds it. False when it does not.
     async fn free_key(&self, request: &KeyRequest) -> Result<bool, TransportError> {
+        let mut freed = self.free_entry(&request.key, request).await?;
+        if let Some(old_key) = &request.old_key {
+            freed |= self.free_entry(old_key, request).await?;
+        }
+        Ok(freed)
+    }
+
+    async fn free_entry(
+        &self,
+        key: &StateKey,
+        request: &KeyRequest,
+    ) -> Result<bool, TransportError> {
         loop {
-            let Some(stored) = self.read_entry(&request.key).await? else { return Ok(false) };
+            let Some(stored) = self.read_entry(key).await? else { return Ok(false) };
             if !KeyEntry::read(&stored)?.is_of(&request.holder, &request.life) {
                 return Ok(false);
             }
             let expect = Expect::Revision(stored.revision);
-            if let Saved::Stored(_) = self.store.state_remove(&request.key, expect).await? {
+            if let Saved::Stored(_) = self.store.state_remove(key, expect).await? {
                 return Ok(true);
             }
         }

@@ -31,4 +31,4 @@ pub use run_list::{
     Asker, ListedRun, MAX_LISTED_RUNS, Redelivery, RunEvidence, RunList, SeenRunList, run_evidence,
 };
 pub use standing::Standing;
-pub use unique::{MAX_UNIQUE_KEY, Unique, UniqueScope};
+pub use unique::{MAX_UNIQUE_KEY, Unique, UniqueScope, UniqueWithin};

@@ -6,5 +6,7 @@ mod name;
 mod state_key;
 
 pub use job_key::JobKey;
-pub use name::{CHORES, JobId, NameError, QueueName, ScheduleName, TaskName, WorkerId};
+pub use name::{
+    CHORES, JobId, NameError, QueueName, ScheduleName, TaskName, WorkerId, check_unreserved,
+};
 pub use state_key::{StateKey, StateKeyError};

@@ -143,6 +143,23 @@ name!(
     TaskName, "task name", 128, "_-.:/",
     "use 1 to 128 letters, digits, `_`, `-`, `.`, `:` or `/`"
 );
+/// Checks that a job with this task may be enqueued to this queue by a user: names that begin with `naq.`
+/// are tasks of NAQ's own, and [`CHORES`] is their queue.
+///
+/// # Errors
+/// A sentence that says which name is reserved.
+pub fn check_unreserved(task: &TaskName, queue: Option<&QueueName>) -> Result<(), String> {
+    if task.as_str().starts_with("naq.") {
+        return Err(format!("task {task}: names that begin with `naq.` are reserved; use another"));
+    }
+    match queue {
+        Some(queue) if queue.as_str() == CHORES => {
+            Err(format!("queue {queue} is reserved for NAQ's own jobs; use another"))
+        }
+        _ => Ok(()),
+    }
+}
+
 name!(
     /// The id of a job: one subject token. The client makes one from a UUIDv7 if none is given.
     JobId, "job id", 128, "_-",

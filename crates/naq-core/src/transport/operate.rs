@@ -123,6 +123,16 @@ pub trait Operator: Send + Sync + 'static {
     /// [`TransportError`].
     async fn purge(&self, queue: &QueueName) -> Result<u64, TransportError>;
 
+    /// Creates what the jobs of this queue and all queues together need, as far as it is missing. Programs
+    /// create these things at their first use, too, if they have the right to. By default it does nothing:
+    /// for a transport that needs no preparation.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn create_queue(&self, _queue: &QueueName) -> Result<(), TransportError> {
+        Ok(())
+    }
+
     /// Frees the id of a job of which nothing is left but its record: the next submission with this id is
     /// not refused because the broker remembers it. Called after a dead letter was removed for good.
     ///

@@ -19,8 +19,12 @@ pub enum StreamRole {
     Records,
     /// The directory of workers.
     Workers,
-    /// The state store: unique keys, limits, breakers, schedules, workflows.
+    /// The state store: limits, breakers, schedules, workflows.
     State,
+    /// The unique keys that jobs hold. It refuses `Nats-Rollup`, because producers write to it.
+    Keys,
+    /// The audit log. The broker removes and replaces none of its messages before their time.
+    Audit,
     /// The blobs: large results and checkpoints.
     Blobs,
     /// The statistics of the last day.
@@ -41,7 +45,9 @@ impl StreamRole {
     pub fn loss(&self) -> EvictionLoss {
         let (breaks_promise, what) = match self {
             Self::Queue(_) => (true, "jobs that were acknowledged"),
-            Self::State => (true, "schedules, workflows, unique keys and limits that are in use"),
+            Self::State => (true, "schedules, workflows and limits that are in use"),
+            Self::Keys => (true, "unique keys that jobs hold"),
+            Self::Audit => (false, "the oldest entries of the audit log"),
             Self::Workers => (true, "workers that are alive, whose jobs then count as crashed"),
             Self::Dead => (false, "the oldest dead letters"),
             Self::Records => {
@@ -62,6 +68,8 @@ impl fmt::Display for StreamRole {
             Self::Records => "records of ended jobs",
             Self::Workers => "directory of workers",
             Self::State => "shared state",
+            Self::Keys => "unique keys",
+            Self::Audit => "audit log",
             Self::Blobs => "large results and checkpoints",
             Self::Stats => "statistics",
         })

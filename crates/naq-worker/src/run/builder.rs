@@ -64,6 +64,7 @@ impl WorkerBuilder {
             handler_threads: None,
             timer: Arc::new(SystemClock),
             chores: true,
+            only_chores: false,
             stats: true,
             redactor: Redactor::default(),
             signed_queues: BTreeSet::new(),
@@ -259,6 +260,14 @@ impl WorkerBuilder {
         self
     }
 
+    /// Makes a worker that takes no jobs of users, and only runs [chores](Self::chores). Its broker user may
+    /// then have rights that no process with code of users should have (docs/operating.md). The queues and
+    /// tasks of this builder do not count.
+    pub fn only_chores(mut self) -> Self {
+        self.settings.only_chores = true;
+        self.chores(true)
+    }
+
     /// Sets what is removed from error messages before they are stored, logged and counted. By
     /// default the values of keys that are named like a secret, such as `password` or `api_key`,
     /// and text that looks like a secret. Arguments and results are stored as they are, and
@@ -286,7 +295,9 @@ impl WorkerBuilder {
 
     /// Builds the worker.
     pub fn build(mut self) -> Worker {
-        if self.settings.queues.is_empty() {
+        if self.settings.only_chores {
+            self.settings.queues.clear();
+        } else if self.settings.queues.is_empty() {
             self.settings.queues.push(QueueName::default());
         }
         // Every decision of the worker goes by the broker's clock.

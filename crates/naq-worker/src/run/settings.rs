@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) timer: Arc<dyn Timer>,
     /// Whether the worker also runs chores.
     pub(crate) chores: bool,
+    /// Whether the worker runs nothing else.
+    pub(crate) only_chores: bool,
     pub(crate) stats: bool,
     pub(crate) redactor: Redactor,
     /// The queues that take only signed jobs.

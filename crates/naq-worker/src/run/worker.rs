@@ -190,6 +190,10 @@ fn log_start(worker: &WorkerState) {
     }
     let queues: Vec<_> = worker.queues.iter().map(|q| q.name.as_str()).collect();
     let queues = queues.join(", ");
+    if worker.queues.is_empty() {
+        tracing::info!(worker = %worker.deps.worker_id, "working on chores only");
+        return;
+    }
     let (slots, tasks) = (worker.concurrency, worker.deps.tasks.names().count());
     tracing::info!(
         worker = %worker.deps.worker_id,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use naq_client::Client;
+use naq_client::{Client, Wake};
 use naq_core::testing::{DiePoint, Fault, FaultPlan, FaultyTransport, Op};
-use naq_core::transport::{Expect, StateKey, StateStore};
+use naq_core::transport::{Expect, Producer, StateKey, StateStore};
 use naq_core::{Failure, JobState};
 use naq_worker::{Context, Registry};
 
@@ -43,6 +43,27 @@ async fn a_dependent_starts_after_the_last_attempt_of_the_last_parent_and_not_be
     assert_eq!(bench.state("c").await, JobState::Completed);
     assert_eq!(bench.seen.order(), ["a", "b", "a", "a", "c", "c"]);
     assert_eq!(bench.left().await, 0);
+}
+
+/// A user who may write to the queue of chores enqueues the chore of an end that has not come.
+#[tokio::test]
+async fn a_wake_without_a_stored_end_releases_nothing() {
+    let bench = Bench::new();
+    let _worker = start(&bench).await;
+    bench.enqueue("a", [Do::Gate]).await;
+    child(&bench, "b", &["a"], [Do::Succeed]).await;
+    let parent = bench.report("a").await;
+    assert_eq!(parent.state, JobState::Running);
+    let forged = Wake::new(parent.key, &parent.stored.step().nonce, JobState::Completed);
+    let forged = forged.submission(bench.client.now()).expect("a chore");
+    bench.broker.publish(forged).await.expect("stored");
+    bench.pass(secs(130)).await;
+    assert_eq!((bench.state("a").await, bench.seen.starts("b")), (JobState::Running, 0));
+    assert_eq!(bench.state("b").await, JobState::Blocked);
+    bench.seen.gate.notify_waiters();
+    bench.turn().await;
+    bench.pass(secs(6)).await;
+    assert_eq!(bench.state("b").await, JobState::Completed);
 }
 
 #[tokio::test]

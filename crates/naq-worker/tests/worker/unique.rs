@@ -14,7 +14,7 @@ fn job<'a>(bench: &'a Bench, id: &str, script: &[Do]) -> Enqueue<'a, String> {
 }
 
 async fn is_noted(bench: &Bench) -> bool {
-    let key = StateKey::new(["unique", KEY]).expect("a key");
+    let key = StateKey::new(["key", "default", KEY]).expect("a key");
     bench.broker.state_get(&[key]).await.expect("an answer")[0].is_some()
 }
 

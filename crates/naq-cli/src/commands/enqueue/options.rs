@@ -50,6 +50,9 @@ pub(crate) struct OptionArgs {
     /// With --unique: only one in this time, even if it has ended; rounded up to whole seconds
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "unique")]
     pub(super) unique_for: Option<Duration>,
+    /// With --unique: over all queues, and not only in the job's queue
+    #[arg(long, requires = "unique")]
+    pub(super) unique_across_queues: bool,
     /// With --unique: only one until it starts
     #[arg(long, requires = "unique", conflicts_with = "unique_for")]
     pub(super) until_started: bool,
@@ -125,11 +128,12 @@ impl OptionArgs {
 
     fn key(&self) -> Option<Unique> {
         let key = self.unique.clone()?;
-        Some(match (self.unique_for, self.until_started) {
+        let unique = match (self.unique_for, self.until_started) {
             (Some(time), _) => Unique::for_time(key, time),
             (None, true) => Unique::until_started(key),
             (None, false) => Unique::until_finished(key),
-        })
+        };
+        Some(if self.unique_across_queues { unique.across_queues() } else { unique })
     }
 
     /// When the job is due, as the user gave it.
