@@ -142,7 +142,7 @@ macro_rules! contract_suite {
                 a_signal_reaches_all_listeners
                 a_worker_is_drained_by_its_id_and_no_other
                 a_task_is_paused_in_one_queue_until_it_is_resumed
-                the_audit_log_is_read_newest_first_in_pages;
+                the_audit_log_is_read_newest_first_in_pages
                 operators_who_write_the_audit_log_at_once_write_one_chain;
             batch:
                 a_preview_counts_the_scope_and_describes_it

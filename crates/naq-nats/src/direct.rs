@@ -5,6 +5,7 @@ use async_nats::header::NATS_SCHEDULE;
 use async_nats::{HeaderMap, Message, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::try_join_all;
 use naq_core::Timestamp;
 use naq_core::transport::{JobKey, Stored, TransportError};
 use serde::Serialize;
@@ -20,6 +21,8 @@ use crate::under_way::READ_AT_ONCE;
 
 /// How many subjects or messages one request may ask for.
 const BATCH: usize = 1000;
+/// How many reads of single subjects wait for their replies at the same time.
+const PARALLEL: usize = 64;
 const NO_RESULTS: u16 = 404;
 const NO_RESPONDERS: u16 = 503;
 
@@ -111,6 +114,24 @@ impl Api {
                 }
             }
         }
+        Ok(found)
+    }
+
+    /// The last message on each of these subjects, without wildcards, with one request for each.
+    pub(crate) async fn last_of_singly(
+        &self,
+        stream: &str,
+        subjects: &[String],
+    ) -> Result<Vec<StreamMessage>, TransportError> {
+        let mut found = Vec::with_capacity(subjects.len());
+        for some in subjects.chunks(PARALLEL) {
+            let requests: Vec<_> = some.iter().map(|it| api::direct_get_last(stream, it)).collect();
+            let reads = requests.iter().map(|it| self.get_with_retry(stream, it, &(), 1));
+            for batch in try_join_all(reads).await? {
+                found.extend(batch.messages);
+            }
+        }
+        self.single_reads.note(stream);
         Ok(found)
     }
 

@@ -10,7 +10,7 @@ use crate::batch::id::BatchId;
 use crate::batch::scope::BatchScope;
 use crate::batch::select::PageCursor;
 use crate::batch::state::BatchState;
-use crate::operate::audit::operator_text;
+use crate::operate::audit_entry::operator_text;
 use crate::{AuditEntry, Client};
 
 /// How long after a requeue its first job becomes due. Until then the requeue can be undone: 10 s.

@@ -8,7 +8,7 @@ use naq_core::transport::{
 };
 use naq_core::wire::{AttemptOutcome, AttemptRecord, CancelledAttempt, FinalRecord};
 
-use crate::operate::audit::operator_text;
+use crate::operate::audit_entry::operator_text;
 use crate::{Checkpoint, Client, ClientError, JobReport};
 
 impl Client {

@@ -3,17 +3,14 @@
 
 use std::time::Duration;
 
-use naq_core::clock::Timestamp;
 use naq_core::names::{StateKey, StateKeyError};
-use naq_core::redact::Redactor;
-use naq_core::transport::{StateEntry, StateStore, TransportError};
-use serde::{Deserialize, Serialize};
+use naq_core::transport::{StateStore, TransportError};
+use serde::Serialize;
 
 use super::audit_chain::{self, LogRange, number_in_id};
+use super::audit_entry::{AuditEntry, refused};
 use crate::Client;
 
-/// How long an audit entry is stored: 30 days.
-pub const AUDIT_TTL: Duration = Duration::from_secs(30 * DAY_SECS);
 /// The most entries of a page.
 pub const MAX_AUDIT_PAGE: usize = 500;
 const DAY_SECS: u64 = 86_400;
@@ -21,33 +18,6 @@ const DAY_SECS: u64 = 86_400;
 const DAYS: u64 = 32;
 /// Entries that one request reads.
 const READ: usize = 500;
-/// The longest text, in characters; a longer one is cut.
-const MAX_TEXT: usize = 500;
-
-/// One action of an operator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditEntry {
-    /// Its id, in the order of time; [`Client::audit`] sets it.
-    pub id: String,
-    /// When it was done; [`Client::audit`] sets it.
-    pub at: Timestamp,
-    /// Who did it: `user@host`, a login of the dashboard, or `local`.
-    pub who: String,
-    /// The action, as the CLI names it: `requeue`, `purge`, `pause`.
-    pub what: String,
-    /// What it was done to, in words: `344 dead letters of queue mail`.
-    pub scope: String,
-    /// How many it was done to, if known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count: Option<u64>,
-    /// Why; may be empty.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    /// The hash of the entry before it; [`Client::audit`] sets it. `None` for the first entry, and for one of
-    /// a version before 0.2.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prev: Option<String>,
-}
 
 /// A page of the log, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -71,50 +41,6 @@ impl Default for AuditQuery {
     fn default() -> Self {
         Self { before: None, limit: 50 }
     }
-}
-
-impl AuditEntry {
-    /// An action that was just done. Texts are cut to 500 characters; `who` and `reason` are stored
-    /// without secrets.
-    pub fn new(who: impl AsRef<str>, what: impl AsRef<str>, scope: impl AsRef<str>) -> Self {
-        Self {
-            id: String::new(),
-            at: Timestamp::default(),
-            who: operator_text(who),
-            what: clip(what),
-            scope: clip(scope),
-            count: None,
-            reason: String::new(),
-            prev: None,
-        }
-    }
-
-    /// Sets how many it was done to.
-    #[must_use]
-    pub fn count(mut self, count: u64) -> Self {
-        self.count = Some(count);
-        self
-    }
-
-    /// Sets the reason.
-    #[must_use]
-    pub fn reason(mut self, reason: impl AsRef<str>) -> Self {
-        self.reason = operator_text(reason);
-        self
-    }
-
-    fn read(entry: &StateEntry) -> Option<Self> {
-        serde_json::from_slice(&entry.value).ok()
-    }
-}
-
-/// An operator's text as it is stored: without secrets, and short enough to be part of a job.
-pub(crate) fn operator_text(text: impl AsRef<str>) -> String {
-    clip(Redactor::default().redact_text(text.as_ref()))
-}
-
-fn clip(text: impl AsRef<str>) -> String {
-    text.as_ref().chars().take(MAX_TEXT).collect()
 }
 
 /// `audit.<day>`: the prefix of the keys of old entries.
@@ -227,8 +153,4 @@ async fn read_day(store: &dyn StateStore, number: u64) -> Result<Vec<AuditEntry>
         next = page.next;
     }
     Ok(entries)
-}
-
-pub(super) fn refused(err: StateKeyError) -> TransportError {
-    TransportError::Rejected { what: "the key of an audit entry".into(), reason: err.to_string() }
 }

@@ -5,12 +5,12 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use naq_core::names::{StateKey, StateKeyError};
+use naq_core::names::StateKey;
 use naq_core::transport::{Expect, Saved, StateStore, TransportError};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::audit::{AUDIT_TTL, AuditEntry, refused};
+use super::audit_entry::{AUDIT_TTL, AuditEntry, refused};
 use crate::Client;
 
 /// How many entries one request reads.

@@ -7,7 +7,7 @@ use naq_core::names::{CHORES, QueueName, StateKeyError, TaskName};
 use naq_core::transport::{Expect, TransportError};
 
 use crate::Client;
-use crate::operate::audit::operator_text;
+use crate::operate::audit_entry::operator_text;
 
 /// Entries that one request reads.
 const PAGE: usize = 500;

@@ -88,7 +88,7 @@ impl Unique {
     /// # Errors
     /// A sentence that says what is invalid and what is allowed.
     pub fn check(&self) -> Result<(), String> {
-        let Self { key, scope } = self;
+        let Self { key, scope, .. } = self;
         if key.is_empty() || key.len() > MAX_UNIQUE_KEY {
             let start: String = key.chars().take(40).collect();
             return Err(format!("unique key {start:?}: use 1 to {MAX_UNIQUE_KEY} bytes"));

@@ -35,6 +35,7 @@ struct JobLine {
     record_ttl: Option<Duration>,
     tags: Option<Vec<String>>,
     unique: Option<String>,
+    unique_across_queues: Option<bool>,
     #[serde(default, deserialize_with = "span")]
     unique_for: Option<Duration>,
     until_started: Option<bool>,
@@ -67,6 +68,7 @@ impl JobLine {
             options.unique.clone_from(&self.unique);
             options.until_started = self.until_started.unwrap_or(false);
             options.unique_for = self.unique_for;
+            options.unique_across_queues = self.unique_across_queues.unwrap_or(false);
         }
         options.queue = self.queue.clone().unwrap_or(options.queue);
         options.tags = self.tags.clone().unwrap_or(options.tags);
