@@ -96,7 +96,11 @@ pub async fn a_key_is_held_over_queues_until_the_job_has_ended(subject: &dyn Sub
     assert!(!first.is_duplicate() && first.held_by().is_none());
     let elsewhere = JobId::random();
     let second = task(&case).queue(&elsewhere).unique(&key).await.unwrap();
-    assert!(is_held_by(&second, &first));
+    assert!(!second.is_duplicate(), "the key of another queue");
+    let wide = |queue: &str| task(&case).queue(queue).unique(&key).unique_across_queues();
+    let third = wide(elsewhere.as_str()).delay(Duration::from_secs(60)).await.unwrap();
+    let fourth = wide(case.queue.as_str()).await.unwrap();
+    assert!(!third.is_duplicate() && is_held_by(&fourth, &third), "one over all queues");
     // A retry is not an end.
     let delivery = case.next_delivery(&mut sub).await;
     let retry = case.retry(&delivery, Duration::from_millis(200));
