@@ -88,7 +88,11 @@ fn the_most_detailed_log_shows_no_password() {
         let mut command = naq();
         command.env("NAQ_NATS_URL", url).envs(variables.iter().copied());
         let ran = finish(command.args(["queue", "list", "--log-level", "trace"])).ok();
-        assert!(ran.stderr.contains("TRACE") || ran.stderr.contains("DEBUG"), "it logs: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("TRACE") || ran.stderr.contains("DEBUG"),
+            "it logs: {}",
+            ran.stderr
+        );
         assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
     }
 }
