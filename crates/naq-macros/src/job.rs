@@ -73,10 +73,7 @@ mod tests {
             ("#[job(queue = \"mail\")]", "a job needs the name of its task"),
             ("#[job(name = \"a b\")]", "invalid task name \"a b\""),
             ("#[job(name = \"a\", queue = \"*\")]", "invalid queue name \"*\""),
-            (
-                "#[job(name = \"a\", retry = \"expo:2s\")]",
-                "malformed start of the policy \"expo:2s\"",
-            ),
+            ("#[job(name = \"a\", retry = \"expo:2s\")]", "invalid strategy \"expo\": use fixed"),
             ("#[job(name = \"a\", retry = \"fixed:2s,max_retry=4\")]", "unknown key \"max_retry\""),
             ("#[job(name = \"a\", timeout = \"30\")]", "invalid duration \"30\""),
             ("#[job(name = \"a\", timeout = \"0s\")]", "zero is not allowed"),

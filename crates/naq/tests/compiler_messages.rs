@@ -3,6 +3,7 @@
 //! Each case is a small program. The test compiles it with the libraries that this test was built with,
 //! and reads the messages. It does not compare them as a whole, since rustc words the rest of them.
 #![cfg(all(feature = "macros", feature = "nats", feature = "worker"))]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
