@@ -12,7 +12,6 @@ mod full_store;
 mod large;
 mod lost_tail;
 mod network;
-mod on_time;
 mod permissions;
 mod refusals;
 mod remove;
