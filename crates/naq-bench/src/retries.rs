@@ -29,6 +29,7 @@ pub(crate) async fn measure(
         contestants,
         plan,
         ["retry lateness, p50", "retry lateness, p99", "retry lateness, max"],
+        [FigureTarget::None, FigureTarget::AtMost(350.0), FigureTarget::None],
         mixed,
     )
     .await?;
@@ -41,6 +42,7 @@ pub(crate) async fn measure(
                 "retry lateness at whole seconds, p99",
                 "retry lateness at whole seconds, max",
             ],
+            [FigureTarget::AtMost(5.0), FigureTarget::AtMost(20.0), FigureTarget::None],
             |_| WHOLE,
         )
         .await?,
@@ -53,9 +55,9 @@ async fn lateness_of(
     contestants: &Contestants,
     plan: &BenchPlan,
     names: [&'static str; 3],
+    targets: [FigureTarget; 3],
     delay: fn(usize) -> Duration,
 ) -> Result<Vec<BenchFigure>> {
-    let targets = [FigureTarget::AtMost(5.0), FigureTarget::AtMost(20.0), FigureTarget::None];
     let named = names.into_iter().zip(targets);
     let mut figures: Vec<_> =
         named.map(|(name, target)| BenchFigure::new(name, FigureUnit::Millis, target)).collect();

@@ -21,7 +21,6 @@ use crate::clock_offset::ClockOffset;
 use crate::config::NatsConfig;
 use crate::connect::random_up_to;
 use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
-use crate::due_waits::DueWaits;
 use crate::error::{self, ApiError, ApiRefusal};
 use crate::evictions::EvictionLog;
 use crate::open_client::{CurrentClient, OpenClient};
@@ -52,8 +51,6 @@ pub(crate) struct Api {
     pub(crate) rooms: Rooms,
     /// The limits by which streams remove jobs, as far as this process has logged them.
     pub(crate) evictions: EvictionLog,
-    /// The waits that this process ends itself.
-    pub(crate) due_waits: DueWaits,
     /// Shows which messages are older than the broker's last start.
     pub(crate) uptime_consumers: UptimeConsumers,
     /// Whether replicas lag, as far as this process has asked.
@@ -102,7 +99,6 @@ impl Api {
             under_way: UnderWay::default(),
             rooms: Rooms::default(),
             evictions: EvictionLog::default(),
-            due_waits: DueWaits::default(),
             uptime_consumers: UptimeConsumers::default(),
             replica_lag: ReplicaLag::default(),
             unreadable: UnreadableMessages::default(),

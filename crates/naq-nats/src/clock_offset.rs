@@ -20,8 +20,6 @@ pub(crate) struct ClockOffset(Mutex<Option<OffsetSample>>);
 #[derive(Debug, Clone, Copy)]
 struct OffsetSample {
     ahead_ms: i64,
-    /// The broker's clock is at least so far ahead.
-    least_ms: i64,
     at: Instant,
     /// The time of this process's clock at the instant `at`.
     clock: Timestamp,
@@ -31,11 +29,6 @@ struct OffsetSample {
 const CLOCK_STEP: Duration = Duration::from_millis(100);
 
 impl OffsetSample {
-    /// The time of our clock, as if it had not been set since the measurement.
-    fn ours(&self, now: Timestamp) -> Timestamp {
-        if self.was_set(now) { self.clock + self.at.elapsed() } else { now }
-    }
-
     /// Whether our clock was set since the measurement, which makes the measurement useless.
     fn was_set(&self, now: Timestamp) -> bool {
         let expected = self.clock + self.at.elapsed();
@@ -48,7 +41,6 @@ impl ClockOffset {
     /// `answered` of our clock.
     pub(crate) fn measured(&self, asked: Timestamp, broker: Timestamp, answered: Timestamp) {
         let ahead_ms = ahead(asked, broker, answered);
-        let least_ms = least(broker, answered);
         if let Ok(mut last) = self.0.lock() {
             // Each measurement is the largest possible difference. A slow reply must not replace a
             // better one: all delays would be late by the time that it took.
@@ -56,12 +48,10 @@ impl ClockOffset {
                 let is_fresh = old.at.elapsed() <= MAX_AGE && !old.was_set(answered);
                 is_fresh && (least(broker, answered)..=ahead_ms).contains(&old.ahead_ms)
             };
-            if let Some(better) = last.as_mut().filter(|old| is_better(old)) {
-                better.least_ms = better.least_ms.max(least_ms);
+            if last.as_ref().is_some_and(is_better) {
                 return;
             }
-            let at = Instant::now();
-            *last = Some(OffsetSample { ahead_ms, least_ms, at, clock: answered });
+            *last = Some(OffsetSample { ahead_ms, at: Instant::now(), clock: answered });
         }
     }
 
@@ -70,8 +60,7 @@ impl ClockOffset {
     pub(crate) fn measure_failed(&self, now: Timestamp) {
         let ahead_ms = self.ahead_ms();
         if let Ok(mut last) = self.0.lock() {
-            let least_ms = ahead_ms.min(last.map_or(0, |last| last.least_ms));
-            *last = Some(OffsetSample { ahead_ms, least_ms, at: Instant::now(), clock: now });
+            *last = Some(OffsetSample { ahead_ms, at: Instant::now(), clock: now });
         }
     }
 
@@ -90,14 +79,8 @@ impl ClockOffset {
     /// measurement. If our clock was set since, the time that has passed is added instead.
     pub(crate) fn broker_now(&self, now: Timestamp) -> Option<Timestamp> {
         let last = self.0.lock().ok().and_then(|last| *last)?;
-        Some(shift(last.ours(now), last.ahead_ms))
-    }
-
-    /// A time that the broker's clock has certainly reached, while our clock shows `now`. `None` before
-    /// the first measurement.
-    pub(crate) fn broker_now_at_least(&self, now: Timestamp) -> Option<Timestamp> {
-        let last = self.0.lock().ok().and_then(|last| *last)?;
-        Some(shift(last.ours(now), last.least_ms))
+        let ours = if last.was_set(now) { last.clock + last.at.elapsed() } else { now };
+        Some(shift(ours, last.ahead_ms))
     }
 }
 

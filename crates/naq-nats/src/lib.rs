@@ -18,8 +18,6 @@ mod diagnose;
 mod direct;
 mod directory;
 mod doubt;
-mod due_waits;
-mod end_waits;
 mod end_watch;
 mod error;
 mod error_codes;

@@ -17,13 +17,8 @@ pub(crate) const OPERATION: &str = "KV-Operation";
 /// The TTL of the message.
 pub(crate) const TTL: &str = "Nats-TTL";
 
-/// When a wait is due that the broker is to end only if the worker does not.
-pub(crate) const DUE: &str = "Naq-Due";
-
-/// Whether the header is of one message only, and not of the job.
 fn is_brokers(name: &str) -> bool {
-    name.eq_ignore_ascii_case(DUE)
-        || name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("nats-"))
+    name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("nats-"))
 }
 
 /// Parses the name of a header. The names that every message has are constants, so they are neither

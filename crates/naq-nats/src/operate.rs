@@ -16,10 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
 use crate::direct::StreamMessage;
-use crate::end_waits::release_headers;
 use crate::error::ApiError;
 use crate::error_codes::{STREAM_NOT_FOUND, WRONG_LAST_SEQUENCE};
-use crate::message::{EXPECTED_LAST, outgoing};
+use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, outgoing};
 use crate::subjects::{CONSUMER, api};
 use crate::topology::{CreateConsumer, DEFAULT_LEASE, max_ack_pending};
 use crate::transport::NatsTransport;
@@ -126,7 +125,11 @@ impl Api {
     async fn release(&self, stored: &Stored) -> Result<bool, TransportError> {
         let schedule = self.subjects.job(Place::Schedule, &stored.key);
         let target = self.subjects.job(Place::Queue, &stored.key);
-        let headers = release_headers(&stored.message, &schedule, stored.seq);
+        let mut headers: HeaderMap = outgoing(&stored.message);
+        headers.insert(EXPECTED_LAST, stored.seq.to_string());
+        headers.insert(EXPECTED_LAST_ON, schedule.as_str());
+        headers.insert(async_nats::header::NATS_SCHEDULER, schedule.as_str());
+        headers.insert(async_nats::header::NATS_SCHEDULE_NEXT, "purge");
         let mut retry = self.request_retry("release to", &target);
         loop {
             let soon = self.now() + NEARLY_DUE;

@@ -6,8 +6,6 @@ use naq_core::transport::{JobKey, Place};
 use naq_core::{QueueName, Timestamp};
 
 use crate::api::Api;
-use crate::due_waits::BACKSTOP;
-use crate::message::DUE;
 
 /// The broker's clock counts nanoseconds in 63 bits, which end in the year 2262. A later schedule
 /// would run at once.
@@ -39,26 +37,13 @@ impl Api {
 
     /// Adds the headers that make the broker wait until `due_at`.
     pub(crate) fn put_due(&self, headers: &mut HeaderMap, key: &JobKey, due_at: Timestamp) {
-        self.put_schedule(headers, key, due_at);
-    }
-
-    /// The same for a wait that this process will end at `due_at`. The broker ends it later, if it has to.
-    pub(crate) fn put_backstop(&self, headers: &mut HeaderMap, key: &JobKey, due_at: Timestamp) {
-        self.put_schedule(headers, key, due_at + BACKSTOP);
-        headers.insert(DUE, due_at.to_string());
-    }
-
-    fn put_schedule(&self, headers: &mut HeaderMap, key: &JobKey, at: Timestamp) {
-        let at = at.min(LATEST);
+        let at = due_at.min(LATEST);
         headers.insert(NATS_SCHEDULE, format!("@at {at}"));
         headers.insert(NATS_SCHEDULE_TARGET, self.subjects.job(Place::Queue, key));
     }
 
     /// When a stored schedule is due.
     pub(crate) fn due_at(headers: &HeaderMap) -> Option<Timestamp> {
-        let at = headers.get(NATS_SCHEDULE)?.as_str().strip_prefix("@at ")?.parse().ok()?;
-        // A worker of an earlier release copies the header to later messages, where it means nothing.
-        let due = headers.get(DUE).and_then(|due| due.as_str().parse::<Timestamp>().ok());
-        due.filter(|due| *due + BACKSTOP == at).or(Some(at))
+        headers.get(NATS_SCHEDULE)?.as_str().strip_prefix("@at ")?.parse().ok()
     }
 }

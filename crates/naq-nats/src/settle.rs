@@ -1,7 +1,5 @@
 //! The first half of settling: stores the fact. A repeated request does not store it twice.
 
-use std::sync::Arc;
-
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream::Config;
 use async_trait::async_trait;
@@ -18,14 +16,10 @@ use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, MSG_ID, outgoing};
 use crate::transport::NatsTransport;
 
 impl Api {
-    /// `held` if this process will end the wait of a retry.
-    fn fact_headers(&self, fact: &Fact, guarded: bool, held: bool) -> HeaderMap {
+    fn fact_headers(&self, fact: &Fact, guarded: bool) -> HeaderMap {
         let mut headers = outgoing(&fact.message);
         headers.insert(MSG_ID, fact.dedup.as_str());
         match fact.kind {
-            FactKind::Retry { due_at } if held => {
-                self.put_backstop(&mut headers, &fact.key, due_at);
-            }
             FactKind::Retry { due_at } => self.put_due(&mut headers, &fact.key, due_at),
             FactKind::Record { .. } | FactKind::Dead | FactKind::GiveBack => {}
         }
@@ -36,24 +30,15 @@ impl Api {
         headers
     }
 
-    async fn write(self: &Arc<Self>, fact: &Fact) -> Result<Written, TransportError> {
+    async fn write(&self, fact: &Fact) -> Result<Written, TransportError> {
         let place = place_of(fact.kind);
-        let room = match fact.kind {
-            FactKind::Retry { due_at } => self.room_for_wait(&fact.message, due_at),
-            _ => None,
-        };
         let subject = self.subjects.job(place, &fact.key);
         let mut guarded = is_guarded(fact);
         let mut retry = self.request_retry("settle to", &subject);
         loop {
-            let headers = self.fact_headers(fact, guarded, room.is_some());
+            let headers = self.fact_headers(fact, guarded);
             match self.store(&subject, headers, fact.message.body.clone()).await {
-                Ok(ack) => {
-                    if let Some(room) = room {
-                        self.end_when_due(room, fact.key.clone(), fact.message.clone(), ack.seq);
-                    }
-                    return Ok(Written::Stored);
-                }
+                Ok(_) => return Ok(Written::Stored),
                 Err(error) if guarded && error.is(WRONG_LAST_SEQUENCE) => {
                     match self.resolve_conflict(fact).await? {
                         Some(written) => return Ok(written),

@@ -57,11 +57,6 @@ impl UnderWay {
         self.queues.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether a worker of this process has a queue open.
-    pub(crate) fn has_open_queue(&self) -> bool {
-        self.queues.load(Ordering::Relaxed) > 0
-    }
-
     pub(crate) fn queue_closed(&self) {
         self.queues.fetch_sub(1, Ordering::Relaxed);
     }

@@ -79,7 +79,6 @@ impl Subject for Cluster {
 
 /// Checks a behaviour, and returns its name if the subject does not have it. The panic is in the output.
 async fn check(behaviour: Behaviour, subject: &Cluster) -> Option<String> {
-    println!("{behaviour:?}");
     let checked = AssertUnwindSafe(behaviour.check(subject)).catch_unwind().await;
     checked.err().map(|_| format!("{behaviour:?}"))
 }

@@ -14,7 +14,6 @@ mod large;
 mod lost_tail;
 mod malformed;
 mod network;
-mod on_time;
 mod permissions;
 mod refusals;
 mod remove;

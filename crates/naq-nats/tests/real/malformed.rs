@@ -189,9 +189,9 @@ async fn every_list_skips_malformed_messages_and_brings_the_others() {
         }
     }
     let one = |n: usize| key(&good(n, "after"));
-    for n in 0..MALFORMED.len() {
+    for (n, malformed) in MALFORMED.iter().enumerate() {
         assert!(reader.locate(&one(n)).await.expect("found").len() >= 3);
-        let malformed = JobId::new(MALFORMED[n].name).map(|id| reader_key(id));
+        let malformed = JobId::new(malformed.name).map(reader_key);
         if let Ok(key) = malformed {
             reader.locate(&key).await.expect("read");
         }
