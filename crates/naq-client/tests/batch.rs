@@ -11,8 +11,11 @@ use naq_client::{
 };
 use naq_core::names::CHORES;
 use naq_core::retry::Rule;
-use naq_core::transport::{Consumer, Fact, JobKey, TransportError};
-use naq_core::{Clock, DeadLetter, ErrorKind, JobId, JobState, QueueName, TaskName};
+use naq_core::transport::{Consumer, Fact, JobKey, Producer, Submission, TransportError};
+use naq_core::{
+    Clock, Codec, DeadLetter, Envelope, ErrorKind, JobId, JobState, Payload, QueueName, TaskName,
+    Timestamp,
+};
 
 use crate::world::World;
 
@@ -28,13 +31,24 @@ fn key(queue: &str, id: &str) -> JobKey {
 
 impl World {
     async fn waiting(&self, queue: &str, id: &str) {
-        let job = self.client.enqueue_task("t", &()).unwrap().queue(queue).id(id);
-        job.delay(MINUTE).await.unwrap();
+        self.store(queue, id, Some(self.clock.now() + MINUTE)).await;
+    }
+
+    /// Stores a job as NAQ itself does. A user cannot enqueue into the queue of the chores.
+    async fn store(&self, name: &str, id: &str, due_at: Option<Timestamp>) {
+        let (key, task) = (key(name, id), TaskName::new("t").unwrap());
+        let args = Payload::null(Codec::Json);
+        let mut job =
+            Envelope::new(key.queue.clone(), key.id.clone(), task, args, self.clock.now());
+        job.due_at = due_at;
+        let (dedup, message) = (id.to_owned(), job.to_message().unwrap());
+        let submission = Submission { key, due_at, dedup, unique: false, message };
+        self.client.transport().publish(submission).await.unwrap();
     }
 
     async fn dead(&self, name: &str, id: &str) {
         let mut sub = self.broker.subscribe(&queue(name), MINUTE).await.unwrap();
-        self.client.enqueue_task("t", &()).unwrap().queue(name).id(id).await.unwrap();
+        self.store(name, id, None).await;
         let delivery = sub.fetch(1, Duration::from_millis(1)).await.unwrap().remove(0);
         let letter = DeadLetter {
             step: delivery.step(),

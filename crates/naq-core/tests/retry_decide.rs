@@ -304,6 +304,8 @@ fn names_of_rules_are_stable_distinct_and_forgiving() {
             "unique",
             "fallback",
             "undecodable",
+            "signature",
+            "encryption",
             "unknown_task",
             "unknown",
         ]

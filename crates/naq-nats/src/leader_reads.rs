@@ -3,7 +3,7 @@
 //! A direct get may be answered by any replica, and one that was paused or cut off answers what it knew
 //! before, until it has caught up (measured, 2.15.1: for half a minute). It then has no record of a job
 //! that has ended, and the job would run again. So on a cluster the leader is asked first whether its
-//! replicas are current, and if one is not, it is asked for the messages themselves (ADR 0045).
+//! replicas are current, and if one is not, it is asked for the messages themselves (ADR 0043).
 
 use futures_util::future::try_join_all;
 use naq_core::transport::TransportError;

@@ -1,6 +1,6 @@
 //! How many copies the streams of a prefix have. The choice is written down once, in the metadata of the
 //! stream of the state store, and each program that creates a stream follows it. Without that, a
-//! producer without `NAQ_REPLICAS` leaves its queue at one copy on a cluster of three (ADR 0044).
+//! producer without `NAQ_REPLICAS` leaves its queue at one copy on a cluster of three (ADR 0042).
 
 use std::collections::HashMap;
 

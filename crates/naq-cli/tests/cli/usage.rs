@@ -67,7 +67,6 @@ const MISTAKES: &[(&[&str], &[&str])] = &[
     (&["retry", "preview", "fixed:5s,max_retrys=1"], &["max_retrys", "max_retries"]),
     (&["retry", "preview", "fixed:5s,max_retries=1,max_retries=2"], &["max_retries", "twice"]),
     (&["retry", "preview", "fixed:5s,retry_on="], &["retry_on", "ConnectionError"]),
-    (&["retry", "preview", "fixed:5s", "--limit", "0"], &["0", "--limit"]),
     (&["retry", "decide", "fixed:5s", "--error", "a b", "--attempt", "1"], &["a b", "error kind"]),
     (&["retry", "decide", "fixed:5s", "--error", "A", "--attempt", "0"], &["0", "--attempt"]),
     (&["retry", "decide", "fixed:5s", "--error", "A"], &["--attempt"]),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use naq_core::redact::without_values;
 use naq_core::{Codec, ErrorKind, Failure, JobId, Payload, QueueName, TaskName, Timestamp};
 use naq_worker::Context;
 use serde::Serialize;
@@ -96,7 +97,8 @@ fn raw_json(args: &Payload) -> Result<Box<RawValue>, Failure> {
 
 /// Another attempt would find the same arguments.
 fn no_json(err: impl std::fmt::Display) -> Failure {
-    Failure::new(ErrorKind::DECODE, format!("the arguments: {err}")).fatal()
+    let text = without_values(&err.to_string());
+    Failure::new(ErrorKind::DECODE, format!("the arguments: {text}")).fatal()
 }
 
 #[cfg(test)]
