@@ -35,6 +35,8 @@ fn every_measure_has_numbers_and_all_streams_are_removed() {
         ("idle latency, p50", "us", true),
         ("retry lateness, p99", "ms", true),
         ("retries started early", "jobs", true),
+        ("retry lateness at whole seconds, p99", "ms", true),
+        ("retries at whole seconds started early", "jobs", true),
         ("fresh job beside waiting ones, p99", "us", true),
         ("enqueue, with nothing", "jobs/s", true),
         ("drain, with a unique key", "jobs/s", true),
