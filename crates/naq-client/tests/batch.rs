@@ -11,7 +11,7 @@ use naq_client::{
 };
 use naq_core::names::CHORES;
 use naq_core::retry::Rule;
-use naq_core::transport::{Consumer, Fact, JobKey, Producer, Submission, TransportError};
+use naq_core::transport::{Consumer, Fact, JobKey, Submission, TransportError};
 use naq_core::{
     Clock, Codec, DeadLetter, Envelope, ErrorKind, JobId, JobState, Payload, QueueName, TaskName,
     Timestamp,

@@ -1,4 +1,4 @@
-//! [`ClientEnd`]: when the client of a connection has ended, whatever ended it.
+//! [`ClientEnd`]: when the client of a connection has ended, for any reason.
 
 use tokio::sync::oneshot;
 

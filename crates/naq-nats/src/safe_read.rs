@@ -1,5 +1,5 @@
-//! Reads messages in JSON (`STREAM.MSG.GET`), which the client can parse whatever their authors wrote
-//! into headers and subject (ADR 0038). One request reads one message, so this is for the streams and
+//! Reads messages in JSON (`STREAM.MSG.GET`), which the client can parse with any bytes in their
+//! headers and subject (ADR 0038). One request reads one message, so this is for the streams and
 //! the moments in which an unreadable message is or may be.
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! The uptime consumer of a queue: which messages were stored since the broker last began anew.
+//! The uptime consumer of a queue: which messages were stored since the broker last started.
 //!
 //! A broker that is killed within a tenth of a second of an ack delivers the message again, with a count
 //! of one. So a count of one proves nothing about a message that was stored before the broker started.

@@ -9,7 +9,7 @@ use crate::schedule::ScheduleError;
 
 impl Client {
     /// The same schedule with the arguments of its job encrypted, and the job signed, with the keys that
-    /// this client has. Each run has these arguments and that signature, whichever worker makes it.
+    /// this client has. Each run has these arguments and that signature, on every worker.
     /// Without a key the job has no signature.
     ///
     /// # Errors
