@@ -38,10 +38,12 @@ pub(super) fn lives<'a>(
     for entry in deeds {
         match &entry.outcome {
             DeedOutcome::Requeued { letter } => {
-                let begin = life.runs.partition_point(|run| run.start < entry.from);
+                // A requeue may begin before the job is dead, and wait for a broker that is away.
+                let from = entry.from.max(letter.at);
+                let begin = life.runs.partition_point(|run| run.start < from);
                 let (before, after) = life.runs.split_at(begin);
                 lives.push(Life { runs: before, stored: ended(letter), ..life });
-                let sent = Some(SentJob { first: entry.from, acked: Some(entry.to) });
+                let sent = Some(SentJob { first: from, acked: Some(entry.to) });
                 life =
                     Life { sent, delay_ms: 0, runs: after, stored: stored.clone(), was_dead: true };
             }

@@ -237,6 +237,25 @@ mod tests {
     }
 
     #[test]
+    fn a_requeue_that_began_before_the_death_begins_the_next_life_after_it() {
+        let mut fake = FakeJob::new(Script::FailAlways);
+        let first = fake.runs().clone();
+        let letter = fake.stored().ends[0].clone();
+        let last = first.last().expect("it ran").start;
+        let shift = 5_000;
+        for run in first {
+            let again = FakeJob::run(run.step, run.start + shift, HandlerAct::Fail);
+            fake.runs().push(again);
+        }
+        fake.end_at(letter.at + shift);
+        let outcome = DeedOutcome::Requeued { letter };
+        let mut requeue = deed(Deed::Requeue { job: JOB.into() }, last - 1, outcome);
+        requeue.to = last + 500;
+        fake.deeds().push(requeue);
+        assert_eq!(names(&fake), [""; 0]);
+    }
+
+    #[test]
     fn a_dead_letter_may_be_missing_only_if_an_operator_removed_it() {
         let mut fake = FakeJob::new(Script::Fatal);
         let letter = fake.stored().ends.remove(0);
