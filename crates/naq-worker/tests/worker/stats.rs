@@ -85,7 +85,7 @@ async fn expired_jobs_and_unknown_tasks_are_counted_too() {
     let tasks: Vec<_> = totals.tasks().map(|(_, task, n)| (task.to_string(), endings(n))).collect();
     let unknown = ("_unknown".to_owned(), [0, 0, 0, 0, 0, 1, 0, 0]);
     let expired = ("script".to_owned(), [0, 0, 0, 0, 1, 0, 0, 0]);
-    assert_eq!(tasks, [unknown, expired], "whoever enqueues makes up no labels");
+    assert_eq!(tasks, [unknown, expired], "a producer makes up no labels");
 }
 
 #[tokio::test]
