@@ -63,6 +63,8 @@ const COMMANDS: &[&str] = &[
     "check worker",
     "check dlq",
     "dashboard",
+    "dashboard user",
+    "dashboard user add",
     "dev",
     "bench",
     "completions",
