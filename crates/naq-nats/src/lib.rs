@@ -22,6 +22,7 @@ mod end_watch;
 mod error;
 mod error_codes;
 mod evictions;
+mod fenced_reads;
 mod finding;
 mod forgotten;
 mod header_block;
