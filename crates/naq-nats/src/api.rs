@@ -23,7 +23,7 @@ use crate::connect::random_up_to;
 use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
 use crate::error::{self, ApiError, ApiRefusal};
 use crate::evictions::EvictionLog;
-use crate::fenced_reads::Fences;
+use crate::fences::Fences;
 use crate::open_client::{CurrentClient, OpenClient};
 use crate::protection;
 use crate::replica_lag::ReplicaLag;

@@ -6,12 +6,8 @@
 //! fence, and asks for it together with the others: an answer with the fence is from a replica that has
 //! all that was stored before it (ADR 0043).
 
-use std::collections::HashSet;
-use std::sync::Mutex;
-
 use async_nats::HeaderMap;
 use bytes::Bytes;
-use naq_core::sync::lock;
 use naq_core::transport::{Place, TransportError};
 
 use crate::api::Api;
@@ -24,20 +20,6 @@ use crate::message::TTL;
 const FENCE_TTL: &str = "1s";
 /// How many subjects one request asks for, besides the fence.
 const AT_ONCE: usize = 900;
-
-/// The streams in which this user may store no fence, or not read one, as far as the broker has said so.
-#[derive(Debug, Default)]
-pub(crate) struct Fences(Mutex<HashSet<String>>);
-
-impl Fences {
-    fn is_refused(&self, stream: &str) -> bool {
-        lock(&self.0).contains(stream)
-    }
-
-    fn refuse(&self, stream: &str) {
-        lock(&self.0).insert(stream.to_owned());
-    }
-}
 
 impl Api {
     /// The last message on each of these subjects of a stream, without wildcards. `None` if the broker is

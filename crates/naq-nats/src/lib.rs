@@ -23,6 +23,7 @@ mod error;
 mod error_codes;
 mod evictions;
 mod fenced_reads;
+mod fences;
 mod finding;
 mod forgotten;
 mod header_block;
