@@ -195,7 +195,7 @@ pub(crate) fn ledger_path(dir: &Path, worker: &str) -> PathBuf {
     dir.join(format!("worker-{worker}.jsonl"))
 }
 
-/// A file that entries are appended to. Each entry is on disk before its process continues.
+/// A file that entries are appended to. Each entry is written before its process continues.
 #[derive(Debug)]
 pub struct Ledger {
     file: File,
@@ -211,20 +211,12 @@ impl Ledger {
         Ok(Self { file: file.with_context(|| format!("cannot write {}", path.display()))? })
     }
 
-    /// Writes entries, one per line, and waits until they are on disk.
+    /// Writes entries, one per line. They survive the death of this process, but not that of the machine:
+    /// to wait for the disk would stop a whole worker for seconds while the disk is busy.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, entries: &[LedgerEntry]) -> io::Result<()> {
-        self.append(entries)?;
-        self.file.sync_data()
-    }
-
-    /// Writes entries, one per line. They survive the death of this process.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn append(&self, entries: &[LedgerEntry]) -> io::Result<()> {
         let mut lines = Vec::new();
         for entry in entries {
             serde_json::to_writer(&mut lines, entry)?;

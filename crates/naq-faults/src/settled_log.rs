@@ -44,7 +44,7 @@ impl<S: Subscriber> Layer<S> for SettledLog {
         let ledger =
             self.ledger.get_or_init(|| Ledger::open(&self.path).expect("the ledger is writable"));
         let entry = LedgerEntry::Settled { job: job.0, worker: self.worker.clone(), at: now() };
-        ledger.append(&[entry]).expect("the ledger is writable");
+        ledger.write(&[entry]).expect("the ledger is writable");
     }
 }
 
