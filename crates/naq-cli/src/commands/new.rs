@@ -108,7 +108,7 @@ fn clone_of_naq(dir: &Path) -> Result<PathBuf> {
     let is_clone = dir.join("crates/naq/Cargo.toml").is_file();
     if !is_clone {
         let text = format!("{} is no clone of NAQ: it has no crates/naq", dir.display());
-        let next = "git clone https://github.com/naq-rs/naq, and name that directory";
+        let next = "clone NAQ, and name the directory of the clone";
         return Err(CliError::usage(text).next(next).into());
     }
     dir.canonicalize().with_context(|| format!("cannot find {}", dir.display()))
