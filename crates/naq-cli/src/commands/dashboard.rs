@@ -32,8 +32,8 @@ Examples:
 If there is no broker yet, it waits for one. Beside the pages it serves /metrics for Prometheus,
 /healthz and /readyz. Ctrl-C or SIGTERM ends it.
 
-TLS: put a proxy before it. The dashboard serves plain HTTP, over which others can read passwords. Keep
---host 127.0.0.1, let the proxy serve TLS, and name the proxy's host with --public-host."
+TLS: put a proxy before it. The dashboard serves plain HTTP, over which others can read passwords.
+Keep --host 127.0.0.1, let the proxy serve TLS, and name the proxy's host with --public-host."
 )]
 pub(crate) struct DashboardArgs {
     #[command(subcommand)]
