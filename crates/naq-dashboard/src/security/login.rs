@@ -186,8 +186,8 @@ mod tests {
             let value = HeaderValue::from_str(value).expect("a header");
             headers.insert(header::AUTHORIZATION, value);
         }
-        let mut options = Options::default();
-        options.logins = vec![("ann".into(), "secret".into()), ("bob".into(), "a:b".into())];
+        let logins = vec![("ann".into(), "secret".into()), ("bob".into(), "a:b".into())];
+        let options = Options { logins, ..Options::default() };
         let logins = Logins::new(&options);
         logins.check(&headers, None).await.map(|access| access.who)
     }
