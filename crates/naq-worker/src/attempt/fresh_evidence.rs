@@ -28,6 +28,11 @@ pub(super) async fn is_unsettled(worker: &WorkerState, held: &Arc<HeldDelivery>)
     if !held.is_doubtful() || is_fresh(held.evidence_age(worker.now()), FRESH) {
         return true;
     }
+    // Few jobs come here. In a box, the look does not make the future of every attempt larger.
+    Box::pin(look_until_fresh(worker, held)).await
+}
+
+async fn look_until_fresh(worker: &WorkerState, held: &Arc<HeldDelivery>) -> bool {
     let Some(queue) = worker.queue_of(held) else { return false };
     let mut outage = Outage::new("the check of a job that waited");
     let mut fastest: Option<Duration> = None;
