@@ -85,8 +85,9 @@ fn package_name(dir: &Path) -> Result<String> {
     if is_valid {
         return Ok(name.to_owned());
     }
-    let next = "use small letters, digits, `-` and `_`, and begin with a letter";
-    Err(CliError::usage(format!("{name:?} cannot be the name of a package")).next(next).into())
+    Err(CliError::usage(format!("{name:?} cannot be the name of a package"))
+        .next("use small letters, digits, hyphens and underscores, and begin with a letter")
+        .into())
 }
 
 /// The directory must be new or empty: no file of the user is replaced.
@@ -108,8 +109,9 @@ fn clone_of_naq(dir: &Path) -> Result<PathBuf> {
     let is_clone = dir.join("crates/naq/Cargo.toml").is_file();
     if !is_clone {
         let text = format!("{} is no clone of NAQ: it has no crates/naq", dir.display());
-        let next = "git clone https://github.com/naq-rs/naq, and name that directory";
-        return Err(CliError::usage(text).next(next).into());
+        return Err(CliError::usage(text)
+            .next("clone NAQ, and name the directory of the clone")
+            .into());
     }
     dir.canonicalize().with_context(|| format!("cannot find {}", dir.display()))
 }
