@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::delivery::HeldDelivery;
-use crate::engine::WorkerState;
+use crate::engine::{WorkerQueue, WorkerState};
 use crate::intake::suspect_check;
 use crate::outage::Outage;
 
@@ -32,11 +32,20 @@ pub(super) async fn is_unsettled(worker: &WorkerState, held: &Arc<HeldDelivery>)
     if !doubtful || is_fresh(held.evidence_age(now), FRESH) {
         return true;
     }
+    // Few jobs come here. In a box, the look does not make the future of every attempt larger.
+    Box::pin(look_until_fresh(worker, &queue, held)).await
+}
+
+async fn look_until_fresh(
+    worker: &WorkerState,
+    queue: &Arc<WorkerQueue>,
+    held: &Arc<HeldDelivery>,
+) -> bool {
     let mut outage = Outage::new("the check of a job that waited");
     let mut fastest: Option<Duration> = None;
     loop {
         let asked = vec![held.clone()];
-        if suspect_check::keep_unsettled(worker, &queue, asked, &mut outage).await.is_empty() {
+        if suspect_check::keep_unsettled(worker, queue, asked, &mut outage).await.is_empty() {
             return false;
         }
         let took = held.evidence_age(worker.now());
