@@ -10,7 +10,7 @@ use naq_core::sign::{SigningKey, TrustedKeys};
 use naq_core::transport::{BrokerClock, QueueInfo, Transport, TransportError, WorkerInfo};
 use naq_core::wire::Codec;
 
-use crate::enqueue::EnqueueLayers;
+use crate::enqueue::{EnqueueLayer, EnqueueLayers};
 use crate::operate::cancel_tally::CancelTally;
 
 /// The verbs of NAQ for producers and operators. Cheap to clone; clones share the connection.
@@ -110,6 +110,16 @@ impl Client {
     /// The keys that [`trusted_keys`](Self::trusted_keys) has set.
     pub fn known_keys(&self) -> &TrustedKeys {
         &self.trusted_keys
+    }
+
+    /// Puts code around every enqueue of this client and of its later clones. The first layer is the
+    /// outermost one: its [`before`](EnqueueLayer::before) runs first, and its
+    /// [`after`](EnqueueLayer::after) last.
+    #[doc(alias = "middleware")]
+    #[must_use]
+    pub fn layer(mut self, layer: impl EnqueueLayer) -> Self {
+        self.layers.push(layer);
+        self
     }
 
     /// Uses this clock instead of the machine's; for tests. See [`now`](Self::now).

@@ -151,7 +151,7 @@ impl Client {
                     .of_life(step)
             };
             let answer = receipt.map(handle).map_err(EnqueueError::from);
-            self.layers.after(&key, &answer);
+            self.tell_layers(&key, &answer);
             answers[index] = Some(answer);
         }
         let groups = group_by_unique_key(others).into_iter().map(|group| async move {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use naq_core::names::{JobId, JobKey, QueueName, TaskName};
 use naq_core::wire::{Envelope, Payload};
 
-use crate::{Client, EnqueueError, JobHandle};
+use crate::EnqueueError;
 
-/// Code around every job that a [`Client`] enqueues. Add one with [`Client::layer`].
+/// Code around every job that a [`Client`](crate::Client) enqueues. Add one with
+/// [`Client::layer`](crate::Client::layer).
 ///
 /// [`before`](Self::before) runs when the job is written: also for the jobs of a
 /// [`Workflow`](crate::Workflow), for the template of a schedule, and for a job that is prepared for
-/// [`Client::enqueue_many`]. [`after`](Self::after) runs when the broker has answered an enqueue. Layers
+/// [`Client::enqueue_many`](crate::Client::enqueue_many). [`after`](Self::after) runs when the broker has answered an enqueue. Layers
 /// run in the task of the caller: do not block in them.
 ///
 /// ```
@@ -126,24 +127,16 @@ impl fmt::Debug for OutgoingJob<'_> {
     }
 }
 
-impl Client {
-    /// Puts code around every enqueue of this client and of its later clones. The first layer is the
-    /// outermost one: its [`before`](EnqueueLayer::before) runs first, and its
-    /// [`after`](EnqueueLayer::after) last.
-    #[doc(alias = "middleware")]
-    #[must_use]
-    pub fn layer(mut self, layer: impl EnqueueLayer) -> Self {
-        self.layers.0.push(Arc::new(layer));
-        self
-    }
-}
-
 /// The layers of a client, the outermost first.
 #[derive(Clone, Default)]
 pub(crate) struct EnqueueLayers(Vec<Arc<dyn EnqueueLayer>>);
 
 impl EnqueueLayers {
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(crate) fn push(&mut self, layer: impl EnqueueLayer) {
+        self.0.push(Arc::new(layer));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -154,12 +147,7 @@ impl EnqueueLayers {
         Ok(())
     }
 
-    pub(super) fn after<O>(&self, job: &JobKey, answer: &Result<JobHandle<O>, EnqueueError>) {
-        let answer = answer.as_ref().map(|sent| match sent.held_by() {
-            Some(_) => Enqueued::KeyHeld,
-            None if sent.is_duplicate() => Enqueued::Duplicate,
-            None => Enqueued::Added,
-        });
+    pub(super) fn after(&self, job: &JobKey, answer: Result<Enqueued, &EnqueueError>) {
         for layer in self.0.iter().rev() {
             layer.after(job, answer);
         }

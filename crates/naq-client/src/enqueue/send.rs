@@ -1,8 +1,9 @@
 //! Send a prepared job: take its unique key, publish it, link it to its parents.
 
+use naq_core::names::JobKey;
 use naq_core::transport::Receipt;
 
-use crate::enqueue::Prepared;
+use crate::enqueue::{Enqueued, Prepared};
 use crate::unique::KeyAnswer;
 use crate::{Client, EnqueueError, JobHandle};
 
@@ -14,8 +15,18 @@ impl Client {
         }
         let key = job.submission.key.clone();
         let answer = self.send_linked(job).await;
-        self.layers.after(&key, &answer);
+        self.tell_layers(&key, &answer);
         answer
+    }
+
+    /// Tells the layers what became of an enqueue.
+    pub(super) fn tell_layers<O>(&self, job: &JobKey, answer: &Result<JobHandle<O>, EnqueueError>) {
+        let answer = answer.as_ref().map(|sent| match sent.held_by() {
+            Some(_) => Enqueued::KeyHeld,
+            None if sent.is_duplicate() => Enqueued::Duplicate,
+            None => Enqueued::Added,
+        });
+        self.layers.after(job, answer);
     }
 
     /// Sends the job. If it depends on others, links it to them.
