@@ -10,6 +10,8 @@ use crate::args::{self, Cli, Command};
 use crate::commands::bench;
 #[cfg(feature = "dashboard")]
 use crate::commands::dashboard;
+#[cfg(feature = "gateway")]
+use crate::commands::gateway;
 use crate::commands::{check, completions, dev, doctor, enqueue, retry, worker};
 use crate::connection::ClientConfig;
 use crate::exit::{self, ExitCode};
@@ -69,6 +71,10 @@ fn run<S: Clone + Send + Sync + 'static>(
         Command::Worker(args) => return worker::run(args, registry, config()?, out),
         #[cfg(feature = "dashboard")]
         Command::Dashboard(args) => return dashboard::run(args, config()?, out),
+        #[cfg(feature = "gateway")]
+        Command::Gateway(args) => return gateway::run(args, config, out),
+        #[cfg(feature = "handlers")]
+        Command::Conformance(command) => return command.run(out),
         Command::Dev(args) => return dev::run(args, registry, out),
         Command::Key(command) => command.run(out)?,
         Command::Doctor(args) => {
