@@ -12,7 +12,7 @@ use crate::commands::bench;
 use crate::commands::dashboard;
 #[cfg(feature = "gateway")]
 use crate::commands::gateway;
-use crate::commands::{check, completions, dev, doctor, enqueue, retry, worker};
+use crate::commands::{check, completions, dev, doctor, enqueue, new, retry, worker};
 use crate::connection::ClientConfig;
 use crate::exit::{self, ExitCode};
 use crate::logging::Level;
@@ -77,6 +77,7 @@ fn run<S: Clone + Send + Sync + 'static>(
         Command::Conformance(command) => return command.run(out),
         Command::Dev(args) => return dev::run(args, registry, out),
         Command::Key(command) => command.run(out)?,
+        Command::New(args) => new::run(args, out)?,
         Command::Doctor(args) => {
             let open_files = global.connection.open_files();
             return runtime()?.block_on(doctor::run(args, config()?, open_files, out));

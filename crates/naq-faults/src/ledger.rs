@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use naq_core::{Clock, SystemClock};
@@ -76,6 +76,15 @@ pub enum LedgerEntry {
         /// The step.
         #[serde(flatten)]
         step: ScriptStep,
+        /// The worker.
+        worker: String,
+        /// The time.
+        at: u64,
+    },
+    /// A worker has stored the outcome of an attempt.
+    Settled {
+        /// The job.
+        job: String,
         /// The worker.
         worker: String,
         /// The time.
@@ -181,7 +190,12 @@ impl FaultKind {
     }
 }
 
-/// A file that entries are appended to. Each entry is on disk before its process continues.
+/// The ledger of a worker, in the directory of its run.
+pub(crate) fn ledger_path(dir: &Path, worker: &str) -> PathBuf {
+    dir.join(format!("worker-{worker}.jsonl"))
+}
+
+/// A file that entries are appended to. Each entry is written before its process continues.
 #[derive(Debug)]
 pub struct Ledger {
     file: File,
@@ -197,7 +211,8 @@ impl Ledger {
         Ok(Self { file: file.with_context(|| format!("cannot write {}", path.display()))? })
     }
 
-    /// Writes entries, one per line, and waits until they are on disk.
+    /// Writes entries, one per line. They survive the death of this process, but not that of the machine:
+    /// to wait for the disk would stop a whole worker for seconds while the disk is busy.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -208,8 +223,7 @@ impl Ledger {
             lines.push(b'\n');
         }
         // One write appends all lines at once, even if other processes write too or this one dies.
-        (&self.file).write_all(&lines)?;
-        self.file.sync_data()
+        (&self.file).write_all(&lines)
     }
 }
 
