@@ -130,23 +130,6 @@ mod tests {
     }
 
     #[test]
-    fn messagepack_that_json_cannot_express_is_refused_and_a_nan_is_null() {
-        let args =
-            |bytes: &'static [u8]| Payload::from_raw(Codec::MsgPack, Bytes::from_static(bytes));
-        for (what, bytes) in [
-            ("a binary value", &b"\x91\xc4\x02\x00\x01"[..]),
-            ("a timestamp", &b"\x91\xd6\xff\x00\x00\x00\x01"[..]),
-            ("a map with numbers as keys", &b"\x81\x01\x02"[..]),
-        ] {
-            let failure = raw_json(&args(bytes)).expect_err(what);
-            assert_eq!(failure.kind(), &ErrorKind::DECODE, "{what}");
-            assert_eq!(failure.advice(), naq_core::Advice::Fatal, "{what}");
-        }
-        let nan = args(b"\x91\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00");
-        assert_eq!(raw_json(&nan).expect("json").get(), "[null]");
-    }
-
-    #[test]
     fn arguments_that_are_no_json_are_never_tried_again() {
         let failure = raw_json(&json("{")).expect_err("no json");
         assert_eq!(failure.kind(), &ErrorKind::DECODE);
