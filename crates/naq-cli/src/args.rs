@@ -167,7 +167,7 @@ impl Command {
         match self {
             Self::Worker(_) | Self::Dev(_) => true,
             #[cfg(feature = "dashboard")]
-            Self::Dashboard(_) => true,
+            Self::Dashboard(args) => args.command.is_none(),
             #[cfg(feature = "gateway")]
             Self::Gateway(args) => args.is_server(),
             _ => false,
@@ -246,6 +246,10 @@ pub(crate) fn definition() -> clap::Command {
         .filter(|arg| matches!(arg.get_help_heading(), Some("Connection" | "Keys" | "Logging")))
         .map(|arg| arg.clone().hide(true))
         .collect();
+    #[cfg(feature = "dashboard")]
+    let command = command.mut_subcommand("dashboard", |dashboard| {
+        dashboard.mut_subcommand("user", |offline| offline.args(unused.clone()))
+    });
     OFFLINE.iter().fold(command, |command, name| {
         command.mut_subcommand(name, |offline| offline.args(unused.clone()))
     })

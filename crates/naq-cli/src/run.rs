@@ -70,7 +70,10 @@ fn run<S: Clone + Send + Sync + 'static>(
         Command::Man => completions::man(out)?,
         Command::Worker(args) => return worker::run(args, registry, config()?, out),
         #[cfg(feature = "dashboard")]
-        Command::Dashboard(args) => return dashboard::run(args, config()?, out),
+        Command::Dashboard(args) => match &args.command {
+            Some(command) => command.run(out)?,
+            None => return dashboard::run(args, config()?, out),
+        },
         #[cfg(feature = "gateway")]
         Command::Gateway(args) => return gateway::run(args, config, out),
         #[cfg(feature = "handlers")]

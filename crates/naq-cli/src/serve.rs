@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use axum::serve::Listener;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -73,13 +74,13 @@ pub(crate) async fn serve(
     loop {
         let next = async {
             // `accept` waits by itself when the process has no free file descriptor.
-            let stream = Listener::accept(&mut listener).await.0;
+            let accepted = Listener::accept(&mut listener).await;
             if places.available_permits() == 0 {
                 unasked.close_oldest();
             }
-            (places.clone().acquire_owned().await, stream)
+            (places.clone().acquire_owned().await, accepted)
         };
-        let (place, stream) = tokio::select! {
+        let (place, (stream, peer)) = tokio::select! {
             biased;
             () = &mut stop => break,
             next = next => next,
@@ -88,8 +89,9 @@ pub(crate) async fn serve(
         let routes = TowerToHyperService::new(routes.clone());
         let service = {
             let asked = asked.clone();
-            service_fn(move |request: Request<Incoming>| {
+            service_fn(move |mut request: Request<Incoming>| {
                 asked.store(true, Ordering::Relaxed);
+                request.extensions_mut().insert(ConnectInfo(peer));
                 routes.call(request)
             })
         };

@@ -7,9 +7,9 @@ use naq_client::Client;
 use tokio::sync::watch;
 
 use crate::job_cache::JobCache;
-use crate::options::Options;
+use crate::options::{Options, OptionsError};
 use crate::render_cache::RenderCache;
-use crate::security::LoginThrottle;
+use crate::security::Logins;
 use crate::snapshot::{self, Snapshot};
 use crate::tab_limit::TabLimit;
 
@@ -25,20 +25,23 @@ pub(crate) struct AppState {
     pub(crate) render_cache: RenderCache,
     pub(crate) tab_limit: TabLimit,
     pub(crate) job_cache: JobCache,
-    pub(crate) logins: LoginThrottle,
+    pub(crate) logins: Logins,
 }
 
 impl App {
-    pub(crate) fn start(client: Client, options: Options) -> Self {
-        Self(Arc::new(AppState {
+    /// # Errors
+    /// [`OptionsError`] for an option with an invalid value.
+    pub(crate) fn start(client: Client, options: Options) -> Result<Self, OptionsError> {
+        options.check()?;
+        Ok(Self(Arc::new(AppState {
             snapshots: snapshot::poll(client.clone(), options.interval, !options.read_only),
             tab_limit: TabLimit::new(options.max_tabs),
             client,
+            logins: Logins::new(&options),
             options,
             render_cache: RenderCache::default(),
             job_cache: JobCache::default(),
-            logins: LoginThrottle::default(),
-        }))
+        })))
     }
 
     /// The newest snapshot. If the reader has ended or is stuck, the snapshot's `problem` says so.

@@ -26,8 +26,7 @@ impl Dashboard {
     /// # Panics
     /// If it is called outside a tokio runtime.
     pub fn new(client: Client, options: Options) -> Result<Self, OptionsError> {
-        options.check()?;
-        Ok(Self { app: App::start(client, options) })
+        Ok(Self { app: App::start(client, options)? })
     }
 
     /// The pages, the live streams and the actions, under [`Options::prefix`].

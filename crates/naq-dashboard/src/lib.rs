@@ -20,8 +20,12 @@ mod pages;
 mod render_cache;
 mod security;
 mod snapshot;
+mod sso;
 mod tab_limit;
+mod user;
 mod view;
 
 pub use dashboard::Dashboard;
 pub use options::{Options, OptionsError};
+pub use sso::SsoProxy;
+pub use user::{Role, User, UserError};

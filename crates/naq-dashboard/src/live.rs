@@ -83,7 +83,7 @@ impl LiveTab {
     async fn next(&mut self) -> Option<Event> {
         let version = self.snapshots.borrow_and_update().version;
         let Self { app, access, page, .. } = &*self;
-        let key = format!("{}{page}", if access.may_act { "+" } else { "-" });
+        let key = format!("{}{page}", access.view_key());
         let render = || async move {
             match pages::render(app, access.clone(), page, true).await {
                 Ok(html) => regions(&html),

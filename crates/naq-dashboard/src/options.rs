@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// The longest name and the longest password of a login, in bytes.
-pub(crate) const MAX_LOGIN_BYTES: usize = 256;
+use crate::sso::SsoProxy;
+use crate::user::{MAX_LOGIN_BYTES, User};
 
 /// How a dashboard behaves. The default suits one person on their own machine.
 #[derive(Debug, Clone)]
@@ -19,9 +19,14 @@ pub struct Options {
     pub read_only: bool,
     /// Hides arguments and results of all jobs, from every visitor. Off by default.
     pub hide_args: bool,
-    /// Logins: a name and a password each. Without logins, everyone who can reach the dashboard may
-    /// see and do everything. None by default.
+    /// Logins: a name and a password each, in plain text; they may do everything. [`Options::users`] has
+    /// hashed passwords and roles. Without any of them, everyone who can reach the dashboard may see and do
+    /// everything. None by default.
     pub logins: Vec<(String, String)>,
+    /// Users, each with a hashed password, a role and its queues. None by default.
+    pub users: Vec<User>,
+    /// A proxy that logs visitors in. None by default.
+    pub sso: Option<SsoProxy>,
     /// A label in the head of each page, such as `production`. None by default.
     pub environment: Option<String>,
     /// How many tabs may have a live stream at once. A further tab gets no stream and shows that it is not
@@ -46,6 +51,12 @@ pub enum OptionsError {
          {MAX_LOGIN_BYTES} bytes, and the name must not have a colon"
     )]
     Login(String),
+    /// Two users with one name.
+    #[error("there are two users with the name {0:?}: each name has one login")]
+    User(String),
+    /// An invalid proxy that logs visitors in.
+    #[error("the proxy that logs visitors in is invalid: {0}")]
+    Sso(&'static str),
     /// An invalid host name.
     #[error(
         "the host name {0:?} is invalid: use a name such as naq.example.com or 10.0.0.7, without \
@@ -65,6 +76,8 @@ impl Default for Options {
             read_only: false,
             hide_args: false,
             logins: Vec::new(),
+            users: Vec::new(),
+            sso: None,
             environment: None,
             max_tabs: 256,
             interval: Duration::from_secs(1),
@@ -87,7 +100,21 @@ impl Options {
         if let Some(host) = self.hosts.iter().find(|host| !is_host(host)) {
             return Err(OptionsError::Host(host.clone()));
         }
-        match self.logins.iter().find(|(name, password)| !is_login(name, password)) {
+        if let Some(fault) = self.sso.as_ref().and_then(SsoProxy::fault) {
+            return Err(OptionsError::Sso(fault));
+        }
+        let plain = self.logins.iter().map(|(name, _)| name.as_str());
+        for (at, user) in self.users.iter().enumerate() {
+            let mut others = plain.clone().chain(self.users[..at].iter().map(User::name));
+            if others.any(|name| name == user.name()) {
+                return Err(OptionsError::User(user.name().to_owned()));
+            }
+        }
+        self.check_logins()
+    }
+
+    fn check_logins(&self) -> Result<(), OptionsError> {
+        match self.logins.iter().find(|(name, password)| User::plain(name, password).is_err()) {
             Some((name, _)) => Err(OptionsError::Login(name.clone())),
             None => Ok(()),
         }
@@ -104,9 +131,4 @@ fn is_host(host: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
     let has_port = host.contains(':') && !host.ends_with(']');
     !host.is_empty() && host.chars().all(plain) && !has_port
-}
-
-fn is_login(name: &str, password: &str) -> bool {
-    let given = |text: &str| !text.is_empty() && text.len() <= MAX_LOGIN_BYTES;
-    given(name) && given(password) && !name.contains(':')
 }

@@ -8,7 +8,8 @@ use naq_core::transport::TransportError;
 use serde::Deserialize;
 
 use crate::error_codes::{
-    self, DELETE_FAILED, DUPLICATE_IN_PROCESS, SEQUENCE_NOT_FOUND, STORE_FULL, SUBJECT_IN_PROCESS,
+    self, CONSUMER_NOT_FOUND, CONSUMER_TO_CHANGE_NOT_FOUND, DELETE_FAILED, DUPLICATE_IN_PROCESS,
+    SEQUENCE_NOT_FOUND, STORE_FULL, SUBJECT_IN_PROCESS,
 };
 
 /// An error reply of the JetStream API.
@@ -63,6 +64,13 @@ impl ApiError {
         let gone = |text: &str| text.contains("no message found") || text.contains("not found");
         matches!(self, Self::Refused(r) if r.err_code == DELETE_FAILED && gone(&r.description))
             || self.is(SEQUENCE_NOT_FOUND)
+    }
+
+    /// The consumer to act on does not exist: another operator may have deleted it a moment ago.
+    pub(crate) fn lacks_consumer(&self) -> bool {
+        self.is(CONSUMER_NOT_FOUND)
+            || self.is(CONSUMER_TO_CHANGE_NOT_FOUND)
+            || matches!(self, Self::Transport(TransportError::NoQueue(_)))
     }
 
     /// Whether a store has no room for another message.

@@ -11,6 +11,7 @@ pub(crate) const SEQUENCE_NOT_FOUND: u64 = 10043;
 pub(crate) const NO_MESSAGE: u64 = 10037;
 /// The consumer does not exist.
 pub(crate) const CONSUMER_NOT_FOUND: u64 = 10014;
+pub(crate) const CONSUMER_TO_CHANGE_NOT_FOUND: u64 = 10149;
 /// Another process has just created a stream of this name with other settings.
 pub(crate) const STREAM_NAME_IN_USE: u64 = 10058;
 /// The stream does not exist.
@@ -113,7 +114,7 @@ const VERDICTS: &[(u64, Verdict, &str)] = &[
     (10124, Transient, "the stream moves"),
     (10125, Final, "the pull is beyond the consumer's limit"),
     (10148, Final, "the consumer exists with other settings; the caller reads them"),
-    (10149, Final, "the consumer to change does not exist"),
+    (CONSUMER_TO_CHANGE_NOT_FOUND, Final, "the consumer to change does not exist"),
     (DUPLICATE_IN_PROCESS, Transient, "the first copy waits for its quorum"),
     (10163, Transient, "the leader does not know the subject's last message yet"),
     (SUBJECT_IN_PROCESS, Transient, "another message of the subject waits for its quorum"),

@@ -13,14 +13,16 @@ use naq_core::transport::{
 };
 use naq_core::{QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::api::Api;
 use crate::direct::StreamMessage;
 use crate::error::ApiError;
 use crate::error_codes::{STREAM_NOT_FOUND, WRONG_LAST_SEQUENCE};
 use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, outgoing};
+use crate::stream_config::{DEFAULT_LEASE, max_ack_pending};
+use crate::stream_info::CreateConsumer;
 use crate::subjects::{CONSUMER, api};
-use crate::topology::{CreateConsumer, DEFAULT_LEASE, max_ack_pending};
 use crate::transport::NatsTransport;
 
 /// A job that is due within this time is not released early. The broker's timer reads due schedules
@@ -199,12 +201,18 @@ impl Api {
         if self.stream_info(&stream).await.map_err(fail)?.is_none() {
             return Err(TransportError::NoQueue(queue.to_string()));
         }
-        // A queue may be paused before a worker opens it.
-        self.ensure_consumer(queue, DEFAULT_LEASE).await?;
         let request = PauseRequest { pause_until };
-        let answer: Result<serde_json::Value, ApiError> =
-            self.call_with_retry(&api::consumer_pause(&stream), &request).await;
-        answer.map(drop).map_err(fail)
+        let until = Instant::now() + self.config.request_timeout;
+        loop {
+            // A queue may be paused before a worker opens it.
+            self.ensure_consumer(queue, DEFAULT_LEASE).await?;
+            let answer: Result<serde_json::Value, ApiError> =
+                self.call_with_retry(&api::consumer_pause(&stream), &request).await;
+            match answer {
+                Err(error) if error.lacks_consumer() && Instant::now() < until => {}
+                answer => return answer.map(drop).map_err(fail),
+            }
+        }
     }
 }
 
@@ -219,17 +227,31 @@ impl Api {
         if self.stream_info(&stream).await.map_err(fail)?.is_none() {
             return Err(TransportError::NoQueue(queue.to_string()));
         }
-        // A queue may get a limit before a worker opens it.
-        self.ensure_consumer(queue, DEFAULT_LEASE).await?;
-        let Some(info) = self.consumer_info(queue).await.map_err(fail)? else {
-            return Err(TransportError::NoQueue(queue.to_string()));
+        let until = Instant::now() + self.config.request_timeout;
+        loop {
+            // A queue may get a limit before a worker opens it.
+            self.ensure_consumer(queue, DEFAULT_LEASE).await?;
+            let answer = self.limit_consumer(queue, &stream, limit).await;
+            match answer {
+                Err(error) if error.lacks_consumer() && Instant::now() < until => {}
+                answer => return answer.map_err(fail),
+            }
+        }
+    }
+
+    async fn limit_consumer(
+        &self,
+        queue: &QueueName,
+        stream: &str,
+        limit: Option<NonZeroU64>,
+    ) -> Result<(), ApiError> {
+        let Some(info) = self.consumer_info(queue).await? else {
+            return Err(TransportError::NoQueue(queue.to_string()).into());
         };
         let config = consumer::Config { max_ack_pending: max_ack_pending(limit), ..info.config };
-        let request = CreateConsumer { stream_name: &stream, config: &config, action: "update" };
-        let subject = api::consumer_create(&stream, CONSUMER, &config.filter_subject);
-        let answer: Result<serde_json::Value, ApiError> =
-            self.call_with_retry(&subject, &request).await;
-        answer.map(drop).map_err(fail)
+        let request = CreateConsumer { stream_name: stream, config: &config, action: "update" };
+        let subject = api::consumer_create(stream, CONSUMER, &config.filter_subject);
+        self.call_with_retry::<_, serde_json::Value>(&subject, &request).await.map(drop)
     }
 }
 

@@ -40,6 +40,11 @@ impl Outage {
         backoff(self.failures)
     }
 
+    /// Whether the last request failed.
+    pub(crate) fn is_open(&self) -> bool {
+        self.since.is_some()
+    }
+
     /// A request succeeded. Logs the end of an outage.
     pub(crate) fn recovered(&mut self, now: Timestamp) {
         if let Some(since) = self.since.take() {

@@ -1,15 +1,16 @@
-//! `naq dashboard`: serves the web page until it is stopped.
+//! `naq dashboard`: serves the web page until it is stopped, and keeps the file of its logins.
 
 mod logins;
 mod probe;
 mod server;
+mod user;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::Args;
-use naq_dashboard::Options;
+use clap::{Args, Subcommand};
+use naq_dashboard::{Options, Role, SsoProxy};
 
 use crate::connection::ClientConfig;
 use crate::exit::{CliError, ExitCode};
@@ -20,17 +21,24 @@ use crate::runtime::runtime;
 pub(super) use server::DashboardServer;
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   naq dashboard
   naq dashboard --read-only --environment production
+  naq dashboard user add ann --role operate --queue mail --auth-file /etc/naq/logins
   naq dashboard --host 0.0.0.0 --public-host naq.example.com --auth-file /etc/naq/logins
-  NAQ_DASHBOARD_AUTH=ann:secret naq dashboard --host 0.0.0.0 --public-host 10.0.0.7
 
 If there is no broker yet, it waits for one. Beside the pages it serves /metrics for Prometheus,
-/healthz and /readyz. It serves plain HTTP: for other machines, put it behind a proxy with TLS, and
-name the proxy's host with --public-host. Ctrl-C or SIGTERM ends it.")]
+/healthz and /readyz. Ctrl-C or SIGTERM ends it.
+
+TLS: put a proxy before it. The dashboard serves plain HTTP, over which others can read passwords.
+Keep --host 127.0.0.1, let the proxy serve TLS, and name the proxy's host with --public-host."
+)]
 pub(crate) struct DashboardArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<DashboardCommand>,
     /// The address to listen on; an address that other machines can reach needs logins
     #[arg(long, env = "NAQ_DASHBOARD_HOST", value_name = "IP", default_value = "127.0.0.1", value_parser = parse_host)]
     host: IpAddr,
@@ -52,9 +60,39 @@ pub(crate) struct DashboardArgs {
     /// A label in the head of each page, such as production
     #[arg(long, env = "NAQ_DASHBOARD_ENVIRONMENT", value_name = "WORDS")]
     environment: Option<String>,
-    /// File with logins, one name:password per line; only its owner may read it [variable for one login: NAQ_DASHBOARD_AUTH]
+    /// File with logins, made by `naq dashboard user add`; only its owner may read it [variable for one login: NAQ_DASHBOARD_AUTH]
     #[arg(long, env = "NAQ_DASHBOARD_AUTH_FILE", value_name = "FILE")]
     auth_file: Option<PathBuf>,
+    /// File with the secret of a proxy that logs visitors in; the proxy sends it as X-NAQ-Proxy-Secret
+    #[arg(long, env = "NAQ_DASHBOARD_SSO_SECRET_FILE", value_name = "FILE")]
+    sso_secret_file: Option<PathBuf>,
+    /// Header in which that proxy names the visitor [default: X-Forwarded-User]
+    #[arg(
+        long,
+        env = "NAQ_DASHBOARD_SSO_HEADER",
+        value_name = "NAME",
+        requires = "sso_secret_file",
+        hide_short_help = true
+    )]
+    sso_header: Option<String>,
+    /// Role of visitors from that proxy who are not in --auth-file; without it they are refused
+    #[arg(
+        long,
+        env = "NAQ_DASHBOARD_SSO_ROLE",
+        value_name = "ROLE",
+        requires = "sso_secret_file",
+        hide_short_help = true
+    )]
+    sso_role: Option<Role>,
+    /// Address at which that proxy logs a visitor out
+    #[arg(
+        long,
+        env = "NAQ_DASHBOARD_SSO_LOGOUT",
+        value_name = "URL",
+        requires = "sso_secret_file",
+        hide_short_help = true
+    )]
+    sso_logout: Option<String>,
     /// Listen without logins on an address that other machines can reach; everyone who reaches it may
     /// see and do everything
     #[arg(long)]
@@ -76,8 +114,10 @@ impl DashboardArgs {
         options.read_only = self.read_only;
         options.hide_args = self.hide_args;
         options.environment = self.environment.clone().filter(|words| !words.trim().is_empty());
-        options.logins = logins::read(self.auth_file.as_deref())?;
-        if !self.host.is_loopback() && options.logins.is_empty() && !self.unsafe_bind {
+        options.users = logins::read(self.auth_file.as_deref())?;
+        options.sso = self.sso()?;
+        let is_open = options.users.is_empty() && options.sso.is_none();
+        if !self.host.is_loopback() && is_open && !self.unsafe_bind {
             let what = format!(
                 "other machines can reach {}, and there are no logins: everyone who finds the page \
                  could see and do everything",
@@ -89,6 +129,34 @@ impl DashboardArgs {
         }
         options.check().map_err(|err| CliError::usage(err.to_string()))?;
         Ok(options)
+    }
+
+    /// The proxy that logs visitors in, if there is one.
+    fn sso(&self) -> Result<Option<SsoProxy>> {
+        let Some(path) = &self.sso_secret_file else { return Ok(None) };
+        let mut proxy = SsoProxy::new(logins::read_private("--sso-secret-file", path)?.trim());
+        if let Some(name) = &self.sso_header {
+            proxy.user_header.clone_from(name);
+        }
+        proxy.role = self.sso_role;
+        proxy.logout_url.clone_from(&self.sso_logout);
+        Ok(Some(proxy))
+    }
+}
+
+/// The commands of `naq dashboard`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DashboardCommand {
+    /// Add, remove and list the logins of a file; needs no broker
+    #[command(subcommand)]
+    User(user::UserCommand),
+}
+
+impl DashboardCommand {
+    pub(crate) fn run(&self, out: Output) -> Result<()> {
+        match self {
+            Self::User(command) => command.run(out),
+        }
     }
 }
 

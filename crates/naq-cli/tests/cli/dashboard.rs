@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 use std::time::Duration;
 
 use naq_testing::{ChildProcess, eventually};
@@ -111,4 +112,53 @@ fn a_file_of_logins_that_other_users_can_read_is_refused() {
     // Now the file is accepted, but its content is wrong.
     let fine = run("ann:sesame\n", 0o600);
     assert!(fine.stderr.contains("host name") && fine.code == 2, "{fine:?}");
+}
+
+#[test]
+fn users_are_added_listed_hashed_and_removed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("logins");
+    let path = file.to_str().expect("a path");
+    let user = |args: &[&str], password: &str| {
+        let mut command = naq();
+        command.args(["dashboard", "user"]).args(args).args(["--auth-file", path]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("starts");
+        writeln!(child.stdin.take().expect("stdin"), "{password}").expect("written");
+        let ran = child.wait_with_output().expect("ends");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        (ran.status.code().unwrap_or(-1), text(ran.stdout), text(ran.stderr))
+    };
+    let added = user(&["add", "ann", "--role", "operate", "--queue", "mail"], "sesame");
+    assert_eq!(added.0, 0, "{added:?}");
+    let mode = file.metadata().expect("the file").permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    let text = || std::fs::read_to_string(&file).expect("read");
+    assert!(
+        text().starts_with("ann:$argon2id$") && text().ends_with(":operate:mail\n"),
+        "{}",
+        text()
+    );
+    let again = user(&["add", "ann"], "other");
+    assert!(again.0 == 2 && again.2.contains("naq dashboard user remove ann"), "{again:?}");
+    assert_eq!(user(&["add", "empty"], "").0, 2, "a password is not empty");
+    assert_eq!(user(&["add", "eve", "--proxy-only"], "").0, 0);
+    std::fs::write(&file, format!("# who\n{}bob:plain\n", text())).expect("written");
+    let listed = user(&["list", "-o", "json"], "").1;
+    let rows: serde_json::Value = serde_json::from_str(&listed).expect("JSON");
+    let passwords = ["ann", "eve", "bob"].map(|name| {
+        let rows = rows.as_array().expect("a list").iter();
+        rows.filter(|row| row["name"] == name).map(|row| row["password"].clone()).next()
+    });
+    assert_eq!(passwords, ["hashed", "none", "plain"].map(|word| Some(word.into())), "{listed}");
+    // A file with a password in plain text is read, and the warning says what hashes it.
+    let shown =
+        offline(&["dashboard", "--port", "0", "--auth-file", path, "--public-host", "no/name"]);
+    assert!(shown.stderr.contains("naq dashboard user hash"), "{shown:?}");
+    assert!(!shown.stderr.contains("bob:plain"), "{shown:?}");
+    assert_eq!(user(&["hash"], "").0, 0);
+    assert!(text().starts_with("# who\n") && !text().contains("bob:plain"), "{}", text());
+    assert_eq!(user(&["remove", "ann"], "").0, 0);
+    assert!(!text().contains("ann:"), "{}", text());
+    assert_eq!(user(&["remove", "ann"], "").0, 3);
 }

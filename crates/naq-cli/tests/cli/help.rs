@@ -64,6 +64,8 @@ const COMMANDS: &[&str] = &[
     "check worker",
     "check dlq",
     "dashboard",
+    "dashboard user",
+    "dashboard user add",
     "dev",
     "bench",
     "completions",
@@ -147,9 +149,15 @@ fn variables_are_in_the_help_and_their_values_are_not() {
     assert!(!ran.stdout.contains("hunter2"), "{}", ran.stdout);
 }
 
+/// This needs no broker, unlike the command above it.
+#[cfg(feature = "dashboard")]
+const USERS: &[&str] = &["dashboard", "user", "add"];
+#[cfg(not(feature = "dashboard"))]
+const USERS: &[&str] = &["key", "new"];
+
 #[test]
 fn commands_without_a_broker_have_no_connection_options() {
-    for command in [["retry", "preview"].as_slice(), &["completions"], &["man"]] {
+    for command in [["retry", "preview"].as_slice(), &["completions"], &["man"], USERS] {
         let help = offline(&[command, &["--help"]].concat()).ok().stdout;
         assert!(!help.contains("--nats-url") && help.contains("--output"), "{help}");
     }

@@ -4,9 +4,12 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use naq_client::ClientError;
+use naq_core::QueueName;
 use naq_core::transport::TransportError;
 use serde::Serialize;
 
+use crate::access::{Access, Touched};
+use crate::user::Role;
 use crate::view::clean;
 
 /// The action is done, or has started.
@@ -39,6 +42,19 @@ impl ActionError {
     /// The form has an invalid value, which the visitor can correct.
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, message: message.into() }
+    }
+
+    /// The visitor lacks the role, or a queue.
+    pub(super) fn forbidden(access: &Access, needed: Role, touched: &Touched) -> Self {
+        let queues = match touched {
+            Touched::All => "all queues".to_owned(),
+            Touched::These(queues) => {
+                queues.iter().map(QueueName::as_str).collect::<Vec<_>>().join(", ")
+            }
+        };
+        let has = access.words();
+        let message = format!("this needs the role {needed} for {queues}; your login has {has}");
+        Self { status: StatusCode::FORBIDDEN, message }
     }
 }
 

@@ -7,10 +7,10 @@ mod runner;
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::Router;
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::routing::post;
-use axum::{Extension, Router};
 use naq_client::{
     AuditEntry, Batch, BatchAction, BatchError, BatchId, BatchOrder, BatchState, Preview,
     UNDO_WINDOW,
@@ -19,7 +19,7 @@ use naq_client::{
 use self::batch_request::BatchRequest;
 use super::request::ActionRequest;
 use super::{ActionError, ActionReply};
-use crate::access::Access;
+use crate::access::role_for;
 use crate::app::App;
 use crate::view::{clean, redacted, span};
 
@@ -49,7 +49,7 @@ struct PreviewHtml {
 }
 
 async fn preview(request: ActionRequest) -> Result<ActionReply, ActionError> {
-    let batch = BatchRequest::read(&request.form)?;
+    let batch = wanted(&request)?;
     let preview = request.client().preview_batch(&batch.scope).await?;
     if preview.count == 0 {
         return Ok(ActionReply::message(format!("There are no {}.", batch.scope.words(None))));
@@ -69,6 +69,20 @@ async fn preview(request: ActionRequest) -> Result<ActionReply, ActionError> {
         message: err.to_string(),
     })?;
     Ok(ActionReply { html: Some(html), ..ActionReply::default() })
+}
+
+/// What the form asks for.
+fn wanted(request: &ActionRequest) -> Result<BatchRequest, ActionError> {
+    let batch = BatchRequest::read(&request.form)?;
+    request.allow(role_for(&batch.action), &batch.scope)?;
+    Ok(batch)
+}
+
+/// The batch with this id, for a visitor who might have started it.
+async fn existing(request: &ActionRequest, id: &BatchId) -> Result<Batch, ActionError> {
+    let batch = request.client().batch(id).await?;
+    request.allow(role_for(&batch.action), &batch.scope)?;
+    Ok(batch)
 }
 
 fn meaning(action: &BatchAction, preview: &Preview) -> String {
@@ -107,7 +121,7 @@ fn meaning(action: &BatchAction, preview: &Preview) -> String {
 }
 
 async fn start(request: ActionRequest) -> Result<ActionReply, ActionError> {
-    let wanted = BatchRequest::read(&request.form)?;
+    let wanted = wanted(&request)?;
     let is_bulk = wanted.is_bulk();
     if is_bulk {
         check_bulk(&request, &wanted).await?;
@@ -190,12 +204,12 @@ fn single_result(
 }
 
 async fn cancel(
-    State(app): State<App>,
-    Extension(access): Extension<Access>,
     Path(id): Path<BatchId>,
+    request: ActionRequest,
 ) -> Result<ActionReply, ActionError> {
-    let batch = app.client.cancel_batch(&id, &access.who).await?;
-    runner::show(&app, batch);
+    existing(&request, &id).await?;
+    let batch = request.client().cancel_batch(&id, &request.access.who).await?;
+    runner::show(&request.app, batch);
     Ok(ActionReply::message("Cancelled: the finished part stays done, the rest is unchanged."))
 }
 
@@ -204,7 +218,7 @@ async fn resume(
     request: ActionRequest,
 ) -> Result<ActionReply, ActionError> {
     let client = request.client();
-    let batch = client.batch(&id).await?;
+    let batch = existing(&request, &id).await?;
     if !matches!(batch.state, BatchState::Running | BatchState::Undoing) {
         let why = "there is nothing left to do";
         return Err(BatchError::State { id, state: batch.state, why }.into());
@@ -221,12 +235,10 @@ async fn resume(
     Ok(ActionReply::message(format!("Continuing: {} {words}.", batch.action.verb())))
 }
 
-async fn undo(
-    State(app): State<App>,
-    Extension(access): Extension<Access>,
-    Path(id): Path<BatchId>,
-) -> Result<ActionReply, ActionError> {
-    let undone = runner::result_if_soon(runner::spawn_undo(&app, id, access.who)).await;
+async fn undo(Path(id): Path<BatchId>, request: ActionRequest) -> Result<ActionReply, ActionError> {
+    existing(&request, &id).await?;
+    let undo = runner::spawn_undo(&request.app, id, request.access.who);
+    let undone = runner::result_if_soon(undo).await;
     Ok(ActionReply::message(match undone.transpose()? {
         Some(batch) => {
             format!("Undone: {} of {} are dead letters again.", batch.undone, batch.done)

@@ -10,6 +10,7 @@ use super::request::ActionRequest;
 use super::{ActionError, ActionReply};
 use crate::app::App;
 use crate::links::job_path;
+use crate::user::Role;
 use crate::view::span;
 
 const CANCELLED: &str = "cancelled from the dashboard";
@@ -22,14 +23,14 @@ pub(super) fn routes() -> Router<App> {
 }
 
 async fn retry_now(request: ActionRequest) -> Result<ActionReply, ActionError> {
-    let key: JobKey = request.form.required("job")?;
+    let key = job(&request)?;
     let action = audited(&request, "retry-now", &key);
     action.run(request.client().retry_now(&key)).await?;
     Ok(action.done(format!("Job {} is due now.", key.id), page(&request, &key)).await)
 }
 
 async fn cancel(request: ActionRequest) -> Result<ActionReply, ActionError> {
-    let key: JobKey = request.form.required("job")?;
+    let key = job(&request)?;
     let reason = request.form.get("reason").unwrap_or(CANCELLED);
     let action = audited(&request, "cancel", &key);
     action.run(request.client().cancel(&key, reason)).await?;
@@ -37,7 +38,7 @@ async fn cancel(request: ActionRequest) -> Result<ActionReply, ActionError> {
 }
 
 async fn requeue(request: ActionRequest) -> Result<ActionReply, ActionError> {
-    let key: JobKey = request.form.required("job")?;
+    let key = job(&request)?;
     let delay = request.form.span("delay")?;
     let report = request.client().report(&key).await?;
     if report.stored.place != Place::Dead {
@@ -53,6 +54,13 @@ async fn requeue(request: ActionRequest) -> Result<ActionReply, ActionError> {
     let when = delay.map_or_else(|| "now".to_owned(), |delay| format!("in {}", span(delay)));
     let message = format!("Job {} has a new life, due {when}.", key.id);
     Ok(action.done(message, page(&request, &key)).await)
+}
+
+/// The job that the form names.
+fn job(request: &ActionRequest) -> Result<JobKey, ActionError> {
+    let key: JobKey = request.form.required("job")?;
+    request.allow(Role::Operate, &key.queue)?;
+    Ok(key)
 }
 
 fn audited<'a>(request: &'a ActionRequest, what: &str, key: &JobKey) -> AuditedAction<'a> {

@@ -12,6 +12,7 @@ use super::pause_length::PauseLength;
 use super::request::ActionRequest;
 use super::{ActionError, ActionReply};
 use crate::app::App;
+use crate::user::Role;
 use crate::view::count;
 
 /// The broker wants an end for each pause of a queue: a pause without an end lasts ten years.
@@ -26,7 +27,7 @@ pub(super) fn routes() -> Router<App> {
 }
 
 async fn pause(request: ActionRequest) -> Result<ActionReply, ActionError> {
-    let QueueInfo { name, .. } = queue(&request).await?;
+    let QueueInfo { name, .. } = queue(&request, Role::Operate).await?;
     let length = PauseLength::read(&request.form)?;
     let length = PauseLength(length.0.filter(|length| *length < UNTIL_RESUMED));
     let until = request.client().now() + length.0.unwrap_or(UNTIL_RESUMED);
@@ -37,7 +38,7 @@ async fn pause(request: ActionRequest) -> Result<ActionReply, ActionError> {
 }
 
 async fn resume(request: ActionRequest) -> Result<ActionReply, ActionError> {
-    let QueueInfo { name, paused_until, .. } = queue(&request).await?;
+    let QueueInfo { name, paused_until, .. } = queue(&request, Role::Operate).await?;
     if paused_until.is_none() {
         return Ok(ActionReply::message(format!("Queue {name} is not paused.")));
     }
@@ -58,7 +59,7 @@ struct PurgePreviewHtml<'a> {
 }
 
 async fn preview(request: ActionRequest) -> Result<ActionReply, ActionError> {
-    let info = queue(&request).await?;
+    let info = queue(&request, Role::Admin).await?;
     let n = info.pending + info.running + info.waiting;
     let page = PurgePreviewHtml {
         queue: info.name.as_str(),
@@ -73,7 +74,7 @@ async fn preview(request: ActionRequest) -> Result<ActionReply, ActionError> {
 }
 
 async fn purge(request: ActionRequest) -> Result<ActionReply, ActionError> {
-    let QueueInfo { name, .. } = queue(&request).await?;
+    let QueueInfo { name, .. } = queue(&request, Role::Admin).await?;
     if request.form.get("confirm") != Some(name.as_str()) {
         let message = format!("type the queue's name, {name}, to purge it");
         return Err(ActionError::bad_request(message));
@@ -85,9 +86,10 @@ async fn purge(request: ActionRequest) -> Result<ActionReply, ActionError> {
     Ok(action.count(removed).done(message, page(&request, &name)).await)
 }
 
-/// The queue that the form names, as it is now.
-async fn queue(request: &ActionRequest) -> Result<QueueInfo, ActionError> {
+/// The queue that the form names, as it is now, for a visitor with this role.
+async fn queue(request: &ActionRequest, needed: Role) -> Result<QueueInfo, ActionError> {
     let name: QueueName = request.form.required("queue")?;
+    request.allow(needed, &name)?;
     let info = request.client().transport().queue_info(&name).await?;
     info.ok_or_else(|| ActionError::bad_request(format!("there is no queue {name}")))
 }

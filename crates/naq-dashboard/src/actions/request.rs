@@ -5,10 +5,12 @@ use axum::extract::{Extension, FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use naq_client::{AuditEntry, Client};
 
+use super::ActionError;
 use super::audited::AuditedAction;
 use super::form_fields::FormFields;
-use crate::access::Access;
+use crate::access::{Access, Touched};
 use crate::app::App;
+use crate::user::Role;
 
 /// Who asks, for what, and the app that does it.
 #[derive(Debug)]
@@ -21,6 +23,19 @@ pub(super) struct ActionRequest {
 impl ActionRequest {
     pub(super) fn client(&self) -> &Client {
         &self.app.client
+    }
+
+    /// Refuses what the visitor may not do: it needs a role, for the queues that it touches.
+    pub(super) fn allow(
+        &self,
+        needed: Role,
+        touched: impl Into<Touched>,
+    ) -> Result<(), ActionError> {
+        let touched = touched.into();
+        match self.access.may(needed, &touched) {
+            true => Ok(()),
+            false => Err(ActionError::forbidden(&self.access, needed, &touched)),
+        }
     }
 
     /// An action with its audit entry: what the visitor does, to what, and for which reason.

@@ -10,6 +10,7 @@ use super::request::ActionRequest;
 use super::{ActionError, ActionReply};
 use crate::app::App;
 use crate::links::job_path;
+use crate::user::Role;
 
 const PAGE: &str = "/schedules";
 
@@ -21,7 +22,7 @@ pub(super) fn routes() -> Router<App> {
 }
 
 async fn pause(request: ActionRequest) -> Result<ActionReply, ActionError> {
-    let name: ScheduleName = request.form.required("schedule")?;
+    let name = schedule(&request).await?;
     let action = request.audited("pause", format!("schedule {name}"));
     action.run(request.client().schedules().pause(&name)).await?;
     let message = format!("Schedule {name} is paused: it skips its ticks until it is resumed.");
@@ -29,7 +30,7 @@ async fn pause(request: ActionRequest) -> Result<ActionReply, ActionError> {
 }
 
 async fn resume(request: ActionRequest) -> Result<ActionReply, ActionError> {
-    let name: ScheduleName = request.form.required("schedule")?;
+    let name = schedule(&request).await?;
     let action = request.audited("resume", format!("schedule {name}"));
     action.run(request.client().schedules().resume(&name)).await?;
     let message = format!("Schedule {name} is resumed: its next tick makes a run.");
@@ -37,11 +38,19 @@ async fn resume(request: ActionRequest) -> Result<ActionReply, ActionError> {
 }
 
 async fn run_now(request: ActionRequest) -> Result<ActionReply, ActionError> {
-    let name: ScheduleName = request.form.required("schedule")?;
+    let name = schedule(&request).await?;
     let action = request.audited("run-now", format!("schedule {name}"));
     let key = action.run(request.client().schedules().run_now(&name)).await?;
     let message = format!("A run of {name} is enqueued: job {key}.");
     Ok(action.done(message, request.link(&job_path(&key))).await)
+}
+
+/// The schedule that the form names.
+async fn schedule(request: &ActionRequest) -> Result<ScheduleName, ActionError> {
+    let name: ScheduleName = request.form.required("schedule")?;
+    let report = request.client().schedules().get(&name).await?;
+    request.allow(Role::Operate, &report.schedule.job.envelope().queue)?;
+    Ok(name)
 }
 
 impl From<ScheduleError> for ActionError {

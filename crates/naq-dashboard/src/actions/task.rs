@@ -8,6 +8,7 @@ use super::pause_length::PauseLength;
 use super::request::ActionRequest;
 use super::{ActionError, ActionReply};
 use crate::app::App;
+use crate::user::Role;
 
 /// Where the forms are if they do not say so.
 const PAGE: &str = "/retries";
@@ -43,5 +44,7 @@ async fn resume(request: ActionRequest) -> Result<ActionReply, ActionError> {
 }
 
 fn queue_and_task(request: &ActionRequest) -> Result<(QueueName, TaskName), ActionError> {
-    Ok((request.form.required("queue")?, request.form.required("task")?))
+    let queue: QueueName = request.form.required("queue")?;
+    request.allow(Role::Operate, &queue)?;
+    Ok((queue, request.form.required("task")?))
 }

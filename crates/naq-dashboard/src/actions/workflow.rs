@@ -8,8 +8,10 @@ use naq_core::JobId;
 
 use super::request::ActionRequest;
 use super::{ActionError, ActionReply};
+use crate::access::Touched;
 use crate::app::App;
 use crate::links::encode;
+use crate::user::Role;
 use crate::view::count;
 
 const CANCELLED: &str = "its workflow was cancelled from the dashboard";
@@ -20,6 +22,9 @@ pub(super) fn routes() -> Router<App> {
 
 async fn cancel(request: ActionRequest) -> Result<ActionReply, ActionError> {
     let id: JobId = request.form.required("workflow")?;
+    let workflow = request.client().workflow(&id).await?;
+    let queues: Touched = workflow.jobs.iter().map(|job| &job.key.queue).collect();
+    request.allow(Role::Operate, queues)?;
     let reason = request.form.get("reason").unwrap_or(CANCELLED);
     let action = request.audited("cancel", format!("workflow {id}"));
     let ended = action.run(request.client().cancel_workflow(&id, reason)).await? as u64;

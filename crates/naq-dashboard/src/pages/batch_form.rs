@@ -53,7 +53,8 @@ impl BatchVerb {
 }
 
 impl BatchForm {
-    /// A form on the jobs that `scope` names, which become hidden fields.
+    /// A form on the jobs that `scope` names, which become hidden fields. It offers no purge to a visitor
+    /// who may purge nothing.
     pub(super) fn new(
         request: &PageRequest<'_>,
         id: &'static str,
@@ -61,7 +62,9 @@ impl BatchForm {
         verbs: &[BatchVerb],
     ) -> Self {
         let prefix = request.app.options.prefix.clone();
-        Self { prefix, id, back: request.with("", None), scope, verbs: verbs.to_vec() }
+        let may = |verb: &BatchVerb| *verb != BatchVerb::Purge || request.access.may_purge();
+        let verbs = verbs.iter().copied().filter(may).collect();
+        Self { prefix, id, back: request.with("", None), scope, verbs }
     }
 
     fn has(&self, verb: BatchVerb) -> bool {

@@ -4,6 +4,7 @@ use askama::Template;
 use naq_client::{Batch, BatchAction, BatchState};
 
 use super::{NavTab, PageContent, PageError};
+use crate::access::{Touched, role_for};
 use crate::page_request::PageRequest;
 use crate::view::{RelativeTime, clip, count, redacted, span};
 
@@ -31,6 +32,7 @@ pub(super) struct BatchPanel {
 #[derive(Debug)]
 struct BatchRow {
     id: String,
+    may_act: bool,
     words: String,
     limits: String,
     who: String,
@@ -67,6 +69,7 @@ impl BatchRow {
         }
         Self {
             id: batch.id.to_string(),
+            may_act: request.access.may(role_for(&batch.action), &Touched::from(&batch.scope)),
             words: format!("{} {}", batch.action.verb(), redacted(&batch.words, 500)),
             limits: limits(batch),
             who: clip(&batch.who, 80),
@@ -126,7 +129,7 @@ impl BatchPanel {
             prefix: request.app.options.prefix.clone(),
             all: request.link("/batches"),
             within,
-            may_act: request.access.may_act,
+            may_act: request.access.may_act(),
             rows: batches.iter().take(limit).map(|batch| BatchRow::new(request, batch)).collect(),
         }
     }

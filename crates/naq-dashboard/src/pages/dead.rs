@@ -11,8 +11,10 @@ use super::batches::BatchPanel;
 use super::failures::message;
 use super::page_filter::{self, FilterChip, PageFilter, parsed};
 use super::{NavTab, PageContent, PageError};
+use crate::access::Touched;
 use crate::links::{encode, job_path, query_string};
 use crate::page_request::PageRequest;
+use crate::user::Role;
 use crate::view::{RelativeTime, clip, count, redacted};
 
 /// Letters on a page.
@@ -30,6 +32,8 @@ struct DeadLettersPage<'a> {
     prefix: &'a str,
     back: String,
     may_act: bool,
+    /// Whether the visitor may act on all letters that match.
+    may_act_on_all: bool,
     live: bool,
     queues: Vec<FilterChip>,
     groups: Vec<FilterChip>,
@@ -59,6 +63,8 @@ struct DeadLetterFilter {
 }
 
 struct DeadLetterRow {
+    may_act: bool,
+    may_purge: bool,
     item: String,
     id: String,
     queue: String,
@@ -98,7 +104,8 @@ pub(super) async fn render(request: &PageRequest<'_>) -> Result<PageContent, Pag
     let page = DeadLettersPage {
         prefix: &request.app.options.prefix,
         back: request.with("", None),
-        may_act: request.access.may_act,
+        may_act: request.access.may_act(),
+        may_act_on_all: request.access.may(Role::Operate, &filter.queue.iter().collect()),
         live: request.live,
         queues: page_filter::chips(request, "queue", "All queues", by_queue)
             .into_iter()
@@ -236,6 +243,8 @@ impl DeadLetterRow {
         let summary = DeadSummary::from(letter);
         let task = summary.task.as_ref();
         Self {
+            may_act: request.access.may_operate(&letter.key.queue),
+            may_purge: request.access.may(Role::Admin, &Touched::from(&letter.key.queue)),
             item: format!("{}@{}", letter.key, summary.seq),
             link: request.link(&job_path(&letter.key)),
             group: task.map(|task| {

@@ -11,9 +11,11 @@ use super::batches::BatchPanel;
 use super::failures::message;
 use super::page_filter::{FilterChip, TimeWindow};
 use super::{NavTab, PageContent, PageError};
+use crate::access::Touched;
 use crate::chart::spark;
 use crate::links::{job_path, query_string};
 use crate::page_request::PageRequest;
+use crate::user::Role;
 use crate::view::{RelativeTime, clip, count, redacted};
 
 /// Bars in the chart.
@@ -27,6 +29,8 @@ struct FailurePage<'a> {
     prefix: &'a str,
     back: String,
     may_act: bool,
+    /// Whether the visitor may act on the dead letters of the group, which are in any queue.
+    may_act_on_dead: bool,
     kind: String,
     task: String,
     queue: String,
@@ -88,7 +92,8 @@ pub(super) fn render(request: &PageRequest<'_>, id: &str) -> Result<PageContent,
         words: window.words(),
         prefix: &request.app.options.prefix,
         back: request.with("window", Some(window.key())),
-        may_act: request.access.may_act,
+        may_act: request.access.may_operate(&group.queue),
+        may_act_on_dead: request.access.may(Role::Operate, &Touched::All),
         kind: clip(group.kind.as_str(), 128),
         task: group.task.to_string(),
         queue: group.queue.to_string(),

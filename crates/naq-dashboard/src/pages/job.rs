@@ -108,7 +108,7 @@ pub(super) async fn render(
     let mut page = JobPage {
         prefix: &request.app.options.prefix,
         key: &key,
-        may_act: request.access.may_act,
+        may_act: request.access.may_operate(&key.queue),
         live: None,
         problem: None,
         details: None,

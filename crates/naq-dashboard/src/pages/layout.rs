@@ -95,6 +95,8 @@ struct PageLayout<'a> {
     environment: Option<String>,
     who: String,
     may_act: bool,
+    /// The link that ends the login, if there is one.
+    logout: Option<String>,
     entries: Vec<NavEntry>,
     problem: Option<String>,
     outdated_since: Option<RelativeTime>,
@@ -130,7 +132,8 @@ pub(super) fn render(
         now: request.now().to_string(),
         environment: request.app.options.environment.as_deref().map(clean),
         who: clean(&request.access.who),
-        may_act: request.access.may_act,
+        may_act: request.access.may_act(),
+        logout: request.access.has_login.then(|| request.link("/logout")),
         entries: NavTab::ALL.map(entry).into(),
         problem: match (&snapshot.problem, snapshot.read_at) {
             (Some(problem), _) => Some(clean(problem)),

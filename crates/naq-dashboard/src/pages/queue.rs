@@ -8,9 +8,11 @@ use naq_core::{QueueName, TaskName};
 use super::queue_depth::{Number, QueueDepth};
 use super::queues::{MINUTES, starts_chart};
 use super::{NavTab, PageContent, PageError};
+use crate::access::Touched;
 use crate::links::query_string;
 use crate::page_request::PageRequest;
 use crate::snapshot::SPARK_MINUTES;
+use crate::user::Role;
 use crate::view::{RelativeTime, bytes, clip, covered, percent, rate, redacted, span};
 
 /// The most tasks that the page shows; those with the most starts come first.
@@ -20,6 +22,8 @@ const MAX_TASKS: usize = 100;
 #[template(path = "queue.html")]
 struct QueuePage<'a> {
     request: &'a PageRequest<'a>,
+    may_act: bool,
+    may_purge: bool,
     depth: QueueDepth,
     starts: String,
     completed: String,
@@ -117,6 +121,8 @@ pub(super) fn render(request: &PageRequest<'_>, name: &str) -> Result<PageConten
     let paused = snapshot.paused_tasks.iter().filter(|pause| pause.queue == info.name);
     let page = QueuePage {
         request,
+        may_act: request.access.may_operate(&info.name),
+        may_purge: request.access.may(Role::Admin, &Touched::from(&info.name)),
         depth: QueueDepth::new(info, request),
         starts: rate(minutes.starts.total(), over),
         completed: rate(minutes.completed.total(), over),

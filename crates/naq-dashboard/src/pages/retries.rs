@@ -58,6 +58,7 @@ struct DueRetries {
 }
 
 struct RetryTaskRow {
+    may_act: bool,
     queue: String,
     task: String,
     starts: String,
@@ -75,12 +76,14 @@ struct RetryTaskRow {
 
 /// A task with many retries, and the form to slow them down.
 struct StormRow {
+    may_act: bool,
     queue: String,
     task: String,
     form: BatchForm,
 }
 
 struct PausedRow {
+    may_act: bool,
     queue: String,
     task: String,
     who: String,
@@ -122,7 +125,7 @@ pub(super) async fn render(request: &PageRequest<'_>) -> Result<PageContent, Pag
     let page = RetriesPage {
         prefix: &request.app.options.prefix,
         back: request.with("", None),
-        may_act: request.access.may_act,
+        may_act: request.access.may_act(),
         minute: due(request, MINUTE, 6, &["now", "30 s", "1 min"]),
         hour: due(request, HOUR, 60, &["now", "15 min", "30 min", "45 min", "1 h"]),
         windows: window.chips(request),
@@ -182,6 +185,7 @@ fn rows(request: &PageRequest<'_>, window: TimeWindow) -> Vec<RetryTaskRow> {
         let lateness = |q| counts.lateness.quantile(q).map_or_else(|| "–".to_owned(), span);
         let class = if share.unwrap_or(0.0) >= 0.5 { "bad" } else { "warn" };
         RetryTaskRow {
+            may_act: request.access.may_operate(queue),
             queue: queue.to_string(),
             task: task.to_string(),
             starts: count(counts.starts.total()),
@@ -214,13 +218,15 @@ fn storm(request: &PageRequest<'_>, filter: PageFilter) -> Option<StormRow> {
         ("task", task.to_string()),
     ];
     let form = BatchForm::new(request, "calm-form", scope, &[BatchVerb::Spread, BatchVerb::Drip]);
-    Some(StormRow { queue: queue.to_string(), task: task.to_string(), form })
+    let may_act = request.access.may_operate(&queue);
+    Some(StormRow { may_act, queue: queue.to_string(), task: task.to_string(), form })
 }
 
 impl PausedRow {
     fn new(request: &PageRequest<'_>, pause: &TaskPause) -> Self {
         let moment = |at| RelativeTime::new(at, request.now());
         Self {
+            may_act: request.access.may_operate(&pause.queue),
             queue: pause.queue.to_string(),
             task: pause.task.to_string(),
             who: clean(&pause.who),

@@ -24,6 +24,7 @@ struct SchedulesPage<'a> {
 }
 
 struct ScheduleRow {
+    may_act: bool,
     name: String,
     state: &'static str,
     tone: &'static str,
@@ -52,7 +53,7 @@ struct LastRunCell {
 pub(super) async fn render(request: &PageRequest<'_>) -> Result<PageContent, PageError> {
     let mut page = SchedulesPage {
         prefix: &request.app.options.prefix,
-        may_act: request.access.may_act,
+        may_act: request.access.may_act(),
         loaded: !request.live,
         rows: Vec::new(),
         unreadable: Vec::new(),
@@ -108,6 +109,7 @@ fn row(request: &PageRequest<'_>, report: &ScheduleReport, evidence: &[Evidence]
     rules.extend(schedule.max_runs.map(|max| format!("at most {} runs", count(max))));
     let template = schedule.job.envelope();
     ScheduleRow {
+        may_act: request.access.may_operate(&template.queue),
         name: schedule.name.to_string(),
         state,
         tone,

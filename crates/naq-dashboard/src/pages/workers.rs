@@ -10,6 +10,7 @@ use super::queue_depth::Number;
 use super::{NavTab, PageContent, PageError};
 use crate::chart::{StackedPart, stacked};
 use crate::page_request::PageRequest;
+use crate::user::Role;
 use crate::view::{RelativeTime, clip, count, span};
 
 /// The most workers that the page shows; the search finds the others.
@@ -55,6 +56,7 @@ struct WorkerRow {
     failed: Number,
     started: RelativeTime,
     stopping: bool,
+    may_act: bool,
 }
 
 impl WorkerRow {
@@ -91,6 +93,7 @@ impl WorkerRow {
             failed: worker.failed.into(),
             started: RelativeTime::new(worker.started_at, now),
             stopping: worker.status == WorkerStatus::Stopping,
+            may_act: request.access.may(Role::Operate, &worker.queues.iter().collect()),
         }
     }
 }

@@ -8,6 +8,7 @@ use naq_core::{JobId, JobState};
 use super::{NavTab, PageContent, PageError, job};
 use crate::chart::dag::{self, DagNode};
 use crate::page_request::PageRequest;
+use crate::user::Role;
 use crate::view::{RelativeTime, clean, clip, redacted};
 
 #[derive(Template)]
@@ -25,6 +26,8 @@ struct WorkflowView {
     cancelled: bool,
     ended: usize,
     completed: usize,
+    /// Whether the visitor may cancel it: it may have jobs in several queues.
+    may_act: bool,
     all: usize,
     dag: Option<String>,
     rows: Vec<NodeRow>,
@@ -49,7 +52,7 @@ pub(super) async fn render(request: &PageRequest<'_>, id: &str) -> Result<PageCo
     let workflow = if request.live { None } else { Some(view(request, &id).await?) };
     let page = WorkflowPage {
         prefix: &request.app.options.prefix,
-        may_act: request.access.may_act,
+        may_act: workflow.as_ref().is_some_and(|flow| flow.may_act),
         id: id.as_str(),
         workflow,
     };
@@ -102,6 +105,10 @@ async fn view(request: &PageRequest<'_>, id: &JobId) -> Result<WorkflowView, Pag
         cancelled: report.cancelled,
         ended,
         completed,
+        may_act: {
+            let queues = report.jobs.iter().map(|node| &node.key.queue).collect();
+            request.access.may(Role::Operate, &queues)
+        },
         all: report.jobs.len(),
         dag: dag::draw(&nodes),
         rows: report.jobs.iter().map(row).collect(),

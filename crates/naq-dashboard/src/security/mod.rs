@@ -7,19 +7,21 @@ mod origin;
 mod request_refusal;
 mod throttle;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::access::Access;
 use crate::app::App;
+pub(crate) use login::Logins;
 use naq_core::{Clock, SystemClock, Timer};
 use request_refusal::{RequestRefusal, single};
-pub(crate) use throttle::LoginThrottle;
 
 /// The longest body of a request, in bytes. It has room for a selection of some hundred jobs.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
@@ -27,6 +29,8 @@ pub(crate) const MAX_BODY: usize = 64 * 1024;
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The paths that need no login: they say only whether the process is alive and ready.
 pub(crate) const PROBES: &[&str] = &["/healthz", "/readyz"];
+/// The path that ends a login.
+const LOGOUT: &str = "/logout";
 
 /// The app, and the guarded paths that need no login.
 type GuardState = (App, &'static [&'static str]);
@@ -39,23 +43,21 @@ pub(crate) fn guard(routes: Router, app: &App, open: &'static [&'static str]) ->
         .layer(middleware::from_fn(headers::add))
 }
 
-async fn admit(
-    State((app, open)): State<GuardState>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let access = match check(&app, &request, open) {
+async fn admit(State((app, open)): State<GuardState>, request: Request, next: Next) -> Response {
+    let (mut head, body) = request.into_parts();
+    let access = match check(&app, &head, open).await {
+        Ok(access) if head.uri.path() == LOGOUT => return log_out(&app, &access),
         Ok(access) => access,
         Err(refusal) => {
-            let is_wrong_login = refusal.status == StatusCode::UNAUTHORIZED
-                && request.headers().contains_key(header::AUTHORIZATION);
-            if is_wrong_login {
+            let has_login = head.headers.contains_key(header::AUTHORIZATION);
+            if refusal.status == StatusCode::UNAUTHORIZED && has_login && !refusal.is_logout {
                 SystemClock.sleep_until(SystemClock.now() + throttle::DELAY).await;
             }
             return refusal.into_response();
         }
     };
-    request.extensions_mut().insert(access);
+    head.extensions.insert(access);
+    let request = Request::from_parts(head, body);
     match tokio::time::timeout(RESPONSE_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
@@ -65,18 +67,33 @@ async fn admit(
     }
 }
 
+/// The answer to a visitor who has logged in at the address that ends a login.
+fn log_out(app: &App, access: &Access) -> Response {
+    let home = format!("{}/", app.options.prefix);
+    match app.options.sso.as_ref().and_then(|proxy| proxy.logout_url.as_ref()) {
+        Some(url) if access.has_login => Redirect::to(url).into_response(),
+        _ => Redirect::to(&home).into_response(),
+    }
+}
+
 /// Checks everything about a request that can be checked before its body is read.
-fn check(app: &App, request: &Request, open: &[&str]) -> Result<Access, RequestRefusal> {
-    let headers = request.headers();
-    let uri = request.uri();
-    let method = request.method();
+async fn check(app: &App, head: &Parts, open: &[&str]) -> Result<Access, RequestRefusal> {
+    let Parts { headers, uri, method, .. } = head;
     host::check(headers, uri, &app.options.hosts)?;
     let path = uri.path();
     if open.contains(&path) {
-        return Ok(Access { who: String::new(), may_act: false });
+        return Ok(Access::stranger());
     }
-    let who = app.logins.check(headers, &app.options.logins, SystemClock.now())?;
-    let access = Access { who, may_act: !app.options.read_only };
+    if path == LOGOUT {
+        // Otherwise an image on another site could end a login.
+        origin::check_read_origin(headers, method)?;
+    }
+    if path == LOGOUT && app.logins.log_out(headers) {
+        return Err(RequestRefusal::logged_out());
+    }
+    let peer = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let access = app.logins.check(headers, peer).await?;
+    let access = if app.options.read_only { access.read_only() } else { access };
     let is_action = path == "/act" || path.starts_with("/act/");
     if !is_action {
         let reads = method == Method::GET || method == Method::HEAD;
@@ -93,8 +110,14 @@ fn check(app: &App, request: &Request, open: &[&str]) -> Result<Access, RequestR
         return Err(RequestRefusal::new(StatusCode::METHOD_NOT_ALLOWED, text));
     }
     origin::check_action_origin(headers, uri)?;
-    if !access.may_act {
+    if app.options.read_only {
         return Err(RequestRefusal::forbidden("this dashboard is read-only"));
+    }
+    if !access.may_act() {
+        return Err(RequestRefusal::forbidden(format!(
+            "your login may change nothing: it has {}",
+            access.words()
+        )));
     }
     let length =
         single(headers, header::CONTENT_LENGTH.as_str()).and_then(|n| n.parse::<usize>().ok());

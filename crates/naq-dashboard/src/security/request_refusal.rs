@@ -8,15 +8,24 @@ use axum::response::{IntoResponse, Response};
 pub(super) struct RequestRefusal {
     pub(super) status: StatusCode,
     pub(super) text: String,
+    /// Whether it ends a login that was right.
+    pub(super) is_logout: bool,
 }
 
 impl RequestRefusal {
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into() }
+        Self { status, text: text.into(), is_logout: false }
     }
 
     pub(super) fn forbidden(text: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, text)
+    }
+
+    /// Makes the browser forget the login that it sends: it asks for another one. A visitor who cancels
+    /// that sees the text.
+    pub(super) fn logged_out() -> Self {
+        let text = "you are logged out";
+        Self { is_logout: true, ..Self::new(StatusCode::UNAUTHORIZED, text) }
     }
 }
 
@@ -26,6 +35,11 @@ impl IntoResponse for RequestRefusal {
         if self.status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Basic realm=\"NAQ\", charset=\"UTF-8\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if self.is_logout {
+            // Browsers count logins of HTTP among the cookies. They heed this header only over TLS.
+            let clear = HeaderValue::from_static("\"cache\", \"cookies\", \"storage\"");
+            response.headers_mut().insert("clear-site-data", clear);
         }
         response
     }

@@ -5,5 +5,6 @@
 mod attacks;
 mod hostile;
 mod hostile_text;
+mod logins;
 mod scan;
 mod test_dashboard;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use async_nats::jetstream::stream::Config;
-use naq_core::transport::{Consumer, Lookup, Producer, TransportError};
+use naq_core::transport::{Consumer, Lookup, Operator, Producer, TransportError};
 use naq_core::{Clock, SystemClock, Timestamp};
 use naq_nats::{Level, NatsConfig, NatsTransport};
 use naq_testing::{NatsServer, shared_server, unique};
@@ -90,6 +90,32 @@ async fn a_queue_that_is_removed_while_a_worker_runs_is_created_again() {
     assert!(from.fetch(1, Duration::from_millis(800)).await.is_ok_and(|none| none.is_empty()));
     transport.publish(job("three", None)).await.expect("enqueues");
     assert_eq!(ids(&fetch(&mut from, 1).await), ["three"]);
+}
+
+#[tokio::test]
+async fn a_queue_is_paused_and_limited_while_its_consumer_is_deleted_again_and_again() {
+    let (transport, operator, prefix) = with_prefix().await;
+    enqueue(&transport, "one").await;
+    let name = format!("{}_Q_default", prefix.to_uppercase());
+    let stream = operator.get_stream(&name).await.expect("there");
+    let deletes = async {
+        loop {
+            // It may be away already.
+            let _ = stream.delete_consumer("workers").await;
+        }
+    };
+    let deeds = async {
+        for n in 0..20 {
+            let until = transport.broker_now().expect("known") + LEASE;
+            transport.pause(&queue(), until).await.unwrap_or_else(|e| panic!("pause {n}: {e}"));
+            let limit = std::num::NonZeroU64::new(5);
+            transport.set_limit(&queue(), limit).await.unwrap_or_else(|e| panic!("limit {n}: {e}"));
+        }
+    };
+    tokio::select! {
+        () = deletes => {}
+        () = deeds => {}
+    }
 }
 
 #[tokio::test]

@@ -38,11 +38,20 @@ impl PassedGates {
 pub(super) async fn pass_gates(
     deps: &AttemptDeps,
     held: &HeldDelivery,
+    job: Envelope,
+) -> Result<(Envelope, PassedGates), Box<DeliveryOutcome>> {
+    if deps.gates.any_applies(&job) {
+        Box::pin(pass_those_that_apply(deps, held, job)).await
+    } else {
+        Ok((job, PassedGates::default()))
+    }
+}
+
+async fn pass_those_that_apply(
+    deps: &AttemptDeps,
+    held: &HeldDelivery,
     mut job: Envelope,
 ) -> Result<(Envelope, PassedGates), Box<DeliveryOutcome>> {
-    if !deps.gates.any_applies(&job) {
-        return Ok((job, PassedGates::default()));
-    }
     let mut entered = EnteredGates::default();
     let answer =
         ask(deps, held, &job, &mut entered).await.map_err(|reason| Box::new(reason.into()))?;

@@ -15,6 +15,7 @@ pub(super) async fn record(worker: &WorkerState, held: &HeldDelivery, decided: &
     let stored = &held.delivery.stored;
     let of_fact = || events::retry_or_death(stored, decided.settlement.retry_or_letter()?);
     if let Some(event) = decided.recovered.clone().or_else(of_fact) {
-        run_hooks(&tasks.hooks(&event.job().task), &event, held.job_id(), &*worker.timer).await;
+        let hooks = tasks.hooks(&event.job().task);
+        Box::pin(run_hooks(&hooks, &event, held.job_id(), &*worker.timer)).await;
     }
 }

@@ -69,7 +69,7 @@ async fn run_handler(
         }
     };
     match &task.fallback {
-        Some(fallback) => fallback::rescue(deps, held, fallback, run).await,
+        Some(fallback) => Box::pin(fallback::rescue(deps, held, fallback, run)).await,
         None => DeliveryOutcome::Ran(run),
     }
 }

@@ -21,6 +21,10 @@ pub(super) async fn list_suspect_run(
     if held.delivery.delivered < 2 && job.crashes == 0 && !one_more_is_poison {
         return Ok(());
     }
+    Box::pin(list_now(worker, held)).await
+}
+
+async fn list_now(worker: &WorkerState, held: &HeldDelivery) -> Result<(), StopReason> {
     let mut outage = Outage::new("the list of the jobs that run here");
     loop {
         let err = match worker.store_run_list().await {

@@ -49,13 +49,12 @@ impl FullStore {
         is_first
     }
 
-    /// A record was stored. Returns the time that is over now, if there was one.
-    pub(crate) fn stored(&self, now: Timestamp) -> Option<FullTime> {
+    /// A record was stored. Returns the time that is over now, if there was one. The clock is read only
+    /// if records were given up.
+    pub(crate) fn stored(&self, now: impl FnOnce() -> Timestamp) -> Option<FullTime> {
         let mut state = lock(&self.0);
-        if now.since(state.last) < STAYS_FULL {
-            return None;
-        }
-        let since = state.since.take()?;
+        let since = state.since.filter(|_| now().since(state.last) >= STAYS_FULL)?;
+        state.since = None;
         let unrecorded = std::mem::take(&mut state.unrecorded);
         Some(FullTime { lasted: state.last.since(since), unrecorded })
     }
@@ -82,12 +81,12 @@ mod tests {
     #[test]
     fn the_end_is_told_once_when_records_fit_again() {
         let store = FullStore::default();
-        assert_eq!(store.stored(at(0)), None);
+        assert_eq!(store.stored(|| at(0)), None);
         store.gave_up(at(1));
         store.gave_up(at(3));
-        assert_eq!(store.stored(at(4)), None, "one record may fit while others do not");
+        assert_eq!(store.stored(|| at(4)), None, "one record may fit while others do not");
         let over = FullTime { lasted: Duration::from_secs(2), unrecorded: 2 };
-        assert_eq!(store.stored(at(8)), Some(over));
-        assert_eq!(store.stored(at(9)), None);
+        assert_eq!(store.stored(|| at(8)), Some(over));
+        assert_eq!(store.stored(|| at(9)), None);
     }
 }

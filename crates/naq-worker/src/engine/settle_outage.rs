@@ -17,8 +17,12 @@ impl SettleOutage {
         Self(Mutex::new(Outage::new("settling jobs")))
     }
 
-    pub(crate) fn recovered(&self, now: Timestamp) {
-        lock(&self.0).recovered(now);
+    /// A request succeeded. The clock is read only at the end of an outage.
+    pub(crate) fn recovered(&self, now: impl FnOnce() -> Timestamp) {
+        let mut outage = lock(&self.0);
+        if outage.is_open() {
+            outage.recovered(now());
+        }
     }
 
     pub(crate) fn failed(&self, err: &TransportError, now: Timestamp) {

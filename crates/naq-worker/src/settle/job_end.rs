@@ -65,18 +65,8 @@ pub(super) async fn end_job(
     awaited: bool,
     job: Option<&Envelope>,
 ) {
-    if awaited {
-        let stored = &held.delivery.stored;
-        let wake = Wake::new(stored.key.clone(), &stored.step().nonce, state);
-        let enqueued = until_refused(worker, held, || enqueue_wake(worker, &wake)).await;
-        match enqueued {
-            None => return,
-            Some(Ok(())) => {}
-            // They look at their parents by themselves, once in a while.
-            Some(Err(err)) => {
-                tracing::error!(job = %held.job_id(), "the jobs that wait for it start late: {err}");
-            }
-        }
+    if awaited && Box::pin(release_waiting(worker, held, state)).await.is_none() {
+        return;
     }
     ack_ended(worker, held, job).await;
     // A requeue starts from what a dead job has saved.
@@ -85,10 +75,23 @@ pub(super) async fn end_job(
     }
 }
 
+/// Enqueues the chore that releases the jobs that wait for this end. None when the lease was lost
+/// meanwhile.
+async fn release_waiting(worker: &WorkerState, held: &HeldDelivery, state: JobState) -> Option<()> {
+    let stored = &held.delivery.stored;
+    let wake = Wake::new(stored.key.clone(), &stored.step().nonce, state);
+    let enqueued = until_refused(worker, held, || enqueue_wake(worker, &wake)).await?;
+    // They look at their parents by themselves, once in a while.
+    if let Err(err) = enqueued {
+        tracing::error!(job = %held.job_id(), "the jobs that wait for it start late: {err}");
+    }
+    Some(())
+}
+
 /// Notifies the gates of the end of the job, and acks.
 pub(super) async fn ack_ended(worker: &WorkerState, held: &HeldDelivery, job: Option<&Envelope>) {
     if let Some(job) = job {
-        worker.deps.gates.job_ended(job, worker.now()).await;
+        Box::pin(worker.deps.gates.job_ended(job, worker.now())).await;
     }
     ack(worker, held).await;
 }

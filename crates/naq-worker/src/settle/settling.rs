@@ -22,6 +22,9 @@ use crate::report::ending_of_state;
 const OUTCOME_STORED: &str = "naq_worker::outcome_stored";
 
 /// A delivery that is being settled.
+///
+/// Hundreds are under way at once, and each has its future in memory of its own. What few jobs need is
+/// in a box of its own (`Box::pin`), so that the future of every job is small.
 struct Settling<'a> {
     worker: &'a WorkerState,
     held: &'a HeldDelivery,
@@ -67,8 +70,10 @@ impl Settling<'_> {
         let (worker, held) = (self.worker, self.held);
         match settlement {
             Settlement::Abandon => None,
-            Settlement::FinishEnded => finish_ended(worker, held, self.gated_job).await,
-            Settlement::EndCancelled => Some(cancelled::record_cancelled(worker, held).await),
+            Settlement::FinishEnded => Box::pin(finish_ended(worker, held, self.gated_job)).await,
+            Settlement::EndCancelled => {
+                Some(Box::pin(cancelled::record_cancelled(worker, held)).await)
+            }
             Settlement::GiveBack => give_back_fact(held).map(Settlement::Store),
             Settlement::AckOnly => {
                 ack_ended(worker, held, self.gated_job).await;
@@ -93,7 +98,7 @@ impl Settling<'_> {
         let size = fact.message.size();
         if size > self.max_payload {
             let err = TransportError::TooLarge { size, max: self.max_payload };
-            return self.fit(settlement, err.to_string()).await;
+            return Box::pin(self.fit(settlement, err.to_string())).await;
         }
         let held_back = self.gated_job.filter(|job| is_held_back(fact, job));
         let tries = AtomicU32::new(0);
@@ -121,7 +126,7 @@ impl Settling<'_> {
                 // The transport's own headers make it too large, or the limit was lowered
                 // meanwhile.
                 self.max_payload = lower_limit(size, &err);
-                return self.fit(settlement, err.to_string()).await;
+                return Box::pin(self.fit(settlement, err.to_string())).await;
             }
             Some(Ok(written)) => written,
         };
@@ -137,7 +142,7 @@ impl Settling<'_> {
             AfterFact::Ack => {
                 ack(worker, held).await;
                 if let Some(job) = held_back {
-                    worker.deps.gates.held_back(job).await;
+                    Box::pin(worker.deps.gates.held_back(job)).await;
                 }
             }
             AfterFact::Abandon => {
@@ -166,7 +171,7 @@ impl Settling<'_> {
             return;
         }
         if let Some(FullTime { lasted, unrecorded }) =
-            self.worker.full_store.stored(self.worker.now())
+            self.worker.full_store.stored(|| self.worker.now())
         {
             let lasted = humantime::format_duration(lasted);
             tracing::info!(

@@ -28,7 +28,7 @@ where
     while !held.is_lease_lost() {
         match ask().await {
             Ok(answer) => {
-                worker.settle_outage.recovered(worker.now());
+                worker.settle_outage.recovered(|| worker.now());
                 return Some(answer);
             }
             Err(err) => {
