@@ -7,8 +7,12 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use naq_client::Client;
 
+#[cfg(feature = "handlers")]
+use crate::commands::conformance;
 #[cfg(feature = "dashboard")]
 use crate::commands::dashboard;
+#[cfg(feature = "gateway")]
+use crate::commands::gateway;
 use crate::commands::{
     audit, batch, breaker, check, completions, dev, dlq, doctor, enqueue, job, key, limit, new,
     queue, retry, schedule, top, worker, workers, workflow,
@@ -98,8 +102,15 @@ pub(crate) enum Command {
     /// Serve the dashboard: which jobs fail and why, whether retries help, actions on jobs
     #[cfg(feature = "dashboard")]
     Dashboard(dashboard::DashboardArgs),
+    /// Serve HTTP for programs in any language: enqueue jobs, read them, act on them
+    #[cfg(feature = "gateway")]
+    Gateway(gateway::GatewayArgs),
     /// Start a broker, a worker with demo tasks and the dashboard, for development
     Dev(dev::DevArgs),
+    /// Test a handler in another language against the handler protocol
+    #[cfg(feature = "handlers")]
+    #[command(subcommand)]
+    Conformance(conformance::ConformanceCommand),
     /// Measure NAQ against plain NATS
     #[cfg(feature = "bench")]
     Bench(naq_bench::BenchArgs),
@@ -157,6 +168,8 @@ impl Command {
             Self::Worker(_) | Self::Dev(_) => true,
             #[cfg(feature = "dashboard")]
             Self::Dashboard(args) => args.command.is_none(),
+            #[cfg(feature = "gateway")]
+            Self::Gateway(args) => args.is_server(),
             _ => false,
         }
     }

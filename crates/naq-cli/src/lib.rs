@@ -30,6 +30,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `dashboard` | yes | `naq dashboard`, and the dashboard in `naq dev` |
+//! | `gateway` | yes | `naq gateway` |
 //! | `metrics` | yes | `naq worker --metrics`, and `/metrics` beside the dashboard |
 //! | `bench` | yes | `naq bench`; it also measures the dashboard, so it brings that crate |
 //! | `otel` | no | `--otlp-endpoint`: OpenTelemetry traces |
@@ -43,6 +44,8 @@ mod exit;
 mod job_details;
 mod job_name;
 mod keys;
+#[cfg(any(feature = "dashboard", feature = "gateway"))]
+mod listen;
 mod logging;
 #[cfg(feature = "metrics")]
 mod metrics;
@@ -50,12 +53,12 @@ mod operator_name;
 mod output;
 mod process_one;
 mod progress_line;
-#[cfg(any(feature = "dashboard", feature = "metrics"))]
+#[cfg(any(feature = "dashboard", feature = "gateway", feature = "metrics"))]
 mod readiness;
 mod run;
 mod runtime;
 mod secret_files;
-#[cfg(any(feature = "dashboard", feature = "metrics"))]
+#[cfg(any(feature = "dashboard", feature = "gateway", feature = "metrics"))]
 mod serve;
 mod telemetry;
 mod text;

@@ -10,6 +10,8 @@ use crate::args::{self, Cli, Command};
 use crate::commands::bench;
 #[cfg(feature = "dashboard")]
 use crate::commands::dashboard;
+#[cfg(feature = "gateway")]
+use crate::commands::gateway;
 use crate::commands::{check, completions, dev, doctor, enqueue, new, retry, worker};
 use crate::connection::ClientConfig;
 use crate::exit::{self, ExitCode};
@@ -72,6 +74,10 @@ fn run<S: Clone + Send + Sync + 'static>(
             Some(command) => command.run(out)?,
             None => return dashboard::run(args, config()?, out),
         },
+        #[cfg(feature = "gateway")]
+        Command::Gateway(args) => return gateway::run(args, config, out),
+        #[cfg(feature = "handlers")]
+        Command::Conformance(command) => return command.run(out),
         Command::Dev(args) => return dev::run(args, registry, out),
         Command::Key(command) => command.run(out)?,
         Command::New(args) => new::run(args, out)?,

@@ -23,7 +23,7 @@ def main() -> None:
     sys.path.insert(0, os.getcwd())
     for module in args.modules:
         importlib.import_module(module)
-    serve(http=args.http, concurrency=args.concurrency, keys=os.environ.get("NAQ_HANDLER_KEYS"))
+    serve(http=args.http, concurrency=args.concurrency, keys=os.environ.get("NAQ_HANDLER_KEYS") or None)
 
 
 if __name__ == "__main__":

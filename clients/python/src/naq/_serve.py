@@ -223,6 +223,11 @@ def http_server(
             if name not in functions:
                 self._problem(404, f"there is no task {name}")
                 return
+            try:
+                request = json.loads(body)
+            except (ValueError, RecursionError) as err:
+                self._problem(400, f"the request: {err}")
+                return
             self.send_response(200)
             self.send_header("Content-Type", "application/x-ndjson")
             self.end_headers()
@@ -231,7 +236,7 @@ def http_server(
                 self.wfile.write(to_json(answer, "the answer") + b"\n")
                 self.wfile.flush()
 
-            run(functions, json.loads(body), say)
+            run(functions, request, say)
 
         def _is_allowed(self, body: bytes) -> bool:
             if keys is None or is_signed(keys, self.headers.get("Naq-Signature"), self.path, body):

@@ -5,7 +5,7 @@ mod probe;
 mod server;
 mod user;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -14,6 +14,7 @@ use naq_dashboard::{Options, Role, SsoProxy};
 
 use crate::connection::ClientConfig;
 use crate::exit::{CliError, ExitCode};
+use crate::listen::{parse_host, stop_signal};
 use crate::output::Output;
 use crate::runtime::runtime;
 
@@ -98,16 +99,6 @@ pub(crate) struct DashboardArgs {
     unsafe_bind: bool,
 }
 
-fn parse_host(text: &str) -> Result<IpAddr, String> {
-    match text {
-        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
-        text => text.parse().map_err(|_| {
-            "use the IP address of a network interface: 127.0.0.1, ::1, or 0.0.0.0 for all"
-                .to_owned()
-        }),
-    }
-}
-
 impl DashboardArgs {
     /// The dashboard's options, checked as far as possible without a connection.
     fn options(&self) -> Result<Options> {
@@ -175,7 +166,7 @@ pub(crate) fn run(args: &DashboardArgs, mut config: ClientConfig, out: Output) -
     "naq-dashboard".clone_into(&mut config.nats.name);
     config.nats.wait_for_broker = true;
     runtime()?.block_on(async {
-        let stop = server::stop_signal()?;
+        let stop = stop_signal()?;
         let server =
             DashboardServer::open(SocketAddr::new(args.host, args.port), options, "--port 0")?;
         out.raw(&format!("dashboard at {}", server.url()))?;

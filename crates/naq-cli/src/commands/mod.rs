@@ -8,12 +8,16 @@ pub(crate) mod breaker;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod confirm;
+#[cfg(feature = "handlers")]
+pub(crate) mod conformance;
 #[cfg(feature = "dashboard")]
 pub(crate) mod dashboard;
 pub(crate) mod dev;
 pub(crate) mod dlq;
 pub(crate) mod doctor;
 pub(crate) mod enqueue;
+#[cfg(feature = "gateway")]
+pub(crate) mod gateway;
 #[cfg(feature = "handlers")]
 pub(crate) mod handlers;
 pub(crate) mod job;

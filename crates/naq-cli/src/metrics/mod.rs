@@ -7,5 +7,5 @@ mod server;
 pub(crate) use args::MetricsArgs;
 pub(crate) use exporter::Exporter;
 pub(crate) use server::MetricsServer;
-#[cfg(feature = "dashboard")]
+#[cfg(any(feature = "dashboard", feature = "gateway"))]
 pub(crate) use server::route;

@@ -193,3 +193,20 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_
     command.arg(file).arg(port.to_string());
     ChildProcess::spawn(command).unwrap_or_else(|err| panic!("{err:#}"))
 }
+
+#[test]
+fn a_handler_in_a_shell_passes_every_case_of_the_protocol_and_a_wrong_one_does_not() {
+    let mut command = naq();
+    command.current_dir(example());
+    let right = ["conformance", "handler", "--one-shot", "./conformance.sh", "-o", "json"];
+    let ran = finish(command.args(right));
+    let cases = ran.json();
+    let cases = cases.as_array().expect("a list");
+    let with = |verdict| cases.iter().filter(|case| case["verdict"] == verdict).collect::<Vec<_>>();
+    assert_eq!((with("FAILED"), ran.code), (Vec::new(), 0));
+    assert!(with("passed").len() >= 40, "{cases:?}");
+    let wrong = ["conformance", "handler", "--one-shot", "cat", "--case-timeout", "2s"];
+    let ran = finish(naq().args(wrong));
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.contains("the result is"), "{ran:?}");
+}

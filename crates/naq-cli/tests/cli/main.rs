@@ -11,6 +11,8 @@ mod dashboard;
 mod dev;
 mod dlq;
 mod enqueue;
+#[cfg(feature = "gateway")]
+mod gateway;
 #[cfg(all(feature = "bench", feature = "dashboard", feature = "metrics"))]
 mod handlers;
 mod help;

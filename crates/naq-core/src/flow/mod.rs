@@ -10,6 +10,7 @@ mod follow_up;
 mod follow_up_job;
 mod graph;
 mod limit;
+mod limit_text;
 mod pause;
 mod rate;
 mod run_list;

@@ -192,8 +192,26 @@ pub const LOGINS_REFUSED: Metric = Metric {
     help: "Logins that this dashboard refused: wrong ones, and those after too many wrong ones.",
 };
 
+/// Requests to the gateway.
+pub const GATEWAY_REQUESTS: Metric = Metric {
+    name: "naq_gateway_requests_total",
+    kind: Kind::Counter,
+    unit: "requests",
+    labels: &["route", "status"],
+    help: "Requests that this gateway has answered, by route and HTTP status.",
+};
+
+/// How long requests to the gateway took.
+pub const GATEWAY_REQUEST_DURATION: Metric = Metric {
+    name: "naq_gateway_request_duration_seconds",
+    kind: Kind::Histogram(&SECONDS),
+    unit: "seconds",
+    labels: &["route"],
+    help: "How long this gateway took for its answers. A request that waits for a job takes long.",
+};
+
 /// All metrics.
-pub const ALL: [&Metric; 21] = [
+pub const ALL: [&Metric; 23] = [
     &BUILD_INFO,
     &BROKER_CONNECTED,
     &JOBS_ENQUEUED,
@@ -215,6 +233,8 @@ pub const ALL: [&Metric; 21] = [
     &HEARTBEAT_MISSED,
     &DECODE_ERRORS,
     &LOGINS_REFUSED,
+    &GATEWAY_REQUESTS,
+    &GATEWAY_REQUEST_DURATION,
 ];
 
 /// The metric of a series in Prometheus, also for the `_bucket`, `_sum` and `_count` of a histogram.

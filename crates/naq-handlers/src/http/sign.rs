@@ -48,7 +48,7 @@ impl Keys {
 
     /// The value of the header: `t=1732900000,v1=...`, with one `v1` a key. Each is the HMAC-SHA256
     /// of the seconds, a dot, the path, a dot, and the body.
-    pub(super) fn sign(&self, now: Timestamp, path: &str, body: &[u8]) -> String {
+    pub fn sign(&self, now: Timestamp, path: &str, body: &[u8]) -> String {
         let seconds = now.as_millis() / 1000;
         let mut header = format!("t={seconds}");
         for key in &self.0 {

@@ -1,7 +1,7 @@
 //! [`DashboardServer`]: serves the dashboard at an address, also while there is no broker.
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +11,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use naq_dashboard::{Dashboard, Options};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::probe::DashboardProbe;
 use crate::connection::{ClientConfig, connect};
-use crate::exit::{CliError, ExitCode};
+use crate::listen;
 #[cfg(feature = "metrics")]
 use crate::metrics::{self, Exporter};
 use crate::readiness;
@@ -45,24 +44,14 @@ impl DashboardServer {
     /// # Errors
     /// The address is in use, or does not belong to this machine.
     pub(crate) fn open(address: SocketAddr, options: Options, way_out: &str) -> Result<Self> {
-        let listener = TcpListener::bind(address).map_err(|err| {
-            let what = format!("the dashboard cannot listen on {address}: {err}");
-            CliError::new(ExitCode::Failed, what)
-                .next(format!("use another port, or a free one: {way_out}"))
-        })?;
-        listener.set_nonblocking(true)?;
+        let listener = listen::open(address, "dashboard", way_out)?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address, options })
     }
 
     /// The URL for a browser on this machine.
     pub(crate) fn url(&self) -> String {
-        let ip: IpAddr = match self.address.ip() {
-            ip if !ip.is_unspecified() => ip,
-            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        };
-        let address = SocketAddr::new(ip, self.address.port());
+        let address = listen::reachable(self.address);
         let path = if self.options.prefix.is_empty() { "/" } else { &self.options.prefix };
         format!("http://{address}{path}")
     }
@@ -133,20 +122,4 @@ fn serve_waiting_page(
     Ok(tokio::spawn(async move {
         serve(listener, routes, ServerBounds::default(), async { drop(until.await) }).await;
     }))
-}
-
-/// A future that ends on SIGINT or SIGTERM. The signals are caught from the call on, so a signal right
-/// after the start is not missed.
-///
-/// # Errors
-/// The system refuses to register the signals.
-pub(super) fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }

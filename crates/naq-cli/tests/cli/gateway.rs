@@ -1,0 +1,212 @@
+//! `naq gateway`: what it refuses, its keys, how it waits for a broker, and that a job is stored once when
+//! it is killed.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use naq_testing::{ChildProcess, eventually};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::run::{Broker, PATIENCE, finish, naq, offline};
+
+/// A gateway, and the address that it printed.
+async fn gateway(url: &str, args: &[&str]) -> (ChildProcess, String) {
+    let mut command = naq();
+    command.env("NAQ_NATS_URL", url).args(["gateway", "--port", "0"]).args(args);
+    let mut child = ChildProcess::spawn(command).expect("starts");
+    child.wait_for_output("gateway at http://", PATIENCE).await.expect("says where it is");
+    let said = child.stdout();
+    let (_, rest) = said.split_once("gateway at http://").expect("an address");
+    (child, rest.lines().next().unwrap_or_default().to_owned())
+}
+
+/// Sends a request on a connection of its own.
+fn send(address: &str, head: &str, headers: &str, body: &str) -> std::io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let length = body.len();
+    write!(
+        stream,
+        "{head} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Type: application/json\r\nContent-Length: \
+         {length}\r\nConnection: close\r\n\r\n{body}"
+    )?;
+    Ok(stream)
+}
+
+/// The status and the body of an answer.
+fn call(address: &str, head: &str, headers: &str, body: &str) -> (u16, String) {
+    let mut answer = String::new();
+    let mut stream = send(address, head, headers, body).expect("a connection");
+    stream.read_to_string(&mut answer).expect("an answer");
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+    (status.unwrap_or_else(|| panic!("{answer}")), body.expect("a body"))
+}
+
+#[test]
+fn without_keys_it_listens_on_this_machine_only() {
+    let ran = offline(&["gateway", "--host", "0.0.0.0"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("naq gateway key add"), "{ran:?}");
+    let ran = offline(&["gateway", "--keys", "no-such-file"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("no-such-file"), "{ran:?}");
+}
+
+#[test]
+fn keys_are_added_listed_and_removed() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let key = |args: &[&str]| {
+        finish(
+            naq().current_dir(&folder).args(["gateway", "key"]).args(args).args(["--keys", "keys"]),
+        )
+    };
+    let secret = key(&["add", "web", "--queues", "mail", "--rate", "50"]).ok().line().to_owned();
+    assert!(secret.starts_with("naqk_"), "{secret}");
+    key(&["add", "ops", "--operate"]).ok();
+    let file = std::fs::read_to_string(folder.path().join("keys")).expect("a file");
+    assert!(!file.contains(&secret[5..]), "the secret is not stored: {file}");
+    assert_eq!(key(&["add", "web"]).code, 2, "the name is taken");
+    assert_eq!(key(&["add", "a b"]).code, 2, "no name");
+    let listed = key(&["list", "-o", "json"]).ok().json();
+    assert_eq!(listed[0]["queues"], "mail", "{listed}");
+    assert_eq!((&listed[0]["rate"], &listed[1]["may"]), (&50.into(), &"operate".into()));
+    key(&["remove", "web"]).ok();
+    assert_eq!(key(&["remove", "web"]).code, 3);
+    assert_eq!(key(&["list", "-o", "json"]).ok().json().as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn it_waits_for_a_broker_takes_new_keys_and_ends_with_its_running_requests() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("keys").to_string_lossy().into_owned();
+    let secret = finish(naq().args(["gateway", "key", "add", "web", "--keys", &file])).ok();
+    let bearer = format!("Authorization: Bearer {}\r\n", secret.line());
+    let (mut waiting, address) = gateway("nats://127.0.0.1:1", &["--keys", &file]).await;
+    let (status, problem) = call(&address, "POST /v1/queues/mail/jobs", &bearer, "{}");
+    assert_eq!(status, 503, "{problem}");
+    assert!(problem.contains("broker-unavailable"), "{problem}");
+    assert_eq!(call(&address, "GET /healthz", "", "").0, 200);
+    waiting.terminate().expect("a signal");
+    assert_eq!(waiting.wait(PATIENCE).await.expect("ends").code(), Some(0));
+
+    let broker = Broker::start();
+    let (mut child, address) = gateway(&broker.server.url(), &["--keys", &file]).await;
+    eventually("the gateway is ready", PATIENCE, async || {
+        let (status, body) = call(&address, "GET /readyz", "", "");
+        if status == 200 { Ok(()) } else { Err(body) }
+    })
+    .await;
+    let job = r#"{"task":"email.send","id":"a"}"#;
+    assert_eq!(call(&address, "POST /v1/queues/mail/jobs", &bearer, job).0, 201);
+    assert_eq!(call(&address, "GET /metrics", &bearer, "").0, 403, "the key may not operate");
+    let ops =
+        finish(naq().args(["gateway", "key", "add", "ops", "--operate", "--keys", &file])).ok();
+    let ops = format!("Authorization: Bearer {}\r\n", ops.line());
+    let metrics = eventually("the new key is taken", PATIENCE, async || {
+        match call(&address, "GET /metrics", &ops, "") {
+            (200, metrics) => Ok(metrics),
+            (status, body) => Err(format!("{status}: {body}")),
+        }
+    })
+    .await;
+    let counted = r#"naq_gateway_requests_total{route="/v1/queues/{queue}/jobs",status="201"} 1"#;
+    assert!(metrics.contains(counted), "{metrics}");
+    assert!(child.stderr().contains("/v1/queues/mail/jobs"), "the log line: {}", child.stderr());
+    assert!(!child.stderr().contains("naqk_"), "no key is logged");
+
+    let mut waits = send(&address, "GET /v1/jobs/mail/a?wait=60s", &bearer, "").expect("sent");
+    child.terminate().expect("a signal");
+    let mut answer = String::new();
+    waits.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.contains(r#""state":"pending""#), "{answer}");
+    assert_eq!(child.wait(PATIENCE).await.expect("ends").code(), Some(0), "{}", child.stderr());
+}
+
+/// A proxy in front of the broker that passes on nothing to the client any more once the client has
+/// published a job to the queue `mail`.
+async fn proxy_that_loses_the_ack(broker: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("nats://{}", listener.local_addr().expect("an address"));
+    let published = Arc::new(AtomicBool::new(false));
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let Ok(server) = tokio::net::TcpStream::connect(&broker).await else { return };
+            let (mut from_client, mut to_client) = client.into_split();
+            let (mut from_server, mut to_server) = server.into_split();
+            let sees = published.clone();
+            tokio::spawn(async move {
+                let mut seen = Vec::new();
+                let mut buffer = [0; 4096];
+                while let Ok(n @ 1..) = from_client.read(&mut buffer).await {
+                    seen.extend_from_slice(&buffer[..n]);
+                    let publish = b"HPUB naq.q.mail.";
+                    if seen.windows(publish.len()).any(|part| part == publish) {
+                        sees.store(true, Ordering::SeqCst);
+                    }
+                    if to_server.write_all(&buffer[..n]).await.is_err() {
+                        break;
+                    }
+                }
+            });
+            let published = published.clone();
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                while let Ok(n @ 1..) = from_server.read(&mut buffer).await {
+                    if !published.load(Ordering::SeqCst) {
+                        let _ = to_client.write_all(&buffer[..n]).await;
+                    }
+                }
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_is_killed_before_its_answer_has_stored_the_job_once() {
+    let broker = Broker::start();
+    // The queue exists: otherwise the first answer that is lost says that there is none.
+    broker.enqueue(&["email.send", "--queue", "mail"]);
+    let url = proxy_that_loses_the_ack(broker.server.address()).await;
+    let (mut first, address) = gateway(&url, &[]).await;
+    let ready = |address: String| async move {
+        eventually("the gateway is ready", PATIENCE, async || {
+            let (status, body) = call(&address, "GET /readyz", "", "");
+            if status == 200 { Ok(()) } else { Err(body) }
+        })
+        .await;
+    };
+    ready(address.clone()).await;
+    let (head, key) = ("POST /v1/queues/mail/jobs", "Idempotency-Key: order 7\r\n");
+    let job = r#"{"task":"email.send","args":{"to":"ann"}}"#;
+    let mut unanswered = send(&address, head, key, job).expect("sent");
+    let jobs = || {
+        let queues = broker.json(&["queue", "list"]);
+        let mail = queues.as_array().and_then(|all| all.iter().find(|it| it["name"] == "mail"));
+        mail.map_or(0, |mail| mail["pending"].as_u64().unwrap_or_default())
+    };
+    eventually("the broker has the job", PATIENCE, async || {
+        if jobs() == 2 { Ok(()) } else { Err("not yet") }
+    })
+    .await;
+    unanswered.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+    let early = unanswered.read(&mut [0; 1]);
+    assert!(early.is_err(), "no answer before the broker's ack");
+    first.kill().expect("a signal");
+
+    let (_second, address) = gateway(&broker.server.url(), &[]).await;
+    ready(address.clone()).await;
+    let (status, answer) = call(&address, head, key, job);
+    assert_eq!(status, 200, "{answer}");
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    assert_eq!(answer["duplicate"], true, "{answer}");
+    assert_eq!(jobs(), 2);
+    let id = answer["id"].as_str().expect("an id");
+    assert_eq!(broker.json(&["job", "show", id])["state"], "pending");
+}

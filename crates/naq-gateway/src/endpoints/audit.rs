@@ -1,0 +1,21 @@
+//! The audit log: who did what through the gateway.
+
+use naq_client::{AuditEntry, Client};
+use naq_core::names::JobKey;
+
+use crate::guard::Access;
+
+/// Writes an entry for an action that is done. If that fails, the action is still done, and the log says so.
+pub(super) async fn record(
+    client: &Client,
+    access: &Access,
+    what: &str,
+    job: &JobKey,
+    reason: &str,
+) {
+    let who = format!("{}@gateway", access.who());
+    let entry = AuditEntry::new(who, what, format!("job {job}")).reason(reason).count(1);
+    if let Err(err) = client.audit(entry).await {
+        tracing::warn!("the gateway cannot write an action to the audit log: {err}");
+    }
+}

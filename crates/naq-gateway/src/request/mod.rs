@@ -1,0 +1,13 @@
+//! What the calls read of a request: names in the path, the query, and jobs.
+
+mod idempotency;
+mod job_order;
+mod path;
+mod query;
+mod trace_context;
+
+pub(crate) use idempotency::{IdempotencyKey, same_job};
+pub(crate) use job_order::JobOrder;
+pub(crate) use path::{JobPath, QueuePath};
+pub(crate) use query::{BodyFields, QueryFields, maybe_span};
+pub(crate) use trace_context::traceparent;

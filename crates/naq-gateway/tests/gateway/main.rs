@@ -1,0 +1,6 @@
+//! The gateway on an in-memory broker, called without a network.
+
+mod acts;
+mod enqueues;
+mod guards;
+mod test_gateway;
