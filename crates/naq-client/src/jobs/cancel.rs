@@ -4,7 +4,7 @@ use naq_core::names::JobKey;
 use naq_core::retry::Rule;
 use naq_core::state::JobState;
 use naq_core::transport::{
-    Expect, Fact, Place, SHORTEST_RECORD_TTL, Signal, TransportError, Written,
+    Expect, Fact, Place, SHORTEST_RECORD_TTL, Signal, Stored, TransportError, Written,
 };
 use naq_core::wire::{AttemptOutcome, AttemptRecord, CancelledAttempt, FinalRecord};
 
@@ -58,12 +58,14 @@ impl Client {
         let record =
             FinalRecord { envelope, state: JobState::Cancelled, finished_at: now, result: None };
         let mut ended = false;
+        let mut message = None;
         if let Some(mut fact) = Fact::record(&report.stored, &record)? {
             // Only the worker that runs the job knows since when.
             if report.stored.place == Place::Queue {
                 fact.message = fact.message.with_cancelled_attempt(CancelledAttempt::Unknown);
             }
             let written = self.transport.write(&fact).await?;
+            message = Some(fact.message);
             ended = matches!(written, Written::Stored | Written::Awaited);
             match written {
                 Written::Stored | Written::Fenced => {}
@@ -76,7 +78,24 @@ impl Client {
             let now = self.clock.now();
             self.cancel_tally.count_cancel(&*self.transport, &record.envelope, now).await;
         }
-        self.report(key).await
+        match self.report(key).await {
+            // A replica of a cluster may not have the record yet that was stored just now.
+            Err(ClientError::NoJob(_)) if message.is_some() => {
+                let place = Place::Record;
+                let record = message.map(|message| Stored {
+                    key: key.clone(),
+                    place,
+                    seq: 0,
+                    stored_at: now,
+                    due_at: None,
+                    delivered: false,
+                    message,
+                });
+                let found = record.and_then(|record| JobReport::resolve(&[record]));
+                found.ok_or_else(|| ClientError::NoJob(key.id.clone()))
+            }
+            answer => answer,
+        }
     }
 
     /// The error for a job that ended before the cancel.

@@ -241,10 +241,13 @@ impl HeldDelivery {
     /// Whether another worker may have got the message and settled it: it is a suspect, it came again
     /// while it waited here, the connection or the consumer changed since it arrived, or it has crashes.
     pub(crate) fn is_doubtful(&self) -> bool {
-        self.delivery.suspect
-            || self.came_again.load(Ordering::Relaxed)
-            || self.has_crashes.load(Ordering::Relaxed)
-            || !self.handle().is_current()
+        self.delivery.suspect || self.has_crashes.load(Ordering::Relaxed) || self.may_be_elsewhere()
+    }
+
+    /// Whether another worker may have the message: it came again while it waited here, or the connection or
+    /// the consumer changed since it arrived.
+    pub(crate) fn may_be_elsewhere(&self) -> bool {
+        self.came_again.load(Ordering::Relaxed) || !self.handle().is_current()
     }
 
     /// How old the evidence is that was read last. None if there is none, or if the clock was set back

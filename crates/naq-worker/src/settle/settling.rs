@@ -15,7 +15,7 @@ use crate::decide::{
     fit_settlement,
 };
 use crate::delivery::HeldDelivery;
-use crate::engine::{FullTime, PendingObservation, SettleRequest, WorkerState};
+use crate::engine::{FullTime, PendingObservation, SettleRequest, WorkerQueue, WorkerState};
 use crate::report::ending_of_state;
 
 /// The target of the log line that says when the outcome of an attempt was stored.
@@ -27,6 +27,7 @@ const OUTCOME_STORED: &str = "naq_worker::outcome_stored";
 /// in a box of its own (`Box::pin`), so that the future of every job is small.
 struct Settling<'a> {
     worker: &'a WorkerState,
+    queue: &'a WorkerQueue,
     held: &'a HeldDelivery,
     /// The job, for the gates that have to know when it ends.
     gated_job: Option<&'a Envelope>,
@@ -52,7 +53,8 @@ pub(super) async fn settle(worker: &WorkerState, request: SettleRequest) {
     let SettleRequest { queue, held, settlement, gated_job, observation } = request;
     let max_payload = worker.transport.max_payload();
     let gated_job = gated_job.as_deref();
-    let mut settling = Settling { worker, held: &held, gated_job, observation, max_payload };
+    let mut settling =
+        Settling { worker, queue: &queue, held: &held, gated_job, observation, max_payload };
     let mut next = Some(settlement);
     while let Some(settlement) = next {
         next = settling.settle_step(settlement).await;
@@ -65,6 +67,10 @@ pub(super) async fn settle(worker: &WorkerState, request: SettleRequest) {
 }
 
 impl Settling<'_> {
+    fn may_be_elsewhere(&self) -> bool {
+        self.held.may_be_elsewhere() || self.queue.stood_still(self.worker.now())
+    }
+
     /// The answer is the settlement that follows this one, or takes its place.
     async fn settle_step(&mut self, settlement: Settlement) -> Option<Settlement> {
         let (worker, held) = (self.worker, self.held);
@@ -73,6 +79,12 @@ impl Settling<'_> {
             Settlement::FinishEnded => Box::pin(finish_ended(worker, held, self.gated_job)).await,
             Settlement::EndCancelled => {
                 Some(Box::pin(cancelled::record_cancelled(worker, held)).await)
+            }
+            // Another worker may have it, and then a second message would make it run twice. A job that
+            // runs here is in the list of this worker, so no other worker has begun it.
+            Settlement::GiveBack if self.may_be_elsewhere() && held.started_at().is_none() => {
+                tracing::debug!(job = %held.job_id(), "not given back: its lease may be over");
+                None
             }
             Settlement::GiveBack => give_back_fact(held).map(Settlement::Store),
             Settlement::AckOnly => {

@@ -128,3 +128,32 @@ async fn a_job_with_crashes_that_its_first_worker_has_ended_after_all_does_not_s
     bench.pass(secs(6)).await;
     bench.has_not_run("job").await;
 }
+
+/// Another worker may have the job by now. A second message of it would run once more.
+#[tokio::test]
+async fn a_job_that_waits_for_a_slot_over_a_lost_connection_is_not_given_back() {
+    for lost in [false, true] {
+        let bench = Bench::new();
+        let faulty =
+            naq_core::testing::FaultyTransport::new(bench.broker.clone(), FaultPlan::new());
+        let faulty = std::sync::Arc::new(faulty);
+        let builder = bench.builder(faulty.clone()).concurrency(1).queues(["default", "other"]);
+        let mut worker = crate::bench::run(builder);
+        bench.turn().await;
+        for (id, script) in [("default", Do::Gate), ("other", Do::Succeed)] {
+            let job = bench.client.enqueue(Script(vec![script])).id(id).queue(id);
+            job.await.expect("sent");
+        }
+        bench.turn().await;
+        if lost {
+            faulty.cut();
+            bench.turn().await;
+            faulty.mend();
+            bench.turn().await;
+        }
+        worker.stop();
+        bench.turn().await;
+        assert_eq!(faulty.calls(Op::GiveBack), u32::from(!lost));
+        assert_eq!((bench.seen.starts("other"), bench.left().await), (0, 2));
+    }
+}
