@@ -28,12 +28,12 @@ mod client {
         AUDIT_TTL, AuditCheck, AuditEntry, AuditPage, AuditQuery, BATCH_TTL, Batch, BatchAction,
         BatchError, BatchId, BatchItem, BatchOrder, BatchScope, BatchState, COUNT_CAP, Checkpoint,
         CheckpointError, CheckpointInfo, Client, ClientError, DeadFilter, DeadSummary, DeadView,
-        Enqueue, EnqueueError, JobHandle, JobRef, JobRefs, JobReport, JobView, LimitInfo,
-        LimitedJob, MAX_AUDIT_PAGE, MAX_SELECTED, NamedJob, NodeJob, ParentEnd, Parents, Prepare,
-        Prepared, Preview, Progress, Registered, STALE_AFTER, ScheduleBuilder, ScheduleChore,
-        ScheduleError, ScheduleReport, ScheduleState, Schedules, UNDO_WINDOW, WaitError,
-        WaitingFilter, Wake, Workflow, WorkflowError, WorkflowHandle, WorkflowJob, WorkflowNode,
-        WorkflowReport, WorkflowSummary,
+        Enqueue, EnqueueError, Hold, HoldCause, HoldFacts, JobHandle, JobRef, JobRefs, JobReport,
+        JobView, LimitInfo, LimitedJob, MAX_AUDIT_PAGE, MAX_SELECTED, NamedJob, NodeJob, ParentEnd,
+        Parents, Prepare, Prepared, Preview, Progress, Registered, STALE_AFTER, ScheduleBuilder,
+        ScheduleChore, ScheduleError, ScheduleReport, ScheduleState, Schedules, UNDO_WINDOW,
+        WaitError, WaitingFilter, Wake, Workflow, WorkflowError, WorkflowHandle, WorkflowJob,
+        WorkflowNode, WorkflowReport, WorkflowSummary, find_holds, hold_of, idle_breakers,
     };
 }
 
@@ -66,10 +66,11 @@ mod memory {
 mod metrics {
     use naq::metrics::{
         ALL, ATTEMPT_DURATION, ATTEMPTS, BROKER_CONNECTED, BUILD_INFO, DECODE_ERRORS,
-        DECODE_REASONS, DELAYS, DEPTH_STATES, HEARTBEAT_MISSED, JOBS_DEAD, JOBS_ENQUEUED, Kind,
-        MAX_ERROR_KINDS, Metric, OLDEST_JOB_AGE, OTHER_ERROR_KIND, OUTCOMES, QUEUE_DEPTH,
-        QUEUE_WAIT, REDELIVERIES, RETRY_DELAY, RETRY_LATENESS, SECONDS, SLOT_STATES,
-        SUCCESS_ATTEMPT, WORKER_SLOTS, WORKERS, describe, of_series, set_connected, set_queues,
+        DECODE_REASONS, DELAYS, DEPTH_STATES, HEARTBEAT_MISSED, HELD_BY, HELD_JOBS, JOBS_DEAD,
+        JOBS_ENQUEUED, Kind, MAX_ERROR_KINDS, Metric, OLDEST_JOB_AGE, OTHER_ERROR_KIND, OUTCOMES,
+        QUEUE_DEPTH, QUEUE_WAIT, REDELIVERIES, RETRY_DELAY, RETRY_LATENESS, SECONDS, SLOT_STATES,
+        SUCCESS_ATTEMPT, WORKER_SLOTS, WORKERS, describe, of_series, set_connected, set_held,
+        set_queues,
     };
 }
 

@@ -1,10 +1,12 @@
 //! One queue: its numbers, its tasks, what slows it down, and the actions on it.
 
 use askama::Template;
+use naq_client::HoldCause;
 use naq_core::stats::Counts;
 use naq_core::transport::{ConsumerReport, StreamRole};
 use naq_core::{QueueName, TaskName};
 
+use super::hold_row::HoldRow;
 use super::queue_depth::{Number, QueueDepth};
 use super::queues::{MINUTES, starts_chart};
 use super::{NavTab, PageContent, PageError};
@@ -21,6 +23,8 @@ const MAX_TASKS: usize = 100;
 struct QueuePage<'a> {
     request: &'a PageRequest<'a>,
     depth: QueueDepth,
+    /// What holds its jobs.
+    holds: Vec<HoldRow>,
     starts: String,
     completed: String,
     starts_chart: String,
@@ -118,6 +122,12 @@ pub(super) fn render(request: &PageRequest<'_>, name: &str) -> Result<PageConten
     let page = QueuePage {
         request,
         depth: QueueDepth::new(info, request),
+        holds: snapshot
+            .holds_of(&info.name)
+            // The page says it about its pause already.
+            .filter(|hold| hold.cause != HoldCause::QueuePause)
+            .map(|hold| HoldRow::new(hold, request, now))
+            .collect(),
         starts: rate(minutes.starts.total(), over),
         completed: rate(minutes.completed.total(), over),
         starts_chart: starts_chart(info, request),

@@ -13,6 +13,7 @@ use naq_core::sync;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::hold_cache::HoldCache;
 use super::window_totals::WindowTotals;
 use super::{SPARK_MINUTES, Snapshot};
 
@@ -86,6 +87,9 @@ async fn read(
         if let Ok(paused) = with_timeout(client.paused_tasks()).await {
             snapshot.paused_tasks = paused;
         }
+        if let Ok(cache) = HoldCache::read(snapshot, client).await {
+            snapshot.hold_cache = cache;
+        }
     }
     if may_store && snapshot.version % PROBE_EVERY == 1 {
         // A user without the permission for these requests still gets the rest.
@@ -94,6 +98,7 @@ async fn read(
         }
     }
     summarize(snapshot, windows, now);
+    snapshot.holds = snapshot.find_all_holds(now);
     snapshot.read_at = Some(now);
     Ok(())
 }
@@ -128,7 +133,7 @@ fn summarize(snapshot: &mut Snapshot, windows: &mut WindowTotals, now: Timestamp
     snapshot.starts = history.starts_by_queue(spark, SPARK_MINUTES, now);
 }
 
-async fn with_timeout<T, E: Display>(
+pub(super) async fn with_timeout<T, E: Display>(
     request: impl Future<Output = Result<T, E>>,
 ) -> Result<T, String> {
     match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
