@@ -10,6 +10,7 @@ use naq_core::sign::{SigningKey, TrustedKeys};
 use naq_core::transport::{BrokerClock, QueueInfo, Transport, TransportError, WorkerInfo};
 use naq_core::wire::Codec;
 
+use crate::enqueue::EnqueueLayers;
 use crate::operate::cancel_tally::CancelTally;
 
 /// The verbs of NAQ for producers and operators. Cheap to clone; clones share the connection.
@@ -25,6 +26,7 @@ pub struct Client {
     pub(crate) signing_key: Option<SigningKey>,
     pub(crate) trusted_keys: TrustedKeys,
     pub(crate) key_ring: Option<KeyRing>,
+    pub(crate) layers: EnqueueLayers,
 }
 
 impl Client {
@@ -42,6 +44,7 @@ impl Client {
             signing_key: None,
             trusted_keys: TrustedKeys::default(),
             key_ring: None,
+            layers: EnqueueLayers::default(),
         }
     }
 

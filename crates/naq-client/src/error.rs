@@ -19,6 +19,9 @@ pub enum EnqueueError {
     /// Another option is out of range.
     #[error("{0}")]
     Option(String),
+    /// A layer of the client refused the job: see [`Client::layer`](crate::Client::layer).
+    #[error("{0}")]
+    Layer(String),
     /// The broker does not know a job that this one shall wait for.
     #[error("no job {0} to wait for: it was never enqueued, or its record has expired")]
     UnknownDependency(JobKey),

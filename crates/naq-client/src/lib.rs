@@ -87,7 +87,7 @@ pub use batch::{
 pub use client::Client;
 pub use dead::{DeadFilter, DeadSummary};
 pub use depends::{JobRef, JobRefs, NamedJob, ParentEnd, Parents, Wake};
-pub use enqueue::{Enqueue, Prepare, Prepared};
+pub use enqueue::{Enqueue, EnqueueLayer, Enqueued, OutgoingJob, Prepare, Prepared};
 pub use error::{ClientError, EnqueueError};
 pub use hold::{Hold, HoldCause, HoldFacts, find_holds, hold_of, idle_breakers};
 pub use jobs::{DeadView, JobHandle, JobReport, JobView, WaitError};

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::check::CheckReport;
 use crate::plan::{RunPlan, RunSettings};
 use crate::report;
 use crate::roles::Role;
 use crate::run::run;
+use crate::settled_log::SettledLog;
 
 /// Proves NAQ's promises 1, 2, 3, 6 and 9 with real processes. Thousands of jobs have scripted
 /// outcomes. Meanwhile the program kills and restarts workers, kills, restarts and pauses the
@@ -68,11 +71,13 @@ pub async fn main() -> ExitCode {
     let cli = FaultCli::parse();
     let default_filter = if cli.role.is_some() { "info" } else { "error" };
     let filter = EnvFilter::try_from_env("NAQ_FAULT_LOG").unwrap_or_else(|_| default_filter.into());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .init();
+        .with_filter(filter);
+    let worker = cli.role.as_ref().and_then(Role::as_worker);
+    let settled = worker.map(|(dir, name)| SettledLog::layer(dir, name));
+    tracing_subscriber::registry().with(lines).with(settled).init();
     let done = match cli.role {
         Some(role) => role.run().await.map(ExitCode::from),
         None => long_run(cli.run).await,

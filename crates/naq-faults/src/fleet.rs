@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use naq_testing::ChildProcess;
 
-use crate::ledger::{FaultEntry, FaultKind, Ledger, LedgerEntry, now};
+use crate::ledger::{FaultEntry, FaultKind, Ledger, LedgerEntry, ledger_path, now};
 use crate::plan::QUEUES;
 use crate::roles::SHUTDOWN_MS;
 
@@ -76,7 +76,7 @@ impl FleetMember {
             return (FaultKind::WorkerAborted, now());
         }
         // Until it listens to signals, the system ends it. It has not begun to work then.
-        let begun = || paths.dir.join(format!("worker-{}.jsonl", self.name())).exists();
+        let begun = || ledger_path(&paths.dir, &self.name()).exists();
         match self.stop_requested_at {
             Some(at) if status.success() => (FaultKind::WorkerRolled, at),
             Some(at) if status.signal() == Some(SIGTERM) && !begun() => {

@@ -48,6 +48,8 @@ pub struct HandlerRun {
     pub finish: Option<u64>,
     /// When its worker stopped it; `None` if it finished, or its worker died.
     pub stopped: Option<u64>,
+    /// When its worker had stored its outcome; `None` if it has not.
+    pub settled: Option<u64>,
     /// What its script says for this step; `None` if the script has no such step.
     pub will: Option<HandlerAct>,
 }
@@ -111,6 +113,7 @@ impl RunHistory {
                     start: at,
                     finish: None,
                     stopped: None,
+                    settled: None,
                     will,
                 };
                 self.runs.entry(job).or_default().push(run);
@@ -121,11 +124,21 @@ impl RunHistory {
             LedgerEntry::Stopped { job, step, worker, at } => {
                 self.open_run(&job, step, &worker)?.stopped = Some(at);
             }
+            LedgerEntry::Settled { job, worker, at } => self.settle(&job, &worker, at),
             LedgerEntry::Election(election) => self.elections.push(election),
             LedgerEntry::Deed(deed) => self.deeds.push(deed),
             LedgerEntry::Fault(fault) => self.faults.push(fault),
         }
         Ok(())
+    }
+
+    /// A worker stores outcomes of jobs that it did not run, too. An outcome may be more than one message:
+    /// the first one counts.
+    fn settle(&mut self, job: &str, worker: &str, at: u64) {
+        let runs = self.runs.get_mut(job).into_iter().flatten();
+        if let Some(last) = runs.rev().find(|run| run.worker == worker) {
+            last.settled.get_or_insert(at);
+        }
     }
 
     /// The run of this step on this worker that has not ended.

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use naq_core::{Clock, SystemClock};
@@ -76,6 +76,15 @@ pub enum LedgerEntry {
         /// The step.
         #[serde(flatten)]
         step: ScriptStep,
+        /// The worker.
+        worker: String,
+        /// The time.
+        at: u64,
+    },
+    /// A worker has stored the outcome of an attempt.
+    Settled {
+        /// The job.
+        job: String,
         /// The worker.
         worker: String,
         /// The time.
@@ -181,6 +190,11 @@ impl FaultKind {
     }
 }
 
+/// The ledger of a worker, in the directory of its run.
+pub(crate) fn ledger_path(dir: &Path, worker: &str) -> PathBuf {
+    dir.join(format!("worker-{worker}.jsonl"))
+}
+
 /// A file that entries are appended to. Each entry is on disk before its process continues.
 #[derive(Debug)]
 pub struct Ledger {
@@ -202,14 +216,22 @@ impl Ledger {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, entries: &[LedgerEntry]) -> io::Result<()> {
+        self.append(entries)?;
+        self.file.sync_data()
+    }
+
+    /// Writes entries, one per line. They survive the death of this process.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn append(&self, entries: &[LedgerEntry]) -> io::Result<()> {
         let mut lines = Vec::new();
         for entry in entries {
             serde_json::to_writer(&mut lines, entry)?;
             lines.push(b'\n');
         }
         // One write appends all lines at once, even if other processes write too or this one dies.
-        (&self.file).write_all(&lines)?;
-        self.file.sync_data()
+        (&self.file).write_all(&lines)
     }
 }
 

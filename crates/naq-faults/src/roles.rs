@@ -1,6 +1,6 @@
 //! The roles of the processes in a run: producer, worker, operators, caller.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use naq_worker::{Exit, LargeResults, StopSignals, Worker};
 
 use crate::caller::{self, CallerArgs};
 use crate::job;
-use crate::ledger::{Ledger, LedgerEntry, now};
+use crate::ledger::{Ledger, LedgerEntry, ledger_path, now};
 use crate::plan::{LEASE_MS, RunPlan};
 use crate::recurring::ScheduleArgs;
 
@@ -117,6 +117,14 @@ pub enum OperatorAction {
 }
 
 impl Role {
+    /// The directory and the name of a worker.
+    pub(crate) fn as_worker(&self) -> Option<(&Path, &str)> {
+        match self {
+            Self::Worker(args) => Some((&args.paths.dir, &args.name)),
+            _ => None,
+        }
+    }
+
     /// Runs the role and returns the exit code of the process.
     ///
     /// # Errors
@@ -159,7 +167,7 @@ async fn operate_plan(paths: &RoleArgs) -> Result<()> {
 async fn work(args: WorkerRoleArgs) -> Result<Exit> {
     // First of all, as `naq worker` does. A deploy may end a worker that has just begun.
     let mut signals = StopSignals::listen()?;
-    let ledger = Ledger::open(&args.paths.dir.join(format!("worker-{}.jsonl", args.name)))?;
+    let ledger = Ledger::open(&ledger_path(&args.paths.dir, &args.name))?;
     let boot = LedgerEntry::Boot { worker: args.name.clone(), pid: std::process::id(), at: now() };
     ledger.write(&[boot])?;
     let transport = tokio::select! {

@@ -23,6 +23,7 @@ use crate::connect::random_up_to;
 use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
 use crate::error::{self, ApiError, ApiRefusal};
 use crate::evictions::EvictionLog;
+use crate::fences::Fences;
 use crate::open_client::{CurrentClient, OpenClient};
 use crate::protection;
 use crate::replica_lag::ReplicaLag;
@@ -54,6 +55,7 @@ pub(crate) struct Api {
     /// Shows which messages are older than the broker's last start.
     pub(crate) uptime_consumers: UptimeConsumers,
     /// Whether replicas lag, as far as this process has asked.
+    pub(crate) fences: Fences,
     pub(crate) replica_lag: ReplicaLag,
     /// The stored messages that async-nats cannot parse, as far as this process knows.
     pub(crate) unreadable: UnreadableMessages,
@@ -100,6 +102,7 @@ impl Api {
             rooms: Rooms::default(),
             evictions: EvictionLog::default(),
             uptime_consumers: UptimeConsumers::default(),
+            fences: Fences::default(),
             replica_lag: ReplicaLag::default(),
             unreadable: UnreadableMessages::default(),
             json_denied: Mutex::default(),

@@ -110,6 +110,22 @@ impl Api {
         Ok(found)
     }
 
+    /// One request for the last messages of these subjects. `None` if one of the messages may break the
+    /// connection.
+    pub(crate) async fn direct_last_once(
+        &self,
+        stream: &str,
+        subjects: &[String],
+    ) -> Result<Option<DirectGetBatch>, TransportError> {
+        let request = DirectGetRequest {
+            batch: subjects.len(),
+            max_bytes: READ_AT_ONCE,
+            multi_last: subjects,
+            ..DirectGetRequest::default()
+        };
+        self.get_with_retry(stream, &api::direct_get(stream), &request, subjects.len()).await
+    }
+
     /// `None` if one of the messages may break the connection.
     async fn direct_last(
         &self,

@@ -22,6 +22,8 @@ mod end_watch;
 mod error;
 mod error_codes;
 mod evictions;
+mod fenced_reads;
+mod fences;
 mod finding;
 mod forgotten;
 mod header_block;

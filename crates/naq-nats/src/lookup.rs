@@ -53,6 +53,16 @@ impl Api {
         keys: &[JobKey],
         places: &[Place],
     ) -> Result<Vec<Vec<Stored>>, TransportError> {
+        self.read_each(keys, places, false).await
+    }
+
+    /// `behind_fence`: with everything that was stored before this call, whichever replica answers.
+    async fn read_each(
+        &self,
+        keys: &[JobKey],
+        places: &[Place],
+        behind_fence: bool,
+    ) -> Result<Vec<Vec<Stored>>, TransportError> {
         // The same key may be asked for twice.
         let mut indexes: HashMap<&JobKey, Vec<usize>> = HashMap::new();
         for (index, key) in keys.iter().enumerate() {
@@ -65,9 +75,12 @@ impl Api {
                 wanted.entry(stream).or_default().push(self.subjects.job(*place, key));
             }
         }
-        let requests = wanted
-            .into_iter()
-            .map(|(stream, subjects)| async move { self.last_of(&stream, subjects).await });
+        let requests = wanted.into_iter().map(|(stream, subjects)| async move {
+            if behind_fence && let Some(found) = self.last_behind_fence(&stream, &subjects).await? {
+                return Ok(found);
+            }
+            self.last_of(&stream, subjects).await
+        });
         let mut lists: Vec<Vec<Stored>> = keys.iter().map(|_| Vec::new()).collect();
         for message in try_join_all(requests).await?.into_iter().flatten() {
             let Some(stored) = self.to_stored(message) else { continue };
@@ -209,7 +222,7 @@ impl Api {
 #[async_trait]
 impl Lookup for NatsTransport {
     async fn evidence(&self, keys: &[JobKey]) -> Result<Vec<Vec<Evidence>>, TransportError> {
-        let lists = self.api.last_of_each(keys, &PLACES).await?;
+        let lists = self.api.read_each(keys, &PLACES, true).await?;
         Ok(lists.iter().map(|list| list.iter().map(Evidence::from).collect()).collect())
     }
 

@@ -12,6 +12,7 @@ use naq_core::{JobId, QueueName, WorkerId};
 pub(crate) const CONSUMER: &str = "workers";
 /// The consumer beside it that shows since when the broker runs.
 pub(crate) const UPTIME: &str = "uptime";
+const FENCE: &str = "fence";
 
 /// The names under one prefix.
 #[derive(Clone, PartialEq, Eq)]
@@ -71,6 +72,12 @@ impl Subjects {
     /// The subject of the uptime consumer. No job id has a `~`, so it has no messages.
     pub(crate) fn uptime(&self, queue: &QueueName) -> String {
         format!("{}.s.{queue}.~{UPTIME}", self.prefix)
+    }
+
+    /// The message that a reader stores before it reads, so that it knows how new the answer is. It is no
+    /// job's, and at the place of schedules the broker moves it nowhere.
+    pub(crate) fn fence(&self, place: Place, queue: &QueueName) -> String {
+        format!("{}.{}.{queue}.~{FENCE}", self.prefix, letter(place))
     }
 
     /// All jobs at this place.

@@ -5,14 +5,15 @@
 
 mod root {
     use naq::{
-        Advice, Class, Client, ClientError, Clock, Codec, ConnectError, Context, Delay, Enqueue,
-        EnqueueError, EnvError, ErrorKind, Exhausted, Exit, Failure, HandlerRuntime, Health,
-        IntoFailure, Jitter, Job, JobError, JobHandle, JobId, JobOptions, JobReport, JobState,
-        KindError, LargeResults, LastError, NameError, NatsConfig, NatsTransport, NotReady,
-        Payload, PolicyError, QueueName, RawArgs, Recovered, Registry, ResultExt, RetryPolicy,
-        Retrying, ScheduleName, StopSignal, Strategy, SystemClock, TaskName, TaskOptions, Timer,
-        Timestamp, Worker, WorkerBuilder, WorkerError, WorkerId, Workflow, WorkflowHandle,
-        WorkflowReport, config_from_env, connect, connect_from_env,
+        Advice, AttemptLayer, Class, Client, ClientError, Clock, Codec, ConnectError, Context,
+        Delay, Enqueue, EnqueueError, EnvError, ErrorKind, Exhausted, Exit, Failure,
+        HandlerRuntime, Health, IntoFailure, Jitter, Job, JobError, JobHandle, JobId, JobOptions,
+        JobReport, JobState, KindError, LargeResults, LastError, NameError, NatsConfig,
+        NatsTransport, Next, NotReady, Payload, PolicyError, QueueName, RawArgs, Recovered,
+        Registry, ResultExt, RetryPolicy, Retrying, ScheduleName, StopSignal, Strategy,
+        SystemClock, TaskName, TaskOptions, Timer, Timestamp, Worker, WorkerBuilder, WorkerError,
+        WorkerId, Workflow, WorkflowHandle, WorkflowReport, config_from_env, connect,
+        connect_from_env,
     };
 }
 
@@ -28,12 +29,13 @@ mod client {
         AUDIT_TTL, AuditCheck, AuditEntry, AuditPage, AuditQuery, BATCH_TTL, Batch, BatchAction,
         BatchError, BatchId, BatchItem, BatchOrder, BatchScope, BatchState, COUNT_CAP, Checkpoint,
         CheckpointError, CheckpointInfo, Client, ClientError, DeadFilter, DeadSummary, DeadView,
-        Enqueue, EnqueueError, Hold, HoldCause, HoldFacts, JobHandle, JobRef, JobRefs, JobReport,
-        JobView, LimitInfo, LimitedJob, MAX_AUDIT_PAGE, MAX_SELECTED, NamedJob, NodeJob, ParentEnd,
-        Parents, Prepare, Prepared, Preview, Progress, Registered, STALE_AFTER, ScheduleBuilder,
-        ScheduleChore, ScheduleError, ScheduleReport, ScheduleState, Schedules, UNDO_WINDOW,
-        WaitError, WaitingFilter, Wake, Workflow, WorkflowError, WorkflowHandle, WorkflowJob,
-        WorkflowNode, WorkflowReport, WorkflowSummary, find_holds, hold_of, idle_breakers,
+        Enqueue, EnqueueError, EnqueueLayer, Enqueued, Hold, HoldCause, HoldFacts, JobHandle,
+        JobRef, JobRefs, JobReport, JobView, LimitInfo, LimitedJob, MAX_AUDIT_PAGE, MAX_SELECTED,
+        NamedJob, NodeJob, OutgoingJob, ParentEnd, Parents, Prepare, Prepared, Preview, Progress,
+        Registered, STALE_AFTER, ScheduleBuilder, ScheduleChore, ScheduleError, ScheduleReport,
+        ScheduleState, Schedules, UNDO_WINDOW, WaitError, WaitingFilter, Wake, Workflow,
+        WorkflowError, WorkflowHandle, WorkflowJob, WorkflowNode, WorkflowReport, WorkflowSummary,
+        find_holds, hold_of, idle_breakers,
     };
 }
 

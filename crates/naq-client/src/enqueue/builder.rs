@@ -197,7 +197,6 @@ impl<'a, O> Enqueue<'a, O> {
             job.record_ttl = ttl;
         }
         job.tags = self.tags;
-        job.check_tags().map_err(EnqueueError::Option)?;
         job.traceparent = self.traceparent;
         job.on_exhausted = self.on_exhausted;
         if let Some(unique) = &self.unique {
@@ -207,6 +206,8 @@ impl<'a, O> Enqueue<'a, O> {
         Limit::check_all(&self.limits).map_err(EnqueueError::Option)?;
         job.limits = self.limits;
         self.depends.write_to(&mut job)?;
+        self.client.layers.before(&mut job)?;
+        job.check_tags().map_err(EnqueueError::Option)?;
         Ok(job)
     }
 }

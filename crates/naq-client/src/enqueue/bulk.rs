@@ -147,9 +147,12 @@ impl Client {
         for (PlainJob { index, key, step, telemetry }, receipt) in plain.into_iter().zip(receipts) {
             telemetry.end(&receipt);
             let handle = |receipt| {
-                JobHandle::new(self.clone(), key, receipt == Receipt::Duplicate).of_life(step)
+                JobHandle::new(self.clone(), key.clone(), receipt == Receipt::Duplicate)
+                    .of_life(step)
             };
-            answers[index] = Some(receipt.map(handle).map_err(EnqueueError::from));
+            let answer = receipt.map(handle).map_err(EnqueueError::from);
+            self.layers.after(&key, &answer);
+            answers[index] = Some(answer);
         }
         let groups = group_by_unique_key(others).into_iter().map(|group| async move {
             let mut sent = Vec::with_capacity(group.len());

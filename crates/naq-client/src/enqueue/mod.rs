@@ -7,6 +7,7 @@ mod counter;
 mod depends_on;
 mod follow_up;
 mod job_times;
+mod layer;
 mod limits;
 mod once;
 mod prepared;
@@ -18,4 +19,7 @@ mod unique;
 
 pub use builder::Enqueue;
 pub use bulk::Prepare;
+pub use layer::{EnqueueLayer, Enqueued, OutgoingJob};
 pub use prepared::Prepared;
+
+pub(crate) use layer::EnqueueLayers;

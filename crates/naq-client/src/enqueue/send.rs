@@ -7,8 +7,19 @@ use crate::unique::KeyAnswer;
 use crate::{Client, EnqueueError, JobHandle};
 
 impl Client {
+    /// Sends the job, and tells the layers the answer.
+    pub(super) async fn send<O>(&self, job: Prepared<O>) -> Result<JobHandle<O>, EnqueueError> {
+        if self.layers.is_empty() {
+            return self.send_linked(job).await;
+        }
+        let key = job.submission.key.clone();
+        let answer = self.send_linked(job).await;
+        self.layers.after(&key, &answer);
+        answer
+    }
+
     /// Sends the job. If it depends on others, links it to them.
-    pub(super) async fn send<O>(&self, mut job: Prepared<O>) -> Result<JobHandle<O>, EnqueueError> {
+    async fn send_linked<O>(&self, mut job: Prepared<O>) -> Result<JobHandle<O>, EnqueueError> {
         job.correct_times(self).await?;
         let Some(blocked) = job.blocked.take() else { return self.send_unlinked(job).await };
         let parents = Box::pin(self.before_send(&blocked)).await?;

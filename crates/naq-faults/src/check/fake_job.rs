@@ -30,7 +30,7 @@ impl FakeJob {
         for n in 0..script.own_crashes() {
             let mut run = Self::run(ScriptStep::attempt(1), at, HandlerAct::Abort);
             run.worker = format!("w0-{n}");
-            run.finish = None;
+            (run.finish, run.settled) = (None, None);
             faults.push(FaultEntry {
                 kind: FaultKind::WorkerAborted,
                 worker: Some(run.worker.clone()),
@@ -95,6 +95,7 @@ impl FakeJob {
             start,
             finish: Some(start + 1),
             stopped: None,
+            settled: Some(start + 2),
             will: Some(act),
         }
     }

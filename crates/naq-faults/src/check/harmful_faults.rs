@@ -6,9 +6,6 @@ use crate::history::HandlerRun;
 use crate::ledger::{FaultEntry, FaultKind};
 use crate::plan::LEASE_MS;
 
-/// How long the settlement may take after a handler's end without a fault: two requests to the
-/// broker on a busy machine. A fault in this time can still make the attempt run again.
-const SETTLE_MS: u64 = 1_000;
 /// How long a fault has effects after its end: clients reconnect, and leases of dead workers end.
 const EFFECT_MS: u64 = LEASE_MS + 1_000;
 
@@ -51,7 +48,7 @@ impl<'a> HarmfulFaults<'a> {
     /// broker may have delivered it again. The older delivery starts before its lease ends, or not at
     /// all.
     pub(super) fn interrupted(&self, run: &HandlerRun, next: u64) -> bool {
-        let end = run.finish.map_or(next, |finish| next.min(finish + SETTLE_MS));
+        let end = run.settled.map_or(next, |settled| next.min(settled));
         self.faults.iter().any(|fault| {
             let same_worker = fault.worker.as_ref().is_none_or(|worker| *worker == run.worker);
             let effect = if fault.worker.is_none() { EFFECT_MS } else { 0 };
@@ -66,7 +63,9 @@ impl<'a> HarmfulFaults<'a> {
         runs: impl IntoIterator<Item = &'r HandlerRun>,
     ) -> BTreeSet<&'a str> {
         let death_of = |run: &'r HandlerRun| {
-            let settled = run.finish.or(run.stopped).map_or(u64::MAX, |end| end + SETTLE_MS);
+            // Without an outcome the worker has the job until its lease is lost.
+            let lost = || run.finish.or(run.stopped).map_or(u64::MAX, |end| end + LEASE_MS);
+            let settled = run.settled.unwrap_or_else(lost);
             self.deaths()
                 .filter(move |(worker, _)| *worker == run.worker)
                 .find(move |(_, at)| at.to >= run.start && at.from <= settled)

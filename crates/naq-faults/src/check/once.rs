@@ -2,7 +2,7 @@
 //! again. No attempt runs after the end of its job.
 //!
 //! - **Twice.** A step may start again only if a fault hit its last run: between its start and the
-//!   end of its settlement (one second after its finish) its worker died, or the broker or the
+//!   moment at which its worker had stored its outcome its worker died, or the broker or the
 //!   network failed or had recovered less than a lease before. So each extra run has a fault of its own, and a run
 //!   without a fault has no extra run.
 //! - **After its end.** Once the broker has stored a record or a dead letter, no handler of that
@@ -73,8 +73,10 @@ mod tests {
         let mut fake = FakeJob::new(Script::Succeed);
         let mut again = fake.runs()[0].clone();
         let finish = again.finish.expect("it finished");
+        fake.runs()[0].settled = None;
         again.worker = "w1-0".into();
         (again.start, again.finish) = (finish + gap, Some(finish + gap + 5));
+        again.settled = Some(finish + gap + 6);
         fake.end_at(finish + gap + 6);
         fake.runs().push(again);
         (fake, finish)
@@ -98,6 +100,17 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_between_the_end_of_the_handler_and_the_stored_outcome_allows_a_second_run() {
+        for (settled, found) in [(None, &[][..]), (Some(1_200), &[]), (Some(1_100), &["RanTwice"])]
+        {
+            let (mut fake, finish) = twice(9_000);
+            fake.runs()[0].settled = settled.map(|after: u64| finish + after);
+            fake.faults().push(fault(FaultKind::NetworkCut, None, finish + 1_101));
+            assert_eq!(names(&fake), found, "{settled:?}");
+        }
+    }
+
+    #[test]
     fn the_death_of_another_worker_or_a_deploy_allows_no_second_run() {
         let (mut fake, finish) = twice(2_000);
         fake.faults().push(fault(FaultKind::WorkerKilled, Some("w3-0"), finish));
@@ -110,6 +123,7 @@ mod tests {
     #[test]
     fn a_death_long_after_the_settlement_allows_no_second_run() {
         let (mut fake, finish) = twice(9_000);
+        fake.runs()[0].settled = Some(finish + 1_499);
         fake.faults().push(fault(FaultKind::WorkerKilled, Some("w0-0"), finish + 1_500));
         assert_eq!(names(&fake), ["RanTwice"]);
     }

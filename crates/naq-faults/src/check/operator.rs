@@ -286,7 +286,13 @@ mod tests {
             let at = first.start + u64::from(n) * 3_000;
             let worker = format!("w{n}-0");
             let run = FakeJob::run(first.step, at, HandlerAct::Succeed);
-            let run = crate::history::HandlerRun { finish: None, crashes: n, worker, ..run };
+            let run = crate::history::HandlerRun {
+                finish: None,
+                settled: None,
+                crashes: n,
+                worker,
+                ..run
+            };
             let kind = FaultKind::WorkerKilled;
             let worker = Some(run.worker.clone());
             fake.faults().push(FaultEntry { kind, worker, queue: None, from: at + 5, to: at + 6 });

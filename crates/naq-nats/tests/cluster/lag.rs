@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use naq_core::transport::{Consumer, JobKey, Lookup};
 use naq_core::{JobId, QueueName};
 use naq_nats::{NatsConfig, NatsTransport};
-use naq_testing::{NatsCluster, unique};
+use naq_testing::{NatsCluster, eventually, unique};
 
 /// Jobs that end while the replica is paused.
 const JOBS: usize = 2_000;
@@ -53,4 +53,35 @@ async fn a_replica_that_was_paused_hides_no_record_from_the_clients_of_its_serve
     let evidence = behind.evidence(&keys).await.expect("an answer");
     let found = evidence.iter().filter(|found| !found.is_empty()).count();
     assert_eq!(found, JOBS, "every job has a record");
+}
+
+/// The leader of the records is cut off, takes itself for the leader, and still answers. A worker on its
+/// server that comes back from the partition must not believe it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_was_cut_off_hides_no_record_after_the_partition() {
+    let cluster = NatsCluster::start_with_links().await.expect("a cluster");
+    let prefix = unique("l");
+    let records = format!("{}_RECORDS", prefix.to_uppercase());
+    let opened = connect(&cluster.server(0).url(), &prefix).await;
+    drop(opened.subscribe(&QueueName::default(), Duration::from_secs(2)).await.expect("opens"));
+    cluster.move_leader(&records, 2).await.expect("a leader");
+    cluster.wait_until_healthy().await.expect("healthy");
+    let client = async_nats::connect(cluster.server(0).url()).await.expect("connects");
+    let majority = jetstream::new(client);
+    let behind = connect(&cluster.server(2).url(), &prefix).await;
+
+    cluster.isolate(2);
+    // The two others elect a leader, and store the record.
+    let store = async || {
+        let stored = majority.publish(format!("{prefix}.r.default.job-0"), "{}".into()).await;
+        match stored {
+            Ok(ack) => ack.await.is_ok(),
+            Err(_) => false,
+        }
+    };
+    eventually("the record is stored", Duration::from_secs(20), store).await;
+    let evidence = tokio::spawn(async move { behind.evidence(&[key(0)]).await });
+    cluster.heal();
+    let found = evidence.await.expect("no panic").expect("an answer");
+    assert_eq!(found[0].len(), 1, "the job has a record");
 }

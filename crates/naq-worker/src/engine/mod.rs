@@ -2,6 +2,7 @@
 
 mod attempt_counts;
 mod attempt_deps;
+mod cancelled_lately;
 mod full_store;
 mod health;
 mod observe;
@@ -16,6 +17,7 @@ mod worker_state;
 
 pub(crate) use self::attempt_counts::AttemptCounts;
 pub(crate) use self::attempt_deps::AttemptDeps;
+pub(crate) use self::cancelled_lately::CancelledLately;
 pub(crate) use self::full_store::{FullStore, FullTime};
 pub use self::health::{Health, NotReady};
 pub(crate) use self::pending_observation::PendingObservation;

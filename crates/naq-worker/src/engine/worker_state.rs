@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AttemptCounts, AttemptDeps, FullStore, Health, SettleOutage, SettleRequest, WorkerQueue,
-    WorkerRole,
+    AttemptCounts, AttemptDeps, CancelledLately, FullStore, Health, SettleOutage, SettleRequest,
+    WorkerQueue, WorkerRole,
 };
 use crate::crash::{ApartLine, RunBoard};
 use crate::decide::{LargeResults, SettlePlanner};
@@ -47,6 +47,7 @@ pub(crate) struct WorkerState {
     pub(crate) stats: Option<Arc<Stats>>,
     pub(crate) settle_outage: SettleOutage,
     pub(crate) full_store: FullStore,
+    pub(crate) cancelled_lately: CancelledLately,
     /// Set when an operator drains the worker.
     pub(crate) drain_requested: CancellationToken,
     /// Set when the worker begins to stop.

@@ -8,6 +8,7 @@ mod context;
 mod events;
 mod handler_fn;
 mod hooks;
+mod layer;
 mod parents;
 mod progress;
 mod registry;
@@ -20,6 +21,7 @@ pub use self::classify::Class;
 pub use self::context::{Context, LastError};
 pub use self::events::{Exhausted, Recovered, Retrying};
 pub use self::handler_fn::RawArgs;
+pub use self::layer::{AttemptLayer, Next};
 pub use self::registry::Registry;
 pub use self::task_options::TaskOptions;
 

@@ -13,6 +13,7 @@ use super::classify::{Class, Classifiers};
 use super::events::{Exhausted, Recovered, Retrying};
 use super::handler_fn::{self, Handler, RawArgs};
 use super::hooks::Hooks;
+use super::layer::{AttemptLayer, Layers};
 use super::task_table::{RegisteredTask, TaskTable};
 use super::{Context, TaskOptions};
 
@@ -69,6 +70,7 @@ pub struct Registry<S = ()> {
     tasks: BTreeMap<TaskName, RegisteredTask>,
     classifiers: Classifiers,
     hooks: Hooks,
+    layers: Layers,
     breakers: BTreeMap<String, BreakerConfig>,
 }
 
@@ -88,9 +90,14 @@ impl Default for Registry {
 impl<S: Clone + Send + Sync + 'static> Registry<S> {
     /// A registry without handlers. Each handler finds a clone of `state` in its [`Context`].
     pub fn with_state(state: S) -> Self {
-        let (classifiers, hooks) = (Classifiers::default(), Hooks::default());
-        let breakers = BTreeMap::new();
-        Self { state, tasks: BTreeMap::new(), classifiers, hooks, breakers }
+        Self {
+            state,
+            tasks: BTreeMap::new(),
+            classifiers: Classifiers::default(),
+            hooks: Hooks::default(),
+            layers: Layers::default(),
+            breakers: BTreeMap::new(),
+        }
     }
 
     /// Adds an async handler for the jobs of type `J`.
@@ -316,6 +323,37 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         self
     }
 
+    /// Puts code around every attempt of every task, whether the task was added before or is added
+    /// later. The first layer is the outermost one: it starts first and ends last. A job that has a
+    /// fallback passes the layers once more, around the fallback.
+    ///
+    /// Layers run in the job's slot, under its timeout. Around a blocking handler they run outside of its
+    /// thread. They do not run for a job that ends without its handler: as expired, as poison, or for
+    /// an unknown task.
+    ///
+    /// ```
+    /// # use naq_core::Failure;
+    /// # use naq_worker::{Context, Next, Registry};
+    /// #[derive(Clone)]
+    /// struct Tenant(String);
+    /// tokio::task_local! { static TENANT: Tenant; }
+    ///
+    /// // The tenant that the tag `tenant:acme` names, for all code that the handler calls.
+    /// let registry = Registry::new().layer(|cx: Context, next: Next| async move {
+    ///     let tenant = cx.tags().iter().find_map(|tag| tag.strip_prefix("tenant:"));
+    ///     let Some(tenant) = tenant else { return next.run().await };
+    ///     TENANT.scope(Tenant(tenant.to_owned()), next.run()).await
+    /// });
+    /// # let _ = registry.is_empty();
+    /// ```
+    #[doc(alias = "middleware")]
+    #[doc(alias = "interceptor")]
+    #[must_use]
+    pub fn layer(mut self, layer: impl AttemptLayer<S>) -> Self {
+        self.layers.add(self.state.clone(), layer);
+        self
+    }
+
     /// Adds a hook that runs after every failed attempt, of any task, that is followed by a retry.
     /// It does not run for a snooze or for a job that is held back, since nothing failed.
     ///
@@ -382,7 +420,9 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
     }
 
     pub(crate) fn into_tasks(self) -> TaskTable {
-        TaskTable::new(self.tasks, self.classifiers, self.hooks).with_breakers(self.breakers)
+        TaskTable::new(self.tasks, self.classifiers, self.hooks)
+            .with_layers(&self.layers)
+            .with_breakers(self.breakers)
     }
 }
 

@@ -11,6 +11,7 @@ use super::TaskOptions;
 use super::classify::Classifiers;
 use super::handler_fn::Handler;
 use super::hooks::Hooks;
+use super::layer::Layers;
 
 /// Known tasks that an error names before it says "and more".
 const NAMED_TASKS: usize = 8;
@@ -47,6 +48,15 @@ impl TaskTable {
         let of_tasks = || tasks.values().any(|task| !task.options.hooks.is_empty());
         let has_hooks = !hooks.is_empty() || of_tasks();
         Self { tasks, classifiers, hooks, has_hooks, breakers: BTreeMap::new() }
+    }
+
+    /// Puts the layers around every handler and every fallback.
+    pub(crate) fn with_layers(mut self, layers: &Layers) -> Self {
+        for task in self.tasks.values_mut() {
+            task.handler = layers.around(task.handler.clone());
+            task.fallback = task.fallback.take().map(|fallback| layers.around(fallback));
+        }
+        self
     }
 
     /// Adds the breakers of the registry.

@@ -9,6 +9,7 @@ use super::prefetch::Prefetch;
 use super::push_ready::push_ready;
 use super::suspect_check;
 use crate::crash::check_crashes;
+use crate::delivery::StopReason;
 use crate::engine::{WorkerQueue, WorkerState};
 use crate::outage::Outage;
 use crate::slots::MAX_BEYOND_SLOTS;
@@ -151,6 +152,12 @@ async fn accept_batch(
         again.for_each(|_| metrics.redelivered(&queue.name));
     }
     let held = batch.into_iter().filter_map(|delivery| queue.held.insert(delivery, now));
+    let held = held.inspect(|held| {
+        if worker.cancelled_lately.has(held, now) {
+            tracing::info!(job = %held.job_id(), "not run: an operator has cancelled the job");
+            held.request_stop(StopReason::Cancelled);
+        }
+    });
     let (suspects, clear): (Vec<_>, Vec<_>) = held.partition(|held| held.delivery.suspect);
     push_ready(worker, queue, clear);
     if !suspects.is_empty() {

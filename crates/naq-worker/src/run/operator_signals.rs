@@ -39,6 +39,10 @@ fn handle_signal(worker: &WorkerState, signal: Signal) {
         nonce.as_ref().is_none_or(|n| *n == held.delivery.step().nonce.as_str())
     };
     for queue in worker.queues.iter().filter(|q| q.name == queue) {
+        // First, so that a delivery which arrives right now is found in one of the two.
+        if let Some(nonce) = &nonce {
+            worker.cancelled_lately.add(id.clone(), nonce.clone(), worker.now());
+        }
         for held in queue.held.find(&id).into_iter().filter(|held| same_life(held)) {
             tracing::info!(job = %id, "an operator cancelled the job");
             held.request_stop(StopReason::Cancelled);

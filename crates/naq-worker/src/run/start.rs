@@ -11,8 +11,8 @@ use super::exit::WorkerError;
 use super::settings::Settings;
 use crate::crash::{ApartLine, RunBoard};
 use crate::engine::{
-    AttemptCounts, AttemptDeps, FullStore, Health, SettleOutage, SettleRequest, Signatures,
-    WorkerQueue, WorkerState,
+    AttemptCounts, AttemptDeps, CancelledLately, FullStore, Health, SettleOutage, SettleRequest,
+    Signatures, WorkerQueue, WorkerState,
 };
 use crate::gates::{
     BreakerGate, BudgetGate, DependsGate, Gate, Gates, LimitGate, PauseGate, UniqueGate,
@@ -54,6 +54,7 @@ pub(super) fn worker_state(
         stats: (settings.stats && counted).then(Default::default),
         settle_outage: SettleOutage::new(),
         full_store: FullStore::default(),
+        cancelled_lately: CancelledLately::default(),
         drain_requested: CancellationToken::new(),
         stopping: CancellationToken::new(),
         settle_requests,

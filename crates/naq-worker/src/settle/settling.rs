@@ -18,6 +18,9 @@ use crate::delivery::HeldDelivery;
 use crate::engine::{FullTime, PendingObservation, SettleRequest, WorkerState};
 use crate::report::ending_of_state;
 
+/// The target of the log line that says when the outcome of an attempt was stored.
+const OUTCOME_STORED: &str = "naq_worker::outcome_stored";
+
 /// A delivery that is being settled.
 struct Settling<'a> {
     worker: &'a WorkerState,
@@ -123,6 +126,7 @@ impl Settling<'_> {
             Some(Ok(written)) => written,
         };
         if !matches!(written, Written::Fenced | Written::Ended) {
+            tracing::debug!(target: OUTCOME_STORED, job = %held.job_id(), "outcome stored");
             self.count(|decided| counted_ending(fact, decided));
         }
         match after_fact(settlement, written) {

@@ -6,7 +6,7 @@ use naq_core::JobState;
 use naq_core::transport::{Operator, Signal};
 use naq_core::wire::AttemptOutcome;
 
-use crate::bench::{Bench, Do, LEASE, secs};
+use crate::bench::{Bench, Do, LEASE, Script, secs};
 
 #[tokio::test]
 async fn a_running_handler_is_stopped_and_the_job_stays_cancelled() {
@@ -55,6 +55,22 @@ async fn the_record_of_a_cancelled_job_says_which_worker_ran_it_and_since_when()
     assert_eq!(entry.worker, Some(bench.workers().await[0].worker_id.clone()));
     let ran = entry.ended_at.expect("an end").since(entry.started_at.expect("a start"));
     assert!((secs(7)..=secs(8)).contains(&ran), "{ran:?}");
+}
+
+/// The broker had taken the job from its schedule when it was cancelled, and puts it into the queue later.
+#[tokio::test]
+async fn a_job_that_arrives_after_its_cancel_does_not_start() {
+    let bench = Bench::new();
+    let _worker = bench.start().await;
+    let job = bench.client.enqueue(Script(vec![Do::Succeed])).id("job").delay(secs(5));
+    job.await.expect("sent");
+    let report = bench.report("job").await;
+    let nonce = Some(report.stored.step().nonce.to_string());
+    let signal = Signal::Cancel { queue: report.key.queue, id: report.key.id, nonce };
+    bench.broker.signal(&signal).await.expect("sent");
+    bench.pass(secs(6)).await;
+    assert_eq!((bench.state("job").await, bench.seen.starts("job")), (JobState::Cancelled, 0));
+    assert_eq!(bench.left().await, 0);
 }
 
 #[tokio::test]

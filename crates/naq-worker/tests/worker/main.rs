@@ -22,6 +22,7 @@ mod handlers;
 mod hooks;
 mod job_end;
 mod large_results;
+mod layers;
 mod lease;
 mod limits;
 mod lost_queue;
