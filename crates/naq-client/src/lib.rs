@@ -89,7 +89,7 @@ pub use dead::{DeadFilter, DeadSummary};
 pub use depends::{JobRef, JobRefs, NamedJob, ParentEnd, Parents, Wake};
 pub use enqueue::{Enqueue, EnqueueLayer, Enqueued, OutgoingJob, Prepare, Prepared};
 pub use error::{ClientError, EnqueueError};
-pub use hold::{Hold, HoldCause, HoldFacts, find_holds, hold_of, idle_breakers};
+pub use hold::{Hold, HoldCause, HoldFacts, Need, find_holds, find_needs, hold_of, idle_breakers};
 pub use jobs::{DeadView, JobHandle, JobReport, JobView, WaitError};
 pub use operate::{
     AUDIT_TTL, AuditCheck, AuditEntry, AuditPage, AuditQuery, LimitInfo, LimitedJob, MAX_AUDIT_PAGE,

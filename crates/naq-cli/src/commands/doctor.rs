@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
-use naq_client::{Client, Hold, HoldCause};
+use naq_client::{Client, Hold, HoldCause, Need, find_needs};
 use naq_core::QueueName;
 use naq_core::transport::{QueueInfo, TransportError, WorkerInfo};
 use naq_nats::{Finding, Level, NatsTransport};
@@ -106,6 +106,7 @@ async fn work_findings(client: &Client) -> Vec<Finding> {
             }];
             found.extend(queues.iter().filter_map(|queue| unattended(queue, &workers)));
             found.extend(held(client).await);
+            found.extend(find_needs(&queues, &workers, client.now()).iter().map(needed));
             found.extend(signatures(&queues, &workers));
             found.extend(queues.iter().filter_map(dead));
             found.extend(foreign_schedules(&queues, client).await);
@@ -143,6 +144,29 @@ async fn held(client: &Client) -> Vec<Finding> {
         finding(&check, Level::Warn, hold_words::words(hold, client.now()), Some(&next))
     };
     holds.iter().filter(is_new).map(row).collect()
+}
+
+/// A queue or a worker that is not as it should be, and the next step.
+fn needed(need: &Need) -> Finding {
+    let (check, next) = match need {
+        Need::QueueBehind { queue, .. } => (
+            format!("queue {queue}"),
+            format!("start more workers: naq worker {queue}; or raise --concurrency"),
+        ),
+        Need::WorkerTakesNothing { worker, .. } => (
+            format!("worker {worker}"),
+            format!("read its log, then restart it: naq workers drain {worker}"),
+        ),
+        Need::VersionMix { .. } => (
+            "workers".to_owned(),
+            "update the older workers, unless an update is under way: naq workers".to_owned(),
+        ),
+        Need::ClockOff { worker, .. } => {
+            (format!("worker {worker}"), "set the clock of its machine with NTP".to_owned())
+        }
+        _ => ("workers".to_owned(), "naq workers".to_owned()),
+    };
+    finding(&check, Level::Warn, need.text().to_owned(), Some(&next))
 }
 
 /// Which queues take only signed jobs. Unsigned queues are named only beside signed ones.

@@ -6,6 +6,7 @@ mod cause;
 mod facts;
 mod find;
 mod hold;
+mod needs;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -14,3 +15,4 @@ pub use cause::HoldCause;
 pub use facts::HoldFacts;
 pub use find::{find_holds, hold_of, idle_breakers};
 pub use hold::Hold;
+pub use needs::{Need, find_needs};

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use naq_client::{Client, Hold, HoldFacts, JobReport, find_holds, hold_of, idle_breakers};
+use naq_client::Client;
 use naq_core::QueueName;
-use naq_core::Timestamp;
 use naq_core::flow::breaker::{BreakerEntry, Phase};
-use naq_core::transport::{JobSummary, JobsPage, JobsQuery, Place, QueueInfo, SCAN};
+use naq_core::stats::Totals;
+use naq_core::transport::{JobsPage, JobsQuery, Place, QueueInfo, SCAN};
 
-use super::Snapshot;
-use super::poll::with_timeout;
+use super::with_timeout::with_timeout;
 
 /// The most queues of which waiting jobs are read at once. Those that held back most jobs come first.
 const MAX_QUEUES: usize = 10;
@@ -18,21 +17,25 @@ const MAX_QUEUES: usize = 10;
 /// What was read to say what holds jobs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct HoldCache {
-    breakers: Vec<BreakerEntry>,
+    pub(super) breakers: Vec<BreakerEntry>,
     /// The newest waiting jobs, by queue.
-    waiting: BTreeMap<QueueName, JobsPage>,
+    pub(super) waiting: BTreeMap<QueueName, JobsPage>,
 }
 
 impl HoldCache {
     /// Reads the breakers, and the newest waiting jobs of the queues in which jobs may be held.
-    pub(super) async fn read(snapshot: &Snapshot, client: &Client) -> Result<Self, String> {
+    pub(super) async fn read(
+        queues: &[QueueInfo],
+        hour: &Totals,
+        client: &Client,
+    ) -> Result<Self, String> {
         let now = client.now();
         let mut breakers = with_timeout(client.breakers()).await?;
         breakers.retain(|it| !matches!(it.now(now).phase, Phase::Closed { .. }));
-        let held = |queue: &QueueInfo| snapshot.hour.queue(&queue.name).held_back;
+        let held = |queue: &QueueInfo| hour.queue(&queue.name).held_back;
         let may_hold =
             |queue: &&QueueInfo| queue.waiting > 0 && (held(queue) > 0 || !breakers.is_empty());
-        let mut queues: Vec<_> = snapshot.queues.iter().filter(may_hold).collect();
+        let mut queues: Vec<_> = queues.iter().filter(may_hold).collect();
         queues.sort_by_key(|queue| std::cmp::Reverse((held(queue), queue.waiting)));
         let mut waiting = BTreeMap::new();
         for queue in queues.into_iter().take(MAX_QUEUES) {
@@ -42,54 +45,5 @@ impl HoldCache {
             waiting.insert(queue.name.clone(), with_timeout(client.jobs(&query)).await?);
         }
         Ok(Self { breakers, waiting })
-    }
-}
-
-impl Snapshot {
-    fn hold_facts<'a>(
-        &'a self,
-        queue: &'a QueueInfo,
-        waiting: &'a [JobSummary],
-        has_more: bool,
-        now: Timestamp,
-    ) -> HoldFacts<'a> {
-        let (workers, pauses) = (&*self.workers, &*self.paused_tasks);
-        let breakers = &*self.hold_cache.breakers;
-        HoldFacts { queue, workers, breakers, pauses, waiting, has_more, now }
-    }
-
-    /// What holds jobs in any queue, and the breakers that are not closed.
-    pub(super) fn find_all_holds(&self, now: Timestamp) -> Vec<Hold> {
-        let none = JobsPage::default();
-        let mut holds: Vec<Hold> = Vec::new();
-        for queue in &self.queues {
-            let page = self.hold_cache.waiting.get(&queue.name).unwrap_or(&none);
-            let facts = self.hold_facts(queue, &page.jobs, page.next.is_some(), now);
-            holds.extend(find_holds(&facts));
-        }
-        let idle = idle_breakers(&self.hold_cache.breakers, &holds, now);
-        holds.extend(idle);
-        holds.sort_by_key(|hold| (hold.cause, std::cmp::Reverse(hold.jobs)));
-        holds
-    }
-
-    /// What holds the jobs of this queue.
-    pub(crate) fn holds_of<'a>(&'a self, queue: &'a QueueName) -> impl Iterator<Item = &'a Hold> {
-        self.holds.iter().filter(move |hold| hold.queue.as_ref() == Some(queue))
-    }
-
-    /// What holds this job, with the number of jobs that the same thing holds, if that was read.
-    pub(crate) fn hold_of(&self, job: &JobReport, now: Timestamp) -> Option<Hold> {
-        let queue = self.queues.iter().find(|queue| queue.name == job.key.queue)?;
-        let summary = JobSummary::of(&job.stored);
-        if job.state.is_final() {
-            return None;
-        }
-        let mut holds =
-            find_holds(&self.hold_facts(queue, std::slice::from_ref(&summary), true, now));
-        holds.extend(idle_breakers(&self.hold_cache.breakers, &holds, now));
-        let hold = hold_of(&summary, &holds)?;
-        let is_same = |it: &&Hold| (it.cause, &it.name) == (hold.cause, &hold.name);
-        Some(self.holds_of(&job.key.queue).find(is_same).unwrap_or(hold).clone())
     }
 }

@@ -2,9 +2,11 @@
 //! do not cause more requests to the broker.
 
 mod batch_cache;
+mod find_holds;
 mod hold_cache;
 mod poll;
 mod window_totals;
+mod with_timeout;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock, RwLockReadGuard};

@@ -1,7 +1,5 @@
 //! What holds jobs: shown on the overview, on the page of the queue and on the page of the job.
 
-use std::time::Duration;
-
 use naq_client::HoldCause;
 
 use crate::test_dashboard::{TestDashboard, number, queue};
@@ -54,5 +52,4 @@ async fn a_pause_and_a_missing_worker_are_named_with_what_ends_them() {
     let holds = dashboard.client.holds(&mail).await.unwrap();
     let causes: Vec<_> = holds.iter().map(|hold| hold.cause).collect();
     assert_eq!(causes, [HoldCause::NoWorker, HoldCause::QueuePause]);
-    dashboard.clock.advance(Duration::from_secs(1)).await;
 }
