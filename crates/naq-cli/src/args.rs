@@ -10,8 +10,8 @@ use naq_client::Client;
 #[cfg(feature = "dashboard")]
 use crate::commands::dashboard;
 use crate::commands::{
-    audit, batch, breaker, check, completions, dev, dlq, doctor, enqueue, job, key, limit, queue,
-    retry, schedule, top, worker, workers, workflow,
+    audit, batch, breaker, check, completions, dev, dlq, doctor, enqueue, job, key, limit, new,
+    queue, retry, schedule, top, worker, workers, workflow,
 };
 use crate::connection::ConnectionArgs;
 use crate::exit::ExitCode;
@@ -106,6 +106,8 @@ pub(crate) enum Command {
     /// Measure NAQ against plain NATS
     #[cfg(feature = "bench")]
     Bench(naq_bench::BenchArgs),
+    /// Write a new project: a job, its handler, tests, a compose file; needs no broker
+    New(new::NewArgs),
     /// Print shell completions to stdout
     Completions(completions::CompletionsArgs),
     /// Print the manual page to stdout

@@ -10,7 +10,7 @@ use crate::args::{self, Cli, Command};
 use crate::commands::bench;
 #[cfg(feature = "dashboard")]
 use crate::commands::dashboard;
-use crate::commands::{check, completions, dev, doctor, enqueue, retry, worker};
+use crate::commands::{check, completions, dev, doctor, enqueue, new, retry, worker};
 use crate::connection::ClientConfig;
 use crate::exit::{self, ExitCode};
 use crate::logging::Level;
@@ -75,6 +75,7 @@ fn run<S: Clone + Send + Sync + 'static>(
         Command::Dashboard(args) => return dashboard::run(args, config()?, out),
         Command::Dev(args) => return dev::run(args, registry, out),
         Command::Key(command) => command.run(out)?,
+        Command::New(args) => new::run(args, out)?,
         Command::Doctor(args) => {
             let open_files = global.connection.open_files();
             return runtime()?.block_on(doctor::run(args, config()?, open_files, out));

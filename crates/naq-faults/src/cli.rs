@@ -16,7 +16,7 @@ use crate::plan::{RunPlan, RunSettings};
 use crate::report;
 use crate::roles::Role;
 use crate::run::run;
-use crate::settled_log::SettledLog;
+use crate::worker_log::WorkerLog;
 
 /// Proves NAQ's promises 1, 2, 3, 6 and 9 with real processes. Thousands of jobs have scripted
 /// outcomes. Meanwhile the program kills and restarts workers, kills, restarts and pauses the
@@ -76,8 +76,8 @@ pub async fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_filter(filter);
     let worker = cli.role.as_ref().and_then(Role::as_worker);
-    let settled = worker.map(|(dir, name)| SettledLog::layer(dir, name));
-    tracing_subscriber::registry().with(lines).with(settled).init();
+    let worker = worker.map(|(dir, name)| WorkerLog::layer(dir, name));
+    tracing_subscriber::registry().with(lines).with(worker).init();
     let done = match cli.role {
         Some(role) => role.run().await.map(ExitCode::from),
         None => long_run(cli.run).await,

@@ -108,7 +108,18 @@ impl Fleet {
     /// # Errors
     /// The ledger cannot be written.
     pub fn record(&self, kind: FaultKind, worker: Option<String>, from: u64) -> Result<()> {
-        let fault = FaultEntry { kind, worker, queue: None, from, to: now() };
+        self.record_of_server(kind, worker, None, from)
+    }
+
+    /// The same for a fault that takes a server from the others.
+    pub(crate) fn record_of_server(
+        &self,
+        kind: FaultKind,
+        worker: Option<String>,
+        server: Option<u16>,
+        from: u64,
+    ) -> Result<()> {
+        let fault = FaultEntry { kind, worker, queue: None, server, from, to: now() };
         self.ledger.write(&[LedgerEntry::Fault(fault)]).context("cannot write the ledger of faults")
     }
 

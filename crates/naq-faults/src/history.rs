@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::deed::DeedEntry;
-use crate::ledger::{ElectionEntry, FaultEntry, LedgerEntry, read};
+use crate::ledger::{ElectionEntry, FaultEntry, FaultKind, LedgerEntry, read};
+use crate::plan::LEASE_MS;
 use crate::script::{HandlerAct, ScriptStep};
 
 /// The entries of all ledgers of a run.
@@ -22,6 +23,8 @@ pub struct RunHistory {
     pub deeds: Vec<DeedEntry>,
     /// The elections after killed leaders, in the order of the kills.
     pub elections: Vec<ElectionEntry>,
+    /// To which server each worker connected, and when.
+    pub connections: BTreeMap<String, Vec<(u64, u16)>>,
 }
 
 /// What the producer did with a job.
@@ -84,10 +87,29 @@ impl RunHistory {
         for runs in history.runs.values_mut() {
             runs.sort_by_key(|run| run.start);
         }
+        history.faults.extend(history.cut_off_workers());
         history.faults.sort_by_key(|fault| fault.from);
         history.deeds.sort_by_key(|deed| deed.from);
         history.elections.sort_by_key(|election| election.at);
         Ok(history)
+    }
+
+    /// The workers whose server was paused or cut off for longer than a lease while they were connected to it.
+    fn cut_off_workers(&self) -> Vec<FaultEntry> {
+        let mut found = Vec::new();
+        for fault in &self.faults {
+            let Some(server) = fault.server.filter(|_| fault.to - fault.from > LEASE_MS) else {
+                continue;
+            };
+            for (worker, connections) in &self.connections {
+                let last = connections.iter().rev().find(|(at, _)| *at <= fault.from);
+                if last.is_some_and(|(_, to)| *to == server) {
+                    let (kind, worker) = (FaultKind::WorkerCutOff, Some(worker.clone()));
+                    found.push(FaultEntry { kind, worker, server: None, ..fault.clone() });
+                }
+            }
+        }
+        found
     }
 
     fn add(&mut self, entry: LedgerEntry) -> Result<()> {
@@ -124,6 +146,9 @@ impl RunHistory {
             LedgerEntry::Stopped { job, step, worker, at } => {
                 self.open_run(&job, step, &worker)?.stopped = Some(at);
             }
+            LedgerEntry::Connected { worker, server, at } => {
+                self.connections.entry(worker).or_default().push((at, server));
+            }
             LedgerEntry::Settled { job, worker, at } => self.settle(&job, &worker, at),
             LedgerEntry::Election(election) => self.elections.push(election),
             LedgerEntry::Deed(deed) => self.deeds.push(deed),
@@ -157,5 +182,41 @@ impl RunHistory {
     /// The handler runs of a job.
     pub fn runs(&self, job: &str) -> &[HandlerRun] {
         self.runs.get(job).map_or(&[], Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_worker_of_a_server_that_was_away_for_longer_than_a_lease_is_cut_off() {
+        let connected =
+            |worker: &str, server, at| LedgerEntry::Connected { worker: worker.into(), server, at };
+        for (lasted, found) in [(LEASE_MS, vec![]), (LEASE_MS + 1, vec!["there", "moved-in"])] {
+            let fault = FaultEntry {
+                kind: FaultKind::LeaderIsolated,
+                worker: None,
+                queue: None,
+                server: Some(7),
+                from: 1_000,
+                to: 1_000 + lasted,
+            };
+            let history = RunHistory::join([
+                connected("elsewhere", 8, 10),
+                connected("there", 7, 10),
+                connected("moved-in", 8, 10),
+                connected("moved-in", 7, 20),
+                connected("moved-out", 7, 10),
+                connected("moved-out", 8, 20),
+                connected("later", 7, 1_001),
+                LedgerEntry::Fault(fault),
+            ]);
+            let history = history.expect("joins");
+            let cut = history.faults.iter().filter(|it| it.kind == FaultKind::WorkerCutOff);
+            let mut cut: Vec<_> = cut.filter_map(|it| it.worker.as_deref()).collect();
+            cut.sort_unstable_by_key(|worker| *worker == "moved-in");
+            assert_eq!(cut, found, "{lasted}");
+        }
     }
 }

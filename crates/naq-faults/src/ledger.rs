@@ -90,6 +90,15 @@ pub enum LedgerEntry {
         /// The time.
         at: u64,
     },
+    /// A worker has connected to a server.
+    Connected {
+        /// The worker.
+        worker: String,
+        /// The port of the server.
+        server: u16,
+        /// The time.
+        at: u64,
+    },
     /// The run caused a fault.
     Fault(FaultEntry),
     /// A new leader was elected after the one of a queue was killed.
@@ -119,6 +128,9 @@ pub struct FaultEntry {
     /// The queue that it affected; `None` if it affected all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
+    /// The port of the server that it took from the others; `None` if it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<u16>,
     /// When it started.
     pub from: u64,
     /// When it ended, as far as the run could see.
@@ -137,6 +149,9 @@ pub enum FaultKind {
     WorkerRolled,
     /// A worker ended without a signal. This is always a violation.
     WorkerQuit,
+    /// The server of a worker was paused or cut off for longer than a lease. The worker lives, and no other
+    /// process can see that: to the others it is gone. Follows from a fault of a server.
+    WorkerCutOff,
     /// The broker was killed with SIGKILL. The fault ends when the broker runs again.
     BrokerKilled,
     /// The broker was paused with SIGSTOP.
@@ -175,6 +190,7 @@ impl FaultKind {
             Self::WorkerAborted => "worker aborted",
             Self::WorkerRolled => "worker rolled",
             Self::WorkerQuit => "worker quit",
+            Self::WorkerCutOff => "worker cut off",
             Self::BrokerKilled => "broker killed",
             Self::BrokerPaused => "broker paused",
             Self::NetworkCut => "network cut",
@@ -195,7 +211,7 @@ pub(crate) fn ledger_path(dir: &Path, worker: &str) -> PathBuf {
     dir.join(format!("worker-{worker}.jsonl"))
 }
 
-/// A file that entries are appended to. Each entry is on disk before its process continues.
+/// A file that entries are appended to. Each entry is written before its process continues.
 #[derive(Debug)]
 pub struct Ledger {
     file: File,
@@ -211,20 +227,12 @@ impl Ledger {
         Ok(Self { file: file.with_context(|| format!("cannot write {}", path.display()))? })
     }
 
-    /// Writes entries, one per line, and waits until they are on disk.
+    /// Writes entries, one per line. They survive the death of this process, but not that of the machine:
+    /// to wait for the disk would stop a whole worker for seconds while the disk is busy.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, entries: &[LedgerEntry]) -> io::Result<()> {
-        self.append(entries)?;
-        self.file.sync_data()
-    }
-
-    /// Writes entries, one per line. They survive the death of this process.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn append(&self, entries: &[LedgerEntry]) -> io::Result<()> {
         let mut lines = Vec::new();
         for entry in entries {
             serde_json::to_writer(&mut lines, entry)?;

@@ -26,5 +26,5 @@ pub mod run;
 pub mod script;
 mod servers;
 pub mod settings;
-mod settled_log;
 pub mod stored_job;
+mod worker_log;

@@ -80,7 +80,14 @@ impl Operator<'_> {
         let mut entries = Vec::new();
         if let Deed::DeleteConsumer { queue } = deed {
             let (kind, queue) = (FaultKind::ConsumerDeleted, Some(queue.clone()));
-            entries.push(LedgerEntry::Fault(FaultEntry { kind, worker: None, queue, from, to }));
+            entries.push(LedgerEntry::Fault(FaultEntry {
+                kind,
+                worker: None,
+                queue,
+                server: None,
+                from,
+                to,
+            }));
         }
         entries.push(LedgerEntry::Deed(DeedEntry { deed: deed.clone(), from, to, outcome }));
         Ok(self.ledger.write(&entries)?)

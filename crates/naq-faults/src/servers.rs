@@ -82,6 +82,7 @@ impl Servers {
         let leader = meanwhile(fleet, cluster.leader(&stream, None)).await?;
         let others = cluster.places().filter(|place| *place != leader);
         let others: Vec<_> = others.collect();
+        let mut alone = None;
         let from = now();
         match harm {
             ClusterHarm::KillLeader { down_ms, .. } => {
@@ -98,11 +99,13 @@ impl Servers {
                 cluster.server_mut(leader).restart()?;
             }
             ClusterHarm::PauseLeader { ms, .. } => {
+                alone = Some(leader);
                 cluster.server_mut(leader).pause()?;
                 meanwhile(fleet, until(from + ms)).await?;
                 cluster.server_mut(leader).resume()?;
             }
             ClusterHarm::PauseReplica { ms, .. } => {
+                alone = Some(others[0]);
                 cluster.server_mut(others[0]).pause()?;
                 meanwhile(fleet, until(from + ms)).await?;
                 cluster.server_mut(others[0]).resume()?;
@@ -117,6 +120,7 @@ impl Servers {
                 }
             }
             ClusterHarm::IsolateLeader { ms, .. } => {
+                alone = Some(leader);
                 cluster.isolate(leader);
                 meanwhile(fleet, until(from + ms)).await?;
                 cluster.heal();
@@ -128,7 +132,8 @@ impl Servers {
             ClusterHarm::RollServers => meanwhile(fleet, cluster.roll()).await?,
         }
         meanwhile(fleet, cluster.wait_until_healthy()).await?;
-        fleet.record(harm.kind(), None, from)
+        let alone = alone.map(|place| cluster.server(place).port());
+        fleet.record_of_server(harm.kind(), None, alone, from)
     }
 }
 

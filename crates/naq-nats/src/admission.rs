@@ -17,8 +17,9 @@ use crate::error_codes::STREAM_NOT_FOUND;
 use crate::evictions::{evictions, mend_command};
 use crate::queue_bound::{bound_of, with_bound};
 use crate::room::{Admitted, Refusal, RoomAnswer, Turn};
+use crate::stream_config::check_echo;
+use crate::stream_info::StreamInfo;
 use crate::subjects::api;
-use crate::topology::{StreamInfo, check_echo};
 
 impl Api {
     /// Refuses a job for which its queue has no room, or whose stream would not keep it. The answer, if

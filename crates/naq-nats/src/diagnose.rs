@@ -16,9 +16,10 @@ use crate::message::EXPECTED_LAST;
 use crate::replica_check::{choice_finding, too_few};
 use crate::replicas::ReplicaChoice;
 use crate::server;
+use crate::stream_config::{SHARED, drift};
+use crate::stream_info::{ConsumerInfo, StreamInfo};
 use crate::stream_limits::AccountUse;
 use crate::streams::durability;
-use crate::topology::{ConsumerInfo, SHARED, StreamInfo, drift};
 use crate::transport::NatsTransport;
 
 /// A larger difference between the clocks is a warning. NAQ goes by the broker's clock in any case.

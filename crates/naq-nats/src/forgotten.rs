@@ -11,7 +11,7 @@ use naq_core::transport::{Delivery, Place, Stored, TransportError};
 
 use crate::ack_handle;
 use crate::api::Api;
-use crate::topology::ConsumerInfo;
+use crate::stream_info::ConsumerInfo;
 
 /// How many forgotten jobs are read at once.
 const AT_ONCE: usize = 50;

@@ -56,6 +56,8 @@ mod state_poll;
 mod state_store;
 mod state_watch;
 mod stats;
+mod stream_config;
+mod stream_info;
 mod stream_limits;
 mod streams;
 mod subjects;

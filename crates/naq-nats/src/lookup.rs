@@ -15,9 +15,9 @@ use crate::api::Api;
 use crate::end_watch::NatsEndWatch;
 use crate::evictions::evictions;
 use crate::queue_bound::bound_of;
+use crate::stream_info::ConsumerInfo;
 use crate::subjects::StatePart;
 use crate::subjects::api;
-use crate::topology::ConsumerInfo;
 use crate::transport::NatsTransport;
 
 const PLACES: [Place; 4] = [Place::Queue, Place::Schedule, Place::Dead, Place::Record];

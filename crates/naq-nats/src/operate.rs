@@ -19,8 +19,9 @@ use crate::direct::StreamMessage;
 use crate::error::ApiError;
 use crate::error_codes::{STREAM_NOT_FOUND, WRONG_LAST_SEQUENCE};
 use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, outgoing};
+use crate::stream_config::{DEFAULT_LEASE, max_ack_pending};
+use crate::stream_info::CreateConsumer;
 use crate::subjects::{CONSUMER, api};
-use crate::topology::{CreateConsumer, DEFAULT_LEASE, max_ack_pending};
 use crate::transport::NatsTransport;
 
 /// A job that is due within this time is not released early. The broker's timer reads due schedules

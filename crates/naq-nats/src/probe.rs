@@ -17,8 +17,8 @@ use crate::error::ApiError;
 use crate::evictions::evictions;
 use crate::message::TTL;
 use crate::records::ttl;
+use crate::stream_info::StreamInfo;
 use crate::subjects::api;
-use crate::topology::StreamInfo;
 
 /// The id of the job that a probe claims to be.
 const ID: &str = "naq-doctor";

@@ -11,8 +11,8 @@ use naq_core::transport::{
 use crate::api::Api;
 use crate::direct::StreamMessage;
 use crate::error::ApiError;
+use crate::stream_config::DUPLICATE_WINDOW;
 use crate::subjects::StatePart;
-use crate::topology::DUPLICATE_WINDOW;
 use crate::transport::NatsTransport;
 
 const PLACES: [Place; 4] = [Place::Queue, Place::Schedule, Place::Dead, Place::Record];

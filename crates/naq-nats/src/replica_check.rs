@@ -7,7 +7,7 @@ use crate::api::Api;
 use crate::error::ApiError;
 use crate::finding::{Finding, Level, finding, not_visible};
 use crate::replicas::ReplicaChoice;
-use crate::topology::SHARED;
+use crate::stream_config::SHARED;
 use crate::transport::NatsTransport;
 
 const CHECK: &str = "replicas";

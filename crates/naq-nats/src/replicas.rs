@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::api::Api;
 use crate::error::ApiError;
 use crate::error_codes::{STREAM_NAME_IN_USE, STREAM_NOT_FOUND};
+use crate::stream_info::StreamInfo;
 use crate::subjects::{StatePart, api};
-use crate::topology::StreamInfo;
 
 const REPLICAS: &str = "naq_replicas";
 

@@ -20,8 +20,8 @@ use crate::api::Api;
 use crate::error::ApiError;
 use crate::error_codes::STREAM_NOT_FOUND;
 use crate::message::OPERATION;
+use crate::stream_info::CreateConsumer;
 use crate::subjects::{AckSubject, StatePart, api};
-use crate::topology::CreateConsumer;
 
 /// How many existing entries one request reads.
 const PAGE: usize = 1000;

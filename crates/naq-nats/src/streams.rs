@@ -6,8 +6,8 @@ use naq_core::transport::{ConsumerReport, Durability, StreamReport, StreamRole, 
 
 use crate::api::Api;
 use crate::evictions::evictions;
+use crate::stream_info::ConsumerInfo;
 use crate::subjects::StatePart;
-use crate::topology::ConsumerInfo;
 
 impl Api {
     pub(crate) async fn streams(&self) -> Result<Vec<StreamReport>, TransportError> {

@@ -24,8 +24,8 @@ use crate::consumer_watch::ConsumerWatch;
 use crate::pull_status::PullStatus;
 use crate::pulls::{EXPIRES, OpenPulls};
 use crate::recreate;
+use crate::stream_info::ConsumerTerms;
 use crate::subjects::api;
-use crate::topology::ConsumerTerms;
 use crate::transport::NatsTransport;
 use crate::unreadable_jobs::FetchedOn;
 

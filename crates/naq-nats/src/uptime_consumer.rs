@@ -8,8 +8,8 @@ use naq_core::QueueName;
 use crate::api::Api;
 use crate::error::ApiError;
 use crate::error_codes::{CONSUMER_EXISTS, CONSUMER_NOT_FOUND};
+use crate::stream_info::{ConsumerInfo, CreateConsumer};
 use crate::subjects::{UPTIME, api};
-use crate::topology::{ConsumerInfo, CreateConsumer};
 use crate::uptime::{Covered, UptimeInfo, UptimeStep, step};
 
 impl Api {

@@ -66,6 +66,9 @@ async fn take_gate_run(worker: &WorkerState, held: &Arc<HeldDelivery>) -> Option
         Ok(taken) => taken,
         Err(outcome) => return Some(*outcome),
     };
+    if job.crashes > 0 {
+        held.note_crashes();
+    }
     if !worker.apart_line.enter(held, &job, worker.now()) {
         return None;
     }

@@ -43,6 +43,7 @@ const COMMANDS: &[&str] = &[
     "workflow show",
     "workflow list",
     "workflow cancel",
+    "new",
     "workers",
     "workers drain",
     "audit",

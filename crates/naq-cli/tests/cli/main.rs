@@ -21,6 +21,7 @@ mod limits;
 mod listing;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod new_project;
 mod operate;
 mod output;
 mod queues;

@@ -132,7 +132,14 @@ mod tests {
     use crate::ledger::FaultEntry;
 
     fn fault(kind: FaultKind, at: u64) -> FaultEntry {
-        FaultEntry { kind, worker: Some("w0-0".into()), queue: None, from: at, to: at }
+        FaultEntry {
+            kind,
+            worker: Some("w0-0".into()),
+            queue: None,
+            server: None,
+            from: at,
+            to: at,
+        }
     }
 
     #[test]
@@ -228,6 +235,7 @@ mod tests {
             kind: FaultKind::BrokerKilled,
             worker: None,
             queue: None,
+            server: None,
             from,
             to: from + 1_000,
         };

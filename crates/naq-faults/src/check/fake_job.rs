@@ -35,6 +35,7 @@ impl FakeJob {
                 kind: FaultKind::WorkerAborted,
                 worker: Some(run.worker.clone()),
                 queue: None,
+                server: None,
                 from: at + 1,
                 to: at + 1,
             });
@@ -76,6 +77,7 @@ impl FakeJob {
                 faults,
                 deeds: Vec::new(),
                 elections: Vec::new(),
+                connections: Default::default(),
             },
             last: FinalState {
                 jobs: [(JOB.to_owned(), StoredJob { ends: vec![end], ..StoredJob::default() })]

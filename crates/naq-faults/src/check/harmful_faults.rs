@@ -73,10 +73,13 @@ impl<'a> HarmfulFaults<'a> {
         runs.into_iter().filter_map(death_of).map(|(worker, _)| worker).collect()
     }
 
-    /// The workers that died, with their deaths.
+    /// The workers that died, or that no other process could see any more, with their deaths.
     pub(super) fn deaths(&self) -> impl Iterator<Item = (&'a str, &'a FaultEntry)> {
         let died = |fault: &&FaultEntry| {
-            matches!(fault.kind, FaultKind::WorkerKilled | FaultKind::WorkerAborted)
+            matches!(
+                fault.kind,
+                FaultKind::WorkerKilled | FaultKind::WorkerAborted | FaultKind::WorkerCutOff
+            )
         };
         let deaths = self.faults.iter().copied().filter(died);
         deaths.filter_map(|fault| Some((fault.worker.as_deref()?, fault)))

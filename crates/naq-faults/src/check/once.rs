@@ -83,7 +83,14 @@ mod tests {
     }
 
     fn fault(kind: FaultKind, worker: Option<&str>, at: u64) -> FaultEntry {
-        FaultEntry { kind, worker: worker.map(str::to_owned), queue: None, from: at, to: at }
+        FaultEntry {
+            kind,
+            worker: worker.map(str::to_owned),
+            queue: None,
+            server: None,
+            from: at,
+            to: at,
+        }
     }
 
     #[test]

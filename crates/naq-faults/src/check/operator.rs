@@ -295,7 +295,14 @@ mod tests {
             };
             let kind = FaultKind::WorkerKilled;
             let worker = Some(run.worker.clone());
-            fake.faults().push(FaultEntry { kind, worker, queue: None, from: at + 5, to: at + 6 });
+            fake.faults().push(FaultEntry {
+                kind,
+                worker,
+                queue: None,
+                server: None,
+                from: at + 5,
+                to: at + 6,
+            });
             fake.runs().push(run);
         }
         let end = &mut fake.stored().ends[0];
@@ -319,7 +326,7 @@ mod tests {
             fake.end_at(finish + 502);
             let (kind, queue) = (FaultKind::ConsumerDeleted, Some(queue.to_owned()));
             let (from, to) = (finish, finish + 2);
-            fake.faults().push(FaultEntry { kind, worker: None, queue, from, to });
+            fake.faults().push(FaultEntry { kind, worker: None, queue, server: None, from, to });
             assert_eq!(names(&fake), found);
         }
     }

@@ -29,6 +29,10 @@ pub(crate) struct SettlePlanner<'a> {
     pub(crate) now: Timestamp,
 }
 
+/// How long a job of a newer format waits in the queue for a worker that knows the format. A rolling upgrade
+/// takes less, and a job that nobody will ever understand does not stay for ever.
+const UPGRADE_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A settlement, and how it counts once it is stored.
 #[derive(Debug)]
 pub(crate) struct SettlePlan {
@@ -67,7 +71,14 @@ impl SettlePlanner<'_> {
         }
     }
 
+    /// A newer version of NAQ wrote the job: a worker of that version may run it. This one leaves it, and the
+    /// broker offers it again after the lease. Nothing is stored, because nothing of the job is known.
     fn undecodable(&self, stored: &Stored, err: &DecodeError) -> SettlePlan {
+        let waits_for_upgrade = matches!(err, DecodeError::Version { .. });
+        if waits_for_upgrade && self.now.since(stored.stored_at) < UPGRADE_PATIENCE {
+            tracing::warn!(job = %stored.key, "left to a newer worker: {err}");
+            return SettlePlan::interrupted(Settlement::Abandon);
+        }
         let failure = Failure::new(ErrorKind::DECODE, err.to_string()).redacted(self.redactor);
         let decision = Decision::new(Action::Dead, Rule::Undecodable);
         tracing::error!(job = %stored.key, "dead: {}: {}", decision.reason(), failure.message());

@@ -48,6 +48,8 @@ pub(crate) struct HeldDelivery {
     checked_at: AtomicU64,
     /// The broker delivered the message again after it arrived here.
     came_again: AtomicBool,
+    /// The job has crashes: a worker that was taken for gone may have come back, and ended it.
+    has_crashes: AtomicBool,
     started_at: AtomicU64,
     /// When this worker looked at the lists of the others for the first time, by the broker's clock.
     first_look: OnceLock<Timestamp>,
@@ -74,6 +76,7 @@ impl HeldDelivery {
             phase: AtomicU8::new(phase as u8),
             checked_at: AtomicU64::new(0),
             came_again: AtomicBool::new(false),
+            has_crashes: AtomicBool::new(false),
             started_at: AtomicU64::new(0),
             first_look: OnceLock::new(),
             crash: OnceLock::new(),
@@ -230,11 +233,17 @@ impl HeldDelivery {
         self.change_phase(DeliveryPhase::Suspect, DeliveryPhase::Ready);
     }
 
+    /// The job that was read from it has crashes.
+    pub(crate) fn note_crashes(&self) {
+        self.has_crashes.store(true, Ordering::Relaxed);
+    }
+
     /// Whether another worker may have got the message and settled it: it is a suspect, it came again
-    /// while it waited here, or the connection or the consumer changed since it arrived.
+    /// while it waited here, the connection or the consumer changed since it arrived, or it has crashes.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.delivery.suspect
             || self.came_again.load(Ordering::Relaxed)
+            || self.has_crashes.load(Ordering::Relaxed)
             || !self.handle().is_current()
     }
 

@@ -1,7 +1,7 @@
 //! Evidence is as old as the question: what another worker stored before the start is seen.
 
 use naq_core::testing::{Fault, FaultPlan, Op};
-use naq_core::transport::{Fact, Settler};
+use naq_core::transport::{Fact, Operator, Producer, Settler, Submission};
 use naq_core::wire::FinalRecord;
 use naq_core::{Clock, JobState};
 
@@ -100,4 +100,31 @@ async fn a_job_that_waits_for_a_slot_over_a_lost_connection_is_looked_up_before_
         assert_eq!(bench.seen.starts("other"), u32::from(!lost));
         assert_eq!((bench.state("other").await, bench.left().await), (JobState::Completed, 0));
     }
+}
+
+/// A worker was taken for gone, and a second one stored the job again, with a crash. Then the first one came back
+/// and ended the job.
+#[tokio::test]
+async fn a_job_with_crashes_that_its_first_worker_has_ended_after_all_does_not_start() {
+    let bench = Bench::new();
+    let _worker = bench.start().await;
+    let job = bench.client.enqueue(Script(vec![Do::Succeed])).id("job").delay(secs(600));
+    job.await.expect("sent");
+    let stored = bench.report("job").await.stored;
+    let mut again = stored.envelope().expect("a job");
+    again.crashes = 1;
+    let due_at = bench.clock.now() + secs(5);
+    again.due_at = Some(due_at);
+    bench.completed_elsewhere("job").await;
+    bench.broker.remove(&stored).await.expect("removed");
+    let submission = Submission {
+        key: stored.key.clone(),
+        due_at: Some(due_at),
+        dedup: "again".into(),
+        unique: false,
+        message: again.to_message().expect("encodes"),
+    };
+    bench.broker.publish(submission).await.expect("stored");
+    bench.pass(secs(6)).await;
+    bench.has_not_run("job").await;
 }
