@@ -2,7 +2,7 @@
 
 use naq_client::HoldCause;
 
-use crate::test_dashboard::{TestDashboard, number, queue};
+use crate::test_dashboard::{TestDashboard, queue};
 
 #[tokio::test]
 async fn an_open_breaker_is_shown_with_its_jobs_and_a_button_closes_it() {
@@ -13,13 +13,15 @@ async fn an_open_breaker_is_shown_with_its_jobs_and_a_button_closes_it() {
     }
     dashboard.client.open_breaker("stripe", None, "5 of 5 calls failed").await.unwrap();
     dashboard.hold_back(&["a", "b"], "stripe").await;
-    let wanted = ["What needs you", "data-hold=\"breaker\"", "5 of 5 calls failed"];
-    let overview = dashboard.page("/", &wanted).await;
-    assert_eq!(number(&overview, "held"), 2, "{overview}");
+    // The breaker may be read before the jobs that it holds.
+    let two = "data-n=\"held\" data-value=\"2\"";
+    dashboard
+        .page("/", &["What needs you", "data-hold=\"breaker\"", "5 of 5 calls failed", two])
+        .await;
     let wanted = ["data-hold=\"breaker\"", "Close the breaker", "/act/breaker/close"];
     dashboard.page("/queues/mail", &wanted).await;
-    let job = dashboard.page("/jobs/mail/a", &["data-hold=\"breaker\""]).await;
-    assert_eq!(number(&job, "held"), 2, "its page says how many jobs wait with it: {job}");
+    // Its page says how many jobs wait with it.
+    dashboard.page("/jobs/mail/a", &["data-hold=\"breaker\"", two]).await;
 
     let form = [("job", "mail/a")];
     let reply = dashboard.act("job/retry-now", &form).await.unwrap();
