@@ -13,5 +13,6 @@ mod malformed;
 mod operator_crash;
 mod settle_crash;
 mod setup;
+mod standstill;
 mod three_servers;
 mod worker_ends;

@@ -4,7 +4,8 @@
 //! and the answer may be under way for long. So a doubtful delivery starts only with evidence that was
 //! asked for at most [`FRESH`] ago. A record that another worker stores more than `FRESH` before the
 //! start is seen. Without evidence a delivery starts only if it is not doubtful: then connection,
-//! consumer and leader are the ones that gave this worker the lease.
+//! consumer and leader are the ones that gave this worker the lease, and this process has not stood still
+//! since.
 //!
 //! **Why that holds.** The look comes after everything that waits: slot, gates, the list of runs. The
 //! handler starts in the same step. Where an answer takes longer than `FRESH`, the worker asks again. It
@@ -25,10 +26,12 @@ const FRESH: Duration = Duration::from_millis(50);
 /// Looks for evidence until it is fresh. False when the job was settled elsewhere; this delivery is
 /// settled then, too.
 pub(super) async fn is_unsettled(worker: &WorkerState, held: &Arc<HeldDelivery>) -> bool {
-    if !held.is_doubtful() || is_fresh(held.evidence_age(worker.now()), FRESH) {
+    let Some(queue) = worker.queue_of(held) else { return false };
+    let now = worker.now();
+    let doubtful = held.is_doubtful() || queue.stood_still(now);
+    if !doubtful || is_fresh(held.evidence_age(now), FRESH) {
         return true;
     }
-    let Some(queue) = worker.queue_of(held) else { return false };
     let mut outage = Outage::new("the check of a job that waited");
     let mut fastest: Option<Duration> = None;
     loop {

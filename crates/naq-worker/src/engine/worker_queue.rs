@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use naq_core::QueueName;
 use naq_core::clock::millis;
 use naq_core::transport::Subscription;
+use naq_core::{QueueName, Timestamp};
 use tokio::sync::Notify;
 
+use super::Standstill;
 use crate::delivery::HeldDeliveries;
 
 /// One queue of a worker.
@@ -20,6 +21,7 @@ pub(crate) struct WorkerQueue {
     lease_ms: AtomicU64,
     lease_changed: Notify,
     limited: AtomicBool,
+    pub(crate) standstill: Standstill,
 }
 
 impl WorkerQueue {
@@ -31,12 +33,18 @@ impl WorkerQueue {
             lease_ms: AtomicU64::new(millis(lease)),
             lease_changed: Notify::new(),
             limited: AtomicBool::new(false),
+            standstill: Standstill::default(),
         }
     }
 
     /// The lease in force.
     pub(crate) fn lease(&self) -> Duration {
         Duration::from_millis(self.lease_ms.load(Ordering::Relaxed))
+    }
+
+    /// Whether this process may have held a delivery for longer than its lease without noticing.
+    pub(crate) fn stood_still(&self, now: Timestamp) -> bool {
+        self.standstill.is_recent(now, self.lease())
     }
 
     /// Takes over lease and limit, which an operator may have changed at the broker.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::give_back_waiting;
 use crate::delivery::{HeldDelivery, StopReason};
-use crate::engine::{WorkerQueue, WorkerState};
+use crate::engine::{WorkerQueue, WorkerState, slack};
 
 /// The shortest time between two rounds, for any lease.
 const MIN_WAIT: Duration = Duration::from_millis(10);
@@ -31,6 +31,11 @@ struct RenewalRound {
 impl RenewalRound {
     fn at(at: Timestamp, now: Timestamp) -> Self {
         Self { at, elapsed_at: Instant::now() + at.since(now) }
+    }
+
+    /// Whether this round comes later than it must.
+    fn is_late(&self, now: Timestamp, slack: Duration) -> bool {
+        now.since(self.at) >= slack
     }
 
     /// How far the machine's clock was set forward. None when the round is late by less than
@@ -54,6 +59,10 @@ pub(crate) async fn renew_loop(worker: Arc<WorkerState>, queue: Arc<WorkerQueue>
         let third = (lease / 3).max(MIN_WAIT);
         let now = worker.now();
         let jump = round.clock_jump(now, third);
+        if jump.is_none() && round.is_late(now, slack(lease)) {
+            tracing::warn!(queue = %queue.name, "this process stood still for {:?}", now.since(round.at));
+            queue.standstill.round_was_late(now);
+        }
         if let Some(jump) = jump {
             tracing::warn!(queue = %queue.name, "the clock was set forward by {jump:?}");
         }
@@ -82,6 +91,7 @@ pub(crate) async fn renew_loop(worker: Arc<WorkerState>, queue: Arc<WorkerQueue>
             }
         }
         round = RenewalRound::at(wake, now);
+        queue.standstill.expect_round(wake);
         let failed = tokio::select! {
             failed = renew_due(due, now) => failed,
             // Renewals that do not return must not hide that leases end.
@@ -91,6 +101,7 @@ pub(crate) async fn renew_loop(worker: Arc<WorkerState>, queue: Arc<WorkerQueue>
         if failed {
             wake = wake.min(now + third / 4);
             round = RenewalRound::at(wake, worker.now());
+            queue.standstill.expect_round(wake);
         }
         tokio::select! {
             () = worker.timer.sleep_until(wake) => {}
