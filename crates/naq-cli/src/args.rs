@@ -71,6 +71,9 @@ pub(crate) struct GlobalArgs {
         hide_short_help = true
     )]
     pub(crate) color: Color,
+    /// Who acts, for the audit log [default: USER@HOST]
+    #[arg(long, global = true, env = "NAQ_BY", value_name = "WHO", hide_short_help = true)]
+    pub(crate) by: Option<String>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
     #[command(flatten)]

@@ -3,12 +3,13 @@
 use std::ops::Deref;
 use std::time::Duration;
 
-use naq_client::{JobReport, JobView, Progress, Signer};
+use naq_client::{Hold, JobReport, JobView, Progress, Signer};
 use naq_core::redact::Redactor;
 use naq_core::wire::AttemptOutcome;
 use naq_core::{AttemptRecord, Clock, JobState, SystemClock, Timestamp};
 use serde::Serialize;
 
+use crate::hold_words;
 use crate::output::{BOLD, DIM, Details, GREEN, RED, YELLOW, paint};
 use crate::text::{about, duration, printable, printable_json, printable_lines};
 
@@ -24,6 +25,12 @@ impl From<&JobReport> for JobDetails {
 }
 
 impl JobDetails {
+    /// With what holds the job.
+    pub(crate) fn held_by(mut self, hold: Option<Hold>) -> Self {
+        self.0.hold = hold;
+        self
+    }
+
     /// Hides secrets. Their key or their text shows that they are secrets.
     pub(crate) fn redacted(self) -> Self {
         Self(self.0.redacted(&Redactor::default()))
@@ -64,11 +71,11 @@ impl JobDetails {
         }
     }
 
-    /// Why a gate, such as a limit, holds the job back.
-    fn held_back(&self) -> Option<&str> {
-        let waits = matches!(self.state, JobState::Scheduled | JobState::Retrying);
-        let last = self.attempts.last().filter(|_| waits)?;
-        last.reason.as_deref().filter(|_| last.outcome == AttemptOutcome::HeldBack)
+    /// What holds the job back, and the command that ends it.
+    fn hold_words(&self, now: Timestamp) -> Option<String> {
+        let hold = self.hold.as_ref()?;
+        let words = hold_words::reason_words(hold, now);
+        Some(format!("{}; next: {}", printable(&words), printable(&hold_words::next_step(hold))))
     }
 
     /// The jobs that it waits for. If there are many, only the first ones are named.
@@ -105,7 +112,7 @@ impl JobDetails {
             .maybe("workflow", self.workflow.as_ref())
             .maybe("waits for", self.waits_for_words())
             .maybe("due", self.due_at.map(ago))
-            .maybe("held back", self.held_back().map(printable))
+            .maybe("held", self.hold_words(now))
             .maybe("finished", self.finished_at.map(ago))
             .maybe("deadline", self.deadline.map(ago))
             .maybe("timeout", self.timeout_ms.map(|ms| duration(Duration::from_millis(ms))))

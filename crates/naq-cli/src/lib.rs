@@ -41,6 +41,7 @@ mod args;
 mod commands;
 mod connection;
 mod exit;
+mod hold_words;
 mod job_details;
 mod job_name;
 mod keys;

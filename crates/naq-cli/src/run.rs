@@ -16,6 +16,7 @@ use crate::commands::{check, completions, dev, doctor, enqueue, new, retry, work
 use crate::connection::ClientConfig;
 use crate::exit::{self, ExitCode};
 use crate::logging::Level;
+use crate::operator_name::set_operator_name;
 use crate::output::{Format, Output};
 use crate::process_one;
 use crate::runtime::{runtime, with_client};
@@ -39,6 +40,9 @@ pub fn main<S: Clone + Send + Sync + 'static>(registry: Registry<S>) -> process:
     };
     cli.global.color.apply();
     let out = Output::new(cli.global.output);
+    if let Some(by) = cli.global.by.as_deref().filter(|by| !by.trim().is_empty()) {
+        set_operator_name(by);
+    }
     match run(cli, registry, out) {
         Ok(exit) => exit.into(),
         Err(error) => {

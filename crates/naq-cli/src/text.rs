@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
 
-use naq_core::retry::Delay;
+use naq_core::retry::{BriefDuration, Delay};
 use naq_core::{Clock, SystemClock, Timestamp};
 
 /// Whether a terminal may act on this character instead of showing it: control characters, those that
@@ -82,15 +82,9 @@ pub(crate) fn duration(d: Duration) -> String {
     Delay::Every(d).to_string()
 }
 
-/// A duration rounded down to two units: `3d4h`, `1m30s`, `250ms`.
+/// A duration rounded down to two units: `3d4h`, `1m30s`, `2.9s`, `250ms`.
 pub(crate) fn about(d: Duration) -> String {
-    let grain = match d.as_secs() {
-        0 => return duration(d),
-        1..3_600 => 1,
-        3_600..86_400 => 60,
-        _ => 3_600,
-    };
-    duration(Duration::from_secs(d.as_secs() / grain * grain))
+    BriefDuration(d).to_string()
 }
 
 /// Parses an argument in the form that [`duration`] writes.

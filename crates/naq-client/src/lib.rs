@@ -54,6 +54,7 @@
 //! | `saved` | What has a handler saved while it runs? | [`Checkpoint`], [`Progress`] |
 //! | `dead` | Which jobs died, and how do I requeue or purge them? | [`Client::dead_letters`], [`Client::requeue`] |
 //! | `batch` | How do I act on many jobs at once, and undo it? | [`BatchOrder`], [`Client::start_batch`] |
+//! | `holds` | What holds my jobs, since when, and how many? | [`Client::holds`], [`Client::hold_of`] |
 //! | `operate` | How do I pause, drain and limit, and who did what? | [`Client::pause_task`], [`Client::audit_log`], [`Client::history`] |
 //!
 //! Features: `schedules`, `metrics` (counts enqueued jobs), `otel` (traces them). None is on by
@@ -65,6 +66,7 @@ mod dead;
 mod depends;
 mod enqueue;
 mod error;
+mod holds;
 mod jobs;
 mod join_bounded;
 mod operate;
@@ -87,6 +89,7 @@ pub use dead::{DeadFilter, DeadSummary};
 pub use depends::{JobRef, JobRefs, NamedJob, ParentEnd, Parents, Wake};
 pub use enqueue::{Enqueue, EnqueueLayer, Enqueued, OutgoingJob, Prepare, Prepared};
 pub use error::{ClientError, EnqueueError};
+pub use holds::{Hold, HoldCause, HoldFacts, Need, find_holds, find_needs, hold_of, idle_breakers};
 pub use jobs::{DeadView, JobHandle, JobReport, JobView, WaitError};
 pub use operate::{
     AUDIT_TTL, AuditCheck, AuditEntry, AuditPage, AuditQuery, LimitInfo, LimitedJob, MAX_AUDIT_PAGE,

@@ -218,3 +218,16 @@ async fn no_request_passes_while_the_connection_is_cut() {
     assert!(client.enqueue_task("t", &()).unwrap().await.is_err());
     assert!(client.enqueue_task("t", &()).unwrap().await.is_ok());
 }
+
+#[tokio::test]
+async fn a_cancel_that_stored_its_record_never_says_that_there_is_no_job() {
+    for n in 1..=8 {
+        let world = World::new();
+        let key = world.enqueue().await;
+        // A replica of a cluster that is behind finds nothing.
+        let (_, client) = world.faulty(FaultPlan::new().on(Op::Other, n, 1, Fault::Lost));
+        let answer = client.cancel(&key, "not needed").await;
+        let state = world.client.report(&key).await.unwrap().state;
+        assert_eq!(answer.is_ok(), state == JobState::Cancelled, "{n}: {answer:?}");
+    }
+}

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
-use naq_client::Client;
+use naq_client::{Client, Hold};
 use naq_core::transport::{QueueInfo, WorkerInfo};
 
 use crate::app::App;
@@ -95,6 +95,12 @@ impl Dashboard {
     /// The live workers at the last read of the broker.
     pub fn workers(&self) -> Vec<WorkerInfo> {
         self.app.snapshot().workers.clone()
+    }
+
+    /// What held jobs at the last read of the broker, the most urgent first. It counts the newest
+    /// waiting jobs of the queues that hold back most jobs.
+    pub fn holds(&self) -> Vec<Hold> {
+        self.app.snapshot().holds.clone()
     }
 
     /// Puts the guards of the pages around routes of your own, such as `/metrics`: allowed host names,

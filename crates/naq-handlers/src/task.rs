@@ -59,6 +59,6 @@ impl TaskHandler {
 }
 
 fn timed_out(timeout: Duration) -> Failure {
-    let limit = humantime::format_duration(timeout);
+    let limit = naq_core::retry::BriefDuration(timeout);
     Failure::new(ErrorKind::TIMEOUT, format!("took longer than its handler's timeout, {limit}"))
 }

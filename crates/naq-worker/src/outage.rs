@@ -49,7 +49,7 @@ impl Outage {
     pub(crate) fn recovered(&mut self, now: Timestamp) {
         if let Some(since) = self.since.take() {
             self.failures = 0;
-            let lasted = humantime::format_duration(now.since(since));
+            let lasted = naq_core::retry::BriefDuration(now.since(since));
             tracing::info!("{}: works again after {lasted}", self.what);
         }
     }

@@ -29,12 +29,13 @@ mod client {
         AUDIT_TTL, AuditCheck, AuditEntry, AuditPage, AuditQuery, BATCH_TTL, Batch, BatchAction,
         BatchError, BatchId, BatchItem, BatchOrder, BatchScope, BatchState, COUNT_CAP, Checkpoint,
         CheckpointError, CheckpointInfo, Client, ClientError, DeadFilter, DeadSummary, DeadView,
-        Enqueue, EnqueueError, EnqueueLayer, Enqueued, JobHandle, JobRef, JobRefs, JobReport,
-        JobView, LimitInfo, LimitedJob, MAX_AUDIT_PAGE, MAX_SELECTED, NamedJob, NodeJob,
-        OutgoingJob, ParentEnd, Parents, Prepare, Prepared, Preview, Progress, Registered,
-        STALE_AFTER, ScheduleBuilder, ScheduleChore, ScheduleError, ScheduleReport, ScheduleState,
-        Schedules, UNDO_WINDOW, WaitError, WaitingFilter, Wake, Workflow, WorkflowError,
-        WorkflowHandle, WorkflowJob, WorkflowNode, WorkflowReport, WorkflowSummary,
+        Enqueue, EnqueueError, EnqueueLayer, Enqueued, Hold, HoldCause, HoldFacts, JobHandle,
+        JobRef, JobRefs, JobReport, JobView, LimitInfo, LimitedJob, MAX_AUDIT_PAGE, MAX_SELECTED,
+        NamedJob, Need, NodeJob, OutgoingJob, ParentEnd, Parents, Prepare, Prepared, Preview,
+        Progress, Registered, STALE_AFTER, ScheduleBuilder, ScheduleChore, ScheduleError,
+        ScheduleReport, ScheduleState, Schedules, UNDO_WINDOW, WaitError, WaitingFilter, Wake,
+        Workflow, WorkflowError, WorkflowHandle, WorkflowJob, WorkflowNode, WorkflowReport,
+        WorkflowSummary, find_holds, find_needs, hold_of, idle_breakers,
     };
 }
 
@@ -67,10 +68,11 @@ mod memory {
 mod metrics {
     use naq::metrics::{
         ALL, ATTEMPT_DURATION, ATTEMPTS, BROKER_CONNECTED, BUILD_INFO, DECODE_ERRORS,
-        DECODE_REASONS, DELAYS, DEPTH_STATES, HEARTBEAT_MISSED, JOBS_DEAD, JOBS_ENQUEUED, Kind,
-        MAX_ERROR_KINDS, Metric, OLDEST_JOB_AGE, OTHER_ERROR_KIND, OUTCOMES, QUEUE_DEPTH,
-        QUEUE_WAIT, REDELIVERIES, RETRY_DELAY, RETRY_LATENESS, SECONDS, SLOT_STATES,
-        SUCCESS_ATTEMPT, WORKER_SLOTS, WORKERS, describe, of_series, set_connected, set_queues,
+        DECODE_REASONS, DELAYS, DEPTH_STATES, HEARTBEAT_MISSED, HELD_BY, HELD_JOBS, JOBS_DEAD,
+        JOBS_ENQUEUED, Kind, MAX_ERROR_KINDS, Metric, OLDEST_JOB_AGE, OTHER_ERROR_KIND, OUTCOMES,
+        QUEUE_DEPTH, QUEUE_WAIT, REDELIVERIES, RETRY_DELAY, RETRY_LATENESS, SECONDS, SLOT_STATES,
+        SUCCESS_ATTEMPT, WORKER_SLOTS, WORKERS, describe, of_series, set_connected, set_held,
+        set_queues,
     };
 }
 

@@ -103,8 +103,16 @@ impl BreakerCommand {
             }
             Self::Show { key } => show(client.breaker(key).await?, out),
             Self::Open(args) => {
+                let is_known = is_known(&args.key, client).await;
                 let entry = client.open_breaker(&args.key, args.span, &args.reason).await?;
                 record("open", &args.key, &args.reason, client, out).await?;
+                if !is_known {
+                    let key = &args.key;
+                    out.note(format_args!(
+                        "note: no task and no breaker is known as {key}, so it may hold no job; to \
+                         remove it: naq breaker reset {key}"
+                    ))?;
+                }
                 show(entry, out)
             }
             Self::Close(args) => {
@@ -115,6 +123,16 @@ impl BreakerCommand {
             Self::Reset(args) => reset(args, client, out).await,
         }
     }
+}
+
+/// Whether a task with this name ran in the last day, or a breaker has this key. True if that cannot be
+/// read. A breaker of a service without a recent failure has no entry, so it is not known either.
+async fn is_known(key: &str, client: &Client) -> bool {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let Ok(breaker) = client.breaker(key).await else { return true };
+    let Ok(history) = client.history().await else { return true };
+    let now = client.now();
+    breaker.is_stored() || history.totals(DAY, now).tasks().any(|(_, task, _)| task.as_str() == key)
 }
 
 fn show(entry: BreakerEntry, out: Output) -> Result<()> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
-use naq_client::Client;
+use naq_client::{Client, Hold, HoldCause, Need, find_needs};
 use naq_core::QueueName;
 use naq_core::transport::{QueueInfo, TransportError, WorkerInfo};
 use naq_nats::{Finding, Level, NatsTransport};
@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::commands::schedule::foreign;
 use crate::connection::ClientConfig;
 use crate::exit::{ExitCode, explain};
+use crate::hold_words;
 use crate::output::{Output, TableRow};
 use crate::text::count;
 
@@ -104,6 +105,8 @@ async fn work_findings(client: &Client) -> Vec<Finding> {
                 n => finding("workers", Level::Ok, format!("{n} alive"), None),
             }];
             found.extend(queues.iter().filter_map(|queue| unattended(queue, &workers)));
+            found.extend(held(client).await);
+            found.extend(find_needs(&queues, &workers, client.now()).iter().map(needed));
             found.extend(signatures(&queues, &workers));
             found.extend(queues.iter().filter_map(dead));
             found.extend(foreign_schedules(&queues, client).await);
@@ -123,6 +126,47 @@ fn unattended(queue: &QueueInfo, workers: &[WorkerInfo]) -> Option<Finding> {
     let detail = format!("{}, and no worker takes jobs from this queue", count(jobs, "job"));
     let next = format!("naq worker {}", queue.name);
     Some(finding(&format!("queue {}", queue.name), Level::Warn, detail, Some(&next)))
+}
+
+/// What holds jobs and does not end in normal work. A queue without a worker has a finding of its own.
+async fn held(client: &Client) -> Vec<Finding> {
+    let holds = match client.all_holds().await {
+        Ok(holds) => holds,
+        Err(error) => return vec![finding("held jobs", Level::Warn, error.to_string(), None)],
+    };
+    let is_new = |hold: &&Hold| hold.cause.needs_operator() && hold.cause != HoldCause::NoWorker;
+    let row = |hold: &Hold| {
+        let check = match &hold.queue {
+            Some(queue) => format!("queue {queue}"),
+            None => "held jobs".to_owned(),
+        };
+        let next = hold_words::next_step(hold);
+        finding(&check, Level::Warn, hold_words::words(hold, client.now()), Some(&next))
+    };
+    holds.iter().filter(is_new).map(row).collect()
+}
+
+/// A queue or a worker that is not as it should be, and the next step.
+fn needed(need: &Need) -> Finding {
+    let (check, next) = match need {
+        Need::QueueBehind { queue, .. } => (
+            format!("queue {queue}"),
+            format!("start more workers: naq worker {queue}; or raise --concurrency"),
+        ),
+        Need::WorkerTakesNothing { worker, .. } => (
+            format!("worker {worker}"),
+            format!("read its log, then restart it: naq workers drain {worker}"),
+        ),
+        Need::VersionMix { .. } => (
+            "workers".to_owned(),
+            "update the older workers, unless an update is under way: naq workers".to_owned(),
+        ),
+        Need::ClockOff { worker, .. } => {
+            (format!("worker {worker}"), "set the clock of its machine with NTP".to_owned())
+        }
+        _ => ("workers".to_owned(), "naq workers".to_owned()),
+    };
+    finding(&check, Level::Warn, need.text().to_owned(), Some(&next))
 }
 
 /// Which queues take only signed jobs. Unsigned queues are named only beside signed ones.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_client::{AuditEntry, Client, JobReport, Progress};
+use naq_client::{AuditEntry, Client, Hold, JobReport, Progress};
 use naq_core::transport::JobKey;
 use naq_core::{Clock, JobState, QueueName, SystemClock, Timer};
 
@@ -14,10 +14,11 @@ use self::list::JobListArgs;
 use super::audit;
 use super::wait::wait;
 use crate::exit::ExitCode;
+use crate::hold_words;
 use crate::job_details::{JobDetails, attempt_words, progress_words, state};
 use crate::job_name::JobName;
 use crate::output::{Format, Output};
-use crate::text::{about, parse_duration};
+use crate::text::{about, parse_duration, printable};
 
 /// How often a watched job is read.
 const CHECK_EVERY: Duration = Duration::from_millis(200);
@@ -111,7 +112,9 @@ impl JobCommand {
         match self {
             Self::List(args) => args.run(client, out).await?,
             Self::Show { which, show_secrets } => {
-                show(&which.find(client).await?, *show_secrets, out)?;
+                let report = which.find(client).await?;
+                let hold = client.hold_of(&report).await?;
+                show(&report, hold, *show_secrets, out)?;
             }
             Self::Cancel { which, reason } => {
                 let key = which.key(client).await?;
@@ -121,11 +124,14 @@ impl JobCommand {
                 acted(&report, "is cancelled", out)?;
             }
             Self::RetryNow(which) => {
-                let key = which.key(client).await?;
+                let before = which.find(client).await?;
+                let key = before.key.clone();
+                let hold = client.hold_of(&before).await?;
                 let report = client.retry_now(&key).await?;
                 let entry = |who: &str| AuditEntry::new(who, "retry-now", format!("job {key}"));
                 audit::record(client, out, entry).await?;
-                acted(&report, "is due now", out)?;
+                let held = hold.as_ref().map_or_else(String::new, still_held);
+                acted(&report, &format!("is due now{held}"), out)?;
             }
             Self::Wait { which, timeout } => {
                 let key = which.key(client).await?;
@@ -137,10 +143,16 @@ impl JobCommand {
     }
 }
 
-fn show(report: &JobReport, secrets: bool, out: Output) -> Result<()> {
-    let shown = JobDetails::from(report);
+fn show(report: &JobReport, hold: Option<Hold>, secrets: bool, out: Output) -> Result<()> {
+    let shown = JobDetails::from(report).held_by(hold);
     let shown = if secrets { shown } else { shown.redacted() };
     out.one(&shown, || shown.words())
+}
+
+/// After a retry-now: what holds the job still does.
+fn still_held(hold: &Hold) -> String {
+    let next = hold_words::next_step(hold);
+    format!(", but it is held: {}; next: {}", printable(&hold.reason), printable(&next))
 }
 
 fn acted(report: &JobReport, what: &str, out: Output) -> Result<()> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_client::{AuditEntry, Client};
+use naq_client::{AuditEntry, Client, Hold};
 use naq_core::flow::TaskPause;
 use naq_core::transport::QueueInfo;
 use naq_core::{QueueName, TaskName, Timestamp};
@@ -16,11 +16,9 @@ use serde::Serialize;
 use super::audit;
 use super::confirm::{self, Confirm};
 use crate::exit::CliError;
-use crate::output::{Details, Output, TableRow};
-use crate::text::{about, count, duration, parse_duration};
-
-/// A pause without an end lasts ten years, because the broker needs an end time.
-const UNTIL_RESUMED: Duration = Duration::from_secs(3_650 * 86_400);
+use crate::hold_words;
+use crate::output::{BOLD, DIM, Details, Output, TableRow, paint};
+use crate::text::{about, count, duration, parse_duration, printable};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -116,7 +114,9 @@ impl QueueCommand {
             Self::Info { queue } => {
                 let (info, paused) = (info(client, queue).await?, client.paused_tasks().await?);
                 let last_day = EndedJobs::of(queue, client).await;
-                let line = QueueRow { last_day, ..QueueRow::new(info, &paused, client.now()) };
+                let holds = client.holds(queue).await?;
+                let line =
+                    QueueRow { last_day, holds, ..QueueRow::new(info, &paused, client.now()) };
                 out.one(&line, || line.details())
             }
             Self::Create { queues } => create(queues, client, out).await,
@@ -145,6 +145,9 @@ struct QueueRow {
     /// How its jobs ended; only for `naq queue info`.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_day: Option<EndedJobs>,
+    /// What holds its jobs; only for `naq queue info`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    holds: Vec<Hold>,
     #[serde(skip)]
     now: Timestamp,
 }
@@ -176,18 +179,22 @@ impl EndedJobs {
 impl QueueRow {
     fn new(info: QueueInfo, paused: &[TaskPause], now: Timestamp) -> Self {
         let own = paused.iter().filter(|pause| pause.queue == info.name).cloned();
-        Self { paused_tasks: own.collect(), last_day: None, info, now }
+        Self { paused_tasks: own.collect(), last_day: None, holds: Vec::new(), info, now }
     }
 
     fn state(&self) -> String {
         if !self.info.evicts.is_empty() {
             return "LOSES JOBS, see naq doctor".into();
         }
-        match self.info.paused_until.filter(|until| *until > self.now) {
-            None if self.paused_tasks.is_empty() => "open".into(),
-            None => format!("open, {} paused", count(self.paused_tasks.len() as u64, "task")),
-            Some(until) if until > self.now + UNTIL_RESUMED / 2 => "paused".into(),
-            Some(until) => format!("paused for {}", about(until.since(self.now))),
+        if self.info.is_paused(self.now) {
+            return match self.info.pause_ends_at(self.now) {
+                Some(until) => format!("paused for {}", about(until.since(self.now))),
+                None => "paused until resumed".into(),
+            };
+        }
+        match self.paused_tasks.len() {
+            0 => "open".into(),
+            n => format!("open, {} paused", count(n as u64, "task")),
         }
     }
 
@@ -236,6 +243,18 @@ impl QueueRow {
             .maybe("evicts", self.evicts_words())
             .maybe("paused", self.paused_words())
             .render()
+            + &self.holds_words()
+    }
+
+    /// What holds the jobs of the queue: a line each, and below it the command that ends it.
+    fn holds_words(&self) -> String {
+        let mut text = String::new();
+        for hold in &self.holds {
+            let (words, next) = (hold_words::words(hold, self.now), hold_words::next_step(hold));
+            let (words, next) = (printable(&words).into_owned(), printable(&next).into_owned());
+            text.push_str(&format!("\n  {words}\n    {} {next}", paint(DIM, "next:")));
+        }
+        if text.is_empty() { text } else { format!("\n\n{}{text}", paint(BOLD, "held")) }
     }
 }
 
@@ -314,7 +333,7 @@ async fn pause(args: &QueuePauseArgs, client: &Client, out: Output) -> Result<()
     all_exist(client, &args.queues).await?;
     let until = match (args.until, args.span) {
         (Some(until), _) => until,
-        (None, span) => client.broker_now().await? + span.unwrap_or(UNTIL_RESUMED),
+        (None, span) => client.broker_now().await? + span.unwrap_or(QueueInfo::UNTIL_RESUMED),
     };
     let mut done = Vec::new();
     for queue in &args.queues {

@@ -7,7 +7,7 @@ mod view;
 use anyhow::Result;
 use clap::builder::Resettable;
 use clap::{Args, Subcommand};
-use naq_client::{Client, Registered, ScheduleReport};
+use naq_client::{AuditEntry, Client, Registered, ScheduleReport};
 use naq_core::schedule::{JobTemplate, Schedule, Tick};
 use naq_core::{Clock, ScheduleName, SystemClock, TaskName, Timestamp};
 use serde::Serialize;
@@ -15,6 +15,7 @@ use serde::Serialize;
 use self::define::{JobArgs, TimeArgs, WhenArgs};
 use self::foreign::DeletedSchedule;
 use self::view::{NextRun, ScheduleRow, ScheduleView};
+use super::audit;
 use super::confirm::{self, Confirm};
 use crate::exit::CliError;
 use crate::output::Output;
@@ -200,13 +201,18 @@ impl ScheduleCommand {
             }
             Self::Update(args) => args.run(client, out).await,
             Self::Pause(names) => {
-                names.each(out, async |name| client.schedules().pause(name).await).await
+                names
+                    .each("pause", client, out, async |name| client.schedules().pause(name).await)
+                    .await
             }
             Self::Resume(names) => {
-                names.each(out, async |name| client.schedules().resume(name).await).await
+                names
+                    .each("resume", client, out, async |name| client.schedules().resume(name).await)
+                    .await
             }
             Self::Run { name } => {
                 let key = client.schedules().run_now(name).await?;
+                record("run-now", name, client, out).await?;
                 let started = StartedRun { id: key.id.as_str(), queue: key.queue.as_str() };
                 out.one(&started, || key.id.to_string())
             }
@@ -214,6 +220,11 @@ impl ScheduleCommand {
             Self::Next(args) => args.run(client, out).await,
         }
     }
+}
+
+/// Writes what was done to a schedule to the audit log.
+async fn record(what: &str, name: &ScheduleName, client: &Client, out: Output) -> Result<()> {
+    audit::record(client, out, |who| AuditEntry::new(who, what, format!("schedule {name}"))).await
 }
 
 async fn list(client: &Client, out: Output) -> Result<()> {
@@ -240,6 +251,11 @@ impl ScheduleAddArgs {
 
     async fn run(&self, client: &Client, out: Output) -> Result<()> {
         let outcome = client.schedules().register(self.schedule()?).await?;
+        match outcome {
+            Registered::Created => record("create", &self.name, client, out).await?,
+            Registered::Updated => record("update", &self.name, client, out).await?,
+            Registered::Unchanged => {}
+        }
         let shown = ScheduleView::from(&client.schedules().get(&self.name).await?);
         out.one(&AddResult { outcome, shown: &shown }, || {
             let what = match outcome {
@@ -264,6 +280,7 @@ impl ScheduleUpdateArgs {
             Ok(())
         };
         let report = client.schedules().update(&self.name, change).await?;
+        record("update", &self.name, client, out).await?;
         acted(&report, out)
     }
 }
@@ -276,11 +293,15 @@ fn acted(report: &ScheduleReport, out: Output) -> Result<()> {
 impl ScheduleNamesArgs {
     async fn each<E: Into<anyhow::Error>>(
         &self,
+        what: &str,
+        client: &Client,
         out: Output,
         verb: impl AsyncFn(&ScheduleName) -> Result<ScheduleReport, E>,
     ) -> Result<()> {
         for name in &self.names {
-            acted(&verb(name).await.map_err(Into::into)?, out)?;
+            let report = verb(name).await.map_err(Into::into)?;
+            record(what, name, client, out).await?;
+            acted(&report, out)?;
         }
         Ok(())
     }
@@ -290,7 +311,7 @@ impl ScheduleDeleteArgs {
     async fn run(&self, client: &Client, out: Output) -> Result<()> {
         for name in &self.names {
             match name {
-                DeletedSchedule::Ours(name) => self.delete(name, client).await?,
+                DeletedSchedule::Ours(name) => self.delete(name, client, out).await?,
                 DeletedSchedule::Foreign(key) => {
                     foreign::delete(key, self.confirm.dry_run, client, out).await?;
                 }
@@ -305,13 +326,19 @@ impl ScheduleDeleteArgs {
 }
 
 impl ScheduleDeleteArgs {
-    async fn delete(&self, name: &ScheduleName, client: &Client) -> Result<()> {
+    async fn delete(&self, name: &ScheduleName, client: &Client, out: Output) -> Result<()> {
         let exists = if self.confirm.dry_run {
             client.schedules().get(name).await.map(|_| true)?
         } else {
             client.schedules().delete(name).await?
         };
-        if exists { Ok(()) } else { Err(missing(name).into()) }
+        if !exists {
+            return Err(missing(name).into());
+        }
+        match self.confirm.dry_run {
+            true => Ok(()),
+            false => record("delete", name, client, out).await,
+        }
     }
 }
 

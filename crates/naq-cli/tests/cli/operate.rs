@@ -171,3 +171,17 @@ async fn a_drained_worker_ends_with_exit_0_and_its_job_is_done() {
     assert!(gone.code == 3 && gone.stderr.contains("naq workers"), "{gone:?}");
     assert_eq!(done(&broker.json(&["audit"]))[0], ("drain".into(), format!("worker {name}")));
 }
+
+#[test]
+fn what_is_done_to_a_schedule_is_in_the_audit_log_with_the_name_that_by_gives() {
+    let broker = Broker::start();
+    broker.naq(&["schedule", "add", "nightly", "greet", "--every", "1h", "--by", "ann"]).ok();
+    broker.naq(&["schedule", "pause", "nightly"]).ok();
+    broker.naq(&["schedule", "delete", "nightly", "--yes"]).ok();
+    let log = broker.json(&["audit"]);
+    let expected = ["delete", "pause", "create"].map(|it| (it.into(), "schedule nightly".into()));
+    assert_eq!(done(&log), expected);
+    assert_eq!(log[2]["who"], "ann");
+    let who = log[0]["who"].as_str().expect("a name");
+    assert!(who.contains('@') && !who.starts_with("unknown"), "{who}");
+}

@@ -12,7 +12,7 @@ use naq_core::wire::{AttemptRecord, Codec, Payload};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{CheckpointInfo, JobReport, Progress, Signer};
+use crate::{CheckpointInfo, Hold, JobReport, Progress, Signer};
 
 /// One job as a JSON document. The names of its fields are stable, so scripts can use them.
 ///
@@ -59,6 +59,11 @@ pub struct JobView {
     /// The jobs that a blocked one waits for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<JobKey>,
+    /// What holds it, or will hold it when it is due. Not part of a job: [`Client::hold_of`] reads it.
+    ///
+    /// [`Client::hold_of`]: crate::Client::hold_of
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// When it will run, if it waits for its time.
     pub due_at: Option<Timestamp>,
     /// When it ended, if it has.
@@ -152,6 +157,9 @@ impl JobView {
             text(&mut dead.message);
             text(&mut dead.reason);
         }
+        if let Some(hold) = &mut self.hold {
+            text(&mut hold.reason);
+        }
         if let Some(progress) = &mut self.progress {
             text(&mut progress.message);
         }
@@ -187,6 +195,7 @@ impl From<&JobReport> for JobView {
             first_started_at: job.and_then(|j| j.first_started_at),
             workflow: job.and_then(|j| j.workflow.clone()),
             waits_for: report.waits_for.clone(),
+            hold: None,
             // The due time of a blocked job is only that of the worker's next check.
             due_at: report.due_at.filter(|_| report.state != JobState::Blocked),
             finished_at: report.finished_at,

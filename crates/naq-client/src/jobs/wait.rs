@@ -50,7 +50,7 @@ pub enum WaitError {
         id: JobId,
     },
     /// The job has not ended within the time.
-    #[error("job {id} is still {state} after {}: wait longer", humantime::format_duration(*.after))]
+    #[error("job {id} is still {state} after {}: wait longer", naq_core::retry::BriefDuration(*.after))]
     TimedOut {
         /// The job's id.
         id: JobId,

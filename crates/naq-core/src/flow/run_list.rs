@@ -45,6 +45,9 @@ pub struct ListedRun {
     /// The crashes of the job that were known when it was begun.
     #[serde(default)]
     pub crashes: u32,
+    /// When its handler was called, by the broker's clock. `None` before, and from an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
 }
 
 impl RunList {
@@ -207,6 +210,7 @@ mod tests {
             job: "default/job-1".parse().expect("a key"),
             step: (*step).to_owned(),
             crashes: *crashes,
+            started_at: None,
         });
         let list = RunList {
             worker: WorkerId::new(worker).expect("an id"),

@@ -1,11 +1,12 @@
 //! The gauges that a dashboard sets from what it reads at the broker.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use super::{
-    BOUND_UNITS, BROKER_CONNECTED, OLDEST_JOB_AGE, QUEUE_BOUND, QUEUE_BYTES, QUEUE_DEPTH, WORKERS,
+    BOUND_UNITS, BROKER_CONNECTED, HELD_JOBS, OLDEST_JOB_AGE, QUEUE_BOUND, QUEUE_BYTES,
+    QUEUE_DEPTH, WORKERS,
 };
 use crate::names::QueueName;
 use crate::sync::lock;
@@ -48,6 +49,26 @@ fn set_bound(queue: &QueueName, bound: QueueBound, bytes: u64) {
         QUEUE_BOUND.gauge(&[name, of]).set(max.map_or(0.0, |max| max.get() as f64));
     }
     QUEUE_BYTES.gauge(&[name]).set(bytes as f64);
+}
+
+/// The series of held jobs that are not 0.
+static HELD: Mutex<BTreeMap<(QueueName, &'static str), u64>> = Mutex::new(BTreeMap::new());
+
+/// Sets the gauges of held jobs: the queue, what holds the jobs, and how many. Entries of the same queue
+/// and cause add up. What is no longer among them becomes 0.
+pub fn set_held(held: impl IntoIterator<Item = (QueueName, &'static str, u64)>) {
+    let mut now = BTreeMap::<_, u64>::new();
+    for (queue, by, jobs) in held {
+        *now.entry((queue, by)).or_default() += jobs;
+    }
+    let mut known = lock(&HELD);
+    for (queue, by) in known.keys().filter(|key| !now.contains_key(key)) {
+        HELD_JOBS.gauge(&[queue.as_str(), by]).set(0.0);
+    }
+    for ((queue, by), jobs) in &now {
+        HELD_JOBS.gauge(&[queue.as_str(), by]).set(*jobs as f64);
+    }
+    *known = now;
 }
 
 /// Sets the gauge that says whether this process is connected to the broker.

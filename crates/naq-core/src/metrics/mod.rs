@@ -13,7 +13,7 @@ mod record;
 mod table;
 
 #[cfg(feature = "metrics")]
-pub use gauges::{set_connected, set_queues};
+pub use gauges::{set_connected, set_held, set_queues};
 pub use metric::{Kind, Metric};
 #[cfg(feature = "metrics")]
 pub use record::describe;

@@ -111,6 +111,15 @@ pub const QUEUE_DEPTH: Metric = Metric {
     help: "Jobs in a queue, by state. The broker counts them (from the dashboard).",
 };
 
+/// Jobs that something holds, by [what holds them](HELD_BY).
+pub const HELD_JOBS: Metric = Metric {
+    name: "naq_held_jobs",
+    kind: Kind::Gauge,
+    unit: "jobs",
+    labels: &["queue", "by"],
+    help: "Jobs that cannot start, by what holds them. At most the 1,000 newest waiting jobs of a queue are counted (from the dashboard).",
+};
+
 /// The bound of a queue, [of jobs and of bytes](BOUND_UNITS).
 pub const QUEUE_BOUND: Metric = Metric {
     name: "naq_queue_bound",
@@ -211,7 +220,7 @@ pub const GATEWAY_REQUEST_DURATION: Metric = Metric {
 };
 
 /// All metrics.
-pub const ALL: [&Metric; 23] = [
+pub const ALL: [&Metric; 24] = [
     &BUILD_INFO,
     &BROKER_CONNECTED,
     &JOBS_ENQUEUED,
@@ -224,6 +233,7 @@ pub const ALL: [&Metric; 23] = [
     &JOBS_DEAD,
     &RECORDS_NOT_STORED,
     &QUEUE_DEPTH,
+    &HELD_JOBS,
     &QUEUE_BOUND,
     &QUEUE_BYTES,
     &OLDEST_JOB_AGE,
@@ -250,6 +260,21 @@ pub const OUTCOMES: [&str; 6] = ["success", "retry", "dead", "cancelled", "expir
 /// The states by which the jobs of a queue are counted. `waiting` is scheduled, retrying and blocked
 /// together, because the broker counts them together.
 pub const DEPTH_STATES: [&str; 4] = ["pending", "running", "waiting", "dead"];
+
+/// What can hold jobs.
+pub const HELD_BY: [&str; 11] = [
+    "no_worker",
+    "queue_pause",
+    "breaker",
+    "task_pause",
+    "full_queue",
+    "budget",
+    "no_handler",
+    "queue_limit",
+    "limit",
+    "dependencies",
+    "other",
+];
 
 /// What a queue's bound counts.
 pub const BOUND_UNITS: [&str; 2] = ["jobs", "bytes"];

@@ -32,6 +32,33 @@ impl fmt::Display for CompactDuration {
     }
 }
 
+/// A duration for people, rounded down to its two largest units: `250ms`, `2.9s`, `45s`, `1m30s`, `3d4h`.
+/// [`read_duration`] reads it. Everything that NAQ shows to people uses this form.
+///
+/// ```
+/// use std::time::Duration;
+/// use naq_core::retry::BriefDuration;
+///
+/// let took = Duration::from_millis(2_862);
+/// assert_eq!(BriefDuration(took).to_string(), "2.8s");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BriefDuration(pub Duration);
+
+impl fmt::Display for BriefDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (secs, tenths) = (self.0.as_secs(), self.0.subsec_millis() / 100);
+        let grain = match secs {
+            0 => return write!(f, "{}", CompactDuration(self.0)),
+            1..10 if tenths > 0 => return write!(f, "{secs}.{tenths}s"),
+            1..3_600 => 1,
+            3_600..86_400 => 60,
+            _ => 3_600,
+        };
+        write!(f, "{}", CompactDuration(Duration::from_secs(secs / grain * grain)))
+    }
+}
+
 /// Reads a duration as policies write it: `1m30s`, `500ms`, `1.5s`. Numbers with a unit each, in any
 /// order. Parts of a millisecond are rounded up. `None` for any other text, and for more than ten years.
 pub fn read_duration(text: &str) -> Option<Duration> {
@@ -103,6 +130,27 @@ mod tests {
                 (d, CompactDuration(d).to_string()),
                 (Duration::from_millis(ms), written.into())
             );
+        }
+    }
+
+    #[test]
+    fn people_read_two_units_and_read_duration_reads_them_too() {
+        for (ms, text) in [
+            (0, "0s"),
+            (250, "250ms"),
+            (999, "999ms"),
+            (1_000, "1s"),
+            (1_099, "1s"),
+            (2_862, "2.8s"),
+            (9_999, "9.9s"),
+            (59_999, "59s"),
+            (90_400, "1m30s"),
+            (3_600_000, "1h"),
+            (3_725_000, "1h2m"),
+            (273_599_000, "3d3h"),
+        ] {
+            assert_eq!(BriefDuration(Duration::from_millis(ms)).to_string(), text);
+            assert!(read_duration(text).is_some(), "{text}");
         }
     }
 

@@ -32,7 +32,7 @@ mod wire;
 pub use builder::PolicyBuilder;
 pub use decide::{AttemptFacts, Outcome, Start, decide, decide_start};
 pub use decision::{Action, Decision};
-pub use duration::read_duration;
+pub use duration::{BriefDuration, read_duration};
 pub use error::PolicyError;
 pub use jitter::Jitter;
 pub use policy::{Delay, RetryPolicy, Strategy};

@@ -1,8 +1,9 @@
 //! [`Decision::reason`]: a decision as one sentence.
 
 use super::decision::ReasonDetail;
-use super::duration::CompactDuration;
+use super::duration::{BriefDuration, CompactDuration};
 use super::{Action, Decision, Jitter, Rule};
+use crate::failure::ErrorKind;
 
 impl Decision {
     /// Why this was decided, in one sentence for people. Programs read [`Decision::rule`] instead.
@@ -45,7 +46,7 @@ impl Decision {
 
     fn what_follows(&self) -> String {
         let retry = self.reason_data.attempt;
-        let wait = self.action.delay().map(CompactDuration);
+        let wait = self.action.delay().map(BriefDuration);
         match (&self.reason_data.detail, self.rule, wait) {
             (_, Rule::Snooze, Some(wait)) => format!(" in {wait}, which counts as no attempt"),
             (_, Rule::Crash, Some(wait)) => {
@@ -74,6 +75,9 @@ impl Decision {
                 }
                 _ => format!(" would start at {start}, the deadline is {deadline}"),
             },
+            (_, Rule::Fatal, _) if self.reason_data.kind == Some(ErrorKind::DECODE) => {
+                ", and a retry would get the same arguments".into()
+            }
             (_, Rule::Fatal, _) => ", and the handler said never to retry it".into(),
             (_, Rule::MaxRetries, _) => ", and no retry is left".into(),
             (_, Rule::RetryOn, _) => ", which retry_on does not have".into(),

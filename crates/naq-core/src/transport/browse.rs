@@ -9,6 +9,7 @@ use super::{Place, Stored};
 use crate::clock::Timestamp;
 use crate::failure::ErrorKind;
 use crate::names::{CHORES, JobKey, NameError, QueueName, TaskName};
+use crate::retry::Rule;
 use crate::state::JobState;
 use crate::wire::{AttemptOutcome, AttemptRecord, Envelope};
 
@@ -195,10 +196,51 @@ pub struct JobSummary {
     pub error_kind: Option<ErrorKind>,
     /// The message of its last failure, at most 300 characters.
     pub message: Option<String>,
+    /// What holds it back, if it waits for that and not for a time of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldBack>,
     /// Its tags.
     pub tags: Vec<String>,
     /// The sequence of its message. Together with the place it identifies the message.
     pub seq: u64,
+}
+
+/// What holds a waiting job back, as the worker wrote it that held it back last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeldBack {
+    /// The rule of the gate, such as [`Rule::Breaker`].
+    pub rule: Rule,
+    /// The key of the breaker or of the limit, or the task or queue of the budget. `None` for other rules.
+    pub by: Option<String>,
+    /// Since when the same thing has held it back. `None` if an earlier version of NAQ wrote it.
+    pub since: Option<Timestamp>,
+    /// Why, in one sentence.
+    pub reason: String,
+}
+
+impl HeldBack {
+    /// What holds this job back, if its last record says so. The caller knows that the job waits.
+    pub fn of(job: &Envelope) -> Option<Self> {
+        let last = job.history.last()?;
+        let rule = last.rule?;
+        // A job whose task or key no worker knows waits for another worker.
+        let waits_for_worker = matches!(rule, Rule::UnknownTask | Rule::Encryption);
+        let is_held = last.outcome == AttemptOutcome::HeldBack || waits_for_worker;
+        is_held.then(|| Self {
+            rule,
+            by: last.held_by.clone(),
+            since: last.held_since.or(last.ended_at),
+            reason: last.reason.as_deref().map(short).unwrap_or_default(),
+        })
+    }
+}
+
+/// The beginning of a text, at most 300 characters.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(MAX_MESSAGE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 impl JobSummary {
@@ -246,10 +288,8 @@ impl JobSummary {
             enqueued_at: job.as_ref().map(|job| job.enqueued_at),
             stored_at: stored.stored_at,
             error_kind,
-            message: message.map(|text| match text.char_indices().nth(MAX_MESSAGE) {
-                Some((end, _)) => format!("{}…", &text[..end]),
-                None => text,
-            }),
+            message: message.as_deref().map(short),
+            held: job.as_ref().filter(|_| stored.place == Place::Schedule).and_then(HeldBack::of),
             tags: job.map(|job| job.tags).unwrap_or_default(),
             seq: stored.seq,
         }

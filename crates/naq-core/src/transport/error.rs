@@ -18,7 +18,7 @@ pub enum TransportError {
         reason: String,
     },
     /// There was no answer in time. The broker may have done it. Every write can be repeated safely.
-    #[error("the broker did not answer within {} to: {what}", humantime::format_duration(*.after))]
+    #[error("the broker did not answer within {} to: {what}", crate::retry::BriefDuration(*.after))]
     Timeout {
         /// The request.
         what: String,

@@ -53,6 +53,22 @@ pub struct QueueInfo {
     pub last_seq: u64,
 }
 
+impl QueueInfo {
+    /// How long a pause without an end lasts: ten years, because the broker needs an end time.
+    pub const UNTIL_RESUMED: Duration = Duration::from_secs(3_650 * 86_400);
+
+    /// Whether the queue is paused now.
+    pub fn is_paused(&self, now: Timestamp) -> bool {
+        self.paused_until.is_some_and(|until| until > now)
+    }
+
+    /// When its pause ends by itself. `None` if it is not paused, or if an operator must resume it.
+    pub fn pause_ends_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = self.paused_until.filter(|until| *until > now)?;
+        Some(until).filter(|until| until.since(now) < Self::UNTIL_RESUMED / 2)
+    }
+}
+
 fn as_millis<S: serde::Serializer>(d: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
     d.map(crate::clock::millis_up).serialize(s)
 }

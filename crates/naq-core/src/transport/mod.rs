@@ -27,8 +27,8 @@ pub use blobs::{BlobRef, BlobRefError, Blobs, MAX_BLOB_BYTES};
 pub use bound::{QueueBound, QueueSize};
 pub use broker_clock::BrokerClock;
 pub use browse::{
-    JobSummary, JobsCursor, JobsCursorError, JobsPage, JobsQuery, Looked, Order, SCAN, Scan,
-    waiting_state,
+    HeldBack, JobSummary, JobsCursor, JobsCursorError, JobsPage, JobsQuery, Looked, Order, SCAN,
+    Scan, waiting_state,
 };
 pub use claim::{Claim, Mark};
 pub use consume::{AckHandle, Consumer, Delivery, Subscription};

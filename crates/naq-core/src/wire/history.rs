@@ -85,6 +85,13 @@ pub struct AttemptRecord {
     /// The delay until the next attempt, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<u64>,
+    /// What held the job back: the key of the breaker or of the limit, or the task or queue of the budget.
+    /// `None` for an attempt that was not held back, and for what an earlier version wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<String>,
+    /// Since when it has been held back for the same reason without a break. `None` as in `held_by`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_since: Option<Timestamp>,
     /// Fields that a newer version of NAQ wrote. NAQ writes them again unchanged.
     #[serde(flatten)]
     pub kept: BTreeMap<String, serde_json::Value>,
@@ -106,6 +113,8 @@ impl AttemptRecord {
             rule: None,
             reason: None,
             delay_ms: None,
+            held_by: None,
+            held_since: None,
             kept: BTreeMap::new(),
         }
     }
@@ -113,13 +122,13 @@ impl AttemptRecord {
     /// An upper bound for the bytes of the record on the wire: its texts, unknown fields, and a fixed
     /// size for all other fields.
     fn max_bytes(&self) -> usize {
-        const FIXED: usize = 320;
+        const FIXED: usize = 380;
         let text = |t: &Option<String>| t.as_deref().map_or(0, escaped);
         let unknown = |(name, value): (&String, &serde_json::Value)| {
             escaped(name) + serde_json::to_string(value).map_or(0, |json| json.len())
         };
         let unknown: usize = self.kept.iter().map(unknown).sum();
-        FIXED + text(&self.message) + text(&self.reason) + unknown
+        FIXED + text(&self.message) + text(&self.reason) + text(&self.held_by) + unknown
     }
 }
 
@@ -157,8 +166,11 @@ pub(super) fn push(history: &mut Vec<AttemptRecord>, mut record: AttemptRecord) 
     record.message = record.message.map(clip);
     record.reason = record.reason.map(|reason| clip_to(reason, MAX_REASON_BYTES));
     let held_back = |r: &AttemptRecord| r.outcome == AttemptOutcome::HeldBack;
-    if held_back(&record) && history.last().is_some_and(held_back) {
-        history.pop();
+    if held_back(&record)
+        && let Some(last) = history.pop_if(|last| held_back(last))
+        && (last.rule, &last.held_by) == (record.rule, &record.held_by)
+    {
+        record.held_since = last.held_since.or(last.ended_at);
     }
     history.push(record);
     let mut bytes: usize = history.iter().map(AttemptRecord::max_bytes).sum();
@@ -183,6 +195,24 @@ mod tests {
         let bytes: usize = history.iter().map(AttemptRecord::max_bytes).sum();
         assert!(history.len() <= MAX_HISTORY && bytes <= MAX_HISTORY_BYTES, "{bytes}");
         assert_eq!((history[0].attempt, history[history.len() - 1].attempt), (1, 200));
+    }
+
+    #[test]
+    fn a_job_is_held_since_the_same_thing_first_held_it() {
+        let at = Timestamp::from_millis;
+        let held = |by: &str, ms| {
+            let mut record = AttemptRecord::new(1, AttemptOutcome::HeldBack);
+            record.rule = Some(Rule::Breaker);
+            (record.held_by, record.held_since) = (Some(by.into()), Some(at(ms)));
+            record
+        };
+        let mut history = Vec::new();
+        for (by, ms, since) in
+            [("stripe", 1, 1), ("stripe", 2, 1), ("mail", 3, 3), ("stripe", 4, 4), ("stripe", 5, 4)]
+        {
+            push(&mut history, held(by, ms));
+            assert_eq!((history.len(), history[0].held_since), (1, Some(at(since))), "{by} {ms}");
+        }
     }
 
     #[test]

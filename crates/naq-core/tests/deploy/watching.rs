@@ -77,6 +77,7 @@ fn values_of(metric: &Metric, label: &str) -> Option<&'static [&'static str]> {
         "reason" => Some(&metrics::DECODE_REASONS),
         "state" if *metric == metrics::WORKER_SLOTS => Some(&metrics::SLOT_STATES),
         "state" => Some(&metrics::DEPTH_STATES),
+        "by" => Some(&metrics::HELD_BY),
         _ => None,
     }
 }

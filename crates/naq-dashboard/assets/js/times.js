@@ -8,10 +8,10 @@
 
   const span = (ms) => {
     const s = Math.floor(ms / 1000);
-    const two = (big, unit, small, less) => (small ? `${big} ${unit} ${small} ${less}` : `${big} ${unit}`);
-    if (s < 60) return `${s} s`;
-    if (s < 3600) return two(Math.floor(s / 60), "min", s % 60, "s");
-    if (s < 86400) return two(Math.floor(s / 3600), "h", Math.floor((s % 3600) / 60), "min");
+    const two = (big, unit, small, less) => (small ? `${big}${unit}${small}${less}` : `${big}${unit}`);
+    if (s < 60) return `${s}s`;
+    if (s < 3600) return two(Math.floor(s / 60), "m", s % 60, "s");
+    if (s < 86400) return two(Math.floor(s / 3600), "h", Math.floor((s % 3600) / 60), "m");
     return two(Math.floor(s / 86400), "d", Math.floor((s % 86400) / 3600), "h");
   };
   const relative = (at) => {

@@ -11,7 +11,7 @@ use super::{ActionError, ActionReply};
 use crate::app::App;
 use crate::links::job_path;
 use crate::user::Role;
-use crate::view::span;
+use crate::view::{redacted, span};
 
 const CANCELLED: &str = "cancelled from the dashboard";
 
@@ -24,9 +24,15 @@ pub(super) fn routes() -> Router<App> {
 
 async fn retry_now(request: ActionRequest) -> Result<ActionReply, ActionError> {
     let key = job(&request)?;
+    let before = request.client().report(&key).await?;
+    let hold = request.client().hold_of(&before).await?;
     let action = audited(&request, "retry-now", &key);
     action.run(request.client().retry_now(&key)).await?;
-    Ok(action.done(format!("Job {} is due now.", key.id), page(&request, &key)).await)
+    let held = hold.map_or_else(String::new, |hold| {
+        format!(" It is held all the same: {}.", redacted(&hold.reason, 300))
+    });
+    let message = format!("Job {} is due now.{held}", key.id);
+    Ok(action.done(message, page(&request, &key)).await)
 }
 
 async fn cancel(request: ActionRequest) -> Result<ActionReply, ActionError> {

@@ -7,6 +7,7 @@
 mod action_reply;
 mod audited;
 mod batch;
+mod breaker;
 mod detached;
 mod form_fields;
 mod job;
@@ -28,6 +29,7 @@ pub(crate) use action_reply::{ActionError, ActionReply};
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .merge(batch::routes())
+        .merge(breaker::routes())
         .merge(job::routes())
         .merge(schedule::routes())
         .merge(workflow::routes())

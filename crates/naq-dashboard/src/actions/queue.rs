@@ -1,7 +1,5 @@
 //! Pause, resume and purge a queue.
 
-use std::time::Duration;
-
 use askama::Template;
 use axum::Router;
 use axum::routing::post;
@@ -15,9 +13,6 @@ use crate::app::App;
 use crate::user::Role;
 use crate::view::count;
 
-/// The broker wants an end for each pause of a queue: a pause without an end lasts ten years.
-const UNTIL_RESUMED: Duration = Duration::from_secs(3_650 * 86_400);
-
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/queue/pause", post(pause))
@@ -29,8 +24,8 @@ pub(super) fn routes() -> Router<App> {
 async fn pause(request: ActionRequest) -> Result<ActionReply, ActionError> {
     let QueueInfo { name, .. } = queue(&request, Role::Operate).await?;
     let length = PauseLength::read(&request.form)?;
-    let length = PauseLength(length.0.filter(|length| *length < UNTIL_RESUMED));
-    let until = request.client().now() + length.0.unwrap_or(UNTIL_RESUMED);
+    let length = PauseLength(length.0.filter(|length| *length < QueueInfo::UNTIL_RESUMED));
+    let until = request.client().now() + length.0.unwrap_or(QueueInfo::UNTIL_RESUMED);
     let action = request.audited("pause", format!("queue {name}, {length}"));
     action.run(request.client().transport().pause(&name, until)).await?;
     let message = format!("Paused {length}: queue {name}. Jobs that run now finish.");

@@ -89,7 +89,7 @@ mod tests {
     fn a_curve_has_a_point_for_each_attempt_and_only_finite_numbers() {
         let svg = of("exponential:2s,max_retries=4,jitter=full");
         assert_eq!(svg.matches("<circle").count(), 5);
-        assert!(svg.contains("Attempt 5 starts at most 30 s after the first"), "{svg}");
+        assert!(svg.contains("Attempt 5 starts at most 30s after the first"), "{svg}");
         for policy in ["fixed:0s,max_retries=1", "fixed:3650d,max_retries=4294967295"] {
             let svg = of(policy);
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");

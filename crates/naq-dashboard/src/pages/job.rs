@@ -6,6 +6,7 @@ use naq_core::redact::{REDACTED, Redactor};
 use naq_core::transport::JobKey;
 use naq_core::{JobId, JobState, NameError, QueueName, Timestamp};
 
+use super::hold_row::HoldRow;
 use super::{NavTab, PageContent, PageError, simulator};
 use crate::chart::waterfall::{self, JobTimeline, RowKind, TimeScale, TimelineRow, layout};
 use crate::links::{encode, job_path};
@@ -56,6 +57,8 @@ struct JobLivePart {
     progress: Option<(Progress, String, Option<u64>)>,
     checkpoint: Option<(CheckpointInfo, RelativeTime)>,
     dead: Option<DeadReason>,
+    /// What holds it: none or one.
+    holds: Vec<HoldRow>,
     may_retry: bool,
     may_cancel: bool,
     may_requeue: bool,
@@ -185,6 +188,12 @@ fn live_part(request: &PageRequest<'_>, report: &JobReport) -> JobLivePart {
             rule: letter.rule.as_str(),
             reason: clean(&letter.reason),
         }),
+        holds: request
+            .snapshot
+            .hold_of(report, now)
+            .iter()
+            .map(|hold| HoldRow::new(hold, request, now))
+            .collect(),
         may_retry: matches!(report.state, JobState::Scheduled | JobState::Retrying),
         may_cancel: !report.state.is_final(),
         may_requeue: report.state == JobState::Dead,

@@ -11,6 +11,7 @@ mod broker;
 mod dead;
 mod failure;
 mod failures;
+mod hold_row;
 mod job;
 mod jobs;
 mod layout;

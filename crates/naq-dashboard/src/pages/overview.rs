@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use askama::Template;
+use naq_client::{Need, find_needs};
 use naq_core::Timestamp;
 use naq_core::stats::{Counts, Helped, History, Pulse};
 
+use super::hold_row::HoldRow;
 use super::queue_depth::{Number, QueueDepth};
 use super::{NavTab, PageContent, PageError};
 use crate::chart::spark;
+use crate::links::encode;
 use crate::page_request::PageRequest;
 use crate::view::{RelativeTime, clip, count, percent, rate, redacted, span};
 
@@ -18,6 +21,8 @@ const CHART_SECONDS: u64 = 120;
 const RATE_SECONDS: u64 = 10;
 /// The most queues that the page shows; the page of queues has all.
 const MAX_QUEUES: usize = 12;
+/// The most things that hold jobs; the pages of the queues have all.
+const MAX_HOLDS: usize = 10;
 /// The most error groups that the page shows.
 const MAX_GROUPS: usize = 5;
 
@@ -25,6 +30,11 @@ const MAX_GROUPS: usize = 5;
 #[template(path = "overview.html")]
 struct OverviewPage<'a> {
     request: &'a PageRequest<'a>,
+    /// What holds jobs and does not end in normal work.
+    holds: Vec<HoldRow>,
+    more_holds: usize,
+    /// Queues and workers that are not as they should be: the text and the link to the page.
+    needs: Vec<(String, String)>,
     /// Jobs completed a second.
     rate: String,
     throughput: String,
@@ -88,8 +98,16 @@ pub(super) fn render(request: &PageRequest<'_>) -> Result<PageContent, PageError
     let mut fullest: Vec<_> = queues.iter().collect();
     fullest.sort_by_key(|info| std::cmp::Reverse((info.pending + info.running, info.waiting)));
     let broker = snapshot.broker.as_ref();
+    let holds: Vec<_> = snapshot.holds.iter().filter(|it| it.cause.needs_operator()).collect();
     let page = OverviewPage {
         request,
+        more_holds: holds.len().saturating_sub(MAX_HOLDS),
+        needs: find_needs(queues, &snapshot.workers, now)
+            .iter()
+            .take(MAX_HOLDS)
+            .map(|need| (clip(need.text(), 300), request.link(&need_path(need))))
+            .collect(),
+        holds: holds.iter().take(MAX_HOLDS).map(|hold| HoldRow::new(hold, request, now)).collect(),
         rate: rate(latest, Duration::from_secs(RATE_SECONDS)),
         throughput: spark(&pulse, &label),
         pending: sum(|info| info.pending),
@@ -122,6 +140,17 @@ pub(super) fn render(request: &PageRequest<'_>) -> Result<PageContent, PageError
             .collect(),
     };
     Ok(PageContent { title: "Overview".into(), tab: NavTab::Overview, body: page.render()? })
+}
+
+/// The page that shows more of it.
+fn need_path(need: &Need) -> String {
+    match need {
+        Need::QueueBehind { queue, .. } => format!("/queues/{}", encode(queue.as_str())),
+        Need::WorkerTakesNothing { worker, .. } | Need::ClockOff { worker, .. } => {
+            format!("/workers?name={}", encode(worker.as_str()))
+        }
+        _ => "/workers".to_owned(),
+    }
 }
 
 impl ErrorGroupRow {

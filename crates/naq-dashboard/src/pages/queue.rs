@@ -1,10 +1,12 @@
 //! One queue: its numbers, its tasks, what slows it down, and the actions on it.
 
 use askama::Template;
+use naq_client::HoldCause;
 use naq_core::stats::Counts;
 use naq_core::transport::{ConsumerReport, StreamRole};
 use naq_core::{QueueName, TaskName};
 
+use super::hold_row::HoldRow;
 use super::queue_depth::{Number, QueueDepth};
 use super::queues::{MINUTES, starts_chart};
 use super::{NavTab, PageContent, PageError};
@@ -25,6 +27,8 @@ struct QueuePage<'a> {
     may_act: bool,
     may_purge: bool,
     depth: QueueDepth,
+    /// What holds its jobs.
+    holds: Vec<HoldRow>,
     starts: String,
     completed: String,
     starts_chart: String,
@@ -124,6 +128,12 @@ pub(super) fn render(request: &PageRequest<'_>, name: &str) -> Result<PageConten
         may_act: request.access.may_operate(&info.name),
         may_purge: request.access.may(Role::Admin, &Touched::from(&info.name)),
         depth: QueueDepth::new(info, request),
+        holds: snapshot
+            .holds_of(&info.name)
+            // The page says it about its pause already.
+            .filter(|hold| hold.cause != HoldCause::QueuePause)
+            .map(|hold| HoldRow::new(hold, request, now))
+            .collect(),
         starts: rate(minutes.starts.total(), over),
         completed: rate(minutes.completed.total(), over),
         starts_chart: starts_chart(info, request),

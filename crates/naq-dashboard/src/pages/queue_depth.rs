@@ -30,7 +30,9 @@ pub(super) struct QueueDepth {
     pub(super) waiting: Number,
     pub(super) dead: Number,
     pub(super) oldest: Option<String>,
-    pub(super) paused: Option<RelativeTime>,
+    pub(super) is_paused: bool,
+    /// When the pause ends by itself. None if an operator must resume the queue.
+    pub(super) paused_until: Option<RelativeTime>,
     pub(super) limit: Option<Number>,
     pub(super) bound: Option<String>,
 }
@@ -58,7 +60,10 @@ impl QueueDepth {
             waiting: info.waiting.into(),
             dead: info.dead.into(),
             oldest: info.oldest.map(span),
-            paused: info.paused_until.map(|until| RelativeTime::new(until, request.now())),
+            is_paused: info.is_paused(request.now()),
+            paused_until: info
+                .pause_ends_at(request.now())
+                .map(|until| RelativeTime::new(until, request.now())),
             limit: info.concurrency_limit.map(Number::from),
             bound: bound_words(info.bound),
         }

@@ -93,12 +93,8 @@ fn simulate(policy: &RetryPolicy, task: &str, counts: Option<&Counts>) -> Simula
     let helped = counts.map(Helped::of);
     let chance =
         |attempts| percent(helped.as_ref().and_then(|helped| helped.chance_within(attempts)));
-    let first = SimulationRow {
-        attempt: 1,
-        delay: String::new(),
-        elapsed: "0 ms".into(),
-        chance: chance(1),
-    };
+    let first =
+        SimulationRow { attempt: 1, delay: String::new(), elapsed: "0s".into(), chance: chance(1) };
     let lines = rows.iter().map(|row| SimulationRow {
         attempt: row.attempt,
         delay: duration_range(row.delay_min_ms, row.delay_max_ms),

@@ -156,9 +156,9 @@ mod tests {
         assert_eq!(warning(now.saturating_sub(s(5)), now.saturating_sub(hour), now), None);
         let far = Timestamp::from_millis(u64::MAX);
         for (heartbeat, started, words) in [
-            (now.saturating_sub(s(60)), now.saturating_sub(hour), "no heartbeat for 1 min"),
+            (now.saturating_sub(s(60)), now.saturating_sub(hour), "no heartbeat for 1m"),
             (now + s(60), now, "ahead of this machine"),
-            (now, now + hour, "its clock is at least 1 h ahead"),
+            (now, now + hour, "its clock is at least 1h ahead"),
             (now, far, "ahead"),
             (far, far, "ahead of this machine"),
             (now, Timestamp::default(), "years behind"),

@@ -2,13 +2,17 @@
 //! do not cause more requests to the broker.
 
 mod batch_cache;
+mod find_holds;
+mod hold_cache;
 mod poll;
 mod window_totals;
+mod with_timeout;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
+use naq_client::Hold;
 use naq_core::flow::TaskPause;
 use naq_core::stats::{History, Storm, Totals};
 use naq_core::sync;
@@ -17,6 +21,7 @@ use naq_core::{QueueName, TaskName, Timestamp};
 use tokio::time::Instant;
 
 pub(crate) use batch_cache::BatchCache;
+use hold_cache::HoldCache;
 pub(crate) use poll::poll;
 
 /// The minutes in the small chart of a queue.
@@ -56,6 +61,10 @@ pub(crate) struct Snapshot {
     pub(crate) store_faults: Vec<StoreProbe>,
     /// Read less often than the rest.
     pub(crate) paused_tasks: Vec<TaskPause>,
+    /// What holds jobs, the most urgent first.
+    pub(crate) holds: Vec<Hold>,
+    /// Read less often than the rest.
+    hold_cache: HoldCache,
     pub(crate) batches: BatchCache,
     history: Arc<RwLock<History>>,
 }

@@ -1,6 +1,5 @@
 //! The reader: the one async task of the process that reads the broker.
 
-use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +12,13 @@ use naq_core::sync;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::hold_cache::HoldCache;
 use super::window_totals::WindowTotals;
+use super::with_timeout::with_timeout;
 use super::{SPARK_MINUTES, Snapshot};
 
 /// Reports in one page of statistics; a day of 100 workers has 150 such pages.
 const PAGE: usize = 1_000;
-/// The timeout of one request. The client itself waits longer for a broker that is away.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 /// Batches are read at every fifth read, and at every read while one is running.
 const BATCHES_EVERY: u64 = 5;
 /// Streams and paused tasks change seldom, and are read at every fifth read.
@@ -86,6 +85,9 @@ async fn read(
         if let Ok(paused) = with_timeout(client.paused_tasks()).await {
             snapshot.paused_tasks = paused;
         }
+        if let Ok(cache) = HoldCache::read(&snapshot.queues, &snapshot.hour, client).await {
+            snapshot.hold_cache = cache;
+        }
     }
     if may_store && snapshot.version % PROBE_EVERY == 1 {
         // A user without the permission for these requests still gets the rest.
@@ -94,6 +96,7 @@ async fn read(
         }
     }
     summarize(snapshot, windows, now);
+    snapshot.holds = snapshot.find_all_holds(now);
     snapshot.read_at = Some(now);
     Ok(())
 }
@@ -126,13 +129,4 @@ fn summarize(snapshot: &mut Snapshot, windows: &mut WindowTotals, now: Timestamp
     snapshot.due = history.due_by_task(Duration::from_secs(60 * 60), now);
     let spark = Duration::from_secs(60 * u64::from(SPARK_MINUTES));
     snapshot.starts = history.starts_by_queue(spark, SPARK_MINUTES, now);
-}
-
-async fn with_timeout<T, E: Display>(
-    request: impl Future<Output = Result<T, E>>,
-) -> Result<T, String> {
-    match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
-        Ok(answer) => answer.map_err(|err| err.to_string()),
-        Err(_) => Err(format!("the broker has not answered within {REQUEST_TIMEOUT:?}")),
-    }
 }

@@ -29,7 +29,7 @@ async fn schedules_are_shown_in_words_with_their_next_runs() {
         "30 2 * * MON-FRI",
         "Europe/Berlin",
         "02:30",
-        "every 1 h",
+        "every 1h",
         "report.build",
         "none yet",
     ] {

@@ -8,7 +8,7 @@ async fn a_policy_is_shown_as_a_table_as_a_curve_and_in_three_formats_to_copy() 
     let page = dashboard.page("/simulator?policy=exponential:2s,max_retries=4,jitter=full").await;
     for part in [
         "up to 4 retries, after 2s, then 2 times as long each time",
-        r#"<b data-n="dead">0 ms to 30 s</b>"#,
+        r#"<b data-n="dead">0s to 30s</b>"#,
         r#"<svg class="chart curve""#,
         r#"<pre class="code" id="as-text">exponential:2s,max_retries=4,jitter=full</pre>"#,
         ".strategy(Strategy::Exponential)",

@@ -29,7 +29,7 @@ async fn a_queue_is_paused_and_resumed_and_purged_when_its_name_is_typed() -> Re
     browser.choose("#pause select[name=for]", "15m").await?;
     browser.fill("#pause input[name=reason]", "the smtp server is moved").await?;
     browser.press("#pause", "Pause").await?;
-    session.wait_for_notice("Paused for 15 min").await?;
+    session.wait_for_notice("Paused for 15m").await?;
     browser.wait_for_text("main", "Paused: no worker gets a job").await?;
     let until = mail(&session).await?.paused_until.expect("a pause");
     let left = until.since(session.setup.client.now());
@@ -61,7 +61,7 @@ async fn a_queue_is_paused_and_resumed_and_purged_when_its_name_is_typed() -> Re
         [
             ("purge", "jobs of queue mail", Some(5), "sent by hand"),
             ("resume", "queue mail", None, ""),
-            ("pause", "queue mail, for 15 min", None, "the smtp server is moved"),
+            ("pause", "queue mail, for 15m", None, "the smtp server is moved"),
         ]
     );
     session.end().await

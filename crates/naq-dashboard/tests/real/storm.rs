@@ -59,7 +59,7 @@ async fn a_storm_is_announced_and_reduced_by_a_pause_by_spreading_and_by_drippin
 
     browser.fill("#calm input[name=for]", "30m").await?;
     browser.press("#calm", "Pause").await?;
-    session.wait_for_notice("Paused for 30 min: partner.sync in partners").await?;
+    session.wait_for_notice("Paused for 30m: partner.sync in partners").await?;
     let paused = session.setup.client.paused_tasks().await?;
     let [pause] = &paused[..] else { panic!("{paused:?}") };
     assert_eq!((pause.queue.as_str(), pause.task.as_str()), ("partners", "partner.sync"));

@@ -4,6 +4,7 @@
 
 mod dead;
 mod failures;
+mod holds;
 mod retry_help;
 mod secrets;
 mod storm;

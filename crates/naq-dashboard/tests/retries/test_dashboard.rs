@@ -193,6 +193,32 @@ impl TestDashboard {
         }
     }
 
+    /// A breaker holds these jobs back, as a worker does it; other jobs stay pending.
+    pub(crate) async fn hold_back(&self, ids: &[&str], breaker: &str) {
+        let mut sub = self.broker.subscribe(&queue("mail"), Duration::from_secs(10)).await.unwrap();
+        let fetched = sub.fetch(100, Duration::from_millis(1));
+        let (fetched, ()) = tokio::join!(fetched, self.clock.advance(Duration::from_millis(2)));
+        let now = self.clock.now();
+        for delivery in fetched.unwrap() {
+            if !ids.contains(&delivery.stored.key.id.as_str()) {
+                continue;
+            }
+            let mut next = delivery.stored.envelope().unwrap();
+            let mut held = AttemptRecord::new(next.attempt, AttemptOutcome::HeldBack);
+            held.rule = Some(Rule::Breaker);
+            held.reason = Some(format!("breaker {breaker} is open"));
+            (held.held_by, held.held_since) = (Some(breaker.to_owned()), Some(now));
+            next.record(held);
+            next.snoozes += 1;
+            let due_at = now + Duration::from_secs(60);
+            self.broker
+                .write(&Fact::retry(&delivery.stored, &next, due_at).unwrap())
+                .await
+                .unwrap();
+            delivery.handle.ack().await.unwrap();
+        }
+    }
+
     /// All dead letters, sorted by job.
     pub(crate) async fn letters(&self) -> Vec<Stored> {
         let mut letters = self.broker.dead_letters(None, 0, 1_000).await.unwrap().letters;

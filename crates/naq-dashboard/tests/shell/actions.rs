@@ -34,7 +34,7 @@ async fn a_queue_is_paused_and_resumed_and_both_are_audited() {
     what.sort_unstable();
     assert_eq!(what, ["pause", "pause", "resume"]);
     let html = dashboard.page("/audit", &["the provider is down"]).await;
-    assert!(html.contains("queue mail, for 15 min") && html.contains("local"), "{html}");
+    assert!(html.contains("queue mail, for 15m") && html.contains("local"), "{html}");
 }
 
 #[tokio::test]

@@ -126,7 +126,7 @@ async fn queues_show_depth_by_state_rates_and_limits() {
     assert!(!html.contains("q-other"), "the search is for another queue: {html}");
     let until = dashboard.clock.now() + Duration::from_secs(600);
     dashboard.broker.pause(&queue("mail"), until).await.unwrap();
-    let html = dashboard.page("/queues/mail", &["Paused", "email.send", "1 min without"]).await;
+    let html = dashboard.page("/queues/mail", &["Paused", "email.send", "1m without"]).await;
     assert!(html.contains("queue=mail&amp;state=waiting\"><b data-n=\"waiting\""), "{html}");
     for part in ["data-value=\"80\"", "class=\"num bad\">20<"] {
         assert!(html.contains(part), "{part} in {html}");
@@ -167,7 +167,7 @@ async fn a_worker_with_impossible_times_is_shown_with_a_warning() {
     assert!(!honest.contains("data-warning") && honest.contains("host-7 (4711)"), "{honest}");
     assert!(honest.contains(">4</span> of 10") && honest.contains("1,204"), "{honest}");
     dashboard.clock.advance(Duration::from_secs(20)).await;
-    dashboard.page("/workers", &["no heartbeat for 20 s"]).await;
+    dashboard.page("/workers", &["no heartbeat for 20s"]).await;
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ pub(super) async fn call_handler(
         }
         HandlerOutcome::Panicked(message) => Err(Failure::new(ErrorKind::PANIC, message)),
         HandlerOutcome::TimedOut => {
-            let limit = humantime::format_duration(timeout.unwrap_or_default());
+            let limit = naq_core::retry::BriefDuration(timeout.unwrap_or_default());
             let runs_on =
                 if blocks { "; its thread cannot be stopped, and may still run" } else { "" };
             let text = format!("took longer than its timeout, {limit}{runs_on}");

@@ -72,20 +72,20 @@ async fn pass_those_that_apply(
             job.limits.iter_mut().for_each(Limit::started);
             Ok((job, passed))
         }
-        GateAnswer::HoldBack { until, rule, reason } => {
+        GateAnswer::HoldBack { until, rule, by, reason } => {
             // The dependency gate is asked first: a job that another gate holds back has passed it.
             let dependencies_met = rule != Rule::Dependencies;
-            Err(held_back(job, HoldBack { until, rule, reason, dependencies_met }))
+            Err(held_back(job, HoldBack { until, rule, by, reason, dependencies_met }))
         }
         GateAnswer::WaitUntilDue { until } => {
             let reason = "the jobs that it depends on have ended; it waits for its time".into();
             let rule = Rule::Dependencies;
-            Err(held_back(job, HoldBack { until, rule, reason, dependencies_met: true }))
+            Err(held_back(job, HoldBack { until, rule, by: None, reason, dependencies_met: true }))
         }
-        GateAnswer::Reserve { until, reason, limits } => {
+        GateAnswer::Reserve { until, by, reason, limits } => {
             job.limits = limits;
-            let rule = Rule::Limit;
-            Err(held_back(job, HoldBack { until, rule, reason, dependencies_met: true }))
+            let (rule, by) = (Rule::Limit, Some(by));
+            Err(held_back(job, HoldBack { until, rule, by, reason, dependencies_met: true }))
         }
         GateAnswer::Stop(decision) => {
             held.saved.mark_not_run(&job);

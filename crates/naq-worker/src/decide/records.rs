@@ -50,7 +50,7 @@ impl SettlePlanner<'_> {
         if let Some(limit) = envelope.timeout.filter(|limit| times.took() > *limit)
             && how == AttemptOutcome::Completed
         {
-            let [took, limit] = [times.took(), limit].map(humantime::format_duration);
+            let [took, limit] = [times.took(), limit].map(naq_core::retry::BriefDuration);
             let late = format!("; it took {took}, longer than its timeout, {limit}");
             record.reason.get_or_insert_default().push_str(&late);
         }

@@ -102,7 +102,7 @@ impl SettlePlanner<'_> {
 
     /// The job waits in the broker. Neither an attempt nor a crash is counted.
     fn held_back(&self, stored: &Stored, mut job: Envelope, hold: HoldBack) -> SettlePlan {
-        let HoldBack { until, rule, reason, dependencies_met } = hold;
+        let HoldBack { until, rule, by, reason, dependencies_met } = hold;
         if dependencies_met {
             waive_dependencies(&mut job);
         }
@@ -113,7 +113,9 @@ impl SettlePlanner<'_> {
         let decision = Decision::saying(Action::Snooze { delay, at: until }, rule, reason);
         let _span = attempt_log::span(&job).entered();
         attempt_log::held_back(&job, &decision);
-        let record = self.attempt_record(&job, AttemptOutcome::HeldBack, &decision);
+        let mut record = self.attempt_record(&job, AttemptOutcome::HeldBack, &decision);
+        record.held_by = by;
+        record.held_since = Some(self.now);
         job.snoozes = job.snoozes.saturating_add(1);
         let failure = Failure::new(ErrorKind::ERROR, decision.reason());
         let again = self.run_again(stored, job, record, &failure, &decision, until);

@@ -162,7 +162,7 @@ impl HeldDelivery {
             None => self.delivery.envelope().map_or(0, |job| job.crashes),
         };
         let (job, step) = (self.delivery.stored.key.clone(), self.delivery.step().to_string());
-        Some(ListedRun { job, step, crashes })
+        Some(ListedRun { job, step, crashes, started_at: self.started_at() })
     }
 
     /// The handle of the newest delivery of this message.

@@ -203,7 +203,7 @@ impl Gate for BreakerGate {
             let rule = Rule::Breaker;
             return asked.map(|held| match held {
                 Ok(_) => GateAnswer::Pass,
-                Err((until, reason)) => GateAnswer::HoldBack { until, rule, reason },
+                Err((until, reason)) => GateAnswer::HoldBack { until, rule, by: Some(key), reason },
             });
         }
         if !passes.is_empty() {

@@ -166,7 +166,10 @@ impl Gate for BudgetGate {
             let reason = format!("the retry budget of {} is used up", budget.name);
             return token.map(|held| match held {
                 Ok(()) => GateAnswer::Pass,
-                Err(until) => GateAnswer::HoldBack { until, rule: Rule::Budget, reason },
+                Err(until) => {
+                    let by = Some(budget.name.clone());
+                    GateAnswer::HoldBack { until, rule: Rule::Budget, by, reason }
+                }
             });
         }
         Ok(GateAnswer::Pass)

@@ -51,6 +51,7 @@ impl Gate for DependsGate {
             Verdict::Wait => GateAnswer::HoldBack {
                 until: Dependencies::next_check(job.snoozes.saturating_add(1), now, job.deadline),
                 rule,
+                by: None,
                 reason: format!("it waits for {} other jobs to end", depends.on.len()),
             },
             Verdict::Cancel(reason) => {

@@ -13,6 +13,8 @@ pub(crate) enum GateAnswer {
     HoldBack {
         until: Timestamp,
         rule: Rule,
+        /// The key of the breaker or of the limit, or the task or queue of the budget.
+        by: Option<String>,
         /// One sentence.
         reason: String,
     },
@@ -21,6 +23,8 @@ pub(crate) enum GateAnswer {
     /// Hold the job back until the start time that a rate gave it.
     Reserve {
         until: Timestamp,
+        /// The key of the rate.
+        by: String,
         /// One sentence.
         reason: String,
         /// The job's limits, with the start time.
@@ -35,6 +39,7 @@ pub(crate) enum GateAnswer {
 pub(crate) struct HoldBack {
     pub(crate) until: Timestamp,
     pub(crate) rule: Rule,
+    pub(crate) by: Option<String>,
     pub(crate) reason: String,
     /// Whether the job has passed the dependency gate. Then it does not have to pass it again.
     pub(crate) dependencies_met: bool,

@@ -96,7 +96,7 @@ impl LimitGate {
                 1 => format!("limit {key:?}: one job runs already{others}"),
                 of => format!("limit {key:?}: {of} jobs run already{others}"),
             };
-            return Ok(Some(hold_back(job, until, reason)));
+            return Ok(Some(hold_back(job, until, Some(key), reason)));
         }
         Ok(None)
     }
@@ -117,7 +117,9 @@ impl LimitGate {
                 )));
             }
             RateAnswer::Contended => {
-                return Ok(hold_back(job, retry_at(job, now), contention_reason(&first.key)));
+                let until = retry_at(job, now);
+                let reason = contention_reason(&first.key);
+                return Ok(hold_back(job, until, Some(&first.key), reason));
             }
             RateAnswer::At(start) => start,
         };
@@ -126,7 +128,7 @@ impl LimitGate {
             limit.reserve(start);
         }
         let reason = format!("limit {:?}: its start time is {start}", first.key);
-        Ok(GateAnswer::Reserve { until: start, reason, limits })
+        Ok(GateAnswer::Reserve { until: start, by: first.key.clone(), reason, limits })
     }
 
     /// Frees the slots that the job holds, and releases the jobs that wait for them.
@@ -224,10 +226,10 @@ fn contention_reason(key: &str) -> String {
 
 /// Holds the job back until `until`. A job with an earlier deadline comes back just after the
 /// deadline, and expires.
-fn hold_back(job: &Envelope, until: Timestamp, reason: String) -> GateAnswer {
+fn hold_back(job: &Envelope, until: Timestamp, by: Option<&str>, reason: String) -> GateAnswer {
     let late = job.deadline.map(|deadline| deadline + Duration::from_millis(1));
     let until = late.map_or(until, |late| late.min(until));
-    GateAnswer::HoldBack { until, rule: Rule::Limit, reason }
+    GateAnswer::HoldBack { until, rule: Rule::Limit, by: by.map(str::to_owned), reason }
 }
 
 #[async_trait]
@@ -262,9 +264,10 @@ impl Gate for LimitGate {
             released.insert(job_key(job));
         }
         // An operator made the job due early. Its start time stays as it is.
-        if let Some(start) = reserved_start(job, now) {
+        if let Some((start, key)) = reserved_start(job, now) {
+            let (rule, by) = (Rule::Limit, Some(key.to_owned()));
             let reason = format!("its start time is {start}");
-            return Ok(GateAnswer::HoldBack { until: start, rule: Rule::Limit, reason });
+            return Ok(GateAnswer::HoldBack { until: start, rule, by, reason });
         }
         let answer = match self.take_slots(job, stored, now).await {
             Ok(None) => self.reserve(job, now).await,
@@ -299,6 +302,8 @@ impl Gate for LimitGate {
     }
 }
 
-fn reserved_start(job: &Envelope, now: Timestamp) -> Option<Timestamp> {
-    job.limits.iter().filter_map(|limit| limit.reserved).max().filter(|start| *start > now)
+/// The latest start time that a rate gave the job, and the key of that rate.
+fn reserved_start(job: &Envelope, now: Timestamp) -> Option<(Timestamp, &str)> {
+    let starts = job.limits.iter().filter_map(|limit| Some((limit.reserved?, &*limit.key)));
+    starts.max().filter(|(start, _)| *start > now)
 }

@@ -70,7 +70,7 @@ impl Gates {
                 Err(err) if !err.is_transient() => {
                     let reason = format!("its gate failed: {err}");
                     let (until, rule) = (now + PERMANENT_ERROR_WAIT, gate.rule());
-                    Ok(GateAnswer::HoldBack { until, rule, reason })
+                    Ok(GateAnswer::HoldBack { until, rule, by: None, reason })
                 }
                 answer => answer,
             };

@@ -140,7 +140,8 @@ impl Gate for PauseGate {
         let now = self.timer.now();
         let Some(pause) = self.pause_of(job, now) else { return Ok(GateAnswer::Pass) };
         let until = pause.next_look(now, random_share());
-        Ok(GateAnswer::HoldBack { until, rule: Rule::Paused, reason: pause.sentence() })
+        let by = Some(pause.task.to_string());
+        Ok(GateAnswer::HoldBack { until, rule: Rule::Paused, by, reason: pause.sentence() })
     }
 
     async fn leave(&self, _job: &Envelope, _stored: &Stored, _call: &GateExit, _now: Timestamp) {}

@@ -26,8 +26,8 @@ impl fmt::Display for AttemptOfMax<'_> {
     }
 }
 
-fn format_delay(delay: Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(delay)
+fn format_delay(delay: Duration) -> naq_core::retry::BriefDuration {
+    naq_core::retry::BriefDuration(delay)
 }
 
 pub(crate) fn started(envelope: &Envelope) {

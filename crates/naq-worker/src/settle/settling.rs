@@ -185,7 +185,7 @@ impl Settling<'_> {
         if let Some(FullTime { lasted, unrecorded }) =
             self.worker.full_store.stored(|| self.worker.now())
         {
-            let lasted = humantime::format_duration(lasted);
+            let lasted = naq_core::retry::BriefDuration(lasted);
             tracing::info!(
                 "the store takes records again after {lasted}; {unrecorded} jobs ended without one"
             );

@@ -158,7 +158,7 @@ impl Harness {
             "no job has ended for {} of real time; running: {}. A handler that waits for the \
              harness's clock, or for its timeout, needs a test that moves the clock meanwhile: \
              tokio::join!(harness.drain(), harness.clock().advance(..))",
-            humantime::format_duration(STUCK_AFTER),
+            naq_core::retry::BriefDuration(STUCK_AFTER),
             running.join(", ")
         )
     }

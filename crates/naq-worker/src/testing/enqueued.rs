@@ -54,7 +54,7 @@ fn line(job: &Enqueued<Value>) -> String {
     let Envelope { task, queue, id, policy, tags, unique, .. } = &job.envelope;
     let due = match job.due_in() {
         Duration::ZERO => "due at once".to_owned(),
-        wait => format!("due in {}", humantime::format_duration(wait)),
+        wait => format!("due in {}", naq_core::retry::BriefDuration(wait)),
     };
     let mut line = format!("  {task} {} on {queue:?}, {due}, {policy}", job.args);
     if !tags.is_empty() {

@@ -129,7 +129,7 @@ impl Harness {
             settled = timeout(STUCK_AFTER, settled) => if settled.is_err() {
                 panic!(
                     "the handler has been running for {} of real time",
-                    humantime::format_duration(STUCK_AFTER)
+                    naq_core::retry::BriefDuration(STUCK_AFTER)
                 );
             }
         }

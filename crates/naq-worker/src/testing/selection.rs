@@ -69,7 +69,7 @@ impl<J: Job> Selection<J> {
     /// Keeps the jobs that were due this long after their enqueue.
     #[track_caller]
     pub fn due_in(self, wait: Duration) -> Self {
-        let name = format!("due in {}", humantime::format_duration(wait));
+        let name = format!("due in {}", naq_core::retry::BriefDuration(wait));
         self.that(&name, |job| job.due_in() == wait)
     }
 

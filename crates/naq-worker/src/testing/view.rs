@@ -137,7 +137,8 @@ impl JobView {
         self.assert_state(JobState::Retrying);
         let due = self.report.due_at.unwrap_or(self.now).since(self.now);
         if due != wait {
-            let (due, wait) = (humantime::format_duration(due), humantime::format_duration(wait));
+            let (due, wait) =
+                (naq_core::retry::BriefDuration(due), naq_core::retry::BriefDuration(wait));
             self.fail(format_args!("its retry is in {due}, not in {wait}"));
         }
         self

@@ -66,7 +66,7 @@ async fn a_panic_lists_the_jobs_that_were_enqueued() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "due in 1m 30s, exponential:1s/2s/4s/8s/16s,max_retries=5, tags \
+#[should_panic(expected = "due in 1m30s, exponential:1s/2s/4s/8s/16s,max_retries=5, tags \
     new, id second")]
 async fn it_lists_every_property() {
     let (harness, _) = harness();

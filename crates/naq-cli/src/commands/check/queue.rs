@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use naq_client::Client;
-use naq_core::QueueName;
+use naq_client::{Client, Hold, HoldCause};
 use naq_core::clock::millis;
 use naq_core::transport::{QueueInfo, StoreProbe};
+use naq_core::{QueueName, Timestamp};
 
 use super::parse_duration;
 use super::result::{CheckBounds, CheckMeasure, CheckResult, CheckUnit};
 use crate::exit::CliError;
+use crate::hold_words;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -47,14 +48,21 @@ pub(super) struct CheckQueueArgs {
     /// Critical above this number
     #[arg(long, value_name = "N")]
     crit_waiting: Option<u64>,
+    /// Warn above this number of jobs that a breaker, a budget or a pause holds
+    #[arg(long, value_name = "N")]
+    warn_held: Option<u64>,
+    /// Critical above this number
+    #[arg(long, value_name = "N")]
+    crit_held: Option<u64>,
 }
 
 impl CheckQueueArgs {
-    pub(super) fn bounds(&self) -> [(&'static str, CheckBounds); 3] {
+    pub(super) fn bounds(&self) -> [(&'static str, CheckBounds); 4] {
         [
             ("depth", CheckBounds::above(self.warn_depth, self.crit_depth)),
             ("oldest", CheckBounds::longer(self.warn_oldest, self.crit_oldest)),
             ("waiting", CheckBounds::above(self.warn_waiting, self.crit_waiting)),
+            ("held", CheckBounds::above(self.warn_held, self.crit_held)),
         ]
     }
 }
@@ -62,7 +70,9 @@ impl CheckQueueArgs {
 pub(super) async fn run_check(args: &CheckQueueArgs, client: &Client) -> Result<CheckResult> {
     let queue = find(client, &args.queue).await?;
     let probes = client.transport().probe_stores(Some(&args.queue)).await?;
-    Ok(judge(args, &queue, &probes))
+    let mut holds = client.holds(&args.queue).await?;
+    holds.retain(|hold| hold.cause.needs_operator());
+    Ok(judge(args, &queue, &probes, &holds, client.now()))
 }
 
 /// The counters of the queue.
@@ -76,8 +86,14 @@ pub(super) async fn find(client: &Client, queue: &QueueName) -> Result<QueueInfo
     Ok(found.ok_or_else(missing)?)
 }
 
-fn judge(args: &CheckQueueArgs, queue: &QueueInfo, probes: &[StoreProbe]) -> CheckResult {
-    let [depth, oldest, waiting] = args.bounds().map(|(_, bounds)| bounds);
+fn judge(
+    args: &CheckQueueArgs,
+    queue: &QueueInfo,
+    probes: &[StoreProbe],
+    holds: &[Hold],
+    now: Timestamp,
+) -> CheckResult {
+    let [depth, oldest, waiting, held] = args.bounds().map(|(_, bounds)| bounds);
     let measure =
         |name, help, value, unit, bounds| CheckMeasure { name, help, value, unit, bounds };
     let age = queue.oldest.map_or(0, millis);
@@ -90,6 +106,13 @@ fn judge(args: &CheckQueueArgs, queue: &QueueInfo, probes: &[StoreProbe]) -> Che
             queue.waiting,
             CheckUnit::Count,
             waiting,
+        ),
+        measure(
+            "held",
+            "Jobs that a breaker, a budget or a pause holds",
+            holds.iter().map(|hold| hold.jobs).sum(),
+            CheckUnit::Count,
+            held,
         ),
     ];
     // Only where there are any: a healthy queue has no such number.
@@ -139,11 +162,14 @@ fn judge(args: &CheckQueueArgs, queue: &QueueInfo, probes: &[StoreProbe]) -> Che
     });
     let paused = queue.paused_until.map(|until| format!("paused until {until}"));
     let next = format!("naq queue info {}", queue.name);
-    CheckResult::of("queue", Some(queue.name.to_string()), measures)
+    let result = CheckResult::of("queue", Some(queue.name.to_string()), measures)
         .add_note(faults)
         .add_note(evicts)
-        .add_note(paused)
-        .next(Some(next))
+        .add_note(paused);
+    let note = |result: CheckResult, hold| result.add_note(Some(hold_words::words(hold, now)));
+    // The pause has its note.
+    let others = holds.iter().filter(|hold| hold.cause != HoldCause::QueuePause);
+    others.fold(result, note).next(Some(next))
 }
 
 /// How much of its bound the queue stores, in percent. `None` without a bound.
@@ -171,7 +197,7 @@ mod tests {
 
     fn result(flags: &str, queue: &QueueInfo) -> Severity {
         let words = ["check", "mail"].into_iter().chain(flags.split_whitespace());
-        judge(&Line::parse_from(words).args, queue, &[]).severity
+        judge(&Line::parse_from(words).args, queue, &[], &[], Timestamp::default()).severity
     }
 
     #[test]

@@ -177,7 +177,7 @@ mod tests {
         let text = nagios(&result());
         assert_eq!(
             text,
-            "NAQ QUEUE mail WARNING - depth 12 (warning above 10), oldest 2s, workers 1, \
+            "NAQ QUEUE mail WARNING - depth 12 (warning above 10), oldest 2.5s, workers 1, \
              slots 7 % | depth=12;10;20;0 oldest=2.500s;;60;0 workers=1;1:;1:;0 \
              slots=7%;90;;0;100\na/b \\u{1b}[2J\nnext: naq queue info mail"
         );

@@ -21,5 +21,9 @@ impl ReadinessProbe for DashboardProbe {
         naq_core::metrics::set_connected(self.0.ready().is_ok());
         naq_core::metrics::LOGINS_REFUSED.counter(&[]).absolute(self.0.refused_logins());
         naq_core::metrics::set_queues(&self.0.queues(), &self.0.workers());
+        let holds = self.0.holds();
+        let held =
+            |hold: &naq_client::Hold| Some((hold.queue.clone()?, hold.cause.as_str(), hold.jobs));
+        naq_core::metrics::set_held(holds.iter().filter_map(held));
     }
 }

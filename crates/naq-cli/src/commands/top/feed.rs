@@ -2,14 +2,17 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use naq_client::Client;
+use naq_client::{Client, ClientError, Hold};
 use naq_core::Timestamp;
 use naq_core::stats::History;
 use naq_core::sync::lock;
-use naq_core::transport::{QueueInfo, TransportError, WorkerInfo};
+use naq_core::transport::{QueueInfo, WorkerInfo};
 
 /// Statistics reports in one request.
 const PAGE: usize = 1_000;
+
+/// What holds jobs is read at every fifth read, because it reads waiting jobs.
+const HOLDS_EVERY: u64 = 5;
 
 /// The data, shared by the reader in the background and the screen.
 #[derive(Debug, Default)]
@@ -20,6 +23,10 @@ pub(super) struct TopData {
     pub(super) history: History,
     pub(super) queues: Vec<QueueInfo>,
     pub(super) workers: Vec<WorkerInfo>,
+    /// What holds jobs. Read less often than the rest.
+    pub(super) holds: Vec<Hold>,
+    /// How often the data was read.
+    reads: u64,
     /// The broker's name and version.
     pub(super) server: String,
     /// When the first read started.
@@ -41,8 +48,8 @@ impl TopFeed {
     /// Reads the new reports, the queues and the workers.
     ///
     /// # Errors
-    /// [`TransportError`]. The previous data is kept.
-    pub(super) async fn read(&self, client: &Client) -> Result<(), TransportError> {
+    /// [`ClientError`]. The previous data is kept.
+    pub(super) async fn read(&self, client: &Client) -> Result<(), ClientError> {
         self.data().began_at.get_or_insert(client.now());
         let transport = client.transport();
         loop {
@@ -59,7 +66,11 @@ impl TopFeed {
         let queues = client.queues().await?;
         let workers = client.list_workers().await?;
         let server = transport.broker().await?.server;
+        let is_due = self.data().reads.is_multiple_of(HOLDS_EVERY);
+        let holds = if is_due { Some(client.all_holds().await?) } else { None };
         let mut data = self.data();
+        data.reads += 1;
+        data.holds = holds.unwrap_or_else(|| std::mem::take(&mut data.holds));
         data.queues = queues;
         data.workers = workers;
         data.server = server;
@@ -69,7 +80,7 @@ impl TopFeed {
     }
 
     /// Marks the data as stale, because a read failed for this reason.
-    pub(super) fn set_stale(&self, why: &TransportError) {
+    pub(super) fn set_stale(&self, why: &ClientError) {
         self.data().problem = Some(why.to_string());
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::view::{TopView, TopWindow};
+use crate::hold_words;
 use crate::output::{BOLD, DIM, RED, TableRow, YELLOW, lines, paint};
 use crate::text::{about, printable};
 
@@ -70,6 +71,11 @@ fn head(view: &TopView) -> Vec<String> {
     out.push(of_window(&view.window));
     out.push(format!("         {}", view.window.retries));
     out.extend(view.storms.iter().map(|storm| paint(YELLOW, format_args!("storm    {storm}"))));
+    out.extend(view.holds.iter().map(|hold| {
+        let words = printable(&hold_words::words(hold, view.at)).into_owned();
+        let next = printable(&hold_words::next_step(hold)).into_owned();
+        format!("{} {}", paint(YELLOW, format_args!("held     {words};")), next)
+    }));
     out
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
+use naq_client::Hold;
 use naq_core::Timestamp;
 use naq_core::clock::millis;
 use naq_core::stats::{Counts, Helped, Pulse, StormRules, storms};
@@ -65,6 +66,8 @@ pub(crate) struct TopView {
     pub(super) rates: Option<TopRates>,
     pub(super) window: TopWindow,
     pub(super) storms: Vec<String>,
+    /// What holds jobs and does not end in normal work.
+    pub(super) holds: Vec<Hold>,
     pub(super) queues: Vec<TopQueueRow>,
     pub(super) tasks: Vec<TopTaskRow>,
     pub(super) workers: Vec<TopWorkerRow>,
@@ -97,6 +100,7 @@ impl TopView {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
+            holds: data.holds.iter().filter(|it| it.cause.needs_operator()).cloned().collect(),
             queues: data.queues.iter().map(|q| TopQueueRow::new(q, &data.workers, now)).collect(),
             tasks,
             workers: data.workers.iter().map(|worker| TopWorkerRow::new(worker, now)).collect(),

@@ -224,7 +224,7 @@ impl BreakerConfig {
 
 impl fmt::Display for BreakerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = humantime::format_duration;
+        let time = crate::retry::BriefDuration;
         let failures = self.failures.map(|n| format!("{n} failures"));
         let ratio = self.ratio.map(|r| format!("{:.0}% of {} calls", r * 100.0, self.min_calls));
         let at: Vec<_> = failures.into_iter().chain(ratio).collect();

@@ -116,7 +116,7 @@ fn bar_duration(svg: &mut String, bar: &TimelineBar, scale: &TimeScale) {
     let (left, right) = (scale.place(bar.from), scale.place(bar.to));
     let took = bar.to.since(bar.from);
     let words = match took {
-        Duration::ZERO => "&lt; 1 ms".to_owned(),
+        Duration::ZERO => "&lt; 1ms".to_owned(),
         took => span(took),
     };
     let inside = right - left >= TEXT_WIDTH;

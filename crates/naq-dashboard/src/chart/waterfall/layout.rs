@@ -128,9 +128,13 @@ impl LayoutState {
         };
         let wait = due.since(self.since);
         let late = start.since(due);
-        row.bar(BarKind::Planned, self.since, due.min(start));
-        row.bar(BarKind::Late, due, start);
         row.late = late > TOLERANCE;
+        // What is on time has no bar of lateness.
+        let planned_end = if row.late { due.min(start) } else { start };
+        row.bar(BarKind::Planned, self.since, planned_end);
+        if row.late {
+            row.bar(BarKind::Late, due, start);
+        }
         row.waited = match () {
             () if start < due => {
                 let early = due.since(start);
@@ -143,7 +147,7 @@ impl LayoutState {
             }
             () if row.late => format!("{} as planned, then {} late", span(wait), span(late)),
             () if late.is_zero() => format!("{} as planned", span(wait)),
-            () => format!("{} as planned, started on time (+{})", span(wait), span(late)),
+            () => format!("{} as planned (+{})", span(wait), span(late)),
         };
         if let Some(planned) = self.planned.filter(|p| p.since(due).max(due.since(*p)) > MOVED_BY) {
             let decided = planned.since(self.since);
@@ -245,7 +249,7 @@ impl LayoutState {
 }
 
 fn format_run(took: Duration) -> String {
-    if took.is_zero() { "less than 1 ms".into() } else { span(took) }
+    if took.is_zero() { "less than 1ms".into() } else { span(took) }
 }
 
 #[cfg(test)]

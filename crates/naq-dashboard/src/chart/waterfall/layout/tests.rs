@@ -70,7 +70,7 @@ fn a_job_that_waits_for_its_third_attempt_shows_past_current_and_planned_attempt
     assert_eq!(kinds(&rows), expected);
     assert_eq!(rows[0].title, "Attempt 1 of 5");
     assert_eq!(rows[0].bars, [bar(BarKind::Queued, 0, 40), bar(RAN_BADLY, 40, 100)]);
-    assert_eq!((rows[0].waited.as_str(), rows[0].ran.as_str()), ("40 ms for a slot", "60 ms"));
+    assert_eq!((rows[0].waited.as_str(), rows[0].ran.as_str()), ("40ms for a slot", "60ms"));
     // The wait: planned, and actual.
     assert_eq!(
         rows[1].bars,
@@ -81,15 +81,15 @@ fn a_job_that_waits_for_its_third_attempt_shows_past_current_and_planned_attempt
         ]
     );
     assert!(rows[1].late);
-    assert_eq!(rows[1].waited, "2 s as planned, then 1.2 s late");
+    assert_eq!(rows[1].waited, "2s as planned, then 1.2s late");
     let error = rows[1].error.as_ref().map(|(kind, text)| (kind.as_str(), text.as_str()));
     assert_eq!(error, Some(("ConnectionError", "refused")));
     // The current attempt; the planned ones after 8 s and 16 s; the end.
-    assert_eq!(rows[2].waited, "4 s as planned");
+    assert_eq!(rows[2].waited, "4s as planned");
     assert_eq!(rows[2].bars, [bar(BarKind::Planned, 3_400, 7_400)]);
     let marks: Vec<_> = rows[3..].iter().map(|row| row.mark).collect();
     assert_eq!(marks, [15_400, 31_400, 31_400].map(|ms| Some(at(ms))));
-    assert_eq!(rows[3].waited, "8 s after attempt 3 fails");
+    assert_eq!(rows[3].waited, "8s after attempt 3 fails");
     assert_eq!(rows[5].reason, "the job is dead: no retry is left");
 }
 
@@ -109,9 +109,9 @@ fn a_start_within_the_brokers_tick_is_on_time() {
         waited,
         [
             "",
-            "2 s as planned, started on time (+250 ms)",
-            "2 s as planned",
-            "500 ms, 1.5 s before its due time: released by an operator",
+            "2s as planned (+250ms)",
+            "2s as planned",
+            "500ms, 1.5s before its due time: released by an operator",
         ]
     );
     assert_eq!(kinds(&rows), [FAILED; 4], "a dead job has no planned attempts");
@@ -123,7 +123,7 @@ fn a_due_time_that_an_operator_moved_says_so() {
     job.history =
         vec![failed(1, (0, 100), Some(2_000)), due(failed(2, (60_100, 60_200), None), 60_100)];
     let rows = layout(&timeline(&job, JobState::Dead, None, 70_000));
-    assert_eq!(rows[1].waited, "1 min as planned; moved by an operator, the decision was 2 s");
+    assert_eq!(rows[1].waited, "1m as planned; moved by an operator, the decision was 2s");
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_requeue_counts_from_1_again_and_dropped_records_have_a_row() {
             "Attempt 2 of 101"
         ]
     );
-    assert_eq!(rows[4].waited, "1 s for a slot");
+    assert_eq!(rows[4].waited, "1s for a slot");
     let last = rows.last().map(|row| row.reason.as_str());
     assert_eq!(last, Some("up to 91 more attempts, then the job is dead"));
     let ids: std::collections::BTreeSet<_> = rows.iter().map(|row| &row.id).collect();
@@ -206,7 +206,7 @@ fn jitter_shows_its_range_and_the_delay_of_this_job() {
     assert_eq!(rows[2].bars, [bar(BarKind::Possible, 10_000, 20_000)]);
     let own = job.policy.retry_delay(&job.id, 1);
     assert_eq!(rows[1].mark, Some(at(0) + own));
-    assert!(rows[1].waited.ends_with("(jitter allows 5 s to 10 s)"), "{}", rows[1].waited);
+    assert!(rows[1].waited.ends_with("(jitter allows 5s to 10s)"), "{}", rows[1].waited);
 }
 
 #[test]
