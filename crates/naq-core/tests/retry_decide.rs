@@ -214,7 +214,7 @@ fn every_decision_says_why_in_one_sentence() {
         ),
         (
             case("exponential:10s,jitter=full").decide(),
-            format!("attempt 1 of 4 {failed}: retry 1 in 2s108ms (exponential, jitter full)"),
+            format!("attempt 1 of 4 {failed}: retry 1 in 2.1s (exponential, jitter full)"),
         ),
         (
             advised(Advice::RetryAfter(secs(17))).decide(),

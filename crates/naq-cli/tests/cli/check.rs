@@ -46,7 +46,9 @@ fn a_queue_is_checked_by_its_waiting_jobs() {
     let line = broker.check("queue mail --warn-depth 2 --crit-oldest 1h --format nagios").stdout;
     assert!(line.starts_with("NAQ QUEUE mail WARNING - depth 3 (warning above 2), "), "{line}");
     assert!(line.contains(" | depth=3;2;;0 oldest="), "{line}");
-    assert!(line.contains(" waiting=1;;;0\nnext: naq queue info mail\n"), "{line}");
+    assert!(line.contains(" waiting=1;;;0 held=3;;;0\n"), "{line}");
+    assert!(line.contains("\nno worker takes jobs from queue mail, for "), "{line}");
+    assert!(line.contains("\nnext: naq queue info mail\n"), "{line}");
     broker.naq(&["queue", "pause", "mail"]).ok();
     assert!(broker.check("queue mail").ok().stdout.contains("paused until"));
 }

@@ -30,7 +30,7 @@ async fn a_queue_is_paused_and_resumed_and_purged_when_its_name_is_typed() -> Re
     browser.fill("#pause input[name=reason]", "the smtp server is moved").await?;
     browser.press("#pause", "Pause").await?;
     session.wait_for_notice("Paused for 15m").await?;
-    browser.wait_for_text("main", "Paused: no worker gets a job").await?;
+    browser.wait_for_text("main", "No worker gets a job").await?;
     let until = mail(&session).await?.paused_until.expect("a pause");
     let left = until.since(session.setup.client.now());
     assert!(left > Duration::from_secs(800) && left <= Duration::from_secs(900), "{left:?}");

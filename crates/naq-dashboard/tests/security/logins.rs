@@ -87,6 +87,7 @@ const ROUTES: &[(&str, &str, bool)] = &[
 fn routes_of_the_source() -> Vec<String> {
     let sources = [
         include_str!("../../src/actions/batch.rs"),
+        include_str!("../../src/actions/breaker.rs"),
         include_str!("../../src/actions/job.rs"),
         include_str!("../../src/actions/queue.rs"),
         include_str!("../../src/actions/schedule.rs"),
