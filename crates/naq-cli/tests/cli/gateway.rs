@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use naq_testing::{ChildProcess, eventually};
+use naq_testing::{ChildProcess, NatsConnection, eventually};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -120,7 +120,12 @@ async fn it_waits_for_a_broker_takes_new_keys_and_ends_with_its_running_requests
     assert!(child.stderr().contains("/v1/queues/mail/jobs"), "the log line: {}", child.stderr());
     assert!(!child.stderr().contains("naqk_"), "no key is logged");
 
+    // The request runs when the broker answers what the gateway asks for it.
+    let mut look_ups = NatsConnection::connect(&broker.server.address(), "").expect("connects");
+    look_ups.send("SUB _INBOX.> 1\r\n").expect("sent");
+    assert_eq!(look_ups.ping().expect("an answer"), "PONG");
     let mut waits = send(&address, "GET /v1/jobs/mail/a?wait=60s", &bearer, "").expect("sent");
+    while !look_ups.line().expect("a look-up").contains("naq.q.mail.a") {}
     child.terminate().expect("a signal");
     let mut answer = String::new();
     waits.read_to_string(&mut answer).expect("an answer");

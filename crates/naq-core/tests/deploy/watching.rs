@@ -182,5 +182,5 @@ fn panels_have_ids_of_their_own_the_chosen_source_and_room() {
     }
     let rows = panels.iter().filter(|panel| panel["type"] == "row");
     let rows: Vec<_> = rows.filter_map(|panel| panel["title"].as_str()).collect();
-    assert_eq!(rows, ["Overview", "Retries", "Queues", "Workers", "Broker"]);
+    assert_eq!(rows, ["Overview", "Retries", "Queues", "Workers", "Broker", "Gateway"]);
 }
