@@ -56,7 +56,7 @@ impl Api {
         self.read_each(keys, places, false).await
     }
 
-    /// `behind_fence`: with everything that was stored before this call, whichever replica answers.
+    /// `behind_fence`: with everything that was stored before this call, also from a replica that lags.
     async fn read_each(
         &self,
         keys: &[JobKey],

@@ -19,7 +19,7 @@ const HASH: &str = "sha256:";
 const MAX_NAME: usize = 64;
 
 /// One caller of the gateway, and what it may do. The gateway knows only the hash of the secret. A secret
-/// has 256 random bits, so a plain SHA-256 is enough: nobody can try them all.
+/// has 256 random bits, so a plain SHA-256 is enough: no attacker can try them all.
 ///
 /// As text it is one line: `web sha256:HEX queues=mail tasks=email.* rate=50 may=enqueue`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -168,7 +168,7 @@ async fn a_job_that_is_not_valid_is_a_problem_that_says_what_to_do() {
         assert!(problem["detail"].as_str().is_some_and(|it| it.contains(says)), "{job}: {problem}");
         assert!(problem["next"].is_string(), "{problem}");
     }
-    let unknown = gateway.enqueue(&json!({"task": "t", "depends_on": ["nobody"]})).await;
+    let unknown = gateway.enqueue(&json!({"task": "t", "depends_on": ["missing"]})).await;
     assert_eq!(unknown.problem(422), "bad-dependency");
     assert_eq!(
         gateway.post("/v1/queues/a.b/jobs", r#"{"task":"t"}"#).await.problem(400),

@@ -118,5 +118,5 @@ async fn an_unknown_call_is_a_problem_too() {
     assert_eq!(gateway.get("/v1/jobs").await.problem(404), "no-call");
     assert_eq!(gateway.get("/v1/queues/mail/jobs").await.problem(405), "no-call");
     assert_eq!(gateway.get("/v1/jobs/mail/a?wiat=1s").await.problem(400), "bad-request");
-    assert_eq!(gateway.get("/v1/jobs/mail/nobody").await.problem(404), "not-found");
+    assert_eq!(gateway.get("/v1/jobs/mail/missing").await.problem(404), "not-found");
 }

@@ -30,7 +30,7 @@ pub(crate) struct SettlePlanner<'a> {
 }
 
 /// How long a job of a newer format waits in the queue for a worker that knows the format. A rolling upgrade
-/// takes less, and a job that nobody will ever understand does not stay for ever.
+/// takes less, and a job that no worker ever understands does not stay for ever.
 const UPGRADE_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A settlement, and how it counts once it is stored.

@@ -34,7 +34,7 @@ async fn a_job_of_a_newer_format_is_left_to_a_newer_worker_for_a_day() {
     assert!(!report.state.is_final() && report.dead.is_none(), "{report:?}");
     bench.clock.set(bench.clock.now() + secs(24 * 60 * 60));
     bench.pass(LEASE * 2).await;
-    let dead = bench.report("new").await.dead.expect("nobody understood it");
+    let dead = bench.report("new").await.dead.expect("no worker understood it");
     assert_eq!((&dead.body[..], dead.rule.as_str()), (&body[..], "undecodable"));
 }
 
