@@ -1,9 +1,9 @@
-//! Blobs: results that are too large for a message, stored beside the job's record until their TTL.
+//! Blobs: results and arguments that are too large for a message, stored beside the messages of a job.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use naq_core::transport::{BlobRef, MAX_BLOB_BYTES, TransportError};
+use naq_core::transport::{BlobRef, MAX_BLOB_BYTES, NO_TTL, TransportError};
 use naq_core::wire::{Codec, Payload, headers};
 
 use crate::Subject;
@@ -50,6 +50,25 @@ pub async fn a_blob_expires_after_its_ttl(subject: &dyn Subject) {
         assert!(case.now() < end, "the blob does not expire");
         case.advance(Duration::from_millis(100)).await;
     }
+}
+
+pub async fn a_blob_without_a_ttl_is_kept_until_it_is_removed(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let (key, blob, data) = (case.key("a"), BlobRef::new(600_000), data(600_000));
+    let other = BlobRef::new(3);
+    let few = Bytes::from_static(b"abc");
+    case.transport.blob_put(&key, &other, few.clone(), NO_TTL).await.unwrap();
+    case.transport.blob_put(&key, &blob, data.clone(), NO_TTL).await.unwrap();
+    case.advance(Duration::from_secs(2)).await;
+    assert!(case.transport.blob_get(&key, &blob).await.unwrap() == Some(data.clone()));
+    for _ in 0..2 {
+        case.transport.blob_remove(&key, &blob).await.unwrap();
+        assert_eq!(case.transport.blob_get(&key, &blob).await.unwrap(), None);
+    }
+    assert_eq!(case.transport.blob_get(&key, &other).await.unwrap(), Some(few));
+    // It can be stored again.
+    case.transport.blob_put(&key, &blob, data.clone(), NO_TTL).await.unwrap();
+    assert!(case.transport.blob_get(&key, &blob).await.unwrap() == Some(data));
 }
 
 pub async fn a_large_result_is_found_by_all_readers(subject: &dyn Subject) {

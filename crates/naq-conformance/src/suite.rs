@@ -285,6 +285,7 @@ macro_rules! __each_behaviour {
                 a_blob_larger_than_a_message_comes_back_unchanged
                 a_blob_over_the_limit_is_refused
                 a_blob_expires_after_its_ttl
+                a_blob_without_a_ttl_is_kept_until_it_is_removed
                 a_large_result_is_found_by_all_readers;
             input:
                 a_job_written_by_hand_needs_only_a_task_in_json

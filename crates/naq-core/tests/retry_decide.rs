@@ -306,6 +306,7 @@ fn names_of_rules_are_stable_distinct_and_forgiving() {
             "undecodable",
             "signature",
             "encryption",
+            "arguments",
             "unknown_task",
             "unknown",
         ]

@@ -1,4 +1,4 @@
-//! Blobs: large results, stored beside the record of their job.
+//! Blobs: large results and arguments, stored beside the messages of their job.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use naq_core::clock::Timestamp;
-use naq_core::transport::{BlobRef, Blobs, JobKey, TransportError};
+use naq_core::transport::{BlobRef, Blobs, JobKey, NO_TTL, TransportError};
 
 use crate::broker_state::whole_seconds;
 use crate::transport::MemoryTransport;
@@ -44,7 +44,7 @@ impl Blobs for MemoryTransport {
         blob.check_size()?;
         let (mut state, now) = self.shared.state();
         let key = (job.clone(), blob.to_string());
-        let until = now + whole_seconds(ttl);
+        let until = if ttl == NO_TTL { Timestamp::MAX } else { now + whole_seconds(ttl) };
         state.blobs.deadlines.insert((until, key.clone()));
         state.blobs.stored.insert(key, (data, until));
         Ok(())
@@ -58,5 +58,14 @@ impl Blobs for MemoryTransport {
         let (state, _) = self.shared.state();
         let stored = state.blobs.stored.get(&(job.clone(), blob.to_string()));
         Ok(stored.map(|(data, _)| data.clone()))
+    }
+
+    async fn blob_remove(&self, job: &JobKey, blob: &BlobRef) -> Result<(), TransportError> {
+        let (mut state, _) = self.shared.state();
+        let key = (job.clone(), blob.to_string());
+        if let Some((_, until)) = state.blobs.stored.remove(&key) {
+            state.blobs.deadlines.remove(&(until, key));
+        }
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Blobs: large results, cut into chunks and stored in a stream of their own. The object store of
+//! Blobs: large results and arguments, cut into chunks and stored in a stream of their own. The object store of
 //! NATS does not fit: it has one TTL for a whole bucket, and each blob has its own (ADR 0012).
 
 use std::time::Duration;
@@ -7,7 +7,7 @@ use async_nats::HeaderMap;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use naq_core::transport::{BlobRef, Blobs, JobKey, TransportError};
+use naq_core::transport::{BlobRef, Blobs, JobKey, NO_TTL, TransportError};
 
 use crate::api::Api;
 use crate::direct::StreamMessage;
@@ -20,8 +20,15 @@ use crate::transport::NatsTransport;
 const CHUNK: usize = 256 * 1024;
 /// How many chunks are written at the same time.
 const PARALLEL_CHUNKS: usize = 8;
+/// The lifetime of the empty chunk that takes the place of a removed one: the shortest that there is.
+const REMOVED: Duration = Duration::from_secs(1);
 /// How many chunks one request reads.
 const PAGE: usize = 32;
+
+/// The bytes of one chunk on a broker with this `max_payload`.
+fn chunk_bytes(max_payload: usize) -> usize {
+    CHUNK.min(max_payload / 2).max(1)
+}
 
 impl Api {
     /// Reads a blob chunk by chunk, for a user who may not read batches.
@@ -50,7 +57,9 @@ impl Api {
         ttl: Duration,
     ) -> Result<(), TransportError> {
         let mut headers = HeaderMap::new();
-        headers.insert(TTL, records::ttl(ttl));
+        if ttl != NO_TTL {
+            headers.insert(TTL, records::ttl(ttl));
+        }
         let mut retry = self.request_retry("write to", subject);
         loop {
             match self.store(subject, headers.clone(), data.clone()).await {
@@ -77,7 +86,7 @@ impl Blobs for NatsTransport {
     ) -> Result<(), TransportError> {
         blob.check_size()?;
         let api = &*self.api;
-        let size = CHUNK.min(api.client().max_payload() / 2).max(1);
+        let size = chunk_bytes(api.client().max_payload());
         let puts = (0..data.len().div_ceil(size)).map(|n| {
             let chunk = data.slice(n * size..data.len().min((n + 1) * size));
             let subject = api.subjects.chunk(job, blob.name(), n);
@@ -118,5 +127,27 @@ impl Blobs for NatsTransport {
         chunks.iter().for_each(|(_, chunk)| data.extend_from_slice(chunk));
         let whole = chunks.iter().enumerate().all(|(n, (index, _))| n == *index);
         Ok((whole && data.len() == blob.bytes()).then(|| data.freeze()))
+    }
+
+    /// An empty chunk takes the place of each chunk, and vanishes. That needs no more rights than to write
+    /// the blob: a purge would need the right to purge the blobs of all queues.
+    async fn blob_remove(&self, job: &JobKey, blob: &BlobRef) -> Result<(), TransportError> {
+        let api = &*self.api;
+        let stream = api.subjects.blobs_stream();
+        let count = blob.bytes().div_ceil(chunk_bytes(api.client().max_payload()));
+        let chunk = |n| api.subjects.chunk(job, blob.name(), n);
+        let remove = |n| async move { api.put_chunk(&chunk(n), Bytes::new(), REMOVED).await };
+        stream::iter((0..count).map(remove))
+            .buffer_unordered(PARALLEL_CHUNKS)
+            .try_collect::<()>()
+            .await?;
+        // They were smaller, if the limit of the broker was lower at that time.
+        for n in count.. {
+            match api.last_of_singly(&stream, &[chunk(n)]).await?.pop() {
+                Some(left) if !left.body.is_empty() => remove(n).await?,
+                _ => break,
+            }
+        }
+        Ok(())
     }
 }

@@ -90,7 +90,8 @@ impl NatsServer {
         self.dir.path().join("store")
     }
 
-    /// Adds lines to the server's configuration file. They hold after the next restart.
+    /// Adds lines to the server's configuration file. They hold after the next [`restart`](Self::restart) or
+    /// [`reload`](Self::reload).
     ///
     /// # Errors
     ///
@@ -98,6 +99,17 @@ impl NatsServer {
     pub fn add_config(&self, lines: &str) -> Result<()> {
         let mut file = OpenOptions::new().append(true).open(self.dir.path().join(Self::CONFIG))?;
         writeln!(file, "{lines}").context("cannot write the configuration")
+    }
+
+    /// Sends SIGHUP: the server reads its configuration file again, and connections stay open.
+    ///
+    /// # Errors
+    ///
+    /// The configuration cannot be written, or the operating system refused.
+    pub fn reload(&mut self) -> Result<()> {
+        // A reload takes all settings from the file, and may not change the name.
+        self.add_config(&format!("server_name: '{}'", self.name))?;
+        self.process.signal(Signal::HUP)
     }
 
     /// Sends SIGKILL, which is like a crash. The store is not changed.

@@ -8,6 +8,7 @@ mod fallback;
 mod fresh_evidence;
 mod guarded;
 mod pass_gates;
+mod read_args;
 mod record;
 mod run;
 mod settle;
@@ -22,6 +23,7 @@ use tracing::Instrument;
 use self::decide::decide;
 use self::fresh_evidence::is_unsettled;
 use self::pass_gates::pass_gates;
+use self::read_args::read_args;
 use self::record::record;
 use self::run::run;
 use self::settle::settle;
@@ -62,6 +64,9 @@ pub(crate) async fn attempt(worker: &WorkerState, held: Arc<HeldDelivery>) {
 /// left its slot; and for one that was settled elsewhere.
 async fn take_gate_run(worker: &WorkerState, held: &Arc<HeldDelivery>) -> Option<DeliveryOutcome> {
     let deps = &worker.deps;
+    if let Err(outcome) = Box::pin(read_args(worker, held)).await {
+        return Some(*outcome);
+    }
     let (job, task) = match take(deps, held) {
         Ok(taken) => taken,
         Err(outcome) => return Some(*outcome),

@@ -18,7 +18,12 @@ impl Client {
     pub async fn purge_dead(&self, letter: &Stored) -> Result<bool, TransportError> {
         self.remove_leftovers(letter).await?;
         let removed = self.transport.remove(letter).await?;
-        let enqueued = letter.envelope().map(|job| job.enqueued_at);
+        let job = letter.envelope();
+        if let Ok(job) = &job {
+            // Best effort: a chore removes them later.
+            let _ = self.remove_args(&letter.key, job).await;
+        }
+        let enqueued = job.map(|job| job.enqueued_at);
         // A broker remembers the id of a job that was enqueued lately.
         let remembered = enqueued.map_or(true, |at| self.now().since(at) < REMEMBERED);
         if removed && remembered {

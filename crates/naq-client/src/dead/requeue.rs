@@ -120,6 +120,8 @@ impl Client {
         letter: &Stored,
         submission: Submission,
     ) -> Result<Receipt, ClientError> {
+        // The limit of the broker may have been lowered since the job was enqueued.
+        let submission = self.fit_args(submission).await?;
         let Some(request) = KeyRequest::of_next_life(letter, submission.message.step()) else {
             return Ok(self.transport.publish(submission).await?);
         };
@@ -189,5 +191,5 @@ impl Client {
 
 /// Whether a job that died by this rule died before a worker looked at its parents.
 fn never_passed_gates(rule: Rule) -> bool {
-    matches!(rule, Rule::UnknownTask | Rule::Signature | Rule::Encryption)
+    matches!(rule, Rule::UnknownTask | Rule::Signature | Rule::Encryption | Rule::Arguments)
 }

@@ -55,8 +55,9 @@ impl Client {
         entry.reason = Some(operator_text(reason));
         envelope.record(entry);
         envelope.record_ttl = envelope.record_ttl.max(SHORTEST_RECORD_TTL);
-        let record =
+        let mut record =
             FinalRecord { envelope, state: JobState::Cancelled, finished_at: now, result: None };
+        self.fit_record(&mut record);
         let mut ended = false;
         let mut message = None;
         if let Some(mut fact) = Fact::record(&report.stored, &record)? {
@@ -137,6 +138,8 @@ impl Client {
         if let Some(job) = &report.envelope {
             // Best effort: the record already tells the next job that the key is free.
             let _ = self.free_unique(job).await;
+            // Best effort: a chore removes them later.
+            let _ = self.remove_args(key, job).await;
             // Best effort: the entries expire.
             let _ = self.forget_dependencies(job).await;
             // Best effort: a checkpoint that stays expires. A handler that runs now removes its own.

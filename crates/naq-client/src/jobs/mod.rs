@@ -3,6 +3,7 @@
 mod browse;
 mod cancel;
 mod handle;
+mod large_args;
 mod large_result;
 mod report;
 mod reschedule;

@@ -63,6 +63,8 @@ built_in! {
     SIGNATURE = "SignatureError";
     /// The arguments are encrypted, and cannot be decrypted.
     ENCRYPTION = "EncryptionError";
+    /// The arguments are in a blob that is not stored, or that the worker may not read.
+    ARGS_MISSING = "ArgsMissing";
     /// The worker has no handler for the task.
     UNKNOWN_TASK = "UnknownTask";
     /// The job was cancelled.

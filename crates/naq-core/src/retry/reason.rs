@@ -12,6 +12,7 @@ impl Decision {
             Rule::Undecodable => return "the message cannot be decoded".into(),
             Rule::Signature => return "its queue takes only signed jobs".into(),
             Rule::Encryption => return "its arguments cannot be decrypted".into(),
+            Rule::Arguments => return "its arguments cannot be read from their blob".into(),
             Rule::UnknownTask => return "no worker knows this task".into(),
             Rule::Unknown => return "decided by a newer version of NAQ".into(),
             _ => {}

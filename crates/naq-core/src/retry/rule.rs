@@ -74,6 +74,8 @@ rules! {
     Signature = "signature",
     /// The arguments are encrypted, and no worker that can decrypt them took the job in time.
     Encryption = "encryption",
+    /// The arguments are in a blob that is not stored, or that no worker may read.
+    Arguments = "arguments",
     /// No worker that knows the task took the job in time.
     UnknownTask = "unknown_task",
     /// A rule of a newer version of NAQ, read from a message.

@@ -41,6 +41,8 @@ pub enum Op {
     RunList,
     /// Store a blob.
     Blob,
+    /// Remove a blob.
+    BlobRemove,
     /// Store statistics.
     Stats,
     /// Everything else that reads or writes.
@@ -49,7 +51,7 @@ pub enum Op {
 
 impl Op {
     /// Every operation.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Publish,
         Self::Fetch,
         Self::Evidence,
@@ -67,6 +69,7 @@ impl Op {
         Self::State,
         Self::RunList,
         Self::Blob,
+        Self::BlobRemove,
         Self::Stats,
         Self::Other,
     ];
@@ -91,6 +94,7 @@ impl Op {
             Self::State => "state",
             Self::RunList => "run-list",
             Self::Blob => "blob",
+            Self::BlobRemove => "blob-remove",
             Self::Stats => "stats",
             Self::Other => "other",
         }

@@ -387,6 +387,10 @@ impl<T: Transport> Blobs for FaultyTransport<T> {
     ) -> Result<Option<Bytes>, TransportError> {
         self.faults.pass(Op::Other, || None, self.inner.blob_get(job, blob)).await
     }
+
+    async fn blob_remove(&self, job: &JobKey, blob: &BlobRef) -> Result<(), TransportError> {
+        self.faults.pass(Op::BlobRemove, || (), self.inner.blob_remove(job, blob)).await
+    }
 }
 
 #[async_trait]

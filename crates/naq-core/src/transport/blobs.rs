@@ -1,81 +1,38 @@
 //! [`Blobs`]: the port that stores data which is too large for a message.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::TransportError;
-use crate::names::{JobId, JobKey, NameError};
+use crate::names::JobKey;
+use crate::wire::BlobRef;
 
 /// The largest blob: 64 MiB. Writers and readers hold all of it in memory.
 pub const MAX_BLOB_BYTES: usize = 64 * 1024 * 1024;
 
-/// The name and the size of a blob of a job. A record has it in place of a large result. Its text form
-/// is `NAME/BYTES`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlobRef {
-    name: JobId,
-    bytes: usize,
-}
-
-/// A text is not a valid blob reference.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid blob {0:?}: expected NAME/BYTES")]
-pub struct BlobRefError(String);
-
 impl BlobRef {
-    /// A reference with a new random name, for a blob of so many bytes.
-    pub fn new(bytes: usize) -> Self {
-        Self { name: JobId::random(), bytes }
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.name.as_str()
-    }
-
-    /// Its size in bytes.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     /// Checks that the blob is not too large.
     ///
     /// # Errors
     /// [`TransportError::TooLarge`] for more than [`MAX_BLOB_BYTES`].
     pub fn check_size(&self) -> Result<(), TransportError> {
-        let size = self.bytes;
+        let size = self.bytes();
         let max = MAX_BLOB_BYTES;
         if size > max { Err(TransportError::TooLarge { size, max }) } else { Ok(()) }
     }
 }
 
-impl fmt::Display for BlobRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.name, self.bytes)
-    }
-}
+/// The `ttl` of a blob that is kept until it is removed.
+pub const NO_TTL: Duration = Duration::MAX;
 
-impl FromStr for BlobRef {
-    type Err = BlobRefError;
-
-    fn from_str(text: &str) -> Result<Self, BlobRefError> {
-        let invalid = || BlobRefError(text.chars().take(80).collect());
-        let (name, bytes) = text.split_once('/').ok_or_else(invalid)?;
-        let name = JobId::new(name).map_err(|_: NameError| invalid())?;
-        Ok(Self { name, bytes: bytes.parse().map_err(|_| invalid())? })
-    }
-}
-
-/// Stores blobs. A blob cannot be removed: it vanishes after its `ttl`, so that a crash leaves nothing
-/// behind.
+/// Stores blobs. A blob with a `ttl` vanishes after that time, so that a crash leaves nothing behind. One with
+/// [`NO_TTL`] is kept until it is removed.
 #[async_trait]
 pub trait Blobs: Send + Sync + 'static {
-    /// Stores `data`, which must have the size of `blob`, for `ttl`, rounded up to whole seconds. Returns
-    /// when the broker has stored all of it. It can be called again with the same data.
+    /// Stores `data`, which must have the size of `blob`, for `ttl`, rounded up to whole seconds, or without
+    /// end for [`NO_TTL`]. Returns when the broker has stored all of it. It can be called again with the same data.
     ///
     /// # Errors
     /// [`TransportError`], such as [`TransportError::TooLarge`] for more than [`MAX_BLOB_BYTES`].
@@ -93,20 +50,18 @@ pub trait Blobs: Send + Sync + 'static {
     /// [`TransportError`].
     async fn blob_get(&self, job: &JobKey, blob: &BlobRef)
     -> Result<Option<Bytes>, TransportError>;
+
+    /// Removes the blob, as far as it is stored. A reader finds it no more once this returns; the broker may
+    /// need some seconds to free its space. It can be called again.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn blob_remove(&self, job: &JobKey, blob: &BlobRef) -> Result<(), TransportError>;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_blob_reference_round_trips_as_text() {
-        let blob = BlobRef::new(5_000_000);
-        assert_eq!(blob.to_string().parse(), Ok(blob));
-        for bad in ["", "a", "a/", "/1", "a/-1", "a/1/2", "a b/1", "a.b/1", "*/1"] {
-            assert!(bad.parse::<BlobRef>().is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn the_limit_is_the_largest_size_that_is_accepted() {

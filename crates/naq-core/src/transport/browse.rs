@@ -224,7 +224,8 @@ impl HeldBack {
         let last = job.history.last()?;
         let rule = last.rule?;
         // A job whose task or key no worker knows waits for another worker.
-        let waits_for_worker = matches!(rule, Rule::UnknownTask | Rule::Encryption);
+        let waits_for_worker =
+            matches!(rule, Rule::UnknownTask | Rule::Encryption | Rule::Arguments);
         let is_held = last.outcome == AttemptOutcome::HeldBack || waits_for_worker;
         is_held.then(|| Self {
             rule,

@@ -23,7 +23,8 @@ mod stream;
 
 // The ports name jobs and state-store entries by these keys.
 pub use crate::names::{JobKey, StateKey, StateKeyError};
-pub use blobs::{BlobRef, BlobRefError, Blobs, MAX_BLOB_BYTES};
+pub use crate::wire::{BlobRef, BlobRefError};
+pub use blobs::{Blobs, MAX_BLOB_BYTES, NO_TTL};
 pub use bound::{QueueBound, QueueSize};
 pub use broker_clock::BrokerClock;
 pub use browse::{
@@ -45,7 +46,7 @@ pub use produce::{Producer, Receipt, Submission};
 pub use stale::{Evidence, StaleReason, Unfinished, stale};
 pub use state::{Expect, Saved, StateChange, StateEntry, StatePage, StateStore, StateWatch};
 pub use stats::{STATS_TTL, StatsPage, StatsStore};
-pub use stored::{Place, Stored};
+pub use stored::{ArgsMoved, Place, Stored};
 pub use stream::{ConsumerReport, Durability, EvictionLoss, StreamReport, StreamRole};
 
 /// All ports of a broker together. Every type that implements the ports implements it. A component that

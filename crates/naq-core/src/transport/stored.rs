@@ -1,10 +1,13 @@
 //! [`Stored`]: a message of a job, as the broker stores it.
 
+use bytes::Bytes;
+
 use crate::clock::Timestamp;
 use crate::names::JobKey;
 use crate::state::JobState;
 use crate::wire::{
-    DeadLetter, DecodeError, Envelope, FinalRecord, MessageMeta, Nonce, Step, WireMessage, headers,
+    BlobRef, DeadLetter, DecodeError, Envelope, FinalRecord, MessageMeta, Nonce, Step, WireMessage,
+    headers,
 };
 
 /// Which of the four subjects of a job a message is on.
@@ -37,6 +40,17 @@ pub struct Stored {
     pub delivered: bool,
     /// Headers and body.
     pub message: WireMessage,
+}
+
+/// A message of a job whose arguments were moved into a blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArgsMoved {
+    /// The message without its arguments.
+    pub message: WireMessage,
+    /// The blob that it names.
+    pub blob: BlobRef,
+    /// The arguments, which the blob has to hold.
+    pub args: Bytes,
 }
 
 impl Stored {
@@ -91,15 +105,26 @@ impl Stored {
             job.encode().ok()
         });
         let body = rewritten.unwrap_or_else(|| self.message.body.clone());
-        let message = self
-            .message
-            .headers()
-            .fold(WireMessage::new(body), |message, (name, value)| message.with(name, value));
+        let message = self.message.with_body(body);
         match message.step() {
             Some(_) => message,
             // Its step came from its sequence, which changes when the message is stored again.
             None => message.with(headers::STEP, self.step().to_string()),
         }
+    }
+
+    /// The message with its arguments in `blob`, and those arguments. Everything else of it stays: it may be a
+    /// job, a record or a dead letter. `None` if its body cannot be read, or if its arguments are in
+    /// a blob already.
+    pub fn with_args_in(&self, blob: impl FnOnce(usize) -> BlobRef) -> Option<ArgsMoved> {
+        let mut job = Envelope::decode(&self.message, &self.meta()).ok()?;
+        if job.args_blob.is_some() {
+            return None;
+        }
+        let blob = blob(job.args.bytes().len());
+        job.args_blob = Some(blob.clone());
+        let message = self.message.with_body(job.encode().ok()?);
+        Some(ArgsMoved { message, blob, args: job.args.bytes().clone() })
     }
 
     /// The step of the job: from the header, or for a message that another program wrote, from its body

@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::codec::{DecodeError, EncodeError};
-use super::envelope::{DEFAULT_RECORD_TTL, Envelope, MAX_ENVELOPE_BYTES, WIRE_VERSION};
+use super::envelope::{
+    BLOB_VERSION, DEFAULT_RECORD_TTL, Envelope, MAX_ENVELOPE_BYTES, READ_VERSION, WIRE_VERSION,
+};
 use super::fields::{Fields, Payload};
 use super::history;
 use super::message::{WireMessage, headers};
@@ -58,8 +60,8 @@ impl Envelope {
     ) -> Result<Self, DecodeError> {
         let codec = f.codec();
         let found = f.take::<u64>("v")?.unwrap_or(WIRE_VERSION);
-        if found != WIRE_VERSION {
-            return Err(DecodeError::Version { found, known: WIRE_VERSION });
+        if !(WIRE_VERSION..=READ_VERSION).contains(&found) {
+            return Err(DecodeError::Version { found, known: READ_VERSION });
         }
         // The subject counts. An id or queue in the body must be a valid name, but may be another one.
         if !f.take_if("id", meta.id.as_str()) {
@@ -77,6 +79,7 @@ impl Envelope {
             queue: meta.queue.clone(),
             task: f.take("task")?.ok_or(DecodeError::Missing("task"))?,
             args: f.take_raw("args").unwrap_or_else(|| Payload::null(codec)),
+            args_blob: f.take("args_blob")?,
             policy: policy.unwrap_or_default(),
             timeout: millis(f.take("timeout_ms")?),
             enqueued_at: f.take("enqueued_at")?.unwrap_or(meta.stored_at),
@@ -136,8 +139,13 @@ impl Envelope {
         &self,
         final_fields: Option<FinalFields<'_>>,
     ) -> Result<(Bytes, usize), EncodeError> {
-        let mut w = Writer::new(self.codec, self.args.bytes().len() + OTHER_FIELDS_BYTES);
-        w.put_raw("args", &self.args)?;
+        let args = self.args_blob.is_none().then_some(&self.args);
+        let args_bytes = args.map_or(0, |args| args.bytes().len());
+        let mut w = Writer::new(self.codec, args_bytes + OTHER_FIELDS_BYTES);
+        if let Some(args) = args {
+            w.put_raw("args", args)?;
+        }
+        w.put_some("args_blob", self.args_blob.as_ref())?;
         w.put("attempt", &self.attempt)?;
         w.put_some("crashes", Some(self.crashes).filter(|n| *n > 0))?;
         w.put_some("deadline", self.deadline)?;
@@ -173,7 +181,8 @@ impl Envelope {
         w.put_some("timeout_ms", self.timeout.map(millis_up))?;
         w.put_some("traceparent", self.traceparent.as_ref())?;
         w.put_some("unique", self.unique.as_ref())?;
-        w.put("v", &WIRE_VERSION)?;
+        let version = if self.args_blob.is_some() { BLOB_VERSION } else { WIRE_VERSION };
+        w.put("v", &version)?;
         w.put_some("workflow", self.workflow.as_ref())?;
         for (field, value) in self.unknown.iter() {
             w.put_raw(field, &value)?;
@@ -224,7 +233,7 @@ fn in_field(field: &str, err: DecodeError) -> DecodeError {
 mod tests {
     use super::*;
     use crate::names::TaskName;
-    use crate::wire::{AttemptOutcome, AttemptRecord, Codec};
+    use crate::wire::{AttemptOutcome, AttemptRecord, BlobRef, Codec};
 
     fn meta() -> MessageMeta {
         MessageMeta {
@@ -296,13 +305,25 @@ mod tests {
     }
 
     #[test]
+    fn arguments_in_a_blob_are_not_in_the_body_and_the_version_says_so() {
+        let mut job = by_hand(r#"{"task":"t","args":"much"}"#).expect("a job");
+        job.args_blob = Some(BlobRef::new(6));
+        let text = String::from_utf8(job.encode().expect("writes").to_vec()).expect("text");
+        assert!(!text.contains("much") && text.contains(r#""v":2"#), "{text}");
+        let read = by_hand(&text).expect("a job");
+        assert_eq!((&read.args, &read.args_blob), (&Payload::null(Codec::Json), &job.args_blob));
+        assert_eq!(read.encode().expect("writes again"), text);
+    }
+
+    #[test]
     fn an_invalid_job_is_refused_with_the_part_that_is_wrong() {
         for (body, part) in [
             ("", "empty"),
             ("{", "json"),
             ("{}", "\"task\" is missing"),
             (r#"{"task":"a b"}"#, "task"),
-            (r#"{"task":"t","v":2}"#, "version 2"),
+            (r#"{"task":"t","v":3}"#, "version 3"),
+            (r#"{"task":"t","args_blob":"a.b/1"}"#, "args_blob"),
             (r#"{"task":"t","attempt":-1}"#, "attempt"),
             (r#"{"task":"t","policy":"sometimes:1s"}"#, "policy"),
             (r#"{"task":"t","policy":{"max_retries":"x"}}"#, "policy"),

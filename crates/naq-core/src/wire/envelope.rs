@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::blob_ref::BlobRef;
 use super::codec::{Codec, EncodeError};
 use super::fields::{Fields, Payload};
 use super::history::{self, AttemptOutcome, AttemptRecord};
@@ -12,8 +13,13 @@ use crate::flow::{Dependencies, FollowUp, Limit, Unique};
 use crate::names::{JobId, QueueName, TaskName};
 use crate::retry::{RetryPolicy, Rule};
 
-/// The wire version that this crate writes, and the newest version that it reads.
+/// The wire version of a job that needs no newer one.
 pub const WIRE_VERSION: u64 = 1;
+/// The wire version of a job whose arguments are in a blob. A worker that knows only
+/// [`WIRE_VERSION`] leaves such a job to a newer worker, and does not run it without its arguments.
+pub(super) const BLOB_VERSION: u64 = 2;
+/// The newest wire version that this crate reads.
+pub const READ_VERSION: u64 = BLOB_VERSION;
 /// The largest body of a job, in bytes, without its history. It leaves room below the broker's default
 /// `max_payload` (1 MiB) for what a retry adds: history and headers.
 pub const MAX_ENVELOPE_BYTES: usize = 1024 * 1024 - 64 * 1024;
@@ -37,7 +43,12 @@ pub struct Envelope {
     /// The task: the name of the handler to run.
     pub task: TaskName,
     /// The arguments of the handler; null by default.
+    ///
+    /// With [`args_blob`](Self::args_blob) they are not in the message. They are null here until the blob
+    /// was read.
     pub args: Payload,
+    /// The blob that holds the arguments, in the codec of the body. None if they are in the message.
+    pub args_blob: Option<BlobRef>,
     /// The retry policy; [`RetryPolicy::default`] by default.
     pub policy: RetryPolicy,
     /// The longest time that one attempt may run; no limit by default.
@@ -109,6 +120,7 @@ impl Envelope {
             queue,
             task,
             args,
+            args_blob: None,
             policy: RetryPolicy::default(),
             timeout: None,
             enqueued_at: now,

@@ -54,6 +54,15 @@ impl Payload {
         Self { codec, bytes }
     }
 
+    /// A value that another program has encoded in `codec`, checked.
+    ///
+    /// # Errors
+    /// [`DecodeError::Syntax`] if the bytes are not one value, or have more levels than a reader reads: 127.
+    pub fn read(codec: Codec, bytes: Bytes) -> Result<Self, DecodeError> {
+        let _: IgnoredAny = codec.decode(&bytes)?;
+        Ok(Self { codec, bytes })
+    }
+
     /// Reads the value as a `T`.
     ///
     /// # Errors

@@ -96,6 +96,12 @@ impl WireMessage {
         self
     }
 
+    /// The same message with another body.
+    #[must_use]
+    pub fn with_body(&self, body: Bytes) -> Self {
+        Self { headers: self.headers.clone(), body }
+    }
+
     /// Adds the header with the step.
     pub(super) fn with_step(mut self, step: &Step) -> Self {
         self.headers.push((Cow::Borrowed(headers::STEP), step.to_string()));

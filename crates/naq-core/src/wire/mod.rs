@@ -1,6 +1,7 @@
 //! The wire format: codecs, the envelope of a job, its history, and the messages that carry them.
 //! `docs/wire-format.md` describes it for other languages.
 
+mod blob_ref;
 mod body;
 mod byte_list;
 mod codec;
@@ -24,9 +25,12 @@ pub(crate) use sealed_text::SEALED;
 #[cfg(feature = "schedules")]
 pub(crate) use writer::Writer;
 
+pub use blob_ref::{BlobRef, BlobRefError};
 pub use codec::{Codec, CodecError, DecodeError, EncodeError};
 pub use dead::DeadLetter;
-pub use envelope::{DEFAULT_RECORD_TTL, Envelope, MAX_ENVELOPE_BYTES, MAX_TAGS, WIRE_VERSION};
+pub use envelope::{
+    DEFAULT_RECORD_TTL, Envelope, MAX_ENVELOPE_BYTES, MAX_TAGS, READ_VERSION, WIRE_VERSION,
+};
 pub use fields::Payload;
 pub use history::{
     AttemptOutcome, AttemptRecord, MAX_HISTORY, MAX_HISTORY_BYTES, MAX_MESSAGE_BYTES,

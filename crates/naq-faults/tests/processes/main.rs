@@ -9,6 +9,7 @@ mod checkpoint;
 mod fan_in;
 mod full_store;
 mod lost_tail;
+mod lowered_limit;
 mod malformed;
 mod operator_crash;
 mod settle_crash;

@@ -39,6 +39,17 @@ impl DeathFacts {
         Some(Self { record: None, letter, awaited, follow_up_decided: false })
     }
 
+    /// The record, while it is not stored.
+    pub(crate) fn record(&self) -> Option<&Fact> {
+        self.record.as_ref()
+    }
+
+    /// The same death with other forms of its facts.
+    pub(crate) fn with_facts(&self, record: Option<Fact>, letter: Fact) -> Self {
+        let Self { awaited, follow_up_decided, .. } = *self;
+        Self { record, letter, awaited, follow_up_decided }
+    }
+
     pub(crate) fn letter(&self) -> &Fact {
         &self.letter
     }

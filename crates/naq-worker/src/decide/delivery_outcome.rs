@@ -25,6 +25,8 @@ pub(crate) enum DeliveryOutcome {
     HeldBack(Envelope, HoldBack),
     /// This worker has no handler for the task.
     UnknownTask(Envelope),
+    /// The arguments are in a blob that this worker cannot read, for this reason.
+    ArgsMissing(Envelope, String),
     /// This worker cannot decrypt the arguments.
     Undecryptable(Envelope, OpenError),
     /// The handler ran to its end.
@@ -82,6 +84,7 @@ impl DeliveryOutcome {
             Self::NotRun(job, _)
             | Self::HeldBack(job, _)
             | Self::UnknownTask(job)
+            | Self::ArgsMissing(job, _)
             | Self::Undecryptable(job, _) => Some(job),
             Self::Ran(run) => Some(&run.envelope),
             Self::Undecodable(_)

@@ -3,6 +3,7 @@
 mod death_facts;
 mod delivery_outcome;
 mod failed;
+mod large_args;
 mod large_results;
 mod records;
 mod settle_planner;
@@ -14,6 +15,7 @@ pub(crate) use self::death_facts::DeathFacts;
 pub(crate) use self::delivery_outcome::{
     DeliveryOutcome, FinishedRun, RunResult, RunTimes, attempt_facts, decide_failure,
 };
+pub(crate) use self::large_args::LargeArgs;
 pub(crate) use self::large_results::LargeResult;
 pub use self::large_results::LargeResults;
 pub(crate) use self::settle_planner::{SettlePlan, SettlePlanner};

@@ -62,6 +62,7 @@ impl SettlePlanner<'_> {
             DeliveryOutcome::NotRun(job, decision) => self.not_run(stored, job, &decision),
             DeliveryOutcome::HeldBack(job, hold) => self.held_back(stored, job, hold),
             DeliveryOutcome::UnknownTask(job) => self.unknown_task(stored, job),
+            DeliveryOutcome::ArgsMissing(job, why) => self.args_missing(stored, job, &why),
             DeliveryOutcome::Undecryptable(job, fault) => self.undecryptable(stored, job, &fault),
             DeliveryOutcome::Ran(run) => self.finished(stored, run),
             DeliveryOutcome::Interrupted => SettlePlan::interrupted(Settlement::GiveBack),
@@ -129,6 +130,12 @@ impl SettlePlanner<'_> {
         let message = format!("no handler for task {:?}; known: {known}", job.task);
         let failure = Failure::new(ErrorKind::UNKNOWN_TASK, message);
         self.wait_for_another_worker(stored, job, &failure, Rule::UnknownTask)
+    }
+
+    /// Another worker may have the right to read them, and a replica of a cluster may lag.
+    fn args_missing(&self, stored: &Stored, job: Envelope, why: &str) -> SettlePlan {
+        let failure = Failure::new(ErrorKind::ARGS_MISSING, format!("the arguments: {why}"));
+        self.wait_for_another_worker(stored, job, &failure, Rule::Arguments)
     }
 
     /// A key that another worker may have is waited for, as an unknown task is. What no key decrypts is

@@ -54,6 +54,8 @@ pub(crate) struct HeldDelivery {
     /// When this worker looked at the lists of the others for the first time, by the broker's clock.
     first_look: OnceLock<Timestamp>,
     crash: OnceLock<FoundCrash>,
+    /// The arguments of a job whose arguments are in a blob, once they are read.
+    blob_args: OnceLock<Payload>,
     /// The decrypted arguments, of a job whose arguments are encrypted.
     opened: OnceLock<(Payload, EncryptedJob)>,
     listed: AtomicBool,
@@ -80,6 +82,7 @@ impl HeldDelivery {
             started_at: AtomicU64::new(0),
             first_look: OnceLock::new(),
             crash: OnceLock::new(),
+            blob_args: OnceLock::new(),
             opened: OnceLock::new(),
             listed: AtomicBool::new(false),
             broken: AtomicBool::new(false),
@@ -92,10 +95,13 @@ impl HeldDelivery {
         &self.delivery.stored.key.id
     }
 
-    /// The job, with the crashes that were found and a record of each. The one way to read a job from
-    /// its delivery.
+    /// The job, with its arguments if they were read from their blob, and with the crashes that were found and
+    /// a record of each. The one way to read a job from its delivery.
     pub(crate) fn read_job(&self) -> Result<Envelope, DecodeError> {
         let mut job = self.delivery.envelope()?;
+        if let Some(args) = self.blob_args.get() {
+            job.args = args.clone();
+        }
         let Some(FoundCrash { worker, crashes }) = self.crash.get() else { return Ok(job) };
         let new = crashes.saturating_sub(job.crashes) as usize;
         for _ in 0..new.min(MAX_HISTORY) {
@@ -107,6 +113,11 @@ impl HeldDelivery {
         }
         job.crashes = job.crashes.max(*crashes);
         Ok(job)
+    }
+
+    /// Its arguments were read from their blob.
+    pub(crate) fn set_blob_args(&self, args: Payload) {
+        let _ = self.blob_args.set(args);
     }
 
     /// Its arguments were decrypted.

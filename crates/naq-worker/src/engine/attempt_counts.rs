@@ -20,6 +20,7 @@ impl AttemptCounts {
             DeliveryOutcome::Undecodable(_) | DeliveryOutcome::Unverified(..) => (true, true),
             DeliveryOutcome::NotRun(..)
             | DeliveryOutcome::UnknownTask(_)
+            | DeliveryOutcome::ArgsMissing(..)
             | DeliveryOutcome::Undecryptable(..) => (true, false),
             DeliveryOutcome::HeldBack(..)
             | DeliveryOutcome::Interrupted

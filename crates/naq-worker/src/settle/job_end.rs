@@ -72,6 +72,18 @@ pub(super) async fn end_job(
     // A requeue starts from what a dead job has saved.
     if state != JobState::Dead {
         held.saved.remove(&*worker.transport).await;
+        Box::pin(remove_args(worker, held)).await;
+    }
+}
+
+/// Removes the arguments from their blob. Only for a job whose record is stored, which cannot run again.
+async fn remove_args(worker: &WorkerState, held: &HeldDelivery) {
+    let Ok(job) = held.delivery.envelope() else { return };
+    let key = &held.delivery.stored.key;
+    if job.args_blob.is_some()
+        && let Err(err) = worker.deps.client.remove_args(key, &job).await
+    {
+        tracing::debug!(job = %held.job_id(), "its arguments are left to a chore: {err}");
     }
 }
 

@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use naq_core::metrics::RECORDS_NOT_STORED;
 use naq_core::stats::Ending;
-use naq_core::transport::{Fact, FactKind, TransportError, Written};
+use naq_core::transport::{Fact, FactKind, NO_TTL, TransportError, Written};
 use naq_core::{Envelope, JobState};
 
 use super::job_end::{ack_ended, end_job, finish_ended};
 use super::until_answered::{ack, until_answered, until_refused};
 use super::{cancelled, follow_up};
 use crate::decide::{
-    LargeResult, LargeResults, RunTimes, SettlePlan, Settlement, SizeLimit, fit_result,
+    LargeArgs, LargeResult, LargeResults, RunTimes, SettlePlan, Settlement, SizeLimit, fit_result,
     fit_settlement,
 };
 use crate::delivery::HeldDelivery;
@@ -206,6 +206,10 @@ impl Settling<'_> {
         if let Settlement::StoreResult(fact, times) = settlement {
             return self.fit_result(fact, times, reason).await;
         }
+        let settlement = match self.move_args(settlement, &reason).await? {
+            Ok(moved) => return Some(moved),
+            Err(settlement) => settlement,
+        };
         let held = self.held;
         let limit = SizeLimit { max: self.max_payload, reason };
         let stored = &held.delivery.stored;
@@ -218,6 +222,33 @@ impl Settling<'_> {
             None => tracing::error!(%job, "the broker refuses every form of the outcome: {reason}"),
         }
         fitted
+    }
+
+    /// Stores the arguments in a blob; then comes the settlement that names the blob. A crash in between
+    /// leaves a blob that no message names, and a chore removes it. The settlement comes back as the
+    /// error if its arguments cannot be moved. None when the lease was lost meanwhile.
+    async fn move_args(
+        &mut self,
+        settlement: Settlement,
+        reason: &str,
+    ) -> Option<Result<Settlement, Settlement>> {
+        let (worker, held) = (self.worker, self.held);
+        let stored = &held.delivery.stored;
+        let Some(large) = LargeArgs::of(&settlement, stored, self.max_payload) else {
+            return Some(Err(settlement));
+        };
+        let LargeArgs { blob, args, settlement: moved } = large;
+        let put = || worker.transport.blob_put(&stored.key, &blob, args.clone(), NO_TTL);
+        match until_refused(worker, held, put).await? {
+            Ok(()) => {
+                tracing::warn!(job = %held.job_id(), "its arguments are in a blob now: {reason}");
+                Some(Ok(moved))
+            }
+            Err(err) => {
+                tracing::error!(job = %held.job_id(), "its arguments cannot be moved to a blob: {err}");
+                Some(Err(settlement))
+            }
+        }
     }
 
     /// Stores the result in a blob, and then the record that says where it is. A crash in between

@@ -137,6 +137,7 @@ pass_on! {
         blob_put(job: &JobKey, blob: &BlobRef, data: bytes::Bytes, ttl: Duration)
             -> Result<(), TransportError>;
         blob_get(job: &JobKey, blob: &BlobRef) -> Result<Option<bytes::Bytes>, TransportError>;
+        blob_remove(job: &JobKey, blob: &BlobRef) -> Result<(), TransportError>;
     }
     StatsStore {
         stats_put(report: &StatsReport) -> Result<(), TransportError>;
