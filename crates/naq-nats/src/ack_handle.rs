@@ -10,13 +10,13 @@ use naq_core::transport::{AckHandle, Delivery, JobKey, Place, Stored, TransportE
 use naq_core::{JobId, QueueName, Timestamp};
 use tokio::time::Instant;
 
+use crate::ack_subject::AckSubject;
 use crate::api::Api;
 use crate::connection_monitor::ConnectionState;
 use crate::consumer_era::{ConsumerEra, EraMark};
 use crate::doubt::Doubt;
 use crate::early::AHEAD;
 use crate::message::incoming;
-use crate::subjects::AckSubject;
 
 /// How late the broker's timer may move a due job to the queue when nothing is wrong: twice its
 /// tick.

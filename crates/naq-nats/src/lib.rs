@@ -1,6 +1,7 @@
 //! NAQ's transport over NATS JetStream: the only crate that names async-nats.
 
 mod ack_handle;
+mod ack_subject;
 mod admission;
 mod api;
 mod blobs;
