@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use naq_client::Client;
+use naq_core::transport::JobKey;
 use naq_core::{ErrorKind, Failure, Job, JobState, QueueName};
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::{eventually, shared_server, unique};
@@ -72,7 +73,8 @@ async fn the_jobs_of_one_call_are_settled_each_by_its_own_answer() {
     let worker = tokio::spawn(worker.chores(false).build().run(async { drop(stopped.await) }));
 
     ledger.cancel_seen.notified().await;
-    handles[0].cancel("not needed").await.unwrap();
+    let held = JobKey::new(queue.clone(), handles[0].id().clone());
+    client.cancel(&held, "not needed").await.unwrap();
     eventually("all jobs to end", Duration::from_secs(30), async || {
         let mut open = 0;
         for handle in &handles {
