@@ -20,3 +20,11 @@ export class JobExecutionError extends NaqError {
 export class JobNotFoundError extends NaqError {}
 
 export class NaqConnectionError extends NaqError {}
+
+export class GatewayError extends NaqError {
+  constructor(message, status, kind) {
+    super(message);
+    this.status = status;
+    this.kind = kind;
+  }
+}

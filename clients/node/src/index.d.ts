@@ -171,3 +171,79 @@ export class Snooze extends Error {
 export class Cancel extends Error {
   constructor(message?: string);
 }
+
+/** The gateway refused a request. */
+export class GatewayError extends NaqError {
+  /** The status of HTTP. */
+  readonly status: number;
+  /** The name of the problem, such as `forbidden`. */
+  readonly kind: string;
+}
+
+/** Options of `Gateway.enqueue`, besides those of `enqueue`. All times are milliseconds. */
+export interface GatewayOptions extends EnqueueOptions {
+  /** A repeated request with this key stores no second job. A new one by default. */
+  idempotencyKey?: string;
+  expiresIn?: number;
+  unique?: string;
+  uniqueFor?: number;
+  untilStarted?: boolean;
+  uniqueAcrossQueues?: boolean;
+  /** Run the job once these have completed: ids in the same queue, or `queue/id`. */
+  dependsOn?: string | string[];
+  runAfterFailure?: boolean;
+  allowPartial?: boolean;
+  onExhausted?: string;
+  concurrencyKey?: string | string[];
+  rateLimit?: string | string[];
+  retryIncrement?: number;
+  retryMultiplier?: number;
+  maxCrashes?: number;
+}
+
+/** The answer to an enqueue. */
+export interface Enqueued {
+  id: string;
+  queue: string;
+  task: string;
+  duplicate: boolean;
+  /** `queue/id` of the job that holds the unique key. */
+  held_by?: string;
+}
+
+/** A job as the gateway shows it. */
+export interface GatewayJob {
+  id: string;
+  queue: string;
+  task: string | null;
+  state: "pending" | "running" | "scheduled" | "retrying" | "blocked" | "completed" | "dead" | "cancelled" | "expired";
+  attempts: Attempt[];
+  result: Json;
+  [field: string]: unknown;
+}
+
+/** NAQ over HTTP: `new Gateway("http://localhost:8090", { key })`. `NAQ_GATEWAY_URL` and `NAQ_GATEWAY_KEY` by default. */
+export class Gateway {
+  constructor(url?: string, options?: { key?: string });
+  readonly url: string;
+  enqueue(task: string, args?: Json, options?: GatewayOptions): Promise<Enqueued>;
+  job(id: string, queue?: string, options?: { wait?: number }): Promise<GatewayJob>;
+  /** Waits until the job has ended. Throws as `Job.result`. */
+  result<T = Json>(id: string, queue?: string, options?: { timeout?: number }): Promise<T>;
+  cancel(id: string, queue?: string, options?: { reason?: string }): Promise<GatewayJob>;
+  retryNow(id: string, queue?: string): Promise<GatewayJob>;
+  deadLetters(filter?: { queue?: string; task?: string; errorKind?: string }): Promise<{ id: string; queue: string; [field: string]: Json }[]>;
+  requeue(id: string, queue?: string, options?: { delay?: number }): Promise<GatewayJob>;
+  queues(): Promise<{ name: string; [field: string]: Json }[]>;
+  workers(): Promise<WorkerInfo[]>;
+  schedules(): Promise<{ name: string; [field: string]: Json }[]>;
+  /** Runs a job again and again. Replaces the schedule of this name. */
+  schedule(
+    name: string,
+    task: string,
+    args?: Json,
+    options?: GatewayOptions & { cron?: string; every?: number; timeZone?: string },
+  ): Promise<{ name: string; [field: string]: Json }>;
+  /** Removes a schedule. False if there is none. */
+  unschedule(name: string): Promise<boolean>;
+}

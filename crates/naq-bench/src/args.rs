@@ -14,7 +14,7 @@ const JOBS: u32 = 20_000;
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Measure {
-    /// All measures except the dashboard
+    /// All measures except the handlers and the dashboard
     All,
     /// Enqueue, one at a time and pipelined
     Enqueue,
@@ -28,6 +28,8 @@ pub enum Measure {
     Delayed,
     /// Jobs with a key, a limit or a dependency, compared with plain jobs
     Features,
+    /// Handlers that are not Rust, compared with a Rust handler; needs sh; not part of all
+    Handlers,
     /// Memory of a worker process
     Memory,
     /// The dashboard with a million jobs and 200 open tabs; not part of all
@@ -159,7 +161,7 @@ impl BenchArgs {
     /// Whether the user asked for this measure, by its name or by `all`. `all` does not include the
     /// dashboard.
     pub(crate) fn wants(&self, measure: Measure) -> bool {
-        let by_all = measure != Measure::Dashboard;
+        let by_all = !matches!(measure, Measure::Dashboard | Measure::Handlers);
         self.measures.iter().any(|given| *given == measure || (by_all && *given == Measure::All))
     }
 }

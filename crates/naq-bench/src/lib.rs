@@ -16,6 +16,7 @@ mod drain;
 mod enqueue;
 mod features;
 mod figure;
+mod handlers;
 mod latency;
 mod memory;
 mod naq;

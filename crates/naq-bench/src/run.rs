@@ -9,7 +9,9 @@ use crate::console::Console;
 use crate::contestants::{BenchPlan, Contestants};
 use crate::figure::BenchFigure;
 use crate::report::BenchReport;
-use crate::{dashboard, decide, delayed, drain, enqueue, features, latency, memory, retries};
+use crate::{
+    dashboard, decide, delayed, drain, enqueue, features, handlers, latency, memory, retries,
+};
 
 /// The broker to measure on.
 #[derive(Debug, Clone)]
@@ -111,6 +113,9 @@ async fn measure(
     }
     if args.wants(Measure::Features) {
         figures.extend(features::measure(contestants, plan).await?);
+    }
+    if args.wants(Measure::Handlers) {
+        figures.extend(handlers::measure(contestants, plan).await?);
     }
     if args.wants(Measure::Memory) {
         figures.extend(memory::measure(contestants, plan).await?);

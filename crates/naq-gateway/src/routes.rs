@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::http::{Method, StatusCode};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 use crate::app::App;
 use crate::endpoints as call;
@@ -31,6 +31,8 @@ fn all() -> Vec<Route> {
         route(Method::GET, "/v1/queues", Right::Operate, get(call::queues)),
         route(Method::GET, "/v1/workers", Right::Operate, get(call::workers)),
         route(Method::GET, "/v1/schedules", Right::Operate, get(call::schedules)),
+        route(Method::PUT, "/v1/schedules/{name}", Right::Operate, put(call::put_schedule)),
+        route(Method::DELETE, "/v1/schedules/{name}", Right::Operate, delete(call::remove_schedule)),
         route(Method::GET, "/v1/openapi.json", Right::None, get(call::openapi)),
     ]
 }

@@ -1,6 +1,7 @@
 //! NAQ's transport over NATS JetStream: the only crate that names async-nats.
 
 mod ack_handle;
+mod ack_subject;
 mod admission;
 mod api;
 mod blobs;
@@ -18,6 +19,7 @@ mod diagnose;
 mod direct;
 mod directory;
 mod doubt;
+mod early;
 mod end_watch;
 mod error;
 mod error_codes;

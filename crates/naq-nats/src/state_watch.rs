@@ -16,12 +16,13 @@ use naq_core::{JobId, Timestamp};
 use serde::de::IgnoredAny;
 use tokio::time::timeout;
 
+use crate::ack_subject::AckSubject;
 use crate::api::Api;
 use crate::error::ApiError;
 use crate::error_codes::STREAM_NOT_FOUND;
 use crate::message::OPERATION;
 use crate::stream_info::CreateConsumer;
-use crate::subjects::{AckSubject, StatePart, api};
+use crate::subjects::{StatePart, api};
 
 /// How many existing entries one request reads.
 const PAGE: usize = 1000;

@@ -28,12 +28,14 @@ from ._client import (
 )
 from ._errors import (
     ConfigurationError,
+    GatewayError,
     JobExecutionError,
     JobNotFoundError,
     NaqConnectionError,
     NaqException,
     SerializationError,
 )
+from ._gateway import Gateway
 from ._job import Job
 from ._kinds import kind_of
 from ._serve import CurrentJob, current_job, serve
@@ -45,6 +47,8 @@ __all__ = [
     "Client",
     "ConfigurationError",
     "CurrentJob",
+    "Gateway",
+    "GatewayError",
     "Job",
     "JobExecutionError",
     "JobNotFoundError",

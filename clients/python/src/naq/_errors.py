@@ -28,3 +28,12 @@ class JobNotFoundError(NaqException):
 
 class NaqConnectionError(NaqException):
     """The broker cannot be reached, or does not answer."""
+
+
+class GatewayError(NaqException):
+    """The gateway refused a request. ``status`` is that of HTTP, ``kind`` the name of the problem, such as ``forbidden``."""
+
+    def __init__(self, message: str, status: int, kind: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind

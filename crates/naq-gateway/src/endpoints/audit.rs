@@ -1,7 +1,6 @@
 //! The audit log: who did what through the gateway.
 
 use naq_client::{AuditEntry, Client};
-use naq_core::names::JobKey;
 
 use crate::guard::Access;
 
@@ -10,11 +9,11 @@ pub(super) async fn record(
     client: &Client,
     access: &Access,
     what: &str,
-    job: &JobKey,
+    scope: &str,
     reason: &str,
 ) {
     let who = format!("{}@gateway", access.who());
-    let entry = AuditEntry::new(who, what, format!("job {job}")).reason(reason).count(1);
+    let entry = AuditEntry::new(who, what, scope).reason(reason).count(1);
     if let Err(err) = client.audit(entry).await {
         tracing::warn!("the gateway cannot write an action to the audit log: {err}");
     }

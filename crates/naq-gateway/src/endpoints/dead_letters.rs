@@ -88,6 +88,6 @@ pub(crate) async fn requeue(
         why: "it has no dead letter to requeue",
     })?;
     app.client.requeue(&letter, body.delay).await?;
-    audit::record(&app.client, &access, "requeue", &key, "").await;
+    audit::record(&app.client, &access, "requeue", &format!("job {key}"), "").await;
     Ok(JobAnswer::from(&read(&app, &access, &key).await?))
 }

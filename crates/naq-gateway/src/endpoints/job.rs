@@ -83,7 +83,7 @@ pub(crate) async fn cancel(
     read(&app, &access, &key).await?;
     let reason = body.reason.as_deref().unwrap_or(CANCELLED);
     let report = app.client.cancel(&key, reason).await?;
-    audit::record(&app.client, &access, "cancel", &key, reason).await;
+    audit::record(&app.client, &access, "cancel", &format!("job {key}"), reason).await;
     Ok(JobAnswer::from(&report))
 }
 
@@ -94,6 +94,6 @@ pub(crate) async fn retry_now(
 ) -> Result<JobAnswer, Problem> {
     read(&app, &access, &key).await?;
     let report = app.client.retry_now(&key).await?;
-    audit::record(&app.client, &access, "retry-now", &key, "").await;
+    audit::record(&app.client, &access, "retry-now", &format!("job {key}"), "").await;
     Ok(JobAnswer::from(&report))
 }

@@ -7,6 +7,7 @@ mod job;
 mod job_answer;
 mod lists;
 mod openapi;
+mod schedule;
 mod schedule_view;
 
 pub(crate) use dead_letters::{list as dead_letters, requeue};
@@ -14,3 +15,4 @@ pub(crate) use enqueue::enqueue;
 pub(crate) use job::{cancel, retry_now, show};
 pub(crate) use lists::{queues, schedules, workers};
 pub(crate) use openapi::openapi;
+pub(crate) use schedule::{put as put_schedule, remove as remove_schedule};

@@ -192,6 +192,20 @@ impl JobOrder {
         id: Option<&JobId>,
         traceparent: Option<&str>,
     ) -> Result<Prepared<Value>, Problem> {
+        Ok(self.build(client, queue, id, traceparent)?.prepare()?)
+    }
+
+    /// The job with all its options, not checked as a whole yet.
+    ///
+    /// # Errors
+    /// The option that cannot be read.
+    pub(crate) fn build<'a>(
+        &self,
+        client: &'a Client,
+        queue: &QueueName,
+        id: Option<&JobId>,
+        traceparent: Option<&str>,
+    ) -> Result<Enqueue<'a, Value>, Problem> {
         let task = self.task.as_str();
         let mut job = client
             .enqueue_task(task, &self.args())
@@ -228,7 +242,7 @@ impl JobOrder {
         if self.allow_partial {
             job = job.allow_partial_dependencies();
         }
-        Ok(job.prepare()?)
+        Ok(job)
     }
 
     fn key(&self) -> Option<Unique> {

@@ -8,6 +8,6 @@ mod trace_context;
 
 pub(crate) use idempotency::{IdempotencyKey, same_job};
 pub(crate) use job_order::JobOrder;
-pub(crate) use path::{JobPath, QueuePath};
-pub(crate) use query::{BodyFields, QueryFields, maybe_span};
+pub(crate) use path::{JobPath, QueuePath, SchedulePath};
+pub(crate) use query::{BodyFields, JsonBody, QueryFields, maybe_span};
 pub(crate) use trace_context::traceparent;

@@ -1,8 +1,9 @@
-//! [`QueuePath`], [`JobPath`]: the names in the path of a request. They are checked against the caller's key.
+//! [`QueuePath`], [`JobPath`], [`SchedulePath`]: the names in the path of a request. A queue is checked against
+//! the caller's key.
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use naq_core::names::{JobId, JobKey, NameError, QueueName};
+use naq_core::names::{JobId, JobKey, NameError, QueueName, ScheduleName};
 
 use crate::guard::Access;
 use crate::problem::Problem;
@@ -43,5 +44,20 @@ impl<S: Send + Sync> FromRequestParts<S> for JobPath {
         Access::from_request_parts(parts, state).await?.check_queue(&queue)?;
         let id = JobId::new(id).map_err(|err| invalid(&err))?;
         Ok(Self(JobKey::new(queue, id)))
+    }
+}
+
+/// The schedule of `/v1/schedules/{name}`.
+#[derive(Debug)]
+pub(crate) struct SchedulePath(pub(crate) ScheduleName);
+
+impl<S: Send + Sync> FromRequestParts<S> for SchedulePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(name) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|err| Problem::bad_request(err.body_text()))?;
+        ScheduleName::new(name).map(Self).map_err(|err| invalid(&err))
     }
 }

@@ -1,4 +1,5 @@
-//! [`QueryFields`], [`BodyFields`]: the fields of a query, or of a JSON body that may be missing.
+//! [`QueryFields`], [`BodyFields`], [`JsonBody`]: the fields of a query, of a JSON body that may be missing, and of
+//! one that may not.
 
 use std::time::Duration;
 
@@ -18,6 +19,22 @@ pub(crate) struct QueryFields<T>(pub(crate) T);
 /// The fields of the JSON body. Without a body all fields have their defaults.
 #[derive(Debug)]
 pub(crate) struct BodyFields<T>(pub(crate) T);
+
+/// The fields of a JSON body that must be there.
+#[derive(Debug)]
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let body = Bytes::from_request(request, state).await;
+        let body = body.map_err(|err| Problem::bad_request(err.body_text()))?;
+        serde_json::from_slice(&body)
+            .map(Self)
+            .map_err(|err| Problem::bad_request(format!("the body: {err}")))
+    }
+}
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryFields<T> {
     type Rejection = Problem;

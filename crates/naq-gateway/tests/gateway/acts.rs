@@ -89,3 +89,45 @@ async fn an_operator_retries_now_and_requeues() {
     assert_eq!(gateway.get("/v1/workers").await.json(200), json!({"workers": []}));
     assert_eq!(gateway.get("/v1/schedules").await.json(200), json!({"schedules": []}));
 }
+
+#[tokio::test]
+async fn a_schedule_is_defined_replaced_and_removed_by_its_own_callers_only() {
+    let gateway = TestGateway::keyed("queues=mail tasks=report may=operate");
+    let order = |task: &str, queue: &str| {
+        json!({"every": "1h", "queue": queue, "job": {"task": task, "args": 7}}).to_string()
+    };
+    let headers = [("content-type", "application/json")];
+    let put =
+        async |body: String| gateway.send("PUT", "/v1/schedules/hourly", &headers, body).await;
+    let made = put(order("report", "mail")).await.json(200);
+    assert_eq!((&made["registered"], &made["every_ms"]), (&json!("created"), &json!(3_600_000)));
+    assert_eq!(put(order("report", "mail")).await.json(200)["registered"], "unchanged");
+    assert_eq!(put(order("refund", "mail")).await.problem(403), "forbidden");
+    assert_eq!(put(order("report", "money")).await.problem(403), "forbidden");
+    assert_eq!(
+        put(r#"{"job":{"task":"report"},"queue":"mail"}"#.to_owned()).await.problem(400),
+        "bad-request"
+    );
+    let with_id = r#"{"every":"1h","job":{"task":"report","id":"x"},"queue":"mail"}"#;
+    assert_eq!(put(with_id.to_owned()).await.problem(400), "bad-job");
+    let listed = gateway.get("/v1/schedules").await.json(200);
+    assert_eq!(listed["schedules"][0]["name"], "hourly");
+    let other = gateway.client.enqueue_task("refund", &1).expect("a task").queue("money");
+    gateway
+        .client
+        .schedule("theirs")
+        .every(Duration::from_secs(60))
+        .template(other)
+        .await
+        .expect("made");
+    let delete = async |name: &str| {
+        let path = format!("/v1/schedules/{name}");
+        gateway.send("DELETE", &path, &[], axum::body::Body::empty()).await
+    };
+    assert_eq!(delete("theirs").await.problem(403), "forbidden");
+    let body = order("report", "mail");
+    let replaced = gateway.send("PUT", "/v1/schedules/theirs", &headers, body).await;
+    assert_eq!(replaced.problem(403), "forbidden");
+    assert_eq!(delete("hourly").await.json(200), json!({"removed": true}));
+    assert_eq!(delete("hourly").await.json(200), json!({"removed": false}));
+}
