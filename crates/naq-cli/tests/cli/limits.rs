@@ -107,29 +107,30 @@ impl Broker {
         sent.stdout.lines().map(id).collect()
     }
 
-    /// Fills two queues of a worker while long jobs occupy its slots, then frees them, so that both queues
-    /// have jobs whenever a slot is free. Returns when the jobs of each queue ran.
+    /// Fills two queues of a worker while long jobs occupy all its slots, then cancels those, so that both queues
+    /// have jobs whenever a slot is free. Of each queue: its name, how many slots it occupies, and its jobs.
+    /// Returns when the jobs of each queue ran.
     async fn fill_both(
         &self,
-        slots: usize,
-        first: (&str, usize),
-        second: (&str, usize),
-    ) -> (Vec<(Timestamp, Timestamp)>, Vec<(Timestamp, Timestamp)>) {
-        for (queue, _) in [first, second] {
+        queues: [(&str, usize, usize); 2],
+    ) -> [Vec<(Timestamp, Timestamp)>; 2] {
+        for (queue, ..) in queues {
             self.runs(&self.fill(1, 1, &["--queue", queue]));
         }
-        let long = self.fill(slots, 600_000, &["--queue", first.0]);
-        eventually("they occupy the slots", PATIENCE, async || {
-            let list = ["job", "list", "--queue", first.0, "--state", "running"];
-            self.json(&list)["jobs"].as_array().is_some_and(|running| running.len() == slots)
-        })
-        .await;
-        let [first, second] =
-            [first, second].map(|(queue, jobs)| self.fill(jobs, 20, &["--queue", queue]));
+        let mut long = Vec::new();
+        for (queue, slots, _) in queues.into_iter().filter(|(_, slots, _)| *slots > 0) {
+            long.extend(self.fill(slots, 600_000, &["--queue", queue]));
+            eventually("they occupy their slots", PATIENCE, async || {
+                let list = ["job", "list", "--queue", queue, "--state", "running"];
+                self.json(&list)["jobs"].as_array().is_some_and(|jobs| jobs.len() == slots)
+            })
+            .await;
+        }
+        let filled = queues.map(|(queue, _, jobs)| self.fill(jobs, 20, &["--queue", queue]));
         for id in &long {
             self.naq(&["job", "cancel", id]).ok();
         }
-        (self.runs(&first), self.runs(&second))
+        filled.map(|jobs| self.runs(&jobs))
     }
 
     /// Waits until these jobs have completed, and returns when each attempt ran.
@@ -211,7 +212,7 @@ async fn the_limit_slot_of_a_killed_worker_is_free_when_its_lease_ends() {
 async fn with_strict_priority_a_low_job_starts_after_all_earlier_high_ones() {
     let broker = Broker::start();
     let _worker = broker.worker(&["high", "low", "--strict", "-c", "2"]);
-    let (high, low) = broker.fill_both(2, ("high", 30), ("low", 10)).await;
+    let [high, low] = broker.fill_both([("high", 2, 30), ("low", 0, 10)]).await;
     let last_high = high.iter().map(|(start, _)| *start).max();
     let early = low.iter().filter(|(start, _)| Some(*start) < last_high).count();
     assert!(early <= 2, "{early} low jobs before the last high one");
@@ -221,7 +222,7 @@ async fn with_strict_priority_a_low_job_starts_after_all_earlier_high_ones() {
 async fn under_load_a_worker_divides_its_slots_by_weight() {
     let broker = Broker::start();
     let _worker = broker.worker(&["big=3", "small=1", "-c", "4"]);
-    let (big, small) = broker.fill_both(4, ("big", 60), ("small", 60)).await;
+    let [big, small] = broker.fill_both([("big", 3, 60), ("small", 1, 60)]).await;
     let done = big.iter().map(|(start, _)| *start).max();
     let beside = small.iter().filter(|(start, _)| Some(*start) <= done).count();
     assert!((14..=28).contains(&beside), "{beside} small jobs beside 60 big ones");

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
+use naq_core::flow::RunList;
 use naq_core::metrics::{ALL, Kind, of_series};
+use naq_core::transport::StateStore;
+use naq_nats::{NatsConfig, NatsTransport};
 use naq_testing::{ChildProcess, eventually};
 
 use crate::run::{Broker, PATIENCE, finish, own_binary};
@@ -148,12 +151,23 @@ async fn a_worker_that_drains_is_alive_and_not_ready() {
     assert_eq!(worker.wait(PATIENCE).await.expect("ends").code(), Some(0), "{}", worker.stderr());
 }
 
+/// Whether the list of a worker names the job.
+async fn is_listed(broker: &Broker, id: &str) -> bool {
+    let config = NatsConfig::new(broker.server.url());
+    let transport = NatsTransport::connect(config).await.expect("connects");
+    let prefix = RunList::prefix().expect("a key");
+    let page = transport.state_list(&prefix, 0, 10).await.expect("reads");
+    let runs = page.entries.iter().filter_map(RunList::read).flat_map(|list| list.runs);
+    runs.into_iter().any(|run| run.job.id.as_str() == id)
+}
+
 #[tokio::test]
 async fn the_crash_of_a_worker_is_counted_by_the_next_worker() {
     let broker = Broker::start();
     let mut first = broker.worker(&["--lease", "1s", "--log-level", "debug"]);
     let id = broker.enqueue(&["wait", "--args", "1000"]);
-    first.wait_for_output("attempt 1 of 4 started", PATIENCE).await.expect("it runs");
+    // A run that is in no list yet cannot be told from one that never began.
+    eventually("the run to be listed", PATIENCE, async || is_listed(&broker, &id).await).await;
     first.kill().expect("killed");
     let mut second = broker.worker(&["--metrics", "127.0.0.1:0"]);
     let address = address(&mut second).await;

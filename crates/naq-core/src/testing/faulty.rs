@@ -171,6 +171,11 @@ impl Faults {
                 let reason = "the plan says so".into();
                 Err(TransportError::Rejected { what: op.as_str().to_owned(), reason })
             }
+            Some(Fault::StoreFull) => Err(TransportError::StoreFull {
+                what: op.as_str().to_owned(),
+                reason: "the plan says so".into(),
+                awaited: None,
+            }),
             Some(Fault::TooLarge) => Err(TransportError::TooLarge { size: 2, max: 1 }),
             Some(Fault::Timeout) => {
                 let _ = call.await;

@@ -16,6 +16,8 @@ pub enum Fault {
     Refused,
     /// It has no effect and answers `TooLarge`.
     TooLarge,
+    /// It has no effect and answers `StoreFull`.
+    StoreFull,
     /// It takes effect and answers `Timeout`. The deliveries of a fetch never arrive.
     Timeout,
     /// It has no effect and answers as if it had, like a lost ack.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use naq_core::Envelope;
 use naq_core::retry::{Start, decide_start};
+use naq_core::transport::TransportError;
 
 use crate::crash::{Elsewhere, runs_elsewhere};
 use crate::decide::{DeliveryOutcome, attempt_facts};
@@ -27,8 +28,9 @@ pub(super) async fn list_suspect_run(
     if held.delivery.delivered < 2 && job.crashes == 0 && !one_more_is_poison {
         return Ok(());
     }
-    Box::pin(list_now(worker, held)).await?;
-    if held.delivery.delivered < 2 {
+    let is_innocent = job.crashes == 0 && !one_more_is_poison;
+    let listed = Box::pin(list_now(worker, held, is_innocent)).await?;
+    if !listed || held.delivery.delivered < 2 {
         return Ok(());
     }
     Box::pin(leave_to_another(worker, held)).await
@@ -60,16 +62,22 @@ async fn leave_to_another(worker: &WorkerState, held: &HeldDelivery) -> Result<(
     }
 }
 
-async fn list_now(worker: &WorkerState, held: &HeldDelivery) -> Result<(), StopReason> {
+/// Stores the list. False if the job runs all the same: without the permission, no crash can be counted; and in a
+/// full store a job that has killed no worker does not wait for room.
+async fn list_now(
+    worker: &WorkerState,
+    held: &HeldDelivery,
+    is_innocent: bool,
+) -> Result<bool, StopReason> {
     let mut outage = Outage::new("the list of the jobs that run here");
     loop {
         let err = match worker.store_run_list().await {
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(true),
+            Err(TransportError::StoreFull { .. }) if is_innocent => return Ok(false),
             Err(err) if err.is_transient() => err,
-            // Without the permission no crash can be counted. The job runs all the same.
             Err(err) => {
                 tracing::debug!("the list of runs is not stored: {err}");
-                return Ok(());
+                return Ok(false);
             }
         };
         tokio::select! {

@@ -18,6 +18,10 @@ use crate::outage::Outage;
 /// broker that was killed may have forgotten that it delivered the job.
 const FORGETFUL: Duration = Duration::from_secs(30);
 
+/// How many leases a job that was delivered again waits in a full store. Then it runs without evidence, and no
+/// crash is counted: otherwise what would make room might wait for the room.
+const LEASES_WITHOUT_ROOM: u32 = 2;
+
 /// What is known of some deliveries after one look at the lists.
 struct Checked {
     may_run: Vec<Arc<HeldDelivery>>,
@@ -84,6 +88,14 @@ async fn look(
     };
     let (lists, asker) = match lists.await {
         Ok(answer) => answer,
+        // No worker can say what it runs, until there is room.
+        Err(TransportError::StoreFull { .. }) => {
+            let (now, patience) = (worker.now(), queue.lease() * LEASES_WITHOUT_ROOM);
+            let waited = |held: &Arc<HeldDelivery>| now.since(held.first_look(now)) >= patience;
+            let (may_run, undecided): (Vec<_>, Vec<_>) = asked.into_iter().partition(waited);
+            may_run.iter().for_each(|held| held.pass_check());
+            return Checked { may_run, undecided };
+        }
         Err(err) if err.is_transient() => {
             return Checked { undecided: asked, ..checked };
         }

@@ -207,3 +207,24 @@ async fn a_job_that_another_worker_begins_at_the_same_moment_does_not_start_here
         assert_eq!(bench.seen.starts("job"), if other_lists { 1 } else { 2 });
     }
 }
+
+/// No list can be stored, so no worker can say that it runs a job.
+#[tokio::test]
+async fn a_job_that_is_delivered_again_in_a_full_store_runs_after_two_leases_and_counts_no_crash() {
+    let bench = Bench::new();
+    let worker = bench.start().await;
+    bench.enqueue("job", [Do::Gate]).await;
+    worker.kill().await;
+    let (_second, faulty) = bench.start_faulty(FaultPlan::new()).await;
+    bench.pass(LEASE - secs(1)).await;
+    faulty.set_plan(FaultPlan::new().on(Op::RunList, 1, u32::MAX, Fault::StoreFull));
+    bench.pass(secs(2)).await;
+    assert_eq!(bench.seen.starts("job"), 1, "another worker may still run it");
+    bench.pass(LEASE * 2 + secs(1)).await;
+    assert_eq!(bench.seen.starts("job"), 2);
+    bench.seen.gate.notify_waiters();
+    bench.turn().await;
+    let report = bench.report("job").await;
+    assert_eq!(report.state, JobState::Completed);
+    assert_eq!(report.envelope.expect("readable").crashes, 0);
+}
