@@ -322,7 +322,7 @@ pub async fn a_watch_reports_existing_entries_and_then_each_change(subject: &dyn
 
 pub async fn a_watch_reports_expired_entries(subject: &dyn Subject) {
     let state = StateCase::new(subject);
-    let ttl = Some(Duration::from_secs(1));
+    let ttl = Some(Duration::from_secs(3));
     state.put_for("before", "1", Expect::Any, ttl).await;
     let mut watch = state.watch().await;
     let watch = &mut *watch;

@@ -29,7 +29,7 @@ pub mod testing;
 pub use decide::LargeResults;
 pub use engine::{Health, NotReady};
 pub use handler::{
-    AsyncResult, AttemptLayer, Class, Context, Exhausted, LastError, Next, RawArgs, Recovered,
-    Registry, Retrying, TaskOptions,
+    AsyncResult, AttemptLayer, BatchTask, BatchedJob, Class, Context, Exhausted, JobBatch,
+    LastError, Next, RawArgs, Recovered, Registry, Retrying, TaskOptions,
 };
 pub use run::{Exit, HandlerRuntime, StopSignal, StopSignals, Worker, WorkerBuilder, WorkerError};

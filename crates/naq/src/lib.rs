@@ -73,9 +73,9 @@ pub use naq_memory as memory;
 pub use naq_nats::{self as nats, NatsConfig, NatsTransport};
 #[cfg(feature = "worker")]
 pub use naq_worker::{
-    AsyncResult, AttemptLayer, Class, Context, Exhausted, Exit, HandlerRuntime, Health,
-    LargeResults, LastError, Next, NotReady, RawArgs, Recovered, Registry, Retrying, StopSignal,
-    StopSignals, TaskOptions, Worker, WorkerBuilder, WorkerError,
+    AsyncResult, AttemptLayer, BatchTask, BatchedJob, Class, Context, Exhausted, Exit,
+    HandlerRuntime, Health, JobBatch, LargeResults, LastError, Next, NotReady, RawArgs, Recovered,
+    Registry, Retrying, StopSignal, StopSignals, TaskOptions, Worker, WorkerBuilder, WorkerError,
 };
 #[doc(no_inline)]
 pub use serde;

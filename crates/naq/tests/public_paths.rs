@@ -5,12 +5,12 @@
 
 mod root {
     use naq::{
-        Advice, AttemptLayer, Class, Client, ClientError, Clock, Codec, ConnectError, Context,
-        Delay, Enqueue, EnqueueError, EnvError, ErrorKind, Exhausted, Exit, Failure,
-        HandlerRuntime, Health, IntoFailure, Jitter, Job, JobError, JobHandle, JobId, JobOptions,
-        JobReport, JobState, KindError, LargeResults, LastError, NameError, NatsConfig,
-        NatsTransport, Next, NotReady, Payload, PolicyError, QueueName, RawArgs, Recovered,
-        Registry, ResultExt, RetryPolicy, Retrying, ScheduleName, StopSignal, Strategy,
+        Advice, AttemptLayer, BatchTask, BatchedJob, Class, Client, ClientError, Clock, Codec,
+        ConnectError, Context, Delay, Enqueue, EnqueueError, EnvError, ErrorKind, Exhausted, Exit,
+        Failure, HandlerRuntime, Health, IntoFailure, Jitter, Job, JobBatch, JobError, JobHandle,
+        JobId, JobOptions, JobReport, JobState, KindError, LargeResults, LastError, NameError,
+        NatsConfig, NatsTransport, Next, NotReady, Payload, PolicyError, QueueName, RawArgs,
+        Recovered, Registry, ResultExt, RetryPolicy, Retrying, ScheduleName, StopSignal, Strategy,
         SystemClock, TaskName, TaskOptions, Timer, Timestamp, Worker, WorkerBuilder, WorkerError,
         WorkerId, Workflow, WorkflowHandle, WorkflowReport, config_from_env, connect,
         connect_from_env,

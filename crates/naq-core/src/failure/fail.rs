@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::ErrorKind;
@@ -47,13 +48,14 @@ pub enum Advice {
 /// assert_eq!(charge("x").unwrap_err().kind().as_str(), "ValueError");
 /// ```
 ///
-/// Like `anyhow::Error`, it is not a `std::error::Error` itself.
+/// Like `anyhow::Error`, it is not a `std::error::Error` itself. A clone shares the source.
+#[derive(Clone)]
 pub struct Failure {
     kind: ErrorKind,
     named: bool,
     message: String,
     advice: Advice,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Failure {
@@ -86,7 +88,7 @@ impl Failure {
             named: false,
             message: chain_text(err.as_ref()),
             advice: Advice::Policy,
-            source: Some(err),
+            source: Some(err.into()),
         }
     }
 

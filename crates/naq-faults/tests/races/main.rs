@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers may panic, as tests do")]
 
+mod batch_handlers;
 mod cancel;
 mod clocks;
 mod retry_now;

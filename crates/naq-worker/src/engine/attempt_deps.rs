@@ -17,6 +17,8 @@ use crate::handler::{AttemptContext, TaskTable};
 pub(crate) struct AttemptDeps {
     pub(crate) worker_id: WorkerId,
     pub(crate) client: Client,
+    /// The slots of the worker.
+    pub(crate) slots: usize,
     pub(crate) timer: Arc<dyn Timer>,
     pub(crate) tasks: TaskTable,
     pub(crate) gates: Gates,
@@ -40,6 +42,7 @@ impl AttemptDeps {
             args,
             encrypted,
             worker_id: self.worker_id.clone(),
+            slots: self.slots,
             client: self.client.clone(),
             timer: self.timer.clone(),
             runtime: Handle::current(),

@@ -17,6 +17,8 @@ pub(crate) struct AttemptContext {
     /// Set for a job whose arguments are encrypted.
     pub(crate) encrypted: Option<EncryptedJob>,
     pub(crate) worker_id: WorkerId,
+    /// The slots of the worker.
+    pub(crate) slots: usize,
     pub(crate) client: Client,
     pub(crate) timer: Arc<dyn Timer>,
     /// The runtime that handlers run on.

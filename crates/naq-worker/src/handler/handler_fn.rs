@@ -101,13 +101,13 @@ pub(crate) fn decode_args<A: DeserializeOwned>(args: &Payload) -> Result<A, Deco
 }
 
 /// Another attempt would find the same arguments.
-fn args_failure(err: DecodeError) -> Failure {
+pub(super) fn args_failure(err: DecodeError) -> Failure {
     // The parser quotes the value that it did not expect. It may be a secret.
     let text = without_values(&err.to_string());
     Failure::new(ErrorKind::DECODE, format!("the arguments: {text}")).fatal()
 }
 
-fn encode_result<R: Serialize, E: IntoFailure>(
+pub(super) fn encode_result<R: Serialize, E: IntoFailure>(
     codec: Codec,
     result: Result<R, E>,
 ) -> Result<Payload, Failure> {

@@ -2,6 +2,7 @@
 
 mod async_result;
 mod attempt_context;
+mod batch;
 mod checkpoint;
 mod classify;
 mod context;
@@ -17,6 +18,7 @@ mod task_options;
 mod task_table;
 
 pub use self::async_result::AsyncResult;
+pub use self::batch::{BatchTask, BatchedJob, JobBatch};
 pub use self::classify::Class;
 pub use self::context::{Context, LastError};
 pub use self::events::{Exhausted, Recovered, Retrying};

@@ -402,7 +402,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         self.insert_task(name, RegisteredTask { handler, fallback: None, options, blocks: false })
     }
 
-    fn insert_task(mut self, name: &str, task: RegisteredTask) -> Self {
+    pub(super) fn insert_task(mut self, name: &str, task: RegisteredTask) -> Self {
         let name = TaskName::new(name).unwrap_or_else(|err| panic!("{err}"));
         assert!(!self.tasks.contains_key(&name), "task {name:?} has a handler already");
         self.tasks.insert(name, task);
@@ -417,6 +417,10 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         assert!(task.fallback.is_none(), "task {name:?} has a fallback already");
         task.fallback = Some(fallback);
         self
+    }
+
+    pub(super) fn state(&self) -> &S {
+        &self.state
     }
 
     pub(crate) fn into_tasks(self) -> TaskTable {

@@ -60,6 +60,7 @@ pub(super) fn worker_state(
         settle_requests,
         deps: AttemptDeps {
             worker_id: id,
+            slots: settings.concurrency,
             signatures: Signatures {
                 required: settings.signed_queues,
                 trusted: settings.client.known_keys().clone(),

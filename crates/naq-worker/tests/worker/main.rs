@@ -1,6 +1,7 @@
 //! The worker's behaviour, through its public API, over the transport in memory.
 
 mod apart;
+mod batch_handlers;
 mod bench;
 mod breaker;
 mod budget;
