@@ -26,7 +26,7 @@ impl Client {
     /// job whose arguments are in its message.
     ///
     /// # Errors
-    /// [`TransportError`]. The blob then stays until a chore removes it.
+    /// [`TransportError`]. The blob then stays.
     pub async fn remove_args(&self, key: &JobKey, ended: &Envelope) -> Result<(), TransportError> {
         let Some(blob) = &ended.args_blob else { return Ok(()) };
         let messages = self.transport.locate(key).await?;
