@@ -225,7 +225,8 @@ impl Settling<'_> {
     }
 
     /// Stores the arguments in a blob; then comes the settlement that names the blob. A crash in between
-    /// leaves a blob that no message names. The settlement comes back as the error if its arguments cannot be moved. None when the lease was lost meanwhile.
+    /// leaves a blob that no message names. The settlement comes back as the error if its arguments
+    /// cannot be moved. None when the lease was lost meanwhile.
     async fn move_args(
         &mut self,
         settlement: Settlement,
