@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use naq_core::clock::millis;
 use naq_core::sync::lock;
 use naq_core::transport::{Delivery, Stored};
 use naq_core::{QueueName, Timestamp};
@@ -85,8 +86,10 @@ impl BrokerClock {
     }
 
     fn at_least(&self, now: Instant) -> Timestamp {
-        let passed = |(heard, at): (Timestamp, Instant)| heard + now.saturating_duration_since(at);
-        self.0.map(passed).unwrap_or_default()
+        let Some((heard, at)) = self.0 else { return Timestamp::default() };
+        // A part of a millisecond has not passed yet. `Timestamp` would round it up.
+        let passed = Duration::from_millis(millis(now.saturating_duration_since(at)));
+        heard + passed
     }
 }
 
@@ -210,6 +213,15 @@ mod tests {
         // It was stored at the same time, and needed 120 ms.
         assert!(early.arrived(delivery("slow", 700, Some(1_000)), ms(120)).is_none());
         assert_eq!(early.next_due(), Some(ms(300)));
+    }
+
+    #[test]
+    fn a_part_of_a_millisecond_does_not_count_as_passed() {
+        let (mut early, start) = (EarlyDeliveries::default(), Instant::now());
+        let later = start + Duration::from_micros(100_001);
+        assert!(early.arrived(delivery("clock", 700, None), start).is_some());
+        assert!(early.arrived(delivery("soon", 700, Some(900)), later).is_none());
+        assert_eq!(early.next_due(), Some(later + Duration::from_millis(100)));
     }
 
     #[test]
