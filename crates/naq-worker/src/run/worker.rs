@@ -16,6 +16,7 @@ use super::run_list_loop::run_list_loop;
 use super::settings::Settings;
 use super::slot::run_slot;
 use super::stats_writer::StatsWriter;
+use super::summary_loop::summary_loop;
 use super::stop_signals::StopSignals;
 use super::{drain, heartbeat, start};
 use crate::chores;
@@ -113,6 +114,7 @@ impl Worker {
         tasks.spawn(async move { gates.maintain().await });
         if let Some(times) = worker.role.heartbeat() {
             reporters.spawn(heartbeat::heartbeat_loop(worker.clone(), times));
+            reporters.spawn(summary_loop(worker.clone()));
         }
         reporters.spawn(run_list_loop(worker.clone()));
         if let Some(writer) = StatsWriter::of(&worker) {
