@@ -107,6 +107,31 @@ impl Broker {
         sent.stdout.lines().map(id).collect()
     }
 
+    /// Fills two queues of a worker while long jobs occupy its slots, then frees them, so that both queues
+    /// have jobs whenever a slot is free. Returns when the jobs of each queue ran.
+    async fn fill_both(
+        &self,
+        slots: usize,
+        first: (&str, usize),
+        second: (&str, usize),
+    ) -> (Vec<(Timestamp, Timestamp)>, Vec<(Timestamp, Timestamp)>) {
+        for (queue, _) in [first, second] {
+            self.runs(&self.fill(1, 1, &["--queue", queue]));
+        }
+        let long = self.fill(slots, 600_000, &["--queue", first.0]);
+        eventually("they occupy the slots", PATIENCE, async || {
+            let list = ["job", "list", "--queue", first.0, "--state", "running"];
+            self.json(&list)["jobs"].as_array().is_some_and(|running| running.len() == slots)
+        })
+        .await;
+        let [first, second] =
+            [first, second].map(|(queue, jobs)| self.fill(jobs, 20, &["--queue", queue]));
+        for id in &long {
+            self.naq(&["job", "cancel", id]).ok();
+        }
+        (self.runs(&first), self.runs(&second))
+    }
+
     /// Waits until these jobs have completed, and returns when each attempt ran.
     fn runs(&self, ids: &[String]) -> Vec<(Timestamp, Timestamp)> {
         let run = |id: &String| {
@@ -182,25 +207,21 @@ async fn the_limit_slot_of_a_killed_worker_is_free_when_its_lease_ends() {
     assert!(start.since(before) < Duration::from_secs(12), "{:?}", start.since(before));
 }
 
-#[test]
-fn with_strict_priority_a_low_job_starts_after_all_earlier_high_ones() {
+#[tokio::test]
+async fn with_strict_priority_a_low_job_starts_after_all_earlier_high_ones() {
     let broker = Broker::start();
-    let low = broker.fill(10, 20, &["--queue", "low"]);
-    let high = broker.fill(30, 20, &["--queue", "high"]);
     let _worker = broker.worker(&["high", "low", "--strict", "-c", "2"]);
-    let (high, low) = (broker.runs(&high), broker.runs(&low));
+    let (high, low) = broker.fill_both(2, ("high", 30), ("low", 10)).await;
     let last_high = high.iter().map(|(start, _)| *start).max();
     let early = low.iter().filter(|(start, _)| Some(*start) < last_high).count();
     assert!(early <= 2, "{early} low jobs before the last high one");
 }
 
-#[test]
-fn under_load_a_worker_divides_its_slots_by_weight() {
+#[tokio::test]
+async fn under_load_a_worker_divides_its_slots_by_weight() {
     let broker = Broker::start();
-    let (big, small) =
-        (broker.fill(60, 20, &["--queue", "big"]), broker.fill(60, 20, &["--queue", "small"]));
     let _worker = broker.worker(&["big=3", "small=1", "-c", "4"]);
-    let (big, small) = (broker.runs(&big), broker.runs(&small));
+    let (big, small) = broker.fill_both(4, ("big", 60), ("small", 60)).await;
     let done = big.iter().map(|(start, _)| *start).max();
     let beside = small.iter().filter(|(start, _)| Some(*start) <= done).count();
     assert!((14..=28).contains(&beside), "{beside} small jobs beside 60 big ones");
