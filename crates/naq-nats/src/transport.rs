@@ -8,8 +8,8 @@ use naq_core::{Clock, SystemClock, Timer};
 use crate::api::Api;
 use crate::config::NatsConfig;
 use crate::server::Unfit;
-use crate::{connect, server};
 use crate::wait_log::WaitLog;
+use crate::{connect, server};
 
 /// NAQ over NATS JetStream. It is cheap to clone. All clones share one connection, which reconnects
 /// by itself.

@@ -30,9 +30,8 @@ impl WaitLog {
     /// For how long it has waited, if the log should say so now.
     fn is_news(&mut self, reason: String, now: Timestamp) -> Option<Duration> {
         let first = *self.first.get_or_insert(now);
-        let is_same = |(at, said): &(Timestamp, String)| {
-            *said == reason && now.since(*at) < REPEAT_EVERY
-        };
+        let is_same =
+            |(at, said): &(Timestamp, String)| *said == reason && now.since(*at) < REPEAT_EVERY;
         if self.last.as_ref().is_some_and(is_same) {
             return None;
         }

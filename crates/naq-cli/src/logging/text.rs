@@ -85,11 +85,7 @@ fn style(level: &Level) -> Style {
 }
 
 /// Writes one field, with control characters escaped.
-pub(super) fn field(
-    w: &mut Writer<'_>,
-    field: &Field,
-    value: &dyn fmt::Debug,
-) -> fmt::Result {
+pub(super) fn field(w: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     let text = format!("{value:?}");
     match field.name() {
         "message" => write!(w, "{}", printable(&text)),

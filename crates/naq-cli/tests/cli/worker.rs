@@ -49,7 +49,11 @@ async fn the_json_log_has_one_line_for_an_attempt_with_the_decision_as_fields() 
     let of_job: Vec<_> = lines.iter().filter(|line| line["span"]["job"] == *id).collect();
     assert_eq!(of_job.len(), 1, "one attempt failed, and a success is not logged at info: {log}");
     let line = of_job[0];
-    assert_eq!((&line["kind"], &line["rule"]), (&"ConnectionError".into(), &"policy".into()), "{line}");
+    assert_eq!(
+        (&line["kind"], &line["rule"]),
+        (&"ConnectionError".into(), &"policy".into()),
+        "{line}"
+    );
     assert_eq!(line["delay_ms"], 100, "{line}");
     assert!(line["next_at"].as_str().is_some_and(|at| at.starts_with("20")), "{line}");
     let stopping = lines.iter().filter(|line| line["message"].to_string().contains("stopping: "));
