@@ -14,6 +14,7 @@ use crate::api::Api;
 use crate::connection_monitor::ConnectionState;
 use crate::consumer_era::{ConsumerEra, EraMark};
 use crate::doubt::Doubt;
+use crate::early::AHEAD;
 use crate::message::incoming;
 use crate::subjects::AckSubject;
 
@@ -205,8 +206,11 @@ pub(crate) fn by_hand_on(api: &Arc<Api>, stored: Stored, subject: &str) -> Deliv
 
 /// Whether the broker moved the message to the queue later than its timer explains.
 fn is_late(stored: &Stored) -> bool {
-    let due = stored.envelope().ok().and_then(|envelope| envelope.due_at);
-    due.is_some_and(|due| stored.stored_at.since(due) > LATE)
+    let moved_at = match stored.message.not_before() {
+        Some(time) => Some(time.saturating_sub(AHEAD)),
+        None => stored.envelope().ok().and_then(|envelope| envelope.due_at),
+    };
+    moved_at.is_some_and(|at| stored.stored_at.since(at) > LATE)
 }
 
 /// The job that a subject names. A message on a subject without a valid job id gets a generated id,

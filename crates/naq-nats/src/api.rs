@@ -21,6 +21,7 @@ use crate::clock_offset::ClockOffset;
 use crate::config::NatsConfig;
 use crate::connect::random_up_to;
 use crate::connection_monitor::{ConnectionMonitor, NoAnswer};
+use crate::early::{LimitedQueues, UnansweredWaits};
 use crate::error::{self, ApiError, ApiRefusal};
 use crate::evictions::EvictionLog;
 use crate::fences::Fences;
@@ -46,6 +47,10 @@ pub(crate) struct Api {
     pub(crate) subjects: Subjects,
     /// The difference between the broker's clock and the clock of this process.
     pub(crate) offset: ClockOffset,
+    /// Queues whose waits are moved no earlier than they are due.
+    pub(crate) limited_queues: LimitedQueues,
+    /// Waits that the broker's timer may have, although it has not answered.
+    pub(crate) unanswered_waits: UnansweredWaits,
     /// What the broker may have under way to this process.
     pub(crate) under_way: UnderWay,
     /// How much room the queues have, as far as this process knows.
@@ -98,6 +103,8 @@ impl Api {
             config,
             subjects,
             offset: ClockOffset::default(),
+            limited_queues: LimitedQueues::default(),
+            unanswered_waits: UnansweredWaits::default(),
             under_way: UnderWay::default(),
             rooms: Rooms::default(),
             evictions: EvictionLog::default(),

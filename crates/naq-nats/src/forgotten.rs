@@ -11,6 +11,7 @@ use naq_core::transport::{Delivery, Place, Stored, TransportError};
 
 use crate::ack_handle;
 use crate::api::Api;
+use crate::early;
 use crate::stream_info::ConsumerInfo;
 
 /// How many forgotten jobs are read at once.
@@ -33,7 +34,9 @@ impl Api {
             }
             let (missed, newer) = self.count_missed(queue, info).await?;
             if missed >= below.len() as u64 {
-                return Ok(below.into_iter().map(|it| ack_handle::by_hand(self, it)).collect());
+                let now = self.now();
+                let due = below.into_iter().filter(|it| !early::is_early(it, now));
+                return Ok(due.map(|it| ack_handle::by_hand(self, it)).collect());
             }
             let Some(newer) = newer else { break };
             info = newer;

@@ -71,7 +71,7 @@ impl Api {
     }
 
     /// Whether a replica of the stream may lack messages that the leader has.
-    async fn replica_lags(&self, stream: &str) -> bool {
+    pub(crate) async fn replica_lags(&self, stream: &str) -> bool {
         let lag = &self.replica_lag;
         let is_cluster = self.client().server_info().cluster.is_some();
         if !is_cluster || lag.is_refused(stream) {

@@ -18,6 +18,7 @@ mod diagnose;
 mod direct;
 mod directory;
 mod doubt;
+mod early;
 mod end_watch;
 mod error;
 mod error_codes;

@@ -11,12 +11,14 @@ use futures_util::StreamExt;
 use naq_core::transport::{
     JobKey, Operator, Place, QueueBound, Signal, Signals, StoreProbe, Stored, TransportError,
 };
+use naq_core::wire::headers;
 use naq_core::{QueueName, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::api::Api;
 use crate::direct::StreamMessage;
+use crate::early::AHEAD;
 use crate::error::ApiError;
 use crate::error_codes::{STREAM_NOT_FOUND, WRONG_LAST_SEQUENCE};
 use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, outgoing};
@@ -25,10 +27,10 @@ use crate::stream_info::CreateConsumer;
 use crate::subjects::{CONSUMER, api};
 use crate::transport::NatsTransport;
 
-/// A job that is due within this time is not released early. The broker's timer reads due schedules
-/// and stores their messages a moment later, without a second check. A release in between would
-/// store a second message, and the job would start twice.
-const NEARLY_DUE: Duration = Duration::from_secs(1);
+/// A job that is due within this time is not released. The broker's timer reads the schedules that it has to
+/// move, [`AHEAD`] of their time, and stores their messages a moment later, without a second check. A
+/// release in between would store a second message, and the job would start twice.
+const NEARLY_DUE: Duration = AHEAD.saturating_add(Duration::from_secs(1));
 
 /// How many messages of one subject are read per request. There is rarely an older one.
 const OLDER_AT_ONCE: usize = 10;
@@ -127,7 +129,8 @@ impl Api {
     async fn release(&self, stored: &Stored) -> Result<bool, TransportError> {
         let schedule = self.subjects.job(Place::Schedule, &stored.key);
         let target = self.subjects.job(Place::Queue, &stored.key);
-        let mut headers: HeaderMap = outgoing(&stored.message);
+        let message = stored.message.clone().without(headers::NOT_BEFORE);
+        let mut headers: HeaderMap = outgoing(&message);
         headers.insert(EXPECTED_LAST, stored.seq.to_string());
         headers.insert(EXPECTED_LAST_ON, schedule.as_str());
         headers.insert(async_nats::header::NATS_SCHEDULER, schedule.as_str());

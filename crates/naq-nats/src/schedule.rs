@@ -1,11 +1,15 @@
 //! Messages that the broker moves to the job's queue when they are due.
 
+use std::time::Duration;
+
 use async_nats::HeaderMap;
-use async_nats::header::{NATS_SCHEDULE, NATS_SCHEDULE_TARGET};
+use async_nats::header::{HeaderValue, NATS_SCHEDULE, NATS_SCHEDULE_TARGET};
 use naq_core::transport::{JobKey, Place};
+use naq_core::wire::headers;
 use naq_core::{QueueName, Timestamp};
 
 use crate::api::Api;
+use crate::early::AHEAD;
 
 /// The broker's clock counts nanoseconds in 63 bits, which end in the year 2262. A later schedule
 /// would run at once.
@@ -35,15 +39,34 @@ impl Api {
         }
     }
 
-    /// Adds the headers that make the broker wait until `due_at`.
-    pub(crate) fn put_due(&self, headers: &mut HeaderMap, key: &JobKey, due_at: Timestamp) {
-        let at = due_at.min(LATEST);
-        headers.insert(NATS_SCHEDULE, format!("@at {at}"));
-        headers.insert(NATS_SCHEDULE_TARGET, self.subjects.job(Place::Queue, key));
+    /// Adds the headers that make the job wait until `due_at`: at the broker until nearly then, and in the
+    /// worker for the rest.
+    pub(crate) fn put_due(&self, out: &mut HeaderMap, key: &JobKey, due_at: Timestamp) {
+        let due_at = due_at.min(LATEST);
+        out.insert(NATS_SCHEDULE, format!("@at {}", due_at.saturating_sub(self.ahead(&key.queue))));
+        out.insert(NATS_SCHEDULE_TARGET, self.subjects.job(Place::Queue, key));
+        put_not_before(out, due_at);
+    }
+
+    /// Whether the broker's timer cannot move a job that is due then ahead of its time.
+    pub(crate) fn is_due_within_a_tick(&self, queue: &QueueName, due_at: Timestamp) -> bool {
+        due_at < self.now() + self.ahead(queue)
+    }
+
+    /// How much earlier than their time the waits of the queue are moved.
+    fn ahead(&self, queue: &QueueName) -> Duration {
+        if self.limited_queues.contains(queue) { Duration::ZERO } else { AHEAD }
     }
 
     /// When a stored schedule is due.
-    pub(crate) fn due_at(headers: &HeaderMap) -> Option<Timestamp> {
-        headers.get(NATS_SCHEDULE)?.as_str().strip_prefix("@at ")?.parse().ok()
+    pub(crate) fn due_at(of: &HeaderMap) -> Option<Timestamp> {
+        let moved_at = of.get(NATS_SCHEDULE)?.as_str().strip_prefix("@at ")?;
+        let due_at = of.get(headers::NOT_BEFORE).map_or(moved_at, HeaderValue::as_str);
+        due_at.parse().ok()
     }
+}
+
+/// Adds the header that makes the worker wait until `due_at`.
+pub(crate) fn put_not_before(out: &mut HeaderMap, due_at: Timestamp) {
+    out.insert(headers::NOT_BEFORE, due_at.to_string());
 }

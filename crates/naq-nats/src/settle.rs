@@ -13,15 +13,17 @@ use crate::api::{Api, RequestRetry};
 use crate::error::ApiError;
 use crate::error_codes::WRONG_LAST_SEQUENCE;
 use crate::message::{EXPECTED_LAST, EXPECTED_LAST_ON, MSG_ID, outgoing};
+use crate::schedule::put_not_before;
 use crate::transport::NatsTransport;
 
 impl Api {
-    fn fact_headers(&self, fact: &Fact, guarded: bool) -> HeaderMap {
+    fn fact_headers(&self, fact: &Fact, place: Place, guarded: bool) -> HeaderMap {
         let mut headers = outgoing(&fact.message);
         headers.insert(MSG_ID, fact.dedup.as_str());
-        match fact.kind {
-            FactKind::Retry { due_at } => self.put_due(&mut headers, &fact.key, due_at),
-            FactKind::Record { .. } | FactKind::Dead | FactKind::GiveBack => {}
+        match (fact.kind, place) {
+            (FactKind::Retry { due_at }, Place::Queue) => put_not_before(&mut headers, due_at),
+            (FactKind::Retry { due_at }, _) => self.put_due(&mut headers, &fact.key, due_at),
+            _ => {}
         }
         if guarded {
             headers.insert(EXPECTED_LAST, fact.settles.to_string());
@@ -30,13 +32,37 @@ impl Api {
         headers
     }
 
+    fn place_of(&self, fact: &Fact) -> Place {
+        match fact.kind {
+            FactKind::Record { .. } => Place::Record,
+            // The broker's timer would move it later than that.
+            FactKind::Retry { due_at }
+                if self.is_due_within_a_tick(&fact.key.queue, due_at)
+                    && !self.unanswered_waits.contains(&fact.dedup) =>
+            {
+                Place::Queue
+            }
+            FactKind::Retry { .. } => Place::Schedule,
+            FactKind::Dead => Place::Dead,
+            FactKind::GiveBack => Place::Queue,
+        }
+    }
+
     async fn write(&self, fact: &Fact) -> Result<Written, TransportError> {
-        let place = place_of(fact.kind);
+        let place = self.place_of(fact);
+        let written = self.write_at(place, fact).await;
+        if place == Place::Schedule {
+            self.unanswered_waits.note(&fact.dedup, written.is_ok());
+        }
+        written
+    }
+
+    async fn write_at(&self, place: Place, fact: &Fact) -> Result<Written, TransportError> {
         let subject = self.subjects.job(place, &fact.key);
         let mut guarded = is_guarded(fact);
         let mut retry = self.request_retry("settle to", &subject);
         loop {
-            let headers = self.fact_headers(fact, guarded);
+            let headers = self.fact_headers(fact, place, guarded);
             match self.store(&subject, headers, fact.message.body.clone()).await {
                 Ok(_) => return Ok(Written::Stored),
                 Err(error) if guarded && error.is(WRONG_LAST_SEQUENCE) => {
@@ -96,15 +122,6 @@ impl Api {
 /// job back need this: from a worker without the lease they would run the job twice.
 fn is_guarded(fact: &Fact) -> bool {
     matches!(fact.kind, FactKind::Retry { .. } | FactKind::GiveBack)
-}
-
-fn place_of(kind: FactKind) -> Place {
-    match kind {
-        FactKind::Record { .. } => Place::Record,
-        FactKind::Retry { .. } => Place::Schedule,
-        FactKind::Dead => Place::Dead,
-        FactKind::GiveBack => Place::Queue,
-    }
 }
 
 #[async_trait]

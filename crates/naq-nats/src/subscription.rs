@@ -21,6 +21,7 @@ use crate::ack_handle;
 use crate::api::Api;
 use crate::connection_monitor::{ConnectionState, NoAnswer};
 use crate::consumer_watch::ConsumerWatch;
+use crate::early::EarlyDeliveries;
 use crate::pull_status::PullStatus;
 use crate::pulls::{EXPIRES, OpenPulls};
 use crate::recreate;
@@ -74,6 +75,8 @@ pub(crate) struct NatsSubscription {
     /// fits. But an operator may have lowered the broker's limit after it stored the message.
     large: usize,
     ready: VecDeque<Delivery>,
+    /// Deliveries whose time has not come.
+    early: EarlyDeliveries,
     /// The number of refusals before the last pull was sent.
     refusals: u64,
     /// No pull is sent before this time.
@@ -104,6 +107,7 @@ impl NatsSubscription {
         let stream = api.subjects.queue_stream(&queue);
         let refusals = api.connection.state().refusals;
         let terms = api.ensure_consumer(&queue, lease).await?;
+        api.limited_queues.set(&queue, terms.limit.is_some());
         let mut subscription = Self {
             api,
             queue,
@@ -117,6 +121,7 @@ impl NatsSubscription {
             watch: ConsumerWatch::new(Instant::now()),
             large: 0,
             ready: VecDeque::new(),
+            early: EarlyDeliveries::default(),
             refusals,
             resume_at: None,
             create_at: None,
@@ -128,6 +133,11 @@ impl NatsSubscription {
         // suspect.
         subscription.prepare_connection().await?;
         Ok(subscription)
+    }
+
+    fn learn_terms(&mut self, terms: ConsumerTerms) {
+        self.api.limited_queues.set(&self.queue, terms.limit.is_some());
+        self.terms = terms;
     }
 
     /// Handles all messages that have arrived.
@@ -180,7 +190,8 @@ impl NatsSubscription {
         let doubt = self.watch.doubt(Instant::now());
         let by = connection.map(|connection| self.watch.delivered_by(connection));
         let read = ack_handle::read_delivery(&self.api, &self.queue, message, doubt, by);
-        self.ready.extend(read);
+        let due = read.and_then(|delivery| self.early.arrived(delivery, Instant::now()));
+        self.ready.extend(due);
     }
 
     fn status(&mut self, number: u64, message: &Message, now: Instant) {
@@ -266,7 +277,7 @@ impl NatsSubscription {
         match self.api.consumer_info(&self.queue).await {
             Ok(Some(info)) => {
                 self.create_at = None;
-                self.terms = info.terms();
+                self.learn_terms(info.terms());
                 let limit = self.terms.limit.unwrap_or(u64::MAX);
                 let open = !info.paused && info.num_ack_pending < limit;
                 if info.num_pending > 0 && open && self.ready.is_empty() {
@@ -295,7 +306,8 @@ impl NatsSubscription {
                 }
                 self.create_at = None;
                 self.api.create_again(&self.queue).await?;
-                self.terms = self.api.ensure_consumer(&self.queue, self.wanted_lease).await?;
+                let terms = self.api.ensure_consumer(&self.queue, self.wanted_lease).await?;
+                self.learn_terms(terms);
                 self.watch.consumer_changed();
                 Ok(())
             }
@@ -313,7 +325,7 @@ impl NatsSubscription {
         if were_open && !self.pulls.are_open() {
             self.watch.heard(false, now);
         }
-        if self.resume_at.is_some_and(|at| now < at) {
+        if self.resume_at.is_some_and(|at| now < at) || self.early.is_full() {
             return Ok(());
         }
         self.resume_at = None;
@@ -342,7 +354,7 @@ impl NatsSubscription {
         let Some(inbox) = self.inbox.as_mut() else { return Ok(()) };
         let connection = inbox.connection;
         let silent_at = self.pulls.silent_at();
-        let wake = [Some(deadline), silent_at, self.resume_at];
+        let wake = [Some(deadline), silent_at, self.resume_at, self.early.next_due()];
         let wake = wake.into_iter().flatten().min().unwrap_or(deadline);
         // Counts refusals since the last pull, and losses from now on. A refusal that was seen
         // before only ends the wait early.
@@ -381,6 +393,8 @@ impl Subscription for NatsSubscription {
         let deadline = Instant::now() + wait;
         loop {
             self.drain_inboxes();
+            let now = Instant::now();
+            self.ready.extend(std::iter::from_fn(|| self.early.take_due(now)));
             if !self.ready.is_empty() {
                 let all = self.ready.len();
                 let count = if max == 0 { all } else { all.min(max) };
@@ -430,6 +444,7 @@ impl Subscription for NatsSubscription {
                 self.on_delivery(message, None);
             }
         }
+        self.ready.extend(self.early.take_all());
         std::mem::take(&mut self.ready).into()
     }
 }

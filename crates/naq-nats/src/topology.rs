@@ -7,6 +7,7 @@ use async_nats::jetstream::stream::Config;
 use naq_core::QueueName;
 use naq_core::names::CHORES;
 use naq_core::transport::TransportError;
+use tokio::time::Instant;
 
 use crate::api::Api;
 use crate::error::ApiError;
@@ -124,7 +125,16 @@ impl Api {
         let config = self.consumer_config(queue, lease);
         let request = CreateConsumer { stream_name: &stream, config: &config, action: "create" };
         let subject = api::consumer_create(&stream, CONSUMER, &config.filter_subject);
-        match self.call_with_retry::<_, ConsumerInfo>(&subject, &request).await {
+        let until = Instant::now() + self.config.request_timeout;
+        let created = loop {
+            match self.call_with_retry::<_, ConsumerInfo>(&subject, &request).await {
+                // The broker found a consumer of this name, and it was deleted before the broker could
+                // compare its settings.
+                Err(error) if error.lacks_consumer() && Instant::now() < until => {}
+                created => break created,
+            }
+        };
+        match created {
             Ok(info) => Ok(info.terms()),
             Err(error) if CONSUMER_EXISTS.iter().any(|code| error.is(*code)) => {
                 let info = self.consumer_info(queue).await.map_err(fail)?;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::codec::{Codec, DecodeError};
 use super::step::Step;
+use crate::Timestamp;
 
 /// The headers that NAQ writes and reads. NAQ never copies a `Nats-*` header to another message.
 pub mod headers {
@@ -35,6 +36,9 @@ pub mod headers {
     /// On a job: it may have been settled before, or it was sent again because an answer was lost. The
     /// worker looks for evidence before it runs it.
     pub const SUSPECT: &str = "Naq-Suspect";
+    /// On a job: no worker starts it before this time by the broker's clock. The broker moves a wait to its
+    /// queue a little earlier, and the worker that gets it holds it.
+    pub const NOT_BEFORE: &str = "Naq-Not-Before";
     /// What is wrong with headers or subject of a message that the transport's client cannot parse. The
     /// transport gives the message this header and [`RAW_HEADERS`] in the place of its own.
     pub const UNREADABLE: &str = "Naq-Unreadable";
@@ -93,6 +97,13 @@ impl WireMessage {
             value.to_owned()
         };
         self.headers.push((header_name(name), value));
+        self
+    }
+
+    /// Removes all headers with this name, in any case of letters.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
         self
     }
 
@@ -165,6 +176,11 @@ impl WireMessage {
     /// Whether a worker must look for evidence before it runs the job.
     pub fn is_suspect(&self) -> bool {
         self.header(headers::SUSPECT).is_some()
+    }
+
+    /// The time by the broker's clock before which no worker starts the job. `None` if it may start at once.
+    pub fn not_before(&self) -> Option<Timestamp> {
+        self.header(headers::NOT_BEFORE)?.parse().ok()
     }
 
     /// What is wrong with headers or subject of this message. `None` for a message that can be parsed.

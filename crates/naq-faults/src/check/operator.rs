@@ -14,6 +14,9 @@ use crate::plan::{LEASE_MS, RunPlan};
 /// lease of the delivery ends that it got before, and one more that it renewed.
 const IN_HAND_MS: u64 = 2 * LEASE_MS;
 
+/// How long a worker needs to store the outcome of a run.
+const STORE_MS: u64 = 100;
+
 /// A purged job starts only where a worker had it in hand.
 pub(super) fn check(case: &JobCase<'_>) -> Vec<BrokenPromise> {
     let Intervention::Removed { from, to, whole: true } = case.intervention else {
@@ -21,13 +24,19 @@ pub(super) fn check(case: &JobCase<'_>) -> Vec<BrokenPromise> {
     };
     // A job that the broker acknowledged later may have been stored after the purge.
     let was_stored = case.sent.and_then(|sent| sent.acked).is_some_and(|acked| acked < from);
-    let late = case.runs.iter().filter(|run| was_stored && run.start > to + IN_HAND_MS);
-    late.map(|run| BrokenPromise::RanAfterPurge {
-        purged: to,
-        started: run.start,
-        worker: run.worker.clone(),
-    })
-    .collect()
+    // A worker that stores the next step while the purge is under way stores it after the purge: the job
+    // goes on.
+    let goes_on = case.runs.iter().any(|run| {
+        run.start <= to && run.finish.is_some_and(|finish| (from - STORE_MS..=to).contains(&finish))
+    });
+    let late = case.runs.iter().filter(|run| run.start > to + IN_HAND_MS);
+    late.filter(|_| was_stored && !goes_on)
+        .map(|run| BrokenPromise::RanAfterPurge {
+            purged: to,
+            started: run.start,
+            worker: run.worker.clone(),
+        })
+        .collect()
 }
 
 /// Checks the answers that the operators got, and that no job is stranded.
@@ -194,6 +203,21 @@ mod tests {
         *fake.runs() = vec![again];
         fake.end_at(purged + 9_002);
         assert_eq!(names(&fake), ["RanAfterPurge"]);
+    }
+
+    #[test]
+    fn a_job_whose_next_step_is_stored_while_it_is_purged_goes_on() {
+        for (before, found) in [(5, vec![]), (5_000, vec!["RanAfterPurge"])] {
+            let mut fake = FakeJob::new(Script::FailThenSucceed { failures: 1 });
+            let first = fake.runs()[0].clone();
+            let purged = first.finish.expect("it finished") + before;
+            fake.sent().acked = Some(first.start - 1);
+            fake.deeds().push(removed(purged));
+            fake.runs()[1].start = purged + 9_000;
+            fake.runs()[1].finish = Some(purged + 9_001);
+            fake.end_at(purged + 9_002);
+            assert_eq!(names(&fake), found);
+        }
     }
 
     #[test]

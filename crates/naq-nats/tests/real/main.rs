@@ -6,6 +6,7 @@ mod accounts;
 mod auth;
 mod clock_skew;
 mod delivery;
+mod early;
 mod eviction;
 mod foreign;
 mod forgotten;

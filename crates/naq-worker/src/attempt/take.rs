@@ -1,13 +1,19 @@
 //! Take: reads the job, and stops what must not start.
 
+use std::time::Duration;
+
 use naq_core::Envelope;
 use naq_core::retry::{Start, decide_start};
 
+use crate::crash::{Elsewhere, runs_elsewhere};
 use crate::decide::{DeliveryOutcome, attempt_facts};
 use crate::delivery::{HeldDelivery, StopReason};
 use crate::engine::{AttemptDeps, WorkerState};
 use crate::handler::RegisteredTask;
 use crate::outage::Outage;
+
+/// How long to wait before the lists are read again from a replica that lags.
+const LAG_PAUSE: Duration = Duration::from_millis(20);
 
 /// A job that may have killed a worker, or that must not kill one, is in this worker's list before it
 /// runs: if it kills this one, the next worker finds it there. Any other job is listed with the next
@@ -21,7 +27,37 @@ pub(super) async fn list_suspect_run(
     if held.delivery.delivered < 2 && job.crashes == 0 && !one_more_is_poison {
         return Ok(());
     }
-    Box::pin(list_now(worker, held)).await
+    Box::pin(list_now(worker, held)).await?;
+    if held.delivery.delivered < 2 {
+        return Ok(());
+    }
+    Box::pin(leave_to_another(worker, held)).await
+}
+
+/// Two workers may hold the same delivery, and find at the same moment that no other runs the job. Each has
+/// stored its list before it reads those of the others here, so at least one of them finds the other.
+async fn leave_to_another(worker: &WorkerState, held: &HeldDelivery) -> Result<(), StopReason> {
+    let mut outage = Outage::new("the last look at a job that was delivered again");
+    loop {
+        let pause = match runs_elsewhere(worker, held).await {
+            Ok(Elsewhere::NotListed) => return Ok(()),
+            Ok(Elsewhere::Runs(other)) => {
+                tracing::info!(job = %held.job_id(), worker = %other, "delivered again, not run: the other worker has begun it");
+                return Err(StopReason::LeaseLost);
+            }
+            Ok(Elsewhere::Unknown) => LAG_PAUSE,
+            Err(err) if err.is_transient() => outage.failed(&err, worker.now()),
+            // Without the permission no list can be read. The job runs all the same.
+            Err(_) => return Ok(()),
+        };
+        tokio::select! {
+            () = worker.sleep(pause) => {}
+            () = held.stop_token.cancelled() => {}
+        }
+        if let Some(reason) = held.stop_reason() {
+            return Err(reason);
+        }
+    }
 }
 
 async fn list_now(worker: &WorkerState, held: &HeldDelivery) -> Result<(), StopReason> {

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use naq_core::flow::{Redelivery, RunEvidence, run_evidence};
+use naq_core::WorkerId;
+use naq_core::flow::{Asker, Redelivery, RunEvidence, run_evidence};
+use naq_core::transport::TransportError;
 
 use crate::decide::Settlement;
 use crate::delivery::HeldDelivery;
@@ -100,13 +102,7 @@ async fn look(
             checked.may_run.push(held);
             continue;
         }
-        let redelivery = Redelivery {
-            job: held.delivery.stored.key.clone(),
-            step: held.delivery.step(),
-            delivered: held.delivery.delivered,
-            crashes: held.delivery.envelope().map_or(0, |job| job.crashes),
-            received_at: held.first_look(asker.now),
-        };
+        let redelivery = redelivery(&held, asker);
         match run_evidence(&redelivery, &lists, asker) {
             RunEvidence::NotYet => checked.undecided.push(held),
             RunEvidence::RunsOn(other) => {
@@ -126,4 +122,38 @@ async fn look(
         }
     }
     checked
+}
+
+fn redelivery(held: &HeldDelivery, asker: Asker) -> Redelivery {
+    Redelivery {
+        job: held.delivery.stored.key.clone(),
+        step: held.delivery.step(),
+        delivered: held.delivery.delivered,
+        crashes: held.delivery.envelope().map_or(0, |job| job.crashes),
+        received_at: held.first_look(asker.now),
+    }
+}
+
+/// Whether another worker has begun a delivery that this one is about to begin.
+pub(crate) enum Elsewhere {
+    Runs(WorkerId),
+    /// No list of another worker names it.
+    NotListed,
+    /// A replica lags, and does not show the newest lists.
+    Unknown,
+}
+
+/// Looks for the run of this delivery in the lists of the others. This worker must have stored its own list.
+pub(crate) async fn runs_elsewhere(
+    worker: &WorkerState,
+    held: &HeldDelivery,
+) -> Result<Elsewhere, TransportError> {
+    let read = worker.run_board.read_fresh(&*worker.transport, worker.now()).await?;
+    let Some((lists, asker)) = read else { return Ok(Elsewhere::Unknown) };
+    Ok(match run_evidence(&redelivery(held, asker), &lists, asker) {
+        RunEvidence::RunsOn(other) => Elsewhere::Runs(other),
+        RunEvidence::NotYet | RunEvidence::Crashed { .. } | RunEvidence::NoCrash => {
+            Elsewhere::NotListed
+        }
+    })
 }

@@ -63,6 +63,11 @@ impl Heard {
         self.run.map_or(Duration::ZERO, |run| run.longest_gap)
     }
 
+    /// The revision of the newest list. None if it is not known whether that was stored.
+    pub(super) fn revision(&self) -> Option<u64> {
+        self.run.map(|run| run.revision)
+    }
+
     /// Does this worker know the gap before the list with this revision?
     pub(super) fn knows(&self, revision: u64) -> bool {
         self.run.is_some_and(|run| revision <= run.revision)

@@ -9,5 +9,5 @@ mod run_board;
 
 pub(crate) use self::apart_line::ApartLine;
 pub(crate) use self::apart_loop::apart_loop;
-pub(crate) use self::crash_check::check_crashes;
+pub(crate) use self::crash_check::{Elsewhere, check_crashes, runs_elsewhere};
 pub(crate) use self::run_board::RunBoard;

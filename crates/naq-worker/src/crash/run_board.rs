@@ -135,6 +135,28 @@ impl RunBoard {
         store: &dyn StateStore,
         now: Timestamp,
     ) -> Result<(Vec<SeenRunList>, Asker), TransportError> {
+        self.read_with_own(store, now).await.map(|(lists, asker, _)| (lists, asker))
+    }
+
+    /// Like [`read`](Self::read), but `None` if the broker has not shown this worker's newest list yet: a
+    /// replica may lag, and then it may not show another worker's list either.
+    pub(crate) async fn read_fresh(
+        &self,
+        store: &dyn StateStore,
+        now: Timestamp,
+    ) -> Result<Option<(Vec<SeenRunList>, Asker)>, TransportError> {
+        let newest = lock(&self.heard).revision();
+        let (lists, asker, own) = self.read_with_own(store, now).await?;
+        let is_fresh = newest.is_none_or(|newest| own.is_some_and(|own| own >= newest));
+        Ok(is_fresh.then_some((lists, asker)))
+    }
+
+    /// The lists of the others, what this worker knows, and the revision of its own list.
+    async fn read_with_own(
+        &self,
+        store: &dyn StateStore,
+        now: Timestamp,
+    ) -> Result<(Vec<SeenRunList>, Asker, Option<u64>), TransportError> {
         let prefix = RunList::prefix().unwrap_or_else(|err| unreachable!("a constant key: {err}"));
         let (mut lists, mut own, mut from) = (Vec::new(), None, 0);
         loop {
@@ -152,12 +174,13 @@ impl RunBoard {
         let heard = lock(&self.heard);
         // A list whose answer is still under way may have waited for the broker: how long, is unknown.
         let known = own.as_ref().is_some_and(|own| heard.knows(own.revision));
+        let revision = own.as_ref().map(|own| own.revision);
         let asker = Asker {
             now: own.map_or(now, |own| own.stored_at),
             heard_for: if known { heard.stored_for() } else { Duration::ZERO },
             may_have_missed: heard.longest_gap(),
         };
-        Ok((lists, asker))
+        Ok((lists, asker, revision))
     }
 
     /// Removes the list: this worker has stopped, and runs nothing any more.

@@ -1,9 +1,10 @@
 //! The worker dies between any two steps of settle, and another takes over: nothing is lost, and
 //! nothing that has finished runs again.
 
-use naq_core::testing::{DiePoint, FaultPlan, Op};
-use naq_core::transport::{Consumer, Fact, Settler};
-use naq_core::{FinalRecord, JobState, QueueName, Timestamp};
+use naq_core::flow::{ListedRun, RunList};
+use naq_core::testing::{DiePoint, Fault, FaultPlan, Op};
+use naq_core::transport::{Consumer, Expect, Fact, Settler, StateStore};
+use naq_core::{FinalRecord, JobState, QueueName, Timestamp, WorkerId};
 
 use crate::bench::{Bench, Do, LEASE, Script, secs};
 
@@ -168,4 +169,41 @@ async fn a_job_that_was_settled_while_it_waited_for_a_slot_is_not_run() {
     bench.turn().await;
     assert_eq!(bench.seen.order(), ["busy"]);
     assert_eq!((bench.state("job").await, bench.left().await), (JobState::Completed, 0));
+}
+
+/// Two workers have the delivery, and neither lists it when both look. The other one is a moment faster.
+#[tokio::test]
+async fn a_job_that_another_worker_begins_at_the_same_moment_does_not_start_here() {
+    for other_lists in [false, true] {
+        let bench = Bench::new();
+        let worker = bench.start().await;
+        bench.enqueue("job", [Do::Gate]).await;
+        worker.kill().await;
+        let (_second, faulty) = bench.start_faulty(FaultPlan::new()).await;
+        bench.pass(LEASE - secs(1)).await;
+        faulty.set_plan(FaultPlan::new().on(Op::RunList, 1, u32::MAX, Fault::Late));
+        bench.pass(secs(1)).await;
+        // The look at the lists goes on, and then the list with this job is under way.
+        faulty.release_late();
+        bench.turn().await;
+        assert_eq!(bench.seen.starts("job"), 1);
+        if other_lists {
+            let stored = bench.report("job").await.stored;
+            let run = ListedRun {
+                job: stored.key.clone(),
+                step: stored.step().to_string(),
+                crashes: 1,
+                started_at: None,
+            };
+            let worker = WorkerId::new("other").expect("an id");
+            let key = RunList::key(&worker, "process").expect("a key");
+            let (queues, interval_ms) = (vec![stored.key.queue], 1_000);
+            let list = RunList { worker, queues, interval_ms, runs: vec![run] };
+            let put = bench.broker.state_put(&key, list.value(), Expect::Any, None);
+            put.await.expect("stores");
+        }
+        faulty.release_late();
+        bench.turn().await;
+        assert_eq!(bench.seen.starts("job"), if other_lists { 1 } else { 2 });
+    }
 }
