@@ -64,7 +64,7 @@ async fn at_debug_the_log_has_each_step_of_each_attempt_and_no_payload() {
         [
             "attempt 1 of 4 started",
             "attempt 1 of 4 failed: ConnectionError: as the script says; retrying in 5s (strategy: \
-             fixed) kind=ConnectionError rule=policy delay_ms=5000 next_at=2026-01-01T00:00:05.000Z",
+             fixed) kind=ConnectionError rule=strategy delay_ms=5000 next_at=2026-01-01T00:00:05.000Z",
             "attempt 2 of 4 started",
             "attempt 2 of 4 succeeded in 0s took_ms=0",
         ],

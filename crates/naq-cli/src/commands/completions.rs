@@ -106,7 +106,11 @@ mod tests {
             .collect();
         assert_eq!(without, Vec::<&str>::new());
         assert!(!page.contains("(1)"), "naq has one page");
-        assert_eq!(page.matches("\\-\\-nats\\-creds").count(), 1, "shared options are there once");
+        assert_eq!(
+            page.matches(".TP\n\\fB\\-\\-nats\\-creds").count(),
+            1,
+            "shared options are there once"
+        );
         assert!(page.contains("GATEWAY KEY ADD") && page.contains("\\-\\-sso\\-role"), "{page}");
     }
 }

@@ -51,7 +51,7 @@ async fn the_json_log_has_one_line_for_an_attempt_with_the_decision_as_fields() 
     let line = of_job[0];
     assert_eq!(
         (&line["kind"], &line["rule"]),
-        (&"ConnectionError".into(), &"policy".into()),
+        (&"ConnectionError".into(), &"strategy".into()),
         "{line}"
     );
     assert_eq!(line["delay_ms"], 100, "{line}");
