@@ -3,15 +3,15 @@
 use std::ops::Deref;
 use std::time::Duration;
 
-use naq_client::{Hold, JobReport, JobView, Progress, Signer};
+use naq_client::{Hold, JobReport, JobView, Progress, Run, Signer};
 use naq_core::redact::Redactor;
 use naq_core::wire::AttemptOutcome;
 use naq_core::{AttemptRecord, Clock, JobState, SystemClock, Timestamp};
 use serde::Serialize;
 
-use crate::hold_words;
 use crate::output::{BOLD, DIM, Details, GREEN, RED, YELLOW, paint};
 use crate::text::{about, duration, printable, printable_json, printable_lines};
+use crate::{hold_words, run_words};
 
 /// What `naq job show` prints: a [`JobView`], as JSON or in words.
 #[derive(Debug, Serialize)]
@@ -28,6 +28,12 @@ impl JobDetails {
     /// With what holds the job.
     pub(crate) fn held_by(mut self, hold: Option<Hold>) -> Self {
         self.0.hold = hold;
+        self
+    }
+
+    /// With the worker that runs the job.
+    pub(crate) fn run_by(mut self, run: Option<Run>) -> Self {
+        self.0.run = run;
         self
     }
 
@@ -78,6 +84,12 @@ impl JobDetails {
         Some(format!("{}; next: {}", printable(&words), printable(&hold_words::next_step(hold))))
     }
 
+    /// Which worker runs the job, since when.
+    fn worker_words(&self, now: Timestamp) -> Option<String> {
+        let runs = self.state == JobState::Running;
+        runs.then(|| run_words::on_worker(self.run.as_ref(), now))
+    }
+
     /// The jobs that it waits for. If there are many, only the first ones are named.
     fn waits_for_words(&self) -> Option<String> {
         const NAMED: usize = 5;
@@ -105,6 +117,7 @@ impl JobDetails {
             .with("queue", &self.queue)
             .with("task", self.task.as_ref().map_or("unknown", |t| t.as_str()))
             .maybe("attempt", attempt)
+            .maybe("worker", self.worker_words(now))
             .maybe("crashes", none_zero(self.crashes))
             .maybe("snoozes", none_zero(self.snoozes))
             .maybe("policy", self.policy.as_ref())

@@ -57,6 +57,7 @@ mod progress_line;
 #[cfg(any(feature = "dashboard", feature = "gateway", feature = "metrics"))]
 mod readiness;
 mod run;
+mod run_words;
 mod runtime;
 mod secret_files;
 #[cfg(any(feature = "dashboard", feature = "gateway", feature = "metrics"))]

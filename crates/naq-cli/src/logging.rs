@@ -102,13 +102,13 @@ fn colours() -> bool {
 }
 
 /// The log filter of a level. The NATS client library's own messages matter only to those who debug
-/// it, so most levels hide them.
+/// it, so most levels hide them. NAQ reports each error of the library itself, with the way out.
 fn filter(level: Level) -> EnvFilter {
     const QUIET: &str = "tokio=info,mio=info,rustls=info";
     EnvFilter::new(match level {
-        Level::Error => "error".to_owned(),
-        Level::Warn => format!("warn,{CLIENT_LOG_TARGET}=error"),
-        Level::Info => format!("info,{CLIENT_LOG_TARGET}=error"),
+        Level::Error => format!("error,{CLIENT_LOG_TARGET}=off"),
+        Level::Warn => format!("warn,{CLIENT_LOG_TARGET}=off"),
+        Level::Info => format!("info,{CLIENT_LOG_TARGET}=off"),
         Level::Debug => format!("debug,{CLIENT_LOG_TARGET}=warn,{QUIET}"),
         Level::Trace => format!("trace,{QUIET},{CLIENT_LOG_SECRETS}"),
     })

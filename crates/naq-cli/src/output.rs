@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::exit;
 use crate::text::{printable, printable_lines};
 
-pub(crate) use table::{Details, TableRow, lines};
+pub(crate) use table::{Details, TableRow, lines, render as render_table};
 
 /// The format of the data on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -55,6 +55,7 @@
 //! | `dead` | Which jobs died, and how do I requeue or purge them? | [`Client::dead_letters`], [`Client::requeue`] |
 //! | `batch` | How do I act on many jobs at once, and undo it? | [`BatchOrder`], [`Client::start_batch`] |
 //! | `holds` | What holds my jobs, since when, and how many? | [`Client::holds`], [`Client::hold_of`] |
+//! | `runs` | Which worker runs a job, since when, and how far is it? | [`Client::runs`], [`Client::run_of`] |
 //! | `operate` | How do I pause, drain and limit, and who did what? | [`Client::pause_task`], [`Client::audit_log`], [`Client::history`] |
 //!
 //! Features: `schedules`, `metrics` (counts enqueued jobs), `otel` (traces them). None is on by
@@ -71,6 +72,7 @@ mod jobs;
 mod join_bounded;
 mod operate;
 mod protect;
+mod runs;
 mod saved;
 #[cfg(feature = "schedules")]
 mod schedule;
@@ -95,6 +97,7 @@ pub use operate::{
     AUDIT_TTL, AuditCheck, AuditEntry, AuditPage, AuditQuery, LimitInfo, LimitedJob, MAX_AUDIT_PAGE,
 };
 pub use protect::{EncryptedJob, Signer};
+pub use runs::{Run, Runs};
 pub use saved::{Checkpoint, CheckpointError, CheckpointInfo, Progress};
 #[cfg(feature = "schedules")]
 pub use schedule::{

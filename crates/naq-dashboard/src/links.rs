@@ -1,10 +1,16 @@
 //! Paths of the dashboard's pages, and the percent encoding in them.
 
+use naq_core::WorkerId;
 use naq_core::transport::JobKey;
 
 /// The path of a job's page, below the prefix.
 pub(crate) fn job_path(key: &JobKey) -> String {
     format!("/jobs/{}/{}", encode(key.queue.as_str()), encode(key.id.as_str()))
+}
+
+/// The path of a worker's page, below the prefix.
+pub(crate) fn worker_path(worker: &WorkerId) -> String {
+    format!("/workers/{}", encode(worker.as_str()))
 }
 
 /// Percent-encodes every byte that is not a letter, a digit or one of `-._~`.

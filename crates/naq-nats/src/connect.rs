@@ -15,6 +15,7 @@ use crate::client_end::{ClientEnd, ClientLife};
 use crate::config::{Auth, NatsConfig};
 use crate::connection_monitor::ConnectionMonitor;
 use crate::error;
+use crate::wait_log::WaitLog;
 
 /// The longest pause between two tries to connect.
 const MAX_PAUSE: Duration = Duration::from_millis(500);
@@ -25,10 +26,11 @@ pub(crate) async fn connect(
     monitor: &Arc<ConnectionMonitor>,
 ) -> Result<(Client, ClientEnd), TransportError> {
     let mut tries = 1;
+    let mut log = WaitLog::default();
     loop {
         match connect_once(config, monitor).await {
             Err(error) if config.wait_for_broker && error.is_transient() => {
-                tracing::warn!(%error, "waiting for the broker");
+                log.failed(&error, SystemClock.now());
                 tries += 1;
                 SystemClock.sleep_until(SystemClock.now() + pause(tries)).await;
             }

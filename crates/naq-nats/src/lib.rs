@@ -71,6 +71,7 @@ mod unreadable;
 mod unreadable_jobs;
 mod uptime;
 mod uptime_consumer;
+mod wait_log;
 
 pub use config::{Auth, CLIENT_LOG_SECRETS, CLIENT_LOG_TARGET, NatsConfig, Secret, Storage, Tls};
 pub use finding::{Finding, Level};

@@ -8,6 +8,7 @@ use naq_core::{Clock, SystemClock, Timer};
 use crate::api::Api;
 use crate::config::NatsConfig;
 use crate::server::Unfit;
+use crate::wait_log::WaitLog;
 use crate::{connect, server};
 
 /// NAQ over NATS JetStream. It is cheap to clone. All clones share one connection, which reconnects
@@ -40,12 +41,13 @@ impl NatsTransport {
     pub async fn connect(config: NatsConfig) -> Result<Self, TransportError> {
         let api = Api::connect(config).await?;
         let mut tries = 1;
+        let mut log = WaitLog::default();
         // A broker that has accepted the connection may still be starting, or too busy to answer.
         while let Err(Unfit { error, may_pass }) = server::check(&api).await {
             if !(api.config.wait_for_broker && may_pass) {
                 return Err(error);
             }
-            tracing::warn!(%error, "waiting for the broker");
+            log.failed(&error, SystemClock.now());
             tries += 1;
             SystemClock.sleep_until(SystemClock.now() + connect::pause(tries)).await;
         }

@@ -63,10 +63,10 @@ async fn at_debug_the_log_has_each_step_of_each_attempt_and_no_payload() {
         of("good"),
         [
             "attempt 1 of 4 started",
-            "attempt 1 of 4 failed: ConnectionError: as the script says",
-            "retrying in 5s (strategy: fixed)",
+            "attempt 1 of 4 failed: ConnectionError: as the script says; retrying in 5s (strategy: \
+             fixed) kind=ConnectionError rule=strategy delay_ms=5000 next_at=2026-01-01T00:00:05.000Z",
             "attempt 2 of 4 started",
-            "attempt 2 of 4 succeeded in 0s",
+            "attempt 2 of 4 succeeded in 0s took_ms=0",
         ],
         "{text}"
     );
@@ -75,7 +75,7 @@ async fn at_debug_the_log_has_each_step_of_each_attempt_and_no_payload() {
         [
             "attempt 1 of 1 started",
             "dead after attempt 1 of 1: ConnectionError: as the script says (rule max_retries: \
-             attempt 1 of 1 failed with ConnectionError, and no retry is left)",
+             attempt 1 of 1 failed with ConnectionError, and no retry is left) kind=ConnectionError rule=max_retries",
         ]
     );
     assert!(text.contains("attempt{job=bad task=script queue=default attempt=1}"), "{text}");

@@ -32,10 +32,10 @@ mod client {
         Enqueue, EnqueueError, EnqueueLayer, Enqueued, Hold, HoldCause, HoldFacts, JobHandle,
         JobRef, JobRefs, JobReport, JobView, LimitInfo, LimitedJob, MAX_AUDIT_PAGE, MAX_SELECTED,
         NamedJob, Need, NodeJob, OutgoingJob, ParentEnd, Parents, Prepare, Prepared, Preview,
-        Progress, Registered, STALE_AFTER, ScheduleBuilder, ScheduleChore, ScheduleError,
-        ScheduleReport, ScheduleState, Schedules, UNDO_WINDOW, WaitError, WaitingFilter, Wake,
-        Workflow, WorkflowError, WorkflowHandle, WorkflowJob, WorkflowNode, WorkflowReport,
-        WorkflowSummary, find_holds, find_needs, hold_of, idle_breakers,
+        Progress, Registered, Run, Runs, STALE_AFTER, ScheduleBuilder, ScheduleChore,
+        ScheduleError, ScheduleReport, ScheduleState, Schedules, UNDO_WINDOW, WaitError,
+        WaitingFilter, Wake, Workflow, WorkflowError, WorkflowHandle, WorkflowJob, WorkflowNode,
+        WorkflowReport, WorkflowSummary, find_holds, find_needs, hold_of, idle_breakers,
     };
 }
 

@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use naq_client::{AuditEntry, Client, Hold, JobReport, Progress};
 use naq_core::transport::JobKey;
-use naq_core::{Clock, JobState, QueueName, SystemClock, Timer};
+use naq_core::{Clock, JobState, QueueName, SystemClock, Timer, Timestamp};
 
 use self::list::JobListArgs;
 use super::audit;
@@ -20,6 +20,9 @@ use crate::job_name::JobName;
 use crate::output::{Format, Output};
 use crate::text::{about, parse_duration, printable};
 
+/// A watched job's progress gets a line at each of these percents, and after this time.
+const PROGRESS_STEP: u64 = 10;
+const PROGRESS_EVERY: Duration = Duration::from_secs(30);
 /// How often a watched job is read.
 const CHECK_EVERY: Duration = Duration::from_millis(200);
 
@@ -114,7 +117,9 @@ impl JobCommand {
             Self::Show { which, show_secrets } => {
                 let report = which.find(client).await?;
                 let hold = client.hold_of(&report).await?;
-                show(&report, hold, *show_secrets, out)?;
+                let run = client.run_of(&report).await?;
+                let shown = JobDetails::from(&report).held_by(hold).run_by(run);
+                show(shown, *show_secrets, out)?;
             }
             Self::Cancel { which, reason } => {
                 let key = which.key(client).await?;
@@ -143,8 +148,7 @@ impl JobCommand {
     }
 }
 
-fn show(report: &JobReport, hold: Option<Hold>, secrets: bool, out: Output) -> Result<()> {
-    let shown = JobDetails::from(report).held_by(hold);
+fn show(shown: JobDetails, secrets: bool, out: Output) -> Result<()> {
     let shown = if secrets { shown } else { shown.redacted() };
     out.one(&shown, || shown.words())
 }
@@ -190,7 +194,9 @@ async fn watch(
 /// What `naq job watch` has printed so far.
 #[derive(Default)]
 struct WatchState {
-    state: Option<(JobState, u32, Option<Progress>)>,
+    state: Option<(JobState, u32)>,
+    /// The progress that was printed last, and when.
+    progress: Option<(Progress, Timestamp)>,
     printed: Vec<naq_core::AttemptRecord>,
 }
 
@@ -200,12 +206,14 @@ impl WatchState {
         let attempt = report.envelope.as_ref().map_or(1, |job| job.attempt);
         let fresh: Vec<_> =
             shown.attempts.iter().filter(|r| !self.printed.contains(r)).cloned().collect();
-        let current = Some((report.state, attempt, report.progress.clone()));
+        let current = Some((report.state, attempt));
         let changed = self.state != current;
-        if fresh.is_empty() && !changed {
+        let moved = self.has_moved(report.progress.as_ref(), SystemClock.now());
+        if fresh.is_empty() && !changed && !moved {
             return Ok(());
         }
         self.state = current;
+        self.progress = report.progress.clone().map(|progress| (progress, SystemClock.now()));
         if out.format() == Format::Table {
             let max = report.envelope.as_ref().map(|job| job.max_attempts());
             for record in &fresh {
@@ -218,6 +226,17 @@ impl WatchState {
         }
         self.printed.extend(fresh);
         Ok(())
+    }
+}
+
+impl WatchState {
+    /// Whether the progress is worth a line: a step of [`PROGRESS_STEP`] percent, or a change after
+    /// [`PROGRESS_EVERY`].
+    fn has_moved(&self, progress: Option<&Progress>, now: Timestamp) -> bool {
+        let Some(progress) = progress else { return false };
+        let Some((last, at)) = &self.progress else { return true };
+        let step = |it: &Progress| it.percent().map(|percent| percent / PROGRESS_STEP);
+        last != progress && (step(last) != step(progress) || now.since(*at) >= PROGRESS_EVERY)
     }
 }
 
@@ -234,5 +253,27 @@ fn state_line(report: &JobReport, attempt: u32) -> String {
             format!("{}: attempt {attempt}{of}{}", state(state_now), progress.unwrap_or_default())
         }
         (ended, _) => state(ended),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watched_job_has_a_line_for_every_tenth_of_its_progress_and_not_for_every_report() {
+        let mut watch = WatchState::default();
+        let mut lines = 0;
+        for done in 0..=1_600 {
+            let now = Timestamp::from_millis(1_000 + done * 250);
+            let progress =
+                Progress { done, total: 1_600, message: String::new(), attempt: 1, at: now };
+            if watch.has_moved(Some(&progress), now) {
+                watch.progress = Some((progress, now));
+                lines += 1;
+            }
+        }
+        // One for each tenth, which takes 40 s, and one in between, after 30 s.
+        assert_eq!(lines, 21);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_client::{AuditEntry, Client, Hold};
+use naq_client::{AuditEntry, Client, Hold, Runs};
 use naq_core::flow::TaskPause;
 use naq_core::transport::QueueInfo;
 use naq_core::{QueueName, TaskName, Timestamp};
@@ -107,16 +107,18 @@ impl QueueCommand {
         match self {
             Self::List => {
                 let (queues, paused) = (client.queues().await?, client.paused_tasks().await?);
+                let runs = client.runs().await?;
                 let now = client.now();
-                let line = |info| QueueRow::new(info, &paused, now);
+                let line = |info| QueueRow::new(info, &runs, &paused, now);
                 out.list(&queues.into_iter().map(line).collect::<Vec<_>>())
             }
             Self::Info { queue } => {
                 let (info, paused) = (info(client, queue).await?, client.paused_tasks().await?);
                 let last_day = EndedJobs::of(queue, client).await;
                 let holds = client.holds(queue).await?;
-                let line =
-                    QueueRow { last_day, holds, ..QueueRow::new(info, &paused, client.now()) };
+                let runs = client.runs().await?;
+                let line = QueueRow::new(info, &runs, &paused, client.now());
+                let line = QueueRow { last_day, holds, ..line };
                 out.one(&line, || line.details())
             }
             Self::Create { queues } => create(queues, client, out).await,
@@ -139,6 +141,8 @@ impl QueueCommand {
 struct QueueRow {
     #[serde(flatten)]
     info: QueueInfo,
+    /// Those of its running jobs that wait in a worker for a slot.
+    taken: u64,
     /// Tasks that are paused individually.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     paused_tasks: Vec<TaskPause>,
@@ -177,9 +181,24 @@ impl EndedJobs {
 }
 
 impl QueueRow {
-    fn new(info: QueueInfo, paused: &[TaskPause], now: Timestamp) -> Self {
+    fn new(info: QueueInfo, runs: &Runs, paused: &[TaskPause], now: Timestamp) -> Self {
         let own = paused.iter().filter(|pause| pause.queue == info.name).cloned();
-        Self { paused_tasks: own.collect(), last_day: None, holds: Vec::new(), info, now }
+        let taken = info.running - runs.running(&info.name, info.running);
+        Self { paused_tasks: own.collect(), last_day: None, holds: Vec::new(), taken, info, now }
+    }
+
+    /// The jobs that have a slot.
+    fn running(&self) -> u64 {
+        self.info.running - self.taken
+    }
+
+    fn running_words(&self) -> String {
+        let limit = self.info.concurrency_limit.map_or("no limit".into(), |n| n.to_string());
+        let taken = match self.taken {
+            0 => String::new(),
+            n => format!("; {n} more are taken: they wait in a worker for a slot"),
+        };
+        format!("{} (limit: {limit}){taken}", self.running())
     }
 
     fn state(&self) -> String {
@@ -228,12 +247,11 @@ impl QueueRow {
 
     fn details(&self) -> String {
         let q = &self.info;
-        let limit = q.concurrency_limit.map_or("no limit".into(), |n| n.to_string());
         Details::default()
             .with("queue", &q.name)
             .with("state", self.state())
             .with("pending", q.pending)
-            .with("running", format_args!("{} (limit: {limit})", q.running))
+            .with("running", self.running_words())
             .with("waiting", format_args!("{} (scheduled or retrying)", q.waiting))
             .with("dead", q.dead)
             .maybe("last 24 h", self.last_day.map(EndedJobs::words))
@@ -259,9 +277,11 @@ impl QueueRow {
 }
 
 impl TableRow for QueueRow {
-    const COLUMNS: &'static [&'static str] =
-        &["QUEUE", ">PENDING", ">RUNNING", ">LIMIT", ">WAITING", ">DEAD", "OLDEST", "~STATE"];
-    const LEFT_OUT: &'static [&'static str] = &["OLDEST", "LIMIT", "WAITING"];
+    const COLUMNS: &'static [&'static str] = &[
+        "QUEUE", ">PENDING", ">TAKEN", ">RUNNING", ">LIMIT", ">WAITING", ">DEAD", "OLDEST",
+        "~STATE",
+    ];
+    const LEFT_OUT: &'static [&'static str] = &["LIMIT", "OLDEST", "TAKEN", "WAITING"];
     const NONE: &'static str = "no queues; the first job creates one: naq enqueue TASK";
 
     fn cells(&self) -> Vec<String> {
@@ -269,7 +289,8 @@ impl TableRow for QueueRow {
         vec![
             q.name.to_string(),
             q.pending.to_string(),
-            q.running.to_string(),
+            self.taken.to_string(),
+            self.running().to_string(),
             q.concurrency_limit.map_or("-".into(), |n| n.to_string()),
             q.waiting.to_string(),
             q.dead.to_string(),
@@ -338,7 +359,7 @@ async fn pause(args: &QueuePauseArgs, client: &Client, out: Output) -> Result<()
     let mut done = Vec::new();
     for queue in &args.queues {
         client.transport().pause(queue, until).await?;
-        let line = QueueRow::new(info(client, queue).await?, &[], client.now());
+        let line = QueueRow::new(info(client, queue).await?, &Runs::default(), &[], client.now());
         let entry = |who: &str| AuditEntry::new(who, "pause", format!("queue {queue}"));
         audit::record(client, out, |who| entry(who).reason(&args.reason)).await?;
         done.push(QueueActionResult {

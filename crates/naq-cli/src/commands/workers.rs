@@ -1,10 +1,12 @@
-//! `naq workers`: lists the workers, and drains one.
+//! `naq workers`: lists the workers, shows one with its jobs, and drains one.
+
+mod show;
 
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_client::{AuditEntry, Client};
+use naq_client::{AuditEntry, Client, Run};
 use naq_core::transport::{WorkerInfo, WorkerStatus};
 use naq_core::{Clock, SystemClock, Timer, Timestamp, WorkerId};
 use serde::Serialize;
@@ -29,6 +31,15 @@ pub(crate) enum WorkersCommand {
     /// List the workers that are alive
     #[command(visible_alias = "ls")]
     List,
+    /// Show one worker and the jobs that it runs: since when, and with what progress
+    #[command(after_help = "\
+Examples:
+  naq workers show host-4711-9f3a
+  naq workers show host-4711-9f3a -o json | jq '.runs[].job'")]
+    Show {
+        /// The worker's id, as naq workers lists it
+        id: WorkerId,
+    },
     /// Stop a worker gracefully: it finishes its running jobs, and its process ends
     #[command(after_help = "\
 Examples:
@@ -50,13 +61,24 @@ The worker acts as on SIGTERM. A supervisor may start it again.")]
 struct WorkerRow {
     #[serde(flatten)]
     worker: WorkerInfo,
+    /// The job that it has run longest.
+    longest_run: Option<Run>,
     #[serde(skip)]
     now: Timestamp,
 }
 
+impl WorkerRow {
+    fn longest(&self) -> String {
+        let started = self.longest_run.as_ref().and_then(|run| run.started_at);
+        started.map_or("-".into(), |at| about(self.now.since(at)))
+    }
+}
+
 impl TableRow for WorkerRow {
-    const COLUMNS: &'static [&'static str] =
-        &["WORKER", "STATUS", "~QUEUES", ">RUNNING", ">DONE", ">FAILED", "HOST", "UP", "SEEN"];
+    const COLUMNS: &'static [&'static str] = &[
+        "WORKER", "STATUS", "~QUEUES", ">RUNNING", ">LONGEST", ">DONE", ">FAILED", "HOST", "UP",
+        "SEEN",
+    ];
     const LEFT_OUT: &'static [&'static str] = &["HOST", "UP", "FAILED", "DONE", "QUEUES"];
     const NONE: &'static str = "no workers; to start one: naq worker";
 
@@ -73,6 +95,7 @@ impl TableRow for WorkerRow {
             status,
             queues.join(" "),
             format!("{}/{}", w.running, w.concurrency),
+            self.longest(),
             w.finished.to_string(),
             w.failed.to_string(),
             format!("{}:{}", w.hostname, w.pid),
@@ -94,6 +117,7 @@ impl WorkersArgs {
     pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
         match &self.command {
             None | Some(WorkersCommand::List) => list(client, out).await,
+            Some(WorkersCommand::Show { id }) => show::show(id, client, out).await,
             Some(WorkersCommand::Drain { id, wait }) => drain(id, *wait, client, out).await,
         }
     }
@@ -101,10 +125,12 @@ impl WorkersArgs {
 
 async fn list(client: &Client, out: Output) -> Result<()> {
     let workers = client.list_workers().await?;
-    let now = client.now();
-    let lines: Vec<WorkerRow> =
-        workers.into_iter().map(|worker| WorkerRow { worker, now }).collect();
-    out.list(&lines)
+    let (runs, now) = (client.runs().await?, client.now());
+    let row = |worker: WorkerInfo| {
+        let longest_run = runs.of_worker(&worker.worker_id).next().cloned();
+        WorkerRow { longest_run, worker, now }
+    };
+    out.list(&workers.into_iter().map(row).collect::<Vec<_>>())
 }
 
 async fn drain(id: &WorkerId, wait: Option<Duration>, client: &Client, out: Output) -> Result<()> {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use anstyle::{AnsiColor, Style};
 use naq_core::{Clock, SystemClock};
+use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::FormatTime;
@@ -33,7 +34,10 @@ where
         write!(w, "{dim}")?;
         UtcTime.format_time(&mut w)?;
         write!(w, "{dim:#} {level}{:>5}{level:#} ", event.metadata().level())?;
-        cx.format_fields(w.by_ref(), event)?;
+        match is_of_attempt(event) {
+            true => write_message(&mut w, event)?,
+            false => cx.format_fields(w.by_ref(), event)?,
+        }
         for span in cx.event_scope().into_iter().flatten() {
             let extensions = span.extensions();
             let Some(fields) = extensions.get::<FormattedFields<N>>() else { continue };
@@ -42,6 +46,31 @@ where
             }
         }
         writeln!(w)
+    }
+}
+
+/// The text of such a line says what its fields say, which are for programs.
+fn is_of_attempt(event: &Event<'_>) -> bool {
+    matches!(
+        event.metadata().target(),
+        "naq_worker::report::attempt_log" | "naq_worker::run::summary_loop"
+    )
+}
+
+fn write_message(w: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    let mut message = Message(String::new());
+    event.record(&mut message);
+    write!(w, "{}", printable(&message.0))
+}
+
+/// Reads the message of an event.
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
     }
 }
 
@@ -56,11 +85,7 @@ fn style(level: &Level) -> Style {
 }
 
 /// Writes one field, with control characters escaped.
-pub(super) fn field(
-    w: &mut Writer<'_>,
-    field: &tracing::field::Field,
-    value: &dyn fmt::Debug,
-) -> fmt::Result {
+pub(super) fn field(w: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     let text = format!("{value:?}");
     match field.name() {
         "message" => write!(w, "{}", printable(&text)),

@@ -24,7 +24,8 @@ pub(crate) trait TableRow: Serialize {
     fn cells(&self) -> Vec<String>;
 }
 
-pub(super) fn render<T: TableRow>(rows: &[T]) -> String {
+/// The table as text, in the width of the window.
+pub(crate) fn render<T: TableRow>(rows: &[T]) -> String {
     // Wrapped to the window on a terminal, whole lines otherwise.
     lines(rows, window()).join("\n")
 }

@@ -55,6 +55,7 @@ fn a_wrong_password_is_exit_5_and_is_not_printed() {
     assert!(!ran.stderr.contains("right-one"), "{ran:?}");
     let nobody = finish(naq().env("NAQ_NATS_URL", server.url()).args(["queue", "list"]));
     assert_eq!(nobody.code, 5, "{nobody:?}");
+    assert!(nobody.stderr.starts_with("error: "), "the error is said once: {nobody:?}");
 }
 
 #[test]

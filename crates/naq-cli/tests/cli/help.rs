@@ -1,5 +1,8 @@
 //! Help texts: complete, and as in the snapshots.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use crate::run::{finish, naq, offline};
 
 const COMMANDS: &[&str] = &[
@@ -161,6 +164,65 @@ fn commands_without_a_broker_have_no_connection_options() {
         let help = offline(&[command, &["--help"]].concat()).ok().stdout;
         assert!(!help.contains("--nats-url") && help.contains("--output"), "{help}");
     }
+}
+
+/// What bash completes at the end of this line, with the script of `naq completions bash`.
+fn completed_by_bash(words: &[&str]) -> String {
+    let script = offline(&["completions", "bash"]).ok().stdout;
+    let words: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
+    let (last, line) = (words.len() - 1, words.join(" "));
+    let ask = format!(
+        "compopt() {{ :; }}\nCOMP_WORDS=({line}); COMP_CWORD={last}\n\
+         _naq naq \"${{COMP_WORDS[{last}]}}\" \"${{COMP_WORDS[{last}-1]}}\"\n\
+         printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    );
+    // From stdin, because the script is too long for an argument.
+    checked_by("bash", &["-s"], &format!("{script}\n{ask}\n")).expect("bash")
+}
+
+#[test]
+fn bash_completes_states_and_commands_and_offers_files_only_for_files() {
+    let states = completed_by_bash(&["naq", "job", "list", "--state", "re"]);
+    assert_eq!(states, "retrying\n");
+    let all = completed_by_bash(&["naq", "job", "list", "--state", ""]);
+    assert_eq!(all.lines().count(), 9, "{all}");
+    assert!(completed_by_bash(&["naq", "workers", "sh"]).contains("show"));
+    let queues = completed_by_bash(&["naq", "job", "list", "--queue", "Car"]);
+    assert!(!queues.contains("Cargo.toml"), "no file is a queue: {queues}");
+    let files = completed_by_bash(&["naq", "enqueue", "--file", "Car"]);
+    assert!(files.contains("Cargo.toml"), "{files}");
+}
+
+/// Checks with a program that reads the text from stdin, if this machine has it.
+fn checked_by(program: &str, args: &[&str], text: &str) -> Option<String> {
+    let child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.ok()?;
+    child.stdin.take().expect("piped").write_all(text.as_bytes()).expect("it reads");
+    let ran = child.wait_with_output().expect("ends");
+    Some(format!(
+        "{}{}",
+        String::from_utf8_lossy(&ran.stdout),
+        String::from_utf8_lossy(&ran.stderr)
+    ))
+}
+
+#[test]
+fn the_shells_and_man_programs_of_this_machine_accept_the_scripts_and_the_page() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = offline(&["completions", shell]).ok().stdout;
+        let said = checked_by(shell, &["-n"], &script).unwrap_or_default();
+        assert_eq!(said, "", "{shell}");
+    }
+    let page = offline(&["man"]).ok().stdout;
+    let said = checked_by("groff", &["-man", "-ww", "-z", "-Tutf8"], &page).unwrap_or_default();
+    assert_eq!(said, "", "groff");
+    let said = checked_by("mandoc", &["-Tlint", "-Wwarning"], &page).unwrap_or_default();
+    assert_eq!(said, "", "mandoc");
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod output;
 mod queues;
 mod retry;
 mod run;
+mod runs;
 mod schedules;
 mod top;
 #[cfg(feature = "otel")]

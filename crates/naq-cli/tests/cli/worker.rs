@@ -23,9 +23,9 @@ async fn the_log_describes_each_attempt() {
     let mut rest = log.as_str();
     for part in [
         "attempt 1 of 4 failed: ConnectionError: the service is down",
-        "retrying in 100ms",
+        "; retrying in 100ms (strategy: listed delays)  job=",
         "attempt 2 of 4 failed: ConnectionError: the service is down",
-        "retrying in 200ms",
+        "; retrying in 200ms (strategy: listed delays)  job=",
         "attempt 3 of 4 succeeded",
     ] {
         let at = rest.find(part).unwrap_or_else(|| panic!("{part} is missing in {log}"));
@@ -33,6 +33,31 @@ async fn the_log_describes_each_attempt() {
     }
     assert!(log.contains(&format!("job={id}")), "{log}");
     assert_eq!(worker.stdout(), "", "logs are on stderr");
+}
+
+#[tokio::test]
+async fn the_json_log_has_one_line_for_an_attempt_with_the_decision_as_fields() {
+    let broker = Broker::start();
+    let mut worker = broker.worker(&["--log-format", "json"]);
+    let id = broker.enqueue(&["flaky", "--args", "1", "--retry-delay", "100ms"]);
+    assert_eq!(broker.watch(&id).code, 0);
+    worker.terminate().expect("a signal");
+    worker.wait(PATIENCE).await.expect("ends");
+    let log = worker.stderr();
+    let lines: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of_job: Vec<_> = lines.iter().filter(|line| line["span"]["job"] == *id).collect();
+    assert_eq!(of_job.len(), 1, "one attempt failed, and a success is not logged at info: {log}");
+    let line = of_job[0];
+    assert_eq!(
+        (&line["kind"], &line["rule"]),
+        (&"ConnectionError".into(), &"strategy".into()),
+        "{line}"
+    );
+    assert_eq!(line["delay_ms"], 100, "{line}");
+    assert!(line["next_at"].as_str().is_some_and(|at| at.starts_with("20")), "{line}");
+    let stopping = lines.iter().filter(|line| line["message"].to_string().contains("stopping: "));
+    assert_eq!(stopping.count(), 1, "{log}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use naq_core::wire::{AttemptRecord, Codec, Payload};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{CheckpointInfo, Hold, JobReport, Progress, Signer};
+use crate::{CheckpointInfo, Hold, JobReport, Progress, Run, Signer};
 
 /// One job as a JSON document. The names of its fields are stable, so scripts can use them.
 ///
@@ -64,6 +64,11 @@ pub struct JobView {
     /// [`Client::hold_of`]: crate::Client::hold_of
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// Which worker runs it, since when. Not part of a job: [`Client::run_of`] reads it.
+    ///
+    /// [`Client::run_of`]: crate::Client::run_of
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
     /// When it will run, if it waits for its time.
     pub due_at: Option<Timestamp>,
     /// When it ended, if it has.
@@ -196,6 +201,7 @@ impl From<&JobReport> for JobView {
             workflow: job.and_then(|j| j.workflow.clone()),
             waits_for: report.waits_for.clone(),
             hold: None,
+            run: None,
             // The due time of a blocked job is only that of the worker's next check.
             due_at: report.due_at.filter(|_| report.state != JobState::Blocked),
             finished_at: report.finished_at,

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use naq_core::clock::Timestamp;
-use naq_core::names::StateKey;
-use naq_core::wire::Envelope;
+use naq_core::names::{JobKey, StateKey};
+use naq_core::wire::{Envelope, Nonce};
 use serde::{Deserialize, Serialize};
 
-use crate::saved::key::saved_key;
+use crate::saved::key::{saved_key, saved_key_of};
 
 /// How far a handler has come, as it reports. Stored until the job ends, at most for
 /// [`TTL`](Self::TTL) after the report.
@@ -47,6 +47,11 @@ impl Progress {
     /// The state-store key of the job's progress.
     pub fn key(job: &Envelope) -> StateKey {
         saved_key("progress", job)
+    }
+
+    /// The state-store key of the progress of the job whose first life has this nonce.
+    pub(crate) fn key_of(job: &JobKey, origin: &Nonce) -> StateKey {
+        saved_key_of("progress", job, origin)
     }
 }
 

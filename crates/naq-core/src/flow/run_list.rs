@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::names::{JobKey, QueueName, StateKey, StateKeyError, WorkerId};
+use crate::names::{JobKey, QueueName, StateKey, StateKeyError, TaskName, WorkerId};
 use crate::transport::StateEntry;
 use crate::wire::Step;
 
@@ -48,6 +48,12 @@ pub struct ListedRun {
     /// When its handler was called, by the broker's clock. `None` before, and from an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
+    /// The task. `None` from an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskName>,
+    /// The nonce of the job's first life, which names its saved data. `None` if `step` is of that life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }
 
 impl RunList {
@@ -211,6 +217,8 @@ mod tests {
             step: (*step).to_owned(),
             crashes: *crashes,
             started_at: None,
+            task: None,
+            origin: None,
         });
         let list = RunList {
             worker: WorkerId::new(worker).expect("an id"),

@@ -9,7 +9,7 @@ use naq_core::{JobId, JobState, NameError, QueueName, Timestamp};
 use super::hold_row::HoldRow;
 use super::{NavTab, PageContent, PageError, simulator};
 use crate::chart::waterfall::{self, JobTimeline, RowKind, TimeScale, TimelineRow, layout};
-use crate::links::{encode, job_path};
+use crate::links::{encode, job_path, worker_path};
 use crate::page_request::PageRequest;
 use crate::view::{PayloadView, RelativeTime, clean, clip, span};
 
@@ -33,6 +33,9 @@ struct JobPage<'a> {
 /// The live region of the page.
 struct JobLivePart {
     state: JobState,
+    /// The worker that runs it, and the link to it.
+    worker: Option<(String, String)>,
+    started: Option<RelativeTime>,
     task: Option<String>,
     task_link: String,
     tags: Vec<(String, String)>,
@@ -135,7 +138,11 @@ fn live_part(request: &PageRequest<'_>, report: &JobReport) -> JobLivePart {
     let now = request.now();
     let moment = |at: Timestamp| RelativeTime::new(at, now);
     let job = report.envelope.as_ref();
-    let (lines, axis, is_linear) = match JobTimeline::of(report, now) {
+    let run = match report.state {
+        JobState::Running => request.snapshot.runs.of_job(&report.key),
+        _ => None,
+    };
+    let (lines, axis, is_linear) = match JobTimeline::of(report, run, now) {
         Some(timeline) => lines(&timeline, now),
         None => (Vec::new(), String::new(), true),
     };
@@ -148,6 +155,9 @@ fn live_part(request: &PageRequest<'_>, report: &JobReport) -> JobLivePart {
     let parents = report.waits_for.iter().take(MAX_PARENTS);
     JobLivePart {
         state: report.state,
+        worker: run
+            .map(|run| (clip(run.worker.as_str(), 80), request.link(&worker_path(&run.worker)))),
+        started: run.and_then(|run| run.started_at).map(moment),
         task_link: task.as_deref().map(|task| to_jobs("task", task)).unwrap_or_default(),
         simulator: simulator::link(request, &policy_text, task.as_deref().unwrap_or_default()),
         task,

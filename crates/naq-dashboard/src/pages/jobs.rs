@@ -7,8 +7,9 @@ use naq_core::transport::{JobKey, JobSummary, JobsQuery, Place};
 use naq_core::{JobId, JobState, QueueName, TaskName, Timestamp};
 
 use super::{NavTab, PageContent, PageError, job};
+use crate::links::worker_path;
 use crate::page_request::PageRequest;
-use crate::view::{RelativeTime, clip, count, redacted};
+use crate::view::{RelativeTime, clip, count, redacted, span};
 
 /// The fields of the filter: name, label, example.
 const FIELDS: [(&str, &str, &str); 7] = [
@@ -58,6 +59,8 @@ struct FilterField {
 
 struct JobList {
     rows: Vec<JobRow>,
+    /// Whether the list is of the jobs that the broker has delivered.
+    are_delivered: bool,
     scanned: String,
     skipped: usize,
     found: String,
@@ -72,6 +75,10 @@ struct JobRow {
     state: JobState,
     task: String,
     attempt: String,
+    /// What a worker does with a job that the broker has delivered: `running` or `taken`.
+    delivered: Option<&'static str>,
+    /// The worker that runs it, the link to it, and for how long.
+    worker: Option<(String, String, Option<String>)>,
     due: Option<RelativeTime>,
     since: RelativeTime,
     error: Option<(String, String)>,
@@ -257,6 +264,7 @@ async fn list(request: &PageRequest<'_>, query: &JobsQuery) -> Result<JobList, P
     let page = request.app.client.jobs(query).await?;
     let now = request.now();
     Ok(JobList {
+        are_delivered: query.state == Some(JobState::Running),
         scanned: count(page.scanned as u64),
         skipped: page.skipped,
         found: count(page.jobs.len() as u64),
@@ -269,7 +277,18 @@ async fn list(request: &PageRequest<'_>, query: &JobsQuery) -> Result<JobList, P
 fn row(request: &PageRequest<'_>, found: JobSummary, now: Timestamp) -> JobRow {
     let max = found.max_attempts.map_or_else(String::new, |max| format!(" of {max}"));
     let message = found.message.unwrap_or_default();
+    let delivered = found.state == JobState::Running;
+    let run = request.snapshot.runs.of_job(&found.key).filter(|_| delivered);
     JobRow {
+        delivered: delivered.then_some(match run {
+            None => "taken",
+            Some(run) if run.worker_is_gone => "lost",
+            Some(_) => "running",
+        }),
+        worker: run.map(|run| {
+            let took = run.started_at.map(|at| span(now.since(at)));
+            (clip(run.worker.as_str(), 40), request.link(&worker_path(&run.worker)), took)
+        }),
         link: job::link(request, &found.key),
         id: clip(found.key.id.as_str(), 60),
         queue: found.key.queue.to_string(),

@@ -23,8 +23,10 @@ mod queue_depth;
 mod queues;
 mod retries;
 mod retry_help;
+mod run_row;
 mod schedules;
 mod simulator;
+mod worker;
 mod workers;
 mod workflow;
 mod workflows;
@@ -95,6 +97,7 @@ async fn content(request: &PageRequest<'_>) -> Result<PageContent, PageError> {
         ["queues"] => queues::render(request),
         ["queues", name] => queue::render(request, name),
         ["workers"] => workers::render(request),
+        ["workers", id] => worker::render(request, id),
         ["broker"] => broker::render(request),
         ["audit"] => audit::render(request).await,
         ["simulator"] => simulator::render(request),

@@ -9,6 +9,7 @@ use naq_core::{QueueName, TaskName};
 use super::hold_row::HoldRow;
 use super::queue_depth::{Number, QueueDepth};
 use super::queues::{MINUTES, starts_chart};
+use super::run_row::RunRow;
 use super::{NavTab, PageContent, PageError};
 use crate::access::Touched;
 use crate::links::query_string;
@@ -19,6 +20,8 @@ use crate::view::{RelativeTime, bytes, clip, covered, percent, rate, redacted, s
 
 /// The most tasks that the page shows; those with the most starts come first.
 const MAX_TASKS: usize = 100;
+/// The most running jobs that the page shows; those that started first come first.
+const MAX_RUNS: usize = 20;
 
 #[derive(Template)]
 #[template(path = "queue.html")]
@@ -37,6 +40,9 @@ struct QueuePage<'a> {
     lease: Option<String>,
     consumer: Option<QueueConsumerView>,
     pauses: Vec<PauseRow>,
+    /// The jobs that run, those that started first.
+    runs: Vec<RunRow>,
+    more_runs: usize,
     tasks: Vec<TaskRow>,
     hidden: usize,
 }
@@ -123,6 +129,7 @@ pub(super) fn render(request: &PageRequest<'_>, name: &str) -> Result<PageConten
         snapshot.hour.tasks().filter(|(queue, ..)| **queue == info.name).collect();
     tasks.sort_by_key(|(_, _, counts)| std::cmp::Reverse(counts.starts.total()));
     let paused = snapshot.paused_tasks.iter().filter(|pause| pause.queue == info.name);
+    let runs: Vec<_> = snapshot.runs.of_queue(&info.name).collect();
     let page = QueuePage {
         request,
         may_act: request.access.may_operate(&info.name),
@@ -150,6 +157,8 @@ pub(super) fn render(request: &PageRequest<'_>, name: &str) -> Result<PageConten
                 reason: redacted(&pause.reason, 200),
             })
             .collect(),
+        more_runs: runs.len().saturating_sub(MAX_RUNS),
+        runs: runs.iter().take(MAX_RUNS).map(|run| RunRow::new(run, request)).collect(),
         hidden: tasks.len().saturating_sub(MAX_TASKS),
         tasks: tasks
             .iter()

@@ -26,7 +26,10 @@ pub(super) struct QueueDepth {
     pub(super) link: String,
     pub(super) bar: String,
     pub(super) pending: Number,
+    /// The jobs that have a slot.
     pub(super) running: Number,
+    /// The jobs that wait in a worker for a slot.
+    pub(super) taken: Number,
     pub(super) waiting: Number,
     pub(super) dead: Number,
     pub(super) oldest: Option<String>,
@@ -39,9 +42,12 @@ pub(super) struct QueueDepth {
 
 impl QueueDepth {
     pub(super) fn new(info: &QueueInfo, request: &PageRequest<'_>) -> Self {
+        let running = request.snapshot.runs.running(&info.name, info.running);
+        let taken = info.running - running;
         let parts = [
             ("state-pending", info.pending, "pending"),
-            ("state-running", info.running, "running"),
+            ("state-taken", taken, "taken by a worker, for a slot"),
+            ("state-running", running, "running"),
             ("state-retrying", info.waiting, "waiting until they are due"),
             ("state-dead", info.dead, "dead"),
         ]
@@ -56,7 +62,8 @@ impl QueueDepth {
             link: request.link(&format!("/queues/{}", info.name)),
             bar: stacked(&parts, &format!("{}: {}", info.name, words.join(", "))),
             pending: info.pending.into(),
-            running: info.running.into(),
+            running: running.into(),
+            taken: taken.into(),
             waiting: info.waiting.into(),
             dead: info.dead.into(),
             oldest: info.oldest.map(span),

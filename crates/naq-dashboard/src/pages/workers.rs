@@ -7,8 +7,9 @@ use naq_core::Timestamp;
 use naq_core::transport::{WorkerInfo, WorkerStatus};
 
 use super::queue_depth::Number;
-use super::{NavTab, PageContent, PageError};
+use super::{NavTab, PageContent, PageError, job};
 use crate::chart::{StackedPart, stacked};
+use crate::links::worker_path;
 use crate::page_request::PageRequest;
 use crate::user::Role;
 use crate::view::{RelativeTime, clip, count, span};
@@ -37,30 +38,33 @@ struct WorkersPage<'a> {
     ignored: Number,
 }
 
-struct WorkerRow {
-    id: String,
-    status: WorkerStatus,
-    class: &'static str,
-    heartbeat: RelativeTime,
+pub(super) struct WorkerRow {
+    pub(super) id: String,
+    pub(super) link: String,
+    /// For how long it has run the job that it has run longest.
+    pub(super) longest: Option<(String, String)>,
+    pub(super) status: WorkerStatus,
+    pub(super) class: &'static str,
+    pub(super) heartbeat: RelativeTime,
     /// A problem with the worker's heartbeat or its clock.
-    warning: Option<String>,
-    host: String,
-    pid: u32,
-    version: String,
-    queues: Vec<(String, String)>,
-    more_queues: usize,
-    running: Number,
-    slots: Number,
-    bar: String,
-    finished: Number,
-    failed: Number,
-    started: RelativeTime,
-    stopping: bool,
-    may_act: bool,
+    pub(super) warning: Option<String>,
+    pub(super) host: String,
+    pub(super) pid: u32,
+    pub(super) version: String,
+    pub(super) queues: Vec<(String, String)>,
+    pub(super) more_queues: usize,
+    pub(super) running: Number,
+    pub(super) slots: Number,
+    pub(super) bar: String,
+    pub(super) finished: Number,
+    pub(super) failed: Number,
+    pub(super) started: RelativeTime,
+    pub(super) stopping: bool,
+    pub(super) may_act: bool,
 }
 
 impl WorkerRow {
-    fn new(worker: &WorkerInfo, request: &PageRequest<'_>) -> Self {
+    pub(super) fn new(worker: &WorkerInfo, request: &PageRequest<'_>) -> Self {
         let now = request.now();
         let slots = u64::from(worker.concurrency);
         let used = u64::from(worker.running);
@@ -71,8 +75,13 @@ impl WorkerRow {
         let queue = |name: &naq_core::QueueName| {
             (name.to_string(), request.link(&format!("/queues/{name}")))
         };
+        let longest = request.snapshot.runs.of_worker(&worker.worker_id).next();
+        let longest = longest
+            .and_then(|run| Some((span(now.since(run.started_at?)), job::link(request, &run.job))));
         Self {
             id: worker.worker_id.to_string(),
+            link: request.link(&worker_path(&worker.worker_id)),
+            longest,
             status: worker.status,
             class: match worker.status {
                 WorkerStatus::Busy => "good",

@@ -5,6 +5,7 @@ mod batch_cache;
 mod find_holds;
 mod hold_cache;
 mod poll;
+mod read_runs;
 mod window_totals;
 mod with_timeout;
 
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use naq_client::Hold;
+use naq_client::{Hold, Runs};
 use naq_core::flow::TaskPause;
 use naq_core::stats::{History, Storm, Totals};
 use naq_core::sync;
@@ -43,6 +44,8 @@ pub(crate) struct Snapshot {
     tried_at: Option<Instant>,
     pub(crate) queues: Vec<QueueInfo>,
     pub(crate) workers: Vec<WorkerInfo>,
+    /// Which worker runs which job.
+    pub(crate) runs: Arc<Runs>,
     pub(crate) broker: Option<BrokerInfo>,
     /// The counts of the last 5 minutes.
     pub(crate) minutes: Totals,

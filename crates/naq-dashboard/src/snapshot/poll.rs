@@ -72,6 +72,7 @@ async fn read(
     read_reports(client, snapshot, next_report).await?;
     snapshot.queues = with_timeout(client.queues()).await?;
     snapshot.workers = with_timeout(client.list_workers()).await?;
+    snapshot.read_runs(client).await;
     snapshot.broker = Some(with_timeout(client.transport().broker()).await?);
     let now = client.now();
     if snapshot.version % BATCHES_EVERY == 1 || snapshot.batches.is_active(now) {

@@ -8,4 +8,5 @@ mod audit;
 mod live;
 mod outage;
 mod pages;
+mod runs;
 mod test_dashboard;

@@ -118,7 +118,8 @@ async fn queues_show_depth_by_state_rates_and_limits() {
             "/queues?name=mai",
             &[
                 "data-n=\"pending\" data-value=\"3\"",
-                "data-n=\"running\" data-value=\"2\"",
+                "data-n=\"running\" data-value=\"0\"",
+                "data-n=\"taken\" data-value=\"2\"",
                 "25.0 %",
             ],
         )

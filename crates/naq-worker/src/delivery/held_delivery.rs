@@ -168,12 +168,18 @@ impl HeldDelivery {
         if !begun || self.is_lease_lost() {
             return None;
         }
-        let crashes = match self.crash.get() {
-            Some(found) => found.crashes,
-            None => self.delivery.envelope().map_or(0, |job| job.crashes),
-        };
-        let (job, step) = (self.delivery.stored.key.clone(), self.delivery.step().to_string());
-        Some(ListedRun { job, step, crashes, started_at: self.started_at() })
+        let job = self.delivery.envelope().ok();
+        let stored_crashes = job.as_ref().map_or(0, |job| job.crashes);
+        let step = self.delivery.step();
+        let origin = job.as_ref().map(Envelope::origin).filter(|origin| **origin != step.nonce);
+        Some(ListedRun {
+            job: self.delivery.stored.key.clone(),
+            crashes: self.crash.get().map_or(stored_crashes, |found| found.crashes),
+            started_at: self.started_at(),
+            origin: origin.map(ToString::to_string),
+            task: job.as_ref().map(|job| job.task.clone()),
+            step: step.to_string(),
+        })
     }
 
     /// The handle of the newest delivery of this message.

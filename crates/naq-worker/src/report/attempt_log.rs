@@ -1,8 +1,10 @@
-//! The log lines of an attempt. Payloads are never logged.
+//! The log lines of an attempt: one when it starts, and one when it ends, with the decision. Programs read
+//! the decision from the fields of the line, people from its text. Payloads are never logged.
 
 use std::fmt;
 use std::time::Duration;
 
+use naq_core::clock::millis;
 use naq_core::retry::{Action, Decision, Rule};
 use naq_core::{Delay, Envelope, Failure};
 
@@ -35,29 +37,52 @@ pub(crate) fn started(envelope: &Envelope) {
 }
 
 pub(crate) fn succeeded(envelope: &Envelope, took: Duration) {
-    tracing::debug!("{} succeeded in {}", AttemptOfMax(envelope), format_delay(took));
+    tracing::debug!(
+        took_ms = millis(took),
+        "{} succeeded in {}",
+        AttemptOfMax(envelope),
+        format_delay(took)
+    );
 }
 
 pub(crate) fn completed_by_fallback(decision: &Decision) {
-    tracing::warn!("{}", decision.reason());
+    tracing::warn!(rule = %decision.rule, "{}", decision.reason());
 }
 
 pub(crate) fn failed(envelope: &Envelope, failure: &Failure, decision: &Decision) {
+    let (kind, rule) = (failure.kind(), decision.rule);
     match decision.action {
-        Action::Retry { delay, .. } => {
-            tracing::info!("{} failed: {failure}", AttemptOfMax(envelope));
-            tracing::info!(
-                "retrying in {} ({})",
-                format_delay(delay),
-                delay_source(envelope, decision.rule)
-            );
+        Action::Retry { delay, at } => tracing::info!(
+            %kind,
+            %rule,
+            delay_ms = millis(delay),
+            next_at = %at,
+            "{} failed: {failure}; retrying in {} ({})",
+            AttemptOfMax(envelope),
+            format_delay(delay),
+            delay_source(envelope, decision.rule)
+        ),
+        Action::Snooze { delay, at } => tracing::debug!(
+            %rule,
+            delay_ms = millis(delay),
+            next_at = %at,
+            "{} snoozed for {}",
+            AttemptOfMax(envelope),
+            format_delay(delay)
+        ),
+        Action::Cancel => {
+            tracing::info!(%kind, %rule, "{} cancelled the job: {failure}", AttemptOfMax(envelope));
         }
-        Action::Snooze { delay, .. } => {
-            tracing::debug!("{} snoozed for {}", AttemptOfMax(envelope), format_delay(delay));
-        }
-        Action::Cancel => tracing::info!("{} cancelled the job: {failure}", AttemptOfMax(envelope)),
-        Action::Expire => tracing::info!("expired: {}", decision.reason()),
+        Action::Expire => tracing::info!(
+            %kind,
+            %rule,
+            "{} failed: {failure}; expired: {}",
+            AttemptOfMax(envelope),
+            decision.reason()
+        ),
         Action::Dead => tracing::error!(
+            %kind,
+            %rule,
             "dead after {}: {failure} (rule {}: {})",
             AttemptOfMax(envelope),
             decision.rule,
@@ -76,16 +101,19 @@ fn delay_source(envelope: &Envelope, rule: Rule) -> String {
 }
 
 pub(crate) fn not_run(envelope: &Envelope, decision: &Decision) {
+    let rule = decision.rule;
     if decision.action == Action::Dead {
-        tracing::error!("dead before {}: {}", AttemptOfMax(envelope), decision.reason());
+        tracing::error!(%rule, "dead before {}: {}", AttemptOfMax(envelope), decision.reason());
     } else {
-        tracing::info!("not run: {}", decision.reason());
+        tracing::info!(%rule, "not run: {}", decision.reason());
     }
 }
 
 pub(crate) fn held_back(envelope: &Envelope, decision: &Decision) {
     let wait = decision.action.delay().unwrap_or_default();
     tracing::debug!(
+        rule = %decision.rule,
+        delay_ms = millis(wait),
         "{} held back for {}: {}",
         AttemptOfMax(envelope),
         format_delay(wait),
@@ -95,7 +123,12 @@ pub(crate) fn held_back(envelope: &Envelope, decision: &Decision) {
 
 pub(crate) fn unknown_task(message: &str, decision: &Decision) {
     match decision.action.delay() {
-        Some(delay) => tracing::warn!("{message}; checking again in {}", format_delay(delay)),
-        None => tracing::error!("dead: {message}"),
+        Some(delay) => tracing::warn!(
+            rule = %decision.rule,
+            delay_ms = millis(delay),
+            "{message}; checking again in {}",
+            format_delay(delay)
+        ),
+        None => tracing::error!(rule = %decision.rule, "dead: {message}"),
     }
 }

@@ -26,7 +26,7 @@ pub(super) async fn drain(
     grace: Duration,
 ) {
     let grace_ends = worker.now() + grace;
-    tracing::info!("stopping: {} running, up to {grace:?} to finish", worker.ready.running());
+    log_stop(worker, grace);
     worker.stopping.cancel();
     for held in worker.ready.close() {
         if let Some(queue) = worker.queue_of(&held) {
@@ -48,6 +48,16 @@ pub(super) async fn drain(
     remove_run_list(worker).await;
     if worker.role.is_listed() {
         leave_directory(worker).await;
+    }
+}
+
+/// The nested chores worker stops with its main worker, which logs for both.
+fn log_stop(worker: &WorkerState, grace: Duration) {
+    if worker.role.is_listed() {
+        let running = worker.ready.running();
+        let jobs = if running == 1 { "job runs" } else { "jobs run" };
+        let grace = naq_core::retry::BriefDuration(grace);
+        tracing::info!("stopping: {running} {jobs}, and may finish within {grace}");
     }
 }
 

@@ -13,6 +13,7 @@ mod slot;
 mod start;
 mod stats_writer;
 mod stop_signals;
+mod summary_loop;
 mod worker;
 
 pub use self::builder::WorkerBuilder;

@@ -194,6 +194,8 @@ async fn a_job_that_another_worker_begins_at_the_same_moment_does_not_start_here
                 step: stored.step().to_string(),
                 crashes: 1,
                 started_at: None,
+                task: None,
+                origin: None,
             };
             let worker = WorkerId::new("other").expect("an id");
             let key = RunList::key(&worker, "process").expect("a key");

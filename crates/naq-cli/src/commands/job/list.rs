@@ -4,19 +4,21 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use naq_client::Client;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use naq_client::{Client, Run, Runs};
 use naq_core::transport::{JobSummary, JobsCursor, JobsPage, JobsQuery, Order, Place};
 use naq_core::{ErrorKind, JobState, QueueName, TaskName, Timestamp};
 use serde::Serialize;
 
 use crate::output::{Format, Output, TableRow};
+use crate::run_words;
 use crate::text::{about, parse_duration, skipped_note};
 
 #[derive(Debug, Args)]
 pub(crate) struct JobListArgs {
     /// Only this state: pending, running, blocked, scheduled, retrying, completed, dead, cancelled or
     /// expired [default: pending and running]
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = parse_state(), hide_possible_values = true)]
     state: Option<JobState>,
     /// Only this queue [default: all, one after the other]
     #[arg(short, long)]
@@ -45,6 +47,12 @@ pub(crate) struct JobListArgs {
     /// Continue after the previous page, with the cursor that it printed
     #[arg(long)]
     cursor: Option<JobsCursor>,
+}
+
+/// The names of the states, which shells complete.
+fn parse_state() -> impl TypedValueParser<Value = JobState> {
+    PossibleValuesParser::new(JobState::ALL.map(JobState::as_str))
+        .try_map(|state| state.parse::<JobState>())
 }
 
 impl JobListArgs {
@@ -84,10 +92,16 @@ impl JobListArgs {
     pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
         let now = client.broker_now().await?;
         let page = self.first_page(client, now).await?;
-        if out.format() == Format::Json {
-            return out.one(&page, String::new);
-        }
+        let runs = match page.jobs.iter().any(|job| job.state == JobState::Running) {
+            true => client.runs().await?,
+            false => Runs::default(),
+        };
+        let row = |job: JobSummary| JobRow { run: runs.of_job(&job.key).cloned(), job, now };
         let JobsPage { jobs, scanned, skipped, next } = page;
+        let jobs: Vec<JobRow> = jobs.into_iter().map(row).collect();
+        if out.format() == Format::Json {
+            return out.one(&ListedPage { jobs, scanned, skipped, next }, String::new);
+        }
         if let (true, Some(next)) = (jobs.is_empty(), &next) {
             if skipped > 0 {
                 out.note(skipped_note(skipped))?;
@@ -96,7 +110,7 @@ impl JobListArgs {
                 "none of the {scanned} jobs read so far matches; to read on: --cursor {next}"
             ));
         }
-        out.list(&jobs.into_iter().map(|job| JobRow { job, now }).collect::<Vec<_>>())?;
+        out.list(&jobs)?;
         if skipped > 0 {
             out.note(skipped_note(skipped))?;
         }
@@ -109,19 +123,40 @@ impl JobListArgs {
     }
 }
 
+/// A [`JobsPage`] with the worker of each job that runs.
+#[derive(Serialize)]
+struct ListedPage {
+    jobs: Vec<JobRow>,
+    scanned: usize,
+    #[serde(skip_serializing_if = "is_zero")]
+    skipped: usize,
+    next: Option<JobsCursor>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
 /// One line of `naq job list`: a job, and the time against which its times are computed.
 #[derive(Serialize)]
 struct JobRow {
     #[serde(flatten)]
     job: JobSummary,
+    /// The worker that runs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<Run>,
     #[serde(skip)]
     now: Timestamp,
 }
 
 impl JobRow {
-    /// When the job is due, or how long it has been in its state.
+    /// When the job is due, for how long it has run, or how long it has been in its state.
     fn when(&self) -> String {
-        let Self { job, now } = self;
+        let Self { job, now, run } = self;
+        if let Some(started) = run.as_ref().and_then(|run| run.started_at) {
+            return format!("for {}", about(now.since(started)));
+        }
         match job.due_at.filter(|due| due > now) {
             Some(due) => format!("in {}", about(due.since(*now))),
             None => format!("{} ago", about(now.since(job.stored_at))),
@@ -131,8 +166,8 @@ impl JobRow {
 
 impl TableRow for JobRow {
     const COLUMNS: &'static [&'static str] =
-        &["ID", "QUEUE", "TASK", "STATE", ">ATTEMPT", "WHEN", "~LAST ERROR"];
-    const LEFT_OUT: &'static [&'static str] = &["QUEUE", "WHEN", "TASK", "ATTEMPT"];
+        &["ID", "QUEUE", "TASK", "STATE", ">ATTEMPT", "WHEN", "WORKER", "~LAST ERROR"];
+    const LEFT_OUT: &'static [&'static str] = &["QUEUE", "WORKER", "WHEN", "TASK", "ATTEMPT"];
     const NONE: &'static str = "no jobs match";
 
     fn cells(&self) -> Vec<String> {
@@ -146,9 +181,13 @@ impl TableRow for JobRow {
             job.key.id.to_string(),
             job.key.queue.to_string(),
             job.task.as_ref().map_or("-".into(), ToString::to_string),
-            job.state.to_string(),
+            match job.state {
+                JobState::Running => run_words::state(self.run.as_ref()).to_owned(),
+                state => state.to_string(),
+            },
             format!("{}{of}", job.attempt),
             self.when(),
+            self.run.as_ref().map_or("-".into(), |run| run.worker.to_string()),
             error.unwrap_or_else(|| "-".into()),
         ]
     }

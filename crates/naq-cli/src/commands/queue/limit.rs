@@ -99,7 +99,8 @@ impl QueueLimitArgs {
             let scope = format!("queue {queue} to {bound}");
             audit::record(client, out, |who| AuditEntry::new(who, "bound", scope)).await?;
         }
-        let line = QueueRow::new(info(client, queue).await?, &[], client.now());
+        let line =
+            QueueRow::new(info(client, queue).await?, &client.runs().await?, &[], client.now());
         out.one(&line, || {
             let mut words = Vec::new();
             if self.limit.is_some() {

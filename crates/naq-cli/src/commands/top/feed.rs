@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use naq_client::{Client, ClientError, Hold};
+use naq_client::{Client, ClientError, Hold, Runs};
 use naq_core::Timestamp;
 use naq_core::stats::History;
 use naq_core::sync::lock;
@@ -23,6 +23,8 @@ pub(super) struct TopData {
     pub(super) history: History,
     pub(super) queues: Vec<QueueInfo>,
     pub(super) workers: Vec<WorkerInfo>,
+    /// Which worker runs what.
+    pub(super) runs: Runs,
     /// What holds jobs. Read less often than the rest.
     pub(super) holds: Vec<Hold>,
     /// How often the data was read.
@@ -65,6 +67,7 @@ impl TopFeed {
         }
         let queues = client.queues().await?;
         let workers = client.list_workers().await?;
+        let runs = client.runs().await?;
         let server = transport.broker().await?.server;
         let is_due = self.data().reads.is_multiple_of(HOLDS_EVERY);
         let holds = if is_due { Some(client.all_holds().await?) } else { None };
@@ -73,6 +76,7 @@ impl TopFeed {
         data.holds = holds.unwrap_or_else(|| std::mem::take(&mut data.holds));
         data.queues = queues;
         data.workers = workers;
+        data.runs = runs;
         data.server = server;
         data.read_at = Some(client.now());
         data.problem = None;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use naq_client::Runs;
 use naq_core::clock::millis;
 use naq_core::stats::{Counts, ErrorGroup, Helped};
 use naq_core::transport::{QueueInfo, WorkerInfo};
@@ -28,6 +29,8 @@ const SILENT: Duration = Duration::from_secs(12);
 pub(super) struct TopQueueRow {
     #[serde(flatten)]
     info: QueueInfo,
+    /// Those of its running jobs that wait in a worker for a slot.
+    taken: u64,
     /// Workers with a recent heartbeat that take jobs from it.
     pub(super) workers: usize,
     #[serde(skip)]
@@ -35,11 +38,17 @@ pub(super) struct TopQueueRow {
 }
 
 impl TopQueueRow {
-    pub(super) fn new(info: &QueueInfo, workers: &[WorkerInfo], now: Timestamp) -> Self {
+    pub(super) fn new(
+        info: &QueueInfo,
+        runs: &Runs,
+        workers: &[WorkerInfo],
+        now: Timestamp,
+    ) -> Self {
         let serves = |worker: &&WorkerInfo| {
             worker.queues.contains(&info.name) && now.since(worker.heartbeat_at) <= SILENT
         };
-        Self { info: info.clone(), workers: workers.iter().filter(serves).count(), now }
+        let taken = info.running - runs.running(&info.name, info.running);
+        Self { info: info.clone(), taken, workers: workers.iter().filter(serves).count(), now }
     }
 
     /// Whether jobs wait and no worker takes them.
@@ -49,8 +58,10 @@ impl TopQueueRow {
 }
 
 impl TableRow for TopQueueRow {
-    const COLUMNS: &'static [&'static str] =
-        &["QUEUE", ">PENDING", ">RUNNING", ">WAITING", ">DEAD", ">OLDEST", ">WORKERS", "STATE"];
+    const COLUMNS: &'static [&'static str] = &[
+        "QUEUE", ">PENDING", ">TAKEN", ">RUNNING", ">WAITING", ">DEAD", ">OLDEST", ">WORKERS",
+        "STATE",
+    ];
     const NONE: &'static str = "none";
 
     fn cells(&self) -> Vec<String> {
@@ -59,7 +70,8 @@ impl TableRow for TopQueueRow {
         vec![
             q.name.to_string(),
             q.pending.to_string(),
-            q.running.to_string(),
+            self.taken.to_string(),
+            (q.running - self.taken).to_string(),
             q.waiting.to_string(),
             q.dead.to_string(),
             q.oldest.map_or("-".into(), about),

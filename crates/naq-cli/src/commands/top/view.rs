@@ -101,7 +101,11 @@ impl TopView {
                 .map(ToString::to_string)
                 .collect(),
             holds: data.holds.iter().filter(|it| it.cause.needs_operator()).cloned().collect(),
-            queues: data.queues.iter().map(|q| TopQueueRow::new(q, &data.workers, now)).collect(),
+            queues: data
+                .queues
+                .iter()
+                .map(|q| TopQueueRow::new(q, &data.runs, &data.workers, now))
+                .collect(),
             tasks,
             workers: data.workers.iter().map(|worker| TopWorkerRow::new(worker, now)).collect(),
             errors: groups.into_iter().map(|it| TopErrorRow::new(it.group, now)).collect(),

@@ -113,12 +113,7 @@ impl LayoutState {
     }
 
     /// The wait before `start`: planned, and actual.
-    fn describe_wait(
-        &mut self,
-        row: &mut TimelineRow,
-        due_at: Option<Timestamp>,
-        start: Timestamp,
-    ) {
+    fn describe_wait(&self, row: &mut TimelineRow, due_at: Option<Timestamp>, start: Timestamp) {
         // An operator may have moved the due time: the message has the current one.
         let Some(due) = due_at.or(self.planned).filter(|due| *due > self.since) else {
             row.bar(BarKind::Queued, self.since, start);
@@ -154,6 +149,34 @@ impl LayoutState {
             let decided = span(decided);
             row.waited.push_str(&format!("; moved by an operator, the decision was {decided}"));
         }
+    }
+
+    /// A worker says that it runs the attempt, and since when.
+    fn describe_run(
+        &self,
+        timeline: &JobTimeline<'_>,
+        row: &mut TimelineRow,
+        due: Option<Timestamp>,
+    ) {
+        let Some((run, started)) = timeline.run.and_then(|run| Some((run, run.started_at?))) else {
+            return;
+        };
+        let now = timeline.now;
+        let start = started.max(self.since).min(now);
+        self.describe_wait(row, due.filter(|due| *due <= start), start);
+        row.bar(BarKind::Running, start, now);
+        row.mark = Some(now);
+        row.started_at = Some(start);
+        row.ran = format!("{} so far", span(now.since(start)));
+        row.worker = Some(run.worker.clone());
+        row.reason = match run.worker_is_gone {
+            true => format!(
+                "the worker is gone, and was last seen {} ago: another worker takes the job when its \
+                 lease ends",
+                span(now.since(run.seen_at))
+            ),
+            false => "the worker records the outcome when the attempt ends".into(),
+        };
     }
 
     /// The attempt started when it was due; the time of the crash is unknown.
@@ -213,14 +236,20 @@ impl LayoutState {
         let mut row =
             TimelineRow::new(format!("now-{}", self.life), kind, timeline.title(job.attempt));
         match (timeline.state, timeline.due_at.or(job.due_at)) {
+            (JobState::Running, due)
+                if timeline.run.is_some_and(|run| run.started_at.is_some()) =>
+            {
+                self.describe_run(timeline, &mut row, due);
+            }
             (JobState::Running, due) => {
                 let start = timeline.stored_at.max(self.since).min(now);
                 self.describe_wait(&mut row, due.filter(|due| *due <= now), start);
                 row.bar(BarKind::Running, start, now);
                 row.mark = Some(now);
                 row.ran = format!("at most {} so far", span(now.since(start)));
-                row.reason =
-                    "a worker has the job, and records the outcome when the attempt ends".into();
+                row.reason = "a worker has taken the job: it waits there for a slot, or has just \
+                              started"
+                    .into();
             }
             (JobState::Scheduled | JobState::Retrying, Some(due)) if due > now => {
                 row.bar(BarKind::Planned, self.since, due);

@@ -1,6 +1,6 @@
 //! [`JobTimeline`]: the facts about a job that its waterfall shows.
 
-use naq_client::JobReport;
+use naq_client::{JobReport, Run};
 use naq_core::{Envelope, JobState, RetryPolicy, Timestamp};
 
 /// One job at one time.
@@ -14,18 +14,21 @@ pub(crate) struct JobTimeline<'a> {
     pub(crate) stored_at: Timestamp,
     /// How many parents the job waits for.
     pub(crate) blockers: usize,
+    /// The attempt that a worker runs now.
+    pub(crate) run: Option<&'a Run>,
     pub(crate) now: Timestamp,
 }
 
 impl<'a> JobTimeline<'a> {
     /// The timeline of a report; none if the body of its message is not a job.
-    pub(crate) fn of(report: &'a JobReport, now: Timestamp) -> Option<Self> {
+    pub(crate) fn of(report: &'a JobReport, run: Option<&'a Run>, now: Timestamp) -> Option<Self> {
         Some(Self {
             job: report.envelope.as_ref()?,
             state: report.state,
             due_at: report.due_at,
             stored_at: report.stored.stored_at,
             blockers: report.waits_for.len(),
+            run,
             now,
         })
     }

@@ -21,7 +21,7 @@ fn job(policy: &str) -> Envelope {
 fn timeline(job: &Envelope, state: JobState, due_at: Option<u64>, now: u64) -> JobTimeline<'_> {
     let due_at = due_at.map(at);
     let now = at(now);
-    JobTimeline { job, state, due_at, stored_at: now, blockers: 0, now }
+    JobTimeline { job, state, due_at, stored_at: now, blockers: 0, run: None, now }
 }
 
 /// An attempt that failed, with a retry `delay` later.
