@@ -97,7 +97,7 @@ test("cancel, unique, dependencies and schedules", async () => {
 });
 
 test("errors have their classes", async () => {
-  await assert.rejects(gateway.job("nobody"), JobNotFoundError);
+  await assert.rejects(gateway.job("missing"), JobNotFoundError);
   await assert.rejects(gateway.enqueue("echo", null, { timout: 5 }), (error) => error instanceof GatewayError && error.kind === "bad-job");
   await assert.rejects(new Gateway(gateway.url, { key: "naqk_wrong" }).queues(), (error) => error.kind === "unauthorized");
   const waiting = await gateway.enqueue("echo", null, { queue: "quiet", delay: 3_600_000 });

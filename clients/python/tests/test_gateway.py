@@ -76,7 +76,7 @@ def test_cancel_unique_dependencies_and_schedules(gateway):
 
 def test_errors_have_their_classes(gateway):
     with pytest.raises(naq.JobNotFoundError):
-        gateway.job("nobody")
+        gateway.job("missing")
     with pytest.raises(naq.GatewayError) as error:
         gateway.enqueue("echo", timout=5)
     assert (error.value.status, error.value.kind) == (400, "bad-job")
