@@ -5,26 +5,26 @@
 //! inbox, and its number shows which pull a status belongs to. All state is in `self`, so a dropped
 //! fetch loses nothing.
 
+mod arrivals;
+mod check_queue;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{Message, Subscriber};
+use async_nats::Subscriber;
 use async_trait::async_trait;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use naq_core::QueueName;
 use naq_core::transport::{Consumer, Delivery, Subscription, TransportError};
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::ack_handle;
 use crate::api::Api;
 use crate::connection_monitor::{ConnectionState, NoAnswer};
 use crate::consumer_watch::ConsumerWatch;
 use crate::early::EarlyDeliveries;
-use crate::pull_status::PullStatus;
 use crate::pulls::{EXPIRES, OpenPulls};
-use crate::recreate;
 use crate::stream_info::ConsumerTerms;
 use crate::subjects::api;
 use crate::transport::NatsTransport;
@@ -135,102 +135,6 @@ impl NatsSubscription {
         Ok(subscription)
     }
 
-    fn learn_terms(&mut self, terms: ConsumerTerms) {
-        self.api.limited_queues.set(&self.queue, terms.limit.is_some());
-        self.terms = terms;
-    }
-
-    /// Handles all messages that have arrived.
-    fn drain_inboxes(&mut self) {
-        while let Some(message) =
-            self.inbox.as_mut().and_then(|inbox| inbox.messages.next().now_or_never()).flatten()
-        {
-            self.on_message(message);
-        }
-        let mut late = Vec::new();
-        self.old_inboxes.retain_mut(|inbox| {
-            loop {
-                match inbox.next().now_or_never() {
-                    Some(Some(message)) => late.push(message),
-                    // Empty, and closed by `drain`.
-                    Some(None) => return false,
-                    None => return true,
-                }
-            }
-        });
-        for message in late {
-            self.on_delivery(message, None);
-        }
-    }
-
-    fn on_message(&mut self, message: Message) {
-        let now = Instant::now();
-        let number = self.inbox.as_ref().and_then(|inbox| {
-            message.subject.strip_prefix(inbox.subject.as_str())?.strip_prefix('.')?.parse().ok()
-        });
-        // The author of a job may have given its message a status line. So only the subject shows
-        // whether a message is a status or a delivery.
-        match number {
-            Some(number) => self.status(number, &message, now),
-            None => {
-                self.pulls.on_delivery(now);
-                let connection = self.inbox.as_ref().map(|inbox| inbox.connection);
-                self.on_delivery(message, connection);
-            }
-        }
-        self.watch.heard(self.pulls.are_open(), now);
-    }
-
-    /// `connection` is the one on which the current inbox was opened. `None` for an earlier inbox.
-    fn on_delivery(&mut self, message: Message, connection: Option<ConnectionState>) {
-        if let Some(number) = ack_handle::consumer_number(&message).filter(|_| connection.is_some())
-        {
-            self.watch.arrived(number);
-        }
-        let doubt = self.watch.doubt(Instant::now());
-        let by = connection.map(|connection| self.watch.delivered_by(connection));
-        let read = ack_handle::read_delivery(&self.api, &self.queue, message, doubt, by);
-        let due = read.and_then(|delivery| self.early.arrived(delivery, Instant::now()));
-        self.ready.extend(due);
-    }
-
-    fn status(&mut self, number: u64, message: &Message, now: Instant) {
-        let left = message.headers.as_ref().and_then(|headers| {
-            headers.get("Nats-Pending-Messages")?.as_str().parse::<usize>().ok()
-        });
-        let bytes = self.pulls.bytes_of(number).unwrap_or_default();
-        let was_empty = self.pulls.on_end(number, left, now);
-        match PullStatus::of(message) {
-            PullStatus::Expired if was_empty && self.checked_at + CHECK_INTERVAL <= now => {
-                self.checked_at = now;
-                self.check_needed = true;
-            }
-            PullStatus::Expired | PullStatus::Complete => {}
-            PullStatus::NoConsumer => {
-                self.watch.consumer_changed();
-                self.back_off(now);
-            }
-            PullStatus::TooLarge => {
-                if was_empty {
-                    self.large = self.large.max(bytes.saturating_mul(2));
-                }
-            }
-            // As after a reconnect: acks that were sent to the old leader may be lost.
-            PullStatus::LeaderChanged => self.watch.consumer_changed(),
-            PullStatus::Refused => {
-                self.watch.consumer_changed();
-                let text = message.description.as_deref().unwrap_or_default();
-                tracing::warn!(queue = %self.queue, text, "the broker ended a pull");
-                self.back_off(now);
-            }
-        }
-    }
-
-    fn back_off(&mut self, now: Instant) {
-        self.check_needed = true;
-        self.resume_at = Some(now + REFUSED_PAUSE);
-    }
-
     /// Prepares the next pull. The connection may have changed since the last one.
     async fn prepare_connection(&mut self) -> Result<(), TransportError> {
         let now = self.api.connection.state();
@@ -247,74 +151,6 @@ impl NatsSubscription {
             self.check_queue().await?;
         }
         Ok(())
-    }
-
-    /// Opens a new inbox. Earlier pulls cannot deliver to it, so its count of deliveries is exact.
-    /// Returns the connection of the inbox before it.
-    async fn open_inbox(
-        &mut self,
-        connection: ConnectionState,
-    ) -> Result<Option<FetchedOn>, TransportError> {
-        let subject = self.api.client().new_inbox();
-        let messages = self.api.subscribe(&format!("{subject}.*")).await?;
-        self.drain_inboxes();
-        self.pulls.reset();
-        self.watch.inbox_opened(Instant::now());
-        let fetched_on = FetchedOn::now(&self.api, connection);
-        let new = PullInbox { subject, messages, connection, fetched_on };
-        let Some(PullInbox { mut messages, fetched_on, .. }) = self.inbox.replace(new) else {
-            return Ok(self.lost_inbox.take());
-        };
-        if messages.drain().await.is_ok() {
-            self.old_inboxes.push(messages);
-        }
-        Ok(Some(fetched_on))
-    }
-
-    /// Checks the queue after a pull brought nothing. If jobs are waiting, opens a new inbox. If
-    /// the queue does not exist any more, creates it again.
-    async fn check_queue(&mut self) -> Result<(), TransportError> {
-        match self.api.consumer_info(&self.queue).await {
-            Ok(Some(info)) => {
-                self.create_at = None;
-                self.learn_terms(info.terms());
-                let limit = self.terms.limit.unwrap_or(u64::MAX);
-                let open = !info.paused && info.num_ack_pending < limit;
-                if info.num_pending > 0 && open && self.ready.is_empty() {
-                    tracing::warn!(
-                        queue = %self.queue,
-                        pending = info.num_pending,
-                        "jobs are pending but no delivery arrives: opening a new inbox"
-                    );
-                    self.open_inbox(self.api.connection.state()).await?;
-                }
-                Ok(())
-            }
-            Ok(None) => {
-                let now = Instant::now();
-                let at = *self.create_at.get_or_insert_with(|| {
-                    tracing::warn!(
-                        queue = %self.queue,
-                        "the queue does not exist: creating it again in a second"
-                    );
-                    now + recreate::PAUSE
-                });
-                if now < at {
-                    self.resume_at = Some(at);
-                    self.check_needed = true;
-                    return Ok(());
-                }
-                self.create_at = None;
-                self.api.create_again(&self.queue).await?;
-                let terms = self.api.ensure_consumer(&self.queue, self.wanted_lease).await?;
-                self.learn_terms(terms);
-                self.watch.consumer_changed();
-                Ok(())
-            }
-            // The check is optional, so these errors are ignored.
-            Err(error) if error.is_permission() || error.is_transient() => Ok(()),
-            Err(error) => Err(error.into_transport("read the queue's state", self.api.url())),
-        }
     }
 
     /// Requests as many deliveries as there is room for.
