@@ -28,7 +28,8 @@ impl NatsConnection {
         stream.set_read_timeout(Some(LINE_TIME))?;
         let mut connection = Self { info: String::new(), stream: BufReader::new(stream) };
         connection.info = connection.line()?;
-        let options = ["\"verbose\":false,\"headers\":true", options].join(",");
+        let options =
+            ["\"verbose\":false,\"headers\":true,\"no_responders\":true", options].join(",");
         let options = options.trim_end_matches(',');
         connection.send(&format!("CONNECT {{{options}}}\r\n"))?;
         Ok(connection)
@@ -111,6 +112,10 @@ impl NatsConnection {
                     self.stream.read_exact(&mut body)?;
                     body.truncate(size);
                     return String::from_utf8(body).map_err(Error::other);
+                }
+                // The server answers a request that nothing subscribes to with a status, at once.
+                ["HMSG", ..] => {
+                    return Err(Error::other(format!("nothing subscribes to {subject}")));
                 }
                 ["PING"] => self.send("PONG\r\n")?,
                 ["INFO", ..] | ["PONG"] => {}
