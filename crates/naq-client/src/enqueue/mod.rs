@@ -12,6 +12,7 @@ mod limits;
 mod once;
 mod prepared;
 mod retries;
+mod run_again;
 mod send;
 mod telemetry;
 mod times;
