@@ -14,8 +14,8 @@ use crate::commands::dashboard;
 #[cfg(feature = "gateway")]
 use crate::commands::gateway;
 use crate::commands::{
-    audit, batch, breaker, check, completions, dev, dlq, doctor, enqueue, job, key, limit, new,
-    queue, retry, schedule, top, worker, workers, workflow,
+    audit, batch, breaker, check, completions, dev, dlq, doctor, enqueue, find, job, key, limit,
+    new, queue, retry, schedule, top, worker, workers, workflow,
 };
 use crate::connection::ConnectionArgs;
 use crate::exit::ExitCode;
@@ -131,6 +131,8 @@ pub(crate) enum ClientCommand {
     /// Show a job, or act on it
     #[command(subcommand)]
     Job(job::JobCommand),
+    /// Find jobs by an id or a part of it, a tag, a task or an error
+    Find(find::FindArgs),
     /// The dead letter queue: jobs that failed permanently
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
@@ -210,6 +212,7 @@ impl ClientCommand {
     pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<ExitCode> {
         match self {
             Self::Job(command) => return command.run(client, out).await,
+            Self::Find(args) => return args.run(client, out).await,
             Self::Dlq(command) => return command.run(client, out).await,
             Self::Batch(command) => return command.run(client, out).await,
             Self::Queue(command) => command.run(client, out).await?,

@@ -16,6 +16,7 @@ pub(crate) mod dev;
 pub(crate) mod dlq;
 pub(crate) mod doctor;
 pub(crate) mod enqueue;
+pub(crate) mod find;
 #[cfg(feature = "gateway")]
 pub(crate) mod gateway;
 #[cfg(feature = "handlers")]
