@@ -10,6 +10,7 @@ pub(crate) mod completions;
 pub(crate) mod confirm;
 #[cfg(feature = "handlers")]
 pub(crate) mod conformance;
+pub(crate) mod context;
 #[cfg(feature = "dashboard")]
 pub(crate) mod dashboard;
 pub(crate) mod dev;
