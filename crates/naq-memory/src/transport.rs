@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use naq_core::clock::{SystemClock, Timer, Timestamp};
 use naq_core::names::QueueName;
 use naq_core::sync::lock;
 use naq_core::transport::{
-    Awaiting, Consumer, Delivery, Fact, JobKey, Producer, Receipt, Settler, Signal, Submission,
-    Subscription, TransportError, Written,
+    Awaiting, BlobRef, Consumer, Delivery, Fact, JobKey, NO_TTL, Producer, Receipt, Settler,
+    Signal, Submission, Subscription, TransportError, Written,
 };
 use naq_core::wire::Nonce;
 use tokio::sync::{Notify, broadcast};
@@ -108,6 +109,23 @@ impl Producer for MemoryTransport {
         drop(state);
         self.shared.changed.notify_waiters();
         receipts
+    }
+
+    async fn publish_with_args(
+        &self,
+        job: Submission,
+        blob: &BlobRef,
+        args: Bytes,
+    ) -> Result<Receipt, TransportError> {
+        blob.check_size()?;
+        let (mut state, now) = self.shared.state();
+        let key = job.key.clone();
+        let receipt = state.publish_and_log(job, now)?;
+        // Under the same lock, so that no reader can tell which came first.
+        state.blobs.put(&key, blob, args, now, NO_TTL);
+        drop(state);
+        self.shared.changed.notify_waiters();
+        Ok(receipt)
     }
 }
 

@@ -178,7 +178,10 @@ impl<'a, O> Enqueue<'a, O> {
         let known = !self.client.only_prepares && self.client.transport.broker_now().is_some();
         let guessed = self.times.need_a_clock() && !known;
         let times = guessed.then_some(self.times);
-        Ok(Prepared { once, ..Prepared::with_guessed_times(self.write()?, has_id, times)? })
+        let client = self.client;
+        let mut job = self.write()?;
+        client.use_blob(&mut job)?;
+        Ok(Prepared { once, ..Prepared::with_guessed_times(job, has_id, times)? })
     }
 
     /// True if the caller has chosen the job's id.
