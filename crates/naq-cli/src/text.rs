@@ -95,6 +95,25 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A number of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ByteSize(pub(crate) u64);
+
+/// Parses a size. As in the tools of NATS, 1KB is 1024 bytes.
+pub(crate) fn parse_bytes(text: &str) -> Result<ByteSize, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit: Option<u64> = match text[digits.len()..].trim().to_ascii_uppercase().as_str() {
+        "" | "B" => Some(1),
+        "K" | "KB" | "KIB" => Some(1 << 10),
+        "M" | "MB" | "MIB" => Some(1 << 20),
+        "G" | "GB" | "GIB" => Some(1 << 30),
+        "T" | "TB" | "TIB" => Some(1 << 40),
+        _ => None,
+    };
+    let bytes = unit.and_then(|unit| digits.parse::<u64>().ok()?.checked_mul(unit));
+    bytes.map(ByteSize).ok_or_else(|| "use a size such as 500MB or 2GB".into())
+}
+
 /// As [`parse_duration`], but a plain number means seconds: some `NAQ_*` variables are plain seconds.
 pub(crate) fn parse_duration_or_seconds(text: &str) -> Result<Duration, String> {
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

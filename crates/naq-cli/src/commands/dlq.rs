@@ -1,10 +1,13 @@
 //! `naq dlq`: the dead letter queue.
 
+mod archive;
 mod bulk;
+mod dead_limits;
 mod drip_rate;
 mod edit;
 mod named;
 mod select;
+mod trim;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -22,6 +25,7 @@ use crate::text::{about, skipped_note};
 use drip_rate::DripRate;
 use edit::DlqEditArgs;
 use select::{DlqFilterArgs, DlqSelectionArgs, find};
+use trim::DlqTrimArgs;
 
 /// Dead letters in one request to the broker.
 const PAGE: usize = 256;
@@ -60,6 +64,17 @@ Examples:
   naq dlq purge ID --yes
   naq dlq purge --task email.send --dry-run")]
     Purge(DlqPurgeArgs),
+    /// Keep the dead letters of each queue within limits: the oldest are archived to a file, or dropped
+    #[command(after_help = "\
+Examples:
+  naq dlq trim --max-age 30d --archive /var/lib/naq/dead.jsonl --yes
+  naq dlq trim --queue mail --max-count 10000 --max-bytes 500MB --archive dead.jsonl --dry-run
+  naq dlq trim --queue mail --max-count 1000 --drop
+  naq enqueue --file dead.jsonl                    the archived jobs run again, under their ids
+
+Run it every hour or every day, from cron or a systemd timer. A letter is on the disk before it is
+removed. A dead letter never goes by itself. To be told of many: naq check dlq.")]
+    Trim(DlqTrimArgs),
 }
 
 #[derive(Debug, Args)]
@@ -119,7 +134,7 @@ impl DlqCommand {
     /// Checks the arguments as far as possible without a connection. Asks the user to confirm a purge.
     pub(crate) fn check(&self, out: Output) -> Result<()> {
         match self {
-            Self::List(_) | Self::Show(_) => Ok(()),
+            Self::List(_) | Self::Show(_) | Self::Trim(_) => Ok(()),
             // Asked about later, when the number of letters is known.
             Self::Requeue(args) => {
                 args.selection.check()?;
@@ -142,6 +157,7 @@ impl DlqCommand {
             }
             Self::Requeue(args) => return bulk::requeue(args, client, out).await,
             Self::Purge(args) => return bulk::purge(args, client, out).await,
+            Self::Trim(args) => return args.run(client, out).await,
         }
         Ok(ExitCode::Ok)
     }

@@ -121,3 +121,53 @@ fn a_job_is_found_by_its_id_its_tag_its_task_and_its_error() {
     let none = broker.naq(&["find", "no-such-text"]);
     assert_eq!(none.code, 3, "{none:?}");
 }
+
+#[test]
+fn the_oldest_dead_letters_are_archived_and_can_be_enqueued_again() {
+    let broker = Broker::start();
+    let worker = broker.worker(&[]);
+    let dead: Vec<String> = (0..5)
+        .map(|n| {
+            let args = format!("\"no {n}\"");
+            let policy = ["--max-retries", "0", "--tag", "t1", "--timeout", "90s"];
+            let id = broker.enqueue(&[&["refuse", "--args", &args], &policy[..]].concat());
+            assert_ne!(broker.watch(&id).code, 0);
+            id
+        })
+        .collect();
+    drop(worker);
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("dead.jsonl");
+    let file = file.to_str().expect("UTF-8");
+    let trim = |args: &[&str]| broker.naq(&[&["dlq", "trim", "-o", "json"], args].concat());
+    let archive = ["--max-count", "2", "--archive", file];
+    assert_eq!(trim(&["--max-count", "2"]).code, 2, "neither --archive nor --drop");
+    let dry = trim(&[&archive[..], &["--dry-run"]].concat()).ok().json();
+    assert_eq!((&dry["trimmed"], &dry["left"]), (&json!(3), &json!(2)), "{dry}");
+    assert_eq!(trim(&archive).code, 2, "it asks first");
+    assert!(!std::path::Path::new(file).exists(), "nothing is done yet");
+    let done = trim(&[&archive[..], &["--yes"]].concat()).ok().json();
+    assert_eq!((&done["trimmed"], &done["skipped"]), (&json!(3), &json!(0)), "{done}");
+    let left = broker.json(&["dlq", "list"]);
+    let ids: Vec<_> = left.as_array().expect("a list").iter().map(|it| &it["id"]).collect();
+    assert_eq!(ids, [&json!(dead[3]), &json!(dead[4])]);
+    assert_eq!(trim(&["--max-age", "1h", "--drop"]).ok().json()["trimmed"], 0, "none is so old");
+
+    let lines = std::fs::read_to_string(file).expect("the archive");
+    let first: serde_json::Value =
+        serde_json::from_str(lines.lines().next().expect("a line")).expect("JSON");
+    assert_eq!(first["letter"]["dead"]["message"], "no 0", "{first}");
+    broker.naq(&["enqueue", "--file", file]).ok();
+    let job = broker.json(&["job", "show", &dead[0]]);
+    for (field, value) in [
+        ("state", json!("pending")),
+        ("args", json!("no 0")),
+        ("tags", json!(["t1"])),
+        ("timeout_ms", json!(90_000)),
+        ("max_attempts", json!(1)),
+    ] {
+        assert_eq!(job[field], value, "{field}: {job}");
+    }
+    let audit = broker.naq(&["audit", "-o", "jsonl"]).ok().stdout;
+    assert!(audit.contains("the oldest dead letters of queue default"), "{audit}");
+}

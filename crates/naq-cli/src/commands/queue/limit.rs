@@ -10,7 +10,7 @@ use naq_core::transport::QueueBound;
 
 use super::{QueueRow, all_exist, audit, info};
 use crate::output::Output;
-use crate::text::count;
+use crate::text::{count, parse_bytes};
 
 #[derive(Debug, Args)]
 #[command(
@@ -57,25 +57,14 @@ fn parse_limit(text: &str) -> Result<LimitValue, String> {
     }
 }
 
-/// Parses a size. As in the tools of NATS, 1KB is 1024 bytes.
+/// Parses a size, or `none`.
 fn parse_size(text: &str) -> Result<LimitValue, String> {
     if text == "none" {
         return Ok(LimitValue(None));
     }
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit: u64 = match text[digits.len()..].trim().to_ascii_uppercase().as_str() {
-        "" | "B" => 1,
-        "K" | "KB" | "KIB" => 1 << 10,
-        "M" | "MB" | "MIB" => 1 << 20,
-        "G" | "GB" | "GIB" => 1 << 30,
-        "T" | "TB" | "TIB" => 1 << 40,
-        _ => 0,
-    };
-    let bytes = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
-    match bytes.and_then(NonZeroU64::new) {
-        Some(bytes) => Ok(LimitValue(Some(bytes))),
-        None => Err("use a size above 0, such as 500MB or 2GB, or none".into()),
-    }
+    let size = parse_bytes(text).ok().and_then(|size| NonZeroU64::new(size.0));
+    let bad = || "use a size above 0, such as 500MB or 2GB, or none".to_owned();
+    size.map(|bytes| LimitValue(Some(bytes))).ok_or_else(bad)
 }
 
 impl QueueLimitArgs {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use naq_client::{Client, Prepared};
 use naq_core::{Codec, JobId, QueueName, RetryPolicy, TaskName, Timestamp};
-use serde::{Deserialize, Deserializer, de};
+use serde::de::{self, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -40,6 +41,9 @@ struct JobLine {
     unique_for: Option<Duration>,
     until_started: Option<bool>,
     policy: Option<RetryPolicy>,
+    /// What `naq dlq trim --archive` writes about the dead job.
+    #[serde(default, rename = "letter")]
+    _letter: Option<IgnoredAny>,
 }
 
 fn span<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
