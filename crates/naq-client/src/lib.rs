@@ -84,7 +84,8 @@ mod workflow;
 
 pub use batch::{
     BATCH_TTL, Batch, BatchAction, BatchError, BatchId, BatchItem, BatchOrder, BatchScope,
-    BatchState, COUNT_CAP, MAX_SELECTED, Preview, STALE_AFTER, UNDO_WINDOW, WaitingFilter,
+    BatchState, COUNT_CAP, LiveFilter, MAX_SELECTED, Preview, STALE_AFTER, UNDO_WINDOW,
+    WaitingFilter,
 };
 pub use client::Client;
 pub use dead::{DeadFilter, DeadSummary};

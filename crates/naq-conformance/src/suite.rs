@@ -202,6 +202,7 @@ macro_rules! __each_behaviour {
                 a_cancelled_batch_leaves_the_remaining_letters
                 letters_of_one_error_group_are_purged_and_no_others
                 waiting_jobs_are_released_spread_and_cancelled
+                live_jobs_are_cancelled_and_none_that_is_enqueued_later
                 a_selection_includes_no_other_letters
                 of_two_runs_of_a_batch_one_does_the_work;
             unique:

@@ -112,7 +112,7 @@ pub(crate) struct PreparedJob {
 
 /// The result of an enqueue.
 #[derive(Debug, Serialize)]
-struct EnqueuedJob<'a> {
+pub(crate) struct EnqueuedJob<'a> {
     id: &'a JobId,
     queue: &'a QueueName,
     task: &'a TaskName,
@@ -125,7 +125,11 @@ struct EnqueuedJob<'a> {
 }
 
 impl<'a> EnqueuedJob<'a> {
-    fn new(handle: &'a JobHandle<Value>, task: &'a TaskName, due_at: Option<Timestamp>) -> Self {
+    pub(crate) fn new(
+        handle: &'a JobHandle<Value>,
+        task: &'a TaskName,
+        due_at: Option<Timestamp>,
+    ) -> Self {
         let duplicate = handle.is_duplicate();
         Self {
             id: handle.id(),

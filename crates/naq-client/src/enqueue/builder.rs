@@ -94,10 +94,20 @@ impl<'a, O> Enqueue<'a, O> {
         args: &A,
         options: JobOptions,
     ) -> Self {
+        let args = Payload::encode(client.codec, args);
+        Self { args, ..Self::of_payload(client, task, Payload::null(client.codec), options) }
+    }
+
+    pub(super) fn of_payload(
+        client: &'a Client,
+        task: TaskName,
+        args: Payload,
+        options: JobOptions,
+    ) -> Self {
         Self {
             client,
             task,
-            args: Payload::encode(client.codec, args),
+            args: Ok(args),
             queue: Ok(options.queue.unwrap_or_else(|| client.queue.clone())),
             id: None,
             policy: options.policy.unwrap_or_default().to_builder(),

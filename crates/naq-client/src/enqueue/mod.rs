@@ -13,6 +13,7 @@ mod limits;
 mod once;
 mod prepared;
 mod retries;
+mod run_again;
 mod send;
 mod store_args;
 mod telemetry;

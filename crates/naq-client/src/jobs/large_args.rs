@@ -62,7 +62,7 @@ impl Client {
         let max = self.transport.max_payload();
         let fits = |record: &FinalRecord| record.to_message().is_ok_and(|it| it.size() <= max);
         if !fits(record) {
-            record.envelope.args = Payload::null(record.envelope.codec);
+            record.envelope.leave_out_args();
         }
         if !fits(record) {
             record.envelope.history.clear();
