@@ -102,7 +102,7 @@ async fn run(args: &Args) -> Result<()> {
     for n in 0..args.messages {
         let message = Message::new(args.seed, n);
         raw.publish(&message.subject, &message.headers, &message.body)?;
-        accounts.stored(n, message.names_a_job);
+        accounts.stored(n, message.name);
         if (n + 1) % chunk != 0 && n + 1 != args.messages {
             continue;
         }

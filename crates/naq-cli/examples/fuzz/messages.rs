@@ -13,16 +13,33 @@ const WHOLE: &[u8] = br#"{"v":1,"id":"x","queue":"fuzz","task":"greet","args":{"
 const BROKEN: u64 = 2_000;
 
 /// Ends of subjects that make the id invalid. None is white space or a wildcard of the protocol.
-const ODD_ENDS: [&[u8]; 7] =
-    [b"\xff", b"\x0b", "\u{a0}".as_bytes(), "\u{e4}".as_bytes(), b"%", b".x", b"\x01"];
+const ODD_ENDS: [(&[u8], Name); 7] = [
+    (b"\xff", Name::Invalid),
+    (b"\x0b", Name::Padded),
+    ("\u{a0}".as_bytes(), Name::Padded),
+    ("\u{e4}".as_bytes(), Name::Invalid),
+    (b"%", Name::Invalid),
+    (b".x", Name::Invalid),
+    (b"\x01", Name::Invalid),
+];
 
 /// One message.
 pub(crate) struct Message {
     pub(crate) subject: Vec<u8>,
     pub(crate) headers: Vec<u8>,
     pub(crate) body: Vec<u8>,
-    /// Whether its subject names the job `f<n>`. If not, NAQ gives it an id.
-    pub(crate) names_a_job: bool,
+    pub(crate) name: Name,
+}
+
+/// Whether the subject of a message names the job `f<n>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Name {
+    Valid,
+    /// With white space at its end that is none of the protocol. The broker keeps it, and the client drops it: so
+    /// NAQ gives an id to the message, or it ends as `f<n>`.
+    Padded,
+    /// NAQ gives an id to the message.
+    Invalid,
 }
 
 impl Message {
@@ -34,15 +51,17 @@ impl Message {
         let malformed = usize::try_from(n).ok().and_then(|n| MALFORMED.get(n));
         if let Some(malformed) = malformed {
             subject.extend_from_slice(malformed.subject);
-            let names_a_job = malformed.subject.is_empty();
+            let name = if malformed.subject.is_empty() { Name::Valid } else { Name::Invalid };
             let headers = malformed.headers.to_vec();
-            return Self { subject, headers, body: body(&mut rng), names_a_job };
+            return Self { subject, headers, body: body(&mut rng), name };
         }
-        let names_a_job = rng.u64(0..BROKEN) > 0;
-        if !names_a_job {
-            subject.extend_from_slice(ODD_ENDS[rng.usize(0..ODD_ENDS.len())]);
+        let mut name = Name::Valid;
+        if rng.u64(0..BROKEN) == 0 {
+            let (end, of_end) = ODD_ENDS[rng.usize(0..ODD_ENDS.len())];
+            subject.extend_from_slice(end);
+            name = of_end;
         }
-        Self { subject, headers: headers(&mut rng), body: body(&mut rng), names_a_job }
+        Self { subject, headers: headers(&mut rng), body: body(&mut rng), name }
     }
 }
 
