@@ -9,8 +9,8 @@ use naq_core::clock::{SystemClock, Timer, Timestamp};
 use naq_core::names::QueueName;
 use naq_core::sync::lock;
 use naq_core::transport::{
-    Awaiting, Consumer, Delivery, Fact, JobKey, Producer, Receipt, Settler, Signal, Submission,
-    Subscription, TransportError, Written,
+    Awaiting, Consumer, Delivery, Fact, JobKey, Producer, Receipt, Settler, Signal, Stored,
+    Submission, Subscription, TransportError, Written,
 };
 use naq_core::wire::Nonce;
 use tokio::sync::{Notify, broadcast};
@@ -108,6 +108,11 @@ impl Producer for MemoryTransport {
         drop(state);
         self.shared.changed.notify_waiters();
         receipts
+    }
+
+    async fn replace(&self, waiting: &Stored, job: Submission) -> Result<bool, TransportError> {
+        let due_at = job.due_at.unwrap_or_else(|| self.shared.state().1);
+        self.replace_waiting(waiting, job.message, due_at)
     }
 }
 

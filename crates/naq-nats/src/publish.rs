@@ -11,7 +11,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt, stream};
 use naq_core::QueueName;
-use naq_core::transport::{JobKey, Place, Producer, Receipt, Submission, TransportError};
+use naq_core::transport::{JobKey, Place, Producer, Receipt, Stored, Submission, TransportError};
 use naq_core::wire::headers;
 
 use crate::api::Api;
@@ -250,6 +250,12 @@ impl Producer for NatsTransport {
             answers.insert(index, Err(error));
         }
         answers
+    }
+
+    async fn replace(&self, waiting: &Stored, job: Submission) -> Result<bool, TransportError> {
+        // It takes the place of a stored job, so that the bound of the queue does not matter.
+        let due_at = job.due_at.unwrap_or_else(|| self.api.now());
+        self.api.replace(waiting, &job.message, due_at).await
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod builder;
 mod bulk;
+mod coalesce;
 #[cfg(feature = "metrics")]
 mod counter;
+mod debounced_job;
 mod depends_on;
 mod follow_up;
 mod job_times;
@@ -13,6 +15,7 @@ mod once;
 mod prepared;
 mod retries;
 mod send;
+mod send_debounced;
 mod telemetry;
 mod times;
 mod unique;

@@ -39,6 +39,10 @@ impl<T: Transport> Producer for FaultyTransport<T> {
         receipts
     }
 
+    async fn replace(&self, waiting: &Stored, job: Submission) -> Result<bool, TransportError> {
+        self.faults.pass(Op::Reschedule, || true, self.inner.replace(waiting, job)).await
+    }
+
     async fn compare_clocks(&self, queue: &QueueName) {
         if self.faults.alive().is_ok() {
             self.inner.compare_clocks(queue).await;

@@ -66,6 +66,21 @@ pub trait Producer: Send + Sync + 'static {
     /// Stores many jobs, with many requests at once. The answers are in the order of the jobs.
     async fn publish_many(&self, jobs: Vec<Submission>) -> Vec<Result<Receipt, TransportError>>;
 
+    /// Replaces the waiting message of a job by `job`, which is the same job with another body and another
+    /// due time, in one atomic step. Returns false if the job does not wait with the message `waiting` any
+    /// more, or is about to come by itself.
+    ///
+    /// # Errors
+    /// [`TransportError`]; `Rejected` if the transport cannot do this. After a transient one the message may
+    /// have been replaced.
+    async fn replace(&self, waiting: &Stored, job: Submission) -> Result<bool, TransportError> {
+        let _ = job;
+        Err(TransportError::Rejected {
+            what: format!("replace the waiting job {}", waiting.key),
+            reason: "this transport cannot replace a waiting job".into(),
+        })
+    }
+
     /// Compares the broker's clock with the clock of this process, unless that was done lately.
     /// [`broker_now`](super::Lookup::broker_now) then answers with the broker's time. A producer calls it
     /// before it turns a span, such as a delay, into a time. Like [`publish`](Self::publish) it may
