@@ -89,6 +89,7 @@ macro_rules! __each_behaviour {
                 a_job_that_is_moved_starts_once_at_its_new_time
                 a_move_that_races_the_due_time_starts_the_job_once
                 a_job_written_by_hand_is_moved_byte_for_byte
+                a_waiting_job_is_replaced_once_and_starts_with_its_new_body
                 jobs_that_wait_come_in_pages
                 retry_now_makes_a_waiting_retry_due
                 stored_jobs_survive_a_restart_of_the_broker;

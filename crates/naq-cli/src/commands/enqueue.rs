@@ -54,9 +54,9 @@ enqueue with this key adds no job and prints the holder's id.
 A line of --file is a job in JSON. A field that it lacks has the value of the option:
   {\"task\":\"email.send\",\"args\":{\"to\":\"a@example.com\"},\"queue\":\"mail\",\"unique\":\"a\"}
 The fields are named like the options: task, args, queue, id, in, at, deadline, expires_in,
-timeout, record_ttl, tags, unique, unique_across_queues, unique_for, until_started, debounce, max_wait,
-throttle, policy. If a line cannot be enqueued, the command still enqueues the others, and the exit
-code is 1.")]
+timeout, record_ttl, tags, unique, unique_across_queues, unique_for, until_started, debounce,
+max_wait, throttle, policy. If a line cannot be enqueued, the command still enqueues the others, and
+the exit code is 1.")]
 pub(crate) struct EnqueueArgs {
     /// The task to run, such as email.send
     #[arg(required_unless_present = "file")]

@@ -137,6 +137,10 @@ impl JobOrder {
         Ok(order)
     }
 
+    pub(crate) fn is_debounced(&self) -> bool {
+        self.debounce.is_some()
+    }
+
     /// Refuses combinations that the command line refuses too.
     fn check(&self) -> Result<(), &'static str> {
         if self.at.is_some() && self.delay.is_some() {
