@@ -136,6 +136,7 @@ macro_rules! __each_behaviour {
                 of_an_end_and_a_marker_at_the_same_time_one_sees_the_other
                 two_writers_of_the_same_awaited_end_both_learn_that_others_wait
                 an_end_whose_record_is_gone_counts_as_stored_when_it_is_written_again
+                a_job_that_ends_is_found_in_one_place_or_another
                 an_awaited_record_is_kept_longer_than_its_own_ttl;
             record:
                 a_record_keeps_the_result_and_the_history

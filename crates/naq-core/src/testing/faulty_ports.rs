@@ -169,6 +169,10 @@ impl<T: Transport> Lookup for FaultyTransport<T> {
         self.faults.pass(Op::Evidence, none, self.inner.evidence(keys)).await
     }
 
+    async fn purged_at(&self, queue: &QueueName) -> Result<Option<Timestamp>, TransportError> {
+        self.faults.pass(Op::Other, || None, self.inner.purged_at(queue)).await
+    }
+
     async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {
         self.faults.pass(Op::Other, Vec::new, self.inner.locate(key)).await
     }
