@@ -198,6 +198,7 @@ impl ClientCommand {
     /// command needs it.
     pub(crate) fn check(&self, out: Output) -> Result<()> {
         match self {
+            Self::Job(command) => command.check(),
             Self::Dlq(command) => command.check(out),
             Self::Queue(command) => command.check(out),
             Self::Schedule(command) => command.check(out),

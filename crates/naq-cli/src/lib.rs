@@ -45,6 +45,7 @@ mod hold_words;
 mod job_details;
 mod job_name;
 mod keys;
+mod large_args;
 #[cfg(any(feature = "dashboard", feature = "gateway"))]
 mod listen;
 mod logging;

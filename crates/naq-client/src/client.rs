@@ -10,7 +10,7 @@ use naq_core::sign::{SigningKey, TrustedKeys};
 use naq_core::transport::{BrokerClock, QueueInfo, Transport, TransportError, WorkerInfo};
 use naq_core::wire::Codec;
 
-use crate::enqueue::{EnqueueLayer, EnqueueLayers};
+use crate::enqueue::{EnqueueLayer, EnqueueLayers, LargeArgs};
 use crate::operate::cancel_tally::CancelTally;
 
 /// The verbs of NAQ for producers and operators. Cheap to clone; clones share the connection.
@@ -26,6 +26,7 @@ pub struct Client {
     pub(crate) signing_key: Option<SigningKey>,
     pub(crate) trusted_keys: TrustedKeys,
     pub(crate) key_ring: Option<KeyRing>,
+    pub(crate) large_args: LargeArgs,
     pub(crate) layers: EnqueueLayers,
 }
 
@@ -44,6 +45,7 @@ impl Client {
             signing_key: None,
             trusted_keys: TrustedKeys::default(),
             key_ring: None,
+            large_args: LargeArgs::Refuse,
             layers: EnqueueLayers::default(),
         }
     }
@@ -75,6 +77,15 @@ impl Client {
     #[must_use]
     pub fn only_prepares(mut self) -> Self {
         self.only_prepares = true;
+        self
+    }
+
+    /// What this client does with arguments that are too large for a message. [`LargeArgs::Refuse`] by
+    /// default. A client that [only prepares](Self::only_prepares) jobs needs the same choice as the client that
+    /// sends them.
+    #[must_use]
+    pub fn large_args(mut self, large_args: LargeArgs) -> Self {
+        self.large_args = large_args;
         self
     }
 

@@ -84,15 +84,18 @@ mod workflow;
 
 pub use batch::{
     BATCH_TTL, Batch, BatchAction, BatchError, BatchId, BatchItem, BatchOrder, BatchScope,
-    BatchState, COUNT_CAP, MAX_SELECTED, Preview, STALE_AFTER, UNDO_WINDOW, WaitingFilter,
+    BatchState, COUNT_CAP, LiveFilter, MAX_SELECTED, Preview, STALE_AFTER, UNDO_WINDOW,
+    WaitingFilter,
 };
 pub use client::Client;
 pub use dead::{DeadFilter, DeadSummary};
 pub use depends::{JobRef, JobRefs, NamedJob, ParentEnd, Parents, Wake};
-pub use enqueue::{Enqueue, EnqueueLayer, Enqueued, OutgoingJob, Prepare, Prepared};
+pub use enqueue::{
+    Enqueue, EnqueueLayer, Enqueued, LargeArgs, LargeArgsError, OutgoingJob, Prepare, Prepared,
+};
 pub use error::{ClientError, EnqueueError};
 pub use holds::{Hold, HoldCause, HoldFacts, Need, find_holds, find_needs, hold_of, idle_breakers};
-pub use jobs::{DeadView, JobHandle, JobReport, JobView, WaitError};
+pub use jobs::{DeadView, JobHandle, JobReport, JobView, UnusedArgs, WaitError};
 pub use operate::{
     AUDIT_TTL, AuditCheck, AuditEntry, AuditPage, AuditQuery, LimitInfo, LimitedJob, MAX_AUDIT_PAGE,
 };

@@ -7,7 +7,8 @@ mod world;
 use std::time::Duration;
 
 use naq_client::{
-    AuditEntry, BatchAction, BatchError, BatchOrder, BatchScope, DeadFilter, WaitingFilter,
+    AuditEntry, BatchAction, BatchError, BatchOrder, BatchScope, COUNT_CAP, DeadFilter, LiveFilter,
+    WaitingFilter,
 };
 use naq_core::names::CHORES;
 use naq_core::retry::Rule;
@@ -88,6 +89,50 @@ async fn a_batch_over_all_queues_skips_chores() {
     // A filter that names their queue includes them.
     let named = by_task(Some(queue(CHORES)));
     assert_eq!(world.client.preview_batch(&named).await.unwrap().count, 1);
+}
+
+#[tokio::test]
+async fn a_cancel_of_live_jobs_reads_all_queues_and_skips_chores() {
+    let world = World::new();
+    // The first queue fills the first page exactly.
+    for id in 0..100 {
+        world.store("a", &format!("pending-{id}"), None).await;
+    }
+    world.store("b", "pending", None).await;
+    world.waiting("c", "waits").await;
+    world.waiting(CHORES, "tick").await;
+    let scope = BatchScope::Live(LiveFilter::default());
+    let wrong = BatchOrder::new(BatchAction::Release, scope.clone(), "ann");
+    let refused = world.client.start_batch(wrong).await;
+    assert!(matches!(refused, Err(BatchError::Mismatch { .. })), "{refused:?}");
+    let order = BatchOrder::new(BatchAction::Cancel, scope.clone(), "ann");
+    let batch = world.client.start_batch(order).await.unwrap();
+    let batch = world.client.run_batch(&batch.id, || false).await.unwrap();
+    assert_eq!((batch.total, batch.done, batch.skipped), (102, 102, 0), "{batch:?}");
+    let tick = world.client.report(&key(CHORES, "tick")).await.unwrap();
+    assert_eq!(tick.state, JobState::Scheduled);
+    assert!(world.client.preview_batch(&scope).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_job_that_the_preview_does_not_reach_is_cancelled_too() {
+    let world = World::new();
+    // A preview reads fewer.
+    for id in 0..=COUNT_CAP {
+        world.waiting("mail", &format!("other-{id}")).await;
+    }
+    let job = world.client.enqueue_task("late", &0).unwrap().queue(queue("mail")).delay(MINUTE);
+    let late = job.await.unwrap();
+    let task = Some(TaskName::new("late").unwrap());
+    let waiting = WaitingFilter { task: task.clone(), ..WaitingFilter::default() };
+    let live = LiveFilter { task, ..LiveFilter::default() };
+    let order = |scope| BatchOrder::new(BatchAction::Cancel, scope, "ann");
+    world.client.start_batch(order(BatchScope::Waiting(waiting))).await.unwrap();
+    let batch = world.client.start_batch(order(BatchScope::Live(live))).await.unwrap();
+    assert!(!batch.exact, "{batch:?}");
+    let batch = world.client.run_batch(&batch.id, || false).await.unwrap();
+    assert_eq!(batch.done, 1, "{batch:?}");
+    assert_eq!(late.report().await.unwrap().state, JobState::Cancelled);
 }
 
 #[tokio::test]

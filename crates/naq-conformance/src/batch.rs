@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use naq_client::{
     Batch, BatchAction, BatchError, BatchItem, BatchOrder, BatchScope, BatchState, DeadFilter,
-    WaitingFilter,
+    LiveFilter, WaitingFilter,
 };
 use naq_core::failure::ErrorKind;
 use naq_core::names::TaskName;
 use naq_core::state::JobState;
-use naq_core::transport::{Place, Stored, Subscription};
+use naq_core::transport::{Place, StaleReason, Stored, Subscription};
 
 use crate::Subject;
 use crate::case::{BRIEF, Case};
@@ -303,6 +303,48 @@ pub async fn waiting_jobs_are_released_spread_and_cancelled(subject: &dyn Subjec
     for delivery in case.next_deliveries(&mut sub, MANY).await {
         case.complete(&delivery).await;
     }
+    case.expect_nothing(&mut sub, BRIEF).await;
+}
+
+pub async fn live_jobs_are_cancelled_and_none_that_is_enqueued_later(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.enqueue("runs").await;
+    let running = case.next_delivery(&mut sub).await;
+    // The queue is paused, so that the others stay pending.
+    case.transport.pause(&case.queue, case.now() + Duration::from_secs(60)).await.unwrap();
+    for i in 0..MANY {
+        case.enqueue(&format!("pending-{i}")).await;
+    }
+    case.enqueue_in("waits", Duration::from_secs(60)).await;
+    let live = |state| {
+        let queue = Some(case.queue.clone());
+        BatchScope::Live(LiveFilter { queue, state, ..LiveFilter::default() })
+    };
+    let preview = case.client.preview_batch(&live(None)).await.unwrap();
+    assert_eq!(preview.words, format!("{} live jobs of queue {}", MANY + 2, case.queue));
+    let batch = case.start(BatchAction::Cancel, live(Some(JobState::Pending))).await;
+    case.advance(BRIEF).await;
+    case.enqueue("later").await;
+    let batch = case.client.run_batch(&batch.id, || false).await.unwrap();
+    assert_eq!(
+        (batch.total, batch.done, batch.skipped),
+        (MANY as u64, MANY as u64, 0),
+        "{batch:?}"
+    );
+    for (id, state) in [
+        ("pending-0", JobState::Cancelled),
+        ("later", JobState::Pending),
+        ("waits", JobState::Scheduled),
+        ("runs", JobState::Running),
+    ] {
+        assert_eq!(case.state(id).await, state, "{id}");
+    }
+    let batch = case.run(BatchAction::Cancel, live(None)).await;
+    assert_eq!((batch.total, batch.done), (3, 3), "{batch:?}");
+    assert_eq!(case.stale(&running).await, Some(StaleReason::Ended));
+    running.handle.ack().await.unwrap();
+    case.transport.resume(&case.queue).await.unwrap();
     case.expect_nothing(&mut sub, BRIEF).await;
 }
 

@@ -204,6 +204,7 @@ macro_rules! __each_behaviour {
                 a_cancelled_batch_leaves_the_remaining_letters
                 letters_of_one_error_group_are_purged_and_no_others
                 waiting_jobs_are_released_spread_and_cancelled
+                live_jobs_are_cancelled_and_none_that_is_enqueued_later
                 a_selection_includes_no_other_letters
                 of_two_runs_of_a_batch_one_does_the_work;
             unique:
@@ -288,6 +289,8 @@ macro_rules! __each_behaviour {
                 a_blob_over_the_limit_is_refused
                 a_blob_expires_after_its_ttl
                 a_blob_without_a_ttl_is_kept_until_it_is_removed
+                a_kept_blob_is_listed_until_it_is_removed
+                large_arguments_are_stored_with_their_job_and_count_in_its_queue
                 a_large_result_is_found_by_all_readers;
             input:
                 a_job_written_by_hand_needs_only_a_task_in_json

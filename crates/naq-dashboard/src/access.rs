@@ -128,6 +128,7 @@ impl From<&BatchScope> for Touched {
             }
             BatchScope::Dead(filter) => filter.queue.iter().collect(),
             BatchScope::Waiting(filter) => filter.queue.iter().collect(),
+            BatchScope::Live(filter) => filter.queue.iter().collect(),
             _ => Self::All,
         }
     }

@@ -1,6 +1,7 @@
 //! All routes of the gateway, in one table. A test compares it with the OpenAPI document.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode};
 use axum::routing::{MethodRouter, delete, get, post, put};
 
@@ -46,6 +47,8 @@ pub(crate) fn router(app: &App) -> Router {
     routes
         .route("/v1/{*path}", axum::routing::any(async || no_route()))
         .method_not_allowed_fallback(async || wrong_method())
+        // The guard has read the body, up to `max_body`. axum's own limit is 2 MB.
+        .layer(DefaultBodyLimit::disable())
         .with_state(app.clone())
 }
 

@@ -71,18 +71,25 @@ impl BrokerState {
         let found = if job.unique { self.locate(&job.key) } else { Vec::new() };
         let is_gone = job.unique && found.is_empty();
         let refused = found.iter().any(|stored| job.is_refused_by(stored));
+        let args = self.kept_bytes(&job.key.queue);
         let queue = self.queue(&job.key.queue);
         // A purge frees the ids of its jobs.
         let freed = |since| is_gone && queue.purged_at.is_some_and(|at| since <= at);
         if refused || queue.log.dedup.since(&job.dedup, now).is_some_and(|since| !freed(since)) {
             return Ok(Receipt::Duplicate);
         }
-        queue.check_room(&job.key.queue)?;
+        queue.check_room(&job.key.queue, args)?;
         queue.log.dedup.remember(&job.dedup, now);
         Ok(Receipt::Stored(match job.due_at {
             Some(due_at) if due_at > now => queue.schedule(job.key, job.message, now, due_at),
             _ => queue.append(job.key, job.message, now),
         }))
+    }
+
+    /// The bytes of the large arguments that the bound of this queue counts; 0 if it counts no bytes.
+    pub(crate) fn kept_bytes(&self, queue: &QueueName) -> u64 {
+        let bound = self.queues.get(queue).and_then(|queue| queue.bound.max_bytes);
+        bound.map_or(0, |_| self.blobs.kept_bytes(queue))
     }
 
     /// Stores a record, or a marker if there is no TTL. Replaces the job's earlier record or

@@ -64,7 +64,7 @@ impl Lookup for MemoryTransport {
             bound: queue.bound,
             evicts: Vec::new(),
             forgotten: queue.forgotten().count() as u64,
-            bytes: queue.log.bytes() as u64,
+            bytes: queue.log.bytes() as u64 + state.kept_bytes(name),
             last_seq: queue.log.last_seq(),
         }))
     }

@@ -47,14 +47,15 @@ pub(crate) struct MemoryQueue {
 }
 
 impl MemoryQueue {
-    /// Whether the queue takes another job.
-    pub(crate) fn check_room(&self, queue: &QueueName) -> Result<(), TransportError> {
+    /// Whether the queue takes another job. `args` are the bytes of the large arguments of its jobs.
+    pub(crate) fn check_room(&self, queue: &QueueName, args: u64) -> Result<(), TransportError> {
         let bound = self.bound;
         if !bound.is_set() {
             return Ok(());
         }
         let (pending, running, waiting) = self.counts();
-        let size = QueueSize { jobs: pending + running + waiting, bytes: self.log.bytes() as u64 };
+        let bytes = self.log.bytes() as u64 + args;
+        let size = QueueSize { jobs: pending + running + waiting, bytes };
         match bound.has_room(size) {
             true => Ok(()),
             false => {

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use naq_core::clock::{SystemClock, Timer, Timestamp};
 use naq_core::names::QueueName;
 use naq_core::sync::lock;
 use naq_core::transport::{
-    Awaiting, Consumer, Delivery, Fact, JobKey, Producer, Receipt, Settler, Signal, Stored,
-    Submission, Subscription, TransportError, Written,
+    Awaiting, BlobRef, Consumer, Delivery, Fact, JobKey, NO_TTL, Producer, Receipt, Settler,
+    Signal, Stored, Submission, Subscription, TransportError, Written,
 };
 use naq_core::wire::Nonce;
 use tokio::sync::{Notify, broadcast};
@@ -113,6 +114,23 @@ impl Producer for MemoryTransport {
     async fn replace(&self, waiting: &Stored, job: Submission) -> Result<bool, TransportError> {
         let due_at = job.due_at.unwrap_or_else(|| self.shared.state().1);
         self.replace_waiting(waiting, job.message, due_at)
+    }
+
+    async fn publish_with_args(
+        &self,
+        job: Submission,
+        blob: &BlobRef,
+        args: Bytes,
+    ) -> Result<Receipt, TransportError> {
+        blob.check_size()?;
+        let (mut state, now) = self.shared.state();
+        let key = job.key.clone();
+        let receipt = state.publish_and_log(job, now)?;
+        // Under the same lock, so that no reader can tell which came first.
+        state.blobs.put(&key, blob, args, now, NO_TTL);
+        drop(state);
+        self.shared.changed.notify_waiters();
+        Ok(receipt)
     }
 }
 

@@ -23,10 +23,11 @@ use crate::subjects::api;
 
 impl Api {
     /// Refuses a job for which its queue has no room, or whose stream would not keep it. The answer, if
-    /// there is one, must live until the job is stored.
+    /// there is one, must live until the job is stored. `args` are the bytes that the job has in a blob.
     pub(crate) async fn admit(
         self: &Arc<Self>,
         job: &Submission,
+        args: usize,
     ) -> Result<Option<Admitted>, TransportError> {
         let queue = &job.key.queue;
         match self.rooms.turn(queue, Instant::now()) {
@@ -37,7 +38,7 @@ impl Api {
             }
             Turn::None => {}
         }
-        let size = QueueSize { jobs: 1, bytes: job.message.size() as u64 };
+        let size = QueueSize { jobs: 1, bytes: (job.message.size() + args) as u64 };
         let mut taken = self.rooms.take(queue, size);
         if taken.is_err() && self.rooms.may_ask_again(queue, Instant::now()) {
             self.ask_for_room(queue).await;
@@ -72,15 +73,32 @@ impl Api {
                 }
                 let found = &info.config;
                 self.evictions.note(&wanted, found);
+                let bound = bound_of(&found.metadata);
+                let Ok(args) = self.bytes_of_args(queue, bound).await else {
+                    return self.rooms.not_answered(queue, now, false);
+                };
+                let bytes = info.state.bytes.saturating_add(args);
                 let answer = RoomAnswer {
-                    bound: bound_of(&found.metadata),
-                    size: QueueSize { jobs: info.state.messages, bytes: info.state.bytes },
+                    bound,
+                    size: QueueSize { jobs: info.state.messages, bytes },
                     refusal: refusal_of(&wanted, found),
                 };
                 self.rooms.answered(queue, now, sent, answer);
             }
             Err(error) if error.is(STREAM_NOT_FOUND) => self.rooms.is_missing(queue, now),
             Err(error) => self.rooms.not_answered(queue, now, error.is_permission()),
+        }
+    }
+
+    /// The bytes of large arguments that this bound counts.
+    pub(crate) async fn bytes_of_args(
+        &self,
+        queue: &QueueName,
+        bound: QueueBound,
+    ) -> Result<u64, ApiError> {
+        match bound.max_bytes {
+            Some(_) => self.kept_bytes(queue).await,
+            None => Ok(0),
         }
     }
 

@@ -7,7 +7,8 @@ use async_nats::HeaderMap;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use naq_core::transport::{BlobRef, Blobs, JobKey, NO_TTL, TransportError};
+use naq_core::transport::{BlobRef, Blobs, JobKey, KeptBlob, NO_TTL, TransportError};
+use naq_core::{QueueName, Timestamp};
 
 use crate::api::Api;
 use crate::direct::StreamMessage;
@@ -48,6 +49,18 @@ impl Api {
             }
         }
         Ok((data.len() == blob.bytes()).then(|| data.freeze()))
+    }
+
+    /// The last message on one subject of the blobs. Not every user may read batches, and not every one single
+    /// messages.
+    async fn last_on(&self, subject: String) -> Result<Option<StreamMessage>, TransportError> {
+        let stream = self.subjects.blobs_stream();
+        match self.last_of_singly(&stream, std::slice::from_ref(&subject)).await {
+            Err(TransportError::Permission { .. }) => {
+                Ok(self.last_of(&stream, vec![subject]).await?.pop())
+            }
+            found => Ok(found?.pop()),
+        }
     }
 
     async fn put_chunk(
@@ -92,6 +105,11 @@ impl Blobs for NatsTransport {
             let subject = api.subjects.chunk(job, blob.name(), n);
             async move { api.put_chunk(&subject, chunk, ttl).await }
         });
+        if ttl == NO_TTL {
+            // First, so that a blob whose writer dies is found.
+            let kept = api.subjects.kept_blob(job, blob);
+            api.put_chunk(&kept, Bytes::from_static(b"kept"), ttl).await?;
+        }
         stream::iter(puts).buffer_unordered(PARALLEL_CHUNKS).try_collect::<()>().await
     }
 
@@ -133,7 +151,6 @@ impl Blobs for NatsTransport {
     /// the blob: a purge would need the right to purge the blobs of all queues.
     async fn blob_remove(&self, job: &JobKey, blob: &BlobRef) -> Result<(), TransportError> {
         let api = &*self.api;
-        let stream = api.subjects.blobs_stream();
         let count = blob.bytes().div_ceil(chunk_bytes(api.client().max_payload()));
         let chunk = |n| api.subjects.chunk(job, blob.name(), n);
         let remove = |n| async move { api.put_chunk(&chunk(n), Bytes::new(), REMOVED).await };
@@ -143,11 +160,25 @@ impl Blobs for NatsTransport {
             .await?;
         // They were smaller, if the limit of the broker was lower at that time.
         for n in count.. {
-            match api.last_of_singly(&stream, &[chunk(n)]).await?.pop() {
+            match api.last_on(chunk(n)).await? {
                 Some(left) if !left.body.is_empty() => remove(n).await?,
                 _ => break,
             }
         }
-        Ok(())
+        api.put_chunk(&api.subjects.kept_blob(job, blob), Bytes::new(), REMOVED).await
+    }
+
+    async fn blobs_kept(&self, queue: &QueueName) -> Result<Vec<KeptBlob>, TransportError> {
+        let kept = self.api.kept_blobs(queue).await;
+        kept.map_err(|error| error.into_transport("list large arguments", self.api.url()))
+    }
+
+    async fn blob_stored_at(
+        &self,
+        job: &JobKey,
+        blob: &BlobRef,
+    ) -> Result<Option<Timestamp>, TransportError> {
+        let kept = self.api.last_on(self.api.subjects.kept_blob(job, blob)).await?;
+        Ok(kept.filter(|kept| !kept.body.is_empty()).map(|kept| kept.stored_at))
     }
 }

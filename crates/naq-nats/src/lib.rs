@@ -29,6 +29,7 @@ mod fences;
 mod finding;
 mod forgotten;
 mod header_block;
+mod kept_blobs;
 mod known_ids;
 mod leader_reads;
 mod lookup;

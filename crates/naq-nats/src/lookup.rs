@@ -210,6 +210,8 @@ impl Api {
         )
         .await?;
         let now = info.broker_now().unwrap_or_else(|| self.now());
+        let bound = bound_of(&info.config.metadata);
+        let args = self.bytes_of_args(queue, bound).await.map_err(fail)?;
         Ok(Some(QueueInfo {
             name: queue.clone(),
             // Without a consumer no worker has opened the queue: all jobs that are not waiting are
@@ -225,10 +227,10 @@ impl Api {
                 .and_then(|c| crate::operate::pause_end(&c.config)),
             lease: consumer.map(|c| c.config.ack_wait),
             concurrency_limit: consumer.and_then(|c| u64::try_from(c.config.max_ack_pending).ok()),
-            bound: bound_of(&info.config.metadata),
+            bound,
             evicts: evictions(&self.queue_config(queue), &info.config),
             forgotten,
-            bytes: info.state.bytes,
+            bytes: info.state.bytes.saturating_add(args),
             last_seq: info.state.last_seq,
         }))
     }

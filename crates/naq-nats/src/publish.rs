@@ -9,9 +9,12 @@ use async_nats::jetstream;
 use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
 use naq_core::QueueName;
-use naq_core::transport::{JobKey, Place, Producer, Receipt, Stored, Submission, TransportError};
+use naq_core::transport::{
+    BlobRef, Blobs, JobKey, NO_TTL, Place, Producer, Receipt, Stored, Submission, TransportError,
+};
 use naq_core::wire::headers;
 
 use crate::api::Api;
@@ -228,7 +231,18 @@ impl Producer for NatsTransport {
     }
 
     async fn publish(&self, job: Submission) -> Result<Receipt, TransportError> {
-        let _admitted = self.api.admit(&job).await?;
+        let _admitted = self.api.admit(&job, 0).await?;
+        self.api.publish(&job, 0).await
+    }
+
+    async fn publish_with_args(
+        &self,
+        job: Submission,
+        blob: &BlobRef,
+        args: Bytes,
+    ) -> Result<Receipt, TransportError> {
+        let _admitted = self.api.admit(&job, blob.bytes()).await?;
+        self.blob_put(&job.key, blob, args, NO_TTL).await?;
         self.api.publish(&job, 0).await
     }
 
@@ -237,7 +251,7 @@ impl Producer for NatsTransport {
         let mut admitted = Vec::new();
         let mut taken = Vec::with_capacity(jobs.len());
         for (index, job) in jobs.into_iter().enumerate() {
-            match self.api.admit(&job).await {
+            match self.api.admit(&job, 0).await {
                 Ok(place) => {
                     admitted.extend(place);
                     taken.push(job);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use naq_core::stats::StatsReport;
-use naq_core::transport::{JobKey, Place, StateKey, TransportError};
+use naq_core::transport::{BlobRef, JobKey, KeptBlob, Place, StateKey, TransportError};
 use naq_core::{JobId, QueueName, WorkerId};
 
 /// The durable consumer that delivers a queue's jobs.
@@ -187,6 +187,28 @@ impl Subjects {
         format!("{}.b.{}.{}.{name}.{n}", self.prefix, job.queue, job.id)
     }
 
+    /// `naq.b.<queue>.<id>.<name>.kept.<bytes>`: says that a blob is kept until it is removed, and its size.
+    pub(crate) fn kept_blob(&self, job: &JobKey, blob: &BlobRef) -> String {
+        let (name, bytes) = (blob.name(), blob.bytes());
+        format!("{}.b.{}.{}.{name}.kept.{bytes}", self.prefix, job.queue, job.id)
+    }
+
+    /// The blobs of a queue that are kept until they are removed.
+    pub(crate) fn kept_blobs(&self, queue: &QueueName) -> String {
+        format!("{}.b.{queue}.*.*.kept.*", self.prefix)
+    }
+
+    /// Reads what [`kept_blob`](Self::kept_blob) has written.
+    pub(crate) fn read_kept_blob(&self, queue: &QueueName, subject: &str) -> Option<KeptBlob> {
+        let rest = subject.strip_prefix(&*self.prefix)?.strip_prefix(".b.")?;
+        let mut tokens = rest.strip_prefix(queue.as_str())?.strip_prefix('.')?.split('.');
+        let (id, name, kept, bytes) =
+            (tokens.next()?, tokens.next()?, tokens.next()?, tokens.next()?);
+        let job = JobKey::new(queue.clone(), JobId::new(id).ok()?);
+        let blob = format!("{name}/{bytes}").parse().ok()?;
+        (kept == "kept").then_some(KeptBlob { job, blob })
+    }
+
     /// All chunks of a blob.
     pub(crate) fn chunks(&self, job: &JobKey, name: &str) -> String {
         format!("{}.b.{}.{}.{name}.*", self.prefix, job.queue, job.id)
@@ -361,6 +383,19 @@ mod tests {
         }
         for foreign in ["naq", "naq.x.mail.1", "naqq.q.mail.1", "other.q.mail.1", "naq.q", ""] {
             assert_eq!(subjects.parse(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_mark_of_a_kept_blob_round_trips() {
+        let subjects = Subjects::new("naq").expect("a prefix");
+        let queue = QueueName::default();
+        let job = JobKey::new(queue.clone(), JobId::new("a").expect("an id"));
+        let blob = BlobRef::new(5_000_000);
+        let subject = subjects.kept_blob(&job, &blob);
+        assert_eq!(subjects.read_kept_blob(&queue, &subject), Some(KeptBlob { job, blob }));
+        for odd in ["naq.b.default.a.b.0", "naq.b.default.a.b.kept.x", "naq.b.other.a.b.kept.1"] {
+            assert_eq!(subjects.read_kept_blob(&queue, odd), None, "{odd}");
         }
     }
 

@@ -56,8 +56,8 @@ pub use connect::{ConnectError, connect, connect_from_env};
 pub use env::{EnvError, config_from_env};
 
 pub use naq_client::{
-    self as client, Client, ClientError, Enqueue, EnqueueError, JobHandle, JobReport, Workflow,
-    WorkflowHandle, WorkflowReport,
+    self as client, Client, ClientError, Enqueue, EnqueueError, JobHandle, JobReport, LargeArgs,
+    Workflow, WorkflowHandle, WorkflowReport,
 };
 pub use naq_core::{
     Advice, Clock, Codec, Delay, ErrorKind, Failure, IntoFailure, Jitter, Job, JobError, JobId,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_client::{Batch, BatchError, BatchId, BatchState, Client};
+use naq_client::{Batch, BatchError, BatchId, BatchOrder, BatchState, Client};
 use naq_core::{Clock, SystemClock, Timer, Timestamp};
 use serde::Serialize;
 
@@ -168,6 +168,23 @@ async fn undo(id: &BatchId, client: &Client, out: Output) -> Result<ExitCode> {
             Err(err) => return Err(err.into()),
         }
     }
+}
+
+/// Starts a batch, and runs it to its end.
+pub(crate) async fn start_and_run(
+    order: BatchOrder,
+    client: &Client,
+    out: Output,
+) -> Result<Batch> {
+    let started = client.start_batch(order).await?;
+    let ran = run_with_progress(&started.id, client).await;
+    if ran.is_err() {
+        out.note(format_args!(
+            "the batch is not finished; to go on: naq batch resume {}",
+            started.id
+        ))?;
+    }
+    ran
 }
 
 /// Runs a batch to its end, with a progress line on a terminal. After Ctrl-C, another process can

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod drip_rate;
+mod edit;
 mod named;
 mod select;
 
@@ -19,6 +20,7 @@ use crate::output::{Format, Output, TableRow};
 use crate::text::{about, skipped_note};
 
 use drip_rate::DripRate;
+use edit::DlqEditArgs;
 use select::{DlqFilterArgs, DlqSelectionArgs, find};
 
 /// Dead letters in one request to the broker.
@@ -44,12 +46,14 @@ Examples:
   naq dlq requeue --queue mail --error-kind HTTPError.503 --dry-run
   naq dlq requeue --all --rate 50/s
   naq dlq requeue --queue mail --drip 50/s --reason 'the provider is back'
+  naq dlq requeue ID --edit
+  naq dlq requeue ID --new-args '{\"to\":\"ann@example.com\"}' --new-policy exponential:10s
 
 A requeue with --queue, --task, --error-kind, --all, --rate or --drip is a batch. `naq batch undo
 ID` undoes it for the jobs that are not due yet. `naq batch resume ID` continues it after a crash.
 With --rate the first job is due at once. With --drip no job is due in the first 10 s, so all of
 them can be undone, and the command prints the batch.")]
-    Requeue(DlqRequeueArgs),
+    Requeue(Box<DlqRequeueArgs>),
     /// Remove dead letters; this cannot be undone
     #[command(after_help = "\
 Examples:
@@ -95,6 +99,9 @@ pub(crate) struct DlqRequeueArgs {
     reason: String,
     #[command(flatten)]
     confirm: Confirm,
+    // The last field, because clap prints the fields after it under its heading.
+    #[command(flatten)]
+    edit: DlqEditArgs,
 }
 
 #[derive(Debug, Args)]
@@ -114,7 +121,10 @@ impl DlqCommand {
         match self {
             Self::List(_) | Self::Show(_) => Ok(()),
             // Asked about later, when the number of letters is known.
-            Self::Requeue(args) => Ok(args.selection.check()?),
+            Self::Requeue(args) => {
+                args.selection.check()?;
+                Ok(args.edit.check(args.selection.ids.len())?)
+            }
             Self::Purge(args) => bulk::check_purge(args, out),
         }
     }

@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use naq_client::{Client, ClientError, Enqueue, EnqueueError, JobHandle, JobReport, Prepared};
+use naq_client::{
+    Client, ClientError, Enqueue, EnqueueError, JobHandle, JobReport, LargeArgs, Prepared,
+};
 use naq_core::transport::JobKey;
 use naq_core::{Codec, JobId, JobState, QueueName, TaskName, Timestamp};
 use naq_memory::MemoryTransport;
@@ -29,6 +31,7 @@ use self::options::{Due, OptionArgs};
 pub(crate) use self::policy::PolicyArgs;
 use super::wait::wait;
 use crate::exit::{CliError, ExitCode};
+use crate::large_args::LargeArgsArg;
 use crate::output::Output;
 use crate::text::{about, parse_duration};
 
@@ -73,6 +76,8 @@ pub(crate) struct EnqueueArgs {
     /// The format of the job's message: json or msgpack
     #[arg(long, env = "NAQ_JOB_SERIALIZER", value_name = "CODEC", value_parser = parse_codec, default_value = "json")]
     serializer: Codec,
+    #[command(flatten)]
+    large_args: LargeArgsArg,
     /// Wait until the job ends; its result goes to stdout, its id to stderr; the exit code is 1 if it
     /// does not complete
     #[arg(long, conflicts_with = "file")]
@@ -84,9 +89,15 @@ pub(crate) struct EnqueueArgs {
     options: OptionArgs,
 }
 
-/// What to enqueue.
+/// What to enqueue, and what to do with large arguments.
 #[derive(Debug)]
-pub(crate) enum EnqueueInput {
+pub(crate) struct EnqueueInput {
+    jobs: Jobs,
+    large_args: LargeArgs,
+}
+
+#[derive(Debug)]
+enum Jobs {
     One(Box<PreparedJob>),
     Many(Box<JobFile>),
 }
@@ -105,7 +116,7 @@ pub(crate) struct PreparedJob {
 
 /// The result of an enqueue.
 #[derive(Debug, Serialize)]
-struct EnqueuedJob<'a> {
+pub(crate) struct EnqueuedJob<'a> {
     id: &'a JobId,
     queue: &'a QueueName,
     task: &'a TaskName,
@@ -118,7 +129,11 @@ struct EnqueuedJob<'a> {
 }
 
 impl<'a> EnqueuedJob<'a> {
-    fn new(handle: &'a JobHandle<Value>, task: &'a TaskName, due_at: Option<Timestamp>) -> Self {
+    pub(crate) fn new(
+        handle: &'a JobHandle<Value>,
+        task: &'a TaskName,
+        due_at: Option<Timestamp>,
+    ) -> Self {
         let duplicate = handle.is_duplicate();
         Self {
             id: handle.id(),
@@ -132,8 +147,9 @@ impl<'a> EnqueuedJob<'a> {
 }
 
 /// A client without a broker, which only encodes jobs.
-fn offline_client(codec: Codec) -> Client {
-    Client::new(Arc::new(MemoryTransport::new())).codec(codec).only_prepares()
+fn offline_client(codec: Codec, large_args: LargeArgs) -> Client {
+    let client = Client::new(Arc::new(MemoryTransport::new())).codec(codec);
+    client.large_args(large_args).only_prepares()
 }
 
 /// The time by which due times are shown: the broker's, if there is a due time to show.
@@ -165,15 +181,17 @@ impl EnqueueArgs {
     /// Checks the arguments, and encodes the job or opens the file. Connects to nothing.
     pub(crate) fn prepare(self) -> Result<EnqueueInput> {
         let policy = self.options.policy.build()?;
+        let large_args = self.large_args.into();
+        let client = offline_client(self.serializer, large_args);
         if let Some(path) = &self.file {
-            let lines = JobFile::open(path, self.serializer, self.task, self.options, policy)?;
-            return Ok(EnqueueInput::Many(Box::new(lines)));
+            let codec = self.serializer;
+            let lines = JobFile::open(path, client, codec, self.task, self.options, policy)?;
+            return Ok(EnqueueInput { jobs: Jobs::Many(Box::new(lines)), large_args });
         }
         let Some(task) = self.task else {
             return Err(CliError::usage("neither a task nor --file is given").into());
         };
         let args = read_args(self.args.as_deref())?;
-        let client = offline_client(self.serializer);
         let mut job = self.options.apply(begin(&client, self.serializer, &task, &args)?);
         job = job.policy(&policy);
         if let Some(id) = &self.id {
@@ -182,14 +200,15 @@ impl EnqueueArgs {
         let due = self.options.due();
         let debounced = self.options.coalesce.debounce.is_some();
         let wait = self.wait.then_some(self.wait_timeout);
-        Ok(EnqueueInput::One(Box::new(PreparedJob {
+        let job = PreparedJob {
             prepared: job.prepare()?,
             task,
             queue: self.options.queue,
             due,
             debounced,
             wait,
-        })))
+        };
+        Ok(EnqueueInput { jobs: Jobs::One(Box::new(job)), large_args })
     }
 }
 
@@ -269,9 +288,10 @@ fn maybe_stored(err: EnqueueError, id: &JobId) -> anyhow::Error {
 
 /// Enqueues the job, or the jobs of the file.
 pub(crate) async fn run(ready: EnqueueInput, client: &Client, out: Output) -> Result<ExitCode> {
-    let job = match ready {
-        EnqueueInput::Many(lines) => return lines.send(client, out).await,
-        EnqueueInput::One(job) => *job,
+    let client = &client.clone().large_args(ready.large_args);
+    let job = match ready.jobs {
+        Jobs::Many(lines) => return lines.send(client, out).await,
+        Jobs::One(job) => *job,
     };
     let id = job.prepared.id().clone();
     let now = now(client, job.due.is_given(), &job.queue).await;

@@ -15,6 +15,7 @@ use self::key::GatewayKeyCommand;
 use self::key_file::KeyFile;
 use crate::connection::ClientConfig;
 use crate::exit::{CliError, ExitCode};
+use crate::large_args::LargeArgsArg;
 use crate::listen::{parse_host, reachable, stop_signal};
 use crate::output::Output;
 use crate::runtime::runtime;
@@ -48,6 +49,8 @@ pub(crate) struct GatewayArgs {
     /// machine may do everything
     #[arg(long, env = "NAQ_GATEWAY_KEYS", value_name = "FILE")]
     keys: Option<PathBuf>,
+    #[command(flatten)]
+    large_args: LargeArgsArg,
 }
 
 #[derive(Debug, Subcommand)]
@@ -99,7 +102,7 @@ pub(crate) fn run(
         let listener =
             crate::listen::open(SocketAddr::new(args.host, args.port), "gateway", "--port 0")?;
         out.raw(&format!("gateway at http://{}", reachable(listener.local_addr()?)))?;
-        server::serve(listener, config, keys, stop).await?;
+        server::serve(listener, config, args.large_args.into(), keys, stop).await?;
         Ok(ExitCode::Ok)
     })
 }

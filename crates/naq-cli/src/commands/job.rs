@@ -1,6 +1,8 @@
 //! `naq job`: shows jobs and acts on them.
 
+mod cancel;
 mod list;
+mod run_again;
 
 use std::time::Duration;
 
@@ -10,7 +12,10 @@ use naq_client::{AuditEntry, Client, Hold, JobReport, Progress};
 use naq_core::transport::JobKey;
 use naq_core::{Clock, JobState, QueueName, SystemClock, Timer, Timestamp};
 
+use self::cancel::JobCancelArgs;
 use self::list::JobListArgs;
+use self::run_again::JobRunAgainArgs;
+pub(crate) use self::run_again::send_again;
 use super::audit;
 use super::wait::wait;
 use crate::exit::ExitCode;
@@ -51,14 +56,24 @@ Examples:
         #[arg(long)]
         show_secrets: bool,
     },
-    /// Cancel a job that has not ended; a running handler is notified
-    Cancel {
-        #[command(flatten)]
-        which: JobIdArgs,
-        /// The reason; it is stored in the job's record
-        #[arg(long, default_value = "cancelled by an operator")]
-        reason: String,
-    },
+    /// Cancel a job that has not ended, or all jobs that match; a running handler is notified
+    #[command(after_help = "\
+Examples:
+  naq job cancel ID
+  naq job cancel --queue mail --task email.send --dry-run
+  naq job cancel --queue mail --state pending --older-than 2h --yes
+
+A cancel of all that match is a batch: it counts and asks first, and `naq batch list` shows it. It
+cannot be undone.")]
+    Cancel(JobCancelArgs),
+    /// Enqueue a new job like one that has ended: same task, arguments, queue, policy and tags
+    #[command(after_help = "\
+Examples:
+  naq job run-again ID
+  naq job run-again ID --to-queue slow
+
+The other job stays as it is. A dead job can also run again under its own id: naq dlq requeue ID.")]
+    RunAgain(JobRunAgainArgs),
     /// Make a waiting job due now
     RetryNow(JobIdArgs),
     /// Wait for a job's result: exit code 0 if it completed, 1 if it ended otherwise or the timeout
@@ -99,10 +114,15 @@ pub(crate) struct JobIdArgs {
     queue: Option<QueueName>,
 }
 
+/// The job with this name.
+async fn find_job(id: &JobName, queue: Option<&QueueName>, client: &Client) -> Result<JobReport> {
+    let queue = id.queue(queue)?;
+    Ok(client.job(&id.id, queue.as_ref()).await?)
+}
+
 impl JobIdArgs {
     async fn find(&self, client: &Client) -> Result<JobReport> {
-        let queue = self.id.queue(self.queue.as_ref())?;
-        Ok(client.job(&self.id.id, queue.as_ref()).await?)
+        find_job(&self.id, self.queue.as_ref(), client).await
     }
 
     async fn key(&self, client: &Client) -> Result<JobKey> {
@@ -111,6 +131,14 @@ impl JobIdArgs {
 }
 
 impl JobCommand {
+    /// Checks the arguments as far as possible without a connection.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self {
+            Self::Cancel(args) => args.check(),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<ExitCode> {
         match self {
             Self::List(args) => args.run(client, out).await?,
@@ -121,13 +149,8 @@ impl JobCommand {
                 let shown = JobDetails::from(&report).held_by(hold).run_by(run);
                 show(shown, *show_secrets, out)?;
             }
-            Self::Cancel { which, reason } => {
-                let key = which.key(client).await?;
-                let report = client.cancel(&key, reason).await?;
-                let entry = |who: &str| AuditEntry::new(who, "cancel", format!("job {key}"));
-                audit::record(client, out, |who| entry(who).reason(reason)).await?;
-                acted(&report, "is cancelled", out)?;
-            }
+            Self::Cancel(args) => return args.run(client, out).await,
+            Self::RunAgain(args) => args.run(client, out).await?,
             Self::RetryNow(which) => {
                 let before = which.find(client).await?;
                 let key = before.key.clone();

@@ -407,7 +407,7 @@ impl QueuePurgeArgs {
                 let info = info(client, queue).await?;
                 info.pending + info.running + info.waiting
             } else {
-                let jobs = client.transport().purge(queue).await?;
+                let jobs = client.purge_queue(queue).await?;
                 let entry = |who: &str| AuditEntry::new(who, "purge", format!("queue {queue}"));
                 audit::record(client, out, |who| entry(who).count(jobs)).await?;
                 jobs

@@ -64,6 +64,28 @@ fn a_debounced_job_waits_once_and_has_the_last_arguments() {
 }
 
 #[test]
+fn large_arguments_are_refused_or_stored_beside_the_job() {
+    let broker = Broker::start();
+    let text = format!("\"{}\"", "x".repeat(3_000_000));
+    let refused = lines(&broker, &["greet", "--args", "-"], &text);
+    assert!(
+        refused.code != 0 && refused.stderr.contains("at most 983040 are allowed"),
+        "{}",
+        refused.stderr
+    );
+    let store = ["greet", "--args", "-", "--large-args", "store", "--id", "one"];
+    lines(&broker, &store, &text).ok();
+    let jobs = format!("{{\"id\":\"two\",\"args\":{text}}}\n{{\"id\":\"small\"}}\n");
+    lines(&broker, &["greet", "--file", "-", "--large-args", "store"], &jobs).ok();
+    for id in ["one", "two"] {
+        let shown = broker.json(&["job", "show", id]);
+        assert_eq!(shown["state"], "pending");
+        assert!(shown["args"].as_str().is_some_and(|args| args.len() == 3_000_000), "{id}");
+    }
+    broker.naq(&["queue", "purge", "default", "--yes"]).ok();
+}
+
+#[test]
 fn a_time_can_be_written_in_several_forms() {
     let broker = Broker::start();
     for (time, due_at) in [

@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod acts;
 #[cfg(feature = "bench")]
 mod bench;
 mod breaker;

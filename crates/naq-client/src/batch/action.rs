@@ -36,7 +36,7 @@ pub enum BatchAction {
         /// Jobs per second; above zero.
         per_second: f64,
     },
-    /// Waiting jobs: cancels them.
+    /// Waiting jobs, or [live](BatchScope::Live) ones: cancels them. A handler that runs is notified.
     Cancel,
 }
 
@@ -78,7 +78,8 @@ impl BatchAction {
             return Err(BatchError::Option("a span of 0: use one above 0".into()));
         }
         let needs = if self.is_for_dead() { "dead letters" } else { "waiting jobs" };
-        if self.is_for_dead() != scope.is_dead() {
+        let is_live = matches!(scope, BatchScope::Live(_));
+        if self.is_for_dead() != scope.is_dead() || (is_live && *self != Self::Cancel) {
             return Err(BatchError::Mismatch {
                 action: self.verb(),
                 needs,

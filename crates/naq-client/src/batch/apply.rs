@@ -60,10 +60,15 @@ impl Client {
         fresh: Option<&Stored>,
         reason: &str,
     ) -> Result<bool, ClientError> {
-        let place = if action.is_for_dead() { Place::Dead } else { Place::Schedule };
+        // A cancel may be of a job that is in its queue.
+        let places: &[Place] = match action {
+            _ if action.is_for_dead() => &[Place::Dead],
+            BatchAction::Cancel => &[Place::Schedule, Place::Queue],
+            _ => &[Place::Schedule],
+        };
         let stored = match fresh {
             Some(stored) => stored.clone(),
-            None => match find_unchanged(&*self.transport, &planned.item, place).await? {
+            None => match self.find_planned(planned, places).await? {
                 Some(stored) if planned.is(&stored) => stored,
                 _ => return Ok(false),
             },
@@ -80,6 +85,20 @@ impl Client {
             }
             BatchAction::Cancel => self.cancel_waiting(&stored, reason).await?,
         })
+    }
+
+    async fn find_planned(
+        &self,
+        planned: &PlannedItem,
+        places: &[Place],
+    ) -> Result<Option<Stored>, TransportError> {
+        for place in places {
+            let found = find_unchanged(&*self.transport, &planned.item, *place).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// True if the messages of the job show that the crashed run has acted on it. False if the job has

@@ -5,6 +5,7 @@ use naq_core::transport::{QueueInfo, TransportError};
 use serde::Serialize;
 
 use crate::batch::error::BatchError;
+use crate::batch::live::count_live;
 use crate::batch::scope::BatchScope;
 use crate::batch::select::{PageCursor, SCANNED, select_page};
 use crate::{Client, DeadFilter};
@@ -28,6 +29,12 @@ impl Preview {
     fn new(scope: &BatchScope, count: u64, exact: bool) -> Self {
         let words = if exact { count.to_string() } else { format!("more than {count}") };
         Self { count, exact, words: scope.words(Some(&words)) }
+    }
+
+    /// True if nothing matches the scope. False if the count is 0 and not exact: then there may be
+    /// matches beyond those that were read.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0 && self.exact
     }
 }
 
@@ -54,7 +61,13 @@ impl Client {
             BatchScope::Waiting(filter) if filter.is_any_task() => {
                 let infos = self.queue_infos(filter.queue.as_ref()).await?;
                 let count = sum(infos, |info| info.waiting);
-                Ok(Preview { exact: false, ..Preview::new(scope, count, true) })
+                // The broker counts the jobs that wait for other jobs, too.
+                Ok(Preview { exact: count == 0, ..Preview::new(scope, count, true) })
+            }
+            BatchScope::Live(filter) => {
+                let until = self.broker_now().await?;
+                let counted = count_live(&*self.transport, filter, until, COUNT_CAP).await?;
+                Ok(Preview::new(scope, counted.0, counted.1))
             }
             _ => Ok(self.count_items(scope).await?),
         }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use naq_core::failure::ErrorKind;
 use naq_core::names::{QueueName, TaskName};
+use naq_core::state::JobState;
 use naq_core::stats::pattern;
 use naq_core::transport::Stored;
 use naq_core::wire::{AttemptRecord, Envelope};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::DeadFilter;
 use crate::batch::error::BatchError;
 use crate::batch::item::{BatchItem, MAX_SELECTED};
+use crate::batch::live::LiveFilter;
 
 /// Selects waiting jobs. A job must match every field that is set; an empty filter matches all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,6 +45,9 @@ pub enum BatchScope {
     Dead(DeadFilter),
     /// These waiting jobs.
     Jobs(Vec<BatchItem>),
+    /// The jobs that have not ended and match, pending and blocked ones among them. Only a cancel can be
+    /// done to them.
+    Live(LiveFilter),
     /// The waiting jobs that match, except jobs that wait for other jobs to end.
     Waiting(WaitingFilter),
 }
@@ -107,6 +112,7 @@ impl BatchScope {
             Self::Dead(_) => ("dead letter", "dead letters"),
             Self::Jobs(_) => ("selected waiting job", "selected waiting jobs"),
             Self::Waiting(_) => ("waiting job", "waiting jobs"),
+            Self::Live(filter) => return live_words(filter, count),
         };
         let mut text = match count {
             None => many.to_owned(),
@@ -122,7 +128,7 @@ impl BatchScope {
             }
         };
         match self {
-            Self::Letters(_) | Self::Jobs(_) => {}
+            Self::Letters(_) | Self::Jobs(_) | Self::Live(_) => {}
             Self::Dead(filter) => {
                 add("queue", filter.queue.as_ref().map(QueueName::as_str));
                 add("task", filter.task.as_ref().map(TaskName::as_str));
@@ -138,6 +144,27 @@ impl BatchScope {
             }
         }
         text
+    }
+}
+
+/// `344 pending jobs of queue mail, task email.send`.
+fn live_words(filter: &LiveFilter, count: Option<&str>) -> String {
+    let LiveFilter { queue, state, task, error_kind, tag, enqueued_before } = filter;
+    let state = state.map_or("live", JobState::as_str);
+    let parts = [
+        ("queue", queue.as_ref().map(ToString::to_string)),
+        ("task", task.as_ref().map(ToString::to_string)),
+        ("kind", error_kind.as_ref().map(ToString::to_string)),
+        ("tag", tag.as_ref().map(|tag| format!("{tag:?}"))),
+        ("enqueued before", enqueued_before.map(|at| at.to_string())),
+    ];
+    let parts: Vec<_> =
+        parts.iter().filter_map(|(name, it)| Some(format!("{name} {}", it.as_ref()?))).collect();
+    let of = if parts.is_empty() { String::new() } else { format!(" of {}", parts.join(", ")) };
+    match count {
+        None => format!("{state} jobs{of}"),
+        Some("1") => format!("1 {state} job{of}"),
+        Some(count) => format!("{count} {state} jobs{of}"),
     }
 }
 
@@ -173,6 +200,17 @@ mod tests {
                  message \"no answer in …\"",
             ),
             (BatchScope::Letters(vec![item]), Some("1"), "1 selected dead letter"),
+            (BatchScope::Live(LiveFilter::default()), Some("2"), "2 live jobs"),
+            (
+                BatchScope::Live(LiveFilter {
+                    queue: queue.clone(),
+                    state: Some(JobState::Pending),
+                    tag: Some("t1".into()),
+                    ..LiveFilter::default()
+                }),
+                Some("1"),
+                "1 pending job of queue mail, tag \"t1\"",
+            ),
             (
                 BatchScope::Waiting(WaitingFilter { queue, task, ..WaitingFilter::default() }),
                 Some("2"),

@@ -8,6 +8,7 @@ use naq_core::transport::{Lookup, Place, Stored, TransportError};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::item::BatchItem;
+use crate::batch::live::live_page;
 use crate::batch::scope::{BatchScope, WaitingFilter};
 use crate::join_bounded::join_bounded;
 use crate::{DeadFilter, JobReport};
@@ -29,6 +30,12 @@ pub(super) struct PageCursor {
     /// enqueued after the batch started, or the batch has moved it.
     #[serde(default)]
     pub(super) until: u64,
+    /// For live jobs: which of the filter's places is read, counted from 0.
+    #[serde(default)]
+    pub(super) pass: usize,
+    /// For live jobs: when the read of this place began. A later message is not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) began_at: Option<Timestamp>,
 }
 
 /// The items of one page as they were read.
@@ -52,6 +59,7 @@ pub(super) async fn select_page(
         BatchScope::Dead(filter) => dead_page(lookup, filter, cursor, letters_until).await,
         BatchScope::Waiting(filter) => waiting_page(lookup, filter, cursor).await,
         BatchScope::Letters(items) => selected_page(lookup, items, cursor, Place::Dead).await,
+        BatchScope::Live(filter) => live_page(lookup, filter, cursor, letters_until).await,
         BatchScope::Jobs(items) => selected_page(lookup, items, cursor, Place::Schedule).await,
     }
 }
@@ -114,7 +122,11 @@ async fn next_queue(
     for queue in queues.into_iter().filter(|queue| after.is_none_or(|after| queue > after)) {
         let Some(info) = lookup.queue_info(&queue).await? else { continue };
         if info.waiting > 0 {
-            return Ok(Some(PageCursor { queue: Some(queue), from: 0, until: info.last_seq }));
+            return Ok(Some(PageCursor {
+                queue: Some(queue),
+                until: info.last_seq,
+                ..PageCursor::default()
+            }));
         }
     }
     Ok(None)

@@ -75,7 +75,7 @@ impl Client {
         let who = operator_text(who);
         let reason = operator_text(reason);
         let preview = self.preview_batch(&scope).await?;
-        if preview.count == 0 && (preview.exact || !scope.is_dead()) {
+        if preview.is_empty() {
             return Err(BatchError::Nothing(scope.words(None)));
         }
         let now = self.broker_now().await?;

@@ -20,7 +20,7 @@ impl Client {
         let removed = self.transport.remove(letter).await?;
         let job = letter.envelope();
         if let Ok(job) = &job {
-            // Best effort: what stays costs only space.
+            // Best effort: a worker removes them after a day.
             let _ = self.remove_args(&letter.key, job).await;
         }
         let enqueued = job.map(|job| job.enqueued_at);

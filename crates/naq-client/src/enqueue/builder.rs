@@ -96,10 +96,20 @@ impl<'a, O> Enqueue<'a, O> {
         args: &A,
         options: JobOptions,
     ) -> Self {
+        let args = Payload::encode(client.codec, args);
+        Self { args, ..Self::of_payload(client, task, Payload::null(client.codec), options) }
+    }
+
+    pub(super) fn of_payload(
+        client: &'a Client,
+        task: TaskName,
+        args: Payload,
+        options: JobOptions,
+    ) -> Self {
         Self {
             client,
             task,
-            args: Payload::encode(client.codec, args),
+            args: Ok(args),
             queue: Ok(options.queue.unwrap_or_else(|| client.queue.clone())),
             id: None,
             policy: options.policy.unwrap_or_default().to_builder(),
@@ -169,12 +179,14 @@ impl<'a, O> Enqueue<'a, O> {
         let has_id = self.has_id();
         let once = self.once;
         let known = !self.client.only_prepares && self.client.transport.broker_now().is_some();
-        let times = self.times;
+        let (client, times) = (self.client, self.times);
         if let Some(debounce) = self.coalesce.debounce().map_err(EnqueueError::Option)? {
             return Prepared::debounced(self.write()?, times, debounce);
         }
         let times = (times.need_a_clock() && !known).then_some(times);
-        Ok(Prepared { once, ..Prepared::with_guessed_times(self.write()?, has_id, times)? })
+        let mut job = self.write()?;
+        client.use_blob(&mut job)?;
+        Ok(Prepared { once, ..Prepared::with_guessed_times(job, has_id, times)? })
     }
 
     /// True if the caller has chosen the job's id.

@@ -128,7 +128,7 @@ impl Client {
             }
             match prepared {
                 Err(err) => answers[index] = Some(Err(err)),
-                Ok(job) if job.needs_more_requests() => others.push((index, job)),
+                Ok(job) if job.needs_more_requests(self) => others.push((index, job)),
                 Ok(mut job) => {
                     if let Err(err) = job.protect(self) {
                         answers[index] = Some(Err(err));

@@ -9,19 +9,23 @@ mod debounced_job;
 mod depends_on;
 mod follow_up;
 mod job_times;
+mod large_args;
 mod layer;
 mod limits;
 mod once;
 mod prepared;
 mod retries;
+mod run_again;
 mod send;
 mod send_debounced;
+mod store_args;
 mod telemetry;
 mod times;
 mod unique;
 
 pub use builder::Enqueue;
 pub use bulk::Prepare;
+pub use large_args::{LargeArgs, LargeArgsError};
 pub use layer::{EnqueueLayer, Enqueued, OutgoingJob};
 pub use prepared::Prepared;
 

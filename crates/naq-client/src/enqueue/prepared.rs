@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use bytes::Bytes;
 use naq_core::flow::Debounce;
 use naq_core::names::{JobId, JobKey};
 use naq_core::transport::Submission;
@@ -19,6 +20,8 @@ use crate::{Client, EnqueueError};
 #[derive(Debug)]
 pub struct Prepared<O> {
     pub(super) submission: Submission,
+    /// The arguments, if the submission names a blob for them.
+    pub(super) large_args: Option<Bytes>,
     pub(super) key_request: Option<KeyRequest>,
     pub(super) once: bool,
     /// Another client made and signed the job.
@@ -55,6 +58,7 @@ impl<O> Prepared<O> {
         let guessed = times.map(|times| Box::new(GuessedTimes { job: job.clone(), times }));
         Ok(Self {
             telemetry,
+            large_args: job.args_blob.is_some().then(|| job.args.bytes().clone()),
             key_request: KeyRequest::of_job(&job),
             once: false,
             as_written: false,
@@ -81,6 +85,7 @@ impl<O> Prepared<O> {
             as_written: false,
             blocked: None,
             guessed: None,
+            large_args: None,
             debounced: Some(debounced),
             submission: submission(job, false)?,
             output: PhantomData,
@@ -115,8 +120,9 @@ impl<O> Prepared<O> {
     }
 
     /// True if sending the job takes more than one publish.
-    pub(super) fn needs_more_requests(&self) -> bool {
-        self.key_request.is_some() || self.blocked.is_some() || self.once
+    pub(super) fn needs_more_requests(&self, client: &Client) -> bool {
+        let has_large_args = self.large_args.is_some() || client.must_move_args(&self.submission);
+        self.key_request.is_some() || self.blocked.is_some() || self.once || has_large_args
     }
 
     /// The job's id.

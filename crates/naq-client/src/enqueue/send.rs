@@ -46,7 +46,16 @@ impl Client {
         &self,
         job: Prepared<O>,
     ) -> Result<JobHandle<O>, EnqueueError> {
-        let Prepared { submission, key_request, once, telemetry, as_written, debounced, .. } = job;
+        let Prepared {
+            submission,
+            large_args,
+            key_request,
+            once,
+            telemetry,
+            as_written,
+            debounced,
+            ..
+        } = job;
         if let (Some(order), Some(request)) = (debounced, &key_request) {
             return Box::pin(self.send_debounced(*order, request, telemetry)).await;
         }
@@ -54,21 +63,25 @@ impl Client {
         if once && !self.transport.locate(&key).await?.is_empty() {
             return Ok(JobHandle::new(self.clone(), key, true));
         }
-        let submission = if as_written { submission } else { self.protect(submission)? };
-        let step = submission.message.step();
+        let (submission, args) = match as_written {
+            true => (submission, large_args),
+            false => self.protect_with_args(submission, large_args)?,
+        };
+        let job = self.outgoing(submission, args);
+        let step = job.submission.message.step();
         let handle = |receipt| {
             JobHandle::new(self.clone(), key, receipt == Receipt::Duplicate).of_life(step)
         };
         let Some(key_request) = key_request else {
-            let receipt = self.transport.publish(submission).await;
+            let receipt = self.publish(job).await;
             telemetry.end(&receipt);
             return Ok(handle(receipt?));
         };
         let keys = self.unique_keys();
-        match keys.take_key(&submission, &key_request).await? {
+        match keys.take_key(&job.submission, &key_request).await? {
             KeyAnswer::HeldBy(holder) => Ok(JobHandle::held_by_another(self.clone(), holder)),
             KeyAnswer::Taken(revision) => {
-                let receipt = self.transport.publish(submission).await;
+                let receipt = self.publish(job).await;
                 telemetry.end(&receipt);
                 Ok(handle(keys.after_send(&key_request, revision, receipt).await?))
             }

@@ -138,7 +138,7 @@ impl Client {
         if let Some(job) = &report.envelope {
             // Best effort: the record already tells the next job that the key is free.
             let _ = self.free_unique(job).await;
-            // Best effort: what stays costs only space.
+            // Best effort: a worker removes them after a day.
             let _ = self.remove_args(key, job).await;
             // Best effort: the entries expire.
             let _ = self.forget_dependencies(job).await;

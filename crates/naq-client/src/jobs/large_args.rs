@@ -1,7 +1,7 @@
 //! Large arguments, which are stored in a blob beside the messages of their job.
 
 use naq_core::names::JobKey;
-use naq_core::transport::{NO_TTL, Place, Stored, Submission, TransportError};
+use naq_core::transport::{ArgsMoved, NO_TTL, Place, Stored, Submission, TransportError};
 use naq_core::wire::{BlobRef, Envelope, FinalRecord, Nonce, Payload, WireMessage};
 
 use crate::{Client, JobReport};
@@ -26,7 +26,7 @@ impl Client {
     /// job whose arguments are in its message.
     ///
     /// # Errors
-    /// [`TransportError`]. The blob then stays.
+    /// [`TransportError`]. The blob then stays until a worker finds that no job needs it.
     pub async fn remove_args(&self, key: &JobKey, ended: &Envelope) -> Result<(), TransportError> {
         let Some(blob) = &ended.args_blob else { return Ok(()) };
         let messages = self.transport.locate(key).await?;
@@ -46,10 +46,15 @@ impl Client {
         if size <= self.transport.max_payload() {
             return Ok(submission);
         }
-        let written = stored(&submission.key, &submission.message);
-        let Some(moved) = written.with_args_in(BlobRef::new) else { return Ok(submission) };
+        let Some(moved) = self.moved_args(&submission) else { return Ok(submission) };
         self.transport.blob_put(&submission.key, &moved.blob, moved.args, NO_TTL).await?;
         Ok(Submission { message: moved.message, ..submission })
+    }
+
+    /// The message of the submission with its arguments in a new blob, and those arguments. None if it has
+    /// none, or has them in a blob already.
+    pub(crate) fn moved_args(&self, submission: &Submission) -> Option<ArgsMoved> {
+        stored(&submission.key, &submission.message).with_args_in(BlobRef::new)
     }
 
     /// Leaves out of a record what is known elsewhere, if it does not fit into a message of the broker.
@@ -57,7 +62,7 @@ impl Client {
         let max = self.transport.max_payload();
         let fits = |record: &FinalRecord| record.to_message().is_ok_and(|it| it.size() <= max);
         if !fits(record) {
-            record.envelope.args = Payload::null(record.envelope.codec);
+            record.envelope.leave_out_args();
         }
         if !fits(record) {
             record.envelope.history.clear();
@@ -68,10 +73,7 @@ impl Client {
 /// Whether this message needs the blob. A message of the ended life itself is a leftover in its queue.
 fn needs(message: &Stored, blob: &BlobRef, ended: &Nonce) -> bool {
     let is_leftover = message.place == Place::Queue && message.step().nonce == *ended;
-    let job = message.envelope().ok();
-    message.place != Place::Record
-        && !is_leftover
-        && job.and_then(|job| job.args_blob).is_some_and(|named| named == *blob)
+    message.place != Place::Record && !is_leftover && message.names_blob(blob)
 }
 
 fn stored(key: &JobKey, message: &WireMessage) -> Stored {

@@ -8,10 +8,12 @@ mod large_result;
 mod report;
 mod reschedule;
 mod saved_data;
+mod unused_args;
 mod view;
 mod wait;
 
 pub use handle::JobHandle;
 pub use report::JobReport;
+pub use unused_args::UnusedArgs;
 pub use view::{DeadView, JobView};
 pub use wait::WaitError;

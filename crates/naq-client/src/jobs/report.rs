@@ -119,7 +119,7 @@ impl JobReport {
     }
 
     /// The error for an action that this state does not allow.
-    pub(super) fn state_error(&self, why: &'static str) -> ClientError {
+    pub(crate) fn state_error(&self, why: &'static str) -> ClientError {
         ClientError::State { id: self.key.id.clone(), state: self.state, why }
     }
 }

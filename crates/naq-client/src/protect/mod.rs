@@ -8,5 +8,7 @@ mod schedule;
 mod signer;
 mod submission;
 
+pub(crate) use submission::read;
+
 pub use encrypted_job::EncryptedJob;
 pub use signer::Signer;

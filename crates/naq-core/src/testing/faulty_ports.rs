@@ -17,11 +17,11 @@ use crate::names::{JobId, JobKey, QueueName, StateKey, WorkerId};
 use crate::stats::StatsReport;
 use crate::transport::{
     AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, BrokerSchedule, Consumer, DeadPage, Delivery,
-    Directory, EndWatch, Evidence, Expect, Fact, FactKind, JobsPage, JobsQuery, Lookup, Operator,
-    Producer, QueueBound, QueueInfo, Receipt, Saved, Settler, Signal, Signals, StateChange,
-    StateEntry, StatePage, StateStore, StateWatch, StatsPage, StatsStore, StoreProbe, Stored,
-    StreamReport, Submission, Subscription, Transport, TransportError, WaitingPage, WorkerInfo,
-    Written,
+    Directory, EndWatch, Evidence, Expect, Fact, FactKind, JobsPage, JobsQuery, KeptBlob, Lookup,
+    NO_TTL, Operator, Producer, QueueBound, QueueInfo, Receipt, Saved, Settler, Signal, Signals,
+    StateChange, StateEntry, StatePage, StateStore, StateWatch, StatsPage, StatsStore, StoreProbe,
+    Stored, StreamReport, Submission, Subscription, Transport, TransportError, WaitingPage,
+    WorkerInfo, Written,
 };
 use crate::wire::Nonce;
 
@@ -41,6 +41,17 @@ impl<T: Transport> Producer for FaultyTransport<T> {
 
     async fn replace(&self, waiting: &Stored, job: Submission) -> Result<bool, TransportError> {
         self.faults.pass(Op::Reschedule, || true, self.inner.replace(waiting, job)).await
+    }
+
+    /// Two steps, as a broker takes them, so that a plan can come between the two.
+    async fn publish_with_args(
+        &self,
+        job: Submission,
+        blob: &BlobRef,
+        args: Bytes,
+    ) -> Result<Receipt, TransportError> {
+        self.blob_put(&job.key, blob, args, NO_TTL).await?;
+        self.publish(job).await
     }
 
     async fn compare_clocks(&self, queue: &QueueName) {
@@ -398,6 +409,18 @@ impl<T: Transport> Blobs for FaultyTransport<T> {
 
     async fn blob_remove(&self, job: &JobKey, blob: &BlobRef) -> Result<(), TransportError> {
         self.faults.pass(Op::BlobRemove, || (), self.inner.blob_remove(job, blob)).await
+    }
+
+    async fn blobs_kept(&self, queue: &QueueName) -> Result<Vec<KeptBlob>, TransportError> {
+        self.faults.pass(Op::Other, Vec::new, self.inner.blobs_kept(queue)).await
+    }
+
+    async fn blob_stored_at(
+        &self,
+        job: &JobKey,
+        blob: &BlobRef,
+    ) -> Result<Option<Timestamp>, TransportError> {
+        self.faults.pass(Op::Other, || None, self.inner.blob_stored_at(job, blob)).await
     }
 }
 

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::TransportError;
-use crate::names::JobKey;
+use crate::clock::Timestamp;
+use crate::names::{JobKey, QueueName};
 use crate::wire::BlobRef;
 
 /// The largest blob: 64 MiB. Writers and readers hold all of it in memory.
@@ -26,6 +27,15 @@ impl BlobRef {
 
 /// The `ttl` of a blob that is kept until it is removed.
 pub const NO_TTL: Duration = Duration::MAX;
+
+/// A blob that is kept until it is removed, and the job whose arguments it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptBlob {
+    /// The job.
+    pub job: JobKey,
+    /// The name and the size of the blob.
+    pub blob: BlobRef,
+}
 
 /// Stores blobs. A blob with a `ttl` vanishes after that time, so that a crash leaves nothing behind. One with
 /// [`NO_TTL`] is kept until it is removed.
@@ -57,6 +67,23 @@ pub trait Blobs: Send + Sync + 'static {
     /// # Errors
     /// [`TransportError`].
     async fn blob_remove(&self, job: &JobKey, blob: &BlobRef) -> Result<(), TransportError>;
+
+    /// The blobs of a queue that are kept until they are removed, in no order. It lists a blob as soon as its
+    /// writer begins, so that a blob whose writer died is found, and for a second or two after it was removed.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn blobs_kept(&self, queue: &QueueName) -> Result<Vec<KeptBlob>, TransportError>;
+
+    /// When the writer of a kept blob began to store it, by the broker's clock. `None` if it was removed.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn blob_stored_at(
+        &self,
+        job: &JobKey,
+        blob: &BlobRef,
+    ) -> Result<Option<Timestamp>, TransportError>;
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub struct QueueInfo {
     /// of the queue stores them again by itself.
     #[serde(skip_serializing_if = "super::stream::is_zero")]
     pub forgotten: u64,
-    /// The bytes of its messages.
+    /// The bytes of its messages. If the queue has a bound in bytes, its large arguments count too.
     pub bytes: u64,
     /// The sequence of the newest message that was ever stored in it. Later messages have greater ones.
     #[serde(skip)]

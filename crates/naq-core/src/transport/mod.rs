@@ -24,7 +24,7 @@ mod stream;
 // The ports name jobs and state-store entries by these keys.
 pub use crate::names::{JobKey, StateKey, StateKeyError};
 pub use crate::wire::{BlobRef, BlobRefError};
-pub use blobs::{Blobs, MAX_BLOB_BYTES, NO_TTL};
+pub use blobs::{Blobs, KeptBlob, MAX_BLOB_BYTES, NO_TTL};
 pub use bound::{QueueBound, QueueSize};
 pub use broker_clock::BrokerClock;
 pub use browse::{

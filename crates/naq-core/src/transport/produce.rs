@@ -1,11 +1,12 @@
 //! [`Producer`]: the port that enqueues jobs.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::{Place, Stored, TransportError};
 use crate::clock::Timestamp;
 use crate::names::{CHORES, JobKey, QueueName};
-use crate::wire::{WireMessage, headers};
+use crate::wire::{BlobRef, WireMessage, headers};
 
 /// A job to be stored in a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +82,19 @@ pub trait Producer: Send + Sync + 'static {
         })
     }
 
+    /// Stores `args` in `blob`, without a TTL, and then the job that names this blob. The queue's bound counts
+    /// both: if the queue has no room, neither is stored. After any other error, and for a duplicate, the
+    /// blob may be stored without its job.
+    ///
+    /// # Errors
+    /// As for [`publish`](Self::publish) and [`Blobs::blob_put`](super::Blobs::blob_put).
+    async fn publish_with_args(
+        &self,
+        job: Submission,
+        blob: &BlobRef,
+        args: Bytes,
+    ) -> Result<Receipt, TransportError>;
+
     /// Compares the broker's clock with the clock of this process, unless that was done lately.
     /// [`broker_now`](super::Lookup::broker_now) then answers with the broker's time. A producer calls it
     /// before it turns a span, such as a delay, into a time. Like [`publish`](Self::publish) it may
@@ -90,8 +104,6 @@ pub trait Producer: Send + Sync + 'static {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
     use crate::names::JobId;
 

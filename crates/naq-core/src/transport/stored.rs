@@ -132,6 +132,12 @@ impl Stored {
         Some(ArgsMoved { message, blob, args: job.args.bytes().clone() })
     }
 
+    /// Whether the job of this message has its arguments in `blob`.
+    pub fn names_blob(&self, blob: &BlobRef) -> bool {
+        let job = Envelope::decode(&self.message, &self.meta()).ok();
+        job.and_then(|job| job.args_blob).is_some_and(|named| named == *blob)
+    }
+
     /// The step of the job: from the header, or for a message that another program wrote, from its body
     /// and its sequence.
     pub fn step(&self) -> Step {

@@ -80,6 +80,7 @@ impl Envelope {
             task: f.take("task")?.ok_or(DecodeError::Missing("task"))?,
             args: f.take_raw("args").unwrap_or_else(|| Payload::null(codec)),
             args_blob: f.take("args_blob")?,
+            args_left_out: f.take("args_left_out")?.unwrap_or(false),
             policy: policy.unwrap_or_default(),
             timeout: millis(f.take("timeout_ms")?),
             enqueued_at: f.take("enqueued_at")?.unwrap_or(meta.stored_at),
@@ -146,6 +147,7 @@ impl Envelope {
             w.put_raw("args", args)?;
         }
         w.put_some("args_blob", self.args_blob.as_ref())?;
+        w.put_some("args_left_out", Some(self.args_left_out).filter(|left_out| *left_out))?;
         w.put("attempt", &self.attempt)?;
         w.put_some("crashes", Some(self.crashes).filter(|n| *n > 0))?;
         w.put_some("deadline", self.deadline)?;
@@ -313,6 +315,22 @@ mod tests {
         let read = by_hand(&text).expect("a job");
         assert_eq!((&read.args, &read.args_blob), (&Payload::null(Codec::Json), &job.args_blob));
         assert_eq!(read.encode().expect("writes again"), text);
+    }
+
+    #[test]
+    fn a_record_says_that_its_arguments_were_left_out_and_a_job_without_any_does_not() {
+        for (body, left_out) in
+            [(r#"{"task":"t","args":"much"}"#, true), (r#"{"task":"t"}"#, false)]
+        {
+            let mut job = by_hand(body).expect("a job");
+            job.leave_out_args();
+            job.leave_out_args();
+            let text = String::from_utf8(job.encode().expect("writes").to_vec()).expect("text");
+            assert_eq!(text.contains("args_left_out"), left_out, "{text}");
+            let read = by_hand(&text).expect("a job");
+            assert_eq!(read.args_left_out, left_out);
+            assert_eq!(read.args, Payload::null(Codec::Json));
+        }
     }
 
     #[test]

@@ -49,6 +49,9 @@ pub struct Envelope {
     pub args: Payload,
     /// The blob that holds the arguments, in the codec of the body. None if they are in the message.
     pub args_blob: Option<BlobRef>,
+    /// True in a record that did not fit into a message with its arguments. They are null then. False by
+    /// default.
+    pub args_left_out: bool,
     /// The retry policy; [`RetryPolicy::default`] by default.
     pub policy: RetryPolicy,
     /// The longest time that one attempt may run; no limit by default.
@@ -121,6 +124,7 @@ impl Envelope {
             task,
             args,
             args_blob: None,
+            args_left_out: false,
             policy: RetryPolicy::default(),
             timeout: None,
             enqueued_at: now,
@@ -146,6 +150,13 @@ impl Envelope {
             written_policy: None,
             unknown: Fields::new(codec),
         }
+    }
+
+    /// Leaves the arguments out, for a record that does not fit into a message with them.
+    pub fn leave_out_args(&mut self) {
+        let none = Payload::null(self.codec);
+        self.args_left_out |= self.args != none;
+        self.args = none;
     }
 
     /// Replaces the policy, with all settings of it that this version does not know.

@@ -75,7 +75,7 @@ async fn purge(request: ActionRequest) -> Result<ActionReply, ActionError> {
         return Err(ActionError::bad_request(message));
     }
     let action = request.audited("purge", format!("jobs of queue {name}"));
-    let removed = action.run(request.client().transport().purge(&name)).await?;
+    let removed = action.run(request.client().purge_queue(&name)).await?;
     let jobs = if removed == 1 { "job" } else { "jobs" };
     let message = format!("Removed {} {jobs} of queue {name}.", count(removed));
     Ok(action.count(removed).done(message, page(&request, &name)).await)

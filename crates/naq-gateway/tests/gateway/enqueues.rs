@@ -9,6 +9,17 @@ use crate::test_gateway::{TestGateway, key};
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 #[tokio::test]
+async fn large_arguments_are_refused_or_stored_as_the_client_of_the_gateway_does() {
+    let job = json!({"task": "load", "id": "large", "args": "x".repeat(3_000_000)});
+    assert_eq!(TestGateway::open().enqueue(&job).await.problem(413), "too-large");
+    let gateway = TestGateway::storing_large_args();
+    gateway.enqueue(&job).await.json(201);
+    let stored = gateway.report("mail/large").await.args.expect("arguments");
+    assert_eq!(stored.decode::<Value>().expect("JSON"), job["args"]);
+    assert_eq!(gateway.enqueue(&job).await.json(200)["duplicate"], true);
+}
+
+#[tokio::test]
 async fn a_job_has_every_option_that_its_caller_names() {
     let gateway = TestGateway::open();
     let parent = gateway.enqueue(&json!({"task": "load", "id": "parent"})).await.json(201);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
-use naq_client::{Client, JobReport};
+use naq_client::{Client, JobReport, LargeArgs};
 use naq_core::retry::Rule;
 use naq_core::transport::{Fact, JobKey};
 use naq_core::{DeadLetter, ErrorKind, FinalRecord, JobState, Payload};
@@ -53,7 +53,15 @@ impl TestGateway {
     }
 
     pub(crate) fn with(options: Options) -> Self {
+        Self::of(Client::new(Arc::new(MemoryTransport::new())), options)
+    }
+
+    pub(crate) fn storing_large_args() -> Self {
         let client = Client::new(Arc::new(MemoryTransport::new()));
+        Self::of(client.large_args(LargeArgs::Store), Options::default())
+    }
+
+    fn of(client: Client, options: Options) -> Self {
         let gateway = Gateway::new(client.clone(), options);
         Self { client, router: gateway.router(), gateway, secret: None }
     }

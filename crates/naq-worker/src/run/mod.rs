@@ -14,6 +14,7 @@ mod start;
 mod stats_writer;
 mod stop_signals;
 mod summary_loop;
+mod unused_args_loop;
 mod worker;
 
 pub use self::builder::WorkerBuilder;

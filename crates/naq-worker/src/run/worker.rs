@@ -18,6 +18,7 @@ use super::slot::run_slot;
 use super::stats_writer::StatsWriter;
 use super::stop_signals::StopSignals;
 use super::summary_loop::summary_loop;
+use super::unused_args_loop::unused_args_loop;
 use super::{drain, heartbeat, start};
 use crate::chores;
 use crate::crash::apart_loop;
@@ -115,6 +116,7 @@ impl Worker {
         if let Some(times) = worker.role.heartbeat() {
             reporters.spawn(heartbeat::heartbeat_loop(worker.clone(), times));
             reporters.spawn(summary_loop(worker.clone()));
+            reporters.spawn(unused_args_loop(worker.clone()));
         }
         reporters.spawn(run_list_loop(worker.clone()));
         if let Some(writer) = StatsWriter::of(&worker) {

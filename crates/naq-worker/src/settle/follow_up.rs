@@ -56,10 +56,11 @@ async fn enqueue(
     dead: &Envelope,
 ) -> Option<Option<String>> {
     let Some(follow_up) = follow_up_of(worker, held) else { return Some(None) };
-    // Encrypted arguments are those of the dead job alone. The follow-up gets them decrypted, and is
+    // Large arguments are not in the letter, and would not fit into the follow-up. Encrypted arguments are those of the dead job alone. The follow-up gets them decrypted, and is
     // encrypted itself, or it does not get them.
     let opened = worker.deps.client.open_args(dead);
     let (dead, forms) = match opened {
+        _ if dead.args_blob.is_some() => (Cow::Borrowed(dead), &[false][..]),
         Ok(None) => (Cow::Borrowed(dead), &[true, false][..]),
         Ok(Some((args, _))) => {
             let mut dead = dead.clone();

@@ -83,7 +83,7 @@ async fn remove_args(worker: &WorkerState, held: &HeldDelivery) {
     if job.args_blob.is_some()
         && let Err(err) = worker.deps.client.remove_args(key, &job).await
     {
-        tracing::debug!(job = %held.job_id(), "its arguments stay in their blob: {err}");
+        tracing::debug!(job = %held.job_id(), "its arguments stay in their blob for a day: {err}");
     }
 }
 

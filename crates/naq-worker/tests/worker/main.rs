@@ -23,6 +23,7 @@ mod gates;
 mod handlers;
 mod hooks;
 mod job_end;
+mod large_args;
 mod large_results;
 mod layers;
 mod lease;

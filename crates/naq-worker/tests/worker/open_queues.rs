@@ -91,6 +91,8 @@ pass_on! {
     Producer {
         publish(job: Submission) -> Result<Receipt, TransportError>;
         publish_many(jobs: Vec<Submission>) -> Vec<Result<Receipt, TransportError>>;
+        publish_with_args(job: Submission, blob: &BlobRef, args: bytes::Bytes)
+            -> Result<Receipt, TransportError>;
     }
     Settler {
         write(fact: &Fact) -> Result<Written, TransportError>;
@@ -139,6 +141,8 @@ pass_on! {
             -> Result<(), TransportError>;
         blob_get(job: &JobKey, blob: &BlobRef) -> Result<Option<bytes::Bytes>, TransportError>;
         blob_remove(job: &JobKey, blob: &BlobRef) -> Result<(), TransportError>;
+        blobs_kept(queue: &QueueName) -> Result<Vec<KeptBlob>, TransportError>;
+        blob_stored_at(job: &JobKey, blob: &BlobRef) -> Result<Option<Timestamp>, TransportError>;
     }
     StatsStore {
         stats_put(report: &StatsReport) -> Result<(), TransportError>;

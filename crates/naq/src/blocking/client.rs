@@ -299,6 +299,15 @@ impl Client {
         self.wait(move |client| async move { client.requeue(&letter, delay).await })
     }
 
+    /// Removes every pending, running and waiting job of a queue, and returns how many. Dead letters stay.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub fn purge_queue(&self, queue: &QueueName) -> Result<u64, TransportError> {
+        let queue = queue.clone();
+        self.wait(|client| async move { client.purge_queue(&queue).await })
+    }
+
     /// Removes a dead letter permanently. Returns false if it is gone already.
     ///
     /// # Errors

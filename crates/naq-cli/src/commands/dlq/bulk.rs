@@ -96,6 +96,10 @@ pub(super) async fn requeue(
     out: Output,
 ) -> Result<ExitCode> {
     let letters = find_all(&args.selection, client).await?;
+    if let (true, [letter]) = (args.edit.is_given(), letters.as_slice()) {
+        args.edit.run(letter, &args.reason, args.confirm.dry_run, client, out).await?;
+        return Ok(ExitCode::Ok);
+    }
     if args.drip.is_some() {
         return requeue_as_batch(args, &letters, client, out).await;
     }
@@ -106,7 +110,7 @@ pub(super) async fn requeue(
     }
     let scope = scope(&args.selection, &letters);
     let preview = preview(&scope, client, out).await?;
-    if args.confirm.dry_run || is_empty(&preview) {
+    if args.confirm.dry_run || preview.is_empty() {
         let result = BulkResult::unchanged(&preview, args.confirm.dry_run);
         return print(action, &args.selection, &result.with_rate(args.rate), out);
     }
@@ -115,7 +119,7 @@ pub(super) async fn requeue(
     }
     // Without a window to undo it, the first job is due at once.
     let order = requeue_order(args, args.rate, scope).undo_window(Duration::ZERO);
-    let ran = run_batch(order, client, out).await?;
+    let ran = batch::start_and_run(order, client, out).await?;
     if ran.can_be_undone(client.now()) {
         let id = &ran.id;
         out.note(format_args!(
@@ -134,12 +138,12 @@ async fn requeue_as_batch(
 ) -> Result<ExitCode> {
     let scope = scope(&args.selection, letters);
     let preview = client.preview_batch(&scope).await?;
-    if args.confirm.dry_run || is_empty(&preview) {
+    if args.confirm.dry_run || preview.is_empty() {
         out.one(&preview, || format!("would requeue {}", preview.words))?;
         return Ok(ExitCode::Ok);
     }
     confirm_requeue(args, &preview, out)?;
-    let batch = run_batch(requeue_order(args, args.drip, scope), client, out).await?;
+    let batch = batch::start_and_run(requeue_order(args, args.drip, scope), client, out).await?;
     batch::show(batch, out)
 }
 
@@ -152,12 +156,12 @@ pub(super) async fn purge(args: &DlqPurgeArgs, client: &Client, out: Output) -> 
     }
     let scope = scope(&args.selection, &letters);
     let preview = preview(&scope, client, out).await?;
-    if args.confirm.dry_run || is_empty(&preview) {
+    if args.confirm.dry_run || preview.is_empty() {
         let result = BulkResult::unchanged(&preview, args.confirm.dry_run);
         return print(action, &args.selection, &result, out);
     }
     let order = BatchOrder::new(BatchAction::PurgeDead, scope, operator_name());
-    let ran = run_batch(order.reason(&args.reason), client, out).await?;
+    let ran = batch::start_and_run(order.reason(&args.reason), client, out).await?;
     print(action, &args.selection, &ran.into(), out)
 }
 
@@ -204,18 +208,6 @@ fn requeue_order(args: &DlqRequeueArgs, rate: Option<DripRate>, scope: BatchScop
     BatchOrder::new(action, scope, operator_name()).reason(&args.reason)
 }
 
-async fn run_batch(order: BatchOrder, client: &Client, out: Output) -> Result<Batch> {
-    let started = client.start_batch(order).await?;
-    let ran = batch::run_with_progress(&started.id, client).await;
-    if ran.is_err() {
-        out.note(format_args!(
-            "the batch is not finished; to go on: naq batch resume {}",
-            started.id
-        ))?;
-    }
-    ran
-}
-
 /// Counts the letters, and prints a note if it did not count them all.
 async fn preview(scope: &BatchScope, client: &Client, out: Output) -> Result<Preview> {
     let preview = client.preview_batch(scope).await?;
@@ -223,11 +215,6 @@ async fn preview(scope: &BatchScope, client: &Client, out: Output) -> Result<Pre
         out.note(format_args!("there may be more than {}: the count stops early", preview.count))?;
     }
     Ok(preview)
-}
-
-/// Whether the selection has no letters.
-fn is_empty(preview: &Preview) -> bool {
-    preview.count == 0 && preview.exact
 }
 
 fn print(

@@ -17,7 +17,7 @@ use serde_json::value::to_raw_value;
 
 use self::line::{Defaults, LineJob};
 use super::options::OptionArgs;
-use super::{EnqueuedJob, now, offline_client};
+use super::{EnqueuedJob, now};
 use crate::exit::{CliError, ExitCode};
 use crate::output::{Format, Output};
 use crate::progress_line::ProgressLine;
@@ -67,6 +67,7 @@ impl JobFile {
     /// Opens the file, or stdin for `-`.
     pub(super) fn open(
         path: &Path,
+        client: Client,
         codec: Codec,
         task: Option<TaskName>,
         options: OptionArgs,
@@ -82,7 +83,7 @@ impl JobFile {
             Box::new(BufReader::new(file))
         };
         let name = if stdin { "stdin".to_owned() } else { path.display().to_string() };
-        let defaults = Defaults { client: offline_client(codec), codec, task, options, policy };
+        let defaults = Defaults { client, codec, task, options, policy };
         Ok(Self { input, name, read: 0, defaults })
     }
 

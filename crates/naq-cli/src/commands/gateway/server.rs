@@ -8,6 +8,7 @@ use anyhow::Result;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::routing::get;
+use naq_client::LargeArgs;
 use naq_core::{Clock, SystemClock, Timer};
 use naq_gateway::{Gateway, Options};
 use tokio::sync::watch;
@@ -35,6 +36,7 @@ const WAITING: &str = r#"{"type":"urn:naq:problem:broker-unavailable","title":"T
 pub(super) async fn serve(
     listener: TcpListener,
     config: ClientConfig,
+    large_args: LargeArgs,
     keys: Option<KeyFile>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
@@ -56,7 +58,7 @@ pub(super) async fn serve(
     drop(connected);
     // Until that server has ended, so that no request falls between the two.
     let _ = tokio::time::timeout(Duration::from_secs(1), waiting_server).await;
-    let mut gateway = Gateway::new(client, Options::default());
+    let mut gateway = Gateway::new(client.large_args(large_args), Options::default());
     if let Some(file) = &keys {
         gateway = gateway.with_keys(file.keys().clone());
     }

@@ -49,6 +49,12 @@ pub(crate) struct JobListArgs {
     cursor: Option<JobsCursor>,
 }
 
+/// As [`parse_state`], of jobs that have not ended.
+pub(super) fn parse_live_state() -> impl TypedValueParser<Value = JobState> {
+    let live = JobState::ALL.into_iter().filter(|state| !state.is_final());
+    PossibleValuesParser::new(live.map(JobState::as_str)).try_map(|state| state.parse::<JobState>())
+}
+
 /// The names of the states, which shells complete.
 fn parse_state() -> impl TypedValueParser<Value = JobState> {
     PossibleValuesParser::new(JobState::ALL.map(JobState::as_str))
