@@ -5,6 +5,7 @@ mod bulk;
 mod coalesce;
 #[cfg(feature = "metrics")]
 mod counter;
+mod debounce;
 mod debounced_job;
 mod depends_on;
 mod follow_up;
