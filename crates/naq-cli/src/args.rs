@@ -14,8 +14,8 @@ use crate::commands::dashboard;
 #[cfg(feature = "gateway")]
 use crate::commands::gateway;
 use crate::commands::{
-    audit, batch, breaker, check, completions, dev, dlq, doctor, enqueue, job, key, limit, new,
-    queue, retry, schedule, top, worker, workers, workflow,
+    audit, batch, breaker, check, completions, context, dev, dlq, doctor, enqueue, find, job, key,
+    limit, new, queue, retry, schedule, top, worker, workers, workflow,
 };
 use crate::connection::ConnectionArgs;
 use crate::exit::ExitCode;
@@ -74,6 +74,16 @@ pub(crate) struct GlobalArgs {
     /// Who acts, for the audit log [default: USER@HOST]
     #[arg(long, global = true, env = "NAQ_BY", value_name = "WHO", hide_short_help = true)]
     pub(crate) by: Option<String>,
+    /// Use the broker of this context, which `naq context add` stored
+    #[arg(
+        short = 'C',
+        long,
+        global = true,
+        env = "NAQ_CONTEXT",
+        value_name = "NAME",
+        hide_short_help = true
+    )]
+    pub(crate) context: Option<String>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
@@ -98,6 +108,9 @@ pub(crate) enum Command {
     /// Make keys that sign jobs, and show their public parts; needs no broker
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Brokers with names: add, list, use, remove; needs no broker
+    #[command(subcommand)]
+    Context(context::ContextCommand),
     /// Check the broker: connection, permissions, version, settings
     Doctor(doctor::DoctorArgs),
     /// Check a queue, the workers or the dead letters against limits; for monitoring systems
@@ -131,6 +144,8 @@ pub(crate) enum ClientCommand {
     /// Show a job, or act on it
     #[command(subcommand)]
     Job(job::JobCommand),
+    /// Find jobs by an id or a part of it, a tag, a task or an error
+    Find(find::FindArgs),
     /// The dead letter queue: jobs that failed permanently
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
@@ -177,6 +192,19 @@ impl Command {
         }
     }
 
+    /// Whether the command connects to the broker that the user names.
+    pub(crate) fn uses_context(&self) -> bool {
+        match self {
+            Self::Retry(_) | Self::Completions(_) | Self::Man | Self::Dev(_) => false,
+            Self::Key(_) | Self::New(_) | Self::Context(_) => false,
+            #[cfg(feature = "bench")]
+            Self::Bench(_) => false,
+            #[cfg(feature = "handlers")]
+            Self::Conformance(_) => false,
+            _ => true,
+        }
+    }
+
     /// Whether the command says itself what SIGINT and SIGTERM do, and listens to them before it waits
     /// for anything.
     pub(crate) fn handles_signals(&self) -> bool {
@@ -210,6 +238,7 @@ impl ClientCommand {
     pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<ExitCode> {
         match self {
             Self::Job(command) => return command.run(client, out).await,
+            Self::Find(args) => return args.run(client, out).await,
             Self::Dlq(command) => return command.run(client, out).await,
             Self::Batch(command) => return command.run(client, out).await,
             Self::Queue(command) => command.run(client, out).await?,
@@ -277,5 +306,14 @@ pub(crate) fn parse(
     let mut cli = Cli::from_arg_matches(&matches)?;
     let source = matches.value_source("nats_url");
     cli.global.connection.is_given = source != Some(ValueSource::DefaultValue);
+    let of_context = matches.value_source("context");
+    if source == Some(ValueSource::CommandLine) {
+        if of_context == Some(ValueSource::CommandLine) {
+            let both = "--context and --nats-url both name a broker: leave out one of them";
+            return Err(definition().error(clap::error::ErrorKind::ArgumentConflict, both));
+        }
+        // The command line counts, and not NAQ_CONTEXT.
+        cli.global.context = None;
+    }
     Ok(cli)
 }

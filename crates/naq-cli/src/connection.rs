@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use naq_client::Client;
 use naq_nats::{Auth, NatsConfig, NatsTransport, Secret, Storage, Tls};
 
+use crate::connection_settings::{ConnectionSettings, without_secret};
 use crate::exit::CliError;
 use crate::keys::ClientKeys;
 use crate::secret_files::is_open_to_all;
@@ -41,6 +42,9 @@ pub(crate) struct ConnectionArgs {
     /// Whether the user gave an address. If not, `nats_url` is the default.
     #[arg(skip)]
     pub(crate) is_given: bool,
+    /// Whether a context gave these options.
+    #[arg(skip)]
+    is_of_context: bool,
     /// User name; the password is in NAQ_NATS_PASSWORD or in a file
     #[arg(long, global = true, env = "NAQ_NATS_USER", value_name = "USER", hide_short_help = true)]
     nats_user: Option<String>,
@@ -132,6 +136,69 @@ pub(crate) struct ConnectionArgs {
 }
 
 impl ConnectionArgs {
+    /// What a context stores of these options. Paths are absolute, because the user may be elsewhere
+    /// when the context is used.
+    ///
+    /// # Errors
+    /// There is a secret among the options that a file could hold.
+    pub(crate) fn settings(&self) -> Result<ConnectionSettings> {
+        if given("NAQ_NATS_TOKEN").is_some() {
+            return Err(CliError::usage("a context stores no secret, and NAQ_NATS_TOKEN is one")
+                .next("write it to a file, and use --nats-token-file")
+                .into());
+        }
+        let file = |path: &Option<PathBuf>| path.as_deref().map(std::path::absolute).transpose();
+        Ok(ConnectionSettings {
+            nats_url: without_secret(&self.url()?)?,
+            nats_user: self.nats_user.clone(),
+            nats_password_file: file(&self.nats_password_file)?,
+            nats_token_file: file(&self.nats_token_file)?,
+            nats_nkey: file(&self.nats_nkey)?,
+            nats_jwt: file(&self.nats_jwt)?,
+            nats_creds: file(&self.nats_creds)?,
+            nats_tls: self.nats_tls,
+            nats_tls_first: self.nats_tls_first,
+            nats_ca: file(&self.nats_ca)?,
+            nats_cert: file(&self.nats_cert)?,
+            nats_key: file(&self.nats_key)?,
+            nats_inbox_prefix: self.nats_inbox_prefix.clone(),
+            prefix: self.prefix.clone(),
+        })
+    }
+
+    /// Takes all settings of a context: a broker with the credentials of another one is no use.
+    pub(crate) fn replace(&mut self, context: &ConnectionSettings) {
+        let it = context.clone();
+        self.is_given = true;
+        self.is_of_context = true;
+        self.nats_url = it.nats_url;
+        self.nats_user = it.nats_user;
+        self.nats_password_file = it.nats_password_file;
+        self.nats_token_file = it.nats_token_file;
+        self.nats_nkey = it.nats_nkey;
+        self.nats_jwt = it.nats_jwt;
+        self.nats_creds = it.nats_creds;
+        self.nats_tls = it.nats_tls;
+        self.nats_tls_first = it.nats_tls_first;
+        self.nats_ca = it.nats_ca;
+        self.nats_cert = it.nats_cert;
+        self.nats_key = it.nats_key;
+        self.nats_inbox_prefix = it.nats_inbox_prefix;
+        self.prefix = it.prefix;
+    }
+
+    /// Whether the user gave credentials in any form.
+    pub(crate) fn has_credentials(&self) -> bool {
+        given("NAQ_NATS_PASSWORD").is_some()
+            || given("NAQ_NATS_TOKEN").is_some()
+            || self.nats_user.is_some()
+            || self.nats_password_file.is_some()
+            || self.nats_token_file.is_some()
+            || self.nats_nkey.is_some()
+            || self.nats_jwt.is_some()
+            || self.nats_creds.is_some()
+    }
+
     /// The settings, checked as far as possible without a connection.
     ///
     /// # Errors
@@ -186,8 +253,15 @@ impl ConnectionArgs {
     }
 
     fn auth(&self) -> Result<Auth> {
-        let password = secret("NAQ_NATS_PASSWORD", self.nats_password_file.as_deref())?;
-        let token = secret("NAQ_NATS_TOKEN", self.nats_token_file.as_deref())?;
+        // The variables may be of another broker than the context. It stores no password, so that of its
+        // user may be in the variable.
+        let needs_password = self.nats_user.is_some() && self.nats_password_file.is_none();
+        let password_given =
+            given("NAQ_NATS_PASSWORD").filter(|_| !self.is_of_context || needs_password);
+        let token_given = given("NAQ_NATS_TOKEN").filter(|_| !self.is_of_context);
+        let password =
+            secret("NAQ_NATS_PASSWORD", password_given, self.nats_password_file.as_deref())?;
+        let token = secret("NAQ_NATS_TOKEN", token_given, self.nats_token_file.as_deref())?;
         let user = self.nats_user.clone().filter(|user| !user.is_empty());
         let mut forms = Vec::new();
         match (user, password) {
@@ -249,9 +323,13 @@ fn prefix(text: &str) -> Result<&str, CliError> {
     )))
 }
 
+/// The value of a variable that is set and not empty.
+fn given(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
+}
+
 /// A secret from its variable or from a file. Both together are an error.
-fn secret(variable: &str, file: Option<&Path>) -> Result<Option<Secret>> {
-    let given = std::env::var(variable).ok().filter(|value| !value.is_empty());
+fn secret(variable: &str, given: Option<String>, file: Option<&Path>) -> Result<Option<Secret>> {
     match (given, file) {
         (Some(_), Some(_)) => {
             Err(CliError::usage(format!("{variable} and {variable}_FILE are both given")).into())

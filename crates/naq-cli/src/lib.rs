@@ -40,6 +40,8 @@
 mod args;
 mod commands;
 mod connection;
+mod connection_settings;
+mod context;
 mod exit;
 mod hold_words;
 mod job_details;

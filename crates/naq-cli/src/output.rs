@@ -13,6 +13,8 @@ use anyhow::Result;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::connection_settings::LabelColor;
+use crate::context::{self, ContextInUse};
 use crate::exit;
 use crate::text::{printable, printable_lines};
 
@@ -69,6 +71,17 @@ pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
 /// `text` in `style`. The output streams remove the colours again if they are not wanted.
 pub(crate) fn paint(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
+}
+
+/// The name of the context in its colour, before a question.
+fn context_label(context: &ContextInUse) -> String {
+    let style = match context.color {
+        LabelColor::Red => RED,
+        LabelColor::Orange => YELLOW,
+        LabelColor::Green => GREEN,
+        LabelColor::Blue | LabelColor::Grey => BOLD,
+    };
+    paint(style, format_args!("[{}]", printable(&context.name))) + " "
 }
 
 impl Output {
@@ -167,7 +180,8 @@ impl Output {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return Ok(None);
         }
-        write!(anstream::stderr().lock(), "{} [y/N] ", printable(question))?;
+        let context = context::in_use().map(context_label).unwrap_or_default();
+        write!(anstream::stderr().lock(), "{context}{} [y/N] ", printable(question))?;
         let mut answer = String::new();
         io::stdin().read_line(&mut answer)?;
         Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))

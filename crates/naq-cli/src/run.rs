@@ -14,6 +14,7 @@ use crate::commands::dashboard;
 use crate::commands::gateway;
 use crate::commands::{check, completions, dev, doctor, enqueue, new, retry, worker};
 use crate::connection::ClientConfig;
+use crate::context;
 use crate::exit::{self, ExitCode};
 use crate::logging::Level;
 use crate::operator_name::set_operator_name;
@@ -58,7 +59,10 @@ fn run<S: Clone + Send + Sync + 'static>(
     registry: Registry<S>,
     out: Output,
 ) -> Result<ExitCode> {
-    let global = cli.global;
+    let mut global = cli.global;
+    if cli.command.uses_context() {
+        context::apply(global.context.as_deref(), &mut global.connection)?;
+    }
     if !cli.command.handles_signals() {
         process_one::end_on_signals();
     }
@@ -66,6 +70,9 @@ fn run<S: Clone + Send + Sync + 'static>(
     // Dropped at the end of this function, when it sends the last spans.
     let traces = global.telemetry.start()?;
     global.log.init(default_level, traces.as_ref());
+    if let Some(context) = context::in_use().filter(|_| cli.command.is_long_lived()) {
+        tracing::info!(context = context.name, "uses the broker of this context");
+    }
     let config =
         || Ok(ClientConfig { nats: global.connection.config()?, keys: global.keys.load()? });
     match &cli.command {
@@ -83,6 +90,7 @@ fn run<S: Clone + Send + Sync + 'static>(
         #[cfg(feature = "handlers")]
         Command::Conformance(command) => return command.run(out),
         Command::Dev(args) => return dev::run(args, registry, out),
+        Command::Context(command) => command.run(&global.connection, out)?,
         Command::Key(command) => command.run(out)?,
         Command::New(args) => new::run(args, out)?,
         Command::Doctor(args) => {

@@ -54,6 +54,7 @@
 //! | `saved` | What has a handler saved while it runs? | [`Checkpoint`], [`Progress`] |
 //! | `dead` | Which jobs died, and how do I requeue or purge them? | [`Client::dead_letters`], [`Client::requeue`] |
 //! | `batch` | How do I act on many jobs at once, and undo it? | [`BatchOrder`], [`Client::start_batch`] |
+//! | `find` | Where is the job with this text in its id, a tag, its task or its error? | [`Client::find_jobs`] |
 //! | `holds` | What holds my jobs, since when, and how many? | [`Client::holds`], [`Client::hold_of`] |
 //! | `runs` | Which worker runs a job, since when, and how far is it? | [`Client::runs`], [`Client::run_of`] |
 //! | `operate` | How do I pause, drain and limit, and who did what? | [`Client::pause_task`], [`Client::audit_log`], [`Client::history`] |
@@ -67,6 +68,7 @@ mod dead;
 mod depends;
 mod enqueue;
 mod error;
+mod find;
 mod holds;
 mod jobs;
 mod join_bounded;
@@ -94,6 +96,7 @@ pub use enqueue::{
     Enqueue, EnqueueLayer, Enqueued, LargeArgs, LargeArgsError, OutgoingJob, Prepare, Prepared,
 };
 pub use error::{ClientError, EnqueueError};
+pub use find::{FoundJob, FoundJobs, MatchedBy, SearchedPlace};
 pub use holds::{Hold, HoldCause, HoldFacts, Need, find_holds, find_needs, hold_of, idle_breakers};
 pub use jobs::{DeadView, JobHandle, JobReport, JobView, UnusedArgs, WaitError};
 pub use operate::{

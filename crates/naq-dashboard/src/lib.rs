@@ -26,6 +26,6 @@ mod user;
 mod view;
 
 pub use dashboard::Dashboard;
-pub use options::{Options, OptionsError};
+pub use options::{EnvironmentColor, Options, OptionsError};
 pub use sso::SsoProxy;
 pub use user::{Role, User, UserError};

@@ -29,11 +29,43 @@ pub struct Options {
     pub sso: Option<SsoProxy>,
     /// A label in the head of each page, such as `production`. None by default.
     pub environment: Option<String>,
+    /// The colour of that label. Red by default.
+    pub environment_color: EnvironmentColor,
     /// How many tabs may have a live stream at once. A further tab gets no stream and shows that it is not
     /// live. 256 by default.
     pub max_tabs: usize,
     /// How often the dashboard reads the broker. Must not be zero. 1 second by default.
     pub interval: Duration,
+}
+
+/// The colour of the label in the head of each page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum EnvironmentColor {
+    /// Red: look twice before you act.
+    #[default]
+    Red,
+    /// Orange.
+    Orange,
+    /// Green.
+    Green,
+    /// Blue.
+    Blue,
+    /// Grey.
+    Grey,
+}
+
+impl EnvironmentColor {
+    /// The class of the label in the style sheet.
+    pub(crate) fn class(self) -> &'static str {
+        match self {
+            Self::Red => "red",
+            Self::Orange => "orange",
+            Self::Green => "green",
+            Self::Blue => "blue",
+            Self::Grey => "grey",
+        }
+    }
 }
 
 /// An option with an invalid value.
@@ -79,6 +111,7 @@ impl Default for Options {
             users: Vec::new(),
             sso: None,
             environment: None,
+            environment_color: EnvironmentColor::Red,
             max_tabs: 256,
             interval: Duration::from_secs(1),
         }

@@ -29,13 +29,14 @@ mod client {
         AUDIT_TTL, AuditCheck, AuditEntry, AuditPage, AuditQuery, BATCH_TTL, Batch, BatchAction,
         BatchError, BatchId, BatchItem, BatchOrder, BatchScope, BatchState, COUNT_CAP, Checkpoint,
         CheckpointError, CheckpointInfo, Client, ClientError, DeadFilter, DeadSummary, DeadView,
-        Enqueue, EnqueueError, EnqueueLayer, Enqueued, Hold, HoldCause, HoldFacts, JobHandle,
-        JobRef, JobRefs, JobReport, JobView, LimitInfo, LimitedJob, LiveFilter, MAX_AUDIT_PAGE,
-        MAX_SELECTED, NamedJob, Need, NodeJob, OutgoingJob, ParentEnd, Parents, Prepare, Prepared,
-        Preview, Progress, Registered, Run, Runs, STALE_AFTER, ScheduleBuilder, ScheduleChore,
-        ScheduleError, ScheduleReport, ScheduleState, Schedules, UNDO_WINDOW, WaitError,
-        WaitingFilter, Wake, Workflow, WorkflowError, WorkflowHandle, WorkflowJob, WorkflowNode,
-        WorkflowReport, WorkflowSummary, find_holds, find_needs, hold_of, idle_breakers,
+        Enqueue, EnqueueError, EnqueueLayer, Enqueued, FoundJob, FoundJobs, Hold, HoldCause,
+        HoldFacts, JobHandle, JobRef, JobRefs, JobReport, JobView, LimitInfo, LimitedJob,
+        LiveFilter, MAX_AUDIT_PAGE, MAX_SELECTED, MatchedBy, NamedJob, Need, NodeJob, OutgoingJob,
+        ParentEnd, Parents, Prepare, Prepared, Preview, Progress, Registered, Run, Runs,
+        STALE_AFTER, ScheduleBuilder, ScheduleChore, ScheduleError, ScheduleReport, ScheduleState,
+        Schedules, SearchedPlace, UNDO_WINDOW, WaitError, WaitingFilter, Wake, Workflow,
+        WorkflowError, WorkflowHandle, WorkflowJob, WorkflowNode, WorkflowReport, WorkflowSummary,
+        find_holds, find_needs, hold_of, idle_breakers,
     };
 }
 

@@ -10,9 +10,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naq_dashboard::{Options, Role, SsoProxy};
+use naq_dashboard::{EnvironmentColor, Options, Role, SsoProxy};
 
 use crate::connection::ClientConfig;
+use crate::connection_settings::LabelColor;
+use crate::context;
 use crate::exit::{CliError, ExitCode};
 use crate::listen::{parse_host, stop_signal};
 use crate::output::Output;
@@ -57,9 +59,12 @@ pub(crate) struct DashboardArgs {
     /// Never show arguments and results of a job
     #[arg(long, env = "NAQ_DASHBOARD_HIDE_ARGS")]
     hide_args: bool,
-    /// A label in the head of each page, such as production
+    /// A label in the head of each page, such as production [default: the name of the context]
     #[arg(long, env = "NAQ_DASHBOARD_ENVIRONMENT", value_name = "WORDS")]
     environment: Option<String>,
+    /// The colour of that label [default: that of the context, or red]
+    #[arg(long, env = "NAQ_DASHBOARD_ENVIRONMENT_COLOR", value_name = "COLOR", value_enum)]
+    environment_color: Option<LabelColor>,
     /// File with logins, made by `naq dashboard user add`; only its owner may read it [variable for one login: NAQ_DASHBOARD_AUTH]
     #[arg(long, env = "NAQ_DASHBOARD_AUTH_FILE", value_name = "FILE")]
     auth_file: Option<PathBuf>,
@@ -99,6 +104,18 @@ pub(crate) struct DashboardArgs {
     unsafe_bind: bool,
 }
 
+impl From<LabelColor> for EnvironmentColor {
+    fn from(color: LabelColor) -> Self {
+        match color {
+            LabelColor::Red => Self::Red,
+            LabelColor::Orange => Self::Orange,
+            LabelColor::Green => Self::Green,
+            LabelColor::Blue => Self::Blue,
+            LabelColor::Grey => Self::Grey,
+        }
+    }
+}
+
 impl DashboardArgs {
     /// The dashboard's options, checked as far as possible without a connection.
     fn options(&self) -> Result<Options> {
@@ -113,7 +130,11 @@ impl DashboardArgs {
         }
         options.read_only = self.read_only;
         options.hide_args = self.hide_args;
-        options.environment = self.environment.clone().filter(|words| !words.trim().is_empty());
+        let environment = self.environment.clone().filter(|words| !words.trim().is_empty());
+        let context = context::in_use();
+        options.environment = environment.or_else(|| Some(context?.name.clone()));
+        let color = self.environment_color.or_else(|| Some(context?.color)).unwrap_or_default();
+        options.environment_color = color.into();
         options.users = logins::read(self.auth_file.as_deref())?;
         options.sso = self.sso()?;
         let is_open = options.users.is_empty() && options.sso.is_none();

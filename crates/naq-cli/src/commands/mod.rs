@@ -10,12 +10,14 @@ pub(crate) mod completions;
 pub(crate) mod confirm;
 #[cfg(feature = "handlers")]
 pub(crate) mod conformance;
+pub(crate) mod context;
 #[cfg(feature = "dashboard")]
 pub(crate) mod dashboard;
 pub(crate) mod dev;
 pub(crate) mod dlq;
 pub(crate) mod doctor;
 pub(crate) mod enqueue;
+pub(crate) mod find;
 #[cfg(feature = "gateway")]
 pub(crate) mod gateway;
 #[cfg(feature = "handlers")]

@@ -1,4 +1,4 @@
-//! Acts on jobs: cancel all that match; run a job again; requeue a changed copy of a dead one.
+//! Find jobs, and act on them: cancel all that match; run a job again; requeue a changed copy of a dead one.
 
 use std::fmt::Write;
 
@@ -88,4 +88,36 @@ fn a_job_that_has_ended_runs_again_and_a_dead_one_gets_a_changed_copy() {
     assert_eq!(in_editor("").code, 2, "no editor is set");
     let audit = broker.naq(&["audit", "-o", "jsonl"]).ok().stdout;
     assert!(audit.contains("run-again") && audit.contains("requeue-edited"), "{audit}");
+}
+
+#[test]
+fn a_job_is_found_by_its_id_its_tag_its_task_and_its_error() {
+    let broker = Broker::start();
+    let _worker = broker.worker(&[]);
+    let dead = broker.enqueue(&["refuse", "--args", "\"no\"", "--max-retries", "0"]);
+    assert_ne!(broker.watch(&dead).code, 0);
+    let tagged = broker.enqueue(&["greet", "--tag", "order-4711", "--in", "1h"]);
+    for (text, id, by) in [
+        (&*dead, &dead, "id"),
+        (&format!("default/{dead}"), &dead, "id"),
+        (&dead[4..20], &dead, "part_of_id"),
+        ("ORDER-47", &tagged, "tag"),
+        ("refus", &dead, "task"),
+        ("valueerror: no", &dead, "error"),
+    ] {
+        let found = broker.json(&["find", text]);
+        let jobs = found["jobs"].as_array().expect("a list");
+        let of = |job: &&serde_json::Value| job["job"] == format!("default/{id}");
+        let job = jobs.iter().find(of).unwrap_or_else(|| panic!("{text}: {found}"));
+        assert_eq!(job["matched_by"], by, "{text}: {found}");
+        assert_eq!(jobs.len(), 1, "{text}: {found}");
+    }
+    let found = broker.naq(&["find", "order-4711"]).ok();
+    assert!(found.stdout.contains(&tagged) && found.stdout.contains("scheduled"), "{found:?}");
+    assert!(
+        found.stderr.contains("of no pending and running jobs, the only waiting job"),
+        "{found:?}"
+    );
+    let none = broker.naq(&["find", "no-such-text"]);
+    assert_eq!(none.code, 3, "{none:?}");
 }

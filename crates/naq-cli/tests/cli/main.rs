@@ -7,6 +7,7 @@ mod acts;
 mod bench;
 mod breaker;
 mod check;
+mod context;
 #[cfg(feature = "dashboard")]
 mod dashboard;
 mod dev;

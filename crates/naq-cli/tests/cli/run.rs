@@ -22,6 +22,8 @@ pub(crate) fn clean(mut command: Command) -> Command {
             command.env_remove(&*name);
         }
     }
+    // No test reads the contexts of the user who runs it.
+    command.env("NAQ_CONFIG_DIR", env!("CARGO_TARGET_TMPDIR"));
     command.env("COLUMNS", "100");
     command
 }

@@ -7,7 +7,7 @@ use naq_core::transport::{Place, Receipt, Stored, TransportError};
 use crate::batch::action::BatchAction;
 use crate::batch::error::BatchError;
 use crate::batch::page::PlannedItem;
-use crate::batch::select::find_unchanged;
+use crate::batch::selected_page::find_unchanged;
 use crate::{Client, ClientError, JobReport};
 
 /// The outcome for one item.

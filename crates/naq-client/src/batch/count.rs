@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::batch::error::BatchError;
 use crate::batch::live::count_live;
 use crate::batch::scope::BatchScope;
-use crate::batch::select::{PageCursor, SCANNED, select_page};
+use crate::batch::select::select_page;
+use crate::batch::selected_page::{PageCursor, SCANNED};
 use crate::{Client, DeadFilter};
 
 /// The most dead letters or waiting jobs that a preview reads to count matches.

@@ -9,7 +9,7 @@ use crate::batch::action::BatchAction;
 use crate::batch::drip_times::DripTimes;
 use crate::batch::id::BatchId;
 use crate::batch::scope::BatchScope;
-use crate::batch::select::PageCursor;
+use crate::batch::selected_page::PageCursor;
 use crate::batch::state::BatchState;
 
 /// How long the entry of a batch is stored after the last work on it: 7 days.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch::action::{BatchAction, interval};
 use crate::batch::drip_times::DripTimes;
 use crate::batch::item::BatchItem;
-use crate::batch::select::{PageCursor, SelectedPage};
+use crate::batch::selected_page::{PageCursor, SelectedPage};
 
 /// One item, and its due time after the action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,7 +13,8 @@ use crate::batch::error::BatchError;
 use crate::batch::id::BatchId;
 use crate::batch::letters;
 use crate::batch::page::{BatchPage, PageInput};
-use crate::batch::select::{SelectedPage, select_page};
+use crate::batch::select::select_page;
+use crate::batch::selected_page::SelectedPage;
 use crate::batch::state::BatchState;
 use crate::join_bounded::join_bounded;
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::DeadFilter;
 use crate::batch::error::BatchError;
 use crate::batch::item::{BatchItem, MAX_SELECTED};
-use crate::batch::live::LiveFilter;
+use crate::batch::live_filter::LiveFilter;
 
 /// Selects waiting jobs. A job must match every field that is set; an empty filter matches all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

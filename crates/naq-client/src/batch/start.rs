@@ -8,7 +8,7 @@ use crate::batch::entry::{Batch, BatchCursor};
 use crate::batch::error::BatchError;
 use crate::batch::id::BatchId;
 use crate::batch::scope::BatchScope;
-use crate::batch::select::PageCursor;
+use crate::batch::selected_page::PageCursor;
 use crate::batch::state::BatchState;
 use crate::operate::audit_entry::operator_text;
 use crate::{AuditEntry, Client};

@@ -1,6 +1,6 @@
 //! [`Runs`]: the attempts that workers run, by job, by queue and by worker.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use naq_core::clock::Timestamp;
 use naq_core::flow::{ListedRun, RunList};
@@ -79,14 +79,20 @@ impl Run {
 pub struct Runs {
     runs: Vec<Run>,
     by_queue: HashMap<QueueName, u64>,
+    /// Workers with a list that is not late.
+    alive: HashSet<WorkerId>,
 }
 
 impl Runs {
     /// The runs of these lists, each with the time at which the broker stored it.
     pub(super) fn of(lists: &[(RunList, Timestamp)], now: Timestamp) -> Self {
         let mut runs: Vec<Run> = Vec::new();
+        let mut alive = HashSet::new();
         for (list, stored_at) in lists {
             let is_gone = now.since(*stored_at) > list.gone_after();
+            if !is_gone {
+                alive.insert(list.worker.clone());
+            }
             runs.extend(
                 list.runs.iter().filter_map(|run| Run::new(list, run, *stored_at, is_gone)),
             );
@@ -96,7 +102,7 @@ impl Runs {
         for run in runs.iter().filter(|run| !run.worker_is_gone) {
             *by_queue.entry(run.job.queue.clone()).or_default() += 1;
         }
-        Self { runs, by_queue }
+        Self { runs, by_queue, alive }
     }
 
     /// All runs. Those of workers that are gone are among them.
@@ -125,9 +131,12 @@ impl Runs {
         self.runs.iter().filter(move |run| run.job.queue == *queue)
     }
 
-    /// The runs of this worker.
+    /// The runs of this worker. The worker may have started again after a crash: then those of its earlier
+    /// process are left out.
     pub fn of_worker<'a>(&'a self, worker: &'a WorkerId) -> impl Iterator<Item = &'a Run> {
-        self.runs.iter().filter(move |run| run.worker == *worker)
+        let is_alive = self.alive.contains(worker);
+        let of_worker = self.runs.iter().filter(move |run| run.worker == *worker);
+        of_worker.filter(move |run| !(is_alive && run.worker_is_gone))
     }
 
     /// How many of the `delivered` jobs of the queue have a slot. The others wait in a worker for one.
@@ -191,6 +200,21 @@ mod tests {
             runs.of_job(&"mail/1".parse().expect("a key")).expect("runs").worker.as_str(),
             "w2"
         );
+    }
+
+    #[test]
+    fn a_worker_that_started_again_runs_nothing_of_its_earlier_process() {
+        let worker = WorkerId::new("w1").expect("an id");
+        let earlier = list("w1", 90, vec![listed("mail/1", "a/1/0", Some(80))]);
+        let idle = list("w1", 100, Vec::new());
+        let runs = Runs::of(&[earlier.clone(), idle], at(100));
+        assert_eq!(runs.of_worker(&worker).count(), 0, "it is idle");
+        let busy = list("w1", 100, vec![listed("mail/2", "b/1/0", Some(99))]);
+        let runs = Runs::of(&[earlier.clone(), busy], at(100));
+        let jobs: Vec<_> = runs.of_worker(&worker).map(|run| run.job.id.as_str()).collect();
+        assert_eq!(jobs, ["2"]);
+        let runs = Runs::of(&[earlier], at(100));
+        assert_eq!(runs.of_worker(&worker).count(), 1, "those of a worker that is gone are shown");
     }
 
     #[test]

@@ -12,7 +12,7 @@
       if (link) link.click();
       return;
     }
-    const search = document.querySelector("[data-search]");
+    const search = document.querySelector("[data-search]") ?? document.querySelector(".find input");
     if (event.key === "g") going = performance.now();
     else if (event.key === "/" && search) {
       event.preventDefault();

@@ -93,6 +93,7 @@ struct PageLayout<'a> {
     version: u32,
     now: String,
     environment: Option<String>,
+    environment_color: &'static str,
     who: String,
     may_act: bool,
     /// The link that ends the login, if there is one.
@@ -131,6 +132,7 @@ pub(super) fn render(
         version: assets::VERSION,
         now: request.now().to_string(),
         environment: request.app.options.environment.as_deref().map(clean),
+        environment_color: request.app.options.environment_color.class(),
         who: clean(&request.access.who),
         may_act: request.access.may_act(),
         logout: request.access.has_login.then(|| request.link("/logout")),

@@ -11,6 +11,7 @@ mod broker;
 mod dead;
 mod failure;
 mod failures;
+mod find;
 mod hold_row;
 mod job;
 mod jobs;
@@ -98,6 +99,7 @@ async fn content(request: &PageRequest<'_>) -> Result<PageContent, PageError> {
         ["queues", name] => queue::render(request, name),
         ["workers"] => workers::render(request),
         ["workers", id] => worker::render(request, id),
+        ["find"] => find::render(request).await,
         ["broker"] => broker::render(request),
         ["audit"] => audit::render(request).await,
         ["simulator"] => simulator::render(request),

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::setup::BrowserSession;
 
 const ESCAPE: &str = "\u{e00c}";
+const ENTER: &str = "\u{e007}";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_open_every_page_search_show_help_and_pause_live_updates() -> Result<()> {
@@ -45,6 +46,13 @@ async fn keys_open_every_page_search_show_help_and_pause_live_updates() -> Resul
     assert_eq!(browser.count("#q-mail").await?, 0, "paused");
     browser.keys("p").await?;
     browser.wait_for("#q-mail").await?;
+
+    // The overview has no search of its own, so the key goes to the box at the top of each page.
+    session.go("/").await?;
+    browser.keys("/EMAIL.s").await?;
+    browser.keys(ENTER).await?;
+    browser.wait_for_url("/find").await?;
+    browser.wait_for_text("[data-table=found]", "email.send").await?;
     session.end().await
 }
 

@@ -9,12 +9,13 @@ use naq_testing::{Theme, shared_browser};
 use crate::sample_data::SampleData;
 
 /// The names of the screenshots, and the paths of the pages.
-const PAGES: [(&str, &str); 19] = [
+const PAGES: [(&str, &str); 20] = [
     ("overview", "/"),
     ("queues", "/queues"),
     ("queue", "/queues/mail"),
     ("jobs", "/jobs"),
     ("job", "/jobs/mail/mail-017"),
+    ("find", "/find?q=mail"),
     ("job-retrying", "/jobs/partners/sync-001"),
     ("job-dead", "/jobs/partners/sync-024"),
     ("retries", "/retries"),

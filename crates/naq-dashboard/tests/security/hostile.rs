@@ -249,6 +249,7 @@ async fn no_text_from_a_job_becomes_markup() {
         "/jobs/grave/dead",
         "/jobs/grave/garbled",
         "/jobs/done/done",
+        "/find?q=mail",
     ] {
         pages.insert(path.to_owned(), dashboard.get(path).await.body);
     }
