@@ -29,6 +29,10 @@ bench *args:
 faults *args:
     NAQ_NATS_SERVER="$(bash scripts/nats-server)" cargo run --release --package naq-faults -- {{ args }}
 
+# messages that a hostile producer may store, against workers, commands and the dashboard: --messages 1000000
+fuzz *args:
+    NAQ_NATS_SERVER="$(bash scripts/nats-server)" cargo run --release --package naq-cli --all-features --example fuzz -- {{ args }}
+
 # everything that runs on a cluster of three servers
 cluster-tests *args:
     bash scripts/cluster-tests {{ args }}

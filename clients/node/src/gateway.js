@@ -11,7 +11,7 @@ const PATIENCE = 10_000;
 // The longest wait of one request, in ms.
 const WAIT = 50_000;
 
-const SPANS = new Set(["in", "expires_in", "timeout", "record_ttl", "unique_for", "retry_increment", "max_delay", "retry_for"]);
+const SPANS = new Set(["in", "expires_in", "timeout", "record_ttl", "unique_for", "max_wait", "retry_increment", "max_delay", "retry_for"]);
 const LISTS = new Set(["tags", "depends_on", "concurrency_key", "rate_limit"]);
 // Names in this package that differ from those of the gateway.
 const NAMES = { delay: "in", resultTtl: "record_ttl" };
@@ -45,11 +45,13 @@ export class Gateway {
 
   async enqueue(task, args = null, { queue = "default", idempotencyKey, ...options } = {}) {
     const job = { task, args, ...fields(options) };
-    if (job.id !== undefined && idempotencyKey !== undefined) {
-      throw new ConfigurationError("both id and idempotencyKey: one of them is enough");
+    // A debounced job that is sent again replaces itself.
+    const safe = ["id", "debounce"].find((name) => job[name] !== undefined);
+    if (safe !== undefined && idempotencyKey !== undefined) {
+      throw new ConfigurationError(`both ${safe} and idempotencyKey: one of them is enough`);
     }
     // A request that is sent again stores one job.
-    const headers = job.id === undefined ? { "Idempotency-Key": idempotencyKey ?? randomUUID() } : {};
+    const headers = safe === undefined ? { "Idempotency-Key": idempotencyKey ?? randomUUID() } : {};
     return this.#call("POST", `/v1/queues/${part(queue)}/jobs`, { body: job, headers, again: true });
   }
 

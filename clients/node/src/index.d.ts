@@ -189,6 +189,12 @@ export interface GatewayOptions extends EnqueueOptions {
   uniqueFor?: number;
   untilStarted?: boolean;
   uniqueAcrossQueues?: boolean;
+  /** `KEY=WAIT`, such as `doc-7=5s`: one job of many calls, with the arguments of the last. */
+  debounce?: string;
+  /** With `debounce`: the job starts this long after the call that added it. */
+  maxWait?: number;
+  /** `KEY=EVERY`, such as `doc-7=1h`: at most one job of this task and key in that time. */
+  throttle?: string;
   /** Run the job once these have completed: ids in the same queue, or `queue/id`. */
   dependsOn?: string | string[];
   runAfterFailure?: boolean;

@@ -81,6 +81,18 @@ test("a job that dies is an error and can be requeued", async () => {
   assert.equal((await gateway.requeue(job.id, "default", { delay: 3_600_000 })).state, "scheduled");
 });
 
+test("debounce and throttle make one job of many calls", async () => {
+  const debounced = { queue: "quiet", debounce: "doc-7=1h", maxWait: 7_200_000 };
+  const first = await gateway.enqueue("echo", 1, debounced);
+  assert.equal((await gateway.enqueue("echo", 2, debounced)).held_by, `quiet/${first.id}`);
+  const job = await gateway.job(first.id, "quiet");
+  assert.deepEqual([job.state, job.args], ["scheduled", 2]);
+  await assert.rejects(gateway.enqueue("echo", 3, { ...debounced, idempotencyKey: "a" }), /both debounce/);
+  const throttled = { queue: "quiet", throttle: "doc-7=1h", delay: 3_600_000 };
+  const held = await gateway.enqueue("echo", null, throttled);
+  assert.equal((await gateway.enqueue("echo", null, throttled)).held_by, `quiet/${held.id}`);
+});
+
 test("cancel, unique, dependencies and schedules", async () => {
   const queue = "quiet";
   const unique = { queue, unique: "one", uniqueFor: 60_000 };

@@ -56,6 +56,18 @@ def test_a_job_that_dies_is_an_error_and_can_be_requeued(gateway, worker):
     assert gateway.requeue(job["id"], delay=3600)["state"] == "scheduled"
 
 
+def test_debounce_and_throttle_make_one_job_of_many_calls(gateway):
+    first = gateway.enqueue("echo", 1, queue="quiet", debounce="doc-7=1h", max_wait=7200)
+    last = gateway.enqueue("echo", 2, queue="quiet", debounce="doc-7=1h", max_wait=7200)
+    assert last["held_by"] == f"quiet/{first['id']}"
+    job = gateway.job(first["id"], "quiet")
+    assert (job["state"], job["args"]) == ("scheduled", 2)
+    with pytest.raises(naq.ConfigurationError, match="both debounce"):
+        gateway.enqueue("echo", queue="quiet", debounce="doc-7=1h", idempotency_key="a")
+    first = gateway.enqueue("echo", queue="quiet", throttle="doc-7=1h", in_=3600)
+    assert gateway.enqueue("echo", queue="quiet", throttle="doc-7=1h")["held_by"] == f"quiet/{first['id']}"
+
+
 def test_cancel_unique_dependencies_and_schedules(gateway):
     parent = gateway.enqueue("echo", queue="quiet", in_=3600, unique="one", unique_for=60)
     holder = gateway.enqueue("echo", queue="quiet", unique="one", unique_for=60)

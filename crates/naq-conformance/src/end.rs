@@ -7,7 +7,7 @@ use naq_client::ClientError;
 use naq_core::retry::Rule;
 use naq_core::state::JobState;
 use naq_core::transport::{
-    AWAITED_RECORD_TTL, Awaiting, Delivery, Fact, Place, StaleReason, Unfinished, Written,
+    AWAITED_RECORD_TTL, Awaiting, Delivery, Evidence, Fact, Place, StaleReason, Unfinished, Written,
 };
 use naq_core::wire::{FinalRecord, Nonce};
 
@@ -127,6 +127,37 @@ pub async fn of_two_workers_that_end_a_job_the_first_one_counts(subject: &dyn Su
     case.expect_places("a", &[Place::Record]).await;
     let last = record().await;
     assert_eq!((last.seq, last.message.body), (first.seq, first.message.body));
+}
+
+/// The record is stored before the delivery is acked, and the queue is read before the records.
+pub async fn a_job_that_ends_is_found_in_one_place_or_another(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let names: Vec<String> = (0..150).map(|n| format!("job-{n}")).collect();
+    for name in &names {
+        case.enqueue(name).await;
+    }
+    let keys: Vec<_> = names.iter().map(|name| case.key(name)).collect();
+    let deliveries = case.next_deliveries(&mut sub, names.len()).await;
+    let ending = async {
+        for delivery in &deliveries {
+            case.complete(delivery).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let looking = async {
+        loop {
+            let found = case.transport.evidence(&keys).await.unwrap();
+            let missing = found.iter().position(Vec::is_empty);
+            assert_eq!(missing, None, "{:?} is nowhere", missing.map(|index| &keys[index]));
+            let is_ended = |it: &Vec<Evidence>| it.iter().any(|it| it.place == Place::Record);
+            if found.iter().all(is_ended) {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::join!(ending, looking);
 }
 
 pub async fn a_job_is_dead_when_its_record_is_stored_and_its_letter_follows(subject: &dyn Subject) {

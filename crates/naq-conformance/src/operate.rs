@@ -58,7 +58,10 @@ pub async fn a_purge_removes_pending_running_and_waiting_jobs(subject: &dyn Subj
     case.expect_places("dead", &[Place::Dead]).await;
     case.enqueue_in("c", Duration::from_millis(500)).await;
     case.enqueue("d").await;
+    assert_eq!(case.transport.purged_at(&case.queue).await.unwrap(), None);
+    let stored_at = held[0].stored.stored_at;
     assert_eq!(case.transport.purge(&case.queue).await.unwrap(), 4);
+    assert!(case.transport.purged_at(&case.queue).await.unwrap().unwrap() >= stored_at);
     case.expect_nothing(&mut sub, case.lease() + BRIEF).await;
     case.expect_places("a", &[]).await;
     case.expect_places("c", &[]).await;

@@ -266,6 +266,38 @@ pub async fn a_job_written_by_hand_is_moved_byte_for_byte(subject: &dyn Subject)
     assert_eq!(delivery.stored.message.header("X-Mine"), Some("kept"));
 }
 
+pub async fn a_waiting_job_is_replaced_once_and_starts_with_its_new_body(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    case.enqueue_in("a", 60 * WAIT).await;
+    let before = waiting(&case, "a").await;
+    let replacement = |tag: &str| {
+        let mut job = before.envelope().unwrap();
+        let due_at = case.now() + 4 * WAIT;
+        (job.due_at, job.tags) = (Some(due_at), vec![tag.to_owned()]);
+        let (key, dedup) = (case.key("a"), job.id.to_string());
+        Submission {
+            key,
+            dedup,
+            due_at: Some(due_at),
+            unique: false,
+            message: job.to_message().unwrap(),
+        }
+    };
+    let new = replacement("new");
+    let due_at = new.due_at.unwrap();
+    assert!(case.transport.replace(&before, new).await.unwrap());
+    assert!(!case.transport.replace(&before, replacement("late")).await.unwrap());
+    let after = waiting(&case, "a").await;
+    assert_eq!((after.due_at, after.step()), (Some(due_at), before.step()));
+    let delivery = case.next_delivery(&mut sub).await;
+    assert!(case.now() >= due_at, "early by {:?}", due_at.since(case.now()));
+    assert_eq!(delivery.stored.envelope().unwrap().tags, ["new"]);
+    assert!(!case.transport.replace(&after, replacement("late")).await.unwrap(), "it runs");
+    case.complete(&delivery).await;
+    case.expect_nothing(&mut sub, 5 * WAIT).await;
+}
+
 pub async fn jobs_that_wait_come_in_pages(subject: &dyn Subject) {
     let case = Case::new(subject);
     assert_eq!(case.transport.waiting_jobs(&case.queue, 0, 10).await.unwrap().jobs, []);

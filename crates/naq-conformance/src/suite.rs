@@ -89,6 +89,7 @@ macro_rules! __each_behaviour {
                 a_job_that_is_moved_starts_once_at_its_new_time
                 a_move_that_races_the_due_time_starts_the_job_once
                 a_job_written_by_hand_is_moved_byte_for_byte
+                a_waiting_job_is_replaced_once_and_starts_with_its_new_body
                 jobs_that_wait_come_in_pages
                 retry_now_makes_a_waiting_retry_due
                 stored_jobs_survive_a_restart_of_the_broker;
@@ -135,6 +136,7 @@ macro_rules! __each_behaviour {
                 of_an_end_and_a_marker_at_the_same_time_one_sees_the_other
                 two_writers_of_the_same_awaited_end_both_learn_that_others_wait
                 an_end_whose_record_is_gone_counts_as_stored_when_it_is_written_again
+                a_job_that_ends_is_found_in_one_place_or_another
                 an_awaited_record_is_kept_longer_than_its_own_ttl;
             record:
                 a_record_keeps_the_result_and_the_history

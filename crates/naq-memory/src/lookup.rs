@@ -21,6 +21,11 @@ impl Lookup for MemoryTransport {
         Ok(keys.iter().map(|key| state.locate(key).iter().map(Evidence::from).collect()).collect())
     }
 
+    async fn purged_at(&self, queue: &QueueName) -> Result<Option<Timestamp>, TransportError> {
+        let (mut state, _) = self.shared.state();
+        Ok(state.queue(queue).purged_at)
+    }
+
     async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {
         Ok(self.shared.state().0.locate(key))
     }

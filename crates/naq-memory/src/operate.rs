@@ -9,11 +9,34 @@ use naq_core::names::QueueName;
 use naq_core::transport::{
     JobKey, Operator, Place, QueueBound, Signal, Signals, Stored, TransportError,
 };
+use naq_core::wire::WireMessage;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::broker_state::check_size;
 use crate::transport::MemoryTransport;
+
+impl MemoryTransport {
+    /// Replaces the waiting message of a job. False if it is not there any more.
+    pub(crate) fn replace_waiting(
+        &self,
+        stored: &Stored,
+        message: WireMessage,
+        due_at: Timestamp,
+    ) -> Result<bool, TransportError> {
+        let (mut state, now) = self.shared.state();
+        check_size(&message)?;
+        let queue = state.queue(&stored.key.queue);
+        let waits = queue.log.get(stored.seq).is_some_and(|it| it.place == Place::Schedule);
+        if waits {
+            queue.schedule(stored.key.clone(), message, now, due_at);
+            queue.advance(now);
+        }
+        drop(state);
+        self.shared.changed.notify_waiters();
+        Ok(waits)
+    }
+}
 
 #[async_trait]
 impl Operator for MemoryTransport {
@@ -51,18 +74,7 @@ impl Operator for MemoryTransport {
     }
 
     async fn reschedule(&self, stored: &Stored, due_at: Timestamp) -> Result<bool, TransportError> {
-        let message = stored.due_again(due_at);
-        let (mut state, now) = self.shared.state();
-        check_size(&message)?;
-        let queue = state.queue(&stored.key.queue);
-        let waits = queue.log.get(stored.seq).is_some_and(|it| it.place == Place::Schedule);
-        if waits {
-            queue.schedule(stored.key.clone(), message, now, due_at);
-            queue.advance(now);
-        }
-        drop(state);
-        self.shared.changed.notify_waiters();
-        Ok(waits)
+        self.replace_waiting(stored, stored.due_again(due_at), due_at)
     }
 
     async fn pause(&self, queue: &QueueName, until: Timestamp) -> Result<(), TransportError> {

@@ -11,7 +11,7 @@ use naq_core::names::QueueName;
 use naq_core::sync::lock;
 use naq_core::transport::{
     Awaiting, BlobRef, Consumer, Delivery, Fact, JobKey, NO_TTL, Producer, Receipt, Settler,
-    Signal, Submission, Subscription, TransportError, Written,
+    Signal, Stored, Submission, Subscription, TransportError, Written,
 };
 use naq_core::wire::Nonce;
 use tokio::sync::{Notify, broadcast};
@@ -109,6 +109,11 @@ impl Producer for MemoryTransport {
         drop(state);
         self.shared.changed.notify_waiters();
         receipts
+    }
+
+    async fn replace(&self, waiting: &Stored, job: Submission) -> Result<bool, TransportError> {
+        let due_at = job.due_at.unwrap_or_else(|| self.shared.state().1);
+        self.replace_waiting(waiting, job.message, due_at)
     }
 
     async fn publish_with_args(

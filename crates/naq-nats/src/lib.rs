@@ -45,6 +45,7 @@ mod purged;
 mod queue_bound;
 mod records;
 mod recreate;
+mod replace;
 mod replica_check;
 mod replica_lag;
 mod replicas;

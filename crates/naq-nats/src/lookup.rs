@@ -20,8 +20,6 @@ use crate::subjects::StatePart;
 use crate::subjects::api;
 use crate::transport::NatsTransport;
 
-const PLACES: [Place; 4] = [Place::Queue, Place::Schedule, Place::Dead, Place::Record];
-
 #[derive(Debug, Serialize)]
 struct StreamNamesRequest<'a> {
     offset: usize,
@@ -57,7 +55,27 @@ impl Api {
     }
 
     /// `behind_fence`: with everything that was stored before this call, also from a replica that lags.
+    ///
+    /// The places where jobs end are read second. A job that ends now is stored there before it leaves
+    /// the queue, so that it is found in one of both.
     async fn read_each(
+        &self,
+        keys: &[JobKey],
+        places: &[Place],
+        behind_fence: bool,
+    ) -> Result<Vec<Vec<Stored>>, TransportError> {
+        let (ends, live): (Vec<Place>, Vec<Place>) =
+            places.iter().partition(|place| matches!(place, Place::Dead | Place::Record));
+        let mut lists = self.read_together(keys, &live, behind_fence).await?;
+        let ended = self.read_together(keys, &ends, behind_fence).await?;
+        for (list, ended) in lists.iter_mut().zip(ended) {
+            list.extend(ended);
+        }
+        Ok(lists)
+    }
+
+    /// The last messages on these places, in no order.
+    async fn read_together(
         &self,
         keys: &[JobKey],
         places: &[Place],
@@ -92,10 +110,7 @@ impl Api {
     }
 
     async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {
-        let mut found = self.last_at(key, &[Place::Queue, Place::Schedule]).await?;
-        // These places must be read second. A job that ends now is stored there before it leaves
-        // the queue.
-        found.extend(self.last_at(key, &[Place::Dead, Place::Record]).await?);
+        let mut found = self.last_at(key, &Place::ALL).await?;
         if let Some(queued) = found.iter_mut().find(|stored| stored.place == Place::Queue) {
             let info = self.consumer_info(&key.queue).await;
             let info = info.map_err(|e| e.into_transport("read the queue's state", self.url()))?;
@@ -224,8 +239,12 @@ impl Api {
 #[async_trait]
 impl Lookup for NatsTransport {
     async fn evidence(&self, keys: &[JobKey]) -> Result<Vec<Vec<Evidence>>, TransportError> {
-        let lists = self.api.read_each(keys, &PLACES, true).await?;
+        let lists = self.api.read_each(keys, &Place::ALL, true).await?;
         Ok(lists.iter().map(|list| list.iter().map(Evidence::from).collect()).collect())
+    }
+
+    async fn purged_at(&self, queue: &QueueName) -> Result<Option<Timestamp>, TransportError> {
+        self.purge_time(queue).await
     }
 
     async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {

@@ -16,6 +16,8 @@ pub(crate) const EXPECTED_LAST_ON: &str = "Nats-Expected-Last-Subject-Sequence-S
 pub(crate) const OPERATION: &str = "KV-Operation";
 /// The TTL of the message.
 pub(crate) const TTL: &str = "Nats-TTL";
+/// The message replaces all earlier ones on its subject.
+pub(crate) const ROLLUP: &str = "Nats-Rollup";
 
 fn is_brokers(name: &str) -> bool {
     name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("nats-"))

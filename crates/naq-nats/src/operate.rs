@@ -8,6 +8,7 @@ use async_nats::jetstream::consumer;
 use async_nats::{HeaderMap, Subscriber};
 use async_trait::async_trait;
 use futures_util::StreamExt;
+use naq_core::flow::DEBOUNCE_MARGIN;
 use naq_core::transport::{
     JobKey, Operator, Place, QueueBound, Signal, Signals, StoreProbe, Stored, TransportError,
 };
@@ -30,7 +31,10 @@ use crate::transport::NatsTransport;
 /// A job that is due within this time is not released. The broker's timer reads the schedules that it has to
 /// move, [`AHEAD`] of their time, and stores their messages a moment later, without a second check. A
 /// release in between would store a second message, and the job would start twice.
-const NEARLY_DUE: Duration = AHEAD.saturating_add(Duration::from_secs(1));
+pub(crate) const NEARLY_DUE: Duration = AHEAD.saturating_add(Duration::from_secs(1));
+
+// A debounced job is replaced as long as its enqueue says that it may be.
+const _: () = assert!(NEARLY_DUE.as_millis() < DEBOUNCE_MARGIN.as_millis());
 
 /// How many messages of one subject are read per request. There is rarely an older one.
 const OLDER_AT_ONCE: usize = 10;
@@ -157,41 +161,7 @@ impl Api {
         if due_at <= self.now() {
             return self.release(stored).await;
         }
-        let subject = self.subjects.job(Place::Schedule, &stored.key);
-        let message = stored.due_again(due_at);
-        let mut retry = self.request_retry("move", &subject);
-        loop {
-            let soon = self.now() + NEARLY_DUE;
-            if stored.due_at.is_some_and(|due_at| due_at <= soon) {
-                return self.was_moved(stored, due_at, retry.unclear).await;
-            }
-            let mut headers: HeaderMap = outgoing(&message);
-            headers.insert(EXPECTED_LAST, stored.seq.to_string());
-            self.put_due(&mut headers, &stored.key, due_at);
-            match self.store(&subject, headers, message.body.clone()).await {
-                Ok(_) => return Ok(true),
-                Err(error) if error.is(WRONG_LAST_SEQUENCE) => {
-                    return self.was_moved(stored, due_at, retry.unclear).await;
-                }
-                Err(error) => retry.wait_to_retry(error).await?,
-            }
-        }
-    }
-
-    /// Whether an earlier request moved the job, although its reply was lost.
-    async fn was_moved(
-        &self,
-        stored: &Stored,
-        due_at: Timestamp,
-        unclear: u32,
-    ) -> Result<bool, TransportError> {
-        if unclear == 0 {
-            return Ok(false);
-        }
-        let body = stored.due_again(due_at).body;
-        let newer = self.last_at(&stored.key, &[Place::Queue, Place::Schedule]).await?;
-        let moved = |it: &Stored| it.seq > stored.seq && it.message.body == body;
-        Ok(newer.iter().any(moved))
+        self.replace(stored, &stored.due_again(due_at), due_at).await
     }
 
     async fn set_pause(

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
 use naq_core::QueueName;
 use naq_core::transport::{
-    BlobRef, Blobs, JobKey, NO_TTL, Place, Producer, Receipt, Submission, TransportError,
+    BlobRef, Blobs, JobKey, NO_TTL, Place, Producer, Receipt, Stored, Submission, TransportError,
 };
 use naq_core::wire::headers;
 
@@ -264,6 +264,12 @@ impl Producer for NatsTransport {
             answers.insert(index, Err(error));
         }
         answers
+    }
+
+    async fn replace(&self, waiting: &Stored, job: Submission) -> Result<bool, TransportError> {
+        // It takes the place of a stored job, so that the bound of the queue does not matter.
+        let due_at = job.due_at.unwrap_or_else(|| self.api.now());
+        self.api.replace(waiting, &job.message, due_at).await
     }
 }
 

@@ -1,12 +1,12 @@
 //! A purge of a queue or of a dead letter frees the ids of its jobs, although the broker remembers them
-//! for two minutes.
+//! for two minutes. A worker that holds a job of a purged queue learns it here.
 
 use std::collections::HashSet;
 
-use naq_core::QueueName;
 use naq_core::transport::{
     Expect, JobKey, Place, Receipt, StateKey, StateStore, Submission, TransportError,
 };
+use naq_core::{QueueName, Timestamp};
 
 use crate::api::Api;
 use crate::direct::StreamMessage;
@@ -14,8 +14,6 @@ use crate::error::ApiError;
 use crate::stream_config::DUPLICATE_WINDOW;
 use crate::subjects::StatePart;
 use crate::transport::NatsTransport;
-
-const PLACES: [Place; 4] = [Place::Queue, Place::Schedule, Place::Dead, Place::Record];
 
 /// The note that a queue or a dead letter was purged, for as long as the broker remembers the ids.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +45,16 @@ impl NatsTransport {
             tracing::warn!(%queue, %error, "ids of purged jobs are refused for two minutes");
         }
         Ok(purged)
+    }
+
+    /// When the note was left; `None` if the queue was not purged lately.
+    pub(crate) async fn purge_time(
+        &self,
+        queue: &QueueName,
+    ) -> Result<Option<Timestamp>, TransportError> {
+        let Some(key) = key_of(queue) else { return Ok(None) };
+        let found = self.state_get(&[key]).await?;
+        Ok(found.into_iter().flatten().next().map(|note| note.stored_at))
     }
 
     /// Leaves the note that the dead letter of this job was purged.
@@ -99,7 +107,7 @@ impl Api {
         if notes.is_empty() {
             return Ok(None);
         }
-        let left = self.last_at(&job.key, &PLACES).await?;
+        let left = self.last_at(&job.key, &Place::ALL).await?;
         // The record of a death stays when its letter is purged.
         let is_gone = |note: &PurgeNote| {
             left.iter().all(|stored| note.of_letter && stored.place == Place::Record)

@@ -3,6 +3,7 @@
 //! the moments in which an unreadable message is or may be.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use async_nats::HeaderMap;
 use base64::Engine;
@@ -22,8 +23,10 @@ use crate::subjects::api;
 
 /// How many requests are sent at the same time.
 const PARALLEL: usize = 32;
-/// How many messages one call reads at most, one after the other.
+/// How many messages one call reads at most.
 const AT_ONCE: usize = 200;
+/// How many sequences one lane reads at least, one after the other.
+const LANE: u64 = 8;
 /// How many bytes of unreadable headers are kept.
 const MAX_RAW_HEADERS: usize = 48 * 1024;
 
@@ -97,15 +100,28 @@ impl Api {
         from: u64,
         limit: usize,
     ) -> Result<DirectGetBatch, TransportError> {
+        let limit = limit.min(AT_ONCE);
         let mut batch = DirectGetBatch::default();
         let mut at = from;
-        while batch.messages.len() < limit.min(AT_ONCE) {
+        let mut is_sparse = false;
+        while batch.messages.len() < limit {
             let Some(message) = self.next_in_json(stream, subject, at).await? else {
                 self.unreadable.keep(stream, from.., subject, &sequences(&batch.messages));
                 return Ok(batch);
             };
             at = message.seq + 1;
             batch.messages.push(message);
+            let wanted = limit - batch.messages.len();
+            if is_sparse || wanted == 0 {
+                continue;
+            }
+            // As many sequences as messages are wanted: they have at most as many.
+            let end = at.saturating_add(wanted as u64);
+            let found = self.all_in_json(stream, subject, at, end - 1, |_| true).await?;
+            // Where most sequences are of other subjects, one request after the other needs fewer of them.
+            is_sparse = found.len() < wanted / 4;
+            batch.messages.extend(found);
+            at = end;
         }
         self.unreadable.keep(stream, from..at, subject, &sequences(&batch.messages));
         batch.left = self.count_in_json(stream, subject, at).await?;
@@ -181,11 +197,21 @@ impl Api {
         from: u64,
         until: u64,
     ) -> Result<Vec<StreamMessage>, TransportError> {
-        let lanes = PARALLEL as u64;
-        let width = (until.saturating_sub(from) / lanes) + 1;
-        let lanes = (0..lanes).map(|lane| async move {
-            let mut at = from + lane * width;
-            let end = (at + width - 1).min(until);
+        self.all_in_json(stream, subject, from, until, StreamMessage::is_unreadable).await
+    }
+
+    /// The messages on this subject in this range that `wanted` takes, in their order. Several lanes read a part
+    /// of the range each, so that a list does not wait for one answer after the other.
+    async fn all_in_json(
+        &self,
+        stream: &str,
+        subject: &str,
+        from: u64,
+        until: u64,
+        wanted: fn(&StreamMessage) -> bool,
+    ) -> Result<Vec<StreamMessage>, TransportError> {
+        let lanes = lanes(from, until).map(|lane| async move {
+            let (mut at, end) = lane.into_inner();
             let mut found = Vec::new();
             while at <= end {
                 let Some(message) = self.next_in_json(stream, subject, at).await? else { break };
@@ -193,7 +219,7 @@ impl Api {
                     break;
                 }
                 at = message.seq + 1;
-                found.extend(Some(message).filter(StreamMessage::is_unreadable));
+                found.extend(Some(message).filter(wanted));
             }
             Ok::<_, TransportError>(found)
         });
@@ -265,6 +291,15 @@ impl Api {
     }
 }
 
+/// The parts of a range that are read at the same time, in order.
+fn lanes(from: u64, until: u64) -> impl Iterator<Item = RangeInclusive<u64>> {
+    let all = until.saturating_sub(from).saturating_add(1);
+    let width = all.div_ceil(PARALLEL as u64).max(LANE);
+    let starts = (0..PARALLEL as u64).map(move |lane| from.saturating_add(lane * width));
+    let starts = starts.take_while(move |start| *start <= until);
+    starts.map(move |start| start..=start.saturating_add(width - 1).min(until))
+}
+
 fn sequences(messages: &[StreamMessage]) -> Vec<u64> {
     messages.iter().map(|message| message.seq).collect()
 }
@@ -276,4 +311,20 @@ fn unreadable_headers(reason: &str, block: &[u8]) -> HeaderMap {
     let kept = &block[..block.len().min(MAX_RAW_HEADERS)];
     map.insert(headers::RAW_HEADERS, STANDARD.encode(kept));
     map
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_cover_a_range_once_and_are_few_for_a_short_one() {
+        for (from, until, count) in [(1, 200, 25), (5, 5, 1), (7, 30, 3), (1, 100_000, 32)] {
+            let lanes: Vec<_> = lanes(from, until).collect();
+            assert_eq!(lanes.len(), count, "{from}..={until}");
+            let read: Vec<u64> = lanes.into_iter().flatten().collect();
+            assert!(read.into_iter().eq(from..=until), "{from}..={until}");
+        }
+        assert_eq!(lanes(9, 8).count(), 0);
+    }
 }

@@ -15,7 +15,7 @@ use crate::api::Api;
 use crate::direct::StreamMessage;
 use crate::error::ApiError;
 use crate::error_codes::WRONG_LAST_SEQUENCE;
-use crate::message::{EXPECTED_LAST, OPERATION, TTL};
+use crate::message::{EXPECTED_LAST, OPERATION, ROLLUP, TTL};
 use crate::records;
 use crate::state_poll::PolledStateWatch;
 use crate::state_watch::NatsStateWatch;
@@ -25,8 +25,7 @@ use crate::transport::NatsTransport;
 /// A tombstone is stored for the longest time that a write may take, and for this long after it. By
 /// its tombstone a call recognises a removal of its own whose reply was lost.
 const TOMBSTONE_GRACE: Duration = Duration::from_secs(5);
-/// Not `PURGE`: for that, the broker writes no delete marker when the tombstone expires, and after it was
-/// killed the removed value is there again (measured, ADR 0035).
+/// The broker then writes a delete marker when the tombstone expires, as for an entry.
 const REMOVED: &str = "DEL";
 /// How often one write is repeated because the message that caused a conflict was gone when it was
 /// read.
@@ -90,6 +89,11 @@ impl Api {
             // The stream of the audit log has one time for all its entries.
             if let Some(ttl) = ttl.filter(|_| part != StatePart::Audit) {
                 headers.insert(TTL, records::ttl(ttl));
+            }
+            // The broker notes in its files which message it removes for a rollup. For a limit per subject
+            // it does not, and after it was killed, a removed entry was there again (ADR 0064).
+            if part == StatePart::Shared {
+                headers.insert(ROLLUP, "sub");
             }
             if let Some(expected) = expected {
                 headers.insert(EXPECTED_LAST, expected.to_string());

@@ -127,7 +127,8 @@ impl Api {
     fn shared_config(config: Config) -> Config {
         Config {
             allow_message_ttl: true,
-            max_messages_per_subject: 1,
+            // Each write rolls up its subject instead (ADR 0064).
+            allow_rollup: true,
             // The broker then writes a delete marker when an entry expires, which watches receive.
             // One second is its minimum.
             subject_delete_marker_ttl: Some(Duration::from_secs(1)),

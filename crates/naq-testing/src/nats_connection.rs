@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// How long one line may take.
 const LINE_TIME: Duration = Duration::from_millis(500);
+/// How long the server may take to read what was published.
+const READ_TIME: Duration = Duration::from_secs(30);
 /// How long a reply may take.
 const REPLY_TIME: Duration = Duration::from_secs(2);
 
@@ -87,6 +89,25 @@ impl NatsConnection {
     pub fn ping(&mut self) -> Result<String> {
         self.send("PING\r\n")?;
         self.line()
+    }
+
+    /// Waits until the server has read everything that was sent, and answers its own pings meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses a message, does not answer within half a minute, or closes the connection.
+    pub fn wait_until_read(&mut self) -> Result<()> {
+        self.stream.get_ref().set_read_timeout(Some(READ_TIME))?;
+        self.send("PING\r\n")?;
+        loop {
+            match &*self.line()? {
+                "PONG" => break,
+                "PING" => self.send("PONG\r\n")?,
+                line if line.starts_with("INFO") => {}
+                line => return Err(Error::other(format!("expected PONG, got {line:?}"))),
+            }
+        }
+        self.stream.get_ref().set_read_timeout(Some(LINE_TIME))
     }
 
     /// Sends a request to `subject` and returns the body of the reply.

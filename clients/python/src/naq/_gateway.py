@@ -26,7 +26,7 @@ from ._policy import Seconds, millis
 from ._args import to_json
 
 # Options that are spans of time; a number means seconds.
-_SPANS = ("expires_in", "timeout", "record_ttl", "unique_for", "retry_increment", "max_delay", "retry_for")
+_SPANS = ("expires_in", "timeout", "record_ttl", "unique_for", "max_wait", "retry_increment", "max_delay", "retry_for")
 _TIMES = ("at", "deadline")
 _KINDS = ("retry_on", "ignore_on")
 # How long a request is sent again while the gateway or the broker does not answer, in seconds.
@@ -59,15 +59,17 @@ class Gateway:
         """Stores a job. Returns ``id``, ``queue``, ``task``, ``duplicate`` and, if another job holds its unique key, ``held_by``.
 
         ``options`` are those of ``naq enqueue``: ``in_`` (or ``delay``), ``at``, ``unique``, ``depends_on``, ``max_retries``,
-        ``retry_delay`` and so on. Spans are numbers of seconds or timedeltas. A request whose answer was lost is sent again,
-        and stores one job: without an ``id`` it has an Idempotency-Key.
+        ``retry_delay`` and so on. Spans are numbers of seconds or timedeltas, but within ``debounce="KEY=5s"``. A request whose
+        answer was lost is sent again, and stores one job: without an ``id`` or a ``debounce`` it has an Idempotency-Key.
         """
         job = {"task": task, "args": args, **_fields(options)}
         headers = {}
-        if job.get("id") is None:
+        # A debounced job that is sent again replaces itself.
+        safe = next((name for name in ("id", "debounce") if job.get(name) is not None), None)
+        if safe is None:
             headers["Idempotency-Key"] = idempotency_key or str(uuid.uuid4())
         elif idempotency_key is not None:
-            raise ConfigurationError("both id and idempotency_key: one of them is enough")
+            raise ConfigurationError(f"both {safe} and idempotency_key: one of them is enough")
         return self._call("POST", f"/v1/queues/{_part(queue)}/jobs", job, headers, again=True)
 
     def job(self, job_id: str, queue: str = "default", *, wait: Optional[Seconds] = None) -> Dict[str, Any]:

@@ -1,5 +1,6 @@
 //! `naq enqueue`: jobs from the command line or from a file, with every option of the API.
 
+mod coalesce;
 mod codec;
 mod file;
 mod limits;
@@ -43,6 +44,7 @@ Examples:
   naq enqueue report --at '2026-12-24 18:00'            in UTC; add +01:00 for another zone
   naq enqueue cleanup --in 10m --id nightly-cleanup
   naq enqueue order.ship --args 2317 --unique order-2317
+  naq enqueue index --args 7 --debounce doc-7=5s --max-wait 1m
   naq enqueue load --depends-on extract --depends-on mail/check-7
   naq enqueue report --concurrency-key tenant:7=3 --rate-limit api=100/1m
   naq enqueue report --args 7 --wait --wait-timeout 5m  prints the result
@@ -55,8 +57,9 @@ enqueue with this key adds no job and prints the holder's id.
 A line of --file is a job in JSON. A field that it lacks has the value of the option:
   {\"task\":\"email.send\",\"args\":{\"to\":\"a@example.com\"},\"queue\":\"mail\",\"unique\":\"a\"}
 The fields are named like the options: task, args, queue, id, in, at, deadline, expires_in,
-timeout, record_ttl, tags, unique, unique_across_queues, unique_for, until_started, policy. If a
-line cannot be enqueued, the command still enqueues the others, and the exit code is 1.")]
+timeout, record_ttl, tags, unique, unique_across_queues, unique_for, until_started, debounce,
+max_wait, throttle, policy. If a line cannot be enqueued, the command still enqueues the others, and
+the exit code is 1.")]
 pub(crate) struct EnqueueArgs {
     /// The task to run, such as email.send
     #[arg(required_unless_present = "file")]
@@ -106,6 +109,7 @@ pub(crate) struct PreparedJob {
     task: TaskName,
     queue: QueueName,
     due: Due,
+    debounced: bool,
     /// Whether to wait for its end, and for how long.
     wait: Option<Option<Duration>>,
 }
@@ -194,9 +198,16 @@ impl EnqueueArgs {
             job = job.id(id);
         }
         let due = self.options.due();
+        let debounced = self.options.coalesce.debounce.is_some();
         let wait = self.wait.then_some(self.wait_timeout);
-        let job =
-            PreparedJob { prepared: job.prepare()?, task, queue: self.options.queue, due, wait };
+        let job = PreparedJob {
+            prepared: job.prepare()?,
+            task,
+            queue: self.options.queue,
+            due,
+            debounced,
+            wait,
+        };
         Ok(EnqueueInput { jobs: Jobs::One(Box::new(job)), large_args })
     }
 }
@@ -292,7 +303,10 @@ pub(crate) async fn run(ready: EnqueueInput, client: &Client, out: Output) -> Re
             None => out.one(&enqueued, || handle.id().to_string())?,
         }
         if let Some(holder) = handle.held_by() {
-            out.note(format_args!("no job was added: job {holder} holds this unique key"))?;
+            out.note(match job.debounced {
+                true => format!("job {holder} waits; it has these arguments now"),
+                false => format!("no job was added: job {holder} holds this unique key"),
+            })?;
         } else if handle.is_duplicate() {
             out.note(why_refused(client, &handle).await)?;
         }

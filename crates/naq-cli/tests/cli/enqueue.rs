@@ -44,6 +44,26 @@ fn a_unique_key_has_one_job_and_its_id_is_printed() {
 }
 
 #[test]
+fn a_debounced_job_waits_once_and_has_the_last_arguments() {
+    let broker = Broker::start();
+    let first = broker.enqueue(&["index", "--args", "1", "--debounce", "doc-7=1h"]);
+    let second = ["enqueue", "index", "--args", "2", "--debounce", "doc-7=1h", "--max-wait", "2h"];
+    let second = broker.naq(&second).ok();
+    assert_eq!(second.line(), first);
+    assert!(second.stderr.contains("it has these arguments now"), "{second:?}");
+    let line = r#"{"task":"index","args":3,"debounce":"doc-7=30m","max_wait":"2h"}"#;
+    lines(&broker, &["--file", "-"], line).ok();
+    let shown = broker.json(&["job", "show", &first]);
+    assert_eq!((&shown["state"], &shown["args"]), (&json!("scheduled"), &json!(3)), "{shown}");
+
+    let first = broker.enqueue(&["mail", "--throttle", "doc-7=1h"]);
+    let second = broker.json(&["enqueue", "mail", "--throttle", "doc-7=1h"]);
+    assert_eq!(second["held_by"], format!("default/{first}"));
+    let waiting = broker.json(&["job", "list", "--state", "scheduled"]);
+    assert_eq!(waiting["jobs"].as_array().map(Vec::len), Some(1), "{waiting}");
+}
+
+#[test]
 fn large_arguments_are_refused_or_stored_beside_the_job() {
     let broker = Broker::start();
     let text = format!("\"{}\"", "x".repeat(3_000_000));

@@ -14,6 +14,7 @@ mod dev;
 mod dlq;
 mod enqueue;
 #[cfg(feature = "gateway")]
+mod fuzz;
 mod gateway;
 #[cfg(all(feature = "bench", feature = "dashboard", feature = "metrics"))]
 mod handlers;

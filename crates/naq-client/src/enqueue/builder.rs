@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::depends::DependencySpec;
 use crate::enqueue::Prepared;
+use crate::enqueue::coalesce::Coalesce;
 use crate::enqueue::job_times::JobTimes;
 use crate::{Client, EnqueueError, JobHandle};
 
@@ -33,6 +34,7 @@ pub struct Enqueue<'a, O> {
     pub(super) record_ttl: Option<Duration>,
     pub(super) tags: Vec<String>,
     pub(super) unique: Option<Unique>,
+    pub(super) coalesce: Coalesce,
     pub(super) limits: Vec<Limit>,
     pub(super) on_exhausted: Option<FollowUp>,
     pub(super) once: bool,
@@ -116,6 +118,7 @@ impl<'a, O> Enqueue<'a, O> {
             record_ttl: options.record_ttl.or(client.record_ttl),
             tags: options.tags,
             unique: options.unique,
+            coalesce: Coalesce::default(),
             limits: options.limits,
             on_exhausted: options.on_exhausted,
             once: false,
@@ -176,9 +179,11 @@ impl<'a, O> Enqueue<'a, O> {
         let has_id = self.has_id();
         let once = self.once;
         let known = !self.client.only_prepares && self.client.transport.broker_now().is_some();
-        let guessed = self.times.need_a_clock() && !known;
-        let times = guessed.then_some(self.times);
-        let client = self.client;
+        let (client, times) = (self.client, self.times);
+        if let Some(debounce) = self.coalesce.debounce().map_err(EnqueueError::Option)? {
+            return Prepared::debounced(self.write()?, times, debounce);
+        }
+        let times = (times.need_a_clock() && !known).then_some(times);
         let mut job = self.write()?;
         client.use_blob(&mut job)?;
         Ok(Prepared { once, ..Prepared::with_guessed_times(job, has_id, times)? })
@@ -192,6 +197,7 @@ impl<'a, O> Enqueue<'a, O> {
     /// The job as it will be stored.
     pub(crate) fn write(self) -> Result<Envelope, EnqueueError> {
         let now = self.client.clock.now();
+        let unique = self.coalesced_key()?;
         let id = self.id.transpose()?.unwrap_or_else(JobId::random);
         let queue = self.queue?;
         check_unreserved(&self.task, Some(&queue)).map_err(EnqueueError::Option)?;
@@ -212,10 +218,10 @@ impl<'a, O> Enqueue<'a, O> {
         job.tags = self.tags;
         job.traceparent = self.traceparent;
         job.on_exhausted = self.on_exhausted;
-        if let Some(unique) = &self.unique {
+        if let Some(unique) = &unique {
             unique.check().map_err(EnqueueError::Option)?;
         }
-        job.unique = self.unique;
+        job.unique = unique;
         Limit::check_all(&self.limits).map_err(EnqueueError::Option)?;
         job.limits = self.limits;
         self.depends.write_to(&mut job)?;

@@ -78,6 +78,7 @@ impl<'a, O> Enqueue<'a, O> {
             record_ttl: self.record_ttl,
             tags: self.tags,
             unique: self.unique,
+            coalesce: self.coalesce,
             limits: self.limits,
             on_exhausted: self.on_exhausted,
             once: self.once,

@@ -2,8 +2,11 @@
 
 mod builder;
 mod bulk;
+mod coalesce;
 #[cfg(feature = "metrics")]
 mod counter;
+mod debounce;
+mod debounced_job;
 mod depends_on;
 mod follow_up;
 mod job_times;
@@ -15,6 +18,7 @@ mod prepared;
 mod retries;
 mod run_again;
 mod send;
+mod send_debounced;
 mod store_args;
 mod telemetry;
 mod times;

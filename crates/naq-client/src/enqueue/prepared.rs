@@ -3,11 +3,13 @@
 use std::marker::PhantomData;
 
 use bytes::Bytes;
+use naq_core::flow::Debounce;
 use naq_core::names::{JobId, JobKey};
 use naq_core::transport::Submission;
 use naq_core::wire::Envelope;
 
 use crate::depends::BlockedJob;
+use crate::enqueue::debounced_job::DebouncedJob;
 use crate::enqueue::job_times::JobTimes;
 use crate::enqueue::telemetry::EnqueueTelemetry;
 use crate::unique::KeyRequest;
@@ -27,6 +29,7 @@ pub struct Prepared<O> {
     pub(super) blocked: Option<Box<BlockedJob>>,
     pub(super) telemetry: EnqueueTelemetry,
     pub(super) guessed: Option<Box<GuessedTimes>>,
+    pub(super) debounced: Option<Box<DebouncedJob>>,
     pub(super) output: PhantomData<fn() -> O>,
 }
 
@@ -61,9 +64,33 @@ impl<O> Prepared<O> {
             as_written: false,
             blocked: BlockedJob::of(&job),
             guessed,
+            debounced: None,
             submission: submission(job, unique)?,
             output: PhantomData,
         })
+    }
+
+    /// A debounced job. It is written again when it is sent.
+    pub(super) fn debounced(
+        mut job: Envelope,
+        times: JobTimes,
+        debounce: Debounce,
+    ) -> Result<Self, EnqueueError> {
+        let telemetry = EnqueueTelemetry::begin(&mut job);
+        let debounced = Box::new(DebouncedJob { job: job.clone(), times, debounce });
+        let plain = Self {
+            telemetry,
+            key_request: KeyRequest::of_job(&job),
+            once: false,
+            as_written: false,
+            blocked: None,
+            guessed: None,
+            large_args: None,
+            debounced: Some(debounced),
+            submission: submission(job, false)?,
+            output: PhantomData,
+        };
+        Ok(plain)
     }
 
     /// The client that sends this did not make it, and does not sign it: the run of a schedule has the
@@ -104,7 +131,7 @@ impl<O> Prepared<O> {
     }
 }
 
-fn submission(job: Envelope, unique: bool) -> Result<Submission, EnqueueError> {
+pub(super) fn submission(job: Envelope, unique: bool) -> Result<Submission, EnqueueError> {
     Ok(Submission {
         dedup: job.id.to_string(),
         due_at: job.due_at.or_else(|| job.first_check()),

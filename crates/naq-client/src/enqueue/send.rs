@@ -46,7 +46,19 @@ impl Client {
         &self,
         job: Prepared<O>,
     ) -> Result<JobHandle<O>, EnqueueError> {
-        let Prepared { submission, large_args, key_request, once, telemetry, as_written, .. } = job;
+        let Prepared {
+            submission,
+            large_args,
+            key_request,
+            once,
+            telemetry,
+            as_written,
+            debounced,
+            ..
+        } = job;
+        if let (Some(order), Some(request)) = (debounced, &key_request) {
+            return Box::pin(self.send_debounced(*order, request, telemetry)).await;
+        }
         let key = submission.key.clone();
         if once && !self.transport.locate(&key).await?.is_empty() {
             return Ok(JobHandle::new(self.clone(), key, true));

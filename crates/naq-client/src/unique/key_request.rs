@@ -1,5 +1,6 @@
 //! [`KeyRequest`]: the unique key that a job wants, and the answer to it.
 
+use naq_core::clock::Timestamp;
 use naq_core::flow::{Unique, UniqueScope};
 use naq_core::names::{JobKey, StateKey};
 use naq_core::transport::Stored;
@@ -23,6 +24,16 @@ pub(crate) enum KeyAnswer {
     Taken(u64),
     /// This job holds the key.
     HeldBy(JobKey),
+}
+
+/// The job that holds a key, as the entry of the key says.
+#[derive(Debug)]
+pub(crate) struct HeldKey {
+    pub(crate) holder: JobKey,
+    /// The revision of the entry.
+    pub(crate) revision: u64,
+    /// Since when the job holds the key, by the broker's clock.
+    pub(crate) since: Timestamp,
 }
 
 impl KeyRequest {

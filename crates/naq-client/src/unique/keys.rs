@@ -13,7 +13,7 @@ use naq_core::wire::Envelope;
 
 use crate::Client;
 use crate::unique::key_entry::KeyEntry;
-use crate::unique::key_request::{KeyAnswer, KeyRequest};
+use crate::unique::key_request::{HeldKey, KeyAnswer, KeyRequest};
 
 /// How long after a client took the key another client may store the job. A transport tries to send
 /// it for a shorter time. The broker's dedup window is longer.
@@ -61,6 +61,33 @@ impl UniqueKeys<'_> {
                 }
             };
         }
+    }
+
+    /// The job that holds the key. `None` if the key is free.
+    pub(crate) async fn held(
+        &self,
+        request: &KeyRequest,
+    ) -> Result<Option<HeldKey>, TransportError> {
+        let Some(stored) = self.read_entry(&request.key).await? else { return Ok(None) };
+        let (revision, since) = (stored.revision, stored.stored_at);
+        Ok(Some(HeldKey { holder: KeyEntry::read(&stored)?.holder, revision, since }))
+    }
+
+    /// Takes the key from the job that holds it at this revision of the entry, although that job has
+    /// not ended. `None` if the entry has changed.
+    pub(crate) async fn take_over(
+        &self,
+        submission: &Submission,
+        request: &KeyRequest,
+        revision: u64,
+    ) -> Result<Option<u64>, TransportError> {
+        let value = self.new_entry(request).with_job(submission).to_value();
+        let expect = Expect::Revision(revision);
+        let saved = self.store.state_put(&request.key, value, expect, request.unique.ttl()).await?;
+        Ok(match saved {
+            Saved::Stored(revision) => Some(revision),
+            Saved::Conflict => None,
+        })
     }
 
     /// The job that holds the key by the entry of an older version. An entry of this job itself is left

@@ -42,7 +42,7 @@ impl Limit {
 }
 
 /// Splits at the last `=`, because a key may contain one.
-fn split(text: &str) -> Option<(&str, &str)> {
+pub(super) fn split(text: &str) -> Option<(&str, &str)> {
     text.rsplit_once('=').filter(|(key, _)| !key.is_empty())
 }
 

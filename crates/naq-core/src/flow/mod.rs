@@ -5,6 +5,7 @@
 mod apart;
 pub mod breaker;
 mod budget;
+mod debounce;
 mod depends;
 mod follow_up;
 mod follow_up_job;
@@ -20,6 +21,7 @@ mod unique;
 
 pub use apart::{Apart, ApartRun, CrashedJob, PROBATION, apart};
 pub use budget::{RetryBudget, Tokens};
+pub use debounce::{DEBOUNCE_MARGIN, Debounce, may_replace, read_throttle, throttle};
 pub use depends::{Dependencies, Ends, MAX_DEPENDENCIES, RunWhen, Verdict};
 pub use follow_up::FollowUp;
 pub use graph::{Graph, GraphError};

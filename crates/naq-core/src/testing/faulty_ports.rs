@@ -39,6 +39,10 @@ impl<T: Transport> Producer for FaultyTransport<T> {
         receipts
     }
 
+    async fn replace(&self, waiting: &Stored, job: Submission) -> Result<bool, TransportError> {
+        self.faults.pass(Op::Reschedule, || true, self.inner.replace(waiting, job)).await
+    }
+
     /// Two steps, as a broker takes them, so that a plan can come between the two.
     async fn publish_with_args(
         &self,
@@ -174,6 +178,10 @@ impl<T: Transport> Lookup for FaultyTransport<T> {
     async fn evidence(&self, keys: &[JobKey]) -> Result<Vec<Vec<Evidence>>, TransportError> {
         let none = || vec![Vec::new(); keys.len()];
         self.faults.pass(Op::Evidence, none, self.inner.evidence(keys)).await
+    }
+
+    async fn purged_at(&self, queue: &QueueName) -> Result<Option<Timestamp>, TransportError> {
+        self.faults.pass(Op::Other, || None, self.inner.purged_at(queue)).await
     }
 
     async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {

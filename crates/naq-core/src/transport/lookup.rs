@@ -124,6 +124,13 @@ pub trait Lookup: Send + Sync + 'static {
     /// [`TransportError`].
     async fn evidence(&self, keys: &[JobKey]) -> Result<Vec<Vec<Evidence>>, TransportError>;
 
+    /// When this queue was last [purged](super::Operator::purge), by the broker's clock. It is known for
+    /// two minutes; then `None`.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn purged_at(&self, queue: &QueueName) -> Result<Option<Timestamp>, TransportError>;
+
     /// The last message on each of the four subjects of a job.
     ///
     /// # Errors

@@ -67,6 +67,21 @@ pub trait Producer: Send + Sync + 'static {
     /// Stores many jobs, with many requests at once. The answers are in the order of the jobs.
     async fn publish_many(&self, jobs: Vec<Submission>) -> Vec<Result<Receipt, TransportError>>;
 
+    /// Replaces the waiting message of a job by `job`, which is the same job with another body and another
+    /// due time, in one atomic step. Returns false if the job does not wait with the message `waiting` any
+    /// more, or is about to come by itself.
+    ///
+    /// # Errors
+    /// [`TransportError`]; `Rejected` if the transport cannot do this. After a transient one the message may
+    /// have been replaced.
+    async fn replace(&self, waiting: &Stored, job: Submission) -> Result<bool, TransportError> {
+        let _ = job;
+        Err(TransportError::Rejected {
+            what: format!("replace the waiting job {}", waiting.key),
+            reason: "this transport cannot replace a waiting job".into(),
+        })
+    }
+
     /// Stores `args` in `blob`, without a TTL, and then the job that names this blob. The queue's bound counts
     /// both: if the queue has no room, neither is stored. After any other error, and for a duplicate, the
     /// blob may be stored without its job.

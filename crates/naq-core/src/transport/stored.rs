@@ -23,6 +23,11 @@ pub enum Place {
     Record,
 }
 
+impl Place {
+    /// All four.
+    pub const ALL: [Self; 4] = [Self::Queue, Self::Schedule, Self::Dead, Self::Record];
+}
+
 /// A message of a job, as the broker stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {

@@ -6,6 +6,7 @@
 mod batch_handlers;
 mod cancel;
 mod clocks;
+mod debounce;
 mod retry_now;
 mod setup;
 

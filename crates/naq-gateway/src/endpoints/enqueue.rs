@@ -159,6 +159,11 @@ impl Call<'_> {
                 let detail = "both `id` and Idempotency-Key: one of them is enough";
                 return Err(Problem::bad_job(detail));
             }
+            (Some(_), None) if order.is_debounced() => {
+                let detail = "both `debounce` and Idempotency-Key: leave the header out. A \
+                              debounced job that is sent again replaces itself";
+                return Err(Problem::bad_job(detail));
+            }
             (Some(key), None) => Some(key.job_id(self.access.who(), line)?),
             (None, id) => id.clone(),
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use naq_client::{Client, Enqueue, Prepared};
-use naq_core::flow::{FollowUp, Limit, Unique};
+use naq_core::flow::{Debounce, FollowUp, Limit, Unique, read_throttle};
 use naq_core::names::{JobId, JobKey, QueueName, TaskName};
 use naq_core::retry::{Delay, Jitter, PolicyError, RetryPolicy, Strategy};
 use naq_core::{ErrorKind, Timestamp};
@@ -44,6 +44,10 @@ pub(crate) struct JobOrder {
     until_started: bool,
     #[serde(default)]
     unique_across_queues: bool,
+    debounce: Option<String>,
+    #[serde(default, deserialize_with = "maybe_span")]
+    max_wait: Option<Duration>,
+    throttle: Option<String>,
     #[serde(default)]
     depends_on: Vec<String>,
     #[serde(default)]
@@ -133,6 +137,10 @@ impl JobOrder {
         Ok(order)
     }
 
+    pub(crate) fn is_debounced(&self) -> bool {
+        self.debounce.is_some()
+    }
+
     /// Refuses combinations that the command line refuses too.
     fn check(&self) -> Result<(), &'static str> {
         if self.at.is_some() && self.delay.is_some() {
@@ -147,6 +155,9 @@ impl JobOrder {
             return Err(
                 "`unique_for`, `until_started` and `unique_across_queues` need a key: `unique`",
             );
+        }
+        if self.unique.is_some() && (self.debounce.is_some() || self.throttle.is_some()) {
+            return Err("`debounce` and `throttle` have a key of their own: leave `unique` out");
         }
         if (self.run_after_failure || self.allow_partial) && self.depends_on.is_empty() {
             return Err("`run_after_failure` and `allow_partial` need jobs: `depends_on`");
@@ -231,7 +242,20 @@ impl JobOrder {
             record_ttl = self.record_ttl;
             on_exhausted_job = self.on_exhausted.clone();
             traceparent = traceparent;
-            unique_by = self.key();
+        }
+        if let Some(unique) = self.key() {
+            job = job.unique_by(unique);
+        }
+        if let Some(text) = &self.debounce {
+            let Debounce { key, wait, .. } = Debounce::read(text).map_err(Problem::bad_job)?;
+            job = job.debounce(key, wait);
+        }
+        if let Some(longest) = self.max_wait {
+            job = job.max_wait(longest);
+        }
+        if let Some(text) = &self.throttle {
+            let (key, every) = read_throttle(text).map_err(Problem::bad_job)?;
+            job = job.throttle(key, every);
         }
         job = self.tags.iter().fold(job, |job, tag| job.tag(tag));
         job = self.limits()?.into_iter().fold(job, Enqueue::limit);

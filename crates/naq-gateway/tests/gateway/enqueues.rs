@@ -167,6 +167,9 @@ async fn a_job_that_is_not_valid_is_a_problem_that_says_what_to_do() {
         (r#"{"task":"t","in":"5s","at":"18:00"}"#, "both"),
         (r#"{"task":"t","at":"tomorrow"}"#, "at:"),
         (r#"{"task":"t","unique_for":"1h"}"#, "unique"),
+        (r#"{"task":"t","debounce":"doc-7"}"#, "KEY=DURATION"),
+        (r#"{"task":"t","max_wait":"1s"}"#, "needs a debounce"),
+        (r#"{"task":"t","throttle":"a=1s","unique":"a"}"#, "leave `unique` out"),
         (r#"{"task":"t","run_after_failure":true}"#, "depends_on"),
         (r#"{"task":"t","concurrency_key":["a"]}"#, "KEY=N"),
         (r#"{"task":"t","retry_delay":"5"}"#, "retry policy"),
@@ -205,4 +208,26 @@ async fn a_unique_key_that_is_held_is_an_answer() {
     let holder = format!("mail/{}", first["id"].as_str().expect("an id"));
     assert_eq!((&second["duplicate"], &second["held_by"]), (&json!(true), &json!(holder)));
     assert_eq!(gateway.report(&holder).await.state, JobState::Pending);
+}
+
+#[tokio::test]
+async fn many_requests_with_a_debounce_are_one_job_with_the_last_arguments() {
+    let gateway = TestGateway::open();
+    let job = |n: u32| json!({"task": "t", "args": n, "debounce": "doc-7=1h", "max_wait": "2h"});
+    let first = gateway.enqueue(&job(1)).await.json(201);
+    let second = gateway.enqueue(&job(2)).await.json(200);
+    let holder = format!("mail/{}", first["id"].as_str().expect("an id"));
+    assert_eq!((&second["duplicate"], &second["held_by"]), (&json!(true), &json!(holder)));
+    let report = gateway.report(&holder).await;
+    assert_eq!(report.state, JobState::Scheduled);
+    assert_eq!(report.envelope.expect("a job").args.decode::<u32>().expect("a number"), 2);
+
+    let keyed = [("idempotency-key", "a"), ("content-type", "application/json")];
+    let both = gateway.send("POST", "/v1/queues/mail/jobs", &keyed, job(3).to_string()).await;
+    let detail = both.json(400)["detail"].to_string();
+    assert!(detail.contains("leave the header out"), "{detail}");
+
+    let throttled = json!({"task": "t", "throttle": "doc-7=1h"});
+    gateway.enqueue(&throttled).await.json(201);
+    assert_eq!(gateway.enqueue(&throttled).await.json(200)["duplicate"], true);
 }

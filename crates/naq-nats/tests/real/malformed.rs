@@ -140,6 +140,32 @@ async fn a_malformed_job_becomes_a_delivery_with_its_bytes_and_the_others_arrive
 }
 
 #[tokio::test]
+async fn a_list_does_not_wait_for_one_message_after_the_other_because_one_is_unreadable() {
+    const LETTERS: usize = 400;
+    const DELAY: Duration = Duration::from_millis(30);
+    let (url, prefix) = (shared_server().url(), unique("t"));
+    let direct = connect_as(&url, &prefix).await;
+    drop(subscribe(&direct).await);
+    let mut raw = NatsConnection::connect(address(&url), "").expect("connects");
+    for n in 0..LETTERS {
+        let subject = format!("{prefix}.d.default.letter-{n}");
+        raw.publish(subject.as_bytes(), b"", BODY).expect("sent");
+    }
+    raw.wait_until_read().expect("read");
+    send(&url, &format!("{prefix}.d.default."), &MALFORMED[0]);
+    let proxy = ChaosProxy::start(address(&url)).await.expect("a proxy");
+    let transport = connect_as(&proxy.url(), &prefix).await;
+    proxy.delay(DELAY);
+    let query = JobsQuery { limit: 1000, ..JobsQuery::at(Place::Dead) };
+    let began = SystemClock.now();
+    let page = transport.jobs(&query).await.expect("listed");
+    let took = SystemClock.now().since(began);
+    assert_eq!(page.jobs.len(), LETTERS + 1);
+    let one_by_one = 2 * DELAY * u32::try_from(LETTERS).expect("few");
+    assert!(took < one_by_one / 2, "{took:?}, and {one_by_one:?} one by one");
+}
+
+#[tokio::test]
 async fn every_list_skips_malformed_messages_and_brings_the_others() {
     let (url, prefix) = (shared_server().url(), unique("t"));
     let transport = connect_as(&url, &prefix).await;

@@ -153,3 +153,51 @@ async fn a_removed_entry_does_not_come_back_when_the_broker_was_killed() {
     let found = state.state_get(&[key("pause"), key("k0")]).await.expect("reads");
     assert!(found[0].is_none() && found[1].is_some(), "{found:?}");
 }
+
+/// The broker keeps entries and their tombstones in different files. It rewrites a file from which most is gone,
+/// and then the tombstone is gone before the entry is.
+#[tokio::test]
+async fn a_removed_entry_does_not_come_back_when_the_file_of_its_tombstone_was_rewritten() {
+    const ROUNDS: usize = 16;
+    const LATER: usize = 6;
+    let mut server = NatsServer::start().expect("a server");
+    let mut config = NatsConfig::new(server.url());
+    config.request_timeout = Duration::from_millis(500);
+    let state = NatsTransport::connect(config).await.expect("connects");
+    let large = Bytes::from(vec![b'x'; 600_000]);
+    let put = async |name: &str, value: &Bytes| {
+        state.state_put(&key(name), value.clone(), Expect::Any, None).await.expect("stores")
+    };
+    let small = |round: usize| (0..5).map(move |n| key(&format!("small-{round}-{n}")));
+    // In each file is much that stays, and much that is replaced; and of each round, the entries are in an
+    // earlier file than their tombstones.
+    for round in 0..ROUNDS + LATER {
+        if round < ROUNDS {
+            for key in small(round) {
+                state.state_put(&key, VALUE, Expect::Any, None).await.expect("stores");
+            }
+        }
+        put(&format!("stays-{round}"), &large).await;
+        for key in round.checked_sub(LATER).into_iter().flat_map(small) {
+            state.state_remove(&key, Expect::Any).await.expect("removes");
+        }
+        put("replaced", &large).await;
+    }
+    eventually("no tombstone is left", TIME_LIMIT, async || {
+        let checks = state.diagnose().await;
+        let stream =
+            checks.into_iter().find(|it| it.check.ends_with("_STATE")).expect("is checked");
+        let expected = format!("{} messages", ROUNDS + LATER + 1);
+        if stream.detail.starts_with(&expected) { Ok(()) } else { Err(stream.detail) }
+    })
+    .await;
+    for _ in 0..16 {
+        put("replaced", &large).await;
+    }
+    server.kill().expect("killed");
+    server.restart().expect("is back");
+    let all: Vec<_> = (0..ROUNDS).flat_map(small).collect();
+    let found = state.state_get(&all).await.expect("reads");
+    let back: Vec<_> = found.iter().flatten().map(|entry| entry.key.as_str()).collect();
+    assert_eq!(back, [""; 0]);
+}

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use naq_core::transport::{Evidence, StaleReason, Unfinished, stale};
+use naq_core::Timestamp;
+use naq_core::transport::{Evidence, Place, StaleReason, Unfinished, stale};
 
 use crate::decide::Settlement;
 use crate::delivery::HeldDelivery;
@@ -34,10 +35,20 @@ pub(crate) async fn keep_unsettled(
         }
     };
     outage.recovered(worker.now());
+    let purged_at = match suspects.iter().zip(&evidence).any(|(held, found)| is_gone(held, found)) {
+        true => purge_time(worker, queue).await,
+        false => None,
+    };
     let mut cleared = Vec::with_capacity(suspects.len());
     for (held, evidence) in suspects.into_iter().zip(evidence) {
         let delivery = &held.delivery;
         match stale(&delivery.step(), delivery.stored.seq, &evidence) {
+            None if is_gone(&held, &evidence)
+                && purged_at.is_some_and(|at| delivery.stored.stored_at <= at) =>
+            {
+                tracing::info!(job = %held.job_id(), "not run: the queue was purged");
+                worker.settle(queue, held, Settlement::Abandon);
+            }
             None => {
                 held.evidence_read(asked_at);
                 cleared.push(held);
@@ -49,6 +60,22 @@ pub(crate) async fn keep_unsettled(
         }
     }
     cleared
+}
+
+/// Whether the broker does not have the message any more. It was purged; or the broker has lost it, and
+/// then the job runs all the same.
+fn is_gone(held: &HeldDelivery, evidence: &[Evidence]) -> bool {
+    let seq = held.delivery.stored.seq;
+    !evidence.iter().any(|it| it.place == Place::Queue && it.seq >= seq)
+}
+
+/// When the queue was purged. If the broker does not answer, no job is dropped for it.
+async fn purge_time(worker: &WorkerState, queue: &WorkerQueue) -> Option<Timestamp> {
+    let purged = worker.transport.purged_at(&queue.name).await;
+    purged.unwrap_or_else(|err| {
+        tracing::debug!("it is not known whether the queue was purged: {err}");
+        None
+    })
 }
 
 fn settle_stale(

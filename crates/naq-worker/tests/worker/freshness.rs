@@ -3,7 +3,7 @@
 use naq_core::testing::{Fault, FaultPlan, Op};
 use naq_core::transport::{Fact, Operator, Producer, Settler, Submission};
 use naq_core::wire::FinalRecord;
-use naq_core::{Clock, JobState};
+use naq_core::{Clock, JobState, QueueName};
 
 use crate::bench::{Bench, Do, Script, secs};
 
@@ -41,6 +41,19 @@ async fn a_job_that_ends_while_each_look_up_is_under_way_does_not_start() {
         faulty.release_late();
         bench.has_not_run("job").await;
     }
+}
+
+#[tokio::test]
+async fn a_job_whose_queue_is_purged_while_its_look_up_is_under_way_does_not_start() {
+    let bench = Bench::new();
+    bench.enqueue("job", [Do::Succeed]).await;
+    let plan = FaultPlan::new().on(Op::Evidence, 1, 1, Fault::Late);
+    let (_worker, faulty) = bench.start_faulty(plan).await;
+    assert_eq!(bench.broker.purge(&QueueName::default()).await.expect("purged"), 1);
+    bench.pass(secs(1)).await;
+    faulty.release_late();
+    bench.turn().await;
+    assert_eq!((bench.seen.starts("job"), bench.left().await), (0, 0));
 }
 
 #[tokio::test]

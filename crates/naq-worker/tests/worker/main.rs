@@ -11,6 +11,7 @@ mod classify;
 mod clocks;
 mod context;
 mod crash;
+mod debounce;
 mod depends;
 mod drain;
 mod encryption;

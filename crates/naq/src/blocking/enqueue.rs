@@ -105,6 +105,21 @@ impl<'a, O> Enqueue<'a, O> {
         Self { client: self.client, inner: self.inner.unique_for(key, time) }
     }
 
+    /// Makes one job of many enqueues; see [`naq_client::Enqueue::debounce`].
+    pub fn debounce(self, key: impl Into<String>, wait: Duration) -> Self {
+        Self { client: self.client, inner: self.inner.debounce(key, wait) }
+    }
+
+    /// With `debounce`: the job starts this long after the enqueue that added it.
+    pub fn max_wait(self, longest: Duration) -> Self {
+        Self { client: self.client, inner: self.inner.max_wait(longest) }
+    }
+
+    /// At most one job of this task with this key in each `every`.
+    pub fn throttle(self, key: impl Into<String>, every: Duration) -> Self {
+        Self { client: self.client, inner: self.inner.throttle(key, every) }
+    }
+
     /// At most `jobs` jobs with this key run at once, across all queues and workers.
     pub fn concurrency_key(self, key: impl Into<String>, jobs: u32) -> Self {
         self.limit(Limit::concurrency(key, jobs))

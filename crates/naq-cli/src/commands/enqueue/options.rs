@@ -7,6 +7,7 @@ use naq_client::Enqueue;
 use naq_core::flow::{FollowUp, Unique};
 use naq_core::{QueueName, Timestamp};
 
+use super::coalesce::CoalesceArgs;
 use super::limits::LimitArgs;
 use super::policy::PolicyArgs;
 use crate::text::{parse_duration, parse_duration_or_seconds, parse_time};
@@ -56,6 +57,8 @@ pub(crate) struct OptionArgs {
     /// With --unique: only one until it starts
     #[arg(long, requires = "unique", conflicts_with = "unique_for")]
     pub(super) until_started: bool,
+    #[command(flatten)]
+    pub(super) coalesce: CoalesceArgs,
     /// Run the job once this job has completed: an id in the same queue, or QUEUE/ID; may be repeated
     #[arg(long, value_name = "JOB")]
     pub(super) depends_on: Vec<String>,
@@ -120,10 +123,11 @@ impl OptionArgs {
         if self.allow_partial {
             job = job.allow_partial_dependencies();
         }
-        match self.key() {
+        job = match self.key() {
             Some(unique) => job.unique_by(unique),
             None => job,
-        }
+        };
+        self.coalesce.apply(job)
     }
 
     fn key(&self) -> Option<Unique> {

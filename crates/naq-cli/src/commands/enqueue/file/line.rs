@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use naq_client::{Client, Prepared};
+use naq_core::flow::{Debounce, read_throttle};
 use naq_core::{Codec, JobId, QueueName, RetryPolicy, TaskName, Timestamp};
 use serde::de::{self, IgnoredAny};
 use serde::{Deserialize, Deserializer};
@@ -11,6 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::commands::enqueue::begin;
+use crate::commands::enqueue::coalesce::CoalesceArgs;
 use crate::commands::enqueue::options::{Due, OptionArgs};
 use crate::text::{parse_duration, parse_time};
 
@@ -40,6 +42,10 @@ struct JobLine {
     #[serde(default, deserialize_with = "span")]
     unique_for: Option<Duration>,
     until_started: Option<bool>,
+    debounce: Option<String>,
+    #[serde(default, deserialize_with = "span")]
+    max_wait: Option<Duration>,
+    throttle: Option<String>,
     policy: Option<RetryPolicy>,
     /// What `naq dlq trim --archive` writes about the dead job.
     #[serde(default, rename = "letter")]
@@ -64,7 +70,7 @@ fn read<'de, D: Deserializer<'de>, T>(
 
 impl JobLine {
     /// The options, with the fields of the line in place of theirs.
-    fn override_options(&self, mut options: OptionArgs) -> OptionArgs {
+    fn override_options(&self, mut options: OptionArgs) -> Result<OptionArgs, String> {
         if self.at.is_some() || self.delay.is_some() {
             (options.at, options.delay) = (self.at, self.delay);
         }
@@ -74,13 +80,20 @@ impl JobLine {
             options.unique_for = self.unique_for;
             options.unique_across_queues = self.unique_across_queues.unwrap_or(false);
         }
+        if self.debounce.is_some() || self.throttle.is_some() {
+            options.coalesce = CoalesceArgs {
+                debounce: self.debounce.as_deref().map(Debounce::read).transpose()?,
+                max_wait: self.max_wait,
+                throttle: self.throttle.as_deref().map(read_throttle).transpose()?,
+            };
+        }
         options.queue = self.queue.clone().unwrap_or(options.queue);
         options.tags = self.tags.clone().unwrap_or(options.tags);
         options.deadline = self.deadline.or(options.deadline);
         options.expires_in = self.expires_in.or(options.expires_in);
         options.timeout = self.timeout.or(options.timeout);
         options.record_ttl = self.record_ttl.or(options.record_ttl);
-        options
+        Ok(options)
     }
 
     /// Refuses combinations that the command line refuses too.
@@ -127,7 +140,7 @@ impl Defaults {
         let task = line.task.clone().or_else(|| self.task.clone());
         let task =
             task.context("no task: name it in the line, or on the command line for all lines")?;
-        let options = line.override_options(self.options.clone());
+        let options = line.override_options(self.options.clone()).map_err(anyhow::Error::msg)?;
         let args = line.args.as_deref().unwrap_or(RawValue::NULL);
         let job = options.apply(begin(&self.client, self.codec, &task, args)?);
         let mut job = job.policy(line.policy.as_ref().unwrap_or(&self.policy));
