@@ -27,7 +27,7 @@ pub(crate) enum ExitCode {
     /// The reader of stdout closed it before the command came to its end. Shells show a program that
     /// SIGPIPE ended with the same code.
     Unread = 141,
-    /// A second SIGINT ended the worker before its running jobs had finished.
+    /// A second SIGINT ended the worker before its running jobs had finished, or Ctrl-C ended a prompt.
     Interrupted = 130,
     /// A second SIGTERM ended the worker before its running jobs had finished.
     Terminated = 143,

@@ -8,6 +8,8 @@ use crate::QUEUE;
 const WHOLE: &[u8] = br#"{"v":1,"id":"x","queue":"fuzz","task":"greet","args":{"to":"ann","n":[1,2,3]},
 "policy":{"max_retries":3,"delay":[1,2],"strategy":"exponential","jitter":"full"},"timeout_ms":5000,
 "enqueued_at":"2026-11-23T12:00:00.000Z","tags":["a"],"nonce":"0a1b2c3d4e5f","attempt":1,"crashes":0}"#;
+/// Where the version is in it.
+const VERSION: usize = 5;
 /// Of so many messages one has headers that may break a client, and as many have odd subjects. Each breaks the
 /// connections of a worker and costs a second, so that more of them would be most of a long run.
 const BROKEN: u64 = 2_000;
@@ -78,6 +80,10 @@ fn body(rng: &mut fastrand::Rng) -> Vec<u8> {
             for _ in 0..rng.usize(1..8) {
                 let at = rng.usize(0..changed.len());
                 changed[at] = rng.u8(..);
+            }
+            if changed[VERSION].is_ascii_digit() {
+                // A job of a newer version waits a day for a newer worker, in its queue.
+                changed[VERSION] = b'1';
             }
             changed
         }

@@ -1,6 +1,7 @@
 //! `naq dashboard`: serves the web page until it is stopped, and keeps the file of its logins.
 
 mod logins;
+mod password_prompt;
 mod probe;
 mod server;
 mod user;

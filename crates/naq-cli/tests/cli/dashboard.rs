@@ -114,6 +114,49 @@ fn a_file_of_logins_that_other_users_can_read_is_refused() {
     assert!(fine.stderr.contains("host name") && fine.code == 2, "{fine:?}");
 }
 
+/// What a terminal shows: a shell that runs `command` and then says its exit code and whether the terminal shows
+/// what is typed. `keys` are typed at the prompt.
+fn at_a_terminal(command: &str, keys: &[u8]) -> String {
+    // A shell that the keys do not end.
+    let script = format!("trap : INT; {command}; echo code=$?; stty -a");
+    let mut terminal = std::process::Command::new("script")
+        .args(["-qec", &script, "/dev/null"])
+        .env("SHELL", "/bin/sh")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script, of util-linux, makes a terminal");
+    let mut typed = terminal.stdin.take().expect("stdin");
+    let mut shown = terminal.stdout.take().expect("stdout");
+    let mut text = Vec::new();
+    let mut byte = [0];
+    while !text.ends_with(b"is not shown):") {
+        assert_eq!(shown.read(&mut byte).expect("reads"), 1, "{}", text.escape_ascii());
+        text.push(byte[0]);
+    }
+    typed.write_all(keys).expect("typed");
+    shown.read_to_end(&mut text).expect("reads");
+    terminal.wait().expect("ends");
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[test]
+fn a_prompt_for_a_password_leaves_the_terminal_as_it_was_also_after_ctrl_c() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("logins");
+    let naq = env!("CARGO_BIN_EXE_naq");
+    let command = format!("{naq} dashboard user add ann --auth-file {}", file.display());
+    for (keys, code) in [(&b"sesa\x03"[..], 130), (b"sesame\n", 0)] {
+        let shown = at_a_terminal(&command, keys);
+        assert!(shown.contains(&format!("code={code}")), "{shown}");
+        for setting in ["echo", "isig"] {
+            assert!(shown.split_whitespace().any(|word| word == setting), "{setting}: {shown}");
+        }
+        assert!(!shown.contains("sesa"), "{shown}");
+        assert_eq!(file.exists(), code == 0, "{shown}");
+    }
+}
+
 #[test]
 fn users_are_added_listed_hashed_and_removed() {
     let dir = tempfile::tempdir().expect("a directory");

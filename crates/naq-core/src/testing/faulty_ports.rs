@@ -1,27 +1,25 @@
 //! The ports of a [`FaultyTransport`]: each call follows the plan.
 
-use std::fmt;
 use std::num::NonZeroU64;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::Op;
-use super::faulty::{Faults, FaultyTransport};
+use super::faulty::FaultyTransport;
+use super::faulty_streams::{FaultyStateWatch, FaultySubscription};
 use crate::clock::Timestamp;
 use crate::flow::RunList;
 use crate::names::{JobId, JobKey, QueueName, StateKey, WorkerId};
 use crate::stats::StatsReport;
 use crate::transport::{
-    AckHandle, Awaiting, BlobRef, Blobs, BrokerInfo, BrokerSchedule, Consumer, DeadPage, Delivery,
-    Directory, EndWatch, Evidence, Expect, Fact, FactKind, JobsPage, JobsQuery, KeptBlob, Lookup,
-    NO_TTL, Operator, Producer, QueueBound, QueueInfo, Receipt, Saved, Settler, Signal, Signals,
-    StateChange, StateEntry, StatePage, StateStore, StateWatch, StatsPage, StatsStore, StoreProbe,
-    Stored, StreamReport, Submission, Subscription, Transport, TransportError, WaitingPage,
-    WorkerInfo, Written,
+    Awaiting, BlobRef, Blobs, BrokerInfo, BrokerSchedule, Consumer, DeadPage, Delivery, Directory,
+    EndWatch, Evidence, Expect, Fact, FactKind, JobsPage, JobsQuery, KeptBlob, Lookup, NO_TTL,
+    Operator, Producer, QueueBound, QueueInfo, Receipt, Saved, Settler, Signal, Signals,
+    StateEntry, StatePage, StateStore, StateWatch, StatsPage, StatsStore, StoreProbe, Stored,
+    StreamReport, Submission, Subscription, Transport, TransportError, WaitingPage, WorkerInfo,
+    Written,
 };
 use crate::wire::Nonce;
 
@@ -98,78 +96,6 @@ impl<T: Transport> Consumer for FaultyTransport<T> {
         self.faults.alive()?;
         let found = self.inner.forgotten(queue).await?;
         Ok(found.into_iter().map(|it| FaultySubscription::wrap(&self.faults, it)).collect())
-    }
-}
-
-struct FaultySubscription {
-    inner: Box<dyn Subscription>,
-    faults: Arc<Faults>,
-}
-
-impl FaultySubscription {
-    fn wrap(faults: &Arc<Faults>, delivery: Delivery) -> Delivery {
-        let cuts = faults.cuts.load(Ordering::Relaxed);
-        let handle = FaultyAckHandle { inner: delivery.handle, faults: faults.clone(), cuts };
-        Delivery { handle: Arc::new(handle), ..delivery }
-    }
-}
-
-#[async_trait]
-impl Subscription for FaultySubscription {
-    async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, TransportError> {
-        let fetched = self.inner.fetch(max, wait);
-        // Without a wish it is no fetch, only a look at what an earlier one brings.
-        let op = if max == 0 { Op::Other } else { Op::Fetch };
-        let deliveries = self.faults.pass(op, Vec::new, fetched).await?;
-        Ok(deliveries.into_iter().map(|delivery| Self::wrap(&self.faults, delivery)).collect())
-    }
-
-    fn lease(&self) -> Duration {
-        self.inner.lease()
-    }
-
-    fn limit(&self) -> Option<u64> {
-        self.inner.limit()
-    }
-
-    async fn close(self: Box<Self>) -> Vec<Delivery> {
-        let Self { inner, faults } = *self;
-        let left = inner.close().await;
-        left.into_iter().map(|delivery| Self::wrap(&faults, delivery)).collect()
-    }
-}
-
-impl fmt::Debug for FaultySubscription {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FaultySubscription").field(&self.inner).finish()
-    }
-}
-
-struct FaultyAckHandle {
-    inner: Arc<dyn AckHandle>,
-    faults: Arc<Faults>,
-    /// How often the connection had been cut when the delivery arrived.
-    cuts: u64,
-}
-
-#[async_trait]
-impl AckHandle for FaultyAckHandle {
-    async fn ack(&self) -> Result<(), TransportError> {
-        self.faults.pass(Op::Ack, || (), self.inner.ack()).await
-    }
-
-    async fn renew(&self) -> Result<(), TransportError> {
-        self.faults.pass(Op::Renew, || (), self.inner.renew()).await
-    }
-
-    fn is_current(&self) -> bool {
-        self.cuts == self.faults.cuts.load(Ordering::Relaxed) && self.inner.is_current()
-    }
-}
-
-impl fmt::Debug for FaultyAckHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FaultyAckHandle").field(&self.inner).finish()
     }
 }
 
@@ -433,28 +359,5 @@ impl<T: Transport> StatsStore for FaultyTransport<T> {
     async fn stats_since(&self, from: u64, limit: usize) -> Result<StatsPage, TransportError> {
         let page = self.inner.stats_since(from, limit);
         self.faults.pass(Op::Other, StatsPage::default, page).await
-    }
-}
-
-/// A watch that is broken off with the connection.
-struct FaultyStateWatch {
-    inner: Box<dyn StateWatch>,
-    faults: Arc<Faults>,
-}
-
-#[async_trait]
-impl StateWatch for FaultyStateWatch {
-    async fn next(&mut self) -> Option<StateChange> {
-        tokio::select! {
-            biased;
-            _ = self.faults.down() => None,
-            change = self.inner.next() => change,
-        }
-    }
-}
-
-impl fmt::Debug for FaultyStateWatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
     }
 }

@@ -4,6 +4,7 @@ mod clock;
 mod die_point;
 mod faulty;
 mod faulty_ports;
+mod faulty_streams;
 mod plan;
 mod skewed_clock;
 

@@ -1,13 +1,12 @@
 //! `naq dashboard user`: the logins of a file. Needs no broker.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use naq_core::QueueName;
 use naq_dashboard::{Role, User};
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde::Serialize;
 
 use super::logins::LoginFile;
@@ -129,23 +128,11 @@ impl AddArgs {
 fn password(out: Output) -> Result<String> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        return read_line();
+        let mut line = String::new();
+        stdin.lock().read_line(&mut line).context("cannot read the password")?;
+        return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
     }
-    out.note("password (it is not shown):")?;
-    std::io::stderr().flush()?;
-    let shown = tcgetattr(&stdin).context("cannot hide the password")?;
-    let mut hidden = shown.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&stdin, OptionalActions::Flush, &hidden).context("cannot hide the password")?;
-    let line = read_line();
-    tcsetattr(&stdin, OptionalActions::Flush, &shown).context("cannot reset the terminal")?;
-    line
-}
-
-fn read_line() -> Result<String> {
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).context("cannot read the password")?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    super::password_prompt::read(out)
 }
 
 /// One line of `naq dashboard user list`.
