@@ -17,7 +17,7 @@ use crate::text::duration;
 /// One line. All fields but `letter` are those of a line of `naq enqueue --file`.
 #[derive(Serialize)]
 struct ArchiveLine<'a> {
-    /// Left out if the line lacks the arguments. Then nobody enqueues the job without them by mistake.
+    /// Left out if the line lacks the arguments, so that the job is not enqueued without them by mistake.
     #[serde(skip_serializing_if = "Option::is_none")]
     task: Option<&'a TaskName>,
     queue: &'a QueueName,
