@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use naq_core::clock::Timestamp;
 use naq_core::names::{JobKey, QueueName};
-use naq_core::transport::{KeptBlob, Place, TransportError};
+use naq_core::transport::{KeptBlob, Place, Stored, TransportError};
 use naq_core::wire::BlobRef;
 
 use crate::Client;
@@ -89,11 +89,17 @@ impl Client {
     }
 
     /// Whether no message of the job needs the blob. A record of an end does not: the job cannot run again. One
-    /// look is not enough: a job that moves from one place to the next may be seen in neither.
+    /// look is not enough: a job that moves from one place to the next may be seen in neither. A dead letter keeps
+    /// all blobs of its id: an earlier letter, which a look does not show, may name them.
     async fn is_unused(&self, job: &JobKey, blob: &BlobRef) -> Result<bool, TransportError> {
         for _ in 0..EMPTY_LOOKS {
             let messages = self.transport.locate(job).await?;
-            if messages.iter().any(|it| it.place != Place::Record && it.names_blob(blob)) {
+            let needs = |it: &Stored| match it.place {
+                Place::Dead => true,
+                Place::Record => false,
+                Place::Queue | Place::Schedule => it.names_blob(blob),
+            };
+            if messages.iter().any(needs) {
                 return Ok(false);
             }
         }
