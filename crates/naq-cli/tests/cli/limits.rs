@@ -92,10 +92,6 @@ fn an_invalid_limit_or_weight_is_refused_before_the_connection() {
     }
 }
 
-/// How long a job takes where two queues compete for the slots of a worker: much longer than a busy machine needs to
-/// fetch the next ones, so that both queues have jobs at hand.
-const COMPETING_MS: u64 = 250;
-
 impl Broker {
     /// Enqueues `jobs` jobs that take `millis` each, with these options.
     fn fill(&self, jobs: usize, millis: u64, options: &[&str]) -> Vec<String> {
@@ -130,8 +126,7 @@ impl Broker {
             })
             .await;
         }
-        let filled =
-            queues.map(|(queue, _, jobs)| self.fill(jobs, COMPETING_MS, &["--queue", queue]));
+        let filled = queues.map(|(queue, _, jobs)| self.fill(jobs, 60, &["--queue", queue]));
         std::thread::scope(|scope| {
             for id in &long {
                 scope.spawn(|| self.naq(&["job", "cancel", id]).ok());
@@ -234,7 +229,7 @@ async fn with_strict_priority_a_low_job_starts_after_all_earlier_high_ones() {
 async fn under_load_a_worker_divides_its_slots_by_weight() {
     let broker = Broker::start();
     let _worker = broker.worker(&["big=3", "small=1", "-c", "4"]);
-    let [big, small] = broker.fill_both([("big", 3, 48), ("small", 1, 48)]).await;
+    let [big, small] = broker.fill_both([("big", 3, 60), ("small", 1, 60)]).await;
     let done = big.iter().map(|(start, _)| *start).max();
     let beside = small.iter().filter(|(start, _)| Some(*start) <= done).count();
     let share = beside as f64 / big.len() as f64;

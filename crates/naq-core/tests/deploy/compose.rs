@@ -171,7 +171,8 @@ fn published_ports_are_those_that_the_programs_listen_on() {
     assert_eq!(dashboard.len(), 1);
     let (outside, inside) = dashboard[0];
     assert_eq!(outside, inside);
-    assert!(help("dashboard").contains(&format!("[env: NAQ_DASHBOARD_PORT] [default: {inside}]")));
+    let help = help("dashboard").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains(&format!("[env: NAQ_DASHBOARD_PORT] [default: {inside}]")), "{help}");
 }
 
 #[test]
