@@ -7,7 +7,7 @@ use naq_core::names::{JobId, QueueName};
 use naq_core::transport::{Place, StreamRole};
 
 use crate::Subject;
-use crate::case::Case;
+use crate::case::{Case, LOOK};
 
 pub async fn evidence_of_every_kind_is_found(subject: &dyn Subject) {
     let case = Case::new(subject);
@@ -60,7 +60,7 @@ pub async fn a_job_is_found_by_its_id_at_every_place(subject: &dyn Subject) {
     assert_eq!(find().await.unwrap(), here, "pending");
     let first = case.next_delivery(&mut sub).await;
     assert_eq!(find().await.unwrap(), here, "running");
-    case.settle(&first, &case.retry(&first, Duration::from_millis(500))).await;
+    case.settle(&first, &case.retry(&first, LOOK)).await;
     case.expect_places(id.as_str(), &[Place::Schedule]).await;
     assert_eq!(find().await.unwrap(), here, "waiting");
     let second = case.next_delivery(&mut sub).await;

@@ -8,7 +8,7 @@ use naq_core::transport::{Delivery, Place, Receipt, Stored, Subscription, Writte
 use naq_core::wire::{AttemptOutcome, WireMessage, headers};
 
 use crate::Subject;
-use crate::case::{BRIEF, Case};
+use crate::case::{BRIEF, Case, LOOK};
 
 /// Lets the next job die. Returns its delivery and its dead letter.
 async fn die(case: &Case<'_>, sub: &mut Box<dyn Subscription>) -> (Delivery, Stored) {
@@ -129,8 +129,8 @@ pub async fn a_requeue_can_have_a_delay(subject: &dyn Subject) {
     let mut sub = case.open().await;
     case.enqueue("a").await;
     let (_, letter) = die(&case, &mut sub).await;
-    let due_at = case.now() + Duration::from_secs(1);
-    case.client.requeue(&letter, Some(Duration::from_secs(1))).await.unwrap();
+    let due_at = case.now() + LOOK;
+    case.client.requeue(&letter, Some(LOOK)).await.unwrap();
     case.expect_places("a", &[Place::Schedule]).await;
     let job = case.next_delivery(&mut sub).await;
     assert!(case.now() >= due_at);
@@ -144,15 +144,15 @@ pub async fn a_requeue_does_not_replace_another_job_of_its_id(subject: &dyn Subj
     let (_, letter) = die(&case, &mut sub).await;
     case.json("a", r#"{"task":"t","nonce":"other"}"#).await;
     let other = case.next_delivery(&mut sub).await;
-    let wait = Duration::from_secs(1);
+    let wait = LOOK;
     for at in [Place::Queue, Place::Schedule] {
         case.expect_places("a", &[at, Place::Dead]).await;
-        for delay in [None, Some(wait)] {
+        for delay in [None, Some(LOOK)] {
             let refused = case.client.requeue(&letter, delay).await;
             assert!(matches!(refused, Err(ClientError::State { .. })), "{at:?}: {refused:?}");
         }
         if at == Place::Queue {
-            case.settle(&other, &case.retry(&other, wait)).await;
+            case.settle(&other, &case.retry(&other, LOOK)).await;
         }
     }
     let other = case.next_delivery(&mut sub).await;

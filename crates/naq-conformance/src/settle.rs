@@ -7,7 +7,7 @@ use naq_core::transport::{Fact, Place, Written};
 use naq_core::wire::headers;
 
 use crate::Subject;
-use crate::case::{BRIEF, Case};
+use crate::case::{BRIEF, Case, LOOK};
 
 const WAIT: Duration = Duration::from_secs(1);
 
@@ -29,7 +29,7 @@ pub async fn a_retry_waits_for_its_time_and_carries_the_rewritten_job(subject: &
     let mut sub = case.open().await;
     case.enqueue("a").await;
     let first = case.next_delivery(&mut sub).await;
-    let fact = case.retry(&first, WAIT);
+    let fact = case.retry(&first, LOOK);
     let due_at = first.envelope().unwrap().due_at;
     assert_eq!(due_at, None);
     case.settle(&first, &fact).await;

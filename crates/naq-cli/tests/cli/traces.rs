@@ -22,8 +22,11 @@ impl Collector {
         let kept = requests.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let request = take(stream.expect("a connection"));
+                let stream = stream.expect("a connection");
+                let request = body(&stream);
                 kept.lock().expect("no panic").push(request);
+                // Stored first: the sender may end as soon as it has the answer, and then the test reads.
+                answer(&stream);
             }
         });
         Self { endpoint, requests }
@@ -42,8 +45,8 @@ fn list(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_default()
 }
 
-/// Reads a request, answers 200, and returns its body.
-fn take(stream: TcpStream) -> Value {
+/// Reads a request, and returns its body.
+fn body(stream: &TcpStream) -> Value {
     let mut reader = BufReader::new(stream);
     let (mut line, mut length) = (String::new(), 0);
     reader.read_line(&mut line).expect("a request");
@@ -57,9 +60,12 @@ fn take(stream: TcpStream) -> Value {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).expect("a body");
-    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
-    reader.into_inner().write_all(answer).expect("an answer");
     serde_json::from_slice(&body).expect("JSON")
+}
+
+fn answer(mut stream: &TcpStream) {
+    let text = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+    stream.write_all(text).expect("an answer");
 }
 
 fn attribute(span: &Value, key: &str) -> Value {

@@ -73,9 +73,11 @@ async fn a_cancel_during_the_end_of_the_handler_cancels_the_job_or_reports_its_e
         while seen.len() < TIMES {
             let key = ending.recv().await.unwrap();
             if seen.insert(key.id.clone()) {
-                let client = setup.client.clone();
+                let (client, ledger) = (setup.client.clone(), setup.ledger.clone());
                 cancels.push(tokio::spawn(async move {
+                    ledger.wait_for_handler().await;
                     let answer = client.cancel(&key, "a race").await;
+                    ledger.help_loser(answer.is_err());
                     (key.id, answer)
                 }));
             }

@@ -1,6 +1,7 @@
 //! A queue, a worker, and a ledger that the handlers write to.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,6 +26,10 @@ const AHEAD: Duration = Duration::from_secs(3);
 /// How late the broker moves due jobs to the queue.
 const TICK: Duration = Duration::from_millis(250);
 
+/// By how much a lost race moves the lead: far more than a race is decided by, far less than all of
+/// them together need.
+const LEAD_STEP_MS: i64 = 5;
+
 /// How a handler ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum HandlerEnd {
@@ -39,7 +44,8 @@ pub(crate) enum HandlerEnd {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Race {
     ends: HandlerEnd,
-    /// How long the handler continues after it has reported that it is about to end.
+    /// How long the handler continues after it has reported that it is about to end, besides
+    /// [`Ledger::lead_ms`].
     more_ms: u64,
 }
 
@@ -54,6 +60,31 @@ pub(crate) struct Ledger {
     starts: Mutex<HashMap<String, Vec<u32>>>,
     /// Receives each job whose handler is about to end.
     ending: mpsc::UnboundedSender<JobKey>,
+    /// How long each handler waits for the other side of the race. If it is negative, the other side
+    /// waits for the handler.
+    lead_ms: AtomicI64,
+}
+
+impl Ledger {
+    /// How long the handler waits.
+    fn handler_waits(&self) -> Duration {
+        Duration::from_millis(self.lead_ms.load(Ordering::Relaxed).max(0).unsigned_abs())
+    }
+
+    /// Waits as long as the other side of a race with the handlers must.
+    pub(crate) async fn wait_for_handler(&self) {
+        let lead_ms = self.lead_ms.load(Ordering::Relaxed);
+        if lead_ms < 0 {
+            until(SystemClock.now() + Duration::from_millis(lead_ms.unsigned_abs())).await;
+        }
+    }
+
+    /// Gives the side that has just lost a race a larger lead in those that follow, so that both sides
+    /// win, on a fast machine and on a slow one.
+    pub(crate) fn help_loser(&self, handler_won: bool) {
+        let more = if handler_won { LEAD_STEP_MS } else { -LEAD_STEP_MS };
+        self.lead_ms.fetch_add(more, Ordering::Relaxed);
+    }
 }
 
 async fn race(job: Race, cx: Context<Arc<Ledger>>) -> Result<(), Failure> {
@@ -63,8 +94,9 @@ async fn race(job: Race, cx: Context<Arc<Ledger>>) -> Result<(), Failure> {
     let key = JobKey::new(cx.queue().clone(), cx.job_id().clone());
     // Tests of a race with the start do not read this.
     let _ = ledger.ending.send(key);
-    if job.more_ms > 0 {
-        until(SystemClock.now() + Duration::from_millis(job.more_ms)).await;
+    let wait = ledger.handler_waits() + Duration::from_millis(job.more_ms);
+    if wait > Duration::ZERO {
+        until(SystemClock.now() + wait).await;
     }
     match job.ends {
         HandlerEnd::Dead => Err(Failure::new(ErrorKind::VALUE, "fatal").fatal()),
@@ -76,7 +108,7 @@ async fn race(job: Race, cx: Context<Arc<Ledger>>) -> Result<(), Failure> {
 pub(crate) struct RaceSetup {
     pub(crate) client: Client,
     queue: QueueName,
-    ledger: Arc<Ledger>,
+    pub(crate) ledger: Arc<Ledger>,
     transport: Arc<dyn Transport>,
     stop: oneshot::Sender<()>,
     worker: JoinHandle<Result<Exit, WorkerError>>,
@@ -108,7 +140,8 @@ impl RaceSetup {
         let client = Client::new(transport.clone()).default_queue(queue.clone());
         let client = client.clock(clock(producer_ahead_ms));
         let (ending, ended) = mpsc::unbounded_channel();
-        let ledger = Arc::new(Ledger { starts: Mutex::default(), ending });
+        let ledger =
+            Arc::new(Ledger { starts: Mutex::default(), ending, lead_ms: AtomicI64::new(0) });
         let registry = Registry::with_state(ledger.clone()).task(race);
         let worker = Worker::builder(Client::new(worker_transport), registry)
             .queues([queue.as_str()])
