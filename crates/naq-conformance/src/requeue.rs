@@ -144,7 +144,6 @@ pub async fn a_requeue_does_not_replace_another_job_of_its_id(subject: &dyn Subj
     let (_, letter) = die(&case, &mut sub).await;
     case.json("a", r#"{"task":"t","nonce":"other"}"#).await;
     let other = case.next_delivery(&mut sub).await;
-    let wait = LOOK;
     for at in [Place::Queue, Place::Schedule] {
         case.expect_places("a", &[at, Place::Dead]).await;
         for delay in [None, Some(LOOK)] {
