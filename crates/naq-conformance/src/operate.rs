@@ -34,6 +34,29 @@ pub async fn a_paused_queue_delivers_nothing_until_it_is_resumed(subject: &dyn S
     assert_eq!(info.paused_until, None);
 }
 
+pub async fn a_queue_has_a_job_while_one_is_pending_and_may_be_delivered(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let has_job = async || case.transport.has_job(&case.queue).await.unwrap();
+    assert!(!has_job().await, "there is no queue");
+    let mut sub = case.open().await;
+    case.enqueue_in("later", Duration::from_secs(60)).await;
+    assert!(!has_job().await, "it waits for its time");
+    case.enqueue("a").await;
+    case.enqueue("b").await;
+    assert!(has_job().await);
+    let running = case.next_delivery(&mut sub).await;
+    assert!(has_job().await, "the second one");
+    let until = case.now() + Duration::from_secs(60);
+    case.transport.pause(&case.queue, until).await.unwrap();
+    assert!(!has_job().await, "paused");
+    case.transport.resume(&case.queue).await.unwrap();
+    case.client.set_queue_limit(&case.queue, Some(1)).await.unwrap();
+    assert!(!has_job().await, "its limit is reached");
+    case.complete(&running).await;
+    case.complete(&case.next_delivery(&mut sub).await).await;
+    assert!(!has_job().await, "all have ended");
+}
+
 pub async fn a_pause_ends_by_itself(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;

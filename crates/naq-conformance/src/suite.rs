@@ -183,6 +183,7 @@ macro_rules! __each_behaviour {
                 a_list_of_absent_jobs_is_empty;
             operate:
                 a_paused_queue_delivers_nothing_until_it_is_resumed
+                a_queue_has_a_job_while_one_is_pending_and_may_be_delivered
                 a_pause_ends_by_itself
                 a_purge_removes_pending_running_and_waiting_jobs
                 a_purge_frees_the_ids_of_its_jobs

@@ -176,6 +176,14 @@ impl Consumer for MemoryTransport {
         }))
     }
 
+    async fn has_job(&self, queue: &QueueName) -> Result<bool, TransportError> {
+        let (state, now) = self.shared.state();
+        let Some(queue) = state.queues.get(queue) else { return Ok(false) };
+        let (pending, running, _) = queue.counts();
+        let paused = queue.paused_until.is_some_and(|until| now < until);
+        Ok(pending > 0 && !paused && queue.limit.is_none_or(|limit| running < limit))
+    }
+
     async fn forgotten(&self, queue: &QueueName) -> Result<Vec<Delivery>, TransportError> {
         let (mut state, _) = self.shared.state();
         let found = state.queue(queue).forgotten().cloned();

@@ -303,6 +303,19 @@ impl Consumer for NatsTransport {
         Ok(Box::new(NatsSubscription::open(Arc::clone(&self.api), queue.clone(), lease).await?))
     }
 
+    async fn has_job(&self, queue: &QueueName) -> Result<bool, TransportError> {
+        let fail = |e: crate::error::ApiError| {
+            e.into_transport("ask whether the queue has a job", self.api.url())
+        };
+        let Some(consumer) = self.api.consumer_info(queue).await.map_err(fail)? else {
+            return Ok(false);
+        };
+        // Less than 0: no limit.
+        let limit = u64::try_from(consumer.config.max_ack_pending).unwrap_or(u64::MAX);
+        let has_room = consumer.num_ack_pending < limit;
+        Ok(consumer.num_pending > 0 && !consumer.paused && has_room)
+    }
+
     async fn forgotten(&self, queue: &QueueName) -> Result<Vec<Delivery>, TransportError> {
         self.api.forgotten(queue).await
     }

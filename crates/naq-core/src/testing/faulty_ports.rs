@@ -92,6 +92,10 @@ impl<T: Transport> Consumer for FaultyTransport<T> {
         Ok(Box::new(FaultySubscription { inner, faults: self.faults.clone() }))
     }
 
+    async fn has_job(&self, queue: &QueueName) -> Result<bool, TransportError> {
+        self.faults.pass(Op::Other, || false, self.inner.has_job(queue)).await
+    }
+
     async fn forgotten(&self, queue: &QueueName) -> Result<Vec<Delivery>, TransportError> {
         self.faults.alive()?;
         let found = self.inner.forgotten(queue).await?;

@@ -109,6 +109,14 @@ pub trait Consumer: Send + Sync + 'static {
         lease: Duration,
     ) -> Result<Box<dyn Subscription>, TransportError>;
 
+    /// Whether the broker would deliver a job of this queue now: one is pending, the queue is not paused,
+    /// and its limit has room. A worker whose queues have weights or priorities asks this while a queue
+    /// takes long to answer, since a slow answer looks like an empty queue.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    async fn has_job(&self, queue: &QueueName) -> Result<bool, TransportError>;
+
     /// Jobs in the queue that the broker will not deliver, because its consumer has lost track of
     /// them. The oldest come first, and not all at once. All are suspects, and have no lease. The
     /// worker stores each again, and acks the one that is returned here.

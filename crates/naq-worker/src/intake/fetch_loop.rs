@@ -16,8 +16,10 @@ use crate::slots::MAX_BEYOND_SLOTS;
 
 /// How long one request waits for a job.
 const FETCH_WAIT: Duration = Duration::from_secs(10);
-/// A queue that does not answer for this long counts as empty.
-const EMPTY_AFTER: Duration = Duration::from_millis(10);
+/// A queue that does not answer for this long is probably empty: the broker is asked whether it is.
+const ASK_AFTER: Duration = Duration::from_millis(10);
+/// A queue that has jobs and does not answer for this long counts as empty: other queues may use its slots.
+const EMPTY_AFTER: Duration = Duration::from_secs(2);
 
 /// Feeds the slots from one queue until the worker stops. Then gives back the deliveries that got
 /// no slot.
@@ -110,10 +112,25 @@ async fn fetch(
     tokio::select! {
         biased;
         fetched = &mut fetched => fetched,
-        () = worker.sleep(EMPTY_AFTER) => {
+        () = seems_empty(worker, queue) => {
             worker.ready.queue_empty(queue.index);
             fetched.await
         }
+    }
+}
+
+/// Waits while the queue has jobs, whose delivery is then under way: a distant or a busy broker answers later than
+/// one beside the worker. Without this question its slow answer would be an empty queue, and jobs of a lower
+/// priority would start.
+async fn seems_empty(worker: &WorkerState, queue: &WorkerQueue) {
+    let (mut waited, mut wait) = (Duration::ZERO, ASK_AFTER);
+    while waited < EMPTY_AFTER {
+        worker.sleep(wait).await;
+        if !worker.transport.has_job(&queue.name).await.unwrap_or(false) {
+            return;
+        }
+        waited += wait;
+        wait *= 2;
     }
 }
 

@@ -7,20 +7,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use naq_core::stats::StatsReport;
-use naq_core::testing::{FaultPlan, FaultyTransport, Op};
+use naq_core::testing::{FaultPlan, FaultyTransport, ManualClock, Op};
 use naq_core::transport::*;
 use naq_core::wire::Nonce;
-use naq_core::{JobId, JobState, QueueName, Timestamp, WorkerId};
+use naq_core::{Clock, JobId, JobState, QueueName, Timer, Timestamp, WorkerId};
 use naq_memory::MemoryTransport;
 use naq_worker::{Exit, WorkerError};
 
 use crate::bench::{Bench, Do, LEASE, run, secs};
 
-/// The in-memory broker, but it refuses the queue `refused`, never answers for `stuck`, and the leases
-/// of all other queues can change.
+/// How long the queue `slow` takes to answer.
+const SLOW: Duration = Duration::from_millis(80);
+
+/// The in-memory broker, but it refuses the queue `refused`, never answers for `stuck`, answers late for
+/// `slow`, and the leases of all other queues can change.
 #[derive(Debug)]
-struct FaultyQueues {
+pub(crate) struct FaultyQueues {
     inner: MemoryTransport,
+    clock: ManualClock,
     lease_ms: Arc<AtomicU64>,
 }
 
@@ -28,6 +32,8 @@ struct FaultyQueues {
 struct OpenQueue {
     inner: Box<dyn Subscription>,
     lease_ms: Arc<AtomicU64>,
+    /// For a queue that answers late.
+    slow: Option<ManualClock>,
 }
 
 #[async_trait]
@@ -48,15 +54,23 @@ impl Consumer for FaultyQueues {
             "stuck" => std::future::pending().await,
             _ => {
                 let inner = self.inner.subscribe(queue, lease).await?;
-                Ok(Box::new(OpenQueue { inner, lease_ms: self.lease_ms.clone() }))
+                let slow = (queue.as_str() == "slow").then(|| self.clock.clone());
+                Ok(Box::new(OpenQueue { inner, lease_ms: self.lease_ms.clone(), slow }))
             }
         }
+    }
+
+    async fn has_job(&self, queue: &QueueName) -> Result<bool, TransportError> {
+        self.inner.has_job(queue).await
     }
 }
 
 #[async_trait]
 impl Subscription for OpenQueue {
     async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, TransportError> {
+        if let Some(clock) = self.slow.as_ref().filter(|_| max > 0) {
+            clock.sleep_until(clock.now() + SLOW).await;
+        }
         self.inner.fetch(max, wait).await
     }
 
@@ -155,9 +169,10 @@ pass_on! {
     }
 }
 
-fn faulty_queues(bench: &Bench) -> FaultyQueues {
+pub(crate) fn faulty_queues(bench: &Bench) -> FaultyQueues {
     let millis = u64::try_from(LEASE.as_millis()).expect("short");
-    FaultyQueues { inner: bench.broker.clone(), lease_ms: Arc::new(AtomicU64::new(millis)) }
+    let lease_ms = Arc::new(AtomicU64::new(millis));
+    FaultyQueues { inner: bench.broker.clone(), clock: bench.clock.clone(), lease_ms }
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
 //! Weights and strict priority of the queues of one worker, and limits of a queue.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use naq_core::{JobState, QueueName};
 
-use crate::bench::{Bench, Do, Script, secs};
+use crate::bench::{Bench, Do, Script, run, secs};
+use crate::open_queues::faulty_queues;
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -64,6 +66,18 @@ async fn with_strict_priority_the_first_queue_that_has_a_job_is_next() {
     bench.until_started(60).await;
     let order = bench.seen.order();
     assert!(order[..50].iter().all(|id| id.starts_with("high")), "{order:?}");
+}
+
+#[tokio::test]
+async fn with_strict_priority_a_queue_that_answers_late_is_not_taken_for_an_empty_one() {
+    let bench = Bench::new();
+    bench.fill("low", 5).await;
+    bench.fill("slow", 5).await;
+    let worker = bench.builder(Arc::new(faulty_queues(&bench)));
+    let _worker = run(worker.queues(["slow", "low"]).strict_priority().concurrency(2));
+    bench.until_started(10).await;
+    let order = bench.seen.order();
+    assert!(order[..5].iter().all(|id| id.starts_with("slow")), "{order:?}");
 }
 
 #[tokio::test]
