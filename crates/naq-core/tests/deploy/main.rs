@@ -3,6 +3,7 @@
 
 mod compose;
 mod dockerfile;
+mod kubernetes;
 mod references;
 mod watching;
 
@@ -17,6 +18,23 @@ fn root() -> PathBuf {
 /// The file at this path in the repository.
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|err| panic!("{path}: {err}"))
+}
+
+/// The help of a command of `naq`, which naq-cli compares with the program's.
+fn help(command: &str) -> String {
+    read(&format!("crates/naq-cli/tests/cli/snapshots/cli__help__help-{command}.snap"))
+}
+
+/// Does this help name the option or the variable?
+fn has_word(help: &str, name: &str) -> bool {
+    let words = help.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+    words.into_iter().any(|word| word == name)
+}
+
+/// Is this port the default of the variable, according to this help?
+fn has_default(help: &str, variable: &str, port: u16) -> bool {
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    help.contains(&format!("[env: {variable}] [default: {port}]"))
 }
 
 /// Does this tag name one version, as `2.15.1-alpine` and `v3.5.0` do?
