@@ -1,21 +1,14 @@
-//! `naq gateway`: what it refuses, its keys, how it waits for a broker, and that a job is stored once when
-//! it is killed.
+//! `naq gateway`: what it refuses, its keys, and how it waits for a broker.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use naq_testing::{ChildProcess, NatsConnection, eventually};
-use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 
 use crate::run::{Broker, PATIENCE, finish, naq, offline};
 
 /// A gateway, and the address that it printed.
-async fn gateway(url: &str, args: &[&str]) -> (ChildProcess, String) {
+pub(crate) async fn gateway(url: &str, args: &[&str]) -> (ChildProcess, String) {
     let mut command = naq();
     command.env("NAQ_NATS_URL", url).args(["gateway", "--port", "0"]).args(args);
     let mut child = ChildProcess::spawn(command).expect("starts");
@@ -26,7 +19,12 @@ async fn gateway(url: &str, args: &[&str]) -> (ChildProcess, String) {
 }
 
 /// Sends a request on a connection of its own.
-fn send(address: &str, head: &str, headers: &str, body: &str) -> std::io::Result<TcpStream> {
+pub(crate) fn send(
+    address: &str,
+    head: &str,
+    headers: &str,
+    body: &str,
+) -> std::io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let length = body.len();
@@ -39,7 +37,7 @@ fn send(address: &str, head: &str, headers: &str, body: &str) -> std::io::Result
 }
 
 /// The status and the body of an answer.
-fn call(address: &str, head: &str, headers: &str, body: &str) -> (u16, String) {
+pub(crate) fn call(address: &str, head: &str, headers: &str, body: &str) -> (u16, String) {
     let mut answer = String::new();
     let mut stream = send(address, head, headers, body).expect("a connection");
     stream.read_to_string(&mut answer).expect("an answer");
@@ -131,87 +129,4 @@ async fn it_waits_for_a_broker_takes_new_keys_and_ends_with_its_running_requests
     waits.read_to_string(&mut answer).expect("an answer");
     assert!(answer.contains(r#""state":"pending""#), "{answer}");
     assert_eq!(child.wait(PATIENCE).await.expect("ends").code(), Some(0), "{}", child.stderr());
-}
-
-/// A proxy in front of the broker that passes on nothing to the client any more once the client has
-/// published a job to the queue `mail`.
-async fn proxy_that_loses_the_ack(broker: String) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("nats://{}", listener.local_addr().expect("an address"));
-    let published = Arc::new(AtomicBool::new(false));
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let Ok(server) = tokio::net::TcpStream::connect(&broker).await else { return };
-            let (mut from_client, mut to_client) = client.into_split();
-            let (mut from_server, mut to_server) = server.into_split();
-            let sees = published.clone();
-            tokio::spawn(async move {
-                let mut seen = Vec::new();
-                let mut buffer = [0; 4096];
-                while let Ok(n @ 1..) = from_client.read(&mut buffer).await {
-                    seen.extend_from_slice(&buffer[..n]);
-                    let publish = b"HPUB naq.q.mail.";
-                    if seen.windows(publish.len()).any(|part| part == publish) {
-                        sees.store(true, Ordering::SeqCst);
-                    }
-                    if to_server.write_all(&buffer[..n]).await.is_err() {
-                        break;
-                    }
-                }
-            });
-            let published = published.clone();
-            tokio::spawn(async move {
-                let mut buffer = [0; 4096];
-                while let Ok(n @ 1..) = from_server.read(&mut buffer).await {
-                    if !published.load(Ordering::SeqCst) {
-                        let _ = to_client.write_all(&buffer[..n]).await;
-                    }
-                }
-            });
-        }
-    });
-    url
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gateway_that_is_killed_before_its_answer_has_stored_the_job_once() {
-    let broker = Broker::start();
-    // The queue exists: otherwise the first answer that is lost says that there is none.
-    broker.enqueue(&["email.send", "--queue", "mail"]);
-    let url = proxy_that_loses_the_ack(broker.server.address()).await;
-    let (mut first, address) = gateway(&url, &[]).await;
-    let ready = |address: String| async move {
-        eventually("the gateway is ready", PATIENCE, async || {
-            let (status, body) = call(&address, "GET /readyz", "", "");
-            if status == 200 { Ok(()) } else { Err(body) }
-        })
-        .await;
-    };
-    ready(address.clone()).await;
-    let (head, key) = ("POST /v1/queues/mail/jobs", "Idempotency-Key: order 7\r\n");
-    let job = r#"{"task":"email.send","args":{"to":"ann"}}"#;
-    let mut unanswered = send(&address, head, key, job).expect("sent");
-    let jobs = || {
-        let queues = broker.json(&["queue", "list"]);
-        let mail = queues.as_array().and_then(|all| all.iter().find(|it| it["name"] == "mail"));
-        mail.map_or(0, |mail| mail["pending"].as_u64().unwrap_or_default())
-    };
-    eventually("the broker has the job", PATIENCE, async || {
-        if jobs() == 2 { Ok(()) } else { Err("not yet") }
-    })
-    .await;
-    unanswered.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout");
-    let early = unanswered.read(&mut [0; 1]);
-    assert!(early.is_err(), "no answer before the broker's ack");
-    first.kill().expect("a signal");
-
-    let (_second, address) = gateway(&broker.server.url(), &[]).await;
-    ready(address.clone()).await;
-    let (status, answer) = call(&address, head, key, job);
-    assert_eq!(status, 200, "{answer}");
-    let answer: Value = serde_json::from_str(&answer).expect("JSON");
-    assert_eq!(answer["duplicate"], true, "{answer}");
-    assert_eq!(jobs(), 2);
-    let id = answer["id"].as_str().expect("an id");
-    assert_eq!(broker.json(&["job", "show", id])["state"], "pending");
 }

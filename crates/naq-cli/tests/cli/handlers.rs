@@ -12,7 +12,7 @@ fn example() -> PathBuf {
 }
 
 /// A stock worker in this directory.
-fn worker_in(broker: &Broker, dir: &Path, args: &[&str]) -> ChildProcess {
+pub(crate) fn worker_in(broker: &Broker, dir: &Path, args: &[&str]) -> ChildProcess {
     let mut command = naq();
     command.env("NAQ_NATS_URL", broker.server.url()).current_dir(dir).arg("worker").args(args);
     ChildProcess::spawn(command).unwrap_or_else(|err| panic!("{err:#}"))
@@ -159,7 +159,7 @@ async fn slots_follow_what_a_service_says_and_a_refused_connection_costs_no_atte
     assert_eq!((&job["attempt"], &job["result"]), (&json!(1), &json!(8)), "{job}");
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("bound").port()
 }

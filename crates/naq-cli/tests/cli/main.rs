@@ -16,6 +16,10 @@ mod enqueue;
 #[cfg(feature = "gateway")]
 mod fuzz;
 mod gateway;
+#[cfg(feature = "gateway")]
+mod gateway_deaths;
+#[cfg(all(feature = "bench", feature = "dashboard", feature = "metrics"))]
+mod handler_deaths;
 #[cfg(all(feature = "bench", feature = "dashboard", feature = "metrics"))]
 mod handlers;
 mod help;
