@@ -18,7 +18,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 #[derive(Serialize)]
 pub(super) struct QueueRow {
     #[serde(flatten)]
-    info: QueueInfo,
+    pub(super) info: QueueInfo,
     /// Those of its running jobs that wait in a worker for a slot.
     taken: u64,
     /// Tasks that are paused individually.
