@@ -49,6 +49,8 @@ mod job_name;
 mod keys;
 mod large_args;
 #[cfg(any(feature = "dashboard", feature = "gateway"))]
+mod late_routes;
+#[cfg(any(feature = "dashboard", feature = "gateway"))]
 mod listen;
 mod logging;
 #[cfg(feature = "metrics")]

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use naq_testing::{ChildProcess, NatsConnection, eventually};
+use naq_testing::{ChaosProxy, ChildProcess, NatsConnection, eventually};
 
 use crate::run::{Broker, PATIENCE, finish, naq, offline};
 
@@ -129,4 +129,26 @@ async fn it_waits_for_a_broker_takes_new_keys_and_ends_with_its_running_requests
     waits.read_to_string(&mut answer).expect("an answer");
     assert!(answer.contains(r#""state":"pending""#), "{answer}");
     assert_eq!(child.wait(PATIENCE).await.expect("ends").code(), Some(0), "{}", child.stderr());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_request_is_answered_also_while_the_gateway_finds_its_broker() {
+    let broker = Broker::start();
+    let link = ChaosProxy::start(broker.server.address()).await.expect("a proxy");
+    link.refuse();
+    let (_child, address) = gateway(&link.url(), &[]).await;
+    let callers: Vec<_> = (0..8)
+        .map(|_| {
+            let address = address.clone();
+            std::thread::spawn(move || {
+                let statuses = std::iter::repeat_with(|| call(&address, "GET /readyz", "", "").0);
+                // `call` panics without an answer.
+                statuses.take_while(|status| *status == 503).count()
+            })
+        })
+        .collect();
+    link.heal();
+    for caller in callers {
+        tokio::task::spawn_blocking(|| caller.join().expect("answers")).await.expect("no panic");
+    }
 }

@@ -62,7 +62,7 @@ struct Handlers {
 }
 
 impl Handlers {
-    fn start() -> Self {
+    async fn start() -> Self {
         let (broker, port) = (Broker::start(), free_port());
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::write(dir.path().join("steps.py"), PROGRAM).expect("written");
@@ -72,6 +72,12 @@ impl Handlers {
         );
         std::fs::write(dir.path().join("naq.toml"), file).expect("written");
         let service = serve(dir.path(), port);
+        eventually("the service listens", PATIENCE, async || {
+            std::net::TcpStream::connect(("127.0.0.1", port))
+                .map(drop)
+                .map_err(|err| err.to_string())
+        })
+        .await;
         let worker = work(&broker, dir.path());
         Self { broker, dir, port, service, worker }
     }
@@ -88,6 +94,17 @@ impl Handlers {
             pids.push(std::fs::read_to_string(file).expect("a process id"));
         }
         pids
+    }
+
+    /// Waits until the broker knows that the worker runs the job, or that the job has ended. A death before that
+    /// is no crash: nothing would say who ran the job.
+    async fn is_listed(&self, id: &str) {
+        eventually("the worker says what it runs", PATIENCE, async || {
+            let job = self.broker.json(&["job", "show", id]);
+            let known = job["run"].is_object() || job["state"] == "completed";
+            known.then_some(()).ok_or(job)
+        })
+        .await;
     }
 
     fn kill_worker(&mut self) {
@@ -129,7 +146,7 @@ enum Victim {
 /// Kills `victim` while one job of each kind of handler is at `step`, and returns the jobs in the order of
 /// [`TASKS`], with the number of their starts.
 async fn kill_at(step: &str, victim: Victim) -> Vec<(Value, usize)> {
-    let mut handlers = Handlers::start();
+    let mut handlers = Handlers::start().await;
     let args = format!("{step:?}");
     let enqueue = |task| {
         handlers.broker.enqueue(&[
@@ -145,7 +162,12 @@ async fn kill_at(step: &str, victim: Victim) -> Vec<(Value, usize)> {
     let ids = TASKS.map(enqueue);
     let pids = handlers.stopped().await;
     match victim {
-        Victim::Worker => handlers.kill_worker(),
+        Victim::Worker => {
+            for id in &ids {
+                handlers.is_listed(id).await;
+            }
+            handlers.kill_worker();
+        }
         Victim::Handlers => handlers.kill_handlers(&pids),
     }
     let mut ended = Vec::new();

@@ -3,26 +3,21 @@
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Result;
-use axum::Router;
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Redirect};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use naq_dashboard::{Dashboard, Options};
-use tokio::sync::oneshot;
 
 use super::probe::DashboardProbe;
 use crate::connection::{ClientConfig, connect};
+use crate::late_routes::LateRoutes;
 use crate::listen;
 #[cfg(feature = "metrics")]
 use crate::metrics::{self, Exporter};
 use crate::readiness;
 use crate::serve::{ServerBounds, serve};
-
-/// How long the waiting page's server may take for its last answer.
-const LAST_ANSWER: Duration = Duration::from_secs(1);
 
 /// The page that is served while there is no broker. It shows no data, so it needs no login.
 const WAITING: &str = "<!doctype html><meta charset=\"utf-8\"><title>NAQ waits</title>\
@@ -65,61 +60,46 @@ impl DashboardServer {
         config: impl Into<ClientConfig>,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<()> {
-        let mut stop = Box::pin(stop);
         #[cfg(feature = "metrics")]
         let exporter = Exporter::install()?;
-        let (connected, waiting_ends) = oneshot::channel::<()>();
-        let waits = serve_waiting_page(self.listener.try_clone()?, waiting_ends)?;
-        let client = tokio::select! {
-            client = connect(config) => client?,
-            () = &mut stop => return Ok(()),
+        let late = LateRoutes::new(waiting);
+        let work = async {
+            let client = connect(config).await?;
+            let prefix = self.options.prefix.clone();
+            let dashboard = Dashboard::new(client, self.options)?;
+            let probe = Arc::new(DashboardProbe(dashboard.clone()));
+            let status = readiness::routes(probe.clone());
+            #[cfg(feature = "metrics")]
+            let status = status.merge(metrics::route(exporter.clone(), probe));
+            let mut routes = dashboard.router().merge(dashboard.guard(status));
+            if !prefix.is_empty() {
+                let home = prefix.clone();
+                routes = routes.route("/", get(async move || Redirect::temporary(&home)));
+            }
+            late.set(routes);
+            #[cfg(feature = "metrics")]
+            exporter.run_upkeep().await;
+            #[cfg(not(feature = "metrics"))]
+            std::future::pending::<()>().await;
+            Ok::<_, anyhow::Error>(())
         };
-        drop(connected);
-        // Wait until the waiting page's server has ended, so that no request falls between the two.
-        let _ = tokio::time::timeout(LAST_ANSWER, waits).await;
-        let prefix = self.options.prefix.clone();
-        let dashboard = Dashboard::new(client, self.options)?;
-        let probe = Arc::new(DashboardProbe(dashboard.clone()));
-        let status = readiness::routes(probe.clone());
-        #[cfg(feature = "metrics")]
-        let status = status.merge(metrics::route(exporter.clone(), probe));
-        let mut routes = dashboard.router().merge(dashboard.guard(status));
-        if !prefix.is_empty() {
-            let home = prefix.clone();
-            routes = routes.route("/", get(async move || Redirect::temporary(&home)));
-        }
-        #[cfg(feature = "metrics")]
-        let upkeep = exporter.run_upkeep();
-        #[cfg(not(feature = "metrics"))]
-        let upkeep = std::future::pending();
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         // No graceful shutdown: live streams never end by themselves.
         tokio::select! {
-            () = serve(listener, routes, ServerBounds::default(), std::future::pending()) => Ok(()),
+            () = serve(listener, late.router(), ServerBounds::default(), std::future::pending()) => Ok(()),
             () = stop => Ok(()),
-            () = upkeep => Ok(()),
+            ended = work => ended,
         }
     }
 }
 
-/// Serves the waiting page, until the sender of `until` is dropped.
-fn serve_waiting_page(
-    listener: TcpListener,
-    until: oneshot::Receiver<()>,
-) -> Result<tokio::task::JoinHandle<()>> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let page = || async {
-        let headers = [
-            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-            (header::CACHE_CONTROL, "no-store"),
-            (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-            (header::REFRESH, "2"),
-            (header::CONNECTION, "close"),
-        ];
-        (StatusCode::SERVICE_UNAVAILABLE, headers, WAITING).into_response()
-    };
-    let routes = Router::new().route("/healthz", get(async || "alive\n")).fallback(page);
-    Ok(tokio::spawn(async move {
-        serve(listener, routes, ServerBounds::default(), async { drop(until.await) }).await;
-    }))
+/// The page while there is no broker. It loads itself again.
+fn waiting() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::REFRESH, "2"),
+    ];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, WAITING).into_response()
 }

@@ -1,13 +1,12 @@
 //! Serves the gateway at an address, also while there is no broker.
 
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Result;
-use axum::Router;
 use axum::http::{StatusCode, header};
-use axum::routing::get;
+use axum::response::{IntoResponse, Response};
 use naq_client::LargeArgs;
 use naq_core::{Clock, SystemClock, Timer};
 use naq_gateway::{Gateway, Options};
@@ -16,6 +15,7 @@ use tokio::sync::watch;
 use super::key_file::KeyFile;
 use super::probe::GatewayProbe;
 use crate::connection::{ClientConfig, connect};
+use crate::late_routes::LateRoutes;
 #[cfg(feature = "metrics")]
 use crate::metrics::{self, Exporter};
 use crate::readiness;
@@ -43,40 +43,34 @@ pub(super) async fn serve(
     let stopped = stop_watch(stop);
     #[cfg(feature = "metrics")]
     let exporter = Exporter::install()?;
-    let waits = {
-        let (connected, ends) = watch::channel(());
-        let listener = tokio::net::TcpListener::from_std(listener.try_clone()?)?;
-        let end = async move { drop(ends.clone().changed().await) };
-        let serving = serve_http(listener, waiting(), ServerBounds::default(), end);
-        (connected, tokio::spawn(serving))
+    let late = LateRoutes::new(waiting);
+    let begun = Arc::new(OnceLock::new());
+    let work = async {
+        let client = connect(config).await?;
+        let mut gateway = Gateway::new(client.large_args(large_args), Options::default());
+        if let Some(file) = &keys {
+            gateway = gateway.with_keys(file.keys().clone());
+        }
+        let probe = Arc::new(GatewayProbe(gateway.clone()));
+        let status = readiness::routes(probe.clone());
+        #[cfg(feature = "metrics")]
+        let status = status.merge(metrics::route(exporter.clone(), probe));
+        late.set(gateway.router().merge(gateway.guard(status)));
+        let gateway: &Gateway = begun.get_or_init(|| gateway);
+        #[cfg(feature = "metrics")]
+        let upkeep = exporter.run_upkeep();
+        #[cfg(not(feature = "metrics"))]
+        let upkeep = std::future::pending::<()>();
+        tokio::join!(upkeep, watch_keys(keys, gateway));
+        Ok::<_, anyhow::Error>(())
     };
-    let client = tokio::select! {
-        client = connect(config) => client?,
-        () = ended(stopped.clone()) => return Ok(()),
-    };
-    let (connected, waiting_server) = waits;
-    drop(connected);
-    // Until that server has ended, so that no request falls between the two.
-    let _ = tokio::time::timeout(Duration::from_secs(1), waiting_server).await;
-    let mut gateway = Gateway::new(client.large_args(large_args), Options::default());
-    if let Some(file) = &keys {
-        gateway = gateway.with_keys(file.keys().clone());
-    }
-    let probe = Arc::new(GatewayProbe(gateway.clone()));
-    let status = readiness::routes(probe.clone());
-    #[cfg(feature = "metrics")]
-    let status = status.merge(metrics::route(exporter.clone(), probe));
-    let routes = gateway.router().merge(gateway.guard(status));
-    #[cfg(feature = "metrics")]
-    let upkeep = async { exporter.run_upkeep().await };
-    #[cfg(not(feature = "metrics"))]
-    let upkeep = std::future::pending::<()>();
-    let listener = tokio::net::TcpListener::from_std(listener)?;
     let stop = {
-        let (gateway, stopped) = (gateway.clone(), stopped.clone());
+        let (begun, stopped) = (begun.clone(), stopped.clone());
         async move {
             ended(stopped).await;
-            gateway.drain();
+            if let Some(gateway) = begun.get() {
+                gateway.drain();
+            }
         }
     };
     let too_long = async {
@@ -84,13 +78,12 @@ pub(super) async fn serve(
         SystemClock.sleep_until(SystemClock.now() + DRAIN).await;
         tracing::warn!("requests were still running {DRAIN:?} after the stop signal");
     };
+    let listener = tokio::net::TcpListener::from_std(listener)?;
     tokio::select! {
-        () = serve_http(listener, routes, ServerBounds::default(), stop) => {}
-        () = too_long => {}
-        () = upkeep => {}
-        () = watch_keys(keys, &gateway) => {}
+        () = serve_http(listener, late.router(), ServerBounds::default(), stop) => Ok(()),
+        () = too_long => Ok(()),
+        ended = work => ended,
     }
-    Ok(())
 }
 
 /// A channel that is closed when `stop` ends.
@@ -108,17 +101,9 @@ async fn ended(mut stopped: watch::Receiver<()>) {
     while stopped.changed().await.is_ok() {}
 }
 
-/// What is served while there is no broker.
-fn waiting() -> Router {
-    let answer = || async {
-        let headers = [
-            (header::CONTENT_TYPE, "application/problem+json"),
-            (header::RETRY_AFTER, "1"),
-            (header::CONNECTION, "close"),
-        ];
-        (StatusCode::SERVICE_UNAVAILABLE, headers, WAITING)
-    };
-    Router::new().route("/healthz", get(async || "alive\n")).fallback(answer)
+fn waiting() -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::RETRY_AFTER, "1")];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, WAITING).into_response()
 }
 
 /// Gives the gateway the keys of the file whenever they have changed. Never returns.
