@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::{JobsCursor, JobsQuery, Order, SCAN};
+use super::query::{JobsCursor, JobsQuery, Order, SCAN};
 use crate::clock::Timestamp;
 use crate::failure::ErrorKind;
-use crate::names::{JobKey, TaskName};
+use crate::names::{CHORES, JobKey, TaskName};
 use crate::retry::Rule;
 use crate::state::JobState;
 use crate::transport::{Place, Stored};
@@ -197,7 +197,7 @@ impl<'a> Scan<'a> {
     /// Reads a message. The caller can drop the message afterwards.
     pub fn look(&self, stored: &Stored) -> Looked {
         let job = JobSummary::of(stored);
-        let job = Some(job).filter(|job| self.query.fits(job));
+        let job = Some(job).filter(|job| fits(self.query, job));
         Looked { seq: stored.seq, stored_at: stored.stored_at, job }
     }
 
@@ -235,4 +235,21 @@ impl<'a> Scan<'a> {
     pub fn finish(self, next: Option<JobsCursor>) -> JobsPage {
         JobsPage { next, ..self.page }
     }
+}
+
+/// Whether the query asks for the job.
+fn fits(query: &JobsQuery, job: &JobSummary) -> bool {
+    let has_kind = |kind: &ErrorKind| job.error_kind.as_ref().is_some_and(|own| own.is(kind));
+    query.state.is_none_or(|state| state == job.state)
+        && match &query.queue {
+            Some(queue) => *queue == job.key.queue,
+            // Chores are listed only if their queue is named.
+            None => job.key.queue.as_str() != CHORES,
+        }
+        && query.task.as_ref().is_none_or(|task| job.task.as_ref() == Some(task))
+        && query.error_kind.as_ref().is_none_or(has_kind)
+        && query.tag.as_ref().is_none_or(|tag| job.tags.contains(tag))
+        && query.id_prefix.as_ref().is_none_or(|id| job.key.id.as_str().starts_with(id))
+        && query.since.is_none_or(|since| job.stored_at >= since)
+        && query.until.is_none_or(|until| job.stored_at < until)
 }
