@@ -94,6 +94,7 @@ fn without_a_profile_the_broker_starts_alone_and_all_starts_the_rest() {
     assert_eq!(always.map(|it| &*it.name).collect::<Vec<_>>(), ["nats"]);
     let all = of_profile("all");
     assert_eq!(all, ["dashboard", "grafana", "prometheus", "worker"].map(str::to_owned).into());
+    assert_eq!(of_profile("handlers"), ["handlers".to_owned()].into());
     // It does not start without a file of keys, which an operator makes first.
     assert_eq!(of_profile("gateway"), ["gateway".to_owned()].into());
     for service in services {
@@ -116,6 +117,17 @@ fn the_broker_has_jetstream_in_a_named_volume_and_says_when_it_is_ready() {
     assert_eq!(asked, format!("http://127.0.0.1:{}/healthz", nats_setting("http_port")));
     let conf = nats.option("--config").expect("a configuration");
     assert!(nats.list("volumes").contains(&&*format!("../deploy/nats/nats.conf:{conf}:ro")));
+}
+
+#[test]
+fn a_worker_with_handlers_that_are_not_rust_finds_them_in_its_working_directory() {
+    let handlers = service("handlers");
+    let command = ["worker", "default", "retry_queue", "--log-level", "DEBUG"];
+    assert_eq!(handlers.list("command"), command);
+    let place = format!(":{}:ro", handlers.text("working_dir"));
+    let folder = handlers.list("volumes").into_iter().find_map(|it| it.strip_suffix(&*place));
+    let folder = root().join("docker").join(folder.expect("a mounted folder"));
+    assert!(folder.join("naq.toml").is_file(), "{}", folder.display());
 }
 
 #[test]
