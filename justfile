@@ -36,3 +36,7 @@ fuzz *args:
 # everything that runs on a cluster of three servers
 cluster-tests *args:
     bash scripts/cluster-tests {{ args }}
+
+# The programs of an earlier commit and of this tree over one broker
+upgrade-test *args:
+    python3 scripts/test-upgrade {{ args }}
