@@ -111,6 +111,9 @@ impl Api {
 
     async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {
         let mut found = self.last_at(key, &Place::ALL).await?;
+        if found.is_empty() {
+            found = self.last_at_leaders(key).await?;
+        }
         if let Some(queued) = found.iter_mut().find(|stored| stored.place == Place::Queue) {
             let info = self.consumer_info(&key.queue).await;
             let info = info.map_err(|e| e.into_transport("read the queue's state", self.url()))?;
