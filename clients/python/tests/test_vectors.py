@@ -1,5 +1,6 @@
 """The vectors of the wire format, which the Rust side passes too: crates/naq-core/tests/vectors."""
 
+import asyncio
 import io
 import json
 import pathlib
@@ -220,3 +221,34 @@ def test_each_request_reaches_its_function():
         expected = [] if args is None else args if isinstance(args, (list, dict)) else [args]
         assert (answer["run"], seen.pop("args")) == (request["run"], expected)
         assert seen == {name: request[name] for name in seen}
+
+
+def test_a_broker_takes_the_settings_of_all_streams_and_consumers(broker):
+    """A broker of its own, without a worker: each stream is new."""
+    file = load("streams")
+
+    async def program():
+        async with naq.Client() as client:
+            for made in file["streams"] + file["consumers"]:
+                answer = await client._api(made["request"].replace("$JS.API.", "", 1), made["body"])
+                assert "error" not in answer, (made["request"], answer)
+                asked = made["body"].get("config", made["body"])
+                config = answer["config"]
+                assert {name: config.get(name) for name in normal(asked)} == normal(asked)
+
+    asyncio.run(program())
+
+
+def test_a_broker_stores_the_message_of_each_order(broker):
+    async def program():
+        async with naq.Client() as client:
+            await client._create("mail")
+            connection = await client._connection()
+            for number, vector in enumerate(PRODUCER["vectors"]):
+                text = json.dumps(vector["message"]).replace("*", f"random-{number}").replace("job-1", f"job-{number}")
+                message = json.loads(text)
+                body = json.dumps(message["body"]).encode()
+                ack = json.loads((await connection.request(message["subject"], body, 5, headers=message["headers"])).data)
+                assert "error" not in ack and "duplicate" not in ack, (vector["name"], ack)
+
+    asyncio.run(program())
