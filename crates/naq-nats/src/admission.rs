@@ -61,7 +61,7 @@ impl Api {
     /// Reads the queue's stream. After an error the last answer stays in force: a broker that does not
     /// answer will not store the job either.
     async fn ask_for_room(self: &Arc<Self>, queue: &QueueName) {
-        let wanted = self.queue_config(queue);
+        let wanted = self.configs().queue_config(queue);
         let sent = self.rooms.sent(queue);
         let answer = self.call::<_, StreamInfo>(&api::stream_info(&wanted.name), &()).await;
         let now = Instant::now();
@@ -135,7 +135,7 @@ impl Api {
 
     /// Logs the limits by which the broker removes jobs of this queue. Reads the stream once.
     pub(crate) async fn warn_of_evictions(&self, queue: &QueueName) {
-        let wanted = self.queue_config(queue);
+        let wanted = self.configs().queue_config(queue);
         let info = self.call::<_, StreamInfo>(&api::stream_info(&wanted.name), &()).await;
         // A user that may not read the stream works without this.
         if let Ok(info) = info {

@@ -50,7 +50,8 @@ impl NatsTransport {
         let choice = choice.unwrap_or_default();
         let account = AccountUse::read(api).await.unwrap_or_default();
         for role in SHARED {
-            let wanted = Config { num_replicas: choice.copies(), ..api.config_of_role(&role) };
+            let wanted =
+                Config { num_replicas: choice.copies(), ..api.configs().config_of_role(&role) };
             let info = api.stream_info(&wanted.name).await;
             let refusal = account.refusal(&wanted).filter(|_| matches!(info, Ok(None)));
             found.push(match refusal {
@@ -58,7 +59,7 @@ impl NatsTransport {
                 None => stream(&role, &wanted, &info, &choice),
             });
         }
-        let queue = api.queue_config(&QueueName::default());
+        let queue = api.configs().queue_config(&QueueName::default());
         let queue = Config { num_replicas: choice.copies(), ..queue };
         if let Some(why) = account.refusal(&queue) {
             found.push(refused("a new queue".to_owned(), &why));
@@ -198,7 +199,7 @@ fn refused(check: String, why: &str) -> Finding {
 }
 
 async fn check_queue(api: &Api, queue: &QueueName, choice: &ReplicaChoice) -> Vec<Finding> {
-    let wanted = api.queue_config(queue);
+    let wanted = api.configs().queue_config(queue);
     let info = api.stream_info(&wanted.name).await;
     let role = StreamRole::Queue(queue.clone());
     let mut found = vec![stream(&role, &wanted, &info, choice)];

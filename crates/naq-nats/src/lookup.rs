@@ -231,7 +231,7 @@ impl Api {
             lease: consumer.map(|c| c.config.ack_wait),
             concurrency_limit: consumer.and_then(|c| u64::try_from(c.config.max_ack_pending).ok()),
             bound,
-            evicts: evictions(&self.queue_config(queue), &info.config),
+            evicts: evictions(&self.configs().queue_config(queue), &info.config),
             forgotten,
             bytes: info.state.bytes.saturating_add(args),
             last_seq: info.state.last_seq,

@@ -94,7 +94,7 @@ impl Api {
     /// that was not done yet.
     pub(crate) async fn with_replicas(&self, wanted: &Config) -> Result<Config, ApiError> {
         let mut choice = self.replica_choice().await?;
-        let state = self.state_config();
+        let state = self.configs().state_config();
         let mut config = wanted.clone();
         if choice.must_be_written() {
             if config.name == state.name {
@@ -157,7 +157,7 @@ impl Api {
     pub(crate) async fn set_choice(&self, copies: usize) -> Result<(), ApiError> {
         let name = self.subjects.state_stream(StatePart::Shared);
         let Some(config) = self.raw_config(&name).await? else {
-            let mut state = self.state_config();
+            let mut state = self.configs().state_config();
             state.metadata.insert(REPLICAS.to_owned(), copies.to_string());
             state.num_replicas = copies;
             let subject = api::stream_create(&name);

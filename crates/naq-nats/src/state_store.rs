@@ -129,7 +129,7 @@ impl Api {
                     }
                 }
                 Err(ApiError::NoResponders) => {
-                    if !self.ensure_stream(&self.part_config(part)).await? {
+                    if !self.ensure_stream(&self.configs().part_config(part)).await? {
                         retry.wait_to_retry(ApiError::NoResponders).await?;
                     }
                 }
