@@ -18,7 +18,7 @@ pub(crate) async fn gateway(url: &str, args: &[&str]) -> (ChildProcess, String) 
     (child, rest.lines().next().unwrap_or_default().to_owned())
 }
 
-/// Sends a request on a connection of its own.
+/// Sends a request on a connection of its own. The body is JSON unless `headers` says another type.
 pub(crate) fn send(
     address: &str,
     head: &str,
@@ -28,10 +28,14 @@ pub(crate) fn send(
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let length = body.len();
+    let content = match headers.contains("Content-Type:") {
+        true => "",
+        false => "Content-Type: application/json\r\n",
+    };
     write!(
         stream,
-        "{head} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Type: application/json\r\nContent-Length: \
-         {length}\r\nConnection: close\r\n\r\n{body}"
+        "{head} HTTP/1.1\r\nHost: {address}\r\n{headers}{content}Content-Length: {length}\r\n\
+         Connection: close\r\n\r\n{body}"
     )?;
     Ok(stream)
 }

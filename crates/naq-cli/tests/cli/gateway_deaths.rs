@@ -143,6 +143,66 @@ async fn a_gateway_that_is_killed_at_any_step_of_an_enqueue_has_stored_the_job_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_is_killed_at_any_step_of_many_enqueues_stores_each_job_once() {
+    let broker = Broker::start();
+    broker.enqueue(&["email.send", "--queue", "mail"]);
+    let deaths = kill_after_each_message(
+        &broker,
+        |round| {
+            let headers =
+                format!("Idempotency-Key: batch {round}\r\nContent-Type: application/x-ndjson\r\n");
+            let lines = "{\"task\":\"a\"}\n{\"task\":\"b\"}\n{\"task\":\"c\",\"in\":\"1h\"}\n";
+            ("POST /v1/queues/mail/jobs".into(), headers, lines)
+        },
+        |round, status, _| {
+            assert_eq!(status, 200);
+            let queue = broker.json(&["queue", "info", "mail"]);
+            let stored = (queue["pending"].as_u64(), queue["waiting"].as_u64());
+            let round = round as u64;
+            assert_eq!(stored, (Some(1 + 2 * round), Some(round)), "{queue}");
+        },
+    )
+    .await;
+    assert!(deaths >= 2, "{deaths}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_is_killed_at_any_step_of_a_schedule_has_changed_it_once_or_not_at_all() {
+    let broker = Broker::start();
+    let names = || {
+        let list = broker.json(&["schedule", "list"]);
+        let rows = list.as_array().or_else(|| list["schedules"].as_array()).expect("a list");
+        rows.iter().map(|row| row["name"].as_str().expect("a name").to_owned()).collect::<Vec<_>>()
+    };
+    let deaths = kill_after_each_message(
+        &broker,
+        |round| {
+            let body = r#"{"cron":"0 3 * * *","queue":"mail","job":{"task":"email.send"}}"#;
+            (format!("PUT /v1/schedules/nightly-{round:02}"), String::new(), body)
+        },
+        |round, status, answer| {
+            assert!(matches!(status, 200 | 201), "{status}: {answer}");
+            let expected: Vec<_> = (1..=round).map(|n| format!("nightly-{n:02}")).collect();
+            assert_eq!(names(), expected, "{answer}");
+        },
+    )
+    .await;
+    assert!(deaths >= 2, "{deaths}");
+    let all = names().len();
+    let deaths = kill_after_each_message(
+        &broker,
+        |round| (format!("DELETE /v1/schedules/nightly-{round:02}"), String::new(), ""),
+        |round, status, answer| {
+            // 404: the gateway that was killed had removed it, or there were fewer schedules than rounds.
+            assert!(matches!(status, 200 | 204 | 404), "{status}: {answer}");
+            assert_eq!(names().len(), all.saturating_sub(round), "{answer}");
+        },
+    )
+    .await;
+    assert!(deaths >= 1, "{deaths}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_is_killed_at_any_step_of_an_act_leaves_an_act_that_can_be_finished() {
     let broker = Broker::start();
     for (act, ends) in [("cancel", "cancelled"), ("retry-now", "pending")] {
