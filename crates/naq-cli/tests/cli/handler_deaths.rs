@@ -199,7 +199,7 @@ async fn a_handler_that_is_killed_after_its_answer_has_answered() {
 }
 
 #[tokio::test]
-async fn the_job_of_a_killed_worker_runs_once_more_on_another_at_whatever_step_its_handler_was() {
+async fn the_job_of_a_killed_worker_runs_once_more_on_another_at_each_step_of_its_handler() {
     for step in ["begun", "saved"] {
         for (job, starts) in kill_at(step, Victim::Worker).await {
             assert_eq!((&job["crashes"], starts), (&json!(1), 2), "{step}: {job:#}");

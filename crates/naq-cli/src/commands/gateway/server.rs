@@ -55,8 +55,9 @@ pub(super) async fn serve(
         let status = readiness::routes(probe.clone());
         #[cfg(feature = "metrics")]
         let status = status.merge(metrics::route(exporter.clone(), probe));
-        late.set(gateway.router().merge(gateway.guard(status)));
+        // First, so that a stop between the two drains it.
         let gateway: &Gateway = begun.get_or_init(|| gateway);
+        late.set(gateway.router().merge(gateway.guard(status)));
         #[cfg(feature = "metrics")]
         let upkeep = exporter.run_upkeep();
         #[cfg(not(feature = "metrics"))]

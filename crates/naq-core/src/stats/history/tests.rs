@@ -1,10 +1,13 @@
 //! [`History`] with reports in any order and of any content.
 
+use std::time::Duration;
+
+use super::reads::GroupHistory;
 use super::*;
 use crate::ErrorKind;
 use crate::names::{JobId, JobKey, WorkerId};
 use crate::retry::Rule;
-use crate::stats::{Ending, Observation, ObservedError, Run, Tally};
+use crate::stats::{Ending, Observation, ObservedError, Run, Tally, Totals};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
