@@ -73,6 +73,9 @@ impl Api {
         ttl: Option<Duration>,
     ) -> Result<Saved, TransportError> {
         let (subject, part) = (self.subjects.state(key), StatePart::of(key));
+        if part == StatePart::Shared {
+            self.refuse_newer_state().await?;
+        }
         let mut retry = self.request_retry("write to", &subject);
         let write_id = JobId::random();
         let mut expired = 0;

@@ -10,6 +10,7 @@ use naq_core::transport::{Place, STATS_TTL, StreamRole, TransportError};
 
 use crate::api::Api;
 use crate::config::Storage;
+use crate::schema::{self, Schema};
 use crate::subjects::{CONSUMER, StatePart};
 
 /// How long the broker remembers a message id. The same id is stored once within this time.
@@ -45,10 +46,11 @@ pub(crate) fn max_ack_pending(limit: Option<NonZeroU64>) -> i64 {
 }
 
 impl Api {
-    fn stream_config(&self, name: String, subjects: Vec<String>) -> Config {
+    fn stream_config(&self, name: String, subjects: Vec<String>, schema: Schema) -> Config {
         Config {
             name,
             subjects,
+            metadata: schema.metadata(),
             discard: DiscardPolicy::Old,
             duplicate_window: DUPLICATE_WINDOW,
             allow_direct: true,
@@ -67,13 +69,13 @@ impl Api {
             retention: RetentionPolicy::WorkQueue,
             allow_message_schedules: true,
             allow_message_ttl: true,
-            ..self.stream_config(self.subjects.queue_stream(queue), subjects.into())
+            ..self.stream_config(self.subjects.queue_stream(queue), subjects.into(), schema::QUEUE)
         }
     }
 
     pub(crate) fn dead_config(&self) -> Config {
         let subjects = vec![self.subjects.of_all(Place::Dead)];
-        self.stream_config(self.subjects.dead_stream(), subjects)
+        self.stream_config(self.subjects.dead_stream(), subjects, schema::DEAD)
     }
 
     pub(crate) fn records_config(&self) -> Config {
@@ -81,7 +83,7 @@ impl Api {
         Config {
             allow_message_ttl: true,
             max_messages_per_subject: 1,
-            ..self.stream_config(self.subjects.records_stream(), subjects)
+            ..self.stream_config(self.subjects.records_stream(), subjects, schema::RECORDS)
         }
     }
 
@@ -91,7 +93,7 @@ impl Api {
             allow_message_ttl: true,
             max_messages_per_subject: 1,
             storage: StorageType::Memory,
-            ..self.stream_config(self.subjects.workers_stream(), subjects)
+            ..self.stream_config(self.subjects.workers_stream(), subjects, schema::WORKERS)
         }
     }
 
@@ -102,7 +104,8 @@ impl Api {
     /// The settings of the stream of this part of the state store.
     pub(crate) fn part_config(&self, part: StatePart) -> Config {
         let subjects = vec![self.subjects.all_states(part)];
-        let config = self.stream_config(self.subjects.state_stream(part), subjects);
+        let schema = schema::of_part(part);
+        let config = self.stream_config(self.subjects.state_stream(part), subjects, schema);
         match part {
             StatePart::Shared => Self::shared_config(config),
             // Without delete markers, which would force the broker to accept `Nats-Rollup`, with which a
@@ -141,7 +144,7 @@ impl Api {
         Config {
             allow_message_ttl: true,
             max_messages_per_subject: 1,
-            ..self.stream_config(self.subjects.blobs_stream(), subjects)
+            ..self.stream_config(self.subjects.blobs_stream(), subjects, schema::BLOBS)
         }
     }
 
@@ -151,7 +154,7 @@ impl Api {
             max_messages_per_subject: 1,
             max_age: STATS_TTL,
             max_bytes: STATS_MAX_BYTES,
-            ..self.stream_config(self.subjects.stats_stream(), subjects)
+            ..self.stream_config(self.subjects.stats_stream(), subjects, schema::STATS)
         }
     }
 
@@ -218,7 +221,10 @@ pub(crate) fn drift(wanted: &Config, found: &Config) -> Vec<String> {
     drift
 }
 
+/// Refuses a stream that a newer version of NAQ has made or changed, and one without the settings that
+/// NAQ needs.
 pub(crate) fn check_echo(wanted: &Config, found: &Config) -> Result<(), TransportError> {
+    schema::refuse_newer(wanted, found)?;
     let drift = drift(wanted, found);
     if drift.is_empty() {
         return Ok(());

@@ -30,6 +30,7 @@ mod limits;
 mod listing;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod migrate;
 mod new_project;
 mod operate;
 mod output;
