@@ -94,9 +94,9 @@ impl MigrateRow {
 /// Shows what a migration changes, asks, and changes one stream after the other.
 pub(crate) async fn run(args: &MigrateArgs, config: ClientConfig, out: Output) -> Result<ExitCode> {
     if !args.yes && !args.dry_run && !out.can_ask() {
-        let what = "there is no terminal to ask on";
-        let next = "add --yes; to see first what it would change, use --dry-run";
-        return Err(CliError::usage(what).next(next).into());
+        return Err(CliError::usage("there is no terminal to ask on")
+            .next("add --yes; to see first what it would change, use --dry-run")
+            .into());
     }
     let transport = NatsTransport::connect(config.nats).await?;
     let plans = transport.migration_plans().await?;
