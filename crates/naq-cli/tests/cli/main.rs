@@ -8,6 +8,7 @@ mod bench;
 mod breaker;
 mod check;
 mod context;
+mod corpus;
 #[cfg(feature = "dashboard")]
 mod dashboard;
 mod dev;
