@@ -173,6 +173,9 @@ fn each_corpus_is_read_as_the_programs_that_made_it_read_it() {
         let has_log = folder.join("NAQ_AUDIT.jsonl").is_file();
         assert_eq!(logged > 5, has_log, "{}: {logged} entries", folder.display());
         statistics(&broker.server.url());
+        let batch = broker.json(&["batch", "list"])[0]["id"].as_str().expect("an id").to_owned();
+        let undone = broker.naq(&["batch", "undo", &batch]);
+        assert!(undone.code == 1 && undone.stderr.contains("due by now"), "{undone:?}");
     }
 }
 
