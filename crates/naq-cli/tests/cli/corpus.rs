@@ -90,10 +90,6 @@ fn load_stream(raw: &mut NatsConnection, file: &Path) {
         next = seq + 1;
     }
     raw.wait_until_read().expect("stored");
-    let purge = json!({ "filter": gap }).to_string();
-    if has_gaps {
-        raw.request(&format!("$JS.API.STREAM.PURGE.{name}"), &purge).expect("an answer");
-    }
     // The broker may still store what it has read.
     let last = || {
         let info = raw.request(&format!("$JS.API.STREAM.INFO.{name}"), "").expect("an answer");
@@ -102,6 +98,10 @@ fn load_stream(raw: &mut NatsConnection, file: &Path) {
     };
     let is_stored = std::iter::repeat_with(last).take(1000).any(|last| last == Some(next - 1));
     assert!(is_stored, "each message of {name} is stored");
+    let purge = json!({ "filter": gap }).to_string();
+    if has_gaps {
+        raw.request(&format!("$JS.API.STREAM.PURGE.{name}"), &purge).expect("an answer");
+    }
 }
 
 /// A broker with all of a corpus, and what the programs that made it said about its jobs.
