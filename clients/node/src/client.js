@@ -6,8 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectNats, createInbox, credsAuthenticator, headers as natsHeaders } from "@nats-io/transport-node";
 
 import { ConfigurationError, JobExecutionError, JobNotFoundError, NaqConnectionError, NaqError } from "./errors.js";
+import { newJob } from "./message.js";
 import { millis, policy } from "./policy.js";
-import { STREAM_EXISTS, STREAM_NOT_FOUND, TRANSIENT, copies, queueStream } from "./streams.js";
+import { PLACES, bodyOf, known, nanoseconds, newest, stateOf } from "./state.js";
+import { STREAM_EXISTS, STREAM_NOT_FOUND, TRANSIENT, WRONG_LAST_SEQUENCE, copies, queueStream } from "./streams.js";
 
 // How long the broker may take for one answer, and all of them together, in milliseconds.
 const ANSWER_TIMEOUT = 2_000;
@@ -72,56 +74,36 @@ export class Client {
     const name = checked(TASK, typeof task === "function" ? task.name : task, "the task");
     const queue = checked(NAME, options.queue ?? process.env.NAQ_DEFAULT_QUEUE ?? "default", "the queue");
     const id = checked(ID, options.id ?? randomUUID(), "the job id");
-    const nonce = randomUUID().replaceAll("-", "").slice(0, 12);
-    const body = { v: 1, id, queue, task: name, args, nonce };
-    const rules = options.policy ?? policy(options);
-    if (rules !== undefined) body.policy = rules;
-    if (options.timeout !== undefined) body.timeout_ms = millis(options.timeout, "timeout");
-    if (options.deadline !== undefined) body.deadline = new Date(options.deadline).toISOString();
-    if (options.resultTtl !== undefined) body.record_ttl_ms = millis(options.resultTtl, "resultTtl");
-    if (options.tags?.length) body.tags = options.tags;
-    const due = await this.#due(queue, options);
-    const headers = { "Content-Type": "application/json", "Nats-Msg-Id": id, "Naq-Step": `${nonce}/1/0` };
-    let subject = `${this.#prefix}.q.${queue}.${id}`;
-    if (due !== undefined) {
-      body.due_at = due.toISOString();
-      headers["Nats-Schedule"] = `@at ${due.toISOString()}`;
-      headers["Nats-Schedule-Target"] = subject;
-      subject = `${this.#prefix}.s.${queue}.${id}`;
-    }
-    const ack = await this.#store(queue, subject, toJson(body), headers);
-    return new Job(this, id, queue, name, ack.duplicate === true);
+    const { due, now } = await this.#due(queue, options);
+    const job = newJob({
+      ...options,
+      prefix: this.#prefix,
+      queue,
+      id,
+      task: name,
+      args,
+      nonce: randomUUID().replaceAll("-", "").slice(0, 12),
+      isChosen: options.id !== undefined && options.id !== null,
+      policy: options.policy ?? policy(options),
+      due,
+      now,
+    });
+    return new Job(this, id, queue, name, await this.#store(queue, id, job));
   }
 
   async state(id, queue = "default") {
-    const record = await this.#last("r", queue, id);
-    if (record?.data.length) return record.json().state;
-    for (const [place, state] of [["d", "dead"], ["s", "waiting"], ["q", "pending"]]) {
-      if (await this.#last(place, queue, id)) return state;
-    }
-    throw new JobNotFoundError(`there is no job ${queue}/${id}, or its record has expired`);
+    return stateOf(await this.#find(queue, id));
   }
 
   async history(id, queue = "default") {
-    for (const place of ["r", "d", "s", "q"]) {
-      const message = await this.#last(place, queue, id);
-      if (message?.data.length) return message.json().history ?? [];
-    }
-    throw new JobNotFoundError(`there is no job ${queue}/${id}, or its record has expired`);
+    return bodyOf(await this.#find(queue, id)).history ?? [];
   }
 
   async result(id, queue = "default", { timeout } = {}) {
     const until = timeout === undefined ? Infinity : performance.now() + timeout;
-    for (let wait = FIRST_LOOK, missing = 0; ; wait = Math.min(wait * 2, LAST_LOOK)) {
-      const record = await this.#last("r", queue, id);
-      if (record?.data.length) return resultOf(record, `${queue}/${id}`);
-      try {
-        await this.state(id, queue);
-        missing = 0;
-      } catch (error) {
-        // A job that moves from one place to another may be seen in neither.
-        if (!(error instanceof JobNotFoundError) || ++missing === 3) throw error;
-      }
+    for (let wait = FIRST_LOOK; ; wait = Math.min(wait * 2, LAST_LOOK)) {
+      const message = await this.#find(queue, id);
+      if (message.place === "d" || message.place === "r") return resultOf(message, `${queue}/${id}`);
       if (performance.now() + wait > until) {
         throw new DOMException(`job ${queue}/${id} has not ended in ${timeout} ms`, "TimeoutError");
       }
@@ -135,11 +117,15 @@ export class Client {
     return workers.sort((a, b) => a.worker_id.localeCompare(b.worker_id));
   }
 
+  // When the job is due, and the time of now, if it has to wait.
   async #due(queue, { delay, at }) {
     if (delay !== undefined && at !== undefined) throw new ConfigurationError("delay and at: use one of them");
-    if (delay === undefined) return at === undefined ? undefined : new Date(at);
-    // By the broker's clock, which is the one that counts.
-    return new Date((await this.#brokerNow(queue)) + millis(delay, "delay"));
+    if (delay !== undefined) {
+      // By the broker's clock, which is the one that counts.
+      const now = await this.#brokerNow(queue);
+      return { due: new Date(now + millis(delay, "delay")), now: new Date(now) };
+    }
+    return at === undefined ? {} : { due: new Date(at), now: new Date() };
   }
 
   async #brokerNow(queue) {
@@ -152,22 +138,33 @@ export class Client {
     return Math.ceil(Date.parse(info.ts)) + 1;
   }
 
-  // Publishes until the broker has answered. Each send has the same message id, so that it is stored once; after an
-  // unclear answer it says that it may be the second, so that a worker looks before it runs the job.
-  async #store(queue, subject, body, fields) {
+  // Publishes until the broker has answered, and returns whether another job has the id. Each send has the same message
+  // id, so that it is stored once; after an unclear answer it says that it may be the second, so that a worker looks
+  // before it runs the job. A chosen id is looked for first: the broker knows it for two minutes only.
+  async #store(queue, id, { subject, headers: fields, body }) {
+    const text = toJson(body);
     const until = performance.now() + GIVE_UP_AFTER;
-    let last = "no answer";
+    const isChosen = "Nats-Expected-Last-Subject-Sequence" in fields;
+    let [last, isUnclear] = ["no answer", false];
     for (let wait = 50; performance.now() < until; wait = Math.min(wait * 2, 1_000)) {
+      if (isChosen) {
+        const found = known(await this.#look(queue, id), isUnclear ? body.nonce : undefined);
+        if (found !== "nothing") return found === "other";
+      }
       const headers = natsHeaders();
       for (const [name, value] of Object.entries(fields)) headers.set(name, value);
+      if (isUnclear) headers.set("Naq-Suspect", "1");
       try {
-        const ack = (await this.#nats.request(subject, body, { timeout: ANSWER_TIMEOUT, headers })).json();
-        if (!ack.error) return ack;
-        last = ack.error.description;
-        if (!TRANSIENT.has(ack.error.err_code)) {
-          throw new NaqError(`the broker refuses the job: ${last} (${ack.error.err_code})`);
+        const ack = (await this.#nats.request(subject, text, { timeout: ANSWER_TIMEOUT, headers })).json();
+        // After an unclear answer the broker knows this job itself by its id, which is random.
+        if (!ack.error) return ack.duplicate === true && (isChosen || !isUnclear);
+        const { description, err_code: code } = ack.error;
+        if (code === WRONG_LAST_SEQUENCE && !isUnclear) return true;
+        last = description;
+        if (code !== WRONG_LAST_SEQUENCE && !TRANSIENT.has(code)) {
+          throw new NaqError(`the broker refuses the job: ${last} (${code})`);
         }
-        fields["Naq-Suspect"] = "1";
+        isUnclear = true;
       } catch (error) {
         if (error instanceof NaqError) throw error;
         if (isNoResponders(error)) {
@@ -175,7 +172,7 @@ export class Client {
           await this.#create(queue);
         } else {
           last = error.message;
-          fields["Naq-Suspect"] = "1";
+          isUnclear = true;
         }
       }
       await sleep(wait);
@@ -206,13 +203,38 @@ export class Client {
     }
   }
 
-  // The last message of a job at a place.
-  async #last(place, queue, id) {
+  // The message that says the state of a job.
+  async #find(queue, id) {
+    // A job that moves from one place to another may be seen in neither.
+    for (const wait of [FIRST_LOOK, FIRST_LOOK, 0]) {
+      const message = newest(await this.#look(queue, id));
+      if (message) return message;
+      await sleep(wait);
+    }
+    throw new JobNotFoundError(`there is no job ${queue}/${id}, or its record has expired`);
+  }
+
+  // The last message on each subject of a job.
+  async #look(queue, id) {
     checked(NAME, queue, "the queue");
     checked(ID, id, "the job id");
+    const found = [];
+    for (const place of PLACES) {
+      const message = await this.#last(place, queue, id);
+      if (message) found.push(message);
+    }
+    return found;
+  }
+
+  // The last message of a job at a place.
+  async #last(place, queue, id) {
     const prefix = this.#prefix.toUpperCase();
     const stream = { r: `${prefix}_RECORDS`, d: `${prefix}_DEAD` }[place] ?? `${prefix}_Q_${queue}`;
-    return (await this.#direct(stream, { last_by_subj: `${this.#prefix}.${place}.${queue}.${id}` }))[0];
+    const [found] = await this.#direct(stream, { last_by_subj: `${this.#prefix}.${place}.${queue}.${id}` });
+    if (!found) return undefined;
+    const headers = Object.fromEntries([...found.headers].map(([name, values]) => [name, values[0]]));
+    const time = nanoseconds(headers["Nats-Time-Stamp"]);
+    return { place, seq: Number(headers["Nats-Sequence"]), time, headers, data: found.string() };
   }
 
   // Reads messages. None of a stream that does not exist.
@@ -261,17 +283,19 @@ class Job {
   }
 }
 
-function resultOf(record, job) {
-  const value = record.json();
-  if (value.state === "completed") {
-    if (record.headers?.has("Naq-Result")) {
+// What the record or the dead letter of a job says.
+function resultOf(end, job) {
+  const { headers } = end;
+  const state = stateOf(end);
+  if (state === "completed") {
+    if (headers["Naq-Result"] !== undefined) {
       throw new NaqError(`the result of job ${job} is stored beside its record: naq job result ${job}`);
     }
-    return value.result;
+    return bodyOf(end).result;
   }
-  const kind = record.headers?.get("Naq-Error-Kind") || undefined;
-  const text = `job ${job} is ${value.state}`;
-  throw new JobExecutionError(kind ? `${text}: ${kind}: ${record.headers.get("Naq-Error")}` : text, value.state, kind);
+  const kind = headers["Naq-Error-Kind"] || undefined;
+  const text = `job ${job} is ${state}`;
+  throw new JobExecutionError(kind ? `${text}: ${kind}: ${headers["Naq-Error"]}` : text, state, kind);
 }
 
 function isNoResponders(error) {

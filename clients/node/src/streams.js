@@ -2,6 +2,8 @@
 
 export const STREAM_NOT_FOUND = 10059;
 export const STREAM_EXISTS = 10058;
+// The subject has a message, although the send expected none.
+export const WRONG_LAST_SEQUENCE = 10071;
 
 // Answers that pass by themselves: a broker that starts, elects a leader, or has no quorum.
 export const TRANSIENT = new Set([

@@ -109,6 +109,20 @@ test("a job waits until its time, and the same id is one job", async () => {
   assert.deepEqual(ids.map((job) => job.isDuplicate), [false, true]);
 });
 
+test("a requeued job has the state of its new life", async () => {
+  const naq = (...args) => execFileSync(NAQ, args, { env: { ...process.env, NAQ_NATS_URL: url } });
+  const job = await client.enqueue("advise", "never");
+  await assert.rejects(job.result({ timeout: TIMEOUT }), { state: "dead" });
+  naq("queue", "pause", "default");
+  naq("dlq", "requeue", job.id);
+  // The record of its death is still stored.
+  assert.equal(await job.state(), "pending");
+  await assert.rejects(job.result({ timeout: 50 }), { name: "TimeoutError" });
+  naq("queue", "resume", "default");
+  await assert.rejects(job.result({ timeout: TIMEOUT }), { state: "dead" });
+  assert.deepEqual((await job.history()).map(({ outcome }) => outcome), ["failed", "requeued", "failed"]);
+});
+
 test("workers are listed", async () => {
   await until(async () => (await client.listWorkers()).length === 1, "the worker is listed");
   const [worker] = await client.listWorkers();

@@ -106,6 +106,46 @@ def test_the_same_id_is_one_job():
     assert (first.is_duplicate, second.is_duplicate) == (False, True)
 
 
+def test_a_chosen_id_is_one_job_also_if_another_program_stored_it():
+    async def program():
+        async with naq.Client() as client:
+            await client.enqueue("add", 1, queue_name="nobody-works")
+            connection = await client._connection()
+            # Without a message id, so that the broker itself knows nothing of it.
+            await connection.request("naq.q.nobody-works.by-hand", b'{"task":"add"}')
+            job = await client.enqueue("add", 1, job_id="by-hand", queue_name="nobody-works")
+            return job.is_duplicate, await job.state()
+
+    assert asyncio.run(program()) == (True, "pending")
+
+
+def test_a_requeued_job_has_the_state_of_its_new_life(broker):
+    job = naq.enqueue_sync("advise", "never")
+    with pytest.raises(naq.JobExecutionError):
+        job.result_sync(60)
+    for command in (["queue", "pause", "default"], ["dlq", "requeue", job.job_id]):
+        ran = broker.naq(*command)
+        assert ran.returncode == 0, ran.stderr
+    # The record of its death is still stored.
+    assert job.state_sync() == "pending"
+    with pytest.raises(TimeoutError):
+        job.result_sync(timeout=0.1)
+    assert broker.naq("queue", "resume", "default").returncode == 0
+    with pytest.raises(naq.JobExecutionError):
+        job.result_sync(60)
+    assert [entry["outcome"] for entry in job.history_sync()] == ["failed", "requeued", "failed"]
+
+
+def test_a_job_that_waits_keeps_the_time_at_which_it_was_enqueued(broker):
+    for job in (
+        naq.enqueue_in_sync(3600, "add", 1),
+        naq.enqueue_at_sync(datetime.now(timezone.utc) + timedelta(hours=1), "add", 1),
+    ):
+        seen = shown(broker, job)
+        enqueued, due = (datetime.fromisoformat(seen[name].replace("Z", "+00:00")) for name in ("enqueued_at", "due_at"))
+        assert timedelta(minutes=59) < due - enqueued <= timedelta(hours=1)
+
+
 def test_a_result_that_does_not_come_in_time_and_a_job_that_never_was():
     waits = naq.enqueue_in_sync(3600, "add", 1)
     with pytest.raises(TimeoutError):

@@ -8,8 +8,8 @@ import pytest
 
 from naq import ConfigurationError, SerializationError
 from naq._args import from_args, to_args, to_json
-from naq._client import _rfc3339
 from naq._kinds import kind_of, kind_of_class, kinds_of
+from naq._message import rfc3339
 from naq._policy import policy
 from naq._signature import is_signed
 from naq._streams import copies, queue_stream
@@ -134,7 +134,7 @@ def test_a_task_has_the_name_of_its_function_or_the_one_it_was_given():
 
 def test_times_are_rounded_up_so_that_nothing_is_early():
     time = datetime(2026, 11, 29, 12, 0, 0, 999001, tzinfo=timezone.utc)
-    assert _rfc3339(time) == "2026-11-29T12:00:01.000Z"
+    assert rfc3339(time) == "2026-11-29T12:00:01.000Z"
 
 
 def test_a_signature_is_the_one_that_the_worker_makes():

@@ -297,7 +297,7 @@ pub async fn waiting_jobs_are_released_spread_and_cancelled(subject: &dyn Subjec
     let scope = BatchScope::Jobs(vec![BatchItem::from(&far)]);
     let batch = case.run(BatchAction::Cancel, scope).await;
     assert_eq!(batch.done, 1, "{batch:?}");
-    assert_eq!(case.state("far").await, JobState::Cancelled);
+    case.expect_state("far", JobState::Cancelled).await;
     let batch = case.run(BatchAction::Release, case.waiting_here()).await;
     assert_eq!((batch.done, batch.state), (MANY as u64, BatchState::Done), "{batch:?}");
     for delivery in case.next_deliveries(&mut sub, MANY).await {
@@ -338,7 +338,7 @@ pub async fn live_jobs_are_cancelled_and_none_that_is_enqueued_later(subject: &d
         ("waits", JobState::Scheduled),
         ("runs", JobState::Running),
     ] {
-        assert_eq!(case.state(id).await, state, "{id}");
+        case.expect_state(id, state).await;
     }
     let batch = case.run(BatchAction::Cancel, live(None)).await;
     assert_eq!((batch.total, batch.done), (3, 3), "{batch:?}");

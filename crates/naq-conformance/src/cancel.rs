@@ -45,7 +45,7 @@ pub async fn a_waiting_job_that_is_cancelled_never_starts(subject: &dyn Subject)
     case.client.cancel(&case.key("a"), "not needed").await.unwrap();
     case.expect_nothing(&mut sub, wait + BRIEF).await;
     case.expect_places("a", &[Place::Record]).await;
-    assert_eq!(case.state("a").await, JobState::Cancelled);
+    case.expect_state("a", JobState::Cancelled).await;
 }
 
 pub async fn a_running_job_that_is_cancelled_is_signalled_and_not_redelivered(
@@ -64,7 +64,7 @@ pub async fn a_running_job_that_is_cancelled_is_signalled_and_not_redelivered(
     assert_eq!(case.stale(&running).await, Some(StaleReason::Ended));
     running.handle.ack().await.unwrap();
     case.expect_nothing(&mut sub, case.lease() + BRIEF).await;
-    assert_eq!(case.state("a").await, JobState::Cancelled);
+    case.expect_state("a", JobState::Cancelled).await;
 }
 
 pub async fn an_ended_or_unknown_job_cannot_be_cancelled(subject: &dyn Subject) {
@@ -78,5 +78,5 @@ pub async fn an_ended_or_unknown_job_cannot_be_cancelled(subject: &dyn Subject) 
     case.expect_places("a", &[Place::Record]).await;
     let refused = case.client.cancel(&case.key("a"), "").await;
     assert!(matches!(refused, Err(ClientError::State { .. })), "{refused:?}");
-    assert_eq!(case.state("a").await, JobState::Completed);
+    case.expect_state("a", JobState::Completed).await;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use naq_client::{Client, JobHandle};
+use naq_client::{Client, ClientError, JobHandle};
 use naq_core::clock::{Clock, Timestamp};
 use naq_core::failure::ErrorKind;
 use naq_core::names::{JobId, JobKey, QueueName};
@@ -251,7 +251,30 @@ impl<'a> Case<'a> {
         }
     }
 
-    pub(crate) async fn state(&self, id: &str) -> JobState {
-        self.client.report(&self.key(id)).await.unwrap().state
+    /// Fails unless the job has this state, now or within a moment: of several servers another one may
+    /// answer than the one that was asked before, and it may be a little behind.
+    pub(crate) async fn expect_state(&self, id: &str, state: JobState) {
+        let end = self.now() + SOON;
+        loop {
+            let report = self.client.report(&self.key(id)).await;
+            if report.as_ref().is_ok_and(|report| report.state == state) {
+                return;
+            }
+            assert!(self.now() < end, "{id} is not {state:?}: {report:?}");
+            self.advance(STEP).await;
+        }
+    }
+
+    /// Fails unless nothing is known of the job, now or within a moment: see [`Self::expect_state`].
+    pub(crate) async fn expect_no_job(&self, id: &str) {
+        let end = self.now() + SOON;
+        loop {
+            let report = self.client.report(&self.key(id)).await;
+            if matches!(report, Err(ClientError::NoJob(_))) {
+                return;
+            }
+            assert!(self.now() < end, "{id} is still known: {report:?}");
+            self.advance(STEP).await;
+        }
     }
 }

@@ -44,7 +44,7 @@ pub async fn a_crash_between_record_and_ack_ends_the_job_once(subject: &dyn Subj
     let case = Case::new(subject);
     let (mut sub, first) = deliver(&case).await;
     case.write(&case.record(&first)).await;
-    assert_eq!(case.state("a").await, JobState::Completed, "before the ack");
+    case.expect_state("a", JobState::Completed).await; // before the ack
     comes_back_stale(&case, &mut sub, &first, StaleReason::Ended).await;
     case.expect_places("a", &[Place::Record]).await;
 }
@@ -54,7 +54,7 @@ pub async fn a_crash_between_retry_and_ack_waits_once(subject: &dyn Subject) {
     let (mut sub, first) = deliver(&case).await;
     let fact = case.retry(&first, case.lease() + Duration::from_secs(2));
     case.write(&fact).await;
-    assert_eq!(case.state("a").await, JobState::Retrying, "before the ack");
+    case.expect_state("a", JobState::Retrying).await; // before the ack
     comes_back_stale(&case, &mut sub, &first, StaleReason::Waiting).await;
     let second = case.next_delivery(&mut sub).await;
     assert_eq!(second.envelope().unwrap().attempt, 2);
@@ -95,7 +95,7 @@ pub async fn a_crash_between_letter_and_ack_leaves_one_letter(subject: &dyn Subj
     let case = Case::new(subject);
     let (mut sub, first) = deliver(&case).await;
     case.write(&case.dead(&first, "Error")).await;
-    assert_eq!(case.state("a").await, JobState::Dead, "before the ack");
+    case.expect_state("a", JobState::Dead).await; // before the ack
     comes_back_stale(&case, &mut sub, &first, StaleReason::Died).await;
     case.expect_places("a", &[Place::Dead]).await;
     let letters = case.transport.dead_letters(Some(&case.queue), 0, 10).await.unwrap().letters;
@@ -150,7 +150,7 @@ pub async fn a_crash_between_the_record_of_a_cancel_and_its_end_leaves_it_cancel
     case.settle(&first, &waits).await;
     case.expect_places("a", &[Place::Schedule]).await;
     case.write(&crate::cancel::cancelled(&case, "a").await).await;
-    assert_eq!(case.state("a").await, JobState::Cancelled, "before the end");
+    case.expect_state("a", JobState::Cancelled).await; // before the end
     // A second cancel completes the first; no message is left to run.
     case.client.cancel(&case.key("a"), "again").await.unwrap();
     case.expect_places("a", &[Place::Record]).await;

@@ -102,10 +102,10 @@ pub async fn a_retry_of_a_parent_is_not_its_end(subject: &dyn Subject) {
     let first = running(&case, &mut sub, "a").await;
     dependent(&case, "c", &["a"]).await.unwrap();
     case.settle(&first, &case.retry(&first, Duration::from_millis(300))).await;
-    assert_eq!(case.state("c").await, JobState::Blocked);
+    case.expect_state("c", JobState::Blocked).await;
     let second = case.next_delivery(&mut sub).await;
     assert_eq!(second.stored.key, case.key("a"));
-    assert_eq!(case.state("c").await, JobState::Blocked);
+    case.expect_state("c", JobState::Blocked).await;
     end(&case, &second, JobState::Completed).await;
     starts(&case, &mut sub, "c").await;
 }
@@ -130,12 +130,12 @@ pub async fn a_parent_that_does_not_complete_cancels_its_dependent_and_the_next_
         assert_eq!(chores.len(), 1, "one chore for the end of {b}");
         let life = report.stored.step().nonce;
         case.client.wake_dependents(&case.key(&b), &life, report.state).await.unwrap();
-        assert_eq!(case.state(&c).await, JobState::Cancelled);
+        case.expect_state(&c, JobState::Cancelled).await;
         case.expect_nothing(&mut sub, BRIEF).await;
         // A dependent that is enqueued later is cancelled as well.
         let late = format!("late{n}");
         dependent(&case, &late, &[&a]).await.unwrap();
-        assert_eq!(case.state(&late).await, JobState::Cancelled);
+        case.expect_state(&late, JobState::Cancelled).await;
     }
 }
 
@@ -158,7 +158,7 @@ pub async fn a_job_that_runs_after_failure_or_partial_success_waits_for_all_pare
     dependent(&case, "partial", &["a", "b"]).allow_partial_dependencies().await.unwrap();
     dependent(&case, "all", &["a", "b"]).await.unwrap();
     end(&case, &a, JobState::Dead).await;
-    assert_eq!(case.state("all").await, JobState::Cancelled, "as soon as the ends decide it");
+    case.expect_state("all", JobState::Cancelled).await; // as soon as the ends decide it
     case.expect_nothing(&mut sub, BRIEF).await;
     end(&case, &b, JobState::Completed).await;
     let mut arrived: Vec<String> = Vec::new();
@@ -169,7 +169,7 @@ pub async fn a_job_that_runs_after_failure_or_partial_success_waits_for_all_pare
     arrived.sort_unstable();
     assert_eq!(arrived, ["alert", "partial"]);
     dependent(&case, "calm", &["b"]).run_after_failure().await.unwrap();
-    assert_eq!(case.state("calm").await, JobState::Cancelled);
+    case.expect_state("calm", JobState::Cancelled).await;
     let parents = case.client.report(&case.key("partial")).await.unwrap().envelope.unwrap();
     let parents = case.client.parents(&parents).await.unwrap();
     let ends: Vec<_> = parents.iter().map(|end| (end.key.id.as_str(), end.state)).collect();
@@ -197,7 +197,7 @@ pub async fn a_blocked_job_can_be_cancelled_and_is_not_released_later(subject: &
     case.client.cancel(&case.key("c"), "not needed").await.unwrap();
     end(&case, &parent, JobState::Completed).await;
     case.expect_nothing(&mut sub, BRIEF).await;
-    assert_eq!(case.state("c").await, JobState::Cancelled);
+    case.expect_state("c", JobState::Cancelled).await;
 }
 
 pub async fn a_released_dependent_is_not_made_due_by_a_second_notification(subject: &dyn Subject) {
@@ -213,7 +213,7 @@ pub async fn a_released_dependent_is_not_made_due_by_a_second_notification(subje
     case.client.release_if_met(&job).await.unwrap();
     wake(&case, &parent, JobState::Completed).await;
     case.expect_nothing(&mut sub, BRIEF).await;
-    assert_eq!(case.state("c").await, JobState::Retrying);
+    case.expect_state("c", JobState::Retrying).await;
 }
 
 pub async fn a_dependent_in_another_queue_is_released_and_leaves_no_edges(subject: &dyn Subject) {
@@ -257,7 +257,7 @@ pub async fn many_dependents_of_one_and_one_dependent_of_many_are_released_once(
     end(&case, &root, JobState::Completed).await;
     // A few at a time, because their leases expire.
     for _ in 0..MANY / 10 {
-        assert_eq!(case.state("last").await, JobState::Blocked);
+        case.expect_state("last", JobState::Blocked).await;
         for delivery in case.next_deliveries(&mut sub, 10).await {
             end(&case, &delivery, JobState::Completed).await;
         }
@@ -311,7 +311,7 @@ pub async fn an_edge_to_a_live_life_outlasts_the_end_of_another_life(subject: &d
     let second = case.next_delivery(&mut sub).await;
     dependent(&case, "c", &["a"]).await.unwrap();
     wake(&case, &first, JobState::Dead).await;
-    assert_eq!(case.state("c").await, JobState::Blocked);
+    case.expect_state("c", JobState::Blocked).await;
     assert!(end(&case, &second, JobState::Completed).await, "its dependent waits");
     starts(&case, &mut sub, "c").await;
 }

@@ -50,7 +50,7 @@ pub async fn of_two_ends_the_first_one_counts(subject: &dyn Subject) {
             );
             delivery.handle.ack().await.unwrap();
             case.expect_places(&id, &[Place::Record]).await;
-            assert_eq!(case.state(&id).await, first);
+            case.expect_state(&id, first).await;
         }
     }
 }
@@ -71,7 +71,7 @@ pub async fn an_ended_job_cannot_be_cancelled_and_a_cancelled_job_cannot_end(
             let is_state =
                 matches!(&refused, Err(ClientError::State { state: s, .. }) if *s == state);
             assert!(is_state, "{state}: {refused:?}");
-            assert_eq!(case.state(&id).await, state);
+            case.expect_state(&id, state).await;
         }
         delivery.handle.ack().await.unwrap();
         // After the cancel.
@@ -81,7 +81,7 @@ pub async fn an_ended_job_cannot_be_cancelled_and_a_cancelled_job_cannot_end(
         case.client.cancel(&case.key(&id), "not needed").await.unwrap();
         assert_eq!(case.write(&record(&case, &delivery)).await, Written::Ended, "{state}");
         case.expect_places(&id, &[Place::Record]).await;
-        assert_eq!(case.state(&id).await, JobState::Cancelled);
+        case.expect_state(&id, JobState::Cancelled).await;
     }
     case.expect_nothing(&mut sub, BRIEF).await;
 }
@@ -103,7 +103,7 @@ pub async fn of_an_end_and_a_cancel_at_the_same_time_one_counts(subject: &dyn Su
             both => panic!("{both:?}"),
         };
         delivery.handle.ack().await.unwrap();
-        assert_eq!(case.state(&id).await, ends);
+        case.expect_state(&id, ends).await;
     }
 }
 
@@ -208,7 +208,7 @@ pub async fn the_record_of_a_death_does_not_affect_the_next_life(subject: &dyn S
     case.expect_places("a", &[Place::Dead, Place::Record]).await;
     let letter = case.client.report(&case.key("a")).await.unwrap().stored;
     case.client.requeue(&letter, None).await.unwrap();
-    assert_eq!(case.state("a").await, JobState::Pending);
+    case.expect_state("a", JobState::Pending).await;
     let again = case.next_delivery(&mut sub).await;
     assert_eq!(case.stale(&again).await, None);
     assert_eq!(
@@ -218,7 +218,7 @@ pub async fn the_record_of_a_death_does_not_affect_the_next_life(subject: &dyn S
     );
     again.handle.ack().await.unwrap();
     case.expect_places("a", &[Place::Record]).await;
-    assert_eq!(case.state("a").await, JobState::Completed);
+    case.expect_state("a", JobState::Completed).await;
 }
 
 pub async fn the_writer_of_an_awaited_end_learns_that_others_wait(subject: &dyn Subject) {

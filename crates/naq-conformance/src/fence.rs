@@ -47,7 +47,7 @@ pub async fn a_late_worker_cannot_bring_back_a_job_that_was_cancelled(subject: &
     let late = case.next_delivery(&mut sub).await;
     case.client.cancel(&case.key("a"), "not needed").await.unwrap();
     cannot_bring_it_back(&case, &late).await;
-    assert_eq!(case.state("a").await, JobState::Cancelled);
+    case.expect_state("a", JobState::Cancelled).await;
 }
 
 pub async fn a_late_worker_cannot_disturb_a_retry_that_has_started(subject: &dyn Subject) {
@@ -98,7 +98,7 @@ pub async fn evidence_of_an_earlier_life_drops_no_job(subject: &dyn Subject) {
     assert_eq!(case.stale(&second).await, None, "the record is of another life");
     let again = case.next_delivery(&mut sub).await;
     assert_eq!((again.delivered, case.stale(&again).await), (2, None));
-    assert_eq!(case.state("a").await, JobState::Running);
+    case.expect_state("a", JobState::Running).await;
     case.write(&case.record(&again)).await;
     assert_eq!(case.stale(&again).await, Some(StaleReason::Ended));
     again.handle.ack().await.unwrap();

@@ -116,7 +116,7 @@ pub async fn a_letter_left_by_a_crashed_requeue_drops_no_job(subject: &dyn Subje
     let job = case.next_delivery(&mut sub).await;
     let again = case.next_delivery(&mut sub).await;
     assert_eq!((job.step().to_string(), case.stale(&again).await), (step, None));
-    assert_eq!(case.state("a").await, JobState::Running);
+    case.expect_state("a", JobState::Running).await;
     // The second requeue only removes the letter.
     assert_eq!(case.client.requeue(&letter, None).await.unwrap(), Receipt::Duplicate);
     case.complete(&again).await;

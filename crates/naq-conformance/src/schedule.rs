@@ -58,8 +58,8 @@ pub async fn a_waiting_job_does_not_delay_newer_jobs(subject: &dyn Subject) {
     case.enqueue("now").await;
     let delivery = case.next_delivery(&mut sub).await;
     assert_eq!(delivery.stored.key, case.key("now"));
-    assert_eq!(case.state("later").await, JobState::Scheduled);
-    assert_eq!(case.state("now").await, JobState::Running);
+    case.expect_state("later", JobState::Scheduled).await;
+    case.expect_state("now", JobState::Running).await;
     case.expect_nothing(&mut sub, BRIEF).await;
 }
 
@@ -73,7 +73,7 @@ pub async fn a_job_with_a_due_time_beyond_the_brokers_range_does_not_start_now(
     let delivery = case.next_delivery(&mut sub).await;
     case.settle(&delivery, &case.retry(&delivery, Duration::MAX)).await;
     case.expect_nothing(&mut sub, BRIEF).await;
-    assert_eq!(case.state("never").await, JobState::Scheduled);
+    case.expect_state("never", JobState::Scheduled).await;
     case.expect_places("a", &[Place::Schedule]).await;
 }
 
@@ -172,7 +172,7 @@ pub async fn retry_now_makes_a_waiting_retry_due(subject: &dyn Subject) {
     let delivery = case.next_delivery(&mut sub).await;
     case.settle(&delivery, &case.retry(&delivery, Duration::from_secs(60))).await;
     case.expect_places("a", &[Place::Schedule]).await;
-    assert_eq!(case.state("a").await, JobState::Retrying);
+    case.expect_state("a", JobState::Retrying).await;
     case.client.retry_now(&case.key("a")).await.unwrap();
     let again = case.next_delivery(&mut sub).await;
     assert_eq!(again.envelope().unwrap().attempt, 2);

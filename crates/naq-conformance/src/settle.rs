@@ -18,10 +18,10 @@ pub async fn a_fact_is_visible_before_the_ack(subject: &dyn Subject) {
     let delivery = case.next_delivery(&mut sub).await;
     assert_eq!(case.write(&case.record(&delivery)).await, Written::Stored);
     case.expect_places("a", &[Place::Queue, Place::Record]).await;
-    assert_eq!(case.state("a").await, JobState::Completed);
+    case.expect_state("a", JobState::Completed).await;
     delivery.handle.ack().await.unwrap();
     case.expect_places("a", &[Place::Record]).await;
-    assert_eq!(case.state("a").await, JobState::Completed);
+    case.expect_state("a", JobState::Completed).await;
 }
 
 pub async fn a_retry_waits_for_its_time_and_carries_the_rewritten_job(subject: &dyn Subject) {
@@ -34,7 +34,7 @@ pub async fn a_retry_waits_for_its_time_and_carries_the_rewritten_job(subject: &
     assert_eq!(due_at, None);
     case.settle(&first, &fact).await;
     case.expect_places("a", &[Place::Schedule]).await;
-    assert_eq!(case.state("a").await, JobState::Retrying);
+    case.expect_state("a", JobState::Retrying).await;
     let second = case.next_delivery(&mut sub).await;
     let job = second.envelope().unwrap();
     assert!(case.now() >= job.due_at.unwrap());

@@ -154,7 +154,7 @@ pub async fn a_requeued_job_needs_its_key_again(subject: &dyn Subject) {
     assert_eq!(delivery.stored.key.id, *other.id());
     case.complete(&delivery).await;
     case.client.requeue(&letters[0], None).await.unwrap();
-    assert_eq!(case.state("a").await, JobState::Pending);
+    case.expect_state("a", JobState::Pending).await;
     let holder = task(&case).unique(&key).await.unwrap();
     assert_eq!(holder.held_by(), Some(&case.key("a")));
 }

@@ -10,6 +10,7 @@ use naq_client::Client;
 use naq_core::testing::{DiePoint, FaultPlan, FaultyTransport};
 use naq_core::transport::{JobKey, Transport};
 use naq_core::{JobId, QueueName, WorkerId};
+use naq_handlers::{HandlerSources, Handlers};
 use naq_nats::{NatsConfig, NatsTransport};
 use naq_worker::{Exit, LargeResults, StopSignals, Worker};
 
@@ -84,6 +85,9 @@ pub struct WorkerRoleArgs {
     /// How long running jobs may continue after the first stop signal.
     #[arg(long, default_value_t = SHUTDOWN_MS)]
     shutdown_ms: u64,
+    /// A `naq.toml`, whose handlers it has too.
+    #[arg(long)]
+    handlers: Option<PathBuf>,
     /// A schedule that it registers first.
     #[command(flatten)]
     schedule: Option<ScheduleArgs>,
@@ -178,7 +182,13 @@ async fn work(args: WorkerRoleArgs) -> Result<Exit> {
     if let Some(schedule) = args.schedule {
         schedule.register(&client, &args.queues[0]).await?;
     }
-    let exit = Worker::builder(client, job::registry(ledger, &args.name))
+    let mut registry = job::registry(ledger, &args.name);
+    if args.handlers.is_some() {
+        let mut sources = HandlerSources::default();
+        sources.file = args.handlers;
+        registry = Handlers::new(&sources)?.register(registry)?;
+    }
+    let exit = Worker::builder(client, registry)
         .queues(args.queues)
         .concurrency(args.concurrency)
         .lease(Duration::from_millis(LEASE_MS))

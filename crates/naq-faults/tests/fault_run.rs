@@ -30,5 +30,5 @@ async fn a_short_fault_run_breaks_no_promise() {
     assert_eq!(figures.faults.get("broker killed"), Some(&2), "{table}");
     assert!(figures.faults.get("worker killed").is_some_and(|n| *n >= 4), "{table}");
     assert!(figures.faults.get("worker rolled").is_some_and(|n| *n >= 4), "{table}");
-    assert!(figures.extra_runs > 0 && figures.untouched > 20, "{table}");
+    assert!(figures.extra_runs > 0 && figures.untouched > 0, "{table}");
 }

@@ -62,7 +62,7 @@ impl Api {
     /// Reads the queue's stream. After an error the last answer stays in force: a broker that does not
     /// answer will not store the job either.
     async fn ask_for_room(self: &Arc<Self>, queue: &QueueName) {
-        let wanted = self.queue_config(queue);
+        let wanted = self.configs().queue_config(queue);
         let sent = self.rooms.sent(queue);
         let answer = self.call::<_, StreamInfo>(&api::stream_info(&wanted.name), &()).await;
         let now = Instant::now();
@@ -121,7 +121,7 @@ impl Api {
         };
         let found = self.call_with_retry(&api::stream_info(&stream), &()).await;
         let StreamConfig { config } = found.map_err(fail)?;
-        schema::refuse_newer_raw(&self.queue_config(queue), &config)?;
+        schema::refuse_newer_raw(&self.configs().queue_config(queue), &config)?;
         let config = with_bound(config, bound);
         let updated = self.call_with_retry(&api::stream_update(&stream), &config).await;
         let info: StreamInfo = updated.map_err(fail)?;
@@ -137,7 +137,7 @@ impl Api {
 
     /// Logs the limits by which the broker removes jobs of this queue. Reads the stream once.
     pub(crate) async fn warn_of_evictions(&self, queue: &QueueName) {
-        let wanted = self.queue_config(queue);
+        let wanted = self.configs().queue_config(queue);
         let info = self.call::<_, StreamInfo>(&api::stream_info(&wanted.name), &()).await;
         // A user that may not read the stream works without this.
         if let Ok(info) = info {

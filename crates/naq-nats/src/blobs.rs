@@ -78,7 +78,7 @@ impl Api {
             match self.store(subject, headers.clone(), data.clone()).await {
                 Ok(_) => return Ok(()),
                 Err(ApiError::NoResponders) => {
-                    if !self.ensure_stream(&self.blobs_config()).await? {
+                    if !self.ensure_stream(&self.configs().blobs_config()).await? {
                         retry.wait_to_retry(ApiError::NoResponders).await?;
                     }
                 }

@@ -51,7 +51,8 @@ impl NatsTransport {
         let account = AccountUse::read(api).await.unwrap_or_default();
         let mut older = Vec::new();
         for role in SHARED {
-            let wanted = Config { num_replicas: choice.copies(), ..api.config_of_role(&role) };
+            let wanted =
+                Config { num_replicas: choice.copies(), ..api.configs().config_of_role(&role) };
             let info = api.stream_info(&wanted.name).await;
             if let (StreamRole::State, Ok(Some(info))) = (&role, &info) {
                 older = api.older_workers(&info.config).await;
@@ -63,7 +64,7 @@ impl NatsTransport {
             });
         }
         found.extend(older);
-        let queue = api.queue_config(&QueueName::default());
+        let queue = api.configs().queue_config(&QueueName::default());
         let queue = Config { num_replicas: choice.copies(), ..queue };
         if let Some(why) = account.refusal(&queue) {
             found.push(refused("a new queue".to_owned(), &why));
@@ -210,7 +211,7 @@ fn refused(check: String, why: &str) -> Finding {
 }
 
 async fn check_queue(api: &Api, queue: &QueueName, choice: &ReplicaChoice) -> Vec<Finding> {
-    let wanted = api.queue_config(queue);
+    let wanted = api.configs().queue_config(queue);
     let info = api.stream_info(&wanted.name).await;
     let role = StreamRole::Queue(queue.clone());
     let mut found = vec![stream(&role, &wanted, &info, choice)];

@@ -46,7 +46,7 @@ impl Api {
             match self.store(&subject, headers.clone(), body.clone()).await {
                 Ok(_) => return Ok(()),
                 Err(ApiError::NoResponders) => {
-                    if !self.ensure_stream(&self.workers_config()).await? {
+                    if !self.ensure_stream(&self.configs().workers_config()).await? {
                         retry.wait_to_retry(ApiError::NoResponders).await?;
                     }
                 }

@@ -6,7 +6,7 @@
 //! replicas are current, and if one is not, it is asked for the messages themselves (ADR 0043).
 
 use futures_util::future::try_join_all;
-use naq_core::transport::TransportError;
+use naq_core::transport::{JobKey, Place, Stored, TransportError};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -92,6 +92,33 @@ impl Api {
         };
         lag.note(stream, lags, Instant::now());
         lags
+    }
+
+    /// The last messages at all places of a job that no replica knew, from the leaders: for some
+    /// milliseconds after a store, a replica answers without it and counts as current all the same.
+    /// Nothing on one server, and nothing that this user may not read from the leader.
+    pub(crate) async fn last_at_leaders(
+        &self,
+        key: &JobKey,
+    ) -> Result<Vec<Stored>, TransportError> {
+        if self.client().server_info().cluster.is_none() {
+            return Ok(Vec::new());
+        }
+        // One after the other, in the order of a job's way: a job that moves meanwhile is found.
+        let mut found = Vec::new();
+        for place in [Place::Queue, Place::Schedule, Place::Dead, Place::Record] {
+            let stream = self.subjects.stream(place, &key.queue);
+            if self.replica_lag.is_refused(&stream) {
+                continue;
+            }
+            match self.last_on_in_json(&stream, &self.subjects.job(place, key)).await {
+                Ok(message) => found.extend(message.and_then(|message| self.to_stored(message))),
+                Err(error) if error.is(STREAM_NOT_FOUND) => {}
+                Err(error) if error.is_permission() => self.replica_lag.refuse(&stream),
+                Err(error) => return Err(error.into_transport("read from the leader", self.url())),
+            }
+        }
+        Ok(found)
     }
 
     async fn last_of_leader(

@@ -111,6 +111,9 @@ impl Api {
 
     async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {
         let mut found = self.last_at(key, &Place::ALL).await?;
+        if found.is_empty() {
+            found = self.last_at_leaders(key).await?;
+        }
         if let Some(queued) = found.iter_mut().find(|stored| stored.place == Place::Queue) {
             let info = self.consumer_info(&key.queue).await;
             let info = info.map_err(|e| e.into_transport("read the queue's state", self.url()))?;
@@ -228,7 +231,7 @@ impl Api {
             lease: consumer.map(|c| c.config.ack_wait),
             concurrency_limit: consumer.and_then(|c| u64::try_from(c.config.max_ack_pending).ok()),
             bound,
-            evicts: evictions(&self.queue_config(queue), &info.config),
+            evicts: evictions(&self.configs().queue_config(queue), &info.config),
             forgotten,
             bytes: info.state.bytes.saturating_add(args),
             last_seq: info.state.last_seq,

@@ -64,7 +64,7 @@ impl NatsTransport {
     /// [`MigrateError`].
     pub async fn migrate_stream(&self, role: &StreamRole) -> Result<bool, MigrateError> {
         let api = &*self.api;
-        let stream = api.config_of_role(role).name;
+        let stream = api.configs().config_of_role(role).name;
         let fail = |error: ApiError| error.into_transport("change the stream", api.url());
         let Some(config) = api.raw_config(&stream).await.map_err(fail)? else { return Ok(false) };
         let mut plan = read_plan(role, &config)?;
@@ -93,7 +93,7 @@ impl Api {
         &self,
         role: &StreamRole,
     ) -> Result<Option<StreamPlan>, TransportError> {
-        let stream = self.config_of_role(role).name;
+        let stream = self.configs().config_of_role(role).name;
         let fail = |error: ApiError| error.into_transport("describe a stream", self.url());
         let config = self.raw_config(&stream).await.map_err(fail)?;
         config.map(|config| read_plan(role, &config)).transpose()

@@ -50,14 +50,14 @@ impl Api {
         let roles = queues.iter().cloned().map(StreamRole::Queue).chain(shared);
         let probes = roles.map(|role| async move {
             let answer = self.probe(&role, own).await?;
-            Some(StoreProbe { stream: self.config_of_role(&role).name, role, answer })
+            Some(StoreProbe { stream: self.configs().config_of_role(&role).name, role, answer })
         });
         Ok(join_all(probes).await.into_iter().flatten().collect())
     }
 
     /// Probes one stream, a shared one with a message of the queue `own`. `None` if it does not exist, if it cannot be read, or if a probe could do harm.
     pub(crate) async fn probe(&self, role: &StreamRole, own: &QueueName) -> Option<ProbeAnswer> {
-        let wanted = self.config_of_role(role);
+        let wanted = self.configs().config_of_role(role);
         let info = self.call::<_, StreamInfo>(&api::stream_info(&wanted.name), &()).await.ok()?;
         // In such a stream the probe would replace a message.
         if !evictions(&wanted, &info.config).is_empty() {

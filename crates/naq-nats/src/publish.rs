@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::error::Error;
 use std::future::IntoFuture;
+use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream;
@@ -21,6 +22,8 @@ use crate::api::Api;
 use crate::error::ApiError;
 use crate::error_codes::{DUPLICATE_IN_PROCESS, SUBJECT_IN_PROCESS, WRONG_LAST_SEQUENCE};
 use crate::message::{EXPECTED_LAST, MSG_ID, outgoing};
+use crate::schedule::put_due;
+use crate::subjects::Subjects;
 use crate::transport::NatsTransport;
 
 /// How many jobs may be sent and not yet acknowledged.
@@ -39,25 +42,11 @@ struct Pipelined {
 
 impl Api {
     fn subject_of(&self, job: &Submission) -> String {
-        let place = if job.due_at.is_some() { Place::Schedule } else { Place::Queue };
-        self.subjects.job(place, &job.key)
+        subject_of(&self.subjects, job)
     }
 
-    /// The headers of a job. `resent` if an earlier request for it has no answer: then the worker looks
-    /// for the end of this life before it runs the job.
     fn headers_of(&self, job: &Submission, resent: bool) -> HeaderMap {
-        let mut out = outgoing(&job.message);
-        out.insert(MSG_ID, job.dedup.as_str());
-        if let Some(due_at) = job.due_at {
-            self.put_due(&mut out, &job.key, due_at);
-        }
-        if job.unique {
-            out.insert(EXPECTED_LAST, "0");
-        }
-        if resent {
-            out.insert(headers::SUSPECT, "1");
-        }
-        out
+        headers_of(&self.subjects, job, self.ahead(&job.key.queue), resent)
     }
 
     /// Publishes one job. `unclear` is the number of earlier requests whose result is not known.
@@ -201,6 +190,28 @@ impl Api {
     }
 }
 
+fn subject_of(subjects: &Subjects, job: &Submission) -> String {
+    let place = if job.due_at.is_some() { Place::Schedule } else { Place::Queue };
+    subjects.job(place, &job.key)
+}
+
+/// The headers of a job, which the broker moves to its queue `ahead` of its time. `resent` if an earlier request
+/// for it has no answer: then the worker looks for the end of this life before it runs the job.
+fn headers_of(subjects: &Subjects, job: &Submission, ahead: Duration, resent: bool) -> HeaderMap {
+    let mut out = outgoing(&job.message);
+    out.insert(MSG_ID, job.dedup.as_str());
+    if let Some(due_at) = job.due_at {
+        put_due(&mut out, subjects, &job.key, due_at, ahead);
+    }
+    if job.unique {
+        out.insert(EXPECTED_LAST, "0");
+    }
+    if resent {
+        out.insert(headers::SUSPECT, "1");
+    }
+    out
+}
+
 /// Whether a publish was refused because another message waits for its quorum.
 fn is_in_the_way(error: &PublishError) -> bool {
     let refusal = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
@@ -311,9 +322,55 @@ impl NatsTransport {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use naq_core::JobId;
+    use naq_core::wire::WireMessage;
+    use naq_testing::{differences, vectors};
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::early::AHEAD;
+
+    /// What the gateway gives to this transport for each vector, its own test says.
+    #[test]
+    fn each_producer_vector_has_the_headers_and_the_subject_of_its_message() {
+        let subjects = Subjects::new("naq").expect("a prefix");
+        let file = vectors("producer");
+        let all = file["vectors"].as_array().expect("vectors");
+        assert!(!all.is_empty());
+        for vector in all {
+            // Where any text may stand, there is one.
+            let message = vector["message"].to_string().replace('*', "0a1b2c3d4e5f");
+            let message: Value = serde_json::from_str(&message).expect("JSON");
+            let job = submission(&subjects, &message);
+            let headers = headers_of(&subjects, &job, AHEAD, false);
+            let headers: BTreeMap<_, _> = headers
+                .iter()
+                .map(|(name, values)| (name.to_string(), values[0].to_string()))
+                .collect();
+            let found = differences(&message["headers"], &json!(headers));
+            assert!(found.is_empty(), "{}: {found:#?}", vector["name"]);
+            assert_eq!(message["subject"], subject_of(&subjects, &job), "{}", vector["name"]);
+        }
+    }
+
+    /// The job of a message, without the headers that this transport adds.
+    fn submission(subjects: &Subjects, message: &Value) -> Submission {
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let parsed = subjects.parse(&text(&message["subject"])).expect("a job's subject");
+        let sent = message["headers"].as_object().expect("headers");
+        let own = ["Content-Type", "Naq-Step"].map(|name| (name, text(&sent[name])));
+        let bytes = serde_json::to_vec(&message["body"]).expect("JSON");
+        let body = WireMessage::new(bytes.into());
+        Submission {
+            key: JobKey::new(parsed.queue, parsed.id.expect("an id")),
+            due_at: sent.get("Naq-Not-Before").map(|at| text(at).parse().expect("a time")),
+            dedup: text(&sent["Nats-Msg-Id"]),
+            unique: sent.contains_key(EXPECTED_LAST),
+            message: own.iter().fold(body, |message, (name, value)| message.with(name, value)),
+        }
+    }
 
     #[test]
     fn of_jobs_with_the_same_id_the_first_one_is_sent_first() {

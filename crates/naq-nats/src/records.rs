@@ -154,8 +154,11 @@ impl Api {
                 Ok(_) => return Ok(PutOutcome::Stored),
                 Err(error) if error.is(WRONG_LAST_SEQUENCE) => return Ok(PutOutcome::Conflict),
                 Err(ApiError::NoResponders) => {
-                    self.ensure_stream_or_wait(retry, &self.config_of(Place::Record, &key.queue))
-                        .await?;
+                    self.ensure_stream_or_wait(
+                        retry,
+                        &self.configs().config_of(Place::Record, &key.queue),
+                    )
+                    .await?;
                 }
                 // The caller decides how long to try. A worker may do without the record.
                 Err(error) if error.is_store_full() => {

@@ -21,7 +21,7 @@ impl Api {
         &self,
         queue: &QueueName,
     ) -> Result<bool, TransportError> {
-        let wanted = self.queue_config(queue);
+        let wanted = self.configs().queue_config(queue);
         let was_removed =
             self.rooms.existed(queue) && matches!(self.stream_info(&wanted.name).await, Ok(None));
         if !was_removed {

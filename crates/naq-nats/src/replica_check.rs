@@ -86,7 +86,7 @@ impl NatsTransport {
         };
         let roles = SHARED.into_iter().chain(queues.into_iter().map(StreamRole::Queue));
         for role in roles {
-            found.extend(raise(api, &api.config_of_role(&role), copies).await);
+            found.extend(raise(api, &api.configs().config_of_role(&role), copies).await);
         }
         found
     }

@@ -95,7 +95,7 @@ impl Api {
     /// that was not done yet.
     pub(crate) async fn with_replicas(&self, wanted: &Config) -> Result<Config, ApiError> {
         let mut choice = self.replica_choice().await?;
-        let state = self.state_config();
+        let state = self.configs().state_config();
         let mut config = wanted.clone();
         if choice.must_be_written() {
             if config.name == state.name {
@@ -156,7 +156,7 @@ impl Api {
 
     /// Writes the number of copies down, in the stream of the state store.
     pub(crate) async fn set_choice(&self, copies: usize) -> Result<(), ApiError> {
-        let mut state = self.state_config();
+        let mut state = self.configs().state_config();
         let name = state.name.clone();
         let Some(config) = self.raw_config(&name).await? else {
             state.metadata.insert(REPLICAS.to_owned(), copies.to_string());

@@ -10,6 +10,7 @@ use naq_core::{QueueName, Timestamp};
 
 use crate::api::Api;
 use crate::early::AHEAD;
+use crate::subjects::Subjects;
 
 /// The broker's clock counts nanoseconds in 63 bits, which end in the year 2262. A later schedule
 /// would run at once.
@@ -42,10 +43,7 @@ impl Api {
     /// Adds the headers that make the job wait until `due_at`: at the broker until nearly then, and in the
     /// worker for the rest.
     pub(crate) fn put_due(&self, out: &mut HeaderMap, key: &JobKey, due_at: Timestamp) {
-        let due_at = due_at.min(LATEST);
-        out.insert(NATS_SCHEDULE, format!("@at {}", due_at.saturating_sub(self.ahead(&key.queue))));
-        out.insert(NATS_SCHEDULE_TARGET, self.subjects.job(Place::Queue, key));
-        put_not_before(out, due_at);
+        put_due(out, &self.subjects, key, due_at, self.ahead(&key.queue));
     }
 
     /// Whether the broker's timer cannot move a job that is due then ahead of its time.
@@ -54,7 +52,7 @@ impl Api {
     }
 
     /// How much earlier than their time the waits of the queue are moved.
-    fn ahead(&self, queue: &QueueName) -> Duration {
+    pub(crate) fn ahead(&self, queue: &QueueName) -> Duration {
         if self.limited_queues.contains(queue) { Duration::ZERO } else { AHEAD }
     }
 
@@ -64,6 +62,21 @@ impl Api {
         let due_at = of.get(headers::NOT_BEFORE).map_or(moved_at, HeaderValue::as_str);
         due_at.parse().ok()
     }
+}
+
+/// Adds the headers that make the broker move the job to its queue `ahead` of `due_at`, and the worker wait for
+/// the rest.
+pub(crate) fn put_due(
+    out: &mut HeaderMap,
+    subjects: &Subjects,
+    key: &JobKey,
+    due_at: Timestamp,
+    ahead: Duration,
+) {
+    let due_at = due_at.min(LATEST);
+    out.insert(NATS_SCHEDULE, format!("@at {}", due_at.saturating_sub(ahead)));
+    out.insert(NATS_SCHEDULE_TARGET, subjects.job(Place::Queue, key));
+    put_not_before(out, due_at);
 }
 
 /// Adds the header that makes the worker wait until `due_at`.

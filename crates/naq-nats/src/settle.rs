@@ -72,8 +72,11 @@ impl Api {
                     }
                 }
                 Err(ApiError::NoResponders) => {
-                    self.ensure_stream_or_wait(&mut retry, &self.config_of(place, &fact.key.queue))
-                        .await?;
+                    self.ensure_stream_or_wait(
+                        &mut retry,
+                        &self.configs().config_of(place, &fact.key.queue),
+                    )
+                    .await?;
                 }
                 Err(error) => retry.wait_to_retry(error).await?,
             }

@@ -134,7 +134,7 @@ impl Api {
                     }
                 }
                 Err(ApiError::NoResponders) => {
-                    if !self.ensure_stream(&self.part_config(part)).await? {
+                    if !self.ensure_stream(&self.configs().part_config(part)).await? {
                         retry.wait_to_retry(ApiError::NoResponders).await?;
                     }
                 }
@@ -155,7 +155,7 @@ impl Api {
         }
         let stream = self.subjects.state_stream(StatePart::Shared);
         match self.call::<_, StreamInfo>(&api::stream_info(&stream), &()).await {
-            Ok(info) => schema::refuse_newer(&self.state_config(), &info.config)?,
+            Ok(info) => schema::refuse_newer(&self.configs().state_config(), &info.config)?,
             // A user who may not read the settings works without this.
             Err(error) if error.is_permission() => {}
             Err(_) => return Ok(()),

@@ -168,7 +168,7 @@ impl Api {
             match self.call::<_, IgnoredAny>(&subject, &request).await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is(STREAM_NOT_FOUND) => {
-                    if !self.ensure_stream(&self.part_config(part)).await? {
+                    if !self.ensure_stream(&self.configs().part_config(part)).await? {
                         retry.wait_to_retry(ApiError::NoResponders).await?;
                     }
                 }

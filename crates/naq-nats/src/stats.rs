@@ -22,7 +22,7 @@ impl StatsStore for NatsTransport {
             match api.store(&subject, HeaderMap::new(), body.clone()).await {
                 Ok(_) => return Ok(()),
                 Err(ApiError::NoResponders) => {
-                    api.ensure_stream_or_wait(&mut retry, &api.stats_config()).await?
+                    api.ensure_stream_or_wait(&mut retry, &api.configs().stats_config()).await?
                 }
                 Err(error) => retry.wait_to_retry(error).await?,
             }

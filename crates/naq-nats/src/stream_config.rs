@@ -1,5 +1,6 @@
 //! The settings of NAQ's streams and consumers, and how those that exist may differ from them.
 
+use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
@@ -9,9 +10,9 @@ use naq_core::QueueName;
 use naq_core::transport::{Place, STATS_TTL, StreamRole, TransportError};
 
 use crate::api::Api;
-use crate::config::Storage;
+use crate::config::{NatsConfig, Storage};
 use crate::schema::{self, Schema};
-use crate::subjects::{CONSUMER, StatePart};
+use crate::subjects::{CONSUMER, StatePart, Subjects, UPTIME};
 
 /// How long the broker remembers a message id. The same id is stored once within this time.
 pub(crate) const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
@@ -45,7 +46,20 @@ pub(crate) fn max_ack_pending(limit: Option<NonZeroU64>) -> i64 {
     limit.map_or(-1, |limit| i64::try_from(limit.get()).unwrap_or(i64::MAX))
 }
 
+/// The settings of all streams and consumers under one prefix.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StreamConfigs<'a> {
+    subjects: &'a Subjects,
+    config: &'a NatsConfig,
+}
+
 impl Api {
+    pub(crate) fn configs(&self) -> StreamConfigs<'_> {
+        StreamConfigs { subjects: &self.subjects, config: &self.config }
+    }
+}
+
+impl StreamConfigs<'_> {
     fn stream_config(&self, name: String, subjects: Vec<String>, schema: Schema) -> Config {
         Config {
             name,
@@ -196,6 +210,25 @@ impl Api {
             ..consumer::Config::default()
         }
     }
+
+    /// The consumer that delivers nothing. `metadata` is what it says; see [`uptime`](crate::uptime).
+    pub(crate) fn uptime_config(
+        &self,
+        queue: &QueueName,
+        metadata: HashMap<String, String>,
+    ) -> consumer::Config {
+        consumer::Config {
+            durable_name: Some(UPTIME.to_owned()),
+            name: Some(UPTIME.to_owned()),
+            description: Some("NAQ: shows since when the broker runs; delivers nothing".into()),
+            deliver_policy: DeliverPolicy::All,
+            ack_policy: AckPolicy::Explicit,
+            filter_subject: self.subjects.uptime(queue),
+            memory_storage: true,
+            metadata,
+            ..consumer::Config::default()
+        }
+    }
 }
 
 /// The settings in `found` that NAQ cannot work with. Replicas and storage are the operator's
@@ -240,7 +273,73 @@ pub(crate) fn check_echo(wanted: &Config, found: &Config) -> Result<(), Transpor
 
 #[cfg(test)]
 mod tests {
+    use naq_testing::{differences, vectors};
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::stream_info::CreateConsumer;
+    use crate::subjects::api;
+
+    /// Settings that are 0 without a limit, or -1.
+    const LIMITS: [&str; 5] =
+        ["max_consumers", "max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size"];
+
+    /// The settings without those that the broker has by default.
+    fn normal(settings: &Value) -> Value {
+        let mut settings = settings.clone();
+        let Some(fields) = settings.as_object_mut() else { return settings };
+        fields.retain(|name, value| {
+            let is_default = match value {
+                Value::Null | Value::Bool(false) => true,
+                Value::String(text) => text.is_empty(),
+                Value::Array(list) => list.is_empty(),
+                Value::Object(map) => map.is_empty(),
+                Value::Number(n) if n.as_i64() == Some(-1) => LIMITS.contains(&name.as_str()),
+                Value::Number(n) => n.as_i64() == Some(0),
+                Value::Bool(true) => false,
+            };
+            !is_default
+        });
+        settings
+    }
+
+    fn check(vector: &Value, request: &str, expected: &Value, actual: &impl serde::Serialize) {
+        assert_eq!(vector["request"], request);
+        let found = differences(&normal(expected), &normal(&json!(actual)));
+        assert!(found.is_empty(), "{request}: {found:#?}");
+    }
+
+    #[test]
+    fn streams_and_consumers_have_the_settings_of_their_vectors() {
+        let subjects = Subjects::new("naq").expect("a prefix");
+        let config = NatsConfig::new("nats://localhost");
+        let configs = StreamConfigs { subjects: &subjects, config: &config };
+        let queue = QueueName::default();
+        let file = vectors("streams");
+        let roles: Vec<_> = [StreamRole::Queue(queue.clone())].into_iter().chain(SHARED).collect();
+        let streams = file["streams"].as_array().expect("streams");
+        assert_eq!(streams.len(), roles.len());
+        for (vector, role) in streams.iter().zip(&roles) {
+            let config = configs.config_of_role(role);
+            check(vector, &api::stream_create(&config.name), &vector["body"], &config);
+        }
+        let consumers = [
+            configs.consumer_config(&queue, DEFAULT_LEASE),
+            configs.uptime_config(&queue, HashMap::new()),
+        ];
+        let stream_name = &subjects.queue_stream(&queue);
+        let all = file["consumers"].as_array().expect("consumers");
+        assert_eq!(all.len(), consumers.len());
+        for (vector, config) in all.iter().zip(&consumers) {
+            let name = config.name.as_deref().expect("a name");
+            let request = api::consumer_create(stream_name, name, &config.filter_subject);
+            let body = json!(CreateConsumer { stream_name, config, action: "create" });
+            check(vector, &request, &vector["body"]["config"], &body["config"]);
+            for name in ["stream_name", "action"] {
+                assert_eq!(vector["body"][name], body[name], "{request}");
+            }
+        }
+    }
 
     #[test]
     fn a_stream_without_the_needed_settings_is_refused() {

@@ -36,7 +36,7 @@ impl Api {
     ) -> Result<Option<StreamReport>, TransportError> {
         let fail =
             |e: crate::error::ApiError| e.into_transport("read a stream's state", self.url());
-        let wanted = self.config_of_role(&role);
+        let wanted = self.configs().config_of_role(&role);
         let Some(info) = self.stream_info(&name).await.map_err(fail)? else { return Ok(None) };
         let consumer = match &role {
             StreamRole::Queue(queue) => match self.consumer_info(queue).await.map_err(fail)? {

@@ -97,11 +97,11 @@ impl NatsSubscription {
     ) -> Result<Self, TransportError> {
         api.ensure_queue(&queue).await?;
         api.warn_of_evictions(&queue).await;
-        api.ensure_stream(&api.dead_config()).await?;
-        api.ensure_stream(&api.records_config()).await?;
+        api.ensure_stream(&api.configs().dead_config()).await?;
+        api.ensure_stream(&api.configs().records_config()).await?;
         // Only jobs with limits, unique keys and the like need the state store. Other jobs run
         // without it.
-        if let Err(error) = api.ensure_stream(&api.state_config()).await {
+        if let Err(error) = api.ensure_stream(&api.configs().state_config()).await {
             if matches!(error, TransportError::NewerSchema { .. }) {
                 return Err(error);
             }

@@ -95,14 +95,14 @@ impl Api {
 
     /// Like [`ensure_stream`](Self::ensure_stream), for the queue's stream.
     pub(crate) async fn ensure_queue(&self, queue: &QueueName) -> Result<bool, TransportError> {
-        self.ensure_stream(&self.queue_config(queue)).await
+        self.ensure_stream(&self.configs().queue_config(queue)).await
     }
 
     /// Makes sure that all streams exist that jobs of this queue need, with the consumers of the queue and
     /// of the chores.
     pub(crate) async fn create_all_streams(&self, queue: &QueueName) -> Result<(), TransportError> {
         for role in SHARED {
-            self.ensure_stream(&self.config_of_role(&role)).await?;
+            self.ensure_stream(&self.configs().config_of_role(&role)).await?;
         }
         for queue in [Some(queue.clone()), QueueName::new(CHORES).ok()].into_iter().flatten() {
             self.ensure_queue(&queue).await?;
@@ -126,7 +126,7 @@ impl Api {
             Err(error) if error.is_permission() => return Ok(requested),
             Err(error) => return Err(fail(error)),
         }
-        let config = self.consumer_config(queue, lease);
+        let config = self.configs().consumer_config(queue, lease);
         let request = CreateConsumer { stream_name: &stream, config: &config, action: "create" };
         let subject = api::consumer_create(&stream, CONSUMER, &config.filter_subject);
         let until = Instant::now() + self.config.request_timeout;

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy};
 use naq_core::QueueName;
 
 use crate::api::Api;
@@ -126,17 +125,7 @@ impl Api {
         metadata: HashMap<String, String>,
     ) -> Result<UptimeInfo, ApiError> {
         let stream = self.subjects.queue_stream(queue);
-        let config = consumer::Config {
-            durable_name: Some(UPTIME.to_owned()),
-            name: Some(UPTIME.to_owned()),
-            description: Some("NAQ: shows since when the broker runs; delivers nothing".into()),
-            deliver_policy: DeliverPolicy::All,
-            ack_policy: AckPolicy::Explicit,
-            filter_subject: self.subjects.uptime(queue),
-            memory_storage: true,
-            metadata,
-            ..consumer::Config::default()
-        };
+        let config = self.configs().uptime_config(queue, metadata);
         let request = CreateConsumer { stream_name: &stream, config: &config, action };
         self.call(&api::consumer_create(&stream, UPTIME, &config.filter_subject), &request).await
     }

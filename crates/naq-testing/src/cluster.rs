@@ -271,7 +271,17 @@ impl NatsCluster {
         self.links().isolate(place);
     }
 
-    /// Ends each [`isolate`](Self::isolate).
+    /// Delays what the servers say to the one at this place, and what it says, by this time, until
+    /// [`heal`](Self::heal). Its replicas are behind by as much, and take themselves for current.
+    ///
+    /// # Panics
+    ///
+    /// The cluster was not started with [`start_with_links`](Self::start_with_links).
+    pub fn delay(&self, place: usize, delay: Duration) {
+        self.links().delay(place, delay);
+    }
+
+    /// Ends each [`isolate`](Self::isolate) and [`delay`](Self::delay).
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! Real nats-servers, real processes and simulated network faults, for NAQ's own tests.
+//! Real nats-servers, real processes, simulated network faults and vectors, for NAQ's own tests.
 //!
 //! This crate uses no other crate of NAQ, so that all of them can use it. If a test process
 //! ends or is killed, the processes that it started end too.
@@ -28,6 +28,7 @@ mod proxy;
 mod route_link;
 mod server;
 mod shared;
+mod vectors;
 
 #[cfg(feature = "browser")]
 pub use browser::{Browser, Theme, shared_browser};
@@ -40,3 +41,4 @@ pub use nats_connection::NatsConnection;
 pub use proxy::{ChaosProxy, Direction};
 pub use server::NatsServer;
 pub use shared::{shared_server, unique};
+pub use vectors::{differences, vectors};

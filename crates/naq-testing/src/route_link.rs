@@ -1,5 +1,7 @@
 //! The routes between the servers of a cluster, each with a proxy that can cut it.
 
+use std::time::Duration;
+
 use anyhow::Result;
 
 use crate::ChaosProxy;
@@ -44,7 +46,14 @@ impl RouteLinks {
         }
     }
 
-    /// Lets the servers open their routes again.
+    /// Delays all data on the routes of this server.
+    pub(crate) fn delay(&self, place: usize, delay: Duration) {
+        for link in self.links.iter().filter(|link| link.from == place || link.to == place) {
+            link.proxy.delay(delay);
+        }
+    }
+
+    /// Ends all faults. The servers open their routes again.
     pub(crate) fn heal(&self) {
         for link in &self.links {
             link.proxy.heal();

@@ -8,7 +8,7 @@ import re
 import uuid
 import weakref
 from datetime import datetime, timedelta, timezone
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 import nats
 import nats.errors
@@ -26,7 +26,9 @@ from ._errors import (
 )
 from ._job import Job
 from ._kinds import KindLike
+from ._message import NewJob, new_job
 from ._policy import RetryDelay, Seconds, millis, policy
+from ._state import PLACES, Known, Stored, body_of, knows, nanoseconds, newest, state_of
 from ._sync import run
 from ._tasks import name_of
 
@@ -146,56 +148,39 @@ class Client:
         """
         queue = _checked(_NAME, queue_name or os.environ.get("NAQ_DEFAULT_QUEUE", "default"), "the queue")
         job = _checked(_ID, job_id or str(uuid.uuid4()), "the job id")
-        nonce = uuid.uuid4().hex[:12]
-        body: Dict[str, Any] = {"v": 1, "id": job, "queue": queue, "task": name_of(task), "args": args, "nonce": nonce}
-        headers = {"Content-Type": "application/json", "Nats-Msg-Id": job, "Naq-Step": f"{nonce}/1/0"}
-        if policy is not None:
-            body["policy"] = policy
-        if timeout is not None:
-            body["timeout_ms"] = millis(timeout, "timeout")
-        if deadline is not None:
-            body["deadline"] = _rfc3339(deadline)
-        if result_ttl is not None:
-            body["record_ttl_ms"] = millis(result_ttl, "result_ttl")
-        if tags:
-            body["tags"] = list(tags)
-        due = await self._due(queue, delay, at)
-        subject = f"{self.prefix}.q.{queue}.{job}"
-        if due is not None:
-            body["due_at"] = _rfc3339(due)
-            headers["Nats-Schedule"] = f"@at {_rfc3339(due)}"
-            headers["Nats-Schedule-Target"] = subject
-            subject = f"{self.prefix}.s.{queue}.{job}"
-        ack = await self._store(queue, subject, to_json(body, "the arguments"), headers)
-        return Job(self, job, queue, body["task"], bool(ack.get("duplicate")))
+        due, now = await self._due(queue, delay, at)
+        new = new_job(
+            self.prefix,
+            queue,
+            job,
+            name_of(task),
+            args,
+            uuid.uuid4().hex[:12],
+            is_chosen=bool(job_id),
+            policy=policy,
+            timeout=timeout,
+            deadline=deadline,
+            result_ttl=result_ttl,
+            tags=tags,
+            due=due,
+            now=now,
+        )
+        is_duplicate = await self._store(queue, job, new)
+        return Job(self, job, queue, new.body["task"], is_duplicate)
 
     async def state(self, job_id: str, queue_name: str = "default") -> str:
         """The state of a job; see Job.state. Raises JobNotFoundError."""
-        record = await self._last("r", queue_name, job_id)
-        if record is not None and record.data:
-            return json.loads(record.data)["state"]
-        for place, state in (("d", "dead"), ("s", "waiting"), ("q", "pending")):
-            if await self._last(place, queue_name, job_id) is not None:
-                return state
-        raise JobNotFoundError(f"there is no job {queue_name}/{job_id}, or its record has expired")
+        return state_of(await self._find(queue_name, job_id))
 
     async def result(self, job_id: str, queue_name: str = "default", *, timeout: Optional[float] = None) -> Any:
         """What the handler of the job returned; see Job.result."""
         loop = asyncio.get_running_loop()
         until = None if timeout is None else loop.time() + timeout
-        wait, missing = FIRST_LOOK, 0
+        wait = FIRST_LOOK
         while True:
-            record = await self._last("r", queue_name, job_id)
-            if record is not None and record.data:
-                return _result_of(record, f"{queue_name}/{job_id}")
-            try:
-                await self.state(job_id, queue_name)
-                missing = 0
-            except JobNotFoundError:
-                # A job that moves from one place to another may be seen in neither.
-                missing += 1
-                if missing == 3:
-                    raise
+            message = await self._find(queue_name, job_id)
+            if message.place in "dr":
+                return _result_of(message, f"{queue_name}/{job_id}")
             if until is not None and loop.time() + wait > until:
                 raise TimeoutError(f"job {queue_name}/{job_id} has not ended in {timeout} s")
             await asyncio.sleep(wait)
@@ -203,11 +188,8 @@ class Client:
 
     async def history(self, job_id: str, queue_name: str = "default") -> List[Dict[str, Any]]:
         """The attempts of a job so far; see Job.history. Raises JobNotFoundError."""
-        for place in ("r", "d", "s", "q"):
-            message = await self._last(place, queue_name, job_id)
-            if message is not None and message.data:
-                return json.loads(message.data).get("history", [])
-        raise JobNotFoundError(f"there is no job {queue_name}/{job_id}, or its record has expired")
+        message = await self._find(queue_name, job_id)
+        return body_of(message).get("history", [])
 
     async def list_workers(self) -> List[Dict[str, Any]]:
         """The workers that are alive: ``worker_id``, ``status``, ``queues``, ``running``, ``concurrency`` and more."""
@@ -237,15 +219,19 @@ class Client:
                     raise NaqConnectionError(text) from None
             return self._nats
 
-    async def _due(self, queue: str, delay: Optional[Seconds], at: Optional[datetime]) -> Optional[datetime]:
+    async def _due(
+        self, queue: str, delay: Optional[Seconds], at: Optional[datetime]
+    ) -> Tuple[Optional[datetime], Optional[datetime]]:
+        """When the job is due, and the time of now, if it has to wait."""
         if delay is not None and at is not None:
             raise ConfigurationError("delay and at: use one of them")
-        if delay is None:
-            if at is not None and not isinstance(at, datetime):
-                raise ConfigurationError(f"at: {at!r} is no datetime")
-            return at
-        # By the broker's clock, which is the one that counts.
-        return await self._broker_now(queue) + timedelta(milliseconds=millis(delay, "delay"))
+        if delay is not None:
+            # By the broker's clock, which is the one that counts.
+            now = await self._broker_now(queue)
+            return now + timedelta(milliseconds=millis(delay, "delay")), now
+        if at is not None and not isinstance(at, datetime):
+            raise ConfigurationError(f"at: {at!r} is no datetime")
+        return at, None if at is None else datetime.now(timezone.utc)
 
     async def _broker_now(self, queue: str) -> datetime:
         stream = f"{self.prefix.upper()}_Q_{queue}"
@@ -256,29 +242,40 @@ class Client:
         stamp = re.sub(r"(\.\d{6})\d*", r"\1", info["ts"]).replace("Z", "+00:00")
         return datetime.fromisoformat(stamp)
 
-    async def _store(self, queue: str, subject: str, body: bytes, headers: Dict[str, str]) -> Dict[str, Any]:
-        """Publishes until the broker has answered. Each send has the same message id, so that it is stored once; after
-        an unclear answer it says that it may be the second, so that a worker looks before it runs the job."""
+    async def _store(self, queue: str, job: str, new: NewJob) -> bool:
+        """Publishes until the broker has answered, and returns whether another job has the id. Each send has the same
+        message id, so that it is stored once; after an unclear answer it says that it may be the second, so that a
+        worker looks before it runs the job. A chosen id is looked for first: the broker knows it for two minutes only."""
         connection = await self._connection()
         loop = asyncio.get_running_loop()
-        until, wait, last = loop.time() + GIVE_UP_AFTER, 0.05, "no answer"
+        body, headers = to_json(new.body, "the arguments"), new.headers
+        until, wait, last, is_unclear = loop.time() + GIVE_UP_AFTER, 0.05, "no answer", False
+        is_chosen = "Nats-Expected-Last-Subject-Sequence" in headers
         while loop.time() < until:
+            if is_chosen:
+                known = knows(await self._look(queue, job), new.body["nonce"] if is_unclear else None)
+                if known is not Known.NOTHING:
+                    return known is Known.OTHER
             try:
-                answer = await connection.request(subject, body, ANSWER_TIMEOUT, headers=headers)
+                answer = await connection.request(new.subject, body, ANSWER_TIMEOUT, headers=headers)
             except nats.errors.NoRespondersError:
                 last = "the stream of the queue has no leader"
                 await self._create(queue)
             except (asyncio.TimeoutError, nats.errors.Error) as err:
-                last = str(err) or type(err).__name__
-                headers = {**headers, "Naq-Suspect": "1"}
+                last, is_unclear = str(err) or type(err).__name__, True
             else:
                 ack: Dict[str, Any] = json.loads(answer.data)
                 error = ack.get("error")
                 if error is None:
-                    return ack
-                last = error.get("description", "refused")
-                if error.get("err_code") not in _streams.TRANSIENT:
-                    raise NaqException(f"the broker refuses the job: {last} ({error.get('err_code')})")
+                    # After an unclear answer the broker knows this job itself by its id, which is random.
+                    return bool(ack.get("duplicate")) and (is_chosen or not is_unclear)
+                last, code = error.get("description", "refused"), error.get("err_code")
+                if code == _streams.WRONG_LAST_SEQUENCE and not is_unclear:
+                    return True
+                if code not in _streams.TRANSIENT | {_streams.WRONG_LAST_SEQUENCE}:
+                    raise NaqException(f"the broker refuses the job: {last} ({code})")
+                is_unclear = True
+            if is_unclear:
                 headers = {**headers, "Naq-Suspect": "1"}
             await asyncio.sleep(wait)
             wait = min(wait * 2, 1.0)
@@ -313,14 +310,33 @@ class Client:
             raise NaqConnectionError(text) from err
         return json.loads(answer.data)
 
-    async def _last(self, place: str, queue: str, job: str) -> Optional[Msg]:
-        """The last message of a job at a place, or None."""
+    async def _find(self, queue: str, job: str) -> Stored:
+        """The message that says the state of a job. Raises JobNotFoundError."""
+        # A job that moves from one place to another may be seen in neither.
+        for wait in (FIRST_LOOK, FIRST_LOOK, 0):
+            message = newest(await self._look(queue, job))
+            if message is not None:
+                return message
+            await asyncio.sleep(wait)
+        raise JobNotFoundError(f"there is no job {queue}/{job}, or its record has expired")
+
+    async def _look(self, queue: str, job: str) -> List[Stored]:
+        """The last message on each subject of a job."""
         _checked(_NAME, queue, "the queue")
         _checked(_ID, job, "the job id")
+        found = [await self._last(place, queue, job) for place in PLACES]
+        return [message for message in found if message is not None]
+
+    async def _last(self, place: str, queue: str, job: str) -> Optional[Stored]:
+        """The last message of a job at a place, or None."""
         prefix = self.prefix.upper()
         stream = {"r": f"{prefix}_RECORDS", "d": f"{prefix}_DEAD"}.get(place, f"{prefix}_Q_{queue}")
         found = await self._direct(stream, {"last_by_subj": f"{self.prefix}.{place}.{queue}.{job}"})
-        return found[0] if found else None
+        if not found:
+            return None
+        headers = found[0].headers or {}
+        seq, time = int(headers["Nats-Sequence"]), nanoseconds(headers["Nats-Time-Stamp"])
+        return Stored(place, seq, time, headers, found[0].data)
 
     async def _direct(self, stream: str, request: Mapping[str, Any]) -> List[Msg]:
         """Reads messages. None of a stream that does not exist."""
@@ -346,14 +362,13 @@ class Client:
             await subscription.unsubscribe()
 
 
-def _result_of(record: Msg, job: str) -> Any:
-    headers = record.headers or {}
-    value = json.loads(record.data)
-    state = value["state"]
+def _result_of(end: Stored, job: str) -> Any:
+    """What the record or the dead letter of a job says."""
+    headers, state = end.headers, state_of(end)
     if state == "completed":
         if "Naq-Result" in headers:
             raise NaqException(f"the result of job {job} is stored beside its record: naq job result {job}")
-        return value.get("result")
+        return body_of(end).get("result")
     kind, message = headers.get("Naq-Error-Kind"), headers.get("Naq-Error")
     text = f"job {job} is {state}"
     raise JobExecutionError(f"{text}: {kind}: {message}" if kind else text, state, kind)
@@ -387,15 +402,6 @@ def _checked(form: "re.Pattern[str]", value: str, what: str) -> str:
     if not form.fullmatch(value):
         raise ConfigurationError(f"{what} {value!r}: use letters, digits, _ and -")
     return value
-
-
-def _rfc3339(time: datetime) -> str:
-    """UTC with milliseconds, rounded up: nothing is early. A time without a zone is local, as in Python."""
-    utc = time.astimezone(timezone.utc)
-    rest = utc.microsecond % 1000
-    if rest:
-        utc += timedelta(microseconds=1000 - rest)
-    return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"
 
 
 # One client for each event loop and address: a connection belongs to its loop.

@@ -7,6 +7,8 @@ DUPLICATE_WINDOW = 120 * 1_000_000_000
 
 STREAM_NOT_FOUND = 10059
 STREAM_EXISTS = 10058
+# The subject has a message, although the send expected none.
+WRONG_LAST_SEQUENCE = 10071
 
 # Answers that pass by themselves: a broker that starts, elects a leader, or has no quorum.
 TRANSIENT = {

@@ -210,3 +210,44 @@ fn a_handler_in_a_shell_passes_every_case_of_the_protocol_and_a_wrong_one_does_n
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stdout.contains("the result is"), "{ran:?}");
 }
+
+/// The code block after the line `mark` of docs/handler-protocol.md.
+fn block_of_page(mark: &str) -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/handler-protocol.md");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let (_, rest) = page.split_once(mark).expect("the mark");
+    let (_, block) = rest.split_once("```").expect("a block");
+    let (block, _) = block.split_once("```").expect("its end");
+    block.split_once('\n').expect("lines").1.to_owned()
+}
+
+#[tokio::test]
+async fn a_handler_that_fails_after_it_enqueued_its_children_leaves_one_job_for_each() {
+    let broker = Broker::start();
+    let (_gateway, address) = crate::gateway::gateway(&broker.server.url(), &[]).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let children = block_of_page("<!-- test: children.sh -->");
+    std::fs::write(dir.path().join("children.sh"), children).expect("written");
+    let file = block_of_page("<!-- test: children.toml -->")
+        .replace("sh children.sh", "sh -c 'sh children.sh && [ $NAQ_ATTEMPT = 2 ]'");
+    std::fs::write(dir.path().join("naq.toml"), file).expect("written");
+    let mut command = naq();
+    command.env("NAQ_NATS_URL", broker.server.url()).current_dir(dir.path());
+    command.env("NAQ_GATEWAY_URL", format!("http://{address}"));
+    command.args(["worker", "default", "--exec", "import=cat"]);
+    let _worker = ChildProcess::spawn(command).unwrap_or_else(|err| panic!("{err:#}"));
+    let id = broker.enqueue(&["split", "--retry-delay", "100ms"]);
+    assert_eq!(broker.watch(&id).code, 0);
+    assert_eq!(broker.json(&["job", "show", &id])["attempt"], 2);
+    let children = eventually("the children end", PATIENCE, async || {
+        let found = broker.json(&["job", "list", "--task", "import", "--state", "completed"]);
+        let ended = found["jobs"].as_array().is_some_and(|jobs| jobs.len() >= 2);
+        ended.then_some(found.clone()).ok_or(found)
+    })
+    .await;
+    let all = broker.json(&["job", "list", "--task", "import"]);
+    assert_eq!(
+        (children.as_array().map(Vec::len), all.as_array().map(Vec::len)),
+        (Some(2), Some(2))
+    );
+}

@@ -8,6 +8,7 @@ mod broker_away;
 mod checkpoint;
 mod fan_in;
 mod full_store;
+mod handler_settle;
 mod lost_tail;
 mod lowered_limit;
 mod malformed;

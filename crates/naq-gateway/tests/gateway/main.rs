@@ -4,3 +4,4 @@ mod acts;
 mod enqueues;
 mod guards;
 mod test_gateway;
+mod vectors;

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use naq_client::{Client, JobReport, LargeArgs};
 use naq_core::retry::Rule;
 use naq_core::transport::{Fact, JobKey};
-use naq_core::{DeadLetter, ErrorKind, FinalRecord, JobState, Payload};
+use naq_core::{DeadLetter, ErrorKind, FinalRecord, JobState, Payload, Timer};
 use naq_gateway::{ApiKey, ApiKeys, Gateway, Options};
 use naq_memory::MemoryTransport;
 use serde_json::Value;
@@ -54,6 +54,11 @@ impl TestGateway {
 
     pub(crate) fn with(options: Options) -> Self {
         Self::of(Client::new(Arc::new(MemoryTransport::new())), options)
+    }
+
+    /// On a broker and a client whose clock is `timer`.
+    pub(crate) fn at(timer: Arc<dyn Timer>, broker: &MemoryTransport) -> Self {
+        Self::of(Client::new(Arc::new(broker.clone())).clock(timer), Options::default())
     }
 
     pub(crate) fn storing_large_args() -> Self {

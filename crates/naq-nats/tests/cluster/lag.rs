@@ -85,3 +85,31 @@ async fn a_leader_that_was_cut_off_hides_no_record_after_the_partition() {
     let found = evidence.await.expect("no panic").expect("an answer");
     assert_eq!(found[0].len(), 1, "the job has a record");
 }
+
+/// A follower on a slow network answers without what was stored just now, and counts as current.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_found_as_soon_as_it_is_stored() {
+    let cluster = NatsCluster::start_with_links().await.expect("a cluster");
+    let prefix = unique("l");
+    let queue = format!("{}_Q_default", prefix.to_uppercase());
+    let opened = connect(&cluster.server(0).url(), &prefix).await;
+    drop(opened.subscribe(&QueueName::default(), Duration::from_secs(2)).await.expect("opens"));
+    cluster.move_leader(&queue, 0).await.expect("a leader");
+    cluster.wait_until_healthy().await.expect("healthy");
+    let client = async_nats::connect(cluster.server(0).url()).await.expect("connects");
+    let leader = jetstream::new(client);
+    // A client gets the answer to a direct get from its own server, if that has a replica.
+    let follower = connect(&cluster.server(2).url(), &prefix).await;
+
+    cluster.delay(2, Duration::from_millis(30));
+    let is_found = async |n: usize| {
+        let subject = format!("{prefix}.q.default.job-{n}");
+        let stored = leader.publish(subject, "{}".into()).await.expect("is sent").await;
+        stored.expect("is stored");
+        !follower.locate(&key(n)).await.expect("an answer").is_empty()
+    };
+    // Some at the same time, so that one may trust what another has just asked about the replicas.
+    let found: Vec<_> = stream::iter(0..500).map(is_found).buffer_unordered(20).collect().await;
+    let missed = found.iter().filter(|found| !**found).count();
+    assert_eq!(missed, 0, "of {}", found.len());
+}

@@ -56,7 +56,7 @@ async fn handlers_that_block_every_thread_starve_no_renewal() {
     let registry = Registry::with_state(gate.clone()).raw("block", block);
     let worker = Worker::builder(client.clone(), registry)
         .handler_threads(THREADS)
-        .lease(Duration::from_millis(300))
+        .lease(Duration::from_secs(1))
         .build();
     let (stop, asked) = oneshot::channel::<()>();
     let worker = tokio::spawn(worker.run(async { drop(asked.await) }));
@@ -68,7 +68,7 @@ async fn handlers_that_block_every_thread_starve_no_renewal() {
     let all_in = gate.all_in.clone();
     tokio::task::spawn_blocking(move || all_in.wait()).await.expect("all threads are blocked");
 
-    // Ten leases pass by the broker's clock: a probe in another queue is due then.
+    // Three leases pass by the broker's clock: a probe in another queue is due then.
     let probe = client.enqueue_task("probe", &()).expect("a name").queue("probe");
     let probe = probe.delay(Duration::from_secs(3)).await.expect("sent");
     eventually(&client, probe.id(), |r| r.state == JobState::Pending).await;
