@@ -40,3 +40,7 @@ cluster-tests *args:
 # The programs of an earlier commit and of this tree over one broker
 upgrade-test *args:
     python3 scripts/test-upgrade {{ args }}
+
+# What the programs of an earlier commit store, as files for the tests
+corpus revision:
+    python3 scripts/make-corpus {{ revision }}

@@ -27,7 +27,10 @@ export function copies(state, configured, clustered) {
   return configured || Math.max(clustered ? 3 : 1, state?.num_replicas ?? 1);
 }
 
-/** The configuration of `NAQ_Q_<queue>`. */
+/**
+ * The configuration of `NAQ_Q_<queue>`. Its metadata says which schema it has, as NAQ's own programs write it: they bring
+ * a queue with an earlier one up, and leave one with a newer one alone.
+ */
 export function queueStream(prefix, queue, replicas, storage) {
   return {
     name: `${prefix.toUpperCase()}_Q_${queue}`,
@@ -46,5 +49,6 @@ export function queueStream(prefix, queue, replicas, storage) {
     allow_direct: true,
     allow_msg_ttl: true,
     allow_msg_schedules: true,
+    metadata: { naq_schema: "1" },
   };
 }

@@ -15,7 +15,7 @@ use crate::commands::dashboard;
 use crate::commands::gateway;
 use crate::commands::{
     audit, batch, breaker, check, completions, context, dev, dlq, doctor, enqueue, find, job, key,
-    limit, new, queue, retry, schedule, top, worker, workers, workflow,
+    limit, migrate, new, queue, retry, schedule, top, worker, workers, workflow,
 };
 use crate::connection::ConnectionArgs;
 use crate::exit::ExitCode;
@@ -113,6 +113,8 @@ pub(crate) enum Command {
     Context(context::ContextCommand),
     /// Check the broker: connection, permissions, version, settings
     Doctor(doctor::DoctorArgs),
+    /// Bring the streams of an earlier version of NAQ to the settings of this one
+    Migrate(migrate::MigrateArgs),
     /// Check a queue, the workers or the dead letters against limits; for monitoring systems
     Check(check::CheckArgs),
     /// Serve the dashboard: which jobs fail and why, whether retries help, actions on jobs

@@ -8,6 +8,7 @@ use naq_client::{BatchError, ClientError, EnqueueError, ScheduleError, WaitError
 use naq_core::schedule::ScheduleFault;
 use naq_core::state::JobState;
 use naq_core::transport::TransportError;
+use naq_nats::MigrateError;
 
 /// The exit codes. They are stable; scripts may rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +90,15 @@ pub(crate) fn explain(error: &anyhow::Error) -> (ExitCode, Option<String>) {
         }
         if let Some(error) = cause.downcast_ref::<TransportError>() {
             return of_transport(error);
+        }
+        if let Some(error) = cause.downcast_ref::<MigrateError>() {
+            return match error {
+                MigrateError::Transport(error) => of_transport(error),
+                _ => (
+                    ExitCode::Failed,
+                    Some("list the workers: naq workers; stop one: naq workers drain ID".into()),
+                ),
+            };
         }
         if let Some(error) = cause.downcast_ref::<ClientError>() {
             return of_client(error);

@@ -175,9 +175,14 @@ impl Output {
         if error.use_stderr() { exit::ExitCode::Usage } else { exit::ExitCode::Ok }
     }
 
+    /// Whether there is a terminal to ask on.
+    pub(crate) fn can_ask(self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
     /// Asks a yes/no question on the terminal. `None` without a terminal.
     pub(crate) fn confirm(self, question: &str) -> Result<Option<bool>> {
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        if !self.can_ask() {
             return Ok(None);
         }
         let context = context::in_use().map(context_label).unwrap_or_default();

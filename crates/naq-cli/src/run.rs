@@ -12,7 +12,7 @@ use crate::commands::bench;
 use crate::commands::dashboard;
 #[cfg(feature = "gateway")]
 use crate::commands::gateway;
-use crate::commands::{check, completions, dev, doctor, enqueue, new, retry, worker};
+use crate::commands::{check, completions, dev, doctor, enqueue, migrate, new, retry, worker};
 use crate::connection::ClientConfig;
 use crate::context;
 use crate::exit::{self, ExitCode};
@@ -96,6 +96,9 @@ fn run<S: Clone + Send + Sync + 'static>(
         Command::Doctor(args) => {
             let open_files = global.connection.open_files();
             return runtime()?.block_on(doctor::run(args, config()?, open_files, out));
+        }
+        Command::Migrate(args) => {
+            return runtime()?.block_on(migrate::run(args, config()?, out));
         }
         Command::Check(args) => return check::run(args, config(), out),
         #[cfg(feature = "bench")]

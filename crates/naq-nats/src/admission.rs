@@ -17,6 +17,7 @@ use crate::error_codes::STREAM_NOT_FOUND;
 use crate::evictions::{evictions, mend_command};
 use crate::queue_bound::{bound_of, with_bound};
 use crate::room::{Admitted, Refusal, RoomAnswer, Turn};
+use crate::schema;
 use crate::stream_config::check_echo;
 use crate::stream_info::StreamInfo;
 use crate::subjects::api;
@@ -120,6 +121,7 @@ impl Api {
         };
         let found = self.call_with_retry(&api::stream_info(&stream), &()).await;
         let StreamConfig { config } = found.map_err(fail)?;
+        schema::refuse_newer_raw(&self.configs().queue_config(queue), &config)?;
         let config = with_bound(config, bound);
         let updated = self.call_with_retry(&api::stream_update(&stream), &config).await;
         let info: StreamInfo = updated.map_err(fail)?;
@@ -152,6 +154,9 @@ fn refusal_of(wanted: &Config, found: &Config) -> Option<Refusal> {
     }
     match check_echo(wanted, found) {
         Err(TransportError::Unsupported { found, needs }) => Some(Refusal::Drift { found, needs }),
+        Err(TransportError::NewerSchema { stream, found, known }) => {
+            Some(Refusal::NewerSchema { stream, found, known })
+        }
         _ => None,
     }
 }

@@ -30,6 +30,7 @@ use crate::protection;
 use crate::replica_lag::ReplicaLag;
 use crate::room::Rooms;
 use crate::single_reads::SingleReads;
+use crate::state_schema::StateSchema;
 use crate::subjects::Subjects;
 use crate::under_way::UnderWay;
 use crate::unreadable::UnreadableMessages;
@@ -68,6 +69,8 @@ pub(crate) struct Api {
     pub(crate) json_denied: Mutex<HashSet<String>>,
     /// The streams of which this user may read single subjects only.
     pub(crate) single_reads: SingleReads,
+    /// Whether this process may write to the state store.
+    pub(crate) state_schema: StateSchema,
 }
 
 /// The broker's reply to a publish.
@@ -114,6 +117,7 @@ impl Api {
             unreadable: UnreadableMessages::default(),
             json_denied: Mutex::default(),
             single_reads: SingleReads::default(),
+            state_schema: StateSchema::default(),
         })
     }
 

@@ -15,12 +15,12 @@ use crate::finding::{Finding, Level, finding, not_visible};
 use crate::message::EXPECTED_LAST;
 use crate::replica_check::{choice_finding, too_few};
 use crate::replicas::ReplicaChoice;
-use crate::server;
 use crate::stream_config::{SHARED, drift};
 use crate::stream_info::{ConsumerInfo, StreamInfo};
 use crate::stream_limits::AccountUse;
 use crate::streams::durability;
 use crate::transport::NatsTransport;
+use crate::{schema_check, server};
 
 /// A larger difference between the clocks is a warning. NAQ goes by the broker's clock in any case.
 const CLOCK_TOLERANCE_MS: u64 = 250;
@@ -49,16 +49,21 @@ impl NatsTransport {
         found.push(choice_finding(&choice));
         let choice = choice.unwrap_or_default();
         let account = AccountUse::read(api).await.unwrap_or_default();
+        let mut older = Vec::new();
         for role in SHARED {
             let wanted =
                 Config { num_replicas: choice.copies(), ..api.configs().config_of_role(&role) };
             let info = api.stream_info(&wanted.name).await;
+            if let (StreamRole::State, Ok(Some(info))) = (&role, &info) {
+                older = api.older_workers(&info.config).await;
+            }
             let refusal = account.refusal(&wanted).filter(|_| matches!(info, Ok(None)));
             found.push(match refusal {
                 Some(why) => refused(format!("stream {}", wanted.name), &why),
                 None => stream(&role, &wanted, &info, &choice),
             });
         }
+        found.extend(older);
         let queue = api.configs().queue_config(&QueueName::default());
         let queue = Config { num_replicas: choice.copies(), ..queue };
         if let Some(why) = account.refusal(&queue) {
@@ -156,11 +161,17 @@ fn stream(
         }
         Err(error) => return not_visible(check, error),
     };
+    if let Some(finding) = schema_check::newer(&check, wanted, &info.config) {
+        return finding;
+    }
     let drift = drift(wanted, &info.config);
     if !drift.is_empty() {
         return finding(check, Level::Fail, drift.join("; ")).with_next_step(
             "correct it with `nats stream edit`, or back it up and create it again",
         );
+    }
+    if let Some(finding) = schema_check::behind(&check, role, wanted, &info.config) {
+        return finding;
     }
     let evicts = evictions(wanted, &info.config);
     if !evicts.is_empty() {
@@ -184,7 +195,8 @@ fn stream(
         return finding;
     }
     let size = format!("{} messages, {} bytes; ", info.state.messages, info.state.bytes);
-    let class = durability(&info.config).to_string();
+    let schema = schema_check::words(role, &info.config);
+    let class = format!("{}; {schema}", durability(&info.config));
     let lasting = info.config.storage == StorageType::File || wanted.storage == StorageType::Memory;
     if lasting {
         return finding(check, Level::Ok, size + &class);

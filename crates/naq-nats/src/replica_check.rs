@@ -86,14 +86,15 @@ impl NatsTransport {
         };
         let roles = SHARED.into_iter().chain(queues.into_iter().map(StreamRole::Queue));
         for role in roles {
-            found.extend(raise(api, &api.configs().config_of_role(&role).name, copies).await);
+            found.extend(raise(api, &api.configs().config_of_role(&role), copies).await);
         }
         found
     }
 }
 
 /// Raises one stream, if it exists and has fewer copies.
-async fn raise(api: &Api, stream: &str, copies: usize) -> Option<Finding> {
+async fn raise(api: &Api, wanted: &Config, copies: usize) -> Option<Finding> {
+    let stream = &*wanted.name;
     let check = format!("stream {stream}");
     let has = match api.stream_info(stream).await {
         Ok(info) => info?.config.num_replicas.max(1),
@@ -102,7 +103,7 @@ async fn raise(api: &Api, stream: &str, copies: usize) -> Option<Finding> {
     if has >= copies {
         return None;
     }
-    Some(match api.set_copies(stream, copies).await {
+    Some(match api.set_copies(wanted, copies).await {
         Ok(()) => {
             let detail =
                 format!("raised from {has} to {copies} copies; the broker copies its messages now");

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::api::Api;
 use crate::error::ApiError;
 use crate::error_codes::{STREAM_NAME_IN_USE, STREAM_NOT_FOUND};
+use crate::schema;
 use crate::stream_info::StreamInfo;
 use crate::subjects::{StatePart, api};
 
@@ -155,27 +156,30 @@ impl Api {
 
     /// Writes the number of copies down, in the stream of the state store.
     pub(crate) async fn set_choice(&self, copies: usize) -> Result<(), ApiError> {
-        let name = self.subjects.state_stream(StatePart::Shared);
+        let mut state = self.configs().state_config();
+        let name = state.name.clone();
         let Some(config) = self.raw_config(&name).await? else {
-            let mut state = self.configs().state_config();
             state.metadata.insert(REPLICAS.to_owned(), copies.to_string());
             state.num_replicas = copies;
             let subject = api::stream_create(&name);
             return self.call_with_retry::<_, StreamInfo>(&subject, &state).await.map(drop);
         };
+        schema::refuse_newer_raw(&state, &config)?;
         let config = with_choice(config, copies);
         self.call_with_retry::<_, StreamInfo>(&api::stream_update(&name), &config).await.map(drop)
     }
 
-    /// Gives a stream this number of copies.
-    pub(crate) async fn set_copies(&self, stream: &str, copies: usize) -> Result<(), ApiError> {
+    /// Gives a stream, which NAQ makes with the settings `wanted`, this number of copies.
+    pub(crate) async fn set_copies(&self, wanted: &Config, copies: usize) -> Result<(), ApiError> {
+        let stream = &*wanted.name;
         let Some(config) = self.raw_config(stream).await? else { return Ok(()) };
+        schema::refuse_newer_raw(wanted, &config)?;
         let config = with_copies(config, copies);
         self.call_with_retry::<_, StreamInfo>(&api::stream_update(stream), &config).await.map(drop)
     }
 
     /// The settings of a stream as the broker wrote them; `None` if it does not exist.
-    async fn raw_config(&self, stream: &str) -> Result<Option<Value>, ApiError> {
+    pub(crate) async fn raw_config(&self, stream: &str) -> Result<Option<Value>, ApiError> {
         #[derive(Deserialize)]
         struct RawInfo {
             config: Value,

@@ -40,6 +40,7 @@ struct KnownQueue {
 pub(crate) enum Refusal {
     Evicts { stream: String, evicts: Vec<String>, mend: String },
     Drift { found: String, needs: String },
+    NewerSchema { stream: String, found: u32, known: u32 },
 }
 
 /// What the description of a queue's stream says about new jobs.
@@ -74,6 +75,9 @@ impl KnownQueue {
             }
             Some(Refusal::Drift { found, needs }) => {
                 return Err(TransportError::Unsupported { found, needs });
+            }
+            Some(Refusal::NewerSchema { stream, found, known }) => {
+                return Err(TransportError::NewerSchema { stream, found, known });
             }
             None => {}
         }

@@ -17,9 +17,11 @@ use crate::error::ApiError;
 use crate::error_codes::WRONG_LAST_SEQUENCE;
 use crate::message::{EXPECTED_LAST, OPERATION, ROLLUP, TTL};
 use crate::records;
+use crate::schema;
 use crate::state_poll::PolledStateWatch;
 use crate::state_watch::NatsStateWatch;
-use crate::subjects::StatePart;
+use crate::stream_info::StreamInfo;
+use crate::subjects::{StatePart, api};
 use crate::transport::NatsTransport;
 
 /// A tombstone is stored for the longest time that a write may take, and for this long after it. By
@@ -73,6 +75,9 @@ impl Api {
         ttl: Option<Duration>,
     ) -> Result<Saved, TransportError> {
         let (subject, part) = (self.subjects.state(key), StatePart::of(key));
+        if part == StatePart::Shared {
+            self.refuse_newer_state().await?;
+        }
         let mut retry = self.request_retry("write to", &subject);
         let write_id = JobId::random();
         let mut expired = 0;
@@ -139,6 +144,24 @@ impl Api {
                 Err(error) => retry.wait_to_retry(error).await?,
             }
         }
+    }
+
+    /// Refuses a stream of the state store with a newer schema. Asks the broker once, before the first
+    /// write of this process. Without an answer the write goes on: a broker that does not answer stores
+    /// nothing either.
+    pub(crate) async fn refuse_newer_state(&self) -> Result<(), TransportError> {
+        if self.state_schema.is_known() {
+            return Ok(());
+        }
+        let stream = self.subjects.state_stream(StatePart::Shared);
+        match self.call::<_, StreamInfo>(&api::stream_info(&stream), &()).await {
+            Ok(info) => schema::refuse_newer(&self.configs().state_config(), &info.config)?,
+            // A user who may not read the settings works without this.
+            Err(error) if error.is_permission() => {}
+            Err(_) => return Ok(()),
+        }
+        self.state_schema.set_known();
+        Ok(())
     }
 
     /// Removes an entry without a tombstone, for which a full store has no room. A watch does not see

@@ -11,6 +11,7 @@ use naq_core::transport::{Place, STATS_TTL, StreamRole, TransportError};
 
 use crate::api::Api;
 use crate::config::{NatsConfig, Storage};
+use crate::schema::{self, Schema};
 use crate::subjects::{CONSUMER, StatePart, Subjects, UPTIME};
 
 /// How long the broker remembers a message id. The same id is stored once within this time.
@@ -59,10 +60,11 @@ impl Api {
 }
 
 impl StreamConfigs<'_> {
-    fn stream_config(&self, name: String, subjects: Vec<String>) -> Config {
+    fn stream_config(&self, name: String, subjects: Vec<String>, schema: Schema) -> Config {
         Config {
             name,
             subjects,
+            metadata: schema.metadata(),
             discard: DiscardPolicy::Old,
             duplicate_window: DUPLICATE_WINDOW,
             allow_direct: true,
@@ -81,13 +83,13 @@ impl StreamConfigs<'_> {
             retention: RetentionPolicy::WorkQueue,
             allow_message_schedules: true,
             allow_message_ttl: true,
-            ..self.stream_config(self.subjects.queue_stream(queue), subjects.into())
+            ..self.stream_config(self.subjects.queue_stream(queue), subjects.into(), schema::QUEUE)
         }
     }
 
     pub(crate) fn dead_config(&self) -> Config {
         let subjects = vec![self.subjects.of_all(Place::Dead)];
-        self.stream_config(self.subjects.dead_stream(), subjects)
+        self.stream_config(self.subjects.dead_stream(), subjects, schema::DEAD)
     }
 
     pub(crate) fn records_config(&self) -> Config {
@@ -95,7 +97,7 @@ impl StreamConfigs<'_> {
         Config {
             allow_message_ttl: true,
             max_messages_per_subject: 1,
-            ..self.stream_config(self.subjects.records_stream(), subjects)
+            ..self.stream_config(self.subjects.records_stream(), subjects, schema::RECORDS)
         }
     }
 
@@ -105,7 +107,7 @@ impl StreamConfigs<'_> {
             allow_message_ttl: true,
             max_messages_per_subject: 1,
             storage: StorageType::Memory,
-            ..self.stream_config(self.subjects.workers_stream(), subjects)
+            ..self.stream_config(self.subjects.workers_stream(), subjects, schema::WORKERS)
         }
     }
 
@@ -116,7 +118,8 @@ impl StreamConfigs<'_> {
     /// The settings of the stream of this part of the state store.
     pub(crate) fn part_config(&self, part: StatePart) -> Config {
         let subjects = vec![self.subjects.all_states(part)];
-        let config = self.stream_config(self.subjects.state_stream(part), subjects);
+        let schema = schema::of_part(part);
+        let config = self.stream_config(self.subjects.state_stream(part), subjects, schema);
         match part {
             StatePart::Shared => Self::shared_config(config),
             // Without delete markers, which would force the broker to accept `Nats-Rollup`, with which a
@@ -155,7 +158,7 @@ impl StreamConfigs<'_> {
         Config {
             allow_message_ttl: true,
             max_messages_per_subject: 1,
-            ..self.stream_config(self.subjects.blobs_stream(), subjects)
+            ..self.stream_config(self.subjects.blobs_stream(), subjects, schema::BLOBS)
         }
     }
 
@@ -165,7 +168,7 @@ impl StreamConfigs<'_> {
             max_messages_per_subject: 1,
             max_age: STATS_TTL,
             max_bytes: STATS_MAX_BYTES,
-            ..self.stream_config(self.subjects.stats_stream(), subjects)
+            ..self.stream_config(self.subjects.stats_stream(), subjects, schema::STATS)
         }
     }
 
@@ -251,7 +254,10 @@ pub(crate) fn drift(wanted: &Config, found: &Config) -> Vec<String> {
     drift
 }
 
+/// Refuses a stream that a newer version of NAQ has made or changed, and one without the settings that
+/// NAQ needs.
 pub(crate) fn check_echo(wanted: &Config, found: &Config) -> Result<(), TransportError> {
+    schema::refuse_newer(wanted, found)?;
     let drift = drift(wanted, found);
     if drift.is_empty() {
         return Ok(());

@@ -102,6 +102,9 @@ impl NatsSubscription {
         // Only jobs with limits, unique keys and the like need the state store. Other jobs run
         // without it.
         if let Err(error) = api.ensure_stream(&api.configs().state_config()).await {
+            if matches!(error, TransportError::NewerSchema { .. }) {
+                return Err(error);
+            }
             tracing::debug!(%error, "the stream of the state store is missing");
         }
         let stream = api.subjects.queue_stream(&queue);

@@ -16,7 +16,7 @@ use crate::error_codes::{
 };
 use crate::stream_config::{DEFAULT_LEASE, SHARED, check_echo};
 use crate::stream_info::{ConsumerInfo, ConsumerTerms, CreateConsumer, StreamInfo};
-use crate::subjects::{CONSUMER, api};
+use crate::subjects::{CONSUMER, StatePart, api};
 
 impl Api {
     /// Describes a stream; `None` if it does not exist. Also compares the clocks.
@@ -51,12 +51,16 @@ impl Api {
     /// was created now. Returns false if this user may not read its description; a later request
     /// then shows whether it exists.
     pub(crate) async fn ensure_stream(&self, wanted: &Config) -> Result<bool, TransportError> {
-        match self.stream_info(&wanted.name).await {
+        let ensured = match self.stream_info(&wanted.name).await {
             Ok(Some(info)) => check_echo(wanted, &info.config).map(|()| false),
             Ok(None) => self.create_stream(wanted).await,
             Err(error) if error.is_permission() => Ok(false),
             Err(error) => Err(error.into_transport("describe a stream", self.url())),
+        };
+        if ensured.is_ok() && wanted.name == self.subjects.state_stream(StatePart::Shared) {
+            self.state_schema.set_known();
         }
+        ensured
     }
 
     async fn create_stream(&self, wanted: &Config) -> Result<bool, TransportError> {

@@ -27,6 +27,12 @@ TRANSIENT = {
 REPLICAS = "naq_replicas"
 
 
+# The metadata of a stream that says which schema it has, and the schema of the stream that this package creates. It is
+# the one of NAQ's own programs: they bring a queue with an earlier one up, and leave one with a newer one alone.
+SCHEMA = "naq_schema"
+QUEUE_SCHEMA = "1"
+
+
 def copies(state: Mapping[str, Any], configured: int, clustered: bool) -> int:
     """How many copies a new stream gets. ``state`` is the configuration of the stream of the state store."""
     written = str((state.get("metadata") or {}).get(REPLICAS, ""))
@@ -54,4 +60,5 @@ def queue_stream(prefix: str, queue: str, replicas: int, storage: str) -> Dict[s
         "allow_direct": True,
         "allow_msg_ttl": True,
         "allow_msg_schedules": True,
+        "metadata": {SCHEMA: QUEUE_SCHEMA},
     }

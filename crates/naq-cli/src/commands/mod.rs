@@ -25,6 +25,7 @@ pub(crate) mod handlers;
 pub(crate) mod job;
 pub(crate) mod key;
 pub(crate) mod limit;
+pub(crate) mod migrate;
 pub(crate) mod new;
 pub(crate) mod queue;
 pub(crate) mod retry;

@@ -70,6 +70,7 @@ const COMMANDS: &[&str] = &[
     "key new",
     "key public",
     "doctor",
+    "migrate",
     "check",
     "check queue",
     "check worker",

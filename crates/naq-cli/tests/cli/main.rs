@@ -8,6 +8,7 @@ mod bench;
 mod breaker;
 mod check;
 mod context;
+mod corpus;
 #[cfg(feature = "dashboard")]
 mod dashboard;
 mod dev;
@@ -30,6 +31,7 @@ mod limits;
 mod listing;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod migrate;
 mod new_project;
 mod operate;
 mod output;

@@ -100,6 +100,18 @@ pub enum TransportError {
         /// The command that removes them.
         mend: String,
     },
+    /// A newer version of NAQ has made or changed the stream. This program neither uses nor changes it.
+    #[error(
+        "the stream {stream} has schema {found}, and this program knows up to {known}: upgrade this program"
+    )]
+    NewerSchema {
+        /// The stream.
+        stream: String,
+        /// Its schema.
+        found: u32,
+        /// The newest schema that this program knows.
+        known: u32,
+    },
     /// The broker refused the request for another reason.
     #[error("{what}: {reason}")]
     Rejected {

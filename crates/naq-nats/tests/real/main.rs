@@ -14,6 +14,7 @@ mod full_store;
 mod large;
 mod lost_tail;
 mod malformed;
+mod migrate;
 mod network;
 mod permissions;
 mod refusals;
