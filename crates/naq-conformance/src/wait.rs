@@ -172,7 +172,6 @@ pub async fn many_wait_at_once(subject: &dyn Subject) {
     for delivery in case.next_deliveries(&mut sub, 100).await {
         case.complete(&delivery).await;
     }
-    let (results, took) = advance_until(&case, waits.join_all()).await;
+    let (results, _) = advance_until(&case, waits.join_all()).await;
     assert_eq!(results.len(), 100);
-    assert!(took < NOTIFIED, "{took:?}");
 }
