@@ -37,7 +37,7 @@ async fn a_cancel_during_the_start_cancels_the_job_or_reports_its_end() {
     let races = (0..TIMES).map(|n| {
         let setup = &setup;
         async move {
-            let key = setup.enqueue_raced(n, Duration::ZERO).await;
+            let key = setup.enqueue_raced(n, Duration::from_millis(1_250)).await;
             let answer = setup.client.cancel(&key, "a race").await;
             (key, answer)
         }
