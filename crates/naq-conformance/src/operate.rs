@@ -81,10 +81,12 @@ pub async fn a_purge_removes_pending_running_and_waiting_jobs(subject: &dyn Subj
     case.expect_places("dead", &[Place::Dead]).await;
     case.enqueue_in("c", Duration::from_millis(500)).await;
     case.enqueue("d").await;
-    assert_eq!(case.transport.purged_at(&case.queue).await.unwrap(), None);
+    let keys = ["a", "b"].map(|name| case.key(name));
+    assert_eq!(case.transport.purged_at(&keys).await.unwrap(), [None; 2]);
     let stored_at = held[0].stored.stored_at;
     assert_eq!(case.transport.purge(&case.queue).await.unwrap(), 4);
-    assert!(case.transport.purged_at(&case.queue).await.unwrap().unwrap() >= stored_at);
+    let purged = case.transport.purged_at(&keys).await.unwrap();
+    assert!(purged.iter().all(|at| at.unwrap() >= stored_at), "{purged:?} {stored_at}");
     case.expect_nothing(&mut sub, case.lease() + BRIEF).await;
     case.expect_places("a", &[]).await;
     case.expect_places("c", &[]).await;
@@ -99,13 +101,7 @@ pub async fn a_purge_removes_pending_running_and_waiting_jobs(subject: &dyn Subj
 pub async fn a_purge_frees_the_ids_of_its_jobs(subject: &dyn Subject) {
     let case = Case::new(subject);
     let mut sub = case.open().await;
-    let chosen = |name: &str| Submission {
-        key: case.key(name),
-        due_at: None,
-        dedup: name.to_owned(),
-        unique: true,
-        message: WireMessage::new(r#"{"task":"t"}"#.into()),
-    };
+    let chosen = |name: &str| chosen(&case, name);
     for name in ["a", "done"] {
         let receipt = case.transport.publish(chosen(name)).await.unwrap();
         assert!(matches!(receipt, Receipt::Stored(_)), "{receipt:?}");
@@ -122,6 +118,41 @@ pub async fn a_purge_frees_the_ids_of_its_jobs(subject: &dyn Subject) {
     assert_eq!(case.transport.publish(chosen("a")).await.unwrap(), Receipt::Duplicate);
     assert_eq!(case.next_delivery(&mut sub).await.stored.key, case.key("a"));
     case.expect_nothing(&mut sub, BRIEF).await;
+}
+
+pub async fn the_purge_of_one_job_is_known_and_frees_its_id(subject: &dyn Subject) {
+    let case = Case::new(subject);
+    let mut sub = case.open().await;
+    let keys = ["a", "b"].map(|name| case.key(name));
+    for name in ["a", "b"] {
+        case.transport.publish(chosen(&case, name)).await.unwrap();
+    }
+    let held = case.next_deliveries(&mut sub, 2).await;
+    let (a, b) = if held[0].stored.key == keys[0] { (0, 1) } else { (1, 0) };
+    assert!(case.transport.remove(&held[a].stored).await.unwrap());
+    case.transport.note_purge(&keys[0]).await.unwrap();
+    let purged = case.transport.purged_at(&keys).await.unwrap();
+    assert!(purged[0].unwrap() >= held[a].stored.stored_at, "{purged:?}");
+    assert_eq!(purged[1], None);
+    for (name, is_free) in [("a", true), ("b", false)] {
+        let receipt = case.transport.publish(chosen(&case, name)).await.unwrap();
+        assert_eq!(matches!(receipt, Receipt::Stored(_)), is_free, "{name}: {receipt:?}");
+    }
+    // The new job is stored after the purge.
+    let again = case.next_delivery(&mut sub).await;
+    assert!(again.stored.stored_at >= purged[0].unwrap());
+    case.settle(&held[b], &case.record(&held[b])).await;
+}
+
+/// A job whose id its producer chose.
+fn chosen(case: &Case, name: &str) -> Submission {
+    Submission {
+        key: case.key(name),
+        due_at: None,
+        dedup: name.to_owned(),
+        unique: true,
+        message: WireMessage::new(r#"{"task":"t"}"#.into()),
+    }
 }
 
 pub async fn a_removal_removes_exactly_its_message(subject: &dyn Subject) {

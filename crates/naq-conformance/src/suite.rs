@@ -187,6 +187,7 @@ macro_rules! __each_behaviour {
                 a_pause_ends_by_itself
                 a_purge_removes_pending_running_and_waiting_jobs
                 a_purge_frees_the_ids_of_its_jobs
+                the_purge_of_one_job_is_known_and_frees_its_id
                 a_removal_removes_exactly_its_message
                 a_limited_queue_delivers_no_more_at_once_and_the_limit_changes_at_once
                 a_full_queue_refuses_new_jobs_and_stores_the_retries_of_its_jobs

@@ -117,11 +117,13 @@ pub enum DeedOutcome {
     },
     /// Nothing was stored of the job.
     NoJob,
-    /// Messages of these jobs were removed, or may have been: a removal without an answer was
-    /// repeated and found nothing.
+    /// Jobs were removed.
     Removed {
-        /// The jobs.
+        /// The jobs of which messages were removed.
         jobs: Vec<String>,
+        /// The jobs of which messages may have been removed: a purge without an answer was repeated, and
+        /// found nothing.
+        maybe: Vec<String>,
     },
     /// The queue was purged. `messages` is `None` if a purge without an answer was repeated.
     Purged {

@@ -163,27 +163,17 @@ impl Operator<'_> {
         Ok(keys)
     }
 
-    /// Removes the messages of each job until none is left: a schedule may become due meanwhile.
     async fn purge_jobs(&self, keys: Vec<JobKey>) -> Result<DeedOutcome> {
-        let transport = self.client.transport();
-        let waits = |stored: &Stored| matches!(stored.place, Place::Queue | Place::Schedule);
-        let mut jobs = Vec::new();
+        let (mut jobs, mut maybe) = (Vec::new(), Vec::new());
         for key in keys {
-            let mut removed = false;
-            loop {
-                let mut found = answered(async || Ok(transport.locate(&key).await?)).await?.value?;
-                found.retain(waits);
-                if found.is_empty() {
-                    break;
-                }
-                for stored in &found {
-                    let answer = answered(async || Ok(transport.remove(stored).await?)).await?;
-                    removed |= answer.value? || answer.repeated;
-                }
+            let answer = answered(async || Ok(self.client.purge_job(&key).await?)).await?;
+            if answer.value? {
+                jobs.push(key.id.to_string());
+            } else if answer.repeated {
+                maybe.push(key.id.to_string());
             }
-            jobs.extend(removed.then(|| key.id.to_string()));
         }
-        Ok(DeedOutcome::Removed { jobs })
+        Ok(DeedOutcome::Removed { jobs, maybe })
     }
 
     async fn purge_subject(&self, key: &JobKey) -> Result<DeedOutcome> {
@@ -191,9 +181,9 @@ impl Operator<'_> {
         let filter = format!("naq.q.{}.{}", key.queue, key.id);
         let Answer { value, repeated } =
             self.by_hand(&subject, &serde_json::json!({ "filter": filter })).await?;
-        let removed = repeated || value["purged"].as_u64() > Some(0);
-        let jobs = if removed { vec![key.id.to_string()] } else { Vec::new() };
-        Ok(DeedOutcome::Removed { jobs })
+        let removed = value["purged"].as_u64() > Some(0);
+        let job = |is_it: bool| is_it.then(|| key.id.to_string()).into_iter().collect();
+        Ok(DeedOutcome::Removed { jobs: job(removed), maybe: job(repeated && !removed) })
     }
 
     async fn purge_queue(&self, queue: &QueueName) -> Result<DeedOutcome> {

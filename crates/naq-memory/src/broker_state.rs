@@ -74,7 +74,7 @@ impl BrokerState {
         let args = self.kept_bytes(&job.key.queue);
         let queue = self.queue(&job.key.queue);
         // A purge frees the ids of its jobs.
-        let freed = |since| is_gone && queue.purged_at.is_some_and(|at| since <= at);
+        let freed = |since| is_gone && queue.purges.of_queue().is_some_and(|at| since <= at);
         if refused || queue.log.dedup.since(&job.dedup, now).is_some_and(|since| !freed(since)) {
             return Ok(Receipt::Duplicate);
         }

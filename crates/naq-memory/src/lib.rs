@@ -27,6 +27,7 @@ mod end_watch;
 mod journal;
 mod lookup;
 mod operate;
+mod purges;
 mod queue;
 mod settle;
 mod state_store;

@@ -21,9 +21,9 @@ impl Lookup for MemoryTransport {
         Ok(keys.iter().map(|key| state.locate(key).iter().map(Evidence::from).collect()).collect())
     }
 
-    async fn purged_at(&self, queue: &QueueName) -> Result<Option<Timestamp>, TransportError> {
+    async fn purged_at(&self, keys: &[JobKey]) -> Result<Vec<Option<Timestamp>>, TransportError> {
         let (mut state, _) = self.shared.state();
-        Ok(state.queue(queue).purged_at)
+        Ok(keys.iter().map(|key| state.queue(&key.queue).purges.of(&key.id)).collect())
     }
 
     async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {

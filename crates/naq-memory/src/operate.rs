@@ -114,9 +114,11 @@ impl Operator for MemoryTransport {
         Ok(purged)
     }
 
-    async fn free_id(&self, key: &JobKey) -> Result<(), TransportError> {
-        let (mut state, _) = self.shared.state();
-        state.queue(&key.queue).log.dedup.forget(key.id.as_str());
+    async fn note_purge(&self, key: &JobKey) -> Result<(), TransportError> {
+        let (mut state, now) = self.shared.state();
+        let queue = state.queue(&key.queue);
+        queue.log.dedup.forget(key.id.as_str());
+        queue.purges.note_job(key.id.clone(), now);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use naq_core::names::QueueName;
 use naq_core::transport::{JobKey, Place, QueueBound, QueueSize, Stored, TransportError};
 use naq_core::wire::WireMessage;
 
+use crate::purges::Purges;
 use crate::stream_log::StreamLog;
 
 /// A message that was delivered, with the number of its deliveries.
@@ -38,8 +39,8 @@ pub(crate) struct MemoryQueue {
     forgotten: BTreeSet<u64>,
     pub(crate) lease: Option<Duration>,
     pub(crate) paused_until: Option<Timestamp>,
-    /// When it was last purged.
-    pub(crate) purged_at: Option<Timestamp>,
+    /// When it and its jobs were last purged.
+    pub(crate) purges: Purges,
     /// How many messages may be leased at once.
     pub(crate) limit: Option<u64>,
     /// How much it may store before it refuses new jobs.
@@ -180,7 +181,7 @@ impl MemoryQueue {
 
     /// Removes all messages and returns their number. Their ids are free.
     pub(crate) fn purge(&mut self, now: Timestamp) -> u64 {
-        self.purged_at = Some(now);
+        self.purges.note_queue(now);
         let seqs: Vec<u64> = self.log.from(0).map(|stored| stored.seq).collect();
         seqs.iter().filter_map(|seq| self.remove(*seq)).count() as u64
     }

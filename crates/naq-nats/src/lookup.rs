@@ -246,8 +246,8 @@ impl Lookup for NatsTransport {
         Ok(lists.iter().map(|list| list.iter().map(Evidence::from).collect()).collect())
     }
 
-    async fn purged_at(&self, queue: &QueueName) -> Result<Option<Timestamp>, TransportError> {
-        self.purge_time(queue).await
+    async fn purged_at(&self, keys: &[JobKey]) -> Result<Vec<Option<Timestamp>>, TransportError> {
+        self.purge_times(keys).await
     }
 
     async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {

@@ -294,8 +294,8 @@ impl Operator for NatsTransport {
         self.purge_queue(queue).await
     }
 
-    async fn free_id(&self, key: &JobKey) -> Result<(), TransportError> {
-        self.free_purged_id(key).await
+    async fn note_purge(&self, key: &JobKey) -> Result<(), TransportError> {
+        self.note_job_purge(key).await
     }
 
     async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {

@@ -1,7 +1,7 @@
-//! A purge of a queue or of a dead letter frees the ids of its jobs, although the broker remembers them
-//! for two minutes. A worker that holds a job of a purged queue learns it here.
+//! A purge of a queue, of a job or of a dead letter frees the ids of its jobs, although the broker remembers
+//! them for two minutes. A worker that holds a purged job learns it here.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use naq_core::transport::{
     Expect, JobKey, Place, Receipt, StateKey, StateStore, Submission, TransportError,
@@ -15,7 +15,7 @@ use crate::stream_config::DUPLICATE_WINDOW;
 use crate::subjects::StatePart;
 use crate::transport::NatsTransport;
 
-/// The note that a queue or a dead letter was purged, for as long as the broker remembers the ids.
+/// The note that a queue or one job was purged, for as long as the broker remembers the ids.
 #[derive(Debug, Clone, Copy)]
 struct PurgeNote {
     /// The last sequence of the queue's stream after the purge.
@@ -23,14 +23,14 @@ struct PurgeNote {
     /// The revision of the note.
     revision: u64,
     /// The note is about this job alone, whose record stays.
-    of_letter: bool,
+    of_job: bool,
 }
 
 fn key_of(queue: &QueueName) -> Option<StateKey> {
     StateKey::new(["purged", queue.as_str()]).ok()
 }
 
-fn letter_key_of(job: &JobKey) -> Option<StateKey> {
+fn job_key_of(job: &JobKey) -> Option<StateKey> {
     StateKey::new(["purged", job.queue.as_str(), job.id.as_str()]).ok()
 }
 
@@ -47,19 +47,24 @@ impl NatsTransport {
         Ok(purged)
     }
 
-    /// When the note was left; `None` if the queue was not purged lately.
-    pub(crate) async fn purge_time(
+    /// When the newest note about each job was left; `None` if it was not purged lately.
+    pub(crate) async fn purge_times(
         &self,
-        queue: &QueueName,
-    ) -> Result<Option<Timestamp>, TransportError> {
-        let Some(key) = key_of(queue) else { return Ok(None) };
-        let found = self.state_get(&[key]).await?;
-        Ok(found.into_iter().flatten().next().map(|note| note.stored_at))
+        jobs: &[JobKey],
+    ) -> Result<Vec<Option<Timestamp>>, TransportError> {
+        let notes = |job: &JobKey| [key_of(&job.queue), job_key_of(job)].into_iter().flatten();
+        let wanted: HashSet<StateKey> = jobs.iter().flat_map(notes).collect();
+        let wanted: Vec<StateKey> = wanted.into_iter().collect();
+        let found = self.state_get(&wanted).await?;
+        let left_at: HashMap<StateKey, Timestamp> =
+            found.into_iter().flatten().map(|note| (note.key, note.stored_at)).collect();
+        let newest = |job| notes(job).filter_map(|key| left_at.get(&key).copied()).max();
+        Ok(jobs.iter().map(newest).collect())
     }
 
-    /// Leaves the note that the dead letter of this job was purged.
-    pub(crate) async fn free_purged_id(&self, job: &JobKey) -> Result<(), TransportError> {
-        match letter_key_of(job) {
+    /// Leaves the note that this job was purged.
+    pub(crate) async fn note_job_purge(&self, job: &JobKey) -> Result<(), TransportError> {
+        match job_key_of(job) {
             Some(key) => self.leave_note(&job.queue, &key).await,
             None => Ok(()),
         }
@@ -79,15 +84,15 @@ impl Api {
     /// The notes that may be about this job.
     async fn purge_notes(&self, job: &JobKey) -> Result<Vec<PurgeNote>, TransportError> {
         let subject = |key: Option<StateKey>| key.map(|key| self.subjects.state(&key));
-        let of_letter = subject(letter_key_of(job));
-        let subjects = [subject(key_of(&job.queue)), of_letter.clone()].into_iter().flatten();
+        let of_job = subject(job_key_of(job));
+        let subjects = [subject(key_of(&job.queue)), of_job.clone()].into_iter().flatten();
         let found = self
             .last_of(&self.subjects.state_stream(StatePart::Shared), subjects.collect())
             .await?;
         let note = |message: &StreamMessage| {
             let last_seq = std::str::from_utf8(&message.body).ok()?.parse().ok()?;
-            let of_letter = of_letter.as_ref() == Some(&message.subject);
-            Some(PurgeNote { last_seq, revision: message.seq, of_letter })
+            let of_job = of_job.as_ref() == Some(&message.subject);
+            Some(PurgeNote { last_seq, revision: message.seq, of_job })
         };
         Ok(found.iter().filter_map(note).collect())
     }
@@ -110,7 +115,7 @@ impl Api {
         let left = self.last_at(&job.key, &Place::ALL).await?;
         // The record of a death stays when its letter is purged.
         let is_gone = |note: &PurgeNote| {
-            left.iter().all(|stored| note.of_letter && stored.place == Place::Record)
+            left.iter().all(|stored| note.of_job && stored.place == Place::Record)
         };
         let note = notes.iter().find(|note| is_gone(note));
         Ok(note.map(|note| format!("{}/after-purge-{}", job.dedup, note.revision)))
@@ -126,7 +131,7 @@ impl Api {
             job.unique && matches!(answer, Some(Ok(Receipt::Duplicate)))
         });
         let notes_of = |job: &Submission| {
-            let keys = [key_of(&job.key.queue), letter_key_of(&job.key)].into_iter().flatten();
+            let keys = [key_of(&job.key.queue), job_key_of(&job.key)].into_iter().flatten();
             keys.map(|key| self.subjects.state(&key)).collect::<Vec<_>>()
         };
         let refused: Vec<_> = refused.map(|(index, (job, _))| (index, notes_of(job))).collect();

@@ -57,10 +57,14 @@ Examples:
     },
     /// Limit how many jobs of a queue run at once, or how many it stores
     Limit(limit::QueueLimitArgs),
-    /// Remove every job of the queues: pending, running and waiting; dead letters stay
-    #[command(
-        after_help = "Examples:\n  naq queue purge mail --dry-run\n  naq queue purge mail --yes"
-    )]
+    /// Remove every job of the queues, or of one task: pending, running and waiting; dead letters stay
+    ///
+    /// No record of the jobs stays. To end jobs with a record, cancel them: naq job cancel.
+    #[command(after_help = "\
+Examples:
+  naq queue purge mail --dry-run
+  naq queue purge mail --yes
+  naq queue purge mail --task email.send --yes")]
     Purge(QueuePurgeArgs),
 }
 
@@ -88,6 +92,9 @@ pub(crate) struct QueuePurgeArgs {
     /// The queues
     #[arg(required = true, value_name = "QUEUE")]
     queues: Vec<QueueName>,
+    /// Only the jobs of this task
+    #[arg(long, value_name = "TASK")]
+    task: Option<TaskName>,
     #[command(flatten)]
     confirm: Confirm,
 }
@@ -226,11 +233,30 @@ async fn resume(queues: &[QueueName], client: &Client, out: Output) -> Result<()
 impl QueuePurgeArgs {
     pub(crate) fn check(&self, out: Output) -> Result<()> {
         let names: Vec<_> = self.queues.iter().map(QueueName::as_str).collect();
-        confirm::ask(
-            &self.confirm,
-            out,
-            &format!("remove every job of {} permanently?", names.join(", ")),
-        )
+        let jobs = match &self.task {
+            Some(task) => format!("every job of the task {task}"),
+            None => "every job".into(),
+        };
+        let question = format!("remove {jobs} of {} permanently?", names.join(", "));
+        confirm::ask(&self.confirm, out, &question)
+    }
+
+    /// How many jobs a purge would remove.
+    async fn count(&self, client: &Client, queue: &QueueName) -> Result<u64> {
+        match &self.task {
+            Some(task) => Ok(client.count_task(queue, task).await?),
+            None => {
+                let info = info(client, queue).await?;
+                Ok(info.pending + info.running + info.waiting)
+            }
+        }
+    }
+
+    async fn purge(&self, client: &Client, queue: &QueueName) -> Result<u64> {
+        Ok(match &self.task {
+            Some(task) => client.purge_task(queue, task).await?,
+            None => client.purge_queue(queue).await?,
+        })
     }
 
     pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {
@@ -238,11 +264,14 @@ impl QueuePurgeArgs {
         let mut done = Vec::new();
         for queue in &self.queues {
             let jobs = if self.confirm.dry_run {
-                let info = info(client, queue).await?;
-                info.pending + info.running + info.waiting
+                self.count(client, queue).await?
             } else {
-                let jobs = client.purge_queue(queue).await?;
-                let entry = |who: &str| AuditEntry::new(who, "purge", format!("queue {queue}"));
+                let jobs = self.purge(client, queue).await?;
+                let target = match &self.task {
+                    Some(task) => format!("task {task} of the queue {queue}"),
+                    None => format!("queue {queue}"),
+                };
+                let entry = |who: &str| AuditEntry::new(who, "purge", target.clone());
                 audit::record(client, out, |who| entry(who).count(jobs)).await?;
                 jobs
             };

@@ -50,6 +50,25 @@ fn purge_counts_before_it_removes() {
 }
 
 #[test]
+fn purge_of_a_task_leaves_the_other_jobs() {
+    let broker = Broker::start();
+    for args in [&["greet"] as &[&str], &["greet", "--delay", "1h"], &["bill"], &["bill"]] {
+        broker.enqueue(args);
+    }
+    let purge = |more: &[&str]| {
+        broker.json(&[&["queue", "purge", "default", "--task", "greet"], more].concat())
+    };
+    let both = json!([{ "queue": "default", "jobs": 2 }]);
+    assert_eq!(purge(&["--dry-run"]), both);
+    assert_eq!(purge(&["--yes"]), both);
+    assert_eq!(purge(&["--yes"]), json!([{ "queue": "default", "jobs": 0 }]));
+    let info = broker.json(&["queue", "info", "default"]);
+    assert_eq!((&info["pending"], &info["waiting"]), (&json!(2), &json!(0)), "{info}");
+    let audit = broker.json(&["audit"]).to_string();
+    assert!(audit.contains("task greet of the queue default"), "{audit}");
+}
+
+#[test]
 fn empty_lists_are_empty_in_every_format() {
     let broker = Broker::start();
     for args in [["queue", "list"].as_slice(), &["workers"], &["dlq", "list"]] {

@@ -27,7 +27,7 @@ impl Client {
         // A broker remembers the id of a job that was enqueued lately.
         let remembered = enqueued.map_or(true, |at| self.now().since(at) < REMEMBERED);
         if removed && remembered {
-            self.transport.free_id(&letter.key).await?;
+            self.transport.note_purge(&letter.key).await?;
         }
         Ok(removed)
     }

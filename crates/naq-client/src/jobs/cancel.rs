@@ -4,12 +4,12 @@ use naq_core::names::JobKey;
 use naq_core::retry::Rule;
 use naq_core::state::JobState;
 use naq_core::transport::{
-    Expect, Fact, Place, SHORTEST_RECORD_TTL, Signal, Stored, TransportError, Written,
+    Fact, Place, SHORTEST_RECORD_TTL, Signal, Stored, TransportError, Written,
 };
 use naq_core::wire::{AttemptOutcome, AttemptRecord, CancelledAttempt, FinalRecord};
 
 use crate::operate::audit_entry::operator_text;
-use crate::{Checkpoint, Client, ClientError, JobReport};
+use crate::{Client, ClientError, JobReport};
 
 impl Client {
     /// Ends a job that has not ended. A pending or waiting job never starts. A running handler is
@@ -136,17 +136,7 @@ impl Client {
             }
         }
         if let Some(job) = &report.envelope {
-            // Best effort: the record already tells the next job that the key is free.
-            let _ = self.free_unique(job).await;
-            // Best effort: a worker removes them after a day.
-            let _ = self.remove_args(key, job).await;
-            // Best effort: the entries expire.
-            let _ = self.forget_dependencies(job).await;
-            // Best effort: a checkpoint that stays expires. A handler that runs now removes its own.
-            if Checkpoint::may_be_of(job) {
-                let key = Checkpoint::key_of(job);
-                let _ = self.transport.state_remove(&key, Expect::Any).await;
-            }
+            self.forget_job(key, job).await;
         }
         let signal = Signal::Cancel {
             queue: key.queue.clone(),

@@ -5,6 +5,7 @@ mod cancel;
 mod handle;
 mod large_args;
 mod large_result;
+mod purge;
 mod report;
 mod reschedule;
 mod saved_data;

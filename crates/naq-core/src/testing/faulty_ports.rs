@@ -110,8 +110,8 @@ impl<T: Transport> Lookup for FaultyTransport<T> {
         self.faults.pass(Op::Evidence, none, self.inner.evidence(keys)).await
     }
 
-    async fn purged_at(&self, queue: &QueueName) -> Result<Option<Timestamp>, TransportError> {
-        self.faults.pass(Op::Other, || None, self.inner.purged_at(queue)).await
+    async fn purged_at(&self, keys: &[JobKey]) -> Result<Vec<Option<Timestamp>>, TransportError> {
+        self.faults.pass(Op::Other, || vec![None; keys.len()], self.inner.purged_at(keys)).await
     }
 
     async fn locate(&self, key: &JobKey) -> Result<Vec<Stored>, TransportError> {
@@ -237,8 +237,8 @@ impl<T: Transport> Operator for FaultyTransport<T> {
         self.faults.pass(Op::Other, || 0, self.inner.purge(queue)).await
     }
 
-    async fn free_id(&self, key: &JobKey) -> Result<(), TransportError> {
-        self.faults.pass(Op::Other, || (), self.inner.free_id(key)).await
+    async fn note_purge(&self, key: &JobKey) -> Result<(), TransportError> {
+        self.faults.pass(Op::Other, || (), self.inner.note_purge(key)).await
     }
 
     async fn signal(&self, signal: &Signal) -> Result<(), TransportError> {

@@ -124,12 +124,13 @@ pub trait Lookup: Send + Sync + 'static {
     /// [`TransportError`].
     async fn evidence(&self, keys: &[JobKey]) -> Result<Vec<Vec<Evidence>>, TransportError>;
 
-    /// When this queue was last [purged](super::Operator::purge), by the broker's clock. It is known for
-    /// two minutes; then `None`.
+    /// When each of these jobs was last purged, by itself ([`note_purge`](super::Operator::note_purge)) or with
+    /// its queue ([`purge`](super::Operator::purge)), by the broker's clock. It is known for two minutes; then
+    /// `None`. The answer is in the order of the keys.
     ///
     /// # Errors
     /// [`TransportError`].
-    async fn purged_at(&self, queue: &QueueName) -> Result<Option<Timestamp>, TransportError>;
+    async fn purged_at(&self, keys: &[JobKey]) -> Result<Vec<Option<Timestamp>>, TransportError>;
 
     /// The last message on each of the four subjects of a job.
     ///

@@ -133,12 +133,14 @@ pub trait Operator: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Frees the id of a job of which nothing is left but its record: the next submission with this id is
-    /// not refused because the broker remembers it. Called after a dead letter was removed for good.
+    /// Notes that the messages which the broker has of this job now are [removed](Self::remove) for good. Once
+    /// they are gone, a worker that has one of them in hand [learns](super::Lookup::purged_at) that it must not
+    /// start it; and if nothing is left of the job but its record, the next submission with this id is not refused
+    /// because the broker remembers it. By default it does nothing: for a transport that remembers no ids.
     ///
     /// # Errors
     /// [`TransportError`].
-    async fn free_id(&self, _key: &JobKey) -> Result<(), TransportError> {
+    async fn note_purge(&self, _key: &JobKey) -> Result<(), TransportError> {
         Ok(())
     }
 

@@ -21,7 +21,8 @@ pub(super) enum Intervention {
         from: u64,
         /// The time of the answer.
         to: u64,
-        /// Whether all messages of the job were removed, and not only those of one subject.
+        /// Whether NAQ purged the job, and said so. A purge of its subject by hand leaves no note that a
+        /// worker could read, and a purge without an answer may have removed nothing.
         whole: bool,
     },
 }
@@ -44,8 +45,8 @@ impl<'a> Deeds<'a> {
                 (Deed::PurgeQueue { queue }, _) => {
                     deeds.purges.entry(queue).or_default().push(entry);
                 }
-                (Deed::PurgeTask { .. }, DeedOutcome::Removed { jobs }) => {
-                    for job in jobs {
+                (Deed::PurgeTask { .. }, DeedOutcome::Removed { jobs, maybe }) => {
+                    for job in jobs.iter().chain(maybe) {
                         deeds.by_job.entry(job).or_default().push(entry);
                     }
                 }
@@ -77,10 +78,17 @@ impl<'a> Deeds<'a> {
         let removal = |entry: &&DeedEntry| Intervention::Removed {
             from: entry.from,
             to: entry.to,
-            whole: !matches!(entry.deed, Deed::PurgeSubject { .. }),
+            whole: match &entry.outcome {
+                DeedOutcome::Removed { jobs, .. } => {
+                    !matches!(entry.deed, Deed::PurgeSubject { .. }) && jobs.contains(&job.id)
+                }
+                _ => true,
+            },
         };
         let removed = own.iter().filter(during).find(|entry| match &entry.outcome {
-            DeedOutcome::Removed { jobs } => jobs.contains(&job.id),
+            DeedOutcome::Removed { jobs, maybe } => {
+                jobs.contains(&job.id) || maybe.contains(&job.id)
+            }
             _ => false,
         });
         let purges = self.purges.get(job.queue.as_str()).map_or(&[][..], Vec::as_slice);

@@ -129,7 +129,7 @@ mod tests {
     }
 
     fn removed(at: u64) -> DeedEntry {
-        let outcome = DeedOutcome::Removed { jobs: vec![JOB.into()] };
+        let outcome = DeedOutcome::Removed { jobs: vec![JOB.into()], maybe: Vec::new() };
         deed(Deed::PurgeJob { job: JOB.into() }, at, outcome)
     }
 

@@ -1,9 +1,10 @@
 //! Checks suspects before they run: was this delivery settled already, and its ack lost?
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use naq_core::Timestamp;
-use naq_core::transport::{Evidence, Place, StaleReason, Unfinished, stale};
+use naq_core::transport::{Evidence, JobKey, Place, StaleReason, Unfinished, stale};
 
 use crate::decide::Settlement;
 use crate::delivery::HeldDelivery;
@@ -35,18 +36,19 @@ pub(crate) async fn keep_unsettled(
         }
     };
     outage.recovered(worker.now());
-    let purged_at = match suspects.iter().zip(&evidence).any(|(held, found)| is_gone(held, found)) {
-        true => purge_time(worker, queue).await,
-        false => None,
-    };
+    let gone = suspects.iter().zip(&evidence).filter(|(held, found)| is_gone(held, found));
+    let gone: Vec<_> = gone.map(|(held, _)| held.delivery.stored.key.clone()).collect();
+    let purged = purge_times(worker, &gone).await;
     let mut cleared = Vec::with_capacity(suspects.len());
     for (held, evidence) in suspects.into_iter().zip(evidence) {
         let delivery = &held.delivery;
         match stale(&delivery.step(), delivery.stored.seq, &evidence) {
             None if is_gone(&held, &evidence)
-                && purged_at.is_some_and(|at| delivery.stored.stored_at <= at) =>
+                && purged
+                    .get(&delivery.stored.key)
+                    .is_some_and(|at| delivery.stored.stored_at <= *at) =>
             {
-                tracing::info!(job = %held.job_id(), "not run: the queue was purged");
+                tracing::info!(job = %held.job_id(), "not run: it was purged");
                 worker.settle(queue, held, Settlement::Abandon);
             }
             None => {
@@ -69,13 +71,20 @@ fn is_gone(held: &HeldDelivery, evidence: &[Evidence]) -> bool {
     !evidence.iter().any(|it| it.place == Place::Queue && it.seq >= seq)
 }
 
-/// When the queue was purged. If the broker does not answer, no job is dropped for it.
-async fn purge_time(worker: &WorkerState, queue: &WorkerQueue) -> Option<Timestamp> {
-    let purged = worker.transport.purged_at(&queue.name).await;
-    purged.unwrap_or_else(|err| {
-        tracing::debug!("it is not known whether the queue was purged: {err}");
-        None
-    })
+/// When these jobs were purged, as far as they were. If the broker does not answer, no job is dropped for it.
+async fn purge_times(worker: &WorkerState, jobs: &[JobKey]) -> HashMap<JobKey, Timestamp> {
+    if jobs.is_empty() {
+        return HashMap::new();
+    }
+    match worker.transport.purged_at(jobs).await {
+        Ok(times) => {
+            jobs.iter().zip(times).filter_map(|(job, at)| Some((job.clone(), at?))).collect()
+        }
+        Err(err) => {
+            tracing::debug!("it is not known whether these jobs were purged: {err}");
+            HashMap::new()
+        }
+    }
 }
 
 fn settle_stale(

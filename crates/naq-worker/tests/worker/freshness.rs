@@ -3,7 +3,7 @@
 use naq_core::testing::{Fault, FaultPlan, Op};
 use naq_core::transport::{Fact, Operator, Producer, Settler, Submission};
 use naq_core::wire::FinalRecord;
-use naq_core::{Clock, JobState, QueueName};
+use naq_core::{Clock, JobState, QueueName, TaskName};
 
 use crate::bench::{Bench, Do, Script, secs};
 
@@ -54,6 +54,26 @@ async fn a_job_whose_queue_is_purged_while_its_look_up_is_under_way_does_not_sta
     faulty.release_late();
     bench.turn().await;
     assert_eq!((bench.seen.starts("job"), bench.left().await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_job_that_is_purged_while_its_look_up_is_under_way_does_not_start() {
+    let bench = Bench::new();
+    bench.enqueue("job", [Do::Succeed]).await;
+    let plan = FaultPlan::new().on(Op::Evidence, 1, 1, Fault::Late);
+    let (_worker, faulty) = bench.start_faulty(plan).await;
+    let task = TaskName::new("script").expect("a task");
+    let purged = bench.client.purge_task(&QueueName::default(), &task).await.expect("purged");
+    assert_eq!(purged, 1);
+    bench.pass(secs(1)).await;
+    faulty.release_late();
+    bench.turn().await;
+    assert_eq!((bench.seen.starts("job"), bench.left().await), (0, 0));
+    // Its id is free.
+    bench.enqueue("job", [Do::Succeed]).await;
+    bench.pass(secs(1)).await;
+    bench.turn().await;
+    assert_eq!((bench.seen.starts("job"), bench.state("job").await), (1, JobState::Completed));
 }
 
 #[tokio::test]

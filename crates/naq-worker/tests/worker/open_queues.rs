@@ -114,7 +114,7 @@ pass_on! {
         => max_payload() -> usize;
     }
     Lookup {
-        purged_at(queue: &QueueName) -> Result<Option<Timestamp>, TransportError>;
+        purged_at(keys: &[JobKey]) -> Result<Vec<Option<Timestamp>>, TransportError>;
         evidence(keys: &[JobKey]) -> Result<Vec<Vec<Evidence>>, TransportError>;
         locate(key: &JobKey) -> Result<Vec<Stored>, TransportError>;
         watch_end(key: &JobKey) -> Result<Box<dyn EndWatch>, TransportError>;
