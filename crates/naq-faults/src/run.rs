@@ -121,7 +121,11 @@ impl FaultRun<'_> {
                 self.servers.cut();
                 self.fleet.record(FaultKind::NetworkCut, None, from)?;
             }
-            Harm::Cluster(harm) => self.servers.cause(harm, &mut self.fleet).await?,
+            Harm::Cluster(harm) => {
+                for server in self.servers.cause(harm, &mut self.fleet).await? {
+                    self.print_progress(&format!("not healthy by itself, restarted: {server}"));
+                }
+            }
             Harm::Roll => {
                 for place in self.fleet.places() {
                     let generation = self.fleet.generation(place);

@@ -72,9 +72,14 @@ impl Servers {
         }
     }
 
-    /// Causes a fault of the cluster, and waits until all servers are healthy again. Workers that end
-    /// meanwhile are replaced.
-    pub(crate) async fn cause(&mut self, harm: ClusterHarm, fleet: &mut Fleet) -> Result<()> {
+    /// Causes a fault of the cluster, and waits until all servers are healthy again. A server that does not
+    /// become so by itself is restarted, and returned with what it lacked. Workers that end meanwhile are
+    /// replaced.
+    pub(crate) async fn cause(
+        &mut self,
+        harm: ClusterHarm,
+        fleet: &mut Fleet,
+    ) -> Result<Vec<String>> {
         let Broker::Cluster(cluster) = &mut self.broker else {
             bail!("this fault is for a run with {CLUSTER_SIZE} servers");
         };
@@ -131,9 +136,13 @@ impl Servers {
             }
             ClusterHarm::RollServers => meanwhile(fleet, cluster.roll()).await?,
         }
-        meanwhile(fleet, cluster.wait_until_healthy()).await?;
+        let restarted = match meanwhile(fleet, cluster.wait_until_healthy()).await {
+            Ok(()) => Vec::new(),
+            Err(_) => meanwhile(fleet, cluster.restart_unhealthy()).await?,
+        };
         let alone = alone.map(|place| cluster.server(place).port());
-        fleet.record_of_server(harm.kind(), None, alone, from)
+        fleet.record_of_server(harm.kind(), None, alone, from)?;
+        Ok(restarted)
     }
 }
 

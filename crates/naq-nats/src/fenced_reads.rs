@@ -6,9 +6,12 @@
 //! fence, and asks for it together with the others: an answer with the fence is from a replica that has
 //! all that was stored before it (ADR 0043).
 
+use std::time::Duration;
+
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use naq_core::transport::{Place, TransportError};
+use tokio::time::Instant;
 
 use crate::api::Api;
 use crate::direct::StreamMessage;
@@ -18,6 +21,8 @@ use crate::message::TTL;
 
 /// The broker removes a fence by itself. This is the shortest time that it takes.
 const FENCE_TTL: &str = "1s";
+/// How long a fence may be asked for again. Well before the broker removes it.
+const FENCE_STAYS: Duration = Duration::from_millis(500);
 /// How many subjects one request asks for, besides the fence.
 const AT_ONCE: usize = 900;
 
@@ -66,24 +71,28 @@ impl Api {
         let mut asked = subjects.to_vec();
         asked.push(fence.to_owned());
         let mut retry = self.request_retry("read what was stored last", stream);
+        let mut last_fence: Option<StoredFence> = None;
         loop {
-            let mut headers = HeaderMap::new();
-            headers.insert(TTL, FENCE_TTL);
-            let stored = match self.store(fence, headers, Bytes::new()).await {
-                Ok(stored) => stored.seq,
-                // No stream has this subject: it does not exist.
-                Err(ApiError::NoResponders) if self.is_missing(stream).await => {
-                    return Ok(Fenced::All(Vec::new()));
-                }
-                Err(error) if error.is_permission() || error.is_store_full() => {
-                    return Ok(self.without_fence(stream, &error));
-                }
-                Err(error) if error.is_transient() => {
-                    retry.wait_to_retry(error).await?;
-                    continue;
-                }
-                Err(error) => return Ok(self.without_fence(stream, &error)),
+            // What was stored before the question stands behind an earlier fence, too.
+            let stored = match last_fence.filter(|it| it.at.elapsed() < FENCE_STAYS) {
+                Some(earlier) => earlier,
+                None => match self.store_fence(fence).await {
+                    Ok(stored) => stored,
+                    // No stream has this subject: it does not exist.
+                    Err(ApiError::NoResponders) if self.is_missing(stream).await => {
+                        return Ok(Fenced::All(Vec::new()));
+                    }
+                    Err(error) if error.is_permission() || error.is_store_full() => {
+                        return Ok(self.without_fence(stream, &error));
+                    }
+                    Err(error) if error.is_transient() => {
+                        retry.wait_to_retry(error).await?;
+                        continue;
+                    }
+                    Err(error) => return Ok(self.without_fence(stream, &error)),
+                },
             };
+            last_fence = Some(stored);
             let mut batch = match self.direct_last_once(stream, &asked).await {
                 Ok(Some(batch)) => batch,
                 Ok(None) => return Ok(Fenced::Refused),
@@ -98,7 +107,7 @@ impl Api {
                 return Ok(Fenced::TooMany);
             }
             let is_fence = |message: &StreamMessage| message.subject == fence;
-            let is_behind = !batch.messages.iter().any(|it| is_fence(it) && it.seq >= stored);
+            let is_behind = !batch.messages.iter().any(|it| is_fence(it) && it.seq >= stored.seq);
             if !is_behind {
                 batch.messages.retain(|message| !is_fence(message));
                 return Ok(Fenced::All(batch.messages));
@@ -106,6 +115,14 @@ impl Api {
             let behind = self.unanswered_error(stream, self.config.answer_timeout);
             retry.wait_to_retry(behind.into()).await?;
         }
+    }
+
+    async fn store_fence(&self, fence: &str) -> Result<StoredFence, ApiError> {
+        let at = Instant::now();
+        let mut headers = HeaderMap::new();
+        headers.insert(TTL, FENCE_TTL);
+        let seq = self.store(fence, headers, Bytes::new()).await?.seq;
+        Ok(StoredFence { seq, at })
     }
 
     /// From now on this stream is read without a fence.
@@ -141,6 +158,13 @@ impl Api {
             Place::Dead => None,
         }
     }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct StoredFence {
+    seq: u64,
+    /// When it was sent.
+    at: Instant,
 }
 
 enum Fenced {

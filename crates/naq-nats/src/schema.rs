@@ -127,7 +127,7 @@ pub(crate) fn written_in(metadata: &HashMap<String, String>) -> Option<Schema> {
     metadata.get(SCHEMA)?.parse().ok().filter(|number| *number > 0).map(Schema)
 }
 
-/// The schema of a stream. A stream that does not say it is told from its settings.
+/// The schema of a stream. That of a stream that does not say it follows from its settings.
 pub(crate) fn of_stream(role: &StreamRole, found: &Config) -> Schema {
     written_in(&found.metadata).unwrap_or_else(|| told_from_settings(role, found))
 }

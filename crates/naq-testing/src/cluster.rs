@@ -138,22 +138,48 @@ impl NatsCluster {
             let mut ticks = ticks();
             loop {
                 ticks.tick().await;
-                let mut found = Vec::new();
-                for (place, port) in self.monitor_ports.iter().enumerate() {
-                    if let Err(what) = monitor::health(*port).await {
-                        found.push(format!("{}: {what}", name_of(place)));
-                    }
-                }
+                let found = self.unhealthy().await;
                 if found.is_empty() {
                     return;
                 }
-                missing = found.join("; ");
+                let found =
+                    found.iter().map(|(place, what)| format!("{}: {what}", name_of(*place)));
+                missing = found.collect::<Vec<_>>().join("; ");
             }
         };
         if timeout(TIME_LIMIT, polling).await.is_err() {
             bail!("the cluster is not healthy after {TIME_LIMIT:?}: {missing}");
         }
         Ok(())
+    }
+
+    /// The servers that are not healthy, by place, and what is missing.
+    pub async fn unhealthy(&self) -> Vec<(usize, String)> {
+        let mut found = Vec::new();
+        for (place, port) in self.monitor_ports.iter().enumerate() {
+            if let Err(what) = monitor::health(*port).await {
+                found.push((place, what));
+            }
+        }
+        found
+    }
+
+    /// Restarts each server that is still not healthy, as an operator or a liveness probe does after a while:
+    /// a replica of nats-server 2.15.1 that was stopped and cut off sometimes stays behind until then. Waits
+    /// until all are healthy, and returns what the restarted servers lacked.
+    ///
+    /// # Errors
+    ///
+    /// A server does not stop or start, or the cluster does not become healthy.
+    pub async fn restart_unhealthy(&mut self) -> Result<Vec<String>> {
+        let mut restarted = Vec::new();
+        for (place, what) in self.unhealthy().await {
+            self.servers[place].stop()?;
+            self.servers[place].restart()?;
+            restarted.push(format!("{}: {what}", name_of(place)));
+        }
+        self.wait_until_healthy().await?;
+        Ok(restarted)
     }
 
     /// The place of the server that leads this stream, or its consumer. Waits while there is none.

@@ -12,6 +12,7 @@ mod read_args;
 mod record;
 mod run;
 mod settle;
+mod shared_look;
 mod take;
 
 use std::panic::AssertUnwindSafe;

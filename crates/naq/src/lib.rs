@@ -37,6 +37,7 @@
 //! - `nats` (default): [`connect`], the transport over NATS JetStream.
 //! - `worker` (default): [`Worker`], [`Registry`], [`Context`].
 //! - `macros` (default): `#[derive(Job)]`.
+//! - `schedules` (default, and with `worker`): recurring schedules.
 //! - `memory`: a transport in memory, for demos and tests without a server.
 //! - `testing`: the module [`testing`], which tests your own jobs without a server.
 //! - `anyhow`: handlers may return `anyhow::Error`.
@@ -59,11 +60,13 @@ pub use naq_client::{
     self as client, Client, ClientError, Enqueue, EnqueueError, JobHandle, JobReport, LargeArgs,
     Workflow, WorkflowHandle, WorkflowReport,
 };
+#[cfg(feature = "schedules")]
+pub use naq_core::schedule;
 pub use naq_core::{
     Advice, Clock, Codec, Delay, ErrorKind, Failure, IntoFailure, Jitter, Job, JobError, JobId,
     JobOptions, JobState, KindError, NameError, Payload, PolicyError, QueueName, ResultExt,
     RetryPolicy, ScheduleName, Strategy, SystemClock, TaskName, Timer, Timestamp, WorkerId, flow,
-    metrics, redact, retry, schedule, seal, sign, stats, transport, wire,
+    metrics, redact, retry, seal, sign, stats, transport, wire,
 };
 #[cfg(feature = "macros")]
 pub use naq_macros::Job;

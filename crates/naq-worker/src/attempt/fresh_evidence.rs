@@ -15,9 +15,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::shared_look::shared_look;
 use crate::delivery::HeldDelivery;
 use crate::engine::{WorkerQueue, WorkerState};
-use crate::intake::suspect_check;
 use crate::outage::Outage;
 
 /// How old evidence may be when the handler starts.
@@ -29,10 +29,14 @@ pub(super) async fn is_unsettled(worker: &WorkerState, held: &Arc<HeldDelivery>)
     let Some(queue) = worker.queue_of(held) else { return false };
     let now = worker.now();
     let doubtful = held.is_doubtful() || queue.stood_still(now);
-    if !doubtful || is_fresh(held.evidence_age(now), FRESH) {
+    if !doubtful {
         return true;
     }
-    // Few jobs come here. In a box, the look does not make the future of every attempt larger.
+    if is_fresh(held.evidence_age(now), FRESH) {
+        queue.looks.note_start();
+        return true;
+    }
+    // In a box, the look does not make the future of every attempt larger.
     Box::pin(look_until_fresh(worker, &queue, held)).await
 }
 
@@ -44,8 +48,8 @@ async fn look_until_fresh(
     let mut outage = Outage::new("the check of a job that waited");
     let mut fastest: Option<Duration> = None;
     loop {
-        let asked = vec![held.clone()];
-        if suspect_check::keep_unsettled(worker, queue, asked, &mut outage).await.is_empty() {
+        shared_look(worker, queue, held, FRESH, &mut outage).await;
+        if held.is_settling() {
             return false;
         }
         let took = held.evidence_age(worker.now());

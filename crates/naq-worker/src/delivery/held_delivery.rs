@@ -280,6 +280,16 @@ impl HeldDelivery {
         self.phase.load(Ordering::Acquire) == DeliveryPhase::Suspect as u8
     }
 
+    /// Whether it waits for a slot.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == DeliveryPhase::Ready as u8
+    }
+
+    /// Whether it is settled, or about to be.
+    pub(crate) fn is_settling(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == DeliveryPhase::Settling as u8
+    }
+
     /// Takes it into a slot. False when it was given back meanwhile.
     pub(crate) fn enter_slot(&self) -> bool {
         self.change_phase(DeliveryPhase::Ready, DeliveryPhase::Running)

@@ -8,7 +8,7 @@ use naq_core::transport::Subscription;
 use naq_core::{QueueName, Timestamp};
 use tokio::sync::Notify;
 
-use super::Standstill;
+use super::{LookList, Standstill};
 use crate::delivery::HeldDeliveries;
 
 /// One queue of a worker.
@@ -22,6 +22,7 @@ pub(crate) struct WorkerQueue {
     lease_changed: Notify,
     limited: AtomicBool,
     pub(crate) standstill: Standstill,
+    pub(crate) looks: LookList,
 }
 
 impl WorkerQueue {
@@ -34,6 +35,7 @@ impl WorkerQueue {
             lease_changed: Notify::new(),
             limited: AtomicBool::new(false),
             standstill: Standstill::default(),
+            looks: LookList::default(),
         }
     }
 

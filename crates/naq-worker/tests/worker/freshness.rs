@@ -135,6 +135,36 @@ async fn a_job_that_waits_for_a_slot_over_a_lost_connection_is_looked_up_before_
     }
 }
 
+#[tokio::test]
+async fn one_look_serves_many_jobs_that_start_after_each_other() {
+    const JOBS: usize = 12;
+    let bench = Bench::new();
+    let faulty = naq_core::testing::FaultyTransport::new(bench.broker.clone(), FaultPlan::new());
+    let faulty = std::sync::Arc::new(faulty);
+    let builder = bench.builder(faulty.clone()).concurrency(JOBS).queues(["default", "other"]);
+    let _worker = crate::bench::run(builder);
+    bench.turn().await;
+    // Both queues ask for the free slots; the jobs of the second one have to wait.
+    for (queue, script) in [("default", Do::Gate), ("other", Do::Succeed)] {
+        for n in 0..JOBS {
+            let job = bench.client.enqueue(Script(vec![script.clone()])).id(format!("{queue}-{n}"));
+            job.queue(queue).await.expect("sent");
+        }
+    }
+    bench.turn().await;
+    assert_eq!(bench.seen.total(), JOBS);
+    faulty.cut();
+    bench.turn().await;
+    faulty.mend();
+    bench.pass(secs(1)).await;
+    let before = faulty.calls(Op::Evidence);
+    bench.seen.gate.notify_waiters();
+    bench.turn().await;
+    assert_eq!((bench.seen.total(), bench.left().await), (2 * JOBS, 0));
+    let looks = faulty.calls(Op::Evidence) - before;
+    assert!((1..=JOBS as u32 / 2).contains(&looks), "{looks} looks for {JOBS} jobs");
+}
+
 /// A worker was taken for gone, and a second one stored the job again, with a crash. Then the first one came back
 /// and ended the job.
 #[tokio::test]

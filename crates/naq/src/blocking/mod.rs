@@ -18,6 +18,7 @@
 mod client;
 mod enqueue;
 mod handle;
+#[cfg(feature = "schedules")]
 mod schedule;
 mod thread;
 mod workflow;
@@ -27,5 +28,6 @@ pub use client::Client;
 pub use client::{connect, connect_from_env};
 pub use enqueue::Enqueue;
 pub use handle::JobHandle;
+#[cfg(feature = "schedules")]
 pub use schedule::{ScheduleBuilder, Schedules};
 pub use workflow::WorkflowHandle;
