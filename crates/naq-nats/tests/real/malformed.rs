@@ -61,7 +61,9 @@ async fn reaction_of(url: &str, message: &Malformed) -> ClientReaction {
     let client = options.connect(url).await.expect("connects");
     let prefix = unique("table");
     let mut messages = client.subscribe(format!("{prefix}.>")).await.expect("subscribes");
-    client.flush().await.expect("flushed");
+    // A flush does not wait for the broker. An answer on the same connection shows that it knows the subscription.
+    client.publish(format!("{prefix}.ready"), "".into()).await.expect("sent");
+    messages.next().await.expect("an answer");
     send(url, &format!("{prefix}."), message);
     eventually("a reaction", TIME_LIMIT, async || {
         let read = futures_util::FutureExt::now_or_never(messages.next());

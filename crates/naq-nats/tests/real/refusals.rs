@@ -40,7 +40,9 @@ async fn answered_and_seen(
     let prefix = naq_testing::unique("t");
     let broker = async_nats::connect(server.url()).await.expect("connects");
     let mut requests = broker.subscribe(format!("{prefix}.q.>")).await.expect("subscribes");
-    broker.flush().await.expect("flushes");
+    // A flush does not wait for the broker. An answer on the same connection shows that it knows the subscription.
+    broker.publish(format!("{prefix}.q.ready"), "".into()).await.expect("sent");
+    requests.next().await.expect("an answer");
     tokio::spawn(async move {
         let mut answers = answers.into_iter().peekable();
         while let Some(request) = requests.next().await {
