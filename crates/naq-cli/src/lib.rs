@@ -34,6 +34,7 @@
 //! | `metrics` | yes | `naq worker --metrics`, and `/metrics` beside the dashboard |
 //! | `bench` | yes | `naq bench`; it also measures the dashboard, so it brings that crate |
 //! | `otel` | no | `--otlp-endpoint`: OpenTelemetry traces |
+//! | `outbox` | no | `naq outbox`, with sqlx and SQLite |
 //!
 //! With `default-features = false` a binary compiles no HTTP server.
 
@@ -50,7 +51,7 @@ mod keys;
 mod large_args;
 #[cfg(any(feature = "dashboard", feature = "gateway"))]
 mod late_routes;
-#[cfg(any(feature = "dashboard", feature = "gateway"))]
+#[cfg(any(feature = "dashboard", feature = "gateway", feature = "outbox"))]
 mod listen;
 mod logging;
 #[cfg(feature = "metrics")]
