@@ -51,7 +51,7 @@ mod keys;
 mod large_args;
 #[cfg(any(feature = "dashboard", feature = "gateway"))]
 mod late_routes;
-#[cfg(any(feature = "dashboard", feature = "gateway", feature = "outbox"))]
+#[cfg(any(feature = "dashboard", feature = "gateway"))]
 mod listen;
 mod logging;
 #[cfg(feature = "metrics")]
@@ -68,6 +68,8 @@ mod runtime;
 mod secret_files;
 #[cfg(any(feature = "dashboard", feature = "gateway", feature = "metrics"))]
 mod serve;
+#[cfg(any(feature = "dashboard", feature = "gateway", feature = "outbox"))]
+mod stop_signal;
 mod telemetry;
 mod text;
 

@@ -50,6 +50,7 @@ mod decide;
 mod error;
 mod new_row;
 mod order;
+mod order_key;
 mod outbox;
 mod outbox_row;
 #[cfg(feature = "postgres")]
@@ -67,12 +68,18 @@ mod taken_row;
 pub use database::OutboxDatabase;
 pub use error::OutboxError;
 pub use new_row::{InOrder, OutboxJob, in_order};
-pub use outbox::{MAX_ORDER_KEY, Outbox};
+pub use order_key::MAX_ORDER_KEY;
+pub use outbox::Outbox;
 pub use outbox_row::OutboxRow;
 pub use relay::Relay;
 pub use relayed::Relayed;
 pub use row_state::{RowState, UnknownRowState};
 pub use table::OutboxTable;
+
+/// Compiles the code in `docs/outbox.md`.
+#[cfg(all(doctest, feature = "postgres"))]
+#[doc = include_str!("../../../docs/outbox.md")]
+struct OutboxPage;
 
 /// An outbox in PostgreSQL.
 #[cfg(feature = "postgres")]

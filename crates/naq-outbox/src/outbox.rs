@@ -9,9 +9,6 @@ use naq_core::names::JobId;
 use crate::new_row::OutboxJob;
 use crate::{OutboxDatabase, OutboxError};
 
-/// The longest order key, in bytes.
-pub const MAX_ORDER_KEY: usize = 512;
-
 /// Enqueues jobs in a transaction: the job is there if the transaction commits, and not if it is rolled back. A
 /// [`Relay`](crate::Relay) publishes it after the commit. Cheap to clone.
 ///

@@ -6,7 +6,7 @@ implement_store!(sqlx::Postgres, sql);
 
 mod sql {
     pub(super) const SCHEMA: &str = include_str!("../migrations/postgres.sql");
-    pub(super) const BEGIN: &str = "BEGIN";
+    pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
     /// The time in milliseconds: the real time, not that of the start of the transaction.
     macro_rules! now {
@@ -95,7 +95,10 @@ mod sql {
     pub(super) const DISCARD: &str = concat!(
         "UPDATE naq_outbox SET state = 'discarded', settled_ms = ",
         now!(),
-        " WHERE (state IN ('failed', 'unclear') OR (state = 'pending' AND taken_by IS NULL)) \
+        " WHERE (state IN ('failed', 'unclear') \
+               OR (state = 'pending' AND (taken_by IS NULL OR free_ms <= ",
+        now!(),
+        "))) \
            AND seq IN (SELECT jsonb_array_elements_text($1::jsonb)::bigint)"
     );
 

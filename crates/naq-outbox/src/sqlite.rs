@@ -92,7 +92,10 @@ mod sql {
     pub(super) const DISCARD: &str = concat!(
         "UPDATE naq_outbox SET state = 'discarded', settled_ms = ",
         now!(),
-        " WHERE (state IN ('failed', 'unclear') OR (state = 'pending' AND taken_by IS NULL)) \
+        " WHERE (state IN ('failed', 'unclear') \
+               OR (state = 'pending' AND (taken_by IS NULL OR free_ms <= ",
+        now!(),
+        "))) \
            AND seq IN (SELECT value FROM json_each($1))"
     );
 

@@ -24,6 +24,7 @@ mod locate;
 mod malformed;
 mod monitor;
 mod nats_connection;
+mod poll;
 mod postgres;
 mod proxy;
 mod route_link;

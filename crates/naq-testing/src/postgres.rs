@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
@@ -12,10 +11,8 @@ use tempfile::TempDir;
 
 use crate::guarded_process::GuardedProcess;
 use crate::locate;
+use crate::poll::poll;
 
-/// How long a server may take to start or to stop.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
-const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// Who runs the server if the test runs as root: PostgreSQL refuses root.
 const USERS: [&str; 2] = ["postgres", "nobody"];
 
@@ -89,10 +86,7 @@ impl Drop for PostgresServer {
     /// Asks it to stop at once, so that it removes its shared memory. It is killed if it does not.
     fn drop(&mut self) {
         let _ = self.process.signal(Signal::QUIT);
-        let since = Instant::now();
-        while since.elapsed() < TIME_LIMIT && matches!(self.process.try_wait(), Ok(None)) {
-            std::thread::sleep(POLL_INTERVAL);
-        }
+        let _ = poll(|| self.process.try_wait());
     }
 }
 
@@ -114,17 +108,13 @@ fn start(
     let log_file = File::create(dir.join("log")).context("cannot write the log of PostgreSQL")?;
     command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log_file);
     let mut process = GuardedProcess::spawn(&mut command, dir)?;
-    let since = Instant::now();
-    while since.elapsed() < TIME_LIMIT {
-        if process.try_wait()?.is_some() {
-            return Ok(None);
-        }
-        if log(dir).contains("ready to accept connections") {
-            return Ok(Some(process));
-        }
-        std::thread::sleep(POLL_INTERVAL);
-    }
-    bail!("PostgreSQL is not ready after {TIME_LIMIT:?}: {}", log(dir))
+    let ready = poll(|| {
+        let ended = process.try_wait()?.is_some();
+        let ready = log(dir).contains("ready to accept connections");
+        Ok((ended || ready).then_some(ready))
+    })?;
+    let ready = ready.with_context(|| format!("PostgreSQL is not ready: {}", log(dir)))?;
+    Ok(ready.then_some(process))
 }
 
 fn log(dir: &Path) -> String {

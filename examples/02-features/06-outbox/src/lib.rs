@@ -8,7 +8,7 @@ use sqlx::sqlite::SqlitePoolOptions;
 
 /// Ships an order.
 #[derive(Debug, Serialize, Deserialize, Job)]
-#[job(name = "order.ship", output = "String")]
+#[job(name = "order.ship", output = String)]
 pub struct ShipOrder {
     /// The number of the order.
     pub order: i64,
@@ -49,7 +49,9 @@ impl From<sqlx::Error> for OrderError {
 /// Opens a database in memory, with the tables of the shop and of the outbox.
 pub async fn open_database() -> Result<SqlitePool, OutboxError> {
     let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
-    sqlx::raw_sql("CREATE TABLE orders (id INTEGER PRIMARY KEY, cents INTEGER NOT NULL)").execute(&pool).await?;
+    sqlx::raw_sql("CREATE TABLE orders (id INTEGER PRIMARY KEY, cents INTEGER NOT NULL)")
+        .execute(&pool)
+        .await?;
     OutboxTable::new(pool.clone()).create().await?;
     Ok(pool)
 }
@@ -62,7 +64,8 @@ pub async fn place_order(
     money: i64,
 ) -> Result<JobId, OrderError> {
     let mut tx = pool.begin().await?;
-    let row = sqlx::query("INSERT INTO orders (cents) VALUES ($1)").bind(cents).execute(&mut *tx).await?;
+    let row =
+        sqlx::query("INSERT INTO orders (cents) VALUES ($1)").bind(cents).execute(&mut *tx).await?;
     let ship = outbox.client().enqueue(ShipOrder { order: row.last_insert_rowid() });
     let id = outbox.enqueue(&mut tx, ship.max_retries(5)).await?;
     if cents > money {

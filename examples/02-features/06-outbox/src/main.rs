@@ -29,7 +29,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let key = JobKey::new(QueueName::default(), paid);
     let job = client.wait(&key, Duration::from_secs(60)).await?;
-    println!("{}: {}", job.state, job.result.map(|it| it.decode::<String>()).transpose()?.unwrap_or_default());
+    println!(
+        "{}: {}",
+        job.state,
+        job.result.map(|it| it.decode::<String>()).transpose()?.unwrap_or_default()
+    );
     drop(stop);
     worker.await??;
     Ok(())

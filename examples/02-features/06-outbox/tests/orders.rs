@@ -1,8 +1,8 @@
 //! The order and its job: both, or neither.
 
 use naq::prelude::*;
-use naq::transport::JobKey;
 use naq::testing::Harness;
+use naq::transport::JobKey;
 use naq_outbox::{OutboxTable, Relay, RowState, SqliteOutbox};
 use outbox::{OrderError, open_database, place_order, registry};
 

@@ -13,8 +13,8 @@ use super::database::{Database, DatabaseArgs};
 use crate::connection::{ClientConfig, connect};
 use crate::exit::ExitCode;
 use crate::large_args::LargeArgsArg;
-use crate::listen::stop_signal;
 use crate::output::Output;
+use crate::stop_signal::stop_signal;
 use crate::text::{count, parse_duration};
 
 #[derive(Debug, Args)]
