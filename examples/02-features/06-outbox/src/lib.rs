@@ -1,8 +1,8 @@
 //! A shop: an order and the job that ships it are stored together, or neither is.
 
+use naq::JobId;
 use naq::prelude::*;
 use naq_outbox::{OutboxError, OutboxTable, SqliteOutbox};
-use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqlitePoolOptions;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use naq::QueueName;
 use naq::memory::MemoryTransport;
 use naq::prelude::*;
 use naq::transport::JobKey;
