@@ -80,7 +80,11 @@ impl Publishing<'_> {
             Ok(rows) => rows,
             Err((rows, error)) => {
                 let error = EnqueueError::from(error);
-                settled.extend(rows.iter().map(|row| self.after_error(row, &error)));
+                // Nothing was sent: what was certain still is, and what was in doubt is so, too.
+                settled.extend(rows.iter().map(|row| Settlement {
+                    not_stored: row.offered.is_none(),
+                    ..self.after_error(row, &error)
+                }));
                 return settled;
             }
         };

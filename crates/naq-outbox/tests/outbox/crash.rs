@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use naq_core::testing::{DiePoint, FaultPlan, Op};
+use naq_core::testing::{DiePoint, Fault, FaultPlan, Op};
 use naq_outbox::{RowState, in_order};
 
 use crate::database::{TestDatabase, on_both};
@@ -16,6 +16,7 @@ on_both!(
     dead_for_so_long_that_no_record_is_left,
     dead_for_so_long_and_told_to_publish_all_the_same,
     dead_in_a_key_that_has_an_order,
+    a_look_that_fails_leaves_the_doubt,
     a_lost_answer_is_no_second_job,
 );
 
@@ -138,8 +139,24 @@ async fn dead_in_a_key_that_has_an_order<DB: TestDatabase>() {
     assert_eq!(world.published_ids(), ids);
 }
 
+async fn a_look_that_fails_leaves_the_doubt<DB: TestDatabase>() {
+    let world = World::<DB>::new().await;
+    let ids = five(&world).await;
+    die(&world, DiePoint::After(Op::Publish), 3).await;
+    assert_eq!(world.work().await, ids[..3]);
+    world.pass(10 * MINUTE).await;
+    for (fault, expected) in [(Fault::Refused, (5, 0)), (Fault::Unreachable, (0, 5))] {
+        let (_, relay) = world.faulty_relay(FaultPlan::new().on(Op::Evidence, 1, 1, fault));
+        let done = relay.run_once().await.unwrap();
+        assert_eq!((done.published, done.refused, done.unanswered), (0, expected.0, expected.1));
+        world.end_waits().await;
+    }
+    let done = world.relay().run_once().await.unwrap();
+    assert_eq!((done.published, done.duplicates), (5, 3));
+    assert_eq!(world.work().await, ids[3..], "a job has run twice");
+}
+
 async fn a_lost_answer_is_no_second_job<DB: TestDatabase>() {
-    use naq_core::testing::Fault;
     let world = World::<DB>::new().await;
     let ids = five(&world).await;
     let (_, relay) = world.faulty_relay(FaultPlan::new().on(Op::Publish, 2, 2, Fault::Timeout));
