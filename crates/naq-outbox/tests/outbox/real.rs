@@ -70,7 +70,10 @@ fn start_worker(client: Client, runs: Runs) -> Running<()> {
     let worker = Worker::builder(client, registry).queues(["counted"]).concurrency(50);
     let (stop, stopped) = oneshot::channel::<()>();
     let worker = worker.chores(false).build().run(async { drop(stopped.await) });
-    Running { task: tokio::spawn(async move { drop(worker.await.unwrap()) }), stop }
+    let task = tokio::spawn(async move {
+        worker.await.unwrap();
+    });
+    Running { task, stop }
 }
 
 async fn all_published<DB: TestDatabase>(table: &OutboxTable<DB>, rows: u32) {

@@ -1,7 +1,6 @@
 //! The order and its job: both, or neither.
 
 use naq::QueueName;
-use naq::prelude::*;
 use naq::testing::Harness;
 use naq::transport::JobKey;
 use naq_outbox::{OutboxTable, Relay, RowState, SqliteOutbox};
