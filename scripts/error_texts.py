@@ -3,7 +3,7 @@
 import re
 
 # Crates whose errors a user can see.
-CRATES = ("naq", "naq-cli", "naq-client", "naq-core", "naq-dashboard", "naq-gateway", "naq-handlers", "naq-nats", "naq-worker")
+CRATES = ("naq", "naq-cli", "naq-client", "naq-core", "naq-dashboard", "naq-gateway", "naq-handlers", "naq-nats", "naq-outbox", "naq-worker")
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 

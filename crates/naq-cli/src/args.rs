@@ -13,6 +13,8 @@ use crate::commands::conformance;
 use crate::commands::dashboard;
 #[cfg(feature = "gateway")]
 use crate::commands::gateway;
+#[cfg(feature = "outbox")]
+use crate::commands::outbox;
 use crate::commands::{
     audit, batch, breaker, check, completions, context, dev, dlq, doctor, enqueue, find, job, key,
     limit, migrate, new, queue, retry, schedule, top, worker, workers, workflow,
@@ -123,6 +125,10 @@ pub(crate) enum Command {
     /// Serve HTTP for programs in any language: enqueue jobs, read them, act on them
     #[cfg(feature = "gateway")]
     Gateway(gateway::GatewayArgs),
+    /// Publish jobs that were enqueued in a transaction of PostgreSQL or SQLite
+    #[cfg(feature = "outbox")]
+    #[command(subcommand)]
+    Outbox(outbox::OutboxCommand),
     /// Start a broker, a worker with demo tasks and the dashboard, for development
     Dev(dev::DevArgs),
     /// Test a handler in another language against the handler protocol
@@ -190,6 +196,8 @@ impl Command {
             Self::Dashboard(args) => args.command.is_none(),
             #[cfg(feature = "gateway")]
             Self::Gateway(args) => args.is_server(),
+            #[cfg(feature = "outbox")]
+            Self::Outbox(command) => command.is_long_lived(),
             _ => false,
         }
     }
@@ -203,6 +211,8 @@ impl Command {
             Self::Bench(_) => false,
             #[cfg(feature = "handlers")]
             Self::Conformance(_) => false,
+            #[cfg(feature = "outbox")]
+            Self::Outbox(command) => command.needs_broker(),
             _ => true,
         }
     }
@@ -284,6 +294,12 @@ pub(crate) fn definition() -> clap::Command {
     #[cfg(feature = "dashboard")]
     let command = command.mut_subcommand("dashboard", |dashboard| {
         dashboard.mut_subcommand("user", |offline| offline.args(unused.clone()))
+    });
+    #[cfg(feature = "outbox")]
+    let command = command.mut_subcommand("outbox", |outbox| {
+        ["list", "retry", "discard", "create-table"].iter().fold(outbox, |outbox, name| {
+            outbox.mut_subcommand(name, |offline| offline.args(unused.clone()))
+        })
     });
     OFFLINE.iter().fold(command, |command, name| {
         command.mut_subcommand(name, |offline| offline.args(unused.clone()))

@@ -133,6 +133,10 @@ pub(crate) fn explain(error: &anyhow::Error) -> (ExitCode, Option<String>) {
         if cause.is::<naq_handlers::HandlersError>() || cause.is::<naq_handlers::KeyError>() {
             return (ExitCode::Usage, Some("the format: docs/handler-protocol.md".into()));
         }
+        #[cfg(feature = "outbox")]
+        if let Some(error) = cause.downcast_ref::<naq_outbox::OutboxError>() {
+            return of_outbox(error);
+        }
         if cause.is::<ScheduleFault>() {
             return (ExitCode::Usage, None);
         }
@@ -195,6 +199,16 @@ fn of_schedule(error: &ScheduleError) -> (ExitCode, Option<String>) {
         }
         ScheduleError::Unreadable { .. } | ScheduleError::Contended(_) => (ExitCode::Failed, None),
         _ => (ExitCode::Usage, None),
+    }
+}
+
+#[cfg(feature = "outbox")]
+fn of_outbox(error: &naq_outbox::OutboxError) -> (ExitCode, Option<String>) {
+    match error {
+        naq_outbox::OutboxError::NoTable => {
+            (ExitCode::NotFound, Some("create it: naq outbox create-table".into()))
+        }
+        _ => (ExitCode::Failed, None),
     }
 }
 

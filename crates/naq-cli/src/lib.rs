@@ -34,6 +34,7 @@
 //! | `metrics` | yes | `naq worker --metrics`, and `/metrics` beside the dashboard |
 //! | `bench` | yes | `naq bench`; it also measures the dashboard, so it brings that crate |
 //! | `otel` | no | `--otlp-endpoint`: OpenTelemetry traces |
+//! | `outbox` | no | `naq outbox`, with sqlx and SQLite |
 //!
 //! With `default-features = false` a binary compiles no HTTP server.
 
@@ -67,6 +68,8 @@ mod runtime;
 mod secret_files;
 #[cfg(any(feature = "dashboard", feature = "gateway", feature = "metrics"))]
 mod serve;
+#[cfg(any(feature = "dashboard", feature = "gateway", feature = "outbox"))]
+mod stop_signal;
 mod telemetry;
 mod text;
 

@@ -1,9 +1,8 @@
-//! Where a server listens, and when it stops.
+//! Where a server listens.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use anyhow::Result;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{CliError, ExitCode};
 
@@ -40,20 +39,4 @@ pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
         IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
     };
     SocketAddr::new(ip, address.port())
-}
-
-/// A future that ends on SIGINT or SIGTERM. The signals are caught from the call on, so a signal right
-/// after the start is not missed.
-///
-/// # Errors
-/// The system refuses to register the signals.
-pub(crate) fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }

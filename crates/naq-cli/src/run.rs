@@ -87,6 +87,8 @@ fn run<S: Clone + Send + Sync + 'static>(
         },
         #[cfg(feature = "gateway")]
         Command::Gateway(args) => return gateway::run(args, config, out),
+        #[cfg(feature = "outbox")]
+        Command::Outbox(command) => return command.run(config, out),
         #[cfg(feature = "handlers")]
         Command::Conformance(command) => return command.run(out),
         Command::Dev(args) => return dev::run(args, registry, out),

@@ -94,6 +94,7 @@ pub use dead::{DeadFilter, DeadSummary};
 pub use depends::{JobRef, JobRefs, NamedJob, ParentEnd, Parents, Wake};
 pub use enqueue::{
     Enqueue, EnqueueLayer, Enqueued, LargeArgs, LargeArgsError, OutgoingJob, Prepare, Prepared,
+    WriteJob, WrittenJob,
 };
 pub use error::{ClientError, EnqueueError};
 pub use find::{FoundJob, FoundJobs, MatchedBy, SearchedPlace};

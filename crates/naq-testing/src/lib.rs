@@ -1,4 +1,4 @@
-//! Real nats-servers, real processes, simulated network faults and vectors, for NAQ's own tests.
+//! Real nats-servers, a real PostgreSQL, real processes, simulated network faults and vectors, for NAQ's own tests.
 //!
 //! This crate uses no other crate of NAQ, so that all of them can use it. If a test process
 //! ends or is killed, the processes that it started end too.
@@ -24,6 +24,8 @@ mod locate;
 mod malformed;
 mod monitor;
 mod nats_connection;
+mod poll;
+mod postgres;
 mod proxy;
 mod route_link;
 mod server;
@@ -38,6 +40,7 @@ pub use cluster::{CLUSTER_SIZE, NatsCluster};
 pub use eventually::{ProbeResult, eventually};
 pub use malformed::{ClientReaction, MALFORMED, Malformed};
 pub use nats_connection::NatsConnection;
+pub use postgres::PostgresServer;
 pub use proxy::{ChaosProxy, Direction};
 pub use server::NatsServer;
 pub use shared::{shared_server, unique};

@@ -29,6 +29,17 @@ fn find() -> Result<PathBuf> {
     run_script("nats-server").map(PathBuf::from)
 }
 
+/// The directory of initdb and postgres: `NAQ_POSTGRES_BIN`, or the one that `scripts/postgres` finds or installs. It
+/// is looked up once per process.
+pub(crate) fn postgres_bin() -> Result<&'static Path> {
+    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let find = || run_script("postgres").map(PathBuf::from).map_err(|error| format!("{error:#}"));
+    match FOUND.get_or_init(find) {
+        Ok(path) => Ok(path),
+        Err(why) => Err(anyhow!("cannot find a PostgreSQL for the tests: {why}")),
+    }
+}
+
 /// Runs `scripts/NAME` and returns its output, without the newline at the end.
 pub(crate) fn run_script(name: &str) -> Result<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts").join(name);

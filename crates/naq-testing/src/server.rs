@@ -5,18 +5,14 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::guarded_process::GuardedProcess;
+use crate::poll::{TIME_LIMIT, poll};
 use crate::{NatsServerBuilder, locate};
-
-/// How long a server may take to stop, or to start, which includes the recovery of its store.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A nats-server with JetStream on a loopback port, with its own store. It is killed when this
 /// value is dropped.
@@ -248,20 +244,4 @@ pub(crate) fn free_port() -> Result<u16> {
         .map(|attempt| 20_000 + u16::try_from(seed.hash_one(attempt) % 12_000).unwrap_or_default())
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .context("no free port between 20000 and 32000")
-}
-
-/// Calls `probe` until it returns a value or the time limit is over.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the wait is for another process, which runs in real time"
-)]
-fn poll<T>(mut probe: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
-    let start = Instant::now();
-    loop {
-        let answer = probe()?;
-        if answer.is_some() || start.elapsed() > TIME_LIMIT {
-            return Ok(answer);
-        }
-        std::thread::sleep(POLL_INTERVAL);
-    }
 }

@@ -17,9 +17,10 @@ use crate::connection::ClientConfig;
 use crate::connection_settings::LabelColor;
 use crate::context;
 use crate::exit::{CliError, ExitCode};
-use crate::listen::{parse_host, stop_signal};
+use crate::listen::parse_host;
 use crate::output::Output;
 use crate::runtime::runtime;
+use crate::stop_signal::stop_signal;
 
 pub(super) use server::DashboardServer;
 

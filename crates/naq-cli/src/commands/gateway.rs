@@ -16,9 +16,10 @@ use self::key_file::KeyFile;
 use crate::connection::ClientConfig;
 use crate::exit::{CliError, ExitCode};
 use crate::large_args::LargeArgsArg;
-use crate::listen::{parse_host, reachable, stop_signal};
+use crate::listen::{parse_host, reachable};
 use crate::output::Output;
 use crate::runtime::runtime;
+use crate::stop_signal::stop_signal;
 
 #[derive(Debug, Args)]
 #[command(

@@ -27,6 +27,8 @@ pub(crate) mod key;
 pub(crate) mod limit;
 pub(crate) mod migrate;
 pub(crate) mod new;
+#[cfg(feature = "outbox")]
+pub(crate) mod outbox;
 pub(crate) mod queue;
 pub(crate) mod retry;
 pub(crate) mod schedule;

@@ -34,6 +34,8 @@ mod metrics;
 mod migrate;
 mod new_project;
 mod operate;
+#[cfg(feature = "outbox")]
+mod outbox;
 mod output;
 mod queues;
 mod retry;

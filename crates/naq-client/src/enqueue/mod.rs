@@ -23,11 +23,13 @@ mod store_args;
 mod telemetry;
 mod times;
 mod unique;
+mod written_job;
 
 pub use builder::Enqueue;
 pub use bulk::Prepare;
 pub use large_args::{LargeArgs, LargeArgsError};
 pub use layer::{EnqueueLayer, Enqueued, OutgoingJob};
 pub use prepared::Prepared;
+pub use written_job::{WriteJob, WrittenJob};
 
 pub(crate) use layer::EnqueueLayers;
