@@ -122,9 +122,9 @@ pub struct DeadView {
 }
 
 /// The value as JSON, unchanged if it was JSON before. `None` if JSON cannot express it, and if it is
-/// encrypted.
+/// encrypted or compressed still.
 fn json(payload: &Payload) -> Option<Box<RawValue>> {
-    if payload.encrypted_with().is_some() {
+    if payload.encrypted_with().is_some() || payload.is_compressed() {
         return None;
     }
     let json = payload.transcode(Codec::Json).ok()?;
