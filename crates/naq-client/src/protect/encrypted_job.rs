@@ -9,7 +9,8 @@ use naq_core::seal::{KeyRing, OpenError, SealKind, key_of_text, shown_text};
 use naq_core::transport::MAX_BLOB_BYTES;
 use naq_core::wire::{Codec, EncodeError, Envelope, Payload};
 
-use crate::{Checkpoint, Client};
+use crate::Client;
+use crate::saved::size::MAX_CHECKPOINT_BYTES;
 
 /// Encrypts and decrypts what is stored of one job, whose arguments are encrypted.
 #[derive(Debug, Clone)]
@@ -157,7 +158,7 @@ pub(crate) fn decompressed(
     value.decompressed(match kind {
         SealKind::Args => job.max_plain_args(),
         SealKind::Result => MAX_BLOB_BYTES,
-        SealKind::Checkpoint => Checkpoint::MAX_BYTES,
+        SealKind::Checkpoint => MAX_CHECKPOINT_BYTES,
         _ => MAX_IN_MESSAGE,
     })
 }

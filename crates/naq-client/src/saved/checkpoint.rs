@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::saved::key::saved_key;
+use crate::saved::size::MAX_CHECKPOINT_BYTES;
 use crate::{Client, EncryptedJob};
 
 /// A checkpoint could not be written or read.
@@ -129,7 +130,7 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// The largest checkpoint, as JSON: 256 KiB. Each save and load transfers all of it. Save
     /// the position in the work, such as the last row, and not the output.
-    pub const MAX_BYTES: usize = 256 * 1024;
+    pub const MAX_BYTES: usize = MAX_CHECKPOINT_BYTES;
     /// How long a checkpoint is stored after it was written: 30 days. That is longer than a dead
     /// job usually waits for its requeue. A job that completes removes its checkpoint.
     pub const TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);

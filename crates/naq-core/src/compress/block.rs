@@ -3,10 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::wire::{Codec, Payload};
+use crate::wire::{COMPRESSED, Codec, Payload};
 
-/// How every compressed value begins that is not encrypted.
-pub(crate) const COMPRESSED_PREFIX: &str = "naq:lz4:1:";
 /// The bytes before the block: the codec, and the size as four bytes.
 const HEAD: usize = 5;
 /// A block of LZ4 of N bytes has at most 255 times N bytes of plain text. A larger size is a lie, and no memory is
@@ -68,7 +66,7 @@ pub(super) fn decompress(bytes: &[u8], max: usize) -> Result<Payload, CompressEr
 
 /// The text that holds these bytes in a body.
 pub(crate) fn text_of(bytes: &[u8]) -> String {
-    let mut text = COMPRESSED_PREFIX.to_owned();
+    let mut text = COMPRESSED.to_owned();
     URL_SAFE_NO_PAD.encode_string(bytes, &mut text);
     text
 }

@@ -16,7 +16,7 @@ mod block;
 mod compression;
 mod payload;
 
-pub(crate) use block::{COMPRESSED_PREFIX, block_of, text_of};
+pub(crate) use block::{block_of, text_of};
 
 pub use block::CompressError;
 pub use compression::{Compression, CompressionError, MIN_BYTES};

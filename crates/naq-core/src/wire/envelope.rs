@@ -9,7 +9,6 @@ use super::history::{self, AttemptOutcome, AttemptRecord};
 use super::signature::Signature;
 use super::step::{Nonce, Step};
 use crate::clock::Timestamp;
-use crate::compress::MAX_IN_MESSAGE;
 use crate::flow::{Dependencies, FollowUp, Limit, Unique};
 use crate::names::{JobId, QueueName, TaskName};
 use crate::retry::{RetryPolicy, Rule};
@@ -197,7 +196,7 @@ impl Envelope {
 
     /// The most bytes that the arguments may have once they are decompressed.
     pub fn max_plain_args(&self) -> usize {
-        if self.args_blob.is_some() { MAX_BLOB_BYTES } else { MAX_IN_MESSAGE }
+        if self.args_blob.is_some() { MAX_BLOB_BYTES } else { MAX_ENVELOPE_BYTES }
     }
 
     /// The nonce of the first life of this job.

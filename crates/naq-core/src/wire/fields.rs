@@ -14,8 +14,7 @@ use serde_json::value::RawValue;
 use super::codec::{Codec, DecodeError, EncodeError};
 use super::depth::is_too_deep;
 use super::sealed_text::SealedText;
-use super::string_text::string_text;
-use crate::compress::COMPRESSED_PREFIX;
+use super::string_text::{COMPRESSED, string_text};
 
 /// One encoded value that NAQ does not look into: the arguments or the result of a job.
 #[derive(Clone, PartialEq, Eq)]
@@ -90,7 +89,7 @@ impl Payload {
 
     /// The base64 of a value that is compressed and not encrypted.
     pub(crate) fn compressed_data(&self) -> Option<&[u8]> {
-        string_text(self.codec, &self.bytes)?.strip_prefix(COMPRESSED_PREFIX.as_bytes())
+        string_text(self.codec, &self.bytes)?.strip_prefix(COMPRESSED.as_bytes())
     }
 
     /// The codec of the value.

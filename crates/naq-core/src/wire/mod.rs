@@ -24,6 +24,7 @@ pub(crate) use byte_list::ByteList;
 pub(crate) use fields::Fields;
 pub(crate) use fields::shown_key;
 pub(crate) use sealed_text::{SEALED, SEALED_COMPRESSED, SealedText};
+pub(crate) use string_text::COMPRESSED;
 #[cfg(feature = "schedules")]
 pub(crate) use writer::Writer;
 

@@ -2,6 +2,9 @@
 
 use super::codec::Codec;
 
+/// How every compressed value begins that is not encrypted.
+pub(crate) const COMPRESSED: &str = "naq:lz4:1:";
+
 /// The text of an encoded string, as it is written: escapes of JSON stay. None for any other value.
 pub(crate) fn string_text(codec: Codec, bytes: &[u8]) -> Option<&[u8]> {
     match codec {
