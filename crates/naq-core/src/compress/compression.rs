@@ -39,8 +39,10 @@ impl Compression {
     /// [`EncodeError`] if the compressed value cannot be written in its codec.
     pub fn apply(self, plain: &Payload) -> Result<Payload, EncodeError> {
         let size = plain.bytes().len();
-        let is_stored_form = plain.encrypted_with().is_some() || plain.is_compressed();
-        if self == Self::None || size < MIN_BYTES || is_stored_form {
+        if self == Self::None || size < MIN_BYTES {
+            return Ok(plain.clone());
+        }
+        if plain.sealed_text().is_some() || plain.is_compressed() {
             return Ok(plain.clone());
         }
         let Some(block) = block::compress(plain) else { return Ok(plain.clone()) };
