@@ -7,6 +7,7 @@ use naq_core::failure::ErrorKind;
 use naq_core::names::{JobId, JobKey, QueueName, TaskName};
 use naq_core::redact::Redactor;
 use naq_core::retry::Rule;
+use naq_core::seal::shown_text;
 use naq_core::state::JobState;
 use naq_core::wire::{AttemptRecord, Codec, Payload};
 use serde::Serialize;
@@ -131,6 +132,13 @@ fn json(payload: &Payload) -> Option<Box<RawValue>> {
     serde_json::from_slice(json.bytes()).ok()
 }
 
+/// The record. A message that is still encrypted becomes the sentence that says which key it needs.
+fn shown(record: &AttemptRecord) -> AttemptRecord {
+    let mut record = record.clone();
+    record.message = record.message.map(|text| shown_text(&text).into_owned());
+    record
+}
+
 /// Removes secrets. Returns the JSON unchanged if it contains none.
 fn without_secrets(json: Box<RawValue>, redactor: &Redactor) -> Box<RawValue> {
     let Ok(before) = serde_json::from_str::<serde_json::Value>(json.get()) else { return json };
@@ -210,14 +218,14 @@ impl From<&JobReport> for JobView {
             tags: job.map(|j| j.tags.clone()).unwrap_or_default(),
             signer: report.signer.clone(),
             traceparent: job.and_then(|j| j.traceparent.clone()),
-            attempts: job.map(|j| j.history.clone()).unwrap_or_default(),
+            attempts: job.map(|j| j.history.iter().map(shown).collect()).unwrap_or_default(),
             result: report.result.as_ref().and_then(json),
             progress: report.progress.clone(),
             checkpoint: report.checkpoint.clone(),
             dead: dead.map(|letter| DeadView {
                 died_at: letter.died_at,
                 error_kind: letter.error_kind.clone(),
-                message: letter.message.clone(),
+                message: shown_text(&letter.message).into_owned(),
                 rule: letter.rule,
                 reason: letter.reason.clone(),
             }),
