@@ -217,5 +217,9 @@ async fn compressed_arguments_are_shown_and_encrypted_values_and_errors_only_wit
     let page = without_key.page("/jobs/mail/secret").await;
     assert!(!page.contains("card-4711") && !page.contains("ann@example.com"), "{page}");
     assert!(page.contains("ConnectionError"), "the kind is plain: {page}");
-    assert_eq!(page.matches("encrypted with key k1").count(), 3, "arguments, lane, table: {page}");
+    for part in
+        [r#"id="args">encrypted with key k1"#, r#"<span class="said">encrypted with key k1"#]
+    {
+        assert!(page.contains(part), "{part}: {page}");
+    }
 }
