@@ -9,6 +9,7 @@ import { ConfigurationError, JobExecutionError, JobNotFoundError, NaqConnectionE
 import { newJob } from "./message.js";
 import { millis, policy } from "./policy.js";
 import { PLACES, bodyOf, known, nanoseconds, newest, stateOf } from "./state.js";
+import { plain, shown } from "./stored.js";
 import { STREAM_EXISTS, STREAM_NOT_FOUND, TRANSIENT, WRONG_LAST_SEQUENCE, copies, queueStream } from "./streams.js";
 
 // How long the broker may take for one answer, and all of them together, in milliseconds.
@@ -96,7 +97,8 @@ export class Client {
   }
 
   async history(id, queue = "default") {
-    return bodyOf(await this.#find(queue, id)).history ?? [];
+    const history = bodyOf(await this.#find(queue, id)).history ?? [];
+    return history.map((entry) => ("message" in entry ? { ...entry, message: shown(entry.message) } : entry));
   }
 
   async result(id, queue = "default", { timeout } = {}) {
@@ -291,11 +293,11 @@ function resultOf(end, job) {
     if (headers["Naq-Result"] !== undefined) {
       throw new NaqError(`the result of job ${job} is stored beside its record: naq job result ${job}`);
     }
-    return bodyOf(end).result;
+    return plain(bodyOf(end).result, `the result of job ${job}`);
   }
   const kind = headers["Naq-Error-Kind"] || undefined;
   const text = `job ${job} is ${state}`;
-  throw new JobExecutionError(kind ? `${text}: ${kind}: ${headers["Naq-Error"]}` : text, state, kind);
+  throw new JobExecutionError(kind ? `${text}: ${kind}: ${shown(headers["Naq-Error"])}` : text, state, kind);
 }
 
 function isNoResponders(error) {

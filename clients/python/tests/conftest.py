@@ -94,7 +94,7 @@ class Worker:
 @pytest.fixture(scope="module")
 def worker(broker):
     command = f"{sys.executable} -m naq serve tasks_for_tests"
-    worker = Worker(broker, HERE, "default", "retry_queue", "--exec-pool", command, "--lease", "2s")
+    worker = Worker(broker, HERE, "default", "retry_queue", "--exec-pool", command, "--lease", "2s", "--compress", "lz4")
     yield worker
     worker.stop()
     (HERE / "worker.log").unlink()

@@ -24,6 +24,15 @@ def test_a_call_goes_to_the_handler_and_its_result_comes_back():
     assert naq.enqueue_sync("email.send", to="a@example.com").result_sync(60) == "sent to a@example.com, attempt 1 of 4"
 
 
+def test_a_large_result_is_stored_compressed_and_read_plain(broker):
+    to = "ann@example.com " * 2_000
+    assert naq.enqueue_sync("email.send", to=to).result_sync(60) == f"sent to {to}, attempt 1 of 4"
+    sent = broker.naq("enqueue", "email.send", "--args", json.dumps({"to": to}), "--id", "large", "--compress", "lz4")
+    assert sent.returncode == 0, sent.stderr
+    result = asyncio.run(naq.Client().result("large", timeout=60))
+    assert result == f"sent to {to}, attempt 1 of 4"
+
+
 def test_async_programs_have_the_same_verbs():
     async def program():
         async with naq.Client() as client:

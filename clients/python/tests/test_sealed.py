@@ -6,16 +6,21 @@ from pathlib import Path
 
 import chacha20poly1305 as cipher
 import pytest
+from naq._stored import decompressed
 
 GOLDEN = Path(__file__).parents[3] / "crates/naq-core/tests/golden/sealed.json"
 VECTORS = json.loads(GOLDEN.read_text(encoding="utf-8"))
 VALUES = VECTORS["values"]
 KEYS = {name: base64.b64decode(key) for name, key in VECTORS["keys"].items()}
-PREFIX = "naq:sealed:1:"
+PREFIXES = {False: "naq:sealed:1:", True: "naq:sealed:2:"}
 
 
 def unpadded(data):
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def padded(data):
+    return base64.urlsafe_b64decode(data + "=" * (-len(data) % 4))
 
 
 def bound_to(key, kind, queue, owner, task):
@@ -27,6 +32,8 @@ def bound_to(key, kind, queue, owner, task):
 def parts(case):
     owner = ("schedule", case["schedule"]) if "schedule" in case else ("id", case["id"])
     aad = bound_to(case["key"], case["kind"], case["queue"], owner, case["task"])
+    if "compressed" in case:
+        return aad, padded(case["compressed"].rsplit(":", 1)[1])
     codec = {"json": b"j", "msgpack": b"m"}[case["codec"]]
     return aad, codec + base64.b64decode(case["plain"])
 
@@ -37,7 +44,7 @@ def seal(case):
     key = cipher.hkdf(KEYS[case["key"]], salt, b"naq-seal-1")
     data = unpadded(salt + cipher.seal(key, bytes(12), aad, plain))
     schedule = f"{case['schedule']}:" if "schedule" in case else ""
-    return f"{PREFIX}{case['key']}:{schedule}{data}"
+    return f"{PREFIXES['compressed' in case]}{case['key']}:{schedule}{data}"
 
 
 def test_the_cipher_is_that_of_rfc_8439():
@@ -57,8 +64,9 @@ def test_the_cipher_is_that_of_rfc_8439():
 def test_a_sealed_value_is_that_of_the_page_and_opens_only_where_it_belongs(case):
     assert seal(case) == case["sealed"]
     aad, plain = parts(case)
-    data = case["sealed"].rsplit(":", 1)[1]
-    data = base64.urlsafe_b64decode(data + "=" * (-len(data) % 4))
+    data = padded(case["sealed"].rsplit(":", 1)[1])
+    if "compressed" in case:
+        assert decompressed(case["compressed"])[1] == base64.b64decode(case["plain"])
     key = cipher.hkdf(KEYS[case["key"]], data[:24], b"naq-seal-1")
     assert cipher.open_sealed(key, bytes(12), aad, data[24:]) == plain
     moved = aad.replace(b"email.send", b"email.sent")

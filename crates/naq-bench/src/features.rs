@@ -1,5 +1,5 @@
-//! The cost of a dependency, a key, a limit, a signature or encryption: jobs that have one compared with plain jobs, round by
-//! round. No gate holds a job back, so this measures the cost of the check, not of the wait.
+//! The cost of a dependency, a key, a limit, a signature, encryption or compression: jobs that have one compared with
+//! plain jobs, round by round. No gate holds a job back, so this measures the cost of the check, not of the wait.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use async_nats::Statistics;
 use naq_client::{Client, Enqueue, JobHandle};
+use naq_core::compress::Compression;
 use naq_core::seal::KeyRing;
 use naq_core::sign::{SigningKey, TrustedKeys};
 use naq_nats::NatsTransport;
@@ -17,7 +18,7 @@ use crate::contestant::{Contestant, StartTimes, wait_until_empty};
 use crate::contestants::{BenchPlan, Contestants};
 use crate::cpu::{CostSamples, CpuMeter, RunCost};
 use crate::figure::{BenchFigure, FigureTarget, FigureUnit};
-use crate::naq::{NaqContestant, run, run_strict};
+use crate::naq::{BenchJob, NaqContestant, run, run_strict};
 
 /// Keys that jobs share in turn, so that neighbours in the queue never have the same one.
 const KEYS: usize = 100;
@@ -32,11 +33,17 @@ enum Feature {
     Dependency,
     Signature,
     Encryption,
+    /// Arguments of [`LARGE`] bytes, with which compression is compared.
+    LargeArgs,
+    Compression,
 }
+
+/// The size of the arguments that are compressed, in bytes.
+const LARGE: usize = 16 * 1024;
 
 impl Feature {
     /// `Nothing` comes first: it shows how much two equal measurements differ.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Nothing,
         Self::UniqueKey,
         Self::ConcurrencyKey,
@@ -44,7 +51,16 @@ impl Feature {
         Self::Dependency,
         Self::Signature,
         Self::Encryption,
+        Self::Compression,
     ];
+
+    /// What jobs with the feature are compared with, and its name.
+    fn baseline(self) -> (Self, &'static str) {
+        match self {
+            Self::Compression => (Self::LargeArgs, "the same job, not compressed"),
+            _ => (Self::Nothing, "a plain job"),
+        }
+    }
 
     /// Adds the feature to job number `n`. `on` is the parent that a dependency needs.
     fn add<'a>(
@@ -55,9 +71,9 @@ impl Feature {
     ) -> Enqueue<'a, ()> {
         let key = || format!("bench-{}", n % KEYS);
         match (self, on) {
-            (Self::Nothing | Self::Signature | Self::Encryption, _) | (Self::Dependency, None) => {
-                job
-            }
+            (Self::Nothing | Self::Signature | Self::Encryption, _)
+            | (Self::LargeArgs | Self::Compression, _)
+            | (Self::Dependency, None) => job,
             (Self::UniqueKey, _) => job.unique(format!("bench-{n}")),
             (Self::ConcurrencyKey, _) => job.concurrency_key(key(), 1000),
             (Self::RateLimit, _) => job.rate_limit(key(), 1_000_000, Duration::from_secs(1)),
@@ -76,6 +92,8 @@ impl fmt::Display for Feature {
             Self::Dependency => "with a dependency (half of them)",
             Self::Signature => "with a signature",
             Self::Encryption => "with encrypted arguments",
+            Self::LargeArgs => "with 16 KiB of arguments",
+            Self::Compression => "with 16 KiB of compressed arguments",
         })
     }
 }
@@ -86,8 +104,9 @@ pub(crate) async fn measure(
 ) -> Result<Vec<BenchFigure>> {
     let mut figures = Vec::new();
     for feature in Feature::ALL {
+        let (baseline, name) = feature.baseline();
         let costs = |what| {
-            CostSamples::new(&format!("{what}, {feature}"), FigureTarget::None).against(PLAIN)
+            CostSamples::new(&format!("{what}, {feature}"), FigureTarget::None).against(name)
         };
         let (mut enqueue, mut drain) = (costs("enqueue"), costs("drain"));
         let mut sent =
@@ -95,20 +114,17 @@ pub(crate) async fn measure(
         for round in 0..plan.rounds {
             plan.progress(format_args!("jobs {feature}, round {} of {}", round + 1, plan.rounds));
             let with = measure_jobs(&contestants.naq, plan, feature).await?;
-            let plain = measure_jobs(&contestants.naq, plan, Feature::Nothing).await?;
+            let plain = measure_jobs(&contestants.naq, plan, baseline).await?;
             enqueue.pair(with.enqueue, plain.enqueue);
             drain.pair(with.drain, plain.drain);
             sent.pair(with.sent, plain.sent);
         }
         figures.extend(enqueue.done());
         figures.extend(drain.done());
-        figures.push(sent.against(PLAIN).done());
+        figures.push(sent.against(name).done());
     }
     Ok(figures)
 }
-
-/// What jobs with a feature are compared with.
-const PLAIN: &str = "a plain job";
 
 /// What a round of jobs with a feature costs, from enqueue to the ack.
 struct FeatureCost {
@@ -170,8 +186,17 @@ fn protected(clients: [Client; 2], feature: Feature) -> Result<[Client; 2]> {
             let ring: KeyRing = format!("bench {}", KeyRing::generate_key()).parse()?;
             clients.map(|client| client.encrypt_with(ring.clone()))
         }
+        Feature::Compression => clients.map(|client| client.compress(Compression::Lz4)),
         _ => clients,
     })
+}
+
+/// Text such as reports have: words that repeat, with numbers that do not.
+fn large_text() -> String {
+    let row = |n: usize| format!("order {}, ann-{n}@example.com, 19.90 EUR; ", n * 7919);
+    let mut text: String = (0..).map(row).take(LARGE / 32).collect();
+    text.truncate(LARGE);
+    text
 }
 
 /// A connection, and the statistics that count its messages.
@@ -188,7 +213,13 @@ async fn enqueue(
     feature: Feature,
     on: &[JobHandle<()>],
 ) -> Result<Vec<JobHandle<()>>> {
-    let jobs = (0..jobs).map(|n| feature.add(client.enqueue(naq.probe(n)), n, on.get(n)));
+    let is_large = matches!(feature, Feature::LargeArgs | Feature::Compression);
+    let pad = is_large.then(large_text);
+    let job = |n| {
+        let plain = naq.probe(n);
+        BenchJob { pad: pad.clone().unwrap_or(plain.pad), ..plain }
+    };
+    let jobs = (0..jobs).map(|n| feature.add(client.enqueue(job(n)), n, on.get(n)));
     let sent = client.enqueue_many(jobs).await.into_iter();
     Ok(sent.collect::<Result<_, _>>()?)
 }

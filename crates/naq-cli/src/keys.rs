@@ -1,11 +1,13 @@
-//! Keys of the client: the one that signs its jobs, and those that it trusts. They come from files or
-//! variables and are never printed.
+//! How the client protects what it stores: the keys that sign, that it trusts, and that encrypt, and whether it
+//! compresses. Keys come from files or variables and are never printed.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use clap::builder::TypedValueParser;
 use naq_client::Client;
+use naq_core::compress::Compression;
 use naq_core::seal::KeyRing;
 use naq_core::sign::{SigningKey, TrustedKeys};
 
@@ -42,6 +44,23 @@ pub(crate) struct KeyArgs {
         hide_short_help = true
     )]
     encryption_keys: Option<PathBuf>,
+    /// A worker also encrypts the messages of errors, of jobs whose arguments are encrypted. Logs and statistics then
+    /// have only the id of the key
+    #[arg(long, global = true, env = "NAQ_ENCRYPT_ERRORS", hide_short_help = true)]
+    encrypt_errors: bool,
+    /// Compresses large arguments, results and checkpoints that this command stores: none, or lz4. All commands
+    /// read both
+    #[arg(
+        long,
+        global = true,
+        env = "NAQ_COMPRESS",
+        value_name = "HOW",
+        default_value = "none",
+        value_parser = clap::builder::PossibleValuesParser::new(["none", "lz4"])
+            .try_map(|text| text.parse::<Compression>()),
+        hide_short_help = true
+    )]
+    compress: Compression,
 }
 
 /// The keys of a client.
@@ -50,6 +69,8 @@ pub(crate) struct ClientKeys {
     sign: Option<SigningKey>,
     trusted: TrustedKeys,
     ring: Option<KeyRing>,
+    compression: Compression,
+    encrypt_errors: bool,
 }
 
 impl KeyArgs {
@@ -67,6 +88,8 @@ impl KeyArgs {
             keys.trusted = parsed.map_err(|err| wrong("--trusted-keys", path, &err))?;
         }
         keys.ring = self.ring()?;
+        keys.compression = self.compress;
+        keys.encrypt_errors = self.encrypt_errors;
         Ok(keys)
     }
 }
@@ -96,7 +119,8 @@ impl KeyArgs {
 impl ClientKeys {
     /// The client, with these keys.
     pub(crate) fn give_to(self, client: Client) -> Client {
-        let mut client = client.trusted_keys(self.trusted);
+        let mut client = client.trusted_keys(self.trusted).compress(self.compression);
+        client = client.encrypt_errors(self.encrypt_errors);
         if let Some(ring) = self.ring {
             client = client.encrypt_with(ring);
         }

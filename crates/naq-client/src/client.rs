@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use naq_core::clock::{Clock, SystemClock, Timestamp};
+use naq_core::compress::Compression;
 use naq_core::names::{CHORES, QueueName};
 use naq_core::seal::KeyRing;
 use naq_core::sign::{SigningKey, TrustedKeys};
@@ -27,6 +28,8 @@ pub struct Client {
     pub(crate) trusted_keys: TrustedKeys,
     pub(crate) key_ring: Option<KeyRing>,
     pub(crate) large_args: LargeArgs,
+    pub(crate) compression: Compression,
+    pub(crate) encrypts_errors: bool,
     pub(crate) layers: EnqueueLayers,
 }
 
@@ -46,6 +49,8 @@ impl Client {
             trusted_keys: TrustedKeys::default(),
             key_ring: None,
             large_args: LargeArgs::Refuse,
+            compression: Compression::None,
+            encrypts_errors: false,
             layers: EnqueueLayers::default(),
         }
     }
@@ -89,6 +94,16 @@ impl Client {
         self
     }
 
+    /// Compresses large arguments of the jobs that this client makes; a worker of this client also compresses large
+    /// results and checkpoints. [`Compression::None`] by default. All clients read compressed values. First update every
+    /// worker: one that is older than this setting leaves such a job to newer workers, and cannot read a
+    /// compressed checkpoint. The arguments of schedules are not compressed.
+    #[must_use]
+    pub fn compress(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
     /// Signs each job and each schedule that this client makes, so that queues that take only signed
     /// jobs accept them. Without a key, which is the default, they are not signed. See
     /// [`naq_core::sign`].
@@ -106,6 +121,15 @@ impl Client {
     #[must_use]
     pub fn encrypt_with(mut self, ring: KeyRing) -> Self {
         self.key_ring = Some(ring);
+        self
+    }
+
+    /// A worker of this client also encrypts the messages of errors, of jobs whose arguments are encrypted: in the
+    /// history, the record and the dead letter. Off by default. The kind of an error is never encrypted,
+    /// because policies and statistics need it. Logs and statistics then have only the id of the key.
+    #[must_use]
+    pub fn encrypt_errors(mut self, encrypt: bool) -> Self {
+        self.encrypts_errors = encrypt;
         self
     }
 

@@ -103,7 +103,7 @@ pub use jobs::{DeadView, JobHandle, JobReport, JobView, UnusedArgs, WaitError};
 pub use operate::{
     AUDIT_TTL, AuditCheck, AuditEntry, AuditPage, AuditQuery, LimitInfo, LimitedJob, MAX_AUDIT_PAGE,
 };
-pub use protect::{EncryptedJob, Signer};
+pub use protect::{EncryptedJob, OpenedArgs, Signer};
 pub use runs::{Run, Runs};
 pub use saved::{Checkpoint, CheckpointError, CheckpointInfo, Progress};
 #[cfg(feature = "schedules")]

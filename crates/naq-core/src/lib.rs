@@ -28,7 +28,7 @@
 //! | for | modules |
 //! |---|---|
 //! | retries: start here | [`retry`], with [`failure`] (error kinds), [`names`] and [`clock`] |
-//! | the job | `job`, `state`, `wire`; who made it: `sign`; what only few may read: `seal` |
+//! | the job | `job`, `state`, `wire`; who made it: `sign`; what only few may read: `seal`; smaller messages: `compress` |
 //! | other decisions | `flow` (dependencies, limits, breakers, budgets), `schedule`, `stats` |
 //! | ports: what a transport implements | `transport`; for tests also `testing` |
 //! | shared by NAQ's crates | `redact`, `metrics`, `sync` |
@@ -60,6 +60,8 @@ pub mod names;
 pub mod retry;
 
 // The job.
+#[cfg(feature = "jobs")]
+pub mod compress;
 #[cfg(feature = "jobs")]
 pub mod job;
 #[cfg(feature = "jobs")]

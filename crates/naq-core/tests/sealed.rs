@@ -4,13 +4,15 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use naq_core::compress::MAX_IN_MESSAGE;
 use naq_core::seal::{KeyRing, OpenError, Owner, Salt, SealKind, Subject};
 use naq_core::wire::DecodeError;
 use naq_core::{Codec, Envelope, JobId, Payload, QueueName, ScheduleName, TaskName, Timestamp};
 use serde_json::Value;
 
 fn kind(name: &str) -> SealKind {
-    let all = [SealKind::Args, SealKind::Result, SealKind::Checkpoint, SealKind::Progress];
+    use SealKind::{Args, Checkpoint, Error, Progress, Result};
+    let all = [Args, Result, Checkpoint, Progress, Error];
     all.into_iter().find(|kind| kind.as_str() == name).unwrap()
 }
 
@@ -39,7 +41,10 @@ fn sealed_values_are_those_of_the_golden_file() {
         };
         let subject = Subject { kind: kind(text("kind")), queue: &queue, owner, task: &task };
         let codec: Codec = text("codec").parse().unwrap();
-        let plain = Payload::from_raw(codec, bytes("plain").into());
+        let value = Payload::from_raw(codec, bytes("plain").into());
+        let compressed = case["compressed"].as_str();
+        let plain = compressed.map_or(value.clone(), |it| Payload::encode(codec, it).unwrap());
+        assert_eq!(plain.decompressed(MAX_IN_MESSAGE).unwrap(), value);
         let key = vectors["keys"][text("key")].as_str().unwrap();
         let own: KeyRing = format!("{} {key}", text("key")).parse().unwrap();
         let salt = Salt::from_bytes(bytes("salt").try_into().unwrap());
@@ -47,9 +52,12 @@ fn sealed_values_are_those_of_the_golden_file() {
         let expected = Payload::encode(codec, text("sealed")).unwrap();
         assert_eq!(sealed.bytes(), expected.bytes(), "{}", text("name"));
         assert_eq!(sealed.encrypted_with().as_deref(), Some(text("key")));
+        assert_eq!(sealed.is_compressed(), compressed.is_some());
         for codec in [Codec::Json, Codec::MsgPack] {
             let stored = sealed.transcode(codec).unwrap();
-            assert_eq!(all.open(&subject, &stored).unwrap(), plain, "{}", text("name"));
+            let opened = all.open(&subject, &stored).unwrap();
+            let opened = opened.decompressed(MAX_IN_MESSAGE).unwrap();
+            assert_eq!(opened, value, "{}", text("name"));
         }
     }
 }

@@ -56,7 +56,9 @@ pub async fn connect(url: impl Into<String>) -> Result<Client, ConnectError> {
 /// | `NAQ_SIGN_KEY` | a file with the key that signs jobs and schedules | none |
 /// | `NAQ_TRUSTED_KEYS` | a file with the public keys that are trusted: `NAME KEY [QUEUE,...]` on each line | none |
 /// | `NAQ_ENCRYPTION_KEYS`, or `NAQ_ENCRYPTION_KEYS_FILE` | the keys that encrypt and decrypt payloads, `ID=BASE64,...`; or a file with `ID BASE64` on each line. The first key encrypts | none |
+/// | `NAQ_ENCRYPT_ERRORS` | `true`: a worker also encrypts the messages of errors, of jobs whose arguments are encrypted | `false` |
 /// | `NAQ_LARGE_ARGS` | what happens to arguments that are too large for a message: `refuse` or `store` | `refuse` |
+/// | `NAQ_COMPRESS` | `lz4`: large arguments, results and checkpoints are compressed; `none` | `none` |
 /// | `NAQ_DEFAULT_RESULT_TTL` | how long the broker stores the record of a job without a TTL of its own; 0 for no record | `1h` |
 ///
 /// # Errors
@@ -74,6 +76,8 @@ async fn open(env: &Env<'_>, url: Option<String>) -> Result<Client, ConnectError
     let queue = env.parsed("NAQ_DEFAULT_QUEUE")?;
     let record_ttl = env.duration("NAQ_DEFAULT_RESULT_TTL")?;
     let large_args = env.parsed("NAQ_LARGE_ARGS")?;
+    let compression = env.parsed("NAQ_COMPRESS")?;
+    let encrypt_errors = env.flag("NAQ_ENCRYPT_ERRORS")?;
     let sign_key: Option<SigningKey> = env.file("NAQ_SIGN_KEY")?;
     let trusted_keys: Option<TrustedKeys> = env.file("NAQ_TRUSTED_KEYS")?;
     let ring: Option<KeyRing> = match env.parsed("NAQ_ENCRYPTION_KEYS")? {
@@ -99,6 +103,10 @@ async fn open(env: &Env<'_>, url: Option<String>) -> Result<Client, ConnectError
     if let Some(large_args) = large_args {
         client = client.large_args(large_args);
     }
+    if let Some(compression) = compression {
+        client = client.compress(compression);
+    }
+    client = client.encrypt_errors(encrypt_errors);
     if let Some(ttl) = record_ttl {
         client = client.default_record_ttl(ttl);
     }

@@ -39,7 +39,7 @@ impl Env<'_> {
         self.text(name).map(PathBuf::from)
     }
 
-    fn flag(&self, name: &'static str) -> Result<bool, EnvError> {
+    pub(crate) fn flag(&self, name: &'static str) -> Result<bool, EnvError> {
         match self.text(name).as_deref() {
             None | Some("false" | "0" | "no" | "off") => Ok(false),
             Some("true" | "1" | "yes" | "on") => Ok(true),

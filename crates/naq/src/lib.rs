@@ -65,8 +65,8 @@ pub use naq_core::schedule;
 pub use naq_core::{
     Advice, Clock, Codec, Delay, ErrorKind, Failure, IntoFailure, Jitter, Job, JobError, JobId,
     JobOptions, JobState, KindError, NameError, Payload, PolicyError, QueueName, ResultExt,
-    RetryPolicy, ScheduleName, Strategy, SystemClock, TaskName, Timer, Timestamp, WorkerId, flow,
-    metrics, redact, retry, seal, sign, stats, transport, wire,
+    RetryPolicy, ScheduleName, Strategy, SystemClock, TaskName, Timer, Timestamp, WorkerId,
+    compress, flow, metrics, redact, retry, seal, sign, stats, transport, wire,
 };
 #[cfg(feature = "macros")]
 pub use naq_macros::Job;

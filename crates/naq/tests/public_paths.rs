@@ -58,6 +58,8 @@ mod flow_breaker {
 }
 
 mod sign {
+    use naq::client::OpenedArgs;
+    use naq::compress::{CompressError, Compression, CompressionError};
     use naq::seal::{KeyRing, KeyRingError};
     use naq::sign::{SigningKey, TrustedKey, TrustedKeys};
 }

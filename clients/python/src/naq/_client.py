@@ -29,6 +29,7 @@ from ._kinds import KindLike
 from ._message import NewJob, new_job
 from ._policy import RetryDelay, Seconds, millis, policy
 from ._state import PLACES, Known, Stored, body_of, knows, nanoseconds, newest, state_of
+from ._stored import plain, shown, shown_history
 from ._sync import run
 from ._tasks import name_of
 
@@ -189,7 +190,7 @@ class Client:
     async def history(self, job_id: str, queue_name: str = "default") -> List[Dict[str, Any]]:
         """The attempts of a job so far; see Job.history. Raises JobNotFoundError."""
         message = await self._find(queue_name, job_id)
-        return body_of(message).get("history", [])
+        return shown_history(body_of(message).get("history", []))
 
     async def list_workers(self) -> List[Dict[str, Any]]:
         """The workers that are alive: ``worker_id``, ``status``, ``queues``, ``running``, ``concurrency`` and more."""
@@ -368,8 +369,8 @@ def _result_of(end: Stored, job: str) -> Any:
     if state == "completed":
         if "Naq-Result" in headers:
             raise NaqException(f"the result of job {job} is stored beside its record: naq job result {job}")
-        return body_of(end).get("result")
-    kind, message = headers.get("Naq-Error-Kind"), headers.get("Naq-Error")
+        return plain(body_of(end).get("result"), f"the result of job {job}")
+    kind, message = headers.get("Naq-Error-Kind"), shown(headers.get("Naq-Error"))
     text = f"job {job} is {state}"
     raise JobExecutionError(f"{text}: {kind}: {message}" if kind else text, state, kind)
 

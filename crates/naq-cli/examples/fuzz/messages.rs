@@ -89,8 +89,14 @@ fn body(rng: &mut fastrand::Rng) -> Vec<u8> {
         }
         7 => ["[", "{\"a\":", "\u{91}"][rng.usize(0..3)].repeat(rng.usize(1..2_000)).into_bytes(),
         8 => format!(r#"{{"task":"greet","args":"{}"}}"#, "x".repeat(rng.usize(0..20_000))).into(),
+        9 => format!(r#"{{"task":"greet","args":"naq:lz4:1:{}"}}"#, letters(rng)).into_bytes(),
         _ => format!(r#"{{"task":"greet","args":{}}}"#, rng.u32(..)).into_bytes(),
     }
+}
+
+/// Letters, which are base64 of any bytes.
+fn letters(rng: &mut fastrand::Rng) -> String {
+    (0..rng.usize(0..60)).map(|_| rng.alphanumeric()).collect()
 }
 
 fn headers(rng: &mut fastrand::Rng) -> Vec<u8> {

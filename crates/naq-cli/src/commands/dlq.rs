@@ -213,7 +213,7 @@ async fn list(args: &DlqListArgs, client: &Client, out: Output) -> Result<()> {
                 break;
             }
             shown += 1;
-            lines.push(DeadLetterRow { letter: DeadSummary::from(letter), now });
+            lines.push(DeadLetterRow { letter: client.dead_summary(letter), now });
         }
         if out.format() == Format::Jsonl {
             // Each page is printed at once, so that a long list is never in memory as a whole.

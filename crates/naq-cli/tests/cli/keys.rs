@@ -124,3 +124,48 @@ async fn encrypted_arguments_and_results_are_shown_only_with_the_key() {
     let both = finish(show.args(["--encryption-keys", &file]));
     assert!(both.code == 2 && !both.stderr.contains(&ring), "{both:?}");
 }
+
+#[tokio::test]
+async fn large_values_are_compressed_and_error_messages_encrypted_by_choice() {
+    let broker = Broker::start();
+    let dir = directory();
+    let file = dir.path().join("ring").to_str().expect("UTF-8").to_owned();
+    offline(&["key", "new-encryption", "k1", "--out", &file]).ok();
+    let keys = ["--encryption-keys", &file];
+    let wrong = offline(&["enqueue", "greet", "--compress", "zip"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("none, lz4"), "{wrong:?}");
+    let options = ["--encrypt-errors", "--compress", "lz4"];
+    let mut worker = broker.worker(&[&keys[..], &options].concat());
+    worker.wait_for_output("working on default", PATIENCE).await.expect("starts");
+
+    let text = "ann@example.com ".repeat(4_000);
+    let args = json!(text).to_string();
+    let id = broker.enqueue(&["greet", "--args", &args, "--compress", "lz4"]);
+    assert_eq!(broker.watch(&id).code, 0);
+    let job = broker.json(&["job", "show", &id]);
+    assert_eq!((&job["args"], &job["result"]["to"]), (&json!(text), &json!(text)));
+    // A queue at its bound of 20 kB refuses jobs: three compressed ones do not fill it, a plain one does.
+    broker.naq(&["queue", "create", "small"]).ok();
+    broker.naq(&["queue", "limit", "small", "--max-bytes", "20KB"]).ok();
+    let plain = ["enqueue", "greet", "--args", &args, "--queue", "small"];
+    for _ in 0..3 {
+        broker.naq(&[&plain[..], &["--compress", "lz4"]].concat()).ok();
+    }
+    broker.naq(&plain).ok();
+    assert_ne!(broker.naq(&plain).code, 0);
+
+    let id = broker.enqueue(&[&["refuse", "--args", "\"card-4711\""][..], &keys].concat());
+    assert_ne!(broker.watch(&id).code, 0);
+    let shown = broker.json(&[&["job", "show", &id][..], &keys].concat());
+    let message = "card-4711";
+    assert_eq!(shown["dead"]["message"], json!(message), "{shown}");
+    assert_eq!(shown["attempts"][0]["message"], json!(message));
+    let list = broker.json(&[&["dlq", "list"][..], &keys].concat());
+    assert_eq!(list[0]["message"], json!(message), "{list}");
+    let bare = broker.json(&["job", "show", &id]);
+    assert_eq!(bare["dead"]["message"], json!("encrypted with key k1"));
+    assert_eq!(bare["dead"]["error_kind"], shown["dead"]["error_kind"], "the kind is plain");
+    let list = broker.json(&["dlq", "list"]);
+    assert_eq!(list[0]["message"], json!("encrypted with key k1"), "{list}");
+    assert!(!bare.to_string().contains(message) && !worker.stderr().contains(message));
+}

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use naq_core::failure::ErrorKind;
 use naq_core::names::{QueueName, TaskName};
+use naq_core::seal::shown_text;
 use naq_core::state::JobState;
 use naq_core::stats::pattern;
 use naq_core::transport::Stored;
@@ -69,7 +70,7 @@ impl WaitingFilter {
             };
         let failed = job.history.iter().rfind(|it| it.error_kind.is_some());
         let of_pattern = |p: &String, last: &AttemptRecord| {
-            last.message.as_ref().is_some_and(|message| pattern(message) == *p)
+            last.message.as_ref().is_some_and(|message| pattern(&shown_text(message)) == *p)
         };
         self.task.as_ref().is_none_or(|task| job.task == *task)
             && self

@@ -3,6 +3,7 @@
 use naq_core::clock::Timestamp;
 use naq_core::failure::ErrorKind;
 use naq_core::names::{CHORES, JobId, QueueName, TaskName};
+use naq_core::seal::shown_text;
 use naq_core::stats::pattern;
 use naq_core::transport::{DeadPage, Stored, TransportError};
 use serde::{Deserialize, Serialize};
@@ -71,7 +72,7 @@ impl DeadFilter {
                 None => letter.error_kind.is(kind),
                 Some(_) => letter.error_kind == *kind,
             })
-            && self.pattern.as_ref().is_none_or(|p| pattern(&letter.message) == *p)
+            && self.pattern.as_ref().is_none_or(|p| pattern(&shown_text(&letter.message)) == *p)
     }
 }
 
@@ -84,7 +85,7 @@ impl From<&Stored> for DeadSummary {
             task: letter.task,
             attempt: letter.step.attempt,
             error_kind: letter.error_kind,
-            message: letter.message,
+            message: shown_text(&letter.message).into_owned(),
             rule: letter.rule.as_str().to_owned(),
             reason: letter.reason,
             died_at: letter.died_at,

@@ -13,9 +13,9 @@ use naq_core::wire::{EncodeError, Envelope, Payload};
 use serde::Serialize;
 
 use crate::depends::DependencySpec;
-use crate::enqueue::Prepared;
 use crate::enqueue::coalesce::Coalesce;
 use crate::enqueue::job_times::JobTimes;
+use crate::enqueue::{LargeArgs, Prepared};
 use crate::{Client, EnqueueError, JobHandle};
 
 /// A job that is not enqueued yet: `.await` it. For the defaults of the retry options see
@@ -38,6 +38,7 @@ pub struct Enqueue<'a, O> {
     pub(super) limits: Vec<Limit>,
     pub(super) on_exhausted: Option<FollowUp>,
     pub(super) once: bool,
+    pub(super) large_args: LargeArgs,
     pub(super) traceparent: Option<String>,
     pub(crate) depends: DependencySpec,
     pub(super) output: PhantomData<fn() -> O>,
@@ -122,10 +123,19 @@ impl<'a, O> Enqueue<'a, O> {
             limits: options.limits,
             on_exhausted: options.on_exhausted,
             once: false,
+            large_args: client.large_args,
             traceparent: None,
             depends: DependencySpec::default(),
             output: PhantomData,
         }
+    }
+
+    /// What happens to arguments that are too large for a message. The choice of the
+    /// [client](Client::large_args) by default; of a job that [runs again](Client::run_again) and whose arguments were stored
+    /// beside it, [`LargeArgs::Store`].
+    pub fn large_args(mut self, large_args: LargeArgs) -> Self {
+        self.large_args = large_args;
+        self
     }
 
     /// The queue that the job goes to.
@@ -184,8 +194,9 @@ impl<'a, O> Enqueue<'a, O> {
             return Prepared::debounced(self.write()?, times, debounce);
         }
         let times = (times.need_a_clock() && !known).then_some(times);
+        let large_args = self.large_args;
         let mut job = self.write()?;
-        client.use_blob(&mut job)?;
+        client.use_blob(&mut job, large_args)?;
         Ok(Prepared { once, ..Prepared::with_guessed_times(job, has_id, times)? })
     }
 

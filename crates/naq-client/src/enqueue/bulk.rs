@@ -82,6 +82,7 @@ impl<'a, O> Enqueue<'a, O> {
             limits: self.limits,
             on_exhausted: self.on_exhausted,
             once: self.once,
+            large_args: self.large_args,
             traceparent: self.traceparent,
             depends: self.depends,
             output: PhantomData,

@@ -5,11 +5,13 @@ use naq_core::names::{NameError, TaskName};
 use naq_core::wire::{Envelope, Payload};
 use serde::Serialize;
 
+use crate::enqueue::LargeArgs;
 use crate::{Client, ClientError, Enqueue, JobReport};
 
 impl Client {
     /// Prepares a new job like one that has ended: the same task, arguments, queue, policy, timeout, record
-    /// time, limits, follow-up and tags, with a new id. It has no unique key, no deadline and no parents.
+    /// time, limits, follow-up and tags, with a new id. Arguments that were stored beside the job are stored beside the
+    /// new one. It has no unique key, no deadline and no parents.
     /// Change what you like, and `.await` it. The other job stays as it is.
     ///
     /// ```no_run
@@ -40,6 +42,9 @@ impl Client {
                 job.state_error("its arguments are encrypted, and this client lacks the key")
             );
         }
+        if args.is_compressed() {
+            return Err(job.state_error("its arguments cannot be decompressed"));
+        }
         if are_args_gone(envelope, &args) {
             return Err(job.state_error("its arguments are not stored any more"));
         }
@@ -53,7 +58,11 @@ impl Client {
             limits: envelope.limits.clone(),
             ..JobOptions::default()
         };
-        Ok(Enqueue::of_payload(self, envelope.task.clone(), args, options))
+        let again = Enqueue::of_payload(self, envelope.task.clone(), args, options);
+        Ok(match envelope.args_blob {
+            Some(_) => again.large_args(LargeArgs::Store),
+            None => again,
+        })
     }
 }
 

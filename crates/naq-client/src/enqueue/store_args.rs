@@ -21,15 +21,19 @@ pub(super) struct OutgoingMessage {
 }
 
 impl Client {
-    /// Names a blob in the job, if its arguments do not fit into a message and this client stores such
+    /// Names a blob in the job, if its arguments do not fit into a message and the choice is to store such
     /// arguments.
-    pub(super) fn use_blob(&self, job: &mut Envelope) -> Result<(), EncodeError> {
+    pub(super) fn use_blob(
+        &self,
+        job: &mut Envelope,
+        choice: LargeArgs,
+    ) -> Result<(), EncodeError> {
         let size = job.args.bytes().len();
         // Encryption writes three bytes as four letters. The client that sends a prepared job may encrypt it.
         let may_encrypt = self.key_ring.is_some() || self.only_prepares;
         let written = if may_encrypt { size.div_ceil(3) * 4 + 256 } else { size };
         let max = MAX_ENVELOPE_BYTES.min(self.transport.max_payload()).saturating_sub(ROOM);
-        if self.large_args == LargeArgs::Refuse || written <= max {
+        if choice == LargeArgs::Refuse || written <= max {
             return Ok(());
         }
         if size > MAX_BLOB_BYTES {

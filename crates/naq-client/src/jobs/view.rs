@@ -7,6 +7,7 @@ use naq_core::failure::ErrorKind;
 use naq_core::names::{JobId, JobKey, QueueName, TaskName};
 use naq_core::redact::Redactor;
 use naq_core::retry::Rule;
+use naq_core::seal::shown_text;
 use naq_core::state::JobState;
 use naq_core::wire::{AttemptRecord, Codec, Payload};
 use serde::Serialize;
@@ -122,13 +123,20 @@ pub struct DeadView {
 }
 
 /// The value as JSON, unchanged if it was JSON before. `None` if JSON cannot express it, and if it is
-/// encrypted.
+/// encrypted or compressed still.
 fn json(payload: &Payload) -> Option<Box<RawValue>> {
-    if payload.encrypted_with().is_some() {
+    if payload.encrypted_with().is_some() || payload.is_compressed() {
         return None;
     }
     let json = payload.transcode(Codec::Json).ok()?;
     serde_json::from_slice(json.bytes()).ok()
+}
+
+/// The record. A message that is still encrypted becomes the sentence that says which key it needs.
+fn shown(record: &AttemptRecord) -> AttemptRecord {
+    let mut record = record.clone();
+    record.message = record.message.map(|text| shown_text(&text).into_owned());
+    record
 }
 
 /// Removes secrets. Returns the JSON unchanged if it contains none.
@@ -210,14 +218,14 @@ impl From<&JobReport> for JobView {
             tags: job.map(|j| j.tags.clone()).unwrap_or_default(),
             signer: report.signer.clone(),
             traceparent: job.and_then(|j| j.traceparent.clone()),
-            attempts: job.map(|j| j.history.clone()).unwrap_or_default(),
+            attempts: job.map(|j| j.history.iter().map(shown).collect()).unwrap_or_default(),
             result: report.result.as_ref().and_then(json),
             progress: report.progress.clone(),
             checkpoint: report.checkpoint.clone(),
             dead: dead.map(|letter| DeadView {
                 died_at: letter.died_at,
                 error_kind: letter.error_kind.clone(),
-                message: letter.message.clone(),
+                message: shown_text(&letter.message).into_owned(),
                 rule: letter.rule,
                 reason: letter.reason.clone(),
             }),

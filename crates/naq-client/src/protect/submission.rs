@@ -1,7 +1,8 @@
-//! Encrypts and signs a job just before it is sent.
+//! Compresses, encrypts and signs a job just before it is sent.
 
 use bytes::Bytes;
 use naq_core::clock::Timestamp;
+use naq_core::compress::Compression;
 use naq_core::seal::SealKind;
 use naq_core::transport::{Place, Stored, Submission};
 use naq_core::wire::{BlobRef, EncodeError, Envelope, Payload};
@@ -9,7 +10,7 @@ use naq_core::wire::{BlobRef, EncodeError, Envelope, Payload};
 use crate::{Client, EnqueueError};
 
 impl Client {
-    /// The same job with its arguments encrypted, and then signed, with the keys that this client has. Call
+    /// The same job with its arguments compressed, encrypted, and then signed, as this client does it. Call
     /// this once for each job that this client makes, when nothing else of the job will change.
     ///
     /// # Errors
@@ -25,13 +26,15 @@ impl Client {
         mut submission: Submission,
         args: Option<Bytes>,
     ) -> Result<(Submission, Option<Bytes>), EnqueueError> {
-        if self.signing_key.is_none() && self.key_ring.is_none() {
+        let has_keys = self.signing_key.is_some() || self.key_ring.is_some();
+        if !has_keys && self.compression == Compression::None {
             return Ok((submission, args));
         }
         let Some(mut job) = read(&submission) else { return Ok((submission, args)) };
         if let Some(args) = &args {
             job.args = Payload::from_raw(job.codec, args.clone());
         }
+        job.args = self.compression.apply(&job.args)?;
         if let Some(ring) = self.key_ring.as_ref().filter(|_| job.args.encrypted_with().is_none()) {
             let sealed = ring.seal_of_job(&job, SealKind::Args, &job.args);
             job.args = sealed.map_err(EncodeError::from)?;

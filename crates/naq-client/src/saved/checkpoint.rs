@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use naq_core::clock::Timestamp;
+use naq_core::compress::{CompressError, Compression};
 use naq_core::names::StateKey;
 use naq_core::seal::{OpenError, SealKind};
 use naq_core::transport::{Delivery, Expect, Saved, StateEntry, StateStore, TransportError};
@@ -14,8 +15,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::EncryptedJob;
 use crate::saved::key::saved_key;
+use crate::saved::size::MAX_CHECKPOINT_BYTES;
+use crate::{Client, EncryptedJob};
 
 /// A checkpoint could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -44,9 +46,12 @@ pub enum CheckpointError {
         "the checkpoint has another type than expected: {0}; an older version may have written it"
     )]
     Decode(#[source] serde_json::Error),
-    /// The data cannot be encrypted.
+    /// The data cannot be encrypted or compressed.
     #[error(transparent)]
     Encrypt(#[from] EncodeError),
+    /// The stored data cannot be decompressed.
+    #[error("the checkpoint: {0}")]
+    Decompress(#[from] CompressError),
     /// The stored data cannot be decrypted.
     #[error("the checkpoint: {0}")]
     Decrypt(#[from] OpenError),
@@ -119,12 +124,13 @@ pub struct Checkpoint {
     order: DeliveryOrder,
     known: KnownEntry,
     encrypted: Option<EncryptedJob>,
+    compression: Compression,
 }
 
 impl Checkpoint {
     /// The largest checkpoint, as JSON: 256 KiB. Each save and load transfers all of it. Save
     /// the position in the work, such as the last row, and not the output.
-    pub const MAX_BYTES: usize = 256 * 1024;
+    pub const MAX_BYTES: usize = MAX_CHECKPOINT_BYTES;
     /// How long a checkpoint is stored after it was written: 30 days. That is longer than a dead
     /// job usually waits for its requeue. A job that completes removes its checkpoint.
     pub const TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -157,6 +163,7 @@ impl Checkpoint {
             },
             known: KnownEntry::Unread,
             encrypted: None,
+            compression: Compression::None,
         }
     }
 
@@ -164,6 +171,12 @@ impl Checkpoint {
     #[must_use]
     pub fn encrypted(self, job: Option<EncryptedJob>) -> Self {
         Self { encrypted: job, ..self }
+    }
+
+    /// Compresses large data, as [`Client::compress`](crate::Client::compress) says.
+    #[must_use]
+    pub fn compressed_by(self, client: &Client) -> Self {
+        Self { compression: client.compression, ..self }
     }
 
     /// True if this attempt has read or written a checkpoint.
@@ -210,11 +223,11 @@ impl Checkpoint {
         let stored: StoredCheckpoint<&RawValue> =
             serde_json::from_slice(&entry.value).map_err(CheckpointError::Decode)?;
         let state = stored.state.get();
-        let Some(encrypted) = &self.encrypted else {
-            return serde_json::from_str(state).map(Some).map_err(CheckpointError::Decode);
+        let stored = Payload::from_raw(Codec::Json, Bytes::copy_from_slice(state.as_bytes()));
+        let plain = match &self.encrypted {
+            Some(encrypted) => encrypted.open(SealKind::Checkpoint, &stored)?,
+            None => stored.decompressed(Self::MAX_BYTES)?,
         };
-        let sealed = Payload::from_raw(Codec::Json, Bytes::copy_from_slice(state.as_bytes()));
-        let plain = encrypted.open(SealKind::Checkpoint, &sealed)?;
         serde_json::from_slice(plain.bytes()).map(Some).map_err(CheckpointError::Decode)
     }
 
@@ -228,15 +241,12 @@ impl Checkpoint {
         if size > Self::MAX_BYTES {
             return Err(CheckpointError::TooLarge { size, max: Self::MAX_BYTES });
         }
+        let plain =
+            || Payload::from_raw(Codec::Json, Bytes::copy_from_slice(state.get().as_bytes()));
         let state = match &self.encrypted {
-            None => state,
-            Some(encrypted) => {
-                let plain = Bytes::copy_from_slice(state.get().as_bytes());
-                let plain = Payload::from_raw(Codec::Json, plain);
-                let sealed = encrypted.seal(SealKind::Checkpoint, &plain)?;
-                let text = String::from_utf8_lossy(sealed.bytes()).into_owned();
-                RawValue::from_string(text).map_err(CheckpointError::Encode)?
-            }
+            None if self.compression == Compression::None => state,
+            None => raw(&self.compression.apply(&plain())?)?,
+            Some(encrypted) => raw(&encrypted.seal(SealKind::Checkpoint, &plain())?)?,
         };
         let stored = StoredCheckpoint { attempt: self.attempt, at, turn: self.order, state };
         Ok(serde_json::to_vec(&stored).map_err(CheckpointError::Encode)?.into())
@@ -261,6 +271,12 @@ impl Checkpoint {
         self.known = KnownEntry::Revision(entry.revision);
         Ok(Some(entry))
     }
+}
+
+/// The value as a part of the stored JSON.
+fn raw(value: &Payload) -> Result<Box<RawValue>, CheckpointError> {
+    let text = String::from_utf8_lossy(value.bytes()).into_owned();
+    RawValue::from_string(text).map_err(CheckpointError::Encode)
 }
 
 impl fmt::Debug for Checkpoint {

@@ -4,6 +4,7 @@
 mod checkpoint;
 mod key;
 mod progress;
+pub(crate) mod size;
 
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointInfo};
 pub use progress::Progress;

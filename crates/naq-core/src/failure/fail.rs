@@ -56,6 +56,9 @@ pub struct Failure {
     message: String,
     advice: Advice,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+    /// The message of the dead letter, if it is another one.
+    #[cfg(feature = "jobs")]
+    of_letter: Option<String>,
 }
 
 impl Failure {
@@ -70,6 +73,8 @@ impl Failure {
             message: message.into(),
             advice: Advice::Policy,
             source: None,
+            #[cfg(feature = "jobs")]
+            of_letter: None,
         }
     }
 
@@ -89,6 +94,8 @@ impl Failure {
             message: chain_text(err.as_ref()),
             advice: Advice::Policy,
             source: Some(err.into()),
+            #[cfg(feature = "jobs")]
+            of_letter: None,
         }
     }
 
@@ -151,6 +158,29 @@ impl Failure {
         self
     }
 
+    /// The same failure with its message as it is stored: `message` in the history of the job, and `of_letter`, which
+    /// has to be shorter, in the header of its dead letter. Encrypted texts, because a text that is cut cannot be
+    /// decrypted.
+    #[cfg(feature = "jobs")]
+    #[must_use]
+    pub fn stored_as(self, message: String, of_letter: String) -> Self {
+        Self { message, of_letter: Some(of_letter), source: None, ..self }
+    }
+
+    /// The message for the header of a dead letter.
+    #[cfg(feature = "jobs")]
+    pub fn letter_message(&self) -> &str {
+        self.of_letter.as_deref().unwrap_or(&self.message)
+    }
+
+    /// The message as logs and statistics show it.
+    fn shown(&self) -> std::borrow::Cow<'_, str> {
+        #[cfg(feature = "jobs")]
+        return crate::seal::shown_text(&self.message);
+        #[cfg(not(feature = "jobs"))]
+        std::borrow::Cow::Borrowed(&self.message)
+    }
+
     /// The error kind.
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
@@ -199,7 +229,7 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.kind, self.message)
+        write!(f, "{}: {}", self.kind, self.shown())
     }
 }
 
@@ -207,7 +237,7 @@ impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Failure")
             .field("kind", &self.kind)
-            .field("message", &self.message)
+            .field("message", &self.shown())
             .field("advice", &self.advice)
             .finish_non_exhaustive()
     }

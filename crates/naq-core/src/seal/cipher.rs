@@ -9,8 +9,9 @@ use ring::hmac;
 use super::key_ring::{Key, KeyRing};
 use super::salt::{SALT, Salt};
 use super::subject::{Owner, SealKind, Subject};
+use crate::compress::{CompressError, block_of, text_of};
 use crate::names::ScheduleName;
-use crate::wire::{Codec, EncodeError, Envelope, Payload, SEALED};
+use crate::wire::{Codec, EncodeError, Envelope, Payload, SEALED, SEALED_COMPRESSED};
 
 /// What the key of each value is derived for.
 const PURPOSE: &[u8] = b"naq-seal-1";
@@ -40,10 +41,13 @@ pub enum OpenError {
         "it cannot be decrypted with the key {0}: it was changed, or it belongs to another job"
     )]
     Broken(String),
+    /// The value is compressed, and cannot be decompressed.
+    #[error(transparent)]
+    Compressed(#[from] CompressError),
 }
 
 impl KeyRing {
-    /// Encrypts a value with the current key.
+    /// Encrypts a value with the current key. A compressed value stays compressed.
     ///
     /// # Errors
     /// [`SealError`] if it is too large for the cipher.
@@ -66,8 +70,8 @@ impl KeyRing {
         let mut hmac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &key.secret));
         hmac.update(b"naq-salt-1");
         hmac.update(&subject.bytes(&key.id));
-        hmac.update(&[codec_byte(plain.codec())]);
-        hmac.update(plain.bytes());
+        // All bytes that are encrypted: two texts of one value must not share a salt.
+        hmac.update(&plain_text(plain).ok_or_else(|| broken_block(subject))?);
         let mut salt = [0; SALT];
         salt.copy_from_slice(&hmac.sign().as_ref()[..SALT]);
         seal(key, subject, plain, Salt(salt))
@@ -116,7 +120,8 @@ impl KeyRing {
         self.open(&subject, sealed)
     }
 
-    /// Decrypts a value. A value that is not encrypted is returned as it is.
+    /// Decrypts a value. A value that is not encrypted is returned as it is. A value that was compressed before is
+    /// still [compressed](crate::compress).
     ///
     /// # Errors
     /// [`OpenError`].
@@ -135,10 +140,28 @@ impl KeyRing {
         let codec = match codec {
             b'j' => Codec::Json,
             b'm' => Codec::MsgPack,
+            b'J' | b'M' => {
+                return Payload::encode(sealed.codec(), &text_of(plain)).map_err(|_| broken());
+            }
             _ => return Err(broken()),
         };
         Ok(Payload::from_raw(codec, bytes.to_vec().into()))
     }
+}
+
+/// What is encrypted of a value: its codec, and the value; or the bytes of a compressed value.
+fn plain_text(plain: &Payload) -> Option<Vec<u8>> {
+    if let Some(data) = plain.compressed_data() {
+        return block_of(data);
+    }
+    let mut data = Vec::with_capacity(1 + plain.bytes().len() + 16);
+    data.push(codec_byte(plain.codec()));
+    data.extend_from_slice(plain.bytes());
+    Some(data)
+}
+
+fn broken_block(subject: &Subject<'_>) -> SealError {
+    SealError { what: subject.kind.as_str(), reason: CompressError::Broken.to_string() }
 }
 
 fn seal(
@@ -148,13 +171,12 @@ fn seal(
     salt: Salt,
 ) -> Result<Payload, SealError> {
     let fault = |reason: String| SealError { what: subject.kind.as_str(), reason };
-    let mut data = Vec::with_capacity(1 + plain.bytes().len() + 16);
-    data.push(codec_byte(plain.codec()));
-    data.extend_from_slice(plain.bytes());
+    let mut data = plain_text(plain).ok_or_else(|| broken_block(subject))?;
     let aad = Aad::from(subject.bytes(&key.id));
     let sealed = value_key(key, &salt.0).seal_in_place_append_tag(zero(), aad, &mut data);
     sealed.map_err(|_| fault("it is too large".into()))?;
-    let mut text = format!("{SEALED}{}:", key.id);
+    let prefix = if plain.is_compressed() { SEALED_COMPRESSED } else { SEALED };
+    let mut text = format!("{prefix}{}:", key.id);
     if let Owner::Schedule(name) = subject.owner {
         text.push_str(name.as_str());
         text.push(':');

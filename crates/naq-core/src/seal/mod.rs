@@ -19,8 +19,10 @@ mod cipher;
 mod key_ring;
 mod salt;
 mod subject;
+mod text;
 
 pub use cipher::{OpenError, SealError};
 pub use key_ring::{KeyRing, KeyRingError};
 pub use salt::Salt;
 pub use subject::{Owner, SealKind, Subject};
+pub use text::{key_of_text, shown_text};

@@ -18,6 +18,8 @@ pub enum SealKind {
     Checkpoint,
     /// The text of a handler's progress.
     Progress,
+    /// The message of an error.
+    Error,
 }
 
 impl SealKind {
@@ -28,6 +30,7 @@ impl SealKind {
             Self::Result => "result",
             Self::Checkpoint => "checkpoint",
             Self::Progress => "progress",
+            Self::Error => "error",
         }
     }
 }

@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::codec::{DecodeError, EncodeError};
 use super::envelope::{
-    BLOB_VERSION, DEFAULT_RECORD_TTL, Envelope, MAX_ENVELOPE_BYTES, READ_VERSION, WIRE_VERSION,
+    COMPRESSED_VERSION, DEFAULT_RECORD_TTL, Envelope, MAX_ENVELOPE_BYTES, READ_VERSION,
+    WIRE_VERSION,
 };
 use super::fields::{Fields, Payload};
 use super::history;
@@ -74,12 +75,14 @@ impl Envelope {
         let policy = written_policy.as_ref().map(Payload::decode::<Option<RetryPolicy>>);
         let policy = policy.transpose().map_err(|err| in_field("policy", err))?.flatten();
         let millis = |ms: Option<u64>| ms.map(Duration::from_millis);
+        let args_blob = f.take("args_blob")?;
         let envelope = Self {
             id: meta.id.clone(),
             queue: meta.queue.clone(),
             task: f.take("task")?.ok_or(DecodeError::Missing("task"))?,
             args: f.take_raw("args").unwrap_or_else(|| Payload::null(codec)),
-            args_blob: f.take("args_blob")?,
+            is_blob_compressed: args_blob.is_some() && found >= COMPRESSED_VERSION,
+            args_blob,
             args_left_out: f.take("args_left_out")?.unwrap_or(false),
             policy: policy.unwrap_or_default(),
             timeout: millis(f.take("timeout_ms")?),
@@ -183,8 +186,7 @@ impl Envelope {
         w.put_some("timeout_ms", self.timeout.map(millis_up))?;
         w.put_some("traceparent", self.traceparent.as_ref())?;
         w.put_some("unique", self.unique.as_ref())?;
-        let version = if self.args_blob.is_some() { BLOB_VERSION } else { WIRE_VERSION };
-        w.put("v", &version)?;
+        w.put("v", &self.version())?;
         w.put_some("workflow", self.workflow.as_ref())?;
         for (field, value) in self.unknown.iter() {
             w.put_raw(field, &value)?;
@@ -234,7 +236,9 @@ fn in_field(field: &str, err: DecodeError) -> DecodeError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compress::Compression;
     use crate::names::TaskName;
+    use crate::transport::MAX_BLOB_BYTES;
     use crate::wire::{AttemptOutcome, AttemptRecord, BlobRef, Codec};
 
     fn meta() -> MessageMeta {
@@ -318,6 +322,27 @@ mod tests {
     }
 
     #[test]
+    fn compressed_arguments_raise_the_version_of_the_job_also_in_a_blob_that_is_not_read() {
+        let much = Payload::encode(Codec::Json, &"much ".repeat(2_000)).expect("writes");
+        let mut job = by_hand(r#"{"task":"t"}"#).expect("a job");
+        job.args = Compression::Lz4.apply(&much).expect("writes");
+        let text = |job: &Envelope| {
+            String::from_utf8(job.encode().expect("writes").to_vec()).expect("text")
+        };
+        assert!(text(&job).contains(r#""v":3"#), "{}", text(&job));
+        job.args_blob = Some(BlobRef::new(100));
+        let in_blob = text(&job);
+        assert!(!in_blob.contains("naq:lz4") && in_blob.contains(r#""v":3"#), "{in_blob}");
+        let mut read = by_hand(&in_blob).expect("a job");
+        assert_eq!(text(&read), in_blob);
+        assert_eq!(read.max_plain_args(), MAX_BLOB_BYTES);
+        // Plain arguments in their place: any worker may run it.
+        read.args_blob = None;
+        assert!(text(&read).contains(r#""v":1"#));
+        assert_eq!(read.max_plain_args(), MAX_ENVELOPE_BYTES);
+    }
+
+    #[test]
     fn a_record_says_that_its_arguments_were_left_out_and_a_job_without_any_does_not() {
         for (body, left_out) in
             [(r#"{"task":"t","args":"much"}"#, true), (r#"{"task":"t"}"#, false)]
@@ -340,7 +365,7 @@ mod tests {
             ("{", "json"),
             ("{}", "\"task\" is missing"),
             (r#"{"task":"a b"}"#, "task"),
-            (r#"{"task":"t","v":3}"#, "version 3"),
+            (r#"{"task":"t","v":4}"#, "version 4"),
             (r#"{"task":"t","args_blob":"a.b/1"}"#, "args_blob"),
             (r#"{"task":"t","attempt":-1}"#, "attempt"),
             (r#"{"task":"t","policy":"sometimes:1s"}"#, "policy"),

@@ -105,6 +105,9 @@ pub enum DecodeError {
         /// The id of the key.
         key: String,
     },
+    /// The value is compressed, and nothing has decompressed it.
+    #[error("it is compressed")]
+    Compressed,
     /// A newer version of NAQ wrote the message.
     #[error("wire version {found}; this program reads up to {known}: upgrade it")]
     Version {

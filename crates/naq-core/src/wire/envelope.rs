@@ -12,14 +12,18 @@ use crate::clock::Timestamp;
 use crate::flow::{Dependencies, FollowUp, Limit, Unique};
 use crate::names::{JobId, QueueName, TaskName};
 use crate::retry::{RetryPolicy, Rule};
+use crate::transport::MAX_BLOB_BYTES;
 
 /// The wire version of a job that needs no newer one.
 pub const WIRE_VERSION: u64 = 1;
 /// The wire version of a job whose arguments are in a blob. A worker that knows only
 /// [`WIRE_VERSION`] leaves such a job to a newer worker, and does not run it without its arguments.
 pub(super) const BLOB_VERSION: u64 = 2;
+/// The wire version of a job whose arguments are compressed. A worker that knows only earlier versions leaves
+/// such a job to a newer worker, and does not pass the compressed text to a handler.
+pub(super) const COMPRESSED_VERSION: u64 = 3;
 /// The newest wire version that this crate reads.
-pub const READ_VERSION: u64 = BLOB_VERSION;
+pub const READ_VERSION: u64 = COMPRESSED_VERSION;
 /// The largest body of a job, in bytes, without its history. It leaves room below the broker's default
 /// `max_payload` (1 MiB) for what a retry adds: history and headers.
 pub const MAX_ENVELOPE_BYTES: usize = 1024 * 1024 - 64 * 1024;
@@ -101,6 +105,8 @@ pub struct Envelope {
     pub codec: Codec,
     /// The policy as it was written. A newer version of NAQ may have added settings to it.
     pub(super) written_policy: Option<Payload>,
+    /// True if the arguments in the blob are compressed: its job says so before the blob is read.
+    pub(super) is_blob_compressed: bool,
     /// Fields that this version does not know. They are written again unchanged.
     pub(super) unknown: Fields,
 }
@@ -148,6 +154,7 @@ impl Envelope {
             signature: None,
             codec,
             written_policy: None,
+            is_blob_compressed: false,
             unknown: Fields::new(codec),
         }
     }
@@ -173,6 +180,23 @@ impl Envelope {
             None if self.policy == RetryPolicy::default() => Ok(None),
             None => Ok(Some(Payload::encode(self.codec, &self.policy)?)),
         }
+    }
+
+    /// The lowest wire version whose readers run this job right.
+    pub(super) fn version(&self) -> u64 {
+        let in_blob = self.args_blob.is_some();
+        if self.args.is_compressed() || (in_blob && self.is_blob_compressed) {
+            COMPRESSED_VERSION
+        } else if in_blob {
+            BLOB_VERSION
+        } else {
+            WIRE_VERSION
+        }
+    }
+
+    /// The most bytes that the arguments may have once they are decompressed.
+    pub fn max_plain_args(&self) -> usize {
+        if self.args_blob.is_some() { MAX_BLOB_BYTES } else { MAX_ENVELOPE_BYTES }
     }
 
     /// The nonce of the first life of this job.

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use super::codec::{Codec, DecodeError, EncodeError};
 use super::depth::is_too_deep;
 use super::sealed_text::SealedText;
+use super::string_text::{COMPRESSED, string_text};
 
 /// One encoded value that NAQ does not look into: the arguments or the result of a job.
 #[derive(Clone, PartialEq, Eq)]
@@ -66,10 +67,12 @@ impl Payload {
     /// Reads the value as a `T`.
     ///
     /// # Errors
-    /// [`DecodeError::Syntax`] if the value is not a `T`, [`DecodeError::Encrypted`] if it is encrypted.
+    /// [`DecodeError::Syntax`] if the value is not a `T`, [`DecodeError::Encrypted`] if it is encrypted,
+    /// [`DecodeError::Compressed`] if it is compressed.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         match self.sealed_text() {
             Some(sealed) => Err(DecodeError::Encrypted { key: shown_key(sealed.key) }),
+            None if self.is_compressed() => Err(DecodeError::Compressed),
             None => self.codec.decode(&self.bytes),
         }
     }
@@ -82,6 +85,11 @@ impl Payload {
     /// The parts of an encrypted value.
     pub(crate) fn sealed_text(&self) -> Option<SealedText<'_>> {
         SealedText::read(self.codec, &self.bytes)
+    }
+
+    /// The base64 of a value that is compressed and not encrypted.
+    pub(crate) fn compressed_data(&self) -> Option<&[u8]> {
+        string_text(self.codec, &self.bytes)?.strip_prefix(COMPRESSED.as_bytes())
     }
 
     /// The codec of the value.
@@ -117,7 +125,7 @@ impl fmt::Debug for Payload {
 }
 
 /// The id of a key as it is shown: another program may have written anything there.
-fn shown_key(id: &str) -> String {
+pub(crate) fn shown_key(id: &str) -> String {
     id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_' || *c == '-').take(32).collect()
 }
 

@@ -15,13 +15,16 @@ mod record;
 mod sealed_text;
 mod signature;
 mod step;
+mod string_text;
 mod writer;
 
 pub(crate) use body::MessageMeta;
 pub(crate) use byte_list::ByteList;
 #[cfg(feature = "schedules")]
 pub(crate) use fields::Fields;
-pub(crate) use sealed_text::SEALED;
+pub(crate) use fields::shown_key;
+pub(crate) use sealed_text::{SEALED, SEALED_COMPRESSED, SealedText};
+pub(crate) use string_text::COMPRESSED;
 #[cfg(feature = "schedules")]
 pub(crate) use writer::Writer;
 

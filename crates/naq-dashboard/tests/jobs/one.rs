@@ -1,11 +1,16 @@
 //! The page of one job.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use naq_client::Client;
+use naq_core::compress::Compression;
+use naq_core::seal::{KeyRing, SealKind};
 use naq_core::transport::Place;
 use naq_core::wire::{WireMessage, headers};
-use naq_core::{Envelope, ErrorKind, JobState};
+use naq_core::{Codec, Envelope, ErrorKind, JobState, Payload};
+use naq_memory::MemoryTransport;
 use serde_json::json;
 
 use crate::test_dashboard::{TestDashboard, failed, job};
@@ -177,4 +182,44 @@ async fn read_only_shows_no_buttons() {
     let (status, _) = dashboard.act("/act/job/cancel", &[("job", "mail/j-1")]).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
     assert_eq!(dashboard.state("mail/j-1").await, JobState::Retrying);
+}
+
+#[tokio::test]
+async fn compressed_arguments_are_shown_and_encrypted_values_and_errors_only_with_the_key() {
+    let ring: KeyRing = format!("k1 {}", KeyRing::generate_key()).parse().expect("a ring");
+    let broker = Arc::new(MemoryTransport::new());
+    let client = Client::new(broker.clone());
+    let without_key = TestDashboard::of(client.clone(), |_| {});
+    let with_key = TestDashboard::of(client.encrypt_with(ring.clone()), |_| {});
+    let large = Payload::encode(Codec::Json, &"ann@example.com ".repeat(500)).expect("writes");
+    let large = Compression::Lz4.apply(&large).expect("writes");
+    let mut plain = retrying(&without_key, "plain");
+    plain.args = large.clone();
+    without_key.put(&plain, plain.due_at).await;
+    let mut secret = retrying(&without_key, "secret");
+    secret.args = ring.seal_of_job(&secret, SealKind::Args, &large).expect("seals");
+    let text = Payload::encode(Codec::Json, "card-4711 was refused").expect("writes");
+    let text = ring.seal_of_job(&secret, SealKind::Error, &text).expect("seals");
+    let last = secret.history.last_mut().expect("an attempt");
+    last.message = Some(String::from_utf8_lossy(text.bytes()).trim_matches('"').to_owned());
+    without_key.put(&secret, secret.due_at).await;
+
+    for dashboard in [&with_key, &without_key] {
+        let page = dashboard.page("/jobs/mail/plain").await;
+        assert!(page.contains("ann@example.com ann@example.com"), "{page}");
+        let list = dashboard.page("/jobs?state=retrying").await;
+        assert!(list.contains("encrypted with key k1") && !list.contains("card-4711"), "{list}");
+        assert!(!list.contains("naq:sealed"), "{list}");
+    }
+    let page = with_key.page("/jobs/mail/secret").await;
+    assert!(page.contains("card-4711 was refused"), "{page}");
+    assert!(page.contains("ann@example.com ann@example.com"), "{page}");
+    let page = without_key.page("/jobs/mail/secret").await;
+    assert!(!page.contains("card-4711") && !page.contains("ann@example.com"), "{page}");
+    assert!(page.contains("ConnectionError"), "the kind is plain: {page}");
+    for part in
+        [r#"id="args">encrypted with key k1"#, r#"<span class="said">encrypted with key k1"#]
+    {
+        assert!(page.contains(part), "{part}: {page}");
+    }
 }

@@ -35,7 +35,11 @@ impl TestDashboard {
     }
 
     pub(crate) fn over(transport: Arc<dyn Transport>, set: impl FnOnce(&mut Options)) -> Self {
-        let client = Client::new(transport);
+        Self::of(Client::new(transport), set)
+    }
+
+    /// A dashboard of this client, which may have keys.
+    pub(crate) fn of(client: Client, set: impl FnOnce(&mut Options)) -> Self {
         let mut options = Options::default();
         options.interval = Duration::from_millis(20);
         set(&mut options);

@@ -29,7 +29,7 @@ pub(super) async fn call_handler(
     let result = match outcome {
         HandlerOutcome::Returned(result) => {
             let result = result.map_err(|failure| classify(&deps.tasks, failure));
-            result.and_then(|result| encrypted(running, result))
+            result.and_then(|result| as_stored(running, result))
         }
         HandlerOutcome::Panicked(message) => Err(Failure::new(ErrorKind::PANIC, message)),
         HandlerOutcome::TimedOut => {
@@ -42,13 +42,25 @@ pub(super) async fn call_handler(
         HandlerOutcome::Stopped(reason) => return Err(reason),
     };
     // Before it is stored, logged or counted anywhere.
-    Ok(result.map_err(|failure| failure.redacted(&deps.redactor)))
+    Ok(result.map_err(|failure| protected(running, failure.redacted(&deps.redactor))))
 }
 
-/// The result of a job whose arguments are encrypted is stored encrypted, too.
-fn encrypted(running: &AttemptContext, result: Payload) -> Result<Payload, Failure> {
+/// The failure of a job whose arguments are encrypted has its message encrypted, too, if the client does that.
+fn protected(running: &AttemptContext, failure: Failure) -> Failure {
+    let Some(job) = &running.encrypted else { return failure };
+    let (kind, advice) = (failure.kind().clone(), failure.advice());
+    job.seal_failure(failure).unwrap_or_else(|_| {
+        Failure::new(kind, "the message could not be encrypted").with_advice(advice)
+    })
+}
+
+/// A large result is stored compressed, if the client does that. The result of a job whose arguments are encrypted
+/// is stored encrypted, too.
+fn as_stored(running: &AttemptContext, result: Payload) -> Result<Payload, Failure> {
     match &running.encrypted {
-        None => Ok(result),
+        None => running.client.compressed(&result).map_err(|err| {
+            Failure::new(ErrorKind::VALUE, format!("the handler's result: {err}")).fatal()
+        }),
         Some(job) => job.seal(SealKind::Result, &result).map_err(|err| {
             Failure::new(ErrorKind::ENCRYPTION, format!("the handler's result: {err}")).fatal()
         }),

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use naq_core::Envelope;
 use naq_core::retry::{Start, decide_start};
+use naq_core::seal::OpenError;
 use naq_core::transport::TransportError;
+use naq_core::wire::DecodeError;
 
 use crate::crash::{Elsewhere, runs_elsewhere};
 use crate::decide::{DeliveryOutcome, attempt_facts};
@@ -113,6 +115,13 @@ pub(super) fn take<'a>(
     match deps.client.open_args(&job) {
         Ok(None) => {}
         Ok(Some(opened)) => held.set_opened_args(opened),
+        Err(OpenError::Compressed(fault)) => {
+            let (field, reason) = ("args".to_owned(), fault.to_string());
+            return Err(Box::new(DeliveryOutcome::Undecodable(DecodeError::Field {
+                field,
+                reason,
+            })));
+        }
         Err(fault) => return Err(Box::new(DeliveryOutcome::Undecryptable(job, fault))),
     }
     Ok((job, task))

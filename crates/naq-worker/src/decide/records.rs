@@ -26,7 +26,7 @@ impl SettlePlanner<'_> {
             step: stored.step(),
             task: envelope.map(|envelope| envelope.task.clone()),
             error_kind: failure.kind().clone(),
-            message: failure.message().to_owned(),
+            message: failure.letter_message().to_owned(),
             rule: decision.rule,
             reason: decision.reason(),
             died_at: self.now,

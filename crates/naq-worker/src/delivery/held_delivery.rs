@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use naq_client::EncryptedJob;
+use naq_client::OpenedArgs;
 use naq_core::flow::ListedRun;
 use naq_core::sync::lock;
 use naq_core::transport::{AckHandle, Delivery};
@@ -56,8 +56,8 @@ pub(crate) struct HeldDelivery {
     crash: OnceLock<FoundCrash>,
     /// The arguments of a job whose arguments are in a blob, once they are read.
     blob_args: OnceLock<Payload>,
-    /// The decrypted arguments, of a job whose arguments are encrypted.
-    opened: OnceLock<(Payload, EncryptedJob)>,
+    /// The plain arguments, of a job whose arguments are encrypted or compressed.
+    opened: OnceLock<OpenedArgs>,
     listed: AtomicBool,
     broken: AtomicBool,
     /// What its handler saves at the broker.
@@ -120,13 +120,13 @@ impl HeldDelivery {
         let _ = self.blob_args.set(args);
     }
 
-    /// Its arguments were decrypted.
-    pub(crate) fn set_opened_args(&self, opened: (Payload, EncryptedJob)) {
+    /// Its arguments were decrypted or decompressed.
+    pub(crate) fn set_opened_args(&self, opened: OpenedArgs) {
         let _ = self.opened.set(opened);
     }
 
-    /// The decrypted arguments. None of a job whose arguments are not encrypted.
-    pub(crate) fn opened_args(&self) -> Option<&(Payload, EncryptedJob)> {
+    /// The plain arguments. None of a job whose arguments are stored as they are.
+    pub(crate) fn opened_args(&self) -> Option<&OpenedArgs> {
         self.opened.get()
     }
 

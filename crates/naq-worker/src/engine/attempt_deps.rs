@@ -1,6 +1,6 @@
 //! [`AttemptDeps`]: what every attempt of a worker needs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use naq_client::Client;
 use naq_core::redact::Redactor;
@@ -34,13 +34,14 @@ impl AttemptDeps {
         envelope: Envelope,
     ) -> AttemptContext {
         let (args, encrypted) = match held.opened_args() {
-            Some((args, encrypted)) => (args.clone(), Some(encrypted.clone())),
+            Some(opened) => (opened.plain.clone(), opened.encrypted.clone()),
             None => (envelope.args.clone(), None),
         };
         AttemptContext {
             envelope,
             args,
             encrypted,
+            opened_error: OnceLock::new(),
             worker_id: self.worker_id.clone(),
             slots: self.slots,
             client: self.client.clone(),

@@ -1,6 +1,6 @@
 //! [`AttemptContext`]: what is behind every [`Context`](super::Context) of one attempt.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use naq_client::{Client, EncryptedJob};
 use naq_core::{Envelope, Payload, Timer, WorkerId};
@@ -12,10 +12,12 @@ use crate::delivery::HeldDelivery;
 #[derive(Debug)]
 pub(crate) struct AttemptContext {
     pub(crate) envelope: Envelope,
-    /// The arguments for the handler: decrypted.
+    /// The arguments for the handler: decrypted and decompressed.
     pub(crate) args: Payload,
     /// Set for a job whose arguments are encrypted.
     pub(crate) encrypted: Option<EncryptedJob>,
+    /// The message of the last error, if a handler has asked for it and it was encrypted.
+    pub(crate) opened_error: OnceLock<String>,
     pub(crate) worker_id: WorkerId,
     /// The slots of the worker.
     pub(crate) slots: usize,

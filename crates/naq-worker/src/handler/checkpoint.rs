@@ -70,6 +70,7 @@ impl<S> Context<S> {
         Ok(saved.get_or_insert_with(|| {
             Checkpoint::new(transport.clone(), &attempt.envelope, &attempt.held.delivery)
                 .encrypted(attempt.encrypted.clone())
+                .compressed_by(&attempt.client)
         }))
     }
 }

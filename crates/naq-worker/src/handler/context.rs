@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use naq_client::{Client, Enqueue};
+use naq_client::{Client, EncryptedJob, Enqueue};
 use naq_core::{ErrorKind, Job, JobId, Payload, QueueName, TaskName, Timestamp, WorkerId};
 use tokio_util::sync::CancellationToken;
 
@@ -101,7 +101,13 @@ impl<S> Context<S> {
     pub fn last_error(&self) -> Option<LastError<'_>> {
         let record = self.attempt.envelope.last_error()?;
         let kind = record.error_kind.as_ref()?;
-        Some(LastError { kind, message: record.message.as_deref().unwrap_or_default() })
+        let stored = record.message.as_deref().unwrap_or_default();
+        let open = |job: &EncryptedJob| job.open_message(stored).into_owned();
+        let message = match &self.attempt.encrypted {
+            None => stored,
+            Some(job) => self.attempt.opened_error.get_or_init(|| open(job)),
+        };
+        Some(LastError { kind, message })
     }
 
     /// The time after which no attempt of this job starts. None by default.

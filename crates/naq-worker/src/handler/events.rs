@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use naq_client::EncryptedJob;
 use naq_core::retry::Rule;
 use naq_core::{Envelope, ErrorKind, Timestamp};
 
@@ -57,6 +58,19 @@ pub struct Exhausted {
     pub rule: Rule,
     /// The decision in one sentence.
     pub reason: String,
+}
+
+impl HookEvent {
+    /// The same event with its message decrypted, for a job whose error messages are encrypted.
+    pub(crate) fn with_plain_error(mut self, encrypted: &EncryptedJob) -> Self {
+        let message = match &mut self {
+            Self::Retrying(event) => &mut event.message,
+            Self::Exhausted(event) => &mut event.message,
+            Self::Recovered(_) => return self,
+        };
+        *message = encrypted.open_message(message).into_owned();
+        self
+    }
 }
 
 /// An event that hooks receive.

@@ -1,6 +1,7 @@
 //! [`ObservedEnding`]: an ending as metrics, statistics and traces count it, with its error.
 
 use naq_core::retry::{Action, Rule};
+use naq_core::seal::shown_text;
 use naq_core::stats::Ending;
 use naq_core::{ErrorKind, Failure, JobState};
 
@@ -15,6 +16,7 @@ pub(crate) struct ObservedEnding {
 #[derive(Debug)]
 pub(crate) struct EndingError {
     pub(crate) kind: ErrorKind,
+    /// Of an encrypted message only the id of the key: statistics are readable by all.
     pub(crate) message: String,
     pub(crate) rule: Rule,
 }
@@ -26,7 +28,7 @@ impl ObservedEnding {
 
     pub(crate) fn with_error(self, failure: &Failure, rule: Rule) -> Self {
         let kind = failure.kind().clone();
-        let message = failure.message().to_owned();
+        let message = shown_text(failure.message()).into_owned();
         Self { error: Some(Box::new(EndingError { kind, message, rule })), ..self }
     }
 }

@@ -59,19 +59,25 @@ async fn enqueue(
     // Large arguments are not in the letter, and would not fit into the follow-up. Encrypted arguments are those of the dead job alone. The follow-up gets them decrypted, and is
     // encrypted itself, or it does not get them.
     let opened = worker.deps.client.open_args(dead);
+    let mut letter = Cow::Borrowed(letter);
+    let encrypted = opened.iter().flatten().find_map(|opened| opened.encrypted.as_ref());
+    if let Some(job) = encrypted {
+        let plain = job.open_message(&letter.message).into_owned();
+        letter.to_mut().message = plain;
+    }
     let (dead, forms) = match opened {
         _ if dead.args_blob.is_some() => (Cow::Borrowed(dead), &[false][..]),
         Ok(None) => (Cow::Borrowed(dead), &[true, false][..]),
-        Ok(Some((args, _))) => {
+        Ok(Some(opened)) => {
             let mut dead = dead.clone();
-            dead.args = args;
+            dead.args = opened.plain;
             (Cow::Owned(dead), &[true, false][..])
         }
         Err(_) => (Cow::Borrowed(dead), &[false][..]),
     };
     let mut reason = None;
     for &with_args in forms {
-        let job = match follow_up.submission(letter, &dead, with_args) {
+        let job = match follow_up.submission(&letter, &dead, with_args) {
             Ok(job) => job,
             Err(err) => {
                 reason = Some(err.to_string());

@@ -232,3 +232,105 @@ async fn a_requeue_of_an_encrypted_job_keeps_its_bytes() {
     assert_eq!(args().await, before);
     assert_eq!(bench.history("job").await, ["1:Failed:fatal", "1:Requeued:-", "1:Failed:fatal"]);
 }
+
+/// Fails with a text that only holders of the key may read. Its next attempt and a hook see the text.
+async fn leak(_: Value, cx: Context<Log>) -> Result<(), Failure> {
+    if let Some(last) = cx.last_error() {
+        cx.state().0.lock().expect("not poisoned").push(json!(last.to_string()));
+    }
+    let long = format!("{SECRET} {}", "é\n".repeat(9_000));
+    Err(Failure::new("CardError", long))
+}
+
+#[tokio::test]
+async fn with_encrypted_errors_only_a_holder_of_the_key_reads_their_text() {
+    let bench = Bench::new();
+    let log = Log::default();
+    let ring = ring(&["k1"]);
+    let keys = |client: Client| client.encrypt_with(ring.clone()).encrypt_errors(true);
+    let hooked = log.clone();
+    let registry = Registry::with_state(log.clone()).raw("leak", leak).raw("refund", refund);
+    let registry = registry.on_exhausted(move |event| {
+        hooked.0.lock().expect("not poisoned").push(json!(event.message));
+        async {}
+    });
+    let over: Arc<dyn Transport> = Arc::new(bench.broker.clone());
+    let worker = Worker::builder(keys(Client::new(over)), registry)
+        .clock(Arc::new(bench.clock.clone()))
+        .handler_runtime(HandlerRuntime::Current)
+        .chores(false)
+        .lease(LEASE);
+    let _worker = run(worker);
+    let client = keys(bench.client.clone());
+    let job = client.enqueue_task("leak", &1).expect("a name").id("job");
+    let job = job.policy("fixed:1s,max_retries=1".parse::<RetryPolicy>().expect("a policy"));
+    job.on_exhausted_job("refund").await.expect("sent");
+    bench.turn().await;
+    bench.pass(secs(3)).await;
+    assert_eq!(bench.state("job").await, JobState::Dead);
+    let text = stored(&bench, "job").await;
+    assert!(!text.contains(SECRET), "{text}");
+    assert!(text.contains("CardError"), "the kind is plain: {text}");
+
+    // With the key: the last error of the handler, the hook, the report, a summary.
+    let seen = log.all();
+    let seen: Vec<_> = seen.iter().filter_map(Value::as_str).collect();
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    assert!(seen[0].starts_with(&format!("CardError: {SECRET} é")), "{}", seen[0]);
+    assert!(seen[1].starts_with(&format!("{SECRET} é")), "{}", seen[1]);
+    let key = bench.report("job").await.key;
+    let opened = client.report(&key).await.expect("a job");
+    let history = opened.envelope.expect("readable").history;
+    for record in &history {
+        let message = record.message.as_deref().expect("a message");
+        assert!(message.starts_with(SECRET) && message.len() > 3_000, "{}", message.len());
+    }
+    assert!(opened.dead.expect("dead").message.starts_with(SECRET));
+    let page = bench.client.transport().dead_letters(None, 0, 10).await.expect("a page");
+    assert!(client.dead_summary(&page.letters[0]).message.starts_with(SECRET));
+
+    // Without it.
+    let shown = "encrypted with key k1";
+    let report = bench.report("job").await;
+    let messages = report.envelope.expect("readable").history.into_iter().map(|it| it.message);
+    assert_eq!(messages.collect::<Vec<_>>(), [Some(shown.to_owned()), Some(shown.to_owned())]);
+    assert_eq!(report.dead.expect("dead").message, shown);
+    assert_eq!(bench.client.dead_summary(&page.letters[0]).message, shown);
+    // Another job's message opens nowhere else.
+    let mut moved = page.letters[0].clone();
+    moved.key.id = naq_core::JobId::new("other").expect("an id");
+    assert_eq!(client.dead_summary(&moved).message, shown);
+
+    // Statistics group by kind alone.
+    bench.pass(secs(70)).await;
+    let history = bench.client.history().await.expect("read");
+    let groups = history.groups(std::time::Duration::from_secs(3600), 10, bench.client.now());
+    let texts = groups.iter().map(|it| (it.group.kind.as_str(), it.group.message.as_str()));
+    let groups: Vec<_> = texts.collect();
+    assert_eq!(groups, [("CardError", shown)]);
+    let filter = naq_client::DeadFilter {
+        pattern: Some(naq_core::stats::pattern(shown)),
+        error_kind: Some(naq_core::ErrorKind::new("CardError").expect("a kind")),
+        ..Default::default()
+    };
+    assert!(filter.fits(&page.letters[0]), "a group of the statistics finds its letters");
+}
+
+#[tokio::test]
+async fn errors_stay_plain_without_the_choice_and_for_plain_jobs() {
+    let bench = Bench::new();
+    let log = Log::default();
+    let ring = ring(&["k1"]);
+    let encrypt = |client: Client| client.encrypt_with(ring.clone()).encrypt_errors(true);
+    let worker = run(worker(&bench, &log, encrypt));
+    bench.client.enqueue_task("refuse", &1).expect("a name").id("plain").await.expect("sent");
+    bench.turn().await;
+    assert_eq!(bench.report("plain").await.dead.expect("dead").message, "no");
+    worker.kill().await;
+    let keys = |client: Client| client.encrypt_with(ring.clone());
+    let _worker = run(self::worker(&bench, &log, keys));
+    let client = keys(bench.client.clone());
+    client.enqueue_task("refuse", &1).expect("a name").id("job").await.expect("sent");
+    bench.turn().await;
+    assert_eq!(bench.report("job").await.dead.expect("dead").message, "no");
+}

@@ -238,3 +238,36 @@ async fn large_arguments_are_encrypted_and_signed() {
     let letter = bench.report("changed").await.dead.expect("dead");
     assert_eq!(letter.error_kind.as_str(), "SignatureError");
 }
+
+#[tokio::test]
+async fn a_job_with_large_arguments_runs_again_with_them_stored_beside_the_new_job() {
+    let bench = Bench::new();
+    let _worker = bench.start().await;
+    let script = large(vec![Do::Fatal]);
+    let written = serde_json::to_string(&script).expect("JSON");
+    client(&bench).enqueue(script).id("job").await.expect("sent");
+    bench.turn().await;
+    let dead = bench.report("job").await;
+    // The operator's client stores no large arguments of its own.
+    let again = bench.client.run_again(&dead).expect("ended").id("again");
+    again.await.expect("sent");
+    let waits = bench.report("again").await;
+    assert!(args(&waits) == written && blob(&waits) != blob(&dead), "a blob of its own");
+    bench.turn().await;
+    assert_eq!((bench.seen.starts("again"), bench.state("again").await), (1, JobState::Dead));
+    // Changed arguments: in the message if they fit, as those of `requeue --edit`.
+    let small = Script(vec![Do::Succeed]);
+    let small = bench.client.run_again(&dead).expect("ended").args(&small).id("small");
+    small.await.expect("sent");
+    let other = large(vec![Do::Succeed, Do::Succeed]);
+    let other = bench.client.run_again(&dead).expect("ended").args(&other).id("other");
+    other.await.expect("sent");
+    bench.turn().await;
+    for (id, in_blob) in [("small", false), ("other", true)] {
+        let done = bench.report(id).await;
+        assert_eq!(done.state, JobState::Completed, "{id}");
+        assert_eq!(done.envelope.expect("readable").args_blob.is_some(), in_blob, "{id}");
+    }
+    let fresh = bench.client.enqueue(large(vec![Do::Succeed])).await;
+    assert!(fresh.is_err(), "other jobs of this client are refused as before");
+}

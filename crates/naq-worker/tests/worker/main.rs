@@ -9,6 +9,7 @@ mod cancel;
 mod children;
 mod classify;
 mod clocks;
+mod compression;
 mod context;
 mod crash;
 mod debounce;

@@ -24,7 +24,7 @@ async fn publish_message(bench: &Bench, id: &str, message: WireMessage) {
 async fn a_job_of_a_newer_format_is_left_to_a_newer_worker_for_a_day() {
     let bench = Bench::new();
     let _worker = bench.start().await;
-    let body = br#"{"v":3,"task":"script"}"#;
+    let body = br#"{"v":4,"task":"script"}"#;
     publish(&bench, "new", body, "application/json").await;
     bench.pass(LEASE * 3).await;
     // Other jobs pass it by.

@@ -99,13 +99,15 @@ fn write_line(lines: &mut Vec<u8>, letter: &Stored, report: &JobReport) -> Resul
     Ok(())
 }
 
-/// The job of the letter. Arguments in a blob, and encrypted ones, are read.
+/// The job of the letter. Arguments in a blob, and encrypted or compressed ones, are read.
 async fn report(letter: &Stored, client: &Client) -> Result<JobReport> {
     let report = JobReport::resolve(std::slice::from_ref(letter));
     let report = report.context("a message is always a job")?;
     let job = report.envelope.as_ref();
-    let is_elsewhere =
-        |job: &Envelope| job.args_blob.is_some() || job.args.encrypted_with().is_some();
+    let is_elsewhere = |job: &Envelope| {
+        let is_hidden = job.args.encrypted_with().is_some() || job.args.is_compressed();
+        job.args_blob.is_some() || is_hidden
+    };
     if !job.is_some_and(is_elsewhere) {
         return Ok(report);
     }

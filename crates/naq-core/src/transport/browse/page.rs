@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::failure::ErrorKind;
 use crate::names::{CHORES, JobKey, TaskName};
 use crate::retry::Rule;
+use crate::seal::shown_text;
 use crate::state::JobState;
 use crate::transport::{Place, Stored};
 use crate::wire::{AttemptOutcome, AttemptRecord, Envelope};
@@ -121,6 +122,7 @@ impl JobSummary {
                 None,
             ),
         };
+        let message = message.map(|text| shown_text(&text).into_owned());
         Self {
             key: stored.key.clone(),
             state,

@@ -52,9 +52,13 @@ pub(super) fn all_subjects() -> Vec<String> {
         }
         all.push(format!("naq.k.met.{queue}.evil.n.mail.a"));
         all.push(format!("naq.k.dep.mail.a.{queue}.evil"));
+        all.push(format!("naq.k.budget.queue.{queue}"));
     }
     let keys = ["limit", "breaker", "budget", "run", "schedule", "audit", "workflow", "batch"];
     all.extend(keys.map(|kind| format!("naq.k.{kind}.evil")));
+    for rest in ["budget.task.evil", "limit.evil.slot.0", "limit.evil.wait.billing.a", "run.w.p"] {
+        all.push(format!("naq.k.{rest}"));
+    }
     all.extend(
         ["naq.w.evil", "naq.a.7", "naq.m.evil.1", "naq.ctl", "naq.unknown.evil"].map(str::to_owned),
     );

@@ -86,6 +86,17 @@ pub(super) fn documented(queue: &str) -> BTreeMap<String, Rights> {
     found
 }
 
+/// The subjects that the page lists as shared: those which a worker of any queue may write.
+pub(super) fn shared_entries() -> Vec<String> {
+    let table = PAGE.lines().skip_while(|line| !line.starts_with("  | entry | what it can do"));
+    let rows = table.skip(2).take_while(|line| line.starts_with("  |"));
+    let cells = rows.map(|row| row.split('|').nth(1).unwrap_or_default());
+    let quoted = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    // `<key>` and what may follow it.
+    let subject = |text: &str| text.split(".<").next().unwrap_or_default().to_owned();
+    quoted.map(subject).collect()
+}
+
 /// A server with the shipped accounts. Without `permissions`, only the accounts hold.
 pub(super) fn server(permissions: bool) -> NatsServer {
     let mut config = String::new();

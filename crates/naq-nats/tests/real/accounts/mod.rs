@@ -6,7 +6,9 @@ mod layout;
 
 use std::collections::BTreeSet;
 
-use naq_core::transport::{BlobRef, Blobs, Operator, Producer, StateStore, TransportError};
+use naq_core::transport::{
+    BlobRef, Blobs, Expect, Operator, Producer, StateKey, StateStore, TransportError,
+};
 use naq_core::{Clock, QueueName, SystemClock};
 use naq_nats::{Auth, NatsConfig, NatsTransport};
 use naq_testing::NatsServer;
@@ -125,6 +127,57 @@ async fn each_role_does_its_work_in_its_account() {
     let found = operator.diagnose().await;
     let wrong: Vec<_> = found.iter().filter(|f| f.level == naq_nats::Level::Fail).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn a_worker_of_one_queue_writes_of_another_only_what_the_page_lists() {
+    let server = layout::server(true);
+    create_queues(&server).await;
+    let accounts = layout::accounts();
+    let worker = accounts.iter().find(|it| it.user == "worker-mail").expect("an account");
+    let may = |subject: &str| worker.imported.send.iter().any(|it| matches(it, subject));
+    // What has `mail` as its queue is its own. The edge of a child has the queue of its parent first.
+    let is_own = |subject: &str| {
+        let token = |n| subject.split('.').nth(n).unwrap_or_default();
+        let depends = subject.starts_with("naq.k.dep.").then(|| token(5));
+        let budget = subject.starts_with("naq.k.budget.queue.").then(|| token(4));
+        let state = subject.starts_with("naq.k.").then(|| token(3));
+        depends.or(budget).or(state).unwrap_or_else(|| token(2)) == "mail"
+    };
+    let all = attack::all_subjects();
+    let others: Vec<_> =
+        all.iter().filter(|it| it.starts_with("naq.") && may(it) && !is_own(it)).collect();
+    let listed = layout::shared_entries();
+    assert!(listed.len() > 5, "{listed:?}");
+    let is_of = |subject: &str, entry: &str| subject.starts_with(&format!("{entry}."));
+    for subject in &others {
+        assert!(listed.iter().any(|it| is_of(subject, it)), "{subject} is not on the page");
+    }
+    for entry in &listed {
+        assert!(others.iter().any(|it| is_of(it, entry)), "{entry}: no worker can write it");
+    }
+    // The same, asked of the broker.
+    let state = connect(&server, "worker-mail").await;
+    for (tokens, is_taken) in [
+        (["budget", "queue", "mail"], true),
+        (["budget", "queue", "billing"], false),
+        (["budget", "task", "send"], true),
+        (["pause", "billing", "send"], false),
+        (["checkpoint", "billing", "job"], false),
+        (["limit", "stripe", "rate"], true),
+    ] {
+        let key = StateKey::new(tokens).expect("a key");
+        let put = state.state_put(&key, "x".into(), Expect::Any, None).await;
+        match is_taken {
+            true => assert!(put.is_ok(), "{tokens:?}: {put:?}"),
+            false => {
+                assert!(
+                    matches!(put, Err(TransportError::Permission { .. })),
+                    "{tokens:?}: {put:?}"
+                );
+            }
+        }
+    }
 }
 
 /// A header with which a producer would empty a stream, and how operators would rewrite the log.
