@@ -44,6 +44,11 @@
 //!
 //! Features: `postgres`, `sqlite`, `tls` (TLS to PostgreSQL). None is on by default.
 
+#![cfg_attr(
+    not(any(feature = "postgres", feature = "sqlite")),
+    expect(dead_code, reason = "without a database no statement is compiled")
+)]
+
 mod batch;
 mod database;
 mod decide;
