@@ -14,15 +14,17 @@ mod dashboard;
 mod dev;
 mod dlq;
 mod enqueue;
-#[cfg(feature = "gateway")]
+#[cfg(feature = "dashboard")]
 mod fuzz;
+#[cfg(feature = "gateway")]
 mod gateway;
 #[cfg(feature = "gateway")]
 mod gateway_deaths;
-#[cfg(all(feature = "bench", feature = "dashboard", feature = "metrics"))]
+#[cfg(feature = "handlers")]
 mod handler_deaths;
-#[cfg(all(feature = "bench", feature = "dashboard", feature = "metrics"))]
+#[cfg(feature = "handlers")]
 mod handlers;
+#[cfg(all(feature = "bench", feature = "dashboard", feature = "metrics"))]
 mod help;
 mod hostile;
 mod jobs;
