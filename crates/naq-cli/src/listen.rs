@@ -17,15 +17,15 @@ pub(crate) fn parse_host(text: &str) -> Result<IpAddr, String> {
     }
 }
 
-/// Opens the address. `what` names the server, `way_out` is the option that selects another port.
+/// Opens the address. `what` names the server, `option` is the option that selects another port.
 ///
 /// # Errors
 /// The address is in use, or does not belong to this machine.
-pub(crate) fn open(address: SocketAddr, what: &str, way_out: &str) -> Result<TcpListener> {
+pub(crate) fn open(address: SocketAddr, what: &str, option: &str) -> Result<TcpListener> {
     let listener = TcpListener::bind(address).map_err(|err| {
         let what = format!("the {what} cannot listen on {address}: {err}");
         CliError::new(ExitCode::Failed, what)
-            .next(format!("use another port, or a free one: {way_out}"))
+            .next(format!("use another port, or a free one: {option}"))
     })?;
     listener.set_nonblocking(true)?;
     Ok(listener)

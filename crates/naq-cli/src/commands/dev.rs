@@ -4,10 +4,12 @@ mod dashboard;
 mod demo;
 pub(super) mod server;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use naq_core::QueueName;
 use naq_nats::NatsConfig;
 use naq_worker::{Registry, StopSignals, Worker};
 
@@ -27,10 +29,14 @@ Examples:
   naq dev
   naq dev --port 0 --data ./naq-data
   naq dev --no-dashboard
+  naq dev mail billing                # work on these queues too
 
 Broker and dashboard listen on 127.0.0.1 only. Ctrl-C ends everything. Your own binary runs your
 own tasks; the stock naq runs the handlers of naq.toml, or else demo.ok, demo.flaky, demo.fail, demo.slow and demo.panic.")]
 pub(crate) struct DevArgs {
+    /// More queues to work on, besides default and those that the types of the tasks name
+    #[arg(value_name = "QUEUE")]
+    queues: Vec<QueueName>,
     /// The broker's port; 0 for a free one
     #[arg(short, long, env = "NAQ_DEV_PORT", default_value_t = 4222)]
     port: u16,
@@ -91,10 +97,13 @@ async fn serve<S: Clone + Send + Sync + 'static>(
         }
     };
     let tasks: Vec<String> = registry.task_names().map(ToString::to_string).collect();
+    let queues = args.queues.iter().chain(registry.queues()).cloned();
+    let queues: BTreeSet<QueueName> = queues.chain([QueueName::default()]).collect();
+    let queues: Vec<QueueName> = queues.into_iter().collect();
     out.raw(&welcome(&server, dashboard.url(), &tasks))?;
     // The worker handles the stop signal. When the worker ends, this command ends the others too.
     let exit = tokio::select! {
-        exit = worker::work(Worker::builder(client.clone(), registry).build(), signals) => exit,
+        exit = worker::work(Worker::builder(client.clone(), registry).queues(queues).build(), signals) => exit,
         served = dashboard.serve(NatsConfig::new(server.url()).name("naq-dashboard")) => {
             served.map(|()| ExitCode::Ok)
         }

@@ -43,6 +43,24 @@ async fn it_starts_a_broker_and_a_worker_and_stops_them_at_the_end() {
     assert!(!std::path::Path::new(&data).exists(), "{data} is gone");
 }
 
+#[tokio::test]
+async fn it_works_on_more_queues() {
+    let mut command = naq();
+    command.env("NAQ_NATS_SERVER", nats_server());
+    command.args(["dev", "mail", "--port", "0", "--no-dashboard"]);
+    let mut dev = ChildProcess::spawn(command).expect("starts");
+    dev.wait_for_output("working on default, mail", PATIENCE).await.expect("works");
+    let hello = dev.stdout();
+    let (_, rest) = hello.split_once("export NAQ_NATS_URL=").expect("an address");
+    let url = rest.lines().next().unwrap_or_default().to_owned();
+    let mut enqueue = naq();
+    enqueue.env("NAQ_NATS_URL", url).args(["enqueue", "demo.ok", "--queue", "mail", "--wait"]);
+    let done = finish(&mut enqueue);
+    assert_eq!(done.code, 0, "{done:?}");
+    dev.interrupt().expect("a signal");
+    assert_eq!(dev.wait(PATIENCE).await.expect("ends").code(), Some(0), "{}", dev.stderr());
+}
+
 #[test]
 fn without_a_nats_server_the_error_says_how_to_get_one() {
     let ran = finish(naq().env("PATH", "/nowhere").arg("dev"));

@@ -78,4 +78,10 @@ fn jobs_behind_many_queues_without_jobs_are_on_the_first_page() {
     let id = broker.enqueue(&["greet", "--queue", "last"]);
     let page = broker.json(&["job", "list", "--limit", "1"]);
     assert_eq!(page["jobs"][0]["job"], format!("last/{id}"));
+    // The list is filled, although a page of the client ends between the two.
+    let first = broker.enqueue(&["greet", "--queue", "a-first"]);
+    let page = broker.json(&["job", "list"]);
+    let jobs: Vec<_> = page["jobs"].as_array().expect("jobs").iter().map(|it| &it["job"]).collect();
+    assert_eq!(jobs, [&format!("a-first/{first}"), &format!("last/{id}")]);
+    assert_eq!(page["next"], serde_json::Value::Null);
 }

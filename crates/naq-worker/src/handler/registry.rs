@@ -1,11 +1,11 @@
 //! [`Registry`]: the handler of each task.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 
 use naq_core::flow::breaker::{BreakerConfig, BreakerEntry};
-use naq_core::{IntoFailure, Job, JobError, TaskName};
+use naq_core::{IntoFailure, Job, JobError, QueueName, TaskName};
 use serde::Serialize;
 
 use super::async_result::AsyncResult;
@@ -68,6 +68,7 @@ use super::{Context, TaskOptions};
 pub struct Registry<S = ()> {
     state: S,
     tasks: BTreeMap<TaskName, RegisteredTask>,
+    queues: BTreeSet<QueueName>,
     classifiers: Classifiers,
     hooks: Hooks,
     layers: Layers,
@@ -93,6 +94,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         Self {
             state,
             tasks: BTreeMap::new(),
+            queues: BTreeSet::new(),
             classifiers: Classifiers::default(),
             hooks: Hooks::default(),
             layers: Layers::default(),
@@ -129,7 +131,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
     {
         let handler =
             handler_fn::asynchronous(self.state.clone(), handler_fn::decode_args::<J>, handler);
-        self.insert(J::NAME, handler, options)
+        self.queue_of::<J>().insert(J::NAME, handler, options)
     }
 
     /// Adds a handler that blocks, for the jobs of type `J`. It runs on a thread of its own.
@@ -162,7 +164,8 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
     {
         let handler =
             handler_fn::blocking(self.state.clone(), handler_fn::decode_args::<J>, handler);
-        self.insert_task(J::NAME, RegisteredTask { handler, fallback: None, options, blocks: true })
+        let task = RegisteredTask { handler, fallback: None, options, blocks: true };
+        self.queue_of::<J>().insert_task(J::NAME, task)
     }
 
     /// Adds an async handler by the task's name. Its arguments are a [`naq_core::Payload`] or a
@@ -398,6 +401,11 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         self
     }
 
+    pub(super) fn queue_of<J: Job>(mut self) -> Self {
+        self.queues.extend(J::options().queue);
+        self
+    }
+
     fn insert(self, name: &str, handler: Handler, options: TaskOptions) -> Self {
         self.insert_task(name, RegisteredTask { handler, fallback: None, options, blocks: false })
     }
@@ -434,6 +442,35 @@ impl<S> Registry<S> {
     /// The tasks that have a handler, sorted by name.
     pub fn task_names(&self) -> impl Iterator<Item = &TaskName> {
         self.tasks.keys()
+    }
+
+    /// The queues that the typed jobs of this registry name in [`Job::options`], sorted by name. A worker does not work on them by itself; pass them to
+    /// [`WorkerBuilder::queues`](crate::WorkerBuilder::queues).
+    ///
+    /// ```
+    /// # use naq_core::{Failure, Job, JobOptions};
+    /// # use naq_worker::{Context, Registry};
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct SendEmail;
+    ///
+    /// impl Job for SendEmail {
+    ///     const NAME: &'static str = "email.send";
+    ///     type Output = ();
+    ///
+    ///     fn options() -> JobOptions {
+    ///         JobOptions::new().queue("mail")
+    ///     }
+    /// }
+    ///
+    /// async fn send_email(_: SendEmail, _: Context) -> Result<(), Failure> {
+    ///     Ok(())
+    /// }
+    ///
+    /// let registry = Registry::new().task(send_email);
+    /// assert!(registry.queues().map(|queue| queue.as_str()).eq(["mail"]));
+    /// ```
+    pub fn queues(&self) -> impl Iterator<Item = &QueueName> {
+        self.queues.iter()
     }
 
     /// Whether the registry has no handler.

@@ -78,10 +78,12 @@ fn judge(args: &CheckDlqArgs, dead: u64, recent: Option<u64>) -> CheckResult {
         bounds: new,
     }));
     let within = recent.map(|_| format!("recent: within the last {}", about(args.within)));
-    let of = args.queue.as_ref().map_or(String::new(), |queue| format!(" --queue {queue}"));
     CheckResult::of("dlq", args.queue.as_ref().map(ToString::to_string), measures)
         .add_note(within)
-        .next(Some(format!("naq dlq list{of}")))
+        .next(Some(match &args.queue {
+            Some(queue) => format!("naq dlq list --queue {queue}"),
+            None => "naq dlq list".into(),
+        }))
 }
 
 #[cfg(test)]

@@ -44,19 +44,18 @@ pub(super) fn read(file: Option<&Path>) -> Result<Vec<User>> {
 }
 
 fn of_file(path: &Path) -> Result<Vec<User>> {
-    let shown = path.display();
-    let file = LoginFile::read(path)?;
-    let users: Vec<User> = file.users().cloned().collect();
+    let file = path.display();
+    let users: Vec<User> = LoginFile::read(path)?.users().cloned().collect();
     if users.is_empty() {
-        return Err(CliError::usage(format!("--auth-file {shown} contains no login"))
-            .next(format!("add one: naq dashboard user add NAME --auth-file {shown}"))
+        return Err(CliError::usage(format!("--auth-file {file} contains no login"))
+            .next(format!("add one: naq dashboard user add NAME --auth-file {file}"))
             .into());
     }
     let plain = users.iter().filter(|user| user.is_plain()).count();
     if plain > 0 {
         tracing::warn!(
-            "{plain} passwords in {shown} are in plain text; to hash them: naq dashboard user hash \
-             --auth-file {shown}"
+            "{plain} passwords in {file} are in plain text; to hash them: naq dashboard user hash \
+             --auth-file {file}"
         );
     }
     Ok(users)
@@ -146,19 +145,19 @@ impl LoginFile {
 
 /// The text of a file with secrets, which only its owner may read.
 pub(super) fn read_private(option: &str, path: &Path) -> Result<String> {
-    let shown = path.display();
-    let unreadable = |err| CliError::usage(format!("cannot read {option} {shown}: {err}"));
-    let mut file = File::open(path).map_err(unreadable)?;
+    let file = path.display();
+    let unreadable = |err| CliError::usage(format!("cannot read {option} {file}: {err}"));
+    let mut opened = File::open(path).map_err(unreadable)?;
     // Checks the open file. A check by name could see another file than the one that is read.
-    if is_open_to_others(&file.metadata().map_err(unreadable)?) {
+    if is_open_to_others(&opened.metadata().map_err(unreadable)?) {
         return Err(CliError::usage(format!(
-            "users other than its owner can read {option} {shown}"
+            "users other than its owner can read {option} {file}"
         ))
-        .next(format!("remove that permission: chmod 600 {shown}"))
+        .next(format!("remove that permission: chmod 600 {file}"))
         .into());
     }
     let mut text = String::new();
-    file.read_to_string(&mut text).map_err(unreadable)?;
+    opened.read_to_string(&mut text).map_err(unreadable)?;
     Ok(text)
 }
 

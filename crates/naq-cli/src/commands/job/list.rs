@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use naq_client::{Client, Run, Runs};
-use naq_core::transport::{JobSummary, JobsCursor, JobsPage, JobsQuery, Order, Place};
+use naq_core::transport::{JobSummary, JobsCursor, JobsPage, JobsQuery, Order, Place, SCAN};
 use naq_core::{ErrorKind, JobState, QueueName, TaskName, Timestamp};
 use serde::Serialize;
 
@@ -77,22 +77,27 @@ impl JobListArgs {
         }
     }
 
-    /// The first page, or the next one that has read a job. A page ends after some requests, so queues
-    /// without jobs can fill it.
+    /// Reads until the list is full, or as many jobs were read as a page may read. A page of the client ends
+    /// after some requests, and some queues without jobs need as many.
     async fn first_page(&self, client: &Client, now: Timestamp) -> Result<JobsPage> {
         let mut query = self.query(now);
-        loop {
-            let page = client.jobs(&query).await?;
-            match page.next {
-                Some(next)
-                    if page.scanned == 0
-                        && !query.cursor.as_ref().is_some_and(|read| *read == next) =>
-                {
-                    query.cursor = Some(next)
-                }
-                next => return Ok(JobsPage { next, ..page }),
+        let limit = query.limit;
+        let mut all = client.jobs(&query).await?;
+        while let Some(next) = all.next.take() {
+            let is_stuck = query.cursor.as_ref().is_some_and(|read| *read == next);
+            if is_stuck || all.jobs.len() >= limit || all.scanned >= SCAN {
+                all.next = Some(next);
+                break;
             }
+            query.cursor = Some(next);
+            query.limit = limit - all.jobs.len();
+            let page = client.jobs(&query).await?;
+            all.jobs.extend(page.jobs);
+            all.scanned += page.scanned;
+            all.skipped += page.skipped;
+            all.next = page.next;
         }
+        Ok(all)
     }
 
     pub(crate) async fn run(&self, client: &Client, out: Output) -> Result<()> {

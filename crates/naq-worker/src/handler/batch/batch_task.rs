@@ -83,7 +83,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
             Arc::new(move |cx| Box::pin(collector.clone().run_job(cx)))
         };
         BatchTask {
-            registry: self,
+            registry: self.queue_of::<J>(),
             name: J::NAME,
             bounds: BatchBounds { max_jobs: 100, max_wait: Duration::from_millis(100) },
             options: TaskOptions::new(),
