@@ -209,10 +209,21 @@ impl NatsCluster {
     ///
     /// # Errors
     ///
-    /// No server led it for 90 seconds, or the leader refused.
+    /// No server led it for 90 seconds, or no leader agreed.
     pub async fn step_down(&self, stream: &str, consumer: Option<&str>) -> Result<()> {
-        let place = self.leader(stream, consumer).await?;
-        self.send_step_down(place, stream, consumer, String::new()).await
+        let stepping = async {
+            let mut ticks = ticks();
+            loop {
+                ticks.tick().await;
+                let place = self.leader(stream, consumer).await?;
+                // A server that has just lost the lead does not reply.
+                if self.send_step_down(place, stream, consumer, String::new()).await.is_ok() {
+                    return anyhow::Ok(());
+                }
+            }
+        };
+        let what = || format!("the leader of {stream} does not step down");
+        timeout(TIME_LIMIT, stepping).await.with_context(what)?
     }
 
     /// Makes the server at this place the leader of this stream.

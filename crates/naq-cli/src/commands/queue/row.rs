@@ -74,7 +74,9 @@ impl QueueRow {
         let limit = self.info.concurrency_limit.map_or("no limit".into(), |n| n.to_string());
         let taken = match self.taken {
             0 => String::new(),
-            n => format!("; {n} more are taken: they wait in a worker for a slot, or for a worker that takes them again"),
+            n => format!(
+                "; {n} more are taken: they wait in a worker for a slot, or for a worker that takes them again"
+            ),
         };
         format!("{} (limit: {limit}){taken}", self.running())
     }
