@@ -29,7 +29,7 @@ mod sql {
                AND h.state IN ('pending', 'failed', 'unclear') ORDER BY h.seq LIMIT 1)) LIMIT 1"
     );
 
-    /// A row whose key begins with a row that nobody may take now is left out.
+    /// A row whose key begins with a row that no relay may take now is left out.
     pub(super) const FIND: &str = concat!(
         "SELECT o.seq, o.queue, o.job_id, o.order_key, o.due_ms, o.id_rule, o.headers, o.body, o.args, \
                 o.attempts, o.offered_ms, ",
